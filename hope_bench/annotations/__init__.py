@@ -1,0 +1,1 @@
+"""Annotation files in, `Annotations` out: one module per format."""

@@ -1,0 +1,160 @@
+"""A generated benchmark on disk: manifest.json and splits/*.jsonl, written together and checked when read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from hope_bench.errors import HopeBenchError, did_you_mean
+from hope_bench.provenance import json_sha256, write_text
+from hope_bench.records import Prompt, Question
+from hope_bench.spec import BenchmarkSpec, Kind
+from hope_bench.validation import Strict, read_json
+
+
+class SourceFile(Strict):
+    """A file the benchmark was made from, by name (never by path) and content."""
+
+    file: str
+    sha256: str
+
+
+class ClipInfo(Strict):
+    """The encoder that searched: its name and the SHA-256 of its weights and preprocessing."""
+
+    model: str
+    sha256: str
+    templates: tuple[str, ...]
+
+
+class SplitInfo(Strict):
+    """One split: the strategy behind it, and its file's counts and SHA-256."""
+
+    strategy: str
+    kind: Kind
+    questions: int
+    yes: int
+    no: int
+    sha256: str
+
+
+class SkippedImage(Strict):
+    """A sampled image that got no questions, and why."""
+
+    image: str
+    reason: str
+
+
+class Manifest(Strict):
+    """What a benchmark is and where it comes from. `hash` covers splits and prompt: results of different hashes are never compared."""
+
+    schema_version: Literal[1] = 1
+    name: str
+    title: str
+    hash: str
+    headline: str
+    prompt: str
+    k: int | None
+    dataset: str
+    images: Mapping[str, str | None]
+    splits: Mapping[str, SplitInfo]
+    skipped: tuple[SkippedImage, ...] = ()
+    sources: tuple[SourceFile, ...] = ()
+    clip: ClipInfo | None = None
+    spec: BenchmarkSpec | None = None
+    notes: tuple[str, ...] = ()
+    versions: Mapping[str, str] = {}
+    commit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """A benchmark as read: `splits` maps a split's name to its questions in file order; `images` in the manifest maps each image
+    file name to its SHA-256, None where the benchmark was made without the images."""
+
+    folder: Path
+    manifest: Manifest
+    splits: Mapping[str, tuple[Question, ...]]
+
+    @property
+    def prompt(self) -> Prompt:
+        """How this benchmark asks."""
+        return Prompt(self.manifest.prompt)
+
+    def select(self, names: Sequence[str]) -> Benchmark:
+        """The same benchmark with only the named splits. Raises HopeBenchError for an unknown name."""
+        for name in names:
+            if name not in self.splits:
+                raise HopeBenchError(
+                    f"Benchmark {self.manifest.name} has no split {name!r}. " + did_you_mean(name, self.splits)
+                )
+        return Benchmark(self.folder, self.manifest, {name: self.splits[name] for name in self.splits if name in names})
+
+
+def split_bytes(questions: Sequence[Question]) -> bytes:
+    """A split file's bytes: one JSON object a line, POPE's four keys first, UTF-8."""
+    lines = (json.dumps(asdict(question), ensure_ascii=False) for question in questions)
+    return "".join(line + "\n" for line in lines).encode()
+
+
+def benchmark_hash(prompt: str, split_hashes: Mapping[str, str]) -> str:
+    """The hash that identifies a benchmark's questions: SHA-256 over the prompt and every split file's SHA-256."""
+    return json_sha256({"prompt": prompt, "splits": dict(split_hashes)})
+
+
+def write_benchmark(folder: Path, splits: Mapping[str, Sequence[Question]], kinds: Mapping[str, Kind], **manifest: Any) -> Manifest:
+    """Write splits/*.jsonl, then manifest.json, and return the manifest; `manifest` holds its other fields.
+
+    Split files of an earlier generation that are no longer part of the benchmark are removed.
+    """
+    infos: dict[str, SplitInfo] = {}
+    for name, questions in splits.items():
+        data = split_bytes(questions)
+        write_text(folder / "splits" / f"{name}.jsonl", data.decode())
+        yes = sum(question.label == "yes" for question in questions)
+        infos[name] = SplitInfo(
+            strategy=name, kind=kinds[name], questions=len(questions), yes=yes, no=len(questions) - yes,
+            sha256=hashlib.sha256(data).hexdigest(),
+        )  # fmt: skip
+    for stale in set((folder / "splits").glob("*.jsonl")) - {folder / "splits" / f"{name}.jsonl" for name in splits}:
+        stale.unlink()
+    digest = benchmark_hash(manifest["prompt"], {name: info.sha256 for name, info in infos.items()})
+    written = Manifest(hash=digest, splits=infos, **manifest)
+    text = json.dumps(written.model_dump(mode="json"), indent=2, ensure_ascii=False)
+    write_text(folder / "manifest.json", text + "\n")
+    return written
+
+
+def read_benchmark(folder: Path) -> Benchmark:
+    """Read and check a benchmark folder: every split's SHA-256 must be the manifest's.
+
+    Raises HopeBenchError naming the file and line of anything malformed, missing or changed since it was generated.
+    """
+    manifest = read_json(folder / "manifest.json", Manifest)
+    splits: dict[str, tuple[Question, ...]] = {}
+    for name, info in manifest.splits.items():
+        path = folder / "splits" / f"{name}.jsonl"
+        if not path.is_file():
+            raise HopeBenchError(f"{path} is missing, though {folder / 'manifest.json'} lists it. Generate the benchmark again.")
+        data = path.read_bytes()
+        splits[name] = read_questions(data, str(path))
+        if hashlib.sha256(data).hexdigest() != info.sha256:
+            raise HopeBenchError(f"{path} was changed after it was generated (its SHA-256 is not the manifest's). Generate the benchmark again.")
+    return Benchmark(folder, manifest, splits)
+
+
+def read_questions(data: bytes, where: str) -> tuple[Question, ...]:
+    """The questions of a split file's bytes. Raises HopeBenchError naming the line."""
+    questions = []
+    for number, line in enumerate(data.splitlines(), 1):
+        try:
+            questions.append(msgspec.json.decode(line, type=Question))
+        except msgspec.DecodeError as error:
+            raise HopeBenchError(f"{where}, line {number}: not a question ({error}).") from None
+    return tuple(questions)

@@ -1,0 +1,1 @@
+"""open_clip: images and texts to embeddings, image embeddings kept on disk."""

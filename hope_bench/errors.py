@@ -1,0 +1,28 @@
+"""The one exception users see: a message that says what is wrong, where, and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class HopeBenchError(Exception):
+    """Bad input or an impossible request. The command line prints its text and exits with code 2, without a traceback."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A sentence naming what exists: the nearest of `known` to `name`, then all of them (or none)."""
+    names = sorted(set(known))
+    if not names:
+        return "None exist yet."
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    nearest = f"Did you mean {close[0]!r}? " if close else ""
+    shown = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+    return f"{nearest}Known: {shown}."
+
+
+def first_few(items: Iterable[object], limit: int = 5) -> str:
+    """The first `limit` items as text, with a count of the rest: "a, b, c and 7 more"."""
+    listed = [str(item) for item in items]
+    rest = len(listed) - limit
+    return ", ".join(listed[:limit]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,1 @@
+"""From a benchmark and an adapter to answers.jsonl: plan, steps, resume."""

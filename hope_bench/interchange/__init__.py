@@ -1,0 +1,1 @@
+"""Files of other tools: official POPE splits and answers files in."""

@@ -1,0 +1,1 @@
+"""Answers in, verdict counts, metrics, intervals and comparisons out."""

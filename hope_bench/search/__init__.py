@@ -1,0 +1,1 @@
+"""Annotations and embeddings in, ranked distractors out: one module per strategy."""
