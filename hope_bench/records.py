@@ -49,7 +49,7 @@ class Annotations:
     Instances are grouped by image: those of image i are rows starts[i]:starts[i+1], in the file's order.
     `category_of` int32 [A] indexes `categories`; `boxes` float32 [A, 4] is (x, y, width, height) in pixels, or None where the
     format has none; `areas` float32 [A] in square pixels or None; `crowd` bool [A]. `attributes` and `captions` are sparse,
-    keyed by instance row and image index.
+    keyed by instance row and image index. `problems` lists, in words, what was wrong with the file and survived.
     """
 
     categories: tuple[Category, ...]
@@ -61,6 +61,7 @@ class Annotations:
     areas: NDArray[np.float32] | None = None
     attributes: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     captions: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
 
     def present(self, image: int) -> tuple[str, ...]:
         """Y(x): the image's distinct category names, in order of first annotation (METHOD: POPE baselines)."""

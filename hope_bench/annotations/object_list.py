@@ -1,0 +1,50 @@
+"""POPE's own annotation format: JSON lines {"image": FILE, "objects": [NAME, ...]}, as its segmentation files are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.records import Annotations, Category, Image
+
+
+class _Line(msgspec.Struct):
+    image: str
+    objects: list[str]
+
+
+def read_object_list(path: Path) -> Annotations:
+    """Read an object list. The vocabulary is every object named, in first-seen order; there are no boxes.
+
+    A line that isn't such an object is left out and listed in `problems`. Raises HopeBenchError where no line is good or an
+    image occurs twice.
+    """
+    decoder = msgspec.json.Decoder(_Line)
+    lines: list[_Line] = []
+    problems: list[str] = []
+    for number, raw in enumerate(path.read_bytes().splitlines(), 1):
+        if not raw.strip():
+            continue
+        try:
+            lines.append(decoder.decode(raw))
+        except msgspec.DecodeError as error:
+            problems.append(f"{path.name}, line {number} left out: {error}")
+    if not lines:
+        raise HopeBenchError(f'{path} holds no line {{"image": ..., "objects": [...]}}. {first_few(problems, 1)}')
+    names = [line.image for line in lines]
+    if len(set(names)) < len(names):
+        twice = sorted({name for name in names if names.count(name) > 1}) if len(names) < 10_000 else ["(many)"]
+        raise HopeBenchError(f"{path}: images occur more than once ({first_few(twice)}). Put all objects of an image on one line.")
+    vocabulary = {name: index for index, name in enumerate(dict.fromkeys(name for line in lines for name in line.objects))}
+    flat = [vocabulary[name] for line in lines for name in line.objects]
+    return Annotations(
+        categories=tuple(Category(name) for name in vocabulary),
+        images=tuple(Image(name) for name in names),
+        starts=np.cumsum([0, *(len(line.objects) for line in lines)], dtype=np.int64),
+        category_of=np.array(flat, dtype=np.int32),
+        crowd=np.zeros(len(flat), dtype=np.bool_),
+        problems=tuple(problems),
+    )

@@ -1,0 +1,82 @@
+"""POPE's three baselines, drawn exactly as its public code draws them (Li et al. 2023, arXiv 2305.10355; docs/method.md)."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+Objects = Sequence[str]
+"""One image's present objects: distinct categories in order of first annotation."""
+
+
+def sample_images(rng: random.Random, present: Sequence[Objects], count: int, k: int) -> list[int]:
+    """The indices of `count` images drawn among those with at least k present objects, in drawn order.
+
+    The caller makes sure that there are enough (`eligible_images`).
+    """
+    return rng.sample(eligible_images(present, k), count)
+
+
+def eligible_images(present: Sequence[Objects], k: int) -> list[int]:
+    """The indices of the images with at least k present objects, in the file's order."""
+    return [index for index, objects in enumerate(present) if len(objects) >= k]
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Counts within the sampled images; ties keep first-seen order.
+
+    `seen` holds every category in first-seen order; `popular` the same by falling number of images; `co_occurring[c]` the
+    categories seen together with c, by falling number of images.
+    """
+
+    seen: Sequence[str]
+    popular: Sequence[str]
+    co_occurring: Mapping[str, Sequence[str]]
+
+
+def statistics(sampled: Sequence[Objects]) -> Statistics:
+    """Count categories and pairs over the sampled images (an image counts a category once)."""
+    frequency: Counter[str] = Counter()
+    pairs: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for objects in sampled:
+        frequency.update(objects)
+        for one in objects:
+            pairs[one].update(other for other in objects if other != one)
+
+    def falling(counts: Counter[str]) -> list[str]:
+        return sorted(counts, key=counts.__getitem__, reverse=True)
+
+    return Statistics(list(frequency), falling(frequency), {one: falling(others) for one, others in pairs.items()})
+
+
+def pope_negatives(rng: random.Random, sampled: Sequence[Objects], k: int) -> dict[str, list[list[str] | None]]:
+    """The k negatives of every sampled image, per strategy: `random`, `popular`, `adversarial`, drawn in that order from one `rng`.
+
+    The i-th negative follows the i-th positive (the image's i-th object). A negative is never present in the image and never
+    repeats within it. An image that has fewer than k absent categories among those seen gets None, and costs no draw.
+    """
+    counts = statistics(sampled)
+    ranked = {
+        "random": lambda _: (),
+        "popular": lambda _: counts.popular,
+        "adversarial": lambda positive: counts.co_occurring[positive],
+    }
+    negatives: dict[str, list[list[str] | None]] = {strategy: [] for strategy in ranked}
+    for strategy, candidates in ranked.items():
+        for objects in sampled:
+            if len(counts.seen) - len(objects) < k:
+                negatives[strategy].append(None)
+                continue
+            taken = set(objects)
+            chosen: list[str] = []
+            for positive in objects[:k]:
+                negative = next((name for name in candidates(positive) if name not in taken), None)
+                while negative is None or negative in taken:
+                    negative = rng.choice(counts.seen)
+                taken.add(negative)
+                chosen.append(negative)
+            negatives[strategy].append(chosen)
+    return negatives
