@@ -91,9 +91,7 @@ class Benchmark:
         """The same benchmark with only the named splits. Raises HopeBenchError for an unknown name."""
         for name in names:
             if name not in self.splits:
-                raise HopeBenchError(
-                    f"Benchmark {self.manifest.name} has no split {name!r}. " + did_you_mean(name, self.splits)
-                )
+                raise HopeBenchError(f"Benchmark {self.manifest.name} has no split {name!r}. " + did_you_mean(name, self.splits))
         return Benchmark(self.folder, self.manifest, {name: self.splits[name] for name in self.splits if name in names})
 
 
@@ -108,7 +106,9 @@ def benchmark_hash(prompt: str, split_hashes: Mapping[str, str]) -> str:
     return json_sha256({"prompt": prompt, "splits": dict(split_hashes)})
 
 
-def write_benchmark(folder: Path, splits: Mapping[str, Sequence[Question]], kinds: Mapping[str, Kind], **manifest: Any) -> Manifest:
+def write_benchmark(
+    folder: Path, splits: Mapping[str, Sequence[Question]], kinds: Mapping[str, Kind], **manifest: Any
+) -> Manifest:
     """Write splits/*.jsonl, then manifest.json, and return the manifest; `manifest` holds its other fields.
 
     Split files of an earlier generation that are no longer part of the benchmark are removed.
@@ -145,7 +145,9 @@ def read_benchmark(folder: Path) -> Benchmark:
         data = path.read_bytes()
         splits[name] = read_questions(data, str(path))
         if hashlib.sha256(data).hexdigest() != info.sha256:
-            raise HopeBenchError(f"{path} was changed after it was generated (its SHA-256 is not the manifest's). Generate the benchmark again.")
+            raise HopeBenchError(
+                f"{path} was changed after it was generated (its SHA-256 is not the manifest's). Generate the benchmark again."
+            )
     return Benchmark(folder, manifest, splits)
 
 

@@ -44,7 +44,9 @@ def read_card(path: Path) -> ModelCard:
     """A validated card with `checkpoint` made absolute where it is relative to the card. Raises HopeBenchError."""
     card = read_toml(path, ModelCard)
     if card.prompt is not None and "{question}" not in card.prompt:
-        raise HopeBenchError(f'{path}: prompt holds no "{{question}}", so the model would never see one. Add it where the question goes.')
+        raise HopeBenchError(
+            f'{path}: prompt holds no "{{question}}", so the model would never see one. Add it where the question goes.'
+        )
     if not card.checkpoint.startswith(("./", "../")):
         return card
     checkpoint = (path.parent / card.checkpoint).resolve()

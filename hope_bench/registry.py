@@ -51,7 +51,9 @@ def find_spec(name: str) -> Path:
         return folder / "spec.toml"
     if folder is not None:
         raise HopeBenchError(f"{folder} holds no spec.toml, so nothing says how to generate it. Write one (docs/spec.md).")
-    raise HopeBenchError(f"No benchmark spec {name!r}. Give a spec.toml, its folder or a name. " + did_you_mean(name, known_benchmarks()))
+    raise HopeBenchError(
+        f"No benchmark spec {name!r}. Give a spec.toml, its folder or a name. " + did_you_mean(name, known_benchmarks())
+    )
 
 
 def find_benchmark(name: str) -> Path:
@@ -63,5 +65,7 @@ def find_benchmark(name: str) -> Path:
     if folder is None:
         raise HopeBenchError(f"No benchmark {name!r}. Give its folder or a name. " + did_you_mean(name, known_benchmarks()))
     if not (folder / "manifest.json").is_file():
-        raise HopeBenchError(f"Benchmark {folder} has no manifest.json: its questions were not generated yet. Run: hope-bench generate {name}")
+        raise HopeBenchError(
+            f"Benchmark {folder} has no manifest.json: its questions were not generated yet. Run: hope-bench generate {name}"
+        )
     return folder

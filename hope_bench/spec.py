@@ -79,7 +79,9 @@ class BenchmarkSpec(Strict):
         if len(set(self.strategies)) != len(self.strategies) or not self.strategies:
             raise ValueError("strategies must name at least one strategy, each once")
         if self.headline not in self.strategies:
-            raise ValueError(f"headline {self.headline!r} is not among the strategies. " + did_you_mean(self.headline, self.strategies))
+            raise ValueError(
+                f"headline {self.headline!r} is not among the strategies. " + did_you_mean(self.headline, self.strategies)
+            )
         if "{question}" not in self.prompt:
             raise ValueError('prompt must hold "{question}"')
         return self
@@ -99,7 +101,11 @@ def read_spec(path: Path) -> BenchmarkSpec:
 
     dataset = spec.dataset
     dataset = dataset.model_copy(
-        update={"annotations": beside(dataset.annotations), "captions": beside(dataset.captions), "images": beside(dataset.images)}
+        update={
+            "annotations": beside(dataset.annotations),
+            "captions": beside(dataset.captions),
+            "images": beside(dataset.images),
+        }
     )
     clip = spec.clip
     if clip is not None and clip.model.startswith(("local-dir:./", "local-dir:../")):

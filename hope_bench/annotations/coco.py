@@ -65,7 +65,9 @@ def read_coco(path: Path, captions: Path | None = None) -> Annotations:
     does not list are left out. Raises HopeBenchError where the file isn't JSON or isn't such a file, an id or name occurs
     twice, or an annotation names an unknown image or category.
     """
-    file = _decode(path, _InstancesFile, "a COCO instances file (images, annotations with image_id, category_id and bbox, categories)")
+    file = _decode(
+        path, _InstancesFile, "a COCO instances file (images, annotations with image_id, category_id and bbox, categories)"
+    )
     category_index = _index(path, "category id", [category.id for category in file.categories])
     _index(path, "category name", [category.name for category in file.categories])
     image_index = _index(path, "image id", [image.id for image in file.images])

@@ -37,7 +37,9 @@ def read_object_list(path: Path) -> Annotations:
     names = [line.image for line in lines]
     if len(set(names)) < len(names):
         twice = sorted({name for name in names if names.count(name) > 1}) if len(names) < 10_000 else ["(many)"]
-        raise HopeBenchError(f"{path}: images occur more than once ({first_few(twice)}). Put all objects of an image on one line.")
+        raise HopeBenchError(
+            f"{path}: images occur more than once ({first_few(twice)}). Put all objects of an image on one line."
+        )
     vocabulary = {name: index for index, name in enumerate(dict.fromkeys(name for line in lines for name in line.objects))}
     flat = [vocabulary[name] for line in lines for name in line.objects]
     return Annotations(

@@ -59,13 +59,12 @@ def pope_negatives(rng: random.Random, sampled: Sequence[Objects], k: int) -> di
     repeats within it. An image that has fewer than k absent categories among those seen gets None, and costs no draw.
     """
     counts = statistics(sampled)
-    ranked = {
-        "random": lambda _: (),
-        "popular": lambda _: counts.popular,
-        "adversarial": lambda positive: counts.co_occurring[positive],
-    }
-    negatives: dict[str, list[list[str] | None]] = {strategy: [] for strategy in ranked}
-    for strategy, candidates in ranked.items():
+
+    def candidates(strategy: str, positive: str) -> Sequence[str]:
+        return {"random": (), "popular": counts.popular, "adversarial": counts.co_occurring[positive]}[strategy]
+
+    negatives: dict[str, list[list[str] | None]] = {"random": [], "popular": [], "adversarial": []}
+    for strategy in negatives:
         for objects in sampled:
             if len(counts.seen) - len(objects) < k:
                 negatives[strategy].append(None)
@@ -73,7 +72,7 @@ def pope_negatives(rng: random.Random, sampled: Sequence[Objects], k: int) -> di
             taken = set(objects)
             chosen: list[str] = []
             for positive in objects[:k]:
-                negative = next((name for name in candidates(positive) if name not in taken), None)
+                negative = next((name for name in candidates(strategy, positive) if name not in taken), None)
                 while negative is None or negative in taken:
                     negative = rng.choice(counts.seen)
                 taken.add(negative)

@@ -1,0 +1,140 @@
+"""An open_clip model as an encoder of images and category names, identified by its weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import open_clip
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from hope_bench.errors import HopeBenchError, did_you_mean
+from hope_bench.wording import article
+
+Embeddings = NDArray[np.float32]
+"""[N, D] float32, each row of unit length."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClipEncoder:
+    """A loaded open_clip model. `sha256` covers architecture, weights and preprocessing, so equal keys mean equal embeddings;
+    `preprocess` turns an RGB picture into the [3, H, W] float32 tensor that `encode_images` takes."""
+
+    name: str
+    sha256: str
+    logit_scale: float
+    preprocess: Callable[[Image.Image], torch.Tensor]
+    model: Any
+    tokenizer: Any
+    device: str
+
+    def encode_images(self, pixels: torch.Tensor) -> Embeddings:
+        """[N, 3, H, W] float32 -> [N, D]."""
+        with torch.inference_mode():
+            return _unit(self.model.encode_image(pixels.to(self.device, non_blocking=True)))
+
+    def encode_texts(self, texts: Sequence[str], batch_size: int = 256) -> Embeddings:
+        """Texts -> [N, D]."""
+        parts = []
+        with torch.inference_mode():
+            for start in range(0, len(texts), batch_size):
+                tokens = self.tokenizer(list(texts[start : start + batch_size]))
+                parts.append(_unit(self.model.encode_text(tokens.to(self.device))))
+        return np.concatenate(parts)
+
+    def encode_categories(self, names: Sequence[str], templates: Sequence[str]) -> Embeddings:
+        """Category names -> [C, D]: the unit mean over the prompt templates of each one's unit text embeddings."""
+        texts = [template.format(a=article(name), category=name) for name in names for template in templates]
+        mean = self.encode_texts(texts).reshape(len(names), len(templates), -1).mean(axis=1)
+        return np.asarray(mean / np.linalg.norm(mean, axis=1, keepdims=True), dtype=np.float32)
+
+
+def load_encoder(name: str, device: str = "auto") -> ClipEncoder:
+    """Load "NAME:TAG" or "NAME:CHECKPOINT-FILE" (open_clip's names), "local-dir:FOLDER" or "hf-hub:ORG/NAME" in float32.
+
+    Raises HopeBenchError where the name means nothing to open_clip, or its weights can't be had.
+    """
+    architecture, pretrained = _check_name(name)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # advice on QuickGELU and hub tokens, nothing a user of this tool can act on
+            model, _, preprocess = open_clip.create_model_and_transforms(architecture, pretrained=pretrained, device=device)
+            tokenizer = open_clip.get_tokenizer(architecture, **_tokenizer_options(architecture))
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise HopeBenchError(
+            f"CLIP model {name!r} can't be loaded: {reason}. Is the checkpoint whole, or the network there to get it?"
+        ) from error
+    model.eval()
+    return ClipEncoder(
+        name=_public_name(name),
+        sha256=_identity(architecture, model, preprocess),
+        logit_scale=float(model.logit_scale.detach().exp()),
+        preprocess=preprocess,
+        model=model,
+        tokenizer=tokenizer,
+        device=device,
+    )
+
+
+def _check_name(name: str) -> tuple[str, str | None]:
+    """open_clip's (architecture, pretrained). An architecture alone is refused: open_clip would quietly use random weights."""
+    scheme, _, rest = name.partition(":")
+    if scheme == "local-dir":
+        if not (Path(rest) / "open_clip_config.json").is_file():
+            raise HopeBenchError(f"CLIP model {name!r}: {rest} holds no open_clip_config.json.")
+        return name, None
+    if scheme == "hf-hub":
+        return name, None
+    if scheme not in open_clip.list_models():
+        raise HopeBenchError(f"open_clip has no model {scheme!r}. " + did_you_mean(scheme, open_clip.list_models()))
+    tags = open_clip.list_pretrained_tags_by_model(scheme)
+    if not rest:
+        raise HopeBenchError(
+            f"CLIP model {name!r} names no weights. Say which: {scheme}:TAG with TAG one of {', '.join(tags) or '(none)'}, or a file."
+        )
+    if rest not in tags and not Path(rest).is_file():
+        raise HopeBenchError(
+            f"open_clip has no weights {rest!r} for {scheme}, and no such file exists. " + did_you_mean(rest, tags)
+        )
+    return scheme, rest
+
+
+def _tokenizer_options(architecture: str) -> dict[str, str]:
+    """open_clip does not resolve a vocabulary file that a local folder's config names beside itself; this does."""
+    if not architecture.startswith("local-dir:"):
+        return {}
+    folder = Path(architecture.removeprefix("local-dir:"))
+    config = json.loads((folder / "open_clip_config.json").read_text(encoding="utf-8"))
+    bpe = config.get("model_cfg", {}).get("text_cfg", {}).get("tokenizer_kwargs", {}).get("bpe_path")
+    return {"bpe_path": str((folder / bpe).resolve())} if bpe else {}
+
+
+def _public_name(name: str) -> str:
+    """The name without the folders of this machine."""
+    scheme, separator, rest = name.partition(":")
+    return scheme + separator + (Path(rest).name if scheme == "local-dir" or Path(rest).is_file() else rest)
+
+
+def _identity(architecture: str, model: torch.nn.Module, preprocess: Any) -> str:
+    digest = hashlib.sha256()
+    label = "local-dir" if architecture.startswith("local-dir:") else architecture
+    digest.update(f"{label}\n{type(model).__name__}\n{preprocess}\n{open_clip.__version__}\n".encode())
+    for key, value in sorted(model.state_dict().items()):
+        digest.update(f"{key} {tuple(value.shape)} {value.dtype}\n".encode())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _unit(embeddings: torch.Tensor) -> Embeddings:
+    return np.asarray(torch.nn.functional.normalize(embeddings.float(), dim=-1).cpu().numpy(), dtype=np.float32)

@@ -1,0 +1,64 @@
+"""Image embeddings kept on disk: one SQLite file per encoder, keyed by the SHA-256 of the image file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+
+from hope_bench.clip.encoder import Embeddings
+from hope_bench.errors import HopeBenchError
+
+_AT_ONCE = 500
+
+
+def default_cache() -> Path:
+    """The user's cache folder for hope-bench."""
+    return Path(platformdirs.user_cache_dir("hope-bench"))
+
+
+class EmbeddingStore:
+    """The embeddings of one encoder. Safe to read and write from several processes; a batch is written whole or not at all."""
+
+    def __init__(self, folder: Path, encoder_sha256: str) -> None:
+        """Open or create the store of one encoder under `folder`. Raises HopeBenchError where it can't be opened."""
+        self.path = folder / "embeddings" / f"{encoder_sha256[:32]}.sqlite"
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(self.path, timeout=60)
+            with self._connection as connection:
+                connection.execute(
+                    "CREATE TABLE IF NOT EXISTS embeddings (image TEXT PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID"
+                )
+        except (OSError, sqlite3.Error) as error:
+            raise HopeBenchError(
+                f"The embedding cache {self.path} can't be opened ({error}). Delete it, or choose another with --cache."
+            ) from None
+
+    def get(self, images: Sequence[str]) -> dict[str, Embeddings]:
+        """The stored [D] embeddings of those of `images` (SHA-256) that are there."""
+        found: dict[str, Embeddings] = {}
+        for start in range(0, len(images), _AT_ONCE):
+            keys = images[start : start + _AT_ONCE]
+            marks = ",".join("?" * len(keys))
+            rows = self._connection.execute(f"SELECT image, vector FROM embeddings WHERE image IN ({marks})", keys)
+            found.update((image, np.frombuffer(vector, dtype="<f4")) for image, vector in rows)
+        return found
+
+    def put(self, embeddings: Mapping[str, Embeddings]) -> None:
+        """Store [D] embeddings by image SHA-256. Raises HopeBenchError where the disk won't take them."""
+        rows = [(image, vector.astype("<f4").tobytes()) for image, vector in embeddings.items()]
+        try:
+            with self._connection as connection:
+                connection.executemany("INSERT OR REPLACE INTO embeddings VALUES (?, ?)", rows)
+        except sqlite3.Error as error:
+            raise HopeBenchError(
+                f"The embedding cache {self.path} can't be written ({error}). Free some space, or choose another with --cache."
+            ) from None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()

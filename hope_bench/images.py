@@ -1,0 +1,58 @@
+"""Image files: hashed, opened as people see them, and reported when they can't be read."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from hope_bench.provenance import file_sha256
+
+
+class UnreadableImageError(Exception):
+    """An image that can't be used; the text is the reason, without the path. One bad image is counted, listed and survived."""
+
+
+def open_rgb(path: Path) -> Image.Image:
+    """The whole picture in RGB, turned as its EXIF orientation says. Raises UnreadableImageError."""
+    return decode_rgb(read_image_bytes(path))
+
+
+def read_image_bytes(path: Path) -> bytes:
+    """The file's bytes. Raises UnreadableImageError where it is missing or can't be read."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise UnreadableImageError("the file is missing") from None
+    except OSError as error:
+        raise UnreadableImageError(f"the file can't be read: {error.strerror or error}") from None
+
+
+def decode_rgb(data: bytes) -> Image.Image:
+    """An encoded picture decoded whole, in RGB, turned as its EXIF orientation says. Raises UnreadableImageError."""
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            picture.load()
+            return ImageOps.exif_transpose(picture).convert("RGB")
+    except UnidentifiedImageError:
+        raise UnreadableImageError("not an image, or of an unknown format") from None
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        raise UnreadableImageError(f"truncated or corrupt: {error}") from None
+
+
+def hash_images(paths: Sequence[Path]) -> list[str | UnreadableImageError]:
+    """The SHA-256 of each file, or why it can't be read, in order."""
+
+    def one(path: Path) -> str | UnreadableImageError:
+        try:
+            return file_sha256(path)
+        except FileNotFoundError:
+            return UnreadableImageError("the file is missing")
+        except OSError as error:
+            return UnreadableImageError(f"the file can't be read: {error.strerror or error}")
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        return list(pool.map(one, paths))
