@@ -52,7 +52,7 @@ class SkippedImage(Strict):
 
 
 class Manifest(Strict):
-    """What a benchmark is and where it comes from. `hash` covers splits and prompt: results of different hashes are never compared."""
+    """What a benchmark is and where it comes from. `hash` covers splits and prompt: results of different hashes never mix."""
 
     schema_version: Literal[1] = 1
     name: str

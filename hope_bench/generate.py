@@ -107,7 +107,7 @@ def _sample(rng: random.Random, annotations: Annotations, path: Path, spec: Benc
     eligible = len(eligible_images(present, spec.k))
     if eligible < spec.sample_images:
         raise HopeBenchError(
-            f"{path} has {eligible} image(s) with at least {spec.k} present categories, fewer than the {spec.sample_images} to sample. "
+            f"{path} has {eligible} image(s) with at least {spec.k} present categories, but {spec.sample_images} are wanted. "
             f"Set sample_images to at most {eligible} in the spec, or lower k."
         )
     drawn = sample_images(rng, present, spec.sample_images, spec.k)
@@ -237,7 +237,7 @@ def _sources(spec: BenchmarkSpec) -> tuple[SourceFile, ...]:
 
 
 def _portable(spec: BenchmarkSpec) -> BenchmarkSpec:
-    """The spec as used, with file names instead of this machine's paths, so that the same data gives the same manifest anywhere."""
+    """The spec as used, with file names instead of this machine's paths, so that the same data gives the same manifest."""
 
     def last(value: str | None) -> str | None:
         return None if value is None else Path(value).name

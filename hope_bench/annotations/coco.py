@@ -124,7 +124,7 @@ def _look_up(path: Path, what: str, ids: Sequence[Id], index: dict[Id, int]) -> 
     if unknown.size:
         names = dict.fromkeys(repr(ids[row]) for row in unknown.tolist())
         raise HopeBenchError(
-            f"{path}: {unknown.size} annotation(s) name {len(names)} {what} id(s) that the file does not define ({first_few(names)}). "
+            f"{path}: {unknown.size} annotation(s) name {len(names)} {what} id(s) it does not define ({first_few(names)}). "
             f"Add them to its {'categories' if what == 'category' else 'images'}, or remove those annotations."
         )
     return found

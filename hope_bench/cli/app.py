@@ -23,8 +23,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
     help="How much does a vision-language model make up, and how hard did we look?\n\n"
-    "generate questions about objects that are [b]not[/b] in the picture (POPE's, and HOPE's more misleading ones), evaluate a model "
-    "on them, score its answers, and publish a leaderboard. Start with: [b]hope-bench demo[/b]\n\n"
+    "generate questions about objects that are [b]not[/b] in the picture (POPE's, and HOPE's more misleading ones), evaluate a "
+    "model on them, score its answers, and publish a leaderboard. Start with: [b]hope-bench demo[/b]\n\n"
     "Exit codes: 0 done, 1 done but some answers are errors, 2 bad input, 130 interrupted.",
 )
 

@@ -24,7 +24,8 @@ def generate(
     clip: Annotated[
         str | None,
         typer.Option(
-            help="The encoder that searches: NAME:TAG as open_clip lists them (ViT-L-14:openai), NAME:FILE, local-dir:FOLDER, hf-hub:ORG/NAME."
+            help="The encoder that searches: NAME:TAG as open_clip lists them (ViT-L-14:openai), NAME:CHECKPOINT-FILE, "
+            "local-dir:FOLDER or hf-hub:ORG/NAME."
         ),
     ] = None,
     out: Annotated[

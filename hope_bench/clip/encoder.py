@@ -101,7 +101,7 @@ def _check_name(name: str) -> tuple[str, str | None]:
     tags = open_clip.list_pretrained_tags_by_model(scheme)
     if not rest:
         raise HopeBenchError(
-            f"CLIP model {name!r} names no weights. Say which: {scheme}:TAG with TAG one of {', '.join(tags) or '(none)'}, or a file."
+            f"CLIP model {name!r} names no weights. Name them: {scheme}:TAG ({', '.join(tags) or 'none'}) or {scheme}:FILE."
         )
     if rest not in tags and not Path(rest).is_file():
         raise HopeBenchError(

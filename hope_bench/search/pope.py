@@ -53,7 +53,7 @@ def statistics(sampled: Sequence[Objects]) -> Statistics:
 
 
 def pope_negatives(rng: random.Random, sampled: Sequence[Objects], k: int) -> dict[str, list[list[str] | None]]:
-    """The k negatives of every sampled image, per strategy: `random`, `popular`, `adversarial`, drawn in that order from one `rng`.
+    """The k negatives of every sampled image, per strategy: `random`, `popular`, `adversarial`, drawn in this order from `rng`.
 
     The i-th negative follows the i-th positive (the image's i-th object). A negative is never present in the image and never
     repeats within it. An image that has fewer than k absent categories among those seen gets None, and costs no draw.

@@ -1,0 +1,60 @@
+# make demo   the whole path on the embedded world: scenes, questions, a real tiny LVLM's answers, scores, a page
+# make test   the test suite, as continuous integration runs it
+# make lint   ruff and mypy
+# make bench  speed and memory, written to build/bench.json
+# make site   the static leaderboard from leaderboard/results, in build/site
+# make demo-weights   train the embedded CLIP and LVLM again (docs/demo.md)
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench site demo-weights clean
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+$(BIN)/python:
+	@echo "Creating $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+# Two stamps, so that the demo doesn't wait for the test tools; either is quick when nothing changed.
+$(VENV)/run.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing hope-bench into $(VENV) (about two minutes and 6 GB the first time: torch brings its CUDA libraries)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/run.stamp
+	@echo "Installing the test tools"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(VENV)/run.stamp
+	@rm -rf build/demo
+	@$(BIN)/python run_eval.py --out build/demo
+
+test: $(VENV)/dev.stamp
+	@sh tests/install_chromium.sh
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/dev.stamp
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(VENV)/dev.stamp
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(VENV)/dev.stamp
+	@$(BIN)/python -m tests.bench
+
+site: $(VENV)/run.stamp
+	@$(BIN)/hope-bench leaderboard build
+
+demo-weights: $(VENV)/run.stamp
+	@$(BIN)/python -m hope_bench.demo.train_clip --out benchmarks/demo/clip & \
+	 $(BIN)/python -m hope_bench.demo.train_llava --out models/demo-llava; wait
+
+clean:
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis

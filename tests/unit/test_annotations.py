@@ -1,0 +1,119 @@
+"""Annotation files: what is read, and what is refused with which words."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hope_bench.annotations import read_annotations
+from hope_bench.errors import HopeBenchError
+
+
+def coco_file(folder: Path, **changes: Any) -> Path:
+    """A small valid instances file with some top-level keys replaced."""
+    data: dict[str, Any] = {
+        "info": {"year": 2026},
+        "images": [
+            {"id": 7, "file_name": "b.jpg", "width": 40, "height": 30, "license": 1},
+            {"id": 3, "file_name": "a.jpg", "width": 20, "height": 10},
+            {"id": 9, "file_name": "empty.jpg"},
+        ],
+        "categories": [
+            {"id": 90, "name": "toothbrush", "supercategory": "indoor"},
+            {"id": 1, "name": "person"},
+            {"id": 2, "name": "naïve café ☕"},
+        ],
+        "annotations": [
+            {"id": 1, "image_id": 3, "category_id": 1, "bbox": [0, 0, 5, 5], "area": 20.5, "iscrowd": 1, "segmentation": {"counts": []}},
+            {"id": 2, "image_id": 7, "category_id": 90, "bbox": [1, 2, 3, 4], "iscrowd": 0, "attributes": {"color": "red"}},
+            {"id": 3, "image_id": 3, "category_id": 90, "bbox": [1, 1, 2, 2], "area": 4, "iscrowd": 0},
+            {"id": 4, "image_id": 3, "category_id": 1, "bbox": [2, 2, 2, 2], "area": 4, "iscrowd": 0},
+        ],
+    } | changes  # fmt: skip
+    path = folder / "instances.json"
+    path.write_text(json.dumps({key: value for key, value in data.items() if value is not None}), encoding="utf-8")
+    return path
+
+
+def test_coco_file_in_columns(tmp_path: Path) -> None:
+    annotations = read_annotations(coco_file(tmp_path))
+    assert [image.file_name for image in annotations.images] == ["b.jpg", "a.jpg", "empty.jpg"]
+    assert [category.name for category in annotations.categories] == ["toothbrush", "person", "naïve café ☕"]
+    assert annotations.categories[0].supercategory == "indoor"
+    # distinct, in order of first annotation; a crowd region counts as present
+    assert [annotations.present(image) for image in range(3)] == [("toothbrush",), ("person", "toothbrush"), ()]
+    crowd, brush, person = annotations.instances(1)
+    assert (crowd.category, crowd.crowd, crowd.bbox, crowd.area) == ("person", True, (0, 0, 5, 5), 20.5)
+    assert (brush.crowd, person.category) == (False, "person")
+    (only,) = annotations.instances(0)
+    assert only.attributes == {"color": "red"}
+    assert only.area == 12.0  # no area given: that of the box
+
+
+def test_captions_are_kept_by_image(tmp_path: Path) -> None:
+    captions = tmp_path / "captions.json"
+    rows = [{"id": 1, "image_id": 3, "caption": "one"}, {"id": 2, "image_id": 3, "caption": "two"}, {"id": 3, "image_id": 55, "caption": "x"}]
+    captions.write_text(json.dumps({"images": [], "annotations": rows}))
+    assert read_annotations(coco_file(tmp_path), captions=captions).captions == {1: ("one", "two")}
+
+
+def test_object_list_with_a_truncated_line(tmp_path: Path) -> None:
+    path = tmp_path / "objects.json"
+    path.write_text('{"image": "a.jpg", "objects": ["cup", "dog", "cup"]}\n\n{"image": "b.jpg", "objects": ["dog"]}\n{"image": "c.jp')
+    annotations = read_annotations(path)
+    assert [annotations.present(image) for image in range(2)] == [("cup", "dog"), ("dog",)]
+    assert [category.name for category in annotations.categories] == ["cup", "dog"]
+    assert len(annotations.problems) == 1
+    assert "objects.json, line 4" in annotations.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"annotations": None}, ["not a COCO instances file", "annotations"]),
+        ({"annotations": [{"image_id": 3, "caption": "a cup"}]}, ["not a COCO instances file", "category_id"]),
+        ({"annotations": [{"image_id": 4, "category_id": 1, "bbox": [0, 0, 1, 1]}] * 3}, ["3 annotation(s)", "1 image id(s)", "4"]),
+        ({"annotations": [{"image_id": 3, "category_id": 5, "bbox": [0, 0, 1, 1]}]}, ["category id(s)", "5"]),
+        ({"annotations": [{"image_id": 3, "category_id": 1, "bbox": [0, 0, 1]}]}, ["bbox"]),
+        ({"images": [{"id": 3, "file_name": "a.jpg"}, {"id": 3, "file_name": "b.jpg"}]}, ["image id", "more than once"]),
+        ({"categories": [{"id": 1, "name": "cup"}, {"id": 90, "name": "cup"}]}, ["category name", "'cup'"]),
+    ],
+)
+def test_json_of_another_kind_is_refused(tmp_path: Path, changes: dict[str, Any], words: list[str]) -> None:
+    path = coco_file(tmp_path, **changes)
+    with pytest.raises(HopeBenchError) as caught:
+        read_annotations(path)
+    for word in [str(path), *words]:
+        assert word in str(caught.value)
+
+
+def test_missing_and_malformed_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(HopeBenchError, match="does not exist"):
+        read_annotations(tmp_path / "nowhere.json")
+    path = coco_file(tmp_path)
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(HopeBenchError, match=r"not JSON .*cut off"):
+        read_annotations(path)
+    path.write_text("image,object\n")
+    with pytest.raises(HopeBenchError, match="not JSON"):
+        read_annotations(path)
+    with pytest.raises(HopeBenchError, match="holds no line"):
+        read_annotations(path, "object-list")
+
+
+@pytest.mark.real
+def test_real_coco_file_against_json(real: Path) -> None:
+    path = real / "coco-mini" / "instances_val2017.json"
+    annotations = read_annotations(path, captions=real / "coco-mini" / "captions_val2017.json")
+    data = json.loads(path.read_text())
+    names = {category["id"]: category["name"] for category in data["categories"]}
+    for index, image in enumerate(data["images"]):
+        rows = [row for row in data["annotations"] if row["image_id"] == image["id"]]
+        assert annotations.present(index) == tuple(dict.fromkeys(names[row["category_id"]] for row in rows))
+        found = annotations.instances(index)
+        assert [instance.crowd for instance in found] == [bool(row["iscrowd"]) for row in rows]
+        assert [instance.bbox for instance in found] == [pytest.approx(tuple(row["bbox"])) for row in rows]
+    assert len(annotations.captions) == len(data["images"])

@@ -1,0 +1,61 @@
+"""The content-aware search and its control against naive loops over their definitions."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hope_bench.search.content import content_probability, content_similarity, most_similar_images
+from hope_bench.search.selection import top_candidates
+
+WORDS = [f"word{number}" for number in range(9)]
+
+
+@given(st.integers(0, 10_000), st.integers(1, 4))
+@settings(max_examples=60, deadline=None)
+def test_top_candidates_are_the_likeliest_absent_ones(seed: int, k: int) -> None:
+    rng = np.random.default_rng(seed)
+    scores = np.round(rng.normal(size=len(WORDS)), 1)  # rounded, so that there are ties
+    present = set(rng.choice(WORDS, size=int(rng.integers(0, 9)), replace=False).tolist())
+    expected: list[str] = []
+    for _ in range(min(k, len(WORDS) - len(present))):
+        best = None
+        for name in sorted(WORDS):
+            if name in present or name in expected:
+                continue
+            if best is None or scores[WORDS.index(name)] > scores[WORDS.index(best)]:
+                best = name
+        assert best is not None
+        expected.append(best)
+    assert top_candidates(scores, WORDS, set(WORDS) - present, k) == expected
+
+
+def test_probability_is_the_softmax_of_scaled_cosines() -> None:
+    rng = np.random.default_rng(0)
+    images, categories = rng.normal(size=(3, 5)), rng.normal(size=(4, 5))
+    images /= np.linalg.norm(images, axis=1, keepdims=True)
+    categories /= np.linalg.norm(categories, axis=1, keepdims=True)
+    similarity = content_similarity(images.astype(np.float32), categories.astype(np.float32))
+    probability = content_probability(similarity, 100.0)
+    for row in range(3):
+        weights = [np.exp(100.0 * float(images[row] @ categories[column])) for column in range(4)]
+        np.testing.assert_allclose(probability[row], np.array(weights) / sum(weights), rtol=1e-3)
+
+
+@given(st.lists(st.sets(st.sampled_from(WORDS), min_size=1), min_size=2, max_size=12), st.integers(0, 5))
+@settings(max_examples=60, deadline=None)
+def test_control_takes_the_image_with_the_most_similar_objects(present: list[set[str]], seed: int) -> None:
+    names = [f"{index}.png" for index in range(len(present))]
+    partners = most_similar_images([sorted(objects) for objects in present], names, seed)
+    for index, objects in enumerate(present):
+        jaccard = {
+            other: len(objects & present[other]) / len(objects | present[other]) for other in range(len(present)) if other != index
+        }
+        assert partners[index] != index
+        best = max(jaccard.values())
+        tied = [other for other, value in jaccard.items() if abs(value - best) < 1e-9]
+        digest = {other: hashlib.sha256(f"{seed}\n{names[index]}\n{names[other]}".encode()).digest() for other in tied}
+        assert partners[index] == min(tied, key=lambda other: digest[other])  # noqa: B023
