@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gc
+import mmap
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -75,11 +78,12 @@ def read_coco(path: Path, captions: Path | None = None) -> Annotations:
     image_of = _look_up(path, "image", [row.image_id for row in file.annotations], image_index)
     category_of = _look_up(path, "category", [row.category_id for row in file.annotations], category_index)
 
-    order = np.argsort(image_of, kind="stable")
     rows = file.annotations
-    boxes = np.array([row.bbox for row in rows], dtype=np.float32).reshape(-1, 4)
+    order = np.argsort(image_of, kind="stable")
+    position = np.argsort(order)
+    boxes = np.fromiter(chain.from_iterable([row.bbox for row in rows]), np.float32, 4 * len(rows)).reshape(-1, 4)
     areas = np.array([row.bbox[2] * row.bbox[3] if row.area is None else row.area for row in rows], dtype=np.float32)
-    crowd = np.array([bool(row.iscrowd) for row in rows], dtype=np.bool_)
+    crowd = np.array([row.iscrowd for row in rows], dtype=np.bool_)
     return Annotations(
         categories=tuple(Category(category.name, category.supercategory) for category in file.categories),
         images=tuple(Image(image.file_name, image.width, image.height) for image in file.images),
@@ -88,23 +92,32 @@ def read_coco(path: Path, captions: Path | None = None) -> Annotations:
         crowd=crowd[order],
         boxes=boxes[order],
         areas=areas[order],
-        attributes={new: given for new, old in enumerate(order.tolist()) if (given := rows[old].attributes)},
+        attributes={int(position[index]): row.attributes for index, row in enumerate(rows) if row.attributes},
         captions={} if captions is None else _read_captions(captions, image_index),
     )
 
 
 def _decode(path: Path, kind: type[_File], description: str) -> _File:
-    # Hundreds of thousands of small objects are made and none is garbage: collector passes would only re-scan them.
-    collecting = gc.isenabled()
-    gc.disable()
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
+        with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data, _no_collector():
+            return msgspec.json.decode(data, type=kind)
     except msgspec.ValidationError as error:
         raise HopeBenchError(f"{path} is JSON, but not {description}: {error}.") from None
     except msgspec.DecodeError as error:
         raise HopeBenchError(f"{path} is not JSON ({error}). If it was downloaded, it may be cut off: get it again.") from None
+    except ValueError:
+        raise HopeBenchError(f"{path} is empty.") from None  # an empty file can't be mapped
     except OSError as error:
         raise HopeBenchError(f"{path} can't be read: {error}.") from None
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """Hundreds of thousands of small objects are made and none is garbage: collector passes would only re-scan them."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
     finally:
         if collecting:
             gc.enable()
@@ -119,7 +132,7 @@ def _index(path: Path, what: str, values: Sequence[Id]) -> dict[Id, int]:
 
 
 def _look_up(path: Path, what: str, ids: Sequence[Id], index: dict[Id, int]) -> NDArray[np.int32]:
-    found = np.fromiter((index.get(value, -1) for value in ids), dtype=np.int32, count=len(ids))
+    found = np.fromiter(map(index.get, ids, repeat(-1)), dtype=np.int32, count=len(ids))
     unknown = np.flatnonzero(found < 0)
     if unknown.size:
         names = dict.fromkeys(repr(ids[row]) for row in unknown.tolist())

@@ -55,14 +55,20 @@ def test_coco_file_in_columns(tmp_path: Path) -> None:
 
 def test_captions_are_kept_by_image(tmp_path: Path) -> None:
     captions = tmp_path / "captions.json"
-    rows = [{"id": 1, "image_id": 3, "caption": "one"}, {"id": 2, "image_id": 3, "caption": "two"}, {"id": 3, "image_id": 55, "caption": "x"}]
+    rows = [
+        {"id": 1, "image_id": 3, "caption": "one"},
+        {"id": 2, "image_id": 3, "caption": "two"},
+        {"id": 3, "image_id": 55, "caption": "x"},
+    ]
     captions.write_text(json.dumps({"images": [], "annotations": rows}))
     assert read_annotations(coco_file(tmp_path), captions=captions).captions == {1: ("one", "two")}
 
 
 def test_object_list_with_a_truncated_line(tmp_path: Path) -> None:
     path = tmp_path / "objects.json"
-    path.write_text('{"image": "a.jpg", "objects": ["cup", "dog", "cup"]}\n\n{"image": "b.jpg", "objects": ["dog"]}\n{"image": "c.jp')
+    path.write_text(
+        '{"image": "a.jpg", "objects": ["cup", "dog", "cup"]}\n\n{"image": "b.jpg", "objects": ["dog"]}\n{"image": "c.jp'
+    )
     annotations = read_annotations(path)
     assert [annotations.present(image) for image in range(2)] == [("cup", "dog"), ("dog",)]
     assert [category.name for category in annotations.categories] == ["cup", "dog"]
@@ -75,7 +81,10 @@ def test_object_list_with_a_truncated_line(tmp_path: Path) -> None:
     [
         ({"annotations": None}, ["not a COCO instances file", "annotations"]),
         ({"annotations": [{"image_id": 3, "caption": "a cup"}]}, ["not a COCO instances file", "category_id"]),
-        ({"annotations": [{"image_id": 4, "category_id": 1, "bbox": [0, 0, 1, 1]}] * 3}, ["3 annotation(s)", "1 image id(s)", "4"]),
+        (
+            {"annotations": [{"image_id": 4, "category_id": 1, "bbox": [0, 0, 1, 1]}] * 3},
+            ["3 annotation(s)", "1 image id(s)", "4"],
+        ),
         ({"annotations": [{"image_id": 3, "category_id": 5, "bbox": [0, 0, 1, 1]}]}, ["category id(s)", "5"]),
         ({"annotations": [{"image_id": 3, "category_id": 1, "bbox": [0, 0, 1]}]}, ["bbox"]),
         ({"images": [{"id": 3, "file_name": "a.jpg"}, {"id": 3, "file_name": "b.jpg"}]}, ["image id", "more than once"]),
@@ -96,6 +105,9 @@ def test_missing_and_malformed_files_are_refused(tmp_path: Path) -> None:
     path = coco_file(tmp_path)
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(HopeBenchError, match=r"not JSON .*cut off"):
+        read_annotations(path)
+    path.write_text("")
+    with pytest.raises(HopeBenchError, match="is empty"):
         read_annotations(path)
     path.write_text("image,object\n")
     with pytest.raises(HopeBenchError, match="not JSON"):

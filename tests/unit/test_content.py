@@ -52,7 +52,9 @@ def test_control_takes_the_image_with_the_most_similar_objects(present: list[set
     partners = most_similar_images([sorted(objects) for objects in present], names, seed)
     for index, objects in enumerate(present):
         jaccard = {
-            other: len(objects & present[other]) / len(objects | present[other]) for other in range(len(present)) if other != index
+            other: len(objects & present[other]) / len(objects | present[other])
+            for other in range(len(present))
+            if other != index
         }
         assert partners[index] != index
         best = max(jaccard.values())

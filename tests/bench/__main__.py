@@ -1,0 +1,42 @@
+"""python -m tests.bench [NAME ...]: run the benchmarks (all by default), print a table, write build/bench.json."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from hope_bench.provenance import commit, versions
+from tests.bench.bench_coco import bench_coco
+from tests.bench.bench_demo import bench_demo
+
+OUT = Path("build/bench.json")
+
+BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {"coco_reader": bench_coco, "demo": bench_demo}
+
+
+def main(names: list[str]) -> None:
+    unknown = sorted(set(names) - BENCHMARKS.keys())
+    if unknown:
+        sys.exit(f"No benchmark {', '.join(unknown)}. Known: {', '.join(BENCHMARKS)}.")
+    report = json.loads(OUT.read_text()) if OUT.is_file() else {}
+    report |= {"machine": {"cpus": os.cpu_count(), "platform": platform.platform()}, "versions": versions(), "commit": commit()}
+    table = Table("benchmark", "measure", "value", title="hope-bench benchmarks", title_justify="left")
+    for name in names or BENCHMARKS:
+        report[name] = BENCHMARKS[name]()
+        for measure, value in report[name].items():
+            table.add_row(name, measure, f"{value:,.3g}" if isinstance(value, float) else str(value))
+    OUT.parent.mkdir(exist_ok=True)
+    OUT.write_text(json.dumps(report, indent=2) + "\n")
+    Console().print(table)
+    print(f"Written to {OUT}")
+
+
+main(sys.argv[1:])

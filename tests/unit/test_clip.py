@@ -1,0 +1,133 @@
+"""The CLIP encoder, its embeddings' store, and embedding many files, with real open_clip models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from hope_bench.clip.embed import embed_images
+from hope_bench.clip.encoder import ClipEncoder, load_encoder
+from hope_bench.clip.store import EmbeddingStore
+from hope_bench.errors import HopeBenchError
+from hope_bench.images import hash_images, open_rgb
+from tests.clips import save_tiny_clip
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> ClipEncoder:
+    return load_encoder(save_tiny_clip(tmp_path_factory.mktemp("clip")), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("pictures")
+    rng = np.random.default_rng(0)
+    for index in range(9):
+        size = (int(rng.integers(20, 90)), int(rng.integers(20, 90)), 3)
+        Image.fromarray(rng.integers(0, 255, size, dtype=np.uint8)).save(folder / f"{index}.png")
+    return sorted(folder.glob("*.png"))
+
+
+def digests(paths: list[Path]) -> list[str]:
+    return [str(value) for value in hash_images(paths)]
+
+
+def test_embeddings_equal_a_bare_open_clip_loop(encoder: ClipEncoder, pictures: list[Path], tmp_path: Path) -> None:
+    store = EmbeddingStore(tmp_path, encoder.sha256)
+    hashes = digests(pictures)
+    found, failed = embed_images(encoder, pictures, hashes, store, batch_size=4)
+    assert failed == {}
+    for path, digest in zip(pictures, hashes, strict=True):
+        with torch.no_grad():
+            vector = encoder.model.encode_image(encoder.preprocess(open_rgb(path))[None])[0]
+        expected = (vector / vector.norm()).numpy()
+        np.testing.assert_allclose(found[digest], expected, atol=1e-6)
+
+
+def test_each_image_is_computed_once_and_kept(encoder: ClipEncoder, pictures: list[Path], tmp_path: Path) -> None:
+    hashes = digests(pictures)
+    store = EmbeddingStore(tmp_path, encoder.sha256)
+    first, _ = embed_images(encoder, pictures[:5], hashes[:5], store, batch_size=2)
+    store.close()
+    reopened = EmbeddingStore(tmp_path, encoder.sha256)
+    assert sorted(reopened.get(hashes)) == sorted(hashes[:5])
+    calls: list[int] = []
+
+    class Counting:
+        preprocess = encoder.preprocess
+
+        def encode_images(self, pixels: torch.Tensor) -> np.ndarray:
+            calls.append(len(pixels))
+            return encoder.encode_images(pixels)
+
+    second, _ = embed_images(Counting(), pictures, hashes, reopened, batch_size=8)  # type: ignore[arg-type]
+    assert sum(calls) == 4
+    for digest in hashes[:5]:
+        np.testing.assert_array_equal(second[digest], first[digest])
+
+
+def test_worker_processes_and_batch_size_change_no_embedding(encoder: ClipEncoder, pictures: list[Path], tmp_path: Path) -> None:
+    hashes = digests(pictures)
+    one, _ = embed_images(encoder, pictures, hashes, EmbeddingStore(tmp_path / "one", encoder.sha256), batch_size=64)
+    workers, _ = embed_images(encoder, pictures, hashes, EmbeddingStore(tmp_path / "two", encoder.sha256), batch_size=2)
+    for digest in hashes:
+        np.testing.assert_allclose(workers[digest], one[digest], atol=1e-5)
+
+
+def test_bad_images_are_reported_and_survived(encoder: ClipEncoder, pictures: list[Path], tmp_path: Path) -> None:
+    truncated, text = tmp_path / "truncated.png", tmp_path / "text.png"
+    truncated.write_bytes(pictures[0].read_bytes()[:300])
+    text.write_text("not a picture")
+    paths = [truncated, pictures[1], text]
+    hashes = digests(paths)
+    found, failed = embed_images(encoder, paths, hashes, EmbeddingStore(tmp_path, encoder.sha256), batch_size=8)
+    assert list(found) == [hashes[1]]
+    assert "truncated" in failed[hashes[0]]
+    assert "not an image" in failed[hashes[2]]
+
+
+def test_category_embedding_is_the_unit_mean_over_templates(encoder: ClipEncoder) -> None:
+    templates = ["a photo of {a} {category}", "{category}!"]
+    made = encoder.encode_categories(["apple", "cup"], templates)
+    for row, texts in enumerate([["a photo of an apple", "apple!"], ["a photo of a cup", "cup!"]]):
+        mean = encoder.encode_texts(texts).mean(axis=0)
+        np.testing.assert_allclose(made[row], mean / np.linalg.norm(mean), atol=1e-6)
+
+
+def test_identity_follows_the_weights(encoder: ClipEncoder, tmp_path: Path) -> None:
+    same = load_encoder(save_tiny_clip(tmp_path / "elsewhere", seed=0), device="cpu")
+    other = load_encoder(save_tiny_clip(tmp_path / "other", seed=1), device="cpu")
+    assert same.sha256 == encoder.sha256
+    assert other.sha256 != encoder.sha256
+    assert same.name == "local-dir:elsewhere"  # a name for files, without this machine's folders
+
+
+def test_a_checkpoint_file_of_a_named_architecture(tmp_path: Path) -> None:
+    import open_clip
+
+    model = open_clip.create_model("ViT-S-32-alt")
+    torch.save(model.state_dict(), tmp_path / "weights.pt")
+    loaded = load_encoder(f"ViT-S-32-alt:{tmp_path / 'weights.pt'}", device="cpu")
+    assert loaded.name == "ViT-S-32-alt:weights.pt"
+    for key, value in model.state_dict().items():
+        torch.testing.assert_close(loaded.model.state_dict()[key], value)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("ViT-B-33:openai", ["ViT-B-32"]),
+        ("ViT-B-32", ["names no weights", "openai"]),  # open_clip itself would quietly use random weights
+        ("ViT-B-32:openay", ["'openai'"]),
+        ("local-dir:/nowhere", ["open_clip_config.json"]),
+    ],
+)
+def test_unknown_encoders_are_refused(name: str, words: list[str]) -> None:
+    with pytest.raises(HopeBenchError) as caught:
+        load_encoder(name)
+    for word in words:
+        assert word in str(caught.value)

@@ -1,0 +1,103 @@
+"""Specs, cards, manifests and look-ups: what is accepted, and what errors say."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hope_bench.card import find_card, slug
+from hope_bench.errors import HopeBenchError
+from hope_bench.registry import find_benchmark, find_spec, known_benchmarks, known_models
+from hope_bench.spec import read_spec
+
+
+def spec_file(folder: Path, text: str) -> Path:
+    path = folder / "spec.toml"
+    path.write_text(text)
+    return path
+
+
+def test_every_shipped_spec_and_card_is_valid() -> None:
+    assert {"demo", "hope-coco"} <= known_benchmarks().keys()
+    for folder in known_benchmarks().values():
+        read_spec(folder / "spec.toml")
+    assert "demo-llava" in known_models()
+
+
+def test_paths_in_a_spec_are_relative_to_it(tmp_path: Path) -> None:
+    (tmp_path / "clip").mkdir()
+    path = spec_file(tmp_path, 'name = "x"\n[dataset]\nannotations = "a.json"\n[clip]\nmodel = "local-dir:./clip"\n')
+    spec = read_spec(path)
+    assert spec.dataset.annotations == str(tmp_path / "a.json")
+    assert spec.clip is not None
+    assert spec.clip.model == f"local-dir:{tmp_path / 'clip'}"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('name = "x"\nsample_imagse = 3', ["unknown key 'sample_imagse'", "Did you mean 'sample_images'?"]),
+        ('name = "x"\n[dataset]\nimage = "d"', ["unknown key 'dataset.image'", "Did you mean 'images'?"]),
+        ('name = "x"\nstrategies = ["contents"]', ["unknown strategy 'contents'", "Did you mean 'content'?"]),
+        ('name = "x"\nheadline = "hope"', ["headline"]),
+        ('name = "x"\nprompt = "yes or no?"', ["{question}"]),
+        ('name = "X Y"', ["name"]),
+        ("seed = 0", ["'name' is missing"]),
+        ("name = x", ["not TOML"]),
+        ('name = "x"\n[clip]\nmodel = "ViT-B-32:openai"\ntemplates = ["a photo"]', ["{category}"]),
+    ],
+)
+def test_a_bad_spec_is_refused_with_the_key(tmp_path: Path, text: str, words: list[str]) -> None:
+    path = spec_file(tmp_path, text)
+    with pytest.raises(HopeBenchError) as caught:
+        read_spec(path)
+    for word in [str(path), *words]:
+        assert word in str(caught.value)
+
+
+def test_unknown_names_suggest_the_nearest() -> None:
+    with pytest.raises(HopeBenchError, match="Did you mean 'demo-llava'"):
+        find_card("demo-lava")
+    with pytest.raises(HopeBenchError, match="Did you mean 'hope-coco'"):
+        find_spec("hope-koko")
+    with pytest.raises(HopeBenchError, match="Did you mean 'demo'"):
+        find_benchmark("demmo")
+    with pytest.raises(HopeBenchError, match="hope-bench generate hope-coco"):
+        find_benchmark("hope-coco")
+
+
+def test_a_card_by_file_name_folder_and_hub_id(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('name = "mine"\ncheckpoint = "./weights"\nbatch_size = 3\n')
+    with pytest.raises(HopeBenchError, match="not a folder beside the card"):
+        find_card(str(path))
+    (tmp_path / "weights").mkdir()
+    assert find_card(str(path)).checkpoint == str(tmp_path / "weights")
+    with pytest.raises(HopeBenchError, match=r"config\.json"):
+        find_card(str(tmp_path / "weights"))
+    (tmp_path / "weights" / "config.json").write_text("{}")
+    assert find_card(str(tmp_path / "weights")).name == "weights"
+    assert find_card("llava-hf/llava-1.5-7b-hf").name == "llava-1.5-7b-hf"
+    path.write_text('name = "mine"\ncheckpoint = "a/b"\nprompt = "Is it?"\n')
+    with pytest.raises(HopeBenchError, match="question"):
+        find_card(str(path))
+    path.write_text('name = "mine"\ncheckpoint = "a/b"\nbatch = 3\n')
+    with pytest.raises(HopeBenchError, match="Did you mean 'batch_size'"):
+        find_card(str(path))
+
+
+def test_slug_is_a_safe_file_name() -> None:
+    assert slug("LLaVA v1.5 (13B)") == "llava-v1.5-13b"
+    assert slug("../../etc/passwd") == "etc-passwd"
+    assert slug("日本") == "model"
+
+
+def test_importing_the_package_and_its_command_line_is_light() -> None:
+    code = (
+        "import sys, hope_bench, hope_bench.cli; print([m for m in ('torch', 'transformers', 'open_clip') if m in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"

@@ -1,0 +1,201 @@
+"""Generation end to end with a tiny CLIP: what every split must hold, the same bytes again, and bad images survived."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hope_bench.annotations import read_annotations
+from hope_bench.benchmark import Benchmark, read_benchmark
+from hope_bench.errors import HopeBenchError
+from hope_bench.generate import generate
+from hope_bench.spec import BenchmarkSpec, ClipSpec, DatasetSpec
+from tests.clips import save_tiny_clip
+
+NAMES = ["apple", "bus", "cup", "dog", "egg", "fork", "gate", "hat", "owl", "pan"]
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return save_tiny_clip(tmp_path_factory.mktemp("clip"))
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """12 pictures of noise, 2 to 5 categories in each."""
+    rng = np.random.default_rng(5)
+    folder = tmp_path / "data"
+    (folder / "images").mkdir(parents=True)
+    images, rows = [], []
+    for index in range(12):
+        name = f"{index:03}.png"
+        pixels = rng.integers(0, 255, (40, 30, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / "images" / name)
+        images.append({"id": index, "file_name": name})
+        for category in rng.choice(len(NAMES), size=2 + index % 4, replace=False).tolist():
+            rows.append({"image_id": index, "category_id": category, "bbox": [0, 0, 5, 5]})
+    categories = [{"id": index, "name": name} for index, name in enumerate(NAMES)]
+    (folder / "instances.json").write_text(json.dumps({"images": images, "annotations": rows, "categories": categories}))
+    return folder
+
+
+def spec_for(data: Path, encoder: str, **changes: object) -> BenchmarkSpec:
+    return BenchmarkSpec(
+        name="test",
+        sample_images=8,
+        k=3,
+        dataset=DatasetSpec(annotations=str(data / "instances.json"), images=str(data / "images")),
+        clip=ClipSpec(model=encoder),
+    ).model_copy(update=changes)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def check_invariants(benchmark: Benchmark, present: dict[str, tuple[str, ...]], k: int) -> None:
+    yes = {name: [q for q in questions if q.label == "yes"] for name, questions in benchmark.splits.items()}
+    first = next(iter(yes.values()))
+    for name, questions in benchmark.splits.items():
+        assert [(q.image, q.object, q.text) for q in yes[name]] == [(q.image, q.object, q.text) for q in first]
+        assert [q.question_id for q in questions] == list(range(1, len(questions) + 1))
+        for image in benchmark.manifest.images:
+            mine = [q for q in questions if q.image == image]
+            assert [q.label for q in mine] == ["yes", "no"] * k
+            assert [q.object for q in mine if q.label == "yes"] == list(present[image][:k])
+            negatives = [q.object for q in mine if q.label == "no"]
+            assert len(set(negatives)) == k
+            assert not set(negatives) & set(present[image])
+
+
+def test_splits_share_images_and_yes_questions_and_never_claim_a_present_object(data: Path, clip: str, tmp_path: Path) -> None:
+    manifest = generate(spec_for(data, clip), tmp_path / "out", tmp_path / "cache")
+    benchmark = read_benchmark(tmp_path / "out")
+    assert list(benchmark.splits) == ["random", "popular", "adversarial", "content", "control-content"]
+    annotations = read_annotations(data / "instances.json")
+    present = {image.file_name: annotations.present(index) for index, image in enumerate(annotations.images)}
+    check_invariants(benchmark, present, 3)
+    assert manifest == benchmark.manifest
+    for image, digest in manifest.images.items():
+        assert digest == hashlib.sha256((data / "images" / image).read_bytes()).hexdigest()
+    assert all(q.distractor_score is not None for q in benchmark.splits["content"] if q.label == "no")
+    line = (tmp_path / "out" / "splits" / "content.jsonl").read_text().splitlines()[0]
+    assert list(json.loads(line))[:4] == ["question_id", "image", "text", "label"]  # POPE's keys first
+    assert str(tmp_path) not in (tmp_path / "out" / "manifest.json").read_text()
+
+
+def test_content_takes_the_likeliest_absent_categories(data: Path, clip: str, tmp_path: Path) -> None:
+    """Against open_clip called by hand, image by image."""
+    import open_clip
+    import torch
+
+    generate(spec_for(data, clip), tmp_path / "out", tmp_path / "cache")
+    benchmark = read_benchmark(tmp_path / "out")
+    model, _, preprocess = open_clip.create_model_and_transforms(clip)
+    model.eval()
+    tokens = open_clip.get_tokenizer(clip)([f"a photo of {'an' if name[0] in 'aeiou' else 'a'} {name}." for name in NAMES])
+    annotations = read_annotations(data / "instances.json")
+    present = {image.file_name: annotations.present(index) for index, image in enumerate(annotations.images)}
+    with torch.no_grad():
+        texts = torch.nn.functional.normalize(model.encode_text(tokens), dim=-1)
+        for image in benchmark.manifest.images:
+            pixels = preprocess(Image.open(data / "images" / image).convert("RGB"))[None]
+            logits = model.logit_scale.exp() * torch.nn.functional.normalize(model.encode_image(pixels), dim=-1)[0] @ texts.T
+            probability = dict(zip(NAMES, logits.softmax(-1).tolist(), strict=True))
+            expected = sorted((name for name in NAMES if name not in present[image]), key=lambda name: -probability[name])[:3]  # noqa: B023
+            asked = [q for q in benchmark.splits["content"] if q.image == image and q.label == "no"]
+            assert [q.object for q in asked] == expected
+            for question in asked:
+                assert question.distractor_score == pytest.approx(probability[question.object or ""], abs=2e-4)
+
+
+def test_same_seed_same_bytes_whatever_the_batch_and_cache(data: Path, clip: str, tmp_path: Path) -> None:
+    generate(spec_for(data, clip), tmp_path / "one", tmp_path / "cache")
+    generate(spec_for(data, clip), tmp_path / "two", tmp_path / "cache")
+    generate(spec_for(data, clip), tmp_path / "three", tmp_path / "other")
+    assert files(tmp_path / "one") == files(tmp_path / "two") == files(tmp_path / "three")
+    generate(spec_for(data, clip, clip=ClipSpec(model=clip, batch_size=2)), tmp_path / "four", tmp_path / "fourth")
+    one, four = files(tmp_path / "one"), files(tmp_path / "four")
+    assert {key: value for key, value in one.items() if "splits" in key} == {
+        key: value for key, value in four.items() if "splits" in key
+    }
+    generate(spec_for(data, clip, seed=1), tmp_path / "five", tmp_path / "cache")
+    assert files(tmp_path / "five") != one
+
+
+def test_missing_and_truncated_images_are_listed_and_survived(data: Path, clip: str, tmp_path: Path) -> None:
+    whole = generate(spec_for(data, clip), tmp_path / "whole", tmp_path / "cache")
+    missing, truncated = list(whole.images)[:2]
+    (data / "images" / missing).unlink()
+    picture = data / "images" / truncated
+    picture.write_bytes(picture.read_bytes()[:200])
+    said: list[str] = []
+    manifest = generate(spec_for(data, clip), tmp_path / "out", tmp_path / "cache", said.append)
+    assert {skip.image: skip.reason.split(":")[0] for skip in manifest.skipped} == {
+        missing: "the file is missing",
+        truncated: "truncated or corrupt",
+    }
+    assert list(manifest.images) == list(whole.images)[2:]
+    assert any("2 of 8 sampled images" in line and missing in line for line in said)
+    # the others keep the very questions they had
+    before, after = read_benchmark(tmp_path / "whole"), read_benchmark(tmp_path / "out")
+    for split in ("random", "popular", "adversarial", "content"):
+        assert [(q.image, q.text) for q in after.splits[split]] == [
+            (q.image, q.text) for q in before.splits[split] if q.image not in (missing, truncated)
+        ]
+
+
+def test_an_image_without_enough_absent_categories_is_listed(tmp_path: Path) -> None:
+    rows = [("a.png", ["a", "b", "c", "d", "e"]), ("b.png", ["b", "c", "d"]), ("c.png", ["e", "f", "g"])]
+    path = tmp_path / "objects.jsonl"
+    path.write_text("".join(json.dumps({"image": image, "objects": objects}) + "\n" for image, objects in rows))
+    spec = BenchmarkSpec(
+        name="test",
+        sample_images=3,
+        strategies=("random", "popular"),
+        headline="popular",
+        dataset=DatasetSpec(annotations=str(path)),
+    )
+    manifest = generate(spec, tmp_path / "out", tmp_path / "cache")
+    assert [skip.image for skip in manifest.skipped] == ["a.png"]
+    assert sorted(manifest.images) == ["b.png", "c.png"]
+    assert set(manifest.images.values()) == {None}  # no images given: POPE's splits need none
+
+
+def test_impossible_requests_are_refused_and_write_nothing(data: Path, clip: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    cases: list[tuple[BenchmarkSpec, str]] = [
+        (spec_for(data, clip, sample_images=10), r"9 image\(s\) with at least 3 present categories, but 10 are wanted"),
+        (spec_for(data, clip, dataset=DatasetSpec(images=str(data))), "--annotations"),
+        (spec_for(data, clip, dataset=DatasetSpec(annotations=str(data / "instances.json"))), "--images"),
+        (
+            spec_for(data, clip, dataset=DatasetSpec(annotations=str(data / "instances.json"), images=str(data / "no"))),
+            "does not exist",
+        ),
+        (spec_for(data, clip, clip=None), "--clip"),
+    ]
+    for spec, words in cases:
+        with pytest.raises(HopeBenchError, match=words):
+            generate(spec, out, tmp_path / "cache")
+    shutil.rmtree(data / "images")
+    (data / "images").mkdir()
+    with pytest.raises(HopeBenchError, match="all 8 sampled images were skipped"):
+        generate(spec_for(data, clip), out, tmp_path / "cache")
+    assert not out.exists()
+
+
+def test_a_changed_split_file_is_noticed(data: Path, clip: str, tmp_path: Path) -> None:
+    generate(spec_for(data, clip), tmp_path / "out", tmp_path / "cache")
+    path = tmp_path / "out" / "splits" / "random.jsonl"
+    path.write_text(path.read_text().replace('"label": "no"', '"label": "yes"', 1))
+    with pytest.raises(HopeBenchError, match="changed after it was generated"):
+        read_benchmark(tmp_path / "out")
+    path.write_text('{"question_id": 1}\n')
+    with pytest.raises(HopeBenchError, match="line 1"):
+        read_benchmark(tmp_path / "out")
