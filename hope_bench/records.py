@@ -127,7 +127,7 @@ class Answer:
     `text` is the greedy answer: the first token alone where that is a yes or a no (`complete` False), else a short decode
     (`complete` True); an imported answer is complete. `p_yes` in [0, 1] is the softmax mass of the yes tokens over yes and no
     tokens at the first answer position and `mass` the two together, in [0, 1]; None where unknown. A failure is
-    `error`, never text.
+    `error`, never text. `splits` names the splits an imported answer was given in; None means every split that asks the question.
     """
 
     image: str
@@ -138,3 +138,4 @@ class Answer:
     mass: float | None = None
     complete: bool = True
     error: str | None = None
+    splits: tuple[str, ...] | None = None

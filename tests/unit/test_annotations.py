@@ -27,7 +27,7 @@ def coco_file(folder: Path, **changes: Any) -> Path:
             {"id": 2, "name": "naïve café ☕"},
         ],
         "annotations": [
-            {"id": 1, "image_id": 3, "category_id": 1, "bbox": [0, 0, 5, 5], "area": 20.5, "iscrowd": 1, "segmentation": {"counts": []}},
+            {"id": 1, "image_id": 3, "category_id": 1, "bbox": [0, 0, 5, 5], "area": 20.5, "iscrowd": 1, "segmentation": {}},
             {"id": 2, "image_id": 7, "category_id": 90, "bbox": [1, 2, 3, 4], "iscrowd": 0, "attributes": {"color": "red"}},
             {"id": 3, "image_id": 3, "category_id": 90, "bbox": [1, 1, 2, 2], "area": 4, "iscrowd": 0},
             {"id": 4, "image_id": 3, "category_id": 1, "bbox": [2, 2, 2, 2], "area": 4, "iscrowd": 0},

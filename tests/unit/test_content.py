@@ -60,4 +60,4 @@ def test_control_takes_the_image_with_the_most_similar_objects(present: list[set
         best = max(jaccard.values())
         tied = [other for other, value in jaccard.items() if abs(value - best) < 1e-9]
         digest = {other: hashlib.sha256(f"{seed}\n{names[index]}\n{names[other]}".encode()).digest() for other in tied}
-        assert partners[index] == min(tied, key=lambda other: digest[other])  # noqa: B023
+        assert partners[index] == min(tied, key=lambda other: digest[other])

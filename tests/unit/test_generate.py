@@ -38,8 +38,8 @@ def data(tmp_path: Path) -> Path:
         pixels = rng.integers(0, 255, (40, 30, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / "images" / name)
         images.append({"id": index, "file_name": name})
-        for category in rng.choice(len(NAMES), size=2 + index % 4, replace=False).tolist():
-            rows.append({"image_id": index, "category_id": category, "bbox": [0, 0, 5, 5]})
+        chosen = rng.choice(len(NAMES), size=2 + index % 4, replace=False).tolist()
+        rows += [{"image_id": index, "category_id": category, "bbox": [0, 0, 5, 5]} for category in chosen]
     categories = [{"id": index, "name": name} for index, name in enumerate(NAMES)]
     (folder / "instances.json").write_text(json.dumps({"images": images, "annotations": rows, "categories": categories}))
     return folder
@@ -108,7 +108,7 @@ def test_content_takes_the_likeliest_absent_categories(data: Path, clip: str, tm
             pixels = preprocess(Image.open(data / "images" / image).convert("RGB"))[None]
             logits = model.logit_scale.exp() * torch.nn.functional.normalize(model.encode_image(pixels), dim=-1)[0] @ texts.T
             probability = dict(zip(NAMES, logits.softmax(-1).tolist(), strict=True))
-            expected = sorted((name for name in NAMES if name not in present[image]), key=lambda name: -probability[name])[:3]  # noqa: B023
+            expected = sorted((name for name in NAMES if name not in present[image]), key=lambda name: -probability[name])[:3]
             asked = [q for q in benchmark.splits["content"] if q.image == image and q.label == "no"]
             assert [q.object for q in asked] == expected
             for question in asked:
