@@ -19,8 +19,8 @@ def make_instances_file(path: Path) -> None:
     """A file with COCO's keys and proportions: polygons of 10 to 40 points, 1 crowd region in 80."""
     rng = np.random.default_rng(0)
     images = [
-        {"license": 1, "file_name": f"COCO_train2014_{index:012}.jpg", "coco_url": f"http://images.example/{index:012}.jpg",
-         "height": 480, "width": 640, "date_captured": "2013-11-14 11:18:45", "flickr_url": f"http://farm.example/{index}.jpg", "id": index}
+        {"license": 1, "file_name": f"COCO_train2014_{index:012}.jpg", "coco_url": f"http://coco.example/{index}.jpg",
+         "height": 480, "width": 640, "date_captured": "2013-11-14 11:18:45", "flickr_url": "http://farm.example/a.jpg", "id": index}
         for index in range(IMAGES)
     ]  # fmt: skip
     categories = [
@@ -28,9 +28,7 @@ def make_instances_file(path: Path) -> None:
     ]
     points = np.round(rng.uniform(0, 640, 4_000_000), 2)
     with path.open("w", encoding="utf-8") as stream:
-        stream.write(
-            f'{{"info": {{}}, "licenses": [], "images": {json.dumps(images)}, "categories": {json.dumps(categories)}, "annotations": ['
-        )
+        stream.write(f'{{"info": {{}}, "images": {json.dumps(images)}, "categories": {json.dumps(categories)}, "annotations": [')
         for index in range(ANNOTATIONS):
             count = int(rng.integers(10, 41)) * 2
             start = int(rng.integers(0, len(points) - 80))
