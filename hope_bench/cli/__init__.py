@@ -6,23 +6,41 @@ Exit codes: 0 done; 1 done, but some answers are errors; 2 bad input or an impos
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
+import typer
 from rich.markup import escape
 
-from hope_bench.cli import evaluate, generate, interchange, leaderboard, score
+from hope_bench.cli import demo, evaluate, generate, interchange, leaderboard, score
 from hope_bench.cli.app import app, errors
 from hope_bench.errors import HopeBenchError
 
-__all__ = ["app", "evaluate", "generate", "interchange", "leaderboard", "main", "score"]
+_INTERRUPTED = 130
+"""What typer exits with on Ctrl-C."""
+
+__all__ = ["demo", "evaluate", "generate", "interchange", "leaderboard", "main", "run_command", "score"]
 
 
 def main() -> None:
-    """Run the command line and exit with its code; an expected failure is a paragraph on stderr, never a traceback."""
+    """Run `hope-bench` and exit with its code."""
+    _run(app)
+
+
+def run_command(command: Callable[..., None]) -> None:
+    """Run one function as a command line of its own, as run_eval.py does, and exit with its code."""
+    single = typer.Typer(add_completion=False, pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]})
+    single.command()(command)
+    _run(single)
+
+
+def _run(application: typer.Typer) -> None:
+    """An expected failure is a paragraph on stderr and exit code 2, never a traceback."""
     try:
-        app()
+        application()
     except HopeBenchError as error:
-        errors.print(f"[bold red]Error:[/] {escape(str(error))}", soft_wrap=True)
+        errors.print(f"[bold red]Error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
         sys.exit(2)
-    except KeyboardInterrupt:
-        errors.print("Interrupted. What was written stays; run the same command again to go on.")
-        sys.exit(130)
+    except SystemExit as stop:
+        if stop.code == _INTERRUPTED:
+            errors.print("Interrupted. What was written stays; run the same command again to go on.")
+        raise

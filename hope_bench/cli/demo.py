@@ -1,0 +1,38 @@
+"""hope-bench demo: the whole path on the embedded world, offline, in a minute."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from hope_bench.cli.app import app, console, errors
+
+
+@app.command()
+def demo(
+    out: Annotated[Path | None, typer.Option(help="Keep everything in this folder. Default: a new temporary folder.")] = None,
+    scenes: Annotated[int, typer.Option(min=10, help="How many scenes to draw and ask about.")] = 500,
+) -> None:
+    """Show the whole path: draw scenes, search distractors with a tiny CLIP, ask a tiny LVLM, score, build the leaderboard.
+
+    Both models are really trained and ship with hope-bench; nothing is downloaded. The same steps then take your own data:
+    hope-bench generate, evaluate, score, leaderboard build.
+
+    Example: hope-bench demo --out demo
+    """
+    from hope_bench.demo.run import CAVEATS, run_demo
+    from hope_bench.scoring.tables import comparison_table, split_table
+
+    folder = out or Path(tempfile.mkdtemp(prefix="hope-bench-demo-"))
+    outcome = run_demo(folder, scenes, lambda line: errors.print(escape(line), highlight=False))
+    console.print(split_table(outcome.result))
+    console.print(comparison_table(outcome.result))
+    for caveat in CAVEATS:
+        console.print(f"- {caveat}", highlight=False)
+    console.print(f"\nThe leaderboard page: {escape(str(outcome.page))}", highlight=False, soft_wrap=True)
+    if outcome.errors:
+        raise typer.Exit(1)

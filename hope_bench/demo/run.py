@@ -1,0 +1,69 @@
+"""The whole path on the embedded world: draw, generate, evaluate, score, publish - through the functions that users' data takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hope_bench.benchmark import read_benchmark
+from hope_bench.card import ModelCard, find_card, slug
+from hope_bench.demo.dataset import write_world
+from hope_bench.demo.world import EVALUATION_SEED
+from hope_bench.generate import generate
+from hope_bench.inference.engine import EvaluateOptions, evaluate, run_folder
+from hope_bench.progress import progress_bar
+from hope_bench.registry import find_spec
+from hope_bench.result import Result, write_result
+from hope_bench.scoring.score import score
+from hope_bench.site.build import build_site
+from hope_bench.spec import BenchmarkSpec, DatasetSpec, read_spec
+
+CAVEATS = (
+    "Both models were trained on drawings of one renderer, so their errors correlate more easily than real models' would: this shows "
+    "the mechanism, it does not replicate the paper.",
+    "The LVLM is undertrained on purpose of size: 1.1M parameters, minutes of training. Its numbers say nothing about real LVLMs.",
+    "More of both, and what was tuned on what: docs/demo.md.",
+)
+"""What must stand wherever the demo's numbers are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOutcome:
+    """The demo's result, the ranking page, and how many answers failed."""
+
+    result: Result
+    page: Path
+    errors: int
+
+
+def run_demo(out: Path, scenes: int, say: Callable[[str], None] = lambda _: None) -> DemoOutcome:
+    """Run the demo on `scenes` newly drawn evaluation scenes, everything under `out`. The same call gives the same numbers."""
+    world = out / "world"
+    if not (world / "captions.json").is_file():
+        with progress_bar("Drawing scenes", scenes) as advance:
+            write_world(world, scenes, EVALUATION_SEED, advance)
+    say(f"{scenes} scenes are drawn in {world}.")
+    generate(demo_spec(world, scenes), out / "benchmarks" / "demo", out / "cache", say)
+    benchmark = read_benchmark(out / "benchmarks" / "demo")
+    card = demo_card()
+    options = EvaluateOptions(images=world / "images", runs=out / "runs")
+    record = evaluate(benchmark, card, options, say)
+    result = score(benchmark, run_folder(benchmark, card, options))
+    result = result.model_copy(update={"notes": (*result.notes, *CAVEATS)})
+    results = out / "leaderboard" / "results"
+    write_result(results / slug(benchmark.manifest.name) / f"{slug(card.name)}.json", result)
+    return DemoOutcome(result, build_site(results, out / "site").index, record.errors)
+
+
+def demo_spec(world: Path, scenes: int) -> BenchmarkSpec:
+    """The shipped demo spec on a drawn world's files, asking about all of its scenes."""
+    spec = read_spec(find_spec("demo"))
+    files = {"annotations": world / "instances.json", "captions": world / "captions.json", "images": world / "images"}
+    dataset = DatasetSpec(name=spec.dataset.name, **{key: str(path) for key, path in files.items()})
+    return spec.model_copy(update={"dataset": dataset, "sample_images": scenes})
+
+
+def demo_card() -> ModelCard:
+    """The shipped card of the demo's LVLM."""
+    return find_card("demo-llava")
