@@ -186,20 +186,19 @@ def _embed(
     encoder: ClipEncoder, batch_size: int, images: Sequence[Sampled], hashes: Mapping[str, str | None], folder: Path, cache: Path
 ) -> tuple[dict[str, Embeddings], dict[str, str]]:
     """The image embeddings by file name, and the reasons of the images that can't be decoded."""
-    from hope_bench.clip.embed import embed_images
+    from hope_bench.clip.embed import View, embed_views
     from hope_bench.clip.store import EmbeddingStore
 
     digest = {image.file: hashes[image.file] or "" for image in images}
+    path_of = {sha256: folder / file for file, sha256 in digest.items()}
     store = EmbeddingStore(cache, encoder.sha256)
     try:
-        with progress_bar(f"Embedding images with {encoder.name}", len(set(digest.values()))) as advance:
-            vectors, failed = embed_images(
-                encoder, [folder / file for file in digest], list(digest.values()), store, batch_size, advance
-            )
+        with progress_bar(f"Embedding images with {encoder.name}", len(path_of)) as advance:
+            vectors, failed = embed_views(encoder, path_of, [View(sha256) for sha256 in path_of], store, batch_size, advance)
     finally:
         store.close()
     return (
-        {file: vectors[sha256] for file, sha256 in digest.items() if sha256 in vectors},
+        {file: vectors[View(sha256)] for file, sha256 in digest.items() if View(sha256) in vectors},
         {file: failed[sha256] for file, sha256 in digest.items() if sha256 in failed},
     )
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from hope_bench.clip.embed import embed_images
-from hope_bench.clip.encoder import ClipEncoder, load_encoder
+from hope_bench.clip.embed import View, embed_views
+from hope_bench.clip.encoder import ClipEncoder, Embeddings, load_encoder
 from hope_bench.clip.store import EmbeddingStore
 from hope_bench.errors import HopeBenchError
 from hope_bench.images import hash_images, open_rgb
@@ -32,6 +32,14 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return sorted(folder.glob("*.png"))
 
 
+def embed(
+    encoder: ClipEncoder, paths: list[Path], hashes: list[str], store: EmbeddingStore, batch_size: int
+) -> tuple[dict[str, Embeddings], dict[str, str]]:
+    """Whole pictures, by SHA-256."""
+    found, failed = embed_views(encoder, dict(zip(hashes, paths, strict=True)), [View(one) for one in hashes], store, batch_size)
+    return {view.sha256: vector for view, vector in found.items()}, failed
+
+
 def digests(paths: list[Path]) -> list[str]:
     return [str(value) for value in hash_images(paths)]
 
@@ -39,7 +47,7 @@ def digests(paths: list[Path]) -> list[str]:
 def test_embeddings_equal_a_bare_open_clip_loop(encoder: ClipEncoder, pictures: list[Path], tmp_path: Path) -> None:
     store = EmbeddingStore(tmp_path, encoder.sha256)
     hashes = digests(pictures)
-    found, failed = embed_images(encoder, pictures, hashes, store, batch_size=4)
+    found, failed = embed(encoder, pictures, hashes, store, batch_size=4)
     assert failed == {}
     for path, digest in zip(pictures, hashes, strict=True):
         with torch.no_grad():
@@ -51,7 +59,7 @@ def test_embeddings_equal_a_bare_open_clip_loop(encoder: ClipEncoder, pictures: 
 def test_each_image_is_computed_once_and_kept(encoder: ClipEncoder, pictures: list[Path], tmp_path: Path) -> None:
     hashes = digests(pictures)
     store = EmbeddingStore(tmp_path, encoder.sha256)
-    first, _ = embed_images(encoder, pictures[:5], hashes[:5], store, batch_size=2)
+    first, _ = embed(encoder, pictures[:5], hashes[:5], store, batch_size=2)
     store.close()
     reopened = EmbeddingStore(tmp_path, encoder.sha256)
     assert sorted(reopened.get(hashes)) == sorted(hashes[:5])
@@ -64,7 +72,7 @@ def test_each_image_is_computed_once_and_kept(encoder: ClipEncoder, pictures: li
             calls.append(len(pixels))
             return encoder.encode_images(pixels)
 
-    second, _ = embed_images(Counting(), pictures, hashes, reopened, batch_size=8)  # type: ignore[arg-type]
+    second, _ = embed(Counting(), pictures, hashes, reopened, batch_size=8)  # type: ignore[arg-type]
     assert sum(calls) == 4
     for digest in hashes[:5]:
         np.testing.assert_array_equal(second[digest], first[digest])
@@ -72,10 +80,25 @@ def test_each_image_is_computed_once_and_kept(encoder: ClipEncoder, pictures: li
 
 def test_worker_processes_and_batch_size_change_no_embedding(encoder: ClipEncoder, pictures: list[Path], tmp_path: Path) -> None:
     hashes = digests(pictures)
-    one, _ = embed_images(encoder, pictures, hashes, EmbeddingStore(tmp_path / "one", encoder.sha256), batch_size=64)
-    workers, _ = embed_images(encoder, pictures, hashes, EmbeddingStore(tmp_path / "two", encoder.sha256), batch_size=2)
+    one, _ = embed(encoder, pictures, hashes, EmbeddingStore(tmp_path / "one", encoder.sha256), batch_size=64)
+    workers, _ = embed(encoder, pictures, hashes, EmbeddingStore(tmp_path / "two", encoder.sha256), batch_size=2)
     for digest in hashes:
         np.testing.assert_allclose(workers[digest], one[digest], atol=1e-5)
+
+
+def test_a_view_is_the_cropped_picture_and_has_a_place_of_its_own(
+    encoder: ClipEncoder, pictures: list[Path], tmp_path: Path
+) -> None:
+    (digest,) = digests(pictures[:1])
+    picture = open_rgb(pictures[0])
+    width, height = picture.size
+    views = [View(digest), View(digest, (0.5, 0.0, 1.0, 0.5))]
+    found, _ = embed_views(encoder, {digest: pictures[0]}, views, EmbeddingStore(tmp_path, encoder.sha256), batch_size=8)
+    corner = picture.crop((width // 2, 0, width, round(height / 2)))
+    expected = encoder.encode_images(torch.stack([encoder.preprocess(picture), encoder.preprocess(corner)]))
+    np.testing.assert_allclose(np.stack([found[view] for view in views]), expected, atol=1e-6)
+    again, _ = embed_views(encoder, {}, views, EmbeddingStore(tmp_path, encoder.sha256), batch_size=8)
+    np.testing.assert_array_equal(again[views[1]], found[views[1]])
 
 
 def test_bad_images_are_reported_and_survived(encoder: ClipEncoder, pictures: list[Path], tmp_path: Path) -> None:
@@ -84,7 +107,7 @@ def test_bad_images_are_reported_and_survived(encoder: ClipEncoder, pictures: li
     text.write_text("not a picture")
     paths = [truncated, pictures[1], text]
     hashes = digests(paths)
-    found, failed = embed_images(encoder, paths, hashes, EmbeddingStore(tmp_path, encoder.sha256), batch_size=8)
+    found, failed = embed(encoder, paths, hashes, EmbeddingStore(tmp_path, encoder.sha256), batch_size=8)
     assert list(found) == [hashes[1]]
     assert "truncated" in failed[hashes[0]]
     assert "not an image" in failed[hashes[2]]
