@@ -96,9 +96,9 @@ class Benchmark:
 
 
 def split_bytes(questions: Sequence[Question]) -> bytes:
-    """A split file's bytes: one JSON object a line, POPE's four keys first, UTF-8."""
-    lines = (json.dumps(asdict(question), ensure_ascii=False) for question in questions)
-    return "".join(line + "\n" for line in lines).encode()
+    """A split file's bytes: one JSON object a line, POPE's four keys first, nothing that is None, UTF-8."""
+    rows = ({key: value for key, value in asdict(question).items() if value is not None} for question in questions)
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
 
 
 def benchmark_hash(prompt: str, split_hashes: Mapping[str, str]) -> str:

@@ -26,3 +26,10 @@ def first_few(items: Iterable[object], limit: int = 5) -> str:
     listed = [str(item) for item in items]
     rest = len(listed) - limit
     return ", ".join(listed[:limit]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def short_reason(error: BaseException, limit: int = 300) -> str:
+    """An exception as part of a sentence: its type and the beginning of its message, without the full stop."""
+    message = " ".join(str(error).split()).rstrip(".")
+    shown = message if len(message) <= limit else message[:limit] + "..."
+    return f"{type(error).__name__}: {shown}" if message else type(error).__name__

@@ -15,10 +15,24 @@ Verdict = Literal["yes", "no", "unparsed", "error"]
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """One word of the vocabulary C."""
+    """One word of the vocabulary C.
+
+    `name` is unique within the annotations. `spoken` is how a question says it where that is not `name` itself ("cabinet or
+    shelf" for "Cabinet/shelf"). `synonyms` are other words for it, `parents` the names of the categories directly above it in
+    the dataset's hierarchy, `synset` its WordNet sense ("trumpet.n.01"); empty or None where the dataset gives none.
+    """
 
     name: str
     supercategory: str | None = None
+    spoken: str | None = None
+    synonyms: tuple[str, ...] = ()
+    parents: tuple[str, ...] = ()
+    synset: str | None = None
+
+    @property
+    def in_words(self) -> str:
+        """The category as a question says it."""
+        return self.name if self.spoken is None else self.spoken
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +46,8 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One annotated object. `bbox` is (x, y, width, height) in pixels, None where the format has no boxes; `crowd`
-    regions count as present but are never used for geometry."""
+    """One annotated object. `bbox` is (x, y, width, height) in the annotations' `box_units`, None where there is no usable box;
+    `crowd` regions (and groups) count as present but are never used for geometry."""
 
     category: str
     bbox: tuple[float, float, float, float] | None
@@ -42,14 +56,50 @@ class Instance:
     attributes: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Relationship:
+    """One annotated relationship, such as "man riding horse": `subject` and `object` are instance rows of the annotations."""
+
+    subject: int
+    predicate: str
+    object: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Relationships:
+    """Every annotated relationship in columns: those of image i are rows starts[i]:starts[i+1].
+
+    `subject` and `object` int64 [R] are instance rows; `predicate_of` int32 [R] indexes `predicates`.
+    """
+
+    predicates: tuple[str, ...]
+    starts: NDArray[np.int64]
+    subject: NDArray[np.int64]
+    predicate_of: NDArray[np.int32]
+    object: NDArray[np.int64]
+
+    def of(self, image: int) -> tuple[Relationship, ...]:
+        """The image's relationships in the file's order."""
+        rows = slice(self.starts[image], self.starts[image + 1])
+        columns = (self.subject[rows].tolist(), self.predicate_of[rows].tolist(), self.object[rows].tolist())
+        return tuple(Relationship(subject, self.predicates[name], other) for subject, name, other in zip(*columns, strict=True))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Annotations:
     """What an annotation file says, held in columns so that tens of millions of boxes fit in memory.
 
     Instances are grouped by image: those of image i are rows starts[i]:starts[i+1], in the file's order.
-    `category_of` int32 [A] indexes `categories`; `boxes` float32 [A, 4] is (x, y, width, height) in pixels, or None where the
-    format has none; `areas` float32 [A] in square pixels or None; `crowd` bool [A]. `attributes` and `captions` are sparse,
-    keyed by instance row and image index. `problems` lists, in words, what was wrong with the file and survived.
+    `category_of` int32 [A] indexes `categories`; `boxes` float32 [A, 4] is (x, y, width, height), a row of NaN where an
+    instance has no usable box, or None where the format has none; `areas` float32 [A], NaN where unknown, or None; `crowd`
+    bool [A]. `box_units` tells the unit of both: pixels, or fractions of the image's width and height (`extent`).
+    `attributes` and `captions` are sparse, keyed by instance row and image index.
+
+    What is known of whole images, keyed by image index (use `get`: an image may be missing), as category indices:
+    `also_present` are categories present beyond the instances, in the file's order; `verified_absent` those that people
+    looked for and did not find, None where the data doesn't say; `not_exhaustive` those whose instances are only partly
+    annotated. `relationships` is None where the format has none. `problems` lists, in words, what was wrong with the files
+    and survived.
     """
 
     categories: tuple[Category, ...]
@@ -62,22 +112,37 @@ class Annotations:
     attributes: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     captions: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    box_units: Literal["pixels", "fractions"] = "pixels"
+    also_present: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    verified_absent: Mapping[int, frozenset[int]] | None = None
+    not_exhaustive: Mapping[int, frozenset[int]] = field(default_factory=dict)
+    relationships: Relationships | None = None
 
     def present(self, image: int) -> tuple[str, ...]:
-        """Y(x): the image's distinct category names, in order of first annotation (METHOD: POPE baselines)."""
-        rows = self.category_of[self.starts[image] : self.starts[image + 1]]
-        return tuple(self.categories[c].name for c in dict.fromkeys(rows.tolist()))
+        """Y(x): the image's distinct category names, in order of first annotation (METHOD: POPE baselines), then those known
+        to be present without an instance."""
+        rows = self.category_of[self.starts[image] : self.starts[image + 1]].tolist()
+        if self.also_present:
+            rows.extend(self.also_present.get(image, ()))
+        return tuple(self.categories[c].name for c in dict.fromkeys(rows))
+
+    def extent(self, image: int) -> tuple[float, float] | None:
+        """The image's (width, height) in `box_units`: (1, 1) for fractions, None for an image of unknown size in pixels."""
+        if self.box_units == "fractions":
+            return (1.0, 1.0)
+        width, height = self.images[image].width, self.images[image].height
+        return None if width is None or height is None else (float(width), float(height))
 
     def instances(self, image: int) -> tuple[Instance, ...]:
         """The image's instances in the file's order, crowd regions included."""
         return tuple(self._instance(row) for row in range(self.starts[image], self.starts[image + 1]))
 
     def _instance(self, row: int) -> Instance:
-        box = None if self.boxes is None else self.boxes[row].tolist()
+        box = None if self.boxes is None or np.isnan(self.boxes[row, 0]) else self.boxes[row].tolist()
         return Instance(
             category=self.categories[self.category_of[row]].name,
             bbox=None if box is None else (box[0], box[1], box[2], box[3]),
-            area=None if self.areas is None else float(self.areas[row]),
+            area=None if self.areas is None or np.isnan(self.areas[row]) else float(self.areas[row]),
             crowd=bool(self.crowd[row]),
             attributes=self.attributes.get(row, {}),
         )
@@ -88,7 +153,10 @@ class Question:
     """One line of a split: POPE's four keys first, so that every POPE consumer reads it, then ours.
 
     `object` is the category asked about; `distractor_score` is the strategy's score of a no-question's distractor, rounded to
-    4 digits (None on yes-questions and where the strategy has no score).
+    4 digits (None on yes-questions and where the strategy has no score). `description` says what is claimed of a present object
+    ("a red car"), `description_kind` what kind of claim that is; `twin_of` makes a question the true twin of the false
+    description with that id in the split it belongs to. `risk` in [0, 1] is the estimated probability that a distractor is in
+    the picture after all, and `evidence` what that rests on; None where no guard estimated it. A line leaves out what is None.
     """
 
     question_id: int
@@ -98,6 +166,16 @@ class Question:
     strategy: str
     object: str | None = None
     distractor_score: float | None = None
+    description: str | None = None
+    description_kind: str | None = None
+    twin_of: int | None = None
+    risk: float | None = None
+    evidence: Mapping[str, float] | None = None
+
+    @property
+    def role(self) -> Literal["question", "twin"]:
+        """Whether this is one of a split's own questions, or the twin of one."""
+        return "question" if self.twin_of is None else "twin"
 
 
 @dataclass(frozen=True, slots=True)

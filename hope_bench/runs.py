@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from hope_bench.provenance import write_text
@@ -11,13 +12,15 @@ from hope_bench.validation import Strict, read_json
 
 
 class RunRecord(Strict):
-    """A run's provenance (run.json). `key` identifies everything an answer depends on besides image and question; `seconds` is
-    the time spent asking, over all sittings."""
+    """A run's provenance (run.json). `key` identifies everything an answer depends on besides image and question, and
+    `settings` spells it out (empty for imported answers). `complete` says that every question was put to the model, with
+    `errors` failures; `seconds` is the time spent asking, over all sittings."""
 
     name: str
     benchmark: str
     benchmark_hash: str
     key: str
+    settings: Mapping[str, str | int | None] = {}
     model: ModelInfo
     run: RunInfo
     unranked: str | None = None

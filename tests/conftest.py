@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,3 +18,18 @@ def real() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}; set HOPE_BENCH_REAL to its folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a tiny checkpoint of a family (tests/checkpoints.py), built when first asked for. Copy it to change it."""
+    built: dict[str, Path] = {}
+
+    def get(family: str) -> Path:
+        if family not in built:
+            from tests.checkpoints import save_checkpoint
+
+            built[family] = save_checkpoint(family, tmp_path_factory.mktemp(family) / family)
+        return built[family]
+
+    return get

@@ -16,7 +16,7 @@ from hope_bench.progress import progress_bar
 from hope_bench.registry import find_spec
 from hope_bench.result import Result, write_result
 from hope_bench.scoring.score import score
-from hope_bench.site.build import build_site
+from hope_bench.site import build_site
 from hope_bench.spec import BenchmarkSpec, DatasetSpec, read_spec
 
 CAVEATS = (

@@ -1,0 +1,64 @@
+"""What every adapter is: one model that says what it is, loads, and answers batches of (image, prompt)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+@dataclass(frozen=True, slots=True)
+class RawAnswer:
+    """What the model said to one (image, prompt), before it is read as yes or no.
+
+    The fields are those of `records.Answer`: `p_yes` and `mass` in [0, 1] or None where unknown, `complete` False where `text` is
+    the first token alone. A failure is `error`, and then nothing else is set.
+    """
+
+    text: str | None = None
+    p_yes: float | None = None
+    mass: float | None = None
+    complete: bool = True
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterInfo:
+    """What a model is and where it runs, known before its weights are loaded.
+
+    `identity` names the exact weights, tokenizer, processor and template; answers of one identity may be mixed. `revision` is a
+    Hub commit and `weights_sha256` the hash of a local checkpoint; each None where it doesn't apply. `device_kind` is what
+    numbers depend on ("cuda", "cpu"), `device` the same in words for people.
+    """
+
+    adapter: str
+    identity: str
+    revision: str | None
+    weights_sha256: str | None
+    dtype: str
+    device_kind: str
+    device: str
+
+
+class Adapter(Protocol):
+    """One model. Building one is cheap and finds everything wrong that can be found without the weights (HopeBenchError)."""
+
+    @property
+    def info(self) -> AdapterInfo:
+        """What the model is; the same before and after `load`."""
+        ...
+
+    def load(self) -> None:
+        """Make ready to answer. Called once, before the first `answer`. Raises HopeBenchError where the model can't be loaded."""
+        ...
+
+    def answer(self, batch: Sequence[tuple[Image, str]]) -> list[RawAnswer]:
+        """One answer for each (RGB image, prompt), in order.
+
+        A row the model can't answer is a RawAnswer with `error`. Any exception means that the batch as a whole failed; the
+        engine then finds out which rows are to blame.
+        """
+        ...

@@ -1,0 +1,160 @@
+"""A checkpoint on disk: a folder, or a Hugging Face id found in the local cache or downloaded into it."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from huggingface_hub import constants, snapshot_download
+
+# The base of everything the HTTP client raises, whichever client huggingface_hub is built on.
+from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
+
+from hope_bench.errors import HopeBenchError, short_reason
+from hope_bench.provenance import file_sha256, json_sha256
+
+_SMALL = ["*.json", "*.jinja", "*.model", "*.txt", "*.tiktoken"]
+"""Configuration, tokenizer, processor and chat template."""
+_SAFETENSORS = ["*.safetensors"]
+_PICKLES = ["pytorch_model*.bin"]
+_IGNORED = ["*/*", "consolidated*"]
+"""Copies of the weights in other formats."""
+_INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
+_WHOLE = ("model.safetensors", "pytorch_model.bin")
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Where a checkpoint lies and which it is: a Hub commit (`revision`) or, for a folder, a hash of what it holds."""
+
+    folder: Path
+    identity: str
+    revision: str | None = None
+    weights_sha256: str | None = None
+
+
+def find_checkpoint(name: str, revision: str | None, say: Callable[[str], None]) -> Checkpoint:
+    """The checkpoint that a card's `checkpoint` and `revision` mean; a Hub id that isn't in the local cache is downloaded.
+
+    What is cached is used without asking the Hub, so that a run needs no network and doesn't change under the user's hands.
+    Raises HopeBenchError for a folder that is no checkpoint and for a download that fails.
+    """
+    folder = Path(name)
+    if folder.is_dir():
+        if revision is not None:
+            raise HopeBenchError(f"Checkpoint {name} is a folder, which has no revision {revision!r}. Leave the revision out.")
+        _check_complete(folder)
+        digest = _content_sha256(folder)
+        return Checkpoint(folder, f"sha256:{digest}", weights_sha256=digest)
+    if folder.is_absolute() or name.startswith(("./", "../")) or name.count("/") != 1:
+        raise HopeBenchError(f"Checkpoint {name!r} is no folder here, and no Hugging Face id (ORG/NAME) either.")
+    folder = _cached(name, revision) or _download(name, revision, say)
+    return Checkpoint(folder, f"{name}@{folder.name}", revision=folder.name)
+
+
+def _cached(name: str, revision: str | None) -> Path | None:
+    try:
+        folder = Path(snapshot_download(name, revision=revision, local_files_only=True))
+    except (OSError, ValueError):
+        return None
+    return folder if not _missing(folder) else None
+
+
+def _download(name: str, revision: str | None, say: Callable[[str], None]) -> Path:
+    if not constants.HF_HUB_OFFLINE:
+        say(f"Downloading {name} from the Hugging Face Hub ...")
+
+    def fetch(patterns: list[str]) -> Path:
+        return Path(snapshot_download(name, revision=revision, allow_patterns=patterns, ignore_patterns=_IGNORED))
+
+    wanted = name if revision is None else f"{name} (revision {revision})"
+    try:
+        # Small files first, so that a model that can't be run is refused before its weights travel.
+        folder = fetch(_SMALL)
+        _check_config(folder)
+        folder = fetch(_SAFETENSORS)
+        if _missing(folder):
+            folder = fetch(_PICKLES)
+    except (OSError, ValueError, HTTPError) as error:
+        raise HopeBenchError(
+            f"{wanted} is not in the local Hugging Face cache and can't be downloaded: {short_reason(error)}. Check the id, "
+            "the network and HF_HUB_OFFLINE (a gated model also needs: hf auth login), or give a checkpoint folder instead."
+        ) from None
+    missing = _missing(folder)
+    if missing:
+        raise HopeBenchError(
+            f"{wanted} is incomplete in the local Hugging Face cache: {missing}. Either the Hub can't be reached (check the "
+            "network and HF_HUB_OFFLINE) or the repository holds no weights in transformers' format."
+        )
+    return folder
+
+
+def _check_complete(folder: Path) -> None:
+    _check_config(folder)
+    missing = _missing(folder)
+    if missing:
+        raise HopeBenchError(f"Checkpoint {folder} is incomplete: {missing}. Copy or download it again.")
+
+
+def _check_config(folder: Path) -> None:
+    """A folder whose configuration names a model that transformers can't ask about an image is refused, in words."""
+    from transformers import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING, AutoConfig
+
+    if not (folder / "config.json").is_file():
+        raise HopeBenchError(f"{folder} holds no config.json, so it is not a checkpoint in transformers' format.")
+    try:
+        # Never True: a checkpoint must not run code of its own on this machine.
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise HopeBenchError(_unknown_model(folder, error)) from None
+    if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
+        raise HopeBenchError(
+            f"Checkpoint {folder} is a {config.model_type!r} model, which transformers can't ask about an image "
+            "(it has no image-text-to-text class). hope-bench needs a vision-language model."
+        )
+
+
+def _unknown_model(folder: Path, error: Exception) -> str:
+    from transformers import CONFIG_MAPPING, __version__
+
+    if "trust_remote_code" in str(error):
+        return (
+            f"Checkpoint {folder} needs Python code that it brings along (trust_remote_code), which hope-bench does not run. "
+            'Use a copy converted to transformers\' own classes; on the Hub their names often end in "-hf".'
+        )
+    try:
+        model_type = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
+    except (OSError, ValueError, AttributeError):
+        return f"Checkpoint {folder} has a damaged config.json: {short_reason(error)}. Copy or download it again."
+    if model_type in CONFIG_MAPPING:
+        return f"Checkpoint {folder} has a config.json that transformers can't use: {short_reason(error)}."
+    close = difflib.get_close_matches(str(model_type), CONFIG_MAPPING.keys(), n=1)
+    nearest = f" (the nearest it knows is {close[0]!r})" if close else ""
+    return (
+        f"Checkpoint {folder} is of model type {model_type!r}, which transformers {__version__} doesn't know{nearest}. "
+        "A newer transformers may: pip install -U transformers."
+    )
+
+
+def _missing(folder: Path) -> str | None:
+    """What a checkpoint folder lacks, in words; None if it is complete."""
+    for index in (folder / name for name in _INDEXES):
+        if index.is_file():
+            try:
+                files = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+            except (OSError, ValueError, KeyError, TypeError, AttributeError):
+                return f"{index.name} is damaged"
+            absent = sorted(file for file in files if not (folder / file).is_file())
+            return f"{len(absent)} of {len(files)} weight files are missing (the first is {absent[0]})" if absent else None
+    return None if any((folder / name).is_file() for name in _WHOLE) else f"it holds no weights ({' or '.join(_WHOLE)})"
+
+
+def _content_sha256(folder: Path) -> str:
+    """A hash of every top-level file that answers depend on, names included."""
+    files = sorted({path for pattern in (*_SMALL, *_SAFETENSORS, "*.bin") for path in folder.glob(pattern) if path.is_file()})
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        return json_sha256(dict(zip((path.name for path in files), pool.map(file_sha256, files), strict=True)))

@@ -1,0 +1,121 @@
+"""A transformers checkpoint into memory, with everything that can go wrong said in words."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers.utils import logging
+
+from hope_bench.errors import HopeBenchError, first_few, short_reason
+
+_LOAD_ERRORS = (OSError, ValueError, TypeError, KeyError, AttributeError, ImportError, RuntimeError, SafetensorError)
+"""What transformers raises for checkpoints that don't fit it."""
+
+_SMALL = 50_000_000
+"""Parameters up to which a model counts as small."""
+
+
+def load_processor(folder: str) -> Any:
+    """The checkpoint's processor. Raises HopeBenchError where it is missing, takes no images or has no chat template."""
+    try:
+        processor = AutoProcessor.from_pretrained(folder, trust_remote_code=False)
+    except _LOAD_ERRORS as error:
+        raise HopeBenchError(
+            f"The processor of {folder} can't be loaded: {short_reason(error)}. Its processor and tokenizer files may be missing "
+            "or damaged, or need a package that is not installed."
+        ) from None
+    if getattr(processor, "tokenizer", None) is None or getattr(processor, "image_processor", None) is None:
+        raise HopeBenchError(
+            f"{folder} holds no processor for images and text (transformers found only a {type(processor).__name__}). "
+            "Copy preprocessor_config.json or processor_config.json and the tokenizer's files beside the weights."
+        )
+    if not processor.chat_template:
+        raise HopeBenchError(
+            f"{folder} has no chat template, so nothing says how this model is asked a question. If the model is meant for "
+            "questions, put its chat_template.jinja beside the weights; a base model needs an instruction-tuned sibling."
+        )
+    return processor
+
+
+def load_model(folder: str, dtype: torch.dtype, device: torch.device) -> Any:
+    """The checkpoint's model, ready to answer. Raises HopeBenchError where weights are missing, damaged or too large for the device."""
+    try:
+        model, report = AutoModelForImageTextToText.from_pretrained(
+            folder, dtype=dtype, device_map={"": device}, trust_remote_code=False, output_loading_info=True
+        )
+    except torch.OutOfMemoryError as error:
+        raise HopeBenchError(
+            f"The weights of {folder} in {dtype} don't fit on {device}: {short_reason(error)}. "
+            "Use --dtype bfloat16, or another --device."
+        ) from None
+    except _LOAD_ERRORS as error:
+        raise HopeBenchError(f"The weights of {folder} can't be loaded: {short_reason(error)}.") from None
+    # transformers fills what is missing with random numbers and goes on.
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise HopeBenchError(
+            f"The checkpoint {folder} lacks {len(missing)} of its model's weights ({first_few(missing, 3)}); its answers would "
+            "be partly random. Copy or download it again, or save it with its own class."
+        )
+    return model.eval()
+
+
+def find_device(name: str) -> torch.device:
+    """The device that a card's `device` means; "auto" is the first GPU if there is one. Raises HopeBenchError if it isn't there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        # A device can have a name and not be there; this one must hold numbers.
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        gpus = torch.cuda.device_count()
+        known = f"cuda:0 to cuda:{gpus - 1}" if gpus else "cpu (torch sees no GPU here)"
+        raise HopeBenchError(f"Device {name!r} can't be used: {short_reason(error)}. Use auto or {known}.") from None
+    return device
+
+
+def find_dtype(name: str, device: torch.device) -> torch.dtype:
+    """The number format that a card's `dtype` means; "auto" is bfloat16 on a GPU, else float32."""
+    if name == "auto":
+        return torch.bfloat16 if device.type == "cuda" else torch.float32
+    dtype: torch.dtype = getattr(torch, name)
+    return dtype
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without transformers' advice and progress bars; errors still show, and TRANSFORMERS_VERBOSITY wins."""
+    if "TRANSFORMERS_VERBOSITY" in os.environ:
+        yield
+        return
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
+@contextmanager
+def one_thread_if_small(model: Any, device: torch.device) -> Iterator[None]:
+    """Ask a small model on the CPU with one thread: its matrices are too small to share, and where other work wants the cores too,
+    threads that wait for each other made such a model 50 times slower (180 questions: 57 s, not 1 s). OMP_NUM_THREADS wins."""
+    if device.type != "cpu" or "OMP_NUM_THREADS" in os.environ or model.num_parameters() > _SMALL:
+        yield
+        return
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

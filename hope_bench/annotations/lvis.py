@@ -1,0 +1,62 @@
+"""LVIS v1: COCO's format with a federated vocabulary (Gupta et al. 2019, lvisdataset.org/dataset).
+
+Each image names the categories verified absent from it (`neg_category_ids`) and those of which not every instance is annotated
+(`not_exhaustive_category_ids`); of all others nothing is known. Images are named by `coco_url`, categories such as
+"bow_(weapon)" have a synset, synonyms and a definition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from hope_bench.annotations.coco import read_captions
+from hope_bench.annotations.coco_file import Id, InstancesFile, load_instances, look_up
+from hope_bench.annotations.columns import assemble
+from hope_bench.annotations.wording import plain_names, without_aside, words
+from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.records import Annotations, Category
+
+
+def read_lvis(path: Path, captions: Path | None = None, file: InstancesFile | None = None) -> Annotations:
+    """Read an LVIS file (and a COCO captions file for its images); `file` is the LVIS file if already decoded.
+
+    Category names become words, their remarks in parentheses dropped where names stay distinct. Raises HopeBenchError as
+    `read_coco` does, and where no image lists neg_category_ids.
+    """
+    file = load_instances(path) if file is None else file
+    if file.images.negative is None:
+        raise HopeBenchError(f'{path}: no image lists neg_category_ids, as LVIS files do. Is it a COCO file (format = "coco")?')
+    annotations = assemble(path.name, file.images.images, _categories(file), file.rows, file.attributes)
+    absent = _sets(file, file.images.negative)
+    present = {category.name: index for index, category in enumerate(annotations.categories)}
+    wrong: list[str] = []
+    for image, categories in absent.items():
+        contradicted = categories & {present[name] for name in annotations.present(image)}
+        if contradicted:
+            absent[image] = categories - contradicted
+            wrong.append(annotations.images[image].file_name)
+    problems = annotations.problems
+    if wrong:
+        problems += (f"{path.name}: {len(wrong)} image(s) list a category as absent that is annotated in them, which is believed "
+                     f"({first_few(wrong)}).",)  # fmt: skip
+    return replace(
+        annotations,
+        captions={} if captions is None else read_captions(captions, file.images.index),
+        verified_absent=absent,
+        not_exhaustive=_sets(file, file.images.not_exhaustive),
+        problems=problems,
+    )
+
+
+def _categories(file: InstancesFile) -> tuple[Category, ...]:
+    made = []
+    for row, name in zip(file.categories, plain_names([row.name for row in file.categories]), strict=True):
+        others = dict.fromkeys(without_aside(words(synonym)) for synonym in row.synonyms)
+        made.append(Category(name, row.supercategory, synonyms=tuple(one for one in others if one != name), synset=row.synset))
+    return tuple(made)
+
+
+def _sets(file: InstancesFile, ids: Mapping[int, list[Id]]) -> dict[int, frozenset[int]]:
+    return {image: frozenset(look_up(file.path, "category", given, file.category_index).tolist()) for image, given in ids.items()}

@@ -1,0 +1,60 @@
+"""Category names as words: what a question says for "alarm_clock", "bow_(weapon)", "Cabinet/shelf" or "Traffic light"."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+_ASIDE = re.compile(r"\s*\([^()]*\)")
+
+
+def words(name: str) -> str:
+    """Underscores as spaces, single spaces: "alarm_clock" is "alarm clock"."""
+    return " ".join(name.replace("_", " ").split())
+
+
+def without_aside(name: str) -> str:
+    """The words without a remark in parentheses: "bow (weapon)" is "bow". A name that is all remark stays."""
+    return words(_ASIDE.sub(" ", name)) or name
+
+
+def plain_names(names: Sequence[str]) -> list[str]:
+    """LVIS names as words, without their remarks in parentheses where they stay distinct.
+
+    "pop_(soda)" becomes "pop", while "bow_(weapon)" and "bow_(decorative_ribbons)" keep theirs. Distinct names stay distinct.
+    """
+    readable = _unless_equal([words(name) for name in names], names)
+    return _unless_equal([without_aside(name) for name in readable], readable)
+
+
+def spoken_names(names: Sequence[str]) -> list[str | None]:
+    """How questions say published names, None where that is the name itself or would make two categories equal.
+
+    "Cabinet/shelf" is "cabinet or shelf", "traffic_light" is "traffic light". Capitals go only where every name of the dataset
+    starts with one, since then they say nothing; words of capitals alone, such as TV, keep theirs.
+    """
+    capitals = all(name[:1].isupper() for name in names)
+    spoken = [_spoken(name, capitals) for name in names]
+    return [one if one != name else None for one, name in zip(_unless_equal(spoken, names), names, strict=True)]
+
+
+def alternatives(name: str) -> tuple[str, ...]:
+    """The words that a name with slashes offers: "Cabinet/shelf" gives "Cabinet" and "shelf"; none for other names."""
+    parts = [words(part) for part in name.split("/") if part.strip()]
+    return tuple(parts) if len(parts) > 1 else ()
+
+
+def _spoken(name: str, lower: bool) -> str:
+    text = words(" or ".join(alternatives(name)) or name)
+    return " ".join(_lower(word) for word in text.split(" ")) if lower else text
+
+
+def _lower(word: str) -> str:
+    return word if len(word) > 1 and word.isupper() else word.lower()
+
+
+def _unless_equal(changed: Sequence[str], originals: Sequence[str]) -> list[str]:
+    """Each changed name, or its original where another category's changed or original name is the same."""
+    taken = Counter(changed) + Counter(original for new, original in zip(changed, originals, strict=True) if new != original)
+    return [new if taken[new] == 1 else original for new, original in zip(changed, originals, strict=True)]

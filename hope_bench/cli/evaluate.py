@@ -1,0 +1,108 @@
+"""hope-bench evaluate: put a benchmark's questions to a model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from hope_bench.card import ModelCard, find_card
+from hope_bench.cli.app import app, console, errors
+from hope_bench.records import Verdict
+from hope_bench.validation import validate
+
+_VERDICTS: dict[Verdict, str] = {"yes": "yes", "no": "no", "unparsed": "neither (unparsed)", "error": "error"}
+
+
+@app.command()
+def evaluate(
+    model: Annotated[
+        str,
+        typer.Option("--model", "-m", help="A model card (name or .toml), a checkpoint folder or a Hugging Face id (ORG/NAME)."),
+    ],
+    benchmark: Annotated[str, typer.Option("--benchmark", "-b", help="A generated benchmark: its folder or name.")],
+    images: Annotated[Path | None, typer.Option(help="Folder of the images. Default: what the spec.toml names.")] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Ask only this many questions of each split (half yes, half no, of the same images). The result is unranked.",
+        ),
+    ] = None,
+    split: Annotated[list[str] | None, typer.Option(help="Ask only this split; may be given several times.")] = None,
+    name: Annotated[str | None, typer.Option(help="The run's name. Default: the model's.")] = None,
+    runs: Annotated[Path, typer.Option(help="Folder of runs; answers go to RUNS/BENCHMARK/NAME.")] = Path("runs"),
+    dtype: Annotated[
+        str | None, typer.Option(help="auto (bfloat16 on a GPU, float32 on a CPU), float32, bfloat16 or float16.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Questions asked at once.")] = None,
+    max_new_tokens: Annotated[
+        int | None, typer.Option(min=1, help="The longest answer, where the first token is neither yes nor no.")
+    ] = None,
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a Hugging Face id.")] = None,
+) -> None:
+    """Ask a vision-language model every question of a benchmark, each once.
+
+    Writes answers.jsonl and run.json. Interrupt it as you like: the same command goes on where it stopped, and asks again what
+    failed (an unreadable image, a crash of the model). Flags override the model's card.
+
+    Examples:
+
+    hope-bench evaluate --model llava-hf/llava-1.5-7b-hf --benchmark hope-coco --images val2014
+
+    hope-bench evaluate --model ./my-checkpoint --benchmark hope-coco --images val2014 --limit 60 --name quick-look
+
+    Exit code: 0 all answered, 1 some answers are errors.
+    """
+    from hope_bench.benchmark import read_benchmark
+    from hope_bench.inference.engine import EvaluateOptions, run_folder
+    from hope_bench.inference.engine import evaluate as run
+    from hope_bench.registry import find_benchmark
+
+    chosen = read_benchmark(find_benchmark(benchmark))
+    overrides = {
+        "dtype": dtype,
+        "device": device,
+        "batch_size": batch_size,
+        "max_new_tokens": max_new_tokens,
+        "revision": revision,
+    }
+    card = _override(find_card(model), overrides)
+    options = EvaluateOptions(images=images, limit=limit, name=name, splits=tuple(split or ()), runs=runs)
+    record = run(chosen, card, options, lambda line: errors.print(escape(line), highlight=False, soft_wrap=True))
+    folder = run_folder(chosen, card, options)
+    console.print(_summary(folder))
+    if record.unranked is not None:
+        console.print(f"A result of this run is not ranked: {escape(record.unranked)}.", soft_wrap=True, highlight=False)
+    console.print(f"Answers: {escape(str(folder / 'answers.jsonl'))}", soft_wrap=True, highlight=False)
+    if record.errors:
+        console.print("The same command asks again what failed.", highlight=False)
+    console.print(f"Next: hope-bench score {escape(str(folder))}", soft_wrap=True, highlight=False)
+    if record.errors:
+        raise typer.Exit(1)
+
+
+def _override(card: ModelCard, flags: dict[str, Any]) -> ModelCard:
+    given = {key: value for key, value in flags.items() if value is not None}
+    return validate({**card.model_dump(), **given}, ModelCard, "The model's card with the flags given") if given else card
+
+
+def _summary(folder: Path) -> Table:
+    from hope_bench.scoring.verdicts import read_answers
+
+    answers = read_answers(folder / "answers.jsonl").answers
+    counts = Counter(answer.verdict for answer in answers)
+    table = Table(title=f"{len(answers):,} questions asked", title_justify="left")
+    table.add_column("answer")
+    table.add_column("questions", justify="right")
+    for verdict, words in _VERDICTS.items():
+        table.add_row(words, f"{counts[verdict]:,}")
+    reasons = Counter(answer.error for answer in answers if answer.error is not None)
+    for reason, count in reasons.most_common(3):
+        errors.print(f"{count:,} failed: {escape(str(reason))}", highlight=False, soft_wrap=True)
+    return table

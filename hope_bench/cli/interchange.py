@@ -1,0 +1,117 @@
+"""hope-bench import: POPE's files and other tools' answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from hope_bench.cli.app import app, console
+from hope_bench.errors import HopeBenchError, first_few
+
+importer = typer.Typer(no_args_is_help=True, help="Bring in POPE's own files, and answers that other tools collected.")
+app.add_typer(importer, name="import")
+
+
+@importer.command()
+def pope(
+    name: Annotated[str, typer.Option(help="The benchmark's name.")],
+    split: Annotated[list[str], typer.Option(help="STRATEGY=FILE, such as random=coco_pope_random.json; one for each split.")],
+    title: Annotated[str | None, typer.Option(help="The benchmark's title. Default: its name.")] = None,
+    prompt: Annotated[
+        str | None, typer.Option(help='How models are asked; holds "{question}". Default: as the files word it.')
+    ] = None,
+    headline: Annotated[
+        str | None, typer.Option(help="The split that ranks models. Default: adversarial, else the last one.")
+    ] = None,
+    dataset: Annotated[str, typer.Option(help="The data the images come from.")] = "MS-COCO val2014",
+    out: Annotated[Path | None, typer.Option(help="Where the benchmark goes. Default: benchmarks/NAME.")] = None,
+) -> None:
+    """Turn official POPE or RePOPE files (JSON lines: question_id, image, text, label) into a benchmark.
+
+    Typos of redistributed copies are repaired and counted. Nothing is guessed: a malformed or repeated line is an error.
+
+    Example:
+
+    hope-bench import pope --name pope-coco --split random=coco_pope_random.json --split popular=coco_pope_popular.json
+    --split adversarial=coco_pope_adversarial.json
+    """
+    from hope_bench.cli.generate import split_counts
+    from hope_bench.interchange.pope_files import import_pope
+
+    files: dict[str, Path] = {}
+    for given in split:
+        strategy, _, file = given.partition("=")
+        if not strategy or not file or strategy in files:
+            raise HopeBenchError(
+                f"--split {given}: give STRATEGY=FILE, such as random=coco_pope_random.json, each strategy once."
+            )
+        files[strategy] = Path(file)
+    folder = out or Path("benchmarks") / name
+    manifest = import_pope(files, name, title or name, folder, prompt=prompt, headline=headline, dataset=dataset)
+    console.print(split_counts(manifest))
+    for note in manifest.notes:
+        console.print(escape(note), soft_wrap=True, highlight=False)
+    console.print(f"Benchmark written to {escape(str(folder))} (hash {manifest.hash[:12]}).", highlight=False, soft_wrap=True)
+
+
+@importer.command()
+def answers(
+    files: Annotated[list[Path], typer.Argument(help="Answers, as JSON lines.", metavar="FILE...")],
+    benchmark: Annotated[str, typer.Option("--benchmark", "-b", help="The benchmark answered: its folder or name.")],
+    name: Annotated[str, typer.Option(help="The run's name.")],
+    questions: Annotated[
+        Path | None, typer.Option(help="LLaVA's questions.jsonl: the image (and split) behind each question_id.")
+    ] = None,
+    split: Annotated[
+        list[str] | None, typer.Option(help="The split a FILE answers; one for each FILE, in the same order.")
+    ] = None,
+    prompt: Annotated[
+        str | None, typer.Option(help='How the model was asked, where the lines don\'t show it; holds "{question}".')
+    ] = None,
+    model_name: Annotated[str | None, typer.Option(help="The model's name. Default: the run's.")] = None,
+    checkpoint: Annotated[str | None, typer.Option(help="The model's checkpoint, such as ORG/NAME.")] = None,
+    vision_tower: Annotated[str | None, typer.Option(help="The encoder the model is built on, such as ORG/NAME.")] = None,
+    source: Annotated[str | None, typer.Option(help="Where the answers come from, in words.")] = None,
+    runs: Annotated[Path, typer.Option(help="Folder of runs; the run goes to RUNS/BENCHMARK/NAME.")] = Path("runs"),
+) -> None:
+    """Turn answers collected by another tool into a run that can be scored.
+
+    Reads LLaVA's lines (question_id, prompt, text; with --questions), POPE's (question, answer; in the order of the --split they
+    answer), and lines that name their image. Questions match by image and object, whatever the wording around them.
+
+    Examples:
+
+    hope-bench import answers answers.jsonl --questions questions.jsonl --benchmark pope-coco --name llava-v1.5-13b
+
+    hope-bench import answers random.json popular.json --split random --split popular --benchmark pope-coco --name my-model
+    """
+    from hope_bench.benchmark import read_benchmark
+    from hope_bench.interchange.answers_files import AnswersSource, import_answers
+    from hope_bench.registry import find_benchmark
+    from hope_bench.result import ModelInfo
+
+    if split and len(split) != len(files):
+        raise HopeBenchError(f"{len(files)} file(s), but {len(split)} --split: name the split of each file, in the same order.")
+    chosen = read_benchmark(find_benchmark(benchmark))
+    folder = runs / chosen.manifest.name / name
+    per_file = dict(zip(files, split or [None] * len(files), strict=True))
+    model = ModelInfo(name=model_name or name, checkpoint=checkpoint, vision_tower=vision_tower)
+    report = import_answers(AnswersSource(per_file, questions, prompt, source), chosen, folder, model)
+    table = Table(title="Questions of the benchmark", title_justify="left")
+    table.add_column("split")
+    table.add_column("answered", justify="right")
+    table.add_column("unasked", justify="right")
+    for row, asked in report.asked.items():
+        table.add_row(row, f"{asked:,}", f"{report.unasked[row]:,}")
+    console.print(table)
+    if report.unmatched:
+        listed = first_few(report.unmatched, 3)
+        console.print(
+            escape(f"{len(report.unmatched):,} answer(s) match no question: {listed}."), soft_wrap=True, highlight=False
+        )
+    console.print(f"Run: {escape(str(folder))}", soft_wrap=True, highlight=False)
+    console.print(f"Next: hope-bench score {escape(str(folder))}", soft_wrap=True, highlight=False)

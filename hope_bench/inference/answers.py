@@ -1,0 +1,154 @@
+"""answers.jsonl: one answer a line, safe against interruption at any byte, and the same bytes in the end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import msgspec
+from filelock import FileLock, Timeout
+
+from hope_bench.errors import HopeBenchError
+from hope_bench.provenance import atomic_path
+from hope_bench.records import Answer, Request
+
+Key = tuple[str, str]
+"""(image, question): what identifies an answer within a run."""
+
+ANSWERS = "answers.jsonl"
+
+
+@contextlib.contextmanager
+def lock_run(folder: Path) -> Iterator[None]:
+    """Make the run folder and hold it, so that two processes never write one run. Raises HopeBenchError if another holds it."""
+    with explain_write_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise HopeBenchError(
+                f"Another process is writing the run {folder}. Wait until it is done, or give this one another --name."
+            ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def explain_write_errors(path: Path) -> Iterator[None]:
+    """Turn a failed write (a full disk, a missing permission) into a HopeBenchError naming the file."""
+    try:
+        yield
+    except OSError as error:
+        raise HopeBenchError(
+            f"{path} can't be written: {error.strerror or error}. Everything answered before is kept. Make room (or the folder "
+            "writable) and run the same command again to go on."
+        ) from None
+
+
+class AnswersFile:
+    """The answers of a run being written. Hold the run's lock while using it."""
+
+    def __init__(self, path: Path) -> None:
+        """Read what is there; an unfinished last line, left by a crash, is cut off. Raises HopeBenchError."""
+        self.path = path
+        with explain_write_errors(path):
+            # Unbuffered: after a failed write no bytes may wait to be written once more.
+            self._file = path.open("a+b", buffering=0)
+            try:
+                self._file.seek(0)
+                data = self._file.read()
+                self._size = _whole_lines(data)
+                if self._size < len(data):
+                    self._file.truncate(self._size)
+                    os.fsync(self._file.fileno())
+            except OSError:
+                self._file.close()
+                raise
+        try:
+            self.answers = _decode(data[: self._size], path)
+        except HopeBenchError:
+            self._file.close()
+            raise
+
+    def has(self, step: Iterable[Request]) -> bool:
+        """Whether every request of a step has an answer that is no error; else the whole step is to be asked (again)."""
+        found = (self.answers.get((request.image, request.question)) for request in step)
+        return all(answer is not None and answer.error is None for answer in found)
+
+    def append(self, answers: Sequence[Answer]) -> None:
+        """Add a step's answers and wait until the disk has them. A later answer replaces an earlier one.
+
+        Raises HopeBenchError where the disk won't take them; then nothing of the step stays.
+        """
+        rounded = [_rounded(answer) for answer in answers]
+        data = b"".join(map(_line, rounded))
+        with explain_write_errors(self.path):
+            try:
+                written = 0
+                while written < len(data):
+                    written += self._file.write(data[written:]) or 0
+                os.fsync(self._file.fileno())
+            except OSError:
+                with contextlib.suppress(OSError):
+                    self._file.truncate(self._size)
+                raise
+        self._size += len(data)
+        for answer in rounded:
+            _keep(self.answers, answer)
+
+    def finish(self, requests: Iterable[Request]) -> None:
+        """Rewrite the file in the plan's order, one line a request, whole or not at all; then close it."""
+        keys = ((request.image, request.question) for request in requests)
+        data = b"".join(_line(self.answers[key]) for key in keys)
+        with explain_write_errors(self.path):
+            if data != self.path.read_bytes():
+                with atomic_path(self.path) as temporary, temporary.open("wb") as stream:
+                    stream.write(data)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; what was appended is on disk already."""
+        self._file.close()
+
+
+def _whole_lines(data: bytes) -> int:
+    return data.rfind(b"\n") + 1
+
+
+def _decode(data: bytes, path: Path) -> dict[Key, Answer]:
+    answers: dict[Key, Answer] = {}
+    for number, line in enumerate(data.split(b"\n")[:-1], 1):
+        try:
+            answer = msgspec.json.decode(line, type=Answer)
+        except msgspec.DecodeError as error:
+            raise HopeBenchError(
+                f"{path}, line {number}: not an answer ({error}). If the file was edited, undo that; "
+                "else delete this line, and its question is asked again."
+            ) from None
+        _keep(answers, answer)
+    return answers
+
+
+def _keep(answers: dict[Key, Answer], answer: Answer) -> None:
+    """A later answer replaces an earlier one, but an error never replaces an answer."""
+    key = (answer.image, answer.question)
+    if answer.error is None or key not in answers or answers[key].error is not None:
+        answers[key] = answer
+
+
+def _rounded(answer: Answer) -> Answer:
+    p_yes, mass = (None if value is None else round(value, 6) for value in (answer.p_yes, answer.mass))
+    return replace(answer, p_yes=p_yes, mass=mass)
+
+
+def _line(answer: Answer) -> bytes:
+    return (json.dumps(asdict(answer), ensure_ascii=False) + "\n").encode()

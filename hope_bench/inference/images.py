@@ -1,0 +1,61 @@
+"""The images of a step, opened once each, checked against the benchmark, and made ready while the model is busy."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from PIL.Image import Image
+
+from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.images import UnreadableImageError, decode_rgb, read_image_bytes
+from hope_bench.records import Request
+
+_READERS = 4
+
+Step = tuple[Request, ...]
+
+
+def open_checked(path: Path, sha256: str | None) -> Image | UnreadableImageError:
+    """The picture in RGB, or why it can't be used: unreadable, or (where `sha256` is known) not the benchmark's image."""
+    try:
+        data = read_image_bytes(path)
+        if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
+            return UnreadableImageError("the image differs from the benchmark's (SHA-256)")
+        return decode_rgb(data)
+    except UnreadableImageError as error:
+        return error
+
+
+def steps_with_images(
+    steps: Sequence[Step], folder: Path, sha256: Mapping[str, str | None]
+) -> Iterator[tuple[Step, dict[str, Image | UnreadableImageError]]]:
+    """Each step with its images by file name; the next step's are read in threads meanwhile."""
+    with ThreadPoolExecutor(_READERS) as pool:
+
+        def begin(step: Step) -> dict[str, Future[Image | UnreadableImageError]]:
+            names = dict.fromkeys(request.image for request in step)
+            return {name: pool.submit(open_checked, folder / name, sha256.get(name)) for name in names}
+
+        ahead = begin(steps[0]) if steps else {}
+        for place, step in enumerate(steps):
+            now, ahead = ahead, begin(steps[place + 1]) if place + 1 < len(steps) else {}
+            yield step, {name: future.result() for name, future in now.items()}
+
+
+def check_images_folder(folder: Path | None, images: Sequence[str], benchmark: str) -> Path:
+    """The folder, if it holds at least one of `images`; else HopeBenchError, since every answer would be an error."""
+    if folder is None:
+        raise HopeBenchError(
+            f"Nothing says where the images of {benchmark} are: its spec.toml names no folder. Give it with --images FOLDER."
+        )
+    if not folder.is_dir():
+        raise HopeBenchError(f"The images folder {folder} does not exist. Give the right one with --images FOLDER.")
+    if not any((folder / name).is_file() for name in images):
+        raise HopeBenchError(
+            f"The images folder {folder} holds none of the {len(images)} images to ask about ({first_few(images, 3)}). "
+            "Give the right one with --images FOLDER."
+        )
+    return folder

@@ -1,0 +1,68 @@
+"""What to ask, in which order: the unique questions of a benchmark, formed once into fixed steps."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from hope_bench.benchmark import Benchmark
+from hope_bench.records import Label, Prompt, Question, Request
+
+_SAMPLE_SEED: Final = "hope-bench limit 0"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The steps of a run. Which questions run together is fixed here, so that no answer depends on an interruption."""
+
+    steps: tuple[tuple[Request, ...], ...]
+
+    @property
+    def requests(self) -> Iterator[Request]:
+        """Every request once, in order."""
+        return (request for step in self.steps for request in step)
+
+
+def make_plan(benchmark: Benchmark, prompt: Prompt, step_size: int, limit: int | None = None) -> Plan:
+    """Each (image, question) of the benchmark's splits once, grouped by image in the benchmark's order, in steps of `step_size`.
+
+    `limit` asks only that many questions of each split (`limited`).
+    """
+    rank = {image: place for place, image in enumerate(benchmark.manifest.images)}
+    unique: dict[tuple[str, str], Request] = {}
+    for questions in benchmark.splits.values():
+        for question in questions if limit is None else limited(questions, limit):
+            key = (question.image, question.text)
+            unique.setdefault(key, Request(question.image, question.text, prompt.fill(question.text)))
+            rank.setdefault(question.image, len(rank))
+    ordered = sorted(unique.values(), key=lambda request: rank[request.image])
+    return Plan(tuple(tuple(ordered[start : start + step_size]) for start in range(0, len(ordered), step_size)))
+
+
+def limited(questions: Sequence[Question], limit: int) -> list[Question]:
+    """At most `limit` questions of a split: half of them yes and half no (the odd one a yes), in the split's order.
+
+    Whole images are taken, in an order drawn once from the images' names, until the halves are full. So the splits of a
+    benchmark are cut to the same images and share their yes-questions as before, and a larger limit extends a smaller one.
+    Where a split has too few questions of one label, the other fills up.
+    """
+    yes = sum(question.label == "yes" for question in questions)
+    no_room = min(limit - min((limit + 1) // 2, yes), len(questions) - yes)
+    room: dict[Label, int] = {"yes": min(limit - no_room, yes), "no": no_room}
+    places: dict[str, list[int]] = {}
+    for place, question in enumerate(questions):
+        places.setdefault(question.image, []).append(place)
+    taken = []
+    for image in sorted(places, key=_draw):
+        for place in places[image]:
+            label = questions[place].label
+            if room[label]:
+                room[label] -= 1
+                taken.append(place)
+    return [questions[place] for place in sorted(taken)]
+
+
+def _draw(image: str) -> str:
+    return hashlib.sha256(f"{_SAMPLE_SEED}\n{image}".encode()).hexdigest()

@@ -1,0 +1,130 @@
+"""What a run's run.json says: which model asked what, and whether answers already there may be added to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from hope_bench.adapters.base import AdapterInfo
+from hope_bench.benchmark import Benchmark
+from hope_bench.card import ModelCard
+from hope_bench.errors import HopeBenchError
+from hope_bench.inference.answers import ANSWERS
+from hope_bench.provenance import commit, json_sha256, versions
+from hope_bench.records import Prompt
+from hope_bench.result import ModelInfo, RunInfo
+from hope_bench.runs import RunRecord, read_run
+
+ENGINE_VERSION: Final = 1
+"""Goes up when the same model, questions and settings would be answered differently than by an earlier release."""
+
+
+def describe_run(
+    name: str, benchmark: Benchmark, card: ModelCard, prompt: Prompt, model: AdapterInfo, limit: int | None
+) -> RunRecord:
+    """The record of a run that is about to begin; `benchmark` holds only the splits that are asked."""
+    manifest = benchmark.manifest
+    settings: dict[str, str | int | None] = {
+        "model": model.identity,
+        "adapter": model.adapter,
+        "dtype": model.dtype,
+        "device": model.device_kind,
+        "batch_size": card.batch_size,
+        "max_new_tokens": card.max_new_tokens,
+        "prompt": prompt.template,
+        "benchmark": manifest.hash,
+        "images": json_sha256(dict(manifest.images)),
+        "splits": ", ".join(benchmark.splits),
+        "limit": limit,
+        "engine": ENGINE_VERSION,
+    }
+    return RunRecord(
+        name=name,
+        benchmark=manifest.name,
+        benchmark_hash=manifest.hash,
+        key=json_sha256(settings),
+        settings=settings,
+        model=_model_info(card, model),
+        run=RunInfo(
+            prompt=prompt.template,
+            dtype=model.dtype,
+            device=model.device,
+            batch_size=card.batch_size,
+            max_new_tokens=card.max_new_tokens,
+            adapter=model.adapter,
+            weights_sha256=model.weights_sha256,
+            limit=limit,
+            versions=versions(),
+            commit=commit(),
+        ),
+        unranked=_unranked(benchmark, prompt, limit),
+    )
+
+
+def earlier_sitting(folder: Path, record: RunRecord) -> RunRecord | None:
+    """The record of the answers that the run folder holds already; None where it holds none.
+
+    Raises HopeBenchError where they were made by another model or with other settings, saying which: nothing is overwritten.
+    """
+    answers = folder / ANSWERS
+    if not answers.is_file() or not answers.stat().st_size:
+        return None
+    if not (folder / "run.json").is_file():
+        raise HopeBenchError(
+            f"{answers} has no run.json beside it, so nothing says what made it. Move it away, or give this run another --name."
+        )
+    earlier = read_run(folder)
+    if earlier.key != record.key:
+        raise HopeBenchError(
+            f"{folder} holds the answers of another run: {_differences(earlier, record)}. They stay as they are; give this "
+            "run another --name (or ask with the same settings to go on with that one)."
+        )
+    return earlier
+
+
+def continued(record: RunRecord, earlier: RunRecord) -> RunRecord:
+    """`record` as a further sitting of a run: time adds up, and a change of package versions is noted."""
+    before, now = earlier.run.versions, record.run.versions
+    changed = [
+        f"{package} {before.get(package, 'none')} then {now.get(package, 'none')}"
+        for package in sorted({*before, *now})
+        if before.get(package) != now.get(package)
+    ]
+    notes = dict.fromkeys([*earlier.notes, *([f"Asked under changing versions: {', '.join(changed)}."] if changed else [])])
+    return record.model_copy(update={"seconds": earlier.seconds, "notes": tuple(notes)})
+
+
+def _differences(earlier: RunRecord, record: RunRecord) -> str:
+    if not earlier.settings:
+        return "they were not made by hope-bench evaluate"
+    names = dict.fromkeys([*record.settings, *earlier.settings])
+    return "; ".join(
+        f"{name} is {earlier.settings.get(name)!r} there and {record.settings.get(name)!r} here"
+        for name in names
+        if earlier.settings.get(name) != record.settings.get(name)
+    )
+
+
+def _model_info(card: ModelCard, model: AdapterInfo) -> ModelInfo:
+    # A local folder's name only: results are published, and where it lay is nobody's business.
+    checkpoint = Path(card.checkpoint).name if model.weights_sha256 else card.checkpoint
+    return ModelInfo(
+        name=card.name,
+        checkpoint=checkpoint,
+        revision=model.revision,
+        family=card.family,
+        vision_tower=card.vision_tower,
+        parameters=card.parameters,
+        license=card.license,
+    )
+
+
+def _unranked(benchmark: Benchmark, prompt: Prompt, limit: int | None) -> str | None:
+    reasons = []
+    if limit is not None:
+        reasons.append(f"only {limit} questions of each split were asked (--limit)")
+    if prompt != benchmark.prompt:
+        reasons.append("the model's card replaces the benchmark's prompt")
+    if benchmark.manifest.headline not in benchmark.splits:
+        reasons.append(f"the headline split {benchmark.manifest.headline} was not asked (--split)")
+    return "; ".join(reasons) or None

@@ -1,0 +1,257 @@
+"""Answers files of other tools in: LLaVA's and POPE's lines become a run, matched by image and object."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from hope_bench.benchmark import Benchmark
+from hope_bench.errors import HopeBenchError, did_you_mean, first_few
+from hope_bench.interchange.questions import Line, question_key, read_lines, read_question
+from hope_bench.provenance import atomic_path, file_sha256, json_sha256
+from hope_bench.records import Answer
+from hope_bench.result import ModelInfo, RunInfo
+from hope_bench.runs import RunRecord, read_run, write_run
+from hope_bench.scoring.parsing import parse_strict
+
+
+@dataclass(frozen=True, slots=True)
+class AnswersSource:
+    """What to import. `files` maps each answers file to the split its lines answer (None: the lines themselves tell).
+
+    `questions` is LLaVA's questions file, which holds the image and split of each question_id. `prompt` is the template the model
+    was asked with, where the lines don't show it. `source` says in words where the answers come from.
+    """
+
+    files: Mapping[Path, str | None]
+    questions: Path | None = None
+    prompt: str | None = None
+    source: str | None = None
+
+
+@dataclass(slots=True)
+class ImportReport:
+    """What an import found: answers per split, the questions never answered, and the answers that match no question."""
+
+    folder: Path
+    asked: dict[str, int]
+    unasked: dict[str, int]
+    unmatched: list[str] = field(default_factory=list)
+    collapsed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """One line of an answers file: `split` is the split it answers, None where nothing says."""
+
+    where: str
+    image: str
+    question: str
+    text: str
+    split: str | None
+
+
+def import_answers(source: AnswersSource, benchmark: Benchmark, run: Path, model: ModelInfo) -> ImportReport:
+    """Write the run folder `run` (answers.jsonl, run.json) from answers that another tool collected.
+
+    Questions match by image and object, whatever their wrapping, typos and case. Answers that match no question are counted and
+    listed; questions without an answer stay unasked. A question answered twice in a split must be answered the same (collapsed),
+    else HopeBenchError says how many were not; nothing is written then.
+    """
+    if (run / "run.json").is_file() and read_run(run).settings:
+        raise HopeBenchError(f"{run} holds a run that was evaluated here; an import would replace it. Choose another --name.")
+    for split in filter(None, source.files.values()):
+        if split not in benchmark.splits:
+            raise HopeBenchError(
+                f"Benchmark {benchmark.manifest.name} has no split {split!r}. " + did_you_mean(split, benchmark.splits)
+            )
+    given = _read(source, benchmark)
+    answers, report = _match(given, benchmark, run)
+    if not answers:
+        raise HopeBenchError(
+            f"None of the {len(given):,} answers matches a question of benchmark {benchmark.manifest.name}. "
+            f"The first: {first_few(report.unmatched, 2)}."
+        )
+    with atomic_path(run / "answers.jsonl") as temporary:
+        temporary.write_bytes(b"".join(msgspec.json.encode(answer) + b"\n" for answer in answers))
+    write_run(run, _record(source, benchmark, run.name, model, given, answers, report))
+    return report
+
+
+def _read(source: AnswersSource, benchmark: Benchmark) -> list[_Given]:
+    index = _question_index(source.questions, benchmark)
+    given: list[_Given] = []
+    for path, split in source.files.items():
+        lines = list(read_lines(path))
+        if index is not None:
+            given += [_by_id(line, index, split) for line in lines]
+        elif any("image" in line.data for line in lines):
+            given += [_Given(line.where, line.text("image"), *_worded(line), split) for line in lines]
+        elif split is not None:
+            given += _in_order(lines, benchmark, split, path)
+        else:
+            raise HopeBenchError(
+                f"The lines of {path} name no image. Pass --questions FILE (LLaVA's questions.jsonl, found by question_id), or "
+                "--split NAME if the file answers that split's questions in order (POPE's own answers files)."
+            )
+    return given
+
+
+def _worded(line: Line) -> tuple[str, str]:
+    return line.text("question", "prompt"), line.text("answer", "text")
+
+
+def _question_index(path: Path | None, benchmark: Benchmark) -> dict[str, tuple[str, str, str | None]] | None:
+    """Each question_id's image, text and split. A category that is no split of the benchmark's tells nothing where none is one;
+    where others are, its questions belong to splits that the benchmark doesn't have."""
+    if path is None:
+        return None
+    index: dict[str, tuple[str, str, str | None]] = {}
+    for line in read_lines(path):
+        category = line.data.get("category")
+        key = _identifier(line)
+        if key in index:
+            raise HopeBenchError(f"{line.where}: question_id {key} occurs twice.")
+        index[key] = (line.text("image"), line.text("text", "question", "prompt"), None if category is None else str(category))
+    if any(category in benchmark.splits for _, _, category in index.values()):
+        return index
+    return {key: (image, text, None) for key, (image, text, _) in index.items()}
+
+
+def _identifier(line: Line) -> str:
+    if "question_id" not in line.data:
+        raise HopeBenchError(f"{line.where}: no 'question_id'.")
+    return str(line.data["question_id"])
+
+
+def _by_id(line: Line, index: Mapping[str, tuple[str, str, str | None]], split: str | None) -> _Given:
+    key = _identifier(line)
+    if key not in index:
+        raise HopeBenchError(f"{line.where}: question_id {key} is not in the questions file. Do the two belong together?")
+    image, text, category = index[key]
+    prompt = line.text("prompt") if "prompt" in line.data else text
+    if question_key(prompt) != question_key(text):
+        raise HopeBenchError(
+            f"{line.where}: answers {prompt!r}, but the questions file has {text!r} under question_id {key}. "
+            "Is it the file these answers belong to?"
+        )
+    return _Given(line.where, image, prompt, line.text("text", "answer"), split or category)
+
+
+def _in_order(lines: Sequence[Line], benchmark: Benchmark, split: str, path: Path) -> list[_Given]:
+    """POPE's own answers files name no image: line i answers question i, and its object must be the question's."""
+    questions = benchmark.splits[split]
+    if len(lines) > len(questions):
+        raise HopeBenchError(f"{path} has {len(lines):,} answers, but split {split} asks {len(questions):,} questions.")
+    given = []
+    for line, question in zip(lines, questions, strict=False):
+        asked, answer = _worded(line)
+        if question_key(asked) != question_key(question.text):
+            raise HopeBenchError(
+                f"{line.where}: asks {asked!r}, but split {split} asks {question.text!r} there. The file answers another "
+                'split, or another release of it. Lines that name their "image" are matched in any order.'
+            )
+        given.append(_Given(line.where, question.image, asked, answer, split))
+    return given
+
+
+def _match(given: Sequence[_Given], benchmark: Benchmark, folder: Path) -> tuple[list[Answer], ImportReport]:
+    asked_in: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+    for name, questions in benchmark.splits.items():
+        for question in questions:
+            asked_in[question.image, question_key(question.text)][name] = question.text
+    said: dict[tuple[str, str, str], list[_Given]] = defaultdict(list)
+    report = ImportReport(folder, {}, {})
+    for line in given:
+        asks = asked_in.get((line.image, question_key(line.question)), {})
+        splits = [name for name in asks if line.split in (None, name)]
+        if not splits:
+            report.unmatched.append(f"{line.image}: {line.question}")
+        for name in splits:
+            said[name, line.image, asks[name]].append(line)
+    _refuse_contradictions(said)
+    report.collapsed = sum(len(lines) - 1 for lines in said.values())
+    for name, questions in benchmark.splits.items():
+        report.asked[name] = sum((name, question.image, question.text) in said for question in questions)
+        report.unasked[name] = len(questions) - report.asked[name]
+    return _answers(said, list(benchmark.splits)), report
+
+
+def _refuse_contradictions(said: Mapping[tuple[str, str, str], Sequence[_Given]]) -> None:
+    disagree = [
+        f"{image}: {text} ({split}; {lines[0].where} and {lines[-1].where})"
+        for (split, image, text), lines in said.items()
+        if len({parse_strict(line.text) for line in lines}) > 1
+    ]
+    if disagree:
+        raise HopeBenchError(
+            f"{len(disagree):,} question(s) are answered more than once, and differently: {first_few(disagree, 3)}. "
+            "Remove the answers that don't count."
+        )
+
+
+def _answers(said: Mapping[tuple[str, str, str], Sequence[_Given]], order: Sequence[str]) -> list[Answer]:
+    """One answer per image, question and text, with the splits it was given in."""
+    splits: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for (name, image, question), lines in said.items():
+        splits[image, question, lines[0].text].append(name)
+    return [
+        Answer(image, question, text, parse_strict(text), splits=tuple(sorted(names, key=order.index)))
+        for (image, question, text), names in splits.items()
+    ]
+
+
+def _record(
+    source: AnswersSource,
+    benchmark: Benchmark,
+    name: str,
+    model: ModelInfo,
+    given: Sequence[_Given],
+    answers: Sequence[Answer],
+    report: ImportReport,
+) -> RunRecord:
+    hashes = {path.name: file_sha256(path) for path in (*source.files, *filter(None, [source.questions]))}
+    templates = Counter(worded.template for line in given if (worded := read_question(line.question)) is not None)
+    shown = templates.most_common(1)[0][0] if templates else "{question}"
+    prompt = source.prompt or (shown if shown != "{question}" else None)
+    files = ", ".join(f"{file} (sha256 {digest})" for file, digest in hashes.items())
+    return RunRecord(
+        name=name,
+        benchmark=benchmark.manifest.name,
+        benchmark_hash=benchmark.manifest.hash,
+        key=json_sha256([hashes, prompt]),
+        model=model,
+        run=RunInfo(prompt=prompt, source=". ".join(filter(None, [source.source, f"Imported from {files}"]))),
+        unranked=_unranked(prompt, templates, benchmark),
+        notes=_notes(given, report),
+        questions=len(answers),
+        complete=not any(report.unasked.values()),
+    )
+
+
+def _unranked(prompt: str | None, templates: Counter[str], benchmark: Benchmark) -> str | None:
+    if prompt is None:
+        return "the answers file doesn't show the prompt the model was asked with"
+    if len(templates) > 1:
+        return f"asked with {len(templates)} different prompts"
+    if prompt != benchmark.manifest.prompt:
+        return f"asked with another prompt than the benchmark's: {prompt!r}"
+    return None
+
+
+def _notes(given: Sequence[_Given], report: ImportReport) -> tuple[str, ...]:
+    notes = []
+    if report.unmatched:
+        notes.append(
+            f"{len(report.unmatched):,} of {len(given):,} imported answers match no question: {first_few(report.unmatched, 3)}."
+        )
+    missing = [f"{count:,} of {split}" for split, count in report.unasked.items() if count]
+    if missing:
+        notes.append(f"The imported answers leave questions unasked: {', '.join(missing)}.")
+    if report.collapsed:
+        notes.append(f"{report.collapsed:,} repeated answers agree with the first and count once.")
+    return tuple(notes)

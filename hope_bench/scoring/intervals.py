@@ -1,0 +1,58 @@
+"""Error bars: a percentile bootstrap over images, paired across splits (docs/method.md: errors are clustered by image)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hope_bench.result import Bootstrap, Estimate
+from hope_bench.scoring.metrics import Counts, Floats, optional
+
+DEFAULT_BOOTSTRAP = Bootstrap(replicates=2000, seed=0, confidence=0.95)
+
+MOST_UNDEFINED = 0.05
+"""The share of replicates in which a metric may be undefined before its interval is given up."""
+
+_CHUNK_CELLS = 1_000_000
+"""Replicates x images of one weight matrix: 8 MB, whatever the benchmark's size."""
+
+
+def resampling_weights(images: int, replicates: int, rng: np.random.Generator) -> Floats:
+    """How often each image is drawn in each replicate: float64 [replicates, images], every row multinomial with sum `images`.
+
+    Drawn as `images` uniform indices a row and counted, which is the same distribution and faster than rng.multinomial.
+    """
+    drawn = rng.integers(images, size=(replicates, images))
+    cells = drawn + images * np.arange(replicates)[:, None]
+    return np.bincount(cells.ravel(), minlength=replicates * images).reshape(replicates, images).astype(np.float64)
+
+
+def bootstrap_counts(tables: Counts, bootstrap: Bootstrap) -> Floats:
+    """Resampled count tables, float64 [replicates, splits, labels, verdicts], of tables int64 [splits, images, labels, verdicts].
+
+    A replicate draws the same images in every split, so that differences between splits are paired. The sums are whole numbers,
+    hence exact and the same on every machine.
+    """
+    splits, images, *cell = tables.shape
+    flat = np.moveaxis(tables, 1, 0).reshape(images, -1).astype(np.float64)
+    rng = np.random.default_rng(bootstrap.seed)
+    rows = max(1, _CHUNK_CELLS // max(images, 1))
+    chunks = [
+        resampling_weights(images, min(rows, bootstrap.replicates - done), rng) @ flat
+        for done in range(0, bootstrap.replicates, rows)
+    ]
+    return np.concatenate(chunks).reshape(bootstrap.replicates, splits, *cell)
+
+
+def estimate(value: float | None, samples: NDArray[np.float64], images: int, confidence: float) -> Estimate:
+    """A value with the percentile interval of its bootstrap samples [replicates], NaN where undefined.
+
+    The interval is null where the value is, where the samples are undefined in more than MOST_UNDEFINED of the replicates, and
+    for fewer than two images, which say nothing about their spread.
+    """
+    defined = samples[~np.isnan(samples)]
+    if value is None or images < 2 or len(defined) < (1 - MOST_UNDEFINED) * len(samples):
+        return Estimate(value=value)
+    tail = 100 * (1 - confidence) / 2
+    low, high = np.percentile(defined, [tail, 100 - tail])
+    return Estimate(value=value, low=optional(float(low)), high=optional(float(high)))

@@ -1,0 +1,106 @@
+"""A result as tables for the terminal, 100 columns wide and plain in a pipe."""
+
+from __future__ import annotations
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from hope_bench.result import Estimate, Result, SplitScore
+
+_WIDTH = 100
+
+
+def percent(value: float | None) -> str:
+    """A share as a percentage with one decimal: "88.4"; "-" where undefined."""
+    return "-" if value is None else f"{100 * value:.1f}"
+
+
+def points(value: float | None) -> str:
+    """A difference of shares in percentage points, with its sign: "+16.5"; "-" where undefined."""
+    return "-" if value is None else f"{100 * value + 0.0:+.1f}"
+
+
+def split_table(result: Result) -> Table:
+    """Every split's numbers in percent; below the three that matter most, the 95% interval."""
+    title = f"{result.model.name} on {result.benchmark.title} ({result.benchmark.images:,} images, percent, 95% intervals)"
+    table = _table(title, gap=0)
+    table.add_column("split", no_wrap=True)
+    metrics = ("balanced\naccuracy", "accu-\nracy", "preci-\nsion", "re-\ncall", "F1", "yes\nratio", "halluc.\nrate")
+    for heading in ("ques-\ntions", *metrics, "un-\nparsed", "error", "un-\nasked"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, split in result.splits.items():
+        table.add_row(*_split_row(name, split, headline=name == result.benchmark.headline))
+    table.caption = Text(f"Headline split: {result.benchmark.headline}. " + _standing(result), style="dim")
+    table.caption_justify = "left"
+    return table
+
+
+def comparison_table(result: Result) -> Table:
+    """Every HOPE split against its baselines, in percentage points; positive means that the split is harder."""
+    table = _table("Harder than the baseline by (points, 95% intervals paired by image)", gap=1)
+    for heading in ("split", "against", "baseline is"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("precision drop", "rise of the hallucination rate"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for pair in result.comparisons:
+        kind = "POPE's" if result.splits[pair.baseline].kind == "pope" else "the control"
+        table.add_row(pair.split, pair.baseline, kind, _difference(pair.precision_drop), _difference(pair.hallucination_rise))
+    return table
+
+
+def print_result(console: Console, result: Result) -> None:
+    """Both tables (the second only where there are comparisons) and the notes; whole lines even in a narrow pipe."""
+    wide = Console(file=console.file, force_terminal=console.is_terminal, width=max(console.width, _WIDTH))
+    wide.print(split_table(result))
+    if result.comparisons:
+        wide.print()
+        wide.print(comparison_table(result))
+    for note in result.notes:
+        console.print(Text(f"Note: {note}", style="dim"), soft_wrap=True)
+
+
+def _table(title: str, gap: int) -> Table:
+    return Table(
+        title=Text(title, style="bold"),
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, gap, 0, 0),
+    )
+
+
+def _split_row(name: str, split: SplitScore, headline: bool) -> list[Text]:
+    def counted(verdict: str) -> Text:
+        count = getattr(split.on_yes, verdict) + getattr(split.on_no, verdict)
+        return Text(f"{count:,}", style="yellow" if count else "dim")
+
+    return [
+        Text(name, style="bold" if headline else ""),
+        Text(f"{len(split.labels):,}"),
+        _with_interval(split.balanced_accuracy),
+        *(Text(percent(value.value)) for value in (split.accuracy,)),
+        _with_interval(split.precision),
+        *(Text(percent(value.value)) for value in (split.recall, split.f1, split.yes_ratio)),
+        _with_interval(split.hallucination_rate),
+        *(counted(verdict) for verdict in ("unparsed", "error", "unasked")),
+    ]
+
+
+def _with_interval(estimate: Estimate) -> Text:
+    text = Text(percent(estimate.value))
+    if estimate.low is not None:
+        text.append(f"\n{percent(estimate.low)}-{percent(estimate.high)}", style="dim")
+    return text
+
+
+def _difference(estimate: Estimate) -> str:
+    if estimate.low is None:
+        return points(estimate.value)
+    return f"{points(estimate.value)} [{points(estimate.low)}, {points(estimate.high)}]"
+
+
+def _standing(result: Result) -> str:
+    return "Ranked by its balanced accuracy." if result.unranked is None else f"Not ranked: {result.unranked}."

@@ -1,0 +1,124 @@
+"""A benchmark's questions joined with a run's answers: every question gets a verdict, or is counted as never asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from hope_bench.benchmark import Benchmark
+from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.records import Answer
+from hope_bench.result import PACKED
+
+
+@dataclass(frozen=True, slots=True)
+class AnswersFile:
+    """The answers of an answers.jsonl, in its order; `truncated` says that its last line was cut off (an interrupted write)."""
+
+    answers: tuple[Answer, ...]
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PackedSplit:
+    """A split's labels and verdicts, one letter a question (result.PACKED), grouped by the benchmark's images in their order."""
+
+    questions_per_image: tuple[int, ...]
+    labels: str
+    verdicts: str
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Every split packed, and how many questions were asked again after an error."""
+
+    splits: Mapping[str, PackedSplit]
+    retried: int
+
+
+def read_answers(path: Path) -> AnswersFile:
+    """The answers of a run. Raises HopeBenchError naming the line of anything malformed but a last line that was cut off."""
+    if not path.is_file():
+        raise HopeBenchError(f"{path} does not exist: this run has no answers yet. Evaluate or import it first.")
+    data = path.read_bytes()
+    lines = data.splitlines()
+    answers: list[Answer] = []
+    for number, line in enumerate(lines, 1):
+        try:
+            answers.append(msgspec.json.decode(line, type=Answer))
+        except msgspec.DecodeError as error:
+            if number == len(lines) and not data.endswith(b"\n"):
+                return AnswersFile(tuple(answers), truncated=True)
+            raise HopeBenchError(f"{path}, line {number}: not an answer ({error}). Remove the line, or run again.") from None
+    return AnswersFile(tuple(answers), truncated=False)
+
+
+_Key = tuple[str, str, str]
+"""(split, image, question): an imported answer may hold for some of the splits that ask its question."""
+
+
+def join(benchmark: Benchmark, answers: Iterable[Answer]) -> Joined:
+    """Every question's verdict, by (image, question text).
+
+    Where one of two answers to a question is an error, the later one is the retry and counts. Raises HopeBenchError,
+    with counts, for answers to questions the benchmark doesn't hold and for answers to one question that disagree.
+    """
+    verdicts, retried = _verdicts(benchmark, answers)
+    return Joined({name: _pack(benchmark, name, verdicts) for name in benchmark.splits}, retried)
+
+
+def _verdicts(benchmark: Benchmark, answers: Iterable[Answer]) -> tuple[dict[_Key, str], int]:
+    asked_in: dict[tuple[str, str], list[str]] = {}
+    for name, questions in benchmark.splits.items():
+        for question in questions:
+            asked_in.setdefault((question.image, question.text), []).append(name)
+    verdicts: dict[_Key, str] = {}
+    foreign: list[Answer] = []
+    retried: set[tuple[str, str]] = set()
+    disagree: set[tuple[str, str]] = set()
+    for answer in answers:
+        pair = (answer.image, answer.question)
+        splits = [name for name in asked_in.get(pair, ()) if answer.splits is None or name in answer.splits]
+        if not splits:
+            foreign.append(answer)
+        for split in splits:
+            before = verdicts.get((split, *pair), answer.verdict)
+            if before != answer.verdict:
+                (retried if "error" in (before, answer.verdict) else disagree).add(pair)
+            verdicts[split, *pair] = answer.verdict
+    _refuse(benchmark, foreign, sorted(disagree))
+    return verdicts, len(retried)
+
+
+def _refuse(benchmark: Benchmark, foreign: list[Answer], disagree: list[tuple[str, str]]) -> None:
+    if foreign:
+        raise HopeBenchError(
+            f"{len(foreign):,} answer(s) are to questions that benchmark {benchmark.manifest.name} doesn't ask: "
+            f"{first_few((f'{answer.image}: {answer.question}' for answer in foreign), 3)}. "
+            "The run belongs to other questions; evaluate the model on this benchmark."
+        )
+    if disagree:
+        raise HopeBenchError(
+            f"{len(disagree):,} question(s) have answers that disagree: "
+            f"{first_few((f'{image}: {text}' for image, text in disagree), 3)}. Keep one answer to each question."
+        )
+
+
+def _pack(benchmark: Benchmark, split: str, verdicts: Mapping[_Key, str]) -> PackedSplit:
+    letters: dict[str, list[tuple[str, str]]] = {image: [] for image in benchmark.manifest.images}
+    for question in benchmark.splits[split]:
+        if question.image not in letters:
+            raise HopeBenchError(
+                f"Split {split} of {benchmark.folder} asks about {question.image}, which its manifest doesn't list. "
+                "Generate or import the benchmark again."
+            )
+        verdict = verdicts.get((split, question.image, question.text), "unasked")
+        letters[question.image].append((PACKED[question.label], PACKED[verdict]))
+    return PackedSplit(
+        questions_per_image=tuple(len(pairs) for pairs in letters.values()),
+        labels="".join(label for pairs in letters.values() for label, _ in pairs),
+        verdicts="".join(verdict for pairs in letters.values() for _, verdict in pairs),
+    )

@@ -1,0 +1,135 @@
+"""Result files as the leaderboard takes them: validated, checked against their own verdicts, grouped by benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hope_bench.card import slug
+from hope_bench.errors import HopeBenchError
+from hope_bench.result import PACKED, Result, SplitScore, read_result
+from hope_bench.scoring.metrics import METRICS, count_table, point_metrics, verdict_counts
+
+_TOLERANCE = 2e-6
+"""Numbers in a result are rounded to 6 digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One result file, and where its page goes, relative to the site's root."""
+
+    result: Result
+    source: Path
+    page: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The results of one benchmark, by name and hash: only these are compared with each other."""
+
+    entries: tuple[Entry, ...]
+
+    @property
+    def first(self) -> Result:
+        """A result of the group, for what its benchmark says about itself."""
+        return self.entries[0].result
+
+
+def read_groups(folder: Path) -> tuple[Group, ...]:
+    """Every FOLDER/BENCHMARK/MODEL.json, checked, by benchmark name and hash, in a fixed order.
+
+    Raises HopeBenchError naming the file and key of anything invalid, in the wrong folder, or at odds with its own verdicts.
+    """
+    if not folder.is_dir():
+        raise HopeBenchError(f"The results folder {folder} does not exist. Score a run first, or pass --results DIR.")
+    strays = sorted(folder.glob("*.json"))
+    if strays:
+        raise HopeBenchError(f"{strays[0]} is not in a benchmark's folder. Results lie at {folder}/BENCHMARK/MODEL.json.")
+    entries = [_read(path) for path in sorted(folder.glob("*/*.json"))]
+    taken: dict[str, Path] = {}
+    for entry in entries:
+        other = taken.setdefault(entry.page, entry.source)
+        if other != entry.source:
+            raise HopeBenchError(f"{entry.source} and {other} would share the page {entry.page}. Rename one of them.")
+    groups: dict[tuple[str, str], list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault((entry.result.benchmark.name, entry.result.benchmark.hash), []).append(entry)
+    return tuple(Group(tuple(groups[key])) for key in sorted(groups))
+
+
+def _read(path: Path) -> Entry:
+    result = read_result(path)
+    if path.parent.name != result.benchmark.name:
+        raise HopeBenchError(
+            f"{path}: benchmark.name is {result.benchmark.name!r}, so the file belongs in a folder of that name, "
+            f"not in {path.parent.name!r}."
+        )
+    check_numbers(result, str(path))
+    return Entry(result, path, f"{slug(path.parent.name)}/{slug(path.stem)}.html")
+
+
+def check_numbers(result: Result, where: str) -> None:
+    """Recompute every count, metric and difference from the packed verdicts. Raises HopeBenchError naming the key that is off."""
+    if result.benchmark.headline not in result.splits:
+        raise HopeBenchError(f"{where}: benchmark.headline {result.benchmark.headline!r} is not among the splits.")
+    for name, split in result.splits.items():
+        _check_split(name, split, result.benchmark.images, where)
+    for index, pair in enumerate(result.comparisons):
+        key = f"{where}: comparisons.{index}"
+        if pair.split not in result.splits or pair.baseline not in result.splits:
+            raise HopeBenchError(f"{key} names a split that the result doesn't hold.")
+        one, base = result.splits[pair.split], result.splits[pair.baseline]
+        _check_difference(f"{key}.precision_drop.value", pair.precision_drop.value, base.precision.value, one.precision.value)
+        rise = pair.hallucination_rise.value
+        _check_difference(f"{key}.hallucination_rise.value", rise, one.hallucination_rate.value, base.hallucination_rate.value)
+
+
+def _check_split(name: str, split: SplitScore, images: int, where: str) -> None:
+    if len(split.questions_per_image) != images:
+        raise HopeBenchError(f"{where}: splits.{name}.questions_per_image counts other images than benchmark.images ({images}).")
+    if PACKED["unasked"] in split.labels:
+        raise HopeBenchError(f"{where}: splits.{name}.labels holds {PACKED['unasked']!r}; a label is y or n.")
+    counts = count_table(split.labels, split.verdicts, split.questions_per_image).sum(axis=0)
+    for key, row in (("on_yes", counts[0]), ("on_no", counts[1])):
+        if verdict_counts(row) != getattr(split, key):
+            raise HopeBenchError(f"{where}: splits.{name}.{key} is not what its verdicts count. Score the run again.")
+    recomputed = point_metrics(counts)
+    for metric in METRICS:
+        _check(f"{where}: splits.{name}.{metric}.value", getattr(split, metric).value, recomputed[metric])
+
+
+def _check_difference(key: str, stated: float | None, more: float | None, less: float | None) -> None:
+    _check(key, stated, None if more is None or less is None else more - less)
+
+
+def _check(key: str, stated: float | None, expected: float | None) -> None:
+    if (stated is None) != (expected is None) or (
+        stated is not None and expected is not None and not abs(stated - expected) <= _TOLERANCE
+    ):
+        raise HopeBenchError(f"{key} is {stated}, but the result's own verdicts give {expected}. Score the run again.")
+
+
+def ranked(entries: Sequence[Entry]) -> list[tuple[int, Entry]]:
+    """Ranks by balanced accuracy on the headline split, the best first; equal values share a rank. Unranked results are left out."""
+    places = [(value, entry) for entry in entries if (value := ranking_value(entry.result)) is not None]
+    places.sort(key=lambda place: (-place[0], place[1].page))
+    return [(1 + sum(other > value for other, _ in places), entry) for value, entry in places]
+
+
+def ranking_value(result: Result) -> float | None:
+    """What a result is ranked by, or None where it isn't ranked (`unranked_reason` says why)."""
+    return None if unranked_reason(result) else result.splits[result.benchmark.headline].balanced_accuracy.value
+
+
+def unranked_reason(result: Result) -> str | None:
+    """Why a result isn't ranked, in words, whatever the file claims: its headline split must be asked in full."""
+    headline = result.splits[result.benchmark.headline]
+    unasked = headline.on_yes.unasked + headline.on_no.unasked
+    if result.unranked is not None:
+        return result.unranked
+    if unasked:
+        return f"{unasked:,} questions of the headline split {result.benchmark.headline} were never asked"
+    if headline.balanced_accuracy.value is None:
+        return f"balanced accuracy is undefined on the headline split {result.benchmark.headline}"
+    return None

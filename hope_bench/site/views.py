@@ -1,0 +1,200 @@
+"""What the pages say: results as the rows, words and marks that the templates lay out."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hope_bench.card import slug
+from hope_bench.result import Comparison, Estimate, Result, SplitScore
+from hope_bench.site.marks import Axis, Mark, axis_over, mark
+from hope_bench.site.reading import Entry, Group, ranked, unranked_reason
+from hope_bench.spec import Kind
+
+KINDS: dict[Kind, str] = {"pope": "POPE", "hope": "HOPE", "control": "control"}
+
+
+@dataclass(frozen=True, slots=True)
+class SplitRow:
+    """One split of one model; `comparison` is that against the group's POPE baseline, where there is one."""
+
+    name: str
+    score: SplitScore
+    kind: str
+    headline: bool
+    mark: Mark | None
+    comparison: Comparison | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """One model of a benchmark: its standing (`rank`, or the reason it has none) and its splits."""
+
+    entry: Entry
+    rank: int | None
+    reason: str | None
+    headline: SplitScore
+    baseline: SplitScore | None
+    comparison: Comparison | None
+    mark: Mark | None
+    splits: tuple[SplitRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One benchmark's part of the leaderboard: `anchor` is its place on the page, `baseline` the POPE split HOPE is held against."""
+
+    anchor: str
+    about: Result
+    baseline: str | None
+    ranking_axis: Axis
+    rate_axis: Axis
+    rows: tuple[ModelRow, ...]
+
+    @property
+    def ranked(self) -> list[ModelRow]:
+        """The ranked models, the best first."""
+        return [row for row in self.rows if row.rank is not None]
+
+    @property
+    def unranked(self) -> list[ModelRow]:
+        """The models shown without a rank."""
+        return [row for row in self.rows if row.rank is None]
+
+    @property
+    def compares(self) -> bool:
+        """Whether its headline split is held against a POPE split."""
+        return any(row.comparison is not None for row in self.rows)
+
+
+def section(group: Group, alone: bool) -> Section:
+    """A group of results as a section; `alone` says that no other hash of the same benchmark is on the page."""
+    about = group.first
+    baseline = baseline_split(about)
+    headline = about.benchmark.headline
+    scores = [split for entry in group.entries for split in entry.result.splits.values()]
+    ranking_axis = axis_over((entry.result.splits[headline].balanced_accuracy for entry in group.entries), from_zero=False)
+    rate_axis = axis_over((split.hallucination_rate for split in scores), from_zero=True)
+    places = {entry.page: rank for rank, entry in ranked(group.entries)}
+    order = sorted(group.entries, key=lambda entry: (places.get(entry.page, len(places) + 1), entry.page))
+    rows = tuple(_model_row(entry, places.get(entry.page), baseline, ranking_axis, rate_axis) for entry in order)
+    anchor = slug(about.benchmark.name) + ("" if alone else f"-{slug(about.benchmark.hash[:12])}")
+    return Section(anchor, about, baseline, ranking_axis, rate_axis, rows)
+
+
+def baseline_split(result: Result) -> str | None:
+    """The POPE split that HOPE is held against: adversarial, POPE's hardest, else the last; None without a POPE split."""
+    pope = [name for name, split in result.splits.items() if split.kind == "pope"]
+    return "adversarial" if "adversarial" in pope else pope[-1] if pope else None
+
+
+def find_comparison(result: Result, split: str, baseline: str | None) -> Comparison | None:
+    """The comparison of a split with a baseline, if the result holds it."""
+    return next((pair for pair in result.comparisons if (pair.split, pair.baseline) == (split, baseline)), None)
+
+
+def _model_row(entry: Entry, rank: int | None, baseline: str | None, ranking_axis: Axis, rate_axis: Axis) -> ModelRow:
+    result = entry.result
+    headline = result.splits[result.benchmark.headline]
+    base = result.splits.get(baseline) if baseline is not None else None
+    return ModelRow(
+        entry=entry,
+        rank=rank,
+        reason=unranked_reason(result),
+        headline=headline,
+        baseline=base,
+        comparison=find_comparison(result, result.benchmark.headline, baseline),
+        mark=mark(headline.kind, headline.balanced_accuracy, ranking_axis),
+        splits=split_rows(result, baseline, rate_axis),
+    )
+
+
+def split_rows(result: Result, baseline: str | None, rate_axis: Axis) -> tuple[SplitRow, ...]:
+    """A result's splits, POPE's first; HOPE's marks are tied to the POPE baseline's hallucination rate."""
+    base = result.splits[baseline].hallucination_rate if baseline in result.splits else None
+    order = {"pope": 0, "control": 1, "hope": 2}
+    return tuple(
+        SplitRow(
+            name=name,
+            score=split,
+            kind=KINDS[split.kind],
+            headline=name == result.benchmark.headline,
+            mark=mark(split.kind, split.hallucination_rate, rate_axis, base if split.kind == "hope" else None),
+            comparison=find_comparison(result, name, baseline),
+        )
+        for name, split in sorted(result.splits.items(), key=lambda item: order[item[1].kind])
+    )
+
+
+def own_axis(result: Result) -> Axis:
+    """The hallucination-rate axis of one result's page."""
+    return axis_over((split.hallucination_rate for split in result.splits.values()), from_zero=True)
+
+
+def reproduce(result: Result) -> list[str]:
+    """The shell commands that give this result again, as far as the result knows them."""
+    benchmark, name = shlex.quote(result.benchmark.name), slug(result.model.name)
+    score = f"hope-bench score {shlex.quote(result.benchmark.name + '/' + name)}"
+    if result.bootstrap.replicates != 2000:
+        score += f" --replicates {result.bootstrap.replicates}"
+    if result.run.source is not None:
+        described = _options(("--model-name", result.model.name), ("--prompt", result.run.prompt))
+        return [f"hope-bench import answers ANSWERS-FILE --benchmark {benchmark} --name {name}{described}", score]
+    run, model = result.run, result.model
+    settings = _options(
+        ("--revision", model.revision if run.weights_sha256 is None else None),
+        ("--dtype", run.dtype),
+        ("--batch-size", run.batch_size),
+        ("--max-new-tokens", run.max_new_tokens),
+        ("--limit", run.limit),
+    )
+    evaluate = f"hope-bench evaluate --model {shlex.quote(model.checkpoint or model.name)} --benchmark {benchmark} --images IMAGES"
+    return [f"{evaluate} --name {name}{settings}", score]
+
+
+def _options(*options: tuple[str, str | int | None]) -> str:
+    return "".join(f" {flag} {shlex.quote(str(value))}" for flag, value in options if value is not None)
+
+
+def facts(result: Result) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Where a result comes from, as titled lists of (what, value); unknown things are left out."""
+    model, benchmark, run, bootstrap = result.model, result.benchmark, result.run, result.bootstrap
+    groups = (
+        ("Model", (("checkpoint", model.checkpoint), ("revision", model.revision), ("family", model.family),
+                   ("vision tower", model.vision_tower), ("parameters", model.parameters), ("licence", model.license),
+                   ("weights sha256", run.weights_sha256))),
+        ("Benchmark", (("name", benchmark.name), ("dataset", benchmark.dataset), ("images", f"{benchmark.images:,}"),
+                       ("prompt", benchmark.prompt), ("distractors chosen by", benchmark.clip), ("hash", benchmark.hash))),
+        ("Run", (("source", run.source), ("asked with", run.prompt if run.prompt != benchmark.prompt else None),
+                 ("adapter", run.adapter), ("precision", run.dtype), ("device", run.device), ("batch size", run.batch_size),
+                 ("longest answer", None if run.max_new_tokens is None else f"{run.max_new_tokens} tokens"), ("limit", run.limit),
+                 ("versions", ", ".join(f"{package} {version}" for package, version in sorted(run.versions.items()))),
+                 ("commit", run.commit))),
+        ("Scoring", (("convention", result.convention),
+                     ("intervals", f"{100 * bootstrap.confidence:g}% percentile bootstrap over images, "
+                                   f"{bootstrap.replicates:,} replicates, seed {bootstrap.seed}"))),
+    )  # fmt: skip
+    known = ((title, [(what, str(value)) for what, value in pairs if value not in (None, "")]) for title, pairs in groups)
+    return [(title, pairs) for title, pairs in known if pairs]
+
+
+def percent(value: float | None) -> str:
+    """A share in percent with one decimal; a dash where it is undefined."""
+    return "–" if value is None else f"{100 * value:.1f}"
+
+
+def signed(value: float | None) -> str:
+    """A difference in percentage points with its sign (a true minus); a dash where it is undefined."""
+    return "–" if value is None else f"{100 * value + 0.0:+.1f}".replace("-", "−")
+
+
+def interval(estimate: Estimate, differs: bool = False) -> str:
+    """An interval as "86.9 to 89.8", with signs where it is of a difference; empty where there is none."""
+    show = signed if differs else percent
+    return "" if estimate.low is None else f"{show(estimate.low)} to {show(estimate.high)}"
+
+
+def questions(rows: Sequence[SplitRow]) -> int:
+    """How many questions the splits ask together."""
+    return sum(len(row.score.labels) for row in rows)

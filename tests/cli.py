@@ -1,0 +1,40 @@
+"""The command line run in this process, as a user would type it."""
+
+from __future__ import annotations
+
+import sys
+from typing import NamedTuple
+
+import pytest
+
+from hope_bench.cli import main
+
+
+class Outcome(NamedTuple):
+    """Exit code and output of a command."""
+
+    code: int
+    out: str
+    err: str
+
+
+def hope_bench(capsys: pytest.CaptureFixture[str], *arguments: object) -> Outcome:
+    """Run `hope-bench ARGUMENTS`."""
+    capsys.readouterr()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["hope-bench", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            main()
+    code = stop.value.code
+    out, err = capsys.readouterr()
+    return Outcome(code if isinstance(code, int) else int(code is not None), out, err)
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """Run a command that must be refused: exit code 2, one paragraph, no traceback. Returns the paragraph."""
+    outcome = hope_bench(capsys, *arguments)
+    assert outcome.code == 2, outcome
+    message = outcome.err[outcome.err.index("Error: ") :].strip()
+    assert "\n\n" not in message
+    assert "Traceback" not in outcome.err
+    return " ".join(message.split())

@@ -1,0 +1,146 @@
+"""answers.jsonl: whatever byte a run was cut off at, going on gives the bytes of a run that never was."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from hope_bench.errors import HopeBenchError
+from hope_bench.inference.answers import AnswersFile, lock_run
+from hope_bench.inference.plan import Plan
+from hope_bench.records import Answer, Request
+
+PLAN = Plan(tuple(tuple(Request(f"{step}.png", f"Is there a {n}?", "") for n in range(3)) for step in range(3)))
+
+
+def reply(request: Request) -> Answer:
+    """The answer a deterministic model gives; its numbers need rounding and its text escaping."""
+    return Answer(request.image, request.question, 'Yes,\n "é" \u2028', "yes", p_yes=1 / 3, mass=2 / 3)
+
+
+def sitting(path: Path) -> int:
+    """One run of the plan to its end; returns how many steps it had to ask."""
+    file = AnswersFile(path)
+    pending = [step for step in PLAN.steps if not file.has(step)]
+    for step in pending:
+        file.append([reply(request) for request in step])
+    file.finish(PLAN.requests)
+    return len(pending)
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> bytes:
+    sitting(tmp_path / "whole.jsonl")
+    return (tmp_path / "whole.jsonl").read_bytes()
+
+
+def test_numbers_are_rounded_to_six_digits(whole: bytes) -> None:
+    assert whole.count(b"\n") == 9
+    assert b'"p_yes": 0.333333, "mass": 0.666667' in whole
+
+
+def test_cut_off_at_any_byte_a_rerun_ends_with_the_same_bytes(whole: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "answers.jsonl"
+    for size in range(len(whole)):
+        path.write_bytes(whole[:size])
+        complete_steps = whole[:size].count(b"\n") // 3
+        assert sitting(path) == 3 - complete_steps
+        assert path.read_bytes() == whole
+    assert sitting(path) == 0
+
+
+def test_garbage_of_a_power_loss_is_cut_off_too(whole: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "answers.jsonl"
+    lines = whole.splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:4]) + b"\0" * 100)
+    assert sitting(path) == 2
+    assert path.read_bytes() == whole
+
+
+def test_a_step_with_an_error_is_asked_again_and_an_error_never_replaces_an_answer(whole: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "answers.jsonl"
+    file = AnswersFile(path)
+    bad = PLAN.steps[1][0]
+    for step in PLAN.steps:
+        file.append([reply(request) for request in step if request != bad])
+    file.append([Answer(bad.image, bad.question, None, "error", error="boom")])
+    assert [file.has(step) for step in PLAN.steps] == [True, False, True]
+    file.append([Answer(request.image, request.question, None, "error", error="worse") for request in PLAN.steps[0]])
+    assert file.has(PLAN.steps[0])
+    file.close()
+    assert sitting(path) == 1
+    assert path.read_bytes() == whole
+
+
+def test_a_damaged_line_in_the_middle_is_named(whole: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "answers.jsonl"
+    path.write_bytes(whole.replace(b'{"image": "1.png"', b'{"image": 1', 1))
+    with pytest.raises(HopeBenchError, match=r"answers\.jsonl, line 4: not an answer"):
+        AnswersFile(path)
+
+
+def test_a_second_process_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    attempt = textwrap.dedent(f"""
+        from pathlib import Path
+        from hope_bench.errors import HopeBenchError
+        from hope_bench.inference.answers import lock_run
+        try:
+            with lock_run(Path({str(folder)!r})):
+                print("locked")
+        except HopeBenchError as error:
+            print(error)
+    """)
+
+    def other_process() -> str:
+        return subprocess.run([sys.executable, "-c", attempt], capture_output=True, text=True, check=True).stdout
+
+    with lock_run(folder):
+        assert "Another process is writing" in other_process()
+        with pytest.raises(HopeBenchError, match="Another process"), lock_run(folder):
+            pass
+    assert other_process() == "locked\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="file size limits are POSIX")
+@pytest.mark.parametrize("room", [1, 150, 700, 1100])
+def test_a_full_disk_names_the_file_and_a_rerun_goes_on(room: int, whole: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "answers.jsonl"
+    script = textwrap.dedent(f"""
+        import resource
+        from pathlib import Path
+        from hope_bench.errors import HopeBenchError
+        from tests.unit.test_answers_file import sitting
+        resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}))
+        try:
+            sitting(Path({str(path)!r}))
+        except HopeBenchError as error:
+            print(error)
+    """)
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=root, env=os.environ | {"PYTHONPATH": "."}
+    )
+    assert f"{path} can't be written" in done.stdout
+    assert "run the same command again" in done.stdout
+    data = path.read_bytes()
+    assert len(data) <= room
+    assert data.count(b"\n") % 3 == 0, "half a step stayed"
+    assert data.endswith(b"\n") or not data
+    assert whole.startswith(data)
+    sitting(path)
+    assert path.read_bytes() == whole
+
+
+def test_a_read_only_folder_is_an_error_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(HopeBenchError, match="can't be written: Permission denied"), lock_run(tmp_path / "run"):
+        pass

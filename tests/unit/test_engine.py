@@ -1,0 +1,274 @@
+"""The engine with models made of a function: order, failures, resuming, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from hope_bench.adapters.base import AdapterInfo, RawAnswer
+from hope_bench.benchmark import Benchmark, read_benchmark, write_benchmark
+from hope_bench.card import ModelCard
+from hope_bench.errors import HopeBenchError
+from hope_bench.inference.engine import EvaluateOptions, evaluate
+from hope_bench.provenance import file_sha256
+from hope_bench.records import Question
+from hope_bench.runs import read_run, write_run
+
+CARD = ModelCard(name="A model", checkpoint="org/it", batch_size=4)
+Pair = tuple[Image.Image, str]
+
+
+class Model:
+    """An adapter whose answer to a batch is a function's."""
+
+    def __init__(self, reply: Callable[[Sequence[Pair]], list[RawAnswer]], identity: str = "it@1") -> None:
+        self._reply = reply
+        self.info = AdapterInfo("function", identity, "1", None, "float32", "cpu", "cpu")
+        self.batches: list[int] = []
+        self.loads = 0
+
+    def load(self) -> None:
+        self.loads += 1
+
+    def answer(self, batch: Sequence[Pair]) -> list[RawAnswer]:
+        self.batches.append(len(batch))
+        return self._reply(batch)
+
+
+def by_brightness(batch: Sequence[Pair]) -> list[RawAnswer]:
+    """Yes to bright pictures: wrong pairing of images and answers shows."""
+    return [RawAnswer(text="Yes." if image.getpixel((0, 0))[0] > 100 else "No.", p_yes=0.5, mass=1.0) for image, _ in batch]
+
+
+@pytest.fixture
+def benchmark(tmp_path: Path) -> Benchmark:
+    """Four pictures, dark and bright in turn, three questions each: 12 in 3 steps of 4."""
+    images = tmp_path / "images"
+    images.mkdir()
+    hashes = {}
+    for place in range(4):
+        path = images / f"{place}.png"
+        Image.new("RGB", (8, 8), (200, 0, 0) if place % 2 else (20, 0, 0)).save(path)
+        hashes[path.name] = file_sha256(path)
+    questions = [
+        Question(i, f"{i // 3}.png", f"Is there a {'abc'[i % 3]}?", "no" if i % 2 else "yes", "random") for i in range(12)
+    ]
+    write_benchmark(
+        tmp_path / "bench", {"random": questions, "content": questions[:6]}, {"random": "pope", "content": "hope"},
+        name="tiny", title="Tiny", headline="content", prompt="Say yes or no. {question}", k=None, dataset="drawn", images=hashes,
+    )  # fmt: skip
+    return read_benchmark(tmp_path / "bench")
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> EvaluateOptions:
+    return EvaluateOptions(images=tmp_path / "images", runs=tmp_path / "runs")
+
+
+def lines(options: EvaluateOptions, name: str = "a-model") -> list[dict[str, Any]]:
+    text = (options.runs / "tiny" / name / "answers.jsonl").read_text()
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_each_question_gets_the_answer_to_its_own_image(benchmark: Benchmark, options: EvaluateOptions) -> None:
+    asked: list[str] = []
+
+    def reply(batch: Sequence[Pair]) -> list[RawAnswer]:
+        asked.extend(prompt for _, prompt in batch)
+        return by_brightness(batch)
+
+    model = Model(reply)
+    record = evaluate(benchmark, CARD, options, adapter=model)
+    assert model.batches == [4, 4, 4]
+    assert asked[0] == "Say yes or no. Is there a a?"
+    assert [line["verdict"] for line in lines(options)] == ["no"] * 3 + ["yes"] * 3 + ["no"] * 3 + ["yes"] * 3
+    assert [line["image"] for line in lines(options)] == [f"{i // 3}.png" for i in range(12)]
+    assert (record.questions, record.errors, record.complete, record.unranked) == (12, 0, True, None)
+    assert read_run(options.runs / "tiny" / "a-model") == record
+    assert record.run.versions["python"]
+
+
+def test_a_finished_run_is_not_asked_again(benchmark: Benchmark, options: EvaluateOptions) -> None:
+    record = evaluate(benchmark, CARD, options, adapter=Model(by_brightness))
+    model = Model(by_brightness)
+    assert evaluate(benchmark, CARD, replace(options, images=None), adapter=model) == record
+    assert (model.loads, model.batches) == (0, [])
+
+
+def test_one_bad_row_fails_alone_and_is_asked_again_by_the_next_call(benchmark: Benchmark, options: EvaluateOptions) -> None:
+    def picky(batch: Sequence[Pair]) -> list[RawAnswer]:
+        if any("a b?" in prompt and image.getpixel((0, 0))[0] > 100 for image, prompt in batch):
+            raise ZeroDivisionError("no such aspect\nratio")
+        return by_brightness(batch)
+
+    evaluate(benchmark, CARD, replace(options, name="whole"), adapter=Model(by_brightness))
+    record = evaluate(benchmark, CARD, options, adapter=Model(picky))
+    failed = [line for line in lines(options) if line["verdict"] == "error"]
+    assert {(line["image"], line["error"]) for line in failed} == {
+        ("1.png", "ZeroDivisionError: no such aspect ratio"), ("3.png", "ZeroDivisionError: no such aspect ratio")
+    }  # fmt: skip
+    assert all(line["text"] is None and line["p_yes"] is None for line in failed)
+    assert (len(lines(options)), record.errors, record.complete) == (12, 2, True)
+
+    model = Model(by_brightness)
+    again = evaluate(benchmark, CARD, options, adapter=model)
+    assert model.batches == [4, 4], "only the two steps with an error"
+    assert again.errors == 0
+    assert lines(options) == lines(options, "whole")
+    assert again.seconds >= record.seconds
+
+
+def test_a_model_that_fails_from_the_start_stops_the_run(benchmark: Benchmark, options: EvaluateOptions) -> None:
+    def broken(_: Sequence[Pair]) -> list[RawAnswer]:
+        raise RuntimeError("shapes do not match")
+
+    with pytest.raises(HopeBenchError, match="failed on its first 4 questions.*RuntimeError: shapes do not match"):
+        evaluate(benchmark, CARD, options, adapter=Model(broken))
+    assert lines(options) == []
+    assert not read_run(options.runs / "tiny" / "a-model").complete
+
+    def silent(batch: Sequence[Pair]) -> list[RawAnswer]:
+        return [RawAnswer(error="not finite") for _ in batch]
+
+    # Nothing was answered yet, so other settings may take the run's name.
+    with pytest.raises(HopeBenchError, match="not finite"):
+        evaluate(benchmark, CARD, options, adapter=Model(silent, "it@2"))
+
+
+def test_first_images_that_a_model_can_not_take_do_not_stop_the_run(benchmark: Benchmark, options: EvaluateOptions) -> None:
+    def picky(batch: Sequence[Pair]) -> list[RawAnswer]:
+        if any(image.getpixel((0, 0))[0] == 20 for image, _ in batch):
+            raise ValueError("too dark")
+        return by_brightness(batch)
+
+    card = CARD.model_copy(update={"batch_size": 3})
+    record = evaluate(benchmark, card, options, adapter=Model(picky))
+    assert record.errors == 6
+    assert [line["verdict"] for line in lines(options)] == ["error"] * 3 + ["yes"] * 3 + ["error"] * 3 + ["yes"] * 3
+
+
+def test_an_adapter_that_loses_an_answer_is_a_bug(benchmark: Benchmark, options: EvaluateOptions) -> None:
+    with pytest.raises(HopeBenchError, match="gave 3 answers to 4 questions"):
+        evaluate(benchmark, CARD, options, adapter=Model(lambda batch: by_brightness(batch)[1:]))
+
+
+@pytest.mark.parametrize("stop_at", [1, 2, 3])
+def test_after_an_interruption_the_rest_is_asked(benchmark: Benchmark, options: EvaluateOptions, stop_at: int) -> None:
+    evaluate(benchmark, CARD, replace(options, name="whole"), adapter=Model(by_brightness))
+    steps: Iterator[int] = iter(range(1, 99))
+
+    def interrupted(batch: Sequence[Pair]) -> list[RawAnswer]:
+        if next(steps) == stop_at:
+            raise KeyboardInterrupt
+        return by_brightness(batch)
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(benchmark, CARD, options, adapter=Model(interrupted))
+    assert len(lines(options)) == 4 * (stop_at - 1)
+    assert not read_run(options.runs / "tiny" / "a-model").complete
+    model, said = Model(by_brightness), list[str]()
+    record = evaluate(benchmark, CARD, options, said.append, adapter=model)
+    assert len(model.batches) == 4 - stop_at
+    assert ("Going on:" in said[0]) == (stop_at > 1)
+    assert record.complete
+    folder = options.runs / "tiny"
+    assert (folder / "a-model" / "answers.jsonl").read_bytes() == (folder / "whole" / "answers.jsonl").read_bytes()
+
+
+def test_other_settings_are_refused_and_named(benchmark: Benchmark, options: EvaluateOptions) -> None:
+    evaluate(benchmark, CARD, options, adapter=Model(by_brightness))
+    before = (options.runs / "tiny" / "a-model" / "answers.jsonl").read_bytes()
+
+    def refused(message: str, card: ModelCard = CARD, options: EvaluateOptions = options, identity: str = "it@1") -> None:
+        with pytest.raises(HopeBenchError, match=rf"(?s)holds the answers of another run: {message}.*--name"):
+            evaluate(benchmark, card, options, adapter=Model(by_brightness, identity))
+
+    refused("model is 'it@1' there and 'it@2' here", identity="it@2")
+    refused("batch_size is 4 there and 5 here", CARD.model_copy(update={"batch_size": 5}))
+    refused("max_new_tokens is 16 there and 9 here", CARD.model_copy(update={"max_new_tokens": 9}))
+    refused("prompt is .* there and '{question}!' here", CARD.model_copy(update={"prompt": "{question}!"}))
+    refused("limit is None there and 4 here", options=replace(options, limit=4))
+    refused("splits is 'random, content' there and 'random' here", options=replace(options, splits=("random",)))
+    assert (options.runs / "tiny" / "a-model" / "answers.jsonl").read_bytes() == before
+    assert evaluate(benchmark, CARD, replace(options, name="Other one", limit=4), adapter=Model(by_brightness)).complete
+    assert (options.runs / "tiny" / "other-one" / "run.json").is_file()
+
+
+def test_answers_of_unknown_origin_are_refused(benchmark: Benchmark, options: EvaluateOptions) -> None:
+    record = evaluate(benchmark, CARD, options, adapter=Model(by_brightness))
+    folder = options.runs / "tiny" / "a-model"
+    write_run(folder, record.model_copy(update={"key": "imported-1", "settings": {}}))
+    with pytest.raises(HopeBenchError, match="not made by hope-bench evaluate"):
+        evaluate(benchmark, CARD, options, adapter=Model(by_brightness))
+    (folder / "run.json").unlink()
+    with pytest.raises(HopeBenchError, match=r"no run\.json beside it"):
+        evaluate(benchmark, CARD, options, adapter=Model(by_brightness))
+
+
+def test_a_change_of_versions_between_sittings_is_noted(benchmark: Benchmark, options: EvaluateOptions) -> None:
+    record = evaluate(benchmark, CARD, options, adapter=Model(by_brightness))
+    folder = options.runs / "tiny" / "a-model"
+    old = record.run.model_copy(update={"versions": {**record.run.versions, "torch": "1.0"}})
+    write_run(folder, record.model_copy(update={"run": old, "complete": False}))
+    answers = folder / "answers.jsonl"
+    answers.write_bytes(answers.read_bytes()[:-5])
+    notes = evaluate(benchmark, CARD, options, adapter=Model(by_brightness)).notes
+    assert len(notes) == 1
+    assert notes[0].startswith("Asked under changing versions: torch 1.0 then ")
+
+
+def test_what_keeps_a_result_off_the_ranking(benchmark: Benchmark, options: EvaluateOptions) -> None:
+    card = CARD.model_copy(update={"prompt": "{question} Yes or no?"})
+    chosen = replace(options, limit=2, splits=("random",))
+    reason = evaluate(benchmark, card, chosen, adapter=Model(by_brightness)).unranked
+    assert reason is not None
+    assert "--limit" in reason
+    assert "replaces the benchmark's prompt" in reason
+    assert "headline split content" in reason
+
+
+def test_broken_images_are_errors_with_a_reason_and_the_run_goes_on(benchmark: Benchmark, options: EvaluateOptions) -> None:
+    assert options.images is not None
+    (options.images / "0.png").unlink()
+    (options.images / "1.png").write_bytes((options.images / "3.png").read_bytes()[:-30])
+    record = evaluate(benchmark, CARD, options, adapter=Model(by_brightness))
+    reasons = {line["image"]: line["error"] for line in lines(options)}
+    assert record.errors == 6
+    assert reasons == {
+        "0.png": "image: the file is missing",
+        "1.png": "image: the image differs from the benchmark's (SHA-256)",
+        "2.png": None,
+        "3.png": None,
+    }
+
+
+def test_where_the_images_are(benchmark: Benchmark, options: EvaluateOptions, tmp_path: Path) -> None:
+    unsaid = replace(options, images=None)
+    with pytest.raises(HopeBenchError, match="Give it with --images"):
+        evaluate(benchmark, CARD, unsaid, adapter=Model(by_brightness))
+    with pytest.raises(HopeBenchError, match="does not exist"):
+        evaluate(benchmark, CARD, replace(options, images=tmp_path / "no"), adapter=Model(by_brightness))
+    with pytest.raises(HopeBenchError, match=r"holds none of the 4 images to ask about \(0.png, 1.png, 2.png and 1 more\)"):
+        evaluate(benchmark, CARD, replace(options, images=tmp_path), adapter=Model(by_brightness))
+    (benchmark.folder / "spec.toml").write_text('name = "tiny"\n[dataset]\nimages = "../images"\n')
+    assert evaluate(benchmark, CARD, unsaid, adapter=Model(by_brightness)).errors == 0
+
+
+def test_an_unknown_split_suggests_one(benchmark: Benchmark, options: EvaluateOptions) -> None:
+    with pytest.raises(HopeBenchError, match="Did you mean 'content'"):
+        evaluate(benchmark, CARD, replace(options, splits=("contents",)), adapter=Model(by_brightness))
+
+
+def test_progress_in_a_pipe_is_a_line_each_tenth(benchmark: Benchmark, options: EvaluateOptions) -> None:
+    said: list[str] = []
+    evaluate(benchmark, CARD.model_copy(update={"batch_size": 1}), options, said.append, adapter=Model(by_brightness))
+    shown = [line for line in said if "questions/s" in line]
+    assert 5 <= len(shown) <= 7
+    assert shown[-1].startswith("12 of 12 questions, ")
+    assert "0 unparsed, 0 errors" in shown[-1]

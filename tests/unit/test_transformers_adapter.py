@@ -1,0 +1,347 @@
+"""The transformers adapter against naive oracles: one question at a time, one plain forward, nothing shared with the code."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForImageTextToText, AutoProcessor
+
+from hope_bench.adapters import checkpoint as checkpoint_module
+from hope_bench.adapters.base import RawAnswer
+from hope_bench.adapters.transformers_model import TransformersModel
+from hope_bench.adapters.yes_no import find_yes_no, read_first_token
+from hope_bench.card import ModelCard
+from hope_bench.errors import HopeBenchError
+from tests.checkpoints import FAMILIES, pictures, prompts
+
+BATCH = list(zip(pictures(12), prompts(12), strict=True))
+Checkpoint = Callable[[str], Path]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Any:
+    """These models are too small for threads, which only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def card(folder: Path, **settings: Any) -> ModelCard:
+    return ModelCard(name="tiny", checkpoint=str(folder), **{"device": "cpu", "max_new_tokens": 6, **settings})
+
+
+def loaded(folder: Path, **settings: Any) -> TransformersModel:
+    model = TransformersModel(card(folder, **settings))
+    model.load()
+    return model
+
+
+def copied(folder: Path, to: Path) -> Path:
+    return Path(shutil.copytree(folder, to / "copy"))
+
+
+class Naive:
+    """How one would ask by hand: the documented calls, a batch of one, no padding."""
+
+    def __init__(self, folder: Path) -> None:
+        self.processor = AutoProcessor.from_pretrained(folder)
+        self.model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
+
+    def inputs(self, image: Any, prompt: str) -> Any:
+        content = [{"type": "image", "image": image}, {"type": "text", "text": prompt}]
+        inputs = self.processor.apply_chat_template(
+            [{"role": "user", "content": content}],
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=True,
+            return_tensors="pt",
+        )
+        inputs.pop("labels", None)
+        return inputs
+
+    @torch.no_grad()
+    def first(self, image: Any, prompt: str) -> tuple[float, float, int]:
+        probabilities = self.model(**self.inputs(image, prompt)).logits[0, -1].double().softmax(0).tolist()
+        words = {i: self.processor.tokenizer.decode([i]).strip().lower() for i in range(len(self.processor.tokenizer))}
+        yes = sum(p for i, p in enumerate(probabilities) if words.get(i) == "yes")
+        no = sum(p for i, p in enumerate(probabilities) if words.get(i) == "no")
+        return yes / (yes + no), yes + no, max(range(len(probabilities)), key=probabilities.__getitem__)
+
+    def text(self, image: Any, prompt: str) -> str:
+        inputs = self.inputs(image, prompt)
+        made = self.model.generate(**inputs, do_sample=False, temperature=1.0, repetition_penalty=1.0, max_new_tokens=6)
+        return str(self.processor.tokenizer.decode(made[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)).strip()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_scores_and_texts_equal_asking_one_by_one(family: str, checkpoint: Checkpoint) -> None:
+    naive = Naive(checkpoint(family))
+    for answer, (image, prompt) in zip(loaded(checkpoint(family)).answer(BATCH), BATCH, strict=True):
+        p_yes, mass, token = naive.first(image, prompt)
+        assert answer.p_yes == pytest.approx(p_yes, abs=1e-4)
+        assert answer.mass == pytest.approx(mass, abs=1e-4)
+        word = naive.processor.tokenizer.decode([token]).strip()
+        if word.lower() in ("yes", "no"):
+            assert (answer.text, answer.complete) == (word, False)
+        else:
+            assert (answer.text, answer.complete) == (naive.text(image, prompt), True)
+
+
+def test_both_kinds_of_first_token_occur(checkpoint: Checkpoint) -> None:
+    assert {answer.complete for answer in loaded(checkpoint("idefics3")).answer(BATCH)} == {True, False}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_answers_do_not_depend_on_their_neighbours(family: str, checkpoint: Checkpoint) -> None:
+    model = loaded(checkpoint(family))
+    together = model.answer(BATCH)
+    backwards = model.answer(BATCH[::-1])[::-1]
+    pairs = [answer for start in range(0, len(BATCH), 2) for answer in model.answer(BATCH[start : start + 2])]
+    for one, *others in zip(together, backwards, pairs, strict=True):
+        for other in others:
+            assert (other.text, other.complete) == (one.text, one.complete)
+            assert other.p_yes == pytest.approx(one.p_yes, abs=1e-4)
+            assert other.mass == pytest.approx(one.mass, abs=1e-4)
+
+
+def test_logits_that_are_no_numbers_make_that_row_an_error(checkpoint: Checkpoint) -> None:
+    model = loaded(checkpoint("llava"))
+    before = model.answer(BATCH[:3])
+
+    def spoil(_module: Any, _inputs: Any, logits: torch.Tensor) -> torch.Tensor:
+        logits[1] = math.nan
+        return logits
+
+    hook = model._model.get_output_embeddings().register_forward_hook(spoil)
+    spoilt = model.answer(BATCH[:3])
+    hook.remove()
+    assert spoilt[1].text is None
+    assert spoilt[1].p_yes is None
+    assert "not finite" in str(spoilt[1].error)
+    assert [spoilt[0], spoilt[2]] == [before[0], before[2]]
+
+
+def test_out_of_memory_halves_the_batch_and_loses_nobody(checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    model = TransformersModel(card(checkpoint("llava")), said.append)
+    model.load()
+    whole = model.answer(BATCH)
+    at_once = model._answer_at_once
+    sizes: list[int] = []
+
+    def cramped(batch: list[Any]) -> list[RawAnswer]:
+        sizes.append(len(batch))
+        if len(batch) > 3 or batch[0][1] == "too much":
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return at_once(batch)
+
+    monkeypatch.setattr(model, "_answer_at_once", cramped)
+    assert [answer.text for answer in model.answer(BATCH)] == [answer.text for answer in whole]
+    assert sizes == [12, 6, 3, 3, 3, 3]
+    sizes.clear()
+    model.answer(BATCH)
+    assert sizes == [3, 3, 3, 3], "the size that fits is remembered"
+    assert "don't fit in GPU memory" in said[0]
+    assert "alone needs more GPU memory" in str(model.answer([(BATCH[0][0], "too much")])[0].error)
+
+
+def test_loading_and_asking_are_silent(checkpoint: Checkpoint, capfd: pytest.CaptureFixture[str]) -> None:
+    loaded(checkpoint("llava")).answer(BATCH[:2])
+    assert capfd.readouterr() == ("", "")
+
+
+def test_info_names_the_very_files(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    info = TransformersModel(card(checkpoint("llava"))).info
+    assert (info.adapter, info.dtype, info.device_kind, info.revision) == ("transformers", "float32", "cpu", None)
+    folder = copied(checkpoint("llava"), tmp_path)
+    assert TransformersModel(card(folder)).info == info
+    (folder / "chat_template.jinja").write_text("{{ bos_token }}other")
+    assert TransformersModel(card(folder)).info.weights_sha256 != info.weights_sha256
+
+
+def test_a_model_without_yes_or_no_tokens_still_answers(checkpoint: Checkpoint) -> None:
+    model = loaded(checkpoint("llava"))
+    model._tokens = find_yes_no({"maybe": 3})
+    answer = model.answer(BATCH[:1])[0]
+    assert (answer.p_yes, answer.mass, answer.complete, answer.error) == (None, None, True, None)
+
+
+def without_template(folder: Path) -> None:
+    (folder / "chat_template.jinja").unlink()
+
+
+def without_weights(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+
+
+def without_a_shard(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": "model-1.safetensors"}}))
+
+
+def without_one_weight(folder: Path) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    tensors.pop(next(name for name in tensors if "q_proj" in name))
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def with_cut_off_weights(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def without_config(folder: Path) -> None:
+    (folder / "config.json").unlink()
+
+
+def with_config(**keys: Any) -> Callable[[Path], None]:
+    def spoil(folder: Path) -> None:
+        (folder / "config.json").write_text(json.dumps(keys))
+
+    spoil.__name__ = f"with_config_{'_'.join(map(str, keys.values()))[:20]}"
+    return spoil
+
+
+def with_half_a_config(folder: Path) -> None:
+    (folder / "config.json").write_text('{"model_type": "lla')
+
+
+def without_processor(folder: Path) -> None:
+    for name in ("processor_config.json", "preprocessor_config.json"):
+        (folder / name).unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (without_template, "has no chat template"),
+        (without_weights, "is incomplete: it holds no weights"),
+        (without_a_shard, r"1 of 1 weight files are missing \(the first is model-1.safetensors\)"),
+        (without_one_weight, "lacks 1 of its model's weights .*q_proj"),
+        (with_cut_off_weights, "weights of .* can't be loaded"),
+        (without_config, "holds no config.json"),
+        (with_half_a_config, "damaged config.json"),
+        (with_config(model_type="llama"), "'llama' model, which transformers can't ask about an image"),
+        (with_config(model_type="llavva"), "model type 'llavva', which transformers .* doesn't know .*'llava'"),
+        (with_config(architectures=["X"]), "model type None, which transformers"),
+        (with_config(model_type="own", auto_map={"AutoConfig": "own.Own"}), "trust_remote_code"),
+        (without_processor, "processor"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_what_is_wrong_with_a_checkpoint_is_said_in_words(
+    spoil: Callable[[Path], None], message: str, checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    folder = copied(checkpoint("llava"), tmp_path)
+    spoil(folder)
+    with pytest.raises(HopeBenchError, match=message) as caught:
+        loaded(folder)
+    assert str(folder) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "gpu"])
+def test_a_device_that_is_not_there(device: str, checkpoint: Checkpoint) -> None:
+    with pytest.raises(HopeBenchError, match=f"Device '{device}' can't be used"):
+        TransformersModel(card(checkpoint("llava"), device=device))
+
+
+def test_a_folder_has_no_revision(checkpoint: Checkpoint) -> None:
+    with pytest.raises(HopeBenchError, match="which has no revision 'v2'"):
+        TransformersModel(card(checkpoint("llava"), revision="v2"))
+
+
+@pytest.mark.parametrize("name", ["/nowhere/at-all", "./missing", "one-word", "a/b/c"])
+def test_a_name_that_is_neither_folder_nor_id(name: str) -> None:
+    with pytest.raises(HopeBenchError, match="no folder here"):
+        TransformersModel(card(Path("x")).model_copy(update={"checkpoint": name}))
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty Hub cache, and a Hub that can't be reached."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    return tmp_path / "hub"
+
+
+def test_a_cached_id_needs_no_network_and_is_pinned_to_its_commit(hub: Path, checkpoint: Checkpoint) -> None:
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    repository = hub / "models--org--tiny"
+    shutil.copytree(checkpoint("llava"), repository / "snapshots" / commit)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(commit)
+    said: list[str] = []
+    model = TransformersModel(card(Path("org/tiny")), said.append)
+    assert (model.info.revision, model.info.weights_sha256, said) == (commit, None, [])
+    assert model.info.identity == f"org/tiny@{commit}"
+    (repository / "snapshots" / commit / "model.safetensors").unlink()
+    with pytest.raises(HopeBenchError, match="org/tiny is incomplete in the local Hugging Face cache: it holds no weights"):
+        TransformersModel(card(Path("org/tiny")))
+
+
+@pytest.mark.usefixtures("hub")
+def test_offline_and_not_cached() -> None:
+    with pytest.raises(HopeBenchError, match=r"org/tiny \(revision v2\) is not in the local .* HF_HUB_OFFLINE"):
+        TransformersModel(card(Path("org/tiny"), revision="v2"))
+
+
+def test_a_download_is_announced_and_an_unsuitable_model_costs_no_weights(
+    hub: Path, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The Hub is a function here: it copies what is asked for into the snapshot folder."""
+    source, snapshot = checkpoint("llava"), hub / "snapshots" / "c0ffee"
+    said: list[str] = []
+    fetched: list[str] = []
+
+    def fake(*_: Any, local_files_only: bool = False, allow_patterns: Any = (), **__: Any) -> str:
+        if local_files_only:
+            raise FileNotFoundError
+        assert said, "the download began before it was announced"
+        snapshot.mkdir(parents=True, exist_ok=True)
+        for path in [path for pattern in allow_patterns for path in source.glob(pattern)]:
+            fetched.append(path.name)
+            shutil.copy(path, snapshot)
+        return str(snapshot)
+
+    monkeypatch.setattr(checkpoint_module, "snapshot_download", fake)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    assert TransformersModel(card(Path("org/tiny")), said.append).info.identity == "org/tiny@c0ffee"
+    assert said == ["Downloading org/tiny from the Hugging Face Hub ..."]
+    assert fetched[-1] == "model.safetensors"
+
+    source = copied(source, hub)
+    with_config(model_type="llama")(source)
+    fetched.clear()
+    with pytest.raises(HopeBenchError, match="can't ask about an image"):
+        TransformersModel(card(Path("org/tiny")), said.append)
+    assert "config.json" in fetched
+    assert "model.safetensors" not in fetched
+
+
+def test_yes_and_no_in_every_spelling() -> None:
+    vocabulary = {"▁Yes": 0, "ĠYES": 1, "yes": 2, "▁no": 3, "Ċno": 4, "No": 5, "not": 6, "yesno": 7, "▁": 8, " no": 9}
+    tokens = find_yes_no(vocabulary)
+    assert tokens.yes.tolist() == [0, 1, 2]
+    assert tokens.no.tolist() == [3, 4, 5, 9]
+
+
+def test_scores_of_a_hand_made_row() -> None:
+    tokens = find_yes_no({"yes": 0, "Yes": 1, "no": 2, "other": 3, "masked": 4, "beyond the model": 9, "No": 9})
+    rows = torch.tensor([[0.2, 0.1, 0.1, 0.6, 0.0], [0.1, 0.2, 0.6, 0.1, 0.0], [0.0, 0.0, 0.0, 1.0, 0.0]]).log()
+    rows = torch.cat([rows, torch.full((1, 5), -math.inf), torch.tensor([[0.0, 0.0, math.nan, 0.0, 0.0]])])
+    first = read_first_token(rows, tokens)
+    assert first.p_yes[:2].tolist() == pytest.approx([0.75, 1 / 3])
+    assert first.mass[:3].tolist() == pytest.approx([0.4, 0.9, 0.0])
+    assert first.is_answer[:3].tolist() == [False, True, False]
+    assert first.finite.tolist() == [True, True, True, False, False]
+    assert first.scores(1) == pytest.approx((1 / 3, 0.9))
