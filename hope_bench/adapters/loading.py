@@ -44,7 +44,7 @@ def load_processor(folder: str) -> Any:
 
 
 def load_model(folder: str, dtype: torch.dtype, device: torch.device) -> Any:
-    """The checkpoint's model, ready to answer. Raises HopeBenchError where weights are missing, damaged or too large for the device."""
+    """The checkpoint's model, ready to answer. Raises HopeBenchError where weights are missing, damaged or too large."""
     try:
         model, report = AutoModelForImageTextToText.from_pretrained(
             folder, dtype=dtype, device_map={"": device}, trust_remote_code=False, output_loading_info=True
@@ -67,7 +67,7 @@ def load_model(folder: str, dtype: torch.dtype, device: torch.device) -> Any:
 
 
 def find_device(name: str) -> torch.device:
-    """The device that a card's `device` means; "auto" is the first GPU if there is one. Raises HopeBenchError if it isn't there."""
+    """The device that a card's `device` means; "auto" is the GPU if there is one. Raises HopeBenchError if it isn't there."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -108,8 +108,8 @@ def quiet() -> Iterator[None]:
 
 @contextmanager
 def one_thread_if_small(model: Any, device: torch.device) -> Iterator[None]:
-    """Ask a small model on the CPU with one thread: its matrices are too small to share, and where other work wants the cores too,
-    threads that wait for each other made such a model 50 times slower (180 questions: 57 s, not 1 s). OMP_NUM_THREADS wins."""
+    """Ask a small model on the CPU with one thread: its matrices are too small to share, and where other work wants the cores
+    too, threads waiting for each other made such a model 40 times slower (3 questions/s, not 130). OMP_NUM_THREADS wins."""
     if device.type != "cpu" or "OMP_NUM_THREADS" in os.environ or model.num_parameters() > _SMALL:
         yield
         return

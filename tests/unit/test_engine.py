@@ -128,7 +128,7 @@ def test_a_model_that_fails_from_the_start_stops_the_run(benchmark: Benchmark, o
     def broken(_: Sequence[Pair]) -> list[RawAnswer]:
         raise RuntimeError("shapes do not match")
 
-    with pytest.raises(HopeBenchError, match="failed on its first 4 questions.*RuntimeError: shapes do not match"):
+    with pytest.raises(HopeBenchError, match=r"failed on its first 4 questions.*RuntimeError: shapes do not match"):
         evaluate(benchmark, CARD, options, adapter=Model(broken))
     assert lines(options) == []
     assert not read_run(options.runs / "tiny" / "a-model").complete

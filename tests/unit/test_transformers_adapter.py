@@ -25,6 +25,8 @@ from tests.checkpoints import FAMILIES, pictures, prompts
 BATCH = list(zip(pictures(12), prompts(12), strict=True))
 Checkpoint = Callable[[str], Path]
 
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning:transformers.*")
+
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Any:

@@ -1,0 +1,178 @@
+"""hope-bench evaluate as a user runs it: processes killed and interrupted, images broken, exit codes and what is printed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from hope_bench.benchmark import write_benchmark
+from hope_bench.cli import app
+from hope_bench.errors import HopeBenchError
+from hope_bench.provenance import file_sha256
+from hope_bench.records import Label, Question
+from hope_bench.runs import read_run
+from hope_bench.scoring.verdicts import read_answers
+from tests.checkpoints import OBJECTS, pictures
+
+YES: Label = "yes"
+NO: Label = "no"
+IMAGES = 24
+UNIQUE = 9
+"""Questions of an image over both splits: 3 yes in common, 3 no each."""
+
+
+@dataclass(frozen=True)
+class World:
+    """A benchmark, its images, a model, and where runs go."""
+
+    folder: Path
+    model: Path
+
+    @property
+    def images(self) -> Path:
+        return self.folder / "images"
+
+    def arguments(self, name: str, *more: str) -> list[str]:
+        return [
+            "evaluate", "--model", str(self.model), "--benchmark", str(self.folder / "bench"), "--images", str(self.images),
+            "--runs", str(self.folder / "runs"), "--name", name, "--device", "cpu", "--batch-size", "2", *more,
+        ]  # fmt: skip
+
+    def run(self, name: str) -> Path:
+        return self.folder / "runs" / "tiny" / name
+
+    def evaluate(self, name: str, *more: str) -> Result:
+        return CliRunner().invoke(app, self.arguments(name, *more))
+
+    def start(self, name: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", "from hope_bench.cli import main; main()", *self.arguments(name)]
+        environment = os.environ | {"HF_HUB_OFFLINE": "1"}
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.fixture
+def world(tmp_path: Path, checkpoint: Callable[[str], Path]) -> World:
+    (tmp_path / "images").mkdir()
+    hashes: dict[str, str | None] = {}
+    for place, picture in enumerate(pictures(IMAGES)):
+        path = tmp_path / "images" / f"{place:02}.png"
+        picture.save(path)
+        hashes[path.name] = file_sha256(path)
+    splits = {
+        strategy: [
+            Question(0, image, f"Is there a {thing} in the image?", label, strategy, thing)
+            for image in hashes
+            for label, thing in [*((YES, thing) for thing in OBJECTS[:3]), *((NO, thing) for thing in OBJECTS[start : start + 3])]
+        ]
+        for strategy, start in (("random", 3), ("content", 6))
+    }
+    write_benchmark(
+        tmp_path / "bench", splits, {"random": "pope", "content": "hope"}, name="tiny", title="Tiny", headline="content",
+        prompt="Please answer yes or no. {question}", k=3, dataset="drawn", images=hashes,
+    )  # fmt: skip
+    return World(tmp_path, checkpoint("idefics3"))
+
+
+def stop_after(process: subprocess.Popen[str], answers: Path, lines: int, with_signal: int) -> tuple[int, str]:
+    """Send a signal once the run has that many answers; returns the exit code and what was said on stderr."""
+    for _ in range(60_000):
+        if process.poll() is not None or (answers.exists() and answers.read_bytes().count(b"\n") >= lines):
+            break
+        time.sleep(0.002)
+    process.send_signal(with_signal)
+    _, said = process.communicate(timeout=60)
+    return process.returncode, said
+
+
+def test_killed_twice_and_interrupted_once_the_bytes_are_those_of_a_quiet_run(world: World) -> None:
+    assert world.evaluate("quiet").exit_code == 0
+    answers = world.run("shaken") / "answers.jsonl"
+    seen = 0
+    for more, with_signal in ((10, signal.SIGKILL), (20, signal.SIGKILL), (20, signal.SIGINT)):
+        code, said = stop_after(world.start("shaken"), answers, seen + more, with_signal)
+        seen = answers.read_bytes().count(b"\n")
+        assert code == (130 if with_signal == signal.SIGINT else -signal.SIGKILL), said
+        assert seen < IMAGES * UNIQUE, "it finished before it was stopped"
+    assert "run the same command again" in said
+    assert not read_run(world.run("shaken")).complete
+    done = world.evaluate("shaken")
+    assert done.exit_code == 0
+    assert "Going on: " in done.stderr
+    assert answers.read_bytes() == (world.run("quiet") / "answers.jsonl").read_bytes()
+    assert read_run(world.run("shaken")).complete
+
+
+def test_broken_images_are_counted_and_asked_again_once_they_are_whole(world: World) -> None:
+    assert world.evaluate("whole").exit_code == 0
+    saved = {name: (world.images / name).read_bytes() for name in ("00.png", "01.png", "02.png", "03.png")}
+    (world.images / "00.png").unlink()
+    (world.images / "01.png").write_bytes(saved["01.png"][:-40])
+    (world.images / "02.png").write_text("no picture at all")
+    Image.new("RGB", (50, 50)).save(world.images / "03.png")
+    result = world.evaluate("broken")
+    assert result.exit_code == 1
+    assert f"{IMAGES * UNIQUE} questions asked" in result.stdout
+    assert "the same command asks again" in result.stdout.lower()
+    assert f"{3 * UNIQUE} failed: image: the image differs from the benchmark's (SHA-256)" in result.stderr
+    assert f"{UNIQUE} failed: image: the file is missing" in result.stderr
+    errors = [answer for answer in read_answers(world.run("broken") / "answers.jsonl").answers if answer.verdict == "error"]
+    assert len(errors) == read_run(world.run("broken")).errors == 4 * UNIQUE
+
+    for name, data in saved.items():
+        (world.images / name).write_bytes(data)
+    assert world.evaluate("broken").exit_code == 0
+    assert (world.run("broken") / "answers.jsonl").read_bytes() == (world.run("whole") / "answers.jsonl").read_bytes()
+
+
+def test_without_hashes_the_reader_says_what_is_wrong_with_an_image(world: World) -> None:
+    manifest = world.folder / "bench" / "manifest.json"
+    text = manifest.read_text()
+    for name in ("01.png", "02.png"):
+        text = text.replace(f'"{file_sha256(world.images / name)}"', "null")
+    manifest.write_text(text)
+    (world.images / "01.png").write_bytes((world.images / "01.png").read_bytes()[:-40])
+    (world.images / "02.png").write_text("no picture at all")
+    result = world.evaluate("unhashed", "--split", "content")
+    assert result.exit_code == 1
+    reasons = {answer.error for answer in read_answers(world.run("unhashed") / "answers.jsonl").answers}
+    assert len(reasons) == 3
+    assert any(str(reason).startswith("image: truncated or corrupt") for reason in reasons)
+    assert "image: not an image, or of an unknown format" in reasons
+
+
+def test_what_it_prints_and_where_it_sends_you_next(world: World) -> None:
+    result = world.evaluate("short", "--limit", "12", "--max-new-tokens", "3")
+    assert result.exit_code == 0
+    assert "18 questions asked" in result.stdout
+    assert "only 12 questions of each split were asked" in result.stdout
+    assert f"Next: hope-bench score {world.run('short')}" in result.stdout
+    run = read_run(world.run("short"))
+    assert (run.run.limit, run.run.max_new_tokens, run.run.dtype, run.run.device) == (12, 3, "float32", "cpu")
+    assert "nothing to ask" in world.evaluate("short", "--limit", "12", "--max-new-tokens", "3").stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--dtype", "float17"], "dtype: Input should be 'auto'"),
+        (["--model", "demo-lava"], "No model 'demo-lava'"),
+        (["--benchmark", "nothing"], "No benchmark 'nothing'"),
+        (["--split", "contend"], "Did you mean 'content'"),
+        (["--device", "cuda:7"], "Device 'cuda:7' can't be used"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_written(flags: list[str], message: str, world: World) -> None:
+    result = world.evaluate("refused", *flags)
+    assert isinstance(result.exception, HopeBenchError)
+    assert message in str(result.exception)
+    assert not world.run("refused").exists()
