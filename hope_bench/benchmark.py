@@ -51,6 +51,14 @@ class SkippedImage(Strict):
     reason: str
 
 
+class GuardStats(Strict):
+    """What one guard did: how many absent categories it removed, over all images; and per split how many distractors that it
+    would have asked about were `displaced` by the next best."""
+
+    removed: int
+    displaced: Mapping[str, int]
+
+
 class Manifest(Strict):
     """What a benchmark is and where it comes from. `hash` covers splits and prompt: results of different hashes never mix."""
 
@@ -67,6 +75,8 @@ class Manifest(Strict):
     skipped: tuple[SkippedImage, ...] = ()
     sources: tuple[SourceFile, ...] = ()
     clip: ClipInfo | None = None
+    encoders: Mapping[str, ClipInfo] = {}
+    guards: Mapping[str, GuardStats] = {}
     spec: BenchmarkSpec | None = None
     notes: tuple[str, ...] = ()
     versions: Mapping[str, str] = {}

@@ -1,87 +1,103 @@
-"""From a spec to a benchmark: sampled images, every strategy's distractors, split files and manifest."""
+"""From a spec to a benchmark: sampled images, every strategy's distractors under the guards, split files and manifest."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hope_bench.annotations import read_annotations
-from hope_bench.benchmark import ClipInfo, Manifest, SkippedImage, SourceFile, write_benchmark
+from hope_bench.annotations import annotation_files, read_annotations
+from hope_bench.benchmark import ClipInfo, GuardStats, Manifest, SkippedImage, SourceFile, write_benchmark
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.images import hash_images
-from hope_bench.progress import progress_bar
 from hope_bench.provenance import commit, file_sha256, versions
-from hope_bench.records import Annotations, Question
-from hope_bench.search.content import content_probability, content_similarity, most_similar_images
+from hope_bench.records import Annotations
+from hope_bench.search.description import Descriptions, read_given
+from hope_bench.search.encode import EncoderSession, Pictures
+from hope_bench.search.false_descriptions import FalseDescriptions
+from hope_bench.search.guarding import Claim, Guarded, guard
+from hope_bench.search.guards import read_decisions, rejected
+from hope_bench.search.inputs import SearchInputs
 from hope_bench.search.pope import eligible_images, pope_negatives, sample_images
-from hope_bench.search.selection import Distractor, top_candidates
-from hope_bench.spec import STRATEGY_KINDS, BenchmarkSpec
-from hope_bench.wording import existence_question
+from hope_bench.search.questions import split_questions, twin_questions
+from hope_bench.search.selection import Distractor
+from hope_bench.search.strategies import RANKINGS, distractors, ranked
+from hope_bench.spec import DESCRIPTION_STRATEGIES, STRATEGY_KINDS, BenchmarkSpec, ClipSpec, Kind, base_strategy, encoder_name
 
-if TYPE_CHECKING:
-    from hope_bench.clip.encoder import ClipEncoder, Embeddings
-
-
-@dataclass(frozen=True, slots=True)
-class Sampled:
-    """One sampled image: its file name and present objects in order of first annotation."""
-
-    file: str
-    present: tuple[str, ...]
+Say = Callable[[str], None]
+Distractors = dict[int, list[Distractor]]
+"""A split's distractors by image (index in the annotations); an image that got none is absent."""
 
 
-Distractors = Mapping[str, Sequence[Distractor]]
-"""An image's k distractors by its file name; an image that has too few is absent."""
+@dataclass(slots=True)
+class _Draft:
+    """A benchmark in the making: the sampled images in drawn order, and what became of each."""
+
+    spec: BenchmarkSpec
+    annotations: Annotations
+    images: tuple[int, ...]
+    reasons: dict[int, str] = field(default_factory=dict)
+    sha256: dict[int, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def left(self) -> tuple[int, ...]:
+        """The sampled images that nothing speaks against so far."""
+        return tuple(image for image in self.images if image not in self.reasons)
+
+    def file(self, image: int) -> str:
+        """An image's file name."""
+        return self.annotations.images[image].file_name
 
 
-def generate(spec: BenchmarkSpec, out: Path, cache: Path, say: Callable[[str], None] = lambda _: None) -> Manifest:
+def generate(spec: BenchmarkSpec, out: Path, cache: Path, say: Say = lambda _: None) -> Manifest:
     """Generate a benchmark into `out` and return its manifest; image embeddings are kept under `cache`.
 
     `say` is told in words what is going on and what was survived. Raises HopeBenchError for everything else; nothing is
     written before every split is ready.
     """
-    annotations_path, images_folder = _inputs(spec)
+    path, folder = _inputs(spec)
+    files = annotation_files(path, spec.dataset.format, _path(spec.dataset.captions), spec.dataset.files)
     annotations = read_annotations(
-        annotations_path, spec.dataset.format, None if spec.dataset.captions is None else Path(spec.dataset.captions)
+        path, spec.dataset.format, _path(spec.dataset.captions), spec.dataset.files, spec.dataset.columns
     )
-    for problem in annotations.problems:
-        say(problem)
-    say(f"Read {annotations_path.name}: {len(annotations.images):,} images, {len(annotations.category_of):,} annotations, "
+    say(f"Read {path.name}: {len(annotations.images):,} images, {len(annotations.category_of):,} annotations, "
         f"{len(annotations.categories):,} categories.")  # fmt: skip
     rng = random.Random(spec.seed)
-    sampled = _sample(rng, annotations, annotations_path, spec)
-    by_strategy, reasons = _pope(rng, sampled, spec)
-
-    hashes: dict[str, str | None] = dict.fromkeys((image.file for image in sampled), None)
-    if images_folder is not None:
-        hashes, unreadable = _hash(sampled, images_folder)
-        reasons = unreadable | reasons
-    clip = None
-    if spec.clip is not None and spec.needs_clip and images_folder is not None:
-        searched, failed, clip = _search(
-            spec, annotations, [image for image in sampled if image.file not in reasons], hashes, images_folder, cache
-        )
-        by_strategy |= searched
-        reasons |= failed
-
-    asked = [image for image in sampled if image.file not in reasons]
-    if not asked:
-        raise HopeBenchError(f"No question could be made: all {len(sampled)} sampled images were skipped ({_summary(reasons)}).")
-    if reasons:
-        say(f"{len(reasons)} of {len(sampled)} sampled images get no questions: {_summary(reasons)}. The manifest lists them.")
-    splits = {strategy: _questions(strategy, asked, by_strategy[strategy], spec.k) for strategy in spec.strategies}
+    draft = _Draft(spec, annotations, _sample(rng, annotations, path, spec), notes=list(annotations.problems))
+    present = [annotations.present(image) for image in draft.images]
+    pope = pope_negatives(rng, present, spec.k, _unverified(draft))
+    if folder is not None:
+        _hash(draft, folder)
+    given, claims = _people(draft)
+    with ExitStack() as stack:
+        inputs, encoders = _encode(draft, folder, cache, stack)
+        guarded = guard(inputs, claims)
+        splits, stats = _splits(draft, inputs, guarded, FalseDescriptions(inputs, given, claims), pope)
+    for note in draft.notes:
+        say(note)
+    asked = draft.left()
+    _report(draft, asked, say)
+    questions = {
+        name: split_questions(name, asked, found, inputs, guarded) for name, found in splits.items() if name in spec.strategies
+    }
+    kinds: dict[str, Kind] = {name: STRATEGY_KINDS[base_strategy(name)] for name in questions}
+    for name in [name for name in questions if base_strategy(name) in DESCRIPTION_STRATEGIES]:
+        twins = twin_questions(name, asked, splits[name], questions[name])
+        if twins:
+            questions[f"{name}-twins"], kinds[f"{name}-twins"] = twins, "twin"
     return write_benchmark(
-        out, splits, {strategy: STRATEGY_KINDS[strategy] for strategy in splits},
+        out, questions, kinds,
         name=spec.name, title=spec.title or spec.name, headline=spec.headline, prompt=spec.prompt, k=spec.k,
-        dataset=spec.dataset.name or annotations_path.stem,
-        images={image.file: hashes[image.file] for image in asked},
-        skipped=tuple(SkippedImage(image=file, reason=reason) for file, reason in reasons.items()),
-        sources=_sources(spec), clip=clip, spec=_portable(spec), notes=annotations.problems, versions=versions(), commit=commit(),
+        dataset=spec.dataset.name or path.stem,
+        images={draft.file(image): draft.sha256.get(image) for image in asked},
+        skipped=tuple(SkippedImage(image=draft.file(image), reason=reason) for image, reason in draft.reasons.items()),
+        sources=tuple(SourceFile(file=file.name, sha256=file_sha256(file)) for file in (*files, *_own_files(spec))),
+        clip=encoders.get(""), encoders={name: info for name, info in encoders.items() if name}, guards=stats,
+        spec=_portable(spec), notes=tuple(draft.notes), versions=versions(), commit=commit(),
     )  # fmt: skip
 
 
@@ -90,19 +106,24 @@ def _inputs(spec: BenchmarkSpec) -> tuple[Path, Path | None]:
         raise HopeBenchError(
             f"Spec {spec.name!r} names no annotation file. Pass --annotations FILE, or set dataset.annotations in it."
         )
-    images = None if spec.dataset.images is None else Path(spec.dataset.images)
+    images = _path(spec.dataset.images)
     if images is not None and not images.is_dir():
         raise HopeBenchError(f"The images folder {images} does not exist or is not a folder.")
-    if spec.needs_clip and images is None:
+    needs_clip = spec.needs_clip or spec.guards.calibrated is not None
+    if needs_clip and images is None:
         raise HopeBenchError(f"Spec {spec.name!r} searches the images with CLIP. Pass --images DIR, or set dataset.images in it.")
-    if spec.needs_clip and spec.clip is None:
+    if needs_clip and spec.clip is None:
         raise HopeBenchError(
             f"Spec {spec.name!r} searches the images with CLIP, but names no model. Pass --clip NAME (such as ViT-L-14:openai)."
         )
     return Path(spec.dataset.annotations), images
 
 
-def _sample(rng: random.Random, annotations: Annotations, path: Path, spec: BenchmarkSpec) -> list[Sampled]:
+def _path(value: str | None) -> Path | None:
+    return None if value is None else Path(value)
+
+
+def _sample(rng: random.Random, annotations: Annotations, path: Path, spec: BenchmarkSpec) -> tuple[int, ...]:
     present = [annotations.present(image) for image in range(len(annotations.images))]
     eligible = len(eligible_images(present, spec.k))
     if eligible < spec.sample_images:
@@ -110,129 +131,163 @@ def _sample(rng: random.Random, annotations: Annotations, path: Path, spec: Benc
             f"{path} has {eligible} image(s) with at least {spec.k} present categories, but {spec.sample_images} are wanted. "
             f"Set sample_images to at most {eligible} in the spec, or lower k."
         )
-    drawn = sample_images(rng, present, spec.sample_images, spec.k)
-    return [Sampled(annotations.images[image].file_name, present[image]) for image in drawn]
+    return tuple(sample_images(rng, present, spec.sample_images, spec.k))
 
 
-def _pope(rng: random.Random, sampled: Sequence[Sampled], spec: BenchmarkSpec) -> tuple[dict[str, Distractors], dict[str, str]]:
-    """POPE's three, always all drawn, since one generator serves the whole run; and the images that have too few candidates."""
-    negatives = pope_negatives(rng, [image.present for image in sampled], spec.k)
-    short = {
-        image.file: f"fewer than {spec.k} categories of the sampled images are absent from it"
-        for image, names in zip(sampled, negatives["random"], strict=True)
-        if names is None
-    }
-    made: dict[str, Distractors] = {
-        strategy: {
-            image.file: [Distractor(name) for name in names]
-            for image, names in zip(sampled, per_image, strict=True)
-            if names is not None
-        }
-        for strategy, per_image in negatives.items()
-    }
-    return made, short
+def _unverified(draft: _Draft) -> list[set[str]] | None:
+    """On data with verified absences POPE's own splits draw from them too; elsewhere they are unguarded, by definition."""
+    verified = draft.annotations.verified_absent
+    if verified is None or not draft.spec.guards.verified:
+        return None
+    names = [category.name for category in draft.annotations.categories]
+    return [set(names) - {names[column] for column in verified.get(image, ())} for image in draft.images]
 
 
-def _hash(sampled: Sequence[Sampled], folder: Path) -> tuple[dict[str, str | None], dict[str, str]]:
-    """Every sampled image's SHA-256 (None where it can't be read), and the reasons of those."""
-    results = hash_images([folder / image.file for image in sampled])
-    hashes: dict[str, str | None] = {}
-    unreadable: dict[str, str] = {}
-    for image, result in zip(sampled, results, strict=True):
+def _hash(draft: _Draft, folder: Path) -> None:
+    results = hash_images([folder / draft.file(image) for image in draft.images])
+    for image, result in zip(draft.images, results, strict=True):
         if isinstance(result, str):
-            hashes[image.file] = result
+            draft.sha256[image] = result
         else:
-            hashes[image.file] = None
-            unreadable[image.file] = str(result)
-    return hashes, unreadable
+            draft.reasons[image] = str(result)
 
 
-def _search(
-    spec: BenchmarkSpec,
-    annotations: Annotations,
-    images: Sequence[Sampled],
-    hashes: Mapping[str, str | None],
-    folder: Path,
-    cache: Path,
-) -> tuple[dict[str, Distractors], dict[str, str], ClipInfo]:
-    """The CLIP strategies' distractors, the images CLIP could not see, and the encoder."""
-    from hope_bench.clip.encoder import load_encoder
-
-    assert spec.clip is not None
-    encoder = load_encoder(spec.clip.model)
-    names = [category.name for category in annotations.categories]
-    vectors, failed = _embed(encoder, spec.clip.batch_size, images, hashes, folder, cache)
-    seen = [image for image in images if image.file not in failed]
-    clip = ClipInfo(model=encoder.name, sha256=encoder.sha256, templates=spec.clip.templates)
-    if not seen:
-        return {}, failed, clip
-    similarity = content_similarity(
-        np.stack([vectors[image.file] for image in seen]), encoder.encode_categories(names, spec.clip.templates)
-    )
-    probability = content_probability(similarity, encoder.logit_scale)
-    made: dict[str, Distractors] = {"content": _rank(seen, names, similarity, probability, range(len(seen)), spec.k)}
-    if "control-content" in spec.strategies:
-        if len(seen) < 2:
-            raise HopeBenchError(
-                "control-content ranks an image's distractors by another image's scores, so it needs two images at least."
-            )
-        partners = most_similar_images([image.present for image in seen], [image.file for image in seen], spec.seed)
-        made["control-content"] = _rank(seen, names, similarity, probability, partners, spec.k)
-    short = [image.file for image in seen if len(made["content"][image.file]) < spec.k]
-    return made, failed | dict.fromkeys(short, f"fewer than {spec.k} categories are absent from it"), clip
+def _people(draft: _Draft) -> tuple[dict[str, Descriptions], set[Claim]]:
+    """What people brought: their own descriptions, and the claims that reviewers don't stand by."""
+    given: dict[str, Descriptions] = {}
+    claims: set[Claim] = set()
+    if draft.spec.descriptions.file is not None:
+        given, problems = read_given(Path(draft.spec.descriptions.file))
+        draft.notes += problems
+    if draft.spec.guards.review is not None:
+        decisions, problems = read_decisions(Path(draft.spec.guards.review))
+        claims = rejected(decisions)
+        draft.notes += problems
+    return given, claims
 
 
-def _embed(
-    encoder: ClipEncoder, batch_size: int, images: Sequence[Sampled], hashes: Mapping[str, str | None], folder: Path, cache: Path
-) -> tuple[dict[str, Embeddings], dict[str, str]]:
-    """The image embeddings by file name, and the reasons of the images that can't be decoded."""
-    from hope_bench.clip.embed import View, embed_views
-    from hope_bench.clip.store import EmbeddingStore
+def _encode(draft: _Draft, folder: Path | None, cache: Path, stack: ExitStack) -> tuple[SearchInputs, dict[str, ClipInfo]]:
+    """What the search may look at, made with every encoder that a strategy or guard asks for; bad pictures fall out."""
+    spec, annotations = draft.spec, draft.annotations
+    sessions: dict[str, EncoderSession] = {}
+    if folder is not None:
+        for name, clip in _encoders_needed(spec).items():
+            sessions[name] = stack.enter_context(closing(EncoderSession(clip, cache)))
 
-    digest = {image.file: hashes[image.file] or "" for image in images}
-    path_of = {sha256: folder / file for file, sha256 in digest.items()}
-    store = EmbeddingStore(cache, encoder.sha256)
-    try:
-        with progress_bar(f"Embedding images with {encoder.name}", len(path_of)) as advance:
-            vectors, failed = embed_views(encoder, path_of, [View(sha256) for sha256 in path_of], store, batch_size, advance)
-    finally:
-        store.close()
-    return (
-        {file: vectors[View(sha256)] for file, sha256 in digest.items() if View(sha256) in vectors},
-        {file: failed[sha256] for file, sha256 in digest.items() if sha256 in failed},
-    )
+    def pictures() -> Pictures:
+        left = draft.left()
+        return Pictures(folder or Path(), left, tuple(draft.sha256[image] for image in left))
 
-
-def _rank(
-    images: Sequence[Sampled], names: Sequence[str], similarity: Embeddings, probability: np.ndarray, rows: Sequence[int], k: int
-) -> Distractors:
-    """Each image's k best allowed candidates by row rows[i] of the scores (its own, or another image's)."""
-    column = {name: index for index, name in enumerate(names)}
-    vocabulary = frozenset(names)
-    ranked: dict[str, list[Distractor]] = {}
-    for image, row in zip(images, rows, strict=True):
-        best = top_candidates(similarity[row], names, vocabulary.difference(image.present), k)
-        ranked[image.file] = [Distractor(name, round(float(probability[row, column[name]]), 4)) for name in best]
-    return ranked
+    for session in list(sessions.values())[:1]:
+        unreadable = session.unreadable(pictures(), annotations)
+        draft.reasons |= {image: unreadable[draft.file(image)] for image in draft.left() if draft.file(image) in unreadable}
+    _need_images(draft)
+    encoded = {
+        name: session.encode(
+            pictures(), annotations, spec,
+            tiles=name == "" and spec.guards.calibrated is not None,
+            prototypes=any(
+                base_strategy(one) in ("category-similarity", "category", "hope") and encoder_name(one) == name
+                for one in spec.strategies
+            ),
+        )
+        for name, session in sessions.items()
+    }  # fmt: skip
+    return SearchInputs(spec, annotations, draft.left(), encoded), {name: one.info for name, one in sessions.items()}
 
 
-def _questions(strategy: str, images: Sequence[Sampled], distractors: Distractors, k: int) -> list[Question]:
-    """A split: per image the first k present objects, each followed by one distractor; ids count from 1."""
-    made: list[Question] = []
-    for image in images:
-        for positive, negative in zip(image.present[:k], distractors[image.file], strict=True):
-            made.append(Question(len(made) + 1, image.file, existence_question(positive), "yes", strategy, positive))
-            made.append(
-                Question(
-                    len(made) + 1, image.file, existence_question(negative.name), "no", strategy, negative.name, negative.score
-                )
-            )
-    return made
+def _encoders_needed(spec: BenchmarkSpec) -> dict[str, ClipSpec]:
+    names = {encoder_name(one) for one in spec.strategies if spec.needs_clip}
+    needed = {} if spec.clip is None or not (spec.needs_clip or spec.guards.calibrated) else {"": spec.clip}
+    return needed | {name: encoder for name, encoder in spec.encoders.items() if name in names}
 
 
-def _sources(spec: BenchmarkSpec) -> tuple[SourceFile, ...]:
-    paths = [Path(name) for name in (spec.dataset.annotations, spec.dataset.captions) if name is not None]
-    return tuple(SourceFile(file=path.name, sha256=file_sha256(path)) for path in paths)
+def _splits(
+    draft: _Draft,
+    inputs: SearchInputs,
+    guarded: Guarded,
+    false: FalseDescriptions,
+    pope: Mapping[str, Sequence[list[str] | None]],
+) -> tuple[dict[str, Distractors], dict[str, GuardStats]]:
+    """Every split's distractors; an image that has too few under any strategy is dropped from all, since splits share images."""
+    spec, found = draft.spec, {}
+    drawn = dict(pope)
+    if any(base_strategy(name).endswith("-guarded") for name in spec.strategies):
+        drawn |= _guarded_pope(draft, inputs, guarded)
+    for name in spec.strategies:
+        if STRATEGY_KINDS[base_strategy(name)] == "pope":
+            rows = zip(draft.images, drawn[name], strict=True)
+            found[name] = {image: [Distractor(one) for one in names] for image, names in rows if names is not None}
+        elif base_strategy(name) == "control-content" and len(inputs.images) < 2:
+            raise HopeBenchError("control-content ranks an image's distractors by another image's scores: it needs two images.")
+        else:
+            found[name] = dict(zip(inputs.images, distractors(name, inputs, guarded.allowed, false), strict=True))
+    for name, split in found.items():
+        for image in draft.left():
+            if len(split.get(image, ())) < spec.k:
+                draft.reasons[image] = f"fewer than {spec.k} distractors are left for {name}"
+    return found, _guard_stats(inputs, guarded, found, pope, draft)
+
+
+def _guarded_pope(draft: _Draft, inputs: SearchInputs, guarded: Guarded) -> dict[str, list[list[str] | None]]:
+    """POPE's three once more under the guards, from a generator of their own, so that POPE's draws stay as published."""
+    row_of = {image: row for row, image in enumerate(inputs.images)}
+    names = np.array(inputs.names, dtype=np.object_)
+    forbidden = [set(names[~guarded.allowed[row_of[image]]]) if image in row_of else set() for image in draft.images]
+    present = [draft.annotations.present(image) for image in draft.images]
+    negatives = pope_negatives(random.Random(f"{draft.spec.seed} guarded"), present, draft.spec.k, forbidden)
+    return {f"{strategy}-guarded": per_image for strategy, per_image in negatives.items()}
+
+
+def _guard_stats(
+    inputs: SearchInputs,
+    guarded: Guarded,
+    found: Mapping[str, Distractors],
+    pope: Mapping[str, Sequence[list[str] | None]],
+    draft: _Draft,
+) -> dict[str, GuardStats]:
+    """How many candidates each guard removed, and how many of the distractors that would have been asked about without guards."""
+    column = {name: place for place, name in enumerate(inputs.names)}
+    row_of = {image: row for row, image in enumerate(inputs.images)}
+    wanted: dict[str, list[tuple[int, int]]] = {}
+    for split in found if guarded.removed else ():
+        base = base_strategy(split)
+        if base in RANKINGS:
+            picks = ranked(base, encoder_name(split), inputs, guarded.absent, inputs.spec.k)
+            wanted[split] = [(row, column[one.name]) for row, chosen in enumerate(picks) for one in chosen]
+        elif base.endswith("-guarded"):
+            rows = zip(draft.images, pope[base.removesuffix("-guarded")], strict=True)
+            wanted[split] = [(row_of[image], column[one]) for image, names in rows if image in row_of for one in names or ()]
+    return {
+        name: GuardStats(
+            removed=int(mask.sum()),
+            displaced={split: sum(bool(mask[place]) for place in picks) for split, picks in wanted.items()},
+        )
+        for name, mask in guarded.removed.items()
+    }
+
+
+def _need_images(draft: _Draft) -> None:
+    if not draft.left():
+        raise HopeBenchError(
+            f"No question could be made: all {len(draft.images)} sampled images were skipped ({_summary(draft)})."
+        )
+
+
+def _report(draft: _Draft, asked: Sequence[int], say: Say) -> None:
+    _need_images(draft)
+    if len(asked) < len(draft.images):
+        count = len(draft.images) - len(asked)
+        say(f"{count} of {len(draft.images)} sampled images get no questions: {_summary(draft)}. The manifest lists them.")
+
+
+def _summary(draft: _Draft) -> str:
+    return first_few(f"{draft.file(image)} ({reason})" for image, reason in draft.reasons.items())
+
+
+def _own_files(spec: BenchmarkSpec) -> list[Path]:
+    named = (spec.descriptions.file, spec.guards.ontology_table, spec.guards.review)
+    return [Path(name) for name in named if name is not None]
 
 
 def _portable(spec: BenchmarkSpec) -> BenchmarkSpec:
@@ -241,15 +296,18 @@ def _portable(spec: BenchmarkSpec) -> BenchmarkSpec:
     def last(value: str | None) -> str | None:
         return None if value is None else Path(value).name
 
-    data = spec.dataset
-    dataset = data.model_copy(
-        update={"annotations": last(data.annotations), "captions": last(data.captions), "images": last(data.images)}
+    def named(clip: ClipSpec) -> ClipSpec:
+        scheme, _, rest = clip.model.partition(":")
+        return clip.model_copy(update={"model": f"{scheme}:{Path(rest).name}"}) if scheme == "local-dir" else clip
+
+    data, guards = spec.dataset, spec.guards
+    files = {"annotations": last(data.annotations), "captions": last(data.captions), "images": last(data.images)}
+    return spec.model_copy(
+        update={
+            "dataset": data.model_copy(update=files),
+            "descriptions": spec.descriptions.model_copy(update={"file": last(spec.descriptions.file)}),
+            "guards": guards.model_copy(update={"ontology_table": last(guards.ontology_table), "review": last(guards.review)}),
+            "clip": None if spec.clip is None else named(spec.clip),
+            "encoders": {name: named(clip) for name, clip in spec.encoders.items()},
+        }
     )
-    clip = spec.clip
-    if clip is not None and clip.model.startswith("local-dir:"):
-        clip = clip.model_copy(update={"model": "local-dir:" + Path(clip.model.removeprefix("local-dir:")).name})
-    return spec.model_copy(update={"dataset": dataset, "clip": clip})
-
-
-def _summary(reasons: Mapping[str, str]) -> str:
-    return first_few(f"{file} ({reason})" for file, reason in reasons.items())

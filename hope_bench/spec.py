@@ -2,37 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import Field, field_validator, model_validator
 
 from hope_bench.errors import HopeBenchError, did_you_mean
 from hope_bench.validation import Strict, read_toml
 
-Kind = Literal["pope", "hope", "control"]
+Part = TypeVar("Part", bound=Strict)
+Kind = Literal["pope", "hope", "control", "twin"]
 
 STRATEGY_KINDS: dict[str, Kind] = {
     "random": "pope",
     "popular": "pope",
     "adversarial": "pope",
+    "random-guarded": "pope",
+    "popular-guarded": "pope",
+    "adversarial-guarded": "pope",
+    "category-cooccurrence": "hope",
+    "category-similarity": "hope",
+    "category": "hope",
     "content": "hope",
+    "description": "hope",
+    "hope": "hope",
     "control-content": "control",
 }
 """Every strategy by name, and what it is: one of POPE's baselines, one of HOPE's searches, or a control of a search."""
 
-CLIP_STRATEGIES = ("content", "control-content")
-"""The strategies that need CLIP and the images."""
+CLIP_STRATEGIES = ("category-similarity", "category", "content", "description", "hope", "control-content")
+"""The strategies that need CLIP and the images; each may name another encoder of the spec: content@NAME."""
+
+DESCRIPTION_STRATEGIES = ("description", "hope")
+"""The strategies that make false descriptions, whose true twins stand in a split of kind "twin" beside them."""
+
+
+def base_strategy(split: str) -> str:
+    """The strategy behind a split's name: "content@siglip" -> "content"."""
+    return split.partition("@")[0]
+
+
+def encoder_name(split: str) -> str:
+    """The encoder a split's name asks for: "content@siglip" -> "siglip"; "" is the spec's main one."""
+    return split.partition("@")[2]
 
 
 class DatasetSpec(Strict):
-    """Where the annotations and images are. Relative paths are relative to the spec; command-line flags override them."""
+    """Where the annotations and images are. Relative paths are relative to the spec; command-line flags override them.
+
+    `format` "coco" is also Objects365's; "auto" tells it from the files (docs/datasets.md). `files` names, relative to the
+    annotations' folder, which of several files is meant (Open Images: boxes, labels, classes, hierarchy) or a Hugging Face
+    dataset's split; `columns` that dataset's columns, and its box_format ("xywh" or "xyxy").
+    """
 
     name: str = ""
-    format: Literal["auto", "coco", "object-list"] = "auto"
+    format: Literal["auto", "coco", "lvis", "object-list", "open-images", "visual-genome", "hf-dataset"] = "auto"
     annotations: str | None = None
     captions: str | None = None
     images: str | None = None
+    files: dict[str, str] = Field(default_factory=dict)
+    columns: dict[str, str] = Field(default_factory=dict)
 
 
 class ClipSpec(Strict):
@@ -52,6 +82,46 @@ class ClipSpec(Strict):
         return value
 
 
+class CategorySpec(Strict):
+    """Options of the category strategies. `aggregate` joins the associations with several present objects; a category's
+    `prototype` for category-similarity is the mean embedding of at most `crops` of its object crops, or its text embedding.
+    """
+
+    aggregate: Literal["mean", "max"] = "mean"
+    prototype: Literal["crops", "text"] = "crops"
+    crops: int = Field(default=200, ge=1)
+
+
+class DescriptionSpec(Strict):
+    """Where descriptions come from: box geometry, annotated attributes, the attribute bank (truth judged by CLIP, unverified,
+    therefore off by default) and a file of one's own (JSON lines, docs/spec.md)."""
+
+    sources: tuple[Literal["geometry", "attributes", "bank"], ...] = ("geometry", "attributes")
+    file: str | None = None
+
+
+class CalibratedSpec(Strict):
+    """The calibrated guard: `completeness` is the share of present objects that are labelled (from verified labels or a
+    reviewed sample; stated, not estimated); candidates whose risk of being present exceeds `most_risk` are dropped."""
+
+    completeness: float = Field(gt=0, le=1)
+    most_risk: float = Field(default=0.2, gt=0, le=1)
+
+
+class GuardsSpec(Strict):
+    """Which guards keep possibly present categories from being claimed absent (docs/method.md). Each acts where the data has
+    what it needs. `ontology_table` is a TOML file of related names, `same_name` the cosine of two names' text embeddings (less
+    the vocabulary's mean) at which they count as one; `review` a file of people's decisions."""
+
+    verified: bool = True
+    ontology: bool = True
+    ontology_table: str | None = None
+    same_name: float = Field(default=0.9, gt=0, le=1)
+    captions: bool = True
+    calibrated: CalibratedSpec | None = None
+    review: str | None = None
+
+
 class BenchmarkSpec(Strict):
     """Everything that determines a benchmark's questions besides the data files.
 
@@ -62,7 +132,7 @@ class BenchmarkSpec(Strict):
     name: str = Field(min_length=1, max_length=100, pattern=r"^[a-z0-9][a-z0-9.-]*$")
     title: str = ""
     description: str = ""
-    strategies: tuple[str, ...] = tuple(STRATEGY_KINDS)
+    strategies: tuple[str, ...] = ("random", "popular", "adversarial", "adversarial-guarded", "content", "control-content")
     headline: str = "content"
     seed: int = 0
     sample_images: int = Field(default=500, ge=1)
@@ -70,12 +140,22 @@ class BenchmarkSpec(Strict):
     prompt: str = "Please answer yes or no. {question}"
     dataset: DatasetSpec = DatasetSpec()
     clip: ClipSpec | None = None
+    encoders: Mapping[str, ClipSpec] = {}
+    category: CategorySpec = CategorySpec()
+    descriptions: DescriptionSpec = DescriptionSpec()
+    guards: GuardsSpec = GuardsSpec()
+    wording: Literal["pope", "natural"] = "pope"
 
     @model_validator(mode="after")
     def _consistent(self) -> BenchmarkSpec:
         for strategy in self.strategies:
-            if strategy not in STRATEGY_KINDS:
-                raise ValueError(f"unknown strategy {strategy!r}. " + did_you_mean(strategy, STRATEGY_KINDS))
+            base, encoder = base_strategy(strategy), encoder_name(strategy)
+            if base not in STRATEGY_KINDS:
+                raise ValueError(f"unknown strategy {base!r}. " + did_you_mean(base, STRATEGY_KINDS))
+            if encoder and base not in CLIP_STRATEGIES:
+                raise ValueError(f"strategy {strategy!r}: {base} uses no encoder")
+            if encoder and encoder not in self.encoders:
+                raise ValueError(f"strategy {strategy!r}: no [encoders.{encoder}]. " + did_you_mean(encoder, self.encoders))
         if len(set(self.strategies)) != len(self.strategies) or not self.strategies:
             raise ValueError("strategies must name at least one strategy, each once")
         if self.headline not in self.strategies:
@@ -89,28 +169,32 @@ class BenchmarkSpec(Strict):
     @property
     def needs_clip(self) -> bool:
         """Whether a strategy searches with CLIP."""
-        return any(strategy in CLIP_STRATEGIES for strategy in self.strategies)
+        return any(base_strategy(strategy) in CLIP_STRATEGIES for strategy in self.strategies)
 
 
 def read_spec(path: Path) -> BenchmarkSpec:
     """A validated spec, its data paths made relative to the working directory. Raises HopeBenchError."""
     spec = read_toml(path, BenchmarkSpec)
-
-    def beside(value: str | None) -> str | None:
-        return None if value is None else str(path.parent / value)
-
-    dataset = spec.dataset
-    dataset = dataset.model_copy(
+    return spec.model_copy(
         update={
-            "annotations": beside(dataset.annotations),
-            "captions": beside(dataset.captions),
-            "images": beside(dataset.images),
+            "dataset": _beside(path, spec.dataset, ("annotations", "captions", "images")),
+            "descriptions": _beside(path, spec.descriptions, ("file",)),
+            "guards": _beside(path, spec.guards, ("ontology_table", "review")),
+            "clip": None if spec.clip is None else _local_encoder(path, spec.clip),
+            "encoders": {name: _local_encoder(path, encoder) for name, encoder in spec.encoders.items()},
         }
     )
-    clip = spec.clip
-    if clip is not None and clip.model.startswith(("local-dir:./", "local-dir:../")):
-        folder = path.parent / clip.model.removeprefix("local-dir:")
-        if not folder.is_dir():
-            raise HopeBenchError(f"{path}: clip.model names the folder {folder}, which does not exist.")
-        clip = clip.model_copy(update={"model": f"local-dir:{folder.resolve()}"})
-    return spec.model_copy(update={"dataset": dataset, "clip": clip})
+
+
+def _beside(path: Path, part: Part, keys: tuple[str, ...]) -> Part:
+    given = {key: getattr(part, key) for key in keys}
+    return part.model_copy(update={key: str(path.parent / value) for key, value in given.items() if value is not None})
+
+
+def _local_encoder(path: Path, encoder: ClipSpec) -> ClipSpec:
+    if not encoder.model.startswith(("local-dir:./", "local-dir:../")):
+        return encoder
+    folder = path.parent / encoder.model.removeprefix("local-dir:")
+    if not folder.is_dir():
+        raise HopeBenchError(f"{path}: the CLIP model names the folder {folder}, which does not exist.")
+    return encoder.model_copy(update={"model": f"local-dir:{folder.resolve()}"})

@@ -30,7 +30,9 @@ def make_benchmark(folder: Path, splits: Mapping[str, Sequence[Row]], **manifest
     }
     images = dict.fromkeys(row[0] for rows in splits.values() for row in rows)
     fields = {"name": "tiny", "title": "Tiny", "headline": list(splits)[-1], "prompt": "{question}", "k": None, "dataset": "none"}
-    write_benchmark(folder, questions, {name: STRATEGY_KINDS[name] for name in splits}, **{**fields, "images": images, **manifest})
+    write_benchmark(
+        folder, questions, {name: STRATEGY_KINDS[name] for name in splits}, **{**fields, "images": images, **manifest}
+    )
     return read_benchmark(folder)
 
 
@@ -38,7 +40,11 @@ def make_run(folder: Path, benchmark: Benchmark, said: Mapping[tuple[str, str], 
     """A run with the given verdicts by (image, object)."""
     answers = [
         Answer(
-            image, existence_question(object_), None if verdict == "error" else verdict, verdict, error="broke" if verdict == "error" else None
+            image,
+            existence_question(object_),
+            None if verdict == "error" else verdict,
+            verdict,
+            error="broke" if verdict == "error" else None,
         )
         for (image, object_), verdict in said.items()
     ]

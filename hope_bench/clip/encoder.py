@@ -52,8 +52,16 @@ class ClipEncoder:
 
     def encode_categories(self, names: Sequence[str], templates: Sequence[str]) -> Embeddings:
         """Category names -> [C, D]: the unit mean over the prompt templates of each one's unit text embeddings."""
-        texts = [template.format(a=article(name), category=name) for name in names for template in templates]
-        mean = self.encode_texts(texts).reshape(len(names), len(templates), -1).mean(axis=1)
+        return self._ensemble([[one.format(a=article(name), category=name) for one in templates] for name in names])
+
+    def encode_captions(self, captions: Sequence[str], templates: Sequence[str]) -> Embeddings:
+        """Noun phrases that bring their article ("a red car") under the same templates -> [M, D]."""
+        filled = [[one.replace("{a} ", "").replace("{category}", caption) for one in templates] for caption in captions]
+        return self._ensemble([[text.replace("the a ", "a ").replace("the an ", "an ") for text in texts] for texts in filled])
+
+    def _ensemble(self, texts: Sequence[Sequence[str]]) -> Embeddings:
+        each = self.encode_texts([text for group in texts for text in group])
+        mean = each.reshape(len(texts), -1, each.shape[1]).mean(axis=1)
         return np.asarray(mean / np.linalg.norm(mean, axis=1, keepdims=True), dtype=np.float32)
 
 

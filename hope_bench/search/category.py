@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -11,46 +10,60 @@ from scipy import sparse
 
 from hope_bench.records import Annotations
 
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
 Aggregate = Literal["mean", "max"]
 """How the associations with several present objects become one score."""
 
 
-def cooccurrence(annotations: Annotations) -> NDArray[np.float64]:
+def cooccurrence(annotations: Annotations) -> Floats:
     """P(c | p) over the *whole* annotation set: the share of the images with p that also hold c. [C, C], row p, column c.
 
     Rows of categories that never occur are 0.
     """
-    count = len(annotations.categories)
-    rows = np.repeat(np.arange(len(annotations.images)), np.diff(annotations.starts))
-    ones = np.ones(len(rows), dtype=np.float32)
-    member = sparse.csr_matrix((ones, (rows, annotations.category_of)), shape=(len(annotations.images), count))
+    shape = (len(annotations.images), len(annotations.categories))
+    rows = np.repeat(np.arange(shape[0]), np.diff(annotations.starts))
+    columns = annotations.category_of
+    if annotations.also_present:
+        more = [(image, column) for image, names in annotations.also_present.items() for column in names]
+        rows = np.concatenate([rows, [image for image, _ in more]])
+        columns = np.concatenate([columns, [column for _, column in more]])
+    member = sparse.coo_matrix((np.ones(len(rows)), (rows, columns)), shape=shape).tocsr()
     member.data[:] = 1.0  # an image counts a category once
     pairs = np.asarray((member.T @ member).todense(), dtype=np.float64)
-    occurrences = np.diag(pairs).copy()
-    return np.divide(pairs, occurrences[:, None], out=np.zeros_like(pairs), where=occurrences[:, None] > 0)
+    occurrences = np.diag(pairs)[:, None]
+    return np.divide(pairs, occurrences, out=np.zeros_like(pairs), where=occurrences > 0)
 
 
-def similarity(prototypes: NDArray[np.float32]) -> NDArray[np.float64]:
+def similarity(prototypes: NDArray[np.float32]) -> Floats:
     """Cosine of the categories' unit prototypes, [C, D] -> [C, C]."""
     return (prototypes @ prototypes.T).astype(np.float64)
 
 
-def association(table: NDArray[np.float64], present: Sequence[int], aggregate: Aggregate = "mean") -> NDArray[np.float64]:
-    """One image's scores [C] from a table [C, C] of associations: the mean (or max) of its present objects' rows."""
-    rows = table[list(present)]
-    return np.asarray(rows.mean(axis=0) if aggregate == "mean" else rows.max(axis=0))
+def association(table: Floats, present: Mask, aggregate: Aggregate = "mean") -> Floats:
+    """Scores [N, C] from a table [C, C] of associations: the mean (or max) of the rows of each image's present objects.
 
-
-def standardized_sum(sources: Sequence[NDArray[np.float64]], present: Sequence[int]) -> NDArray[np.float64]:
-    """The sum of several scores [C], each z-scored over the categories that are not present (before any guard).
-
-    A source that says the same of all of them adds nothing.
+    An image without present objects scores 0 everywhere.
     """
-    absent = np.ones(len(sources[0]), dtype=np.bool_)
-    absent[list(present)] = False
-    total = np.zeros(len(sources[0]))
+    if aggregate == "max":
+        rows = [table[mask].max(axis=0) if mask.any() else np.zeros(len(table)) for mask in present]
+        return np.stack(rows)
+    sizes = np.maximum(present.sum(axis=1, keepdims=True), 1)
+    return np.asarray(present.astype(np.float64) @ table / sizes)
+
+
+def standardized_sum(sources: tuple[Floats, ...], present: Mask) -> Floats:
+    """The sum of several scores [N, C], each z-scored per image over the categories that are not present (before any guard).
+
+    A source that says the same of all of an image's absent categories adds nothing there.
+    """
+    total = np.zeros(present.shape)
     for source in sources:
-        spread = source[absent].std() if absent.any() else 0.0
-        if spread > 0:
-            total += (source - source[absent].mean()) / spread
+        absent = np.where(present, np.nan, source)
+        some = ~present.all(axis=1)
+        mean, spread = np.zeros((len(source), 1)), np.zeros((len(source), 1))
+        mean[some, 0] = np.nanmean(absent[some], axis=1)
+        spread[some, 0] = np.nanstd(absent[some], axis=1)
+        total += np.divide(source - mean, spread, out=np.zeros_like(total), where=spread > 1e-12)
     return total

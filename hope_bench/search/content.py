@@ -14,7 +14,7 @@ def content_similarity(images: NDArray[np.float32], categories: NDArray[np.float
     return images @ categories.T
 
 
-def content_probability(similarity: NDArray[np.float32], logit_scale: float) -> NDArray[np.float64]:
+def content_probability(similarity: NDArray[np.floating], logit_scale: float) -> NDArray[np.float64]:
     """Softmax over the vocabulary with CLIP's own temperature: [N, C] -> [N, C], each row summing to 1."""
     logits = similarity.astype(np.float64) * logit_scale
     logits -= logits.max(axis=1, keepdims=True)

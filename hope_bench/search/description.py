@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
+
+from hope_bench.errors import HopeBenchError
 from hope_bench.records import Annotations, Instance
 from hope_bench.wording import article, count_phrase
 
-Kind = Literal["attribute", "side", "half", "count", "relation"]
+Kind = Literal["attribute", "side", "half", "count", "relation", "given"]
 
 MARGIN = 0.1
 """How far from the image's middle (as a share of its width or height) a box's centre must be to be clearly on one side."""
@@ -59,7 +63,9 @@ def attribute_values(annotations: Annotations) -> dict[str, tuple[str, ...]]:
     return {name: tuple(sorted(found)) for name, found in sorted(values.items())}
 
 
-def describe(annotations: Annotations, image: int, values: Mapping[str, Sequence[str]]) -> Descriptions:
+def describe(
+    annotations: Annotations, image: int, values: Mapping[str, Sequence[str]], sources: Sequence[str] = ("geometry", "attributes")
+) -> Descriptions:
     """All descriptions of one image's present objects whose truth is known; `values` as `attribute_values` gives them.
 
     An object with a crowd region is not described: not every instance of it is known. Borderline cases are in neither set.
@@ -67,20 +73,26 @@ def describe(annotations: Annotations, image: int, values: Mapping[str, Sequence
     by_object: dict[str, list[Instance]] = {}
     for instance in annotations.instances(image):
         by_object.setdefault(instance.category, []).append(instance)
-    known = {name: instances for name, instances in by_object.items() if not any(one.crowd for one in instances)}
-    size = annotations.images[image].width, annotations.images[image].height
+    partly = annotations.not_exhaustive.get(image, frozenset())
+    doubtful = {annotations.categories[column].name for column in partly}
+    known = {name: all_ for name, all_ in by_object.items() if name not in doubtful and not any(one.crowd for one in all_)}
+    extent = annotations.extent(image)
+    words = {category.name: category.in_words for category in annotations.categories}
     found: list[tuple[Description, bool]] = []
     for name, instances in known.items():
-        found += _attributes(name, instances, values)
-        found += _count(name, len(instances))
-        if size[0] and size[1] and all(_usable(one.bbox) for one in instances):
-            found += _places(name, instances, size[0], size[1])
-    found += _relations({name: instances[0] for name, instances in known.items() if len(instances) == 1})
+        if "attributes" in sources:
+            found += _attributes(name, words[name], instances, values)
+        if "geometry" in sources:
+            found += _count(name, words[name], len(instances))
+            if extent is not None and all(_usable(one.bbox) for one in instances):
+                found += _places(name, words[name], instances, extent)
+    if "geometry" in sources:
+        found += _relations({name: instances[0] for name, instances in known.items() if len(instances) == 1}, words)
     return Descriptions(tuple(one for one, true in found if true), tuple(one for one, true in found if not true))
 
 
 def _attributes(
-    name: str, instances: Sequence[Instance], values: Mapping[str, Sequence[str]]
+    name: str, word: str, instances: Sequence[Instance], values: Mapping[str, Sequence[str]]
 ) -> Iterator[tuple[Description, bool]]:
     """True where an instance has the value; false where every instance is annotated with another one."""
     for attribute, options in values.items():
@@ -88,30 +100,35 @@ def _attributes(
         everywhere = all(isinstance(value, str) and value for value in held)
         for value in options:
             if value in held or everywhere:
-                claim = f"{article(value)} {value} {name}"
+                claim = f"{article(value)} {value} {word}"
                 yield Description(name, "attribute", attribute, value, claim), value in held
 
 
-def _count(name: str, count: int) -> Iterator[tuple[Description, bool]]:
+def _count(name: str, word: str, count: int) -> Iterator[tuple[Description, bool]]:
     if count <= MOST_COUNTED:
         for number in range(1, MOST_COUNTED + 2):
-            yield Description(name, "count", "count", str(number), f"exactly {count_phrase(number, name)}"), number == count
+            yield Description(name, "count", "count", str(number), f"exactly {count_phrase(number, word)}"), number == count
 
 
-def _places(name: str, instances: Sequence[Instance], width: int, height: int) -> Iterator[tuple[Description, bool]]:
-    kinds: tuple[tuple[Kind, int, int, str, tuple[str, str]], ...] = (
-        ("side", 0, width, "on the {} side of the image", ("left", "right")),
-        ("half", 1, height, "in the {} half of the image", ("top", "bottom")),
-    )
-    for kind, axis, extent, tail, names in kinds:
-        sides = [_side(instance.bbox, axis, extent) for instance in instances]
+_PLACES: tuple[tuple[Kind, str, tuple[str, str]], ...] = (
+    ("side", "on the {} side of the image", ("left", "right")),
+    ("half", "in the {} half of the image", ("top", "bottom")),
+)
+"""Across (axis 0) and down (axis 1)."""
+
+
+def _places(
+    name: str, word: str, instances: Sequence[Instance], extent: tuple[float, float]
+) -> Iterator[tuple[Description, bool]]:
+    for axis, (kind, tail, names) in enumerate(_PLACES):
+        sides = [_side(instance.bbox, axis, extent[axis]) for instance in instances]
         for index, value in enumerate(names):
             true = index in sides
             if true or all(side == 1 - index for side in sides):
-                yield Description(name, kind, kind, value, f"{article(name)} {name}", tail.format(value)), true
+                yield Description(name, kind, kind, value, f"{article(word)} {word}", tail.format(value)), true
 
 
-def _side(box: tuple[float, float, float, float] | None, axis: int, extent: int) -> int | None:
+def _side(box: tuple[float, float, float, float] | None, axis: int, extent: float) -> int | None:
     """0 or 1 where a box lies clearly on the first or second side: wholly but for the margin, its centre beyond it; else None."""
     assert box is not None
     low, high = box[axis] / extent, (box[axis] + box[axis + 2]) / extent
@@ -123,7 +140,7 @@ def _side(box: tuple[float, float, float, float] | None, axis: int, extent: int)
     return None
 
 
-def _relations(single: Mapping[str, Instance]) -> Iterator[tuple[Description, bool]]:
+def _relations(single: Mapping[str, Instance], words: Mapping[str, str]) -> Iterator[tuple[Description, bool]]:
     """Left and right of another object, where either occurs once and the boxes don't overlap sideways."""
     for name, instance in single.items():
         for other, reference in single.items():
@@ -139,9 +156,47 @@ def _relations(single: Mapping[str, Instance]) -> Iterator[tuple[Description, bo
             else:
                 continue
             for value in ("left", "right"):
-                claim = f"{article(name)} {name} to the {value} of the {other}"
+                claim = f"{article(words[name])} {words[name]} to the {value} of the {words[other]}"
                 yield Description(name, "relation", f"beside {other}", value, claim), value == actual
 
 
 def _usable(box: tuple[float, float, float, float] | None) -> bool:
     return box is not None and box[2] > 0 and box[3] > 0
+
+
+class GivenLine(msgspec.Struct, frozen=True):
+    """One line of a user's description file: noun phrases with their article ("a red car") that are true or false of all
+    instances of `object` in `image`."""
+
+    image: str
+    object: str
+    true: tuple[str, ...] = ()
+    false: tuple[str, ...] = ()
+
+
+def read_given(path: Path) -> tuple[dict[str, Descriptions], tuple[str, ...]]:
+    """A user's descriptions by image file name; and, in words, the lines that are none.
+
+    Raises HopeBenchError where the file is missing or holds no such line.
+    """
+    if not path.is_file():
+        raise HopeBenchError(f"The description file {path} does not exist.")
+    found: dict[str, list[tuple[Description, bool]]] = {}
+    problems: list[str] = []
+    for number, raw in enumerate(path.read_bytes().splitlines(), 1):
+        if not raw.strip():
+            continue
+        try:
+            line = msgspec.json.decode(raw, type=GivenLine)
+        except msgspec.DecodeError as error:
+            problems.append(f"{path.name}, line {number} left out: {error}")
+            continue
+        for true, claims in ((True, line.true), (False, line.false)):
+            for claim in claims:
+                found.setdefault(line.image, []).append((Description(line.object, "given", "given", claim, claim), true))
+    if not found:
+        raise HopeBenchError(f'{path} holds no line {{"image": ..., "object": ..., "true": [...], "false": [...]}}.')
+    return {
+        image: Descriptions(tuple(one for one, true in rows if true), tuple(one for one, true in rows if not true))
+        for image, rows in found.items()
+    }, tuple(problems)

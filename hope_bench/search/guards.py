@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
+from itertools import combinations
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -12,42 +14,50 @@ from numpy.typing import NDArray
 
 from hope_bench.errors import HopeBenchError, did_you_mean
 from hope_bench.records import Annotations, Category
+from hope_bench.validation import Strict, read_toml
 from hope_bench.wording import plural
 
-Removed = Mapping[int, frozenset[int]]
-"""What a guard removes: category indices by image index."""
+Removed = NDArray[np.bool_]
+"""What a guard removes: [N, C], sampled images by categories."""
 
 
 def verified(annotations: Annotations, images: Sequence[int]) -> Removed:
     """Where the data verifies absences (OpenImages' image labels, LVIS' `neg_category_ids`), all that isn't verified; always
     the categories whose instances are only partly annotated."""
-    vocabulary = frozenset(range(len(annotations.categories)))
-    removed = {}
-    for image in images:
-        doubtful = annotations.not_exhaustive.get(image, frozenset())
+    removed = np.full((len(images), len(annotations.categories)), annotations.verified_absent is not None)
+    for row, image in enumerate(images):
         if annotations.verified_absent is not None:
-            doubtful |= vocabulary - annotations.verified_absent.get(image, frozenset())
-        removed[image] = doubtful
+            removed[row, list(annotations.verified_absent.get(image, ()))] = False
+        removed[row, list(annotations.not_exhaustive.get(image, ()))] = True
     return removed
 
 
 def ontology(
-    annotations: Annotations,
-    images: Sequence[int],
-    also_related: Sequence[tuple[str, str]] = (),
+    categories: Sequence[Category],
+    present: NDArray[np.bool_],
+    also_related: Iterable[tuple[str, str]] = (),
     similarity: NDArray[np.floating] | None = None,
-    most_similar: float = 1.0,
+    same_name: float = 1.0,
 ) -> Removed:
-    """Synonyms, ancestors and descendants of a present category, pairs of a user's table, and names that CLIP hardly tells apart.
+    """Synonyms, ancestors and descendants of a present category, pairs of a user's table, names CLIP hardly tells apart.
 
-    `similarity` [C, C] holds cosines of the names' text embeddings; pairs at or above `most_similar` are related.
+    `present` is [N, C]; `similarity` [C, C] holds cosines of the names' text embeddings (`centred_similarity`): pairs at or above
+    `same_name` are related.
     """
-    related = relatives(annotations.categories, also_related)
+    related = np.zeros((len(categories), len(categories)), dtype=np.bool_)
+    for place, others in enumerate(relatives(categories, also_related)):
+        related[place, list(others)] = True
     if similarity is not None:
-        for one, other in zip(*np.nonzero(similarity >= most_similar), strict=True):
-            related[int(one)].add(int(other))
-    index = {category.name: place for place, category in enumerate(annotations.categories)}
-    return {image: frozenset(other for name in annotations.present(image) for other in related[index[name]]) for image in images}
+        related |= similarity >= same_name
+    np.fill_diagonal(related, False)
+    return np.asarray(present.astype(np.float32) @ related.astype(np.float32) > 0)
+
+
+def centred_similarity(texts: NDArray[np.float32]) -> NDArray[np.floating]:
+    """Cosines [C, C] of text embeddings [C, D] less their mean: all names share most of a prompt's direction, whatever they name."""
+    centred = texts - texts.mean(axis=0)
+    centred = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
+    return np.asarray(centred @ centred.T)
 
 
 def relatives(categories: Sequence[Category], also_related: Iterable[tuple[str, str]] = ()) -> list[set[int]]:
@@ -94,18 +104,20 @@ def _ancestors(categories: Sequence[Category], index: Mapping[str, int], place: 
 
 def captions(annotations: Annotations, images: Sequence[int]) -> Removed:
     """Categories whose name or synonym, singular or plural, occurs as words in one of the image's captions."""
-    patterns = [_mention(category) for category in annotations.categories]
-    removed = {}
-    for image in images:
-        text = " \n ".join(_plain(caption) for caption in annotations.captions.get(image, ()))
-        removed[image] = frozenset(place for place, pattern in enumerate(patterns) if text and pattern.search(text))
+    column_of: dict[str, set[int]] = {}
+    for column, category in enumerate(annotations.categories):
+        for name in {_plain(name) for name in (category.name, category.in_words, *category.synonyms)} - {""}:
+            for form in (name, plural(name)):
+                column_of.setdefault(form, set()).add(column)
+    longest = max((len(form.split()) for form in column_of), default=0)
+    removed = np.zeros((len(images), len(annotations.categories)), dtype=np.bool_)
+    for row, image in enumerate(images):
+        for caption in annotations.captions.get(image, ()):
+            words = _plain(re.sub(r"[^\w\s]", " ", caption.replace("'s ", " "))).split()
+            for length in range(1, longest + 1):
+                for start in range(len(words) - length + 1):
+                    removed[row, list(column_of.get(" ".join(words[start : start + length]), ()))] = True
     return removed
-
-
-def _mention(category: Category) -> re.Pattern[str]:
-    names = {_plain(name) for name in (category.name, category.in_words, *category.synonyms)}
-    words = sorted({form for name in names if name for form in (name, plural(name))}, key=lambda word: (-len(word), word))
-    return re.compile(r"(?<!\w)(?:" + "|".join(re.escape(word) for word in words) + r")(?!\w)")
 
 
 def _plain(text: str) -> str:
@@ -113,37 +125,60 @@ def _plain(text: str) -> str:
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """One line of a review: what a person saw of one claim."""
+    """One line of a review: what a person saw of one claim. `object` is the category, `description` what was claimed of it."""
 
     image: str
     object: str
-    decision: str
+    decision: Literal["absent", "present", "unsure"]
+    description: str | None = None
     reviewer: str = ""
 
 
-def reviewed(annotations: Annotations, images: Sequence[int], decisions: Path) -> tuple[Removed, tuple[str, ...]]:
-    """Claims that a reviewer found present or was unsure of; and, in words, the lines that are no decision.
+def read_decisions(path: Path) -> tuple[list[Decision], tuple[str, ...]]:
+    """A review file's decisions; and, in words, the lines that are none.
 
     Raises HopeBenchError where the file is missing or holds no decision.
     """
-    if not decisions.is_file():
-        raise HopeBenchError(f"The review file {decisions} does not exist.")
-    index = {category.name: place for place, category in enumerate(annotations.categories)}
-    image_of = {annotations.images[image].file_name: image for image in images}
-    removed: dict[int, set[int]] = {}
+    if not path.is_file():
+        raise HopeBenchError(f"The review file {path} does not exist.")
+    decisions: list[Decision] = []
     problems: list[str] = []
-    good = 0
-    for number, line in enumerate(decisions.read_bytes().splitlines(), 1):
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
         if not line.strip():
             continue
         try:
-            decision = msgspec.json.decode(line, type=Decision)
+            decisions.append(msgspec.json.decode(line, type=Decision))
         except msgspec.DecodeError as error:
-            problems.append(f"{decisions.name}, line {number} left out: {error}")
-            continue
-        good += 1
-        if decision.decision != "absent" and decision.image in image_of and decision.object in index:
-            removed.setdefault(image_of[decision.image], set()).add(index[decision.object])
-    if not good:
-        raise HopeBenchError(f'{decisions} holds no line {{"image", "object", "decision"}}.')
-    return {image: frozenset(names) for image, names in removed.items()}, tuple(problems)
+            problems.append(f"{path.name}, line {number} left out: {error}")
+    if not decisions:
+        raise HopeBenchError(f'{path} holds no line {{"image": ..., "object": ..., "decision": "absent"|"present"|"unsure"}}.')
+    return decisions, tuple(problems)
+
+
+def rejected(decisions: Iterable[Decision]) -> set[tuple[str, str, str | None]]:
+    """The claims (image file, object, description) that some reviewer found present, or was unsure of."""
+    return {(one.image, one.object, one.description) for one in decisions if one.decision != "absent"}
+
+
+def review(annotations: Annotations, images: Sequence[int], claims: Set[tuple[str, str, str | None]]) -> Removed:
+    """The rejected claims that a category is absent, as a mask."""
+    names = {category.name: column for column, category in enumerate(annotations.categories)}
+    rows = {annotations.images[image].file_name: row for row, image in enumerate(images)}
+    removed = np.zeros((len(images), len(names)), dtype=np.bool_)
+    for file, name, description in claims:
+        if description is None and file in rows and name in names:
+            removed[rows[file], names[name]] = True
+    return removed
+
+
+def read_table(path: Path) -> list[tuple[str, str]]:
+    """The pairs of a user's ontology table: TOML, `related = [["cup", "mug"], ...]`; a longer list relates all its names.
+
+    Raises HopeBenchError.
+    """
+    table = read_toml(path, _Table)
+    return [pair for names in table.related for pair in combinations(names, 2)]
+
+
+class _Table(Strict):
+    related: tuple[tuple[str, ...], ...]

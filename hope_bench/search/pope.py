@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 Objects = Sequence[str]
@@ -52,24 +52,28 @@ def statistics(sampled: Sequence[Objects]) -> Statistics:
     return Statistics(list(frequency), falling(frequency), {one: falling(others) for one, others in pairs.items()})
 
 
-def pope_negatives(rng: random.Random, sampled: Sequence[Objects], k: int) -> dict[str, list[list[str] | None]]:
+def pope_negatives(
+    rng: random.Random, sampled: Sequence[Objects], k: int, forbidden: Sequence[Set[str]] | None = None
+) -> dict[str, list[list[str] | None]]:
     """The k negatives of every sampled image, per strategy: `random`, `popular`, `adversarial`, drawn in this order from `rng`.
 
-    The i-th negative follows the i-th positive (the image's i-th object). A negative is never present in the image and never
-    repeats within it. An image that has fewer than k absent categories among those seen gets None, and costs no draw.
+    The i-th negative follows the i-th positive (the image's i-th object). A negative is never present in the image, never
+    `forbidden` there (what guards remove; nothing by POPE's definition) and never repeats within it. An image that has fewer than
+    k allowed categories among those seen gets None, and costs no draw.
     """
     counts = statistics(sampled)
+    barred = [set(objects) | set(more) for objects, more in zip(sampled, forbidden or [set()] * len(sampled), strict=True)]
 
     def candidates(strategy: str, positive: str) -> Sequence[str]:
         return {"random": (), "popular": counts.popular, "adversarial": counts.co_occurring[positive]}[strategy]
 
     negatives: dict[str, list[list[str] | None]] = {"random": [], "popular": [], "adversarial": []}
     for strategy in negatives:
-        for objects in sampled:
-            if len(counts.seen) - len(objects) < k:
+        for objects, out in zip(sampled, barred, strict=True):
+            if sum(name not in out for name in counts.seen) < k:
                 negatives[strategy].append(None)
                 continue
-            taken = set(objects)
+            taken = set(out)
             chosen: list[str] = []
             for positive in objects[:k]:
                 negative = next((name for name in candidates(strategy, positive) if name not in taken), None)

@@ -19,10 +19,18 @@ def make_instances_file(path: Path) -> None:
     """A file with COCO's keys and proportions: polygons of 10 to 40 points, 1 crowd region in 80."""
     rng = np.random.default_rng(0)
     images = [
-        {"license": 1, "file_name": f"COCO_train2014_{index:012}.jpg", "coco_url": f"http://coco.example/{index}.jpg",
-         "height": 480, "width": 640, "date_captured": "2013-11-14 11:18:45", "flickr_url": "http://farm.example/a.jpg", "id": index}
+        {
+            "license": 1,
+            "file_name": f"COCO_train2014_{index:012}.jpg",
+            "coco_url": f"http://coco.example/{index:012}.jpg",
+            "height": 480,
+            "width": 640,
+            "date_captured": "2013-11-14 11:18:45",
+            "flickr_url": f"http://flickr.example/{index:012}_z.jpg",
+            "id": index,
+        }
         for index in range(IMAGES)
-    ]  # fmt: skip
+    ]
     categories = [
         {"supercategory": f"group{index // 8}", "id": index + 1, "name": f"category {index}"} for index in range(CATEGORIES)
     ]

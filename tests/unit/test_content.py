@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hope_bench.search.content import content_probability, content_similarity, most_similar_images
-from hope_bench.search.selection import top_candidates
+from hope_bench.search.selection import top_columns
 
 WORDS = [f"word{number}" for number in range(9)]
 
@@ -30,7 +30,9 @@ def test_top_candidates_are_the_likeliest_absent_ones(seed: int, k: int) -> None
                 best = name
         assert best is not None
         expected.append(best)
-    assert top_candidates(scores, WORDS, set(WORDS) - present, k) == expected
+    allowed = np.array([[name not in present for name in WORDS]])
+    (columns,) = top_columns(scores[None], WORDS, allowed, k)
+    assert [WORDS[column] for column in columns] == expected
 
 
 def test_probability_is_the_softmax_of_scaled_cosines() -> None:

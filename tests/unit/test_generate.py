@@ -15,7 +15,7 @@ from hope_bench.annotations import read_annotations
 from hope_bench.benchmark import Benchmark, read_benchmark
 from hope_bench.errors import HopeBenchError
 from hope_bench.generate import generate
-from hope_bench.spec import BenchmarkSpec, ClipSpec, DatasetSpec
+from hope_bench.spec import BenchmarkSpec, ClipSpec, DatasetSpec, GuardsSpec
 from tests.clips import save_tiny_clip
 
 NAMES = ["apple", "bus", "cup", "dog", "egg", "fork", "gate", "hat", "owl", "pan"]
@@ -52,6 +52,7 @@ def spec_for(data: Path, encoder: str, **changes: object) -> BenchmarkSpec:
         k=3,
         dataset=DatasetSpec(annotations=str(data / "instances.json"), images=str(data / "images")),
         clip=ClipSpec(model=encoder),
+        guards=GuardsSpec(ontology=False),  # a random CLIP finds all names alike
     ).model_copy(update=changes)
 
 
@@ -77,7 +78,7 @@ def check_invariants(benchmark: Benchmark, present: dict[str, tuple[str, ...]], 
 def test_splits_share_images_and_yes_questions_and_never_claim_a_present_object(data: Path, clip: str, tmp_path: Path) -> None:
     manifest = generate(spec_for(data, clip), tmp_path / "out", tmp_path / "cache")
     benchmark = read_benchmark(tmp_path / "out")
-    assert list(benchmark.splits) == ["random", "popular", "adversarial", "content", "control-content"]
+    assert list(benchmark.splits) == ["random", "popular", "adversarial", "adversarial-guarded", "content", "control-content"]
     annotations = read_annotations(data / "instances.json")
     present = {image.file_name: annotations.present(index) for index, image in enumerate(annotations.images)}
     check_invariants(benchmark, present, 3)

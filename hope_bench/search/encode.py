@@ -1,0 +1,157 @@
+"""What a benchmark needs of one CLIP encoder: its images, their tiles, the vocabulary and the categories' prototypes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hope_bench.benchmark import ClipInfo
+from hope_bench.images import hash_images
+from hope_bench.progress import progress_bar
+from hope_bench.records import Annotations
+from hope_bench.search.inputs import Embeddings, Encoded
+from hope_bench.search.risk import TILES
+from hope_bench.spec import BenchmarkSpec, ClipSpec
+
+if TYPE_CHECKING:
+    from hope_bench.clip.embed import View
+    from hope_bench.clip.encoder import ClipEncoder
+
+_SMALLEST_CROP = 1e-3
+"""Object crops below this share of the picture's area show too little to make a prototype of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """The sampled images' files: their indices in the annotations and, in the same order, their SHA-256, in `folder`."""
+
+    folder: Path
+    images: tuple[int, ...]
+    sha256: tuple[str, ...]
+
+
+class EncoderSession:
+    """One loaded encoder with its store of embeddings, kept open while a benchmark is generated."""
+
+    def __init__(self, clip: ClipSpec, cache: Path) -> None:
+        """Load the encoder and open its store under `cache`. Raises HopeBenchError."""
+        from hope_bench.clip.encoder import load_encoder
+        from hope_bench.clip.store import EmbeddingStore
+
+        self._clip = clip
+        self._encoder: ClipEncoder = load_encoder(clip.model)
+        self._store = EmbeddingStore(cache, self._encoder.sha256)
+
+    @property
+    def info(self) -> ClipInfo:
+        """The encoder as a manifest names it."""
+        return ClipInfo(model=self._encoder.name, sha256=self._encoder.sha256, templates=self._clip.templates)
+
+    def close(self) -> None:
+        """Close the store."""
+        self._store.close()
+
+    def unreadable(self, pictures: Pictures, annotations: Annotations) -> dict[str, str]:
+        """Embed every whole picture (kept for `encode`); the reasons of those that can't be decoded, by file name."""
+        from hope_bench.clip.embed import View
+
+        _, failed = self._embed(self._paths(pictures, annotations), [View(one) for one in pictures.sha256], "images")
+        return {
+            annotations.images[image].file_name: failed[sha256]
+            for image, sha256 in zip(pictures.images, pictures.sha256, strict=True)
+            if sha256 in failed
+        }
+
+    def encode(
+        self, pictures: Pictures, annotations: Annotations, spec: BenchmarkSpec, *, tiles: bool, prototypes: bool
+    ) -> Encoded:
+        """The embeddings of readable pictures and of the vocabulary; `tiles` and `prototypes` only where they are used."""
+        from hope_bench.clip.embed import View
+
+        paths = self._paths(pictures, annotations)
+        boxes = [View(sha256, box) for sha256 in pictures.sha256 for box in TILES] if tiles else []
+        vectors, _ = self._embed(paths, [*(View(sha256) for sha256 in pictures.sha256), *boxes], "images and tiles")
+        words = [category.in_words for category in annotations.categories]
+        categories = self._encoder.encode_categories(words, self._clip.templates)
+        return Encoded(
+            images=np.stack([vectors[View(sha256)] for sha256 in pictures.sha256]),
+            categories=categories,
+            prototypes=self._prototypes(pictures.folder, annotations, spec, categories) if prototypes else categories,
+            logit_scale=self._encoder.logit_scale,
+            encode_captions=lambda captions: self._encoder.encode_captions(captions, self._clip.templates),
+            tiles=np.stack([vectors[view] for view in boxes]).reshape(len(pictures.sha256), len(TILES), -1) if tiles else None,
+        )
+
+    def _prototypes(self, folder: Path, annotations: Annotations, spec: BenchmarkSpec, texts: Embeddings) -> Embeddings:
+        """The unit mean embedding of each category's object crops; its text embedding where no crop can be had."""
+        from hope_bench.clip.embed import View
+
+        if spec.category.prototype == "text" or annotations.boxes is None:
+            return texts
+        chosen = crop_rows(annotations, spec.category.crops, spec.seed)
+        rows = np.array(sorted(row for rows in chosen for row in rows), dtype=np.int64)
+        images = np.searchsorted(annotations.starts, rows, side="right") - 1
+        paths = {int(image): folder / annotations.images[image].file_name for image in np.unique(images)}
+        hashes = dict(zip(paths, hash_images(list(paths.values())), strict=True))
+        view_of: dict[int, View] = {}
+        for row, image in zip(rows.tolist(), images.tolist(), strict=True):
+            sha256, box = hashes[image], share_box(annotations, image, row)
+            if isinstance(sha256, str) and box is not None:
+                view_of[row] = View(sha256, box)
+        path_of = {sha256: paths[image] for image, sha256 in hashes.items() if isinstance(sha256, str)}
+        vectors, _ = self._embed(path_of, list(view_of.values()), "object crops")
+        made = texts.copy()
+        for column, own in enumerate(chosen):
+            found = [vectors[view_of[row]] for row in own if row in view_of and view_of[row] in vectors]
+            if found:
+                mean = np.mean(found, axis=0)
+                made[column] = mean / np.linalg.norm(mean)
+        return made
+
+    def _paths(self, pictures: Pictures, annotations: Annotations) -> dict[str, Path]:
+        return {
+            sha256: pictures.folder / annotations.images[image].file_name
+            for image, sha256 in zip(pictures.images, pictures.sha256, strict=True)
+        }
+
+    def _embed(
+        self, path_of: Mapping[str, Path], views: Sequence[View], what: str
+    ) -> tuple[dict[View, Embeddings], dict[str, str]]:
+        from hope_bench.clip.embed import embed_views
+
+        with progress_bar(f"Embedding {what} with {self._encoder.name}", len(views)) as advance:
+            return embed_views(self._encoder, dict(path_of), views, self._store, self._clip.batch_size, advance)
+
+
+def crop_rows(annotations: Annotations, most: int, seed: int) -> list[list[int]]:
+    """For each category at most `most` instance rows, drawn with the seed among those with a usable box and no crowd."""
+    assert annotations.boxes is not None
+    usable = ~annotations.crowd & (annotations.boxes[:, 2] > 0) & (annotations.boxes[:, 3] > 0)
+    rng = np.random.default_rng(seed)
+    by_category = np.argsort(annotations.category_of, kind="stable")
+    by_category = by_category[usable[by_category]]
+    edges = np.searchsorted(annotations.category_of[by_category], np.arange(len(annotations.categories) + 1))
+    chosen = []
+    for first, last in pairwise(edges):
+        rows = by_category[first:last]
+        drawn = rng.choice(rows, size=most, replace=False) if len(rows) > most else rows
+        chosen.append(sorted(drawn.tolist()))
+    return chosen
+
+
+def share_box(annotations: Annotations, image: int, row: int) -> tuple[float, float, float, float] | None:
+    """An instance's box as (left, top, right, bottom) shares of the picture; None where that can't be told, or it is tiny."""
+    extent = annotations.extent(image)
+    if annotations.boxes is None or extent is None:
+        return None
+    x, y, width, height = (float(value) for value in annotations.boxes[row])
+    left, top = max(0.0, x / extent[0]), max(0.0, y / extent[1])
+    right, bottom = min(1.0, (x + width) / extent[0]), min(1.0, (y + height) / extent[1])
+    if right <= left or bottom <= top or (right - left) * (bottom - top) < _SMALLEST_CROP:
+        return None
+    return left, top, right, bottom

@@ -1,0 +1,92 @@
+"""HOPE's description search: of what is known to be false of a present object, what CLIP finds likeliest in the image."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+
+from hope_bench.search.description import Description, Descriptions, attribute_values, describe
+from hope_bench.search.inputs import SearchInputs
+from hope_bench.search.selection import Distractor
+
+
+class FalseDescriptions:
+    """The descriptions of every sampled image, ranked by any encoder. Made on first use, since few benchmarks need them."""
+
+    def __init__(
+        self,
+        inputs: SearchInputs,
+        given: Mapping[str, Descriptions] | None = None,
+        rejected: Collection[tuple[str, str, str | None]] = (),
+    ) -> None:
+        """`given` are a user's own descriptions by image file name, `rejected` the claims (image file, object, description) that
+        reviewers don't stand by."""
+        self._inputs = inputs
+        self._given = given or {}
+        self._rejected = rejected
+        self._found: list[Descriptions] | None = None
+        self._scores: dict[str, list[dict[Description, float]]] = {}
+
+    def best(self, row: int, encoder: str, k: int) -> list[Distractor]:
+        """The k likeliest false descriptions of one sampled image: first the best of each object, then the other ones.
+
+        Ties go by caption. Each comes with the true description of the same object that excludes it, or else CLIP's favourite.
+        """
+        scores = self._scored(encoder)[row]
+        descriptions = self._all()[row]
+        ranked = sorted(descriptions.false, key=lambda one: (-scores[one], one.caption))
+        first: dict[str, Description] = {}
+        for one in ranked:
+            first.setdefault(one.object, one)
+        ordered = [one for one in ranked if first[one.object] is one] + [one for one in ranked if first[one.object] is not one]
+        return [
+            Distractor(one.object, round(scores[one], 4), one, self._twin(one, descriptions.true, scores)) for one in ordered[:k]
+        ]
+
+    def _twin(self, false: Description, true: Sequence[Description], scores: Mapping[Description, float]) -> Description | None:
+        """A true description of the same object, of the same group if possible, else of the same kind, else any."""
+        own = [one for one in true if one.object == false.object]
+        return min(
+            own,
+            key=lambda one: (
+                (one.kind, one.group) != (false.kind, false.group),
+                one.kind != false.kind,
+                -scores[one],
+                one.caption,
+            ),
+            default=None,
+        )
+
+    def _all(self) -> list[Descriptions]:
+        if self._found is None:
+            annotations, sources = self._inputs.annotations, self._inputs.spec.descriptions.sources
+            values = attribute_values(annotations)
+            self._found = [
+                self._of(file, describe(annotations, image, values, sources))
+                for image, file in zip(self._inputs.images, self._inputs.files, strict=True)
+            ]
+        return self._found
+
+    def _of(self, file: str, known: Descriptions) -> Descriptions:
+        given = self._given.get(file, Descriptions((), ()))
+        false = [one for one in (*known.false, *given.false) if (file, one.object, one.caption) not in self._rejected]
+        return Descriptions((*known.true, *given.true), tuple(dict.fromkeys(false)))
+
+    def _scored(self, encoder: str) -> list[dict[Description, float]]:
+        """Each image's descriptions with the cosine of their caption and the image; every caption is embedded once."""
+        if encoder not in self._scores:
+            encoded = self._inputs.encoded[encoder]
+            found = self._all()
+            captions = {one.caption: 0 for each in found for one in (*each.true, *each.false)}
+            place = {caption: index for index, caption in enumerate(captions)}
+            vectors = encoded.encode_captions(list(place)) if place else np.zeros((0, encoded.images.shape[1]), np.float32)
+            self._scores[encoder] = [
+                self._cosines(encoded.images[row] @ vectors.T if place else vectors, place, each)
+                for row, each in enumerate(found)
+            ]
+        return self._scores[encoder]
+
+    @staticmethod
+    def _cosines(cosine: np.ndarray, place: Mapping[str, int], each: Descriptions) -> dict[Description, float]:
+        return {one: float(cosine[place[one.caption]]) for one in (*each.true, *each.false)}

@@ -1,0 +1,81 @@
+"""From distractors to a split's questions, and to the twins of its false descriptions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from hope_bench.records import Question
+from hope_bench.search.guarding import Guarded
+from hope_bench.search.inputs import SearchInputs
+from hope_bench.search.selection import Distractor
+from hope_bench.wording import existence_question
+
+
+def split_questions(
+    split: str, images: Sequence[int], distractors: Mapping[int, Sequence[Distractor]], inputs: SearchInputs, guarded: Guarded
+) -> list[Question]:
+    """A split: per image the first k present objects, each followed by one distractor; ids count from 1.
+
+    `images` are indices in the annotations, all of them keys of `distractors`. Distractors of absent categories carry the risk
+    and evidence that a calibrated guard estimated.
+    """
+    wording, k = inputs.spec.wording, inputs.spec.k
+    words = {category.name: category.in_words for category in inputs.annotations.categories}
+    column = {name: place for place, name in enumerate(inputs.names)}
+    row_of = {image: row for row, image in enumerate(inputs.images)}
+    made: list[Question] = []
+    for image in images:
+        file = inputs.annotations.images[image].file_name
+        for positive, negative in zip(inputs.annotations.present(image)[:k], distractors[image], strict=True):
+            made.append(Question(len(made) + 1, file, existence_question(words[positive], wording), "yes", split, positive))
+            if negative.description is None:
+                text, described = existence_question(words[negative.name], wording), None
+                risk, evidence = guarded.facts(row_of[image], column[negative.name])
+            else:
+                text, described, risk, evidence = negative.description.question, negative.description, None, None
+            made.append(
+                Question(
+                    len(made) + 1,
+                    file,
+                    text,
+                    "no",
+                    split,
+                    negative.name,
+                    negative.score,
+                    description=None if described is None else described.caption,
+                    description_kind=None if described is None else described.kind,
+                    risk=risk,
+                    evidence=evidence,
+                )
+            )
+    return made
+
+
+def twin_questions(
+    split: str,
+    images: Sequence[int],
+    distractors: Mapping[int, Sequence[Distractor]],
+    questions: Sequence[Question],
+) -> list[Question]:
+    """The true twin of every false description of a split that has one; `twin_of` is the false one's id in that split."""
+    negatives = iter([question for question in questions if question.label == "no"])
+    made: list[Question] = []
+    for image in images:
+        for distractor in distractors[image]:
+            false = next(negatives)
+            if distractor.twin is not None:
+                twin = distractor.twin
+                made.append(
+                    Question(
+                        len(made) + 1,
+                        false.image,
+                        twin.question,
+                        "yes",
+                        f"{split}-twins",
+                        twin.object,
+                        description=twin.caption,
+                        description_kind=twin.kind,
+                        twin_of=false.question_id,
+                    )
+                )
+    return made

@@ -1,0 +1,151 @@
+"""The review page in a real browser: clicks and keys decide, undo takes back, a reload resumes, nothing leaves this machine."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hope_bench.annotations import read_annotations
+from hope_bench.benchmark import read_benchmark
+from hope_bench.review.claims import review_queue
+from hope_bench.review.decisions import DecisionsFile
+from hope_bench.review.picture import Pictures, known_present
+from hope_bench.review.session import Session
+from tests.small_benchmark import write_small
+
+pytest.importorskip("gradio", reason="the review page needs gradio: pip install -e '.[review]'")
+from playwright.sync_api import Page, expect, sync_playwright
+
+from hope_bench.review.page import serve
+
+pytestmark = pytest.mark.browser
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_ARGUMENTS = ("--no-sandbox", "--disable-background-networking", "--disable-component-update", "--no-first-run")
+_CONNECTIONS: list[str] = []
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    found = next(filter(None, map(shutil.which, _NAMES)), None)
+    if found is None:
+        pytest.skip("no Chromium on this machine")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=list(_ARGUMENTS))
+        yield browser.new_page(viewport={"width": 1300, "height": 800})
+        browser.close()
+
+
+@pytest.fixture
+def review(tmp_path: Path) -> Callable[[], tuple[str, Path]]:
+    """Serves the small benchmark's claims; returns the page's address and the decisions file. Again: a restart on the same file."""
+    small = write_small(tmp_path / "small")
+    benchmark = read_benchmark(small.folder)
+    pictures = Pictures(small.images, known_present(benchmark, read_annotations(small.annotations)))
+    path = tmp_path / "alice.jsonl"
+
+    def start() -> tuple[str, Path]:
+        address: list[str] = []
+        session = Session(review_queue(benchmark.splits), DecisionsFile(path), "alice")
+        threading.Thread(target=serve, args=(session, pictures, 0, address.append), daemon=True).start()
+        while not address:
+            time.sleep(0.02)
+        return address[0], path
+
+    return start
+
+
+def decisions(path: Path) -> list[tuple[str, str, str]]:
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [(row["image"], row["object"], row["decision"]) for row in rows]
+
+
+def at(page: Page, place: int, words: str) -> None:
+    """Wait until the page shows that claim, and for the moment in which a second press counts as an accident."""
+    expect(page.locator(f'#claim [data-place="{place}"]')).to_contain_text(words)
+    page.wait_for_timeout(250)
+
+
+def _audit(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "socket.connect" or event == "socket.getaddrinfo":
+        _CONNECTIONS.append(str(arguments[1] if event == "socket.connect" else arguments[0]))
+
+
+sys.addaudithook(_audit)
+
+
+def test_a_review_by_clicks_and_keys(page: Page, review: Callable[[], tuple[str, Path]]) -> None:
+    address, path = review()
+    requested: list[str] = []
+    _CONNECTIONS.clear()
+    page.on("request", lambda request: requested.append(request.url))
+    page.goto(address)
+    at(page, 0, "There is NO vase in this picture. True?")
+    expect(page.locator("#facts")).to_contain_text("best tile")
+    expect(page.locator("#undo")).to_be_disabled()
+    boxed = page.locator("#picture img").get_attribute("src")
+
+    page.keyboard.press("b")
+    expect(page.locator("#picture img")).not_to_have_attribute("src", str(boxed))
+    page.locator("#absent").click()
+    at(page, 1, "There is NO dog in this picture.")
+    page.keyboard.press("p")
+    at(page, 2, "There is NO bus")
+    page.keyboard.press("U")
+    at(page, 3, "There is NO red car in this picture.")
+    assert decisions(path) == [("a.jpg", "vase", "absent"), ("straße ü.jpg", "dog", "present"), ("b.png", "bus", "unsure")]
+    expect(page.locator("#progress")).to_contain_text("3 of 7 claims decided")
+
+    page.keyboard.press("z")
+    at(page, 2, "There is NO bus")
+    assert decisions(path) == [("a.jpg", "vase", "absent"), ("straße ü.jpg", "dog", "present")]
+    page.locator("#present").click()
+    at(page, 3, "red car")
+
+    page.reload()
+    at(page, 3, "red car")
+    page.keyboard.press("Control+a")
+    page.keyboard.press("x")
+    page.wait_for_timeout(400)
+    assert len(decisions(path)) == 3, "only the page's own keys decide"
+
+    for place, words in ((3, "red car"), (4, "bowl"), (5, "dog"), (6, "apple")):
+        at(page, place, words)
+        page.keyboard.press("a")
+    expect(page.locator("#claim")).to_contain_text("All claims are decided.")
+    expect(page.locator("#absent")).to_be_disabled()
+    last = json.loads(path.read_text(encoding="utf-8").splitlines()[-1])
+    assert last.pop("time").endswith("+00:00")
+    assert last == {
+        "image": "straße ü.jpg", "object": "apple", "decision": "absent", "reviewer": "alice", "label": "no",
+        "question": "Is there an apple in the image?",
+    }  # fmt: skip
+    assert {url.split("/")[2] for url in requested if url.startswith("http")} == {address.split("/")[2]}
+    assert not [target for target in _CONNECTIONS if "127.0.0.1" not in target and "localhost" not in target]
+
+
+def test_a_hasty_second_press_decides_nothing_and_a_restart_resumes(page: Page, review: Callable[[], tuple[str, Path]]) -> None:
+    address, path = review()
+    page.goto(address)
+    at(page, 0, "vase")
+    page.evaluate("() => { for (const id of ['absent', 'present', 'absent']) document.getElementById(id).click(); }")
+    at(page, 1, "dog")
+    assert decisions(path) == [("a.jpg", "vase", "absent")]
+    address, _ = review()
+    page.goto(address)
+    at(page, 1, "dog")
+
+
+def test_another_sites_name_does_not_lead_to_the_page(page: Page, review: Callable[[], tuple[str, Path]]) -> None:
+    address, _ = review()
+    response = page.request.get(address, headers={"Host": "evil.example"})
+    assert response.status == 400
+    policy = page.request.get(address).headers["content-security-policy"]
+    assert policy.startswith("default-src 'self'")

@@ -1,0 +1,73 @@
+"""Metrics against confusion tables computed by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from hope_bench.result import VerdictCounts
+from hope_bench.scoring.metrics import METRICS, VERDICTS, compute, count_table, point_metrics, verdict_counts
+
+
+def metrics(on_yes: list[int], on_no: list[int]) -> dict[str, float | None]:
+    return point_metrics(np.array([on_yes, on_no]))
+
+
+def test_every_verdict_at_once() -> None:
+    # Present: 6 yes, 2 no, 1 unparsed, 1 error (10 asked), 3 unasked. Absent: 3 yes, 4 no, 2 unparsed, 1 error (10), 5 unasked.
+    found = metrics([6, 2, 1, 1, 3], [3, 4, 2, 1, 5])
+    expected = {
+        "accuracy": (6 + 4) / 20,
+        "balanced_accuracy": (0.6 + 0.4) / 2,
+        "precision": 6 / 9,  # unparsed and error on an absent object are no false positives
+        "recall": 6 / 10,  # but misses on a present one
+        "f1": 12 / (12 + 3 + 4),
+        "specificity": 4 / 10,  # and wrong on an absent one
+        "hallucination_rate": 3 / 10,
+        "yes_ratio": 9 / 20,
+    }
+    assert found == {name: pytest.approx(value, abs=1e-6) for name, value in expected.items()}
+    assert list(found) == list(METRICS)
+
+
+@pytest.mark.parametrize(
+    ("on_yes", "on_no", "expected"),
+    [
+        # always yes: no drop in precision can show it, its hallucination rate does
+        ([5, 0, 0, 0, 0], [5, 0, 0, 0, 0], (0.5, 0.5, 0.5, 1, 2 / 3, 0, 1, 1)),
+        # always no: precision is undefined, F1 is 0
+        ([0, 5, 0, 0, 0], [0, 5, 0, 0, 0], (0.5, 0.5, None, 0, 0, 1, 0, 0)),
+        # all errors: wrong everywhere, but not a single hallucination
+        ([0, 0, 0, 5, 0], [0, 0, 0, 5, 0], (0, 0, None, 0, 0, 0, 0, 0)),
+        ([0, 0, 5, 0, 0], [0, 0, 5, 0, 0], (0, 0, None, 0, 0, 0, 0, 0)),
+        # nothing asked: nothing defined
+        ([0, 0, 0, 0, 5], [0, 0, 0, 0, 5], (None,) * 8),
+        # no questions about absent objects
+        ([3, 1, 0, 0, 0], [0, 0, 0, 0, 9], (0.75, None, 1, 0.75, 6 / 7, None, None, 0.75)),
+        # no questions about present objects
+        ([0, 0, 0, 0, 9], [1, 3, 0, 0, 0], (0.75, None, 0, None, None, 0.75, 0.25, 0.25)),
+    ],
+)
+def test_corners(on_yes: list[int], on_no: list[int], expected: tuple[float | None, ...]) -> None:
+    assert list(metrics(on_yes, on_no).values()) == [None if v is None else pytest.approx(v, abs=1e-6) for v in expected]
+
+
+def test_many_tables_at_once_are_each_table_alone() -> None:
+    tables = np.random.default_rng(0).integers(0, 4, size=(3, 50, 2, len(VERDICTS)))
+    together = compute(tables)
+    for index in np.ndindex(3, 50):
+        for name, value in point_metrics(tables[index]).items():
+            found = together[name][index]
+            assert math.isnan(found) if value is None else found == pytest.approx(value, abs=1e-6)
+
+
+def test_packed_letters_are_counted_by_image() -> None:
+    table = count_table("ynynyn", "yyu-en", (2, 0, 4))
+    assert table.shape == (3, 2, 5)
+    assert table[0].tolist() == [[1, 0, 0, 0, 0], [1, 0, 0, 0, 0]]
+    assert table[1].sum() == 0
+    assert verdict_counts(table[2][0]) == VerdictCounts(unparsed=1, error=1)
+    assert verdict_counts(table[2][1]) == VerdictCounts(unasked=1, no=1)
+    assert count_table("", "", ()).shape == (0, 2, 5)

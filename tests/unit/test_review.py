@@ -1,0 +1,249 @@
+"""The review without its page: what is asked in which order, the decisions file, agreement, label noise, the commands."""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from hope_bench.annotations import read_annotations
+from hope_bench.benchmark import read_benchmark
+from hope_bench.errors import HopeBenchError
+from hope_bench.records import Question
+from hope_bench.review.agreement import agreement, merge
+from hope_bench.review.claims import Claim, draw_samples, review_queue, sample_queue, statement, unique_claims
+from hope_bench.review.decisions import VERDICTS, DecisionsFile, Reviewed, by_claim, decide, read_decisions
+from hope_bench.review.noise import Share, label_noise
+from hope_bench.review.picture import Box, Pictures, draw_boxes, known_present
+from hope_bench.review.session import Session
+from hope_bench.search.guards import Decision
+from hope_bench.search.guards import read_decisions as read_for_generation
+from tests.cli import hope_bench, refused
+from tests.small_benchmark import IMAGES, Small, no, questions, write_small
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Small:
+    return write_small(tmp_path / "small")
+
+
+def claim(image: str = "a.jpg", name: str = "vase", text: str = "Is there a vase in the image?") -> Claim:
+    return Claim(image, name, None, text, "no", ("random",))
+
+
+def line(name: str, verdict: str, reviewer: str = "", image: str = "a.jpg") -> Reviewed:
+    return Reviewed(image=image, object=name, decision=verdict, reviewer=reviewer)  # type: ignore[arg-type]
+
+
+def test_a_claim_is_asked_once_with_its_highest_risk_and_score() -> None:
+    vase = next(one for one in unique_claims(questions()) if one.object == "vase")
+    assert vase.splits == ("random", "content")
+    assert (vase.risk, vase.score) == (0.45, 0.31)
+    assert vase.evidence == {"whole image": 0.21, "best tile": 0.27}
+
+
+def test_the_likeliest_wrong_claims_come_first_and_only_absences_are_asked() -> None:
+    queue = review_queue(questions())
+    shown = [(one.object, one.description) for one in queue]
+    assert shown == [
+        ("vase", None), ("dog", None), ("bus", None), ("car", "a red car"), ("bowl", None), ("dog", None), ("apple", None),
+    ]  # fmt: skip
+    backwards = review_queue(dict(reversed(questions().items())))
+    assert [one.key for one in backwards] == [one.key for one in queue], "the order of the splits doesn't matter"
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "expected"),
+    [
+        ("Is there a vase in the image?", "no", "There is NO vase in this picture."),
+        ("Is there an ox in the image?", "yes", "There IS an ox in this picture."),
+        ("Are there exactly two dogs in the image?", "no", "There are NOT exactly two dogs in this picture."),
+        ("Is there exactly one dog in the image?", "no", "There is NOT exactly one dog in this picture."),
+        ("Is there a cup on the left side of the image?", "no", "There is NO cup on the left side of this picture."),
+        ("Is the dog asleep?", "no", "The answer is NO to “Is the dog asleep?”"),
+    ],
+)
+def test_a_claim_in_words(text: str, label: str, expected: str) -> None:
+    assert str(statement(replace(claim(text=text), label=label))) == expected  # type: ignore[arg-type]
+
+
+def test_samples_are_seeded_uniform_and_shared_between_splits(small: Small) -> None:
+    rng = random.Random(3)
+    shared = [replace(one, label="yes") for one in (no(i, f"{i}.jpg", "cup", "random") for i in range(200))]
+    own = [no(200 + i, f"{i}.jpg", rng.choice(["dog", "bus"]), "content") for i in range(200)]
+    benchmark = read_benchmark(small.folder)
+    benchmark = type(benchmark)(benchmark.folder, benchmark.manifest, {"random": tuple(shared), "content": (*shared, *own)})
+    samples = draw_samples(benchmark, 50, 7)
+    assert samples == draw_samples(benchmark, 50, 7) != draw_samples(benchmark, 50, 8)
+    assert [len(sample) for sample in samples.values()] == [50, 50]
+    assert all(len({(one.image, one.text) for one in sample}) == 50 for sample in samples.values())
+    assert draw_samples(benchmark, 20, 7)["content"] == samples["content"][:20], "a beginning of a sample is a sample"
+    assert 10 < sum(one.label == "yes" for one in samples["content"]) < 40
+    together = sample_queue(samples, 7)
+    assert len(together) < 90, "the splits draw what they share together"
+    assert {one.key[0] for one in together} == {one.image for sample in samples.values() for one in sample}
+
+
+def test_twins_are_not_sampled_with_their_split_but_a_split_of_twins_is(small: Small) -> None:
+    benchmark = read_benchmark(small.folder)
+    assert all(one.twin_of is None for one in draw_samples(benchmark, 99, 0)["description"])
+    twins = tuple(one for one in benchmark.splits["description"] if one.twin_of is not None)
+    alone = type(benchmark)(benchmark.folder, benchmark.manifest, {"twins": twins})
+    assert draw_samples(alone, 99, 0)["twins"] == twins
+
+
+def test_decisions_are_appended_undone_replaced_and_read_by_generate(tmp_path: Path) -> None:
+    path = tmp_path / "review" / "alice.jsonl"
+    file = DecisionsFile(path)
+    file.add(decide(claim(), "absent", "alice"))
+    before = path.read_bytes()
+    file.add(decide(claim(name="dog"), "unsure", "alice"))
+    assert path.read_bytes().startswith(before)
+    file.add(decide(claim(), "present", "alice"))
+    assert [(one.object, one.decision) for one in read_decisions(path)] == [("dog", "unsure"), ("vase", "present")]
+    assert DecisionsFile(path).decisions == file.decisions
+    assert file.undo() is not None
+    assert [one.object for one in read_decisions(path)] == ["dog"]
+    assert file.undo() is not None
+    assert file.undo() is None
+    assert path.read_bytes() == b""
+    file.add(decide(claim(name="dog"), "unsure", "alice"))
+    found, problems = read_for_generation(path)
+    assert (found, problems) == ([Decision("a.jpg", "dog", "unsure", None, "alice")], ())
+
+
+def test_a_line_cut_off_by_a_crash_is_dropped_and_any_other_bad_line_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "alice.jsonl"
+    good = b'{"image":"a.jpg","object":"vase","decision":"absent"}\n'
+    path.write_bytes(good + b'{"image":"b.p')
+    file = DecisionsFile(path)
+    file.add(decide(claim(name="dog"), "absent", "alice"))
+    assert [one.object for one in read_decisions(path)] == ["vase", "dog"]
+    path.write_bytes(good + b'{"image":"b.png","object":"dog","decision":"maybe"}\n' + good)
+    with pytest.raises(HopeBenchError, match=r"alice.jsonl, line 2: not a decision"):
+        DecisionsFile(path)
+
+
+def test_a_session_goes_through_the_queue_and_leaves_other_decisions_alone(tmp_path: Path) -> None:
+    queue = review_queue(questions())
+    file = DecisionsFile(tmp_path / "a.jsonl")
+    file.add(line("zebra", "absent"))
+    session = Session(queue, file, "alice")
+    assert session.undo() is None
+    assert len(file.decisions) == 1
+    for place in range(3):
+        assert session.next() == place
+        session.decide(place, VERDICTS[place])
+    assert session.counts() == {"absent": 1, "present": 1, "unsure": 1}
+    assert session.undo() == 2
+    resumed = Session(queue, DecisionsFile(file.path), "alice")
+    assert resumed.next() == 2
+    for place in range(2, len(queue)):
+        resumed.decide(place, "absent")
+    assert resumed.next() is None
+
+
+def test_agreement_by_hand() -> None:
+    one = by_claim([line(str(i), verdict) for i, verdict in enumerate(["absent"] * 6 + ["present"] * 3 + ["unsure"])])
+    other = by_claim([line(str(i), verdict) for i, verdict in enumerate(["absent"] * 5 + ["present"] * 4 + ["absent"])])
+    found = agreement({"a": one, "b": other}, ("a", "b"))
+    # agreed: 5 absent, 3 present. Chance: (6 * 6 + 3 * 4 + 1 * 0) / 100 = 0.48; kappa = (0.8 - 0.48) / (1 - 0.48)
+    assert (found.common, found.agreed, found.share) == (10, 8, 0.8)
+    assert found.kappa == pytest.approx(0.32 / 0.52)
+
+
+def test_kappa_is_none_where_it_is_undefined() -> None:
+    same = by_claim([line("cup", "absent")])
+    assert agreement({"a": same, "b": same}, ("a", "b")).kappa is None
+    nothing = agreement({"a": same, "b": {}}, ("a", "b"))
+    assert (nothing.share, nothing.kappa) == (None, None)
+
+
+@given(st.dictionaries(st.sampled_from("abc"), st.dictionaries(st.integers(0, 9), st.sampled_from(VERDICTS)), min_size=2))
+def test_merging_keeps_every_claim_and_is_unsure_where_reviewers_differ(drawn: dict[str, dict[int, str]]) -> None:
+    reviews = {name: by_claim([line(str(i), said, name) for i, said in given.items()]) for name, given in drawn.items()}
+    merged = merge(reviews)
+    assert sorted(one.object for one in merged.decisions) == sorted({str(i) for given in drawn.values() for i in given})
+    for one in merged.decisions:
+        said = {given[int(one.object)] for given in drawn.values() if int(one.object) in given}
+        assert one.decision == (said.pop() if len(said) == 1 else "unsure")
+
+
+def test_label_noise_by_hand() -> None:
+    sample = [no(i, f"{i}.jpg", "cup", "content") for i in range(40)]
+    sample += [Question(100 + i, f"{i}.jpg", "Is there a dog in the image?", "yes", "content", "dog") for i in range(10)]
+    said = {("cup", i): "present" if i < 3 else "unsure" if i < 5 else "absent" for i in range(30)}
+    said |= {("dog", i): "absent" if i == 0 else "present" for i in range(10)}
+    decisions = by_claim([line(name, verdict, image=f"{i}.jpg") for (name, i), verdict in said.items()])
+    negative, positive = label_noise({"content": sample}, decisions)
+    assert (negative.label, negative.sampled, negative.reviewed, negative.wrong.count, negative.unsure.count) == ("no", 40, 30, 3, 2)
+    assert (positive.label, positive.wrong.count, positive.reviewed) == ("yes", 1, 10)
+    # Wilson by its formula: z = 1.959964, n = 30, p = 0.1
+    assert negative.wrong.interval == pytest.approx((0.034597, 0.256210), abs=1e-5)
+    assert Share(0, 0).value is None
+    assert Share(0, 0).interval is None
+
+
+def test_present_objects_come_with_boxes_from_annotations_and_without_from_questions(small: Small) -> None:
+    benchmark = read_benchmark(small.folder)
+    known = known_present(benchmark, read_annotations(small.annotations))
+    assert known[IMAGES[2]].names == ("ox",)
+    assert known[IMAGES[2]].boxes == (Box("ox", (0.125, 0.25, 0.5625, pytest.approx(100 / 120))),)  # type: ignore[arg-type]
+    assert known_present(benchmark, None)[IMAGES[1]].names == ("car",)
+    pictures = Pictures(small.images, known)
+    assert pictures.encoded(IMAGES[2], boxes=True) != pictures.encoded(IMAGES[2], boxes=False)
+
+
+def test_boxes_at_and_beyond_the_edge_are_drawn() -> None:
+    picture = Image.new("RGB", (300, 200))
+    draw_boxes(picture, [Box("a rather long name", (0.95, 0.0, 1.2, 1.1)), Box("dot", (1.0, 1.0, 1.0, 1.0))])
+    assert len(set(picture.get_flattened_data() if hasattr(picture, "get_flattened_data") else picture.getdata())) > 3
+
+
+def test_the_report_of_a_sample(small: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "alice.jsonl"
+    path.write_text("".join(json.dumps({"image": image, "object": name, "decision": verdict}) + "\n" for image, name, verdict in [
+        ("a.jpg", "vase", "present"), ("b.png", "bus", "absent"), ("a.jpg", "cup", "present"), ("x.jpg", "cup", "unsure"),
+    ]))  # fmt: skip
+    outcome = hope_bench(
+        capsys, "review", small.folder, "--report", "--sample", 50, "--decisions", path, "--split", "content", "--reviewer", "alice"
+    )
+    assert outcome.code == 0
+    assert "3 of 6 claims decided: 1 absent, 2 present, 0 unsure" in outcome.out
+    assert "50.0%" in outcome.out
+    assert "2 of 3" in outcome.out
+
+
+def test_merging_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, verdict in (("alice", "absent"), ("bob", "present")):
+        file = DecisionsFile(tmp_path / f"{name}.jsonl")
+        file.add(decide(claim(), "absent", name))
+        file.add(decide(claim(name="dog", text="Is there a dog in the image?"), verdict, name))  # type: ignore[arg-type]
+    files = [tmp_path / "alice.jsonl", tmp_path / "bob.jsonl"]
+    outcome = hope_bench(capsys, "review-merge", *files, "--out", tmp_path / "both.jsonl")
+    assert outcome.code == 0
+    assert "1 (50.0%)" in outcome.out
+    assert "alice: absent, bob: present" in " ".join(outcome.out.split())
+    merged = by_claim(read_decisions(tmp_path / "both.jsonl"))
+    assert [(one.object, one.decision, one.reviewer) for one in merged.values()] == [
+        ("vase", "absent", "alice+bob"), ("dog", "unsure", "alice+bob"),
+    ]  # fmt: skip
+    assert "Give two or more" in refused(capsys, "review-merge", files[0])
+    assert "does not exist" in refused(capsys, "review-merge", files[0], tmp_path / "nobody.jsonl")
+
+
+def test_what_the_page_needs_is_asked_for(
+    small: Small, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "--images" in refused(capsys, "review", small.folder)
+    assert "no split 'contend'. Did you mean 'content'?" in refused(capsys, "review", small.folder, "--split", "contend")
+    assert "gives no file name" in refused(capsys, "review", small.folder, "--images", small.images, "--reviewer", "//")
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    assert "pip install 'hope-bench[review]'" in refused(capsys, "review", small.folder, "--images", small.images)

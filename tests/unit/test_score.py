@@ -1,0 +1,191 @@
+"""From a run folder to a result: joining, ranking, notes, comparisons, bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from hope_bench.benchmark import Benchmark, ClipInfo
+from hope_bench.errors import HopeBenchError
+from hope_bench.records import Answer, Verdict
+from hope_bench.result import Bootstrap, ModelInfo, RunInfo, VerdictCounts, write_result
+from hope_bench.scoring.score import comparison_pairs, score, tower_family
+from hope_bench.scoring.tables import print_result
+from hope_bench.site.reading import check_numbers
+from tests.runs import Row, make_benchmark, make_run, write_answers
+
+FAST = Bootstrap(replicates=200, seed=0, confidence=0.95)
+IMAGES = [f"{number}.jpg" for number in range(8)]
+
+
+def rows(distractor: str) -> list[Row]:
+    return [row for image in IMAGES for row in ((image, "dog", "yes"), (image, distractor, "no"))]  # type: ignore[misc]
+
+
+@pytest.fixture
+def benchmark(tmp_path: Path) -> Benchmark:
+    splits = {"adversarial": rows("cat"), "control-content": rows("fox"), "content": rows("wolf")}
+    clip = ClipInfo(model="ViT-L-14:openai", sha256="0" * 64, templates=("a {category}",))
+    return make_benchmark(tmp_path / "benchmark", splits, clip=clip)
+
+
+def says() -> dict[tuple[str, str], Verdict]:
+    """Affirms every dog, 1 cat, 2 foxes and 4 wolves of 8."""
+    said: dict[tuple[str, str], Verdict] = {}
+    for number, image in enumerate(IMAGES):
+        said |= {(image, "dog"): "yes", (image, "cat"): "yes" if number < 1 else "no"}
+        said |= {(image, "fox"): "yes" if number < 2 else "no", (image, "wolf"): "yes" if number < 4 else "no"}
+    return said
+
+
+def test_numbers_and_comparisons(benchmark: Benchmark, tmp_path: Path) -> None:
+    result = score(benchmark, make_run(tmp_path / "run", benchmark, says()), FAST)
+    content = result.splits["content"]
+    assert content.on_no == VerdictCounts(yes=4, no=4)
+    assert content.hallucination_rate.value == 0.5
+    assert content.precision.value == pytest.approx(8 / 12, abs=1e-6)
+    assert content.questions_per_image == (2,) * 8
+    assert content.labels == "yn" * 8
+    assert content.verdicts == "yy" * 4 + "yn" * 4
+    pairs = {(pair.split, pair.baseline): pair for pair in result.comparisons}
+    assert list(pairs) == [("content", "adversarial"), ("content", "control-content")]
+    pair = pairs["content", "adversarial"]
+    assert pair.precision_drop.value == pytest.approx(8 / 9 - 8 / 12, abs=2e-6)
+    assert pair.hallucination_rise.value == pytest.approx(4 / 8 - 1 / 8)
+    assert pair.precision_drop.low is not None
+    assert pair.precision_drop.low <= 8 / 9 - 8 / 12 <= (pair.precision_drop.high or 0)
+    assert result.unranked is None
+    assert result.notes == ()
+    check_numbers(result, "result")
+
+
+def test_the_same_answers_give_the_same_bytes(benchmark: Benchmark, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", benchmark, says())
+    backwards = make_run(tmp_path / "backwards", benchmark, dict(reversed(says().items())))
+    for name, folder in (("a", run), ("b", run), ("c", backwards)):
+        write_result(tmp_path / name, score(benchmark, folder, FAST))
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes() == (tmp_path / "c").read_bytes()
+
+
+def test_every_verdict_is_counted_apart(benchmark: Benchmark, tmp_path: Path) -> None:
+    said = says() | {("0.jpg", "wolf"): "unparsed", ("1.jpg", "wolf"): "error"}
+    del said["7.jpg", "wolf"]
+    result = score(benchmark, make_run(tmp_path / "run", benchmark, said), FAST)
+    assert result.splits["content"].on_no == VerdictCounts(yes=2, no=3, unparsed=1, error=1, unasked=1)
+    assert result.splits["content"].hallucination_rate.value == pytest.approx(2 / 7, abs=1e-6)
+    assert result.unranked == "1 of 16 questions of the headline split content were never asked"
+    assert any("1 verdict(s) over all splits are errors" in note for note in result.notes)
+
+
+def test_splits_may_ask_about_different_images(tmp_path: Path) -> None:
+    splits = {"adversarial": rows("cat")[:6], "content": rows("wolf")}
+    benchmark = make_benchmark(tmp_path / "benchmark", splits)
+    said = {key: verdict for key, verdict in says().items() if key[1] in ("dog", "wolf") or (key[1] == "cat" and key[0] < "3")}
+    result = score(benchmark, make_run(tmp_path / "run", benchmark, said), FAST)
+    assert result.splits["adversarial"].questions_per_image == (2, 2, 2, 0, 0, 0, 0, 0)
+    assert result.splits["adversarial"].hallucination_rate.value == pytest.approx(1 / 3, abs=1e-6)
+    assert result.comparisons[0].hallucination_rise.value == pytest.approx(1 / 2 - 1 / 3, abs=2e-6)
+
+
+def test_why_a_result_is_not_ranked(benchmark: Benchmark, tmp_path: Path) -> None:
+    def reason(**record: object) -> str:
+        return score(benchmark, make_run(tmp_path / "run", benchmark, says(), **record), FAST).unranked or ""
+
+    assert "another prompt" in reason(run=RunInfo(prompt="Really? {question}"))
+    assert "--limit 4" in reason(run=RunInfo(prompt="{question}", limit=4))
+    assert reason(unranked="because") == "because"
+
+
+def test_towers_of_one_family_are_named(benchmark: Benchmark, tmp_path: Path) -> None:
+    same = make_run(
+        tmp_path / "a", benchmark, says(), model=ModelInfo(name="M", vision_tower="openai/clip-vit-large-patch14-336")
+    )
+    other = make_run(tmp_path / "b", benchmark, says(), model=ModelInfo(name="M", vision_tower="google/siglip-so400m"))
+    assert any("one family (openai)" in note for note in score(benchmark, same, FAST).notes)
+    assert score(benchmark, other, FAST).notes == ()
+    assert tower_family("ViT-SO400M-14-SigLIP:webli") == tower_family("google/siglip-so400m-patch14-384") == "siglip"
+    assert tower_family("EVA02-L-14:merged2b") == "eva"
+    assert tower_family("retrieval tower") is tower_family(None) is None
+
+
+def test_a_run_of_other_questions_is_refused(benchmark: Benchmark, tmp_path: Path) -> None:
+    with pytest.raises(HopeBenchError, match=r"answered other questions.*ffff"):
+        score(benchmark, make_run(tmp_path / "run", benchmark, says(), benchmark_hash="f" * 64), FAST)
+    with pytest.raises(
+        HopeBenchError, match=r"1 answer\(s\) are to questions that benchmark tiny doesn't ask: 0.jpg: Is there a bus"
+    ):
+        score(benchmark, make_run(tmp_path / "run", benchmark, says() | {("0.jpg", "bus"): "no"}), FAST)
+
+
+def answer(verdict: Verdict, splits: tuple[str, ...] | None = None) -> Answer:
+    return Answer("0.jpg", "Is there a dog in the image?", verdict, verdict, splits=splits)
+
+
+def test_repeated_answers(benchmark: Benchmark, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", benchmark, {})
+    write_answers(run, [answer("yes"), answer("yes")])
+    assert score(benchmark, run, FAST).splits["content"].on_yes.yes == 1
+    write_answers(run, [answer("error"), answer("yes")])
+    result = score(benchmark, run, FAST)
+    assert result.splits["content"].on_yes == VerdictCounts(yes=1, unasked=7)
+    assert any("asked again after an error" in note for note in result.notes)
+    write_answers(run, [answer("no"), answer("yes")])
+    with pytest.raises(HopeBenchError, match=r"1 question\(s\) have answers that disagree"):
+        score(benchmark, run, FAST)
+
+
+def test_an_imported_answer_holds_for_the_splits_it_was_given_in(benchmark: Benchmark, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", benchmark, {})
+    write_answers(run, [answer("no", ("adversarial",)), answer("yes", ("content",))])
+    splits = score(benchmark, run, FAST).splits
+    assert splits["adversarial"].on_yes == VerdictCounts(no=1, unasked=7)
+    assert splits["content"].on_yes == VerdictCounts(yes=1, unasked=7)
+    assert splits["control-content"].on_yes == VerdictCounts(unasked=8)
+    write_answers(run, [answer("no", ("popular",))])
+    with pytest.raises(HopeBenchError, match="doesn't ask"):
+        score(benchmark, run, FAST)
+
+
+def test_a_cut_off_last_line_is_tolerated_and_a_malformed_one_is_not(benchmark: Benchmark, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", benchmark, says())
+    path = run / "answers.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"image": "0.jp')
+    assert any("cut off" in note for note in score(benchmark, run, FAST).notes)
+    path.write_bytes(b'{"image": "0.jpg"}\n' + whole)
+    with pytest.raises(HopeBenchError, match=r"answers.jsonl, line 1: not an answer"):
+        score(benchmark, run, FAST)
+    path.write_bytes(whole + b"{}\n")
+    with pytest.raises(HopeBenchError, match=r"line 33: not an answer"):
+        score(benchmark, run, FAST)
+    path.unlink()
+    with pytest.raises(HopeBenchError, match="no answers yet"):
+        score(benchmark, run, FAST)
+
+
+def test_comparison_pairs() -> None:
+    kinds = {"random": "pope", "adversarial": "pope", "category": "hope", "content": "hope", "control-content": "control"}
+    assert comparison_pairs(kinds) == [  # type: ignore[arg-type]
+        ("category", "random"),
+        ("category", "adversarial"),
+        ("content", "random"),
+        ("content", "adversarial"),
+        ("content", "control-content"),
+    ]
+
+
+def test_tables_are_plain_and_whole_in_a_pipe(benchmark: Benchmark, tmp_path: Path) -> None:
+    said = says() | {("0.jpg", "wolf"): "unparsed"}
+    result = score(benchmark, make_run(tmp_path / "run", benchmark, said, model=ModelInfo(name="[red]Mine[/]")), FAST)
+    with (tmp_path / "out").open("w") as stream:
+        print_result(Console(file=stream, width=40), result)
+    text = (tmp_path / "out").read_text()
+    assert "\x1b" not in text
+    assert "…" not in text
+    assert "[red]Mine[/] on Tiny" in text
+    assert max(map(len, text.splitlines()[:15])) <= 100
+    row = next(line for line in text.splitlines() if line.startswith("content "))
+    assert row.split() == ["content", "16", "75.0", "75.0", "72.7", "100.0", "84.2", "68.8", "37.5", "1", "0", "0"]
+    assert "+25.0 [" in text
