@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -107,7 +107,8 @@ class Benchmark:
 
 def split_bytes(questions: Sequence[Question]) -> bytes:
     """A split file's bytes: one JSON object a line, POPE's four keys first, nothing that is None, UTF-8."""
-    rows = ({key: value for key, value in asdict(question).items() if value is not None} for question in questions)
+    names = [one.name for one in fields(Question)]
+    rows = ({name: value for name in names if (value := getattr(question, name)) is not None} for question in questions)
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
 
 

@@ -106,7 +106,8 @@ class BenchmarkInfo(Strict):
 
 
 class RunInfo(Strict):
-    """How the answers came about: settings, device, versions, commit. `source` says where imported answers come from."""
+    """How the answers came about: settings, device, versions, commit. `source` says where imported answers come from, and
+    `command` how they were imported (files by name)."""
 
     prompt: str | None = None
     dtype: str | None = None
@@ -116,7 +117,10 @@ class RunInfo(Strict):
     adapter: str | None = None
     weights_sha256: str | None = None
     limit: int | None = None
+    path: str | None = None
+    self_checks: tuple[SelfCheck, ...] = ()
     source: str | None = None
+    command: str | None = None
     versions: Mapping[str, str] = {}
     commit: str | None = None
 

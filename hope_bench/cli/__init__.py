@@ -11,14 +11,14 @@ from collections.abc import Callable
 import typer
 from rich.markup import escape
 
-from hope_bench.cli import demo, evaluate, generate, interchange, leaderboard, score
+from hope_bench.cli import demo, evaluate, generate, interchange, leaderboard, review, score
 from hope_bench.cli.app import app, errors
 from hope_bench.errors import HopeBenchError
 
 _INTERRUPTED = 130
 """What typer exits with on Ctrl-C."""
 
-__all__ = ["demo", "evaluate", "generate", "interchange", "leaderboard", "main", "run_command", "score"]
+__all__ = ["demo", "evaluate", "generate", "interchange", "leaderboard", "main", "review", "run_command", "score"]
 
 
 def main() -> None:
@@ -28,7 +28,9 @@ def main() -> None:
 
 def run_command(command: Callable[..., None]) -> None:
     """Run one function as a command line of its own, as run_eval.py does, and exit with its code."""
-    single = typer.Typer(add_completion=False, pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]})
+    single = typer.Typer(
+        add_completion=False, pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]}
+    )
     single.command()(command)
     _run(single)
 

@@ -24,15 +24,12 @@ def demo(
 
     Example: hope-bench demo --out demo
     """
-    from hope_bench.demo.run import CAVEATS, run_demo
-    from hope_bench.scoring.tables import comparison_table, split_table
+    from hope_bench.demo.run import run_demo
+    from hope_bench.scoring.tables import print_result
 
     folder = out or Path(tempfile.mkdtemp(prefix="hope-bench-demo-"))
     outcome = run_demo(folder, scenes, lambda line: errors.print(escape(line), highlight=False))
-    console.print(split_table(outcome.result))
-    console.print(comparison_table(outcome.result))
-    for caveat in CAVEATS:
-        console.print(f"- {caveat}", highlight=False)
+    print_result(console, outcome.result)
     console.print(f"\nThe leaderboard page: {escape(str(outcome.page))}", highlight=False, soft_wrap=True)
     if outcome.errors:
         raise typer.Exit(1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -11,6 +11,9 @@ from rich.table import Table
 
 from hope_bench.cli.app import app, console
 from hope_bench.errors import HopeBenchError, first_few
+
+if TYPE_CHECKING:
+    from hope_bench.interchange.answers_files import ImportReport
 
 importer = typer.Typer(no_args_is_help=True, help="Bring in POPE's own files, and answers that other tools collected.")
 app.add_typer(importer, name="import")
@@ -90,6 +93,7 @@ def answers(
     hope-bench import answers random.json popular.json --split random --split popular --benchmark pope-coco --name my-model
     """
     from hope_bench.benchmark import read_benchmark
+    from hope_bench.card import slug
     from hope_bench.interchange.answers_files import AnswersSource, import_answers
     from hope_bench.registry import find_benchmark
     from hope_bench.result import ModelInfo
@@ -97,10 +101,16 @@ def answers(
     if split and len(split) != len(files):
         raise HopeBenchError(f"{len(files)} file(s), but {len(split)} --split: name the split of each file, in the same order.")
     chosen = read_benchmark(find_benchmark(benchmark))
-    folder = runs / chosen.manifest.name / name
-    per_file = dict(zip(files, split or [None] * len(files), strict=True))
+    folder = runs / slug(chosen.manifest.name) / slug(name)
+    per_file: dict[Path, str | None] = dict(zip(files, split, strict=True)) if split else dict.fromkeys(files)
     model = ModelInfo(name=model_name or name, checkpoint=checkpoint, vision_tower=vision_tower)
     report = import_answers(AnswersSource(per_file, questions, prompt, source), chosen, folder, model)
+    _print_report(report)
+    console.print(f"Run: {escape(str(folder))}", soft_wrap=True, highlight=False)
+    console.print(f"Next: hope-bench score {escape(str(folder))}", soft_wrap=True, highlight=False)
+
+
+def _print_report(report: ImportReport) -> None:
     table = Table(title="Questions of the benchmark", title_justify="left")
     table.add_column("split")
     table.add_column("answered", justify="right")
@@ -113,5 +123,3 @@ def answers(
         console.print(
             escape(f"{len(report.unmatched):,} answer(s) match no question: {listed}."), soft_wrap=True, highlight=False
         )
-    console.print(f"Run: {escape(str(folder))}", soft_wrap=True, highlight=False)
-    console.print(f"Next: hope-bench score {escape(str(folder))}", soft_wrap=True, highlight=False)

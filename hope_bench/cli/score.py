@@ -43,7 +43,7 @@ def score(
     folder = _run_folder(run)
     questions = read_benchmark(find_benchmark(benchmark or read_run(folder).benchmark))
     result = score_run(questions, folder, DEFAULT_BOOTSTRAP.model_copy(update={"replicates": replicates}))
-    path = results / result.benchmark.name / f"{slug(result.model.name)}.json"
+    path = results / slug(result.benchmark.name) / f"{slug(result.model.name)}.json"
     write_result(path, result)
     print_result(console, result)
     console.print(f"\nResult: {escape(str(path))}", soft_wrap=True, highlight=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from hope_bench.records import Answer
 from hope_bench.result import ModelInfo, RunInfo
 from hope_bench.runs import RunRecord, read_run, write_run
 from hope_bench.scoring.parsing import parse_strict
+from hope_bench.wording import existence_question
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,12 +227,33 @@ def _record(
         benchmark_hash=benchmark.manifest.hash,
         key=json_sha256([hashes, prompt]),
         model=model,
-        run=RunInfo(prompt=prompt, source=". ".join(filter(None, [source.source, f"Imported from {files}"]))),
+        run=RunInfo(
+            prompt=prompt,
+            source="; ".join(filter(None, [source.source, f"imported from {files}"])),
+            command=_command(source, benchmark, name, model),
+        ),
         unranked=_unranked(prompt, templates, benchmark),
         notes=_notes(given, report),
         questions=len(answers),
         complete=not any(report.unasked.values()),
     )
+
+
+def _command(source: AnswersSource, benchmark: Benchmark, name: str, model: ModelInfo) -> str:
+    """The import as a command line, files by name, so that it says nothing about this machine."""
+    options: list[tuple[str, str | None]] = [
+        *(("--split", split) for split in source.files.values()),
+        ("--questions", None if source.questions is None else source.questions.name),
+        ("--benchmark", benchmark.manifest.name),
+        ("--name", name),
+        ("--prompt", source.prompt),
+        ("--model-name", model.name),
+        ("--checkpoint", model.checkpoint),
+        ("--vision-tower", model.vision_tower),
+    ]
+    given = [part for flag, value in options if value is not None for part in (flag, value)]
+    files = [path.name for path in source.files]
+    return shlex.join(["hope-bench", "import", "answers", *files, *given])
 
 
 def _unranked(prompt: str | None, templates: Counter[str], benchmark: Benchmark) -> str | None:
@@ -243,6 +266,11 @@ def _unranked(prompt: str | None, templates: Counter[str], benchmark: Benchmark)
     return None
 
 
+def _is_reworded(text: str) -> bool:
+    worded = read_question(text)
+    return worded is not None and worded.template.replace("{question}", existence_question(worded.object)) != text
+
+
 def _notes(given: Sequence[_Given], report: ImportReport) -> tuple[str, ...]:
     notes = []
     if report.unmatched:
@@ -252,6 +280,9 @@ def _notes(given: Sequence[_Given], report: ImportReport) -> tuple[str, ...]:
     missing = [f"{count:,} of {split}" for split, count in report.unasked.items() if count]
     if missing:
         notes.append(f"The imported answers leave questions unasked: {', '.join(missing)}.")
+    reworded = [line.question for line in given if _is_reworded(line.question)]
+    if reworded:
+        notes.append(f"{len(reworded):,} of {len(given):,} questions were worded otherwise, such as {reworded[0]!r}.")
     if report.collapsed:
         notes.append(f"{report.collapsed:,} repeated answers agree with the first and count once.")
     return tuple(notes)

@@ -149,13 +149,14 @@ def _notes(
     benchmark: Benchmark, record: RunRecord, file: AnswersFile, joined: Joined, splits: Mapping[str, SplitScore]
 ) -> tuple[str, ...]:
     notes = list(record.notes)
-    clip = benchmark.manifest.clip
     family = tower_family(record.model.vision_tower)
-    if clip is not None and family is not None and family == tower_family(clip.model):
-        notes.append(
-            f"The model's vision tower ({record.model.vision_tower}) and the encoder that chose the distractors ({clip.model}) "
-            f"are of one family ({family}), by their names. Such questions are harder for this model than for others."
-        )
+    searchers = [clip.model for clip in (benchmark.manifest.clip, *benchmark.manifest.encoders.values()) if clip is not None]
+    notes += [
+        f"The model's vision tower ({record.model.vision_tower}) and the encoder that chose distractors ({searcher}) are of one "
+        f"family ({family}), by their names. Such questions may be harder for this model than for others."
+        for searcher in searchers
+        if family is not None and family == tower_family(searcher)
+    ]
     if file.truncated:
         notes.append("The last line of answers.jsonl was cut off and is not counted.")
     if joined.retried:

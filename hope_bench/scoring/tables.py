@@ -19,7 +19,7 @@ def percent(value: float | None) -> str:
 
 def points(value: float | None) -> str:
     """A difference of shares in percentage points, with its sign: "+16.5"; "-" where undefined."""
-    return "-" if value is None else f"{100 * value + 0.0:+.1f}"
+    return "-" if value is None else f"{round(100 * value, 1) + 0.0:+.1f}"
 
 
 def split_table(result: Result) -> Table:

@@ -30,10 +30,10 @@ class SitePages:
 
 
 def build_site(results_folder: Path, out: Path) -> SitePages:
-    """Check every result file of RESULTS/BENCHMARK/MODEL.json and write the leaderboard to `out`; the same results give the same bytes.
+    """Check every result file of RESULTS/BENCHMARK/MODEL.json and write the leaderboard to `out`.
 
-    Benchmarks of the same name with different hashes are ranked apart. Raises HopeBenchError naming the file and key of anything
-    invalid; nothing is written then.
+    The same results give the same bytes. Benchmarks of the same name with different hashes are ranked apart.
+    Raises HopeBenchError naming the file and key of anything invalid; nothing is written then.
     """
     groups = read_groups(results_folder)
     names = Counter(group.first.benchmark.name for group in groups)
@@ -79,7 +79,11 @@ def _template_folder() -> Path:
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(_template_folder()), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(_template_folder()),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {"percent": views.percent, "signed": views.signed, "interval": views.interval}
     environment.globals |= {"generator": GENERATOR, "kinds": views.KINDS, "questions": views.questions}

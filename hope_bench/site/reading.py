@@ -55,18 +55,37 @@ def read_groups(folder: Path) -> tuple[Group, ...]:
     groups: dict[tuple[str, str], list[Entry]] = {}
     for entry in entries:
         groups.setdefault((entry.result.benchmark.name, entry.result.benchmark.hash), []).append(entry)
+    for members in groups.values():
+        _check_same_questions(members)
     return tuple(Group(tuple(groups[key])) for key in sorted(groups))
+
+
+def _check_same_questions(entries: Sequence[Entry]) -> None:
+    """Results of one hash answer the same questions, so whatever a file says about them must be what the others say."""
+
+    def asked(result: Result) -> list[object]:
+        splits = sorted((name, split.kind, split.labels, split.questions_per_image) for name, split in result.splits.items())
+        return [result.benchmark.headline, *splits]
+
+    first = entries[0]
+    for entry in entries[1:]:
+        if asked(entry.result) != asked(first.result):
+            raise HopeBenchError(
+                f"{entry.source} and {first.source} have the same benchmark.hash, but benchmark.headline, or the splits' kind, "
+                "labels or questions_per_image, differ. Score the runs again."
+            )
 
 
 def _read(path: Path) -> Entry:
     result = read_result(path)
-    if path.parent.name != result.benchmark.name:
+    folder = slug(result.benchmark.name)
+    if path.parent.name != folder:
         raise HopeBenchError(
-            f"{path}: benchmark.name is {result.benchmark.name!r}, so the file belongs in a folder of that name, "
+            f"{path}: benchmark.name is {result.benchmark.name!r}, so the file belongs in the folder {folder!r}, "
             f"not in {path.parent.name!r}."
         )
     check_numbers(result, str(path))
-    return Entry(result, path, f"{slug(path.parent.name)}/{slug(path.stem)}.html")
+    return Entry(result, path, f"{folder}/{slug(path.stem)}.html")
 
 
 def check_numbers(result: Result, where: str) -> None:
@@ -111,7 +130,7 @@ def _check(key: str, stated: float | None, expected: float | None) -> None:
 
 
 def ranked(entries: Sequence[Entry]) -> list[tuple[int, Entry]]:
-    """Ranks by balanced accuracy on the headline split, the best first; equal values share a rank. Unranked results are left out."""
+    """Ranks by balanced accuracy on the headline split, the best first; equal values share a rank. The unranked are left out."""
     places = [(value, entry) for entry in entries if (value := ranking_value(entry.result)) is not None]
     places.sort(key=lambda place: (-place[0], place[1].page))
     return [(1 + sum(other > value for other, _ in places), entry) for value, entry in places]

@@ -12,7 +12,8 @@ from hope_bench.site.marks import Axis, Mark, axis_over, mark
 from hope_bench.site.reading import Entry, Group, ranked, unranked_reason
 from hope_bench.spec import Kind
 
-KINDS: dict[Kind, str] = {"pope": "POPE", "hope": "HOPE", "control": "control"}
+KINDS: dict[Kind, str] = {"pope": "POPE", "control": "control", "hope": "HOPE", "twin": "twins"}
+"""What a split is, in the order in which pages show them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class ModelRow:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One benchmark's part of the leaderboard: `anchor` is its place on the page, `baseline` the POPE split HOPE is held against."""
+    """One benchmark's part of the leaderboard: `anchor` leads to it, `baseline` is the POPE split HOPE is held against."""
 
     anchor: str
     about: Result
@@ -97,7 +98,7 @@ def find_comparison(result: Result, split: str, baseline: str | None) -> Compari
 def _model_row(entry: Entry, rank: int | None, baseline: str | None, ranking_axis: Axis, rate_axis: Axis) -> ModelRow:
     result = entry.result
     headline = result.splits[result.benchmark.headline]
-    base = result.splits.get(baseline) if baseline is not None else None
+    base = None if baseline is None else result.splits[baseline]
     return ModelRow(
         entry=entry,
         rank=rank,
@@ -112,8 +113,8 @@ def _model_row(entry: Entry, rank: int | None, baseline: str | None, ranking_axi
 
 def split_rows(result: Result, baseline: str | None, rate_axis: Axis) -> tuple[SplitRow, ...]:
     """A result's splits, POPE's first; HOPE's marks are tied to the POPE baseline's hallucination rate."""
-    base = result.splits[baseline].hallucination_rate if baseline in result.splits else None
-    order = {"pope": 0, "control": 1, "hope": 2}
+    base = None if baseline is None else result.splits[baseline].hallucination_rate
+    order = list(KINDS)
     return tuple(
         SplitRow(
             name=name,
@@ -123,7 +124,7 @@ def split_rows(result: Result, baseline: str | None, rate_axis: Axis) -> tuple[S
             mark=mark(split.kind, split.hallucination_rate, rate_axis, base if split.kind == "hope" else None),
             comparison=find_comparison(result, name, baseline),
         )
-        for name, split in sorted(result.splits.items(), key=lambda item: order[item[1].kind])
+        for name, split in sorted(result.splits.items(), key=lambda item: order.index(item[1].kind))
     )
 
 
@@ -138,9 +139,8 @@ def reproduce(result: Result) -> list[str]:
     score = f"hope-bench score {shlex.quote(result.benchmark.name + '/' + name)}"
     if result.bootstrap.replicates != 2000:
         score += f" --replicates {result.bootstrap.replicates}"
-    if result.run.source is not None:
-        described = _options(("--model-name", result.model.name), ("--prompt", result.run.prompt))
-        return [f"hope-bench import answers ANSWERS-FILE --benchmark {benchmark} --name {name}{described}", score]
+    if result.run.command is not None:
+        return [result.run.command, score]
     run, model = result.run, result.model
     settings = _options(
         ("--revision", model.revision if run.weights_sha256 is None else None),
@@ -149,7 +149,9 @@ def reproduce(result: Result) -> list[str]:
         ("--max-new-tokens", run.max_new_tokens),
         ("--limit", run.limit),
     )
-    evaluate = f"hope-bench evaluate --model {shlex.quote(model.checkpoint or model.name)} --benchmark {benchmark} --images IMAGES"
+    evaluate = (
+        f"hope-bench evaluate --model {shlex.quote(model.checkpoint or model.name)} --benchmark {benchmark} --images IMAGES"
+    )
     return [f"{evaluate} --name {name}{settings}", score]
 
 
@@ -186,7 +188,7 @@ def percent(value: float | None) -> str:
 
 def signed(value: float | None) -> str:
     """A difference in percentage points with its sign (a true minus); a dash where it is undefined."""
-    return "–" if value is None else f"{100 * value + 0.0:+.1f}".replace("-", "−")
+    return "–" if value is None else f"{round(100 * value, 1) + 0.0:+.1f}".replace("-", "−")
 
 
 def interval(estimate: Estimate, differs: bool = False) -> str:

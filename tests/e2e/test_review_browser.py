@@ -45,7 +45,7 @@ def page() -> Iterator[Page]:
 
 @pytest.fixture
 def review(tmp_path: Path) -> Callable[[], tuple[str, Path]]:
-    """Serves the small benchmark's claims; returns the page's address and the decisions file. Again: a restart on the same file."""
+    """Serves the small benchmark's claims; returns the page's address and the decisions file. Called again, it restarts."""
     small = write_small(tmp_path / "small")
     benchmark = read_benchmark(small.folder)
     pictures = Pictures(small.images, known_present(benchmark, read_annotations(small.annotations)))

@@ -184,6 +184,9 @@ def test_llava_answers(benchmark: Benchmark, tmp_path: Path) -> None:
     assert str(tmp_path) not in (report.folder / "run.json").read_text()
     assert any("2 of 6 imported answers match no question: b.jpg: Is there a horse" in note for note in record.notes)
     assert any("1 of random, 4 of popular" in note for note in record.notes)
+    assert any(
+        "1 of 6 questions were worded otherwise, such as 'Is there a umbrella in the imange" in note for note in record.notes
+    )
     result = score(benchmark, report.folder)
     assert result.splits["random"].on_yes.model_dump() == {"yes": 1, "no": 1, "unparsed": 0, "error": 0, "unasked": 0}
     assert result.splits["random"].on_no.unasked == 1

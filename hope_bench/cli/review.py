@@ -1,0 +1,193 @@
+"""hope-bench review and review-merge: people decide which claims hold."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from hope_bench.cli.app import app, console, errors
+from hope_bench.errors import HopeBenchError
+
+if TYPE_CHECKING:
+    from hope_bench.benchmark import Benchmark
+    from hope_bench.review.agreement import Merged
+    from hope_bench.review.noise import LabelNoise, Share
+    from hope_bench.review.picture import Pictures
+    from hope_bench.review.session import Session
+
+
+@app.command()
+def review(
+    benchmark: Annotated[str, typer.Argument(help="A generated benchmark: its folder or name.")],
+    images: Annotated[Path | None, typer.Option(help="Folder of the images.")] = None,
+    annotations: Annotated[
+        Path | None, typer.Option(help="The annotation file, for the boxes of what is there. Default: without boxes.")
+    ] = None,
+    split: Annotated[list[str] | None, typer.Option(help="Only this split; may be given several times.")] = None,
+    reviewer: Annotated[str | None, typer.Option(help="Your name, kept with each decision. Default: your login name.")] = None,
+    decisions: Annotated[Path | None, typer.Option(help="The decisions file. Default: BENCHMARK/review/REVIEWER.jsonl.")] = None,
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="Look at a random sample of this many questions per split, to estimate label noise.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the sample.")] = 0,
+    report: Annotated[bool, typer.Option("--report", help="Only print what the decisions file says so far.")] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes a free one.")] = 7860,
+) -> None:
+    """Look at a benchmark's claims and decide: absent, present or unsure. Opens a page for this machine alone.
+
+    The likeliest wrong claims come first. Keys: A absent, P present, U unsure, Z undo, B boxes. Every decision is on disk at
+    once, and the same command goes on where you stopped. With --sample, the claims come in random order and the label noise of
+    every split is estimated at the end.
+
+    Examples:
+
+    hope-bench review my-benchmark --images val2014 --annotations instances_val2014.json
+
+    hope-bench review my-benchmark --images val2014 --sample 100 --reviewer alice
+
+    hope-bench review my-benchmark --sample 100 --reviewer alice --report
+    """
+    from hope_bench.benchmark import read_benchmark
+    from hope_bench.registry import find_benchmark
+    from hope_bench.review.claims import draw_samples, review_queue, sample_queue
+    from hope_bench.review.decisions import DecisionsFile, by_claim, read_decisions
+    from hope_bench.review.noise import label_noise
+    from hope_bench.review.session import Session
+
+    chosen = read_benchmark(find_benchmark(benchmark))
+    chosen = chosen.select(split) if split else chosen
+    name = reviewer or _login()
+    path = decisions or chosen.folder / "review" / f"{_file_name(name)}.jsonl"
+    samples = None if sample is None else draw_samples(chosen, sample, seed)
+    queue = review_queue(chosen.splits) if samples is None else sample_queue(samples, seed)
+    if report:
+        decided = by_claim(read_decisions(path))
+    else:
+        pictures = _pictures(chosen, images, annotations)
+        session = Session(queue, DecisionsFile(path), name)
+        _serve(session, pictures, port)
+        decided = dict(session.file.decisions)
+    done = [decided[claim.key].decision for claim in queue if claim.key in decided]
+    counts = ", ".join(f"{done.count(verdict):,} {verdict}" for verdict in ("absent", "present", "unsure"))
+    console.print(f"{len(done):,} of {len(queue):,} claims decided: {counts}.", highlight=False)
+    if samples is not None:
+        console.print(noise_table(label_noise(samples, decided)))
+    console.print(f"Decisions: {escape(str(path))}", soft_wrap=True, highlight=False)
+
+
+def _serve(session: Session, pictures: Pictures, port: int) -> None:
+    from hope_bench.review.page import serve
+
+    def ready(address: str) -> None:
+        errors.print(f"Open {address} (this machine only). Ctrl-C ends the review.", highlight=False)
+
+    with contextlib.suppress(KeyboardInterrupt):  # how a review ends
+        serve(session, pictures, port, ready)
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user without a name
+        return "reviewer"
+
+
+def _file_name(reviewer: str) -> str:
+    kept = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in reviewer).strip("-.")
+    if not kept:
+        raise HopeBenchError(f"--reviewer {reviewer!r} gives no file name. Use letters or digits.")
+    return kept
+
+
+def _pictures(benchmark: Benchmark, images: Path | None, annotations: Path | None) -> Pictures:
+    from hope_bench.annotations import read_annotations
+    from hope_bench.review.picture import Pictures, known_present
+
+    if images is None:
+        raise HopeBenchError("Give the folder of the benchmark's images with --images.")
+    if not images.is_dir():
+        raise HopeBenchError(f"{images} is no folder.")
+    known = None if annotations is None else read_annotations(annotations)
+    pictures = Pictures(images, known_present(benchmark, known))
+    if annotations is not None and not pictures.present:
+        raise HopeBenchError(f"{annotations} lists none of the benchmark's images. Give the file it was made from.")
+    return pictures
+
+
+@app.command()
+def review_merge(
+    files: Annotated[list[Path], typer.Argument(help="Two or more decisions files.", metavar="FILE FILE...")],
+    out: Annotated[Path | None, typer.Option(help="Write the merged decisions here.")] = None,
+    show: Annotated[int, typer.Option(min=0, help="List at most this many disagreements.")] = 20,
+) -> None:
+    """Merge reviewers' decisions; print how far they agree (Cohen's kappa) and where they don't.
+
+    A claim that they decide differently becomes "unsure" in the merged file, which hope-bench generate then doesn't ask.
+
+    Example: hope-bench review-merge alice.jsonl bob.jsonl --out merged.jsonl
+    """
+    from hope_bench.review.agreement import merge
+    from hope_bench.review.decisions import by_claim, read_decisions, write_decisions
+
+    if len(files) < 2 or len(set(files)) != len(files):
+        raise HopeBenchError("Give two or more decisions files, each once.")
+    reviews = {}
+    for path in files:
+        found = read_decisions(path)
+        names = {decision.reviewer for decision in found if decision.reviewer}
+        name = names.pop() if len(names) == 1 else path.stem
+        reviews[str(path) if name in reviews else name] = by_claim(found)
+    merged = merge(reviews)
+    _print_agreement(merged, show)
+    if out is not None:
+        write_decisions(out, merged.decisions)
+        console.print(f"{len(merged.decisions):,} merged decisions: {escape(str(out))}", soft_wrap=True, highlight=False)
+
+
+def _print_agreement(merged: Merged, show: int) -> None:
+    table = Table(title="Agreement", title_justify="left")
+    table.add_column("reviewers")
+    for column in ("decided by both", "alike", "Cohen's kappa"):
+        table.add_column(column, justify="right")
+    for pair in merged.agreements:
+        alike = "–" if pair.share is None else f"{pair.agreed:,} ({100 * pair.share:.1f}%)"
+        kappa = "undefined" if pair.kappa is None else f"{pair.kappa:.3f}"
+        table.add_row(escape(" and ".join(pair.reviewers)), f"{pair.common:,}", alike, kappa)
+    console.print(table)
+    if not merged.disagreements or not show:
+        return
+    table = Table(title=f"Disagreements ({len(merged.disagreements):,})", title_justify="left")
+    for column in ("image", "claim", "decisions"):
+        table.add_column(column, overflow="fold")
+    for by_reviewer in merged.disagreements[:show]:
+        first = next(iter(by_reviewer.values()))
+        said = ", ".join(f"{name}: {one.decision}" for name, one in by_reviewer.items())
+        table.add_row(*map(escape, (first.image, first.question or first.description or first.object, said)))
+    console.print(table)
+    if len(merged.disagreements) > show:
+        console.print(f"... and {len(merged.disagreements) - show:,} more (--show {len(merged.disagreements)}).", highlight=False)
+
+
+def noise_table(rows: list[LabelNoise]) -> Table:
+    """The label-noise estimates of the splits."""
+    table = Table(title="Label noise, estimated from the sample (95% Wilson intervals)", title_justify="left")
+    table.add_column("split")
+    table.add_column("label")
+    for column in ("reviewed", "wrong", "unsure"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        table.add_row(row.split, row.label, f"{row.reviewed:,} of {row.sampled:,}", _share(row.wrong), _share(row.unsure))
+    return table
+
+
+def _share(share: Share) -> str:
+    if share.value is None or share.interval is None:
+        return "–"
+    low, high = share.interval
+    return f"{100 * share.value:.1f}%  [{100 * low:.1f}, {100 * high:.1f}]"

@@ -1,0 +1,98 @@
+"""The demo as users run it: a smaller one end to end, twice; its invariants, its effect and its page."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hope_bench.benchmark import read_benchmark
+from hope_bench.result import Result, read_result
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SCENES = 120
+
+
+def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "140", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Its folder and what it printed."""
+    folder = tmp_path_factory.mktemp("demo")
+    done = run("-m", "hope_bench", "demo", "--out", folder, "--scenes", SCENES)
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout
+
+
+def result_of(folder: Path) -> Result:
+    return read_result(folder / "leaderboard" / "results" / "demo" / "demo-llava.json")
+
+
+def test_prints_a_table_the_caveats_and_where_the_page_is(demo: tuple[Path, str]) -> None:
+    folder, out = demo
+    for word in ("random", "popular", "adversarial", "content", "control-content", "does not replicate the paper"):
+        assert word in out
+    assert str(folder / "site" / "index.html") in out
+    page = (folder / "site" / "index.html").read_text(encoding="utf-8")
+    assert "demo-llava" in page
+
+
+def test_every_question_got_a_clear_answer_and_recall_is_shared(demo: tuple[Path, str]) -> None:
+    result = result_of(demo[0])
+    splits = {name: split for name, split in result.splits.items() if split.kind != "twin"}
+    for split in splits.values():
+        assert split.on_yes.unparsed + split.on_yes.error + split.on_yes.unasked == 0
+        assert split.on_yes.yes + split.on_yes.no == 3 * SCENES == split.on_no.yes + split.on_no.no
+    assert len({split.recall.value for split in splits.values()}) == 1
+    manifest = read_benchmark(demo[0] / "benchmarks" / "demo").manifest
+    assert len(manifest.images) == SCENES
+
+
+def test_hope_finds_more_than_pope_and_more_than_its_control(demo: tuple[Path, str]) -> None:
+    found = {(one.split, one.baseline): one for one in result_of(demo[0]).comparisons}
+    for baseline in ("random", "popular", "adversarial", "control-content"):
+        drop, rise = found["content", baseline].precision_drop, found["content", baseline].hallucination_rise
+        assert drop.low is not None
+        assert drop.low > 0
+        assert rise.low is not None
+        assert rise.low > 0
+
+
+def test_the_same_table_and_files_again(demo: tuple[Path, str], tmp_path: Path) -> None:
+    again = run("-m", "hope_bench", "demo", "--out", tmp_path / "again", "--scenes", SCENES)
+    assert again.returncode == 0, again.stderr
+    first, second = demo[0], tmp_path / "again"
+    for name in (
+        "benchmarks/demo/manifest.json",
+        "runs/demo/demo-llava/answers.jsonl",
+        "leaderboard/results/demo/demo-llava.json",
+    ):
+        assert (first / name).read_bytes() == (second / name).read_bytes(), name
+    for path in sorted((first / "benchmarks/demo/splits").iterdir()):
+        assert path.read_bytes() == (second / "benchmarks/demo/splits" / path.name).read_bytes()
+    table = demo[1][: demo[1].index("The leaderboard page")]
+    assert again.stdout.startswith(table)
+
+
+def test_run_eval_takes_a_model_and_a_benchmark(demo: tuple[Path, str], tmp_path: Path) -> None:
+    questions, images = demo[0] / "benchmarks" / "demo", demo[0] / "world" / "images"
+    done = run(
+        "run_eval.py", "--model", "demo-llava", "--benchmark", questions, "--images", images, "--limit", 40, "--out", tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    result = read_result(tmp_path / "leaderboard" / "results" / "demo" / "demo-llava.json")
+    assert "limit" in (result.unranked or "")
+    assert "demo-llava" in (tmp_path / "build" / "site" / "index.html").read_text(encoding="utf-8")
+    assert run("run_eval.py", "--model", "demo-llava").returncode == 2
