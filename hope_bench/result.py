@@ -40,6 +40,9 @@ class SplitScore(Strict):
     `labels` and `verdicts` hold one letter a question (y yes, n no, u unparsed, e error, - unasked), grouped by image: the first
     `questions_per_image[0]` belong to the benchmark's first image, and so on, the same images in every split. So anyone can
     recompute every number and interval, and compare models pairwise.
+
+    A split of kind "twin" holds pairs of questions, a false description and then its true twin; `paired_discrimination` is the
+    share of asked pairs with both answered right (None for other splits).
     """
 
     kind: Kind
@@ -53,6 +56,7 @@ class SplitScore(Strict):
     specificity: Estimate
     hallucination_rate: Estimate
     yes_ratio: Estimate
+    paired_discrimination: Estimate | None = None
     questions_per_image: tuple[int, ...]
     labels: str
     verdicts: str
@@ -61,6 +65,8 @@ class SplitScore(Strict):
     def _packed_strings_agree(self) -> SplitScore:
         if not len(self.labels) == len(self.verdicts) == sum(self.questions_per_image):
             raise ValueError("labels, verdicts and questions_per_image are of different lengths")
+        if self.kind == "twin" and any(count % 2 for count in self.questions_per_image):
+            raise ValueError("a split of twins holds pairs of questions, so each image has an even number of them")
         if set(self.labels) - set("yn") or set(self.verdicts) - set(PACKED.values()):
             raise ValueError("labels or verdicts hold an unknown letter")
         return self
@@ -105,9 +111,21 @@ class BenchmarkInfo(Strict):
     notes: tuple[str, ...] = ()
 
 
+class SelfCheck(Strict):
+    """A fast way of asking compared with the plain one on this very model: rms difference of the full-vocabulary logits over
+    the rms spread between questions. `difference` is None where it is no number or the fast way raised (`reason`)."""
+
+    what: str
+    passed: bool
+    difference: float | None = None
+    threshold: float
+    reason: str | None = None
+
+
 class RunInfo(Strict):
-    """How the answers came about: settings, device, versions, commit. `source` says where imported answers come from, and
-    `command` how they were imported (files by name)."""
+    """How the answers came about: settings, device, versions, commit. `path` says whether questions of an image shared a
+    computed prefix ("shared", "plain", or both), `source` where imported answers come from, and `command` how they were
+    imported (files by name)."""
 
     prompt: str | None = None
     dtype: str | None = None

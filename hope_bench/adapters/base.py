@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from hope_bench.result import SelfCheck
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -43,6 +45,16 @@ class AdapterInfo:
     device: str
 
 
+@dataclass(frozen=True, slots=True)
+class AdapterReport:
+    """What happened while asking: `path` in words where there is a choice ("shared", "plain" or both), the self-checks made,
+    and the most GPU memory used, in bytes."""
+
+    path: str | None = None
+    checks: tuple[SelfCheck, ...] = ()
+    gpu_bytes: int | None = None
+
+
 class Adapter(Protocol):
     """One model. Building one is cheap and finds everything wrong that can be found without the weights (HopeBenchError)."""
 
@@ -53,6 +65,15 @@ class Adapter(Protocol):
 
     def load(self) -> None:
         """Make ready to answer. Called once, before the first `answer`. Raises HopeBenchError where the model can't be loaded."""
+        ...
+
+    @property
+    def report(self) -> AdapterReport:
+        """What happened so far."""
+        ...
+
+    def prepare(self, batch: Sequence[tuple[Image, str]]) -> None:
+        """May be called, in another thread, with a batch whose turn comes soon. `answer` must work without."""
         ...
 
     def answer(self, batch: Sequence[tuple[Image, str]]) -> list[RawAnswer]:

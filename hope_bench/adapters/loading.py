@@ -21,8 +21,9 @@ _SMALL = 50_000_000
 """Parameters up to which a model counts as small."""
 
 
-def load_processor(folder: str) -> Any:
-    """The checkpoint's processor. Raises HopeBenchError where it is missing, takes no images or has no chat template."""
+def load_processor(folder: str, template: str | None = None) -> Any:
+    """The checkpoint's processor. Raises HopeBenchError where it is missing, takes no images or has no chat template (nor has
+    the card: `template`)."""
     try:
         processor = AutoProcessor.from_pretrained(folder, trust_remote_code=False)
     except _LOAD_ERRORS as error:
@@ -35,10 +36,11 @@ def load_processor(folder: str) -> Any:
             f"{folder} holds no processor for images and text (transformers found only a {type(processor).__name__}). "
             "Copy preprocessor_config.json or processor_config.json and the tokenizer's files beside the weights."
         )
-    if not processor.chat_template:
+    if not (processor.chat_template or template):
         raise HopeBenchError(
             f"{folder} has no chat template, so nothing says how this model is asked a question. If the model is meant for "
-            "questions, put its chat_template.jinja beside the weights; a base model needs an instruction-tuned sibling."
+            "questions, put its chat_template.jinja beside the weights (or chat_template in its card); a base model needs an "
+            "instruction-tuned sibling."
         )
     return processor
 

@@ -118,7 +118,7 @@ _File = TypeVar("_File")
 def decode(path: Path, kind: type[_File], description: str) -> _File:
     """A JSON file as `kind`. Raises HopeBenchError naming the file, the place and what to do."""
     try:
-        with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data, _no_collector():
+        with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data, no_collector():
             return msgspec.json.decode(data, type=kind)
     except msgspec.ValidationError as error:
         raise HopeBenchError(f"{path} is JSON, but not {description}: {error}.") from None
@@ -131,8 +131,8 @@ def decode(path: Path, kind: type[_File], description: str) -> _File:
 
 
 @contextmanager
-def _no_collector() -> Iterator[None]:
-    """Hundreds of thousands of small objects are made and none is garbage: collector passes would only re-scan them."""
+def no_collector() -> Iterator[None]:
+    """No garbage collection meanwhile: of the millions of small objects made none is garbage, so passes would be wasted."""
     collecting = gc.isenabled()
     gc.disable()
     try:

@@ -21,11 +21,12 @@ from hope_bench.annotations.coco_file import (
     image_table,
     index_categories,
     instance_rows,
+    no_collector,
 )
 from hope_bench.annotations.columns import InstanceRows
 from hope_bench.errors import HopeBenchError
 
-_BATCH = 100_000
+_BATCH = 10_000
 
 _Row = TypeVar("_Row")
 
@@ -35,12 +36,13 @@ def stream_instances(path: Path) -> InstancesFile:
 
     Goes through the file three times, for its keys may come in any order. Raises HopeBenchError as `load_instances` does.
     """
-    categories = [row for batch in _batches(path, "categories", CategoryRow) for row in batch]
-    category_index = index_categories(path, categories)
-    images = image_table(path, (row for batch in _batches(path, "images", ImageRow) for row in batch))
-    if not categories or not images.images:
-        raise HopeBenchError(f"{path} is JSON, but not {DESCRIPTION}: it lists no categories or no images.")
-    rows, attributes = _stream_rows(path, images.index, category_index)
+    with no_collector():
+        categories = [row for batch in _batches(path, "categories", CategoryRow) for row in batch]
+        category_index = index_categories(path, categories)
+        images = image_table(path, (row for batch in _batches(path, "images", ImageRow) for row in batch))
+        if not categories or not images.images:
+            raise HopeBenchError(f"{path} is JSON, but not {DESCRIPTION}: it lists no categories or no images.")
+        rows, attributes = _stream_rows(path, images.index, category_index)
     return InstancesFile(path, categories, category_index, images, rows, attributes)
 
 

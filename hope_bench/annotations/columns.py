@@ -100,7 +100,8 @@ def clean_boxes(
     problems = []
     if cut:
         problems.append(
-            f"{name}: {len(cut)} box(es) reach beyond their image and were cut to it (annotations {_numbers(cut)}, in file order)."
+            f"{name}: {len(cut)} box(es) reach beyond their image and were cut to it "
+            f"(annotations {_numbers(cut)}, in file order)."
         )
     if empty:
         problems.append(
@@ -115,11 +116,11 @@ def _clean_block(
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """The rows cut and the rows without size, of a view that is changed in place."""
     low, high = block[:, :2], block[:, :2] + block[:, 2:]
-    beyond = ((low < -tolerance) | (high > sizes + tolerance)).any(axis=1) & (block[:, 2:] > 0).all(axis=1)
-    rows = np.flatnonzero(beyond)
+    beyond = np.any((low < -tolerance) | (high > sizes + tolerance), axis=1)
+    rows = np.flatnonzero(beyond & np.all(block[:, 2:] > 0, axis=1))
     block[rows, :2] = np.maximum(low[rows], 0)
     block[rows, 2:] = np.minimum(high[rows], sizes[rows]) - block[rows, :2]
-    usable = (block[:, 2:] > 0).all(axis=1) & np.isfinite(block).all(axis=1)
+    usable = np.all(block[:, 2:] > 0, axis=1) & np.all(np.isfinite(block), axis=1)
     empty = np.flatnonzero(~usable)
     block[empty] = np.nan
     return rows[usable[rows]], empty

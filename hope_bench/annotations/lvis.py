@@ -30,12 +30,12 @@ def read_lvis(path: Path, captions: Path | None = None, file: InstancesFile | No
         raise HopeBenchError(f'{path}: no image lists neg_category_ids, as LVIS files do. Is it a COCO file (format = "coco")?')
     annotations = assemble(path.name, file.images.images, _categories(file), file.rows, file.attributes)
     absent = _sets(file, file.images.negative)
-    present = {category.name: index for index, category in enumerate(annotations.categories)}
     wrong: list[str] = []
     for image, categories in absent.items():
-        contradicted = categories & {present[name] for name in annotations.present(image)}
-        if contradicted:
-            absent[image] = categories - contradicted
+        rows = slice(annotations.starts[image], annotations.starts[image + 1])
+        annotated = categories.intersection(annotations.category_of[rows].tolist())
+        if annotated:
+            absent[image] = categories - annotated
             wrong.append(annotations.images[image].file_name)
     problems = annotations.problems
     if wrong:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from hope_bench.demo.questions import caption
-from hope_bench.demo.world import CATEGORIES, GROUP_OF, SIZE, Scene, SceneObject, draw_scene
+from hope_bench.demo.scenes import draw_scene
+from hope_bench.demo.world import CATEGORIES, GROUP_OF, SIZE, Scene, SceneObject
 
 LEAST_CATEGORIES: Final = 3
 """Scenes that show fewer are skipped: POPE asks about three objects of each image."""
@@ -40,9 +41,8 @@ def write_world(folder: Path, scenes: int, first_seed: int, progress: Callable[[
         scene.image.save(images / name)
         records.append({"id": scene.seed, "file_name": name, "width": SIZE, "height": SIZE})
         instances += [_instance(item, scene.seed, len(instances) + index) for index, item in enumerate(scene.objects, 1)]
-        captions += [
-            {"id": len(captions) + index, "image_id": scene.seed, "caption": text} for index, text in enumerate(_captions(scene), 1)
-        ]
+        for text in _captions(scene):
+            captions.append({"id": len(captions) + 1, "image_id": scene.seed, "caption": text})
         if progress:
             progress(1)
     info = {"description": "hope-bench drawn world", "version": "1", "first_seed": first_seed}

@@ -28,12 +28,12 @@ _OTHER_INSTRUCTIONS: Final = ("Answer the question using a single word or phrase
 
 
 def with_article(noun: str) -> str:
-    """"a mug", "an apple"."""
+    """ "a mug", "an apple"."""
     return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
 def plural(noun: str) -> str:
-    """"mugs", "buses", "benches"."""
+    """ "mugs", "buses", "benches"."""
     return noun + ("es" if noun.endswith(("s", "sh", "ch")) else "s")
 
 
@@ -86,7 +86,8 @@ def _opening(rng: random.Random) -> str:
 
 
 def _prominent(objects: Sequence[SceneObject], count: int, rng: random.Random) -> list[SceneObject]:
-    pool, chosen = list(objects), []
+    pool = list(objects)
+    chosen: list[SceneObject] = []
     while pool and len(chosen) < count:
         chosen.append(pool.pop(rng.choices(range(len(pool)), [item.area**0.5 for item in pool])[0]))
     return chosen
@@ -164,9 +165,7 @@ class QuestionSampler:
         return asked
 
 
-def attribute_question(
-    objects: Sequence[SceneObject], kind: str, answer: bool, rng: random.Random
-) -> WorldQuestion | None:
+def attribute_question(objects: Sequence[SceneObject], kind: str, answer: bool, rng: random.Random) -> WorldQuestion | None:
     """A question of this kind and answer about one of the objects, or None where the scene allows none."""
     if kind == "count":
         return _count_question(objects, answer, rng)

@@ -10,6 +10,7 @@ import gzip
 import json
 import math
 import random
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,7 +47,7 @@ def write_merges(path: Path) -> None:
     needed: set[tuple[str, str]] = set()
     for word in caption_vocabulary():
         parts = (*word[:-1], word[-1] + "</w>")
-        while pairs := [pair for pair in zip(parts, parts[1:], strict=False) if pair in full.bpe_ranks]:
+        while pairs := [pair for pair in pairwise(parts) if pair in full.bpe_ranks]:
             best = min(pairs, key=lambda pair: full.bpe_ranks[pair])
             needed.add(best)
             parts = _merged(parts, best)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from hope_bench.demo.world import SIZE, SceneObject, draw_scene
+from hope_bench.demo.scenes import draw_scene
+from hope_bench.demo.world import SIZE, SceneObject
 
 
 class Progress:
@@ -74,7 +75,5 @@ def cosine(step: int, steps: int, warmup: int) -> float:
 
 def present_above_absent(scores: npt.NDArray[np.floating], present: npt.NDArray[np.bool_]) -> float:
     """Mean over scenes of the AUC of present against absent categories; both arrays (scenes, categories)."""
-    areas = [
-        float((row[here][:, None] > row[~here][None]).mean()) for row, here in zip(scores, present, strict=True)
-    ]
+    areas = [float((row[here][:, None] > row[~here][None]).mean()) for row, here in zip(scores, present, strict=True)]
     return float(np.mean(areas))

@@ -33,6 +33,22 @@ def _indices(letters: str, names: Sequence[str]) -> NDArray[np.int64]:
     return lookup[np.frombuffer(letters.encode("ascii"), dtype=np.uint8)]
 
 
+def pair_table(labels: str, verdicts: str, questions_per_image: Sequence[int]) -> Counts:
+    """Pairs of consecutive questions with both right, and pairs asked, int64 [images, 1, 2], of a packed split of pairs."""
+    right = np.array([verdict == label for label, verdict in zip(labels, verdicts, strict=True)], dtype=np.bool_).reshape(-1, 2)
+    asked = np.array([verdict != PACKED["unasked"] for verdict in verdicts], dtype=np.bool_).reshape(-1, 2)
+    image = np.repeat(np.arange(len(questions_per_image)), np.asarray(questions_per_image) // 2)
+    made = np.zeros((len(questions_per_image), 1, 2), dtype=np.int64)
+    np.add.at(made[:, 0, 0], image, right.all(axis=1))
+    np.add.at(made[:, 0, 1], image, asked.all(axis=1))
+    return made
+
+
+def discrimination(pairs: NDArray[np.int64] | Floats) -> Floats:
+    """Paired discrimination of pair tables [..., 1, 2], of shape [...], in [0, 1], NaN where no pair was asked."""
+    return _divide(pairs[..., 0, 0], pairs[..., 0, 1])
+
+
 def verdict_counts(row: Counts) -> VerdictCounts:
     """One label's counts, int64 [verdicts], as a record."""
     return VerdictCounts(**dict(zip(VERDICTS, row.tolist(), strict=True)))

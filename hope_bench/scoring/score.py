@@ -13,7 +13,17 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.result import BenchmarkInfo, Bootstrap, Comparison, Estimate, Result, SplitScore
 from hope_bench.runs import RunRecord, read_run
 from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP, bootstrap_counts, estimate
-from hope_bench.scoring.metrics import Counts, Floats, compute, count_table, optional, point_metrics, verdict_counts
+from hope_bench.scoring.metrics import (
+    Counts,
+    Floats,
+    compute,
+    count_table,
+    discrimination,
+    optional,
+    pair_table,
+    point_metrics,
+    verdict_counts,
+)
 from hope_bench.scoring.verdicts import AnswersFile, Joined, join, read_answers
 from hope_bench.spec import Kind
 
@@ -75,6 +85,14 @@ def _scores(
     def samples(split: str, metric: str) -> Floats:
         return resampled[metric][:, names.index(split)]
 
+    def paired(split: str) -> Estimate | None:
+        if kinds[split] != "twin":
+            return None
+        packed = joined.splits[split]
+        pairs = pair_table(packed.labels, packed.verdicts, packed.questions_per_image)
+        value = optional(float(discrimination(pairs.sum(axis=0))))
+        return estimate(value, discrimination(bootstrap_counts(pairs[None], bootstrap))[:, 0], images, bootstrap.confidence)
+
     def one(split: str) -> SplitScore:
         packed, counts = joined.splits[split], tables[split].sum(axis=0)
         return SplitScore(
@@ -85,6 +103,7 @@ def _scores(
                 metric: estimate(value, samples(split, metric), images, bootstrap.confidence)
                 for metric, value in points[split].items()
             },
+            paired_discrimination=paired(split),
             questions_per_image=packed.questions_per_image,
             labels=packed.labels,
             verdicts=packed.verdicts,

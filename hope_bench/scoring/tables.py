@@ -31,6 +31,8 @@ def split_table(result: Result) -> Table:
     for heading in ("ques-\ntions", *metrics, "un-\nparsed", "error", "un-\nasked"):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, split in result.splits.items():
+        if split.kind == "twin":
+            continue
         table.add_row(*_split_row(name, split, headline=name == result.benchmark.headline))
     table.caption = Text(f"Headline split: {result.benchmark.headline}. " + _standing(result), style="dim")
     table.caption_justify = "left"
@@ -57,8 +59,23 @@ def print_result(console: Console, result: Result) -> None:
     if result.comparisons:
         wide.print()
         wide.print(comparison_table(result))
+    for name, split in result.splits.items():
+        if split.paired_discrimination is not None:
+            wide.print(_paired(name, split), soft_wrap=True)
     for note in result.notes:
         console.print(Text(f"Note: {note}", style="dim"), soft_wrap=True)
+
+
+def _paired(name: str, split: SplitScore) -> Text:
+    """What a split of twins says: whether the model tells true descriptions from false ones, or distrusts them all."""
+    found = split.paired_discrimination
+    assert found is not None
+    interval = "" if found.low is None else f" [{percent(found.low)}, {percent(found.high)}]"
+    pairs = len(split.labels) // 2
+    return Text(
+        f"{name.removesuffix('-twins')}: both a false description and its true twin right in {percent(found.value)}{interval} of "
+        f"{pairs:,} pairs."
+    )
 
 
 def _table(title: str, gap: int) -> Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from hope_bench.records import Question
 from hope_bench.search.guarding import Guarded
@@ -52,30 +53,32 @@ def split_questions(
 
 
 def twin_questions(
-    split: str,
-    images: Sequence[int],
-    distractors: Mapping[int, Sequence[Distractor]],
-    questions: Sequence[Question],
+    split: str, images: Sequence[int], distractors: Mapping[int, Sequence[Distractor]], questions: Sequence[Question]
 ) -> list[Question]:
-    """The true twin of every false description of a split that has one; `twin_of` is the false one's id in that split."""
+    """Pairs of a split's false description and its true twin, one after the other, for every false description that has a twin.
+
+    The twin's `twin_of` is the false one's id in `split`. Both stand here, so that whoever holds this split alone can tell how
+    often a model got both right (paired discrimination); asking the false one again costs nothing, since a question is asked once.
+    """
     negatives = iter([question for question in questions if question.label == "no"])
     made: list[Question] = []
     for image in images:
         for distractor in distractors[image]:
-            false = next(negatives)
-            if distractor.twin is not None:
-                twin = distractor.twin
-                made.append(
-                    Question(
-                        len(made) + 1,
-                        false.image,
-                        twin.question,
-                        "yes",
-                        f"{split}-twins",
-                        twin.object,
-                        description=twin.caption,
-                        description_kind=twin.kind,
-                        twin_of=false.question_id,
-                    )
+            false, twin = next(negatives), distractor.twin
+            if twin is None:
+                continue
+            made.append(replace(false, question_id=len(made) + 1, strategy=f"{split}-twins"))
+            made.append(
+                Question(
+                    len(made) + 1,
+                    false.image,
+                    twin.question,
+                    "yes",
+                    f"{split}-twins",
+                    twin.object,
+                    description=twin.caption,
+                    description_kind=twin.kind,
+                    twin_of=false.question_id,
                 )
+            )
     return made

@@ -9,7 +9,7 @@ from pathlib import Path
 from hope_bench.card import slug
 from hope_bench.errors import HopeBenchError
 from hope_bench.result import PACKED, Result, SplitScore, read_result
-from hope_bench.scoring.metrics import METRICS, count_table, point_metrics, verdict_counts
+from hope_bench.scoring.metrics import METRICS, count_table, discrimination, optional, pair_table, point_metrics, verdict_counts
 
 _TOLERANCE = 2e-6
 """Numbers in a result are rounded to 6 digits."""
@@ -116,6 +116,10 @@ def _check_split(name: str, split: SplitScore, images: int, where: str) -> None:
     recomputed = point_metrics(counts)
     for metric in METRICS:
         _check(f"{where}: splits.{name}.{metric}.value", getattr(split, metric).value, recomputed[metric])
+    if split.kind == "twin" and split.paired_discrimination is not None:
+        pairs = pair_table(split.labels, split.verdicts, split.questions_per_image).sum(axis=0)
+        stated = split.paired_discrimination.value
+        _check(f"{where}: splits.{name}.paired_discrimination.value", stated, optional(float(discrimination(pairs))))
 
 
 def _check_difference(key: str, stated: float | None, more: float | None, less: float | None) -> None:

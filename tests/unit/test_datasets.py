@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -637,3 +639,10 @@ def test_importing_the_readers_is_light() -> None:
         "import hope_bench.annotations, sys; print([m for m in ('torch', 'pandas', 'datasets', 'pyarrow') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_the_documented_specs_are_valid() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "datasets.md").read_text(encoding="utf-8")
+    specs = [tomllib.loads(block)["dataset"] for block in re.findall(r"```toml\n(.*?)```", text, re.DOTALL)]
+    read = [DatasetSpec.model_validate(spec) for spec in specs]
+    assert [sorted(spec.files) for spec in read] == [[], ["boxes", "classes", "hierarchy", "labels"], ["split"]]

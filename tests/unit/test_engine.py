@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from hope_bench.adapters.base import AdapterInfo, RawAnswer
+from hope_bench.adapters.base import AdapterInfo, AdapterReport, RawAnswer
 from hope_bench.benchmark import Benchmark, read_benchmark, write_benchmark
 from hope_bench.card import ModelCard
 from hope_bench.errors import HopeBenchError
@@ -32,6 +32,10 @@ class Model:
         self.info = AdapterInfo("function", identity, "1", None, "float32", "cpu", "cpu")
         self.batches: list[int] = []
         self.loads = 0
+        self.report = AdapterReport()
+
+    def prepare(self, batch: Sequence[Pair]) -> None:
+        """Nothing to do ahead."""
 
     def load(self) -> None:
         self.loads += 1

@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 
 from hope_bench.result import VerdictCounts
-from hope_bench.scoring.metrics import METRICS, VERDICTS, compute, count_table, point_metrics, verdict_counts
+from hope_bench.scoring.metrics import (
+    METRICS,
+    VERDICTS,
+    compute,
+    count_table,
+    discrimination,
+    pair_table,
+    point_metrics,
+    verdict_counts,
+)
 
 
 def metrics(on_yes: list[int], on_no: list[int]) -> dict[str, float | None]:
@@ -71,3 +80,12 @@ def test_packed_letters_are_counted_by_image() -> None:
     assert verdict_counts(table[2][0]) == VerdictCounts(unparsed=1, error=1)
     assert verdict_counts(table[2][1]) == VerdictCounts(unasked=1, no=1)
     assert count_table("", "", ()).shape == (0, 2, 5)
+
+
+def test_pairs_are_right_only_together_and_count_only_when_both_were_asked() -> None:
+    # Image 1: both right; false description affirmed. Image 2: none. Image 3: twin denied; false one never asked; both right.
+    labels, verdicts, per_image = "nynynynyny", "nyyynn-yny", (4, 0, 6)
+    pairs = pair_table(labels, verdicts, per_image)
+    assert pairs[:, 0].tolist() == [[1, 2], [0, 0], [1, 2]]
+    assert float(discrimination(pairs.sum(axis=0))) == 2 / 4
+    assert np.isnan(discrimination(pairs[1]))

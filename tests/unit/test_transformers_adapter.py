@@ -6,6 +6,7 @@ import json
 import math
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +138,8 @@ def test_out_of_memory_halves_the_batch_and_loses_nobody(checkpoint: Checkpoint,
     model = TransformersModel(card(checkpoint("llava")), said.append)
     model.load()
     whole = model.answer(BATCH)
-    at_once = model._answer_at_once
+    assert model._paths is not None
+    at_once = model._paths.answer
     sizes: list[int] = []
 
     def cramped(batch: list[Any]) -> list[RawAnswer]:
@@ -146,7 +148,7 @@ def test_out_of_memory_halves_the_batch_and_loses_nobody(checkpoint: Checkpoint,
             raise torch.OutOfMemoryError("CUDA out of memory")
         return at_once(batch)
 
-    monkeypatch.setattr(model, "_answer_at_once", cramped)
+    monkeypatch.setattr(model._paths, "answer", cramped)
     assert [answer.text for answer in model.answer(BATCH)] == [answer.text for answer in whole]
     assert sizes == [12, 6, 3, 3, 3, 3]
     sizes.clear()
@@ -172,7 +174,8 @@ def test_info_names_the_very_files(checkpoint: Checkpoint, tmp_path: Path) -> No
 
 def test_a_model_without_yes_or_no_tokens_still_answers(checkpoint: Checkpoint) -> None:
     model = loaded(checkpoint("llava"))
-    model._tokens = find_yes_no({"maybe": 3})
+    assert model._paths is not None
+    model._paths._decoder = replace(model._paths._decoder, tokens=find_yes_no({"maybe": 3}))
     answer = model.answer(BATCH[:1])[0]
     assert (answer.p_yes, answer.mass, answer.complete, answer.error) == (None, None, True, None)
 

@@ -1,0 +1,155 @@
+"""Greedy decoding, and what is read from the first answer position on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import (
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
+
+from hope_bench.adapters.base import RawAnswer
+from hope_bench.adapters.encoding import Encoder
+from hope_bench.adapters.yes_no import FirstToken, YesNoTokens, read_first_token
+
+
+@dataclass(frozen=True, slots=True)
+class Decoder:
+    """One loaded model that asks and reads. `settings` is its greedy GenerationConfig."""
+
+    model: Any
+    encoder: Encoder
+    tokens: YesNoTokens
+    settings: Any
+
+    def first_logits(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """float32 [B, V]: the logits of the first answer position of left-padded rows, by generate() alone."""
+        seen = _FirstLogits()
+        self._generate(self.model, inputs, LogitsProcessorList([seen]), StoppingCriteriaList([_AfterOne()]))
+        assert seen.logits is not None
+        return seen.logits
+
+    def answer(self, inputs: Mapping[str, Tensor]) -> list[RawAnswer]:
+        """The answers to left-padded rows; only rows whose first token is neither yes nor no are decoded further."""
+        recorder = _FirstPosition(self.tokens)
+        stop = StoppingCriteriaList([_AnsweredAlready(recorder)])
+        sequences = self._generate(self.model, inputs, LogitsProcessorList([recorder]), stop)
+        # Counted, not taken from the prompt's length: some families return the prompt and some don't.
+        generated = sequences[:, -recorder.steps :].cpu()
+        assert recorder.first is not None
+        return [self.read(recorder.first, row, generated[row]) for row in range(len(generated))]
+
+    def continue_from(self, model: Any, inputs: Mapping[str, Any]) -> Tensor:
+        """int64 [B, steps] on the CPU: the greedy tokens after a cache (`past_key_values`) that holds the inputs' beginning."""
+        counter = _Counter()
+        sequences = self._generate(model, inputs, LogitsProcessorList([counter]), StoppingCriteriaList())
+        return sequences[:, -counter.steps :].cpu()
+
+    def read(self, first: FirstToken, row: int, generated: Tensor | None) -> RawAnswer:
+        """One row's answer from its first position and, where that is neither yes nor no, its generated tokens."""
+        if not first.finite[row]:
+            dtype = str(self.model.dtype).removeprefix("torch.")
+            return RawAnswer(error=f"the model's logits are not finite in {dtype}; another --dtype (float32, bfloat16) may help")
+        p_yes, mass = first.scores(row)
+        if first.is_answer[row]:
+            text = self.encoder.decode(first.token[row : row + 1], skip_special_tokens=False)
+            return RawAnswer(text=text, p_yes=p_yes, mass=mass, complete=False)
+        assert generated is not None
+        ends = torch.isin(generated, torch.tensor(self.settings.eos_token_id or []).long()).nonzero()
+        text = self.encoder.decode(generated[: int(ends[0])] if len(ends) else generated, skip_special_tokens=True)
+        return RawAnswer(text=text, p_yes=p_yes, mass=mass, complete=True)
+
+    def _generate(self, model: Any, inputs: Mapping[str, Any], processors: Any, stop: Any) -> Tensor:
+        device = self.model.device
+        moved = {key: value.to(device) if isinstance(value, Tensor) else value for key, value in inputs.items()}
+        made: Tensor = model.generate(**moved, generation_config=self.settings, logits_processor=processors, stopping_criteria=stop)
+        return made
+
+
+class _Counter(LogitsProcessor):  # type: ignore[misc]
+    """Counts decoding steps and changes nothing."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:  # noqa: ARG002
+        self.steps += 1
+        return scores
+
+
+class _FirstLogits(LogitsProcessor):  # type: ignore[misc]
+    def __init__(self) -> None:
+        self.logits: Tensor | None = None
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:  # noqa: ARG002
+        if self.logits is None:
+            self.logits = scores.float()
+        return scores
+
+
+class _FirstPosition(_Counter):
+    """Reads the logits of the first answer position on their way through generate(), and changes nothing.
+
+    generate() makes the positions, so every family's own logic is used (M-RoPE and the like), and no logits but these are kept.
+    """
+
+    def __init__(self, tokens: YesNoTokens) -> None:
+        super().__init__()
+        self._tokens = tokens
+        self.first: FirstToken | None = None
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        if self.first is None:
+            self.first = read_first_token(scores.float(), self._tokens)
+        return super().__call__(input_ids, scores)
+
+
+class _AnsweredAlready(StoppingCriteria):  # type: ignore[misc]
+    """Ends a row whose first token is a yes or a no (or no number), so that only the rows that need it are decoded further."""
+
+    def __init__(self, recorder: _FirstPosition) -> None:
+        self._recorder = recorder
+
+    def __call__(self, input_ids: Tensor, scores: Tensor, **kwargs: Any) -> Tensor:  # noqa: ARG002
+        first = self._recorder.first
+        assert first is not None
+        return (first.is_answer | ~first.finite).to(input_ids.device)
+
+
+class _AfterOne(StoppingCriteria):  # type: ignore[misc]
+    """Ends every row after its first token."""
+
+    def __call__(self, input_ids: Tensor, scores: Tensor, **kwargs: Any) -> Tensor:  # noqa: ARG002
+        return torch.ones(len(input_ids), dtype=torch.bool, device=input_ids.device)
+
+
+def greedy_settings(model: Any, tokenizer: Any, max_new_tokens: int) -> Any:
+    """Plain greedy decoding. The checkpoint's own settings (sampling, penalties, suppressed tokens) are put aside, since
+    generate() would mix them in; only its special tokens are kept."""
+    own = model.generation_config
+    text = model.config.get_text_config()
+    ends: int | list[int] = next(
+        (ids for ids in (own.eos_token_id, text.eos_token_id, tokenizer.eos_token_id) if ids is not None), []
+    )
+    eos = [ends] if isinstance(ends, int) else list(ends)
+    pads = (own.pad_token_id, tokenizer.pad_token_id, *eos, 0)
+    greedy = GenerationConfig(
+        do_sample=False,
+        max_new_tokens=max_new_tokens,
+        eos_token_id=eos or None,
+        pad_token_id=next(pad for pad in pads if pad is not None),
+        bos_token_id=own.bos_token_id,
+        decoder_start_token_id=own.decoder_start_token_id,
+    )
+    for part in model.modules():
+        if isinstance(getattr(part, "generation_config", None), GenerationConfig):
+            part.generation_config = GenerationConfig.from_dict(greedy.to_dict())
+    return greedy

@@ -1,0 +1,172 @@
+"""Questions as a model's inputs: the processor, its memory of the last picture, and rows of one image put together."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from transformers import BatchFeature
+from transformers.image_utils import make_flat_list_of_images
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Row = dict[str, Tensor]
+"""One question's inputs, each with a batch dimension of one and no padding, on the CPU."""
+
+_MEDIA = ("image_token_id", "image_token_index", "video_token_id", "video_token_index")
+
+
+class NotShareableError(Exception):
+    """Why the questions of an image have no prefix in common that holds the image."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRows:
+    """All questions of one image. `aligned` names the inputs with one entry a token; the others are equal in every row."""
+
+    rows: tuple[Row, ...]
+    aligned: frozenset[str]
+
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of each row."""
+        return [row["input_ids"].shape[1] for row in self.rows]
+
+    @property
+    def media(self) -> Row:
+        """What comes with the image, once."""
+        return {key: value for key, value in self.rows[0].items() if key not in self.aligned}
+
+    def beginning(self, length: int) -> Row:
+        """The first row's inputs cut to `length` tokens, media whole."""
+        return {key: value[:, :length] if key in self.aligned else value for key, value in self.rows[0].items()}
+
+
+class Encoder:
+    """One user turn [image, prompt] in the checkpoint's own chat template, as tensors. Safe to use from several threads."""
+
+    def __init__(self, processor: Any, model: Any, template: str | None) -> None:
+        """`template` is used where the processor has none. Inputs that the model's generate() doesn't take are left out."""
+        self._processor, self._template = processor, template
+        self._known = _known_inputs(model)
+        self._dtype = model.dtype
+        self._lock = threading.Lock()
+        if not isinstance(processor.image_processor, _LastPicture):
+            processor.image_processor = _LastPicture(processor.image_processor)
+
+    def batch(self, pairs: Sequence[tuple[Image, str]]) -> dict[str, Tensor]:
+        """The questions as one left-padded batch, on the CPU."""
+        return self._encode(pairs, {"padding": True})
+
+    def row(self, image: Image, prompt: str) -> Row:
+        """One question, unpadded. The image is processed again only if the last call was about another."""
+        return self._encode([(image, prompt)], {})
+
+    def decode(self, tokens: Tensor, skip_special_tokens: bool) -> str:
+        """Token ids int64 [n] as text, without white space around it."""
+        with self._lock:
+            return str(self._processor.tokenizer.decode(tokens, skip_special_tokens=skip_special_tokens)).strip()
+
+    def _encode(self, pairs: Sequence[tuple[Image, str]], processor_kwargs: Mapping[str, Any]) -> dict[str, Tensor]:
+        conversations = [
+            [{"role": "user", "content": [{"type": "image", "image": image}, {"type": "text", "text": prompt}]}]
+            for image, prompt in pairs
+        ]
+        # Tokenized by the template call itself: processor(text=rendered) would add a second BOS. The lock: a fast tokenizer
+        # is changed by encoding, and refuses to be used by another thread meanwhile.
+        with self._lock:
+            inputs = self._processor.apply_chat_template(
+                conversations,
+                chat_template=self._processor.chat_template or self._template,
+                add_generation_prompt=True,
+                tokenize=True,
+                return_dict=True,
+                return_tensors="pt",
+                processor_kwargs=dict(processor_kwargs),
+            )
+        return {key: _cast(value, self._dtype) for key, value in inputs.items() if key in self._known}
+
+
+class _LastPicture:
+    """An image processor that remembers its last answer: it is most of the cost of encoding many questions about one image."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self._last = threading.local()
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_inner":  # while being unpickled
+            raise AttributeError(name)
+        return getattr(self._inner, name)
+
+    def __call__(self, images: Any, *args: Any, **kwargs: Any) -> Any:
+        pictures = make_flat_list_of_images(images)
+        how = repr((type(images), args, sorted(kwargs.items(), key=str)))
+        last = getattr(self._last, "value", None)
+        if last is None or last[1] != how or len(last[0]) != len(pictures) or any(map(_differs, last[0], pictures)):
+            last = self._last.value = (pictures, how, self._inner(images, *args, **kwargs))
+        # Processors take things out of what they are given.
+        return BatchFeature(dict(last[2]))
+
+
+def _differs(one: Any, other: Any) -> bool:
+    return one is not other
+
+
+def rows_of_image(rows: Sequence[Row]) -> ImageRows:
+    """Rows of one image put together. Raises NotShareableError where more than the question's tokens depends on the question."""
+    first = rows[0]
+    aligned = frozenset(
+        key
+        for key, value in first.items()
+        if ("ids" in key or "mask" in key) and all(row[key].shape[:2] == row["input_ids"].shape for row in rows if key in row)
+        if value.ndim >= 2
+    )
+    for row in rows[1:]:
+        for key in row.keys() | first.keys():
+            if key not in aligned and not (key in row and key in first and torch.equal(row[key], first[key])):
+                raise NotShareableError(f"the input {key} depends on the question")
+    return ImageRows(tuple(rows), aligned)
+
+
+def prefix_length(images: Sequence[ImageRows], media_tokens: frozenset[int]) -> int:
+    """How many first tokens all rows of all images share (one token at least is left to each row).
+
+    Raises NotShareableError where the image is not wholly within it.
+    """
+    ids = [row["input_ids"][0] for image in images for row in image.rows]
+    shortest = min(len(row) for row in ids)
+    same = torch.stack([row[:shortest] for row in ids]).eq(ids[0][:shortest]).all(0)
+    length = min(int(same.long().cumprod(0).sum()), shortest - 1)
+    media = torch.tensor(sorted(media_tokens))
+    if length < 1 or any(torch.isin(row[length:], media).any() for row in ids):
+        raise NotShareableError("the image comes after the question, or no tokens are shared")
+    for image in images:
+        for key in image.aligned - {"input_ids"}:
+            if any(not torch.equal(row[key][:, :length], image.rows[0][key][:, :length]) for row in image.rows):
+                raise NotShareableError(f"the input {key} depends on the question")
+    return length
+
+
+def media_tokens(model: Any) -> frozenset[int]:
+    """The token ids that stand for pieces of an image or a video."""
+    found = {getattr(model.config, name, None) for name in _MEDIA}
+    return frozenset(index for index in found if isinstance(index, int))
+
+
+def _known_inputs(model: Any) -> frozenset[str]:
+    """What generate() takes: it refuses what no forward knows (token_type_ids here and there). PaliGemma's processor also returns
+    labels, which would ask for a loss."""
+    forward = inspect.signature(model.forward).parameters
+    prepare = inspect.signature(model.prepare_inputs_for_generation).parameters
+    return frozenset((*forward, *prepare)) - {"labels"}
+
+
+def _cast(value: Tensor, dtype: torch.dtype) -> Tensor:
+    return value.to(dtype) if value.is_floating_point() else value

@@ -1,0 +1,120 @@
+"""Large CSV files read with pyarrow in batches: malformed lines are counted and shown, never fatal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hope_bench.errors import HopeBenchError
+
+_BLOCK_BYTES = 16 << 20
+_EXAMPLES = 5
+
+
+@dataclass(slots=True)
+class LeftOut:
+    """What was left out of a CSV file: lines with the wrong number of fields and rows by reason, counted, with a few examples."""
+
+    name: str
+    counts: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, dict[str, None]] = field(default_factory=dict)
+
+    def add(self, reason: str, values: Sequence[str], count: int | None = None) -> None:
+        """Count what was left out for `reason` (as many as `values` unless told); `values` tell which."""
+        self.counts[reason] += len(values) if count is None else count
+        if not self.counts[reason]:
+            del self.counts[reason]
+            return
+        shown = self.examples.setdefault(reason, {})
+        if len(shown) <= _EXAMPLES:
+            shown.update(dict.fromkeys(values[:1000]))
+
+    def problems(self) -> tuple[str, ...]:
+        """In words, one sentence a reason."""
+        return tuple(
+            f"{self.name}: {count} row(s) left out, {reason} ({', '.join(list(self.examples[reason])[:_EXAMPLES])}, ...)."
+            if len(self.examples[reason]) > _EXAMPLES
+            else f"{self.name}: {count} row(s) left out, {reason} ({', '.join(self.examples[reason])})."
+            for reason, count in self.counts.items()
+        )
+
+
+def csv_header(path: Path) -> list[str]:
+    """The fields of the file's first line; empty where it is no text."""
+    with path.open("rb") as stream:
+        return stream.readline(1 << 16).decode("utf-8-sig", errors="replace").strip().split(",")
+
+
+def csv_batches(path: Path, columns: Sequence[str], left_out: LeftOut) -> Iterator[dict[str, Any]]:
+    """Batches of the named columns as pyarrow string arrays; lines with too few or too many fields go to `left_out`.
+
+    Raises HopeBenchError where a column is missing or the file isn't text.
+    """
+    import pyarrow
+    from pyarrow import csv
+
+    def leave_out(row: Any) -> str:
+        left_out.add("with too few or too many fields", [f"line {row.number}: {row.text[:60]!r}"])
+        return "skip"
+
+    missing = [column for column in columns if column not in csv_header(path)]
+    if missing:
+        raise HopeBenchError(
+            f"{path} has no column {', '.join(missing)}. Its first line is {','.join(csv_header(path))[:200]!r}."
+        )
+    try:
+        reader = csv.open_csv(
+            path,
+            read_options=csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),  # threads would lose the line numbers
+            parse_options=csv.ParseOptions(quote_char=False, invalid_row_handler=leave_out),
+            convert_options=csv.ConvertOptions(
+                include_columns=list(columns), column_types=dict.fromkeys(columns, pyarrow.string())
+            ),
+        )
+        for batch in reader:
+            yield {name: batch.column(name) for name in columns}
+    except pyarrow.ArrowInvalid as error:
+        raise HopeBenchError(f"{path} can't be read as CSV: {error}. Is it complete, and UTF-8 text?") from None
+
+
+def numbers(column: Any) -> NDArray[np.float64]:
+    """A string column as float64 [N], NaN where a field is no number."""
+    import pandas
+    import pyarrow
+    from pyarrow import compute
+
+    try:
+        return np.asarray(compute.cast(column, pyarrow.float64()))
+    except pyarrow.ArrowInvalid:  # some field is no number: the slow way finds which
+        return np.asarray(pandas.to_numeric(column.to_pandas(), errors="coerce"), dtype=np.float64)
+
+
+def codes(column: Any, index: dict[str, int], grow: bool = False) -> NDArray[np.int32]:
+    """A string column as int32 [N] by `index`, -1 for strings not in it; with `grow`, new strings are added to it instead."""
+    encoded = column.dictionary_encode()
+    values = encoded.dictionary.to_pylist()
+    if grow:
+        for value in values:
+            index.setdefault(value, len(index))
+    table = np.array([index.get(value, -1) for value in values], dtype=np.int32)
+    return table[np.asarray(encoded.indices)] if len(values) else np.zeros(0, dtype=np.int32)
+
+
+def equals(column: Any, text: str) -> NDArray[np.bool_]:
+    """Where a string column is `text`, bool [N]."""
+    from pyarrow import compute
+
+    return np.asarray(compute.equal(column, text), dtype=np.bool_)
+
+
+def keep(column: Any, rows: NDArray[np.bool_]) -> Any:
+    """The column's values where `rows` is true."""
+    import pyarrow
+
+    return column.filter(pyarrow.array(rows))

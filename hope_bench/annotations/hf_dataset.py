@@ -1,0 +1,216 @@
+"""A Hugging Face `datasets` dataset on disk: a save_to_disk folder, a parquet file, or a folder of parquet files.
+
+One row is one image: an image column, and an objects column that holds per object its category and perhaps its box (a list of
+structs, or a struct of lists as in cppe-5), or just a list of names. Categories are text, or integers of a ClassLabel.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hope_bench.annotations.coco_file import unique_index
+from hope_bench.annotations.columns import InstanceRows, assemble
+from hope_bench.annotations.hf_source import Source, open_dataset
+from hope_bench.annotations.wording import alternatives, spoken_names
+from hope_bench.errors import HopeBenchError, did_you_mean, first_few
+from hope_bench.records import Annotations, Category, Image
+
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "image": ("image", "img"),
+    "file_name": ("file_name", "filename", "image_path", "path"),
+    "width": ("width",),
+    "height": ("height",),
+    "objects": ("objects", "annotations", "labels"),
+    "category": ("category", "categories", "label", "labels", "category_id", "name", "class"),
+    "box": ("bbox", "bboxes", "box", "boxes"),
+    "area": ("area",),
+    "crowd": ("iscrowd", "is_crowd", "crowd"),
+}
+"""What is read, and the column names it is found under; those from `category` on are fields of the objects column."""
+
+BOX_FORMATS = ("xywh", "xyxy")
+
+
+def read_hf_dataset(path: Path, columns: Mapping[str, str] | None = None, split: str = "") -> Annotations:
+    """Read a dataset; `columns` names what isn't found under a usual name (COLUMNS), and box_format ("xywh" or "xyxy").
+
+    `split` picks one of several. Boxes are in pixels. Image files are the file_name column or the image column's path, else the
+    row number and .jpg, under which `export_images` writes them. Raises HopeBenchError where the dataset can't be read, a
+    column is missing, a category has no name, or an image occurs twice.
+    """
+    source, wanted = open_dataset(path, split), dict(columns or {})
+    box_format = wanted.pop("box_format", "xywh")
+    if box_format not in BOX_FORMATS:
+        raise HopeBenchError(f"columns.box_format is {box_format!r}. {did_you_mean(box_format, BOX_FORMATS)}")
+    found = _find_columns(source, wanted)
+    vocabulary = _Vocabulary(source, found)
+    images: list[Image] = []
+    rows = _Rows(vocabulary, box_format == "xyxy")
+    top = [found[key] for key in ("image", "file_name", "width", "height", "objects") if key in found]
+    for batch in source.batches(top, False):
+        for row in batch:
+            images.append(_image(row, found, len(images)))
+            rows.add(len(images) - 1, _objects(row[found["objects"]], found))
+    unique_index(path, "image file name", [image.file_name for image in images])
+    if not images:
+        raise HopeBenchError(f"{path} holds no rows.")
+    annotations = assemble(path.name, tuple(images), vocabulary.categories(), rows.columns("box" in found), {})
+    if not rows.unknown:
+        return annotations
+    problem = f"{path.name}: {rows.unknown.total()} object(s) without a known category left out ({first_few(rows.unknown)})."
+    return replace(annotations, problems=(problem, *annotations.problems))
+
+
+def export_images(path: Path, folder: Path, columns: Mapping[str, str] | None = None, split: str = "") -> int:
+    """Write the images that the dataset holds as bytes into `folder`, under the names `read_hf_dataset` gives; how many were
+    written (those already there are left). Raises HopeBenchError where the dataset can't be read or holds no images."""
+    source = open_dataset(path, split)
+    found = _find_columns(source, {key: name for key, name in (columns or {}).items() if key != "box_format"})
+    if "image" not in found:
+        raise HopeBenchError(f"{path} has no image column (its columns: {first_few(source.features, 20)}).")
+    number = written = 0
+    for batch in source.batches([found[key] for key in ("image", "file_name") if key in found], True):
+        for row in batch:
+            target = folder / _image(row, found, number).file_name
+            number += 1
+            value = row[found["image"]]
+            data = value.get("bytes") if isinstance(value, dict) else None
+            if not target.resolve().is_relative_to(folder.resolve()):
+                raise HopeBenchError(f"{path}: row {number - 1} names its image {target}, which is outside {folder}.")
+            if data is not None and not target.is_file():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(data)
+                written += 1
+    return written
+
+
+def _fields(feature: Any) -> dict[str, Any]:
+    """The fields of an objects column: of its struct of lists or list of structs; empty for a list of names."""
+    inner = getattr(feature, "feature", feature)
+    return {name: getattr(one, "feature", one) for name, one in inner.items()} if isinstance(inner, dict) else {}
+
+
+def _find_columns(source: Source, wanted: Mapping[str, str]) -> dict[str, str]:
+    for key in wanted:
+        if key not in COLUMNS:
+            raise HopeBenchError(f"columns.{key} is nothing that is read. {did_you_mean(key, [*COLUMNS, 'box_format'])}")
+    found: dict[str, str] = {}
+    objects: dict[str, Any] = {}
+    for key, usual in COLUMNS.items():
+        known = objects if "objects" in found else source.features
+        if key in wanted and wanted[key] not in known:
+            raise HopeBenchError(
+                f"{source.path} has no column {wanted[key]!r} (columns.{key}). {did_you_mean(wanted[key], known)}"
+            )
+        name = wanted.get(key) or next((one for one in usual if one in known), None)
+        if name is not None:
+            found[key] = name
+        if key == "objects":
+            if name is None:
+                raise HopeBenchError(
+                    f"{source.path} has no objects column; name it as columns.objects. {did_you_mean(key, known)}"
+                )
+            objects = _fields(source.features[name])
+    if not {"image", "file_name"} & found.keys():
+        raise HopeBenchError(
+            f"{source.path} has no image column; name it as columns.image. {did_you_mean('image', source.features)}"
+        )
+    if objects and "category" not in found:
+        raise HopeBenchError(
+            f"{source.path}: the objects have no category; name the field as columns.category. "
+            + did_you_mean("category", objects)
+        )
+    return found
+
+
+class _Vocabulary:
+    """Category index by a value of the dataset: a ClassLabel's integer, or text in first-seen order."""
+
+    def __init__(self, source: Source, found: Mapping[str, str]) -> None:
+        feature = source.features[found["objects"]]
+        label = _fields(feature)[found["category"]] if "category" in found else getattr(feature, "feature", feature)
+        self.classes: list[str] | None = list(label.names) if hasattr(label, "names") else None
+        if self.classes is None and getattr(label, "dtype", "") not in ("string", "large_string"):
+            raise HopeBenchError(
+                f"{source.path}: the categories are numbers without names. Make the column a ClassLabel (or text) and save again."
+            )
+        self._index: dict[str, int] = {}
+
+    def index(self, value: Any) -> int:
+        """The category's index, -1 where the value is no category."""
+        if self.classes is not None:
+            return value if isinstance(value, int) and 0 <= value < len(self.classes) else -1
+        return self._index.setdefault(value.strip(), len(self._index)) if isinstance(value, str) and value.strip() else -1
+
+    def categories(self) -> tuple[Category, ...]:
+        """All of them, named as in the dataset."""
+        names = list(self._index) if self.classes is None else self.classes
+        spoken = spoken_names(names)
+        return tuple(Category(name, spoken=one, synonyms=alternatives(name)) for name, one in zip(names, spoken, strict=True))
+
+
+@dataclass(slots=True)
+class _Rows:
+    """Collects instances; objects of unknown category are left out and counted."""
+
+    vocabulary: _Vocabulary
+    corners: bool
+    image_of: list[int] = field(default_factory=list)
+    category_of: list[int] = field(default_factory=list)
+    boxes: list[Sequence[float]] = field(default_factory=list)
+    areas: list[float] = field(default_factory=list)
+    crowd: list[bool] = field(default_factory=list)
+    unknown: Counter[str] = field(default_factory=Counter)
+
+    def add(self, image: int, objects: Iterator[dict[str, Any]]) -> None:
+        """Add one image's objects, as dicts of category, box, area and crowd."""
+        for one in objects:
+            category = self.vocabulary.index(one["category"])
+            if category < 0:
+                self.unknown[repr(one["category"])] += 1
+                continue
+            box = one.get("box")
+            x, y, width, height = box if box is not None and len(box) == 4 and None not in box else (np.nan,) * 4
+            self.image_of.append(image)
+            self.category_of.append(category)
+            self.boxes.append((x, y, width - x, height - y) if self.corners else (x, y, width, height))
+            area = one.get("area")
+            self.areas.append(np.nan if area is None else area)
+            self.crowd.append(bool(one.get("crowd")))
+
+    def columns(self, with_boxes: bool) -> InstanceRows:
+        """All of them as columns."""
+        boxes = np.array(self.boxes, dtype=np.float32).reshape(-1, 4) if with_boxes else None
+        return InstanceRows(
+            np.array(self.image_of, dtype=np.int32),
+            np.array(self.category_of, dtype=np.int32),
+            boxes,
+            np.array(self.areas, dtype=np.float32) if with_boxes else None,
+            np.array(self.crowd, dtype=np.bool_),
+        )
+
+
+def _image(row: Mapping[str, Any], found: Mapping[str, str], number: int) -> Image:
+    """The row's image: named by its file_name column, else its path in the image column, else its number."""
+    value = row.get(found.get("image", ""))
+    path = row.get(found.get("file_name", "")) or (value.get("path") if isinstance(value, dict) else value)
+    path = Path(path or f"{number:08}.jpg")
+    name = path.name if path.is_absolute() else path.as_posix()
+    return Image(name, row.get(found.get("width", "")), row.get(found.get("height", "")))
+
+
+def _objects(value: Any, found: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """One image's objects as dicts of category, box, area, crowd, from a list of names or structs or a struct of lists."""
+    keys = [key for key in ("category", "box", "area", "crowd") if key in found]
+    if isinstance(value, dict):
+        lists = [value[found[key]] or [] for key in keys]
+        yield from (dict(zip(keys, parts, strict=True)) for parts in zip(*lists, strict=True))
+    else:
+        for one in value or ():
+            yield {key: one[found[key]] for key in keys} if isinstance(one, dict) else {"category": one}

@@ -1,0 +1,116 @@
+"""Hugging Face datasets on disk, opened: a save_to_disk folder, a parquet file, or a folder of parquet files as the Hub has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hope_bench.errors import HopeBenchError, did_you_mean
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A dataset's features, and its rows in batches of the named columns (as dicts, image bytes left out)."""
+
+    path: Path
+    features: Mapping[str, Any]
+    batches: Callable[[Sequence[str], bool], Iterator[list[dict[str, Any]]]]
+
+
+def is_hf_dataset(path: Path) -> bool:
+    """Whether a path is a save_to_disk folder, holds parquet files, or is one."""
+    if path.is_dir():
+        return any((path / name).is_file() for name in ("state.json", "dataset_dict.json")) or bool(_parquet_files(path, ""))
+    with path.open("rb") as stream:
+        return stream.read(4) == b"PAR1"
+
+
+def dataset_files(path: Path, split: str = "") -> tuple[Path, ...]:
+    """The data files that are read, sorted."""
+    if not path.is_dir():
+        return (path,)
+    return _parquet_files(path, split) or tuple(sorted(file for file in path.rglob("*") if file.is_file()))
+
+
+def _parquet_files(path: Path, split: str) -> tuple[Path, ...]:
+    """The parquet files of a folder or its data/, as the Hub has them; of one split where one is named."""
+    found = sorted(path.glob("*.parquet")) or sorted((path / "data").glob("*.parquet"))
+    return tuple(file for file in found if split in ("", _split_of(file)))
+
+
+def _split_of(file: Path) -> str:
+    """The "train" of train-00000-of-00002.parquet, "" where the name tells none."""
+    return re.sub(r"-\d+-of-\d+$", "", file.stem) if "-of-" in file.stem else ""
+
+
+def open_dataset(path: Path, split: str) -> Source:
+    """The dataset at a path, of several splits the one named. Raises HopeBenchError where it can't be read."""
+    import pyarrow
+
+    try:
+        if path.is_dir() and not _parquet_files(path, ""):
+            return _open_saved(path, split)
+        return _open_parquet(path, split)
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        raise HopeBenchError(f"{path} can't be read as a dataset: {error}.") from None
+
+
+def _open_saved(path: Path, split: str) -> Source:
+    import datasets
+
+    data = datasets.load_from_disk(str(path))
+    if isinstance(data, datasets.DatasetDict):
+        if split not in data and (split or len(data) > 1):
+            raise HopeBenchError(f"{path} has no split {split!r}; name one as files.split. {did_you_mean(split, data)}")
+        data = data[split or next(iter(data))]
+
+    def batches(columns: Sequence[str], with_bytes: bool) -> Iterator[list[dict[str, Any]]]:
+        for batch in data.data.table.select(list(columns)).to_batches(max_chunksize=1000):
+            yield _rows(batch, with_bytes)
+
+    return Source(path, data.features, batches)
+
+
+def _open_parquet(path: Path, split: str) -> Source:
+    import datasets
+    from pyarrow import parquet
+
+    files = _parquet_files(path, split) if path.is_dir() else (path,)
+    if not files or len({_split_of(file) for file in files}) > 1:
+        known = did_you_mean(split, {_split_of(file) for file in _parquet_files(path, "")})
+        raise HopeBenchError(f"{path} holds several splits or not the one wanted; name one as files.split. {known}")
+
+    def batches(columns: Sequence[str], with_bytes: bool) -> Iterator[list[dict[str, Any]]]:
+        for file in files:
+            with parquet.ParquetFile(file) as opened:
+                schema = opened.schema_arrow
+                leaves = [  # without the bytes of the images, most of the file need not be read
+                    f"{name}.path" if _is_image(schema.field(name).type) and not with_bytes else name for name in columns
+                ]
+                for batch in opened.iter_batches(batch_size=1000, columns=leaves):
+                    yield _rows(batch, with_bytes)
+
+    return Source(path, datasets.Features.from_arrow_schema(parquet.read_schema(files[0])), batches)
+
+
+def _rows(batch: Any, with_bytes: bool) -> list[dict[str, Any]]:
+    """A record batch as dicts; of images only the path unless the bytes are wanted."""
+    columns = zip(batch.schema.names, batch.columns, strict=True)
+    lists = {
+        name: (column.field("path") if _is_image(column.type) and not with_bytes else column).to_pylist()
+        for name, column in columns
+    }
+    return [dict(zip(lists, values, strict=True)) for values in zip(*lists.values(), strict=True)]
+
+
+def _is_image(kind: Any) -> bool:
+    """Whether an Arrow type is that of an image column: a struct of bytes and path, or of the path alone."""
+    import pyarrow
+
+    return pyarrow.types.is_struct(kind) and {kind.field(index).name for index in range(kind.num_fields)} in (
+        {"bytes", "path"},
+        {"path"},
+    )

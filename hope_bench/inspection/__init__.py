@@ -1,0 +1,1 @@
+"""A look at a benchmark: its counts, and a gallery of its images and questions."""

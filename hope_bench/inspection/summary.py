@@ -1,0 +1,94 @@
+"""A benchmark in numbers: counts, label balance, frequent distractors, overlap of the splits, and the spread of risk."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from hope_bench.benchmark import Benchmark
+from hope_bench.records import Question
+from hope_bench.spec import Kind
+
+BINS = 10
+"""The risk histogram has bins of a tenth; the last one includes 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class SplitSummary:
+    """One split in numbers. `distractors` are the objects claimed absent, most frequent first (ties by name); `risk` counts the
+    no-questions in each tenth of [0, 1], None where no question has a risk; `risk_unknown` those without one."""
+
+    name: str
+    kind: Kind
+    questions: int
+    yes: int
+    no: int
+    descriptions: int
+    images: int
+    distractors: tuple[tuple[str, int], ...]
+    risk: tuple[int, ...] | None
+    risk_unknown: int
+    mean_risk: float | None
+
+    @property
+    def yes_share(self) -> float | None:
+        """The share of questions labelled yes."""
+        return self.yes / self.questions if self.questions else None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A benchmark in numbers. `overlap[i][j]` is the Jaccard index of the claims of absence of splits i and j: how many of the claims
+    that either makes both make. None where neither claims any."""
+
+    title: str
+    images: int
+    unique_questions: int
+    splits: tuple[SplitSummary, ...]
+    overlap: tuple[tuple[float | None, ...], ...]
+
+
+def summarize(benchmark: Benchmark) -> Summary:
+    """The benchmark in numbers."""
+    splits = benchmark.splits
+    claims = [{(one.image, one.text) for one in questions if one.label == "no"} for questions in splits.values()]
+    return Summary(
+        title=benchmark.manifest.title,
+        images=len(benchmark.manifest.images),
+        unique_questions=len({(one.image, one.text) for questions in splits.values() for one in questions}),
+        splits=tuple(_split(name, benchmark.manifest.splits[name].kind, questions) for name, questions in splits.items()),
+        overlap=tuple(tuple(_jaccard(one, other) for other in claims) for one in claims),
+    )
+
+
+def _split(name: str, kind: Kind, questions: Sequence[Question]) -> SplitSummary:
+    absent = [question for question in questions if question.label == "no"]
+    counts: Mapping[str, int] = Counter(question.object for question in absent if question.object and not question.description)
+    risks = [question.risk for question in absent if question.risk is not None]
+    return SplitSummary(
+        name=name,
+        kind=kind,
+        questions=len(questions),
+        yes=len(questions) - len(absent),
+        no=len(absent),
+        descriptions=sum(question.description is not None for question in questions),
+        images=len({question.image for question in questions}),
+        distractors=tuple(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))),
+        risk=histogram(risks) if risks else None,
+        risk_unknown=len(absent) - len(risks),
+        mean_risk=sum(risks) / len(risks) if risks else None,
+    )
+
+
+def histogram(risks: Sequence[float]) -> tuple[int, ...]:
+    """How many of the risks fall in each tenth of [0, 1]."""
+    counts = [0] * BINS
+    for risk in risks:
+        counts[min(int(risk * BINS), BINS - 1)] += 1
+    return tuple(counts)
+
+
+def _jaccard(one: set[tuple[str, str]], other: set[tuple[str, str]]) -> float | None:
+    union = len(one | other)
+    return len(one & other) / union if union else None

@@ -1,0 +1,82 @@
+"""A benchmark's numbers as tables on the terminal."""
+
+from __future__ import annotations
+
+from rich.markup import escape
+from rich.table import Table
+
+from hope_bench.inspection.summary import BINS, Summary
+
+_BARS = " ▁▂▃▄▅▆▇█"
+
+
+def summary_tables(summary: Summary, most_frequent: int = 5) -> list[Table]:
+    """Counts, frequent distractors, overlap (for two splits or more) and risk (where a question has one)."""
+    tables = [_counts(summary), _distractors(summary, most_frequent)]
+    if len(summary.splits) > 1:
+        tables.append(_overlap(summary))
+    if any(split.risk is not None for split in summary.splits):
+        tables.append(_risk(summary))
+    return tables
+
+
+def _counts(summary: Summary) -> Table:
+    title = f"{summary.title}: {summary.images:,} images, {summary.unique_questions:,} different questions"
+    table = Table(title=escape(title), title_justify="left")
+    table.add_column("split")
+    table.add_column("kind")
+    for column in ("images", "questions", "yes", "no", "share of yes", "descriptions"):
+        table.add_column(column, justify="right")
+    for split in summary.splits:
+        share = "–" if split.yes_share is None else f"{100 * split.yes_share:.1f}%"
+        numbers = (split.images, split.questions, split.yes, split.no)
+        table.add_row(split.name, split.kind, *(f"{number:,}" for number in numbers), share, f"{split.descriptions:,}")
+    return table
+
+
+def _distractors(summary: Summary, most_frequent: int) -> Table:
+    table = Table(title="Most frequent distractors", title_justify="left")
+    table.add_column("split")
+    table.add_column("different", justify="right")
+    table.add_column("object and its share of the split's absent objects")
+    for split in summary.splits:
+        total = sum(count for _, count in split.distractors)
+        if not total:
+            continue
+        shown = ", ".join(f"{name} {100 * count / total:.1f}%" for name, count in split.distractors[:most_frequent])
+        table.add_row(split.name, f"{len(split.distractors):,}", escape(shown))
+    return table
+
+
+def _overlap(summary: Summary) -> Table:
+    table = Table(title="Overlap: claims of absence that two splits share, of all that either makes (%)", title_justify="left")
+    table.add_column("")
+    for number, _ in enumerate(summary.splits, 1):
+        table.add_column(str(number), justify="right")
+    for number, (split, row) in enumerate(zip(summary.splits, summary.overlap, strict=True), 1):
+        cells = ["" if place >= number else "–" if value is None else f"{100 * value:.0f}" for place, value in enumerate(row)]
+        table.add_row(f"{number} {split.name}", *cells)
+    return table
+
+
+def _risk(summary: Summary) -> Table:
+    table = Table(title="Risk that a distractor is in the picture after all", title_justify="left")
+    table.add_column("split")
+    table.add_column("mean", justify="right")
+    table.add_column("0 … 1")
+    for low in (0.1, 0.2, 0.5):
+        table.add_column(f"≥ {low}", justify="right")
+    table.add_column("unknown", justify="right")
+    for split in summary.splits:
+        if split.risk is None:
+            continue
+        above = (sum(split.risk[round(low * BINS) :]) for low in (0.1, 0.2, 0.5))
+        mean = "–" if split.mean_risk is None else f"{split.mean_risk:.3f}"
+        table.add_row(split.name, mean, _bars(split.risk), *(f"{count:,}" for count in above), f"{split.risk_unknown:,}")
+    return table
+
+
+def _bars(counts: tuple[int, ...]) -> str:
+    """A small bar chart; whatever isn't 0 shows."""
+    highest = max(counts)
+    return "".join(_BARS[0 if count == 0 else max(1, round(8 * count / highest))] for count in counts)

@@ -1,0 +1,124 @@
+"""What a reviewer decides on: each claim of a benchmark once, however many splits ask about it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from hope_bench.benchmark import Benchmark
+from hope_bench.records import Label, Question
+
+Key = tuple[str, str, str | None]
+"""A claim's identity: image file, object, and the description where one is claimed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What the benchmark claims of one image: that `text` is rightly answered with `label`. `splits` are those that ask it;
+    `risk` and `score` are the highest that a split gives."""
+
+    image: str
+    object: str
+    description: str | None
+    text: str
+    label: Label
+    splits: tuple[str, ...]
+    risk: float | None = None
+    score: float | None = None
+    evidence: Mapping[str, float] | None = None
+
+    @property
+    def key(self) -> Key:
+        """The claim's identity."""
+        return (self.image, self.object, self.description)
+
+
+def key_of(question: Question) -> Key:
+    """The identity of the claim behind a question; a question without an object is its own text."""
+    return (question.image, question.object or question.text, question.description)
+
+
+def unique_claims(splits: Mapping[str, Iterable[Question]]) -> tuple[Claim, ...]:
+    """Every claim of the splits once, in order of first appearance."""
+    found: dict[Key, Claim] = {}
+    for split, questions in splits.items():
+        for question in questions:
+            key = key_of(question)
+            claim = found.get(key)
+            if claim is None:
+                claim = Claim(question.image, key[1], question.description, question.text, question.label, ())
+            found[key] = replace(
+                claim,
+                splits=claim.splits if split in claim.splits else (*claim.splits, split),
+                risk=_highest(claim.risk, question.risk),
+                score=_highest(claim.score, question.distractor_score),
+                evidence=question.evidence if claim.evidence is None else claim.evidence,
+            )
+    return tuple(found.values())
+
+
+def _highest(one: float | None, other: float | None) -> float | None:
+    return max((value for value in (one, other) if value is not None), default=None)
+
+
+def review_queue(splits: Mapping[str, Iterable[Question]]) -> tuple[Claim, ...]:
+    """The claims of absence, likeliest wrong first: highest risk, then highest distractor score, then by image and name."""
+    absent = (claim for claim in unique_claims(splits) if claim.label == "no")
+    return tuple(sorted(absent, key=_urgency))
+
+
+def _urgency(claim: Claim) -> tuple[float, float, str, str, str]:
+    risk = -1.0 if claim.risk is None else claim.risk
+    score = float("-inf") if claim.score is None else claim.score
+    return (-risk, -score, claim.image, claim.object, claim.description or "")
+
+
+def draw_samples(benchmark: Benchmark, size: int, seed: int) -> dict[str, tuple[Question, ...]]:
+    """A random sample of at most `size` questions of every split, in random order, so that any beginning of it is a sample too.
+
+    A claim's place depends on the claim and `seed` alone: each split's sample is uniform, yet the splits draw the claims they
+    share together, which leaves fewer to look at. Twins inside a split are left out, as they are from its metrics.
+    """
+    samples = {}
+    for split, questions in benchmark.splits.items():
+        own = [question for question in questions if question.role == "question"] or questions
+        samples[split] = tuple(sorted(own, key=lambda question: _place(seed, question.image, question.text))[:size])
+    return samples
+
+
+def _place(seed: int, image: str, text: str) -> bytes:
+    return hashlib.sha256(f"{seed}\0{image}\0{text}".encode()).digest()
+
+
+def sample_queue(samples: Mapping[str, Sequence[Question]], seed: int) -> tuple[Claim, ...]:
+    """The claims of all samples, each once, in the samples' common random order."""
+    return tuple(sorted(unique_claims(samples), key=lambda claim: _place(seed, claim.image, claim.text)))
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A claim in words, with the words that carry it apart: "There is", "NO", "vase in this picture."."""
+
+    before: str
+    stress: str
+    after: str
+
+    def __str__(self) -> str:
+        return f"{self.before} {self.stress} {self.after}"
+
+
+_QUESTION = re.compile(r"(?P<verb>is|are) there (?P<article>an? )?(?P<what>.+?)\s*\?", re.IGNORECASE)
+
+
+def statement(claim: Claim) -> Statement:
+    """What the benchmark says of the picture. A question that is no "Is there ...?" is quoted with its answer."""
+    found = _QUESTION.fullmatch(claim.text.strip())
+    if found is None:
+        return Statement("The answer is", claim.label.upper(), f"to “{claim.text}”")
+    verb, article, what = found["verb"].lower(), found["article"] or "", found["what"]
+    what = re.sub(r"\bin the image$", "in this picture", what).replace("of the image", "of this picture")
+    if claim.label == "yes":
+        return Statement("There", verb.upper(), f"{article}{what}.")
+    return Statement(f"There {verb}", "NO" if article else "NOT", f"{what}.")

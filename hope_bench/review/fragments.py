@@ -1,0 +1,64 @@
+"""The page's moving parts as HTML: picture, claim and progress. Every text from a file is escaped."""
+
+from __future__ import annotations
+
+from html import escape
+
+from hope_bench.images import UnreadableImageError
+from hope_bench.review.claims import Claim, statement
+from hope_bench.review.decisions import VERDICTS
+from hope_bench.review.picture import Pictures
+from hope_bench.review.session import Session
+
+
+def picture(pictures: Pictures, claim: Claim, boxes: bool) -> str:
+    """The claim's image, or why it can't be shown."""
+    try:
+        url = pictures.encoded(claim.image, boxes)
+    except UnreadableImageError as error:
+        return f'<p class="problem">{escape(claim.image)} can’t be shown: {escape(str(error))}. Decide “unsure”.</p>'
+    return f'<img class="picture" src="{url}" alt="{escape(claim.image, quote=True)}">'
+
+
+def claim(place: int, shown: Claim) -> str:
+    """The claim in words."""
+    words = statement(shown)
+    return (
+        f'<div class="claim" data-place="{place}" aria-live="polite"><h1>{escape(words.before)} <em>{escape(words.stress)}</em> '
+        f'{escape(words.after)} <span class="ask">True?</span></h1></div>'
+    )
+
+
+def facts(pictures: Pictures, shown: Claim) -> str:
+    """What the claim rests on."""
+    rows = [("Asked as", f"{shown.text} – {shown.label}")]
+    rows += [("Risk of being there", _number(shown.risk)), ("Distractor score", _number(shown.score))]
+    rows += [(f"Evidence: {name}", _number(value)) for name, value in (shown.evidence or {}).items()]
+    rows += [("Splits", ", ".join(shown.splits)), ("Annotated objects", ", ".join(pictures.of(shown.image).names))]
+    rows += [("Image", shown.image)]
+    shown_rows = (f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in rows if value)
+    return f"<dl>{''.join(shown_rows)}</dl>"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
+
+
+def progress(session: Session) -> str:
+    """How far the review is."""
+    counts, total = session.counts(), len(session.queue)
+    done = counts.total()
+    parts = " · ".join(f"{counts[verdict]:,} {verdict}" for verdict in VERDICTS)
+    share = 100 * done / max(total, 1)
+    return (
+        f'<div class="decided" role="status"><div class="bar" aria-hidden="true"><i style="width:{share:.2f}%"></i></div>'
+        f"<p><b>{done:,}</b> of {total:,} claims decided <span>{parts}</span></p>"
+        f"<p class='file'>{escape(session.reviewer)} → {escape(str(session.file.path))}</p></div>"
+    )
+
+
+def finished(session: Session) -> str:
+    """What stands in the claim's place when nothing is left to decide."""
+    found = "All claims are decided." if session.queue else "There is nothing to review: no split claims an absence."
+    advice = "You can close this page and stop the program."
+    return f'<div class="claim done" data-place="done" aria-live="polite"><h1>{found}</h1><p>{advice}</p></div>'
