@@ -56,9 +56,8 @@ def test_unknown_names_and_keys(capsys: Capture, spec: Path, tmp_path: Path) -> 
     assert "Did you mean 'hope-coco'" in refused(capsys, "generate", "hope-cocoo")
     spec.write_text(spec.read_text() + "sede = 1\n")
     assert "Did you mean 'seed'" in refused(capsys, "generate", spec)
-    assert "Did you mean 'demo-llava'" in refused(
-        capsys, "evaluate", "--model", "demo-llavva", "--benchmark", benchmark(capsys, tmp_path)
-    )
+    questions = benchmark(capsys, tmp_path)
+    assert "Did you mean 'demo-llava'" in refused(capsys, "evaluate", "--model", "demo-llavva", "--benchmark", questions)
     message = refused(capsys, "evaluate", "--model", "demo-llava", "--benchmark", tmp_path / "b", "--split", "populer")
     assert "Did you mean 'popular'" in message
     assert "No benchmark" in refused(capsys, "evaluate", "--model", "demo-llava", "--benchmark", "nothing")

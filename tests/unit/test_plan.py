@@ -45,7 +45,13 @@ def test_each_question_once_in_the_benchmarks_image_order() -> None:
         "yes 0?", "no 0 by random?", "yes 1?", "no 1 by random?", "no 0 by content?", "no 1 by content?",
     ]  # fmt: skip
     assert requests[0].text == "Q: yes 0?"
-    assert [len(step) for step in plan.steps] == [4, 4, 4, 4, 2]
+
+
+@pytest.mark.parametrize(("step_size", "images"), [(1, [1] * 7), (6, [1] * 7), (11, [1] * 7), (12, [2, 2, 2, 1]), (99, [7])])
+def test_a_step_holds_whole_images(step_size: int, images: list[int]) -> None:
+    steps = make_plan(benchmark(7), Prompt(), step_size).steps
+    assert [len({request.image for request in step}) for step in steps] == images
+    assert [len(step) for step in steps] == [6 * count for count in images]
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 8, 11, 40, 400])

@@ -1,0 +1,97 @@
+"""The gallery in a real browser, opened from the disk: filters, search, order, pages, links to a view, phone and desktop."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from hope_bench.benchmark import read_benchmark, write_benchmark
+from hope_bench.inspection.gallery import write_gallery
+from hope_bench.inspection.summary import summarize
+from tests.small_benchmark import no, write_small
+
+pytestmark = pytest.mark.browser
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    found = next(filter(None, map(shutil.which, _NAMES)), None)
+    if found is None:
+        pytest.skip("no Chromium on this machine")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-background-networking"])
+        yield chromium
+        chromium.close()
+
+
+def opened(browser: Browser, path: Path, width: int = 1280, fragment: str = "") -> tuple[Page, list[str]]:
+    """The page, and what went wrong on it."""
+    problems: list[str] = []
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.on("console", lambda message: problems.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("requestfailed", lambda request: problems.append(f"failed: {request.url}"))
+    page.on("request", lambda request: None if request.url.startswith(("file:", "data:")) else problems.append(request.url))
+    page.goto(path.as_uri() + fragment)
+    return page, problems
+
+
+@pytest.mark.parametrize("width", [390, 1280, 2200])
+def test_filters_search_and_order(browser: Browser, tmp_path: Path, width: int) -> None:
+    small = write_small(tmp_path / "small")
+    benchmark = read_benchmark(small.folder)
+    write_gallery(benchmark, summarize(benchmark), tmp_path / "a gallery", small.images)
+    page, problems = opened(browser, tmp_path / "a gallery" / "index.html", width)
+    count, said = page.locator("#count"), page.locator(".card .said")
+    expect(count).to_have_text("11 questions about 3 images")
+    expect(page.locator(".card img").first).to_have_js_property("complete", True)
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "the page scrolls sideways"
+
+    page.get_by_label("Label").select_option("no")
+    page.locator("#split").select_option("content")
+    expect(count).to_have_text("3 questions about 3 images")
+    page.get_by_label("Order").select_option("score")
+    expect(said).to_have_text(["bus", "vase", "dog"])
+    page.get_by_label("Order").select_option("risk")
+    expect(said).to_have_text(["vase", "dog", "bus"])
+    expect(page.locator(".card .risk").first).to_contain_text("risk 0.45")
+    page.get_by_label("Search").fill("DOG")
+    expect(count).to_have_text("1 question about 1 image")
+
+    again, more = opened(browser, tmp_path / "a gallery" / "index.html", width, page.evaluate("location.hash"))
+    expect(again.locator(".card .said")).to_have_text(["dog"])
+    again.get_by_label("Search").fill("no such thing")
+    expect(again.locator("#count")).to_have_text("No question matches. Change the search or a filter.")
+    again.locator("#split").select_option("")
+    again.get_by_label("Search").fill("red CAR in the")
+    expect(again.locator(".card .said")).to_have_text(["a red car"])
+    assert problems + more == []
+
+
+def test_many_images_come_in_pages(browser: Browser, tmp_path: Path) -> None:
+    names = [f"{number:04}.jpg" for number in range(130)]
+    rows = [no(number, name, "<b>cup</b> & saucer", "random") for number, name in enumerate(names, 1)]
+    write_benchmark(
+        tmp_path / "many", {"random": rows}, {"random": "pope"}, name="many", title="Many", headline="random",
+        prompt="{question}", k=1, dataset="none", images=dict.fromkeys(names),
+    )  # fmt: skip
+    benchmark = read_benchmark(tmp_path / "many")
+    write_gallery(benchmark, summarize(benchmark), tmp_path / "out", None)
+    page, problems = opened(browser, tmp_path / "out" / "index.html")
+    expect(page.locator(".card")).to_have_count(48)
+    expect(page.locator(".card .said").first).to_have_text("<b>cup</b> & saucer")
+    expect(page.get_by_role("button", name="Previous")).to_be_disabled()
+    page.get_by_role("button", name="Next").click()
+    page.get_by_role("button", name="Next").click()
+    expect(page.locator(".card .file").first).to_have_text("0096.jpg")
+    expect(page.locator("#page")).to_have_text("Page 3 of 3")
+    expect(page.get_by_role("button", name="Next")).to_be_disabled()
+    assert "page=3" in page.url
+    page.get_by_label("Search").fill("0001")
+    expect(page.locator("#page")).to_have_text("Page 1 of 1")
+    assert problems == []

@@ -1,0 +1,168 @@
+"""Every family through the adapter: the shared prefix gives what asking one by one gives, or is refused by the self-check.
+
+The oracle is one forward over the whole prompt, a batch of one, no cache and no padding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from hope_bench.adapters.base import RawAnswer
+from hope_bench.adapters.encoding import NotShareableError, media_tokens, rows_of_image
+from hope_bench.adapters.shared_prefix import SharedPrefix
+from hope_bench.adapters.transformers_model import TransformersModel
+from hope_bench.card import ModelCard
+from tests.checkpoints import FAMILIES, pictures, prompts
+from tests.families import BLIP_CHAT, MORE_FAMILIES
+
+Checkpoint = Callable[[str], Path]
+NOT_SHAREABLE = ("paligemma", "paligemma2", "instructblip")
+ALL = [*FAMILIES, *MORE_FAMILIES]
+SHAREABLE = [family for family in ALL if family not in NOT_SHAREABLE]
+QUESTIONS = 7
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning:transformers.*")
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Any:
+    """These models are too small for threads, which only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def loaded(checkpoint: Checkpoint) -> Callable[..., TransformersModel]:
+    """A fresh adapter on a family's tiny checkpoint."""
+
+    def load(family: str, say: Callable[[str], None] = lambda _: None, **settings: Any) -> TransformersModel:
+        template = {"chat_template": BLIP_CHAT} if "blip" in family else {}
+        fields = {"device": "cpu", "max_new_tokens": 5, **template, **settings}
+        model = TransformersModel(ModelCard(name="tiny", checkpoint=str(checkpoint(family)), **fields), say)
+        model.load()
+        return model
+
+    return load
+
+
+def questions_of(images: list[Image.Image]) -> list[tuple[Image.Image, str]]:
+    """Questions of several lengths about each image, other ones about the next."""
+    asked = prompts(QUESTIONS + len(images))
+    return [(image, prompt) for place, image in enumerate(images) for prompt in asked[place : place + QUESTIONS]]
+
+
+BATCH = questions_of(pictures(5))
+"""Five images of four shapes, the first and the last of one."""
+
+
+def one_by_one(model: TransformersModel, batch: list[tuple[Image.Image, str]]) -> torch.Tensor:
+    """float32 [n, V]: plain forwards, nothing shared with the code under test but the processor."""
+    assert model._paths is not None
+    encoder = model._paths._decoder.encoder
+    with torch.inference_mode():
+        return torch.cat([model._model(**encoder.row(*pair), use_cache=False).logits[:, -1].float() for pair in batch])
+
+
+def relative(found: torch.Tensor, expected: torch.Tensor) -> float:
+    """ENGINE.md's measure, written again."""
+    spread = (expected - expected.mean(0)).pow(2).mean().sqrt()
+    return float((found - expected).pow(2).mean().sqrt() / spread)
+
+
+@pytest.mark.parametrize("family", SHAREABLE)
+def test_shared_logits_are_those_of_asking_one_by_one(family: str, loaded: Callable[..., TransformersModel]) -> None:
+    model = loaded(family)
+    assert model._paths is not None
+    decoder = model._paths._decoder
+    shared = SharedPrefix(model._model, media_tokens(model._model), decoder.settings.pad_token_id)
+    with torch.inference_mode():
+        images = [
+            rows_of_image([decoder.encoder.row(*pair) for pair in BATCH[start : start + QUESTIONS]])
+            for start in range(0, len(BATCH), QUESTIONS)
+        ]
+        found = {}
+        for stack in shared.stacks(images):
+            prefix = shared.prefix([images[i] for i in stack])
+            places = [i * QUESTIONS + n for i in stack for n in range(QUESTIONS)]
+            found |= zip(places, shared.logits(prefix, range(len(prefix.rows))), strict=True)
+    expected = one_by_one(model, BATCH)
+    together = torch.stack([found[place] for place in range(len(BATCH))])
+    assert relative(together, expected) <= 1e-3
+    for start in range(0, len(BATCH), QUESTIONS):
+        image = slice(start, start + QUESTIONS)
+        assert relative(together[image], expected[image]) <= 1e-3
+
+
+@pytest.mark.parametrize("family", ALL)
+def test_the_path_taken_and_answers_equal_to_the_plain_ones(family: str, loaded: Callable[..., TransformersModel]) -> None:
+    said: list[str] = []
+    model, plain = loaded(family, said.append), loaded(family, path="plain")
+    same(model.answer(BATCH), [answer for pair in BATCH for answer in plain.answer([pair])])
+    refused = family in NOT_SHAREABLE
+    assert model.report.path == ("plain" if refused else "shared")
+    checks = [check for check in model.report.checks if check.what.startswith("shared")]
+    assert [check.passed for check in checks] == [not refused] * len(checks)
+    assert bool(checks) == (family != "instructblip"), "its inputs tell already"
+    assert any("not asked on a shared prefix" in line for line in said) == refused
+    if checks:
+        assert all((check.difference or 0) > 0.1 if refused else (check.difference or 0) < 1e-4 for check in checks)
+
+
+def same(found: list[RawAnswer], expected: list[RawAnswer]) -> None:
+    """Equal verdicts, and P(yes) as near as ENGINE.md promises."""
+    assert [(a.text, a.complete, a.error) for a in found] == [(a.text, a.complete, a.error) for a in expected]
+    assert [a.p_yes for a in found] == pytest.approx([a.p_yes for a in expected], abs=1e-4)
+    assert [a.mass for a in found] == pytest.approx([a.mass for a in expected], abs=1e-4)
+
+
+@pytest.mark.parametrize("family", ALL)
+def test_answers_do_not_depend_on_order_or_batch_size(family: str, loaded: Callable[..., TransformersModel]) -> None:
+    batch = BATCH[: 3 * QUESTIONS]
+    together = loaded(family).answer(batch)
+    same(loaded(family).answer(batch[::-1])[::-1], together)
+    same(loaded(family, batch_size=4).answer(batch), together)
+
+
+def test_a_family_whose_padding_leaks_is_asked_one_by_one(loaded: Callable[..., TransformersModel]) -> None:
+    """InstructBLIP's Q-Former, with its own tokenizer padding on the wrong side."""
+    said: list[str] = []
+    model = loaded("instructblip", said.append)
+    assert model._paths is not None
+    model._paths._decoder.encoder._processor.qformer_tokenizer.padding_side = "left"
+    same(model.answer(BATCH[:4]), [answer for pair in BATCH[:4] for answer in loaded("instructblip").answer([pair])])
+    assert [check.passed for check in model.report.checks] == [False]
+    assert "asked one by one" in said[-1]
+
+
+def test_an_exception_in_the_shared_forward_means_the_plain_path(
+    loaded: Callable[..., TransformersModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = loaded("llava", path="plain").answer(BATCH)
+
+    def broken(*_: Any, **__: Any) -> torch.Tensor:
+        raise TypeError("no such mask")
+
+    monkeypatch.setattr(SharedPrefix, "logits", broken)
+    model = loaded("llava")
+    same(model.answer(BATCH), expected)
+    assert model.report.path == "plain"
+    assert {check.reason for check in model.report.checks if not check.passed} == {"TypeError: no such mask"}
+
+
+def test_no_prefix_where_the_image_comes_last(checkpoint: Checkpoint, loaded: Callable[..., TransformersModel]) -> None:
+    model = loaded("llava")
+    assert model._paths is not None
+    encoder = model._paths._decoder.encoder
+    encoder._processor.chat_template = "{{ messages[0]['content'][1]['text'] }}<image>"
+    rows = rows_of_image([encoder.row(*pair) for pair in BATCH[:3]])
+    shared = SharedPrefix(model._model, media_tokens(model._model), 0)
+    with pytest.raises(NotShareableError, match="the image comes after the question"):
+        shared.stacks([rows])

@@ -1,0 +1,110 @@
+"""The look at a benchmark: its numbers by hand, and what the gallery is drawn from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from hope_bench.benchmark import read_benchmark
+from hope_bench.inspection.gallery import gallery_data, write_gallery
+from hope_bench.inspection.summary import histogram, summarize
+from hope_bench.inspection.thumbnails import LONGEST, Thumbnail, shrink
+from tests.cli import hope_bench, refused
+from tests.small_benchmark import IMAGES, Small, write_small
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Small:
+    return write_small(tmp_path / "small")
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_the_numbers_by_hand(small: Small) -> None:
+    summary = summarize(read_benchmark(small.folder))
+    random, content, description = summary.splits
+    assert (summary.images, summary.unique_questions) == (3, 11)
+    assert (content.questions, content.yes, content.no, content.yes_share, content.descriptions) == (6, 3, 3, 0.5, 0)
+    assert (description.yes, description.no, description.descriptions, description.images) == (3, 2, 2, 2)
+    assert content.distractors == (("bus", 1), ("dog", 1), ("vase", 1))
+    assert description.distractors == (("bowl", 1),), "a description's object is there: it is no distractor"
+    assert content.risk == (0, 1, 0, 0, 2, 0, 0, 0, 0, 0)
+    assert content.mean_risk == pytest.approx(1 / 3)
+    assert (random.risk, random.mean_risk, random.risk_unknown) == (None, None, 3)
+    assert (description.risk_unknown, description.mean_risk) == (1, 0.05)
+    assert summary.overlap[0] == (1.0, 0.2, 0.0)
+    assert [row[0] for row in summary.overlap] == list(summary.overlap[0])
+
+
+def test_the_risk_histogram_covers_both_ends() -> None:
+    assert histogram([0.0, 0.099, 0.1, 0.999, 1.0]) == (2, 1, 0, 0, 0, 0, 0, 0, 0, 2)
+
+
+def test_each_question_is_in_the_data_once_with_every_split_that_asks_it(small: Small) -> None:
+    benchmark = read_benchmark(small.folder)
+    data = gallery_data(benchmark, {IMAGES[0]: Thumbnail("thumbs/000001.jpg", 160, 120)})
+    (a, b, _) = data["images"]
+    assert a[:4] == [IMAGES[0], "thumbs/000001.jpg", 160, 120]
+    assert b[1] is None
+    assert a[4] == [
+        [1, "cup", 0, [[0, 1, None, None], [1, 1, None, None], [2, 1, None, None]], 0],
+        [0, "vase", 0, [[0, 2, None, None], [1, 2, 0.31, 0.45]], {"whole image": 0.21, "best tile": 0.27}],
+        [0, "bowl", 0, [[2, 2, 0.2, None]], 0],
+    ]
+    assert [0, "a red car", "Is there a red car in the image?", [[2, 4, 0.4, 0.05]], 0] in b[4]
+    asked = sum(len(row[3]) for image in data["images"] for row in image[4])
+    assert asked == sum(len(questions) for questions in benchmark.splits.values())
+
+
+def test_the_same_inputs_give_the_same_gallery_and_nothing_from_elsewhere(small: Small, tmp_path: Path) -> None:
+    benchmark = read_benchmark(small.folder)
+    for out in ("one", "two"):
+        (tmp_path / out / "thumbs").mkdir(parents=True)
+        (tmp_path / out / "thumbs" / "000009.jpg").write_bytes(b"of a longer gallery")
+        assert write_gallery(benchmark, summarize(benchmark), tmp_path / out, small.images) == {}
+    assert files(tmp_path / "one") == files(tmp_path / "two")
+    assert sorted(path for path in files(tmp_path / "one") if "thumbs" in path) == [f"thumbs/00000{n}.jpg" for n in (1, 2, 3)]
+    for name, content in files(tmp_path / "one").items():
+        if not name.endswith(".jpg"):
+            assert b"//" not in content.replace(b"// ", b""), f"{name} names an address"
+    page = (tmp_path / "one" / "index.html").read_text(encoding="utf-8")
+    assert '<html lang="en">' in page
+    assert json.loads((tmp_path / "one" / "data.js").read_text(encoding="utf-8").removeprefix("window.GALLERY = ").rstrip(";\n"))
+
+
+def test_images_that_cannot_be_shown_are_counted_and_none_at_all_is_an_error(
+    small: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (small.images / "b.png").write_bytes(b"no picture")
+    outcome = hope_bench(capsys, "inspect", small.folder, "--images", small.images, "--out", tmp_path / "out")
+    assert outcome.code == 0
+    assert "1 image(s) could not be shown: b.png (not an image, or of an unknown format)." in outcome.err
+    assert "could not be shown, b.png for one" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    (tmp_path / "empty").mkdir()
+    message = refused(capsys, "inspect", small.folder, "--images", tmp_path / "empty")
+    assert "None of the 3 images can be shown" in message
+    assert "--no-images" in refused(capsys, "inspect", small.folder)
+
+
+def test_the_tables(small: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    outcome = hope_bench(capsys, "inspect", small.folder, "--no-images", "--out", tmp_path / "out")
+    words = " ".join(outcome.out.split())
+    assert "Small: 3 images, 11 different questions" in words
+    assert "│ 2 content │ 20 │" in words
+    assert "bus 33.3%, dog 33.3%, vase 33.3%" in words
+    assert not (tmp_path / "out" / "thumbs").exists()
+
+
+def test_a_thumbnail_is_turned_and_small(tmp_path: Path) -> None:
+    picture = Image.new("RGB", (1600, 900), "red")
+    exif = picture.getexif()
+    exif[0x0112] = 6
+    picture.save(tmp_path / "turned.jpg", exif=exif)
+    assert shrink((tmp_path / "turned.jpg").read_bytes()).size == (LONGEST * 9 // 16, LONGEST)
+    Image.new("CMYK", (30, 20)).save(tmp_path / "cmyk.jpg")
+    assert (shrink((tmp_path / "cmyk.jpg").read_bytes()).mode) == "RGB"
