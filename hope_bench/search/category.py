@@ -50,7 +50,7 @@ def association(table: Floats, present: Mask, aggregate: Aggregate = "mean") -> 
         rows = [table[mask].max(axis=0) if mask.any() else np.zeros(len(table)) for mask in present]
         return np.stack(rows)
     sizes = np.maximum(present.sum(axis=1, keepdims=True), 1)
-    return np.asarray(present.astype(np.float64) @ table / sizes)
+    return np.asarray(sparse.csr_matrix(present, dtype=np.float64) @ table / sizes)
 
 
 def standardized_sum(sources: tuple[Floats, ...], present: Mask) -> Floats:

@@ -7,6 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
+
+_ROWS_AT_ONCE = 256
+"""Images whose similarities with all others are held at once."""
 
 
 def content_similarity(images: NDArray[np.float32], categories: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -29,18 +33,19 @@ def most_similar_images(present: Sequence[Sequence[str]], names: Sequence[str], 
     control ranks an image's distractors by that other image's scores (docs/method.md, control-content).
     """
     vocabulary = {name: index for index, name in enumerate(dict.fromkeys(name for objects in present for name in objects))}
-    member = np.zeros((len(present), len(vocabulary)), dtype=np.float32)
-    for row, objects in enumerate(present):
-        member[row, [vocabulary[name] for name in objects]] = 1
-    sizes = member.sum(axis=1)
-    partners = []
-    for row in range(len(present)):
-        shared = member @ member[row]
-        union = sizes + sizes[row] - shared
-        jaccard = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
-        jaccard[row] = -1.0
-        ties = np.flatnonzero(jaccard == jaccard.max()).tolist()
-        partners.append(min(ties, key=lambda other: _tie_break(seed, names[row], names[other])))
+    rows = np.repeat(np.arange(len(present)), [len(objects) for objects in present])
+    columns = [vocabulary[name] for objects in present for name in objects]
+    shape = (len(present), len(vocabulary))
+    member = sparse.coo_matrix((np.ones(len(columns), dtype=np.float32), (rows, columns)), shape=shape).tocsr()
+    sizes = np.asarray(member.sum(axis=1)).ravel()
+    partners: list[int] = []
+    for start in range(0, len(present), _ROWS_AT_ONCE):
+        shared = (member[start : start + _ROWS_AT_ONCE] @ member.T).toarray()
+        for row, both in enumerate(shared, start):
+            jaccard = both / np.maximum(sizes + sizes[row] - both, 1)
+            jaccard[row] = -1.0
+            ties = np.flatnonzero(jaccard == jaccard.max()).tolist()
+            partners.append(min(ties, key=lambda other: _tie_break(seed, names[row], names[other])))
     return partners
 
 

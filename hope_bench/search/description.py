@@ -77,7 +77,7 @@ def describe(
     doubtful = {annotations.categories[column].name for column in partly}
     known = {name: all_ for name, all_ in by_object.items() if name not in doubtful and not any(one.crowd for one in all_)}
     extent = annotations.extent(image)
-    words = {category.name: category.in_words for category in annotations.categories}
+    words = {annotations.categories[c].name: annotations.categories[c].in_words for c in _columns(annotations, image)}
     found: list[tuple[Description, bool]] = []
     for name, instances in known.items():
         if "attributes" in sources:
@@ -89,6 +89,12 @@ def describe(
     if "geometry" in sources:
         found += _relations({name: instances[0] for name, instances in known.items() if len(instances) == 1}, words)
     return Descriptions(tuple(one for one, true in found if true), tuple(one for one, true in found if not true))
+
+
+def _columns(annotations: Annotations, image: int) -> list[int]:
+    """The categories of an image's instances."""
+    rows: list[int] = annotations.category_of[annotations.starts[image] : annotations.starts[image + 1]].tolist()
+    return list(dict.fromkeys(rows))
 
 
 def _attributes(

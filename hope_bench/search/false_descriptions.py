@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-import numpy as np
-
 from hope_bench.search.description import Description, Descriptions, attribute_values, describe
-from hope_bench.search.inputs import SearchInputs
+from hope_bench.search.inputs import Embeddings, SearchInputs
 from hope_bench.search.selection import Distractor
 
 
@@ -80,13 +78,15 @@ class FalseDescriptions:
             found = self._all()
             captions = {one.caption: 0 for each in found for one in (*each.true, *each.false)}
             place = {caption: index for index, caption in enumerate(captions)}
-            vectors = encoded.encode_captions(list(place)) if place else np.zeros((0, encoded.images.shape[1]), np.float32)
+            vectors = encoded.encode_captions(list(place)) if place else encoded.images[:0]
             self._scores[encoder] = [
-                self._cosines(encoded.images[row] @ vectors.T if place else vectors, place, each)
-                for row, each in enumerate(found)
+                self._cosines(encoded.images[row], vectors, place, (*each.true, *each.false)) for row, each in enumerate(found)
             ]
         return self._scores[encoder]
 
     @staticmethod
-    def _cosines(cosine: np.ndarray, place: Mapping[str, int], each: Descriptions) -> dict[Description, float]:
-        return {one: float(cosine[place[one.caption]]) for one in (*each.true, *each.false)}
+    def _cosines(
+        image: Embeddings, vectors: Embeddings, place: Mapping[str, int], descriptions: Sequence[Description]
+    ) -> dict[Description, float]:
+        cosines = vectors[[place[one.caption] for one in descriptions]] @ image
+        return dict(zip(descriptions, cosines.tolist(), strict=True))

@@ -54,7 +54,7 @@ def ontology(
 
 
 def centred_similarity(texts: NDArray[np.float32]) -> NDArray[np.floating]:
-    """Cosines [C, C] of text embeddings [C, D] less their mean: all names share most of a prompt's direction, whatever they name."""
+    """Cosines [C, C] of text embeddings [C, D] less their mean: all names share most of a prompt's direction."""
     centred = texts - texts.mean(axis=0)
     centred = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
     return np.asarray(centred @ centred.T)

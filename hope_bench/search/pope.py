@@ -62,6 +62,7 @@ def pope_negatives(
     k allowed categories among those seen gets None, and costs no draw.
     """
     counts = statistics(sampled)
+    seen = set(counts.seen)
     barred = [set(objects) | set(more) for objects, more in zip(sampled, forbidden or [set()] * len(sampled), strict=True)]
 
     def candidates(strategy: str, positive: str) -> Sequence[str]:
@@ -70,7 +71,7 @@ def pope_negatives(
     negatives: dict[str, list[list[str] | None]] = {"random": [], "popular": [], "adversarial": []}
     for strategy in negatives:
         for objects, out in zip(sampled, barred, strict=True):
-            if sum(name not in out for name in counts.seen) < k:
+            if len(seen - out) < k:
                 negatives[strategy].append(None)
                 continue
             taken = set(out)

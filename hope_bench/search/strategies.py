@@ -78,9 +78,10 @@ def ranked(base: str, encoder: str, inputs: SearchInputs, allowed: Mask, k: int)
     encoded = inputs.encoded.get(encoder)
     scores = RANKINGS[base](inputs, encoded)
     shown = content_probability(scores, encoded.logit_scale) if base in PROBABILITIES and encoded is not None else scores
-    columns = top_columns(scores, inputs.names, allowed, k)
+    names = inputs.names
+    columns = top_columns(scores, names, allowed, k)
     return [
-        [Distractor(inputs.names[column], round(float(shown[row, column]), 4)) for column in chosen]
+        [Distractor(names[column], round(float(shown[row, column]), 4)) for column in chosen]
         for row, chosen in enumerate(columns)
     ]
 
