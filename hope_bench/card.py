@@ -17,8 +17,9 @@ class ModelCard(Strict):
     """One LVLM. `checkpoint` is a Hugging Face id or a folder ("./x" is relative to the card); the rest has good defaults.
 
     `vision_tower` names the CLIP-like encoder the LVLM is built on, so that results can say when the benchmark's own CLIP is
-    of the same family. `path` chooses whether questions of an image share its computed prefix ("auto": where the self-check passes).
-    `chat_template` (Jinja) is used where the checkpoint has none. `prompt` replaces the benchmark's own template (it must hold "{question}") and makes a result unranked.
+    of the same family. `path` chooses whether questions of an image share its computed prefix ("auto": where the self-check
+    passes). `chat_template` (Jinja) is used where the checkpoint has none. `prompt` replaces the benchmark's own template (it
+    must hold "{question}") and makes a result unranked.
     """
 
     name: str = Field(min_length=1, max_length=100)
@@ -31,7 +32,7 @@ class ModelCard(Strict):
     notes: str | None = None
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     device: str = "auto"
-    batch_size: int = Field(default=16, ge=1)
+    batch_size: int = Field(default=64, ge=1)
     max_new_tokens: int = Field(default=16, ge=1)
     prompt: str | None = None
     path: Literal["auto", "shared", "plain"] = "auto"

@@ -137,6 +137,7 @@ class RunInfo(Strict):
     limit: int | None = None
     path: str | None = None
     self_checks: tuple[SelfCheck, ...] = ()
+    processes: int | None = None
     source: str | None = None
     command: str | None = None
     versions: Mapping[str, str] = {}

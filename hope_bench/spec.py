@@ -93,10 +93,9 @@ class CategorySpec(Strict):
 
 
 class DescriptionSpec(Strict):
-    """Where descriptions come from: box geometry, annotated attributes, the attribute bank (truth judged by CLIP, unverified,
-    therefore off by default) and a file of one's own (JSON lines, docs/spec.md)."""
+    """Where descriptions come from: box geometry, annotated attributes, and a file of one's own (JSON lines, docs/spec.md)."""
 
-    sources: tuple[Literal["geometry", "attributes", "bank"], ...] = ("geometry", "attributes")
+    sources: tuple[Literal["geometry", "attributes"], ...] = ("geometry", "attributes")
     file: str | None = None
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import transformers as hf
-from tokenizers import AddedToken
 
 from tests.checkpoints import CHAT, WIDTH, siglip, text_settings, tokenizer_with
 
@@ -60,8 +59,8 @@ def _llava_onevision() -> tuple[Any, Any]:
         vision_feature_select_strategy="full", chat_template=CHAT.replace("IMAGE", "<image>\n"),
     )  # fmt: skip
     config = hf.LlavaOnevisionConfig(
-        vision_config=siglip(), text_config=hf.Qwen2Config(**text_settings(tokenizer)), image_token_index=tokenizer.image_token_id,
-        video_token_index=tokenizer.video_token_id, image_grid_pinpoints=PINPOINTS,
+        vision_config=siglip(), text_config=hf.Qwen2Config(**text_settings(tokenizer)), image_grid_pinpoints=PINPOINTS,
+        image_token_index=tokenizer.image_token_id, video_token_index=tokenizer.video_token_id,
     )  # fmt: skip
     return hf.LlavaOnevisionForConditionalGeneration(config), processor
 
@@ -116,7 +115,8 @@ def _qwen3_5() -> tuple[Any, Any]:
 
 def _internvl() -> tuple[Any, Any]:
     marks = {
-        "start_image_token": "<img>", "end_image_token": "</img>", "context_image_token": "<IMG_CONTEXT>", "video_token": "<video>",
+        "start_image_token": "<img>", "end_image_token": "</img>", "context_image_token": "<IMG_CONTEXT>",
+        "video_token": "<video>",
     }  # fmt: skip
     tokenizer = tokenizer_with(*marks.values(), **marks)
     size = {"height": 56, "width": 56}
@@ -127,8 +127,8 @@ def _internvl() -> tuple[Any, Any]:
     )  # fmt: skip
     config = hf.InternVLConfig(
         vision_config={**TINY, "image_size": [56, 56], "patch_size": [14, 14]},
-        text_config=hf.Qwen2Config(**text_settings(tokenizer)), image_token_id=tokenizer.context_image_token_id, image_seq_length=4,
-        tie_word_embeddings=False,
+        text_config=hf.Qwen2Config(**text_settings(tokenizer)), image_token_id=tokenizer.context_image_token_id,
+        image_seq_length=4, tie_word_embeddings=False,
     )  # fmt: skip
     return hf.InternVLForConditionalGeneration(config), processor
 

@@ -70,7 +70,9 @@ class Decoder:
     def _generate(self, model: Any, inputs: Mapping[str, Any], processors: Any, stop: Any) -> Tensor:
         device = self.model.device
         moved = {key: value.to(device) if isinstance(value, Tensor) else value for key, value in inputs.items()}
-        made: Tensor = model.generate(**moved, generation_config=self.settings, logits_processor=processors, stopping_criteria=stop)
+        made: Tensor = model.generate(
+            **moved, generation_config=self.settings, logits_processor=processors, stopping_criteria=stop
+        )
         return made
 
 

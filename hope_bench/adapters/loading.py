@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -69,9 +70,19 @@ def load_model(folder: str, dtype: torch.dtype, device: torch.device) -> Any:
 
 
 def find_device(name: str) -> torch.device:
-    """The device that a card's `device` means; "auto" is the GPU if there is one. Raises HopeBenchError if it isn't there."""
+    """The device that a card's `device` means; "auto" is the GPU if there is one, each of several processes its own.
+
+    Raises HopeBenchError if it isn't there.
+    """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        own = int(os.environ.get("LOCAL_RANK") or 0)
+        if gpus and own >= gpus:
+            raise HopeBenchError(
+                f"Process {own} of this machine has no GPU of its own (there are {gpus}). Start one process a GPU: "
+                f"torchrun --nproc-per-node {gpus}."
+            )
+        return torch.device("cuda", own) if gpus else torch.device("cpu")
     try:
         device = torch.device(name)
         # A device can have a name and not be there; this one must hold numbers.
@@ -91,21 +102,35 @@ def find_dtype(name: str, device: torch.device) -> torch.dtype:
     return dtype
 
 
+class _Quiet:
+    """How many threads want silence, and what was set before the first of them."""
+
+    lock = threading.Lock()
+    depth = 0
+    before: tuple[int, bool] = (0, False)
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """Without transformers' advice and progress bars; errors still show, and TRANSFORMERS_VERBOSITY wins."""
     if "TRANSFORMERS_VERBOSITY" in os.environ:
         yield
         return
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    with _Quiet.lock:
+        if not _Quiet.depth:
+            _Quiet.before = (logging.get_verbosity(), logging.is_progress_bar_enabled())
+            logging.set_verbosity_error()
+            logging.disable_progress_bar()
+        _Quiet.depth += 1
     try:
         yield
     finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()
+        with _Quiet.lock:
+            _Quiet.depth -= 1
+            if not _Quiet.depth:
+                logging.set_verbosity(_Quiet.before[0])
+                if _Quiet.before[1]:
+                    logging.enable_progress_bar()
 
 
 @contextmanager

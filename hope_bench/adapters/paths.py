@@ -1,8 +1,9 @@
-"""Which way questions go: shared prefix where a check of this very model says it is right, one by one through generate() elsewhere."""
+"""Which way questions go: on a shared prefix where a check of this very model says that is right, else through generate()."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -55,14 +56,15 @@ class Paths:
         for image, prompt in batch:
             self._rows.pop((id(image), prompt), None)
 
-    def answer(self, batch: Sequence[Pair]) -> list[RawAnswer]:
-        """One answer for each (image, prompt), in order."""
+    def answer(self, batch: Sequence[Pair], at_once: int) -> list[RawAnswer]:
+        """One answer for each (image, prompt), in order, at most `at_once` of them in one forward."""
         answers: dict[int, RawAnswer] = {}
         if self._shared is not None:
-            answers = self._answer_shared(self._shared, batch)
+            answers = self._answer_shared(self._shared, batch, at_once)
         rest = [place for place in range(len(batch)) if place not in answers]
         if rest:
-            answers |= zip(rest, self._answer_plain([batch[place] for place in rest]), strict=True)
+            parts = [[batch[place] for place in part] for part in _parts(rest, at_once)]
+            answers |= zip(rest, [answer for part in parts for answer in self._answer_plain(part)], strict=True)
         return [answers[place] for place in range(len(batch))]
 
     def _answer_plain(self, batch: Sequence[Pair]) -> list[RawAnswer]:
@@ -90,21 +92,21 @@ class Paths:
         if not self._batches_allowed:
             self._say("This model answers differently in a batch, so its questions are asked one by one, which is slow.")
 
-    def _answer_shared(self, shared: SharedPrefix, batch: Sequence[Pair]) -> dict[int, RawAnswer]:
+    def _answer_shared(self, shared: SharedPrefix, batch: Sequence[Pair], at_once: int) -> dict[int, RawAnswer]:
         places, images = [], []
         for group in _by_image(batch):
             if len(group) > 1:
                 try:
                     image = rows_of_image([self._row(batch[place]) for place in group])
-                    shared.stacks([image])
+                    shared.stacks([image], at_once)
                 except NotShareableError as error:
                     self._refuse(str(error))
                 else:
                     places.append(group)
                     images.append(image)
         answers: dict[int, RawAnswer] = {}
-        for stack in shared.stacks(images) if images else []:
-            said = self._ask(shared, [images[i] for i in stack], batch[places[stack[0]][0]][0])
+        for stack in shared.stacks(images, at_once) if images else []:
+            said = self._ask(shared, [images[i] for i in stack], batch[places[stack[0]][0]][0], at_once)
             if said is not None:
                 answers |= zip([place for i in stack for place in places[i]], said, strict=True)
         return answers
@@ -114,27 +116,27 @@ class Paths:
         found = self._rows.get((id(image), prompt))
         return found[1] if found is not None else self._decoder.encoder.row(image, prompt)
 
-    def _ask(self, shared: SharedPrefix, images: list[ImageRows], first: Image) -> list[RawAnswer] | None:
+    def _ask(self, shared: SharedPrefix, images: list[ImageRows], first: Image, at_once: int) -> list[RawAnswer] | None:
         """The answers to all rows of images computed together; None where their size class failed its check."""
         size = _size_class(images)
         if self._allowed.get(size) is False:
             return None
         if size not in self._allowed:
-            self._allowed[size] = self._check(shared, images, first, size)
+            self._allowed[size] = self._check(shared, images, first, size, at_once)
             if not self._allowed[size]:
                 return None
         prefix = shared.prefix(images)
-        logits = shared.logits(prefix, range(len(prefix.rows)))
         self.taken.add("shared")
-        return self._read(shared, prefix, logits)
+        parts = _parts(range(len(prefix.rows)), at_once)
+        return [answer for part in parts for answer in self._read(shared, prefix, part)]
 
-    def _read(self, shared: SharedPrefix, prefix: Prefix, logits: Tensor) -> list[RawAnswer]:
-        first = read_first_token(logits, self._decoder.tokens)
-        unclear = (~first.is_answer & first.finite).nonzero()[:, 0].tolist()
+    def _read(self, shared: SharedPrefix, prefix: Prefix, part: Sequence[int]) -> list[RawAnswer]:
+        first = read_first_token(shared.logits(prefix, part), self._decoder.tokens)
+        unclear = [part[row] for row in (~first.is_answer & first.finite).nonzero()[:, 0].tolist()]
         made = shared.texts(prefix, unclear, self._decoder.continue_from) if unclear else {}
-        return [self._decoder.read(first, row, made.get(row)) for row in range(len(prefix.rows))]
+        return [self._decoder.read(first, row, made.get(place)) for row, place in enumerate(part)]
 
-    def _check(self, shared: SharedPrefix, images: list[ImageRows], first: Image, size: _SizeClass) -> bool:
+    def _check(self, shared: SharedPrefix, images: list[ImageRows], first: Image, size: _SizeClass, at_once: int) -> bool:
         """Compare the shared path with generate() on questions of this size class."""
         if sum(len(image.rows) for image in images) < QUESTIONS:
             probes = [self._decoder.encoder.row(first, probe) for probe in PROBES]
@@ -142,10 +144,13 @@ class Paths:
         rows = [row for image in images for row in image.rows]
         chosen = choose([row["input_ids"].shape[1] for row in rows])
         expected = torch.cat([self._decoder.first_logits(rows[place]) for place in chosen])
-        what = f"shared prefix, {2 ** (size[0] - 1)} to {2 ** size[0] - 1} tokens, " + ("several images" if size[-1] else "one image")
+        what = f"shared prefix, {2 ** (size[0] - 1)} to {2 ** size[0] - 1} tokens, " + (
+            "several images" if size[-1] else "one image"
+        )
         try:
             prefix = shared.prefix(images)
-            passed = self._record(what, shared.logits(prefix, range(len(rows)))[chosen], expected)
+            found = torch.cat([shared.logits(prefix, part) for part in _parts(range(len(rows)), at_once)])
+            passed = self._record(what, found[chosen], expected)
         except torch.OutOfMemoryError:
             raise
         except Exception as error:  # noqa: BLE001 - a family's code can raise anything; the plain path is always right
@@ -172,6 +177,13 @@ class Paths:
         if message not in self._said:
             self._said.add(message)
             self._say(message)
+
+
+def _parts(places: Sequence[int], most: int) -> list[Sequence[int]]:
+    """Places in as few parts of at most `most` as possible, of nearly equal sizes."""
+    count = max(-(-len(places) // most), 1)
+    borders = [len(places) * part // count for part in range(count + 1)]
+    return [places[start:end] for start, end in pairwise(borders)]
 
 
 def _by_image(batch: Sequence[Pair]) -> list[list[int]]:

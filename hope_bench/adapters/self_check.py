@@ -10,7 +10,12 @@ from torch import Tensor
 QUESTIONS = 4
 """At least so many are compared, the shortest and the longest among them."""
 
-PROBES = ("Is there a dog in the image?", "Is it day?", "Is there a traffic light next to a parked car in the image?", "Are there people?")
+PROBES = (
+    "Is there a dog in the image?",
+    "Is it day?",
+    "Is there a traffic light next to a parked car in the image?",
+    "Are there people?",
+)
 """Asked as well where an image has fewer questions."""
 
 

@@ -55,7 +55,11 @@ class SharedPrefix:
         stacks: list[list[int]] = []
         for place, image in enumerate(images):
             stack = stacks[-1] if stacks else []
-            if stack and _alike(images[stack[0]], image) and self._still_shared([images[i] for i in (*stack, place)], lengths[place]):
+            if (
+                stack
+                and _alike(images[stack[0]], image)
+                and self._still_shared([images[i] for i in (*stack, place)], lengths[place])
+            ):
                 stack.append(place)
             else:
                 stacks.append([place])
@@ -79,13 +83,15 @@ class SharedPrefix:
         return Prefix(tuple(images), length, cache, tuple(_deltas(self._model)))
 
     def logits(self, prefix: Prefix, chosen: Sequence[int]) -> Tensor:
-        """float32 [n, V]: the logits at the last token of the chosen rows (places in `prefix.rows`), as one right-padded batch."""
+        """float32 [n, V]: the logits at the last token of rows (`chosen` places in `prefix.rows`), as one right-padded batch."""
         rows = [prefix.rows[place] for place in chosen]
         lengths = torch.tensor([row["input_ids"].shape[1] - prefix.length for _, row in rows])
         width = int(lengths.max())
         aligned = prefix.images[0].aligned
         inputs = {
-            key: torch.cat([_padded(row[key][:, prefix.length :], width, self._pad if key == "input_ids" else None) for _, row in rows])
+            key: torch.cat(
+                [_padded(row[key][:, prefix.length :], width, self._pad if key == "input_ids" else None) for _, row in rows]
+            )
             for key in aligned - {"attention_mask"}
         }
         device = self._model.device
@@ -123,7 +129,8 @@ class SharedPrefix:
         for places in by_length.values():
             images = [rows[place][0] for place in places]
             inputs = {
-                key: torch.cat([rows[place][1][key] for place in places]).to(self._model.device) for key in prefix.images[0].aligned
+                key: torch.cat([rows[place][1][key] for place in places]).to(self._model.device)
+                for key in prefix.images[0].aligned
             }
             with _with_deltas(prefix, images):
                 cache = _expanded(prefix.cache, images, self._model.device)

@@ -87,23 +87,32 @@ class TransformersModel:
             raise RuntimeError("answer() was called before load()")
         with quiet(), one_thread_if_small(self._model, self._device), torch.inference_mode():
             try:
-                return self._answer_in_parts(self._paths, list(batch))
+                return self._answer(self._paths, list(batch))
             finally:
                 self._paths.forget(batch)
 
-    def _answer_in_parts(self, paths: Paths, batch: list[Pair]) -> list[RawAnswer]:
-        """Later batches are halved at once to the size that fitted: the parts are those that trying again would lead to."""
-        if len(batch) <= self._fits:
-            try:
-                return paths.answer(batch)
-            except torch.OutOfMemoryError as error:
-                reason = short_reason(error)
-            # Outside the handler, whose traceback keeps the failed batch's tensors alive.
-            if self._device.type == "cuda":
-                torch.cuda.empty_cache()
-            if len(batch) == 1:
-                return [RawAnswer(error=f"one question alone needs more GPU memory than there is ({reason})")]
-            self._fits = (len(batch) + 1) // 2
-            self._say(f"{len(batch)} questions at once don't fit in GPU memory; going on with {self._fits} (see --batch-size).")
-        half = (len(batch) + 1) // 2
-        return self._answer_in_parts(paths, batch[:half]) + self._answer_in_parts(paths, batch[half:])
+    def _answer(self, paths: Paths, batch: list[Pair]) -> list[RawAnswer]:
+        """Where memory runs out, the same batch goes in smaller parts, and later batches in such parts at once."""
+        try:
+            return paths.answer(batch, self._fits)
+        except torch.OutOfMemoryError as error:
+            reason = short_reason(error)
+        # Outside the handler, whose traceback keeps the failed batch's tensors alive.
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        if len(batch) == 1:
+            return [RawAnswer(error=f"one question alone needs more GPU memory than there is ({reason})")]
+        if self._fits == 1:
+            half = _middle(batch)
+            return self._answer(paths, batch[:half]) + self._answer(paths, batch[half:])
+        at_once = min(self._fits, len(batch))
+        self._fits = (at_once + 1) // 2
+        self._say(f"{at_once} questions at once don't fit in GPU memory; going on with {self._fits} (see --batch-size).")
+        return self._answer(paths, batch)
+
+
+def _middle(batch: Sequence[Pair]) -> int:
+    """Where to cut a batch in two: between two images if there are two, as near to the middle as that allows."""
+    half = (len(batch) + 1) // 2
+    borders = [place for place in range(1, len(batch)) if batch[place - 1][0] is not batch[place][0]]
+    return min(borders, key=lambda place: abs(place - half)) if borders else half

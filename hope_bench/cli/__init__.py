@@ -11,14 +11,16 @@ from collections.abc import Callable
 import typer
 from rich.markup import escape
 
-from hope_bench.cli import demo, evaluate, generate, interchange, leaderboard, review, score
+from hope_bench.cli import demo, evaluate, export, generate, inspect, interchange, leaderboard, review, score
 from hope_bench.cli.app import app, errors
 from hope_bench.errors import HopeBenchError
 
 _INTERRUPTED = 130
 """What typer exits with on Ctrl-C."""
 
-__all__ = ["demo", "evaluate", "generate", "interchange", "leaderboard", "main", "review", "run_command", "score"]
+__all__ = [
+    "demo", "evaluate", "export", "generate", "inspect", "interchange", "leaderboard", "main", "review", "run_command", "score",
+]  # fmt: skip
 
 
 def main() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +14,10 @@ from rich.table import Table
 
 from hope_bench.card import ModelCard, find_card
 from hope_bench.cli.app import app, console, errors
+from hope_bench.inference.processes import is_first
+from hope_bench.inference.progress import ProgressMode
 from hope_bench.records import Verdict
+from hope_bench.runs import RunRecord
 from hope_bench.validation import validate
 
 _VERDICTS: dict[Verdict, str] = {"yes": "yes", "no": "no", "unparsed": "neither (unparsed)", "error": "error"}
@@ -45,6 +50,19 @@ def evaluate(
         int | None, typer.Option(min=1, help="The longest answer, where the first token is neither yes nor no.")
     ] = None,
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a Hugging Face id.")] = None,
+    path: Annotated[
+        str | None,
+        typer.Option(
+            help="auto: questions of an image share its computed prefix where a self-check on this model passes; shared: stop "
+            "where it fails; plain: never share."
+        ),
+    ] = None,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Refuse to run unless a launcher (torchrun) started exactly this many processes.")
+    ] = None,
+    progress: Annotated[
+        ProgressMode, typer.Option(help="auto: a bar or lines; json: one JSON object a line on stderr; quiet: nothing.")
+    ] = "auto",
 ) -> None:
     """Ask a vision-language model every question of a benchmark, each once.
 
@@ -71,20 +89,42 @@ def evaluate(
         "batch_size": batch_size,
         "max_new_tokens": max_new_tokens,
         "revision": revision,
+        "path": path,
     }
     card = _override(find_card(model), overrides)
-    options = EvaluateOptions(images=images, limit=limit, name=name, splits=tuple(split or ()), runs=runs)
-    record = run(chosen, card, options, lambda line: errors.print(escape(line), highlight=False, soft_wrap=True))
-    folder = run_folder(chosen, card, options)
-    console.print(_summary(folder))
-    if record.unranked is not None:
-        console.print(f"A result of this run is not ranked: {escape(record.unranked)}.", soft_wrap=True, highlight=False)
-    console.print(f"Answers: {escape(str(folder / 'answers.jsonl'))}", soft_wrap=True, highlight=False)
-    if record.errors:
-        console.print("The same command asks again what failed.", highlight=False)
-    console.print(f"Next: hope-bench score {escape(str(folder))}", soft_wrap=True, highlight=False)
+    options = EvaluateOptions(images, limit, name, tuple(split or ()), runs, processes, progress)
+    record = run(chosen, card, options, _say_json if progress == "json" else _say)
+    if is_first():
+        _show(record, run_folder(chosen, card, options))
     if record.errors:
         raise typer.Exit(1)
+
+
+def _say(line: str) -> None:
+    errors.print(escape(line), highlight=False, soft_wrap=True)
+
+
+def _say_json(line: str) -> None:
+    sys.stderr.write(json.dumps({"event": "message", "text": line}) + "\n")
+
+
+def _show(record: RunRecord, folder: Path) -> None:
+    console.print(_summary(folder))
+    run = record.run
+    if run.path is not None:
+        checks = [check.difference for check in run.self_checks if check.passed and check.difference is not None]
+        checked = f", self-checked to {max(checks):.1g} relative difference" if checks else ""
+        _line(f"Path: {run.path}{checked}. Time asking: {record.seconds:,.0f} s.")
+    if record.unranked is not None:
+        _line(f"A result of this run is not ranked: {record.unranked}.")
+    _line(f"Answers: {folder / 'answers.jsonl'}")
+    if record.errors:
+        _line("The same command asks again what failed.")
+    _line(f"Next: hope-bench score {folder}")
+
+
+def _line(text: str) -> None:
+    console.print(escape(text), soft_wrap=True, highlight=False)
 
 
 def _override(card: ModelCard, flags: dict[str, Any]) -> ModelCard:

@@ -22,6 +22,16 @@ Key = tuple[str, str]
 ANSWERS = "answers.jsonl"
 
 
+def shard_path(folder: Path, rank: int) -> Path:
+    """Where process `rank` of several writes its answers until they are put together."""
+    return folder / f"answers.process-{rank}.jsonl"
+
+
+def shard_paths(folder: Path) -> list[Path]:
+    """The shards that lie in a run folder, of this or an interrupted sitting."""
+    return sorted(folder.glob("answers.process-*.jsonl"))
+
+
 @contextlib.contextmanager
 def lock_run(folder: Path) -> Iterator[None]:
     """Make the run folder and hold it, so that two processes never write one run. Raises HopeBenchError if another holds it."""
@@ -102,6 +112,19 @@ class AnswersFile:
         self._size += len(data)
         for answer in rounded:
             _keep(self.answers, answer)
+
+    def absorb(self, shards: Iterable[Path]) -> None:
+        """Take over the answers that several processes wrote into files of their own, and remove those files.
+
+        Interrupted anywhere, the next call goes on: a shard goes only when the disk has its answers here.
+        """
+        for path in sorted(shards):
+            with contextlib.closing(AnswersFile(path)) as shard:
+                new = [answer for key, answer in shard.answers.items() if self.answers.get(key) != answer]
+                if new:
+                    self.append(new)
+            with explain_write_errors(path):
+                path.unlink()
 
     def finish(self, requests: Iterable[Request]) -> None:
         """Rewrite the file in the plan's order, one line a request, whole or not at all; then close it."""

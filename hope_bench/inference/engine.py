@@ -8,21 +8,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
-from hope_bench.adapters.base import Adapter, RawAnswer
+from hope_bench.adapters.base import Adapter
 from hope_bench.benchmark import Benchmark
 from hope_bench.card import ModelCard, slug
-from hope_bench.errors import HopeBenchError, short_reason
-from hope_bench.images import UnreadableImageError
-from hope_bench.inference.answers import ANSWERS, AnswersFile, explain_write_errors, lock_run
+from hope_bench.errors import HopeBenchError
+from hope_bench.inference.answers import ANSWERS, AnswersFile, explain_write_errors, lock_run, shard_path, shard_paths
+from hope_bench.inference.asking import Asker
 from hope_bench.inference.images import check_images_folder, steps_with_images
 from hope_bench.inference.plan import Plan, make_plan
-from hope_bench.inference.progress import run_progress
-from hope_bench.inference.record import continued, describe_run, earlier_sitting
-from hope_bench.records import Answer, Prompt, Request
+from hope_bench.inference.processes import Processes, join_processes
+from hope_bench.inference.progress import ProgressMode, RunProgress, run_progress
+from hope_bench.inference.record import continued, describe_run, earlier_sitting, reported
+from hope_bench.records import Prompt
 from hope_bench.runs import RunRecord, write_run
-from hope_bench.scoring.parsing import parse_strict
 from hope_bench.spec import BenchmarkSpec
 from hope_bench.validation import read_toml
 
@@ -35,6 +33,7 @@ class EvaluateOptions:
 
     `images` is the images folder (None: what the benchmark's spec.toml names), `limit` the questions to ask of each split (None:
     all), `name` the run's name (None: the model's), `splits` the splits to ask (empty: all), `runs` the folder of runs.
+    `processes` is how many processes must have been started together (None: any number), `progress` how it is shown.
     """
 
     images: Path | None = None
@@ -42,11 +41,25 @@ class EvaluateOptions:
     name: str | None = None
     splits: tuple[str, ...] = ()
     runs: Path = Path("runs")
+    processes: int | None = None
+    progress: ProgressMode = "auto"
 
 
 def run_folder(benchmark: Benchmark, card: ModelCard, options: EvaluateOptions) -> Path:
     """Where a run's answers.jsonl and run.json lie: RUNS/BENCHMARK/NAME."""
     return options.runs / slug(benchmark.manifest.name) / slug(options.name or card.name)
+
+
+def plan_run(benchmark: Benchmark, card: ModelCard, options: EvaluateOptions) -> tuple[Benchmark, Prompt, Plan]:
+    """The chosen splits, the prompt, and what is asked in which steps. Raises HopeBenchError where that is nothing."""
+    chosen = benchmark.select(options.splits) if options.splits else benchmark
+    prompt = Prompt(card.prompt) if card.prompt is not None else benchmark.prompt
+    plan = make_plan(chosen, prompt, card.batch_size, options.limit)
+    if not plan.steps:
+        raise HopeBenchError(
+            f"Benchmark {benchmark.manifest.name} holds no questions in the chosen splits, so there is nothing to ask."
+        )
+    return chosen, prompt, plan
 
 
 def evaluate(
@@ -59,121 +72,121 @@ def evaluate(
     """Ask a model a benchmark's questions and write the answers to the run folder; go on where an earlier call was interrupted.
 
     `say` is told in words what is going on; `adapter` replaces the one the card asks for. Questions that fail (a broken image, a
-    model's exception) are answers with `error`, counted in the record and asked again by the next call. Raises HopeBenchError for
-    everything that concerns the run as a whole. KeyboardInterrupt passes through, with every finished step on disk.
+    model's exception) are answers with `error`, counted in the record and asked again by the next call. Processes that were
+    started together (torchrun) share the steps, and only the first one speaks. Raises HopeBenchError for everything that concerns
+    the run as a whole. KeyboardInterrupt passes through, with every finished step on disk.
     """
     options = options or EvaluateOptions()
-    chosen = benchmark.select(options.splits) if options.splits else benchmark
-    prompt = Prompt(card.prompt) if card.prompt is not None else benchmark.prompt
-    plan = make_plan(chosen, prompt, card.batch_size, options.limit)
-    if not plan.steps:
-        raise HopeBenchError(
-            f"Benchmark {benchmark.manifest.name} holds no questions in the chosen splits, so there is nothing to ask."
-        )
-    model = adapter if adapter is not None else _adapter(card, say)
-    folder = run_folder(benchmark, card, options)
-    record = describe_run(folder.name, chosen, card, prompt, model.info, options.limit)
-    with lock_run(folder):
-        earlier = earlier_sitting(folder, record)
-        if earlier is not None:
-            record = continued(record, earlier)
-        with contextlib.closing(AnswersFile(folder / ANSWERS)) as answers:
-            pending = [step for step in plan.steps if not answers.has(step)]
-            if not pending and earlier is not None and earlier.complete:
-                say(f"All {earlier.questions:,} questions were answered before; nothing to ask.")
-                return earlier
-            sitting = _Sitting(folder, plan, model, answers, say)
-            return sitting.run(record, pending, lambda: _images(benchmark, options, plan))
+    chosen, prompt, plan = plan_run(benchmark, card, options)
+    with join_processes(options.processes) as processes, contextlib.ExitStack() as held:
+        if not processes.first:
+            say = _silent
+        model = adapter if adapter is not None else _adapter(card, say)
+        folder = run_folder(benchmark, card, options)
+        record = describe_run(folder.name, chosen, card, prompt, model.info, options.limit)
+        start = processes.by_first(lambda: _begin(folder, plan, record, held))
+        if start.finished:
+            say(f"All {start.record.questions:,} questions were answered before; nothing to ask.")
+            return start.record
+        sitting = _Sitting(folder, plan, model, processes, options.progress, say)
+        return sitting.run(start, lambda: _images(benchmark, options, plan))
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """What the first process found: the record so far, the places of steps to ask, whether the model has answered before."""
+
+    record: RunRecord
+    pending: tuple[int, ...]
+    works: bool
+    finished: bool
+
+
+def _begin(folder: Path, plan: Plan, record: RunRecord, held: contextlib.ExitStack) -> _Start:
+    """Take the run's lock and see what is left to ask."""
+    held.enter_context(lock_run(folder))
+    shards = shard_paths(folder)
+    earlier = earlier_sitting(folder, record)
+    if earlier is not None:
+        record = continued(record, earlier)
+    else:
+        # Without a record, nothing says what they were answered by.
+        for shard in shards:
+            shard.unlink()
+        shards = []
+    with contextlib.closing(AnswersFile(folder / ANSWERS)) as answers:
+        answers.absorb(shards)
+        pending = tuple(place for place, step in enumerate(plan.steps) if not answers.has(step))
+        works = any(answer.error is None for answer in answers.answers.values())
+    finished = not pending and earlier is not None and earlier.complete
+    return _Start(earlier if finished and earlier is not None else record, pending, works, finished)
 
 
 class _Sitting:
-    """One process's work on a run: ask the pending steps, then put the files in order."""
+    """One process's work on a run: ask its share of the pending steps; the first process then puts the files in order."""
 
-    def __init__(self, folder: Path, plan: Plan, model: Adapter, answers: AnswersFile, say: Say) -> None:
-        self._folder, self._plan, self._model, self._answers, self._say = folder, plan, model, answers, say
-        self._works = any(answer.error is None for answer in answers.answers.values())
+    def __init__(self, folder: Path, plan: Plan, model: Adapter, processes: Processes, progress: ProgressMode, say: Say) -> None:
+        self._folder, self._plan, self._model, self._processes = folder, plan, model, processes
+        self._progress, self._say = progress, say
 
-    def run(self, record: RunRecord, pending: Sequence[tuple[Request, ...]], images: Callable[[], _Images]) -> RunRecord:
+    def run(self, start: _Start, images: Callable[[], _Images]) -> RunRecord:
         total = sum(len(step) for step in self._plan.steps)
-        record = record.model_copy(update={"questions": total})
-        if pending:
+        record = start.record.model_copy(update={"questions": total})
+        reports = []
+        if start.pending:
             source = images()
             self._model.load()
-            self._write(record)
+            # run.json first: without it, nothing would say what the answers were made by.
+            self._processes.by_first(lambda: self._write(record))
             begun = time.monotonic()
             try:
-                self._ask(pending, source, total)
+                self._ask(self._processes.share(start.pending), source, start)
+                reports = self._processes.gather(self._model.report)
             except BaseException:
                 # The time counts even so; why it ended is the caller's to hear.
-                with contextlib.suppress(HopeBenchError):
-                    self._write(_spent(record, begun))
+                if self._processes.first:
+                    with contextlib.suppress(HopeBenchError):
+                        self._write(_spent(record, begun))
                 raise
-            record = _spent(record, begun)
-        self._answers.finish(self._plan.requests)
-        return self._write(record.model_copy(update={"complete": True}))
+            record = reported(_spent(record, begun), reports)
+        return self._processes.by_first(lambda: self._finish(record))
 
-    def _ask(self, pending: Sequence[tuple[Request, ...]], source: _Images, total: int) -> None:
-        done = total - sum(len(step) for step in pending)
+    def _finish(self, record: RunRecord) -> RunRecord:
+        with contextlib.closing(AnswersFile(self._folder / ANSWERS)) as answers:
+            answers.absorb(shard_paths(self._folder))
+            answers.finish(self._plan.requests)
+            errors = sum(answer.error is not None for answer in answers.answers.values())
+        return self._write(record.model_copy(update={"complete": True, "errors": errors}))
+
+    def _ask(self, mine: Sequence[int], source: _Images, start: _Start) -> None:
+        steps = [self._plan.steps[place] for place in mine]
+        total = sum(len(step) for step in self._plan.steps)
+        done = total - sum(len(self._plan.steps[place]) for place in start.pending)
         if done:
             self._say(f"Going on: {done:,} of {total:,} questions are answered already.")
-        with run_progress(done, total, self._say) as progress:
-            for step, images in steps_with_images(pending, source.folder, source.sha256):
-                answers = self._answer(step, images)
-                self._answers.append(answers)
-                progress.add(answers)
+        count = self._processes.size
+        if count > 1:
+            self._say(f"{count} processes share {len(start.pending):,} steps; what follows is the first one's part.")
+            done, total = 0, sum(map(len, steps))
+        name = ANSWERS if count == 1 else shard_path(self._folder, self._processes.rank).name
+        asker = Asker(self._model, start.works)
+        with (
+            contextlib.closing(AnswersFile(self._folder / name)) as answers,
+            self._shown(done, total) as progress,
+        ):
+            for step, images in steps_with_images(steps, source.folder, source.sha256, asker.prepare):
+                said = asker.answer(step, images)
+                answers.append(said)
+                progress.add(said)
 
-    def _answer(self, step: Sequence[Request], images: dict[str, Image.Image | UnreadableImageError]) -> list[Answer]:
-        batch: list[tuple[Image.Image, str]] = []
-        failed: dict[int, RawAnswer] = {}
-        for place, request in enumerate(step):
-            image = images[request.image]
-            if isinstance(image, UnreadableImageError):
-                failed[place] = RawAnswer(error=f"image: {image}")
-            else:
-                batch.append((image, request.text))
-        said = answer_all(self._model, batch) if batch else []
-        if said and not self._works:
-            self._check_first(said, batch[0][1])
-        rest = iter(said)
-        raw = [failed[place] if place in failed else next(rest) for place in range(len(step))]
-        return [_read(request, answer) for request, answer in zip(step, raw, strict=True)]
-
-    def _check_first(self, said: Sequence[RawAnswer], prompt: str) -> None:
-        """Stop before thousands of questions fail alike, unless it was those images: then a plain one is answered."""
-        if all(answer.error is not None for answer in said):
-            plain = Image.new("RGB", (224, 224), "grey")
-            if answer_all(self._model, [(plain, prompt)])[0].error is not None:
-                raise HopeBenchError(
-                    f"The model failed on its first {len(said)} questions, so nothing was asked further. The first said: "
-                    f"{said[0].error}"
-                )
-        self._works = True
+    def _shown(self, done: int, total: int) -> contextlib.AbstractContextManager[RunProgress]:
+        mode: ProgressMode = self._progress if self._processes.first else "quiet"
+        return run_progress(done, total, self._say, mode, lambda: self._model.report)
 
     def _write(self, record: RunRecord) -> RunRecord:
-        errors = sum(answer.error is not None for answer in self._answers.answers.values())
-        record = record.model_copy(update={"errors": errors})
         with explain_write_errors(self._folder / "run.json"):
             write_run(self._folder, record)
         return record
-
-
-def answer_all(model: Adapter, batch: Sequence[tuple[Image.Image, str]]) -> list[RawAnswer]:
-    """One answer for each (image, prompt). Where a batch raises, halves are tried, so that one bad row fails alone."""
-    try:
-        answers = model.answer(batch)
-    except HopeBenchError:
-        raise
-    except Exception as error:  # noqa: BLE001 - a model's code can raise anything, and one question must not end the run
-        if len(batch) == 1:
-            return [RawAnswer(error=short_reason(error))]
-        half = (len(batch) + 1) // 2
-        return answer_all(model, batch[:half]) + answer_all(model, batch[half:])
-    if len(answers) != len(batch):
-        raise HopeBenchError(
-            f"The adapter {model.info.adapter} gave {len(answers)} answers to {len(batch)} questions, so which belongs to which "
-            "is unknown. This is a bug in the adapter."
-        )
-    return answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,18 +213,9 @@ def _adapter(card: ModelCard, say: Say) -> Adapter:
     return TransformersModel(card, say)
 
 
-def _read(request: Request, raw: RawAnswer) -> Answer:
-    return Answer(
-        image=request.image,
-        question=request.question,
-        text=raw.text,
-        verdict="error" if raw.error is not None else parse_strict(raw.text),
-        p_yes=raw.p_yes,
-        mass=raw.mass,
-        complete=raw.complete,
-        error=raw.error,
-    )
-
-
 def _spent(record: RunRecord, begun: float) -> RunRecord:
     return record.model_copy(update={"seconds": round(record.seconds + time.monotonic() - begun, 3)})
+
+
+def _silent(_: str) -> None:
+    """What all but the first process say."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,7 +17,11 @@ from hope_bench.records import Request
 
 _READERS = 4
 
+_AHEAD = 2
+"""Steps made ready before their turn; their images wait in memory."""
+
 Step = tuple[Request, ...]
+StepImages = dict[str, Image | UnreadableImageError]
 
 
 def open_checked(path: Path, sha256: str | None) -> Image | UnreadableImageError:
@@ -30,19 +36,33 @@ def open_checked(path: Path, sha256: str | None) -> Image | UnreadableImageError
 
 
 def steps_with_images(
-    steps: Sequence[Step], folder: Path, sha256: Mapping[str, str | None]
-) -> Iterator[tuple[Step, dict[str, Image | UnreadableImageError]]]:
-    """Each step with its images by file name; the next step's are read in threads meanwhile."""
-    with ThreadPoolExecutor(_READERS) as pool:
+    steps: Sequence[Step],
+    folder: Path,
+    sha256: Mapping[str, str | None],
+    prepare: Callable[[Step, StepImages], None] = lambda *_: None,
+) -> Iterator[tuple[Step, StepImages]]:
+    """Each step with its images by file name; those of the next steps are read, and `prepare` called with them, in threads
+    meanwhile. What `prepare` raises is dropped: whoever asks the step finds it out again."""
+    with ThreadPoolExecutor(_READERS) as readers, ThreadPoolExecutor(1) as preparer:
 
-        def begin(step: Step) -> dict[str, Future[Image | UnreadableImageError]]:
+        def ready(step: Step) -> Future[StepImages]:
             names = dict.fromkeys(request.image for request in step)
-            return {name: pool.submit(open_checked, folder / name, sha256.get(name)) for name in names}
+            reads = {name: readers.submit(open_checked, folder / name, sha256.get(name)) for name in names}
 
-        ahead = begin(steps[0]) if steps else {}
+            def work() -> StepImages:
+                images = {name: read.result() for name, read in reads.items()}
+                with contextlib.suppress(Exception):
+                    prepare(step, images)
+                return images
+
+            return preparer.submit(work)
+
+        ahead = deque(ready(step) for step in steps[:_AHEAD])
         for place, step in enumerate(steps):
-            now, ahead = ahead, begin(steps[place + 1]) if place + 1 < len(steps) else {}
-            yield step, {name: future.result() for name, future in now.items()}
+            images = ahead.popleft().result()
+            if place + _AHEAD < len(steps):
+                ahead.append(ready(steps[place + _AHEAD]))
+            yield step, images
 
 
 def check_images_folder(folder: Path | None, images: Sequence[str], benchmark: str) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Final
 
 from hope_bench.benchmark import Benchmark
@@ -26,9 +27,10 @@ class Plan:
 
 
 def make_plan(benchmark: Benchmark, prompt: Prompt, step_size: int, limit: int | None = None) -> Plan:
-    """Each (image, question) of the benchmark's splits once, grouped by image in the benchmark's order, in steps of `step_size`.
+    """Each (image, question) of the benchmark's splits once, grouped by image in the benchmark's order.
 
-    `limit` asks only that many questions of each split (`limited`).
+    A step holds the questions of whole images, as many images as `step_size` questions allow and at least one: a model computes
+    an image once for all its questions. `limit` asks only that many questions of each split (`limited`).
     """
     rank = {image: place for place, image in enumerate(benchmark.manifest.images)}
     unique: dict[tuple[str, str], Request] = {}
@@ -38,7 +40,14 @@ def make_plan(benchmark: Benchmark, prompt: Prompt, step_size: int, limit: int |
             unique.setdefault(key, Request(question.image, question.text, prompt.fill(question.text)))
             rank.setdefault(question.image, len(rank))
     ordered = sorted(unique.values(), key=lambda request: rank[request.image])
-    return Plan(tuple(tuple(ordered[start : start + step_size]) for start in range(0, len(ordered), step_size)))
+    steps: list[list[Request]] = []
+    for _, questions_of_image in groupby(ordered, key=lambda request: request.image):
+        group = list(questions_of_image)
+        if steps and len(steps[-1]) + len(group) <= step_size:
+            steps[-1].extend(group)
+        else:
+            steps.append(group)
+    return Plan(tuple(map(tuple, steps)))
 
 
 def limited(questions: Sequence[Question], limit: int) -> list[Question]:

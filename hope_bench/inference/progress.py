@@ -1,66 +1,129 @@
-"""How far a run is: a bar on a terminal, else a line now and then."""
+"""How far a run is: a bar on a terminal, else a line now and then, JSON lines for logs, or nothing."""
 
 from __future__ import annotations
 
+import json
+import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from hope_bench.adapters.base import AdapterReport
 from hope_bench.records import Answer
+
+ProgressMode = Literal["auto", "json", "quiet"]
+"""auto: a bar if stderr is a terminal, else lines; json: one JSON object a line on stderr; quiet: nothing."""
 
 _LINE_SECONDS = 30.0
 _LINE_SHARE = 0.1
 
 
 class RunProgress:
-    """Counts answers and shows them. `asked` are those of this sitting, `done` all that the run has."""
+    """Counts answers and tells `show` where the run is: `done` counts all questions answered, `asked` those of this sitting."""
 
-    def __init__(self, done: int, total: int, say: Callable[[str], None], progress: Progress | None) -> None:
-        self._total, self._done, self._asked = total, done, 0
-        self._unparsed = self._errors = 0
-        self._say, self._progress = say, progress
-        self._task = progress.add_task("", total=total, completed=done, words="") if progress else None
-        self._start = self._line_time = time.monotonic()
-        self._line_done = done
+    def __init__(self, done: int, total: int, report: Callable[[], AdapterReport], show: Callable[[RunProgress], None]) -> None:
+        self.total, self.done = total, done
+        self.asked = self.images = self.unparsed = self.errors = 0
+        self._report, self._show = report, show
+        self._start = time.monotonic()
 
-    def add(self, answers: Iterable[Answer]) -> None:
+    def add(self, answers: Sequence[Answer]) -> None:
         """Count a step's answers and show where the run is."""
-        for answer in answers:
-            self._done += 1
-            self._asked += 1
-            self._unparsed += answer.verdict == "unparsed"
-            self._errors += answer.verdict == "error"
-        if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, completed=self._done, words=self._words())
-        else:
-            self._line()
+        self.done += len(answers)
+        self.asked += len(answers)
+        self.images += len({answer.image for answer in answers})
+        self.unparsed += sum(answer.verdict == "unparsed" for answer in answers)
+        self.errors += sum(answer.verdict == "error" for answer in answers)
+        self._show(self)
 
-    def _line(self) -> None:
-        now = time.monotonic()
-        due = now - self._line_time >= _LINE_SECONDS or self._done - self._line_done >= _LINE_SHARE * self._total
-        if due or self._done == self._total:
-            self._line_time, self._line_done = now, self._done
-            left = (self._total - self._done) / self._speed()
-            self._say(f"{self._done:,} of {self._total:,} questions, {self._words()}, about {left:,.0f} s left")
+    @property
+    def seconds(self) -> float:
+        """Time since the first question of this sitting."""
+        return max(time.monotonic() - self._start, 1e-6)
 
-    def _words(self) -> str:
-        return f"{self._speed():,.1f} questions/s, {self._unparsed} unparsed, {self._errors} errors"
+    @property
+    def seconds_left(self) -> float:
+        """At the speed so far."""
+        return (self.total - self.done) * self.seconds / max(self.asked, 1)
 
-    def _speed(self) -> float:
-        return max(self._asked, 1) / max(time.monotonic() - self._start, 1e-6)
+    def words(self) -> str:
+        """Speed, failures, the path taken and GPU memory, as part of a line."""
+        report = self._report()
+        parts = [
+            f"{self.asked / self.seconds:,.1f} questions/s",
+            f"{self.images / self.seconds:,.2f} images/s",
+            f"{self.unparsed:,} unparsed",
+            f"{self.errors:,} errors",
+        ]
+        if report.path is not None:
+            parts.append(f"{report.path} path")
+        if report.gpu_bytes is not None:
+            parts.append(f"{report.gpu_bytes / 1e9:,.1f} GB GPU")
+        return ", ".join(parts)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same for machines."""
+        report = self._report()
+        return {
+            "event": "progress",
+            "done": self.done,
+            "total": self.total,
+            "questions_per_second": round(self.asked / self.seconds, 3),
+            "images_per_second": round(self.images / self.seconds, 3),
+            "seconds_left": round(self.seconds_left, 1),
+            "unparsed": self.unparsed,
+            "errors": self.errors,
+            "path": report.path,
+            "gpu_bytes": report.gpu_bytes,
+        }
 
 
 @contextmanager
-def run_progress(done: int, total: int, say: Callable[[str], None]) -> Iterator[RunProgress]:
-    """Progress over `total` questions of which `done` are answered already: a bar on stderr if that is a terminal, else lines
-    through `say`, one each tenth of the way or 30 seconds."""
+def run_progress(
+    done: int,
+    total: int,
+    say: Callable[[str], None],
+    mode: ProgressMode = "auto",
+    report: Callable[[], AdapterReport] = AdapterReport,
+) -> Iterator[RunProgress]:
+    """Progress over `total` questions of which `done` are answered already. Lines go through `say`, one each tenth of the way or
+    30 seconds; JSON lines come with every step."""
     console = Console(stderr=True)
-    if not console.is_terminal:
-        yield RunProgress(done, total, say, None)
-        return
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[words]}"), TextColumn("ETA"), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        yield RunProgress(done, total, say, progress)
+    if mode == "quiet":
+        yield RunProgress(done, total, report, lambda _: None)
+    elif mode == "json":
+        yield RunProgress(done, total, report, _write_json)
+    elif not console.is_terminal:
+        yield RunProgress(done, total, report, _Lines(done, say))
+    else:
+        columns = (
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[words]}"),
+            TextColumn("ETA"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=console, transient=True) as bar:
+            task = bar.add_task("", total=total, completed=done, words="")
+            yield RunProgress(done, total, report, lambda run: bar.update(task, completed=run.done, words=run.words()))
+
+
+class _Lines:
+    def __init__(self, done: int, say: Callable[[str], None]) -> None:
+        self._say, self._done, self._time = say, done, time.monotonic()
+
+    def __call__(self, run: RunProgress) -> None:
+        now = time.monotonic()
+        due = now - self._time >= _LINE_SECONDS or run.done - self._done >= _LINE_SHARE * run.total
+        if due or run.done == run.total:
+            self._time, self._done = now, run.done
+            self._say(f"{run.done:,} of {run.total:,} questions, {run.words()}, about {run.seconds_left:,.0f} s left")
+
+
+def _write_json(run: RunProgress) -> None:
+    sys.stderr.write(json.dumps(run.as_dict()) + "\n")
+    sys.stderr.flush()

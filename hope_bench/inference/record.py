@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from hope_bench.adapters.base import AdapterInfo
+from hope_bench.adapters.base import AdapterInfo, AdapterReport
 from hope_bench.benchmark import Benchmark
 from hope_bench.card import ModelCard
 from hope_bench.errors import HopeBenchError
-from hope_bench.inference.answers import ANSWERS
+from hope_bench.inference.answers import ANSWERS, shard_paths
 from hope_bench.provenance import commit, json_sha256, versions
 from hope_bench.records import Prompt
 from hope_bench.result import ModelInfo, RunInfo
 from hope_bench.runs import RunRecord, read_run
 
-ENGINE_VERSION: Final = 1
+ENGINE_VERSION: Final = 2
 """Goes up when the same model, questions and settings would be answered differently than by an earlier release."""
 
 
@@ -31,6 +32,8 @@ def describe_run(
         "device": model.device_kind,
         "batch_size": card.batch_size,
         "max_new_tokens": card.max_new_tokens,
+        "path": card.path,
+        "chat_template": card.chat_template,
         "prompt": prompt.template,
         "benchmark": manifest.hash,
         "images": json_sha256(dict(manifest.images)),
@@ -66,12 +69,12 @@ def earlier_sitting(folder: Path, record: RunRecord) -> RunRecord | None:
 
     Raises HopeBenchError where they were made by another model or with other settings, saying which: nothing is overwritten.
     """
-    answers = folder / ANSWERS
-    if not answers.is_file() or not answers.stat().st_size:
+    files = [file for file in (folder / ANSWERS, *shard_paths(folder)) if file.is_file() and file.stat().st_size]
+    if not files:
         return None
     if not (folder / "run.json").is_file():
         raise HopeBenchError(
-            f"{answers} has no run.json beside it, so nothing says what made it. Move it away, or give this run another --name."
+            f"{files[0]} has no run.json beside it, so nothing says what made it. Move it away, or give this run another --name."
         )
     earlier = read_run(folder)
     if earlier.key != record.key:
@@ -91,7 +94,22 @@ def continued(record: RunRecord, earlier: RunRecord) -> RunRecord:
         if before.get(package) != now.get(package)
     ]
     notes = dict.fromkeys([*earlier.notes, *([f"Asked under changing versions: {', '.join(changed)}."] if changed else [])])
-    return record.model_copy(update={"seconds": earlier.seconds, "notes": tuple(notes)})
+    run = record.run.model_copy(update={"path": earlier.run.path, "self_checks": earlier.run.self_checks})
+    return record.model_copy(update={"seconds": earlier.seconds, "notes": tuple(notes), "run": run})
+
+
+def reported(record: RunRecord, reports: Sequence[AdapterReport]) -> RunRecord:
+    """`record` with what happened while asking, in every process and in earlier sittings."""
+    paths = {part for path in (record.run.path, *(report.path for report in reports)) if path for part in path.split(" and ")}
+    checks = dict.fromkeys([*record.run.self_checks, *(check for report in reports for check in report.checks)])
+    run = record.run.model_copy(
+        update={
+            "path": " and ".join(sorted(paths, reverse=True)) or None,
+            "self_checks": tuple(checks),
+            "processes": len(reports),
+        }
+    )
+    return record.model_copy(update={"run": run})
 
 
 def _differences(earlier: RunRecord, record: RunRecord) -> str:

@@ -39,8 +39,8 @@ class SplitSummary:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A benchmark in numbers. `overlap[i][j]` is the Jaccard index of the claims of absence of splits i and j: how many of the claims
-    that either makes both make. None where neither claims any."""
+    """A benchmark in numbers. `overlap[i][j]` is the Jaccard index of the claims of absence of splits i and j: of all that either
+    makes, the share that both make; None where neither claims any."""
 
     title: str
     images: int

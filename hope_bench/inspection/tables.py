@@ -23,22 +23,22 @@ def summary_tables(summary: Summary, most_frequent: int = 5) -> list[Table]:
 def _counts(summary: Summary) -> Table:
     title = f"{summary.title}: {summary.images:,} images, {summary.unique_questions:,} different questions"
     table = Table(title=escape(title), title_justify="left")
-    table.add_column("split")
+    table.add_column("split", no_wrap=True)
     table.add_column("kind")
-    for column in ("images", "questions", "yes", "no", "share of yes", "descriptions"):
+    for column in ("images", "yes", "no", "% yes", "described"):
         table.add_column(column, justify="right")
     for split in summary.splits:
-        share = "–" if split.yes_share is None else f"{100 * split.yes_share:.1f}%"
-        numbers = (split.images, split.questions, split.yes, split.no)
+        share = "–" if split.yes_share is None else f"{100 * split.yes_share:.1f}"
+        numbers = (split.images, split.yes, split.no)
         table.add_row(split.name, split.kind, *(f"{number:,}" for number in numbers), share, f"{split.descriptions:,}")
     return table
 
 
 def _distractors(summary: Summary, most_frequent: int) -> Table:
-    table = Table(title="Most frequent distractors", title_justify="left")
-    table.add_column("split")
+    table = Table(title="Most frequent distractors, of all absent objects", title_justify="left")
+    table.add_column("split", no_wrap=True)
     table.add_column("different", justify="right")
-    table.add_column("object and its share of the split's absent objects")
+    table.add_column("object and its share")
     for split in summary.splits:
         total = sum(count for _, count in split.distractors)
         if not total:
@@ -49,19 +49,19 @@ def _distractors(summary: Summary, most_frequent: int) -> Table:
 
 
 def _overlap(summary: Summary) -> Table:
-    table = Table(title="Overlap: claims of absence that two splits share, of all that either makes (%)", title_justify="left")
-    table.add_column("")
+    table = Table(title="Shared claims of absence, % of all that either split makes", title_justify="left")
+    table.add_column("split", no_wrap=True)
     for number, _ in enumerate(summary.splits, 1):
         table.add_column(str(number), justify="right")
     for number, (split, row) in enumerate(zip(summary.splits, summary.overlap, strict=True), 1):
-        cells = ["" if place >= number else "–" if value is None else f"{100 * value:.0f}" for place, value in enumerate(row)]
+        cells = ["" if place > number - 2 else "–" if value is None else f"{100 * value:.0f}" for place, value in enumerate(row)]
         table.add_row(f"{number} {split.name}", *cells)
     return table
 
 
 def _risk(summary: Summary) -> Table:
     table = Table(title="Risk that a distractor is in the picture after all", title_justify="left")
-    table.add_column("split")
+    table.add_column("split", no_wrap=True)
     table.add_column("mean", justify="right")
     table.add_column("0 … 1")
     for low in (0.1, 0.2, 0.5):

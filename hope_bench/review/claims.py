@@ -79,11 +79,12 @@ def draw_samples(benchmark: Benchmark, size: int, seed: int) -> dict[str, tuple[
     """A random sample of at most `size` questions of every split, in random order, so that any beginning of it is a sample too.
 
     A claim's place depends on the claim and `seed` alone: each split's sample is uniform, yet the splits draw the claims they
-    share together, which leaves fewer to look at. Twins inside a split are left out, as they are from its metrics.
+    share together, which leaves fewer to look at. Twins count as questions only in a split of twins, as in its metrics.
     """
     samples = {}
     for split, questions in benchmark.splits.items():
-        own = [question for question in questions if question.role == "question"] or questions
+        twins = benchmark.manifest.splits[split].kind == "twin"
+        own = [question for question in questions if twins or question.role == "question"]
         samples[split] = tuple(sorted(own, key=lambda question: _place(seed, question.image, question.text))[:size])
     return samples
 

@@ -157,7 +157,7 @@ def test_an_exception_in_the_shared_forward_means_the_plain_path(
     assert {check.reason for check in model.report.checks if not check.passed} == {"TypeError: no such mask"}
 
 
-def test_no_prefix_where_the_image_comes_last(checkpoint: Checkpoint, loaded: Callable[..., TransformersModel]) -> None:
+def test_no_prefix_where_the_image_comes_last(loaded: Callable[..., TransformersModel]) -> None:
     model = loaded("llava")
     assert model._paths is not None
     encoder = model._paths._decoder.encoder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import typer
 
 from hope_bench.cli import app
 from hope_bench.cli.run_eval import run_eval
+from hope_bench.spec import BenchmarkSpec
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -56,3 +58,10 @@ def test_documented_links_lead_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#:]+?)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_documented_spec_is_valid() -> None:
+    blocks = re.findall(r"^```toml\n(.*?)^```", (ROOT / "docs" / "spec.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    assert blocks
+    for block in blocks:
+        BenchmarkSpec.model_validate(tomllib.loads(block))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hope_bench.annotations import read_annotations
-from hope_bench.benchmark import read_benchmark
+from hope_bench.benchmark import read_benchmark, write_benchmark
 from hope_bench.errors import HopeBenchError
 from hope_bench.records import Question
 from hope_bench.review.agreement import agreement, merge
@@ -91,12 +91,15 @@ def test_samples_are_seeded_uniform_and_shared_between_splits(small: Small) -> N
     assert {one.key[0] for one in together} == {one.image for sample in samples.values() for one in sample}
 
 
-def test_twins_are_not_sampled_with_their_split_but_a_split_of_twins_is(small: Small) -> None:
+def test_twins_are_sampled_in_a_split_of_twins_only(small: Small) -> None:
     benchmark = read_benchmark(small.folder)
     assert all(one.twin_of is None for one in draw_samples(benchmark, 99, 0)["description"])
-    twins = tuple(one for one in benchmark.splits["description"] if one.twin_of is not None)
-    alone = type(benchmark)(benchmark.folder, benchmark.manifest, {"twins": twins})
-    assert draw_samples(alone, 99, 0)["twins"] == twins
+    pairs = [one for one in benchmark.splits["description"] if one.description is not None]
+    write_benchmark(
+        small.folder, {"description-twins": pairs}, {"description-twins": "twin"}, name="twins", title="", prompt="{question}",
+        headline="description-twins", k=1, dataset="", images={},
+    )  # fmt: skip
+    assert set(draw_samples(read_benchmark(small.folder), 99, 0)["description-twins"]) == set(pairs)
 
 
 def test_decisions_are_appended_undone_replaced_and_read_by_generate(tmp_path: Path) -> None:

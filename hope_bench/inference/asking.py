@@ -1,0 +1,89 @@
+"""One step of a plan put to a model: one answer for each question, whatever fails."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PIL import Image
+
+from hope_bench.adapters.base import Adapter, RawAnswer
+from hope_bench.errors import HopeBenchError, short_reason
+from hope_bench.images import UnreadableImageError
+from hope_bench.inference.images import StepImages
+from hope_bench.records import Answer, Request
+from hope_bench.scoring.parsing import parse_strict
+
+Batch = list[tuple[Image.Image, str]]
+
+
+class Asker:
+    """Asks one model. `works` says that it has answered before; else its first step decides whether to go on at all."""
+
+    def __init__(self, model: Adapter, works: bool) -> None:
+        self._model, self._works = model, works
+
+    def prepare(self, step: Sequence[Request], images: StepImages) -> None:
+        """Let the model make ready for a step whose turn comes soon; in another thread."""
+        self._model.prepare(_batch(step, images))
+
+    def answer(self, step: Sequence[Request], images: StepImages) -> list[Answer]:
+        """One answer a request, in order. Raises HopeBenchError where the model fails from the start, or loses an answer."""
+        batch = _batch(step, images)
+        said = answer_all(self._model, batch) if batch else []
+        if said and not self._works:
+            self._check_first(said, batch[0][1])
+        rest = iter(said)
+        answers = []
+        for request in step:
+            image = images[request.image]
+            raw = RawAnswer(error=f"image: {image}") if isinstance(image, UnreadableImageError) else next(rest)
+            answers.append(_read(request, raw))
+        return answers
+
+    def _check_first(self, said: Sequence[RawAnswer], prompt: str) -> None:
+        """Stop before thousands of questions fail alike, unless it was those images: then a plain one is answered."""
+        if all(answer.error is not None for answer in said):
+            plain = Image.new("RGB", (224, 224), "grey")
+            if answer_all(self._model, [(plain, prompt)])[0].error is not None:
+                raise HopeBenchError(
+                    f"The model failed on its first {len(said)} questions, so nothing was asked further. The first said: "
+                    f"{said[0].error}"
+                )
+        self._works = True
+
+
+def answer_all(model: Adapter, batch: Batch) -> list[RawAnswer]:
+    """One answer for each (image, prompt). Where a batch raises, halves are tried, so that one bad row fails alone."""
+    try:
+        answers = model.answer(batch)
+    except HopeBenchError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a model's code can raise anything, and one question must not end the run
+        if len(batch) == 1:
+            return [RawAnswer(error=short_reason(error))]
+        half = (len(batch) + 1) // 2
+        return answer_all(model, batch[:half]) + answer_all(model, batch[half:])
+    if len(answers) != len(batch):
+        raise HopeBenchError(
+            f"The adapter {model.info.adapter} gave {len(answers)} answers to {len(batch)} questions, so which belongs to which "
+            "is unknown. This is a bug in the adapter."
+        )
+    return answers
+
+
+def _batch(step: Sequence[Request], images: StepImages) -> Batch:
+    found = ((images[request.image], request.text) for request in step)
+    return [(image, text) for image, text in found if not isinstance(image, UnreadableImageError)]
+
+
+def _read(request: Request, raw: RawAnswer) -> Answer:
+    return Answer(
+        image=request.image,
+        question=request.question,
+        text=raw.text,
+        verdict="error" if raw.error is not None else parse_strict(raw.text),
+        p_yes=raw.p_yes,
+        mass=raw.mass,
+        complete=raw.complete,
+        error=raw.error,
+    )

@@ -1,0 +1,107 @@
+"""One run by several processes, as torchrun or accelerate start them: who is who, and what the first one tells the others."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from hope_bench.errors import HopeBenchError
+
+T = TypeVar("T")
+
+_PATIENCE = timedelta(days=7)
+"""How long a process waits for the slowest. torchrun ends all when one is lost, so nobody waits in vain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """The processes of a run: this one is number `rank` of `size`."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this process is the one that speaks and puts the files in order."""
+        return self.rank == 0
+
+    def share(self, items: Sequence[T]) -> Sequence[T]:
+        """This process's part of a list that all have: every `size`-th item."""
+        return items[self.rank :: self.size]
+
+    def by_first(self, work: Callable[[], T]) -> T:
+        """What the first process makes, in every process; its HopeBenchError is raised in all."""
+        if self.size == 1:
+            return work()
+        from torch import distributed
+
+        told: list[Any] = [None, None]
+        if self.first:
+            try:
+                told[0] = work()
+            except HopeBenchError as error:
+                told[1] = str(error)
+        distributed.broadcast_object_list(told, src=0)
+        if told[1] is not None:
+            raise HopeBenchError(told[1])
+        made: T = told[0]
+        return made
+
+    def gather(self, item: T) -> list[T]:
+        """Every process's item, by rank, in every process. Waits for the slowest."""
+        if self.size == 1:
+            return [item]
+        from torch import distributed
+
+        items: list[Any] = [None] * self.size
+        distributed.all_gather_object(items, item)
+        return items
+
+
+@contextmanager
+def join_processes(expected: int | None = None) -> Iterator[Processes]:
+    """The processes that a launcher started together with this one (WORLD_SIZE and RANK), or this one alone.
+
+    Raises HopeBenchError where they aren't `expected` many: `accelerate launch --cpu --num_processes 2` silently starts one.
+    """
+    size, rank = (_number(name) for name in ("WORLD_SIZE", "RANK"))
+    size = size or 1
+    if expected is not None and size != expected:
+        raise HopeBenchError(
+            f"This run has {size} process(es), not the {expected} of --processes. Start it with: torchrun --nproc-per-node N "
+            "(accelerate launch --cpu starts only one, whatever it is told)."
+        )
+    if size == 1:
+        yield Processes()
+        return
+    if rank is None or "MASTER_ADDR" not in os.environ:
+        raise HopeBenchError(f"WORLD_SIZE is {size}, but RANK or MASTER_ADDR is missing. Start several processes with torchrun.")
+    from torch import distributed
+
+    # Only words travel between the processes, no tensors: gloo works on every machine.
+    distributed.init_process_group("gloo", timeout=_PATIENCE)
+    try:
+        yield Processes(rank, size)
+    finally:
+        distributed.destroy_process_group()
+
+
+def is_first() -> bool:
+    """Whether this is the one of the processes started together that speaks."""
+    return not _number("RANK")
+
+
+def _number(name: str) -> int | None:
+    text = os.environ.get(name)
+    if not text:
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise HopeBenchError(
+            f"The environment variable {name} is {text!r}, not a number. A launcher sets it; unset it."
+        ) from None

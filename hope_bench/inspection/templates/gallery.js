@@ -1,0 +1,150 @@
+// Draws the gallery from window.GALLERY (data.js): filters over all images, one page of cards at a time. What is chosen stands in
+// the address, so that a view can be linked to.
+(() => {
+  "use strict";
+  const PER_PAGE = 48;
+  const { splits, images } = window.GALLERY;
+  const field = Object.fromEntries(["split", "label", "order", "search"].map((id) => [id, document.getElementById(id)]));
+  const list = document.getElementById("images");
+  const previous = document.getElementById("previous");
+  const next = document.getElementById("next");
+  let page = 0;
+  let found = [];
+
+  function element(tag, className, text) {
+    const made = document.createElement(tag);
+    if (className) made.className = className;
+    if (text !== undefined) made.textContent = text;
+    return made;
+  }
+
+  // The rows of an image that the filters leave, each with the splits they leave.
+  function matching([file, , , , questions]) {
+    const split = splits.findIndex((one) => one.name === field.split.value);
+    const label = field.label.value;
+    const words = field.search.value.trim().toLowerCase();
+    const inName = file.toLowerCase().includes(words);
+    const rows = [];
+    for (const [yes, claim, text, asked, evidence] of questions) {
+      if (label && (label === "yes") !== Boolean(yes)) continue;
+      if (!inName && !claim.toLowerCase().includes(words) && !(text && text.toLowerCase().includes(words))) continue;
+      const kept = split < 0 ? asked : asked.filter((one) => one[0] === split);
+      if (kept.length) rows.push({ yes, claim, text, asked: kept, evidence });
+    }
+    return rows;
+  }
+
+  const highest = (rows, column) =>
+    rows.reduce((top, row) => row.asked.reduce((best, one) => (one[column] === null ? best : Math.max(best, one[column])), top), -Infinity);
+
+  function filter() {
+    found = [];
+    images.forEach((image, place) => {
+      const rows = matching(image);
+      if (rows.length) found.push({ image, place, rows });
+    });
+    const column = { score: 2, risk: 3 }[field.order.value];
+    if (column !== undefined) {
+      for (const one of found) {
+        one.rank = highest(one.rows, column);
+        one.rows.sort((a, b) => highest([b], column) - highest([a], column) || 0);
+      }
+      found.sort((a, b) => (a.rank === b.rank ? a.place - b.place : b.rank - a.rank));
+    }
+  }
+
+  const number = (value) => value.toLocaleString("en", { maximumSignificantDigits: 3 });
+
+  function question({ yes, claim, text, asked, evidence }) {
+    const row = element("li", yes ? "yes" : "no");
+    row.append(element("span", "label", yes ? "yes" : "no"));
+    const body = element("div", "body");
+    body.append(element("span", "said", claim));
+    if (text && text !== claim) body.append(element("span", "text", text));
+    const tags = element("span", "tags");
+    for (const [split, , score] of asked) {
+      const tag = element("span", `tag ${splits[split].kind}`, splits[split].name);
+      if (score !== null) tag.append(element("b", "", ` ${number(score)}`));
+      tags.append(tag);
+    }
+    if (!yes || asked.length < splits.length) body.append(tags);
+    const risk = highest([{ asked }], 3);
+    if (risk > -Infinity) {
+      const meter = element("span", "risk", `risk ${number(risk)}`);
+      meter.style.setProperty("--risk", `${100 * risk}%`);
+      if (evidence) {
+        const words = Object.entries(evidence).map(([name, value]) => `${name} ${number(value)}`);
+        meter.append(element("small", "", words.join(", ")));
+      }
+      body.append(meter);
+    }
+    row.append(body);
+    return row;
+  }
+
+  function card({ image: [file, thumb, width, height], rows }) {
+    const made = element("li", "card");
+    if (thumb) {
+      const picture = element("img");
+      Object.assign(picture, { loading: "lazy", decoding: "async", width, height, alt: "", src: thumb });
+      made.append(picture);
+    }
+    made.append(element("h2", "file", file));
+    const questions = element("ul", "questions");
+    questions.append(...rows.map(question));
+    made.append(questions);
+    return made;
+  }
+
+  function draw() {
+    const pages = Math.max(1, Math.ceil(found.length / PER_PAGE));
+    page = Math.min(Math.max(page, 0), pages - 1);
+    list.replaceChildren(...found.slice(page * PER_PAGE, (page + 1) * PER_PAGE).map(card));
+    const rows = found.reduce((sum, one) => sum + one.rows.length, 0);
+    const count = (many, word) => `${many.toLocaleString("en")} ${word}${many === 1 ? "" : "s"}`;
+    document.getElementById("count").textContent = found.length
+      ? `${count(rows, "question")} about ${count(found.length, "image")}`
+      : "No question matches. Change the search or a filter.";
+    document.getElementById("page").textContent = `Page ${page + 1} of ${pages}`;
+    previous.disabled = page === 0;
+    next.disabled = page === pages - 1;
+  }
+
+  function remember() {
+    const chosen = new URLSearchParams();
+    for (const [id, control] of Object.entries(field)) if (control.value) chosen.set(id, control.value);
+    if (page) chosen.set("page", page + 1);
+    history.replaceState(null, "", `#${chosen}`);
+  }
+
+  function recall() {
+    const chosen = new URLSearchParams(location.hash.slice(1));
+    for (const [id, control] of Object.entries(field)) control.value = chosen.get(id) ?? "";
+    for (const id of ["split", "label", "order"]) if (field[id].selectedIndex < 0) field[id].value = "";
+    page = (Number.parseInt(chosen.get("page"), 10) || 1) - 1;
+    filter();
+    draw();
+  }
+
+  function changed() {
+    page = 0;
+    filter();
+    draw();
+    remember();
+  }
+
+  function turn(by) {
+    page += by;
+    draw();
+    remember();
+    list.focus({ preventScroll: true });
+    document.querySelector(".filters").scrollIntoView();
+  }
+
+  for (const control of Object.values(field)) control.addEventListener("input", changed);
+  document.querySelector(".filters").addEventListener("submit", (event) => event.preventDefault());
+  previous.addEventListener("click", () => turn(-1));
+  next.addEventListener("click", () => turn(1));
+  window.addEventListener("hashchange", recall);
+  recall();
+})();

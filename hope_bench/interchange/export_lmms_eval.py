@@ -1,0 +1,65 @@
+"""A benchmark as an lmms-eval task folder: one task per split, a group over them, and the data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from hope_bench.benchmark import Benchmark
+from hope_bench.errors import HopeBenchError
+from hope_bench.interchange.lmms_eval_task import METRICS
+from hope_bench.interchange.parquet import ParquetFile, write_parquet
+from hope_bench.provenance import write_text
+
+_TEMPLATE = "_default_template_yaml"
+"""lmms-eval takes every *.yaml for a task; what tasks include has another ending there."""
+_README = """# {title} for lmms-eval
+
+```
+python -m lmms_eval --include_path {folder} --tasks {group} --model MODEL --model_args ...
+```
+
+One task per split ({tasks}), one group over all. The data are in data/, by absolute path: after moving this folder, change
+`data_files` in {template}. Scores are those of hope-bench's strict convention (utils.py).
+"""
+
+
+def export_lmms_eval(benchmark: Benchmark, out: Path, images: Path | None) -> int:
+    """Write the task folder `out`; returns the number of rows.
+
+    Raises HopeBenchError without images, or where one can't be read.
+    """
+    if images is None:
+        raise HopeBenchError("lmms-eval's data hold the pictures: give the folder of the images with --images.")
+    files = write_parquet(benchmark, out, images)
+    group = "hope_" + benchmark.manifest.name.replace("-", "_").replace(".", "_")
+    tasks = {file.hub_split: f"{group}_{file.hub_split}" for file in files}
+    write_text(out / _TEMPLATE, _template(benchmark, files, out))
+    for split, task in tasks.items():
+        write_text(out / f"{task}.yaml", f'include: {_TEMPLATE}\ntask: "{task}"\ntest_split: {split}\n')
+    write_text(out / f"{group}.yaml", f"group: {group}\ntask:\n" + "".join(f"  - {task}\n" for task in tasks.values()))
+    write_text(out / "utils.py", Path(__file__).with_name("lmms_eval_task.py").read_text(encoding="utf-8"))
+    readme = _README.format(
+        title=benchmark.manifest.title, folder=out, group=group, tasks=", ".join(tasks.values()), template=_TEMPLATE
+    )
+    write_text(out / "README.md", readme)
+    return sum(file.rows for file in files)
+
+
+def _template(benchmark: Benchmark, files: Sequence[ParquetFile], out: Path) -> str:
+    """What all tasks share. Values are quoted as JSON, which is YAML."""
+    before, after = benchmark.manifest.prompt.split("{question}", 1)
+    lines = ["dataset_path: parquet", "dataset_kwargs:", "  data_files:"]
+    lines += [f"    {file.hub_split}: {json.dumps(str((out / file.file).resolve()), ensure_ascii=False)}" for file in files]
+    lines += ["output_type: generate_until", "doc_to_visual: !function utils.doc_to_visual"]
+    lines += ["doc_to_text: !function utils.doc_to_text", 'doc_to_target: "label"', "generation_kwargs:", "  max_new_tokens: 32"]
+    lines += ["  temperature: 0", "  top_p: 1.0", "  num_beams: 1", "  do_sample: false"]
+    lines += ["process_results: !function utils.process_results", "metric_list:"]
+    for metric in METRICS:
+        better = "false" if metric in ("hallucination_rate", "yes_ratio") else "true"
+        lines += [f"  - metric: hope_{metric}", f"    aggregation: !function utils.{metric}", f"    higher_is_better: {better}"]
+    lines += ["lmms_eval_specific_kwargs:", "  default:", f"    pre_prompt: {json.dumps(before, ensure_ascii=False)}"]
+    lines += [f"    post_prompt: {json.dumps(after, ensure_ascii=False)}"]
+    lines += ["metadata:", "  - version: 1.0", f"    benchmark_hash: {benchmark.manifest.hash}"]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,16 @@
+"""Image files on their way into another tool's files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hope_bench.errors import HopeBenchError
+from hope_bench.images import UnreadableImageError, read_image_bytes
+
+
+def image_bytes(folder: Path, name: str) -> bytes:
+    """An image file's bytes, as they are. Raises HopeBenchError: an export with a hole in it would be another benchmark."""
+    try:
+        return read_image_bytes(folder / name)
+    except UnreadableImageError as error:
+        raise HopeBenchError(f"{folder / name}: {error}. Is {folder} the benchmark's image folder?") from None

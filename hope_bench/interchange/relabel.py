@@ -1,0 +1,108 @@
+"""A benchmark under other labels, such as RePOPE's corrections of POPE: same questions, labels from a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from hope_bench.benchmark import Benchmark, Manifest, SourceFile, write_benchmark
+from hope_bench.errors import HopeBenchError
+from hope_bench.interchange.questions import question_key, read_lines
+from hope_bench.provenance import commit, file_sha256, versions
+from hope_bench.records import Label, Question
+from hope_bench.spec import Kind
+
+Labels = Mapping[tuple[str, str], Label]
+"""Labels by image and what is asked of it (the object, or the whole question where it is no existence question)."""
+
+
+@dataclass(slots=True)
+class SplitChange:
+    """What relabelling did to one split's questions."""
+
+    same: int = 0
+    yes_to_no: int = 0
+    no_to_yes: int = 0
+    left_out: int = 0
+    kept: list[Question] = field(default_factory=list)
+
+
+def read_labels(files: Sequence[Path]) -> Labels:
+    """The labels of POPE-like JSON lines (image, text, label). Raises HopeBenchError where a line is none, or two contradict."""
+    labels: dict[tuple[str, str], Label] = {}
+    said: dict[tuple[str, str], str] = {}
+    for path in files:
+        for line in read_lines(path):
+            label = line.text("label")
+            if label not in ("yes", "no"):
+                raise HopeBenchError(f'{line.where}: label must be "yes" or "no", not {label!r}.')
+            key = (line.text("image"), question_key(line.text("text", "question")))
+            value: Label = "yes" if label == "yes" else "no"
+            if labels.setdefault(key, value) != value:
+                raise HopeBenchError(f"{line.where}: {key[1]!r} in {key[0]} is labelled {label}, but not so in {said[key]}.")
+            said.setdefault(key, line.where)
+    return labels
+
+
+def relabel(
+    benchmark: Benchmark, files: Sequence[Path], name: str, title: str, out: Path, keep: bool = False
+) -> tuple[Manifest, dict[str, SplitChange]]:
+    """Write the benchmark `out` with the files' labels; returns its manifest and what changed, by split.
+
+    Questions that the files don't label are left out, as RePOPE leaves out what its annotators found ambiguous; with `keep` they
+    stay as they are. Question ids stay. A split with no question left is left out. Raises HopeBenchError where that is the
+    headline split.
+    """
+    labels = read_labels(files)
+    kinds: dict[str, Kind] = {split: info.kind for split, info in benchmark.manifest.splits.items()}
+    changes = {split: _change(questions, labels, keep, kinds[split]) for split, questions in benchmark.splits.items()}
+    splits = {split: change.kept for split, change in changes.items() if change.kept}
+    headline = benchmark.manifest.headline
+    if headline not in splits:
+        raise HopeBenchError(f"The files label no question of the headline split {headline!r}. Are they about the same images?")
+    old = {key: getattr(benchmark.manifest, key) for key in Manifest.model_fields}
+    for given in ("schema_version", "hash", "splits"):
+        del old[given]
+    asked = {question.image for questions in splits.values() for question in questions}
+    by = ", ".join(path.name for path in files)
+    notes = [f"Labels of {benchmark.manifest.name} (hash {benchmark.manifest.hash[:12]}) replaced by those of {by}."]
+    notes += [_note(split, change) for split, change in changes.items()]
+    positives = {frozenset((one.image, one.text) for one in questions if one.label == "yes") for questions in splits.values()}
+    if len(positives) > 1:
+        notes.append("The splits don't share their yes-questions, so between two of them more differs than the distractors.")
+    old |= {
+        "name": name,
+        "title": title,
+        "k": None,
+        "images": {image: digest for image, digest in benchmark.manifest.images.items() if image in asked},
+        "sources": (*benchmark.manifest.sources, *(SourceFile(file=path.name, sha256=file_sha256(path)) for path in files)),
+        "notes": (*benchmark.manifest.notes, *notes),
+        "versions": versions(),
+        "commit": commit(),
+    }
+    return write_benchmark(out, splits, {split: kinds[split] for split in splits}, **old), changes
+
+
+def _change(questions: Sequence[Question], labels: Labels, keep: bool, kind: Kind) -> SplitChange:
+    change = SplitChange()
+    together = 2 if kind == "twin" else 1  # a false description and its true twin stand or fall together
+    for start in range(0, len(questions), together):
+        group = questions[start : start + together]
+        found = [labels.get((one.image, question_key(one.text)), one.label if keep else None) for one in group]
+        if any(label is None for label in found) or (kind == "twin" and found != [one.label for one in group]):
+            change.left_out += len(group)
+            continue
+        for question, label in zip(group, found, strict=True):
+            assert label is not None
+            change.same += label == question.label
+            change.yes_to_no += question.label == "yes" != label
+            change.no_to_yes += question.label == "no" != label
+            change.kept.append(replace(question, label=label))
+    return change
+
+
+def _note(split: str, change: SplitChange) -> str:
+    return (
+        f"{split}: {change.yes_to_no:,} labels yes to no, {change.no_to_yes:,} no to yes, {change.left_out:,} questions left out."
+    )

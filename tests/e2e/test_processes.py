@@ -1,0 +1,109 @@
+"""One run by two processes, as torchrun starts them: the same bytes as by one, also after a process was lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hope_bench.runs import read_run
+from tests.e2e.test_evaluate import IMAGES, UNIQUE, World, world  # noqa: F401 - the fixture
+
+
+def torchrun(world: World, name: str, *more: str, processes: int = 2) -> subprocess.Popen[str]:  # noqa: F811
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(processes), "--master-port", str(_free_port()),
+        "-m", "hope_bench", *world.arguments(name, *more),
+    ]  # fmt: skip
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def alone(world: World) -> bytes:  # noqa: F811
+    assert world.evaluate("alone").exit_code == 0
+    return (world.run("alone") / "answers.jsonl").read_bytes()
+
+
+def test_two_processes_write_the_bytes_of_one(world: World, alone: bytes) -> None:  # noqa: F811
+    process = torchrun(world, "two", "--processes", "2")
+    out, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    assert "2 processes share 24 steps" in said
+    assert out.count("Answers: ") == 1, "only the first process speaks"
+    assert (world.run("two") / "answers.jsonl").read_bytes() == alone
+    assert not list(world.run("two").glob("answers.process-*"))
+    record = read_run(world.run("two"))
+    assert (record.run.processes, record.run.path, record.complete, record.questions) == (2, "shared", True, IMAGES * UNIQUE)
+
+
+def test_steps_of_a_lost_process_are_asked_by_the_next_run(world: World, alone: bytes) -> None:  # noqa: F811
+    process = torchrun(world, "lost")
+    shards = [world.run("lost") / f"answers.process-{rank}.jsonl" for rank in (0, 1)]
+    _wait_for(lambda: all(shard.exists() and shard.read_bytes() for shard in shards), process)
+    victim = next(pid for pid in _children(process.pid) if _environment(pid).get("RANK") == "1")
+    os.kill(victim, signal.SIGKILL)
+    process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert not read_run(world.run("lost")).complete
+    assert all(shard.exists() for shard in shards)
+    done = world.evaluate("lost")
+    assert done.exit_code == 0
+    assert "Going on: " in done.stderr
+    assert (world.run("lost") / "answers.jsonl").read_bytes() == alone
+    assert not any(shard.exists() for shard in shards)
+
+
+def test_a_wrong_number_of_processes_is_refused(world: World) -> None:  # noqa: F811
+    result = world.evaluate("refused", "--processes", "2")
+    assert "has 1 process(es), not the 2 of --processes" in str(result.exception)
+
+
+def test_what_is_wrong_is_heard_by_all(world: World, alone: bytes) -> None:  # noqa: F811
+    process = torchrun(world, "alone", "--max-new-tokens", "3")
+    _, said = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert "max_new_tokens is 16 there and 3 here" in said
+    assert (world.run("alone") / "answers.jsonl").read_bytes() == alone
+
+
+def test_json_progress_is_one_object_a_line(world: World) -> None:  # noqa: F811
+    result = world.evaluate("json", "--progress", "json")
+    events = [json.loads(line) for line in result.stderr.splitlines()]
+    shown = [event for event in events if event["event"] == "progress"]
+    assert len(shown) == IMAGES
+    assert (shown[-1]["done"], shown[-1]["total"], shown[-1]["path"]) == (IMAGES * UNIQUE, IMAGES * UNIQUE, "shared")
+    assert world.evaluate("quiet", "--progress", "quiet").stderr == ""
+
+
+def _wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    for _ in range(12_000):
+        if condition():
+            return
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.005)
+    raise AssertionError("it took too long")
+
+
+def _children(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
+
+
+def _environment(pid: int) -> dict[str, str]:
+    pairs = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    return dict(pair.decode().split("=", 1) for pair in pairs if b"=" in pair)
