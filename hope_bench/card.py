@@ -20,6 +20,10 @@ class ModelCard(Strict):
     of the same family. `path` chooses whether questions of an image share its computed prefix ("auto": where the self-check
     passes). `chat_template` (Jinja) is used where the checkpoint has none. `prompt` replaces the benchmark's own template (it
     must hold "{question}") and makes a result unranked.
+
+    With `adapter` "endpoint", `checkpoint` is the model's name at the OpenAI-compatible `base_url`, the key comes from the
+    environment variable `api_key_env`, `concurrency` questions are under way at once, each with `attempts` of `timeout` seconds,
+    and prices are US dollars per million tokens.
     """
 
     name: str = Field(min_length=1, max_length=100)
@@ -37,6 +41,14 @@ class ModelCard(Strict):
     prompt: str | None = None
     path: Literal["auto", "shared", "plain"] = "auto"
     chat_template: str | None = None
+    adapter: Literal["transformers", "endpoint"] = "transformers"
+    base_url: str | None = None
+    api_key_env: str = "OPENAI_API_KEY"
+    concurrency: int = Field(default=16, ge=1)
+    timeout: float = Field(default=120.0, gt=0)
+    attempts: int = Field(default=8, ge=1)
+    price_input: float | None = Field(default=None, ge=0)
+    price_output: float | None = Field(default=None, ge=0)
 
 
 def slug(name: str) -> str:

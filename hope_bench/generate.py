@@ -74,9 +74,9 @@ def generate(spec: BenchmarkSpec, out: Path, cache: Path, say: Say = lambda _: N
         _hash(draft, folder)
     given, claims = _people(draft)
     with ExitStack() as stack:
-        inputs, encoders = _encode(draft, folder, cache, stack)
+        inputs, encoders, guessed = _encode(draft, folder, cache, stack)
         guarded = guard(inputs, claims)
-        splits, stats = _splits(draft, inputs, guarded, FalseDescriptions(inputs, given, claims), pope)
+        splits, stats = _splits(draft, inputs, guarded, FalseDescriptions(inputs, given, claims, guessed), pope)
     for note in draft.notes:
         say(note)
     asked = draft.left()
@@ -166,7 +166,13 @@ def _people(draft: _Draft) -> tuple[dict[str, Descriptions], set[Claim]]:
     return given, claims
 
 
-def _encode(draft: _Draft, folder: Path | None, cache: Path, stack: ExitStack) -> tuple[SearchInputs, dict[str, ClipInfo]]:
+Guessed = dict[int, dict[str, str]]
+"""The attribute bank's winners by instance row and group."""
+
+
+def _encode(
+    draft: _Draft, folder: Path | None, cache: Path, stack: ExitStack
+) -> tuple[SearchInputs, dict[str, ClipInfo], Guessed]:
     """What the search may look at, made with every encoder that a strategy or guard asks for; bad pictures fall out."""
     spec, annotations = draft.spec, draft.annotations
     sessions: dict[str, EncoderSession] = {}
@@ -193,7 +199,11 @@ def _encode(draft: _Draft, folder: Path | None, cache: Path, stack: ExitStack) -
         )
         for name, session in sessions.items()
     }  # fmt: skip
-    return SearchInputs(spec, annotations, draft.left(), encoded), {name: one.info for name, one in sessions.items()}
+    asks_bank = "bank" in spec.descriptions.sources and any(
+        base_strategy(one) in DESCRIPTION_STRATEGIES for one in spec.strategies
+    )
+    guessed = sessions[""].guess_attributes(pictures(), annotations) if asks_bank else {}
+    return SearchInputs(spec, annotations, draft.left(), encoded), {name: one.info for name, one in sessions.items()}, guessed
 
 
 def _encoders_needed(spec: BenchmarkSpec) -> dict[str, ClipSpec]:

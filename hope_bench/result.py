@@ -138,6 +138,9 @@ class RunInfo(Strict):
     path: str | None = None
     self_checks: tuple[SelfCheck, ...] = ()
     processes: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: float | None = None
     source: str | None = None
     command: str | None = None
     versions: Mapping[str, str] = {}

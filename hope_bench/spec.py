@@ -93,9 +93,10 @@ class CategorySpec(Strict):
 
 
 class DescriptionSpec(Strict):
-    """Where descriptions come from: box geometry, annotated attributes, and a file of one's own (JSON lines, docs/spec.md)."""
+    """Where descriptions come from: box geometry, annotated attributes, the attribute bank (its truth is CLIP's guess on the
+    object's crop, unverified, therefore off by default) and a file of one's own (JSON lines, docs/spec.md)."""
 
-    sources: tuple[Literal["geometry", "attributes"], ...] = ("geometry", "attributes")
+    sources: tuple[Literal["geometry", "attributes", "bank"], ...] = ("geometry", "attributes")
     file: str | None = None
 
 

@@ -48,11 +48,15 @@ class AdapterInfo:
 @dataclass(frozen=True, slots=True)
 class AdapterReport:
     """What happened while asking: `path` in words where there is a choice ("shared", "plain" or both), the self-checks made,
-    and the most GPU memory used, in bytes."""
+    and the most GPU memory used, in bytes. `input_tokens`, `output_tokens` and `cost` (US dollars, where the card knows prices)
+    are an endpoint's."""
 
     path: str | None = None
     checks: tuple[SelfCheck, ...] = ()
     gpu_bytes: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost: float | None = None
 
 
 class Adapter(Protocol):

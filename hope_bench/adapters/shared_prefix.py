@@ -46,8 +46,9 @@ class SharedPrefix:
         # BLIP-2's forward always wants the image: what follows the prefix goes to its language model.
         self._decoder = model.language_model if pixels is not None and pixels.default is inspect.Parameter.empty else model
 
-    def stacks(self, images: Sequence[ImageRows]) -> list[list[int]]:
-        """Which images can be computed together, as places in `images`: neighbours of equal shapes and nearly equal prefixes.
+    def stacks(self, images: Sequence[ImageRows], at_once: int) -> list[list[int]]:
+        """Which images can be computed together, as places in `images`: neighbours of equal shapes and nearly equal prefixes,
+        with at most `at_once` questions.
 
         Raises NotShareableError where an image can't be shared at all.
         """
@@ -57,6 +58,7 @@ class SharedPrefix:
             stack = stacks[-1] if stacks else []
             if (
                 stack
+                and sum(len(images[i].rows) for i in (*stack, place)) <= at_once
                 and _alike(images[stack[0]], image)
                 and self._still_shared([images[i] for i in (*stack, place)], lengths[place])
             ):

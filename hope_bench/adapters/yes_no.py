@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-_WORD_BOUNDARY = "▁ĠĊĉ"
-"""How tokenizers write a space, newline or tab inside a token: SentencePiece's mark, then the byte-level alphabet's."""
+from hope_bench.adapters.yes_no_words import yes_or_no
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +52,8 @@ def find_yes_no(vocabulary: Mapping[str, int]) -> YesNoTokens:
     """The tokens that, without word-boundary marks and in lower case, are "yes" or "no"."""
     found: dict[str, list[int]] = {"yes": [], "no": []}
     for token, index in vocabulary.items():
-        word = token.strip(_WORD_BOUNDARY).strip().lower()
-        if word in found:
+        word = yes_or_no(token)
+        if word is not None:
             found[word].append(index)
     return YesNoTokens(torch.tensor(sorted(found["yes"])).long(), torch.tensor(sorted(found["no"])).long())
 

@@ -47,13 +47,12 @@ def export(
     hope-bench export my-benchmark --to datasets --images val2014 --out my-dataset
     """
     from hope_bench.benchmark import read_benchmark
+    from hope_bench.cli.data import find_images
     from hope_bench.registry import find_benchmark
 
     chosen = read_benchmark(find_benchmark(benchmark))
     chosen = chosen.select(split) if split else chosen
-    if images is not None and not images.is_dir():
-        raise HopeBenchError(f"{images} is no folder.")
-    rows = _export(chosen, to, out, images)
+    rows = _export(chosen, to, out, None if images is None else find_images(chosen, images))
     asked = sum(len(questions) for questions in chosen.splits.values())
     merged = "" if rows == asked else f" ({asked:,} questions; those that several splits share are one row)"
     console.print(

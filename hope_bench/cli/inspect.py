@@ -9,14 +9,14 @@ import typer
 from rich.markup import escape
 
 from hope_bench.cli.app import app, console, errors
-from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.errors import first_few
 from hope_bench.progress import progress_bar
 
 
 @app.command()
 def inspect(
     benchmark: Annotated[str, typer.Argument(help="A generated benchmark: its folder or name.")],
-    images: Annotated[Path | None, typer.Option(help="Folder of the images.")] = None,
+    images: Annotated[Path | None, typer.Option(help="Folder of the images. Default: what the spec.toml names.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where the gallery goes. Default: build/inspect/NAME.")] = None,
     no_images: Annotated[bool, typer.Option("--no-images", help="A gallery of the questions alone, without pictures.")] = False,
     most_frequent: Annotated[int, typer.Option(min=1, help="How many distractors to list per split.")] = 5,
@@ -29,21 +29,18 @@ def inspect(
     Example: hope-bench inspect my-benchmark --images val2014
     """
     from hope_bench.benchmark import read_benchmark
+    from hope_bench.cli.data import find_images
     from hope_bench.inspection.gallery import write_gallery
     from hope_bench.inspection.summary import summarize
     from hope_bench.inspection.tables import summary_tables
     from hope_bench.registry import find_benchmark
 
     chosen = read_benchmark(find_benchmark(benchmark))
-    if images is None and not no_images:
-        raise HopeBenchError("Give the folder of the benchmark's images with --images, or --no-images for the questions alone.")
-    if images is not None and not images.is_dir():
-        raise HopeBenchError(f"{images} is no folder.")
+    pictures = None if no_images else find_images(chosen, images)
     summary = summarize(chosen)
     for table in summary_tables(summary, most_frequent):
         console.print(table)
     folder = out or Path("build") / "inspect" / chosen.manifest.name
-    pictures = None if no_images else images
     with progress_bar("Thumbnails", len(chosen.manifest.images) if pictures else 0) as advance:
         failed = write_gallery(chosen, summary, folder, pictures, advance)
     if failed:

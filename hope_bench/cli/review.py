@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 @app.command()
 def review(
     benchmark: Annotated[str, typer.Argument(help="A generated benchmark: its folder or name.")],
-    images: Annotated[Path | None, typer.Option(help="Folder of the images.")] = None,
+    images: Annotated[Path | None, typer.Option(help="Folder of the images. Default: what the spec.toml names.")] = None,
     annotations: Annotated[
-        Path | None, typer.Option(help="The annotation file, for the boxes of what is there. Default: without boxes.")
+        Path | None, typer.Option(help="The annotation file, for the boxes of what is there. Default: the spec's.")
     ] = None,
     split: Annotated[list[str] | None, typer.Option(help="Only this split; may be given several times.")] = None,
     reviewer: Annotated[str | None, typer.Option(help="Your name, kept with each decision. Default: your login name.")] = None,
@@ -106,15 +106,11 @@ def _file_name(reviewer: str) -> str:
 
 
 def _pictures(benchmark: Benchmark, images: Path | None, annotations: Path | None) -> Pictures:
-    from hope_bench.annotations import read_annotations
+    from hope_bench.cli.data import find_annotations, find_images
     from hope_bench.review.picture import Pictures, known_present
 
-    if images is None:
-        raise HopeBenchError("Give the folder of the benchmark's images with --images.")
-    if not images.is_dir():
-        raise HopeBenchError(f"{images} is no folder.")
-    known = None if annotations is None else read_annotations(annotations)
-    pictures = Pictures(images, known_present(benchmark, known))
+    folder = find_images(benchmark, images)
+    pictures = Pictures(folder, known_present(benchmark, find_annotations(benchmark, annotations)))
     if annotations is not None and not pictures.present:
         raise HopeBenchError(f"{annotations} lists none of the benchmark's images. Give the file it was made from.")
     return pictures

@@ -1,4 +1,4 @@
-"""The whole path on the embedded world: draw, generate, evaluate, score, publish - through the functions that users' data takes."""
+"""The whole path on the embedded world: draw, generate, evaluate, score, publish, through the functions users' data takes."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from hope_bench.site import build_site
 from hope_bench.spec import BenchmarkSpec, DatasetSpec, read_spec
 
 CAVEATS = (
-    "Both models were trained on drawings of one renderer, so their errors correlate more easily than real models' would: this shows "
-    "the mechanism, it does not replicate the paper.",
-    "The LVLM is undertrained on purpose of size: 1.1M parameters, minutes of training. Its numbers say nothing about real LVLMs.",
-    "More of both, and what was tuned on what: docs/demo.md.",
+    "Both models were trained on drawings of one renderer, so their errors correlate more easily than real models' would: "
+    "this shows the mechanism, it does not replicate the paper.",
+    "The LVLM is imperfect because it is tiny and undertrained: 1.1M parameters. Its numbers say nothing about real LVLMs.",
+    "How both were made, and what was tuned on what: docs/demo.md.",
 )
 """What must stand wherever the demo's numbers are shown."""
 

@@ -208,6 +208,10 @@ def _images(benchmark: Benchmark, options: EvaluateOptions, plan: Plan) -> _Imag
 
 
 def _adapter(card: ModelCard, say: Say) -> Adapter:
+    if card.adapter == "endpoint":
+        from hope_bench.adapters.endpoint import Endpoint
+
+        return Endpoint(card, say)
     from hope_bench.adapters.transformers_model import TransformersModel
 
     return TransformersModel(card, say)

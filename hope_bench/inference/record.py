@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from hope_bench.adapters.base import AdapterInfo, AdapterReport
 from hope_bench.benchmark import Benchmark
@@ -15,6 +15,8 @@ from hope_bench.provenance import commit, json_sha256, versions
 from hope_bench.records import Prompt
 from hope_bench.result import ModelInfo, RunInfo
 from hope_bench.runs import RunRecord, read_run
+
+Number = TypeVar("Number", int, float)
 
 ENGINE_VERSION: Final = 2
 """Goes up when the same model, questions and settings would be answered differently than by an earlier release."""
@@ -94,7 +96,8 @@ def continued(record: RunRecord, earlier: RunRecord) -> RunRecord:
         if before.get(package) != now.get(package)
     ]
     notes = dict.fromkeys([*earlier.notes, *([f"Asked under changing versions: {', '.join(changed)}."] if changed else [])])
-    run = record.run.model_copy(update={"path": earlier.run.path, "self_checks": earlier.run.self_checks})
+    kept = ("path", "self_checks", "input_tokens", "output_tokens", "cost_usd")
+    run = record.run.model_copy(update={name: getattr(earlier.run, name) for name in kept})
     return record.model_copy(update={"seconds": earlier.seconds, "notes": tuple(notes), "run": run})
 
 
@@ -107,9 +110,17 @@ def reported(record: RunRecord, reports: Sequence[AdapterReport]) -> RunRecord:
             "path": " and ".join(sorted(paths, reverse=True)) or None,
             "self_checks": tuple(checks),
             "processes": len(reports),
+            "input_tokens": _sum([record.run.input_tokens, *(report.input_tokens for report in reports)]),
+            "output_tokens": _sum([record.run.output_tokens, *(report.output_tokens for report in reports)]),
+            "cost_usd": _sum([record.run.cost_usd, *(report.cost for report in reports)]),
         }
     )
     return record.model_copy(update={"run": run})
+
+
+def _sum(values: Sequence[Number | None]) -> Number | None:
+    known = [value for value in values if value is not None]
+    return sum(known[1:], known[0]) if known else None
 
 
 def _differences(earlier: RunRecord, record: RunRecord) -> str:
@@ -125,7 +136,8 @@ def _differences(earlier: RunRecord, record: RunRecord) -> str:
 
 def _model_info(card: ModelCard, model: AdapterInfo) -> ModelInfo:
     # A local folder's name only: results are published, and where it lay is nobody's business.
-    checkpoint = Path(card.checkpoint).name if model.weights_sha256 else card.checkpoint
+    local = model.weights_sha256 is not None or Path(card.checkpoint).is_absolute()
+    checkpoint = Path(card.checkpoint).name if local else card.checkpoint
     return ModelInfo(
         name=card.name,
         checkpoint=checkpoint,

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.records import Annotations, Instance
+from hope_bench.search.attribute_bank import Group, named_attributes
 from hope_bench.wording import article, count_phrase
 
-Kind = Literal["attribute", "side", "half", "count", "relation", "given"]
+Kind = Literal["attribute", "side", "half", "count", "relation", "bank", "given"]
 
 MARGIN = 0.1
 """How far from the image's middle (as a share of its width or height) a box's centre must be to be clearly on one side."""
@@ -54,12 +56,14 @@ class Descriptions:
 
 
 def attribute_values(annotations: Annotations) -> dict[str, tuple[str, ...]]:
-    """Every value that each annotated attribute takes anywhere, by attribute, sorted: the values that exclude each other."""
+    """Every value that each annotated attribute takes anywhere, by attribute, sorted: the values that exclude each other.
+
+    Attributes that come as open lists are read by the attribute bank's groups.
+    """
     values: dict[str, set[str]] = {}
     for given in annotations.attributes.values():
-        for name, value in given.items():
-            if isinstance(value, str) and value:
-                values.setdefault(name, set()).add(value)
+        for name, value in named_attributes(given).items():
+            values.setdefault(name, set()).add(value)
     return {name: tuple(sorted(found)) for name, found in sorted(values.items())}
 
 
@@ -73,7 +77,8 @@ def describe(
     by_object: dict[str, list[Instance]] = {}
     for instance in annotations.instances(image):
         by_object.setdefault(instance.category, []).append(instance)
-    partly = annotations.not_exhaustive.get(image, frozenset())
+    # Not every instance of these is annotated, so nothing is known to be false of all of them.
+    partly = {*annotations.not_exhaustive.get(image, ()), *annotations.also_present.get(image, ())}
     doubtful = {annotations.categories[column].name for column in partly}
     known = {name: all_ for name, all_ in by_object.items() if name not in doubtful and not any(one.crowd for one in all_)}
     extent = annotations.extent(image)
@@ -101,9 +106,10 @@ def _attributes(
     name: str, word: str, instances: Sequence[Instance], values: Mapping[str, Sequence[str]]
 ) -> Iterator[tuple[Description, bool]]:
     """True where an instance has the value; false where every instance is annotated with another one."""
+    given = [named_attributes(instance.attributes) for instance in instances]
     for attribute, options in values.items():
-        held: list[Any] = [instance.attributes.get(attribute) for instance in instances]
-        everywhere = all(isinstance(value, str) and value for value in held)
+        held = [own.get(attribute) for own in given]
+        everywhere = all(value is not None for value in held)
         for value in options:
             if value in held or everywhere:
                 claim = f"{article(value)} {value} {word}"
@@ -168,6 +174,29 @@ def _relations(single: Mapping[str, Instance], words: Mapping[str, str]) -> Iter
 
 def _usable(box: tuple[float, float, float, float] | None) -> bool:
     return box is not None and box[2] > 0 and box[3] > 0
+
+
+def from_bank(
+    annotations: Annotations, image: int, guessed: Mapping[int, Mapping[str, str]], groups: Sequence[Group]
+) -> Descriptions:
+    """Unverified descriptions: `guessed` holds, by instance row, the clear winner of each group on the object's own crop.
+
+    Only objects that occur once are described, so that what is true of the crop is true of the object.
+    """
+    first = int(annotations.starts[image])
+    instances = annotations.instances(image)
+    occurs = Counter(instance.category for instance in instances)
+    words = {category.name: category.in_words for category in annotations.categories} if instances else {}
+    found: list[tuple[Description, bool]] = []
+    for row, instance in enumerate(instances, first):
+        if occurs[instance.category] > 1 or instance.crowd:
+            continue
+        for group in groups:
+            winner = guessed.get(row, {}).get(group.name)
+            for value in group.values if winner is not None else ():
+                claim = f"{article(value)} {value} {words[instance.category]}"
+                found.append((Description(instance.category, "bank", group.name, value, claim), value == winner))
+    return Descriptions(tuple(one for one, true in found if true), tuple(one for one, true in found if not true))
 
 
 class GivenLine(msgspec.Struct, frozen=True):

@@ -14,9 +14,11 @@ from hope_bench.benchmark import ClipInfo
 from hope_bench.images import hash_images
 from hope_bench.progress import progress_bar
 from hope_bench.records import Annotations
+from hope_bench.search.attribute_bank import attribute_bank
 from hope_bench.search.inputs import Embeddings, Encoded
 from hope_bench.search.risk import TILES
 from hope_bench.spec import BenchmarkSpec, ClipSpec
+from hope_bench.wording import article
 
 if TYPE_CHECKING:
     from hope_bench.clip.embed import View
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 
 _SMALLEST_CROP = 1e-3
 """Object crops below this share of the picture's area show too little to make a prototype of."""
+
+
+_CLEAR_WINNER = 2.0
+"""How far, in CLIP's scaled logits, an attribute must lead its group: e^2 is odds of about 7 to 1 against the runner-up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +89,38 @@ class EncoderSession:
             categories=categories,
             prototypes=self._prototypes(pictures.folder, annotations, spec, categories) if prototypes else categories,
             logit_scale=self._encoder.logit_scale,
-            encode_captions=lambda captions: self._encoder.encode_captions(captions, self._clip.templates),
+            encode_captions=self._captions,
             tiles=np.stack([vectors[view] for view in boxes]).reshape(len(pictures.sha256), len(TILES), -1) if tiles else None,
         )
+
+    def guess_attributes(self, pictures: Pictures, annotations: Annotations) -> dict[int, dict[str, str]]:
+        """The attribute bank's clear winners on the crops of the pictures' objects, by instance row and group (unverified)."""
+        from hope_bench.clip.embed import View
+
+        views: dict[int, View] = {}
+        for image, sha256 in zip(pictures.images, pictures.sha256, strict=True):
+            for row in range(int(annotations.starts[image]), int(annotations.starts[image + 1])):
+                box = share_box(annotations, image, row)
+                if box is not None and not annotations.crowd[row]:
+                    views[row] = View(sha256, box)
+        vectors, _ = self._embed(self._paths(pictures, annotations), list(views.values()), "objects")
+        guessed: dict[int, dict[str, str]] = {}
+        for column, category in enumerate(annotations.categories):
+            rows = [row for row in views if annotations.category_of[row] == column and views[row] in vectors]
+            for group in attribute_bank() if rows else ():
+                if group.fits(category.supercategory):
+                    captions = [f"{article(value)} {value} {category.in_words}" for value in group.values]
+                    logits = (
+                        np.stack([vectors[views[row]] for row in rows]) @ self._captions(captions).T * self._encoder.logit_scale
+                    )
+                    for row, scores in zip(rows, logits, strict=True):
+                        order = np.argsort(-scores)
+                        if scores[order[0]] - scores[order[1]] >= _CLEAR_WINNER:
+                            guessed.setdefault(row, {})[group.name] = group.values[int(order[0])]
+        return guessed
+
+    def _captions(self, captions: Sequence[str]) -> Embeddings:
+        return self._encoder.encode_captions(captions, self._clip.templates)
 
     def _prototypes(self, folder: Path, annotations: Annotations, spec: BenchmarkSpec, texts: Embeddings) -> Embeddings:
         """The unit mean embedding of each category's object crops; its text embedding where no crop can be had."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from hope_bench.search.description import Description, Descriptions, attribute_values, describe
+from hope_bench.search.attribute_bank import attribute_bank
+from hope_bench.search.description import Description, Descriptions, attribute_values, describe, from_bank
 from hope_bench.search.inputs import Embeddings, SearchInputs
 from hope_bench.search.selection import Distractor
 
@@ -17,12 +18,14 @@ class FalseDescriptions:
         inputs: SearchInputs,
         given: Mapping[str, Descriptions] | None = None,
         rejected: Collection[tuple[str, str, str | None]] = (),
+        guessed: Mapping[int, Mapping[str, str]] | None = None,
     ) -> None:
         """`given` are a user's own descriptions by image file name, `rejected` the claims (image file, object, description) that
-        reviewers don't stand by."""
+        reviewers don't stand by, `guessed` the attribute bank's winners by instance row (none unless the spec asks for them)."""
         self._inputs = inputs
         self._given = given or {}
         self._rejected = rejected
+        self._guessed = guessed or {}
         self._found: list[Descriptions] | None = None
         self._scores: dict[str, list[dict[Description, float]]] = {}
 
@@ -61,15 +64,19 @@ class FalseDescriptions:
             annotations, sources = self._inputs.annotations, self._inputs.spec.descriptions.sources
             values = attribute_values(annotations)
             self._found = [
-                self._of(file, describe(annotations, image, values, sources))
+                self._of(
+                    file,
+                    describe(annotations, image, values, sources),
+                    from_bank(annotations, image, self._guessed, attribute_bank()),
+                )
                 for image, file in zip(self._inputs.images, self._inputs.files, strict=True)
             ]
         return self._found
 
-    def _of(self, file: str, known: Descriptions) -> Descriptions:
-        given = self._given.get(file, Descriptions((), ()))
-        false = [one for one in (*known.false, *given.false) if (file, one.object, one.caption) not in self._rejected]
-        return Descriptions((*known.true, *given.true), tuple(dict.fromkeys(false)))
+    def _of(self, file: str, *known: Descriptions) -> Descriptions:
+        sources = (*known, self._given.get(file, Descriptions((), ())))
+        false = [one for each in sources for one in each.false if (file, one.object, one.caption) not in self._rejected]
+        return Descriptions(tuple(one for each in sources for one in each.true), tuple(dict.fromkeys(false)))
 
     def _scored(self, encoder: str) -> list[dict[Description, float]]:
         """Each image's descriptions with the cosine of their caption and the image; every caption is embedded once."""

@@ -58,7 +58,7 @@ def twin_questions(
     """Pairs of a split's false description and its true twin, one after the other, for every false description that has a twin.
 
     The twin's `twin_of` is the false one's id in `split`. Both stand here, so whoever holds this split alone knows how
-    often a model got both right (paired discrimination); asking the false one again costs nothing, since a question is asked once.
+    often a model got both right (paired discrimination); the false one costs nothing again, since a question is asked once.
     """
     negatives = iter([question for question in questions if question.label == "no"])
     made: list[Question] = []

@@ -14,12 +14,21 @@ from rich.console import Console
 from rich.table import Table
 
 from hope_bench.provenance import commit, versions
+from tests.bench.bench_annotations_memory import bench_annotations_memory
 from tests.bench.bench_coco import bench_coco
 from tests.bench.bench_demo import bench_demo
+from tests.bench.bench_guards import bench_guards
+from tests.bench.bench_search import bench_search
 
 OUT = Path("build/bench.json")
 
-BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {"coco_reader": bench_coco, "demo": bench_demo}
+BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
+    "coco_reader": bench_coco,
+    "annotations_memory": bench_annotations_memory,
+    "search": bench_search,
+    "guards": bench_guards,
+    "demo": bench_demo,
+}
 
 
 def main(names: list[str]) -> None:

@@ -89,7 +89,7 @@ def test_shared_logits_are_those_of_asking_one_by_one(family: str, loaded: Calla
             for start in range(0, len(BATCH), QUESTIONS)
         ]
         found = {}
-        for stack in shared.stacks(images):
+        for stack in shared.stacks(images, 99):
             prefix = shared.prefix([images[i] for i in stack])
             places = [i * QUESTIONS + n for i in stack for n in range(QUESTIONS)]
             found |= zip(places, shared.logits(prefix, range(len(prefix.rows))), strict=True)
@@ -157,6 +157,36 @@ def test_an_exception_in_the_shared_forward_means_the_plain_path(
     assert {check.reason for check in model.report.checks if not check.passed} == {"TypeError: no such mask"}
 
 
+def test_out_of_memory_splits_the_questions_and_not_the_prefix(
+    loaded: Callable[..., TransformersModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = loaded("idefics3").answer(BATCH)
+    sizes: list[int] = []
+    at_once, prefix = SharedPrefix.logits, SharedPrefix.prefix
+    prefixes: list[int] = []
+
+    def cramped(shared: SharedPrefix, prefix: Any, chosen: Any) -> torch.Tensor:
+        sizes.append(len(chosen))
+        if len(chosen) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return at_once(shared, prefix, chosen)
+
+    def counted(shared: SharedPrefix, images: Any) -> Any:
+        prefixes.append(len(images))
+        return prefix(shared, images)
+
+    monkeypatch.setattr(SharedPrefix, "logits", cramped)
+    monkeypatch.setattr(SharedPrefix, "prefix", counted)
+    model = loaded("idefics3")
+    same(model.answer(BATCH), whole)
+    assert model.report.path == "shared"
+    sizes.clear()
+    prefixes.clear()
+    same(model.answer(BATCH), whole)
+    assert sizes == [2, 2, 3] * 5, "the size that fits is remembered"
+    assert prefixes == [1] * 5
+
+
 def test_no_prefix_where_the_image_comes_last(loaded: Callable[..., TransformersModel]) -> None:
     model = loaded("llava")
     assert model._paths is not None
@@ -165,4 +195,4 @@ def test_no_prefix_where_the_image_comes_last(loaded: Callable[..., Transformers
     rows = rows_of_image([encoder.row(*pair) for pair in BATCH[:3]])
     shared = SharedPrefix(model._model, media_tokens(model._model), 0)
     with pytest.raises(NotShareableError, match="the image comes after the question"):
-        shared.stacks([rows])
+        shared.stacks([rows], 99)

@@ -165,7 +165,7 @@ def test_croissant_describes_every_file_and_column(benchmark: Benchmark, small: 
 
 
 def test_mlcroissant_reads_the_records(benchmark: Benchmark, small: Small, tmp_path: Path) -> None:
-    import mlcroissant
+    import mlcroissant  # type: ignore[import-untyped]
 
     export_datasets(benchmark, tmp_path / "out", small.images)
     found = mlcroissant.Dataset(jsonld=str(tmp_path / "out" / "croissant.json"))

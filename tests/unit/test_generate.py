@@ -15,7 +15,16 @@ from hope_bench.annotations import read_annotations
 from hope_bench.benchmark import Benchmark, read_benchmark
 from hope_bench.errors import HopeBenchError
 from hope_bench.generate import generate
-from hope_bench.spec import BenchmarkSpec, ClipSpec, DatasetSpec, GuardsSpec
+from hope_bench.records import Question
+from hope_bench.spec import (
+    STRATEGY_KINDS,
+    BenchmarkSpec,
+    CalibratedSpec,
+    ClipSpec,
+    DatasetSpec,
+    DescriptionSpec,
+    GuardsSpec,
+)
 from tests.clips import save_tiny_clip
 
 NAMES = ["apple", "bus", "cup", "dog", "egg", "fork", "gate", "hat", "owl", "pan"]
@@ -200,3 +209,48 @@ def test_a_changed_split_file_is_noticed(data: Path, clip: str, tmp_path: Path) 
     path.write_text('{"question_id": 1}\n')
     with pytest.raises(HopeBenchError, match="line 1"):
         read_benchmark(tmp_path / "out")
+
+
+def test_every_strategy_and_source_of_descriptions_at_once(data: Path, clip: str, tmp_path: Path) -> None:
+    given = tmp_path / "given.jsonl"
+    given.write_text('{"image": "000.png", "object": "cup", "true": ["a chipped cup"], "false": ["a whole cup"]}\nbroken\n')
+    spec = spec_for(
+        data,
+        clip,
+        strategies=(*STRATEGY_KINDS, "content@other", "hope@other"),
+        encoders={"other": ClipSpec(model=save_tiny_clip(tmp_path / "other", seed=1))},
+        descriptions=DescriptionSpec(sources=("geometry", "attributes", "bank"), file=str(given)),
+        guards=GuardsSpec(same_name=1.0, calibrated=CalibratedSpec(completeness=0.99, most_risk=1.0)),
+    )
+    manifest = generate(spec, tmp_path / "out", tmp_path / "cache")
+    benchmark = read_benchmark(tmp_path / "out")
+    assert set(benchmark.splits) == {*spec.strategies, "description-twins", "hope-twins", "hope@other-twins"}
+    assert benchmark.splits["content"] != benchmark.splits["content@other"]
+    assert manifest.encoders.keys() == {"other"}
+    assert any("given.jsonl, line 2" in note for note in manifest.notes)
+    assert all(question.risk is not None for question in benchmark.splits["content"] if question.label == "no")
+    for name in ("description", "hope", "hope@other"):
+        twins = benchmark.splits[f"{name}-twins"]
+        by_id = {question.question_id: question for question in benchmark.splits[name]}
+        for false, true in zip(twins[::2], twins[1::2], strict=True):
+            assert (false.label, true.label, false.image, false.object) == ("no", "yes", true.image, true.object)
+            assert true.twin_of is not None
+            assert by_id[true.twin_of].text == false.text != true.text
+
+
+def test_a_rejected_claim_is_replaced_by_the_next_best(data: Path, clip: str, tmp_path: Path) -> None:
+    generate(spec_for(data, clip), tmp_path / "before", tmp_path / "cache")
+    before = read_benchmark(tmp_path / "before").splits["content"]
+    bad = next(question for question in before if question.label == "no")
+    decisions = tmp_path / "decisions.jsonl"
+    decisions.write_text(json.dumps({"image": bad.image, "object": bad.object, "decision": "present", "reviewer": "a"}) + "\n")
+    guards = GuardsSpec(ontology=False, review=str(decisions))
+    manifest = generate(spec_for(data, clip, guards=guards), tmp_path / "after", tmp_path / "cache")
+    after = read_benchmark(tmp_path / "after").splits["content"]
+
+    def asked(questions: tuple[Question, ...]) -> list[str | None]:
+        return [question.object for question in questions if question.image == bad.image and question.label == "no"]
+
+    assert asked(after)[:2] == asked(before)[1:]
+    assert [q for q in after if q.image != bad.image] == [q for q in before if q.image != bad.image]
+    assert manifest.guards["review"].displaced["content"] == 1

@@ -86,9 +86,12 @@ def test_images_that_cannot_be_shown_are_counted_and_none_at_all_is_an_error(
     assert "1 image(s) could not be shown: b.png (not an image, or of an unknown format)." in outcome.err
     assert "could not be shown, b.png for one" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     (tmp_path / "empty").mkdir()
-    message = refused(capsys, "inspect", small.folder, "--images", tmp_path / "empty")
+    assert "holds none of the 3 images" in refused(capsys, "inspect", small.folder, "--images", tmp_path / "empty")
+    assert "--images" in refused(capsys, "inspect", small.folder)
+    for name in IMAGES:
+        (small.images / name).write_bytes(b"no picture")
+    message = refused(capsys, "inspect", small.folder, "--images", small.images, "--out", tmp_path / "none")
     assert "None of the 3 images can be shown" in message
-    assert "--no-images" in refused(capsys, "inspect", small.folder)
 
 
 def test_the_tables(small: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,6 +15,7 @@ from PIL import Image
 
 from hope_bench.annotations import read_annotations
 from hope_bench.benchmark import read_benchmark, write_benchmark
+from hope_bench.cli.data import find_annotations, find_images
 from hope_bench.errors import HopeBenchError
 from hope_bench.records import Question
 from hope_bench.review.agreement import agreement, merge
@@ -240,6 +241,18 @@ def test_merging_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     ]  # fmt: skip
     assert "Give two or more" in refused(capsys, "review-merge", files[0])
     assert "does not exist" in refused(capsys, "review-merge", files[0], tmp_path / "nobody.jsonl")
+
+
+def test_the_spec_beside_the_benchmark_names_the_data(small: Small) -> None:
+    benchmark = read_benchmark(small.folder)
+    assert find_annotations(benchmark, None) is None
+    spec = 'name = "small"\nstrategies = ["random"]\nheadline = "random"\n'
+    spec += '[dataset]\nannotations = "../instances.json"\nimages = "../images"\n'
+    (small.folder / "spec.toml").write_text(spec)
+    assert find_images(benchmark, None).resolve() == small.images.resolve()
+    found = find_annotations(benchmark, None)
+    assert found is not None
+    assert len(found.images) == 3
 
 
 def test_what_the_page_needs_is_asked_for(

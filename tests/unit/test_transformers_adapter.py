@@ -17,6 +17,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from hope_bench.adapters import checkpoint as checkpoint_module
 from hope_bench.adapters.base import RawAnswer
+from hope_bench.adapters.decoding import Decoder
 from hope_bench.adapters.transformers_model import TransformersModel
 from hope_bench.adapters.yes_no import find_yes_no, read_first_token
 from hope_bench.card import ModelCard
@@ -138,24 +139,26 @@ def test_out_of_memory_halves_the_batch_and_loses_nobody(checkpoint: Checkpoint,
     model = TransformersModel(card(checkpoint("llava")), said.append)
     model.load()
     whole = model.answer(BATCH)
-    assert model._paths is not None
-    at_once = model._paths.answer
+    at_once = Decoder.answer
     sizes: list[int] = []
 
-    def cramped(batch: list[Any]) -> list[RawAnswer]:
-        sizes.append(len(batch))
-        if len(batch) > 3 or batch[0][1] == "too much":
+    def cramped(decoder: Decoder, inputs: Any) -> list[RawAnswer]:
+        sizes.append(len(inputs["input_ids"]))
+        if sizes[-1] > room:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return at_once(batch)
+        return at_once(decoder, inputs)
 
-    monkeypatch.setattr(model._paths, "answer", cramped)
+    room = 3
+    monkeypatch.setattr(Decoder, "answer", cramped)
     assert [answer.text for answer in model.answer(BATCH)] == [answer.text for answer in whole]
     assert sizes == [12, 6, 3, 3, 3, 3]
+    assert model.report.checks[0].passed
     sizes.clear()
     model.answer(BATCH)
     assert sizes == [3, 3, 3, 3], "the size that fits is remembered"
     assert "don't fit in GPU memory" in said[0]
-    assert "alone needs more GPU memory" in str(model.answer([(BATCH[0][0], "too much")])[0].error)
+    room = 0
+    assert all("alone needs more GPU memory" in str(answer.error) for answer in model.answer(BATCH))
 
 
 def test_loading_and_asking_are_silent(checkpoint: Checkpoint, capfd: pytest.CaptureFixture[str]) -> None:

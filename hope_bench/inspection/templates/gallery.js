@@ -4,6 +4,7 @@
   "use strict";
   const PER_PAGE = 48;
   const { splits, images } = window.GALLERY;
+  const sharing = splits.filter((one) => one.kind !== "twin").length; // splits that share their yes-questions
   const field = Object.fromEntries(["split", "label", "order", "search"].map((id) => [id, document.getElementById(id)]));
   const list = document.getElementById("images");
   const previous = document.getElementById("previous");
@@ -67,7 +68,7 @@
       if (score !== null) tag.append(element("b", "", ` ${number(score)}`));
       tags.append(tag);
     }
-    if (!yes || asked.length < splits.length) body.append(tags);
+    if (!yes || asked.length < sharing) body.append(tags);
     const risk = highest([{ asked }], 3);
     if (risk > -Infinity) {
       const meter = element("span", "risk", `risk ${number(risk)}`);
