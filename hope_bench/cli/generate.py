@@ -28,6 +28,9 @@ def generate(
             "local-dir:FOLDER or hf-hub:ORG/NAME."
         ),
     ] = None,
+    reviewed: Annotated[
+        Path | None, typer.Option(help="People's decisions (hope-bench review): rejected claims give way to the next best.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Where the benchmark goes. Default: benchmarks/NAME in the working directory.")
     ] = None,
@@ -43,7 +46,7 @@ def generate(
     from hope_bench.clip.store import default_cache
     from hope_bench.generate import generate as run
 
-    chosen = _override(read_spec(find_spec(spec)), annotations, images, captions, clip)
+    chosen = _override(read_spec(find_spec(spec)), annotations, images, captions, clip, reviewed)
     folder = out or Path("benchmarks") / chosen.name
     manifest = run(chosen, folder, cache or default_cache(), lambda line: errors.print(escape(line), highlight=False))
     console.print(split_counts(manifest))
@@ -63,11 +66,17 @@ def split_counts(manifest: Manifest) -> Table:
 
 
 def _override(
-    spec: BenchmarkSpec, annotations: Path | None, images: Path | None, captions: Path | None, clip: str | None
+    spec: BenchmarkSpec,
+    annotations: Path | None,
+    images: Path | None,
+    captions: Path | None,
+    clip: str | None,
+    reviewed: Path | None,
 ) -> BenchmarkSpec:
     given = {"annotations": annotations, "images": images, "captions": captions}
     dataset = spec.dataset.model_copy(update={key: str(path) for key, path in given.items() if path is not None})
+    guards = spec.guards if reviewed is None else spec.guards.model_copy(update={"review": str(reviewed)})
     encoder = spec.clip
     if clip is not None:
         encoder = ClipSpec(model=clip) if encoder is None else encoder.model_copy(update={"model": clip})
-    return spec.model_copy(update={"dataset": dataset, "clip": encoder})
+    return spec.model_copy(update={"dataset": dataset, "clip": encoder, "guards": guards})

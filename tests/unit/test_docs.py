@@ -28,14 +28,10 @@ def commands(page: Path) -> list[str]:
 
 def parse(arguments: list[str], command: object) -> None:
     """Walk down to the command that the arguments name and let it check its options, without running it."""
-    context = None
-    while True:
-        context = command.make_context("x", list(arguments), parent=context)  # type: ignore[attr-defined]
-        rest = [*context.protected_args, *context.args] if hasattr(context, "protected_args") else list(context.args)
-        if not hasattr(command, "commands") or not rest:
-            return
-        name, *arguments = rest
+    while hasattr(command, "commands"):
+        name, *arguments = arguments
         command = command.commands[name]
+    command.make_context("x", list(arguments))  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

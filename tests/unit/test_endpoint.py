@@ -196,7 +196,7 @@ def test_the_server_says_how_long_to_wait(server: Server) -> None:
     assert time.monotonic() - start >= 0.3
 
 
-def test_pauses_grow_are_random_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pauses_grow_are_random_and_bounded() -> None:
     from tenacity import RetryCallState
 
     state = RetryCallState(None, None, (), {})  # type: ignore[arg-type]
