@@ -65,6 +65,7 @@ class Manifest(Strict):
     schema_version: Literal[1] = 1
     name: str
     title: str
+    description: str = ""
     hash: str
     headline: str
     prompt: str

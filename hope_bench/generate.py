@@ -91,7 +91,8 @@ def generate(spec: BenchmarkSpec, out: Path, cache: Path, say: Say = lambda _: N
             questions[f"{name}-twins"], kinds[f"{name}-twins"] = twins, "twin"
     return write_benchmark(
         out, questions, kinds,
-        name=spec.name, title=spec.title or spec.name, headline=spec.headline, prompt=spec.prompt, k=spec.k,
+        name=spec.name, title=spec.title or spec.name,
+        description=spec.description, headline=spec.headline, prompt=spec.prompt, k=spec.k,
         dataset=spec.dataset.name or path.stem,
         images={draft.file(image): draft.sha256.get(image) for image in asked},
         skipped=tuple(SkippedImage(image=draft.file(image), reason=reason) for image, reason in draft.reasons.items()),

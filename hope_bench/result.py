@@ -102,6 +102,7 @@ class BenchmarkInfo(Strict):
 
     name: str = Field(min_length=1, max_length=100)
     title: str
+    description: str = ""
     hash: str
     headline: str
     dataset: str

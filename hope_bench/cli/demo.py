@@ -28,7 +28,7 @@ def demo(
     from hope_bench.scoring.tables import print_result
 
     folder = out or Path(tempfile.mkdtemp(prefix="hope-bench-demo-"))
-    outcome = run_demo(folder, scenes, lambda line: errors.print(escape(line), highlight=False))
+    outcome = run_demo(folder, scenes, lambda line: errors.print(escape(line), highlight=False, soft_wrap=True))
     print_result(console, outcome.result)
     console.print(f"\nThe leaderboard page: {escape(str(outcome.page))}", highlight=False, soft_wrap=True)
     if outcome.errors:

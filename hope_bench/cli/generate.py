@@ -48,7 +48,9 @@ def generate(
 
     chosen = _override(read_spec(find_spec(spec)), annotations, images, captions, clip, reviewed)
     folder = out or Path("benchmarks") / chosen.name
-    manifest = run(chosen, folder, cache or default_cache(), lambda line: errors.print(escape(line), highlight=False))
+    manifest = run(
+        chosen, folder, cache or default_cache(), lambda line: errors.print(escape(line), highlight=False, soft_wrap=True)
+    )
     console.print(split_counts(manifest))
     console.print(f"Benchmark written to {escape(str(folder))} (hash {manifest.hash[:12]}).", highlight=False, soft_wrap=True)
 

@@ -19,14 +19,6 @@ from hope_bench.scoring.score import score
 from hope_bench.site import build_site
 from hope_bench.spec import BenchmarkSpec, DatasetSpec, read_spec
 
-CAVEATS = (
-    "Both models were trained on drawings of one renderer, so their errors correlate more easily than real models' would: "
-    "this shows the mechanism, it does not replicate the paper.",
-    "The LVLM is imperfect because it is tiny and undertrained: 1.1M parameters. Its numbers say nothing about real LVLMs.",
-    "How both were made, and what was tuned on what: docs/demo.md.",
-)
-"""What must stand wherever the demo's numbers are shown."""
-
 
 @dataclass(frozen=True, slots=True)
 class DemoOutcome:
@@ -50,7 +42,6 @@ def run_demo(out: Path, scenes: int, say: Callable[[str], None] = lambda _: None
     options = EvaluateOptions(images=world / "images", runs=out / "runs")
     record = evaluate(benchmark, card, options, say)
     result = score(benchmark, run_folder(benchmark, card, options))
-    result = result.model_copy(update={"notes": (*result.notes, *CAVEATS)})
     results = out / "leaderboard" / "results"
     write_result(results / slug(benchmark.manifest.name) / f"{slug(card.name)}.json", result)
     return DemoOutcome(result, build_site(results, out / "site").index, record.errors)

@@ -131,6 +131,7 @@ def _benchmark_info(benchmark: Benchmark) -> BenchmarkInfo:
     return BenchmarkInfo(
         name=manifest.name,
         title=manifest.title,
+        description=manifest.description,
         hash=manifest.hash,
         headline=manifest.headline,
         dataset=manifest.dataset,

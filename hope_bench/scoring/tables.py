@@ -41,19 +41,21 @@ def split_table(result: Result) -> Table:
 
 def comparison_table(result: Result) -> Table:
     """Every HOPE split against its baselines, in percentage points; positive means that the split is harder."""
-    table = _table("Harder than the baseline by (points, 95% intervals paired by image)", gap=1)
-    for heading in ("split", "against", "baseline is"):
+    table = _table("Harder than the baseline by (percentage points, 95% intervals paired by image)", gap=1)
+    for heading in ("split", "baseline"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("precision drop", "rise of the hallucination rate"):
+    for heading in ("precision drop", "hallucination rise"):
         table.add_column(heading, justify="right", no_wrap=True)
     for pair in result.comparisons:
-        kind = "POPE's" if result.splits[pair.baseline].kind == "pope" else "the control"
-        table.add_row(pair.split, pair.baseline, kind, _difference(pair.precision_drop), _difference(pair.hallucination_rise))
+        table.add_row(pair.split, pair.baseline, _difference(pair.precision_drop), _difference(pair.hallucination_rise))
     return table
 
 
 def print_result(console: Console, result: Result) -> None:
-    """Both tables (the second only where there are comparisons) and the notes; whole lines even in a narrow pipe."""
+    """Both tables (the second only where there are comparisons), what the benchmark says of itself, and the notes.
+
+    Tables keep whole lines even in a narrow pipe.
+    """
     wide = Console(file=console.file, force_terminal=console.is_terminal, width=max(console.width, _WIDTH))
     wide.print(split_table(result))
     if result.comparisons:
@@ -62,6 +64,8 @@ def print_result(console: Console, result: Result) -> None:
     for name, split in result.splits.items():
         if split.paired_discrimination is not None:
             wide.print(_paired(name, split), soft_wrap=True)
+    if result.benchmark.description:
+        console.print(Text(result.benchmark.description), soft_wrap=True)
     for note in result.notes:
         console.print(Text(f"Note: {note}", style="dim"), soft_wrap=True)
 

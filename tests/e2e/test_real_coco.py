@@ -1,0 +1,83 @@
+"""Real COCO pictures, boxes and captions, searched with the demo's CLIP: everything runs, and what is asked is as defined."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from hope_bench.annotations import read_annotations
+from hope_bench.benchmark import Benchmark, read_benchmark
+from hope_bench.generate import generate
+from hope_bench.records import Annotations
+from hope_bench.registry import find_spec
+from hope_bench.spec import STRATEGY_KINDS, DatasetSpec, GuardsSpec, read_spec
+from tests.unit.test_pope import naive_pope
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture(scope="module")
+def coco(real: Path) -> tuple[Path, Annotations]:
+    folder = real / "coco-mini"
+    return folder, read_annotations(folder / "instances_val2017.json", captions=folder / "captions_val2017.json")
+
+
+@pytest.fixture(scope="module")
+def made(coco: tuple[Path, Annotations], tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
+    folder, annotations = coco
+    spec = read_spec(find_spec("demo"))
+    eligible = sum(len(annotations.present(image)) >= 3 for image in range(len(annotations.images)))
+    spec = spec.model_copy(
+        update={
+            "name": "coco-mini",
+            "strategies": tuple(STRATEGY_KINDS),
+            "sample_images": eligible,
+            "dataset": DatasetSpec(
+                annotations=str(folder / "instances_val2017.json"),
+                captions=str(folder / "captions_val2017.json"),
+                images=str(folder / "val2017"),
+            ),
+            "guards": GuardsSpec(same_name=1.0),
+        }
+    )
+    out = tmp_path_factory.mktemp("coco")
+    generate(spec, out / "made", out / "cache")
+    return read_benchmark(out / "made")
+
+
+def test_every_strategy_runs_on_real_pictures(coco: tuple[Path, Annotations], made: Benchmark) -> None:
+    _, annotations = coco
+    present = {image.file_name: annotations.present(index) for index, image in enumerate(annotations.images)}
+    assert set(STRATEGY_KINDS) <= made.splits.keys()
+    assert len(made.manifest.images) > 30
+    assert not made.manifest.skipped
+    for name in STRATEGY_KINDS:
+        for question in made.splits[name]:
+            assert question.object is not None
+            if question.label == "yes" or question.description is not None:
+                assert question.object in present[question.image]
+            else:
+                assert question.object not in present[question.image]
+
+
+def test_pope_splits_equal_the_published_algorithm(coco: tuple[Path, Annotations], made: Benchmark) -> None:
+    _, annotations = coco
+    present = [annotations.present(image) for image in range(len(annotations.images))]
+    expected = naive_pope(present, len(made.manifest.images), 3, seed=0)
+    for strategy, rows in expected.items():
+        named = [(annotations.images[index].file_name, name, label) for index, name, label in rows]
+        assert [(q.image, q.object, q.label) for q in made.splits[strategy]] == named
+
+
+def test_the_captions_guard_removes_what_people_saw(coco: tuple[Path, Annotations], made: Benchmark) -> None:
+    """Objects that a caption mentions and nobody annotated: never asked about under guards, and counted."""
+    _, annotations = coco
+    assert made.manifest.guards["captions"].removed > 0
+    index = {image.file_name: place for place, image in enumerate(annotations.images)}
+    for split in ("content", "category", "control-content", "adversarial-guarded"):
+        for question in made.splits[split]:
+            if question.label == "no":
+                text = " ".join(annotations.captions[index[question.image]]).lower()
+                assert not re.search(rf"\b{re.escape(question.object or '')}s?\b", text), (question.image, question.object)
