@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench site demo-weights clean
+.PHONY: help demo test lint format bench site demo-weights clip-weights llava-weights clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -53,8 +53,13 @@ site: $(VENV)/run.stamp
 	@$(BIN)/hope-bench leaderboard build
 
 demo-weights: $(VENV)/run.stamp
-	@$(BIN)/python -m hope_bench.demo.train_clip --out benchmarks/demo/clip & \
-	 $(BIN)/python -m hope_bench.demo.train_llava --out models/demo-llava; wait
+	@$(MAKE) --no-print-directory -j 2 clip-weights llava-weights
+
+clip-weights:
+	@$(BIN)/python -m hope_bench.demo.train_clip --out benchmarks/demo/clip
+
+llava-weights:
+	@$(BIN)/python -m hope_bench.demo.train_llava --out models/demo-llava
 
 clean:
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis

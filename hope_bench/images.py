@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from hope_bench.provenance import file_sha256
@@ -36,11 +37,19 @@ def decode_rgb(data: bytes) -> Image.Image:
     try:
         with Image.open(io.BytesIO(data)) as picture:
             picture.load()
-            return ImageOps.exif_transpose(picture).convert("RGB")
+            return _to_rgb(ImageOps.exif_transpose(picture))
     except UnidentifiedImageError:
         raise UnreadableImageError("not an image, or of an unknown format") from None
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise UnreadableImageError(f"truncated or corrupt: {error}") from None
+
+
+def _to_rgb(picture: Image.Image) -> Image.Image:
+    """Pillow cuts 16-bit greys off at 255 instead of scaling them."""
+    if picture.mode.startswith("I"):
+        grey = np.asarray(picture, dtype=np.float64) * (255 / 65535)
+        picture = Image.fromarray(np.clip(np.rint(grey), 0, 255).astype(np.uint8))
+    return picture.convert("RGB")
 
 
 def hash_images(paths: Sequence[Path]) -> list[str | UnreadableImageError]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 from rich.markup import escape
 
 from hope_bench.cli.app import app, console, errors
@@ -38,8 +39,10 @@ def inspect(
     chosen = read_benchmark(find_benchmark(benchmark))
     pictures = None if no_images else find_images(chosen, images)
     summary = summarize(chosen)
+    # Numbers cut off in a narrow pipe would be no numbers.
+    wide = Console(file=console.file, force_terminal=console.is_terminal, width=max(console.width, 110))
     for table in summary_tables(summary, most_frequent):
-        console.print(table)
+        wide.print(table)
     folder = out or Path("build") / "inspect" / chosen.manifest.name
     with progress_bar("Thumbnails", len(chosen.manifest.images) if pictures else 0) as advance:
         failed = write_gallery(chosen, summary, folder, pictures, advance)

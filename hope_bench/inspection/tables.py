@@ -49,11 +49,14 @@ def _distractors(summary: Summary, most_frequent: int) -> Table:
 
 
 def _overlap(summary: Summary) -> Table:
+    """Twins repeat their split's claims, so they are left out."""
     table = Table(title="Shared claims of absence, % of all that either split makes", title_justify="left")
     table.add_column("split", no_wrap=True)
-    for number, _ in enumerate(summary.splits, 1):
-        table.add_column(str(number), justify="right")
-    for number, (split, row) in enumerate(zip(summary.splits, summary.overlap, strict=True), 1):
+    kept = [place for place, split in enumerate(summary.splits) if split.kind != "twin"]
+    for number, _ in enumerate(kept, 1):
+        table.add_column(str(number), justify="right", no_wrap=True)
+    for number, (split, whole) in enumerate(((summary.splits[place], summary.overlap[place]) for place in kept), 1):
+        row = [whole[place] for place in kept]
         cells = ["" if place > number - 2 else "–" if value is None else f"{100 * value:.0f}" for place, value in enumerate(row)]
         table.add_row(f"{number} {split.name}", *cells)
     return table

@@ -1,0 +1,81 @@
+"""Pictures of every kind that datasets hold, decoded as people see them."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hope_bench.images import UnreadableImageError, decode_rgb, hash_images, open_rgb
+
+RED, BLUE = (200, 30, 30), (20, 40, 210)
+
+
+def half_and_half(size: tuple[int, int] = (40, 20)) -> Image.Image:
+    """Red on the left, blue on the right."""
+    picture = Image.new("RGB", size, RED)
+    picture.paste(BLUE, (size[0] // 2, 0, size[0], size[1]))
+    return picture
+
+
+def encoded(picture: Image.Image, format: str, **options: object) -> bytes:
+    stream = io.BytesIO()
+    picture.save(stream, format, **options)  # type: ignore[arg-type]
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        encoded(half_and_half(), "PNG"),
+        encoded(half_and_half(), "JPEG", quality=95),
+        encoded(half_and_half().convert("CMYK"), "JPEG", quality=95),
+        encoded(half_and_half().convert("P", palette=Image.Palette.ADAPTIVE), "PNG"),
+        encoded(half_and_half().convert("RGBA"), "PNG"),
+        encoded(half_and_half(), "GIF", save_all=True, append_images=[Image.new("RGB", (40, 20), "green")]),
+        encoded(half_and_half(), "WEBP", lossless=True),
+    ],
+    ids=["png", "jpeg", "cmyk", "palette", "alpha", "animated", "webp"],
+)
+def test_colours_survive(data: bytes) -> None:
+    picture = decode_rgb(data)
+    assert (picture.mode, picture.size) == ("RGB", (40, 20))
+    for x, colour in ((5, RED), (35, BLUE)):
+        np.testing.assert_allclose(picture.getpixel((x, 10)), colour, atol=12)
+
+
+def test_sixteen_bit_greys_keep_their_brightness() -> None:
+    ramp = np.linspace(0, 65535, 256, dtype=np.uint16)[None].repeat(4, axis=0)
+    picture = decode_rgb(encoded(Image.fromarray(ramp), "PNG"))
+    np.testing.assert_allclose(np.asarray(picture)[0, :, 0], np.arange(256), atol=1)
+
+
+def test_a_picture_taken_sideways_is_turned_upright() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned a quarter clockwise
+    picture = decode_rgb(encoded(half_and_half(), "JPEG", quality=95, exif=exif))
+    assert picture.size == (20, 40)
+    np.testing.assert_allclose(picture.getpixel((10, 5)), RED, atol=12)
+    np.testing.assert_allclose(picture.getpixel((10, 35)), BLUE, atol=12)
+
+
+def test_what_is_wrong_is_said(tmp_path: Path) -> None:
+    whole = encoded(half_and_half((300, 300)), "PNG")
+    for data, words in (
+        (b"", "not an image"),
+        (b"GIF87", "not an image"),
+        (b"<svg/>", "not an image"),
+        (whole[:200], "truncated"),
+    ):
+        with pytest.raises(UnreadableImageError, match=words):
+            decode_rgb(data)
+    with pytest.raises(UnreadableImageError, match="missing"):
+        open_rgb(tmp_path / "no.png")
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(UnreadableImageError, match="can't be read"):
+        open_rgb(tmp_path / "folder.png")
+    kinds = [type(one) for one in hash_images([tmp_path / "no.png", tmp_path / "folder.png"])]
+    assert kinds == [UnreadableImageError, UnreadableImageError]
