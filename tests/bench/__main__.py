@@ -17,6 +17,7 @@ from hope_bench.provenance import commit, versions
 from tests.bench.bench_annotations_memory import bench_annotations_memory
 from tests.bench.bench_coco import bench_coco
 from tests.bench.bench_demo import bench_demo
+from tests.bench.bench_embedding import bench_embedding
 from tests.bench.bench_guards import bench_guards
 from tests.bench.bench_search import bench_search
 
@@ -25,6 +26,7 @@ OUT = Path("build/bench.json")
 BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "coco_reader": bench_coco,
     "annotations_memory": bench_annotations_memory,
+    "embedding": bench_embedding,
     "search": bench_search,
     "guards": bench_guards,
     "demo": bench_demo,

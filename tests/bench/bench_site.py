@@ -1,0 +1,111 @@
+"""A leaderboard of 500 models, 3 benchmarks and 9 splits: how long it takes to build, to open and to sort."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import shutil
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hope_bench.result import Bootstrap, Comparison, Estimate, Result, SplitScore
+from hope_bench.result import BenchmarkInfo, ModelInfo, RunInfo, write_result
+from hope_bench.scoring.metrics import count_table, point_metrics, verdict_counts
+from hope_bench.scoring.score import comparison_pairs
+from hope_bench.site import build_site
+from hope_bench.spec import Kind
+
+MODELS, BENCHMARKS, IMAGES, PER_IMAGE = 500, 3, 500, 6
+SPLITS: dict[str, Kind] = {
+    "random": "pope", "popular": "pope", "adversarial": "pope", "control-content": "control", "category-cooccurrence": "hope",
+    "category-similarity": "hope", "category": "hope", "content": "hope", "hope": "hope",
+}  # fmt: skip
+
+
+def bench_site() -> dict[str, Any]:
+    """Seconds to build, the ranking page's size, whether two builds agree; in Chromium, ms to interactive and per sort."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        many_results(folder / "results")
+        start = time.perf_counter()
+        build_site(folder / "results", folder / "one")
+        seconds = time.perf_counter() - start
+        build_site(folder / "results", folder / "two")
+        ranking = max((folder / "one" / "benchmarks").glob("*.html"), key=lambda path: path.stat().st_size)
+        return {
+            "seconds": seconds,
+            "same_bytes": _digest(folder / "one") == _digest(folder / "two"),
+            "ranking_gzip_kB": len(gzip.compress(ranking.read_bytes(), mtime=0)) / 1000,
+            "index_gzip_kB": len(gzip.compress((folder / "one" / "index.html").read_bytes(), mtime=0)) / 1000,
+            **_in_browser(ranking),
+        }
+
+
+def many_results(folder: Path, models: int = MODELS, benchmarks: int = BENCHMARKS, images: int = IMAGES) -> None:
+    """`models` x `benchmarks` result files as scoring writes them, with made-up answers."""
+    rng = np.random.default_rng(0)
+    for number in range(benchmarks):
+        for model in range(models):
+            skill = rng.uniform(0.55, 0.97)
+            write_result(folder / f"bench-{number}" / f"model-{model:03}.json", _result(number, model, skill, images, rng))
+
+
+def _result(number: int, model: int, skill: float, images: int, rng: np.random.Generator) -> Result:
+    splits = {name: _split(kind, skill, images, rng) for name, kind in SPLITS.items()}
+    kinds = {name: split.kind for name, split in splits.items()}
+    comparisons = tuple(
+        Comparison(
+            split=split,
+            baseline=base,
+            precision_drop=_around(_less(splits[base].precision, splits[split].precision)),
+            hallucination_rise=_around(_less(splits[split].hallucination_rate, splits[base].hallucination_rate)),
+        )
+        for split, base in comparison_pairs(kinds)
+    )
+    benchmark = BenchmarkInfo(
+        name=f"bench-{number}", title=f"Benchmark {number}", hash=hashlib.sha256(str(number).encode()).hexdigest(),
+        headline="hope", dataset="made up", prompt="{question}", clip="ViT-L-14:openai", images=images,
+    )  # fmt: skip
+    return Result(
+        model=ModelInfo(name=f"Model {model:03}", checkpoint=f"org/model-{model}", parameters=f"{1 + model % 70}B"),
+        benchmark=benchmark,
+        run=RunInfo(prompt="{question}", dtype="bfloat16", device="cuda"),
+        bootstrap=Bootstrap(replicates=2000, seed=0, confidence=0.95),
+        splits=splits,
+        comparisons=comparisons,
+    )
+
+
+def _split(kind: Kind, skill: float, images: int, rng: np.random.Generator) -> SplitScore:
+    labels = "yn" * (images * PER_IMAGE // 2)
+    right = rng.random(len(labels)) < skill - {"pope": 0.0, "control": 0.03, "hope": 0.08, "twin": 0.0}[kind]
+    verdicts = "".join(label if one else "ny"[label == "n"] for label, one in zip(labels, right.tolist(), strict=True))
+    per_image = (PER_IMAGE,) * images
+    counts = count_table(labels, verdicts, per_image).sum(axis=0)
+    metrics: dict[str, Any] = {name: _around(value) for name, value in point_metrics(counts).items()}
+    return SplitScore(
+        kind=kind, on_yes=verdict_counts(counts[0]), on_no=verdict_counts(counts[1]), questions_per_image=per_image,
+        labels=labels, verdicts=verdicts, **metrics,
+    )  # fmt: skip
+
+
+def _around(value: float | None) -> Estimate:
+    if value is None:
+        return Estimate(value=None)
+    return Estimate(value=value, low=round(max(value - 0.013, -1), 6), high=round(min(value + 0.012, 1), 6))
+
+
+def _less(one: Estimate, other: Estimate) -> float | None:
+    return None if one.value is None or other.value is None else round(one.value - other.value, 6)
+
+
+def _digest(folder: Path) -> str:
+    whole = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        whole.update(str(path.relative_to(folder)).encode() + path.read_bytes())
+    return whole.hexdigest()
