@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -84,10 +85,10 @@ def _delete(world: Path, share: float) -> Path:
 
 def _affirmed(world: Path, names: tuple[str, ...]) -> Mask:
     """Whether the LVLM affirms each category in each scene, [N, C]; asked once and kept."""
-    kept = FOLDER / "affirmed.npy"
+    model = TransformersModel(demo_card())
+    kept = FOLDER / f"affirmed-{model.info.weights_sha256}.npy"
     if kept.is_file():
         return np.asarray(np.load(kept))
-    model = TransformersModel(demo_card())
     model.load()
     files = sorted((world / "images").glob("*.png"))
     pairs = [(file, name) for file in files for name in names]
@@ -126,7 +127,7 @@ def _study(spec: BenchmarkSpec, path: Path, truth: _Present, affirmed: Mask, com
     def wrong(chosen: list[tuple[int, int]]) -> int:
         return sum(bool(truth.mask[place]) for place in chosen)
 
-    adversarial = pope_negatives(random.Random(0), [names for names in inputs.present()], 3)["adversarial"]
+    adversarial = pope_negatives(random.Random(0), inputs.present(), 3)["adversarial"]
     pope = rate([(row, column[name]) for row, names in enumerate(adversarial) for name in names or ()])
     plain = picks(guarded.absent)
     rise = rate(plain) - pope
@@ -153,7 +154,7 @@ def _bins(risk: Mask, present: Mask) -> dict[str, Any]:
     """Predicted risk against the true rate of presence among unlabelled categories."""
     edges = (0, 0.02, 0.05, 0.1, 0.2, 0.4, 1.01)
     found = {}
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         inside = (risk >= low) & (risk < high)
         if inside.any():
             found[f"{low}-{min(high, 1)}"] = {
