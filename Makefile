@@ -2,6 +2,7 @@
 # make test   the test suite, as continuous integration runs it
 # make lint   ruff and mypy
 # make bench  speed and memory, written to build/bench.json
+# make soak   200 kill -9 points during an evaluation, each ending with the same bytes
 # make site   the static leaderboard from leaderboard/results, in build/site
 # make demo-weights   train the embedded CLIP and LVLM again (docs/demo.md)
 PYTHON ?= python3
@@ -9,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench site demo-weights clip-weights llava-weights clean
+.PHONY: help demo test lint format bench soak site demo-weights clip-weights llava-weights clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -48,6 +49,9 @@ format: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.bench
+
+soak: $(VENV)/dev.stamp
+	@HOPE_BENCH_SOAK=200 $(BIN)/python -m pytest tests/e2e/test_soak.py
 
 site: $(VENV)/run.stamp
 	@$(BIN)/hope-bench leaderboard build

@@ -24,6 +24,11 @@ class ModelCard(Strict):
     With `adapter` "endpoint", `checkpoint` is the model's name at the OpenAI-compatible `base_url`, the key comes from the
     environment variable `api_key_env`, `concurrency` questions are under way at once, each with `attempts` of `timeout` seconds,
     and prices are US dollars per million tokens.
+
+    `authors_prompt` is what the model's authors ask yes/no questions with; it is used only on demand (--authors-prompt), as
+    `prompt`. `conformance` says that the family is in the conformance suite (tests/unit/test_conformance.py). `attention` is a
+    transformers attention implementation (None: its default), `device_map` spreads one model over several GPUs ("auto"), and
+    `quantize` loads its weights in 4 or 8 bits with bitsandbytes.
     """
 
     name: str = Field(min_length=1, max_length=100)
@@ -49,6 +54,12 @@ class ModelCard(Strict):
     attempts: int = Field(default=8, ge=1)
     price_input: float | None = Field(default=None, ge=0)
     price_output: float | None = Field(default=None, ge=0)
+    authors_prompt: str | None = None
+    authors_prompt_source: str | None = None
+    conformance: bool = False
+    attention: str | None = None
+    device_map: str | None = None
+    quantize: Literal["4bit", "8bit"] | None = None
 
 
 def slug(name: str) -> str:

@@ -218,6 +218,53 @@ def _instructblip() -> tuple[Any, Any]:
     return hf.InstructBlipForConditionalGeneration(config), processor
 
 
+def _pixtral_processor(merge: int) -> tuple[Any, Any]:
+    marks = ("[IMG]", "[IMG_BREAK]", "[IMG_END]")
+    tokenizer = tokenizer_with(*marks, image_token=marks[0])
+    images = hf.PixtralImageProcessor(size={"longest_edge": 64}, patch_size={"height": 8 * merge, "width": 8 * merge})
+    processor = hf.PixtralProcessor(
+        images, tokenizer, patch_size=8, spatial_merge_size=merge, chat_template=BOS_CHAT.replace("IMAGE", "[IMG]")
+    )
+    return processor, tokenizer
+
+
+def _pixtral() -> tuple[Any, Any]:
+    """LLaVA's class on a tower of native resolution."""
+    processor, tokenizer = _pixtral_processor(1)
+    vision = hf.PixtralVisionConfig(**TINY, image_size=64, patch_size=8)
+    config = hf.LlavaConfig(
+        vision_config=vision, text_config=hf.MistralConfig(**text_settings(tokenizer), sliding_window=None, head_dim=16),
+        image_token_index=tokenizer.image_token_id, vision_feature_layer=-1, vision_feature_select_strategy="full",
+    )  # fmt: skip
+    return hf.LlavaForConditionalGeneration(config), processor
+
+
+def _mistral3() -> tuple[Any, Any]:
+    processor, tokenizer = _pixtral_processor(2)
+    vision = hf.PixtralVisionConfig(**TINY, image_size=64, patch_size=8)
+    config = hf.Mistral3Config(
+        vision_config=vision, text_config=hf.MistralConfig(**text_settings(tokenizer), sliding_window=None, head_dim=16),
+        image_token_index=tokenizer.image_token_id, spatial_merge_size=2, tie_word_embeddings=False,
+    )  # fmt: skip
+    return hf.Mistral3ForConditionalGeneration(config), processor
+
+
+def _aya_vision() -> tuple[Any, Any]:
+    marks = ("<|START_OF_IMG|>", "<|END_OF_IMG|>", "<|IMG_PATCH|>", "<|IMG_LINE_BREAK|>")
+    tokenizer = tokenizer_with(*marks, "TILE", "TILE_GLOBAL", image_token="<|IMG_PATCH|>")
+    size = {"height": 56, "width": 56}
+    images = hf.GotOcr2ImageProcessor(size=size, crop_to_patches=True, min_patches=1, max_patches=4)
+    processor = hf.AyaVisionProcessor(
+        images, tokenizer, patch_size=14, img_size=56, downsample_factor=2, chat_template=BOS_CHAT.replace("IMAGE", "<image>")
+    )
+    text = hf.Cohere2Config(**text_settings(tokenizer), sliding_window=24, layer_types=["sliding_attention", "full_attention"])
+    config = hf.AyaVisionConfig(
+        vision_config=siglip(), text_config=text, image_token_index=tokenizer.image_token_id, downsample_factor=2,
+        tie_word_embeddings=False,
+    )  # fmt: skip
+    return hf.AyaVisionForConditionalGeneration(config), processor
+
+
 MORE_FAMILIES: dict[str, Callable[[], tuple[Any, Any]]] = {
     "llava_mistral": _llava_mistral,
     "llava_next": _llava_next,
@@ -231,4 +278,7 @@ MORE_FAMILIES: dict[str, Callable[[], tuple[Any, Any]]] = {
     "mllama": _mllama,
     "blip_2": _blip_2,
     "instructblip": _instructblip,
+    "pixtral": _pixtral,
+    "mistral3": _mistral3,
+    "aya_vision": _aya_vision,
 }

@@ -56,6 +56,11 @@ def find_checkpoint(name: str, revision: str | None, say: Callable[[str], None])
     return Checkpoint(folder, f"{name}@{folder.name}", revision=folder.name)
 
 
+def local_folder(name: str, revision: str | None) -> Path | None:
+    """The folder of a checkpoint that is here already, complete; None where it would have to be downloaded."""
+    return Path(name) if Path(name).is_dir() else _cached(name, revision)
+
+
 def _cached(name: str, revision: str | None) -> Path | None:
     try:
         folder = Path(snapshot_download(name, revision=revision, local_files_only=True))

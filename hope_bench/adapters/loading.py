@@ -6,14 +6,17 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers import AutoModelForImageTextToText, AutoProcessor, BitsAndBytesConfig
 from transformers.utils import logging
 
 from hope_bench.errors import HopeBenchError, first_few, short_reason
+
+if TYPE_CHECKING:
+    from hope_bench.card import ModelCard
 
 _LOAD_ERRORS = (OSError, ValueError, TypeError, KeyError, AttributeError, ImportError, RuntimeError, SafetensorError)
 """What transformers raises for checkpoints that don't fit it."""
@@ -46,11 +49,23 @@ def load_processor(folder: str, template: str | None = None) -> Any:
     return processor
 
 
-def load_model(folder: str, dtype: torch.dtype, device: torch.device) -> Any:
-    """The checkpoint's model, ready to answer. Raises HopeBenchError where weights are missing, damaged or too large."""
+def load_model(folder: str, dtype: torch.dtype, device: torch.device, card: ModelCard | None = None) -> Any:
+    """The checkpoint's model, ready to answer, with the card's attention, device_map and quantization.
+
+    Raises HopeBenchError where weights are missing, damaged or too large, or a package for them is missing.
+    """
+    more: dict[str, Any] = {}
+    if card is not None and card.attention is not None:
+        more["attn_implementation"] = card.attention
+    if card is not None and card.quantize is not None:
+        four = card.quantize == "4bit"
+        more["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=four, load_in_8bit=not four, bnb_4bit_compute_dtype=dtype if four else None
+        )
+    spread = card.device_map if card is not None else None
     try:
         model, report = AutoModelForImageTextToText.from_pretrained(
-            folder, dtype=dtype, device_map={"": device}, trust_remote_code=False, output_loading_info=True
+            folder, dtype=dtype, device_map=spread or {"": device}, trust_remote_code=False, output_loading_info=True, **more
         )
     except torch.OutOfMemoryError as error:
         raise HopeBenchError(

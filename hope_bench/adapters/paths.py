@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 Pair = tuple["Image", str]
 Path = Literal["auto", "shared", "plain"]
 _SizeClass = tuple[int, ...]
+_Way = Literal["packed", "rows"]
+"""An image's questions behind each other in one row, or each in a row of its own."""
 
 
 class Paths:
@@ -32,9 +35,11 @@ class Paths:
     def __init__(self, decoder: Decoder, path: Path, say: Callable[[str], None]) -> None:
         self._decoder, self._path, self._say = decoder, path, say
         self._rows: dict[tuple[int, str], tuple[Image, Row]] = {}
-        self._allowed: dict[_SizeClass, bool] = {}
+        self._allowed: dict[_SizeClass, _Way | None] = {}
         self._batches_allowed: bool | None = None
         self._said: set[str] = set()
+        # Measured: together, images take a tenth longer on a CPU; a GPU has room for several.
+        self.together = decoder.model.device.type != "cpu"
         self.checks: list[SelfCheck] = []
         self.taken: set[str] = set()
         self._shared: SharedPrefix | None = None
@@ -105,7 +110,7 @@ class Paths:
                     places.append(group)
                     images.append(image)
         answers: dict[int, RawAnswer] = {}
-        for stack in shared.stacks(images, at_once) if images else []:
+        for stack in shared.stacks(images, at_once if self.together else 0) if images else []:
             said = self._ask(shared, [images[i] for i in stack], batch[places[stack[0]][0]][0], at_once)
             if said is not None:
                 answers |= zip([place for i in stack for place in places[i]], said, strict=True)
@@ -119,50 +124,54 @@ class Paths:
     def _ask(self, shared: SharedPrefix, images: list[ImageRows], first: Image, at_once: int) -> list[RawAnswer] | None:
         """The answers to all rows of images computed together; None where their size class failed its check."""
         size = _size_class(images)
-        if self._allowed.get(size) is False:
-            return None
         if size not in self._allowed:
             self._allowed[size] = self._check(shared, images, first, size, at_once)
-            if not self._allowed[size]:
-                return None
+        way = self._allowed[size]
+        if way is None:
+            return None
         prefix = shared.prefix(images)
         self.taken.add("shared")
         parts = _parts(range(len(prefix.rows)), at_once)
-        return [answer for part in parts for answer in self._read(shared, prefix, part)]
+        return [answer for part in parts for answer in self._read(shared, prefix, part, way)]
 
-    def _read(self, shared: SharedPrefix, prefix: Prefix, part: Sequence[int]) -> list[RawAnswer]:
-        first = read_first_token(shared.logits(prefix, part), self._decoder.tokens)
+    def _read(self, shared: SharedPrefix, prefix: Prefix, part: Sequence[int], way: _Way) -> list[RawAnswer]:
+        first = read_first_token(_logits(shared, prefix, part, way), self._decoder.tokens)
         unclear = [part[row] for row in (~first.is_answer & first.finite).nonzero()[:, 0].tolist()]
         made = shared.texts(prefix, unclear, self._decoder.continue_from) if unclear else {}
         return [self._decoder.read(first, row, made.get(place)) for row, place in enumerate(part)]
 
-    def _check(self, shared: SharedPrefix, images: list[ImageRows], first: Image, size: _SizeClass, at_once: int) -> bool:
-        """Compare the shared path with generate() on questions of this size class."""
+    def _check(self, shared: SharedPrefix, images: list[ImageRows], first: Image, size: _SizeClass, at_once: int) -> _Way | None:
+        """The first way of sharing whose logits are generate()'s on questions of this size class; None if none's are."""
         if sum(len(image.rows) for image in images) < QUESTIONS:
             probes = [self._decoder.encoder.row(first, probe) for probe in PROBES]
             images = [rows_of_image([*images[0].rows, *probes]), *images[1:]]
         rows = [row for image in images for row in image.rows]
         chosen = choose([row["input_ids"].shape[1] for row in rows])
         expected = torch.cat([self._decoder.first_logits(rows[place]) for place in chosen])
-        what = f"shared prefix, {2 ** (size[0] - 1)} to {2 ** size[0] - 1} tokens, " + (
-            "several images" if size[-1] else "one image"
-        )
-        try:
-            prefix = shared.prefix(images)
-            found = torch.cat([shared.logits(prefix, part) for part in _parts(range(len(rows)), at_once)])
-            passed = self._record(what, found[chosen], expected)
-        except torch.OutOfMemoryError:
-            raise
-        except Exception as error:  # noqa: BLE001 - a family's code can raise anything; the plain path is always right
-            passed = self._failed(what, short_reason(error))
-        if not passed:
-            self._refuse(self.checks[-1].reason or f"its logits differ by {self.checks[-1].difference:.2g} ({what})")
-        return passed
+        sizes = f"{2 ** (size[0] - 1)} to {2 ** size[0] - 1} tokens, {'several images' if size[-1] else 'one image'}"
+        way: _Way
+        for way in ("packed", "rows"):
+            what = f"shared prefix ({way}), {sizes}"
+            try:
+                prefix = shared.prefix(images)
+                if way == "packed" and not shared.packable(prefix):
+                    continue
+                found = torch.cat([_logits(shared, prefix, part, way) for part in _parts(range(len(rows)), at_once)])
+                passed = self._record(what, found[chosen], expected)
+            except torch.OutOfMemoryError:
+                raise
+            except Exception as error:  # noqa: BLE001 - a family's code can raise anything; the plain path is always right
+                passed = self._failed(what, short_reason(error))
+            if passed:
+                return way
+        self._refuse(self.checks[-1].reason or f"its logits differ by {self.checks[-1].difference or math.inf:.2g} ({sizes})")
+        return None
 
     def _record(self, what: str, found: Tensor, expected: Tensor) -> bool:
         limit, difference = threshold(self._decoder.model.dtype), relative_difference(found, expected)
         passed = difference <= limit
-        known = difference if difference < float("inf") else None
+        # Two digits: rounding errors are not worth telling runs apart by.
+        known = float(f"{difference:.2g}") if difference < math.inf else None
         self.checks.append(SelfCheck(what=what, passed=passed, difference=known, threshold=limit))
         return passed
 
@@ -177,6 +186,10 @@ class Paths:
         if message not in self._said:
             self._said.add(message)
             self._say(message)
+
+
+def _logits(shared: SharedPrefix, prefix: Prefix, part: Sequence[int], way: _Way) -> Tensor:
+    return shared.packed_logits(prefix, part) if way == "packed" else shared.logits(prefix, part)
 
 
 def _parts(places: Sequence[int], most: int) -> list[Sequence[int]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
@@ -83,6 +84,42 @@ class SharedPrefix:
         if cache.get_seq_length() != length:
             raise NotShareableError("the model keeps no cache of the prefix")
         return Prefix(tuple(images), length, cache, tuple(_deltas(self._model)))
+
+    def packable(self, prefix: Prefix) -> bool:
+        """Whether `packed_logits` may be tried: plain attention in every layer, and positions that just count tokens."""
+        plain = all(type(layer) is DynamicLayer for layer in prefix.cache.layers)
+        return plain and not prefix.deltas and prefix.images[0].aligned <= {"input_ids", "attention_mask"}
+
+    def packed_logits(self, prefix: Prefix, chosen: Sequence[int]) -> Tensor:
+        """The same as `logits`, with an image's questions behind each other in one row, each seeing the prefix and itself only.
+
+        No copy of the cache is made for each question, and no padding is computed.
+        """
+        rows = [prefix.rows[place] for place in chosen]
+        images = sorted({image for image, _ in rows})
+        own = [[row["input_ids"][0, prefix.length :] for at, row in rows if at == image] for image in images]
+        owner = pad_sequence(
+            [torch.repeat_interleave(torch.tensor([len(ids) for ids in group])) for group in own], True, padding_value=-1
+        )
+        ids = pad_sequence([torch.cat(group) for group in own], True, padding_value=self._pad)
+        place = pad_sequence([torch.cat([torch.arange(len(ids)) for ids in group]) for group in own], True)
+        last = pad_sequence([torch.tensor([len(ids) for ids in group]).cumsum(0) - 1 for group in own], True)
+        device, dtype = self._model.device, self._model.dtype
+        owner, ids, place, last = (part.to(device) for part in (owner, ids, place, last))
+        seen = (owner[:, :, None] == owner[:, None, :]).tril()
+        seen = torch.cat([seen.new_ones(*seen.shape[:2], prefix.length), seen], dim=2)
+        mask = torch.zeros(seen.shape, dtype=dtype, device=device).masked_fill(~seen, torch.finfo(dtype).min)[:, None]
+        cache = copy.copy(prefix.cache)
+        cache.layers = [copy.copy(layer) for layer in prefix.cache.layers]
+        for layer in cache.layers:
+            if len(images) < len(prefix.images):
+                layer.keys, layer.values = layer.keys[images], layer.values[images]
+        logits: Tensor = self._decoder(
+            input_ids=ids, attention_mask=mask, position_ids=prefix.length + place, past_key_values=cache, use_cache=True,
+            logits_to_keep=last,
+        ).logits  # fmt: skip
+        order = [(images.index(at), [a for a, _ in rows[:index]].count(at)) for index, (at, _) in enumerate(rows)]
+        return torch.stack([logits[image, index] for image, index in order]).float()
 
     def logits(self, prefix: Prefix, chosen: Sequence[int]) -> Tensor:
         """float32 [n, V]: the logits at the last token of rows (`chosen` places in `prefix.rows`), as one right-padded batch."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from hope_bench.adapters.encoding import Encoder
 from hope_bench.adapters.loading import find_device, find_dtype, load_model, load_processor, one_thread_if_small, quiet
 from hope_bench.adapters.paths import Pair, Paths
 from hope_bench.adapters.yes_no import find_yes_no
-from hope_bench.errors import short_reason
+from hope_bench.errors import HopeBenchError, short_reason
 
 if TYPE_CHECKING:
     from hope_bench.card import ModelCard
@@ -25,6 +26,11 @@ class TransformersModel:
 
     def __init__(self, card: ModelCard, say: Callable[[str], None] = lambda _: None) -> None:
         """Find (or download) the checkpoint and the device. `say` is told of a download. Raises HopeBenchError."""
+        if card.device_map is not None and int(os.environ.get("WORLD_SIZE") or 1) > 1:
+            raise HopeBenchError(
+                "--device-map spreads one model over several GPUs, and torchrun starts one model a process: they exclude each "
+                "other. Start one process with --device-map, or several without."
+            )
         self._card = card
         self._device = find_device(card.device)
         self._dtype = find_dtype(card.dtype, self._device)
@@ -61,7 +67,7 @@ class TransformersModel:
         folder = str(self._checkpoint.folder)
         with quiet():
             processor = load_processor(folder, self._card.chat_template)
-            self._model = load_model(folder, self._dtype, self._device)
+            self._model = load_model(folder, self._dtype, self._device, self._card)
         tokenizer = processor.tokenizer
         # Answers are read at the last position, so that is where all rows must end.
         tokenizer.padding_side = "left"

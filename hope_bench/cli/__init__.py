@@ -11,7 +11,20 @@ from collections.abc import Callable
 import typer
 from rich.markup import escape
 
-from hope_bench.cli import demo, evaluate, export, generate, inspect, interchange, leaderboard, review, score
+from hope_bench.cli import (
+    compare,
+    demo,
+    evaluate,
+    export,
+    generate,
+    inspect,
+    interchange,
+    leaderboard,
+    models,
+    report,
+    review,
+    score,
+)
 from hope_bench.cli.app import app, errors
 from hope_bench.errors import HopeBenchError
 
@@ -19,8 +32,21 @@ _INTERRUPTED = 130
 """What typer exits with on Ctrl-C."""
 
 __all__ = [
-    "demo", "evaluate", "export", "generate", "inspect", "interchange", "leaderboard", "main", "review", "run_command", "score",
-]  # fmt: skip
+    "compare",
+    "demo",
+    "evaluate",
+    "export",
+    "generate",
+    "inspect",
+    "interchange",
+    "leaderboard",
+    "main",
+    "models",
+    "report",
+    "review",
+    "run_command",
+    "score",
+]
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ import json
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -14,11 +14,16 @@ from rich.table import Table
 
 from hope_bench.card import ModelCard, find_card
 from hope_bench.cli.app import app, console, errors
+from hope_bench.errors import HopeBenchError
 from hope_bench.inference.processes import is_first
 from hope_bench.inference.progress import ProgressMode
 from hope_bench.records import Verdict
 from hope_bench.runs import RunRecord
 from hope_bench.validation import validate
+
+if TYPE_CHECKING:
+    from hope_bench.benchmark import Benchmark
+    from hope_bench.inference.engine import EvaluateOptions
 
 _VERDICTS: dict[Verdict, str] = {"yes": "yes", "no": "no", "unparsed": "neither (unparsed)", "error": "error"}
 
@@ -50,6 +55,13 @@ def evaluate(
         int | None, typer.Option(min=1, help="The longest answer, where the first token is neither yes nor no.")
     ] = None,
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a Hugging Face id.")] = None,
+    device_map: Annotated[
+        str | None, typer.Option(help="Spread one model over several GPUs: auto, balanced or sequential.")
+    ] = None,
+    authors_prompt: Annotated[
+        bool,
+        typer.Option("--authors-prompt", help="Ask as the model's authors do, if the card knows. The result is unranked."),
+    ] = False,
     path: Annotated[
         str | None,
         typer.Option(
@@ -60,6 +72,10 @@ def evaluate(
     processes: Annotated[
         int | None, typer.Option(min=1, help="Refuse to run unless a launcher (torchrun) started exactly this many processes.")
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Only say what would be asked: counts, and tokens, time or price where known."),
+    ] = False,
     progress: Annotated[
         ProgressMode, typer.Option(help="auto: a bar or lines; json: one JSON object a line on stderr; quiet: nothing.")
     ] = "auto",
@@ -83,21 +99,51 @@ def evaluate(
     from hope_bench.registry import find_benchmark
 
     chosen = read_benchmark(find_benchmark(benchmark))
-    overrides = {
+    overrides: dict[str, Any] = {
         "dtype": dtype,
         "device": device,
         "batch_size": batch_size,
         "max_new_tokens": max_new_tokens,
         "revision": revision,
         "path": path,
+        "device_map": device_map,
     }
-    card = _override(find_card(model), overrides)
+    found = find_card(model)
+    if authors_prompt:
+        overrides["prompt"] = _authors_prompt(found)
+    card = _override(found, overrides)
     options = EvaluateOptions(images, limit, name, tuple(split or ()), runs, processes, progress)
+    if dry_run:
+        _show_estimate(chosen, card, options)
+        return
     record = run(chosen, card, options, _say_json if progress == "json" else _say)
     if is_first():
         _show(record, run_folder(chosen, card, options))
     if record.errors:
         raise typer.Exit(1)
+
+
+def _show_estimate(benchmark: Benchmark, card: ModelCard, options: EvaluateOptions) -> None:
+    from hope_bench.inference.engine import images_folder, plan_run
+    from hope_bench.inference.estimate import estimate
+
+    asked, _, plan = plan_run(benchmark, card, options)
+    found = estimate(asked, card, plan, images_folder(benchmark, options), options.runs)
+    _line(f"{found.questions:,} questions in {len(asked.splits)} splits, of which {found.unique:,} unique ones would be asked,")
+    _line(f"about {found.images:,} images in {found.steps:,} steps (of one image or more, up to {card.batch_size} questions).")
+    if found.tokens is not None and found.shared is not None:
+        whole, shared = found.unique * found.tokens, found.unique * found.shared + found.images * (found.tokens - found.shared)
+        _line(f"Tokens, from a sample: {whole:,.0f} asked one by one, {shared:,.0f} where an image's questions share its prompt.")
+    if card.adapter == "endpoint":
+        _line(f"To send: about {found.text_tokens:,} tokens of text and {found.unique:,} pictures, which the server counts.")
+        if card.price_input is not None and card.price_output is not None:
+            text = found.text_tokens * card.price_input / 1e6
+            answers = found.unique * card.max_new_tokens * card.price_output / 1e6
+            _line(f"Price: ${text:,.4f} for the text, at most ${answers:,.4f} for the answers, and the pictures.")
+    if found.seconds is not None:
+        _line(f"Time: about {found.seconds:,.0f} s at the speed of {found.like}.")
+    else:
+        _line("Time: unknown, as no finished run of this model is in the runs folder (a quick look: --limit 60 --name look).")
 
 
 def _say(line: str) -> None:
@@ -125,6 +171,12 @@ def _show(record: RunRecord, folder: Path) -> None:
 
 def _line(text: str) -> None:
     console.print(escape(text), soft_wrap=True, highlight=False)
+
+
+def _authors_prompt(card: ModelCard) -> str:
+    if card.authors_prompt is None:
+        raise HopeBenchError(f"The card {card.name} doesn't say how the model's authors ask (authors_prompt).")
+    return card.authors_prompt
 
 
 def _override(card: ModelCard, flags: dict[str, Any]) -> ModelCard:

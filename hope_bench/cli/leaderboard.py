@@ -1,4 +1,4 @@
-"""hope-bench leaderboard: from result files to a static page."""
+"""hope-bench leaderboard: from result files to a static site."""
 
 from __future__ import annotations
 
@@ -10,24 +10,25 @@ from rich.markup import escape
 
 from hope_bench.cli.app import app, console
 
-leaderboard = typer.Typer(no_args_is_help=True, help="Publish results as a static page.")
+leaderboard = typer.Typer(no_args_is_help=True, help="Publish results as a static site.")
 app.add_typer(leaderboard, name="leaderboard")
+
+Results = Annotated[Path, typer.Option(help="Folder of RESULTS/BENCHMARK/MODEL.json files.")]
+Out = Annotated[Path, typer.Option(help="Where the site goes.")]
+RESULTS, SITE = Path("leaderboard/results"), Path("build/site")
 
 
 @leaderboard.callback()
 def _family() -> None:
-    """Publish results as a static page."""
+    """Publish results as a static site."""
 
 
 @leaderboard.command()
-def build(
-    results: Annotated[Path, typer.Option(help="Folder of RESULTS/BENCHMARK/MODEL.json files.")] = Path("leaderboard/results"),
-    out: Annotated[Path, typer.Option(help="Where the page goes.")] = Path("build/site"),
-) -> None:
-    """Build the leaderboard: one page over all results, and one page per result.
+def build(results: Results = RESULTS, out: Out = SITE) -> None:
+    """Build the leaderboard: an overview, a ranking for every benchmark, a page per result, and the data for programs.
 
-    Every result file is checked first (its schema, and its numbers against its own verdicts). The page is plain HTML and CSS:
-    open it from disk, or put the folder on any web server.
+    Every result file is checked first (its schema, and its numbers against its own verdicts). The site is static and fetches
+    nothing: open it from disk, or put the folder on any web server.
 
     Examples:
 
@@ -40,3 +41,69 @@ def build(
     pages = build_site(results, out)
     console.print(f"{len(pages.results)} result(s) checked and published.", highlight=False)
     console.print(f"Leaderboard: {escape(str(pages.index.resolve()))}", soft_wrap=True, highlight=False)
+
+
+@leaderboard.command()
+def add(
+    result: Annotated[Path, typer.Argument(help="A result file, as `hope-bench score` writes it.")],
+    results: Results = RESULTS,
+    new_version: Annotated[bool, typer.Option("--new-version", help="Its questions are new: rank it apart.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace the model's earlier result.")] = False,
+) -> None:
+    """Check a result and copy it onto the leaderboard.
+
+    Checked are its schema, sizes, names and links, the hash of its questions against the results already there, and every
+    number and interval against its own verdicts. What is wrong is said, and nothing is copied then.
+
+    Examples:
+
+    hope-bench leaderboard add /tmp/results/pope-coco/mine.json
+    """
+    from hope_bench.site.adding import add_result
+
+    target = add_result(result, results, new_version=new_version, replace=replace)
+    console.print(f"Checked, and copied to {escape(str(target))}", soft_wrap=True, highlight=False)
+
+
+@leaderboard.command()
+def check(results: Results = RESULTS) -> None:
+    """Check every result as `add` does, intervals included, and write nothing.
+
+    Examples:
+
+    hope-bench leaderboard check
+    """
+    from hope_bench.site.adding import check_results
+
+    console.print(f"{check_results(results)} result(s) hold.", highlight=False)
+
+
+@leaderboard.command()
+def serve(
+    results: Results = RESULTS,
+    out: Out = SITE,
+    port: Annotated[int, typer.Option(help="The port on 127.0.0.1; 0 takes a free one.")] = 8000,
+) -> None:
+    """Serve the leaderboard on this computer only, and build it again whenever a result changes. Ctrl-C ends it.
+
+    Examples:
+
+    hope-bench leaderboard serve
+
+    hope-bench leaderboard serve --port 0
+    """
+    import threading
+
+    from hope_bench.site import build_site
+    from hope_bench.site.serve import start, watch
+
+    def say(words: str) -> None:
+        console.print(escape(words), soft_wrap=True, highlight=False)
+
+    build_site(results, out)
+    server = start(out, port)
+    say(f"Leaderboard: http://{server.server_address[0]}:{server.server_address[1]}/")
+    try:
+        watch(results, out, say, threading.Event())
+    finally:
+        server.shutdown()

@@ -1,15 +1,23 @@
-"""hope-bench score: from a run's answers to a result file."""
+"""hope-bench score and baselines: from a run's answers to a result file, and what answering without looking gives."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 from rich.markup import escape
 
 from hope_bench.cli.app import app, console
 from hope_bench.errors import HopeBenchError, did_you_mean
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from hope_bench.result import Result
+
+_WIDTH = 130
 
 
 @app.command()
@@ -20,37 +28,115 @@ def score(
     ] = None,
     results: Annotated[Path, typer.Option(help="Where RESULTS/BENCHMARK/MODEL.json goes.")] = Path("leaderboard/results"),
     replicates: Annotated[int, typer.Option(min=100, help="Bootstrap replicates behind the 95% intervals.")] = 2000,
+    convention: Annotated[
+        str, typer.Option(help="How answers are read and counted: strict, pope, vlmevalkit, lmms-eval or repope.")
+    ] = "strict",
+    language: Annotated[
+        list[str] | None, typer.Option(help="Read this language's yes and no too (de, fr, zh, ...); may be given several times.")
+    ] = None,
+    labels: Annotated[
+        list[Path] | None, typer.Option(help="Score under this file's labels (RePOPE's, say); may be given several times.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="What the relabelled benchmark is called. Default: NAME-relabelled.")] = None,
+    details: Annotated[bool, typer.Option("--details", help="Print P(yes), averages and answers without looking too.")] = False,
 ) -> None:
     """Score a run: metrics of every split, HOPE against POPE, error bars; written as a result file for the leaderboard.
 
-    Unparsed answers and errors are counted apart and never read as a no. The same answers give the same bytes.
+    Unparsed answers and errors are counted apart and never read as a no. The same answers give the same bytes. Other conventions
+    than strict go to RESULTS/BENCHMARK/CONVENTION/MODEL.json, which the leaderboard leaves alone (docs/scoring.md).
 
     Examples:
 
     hope-bench score hope-coco/llava-1.5-7b
 
-    hope-bench score runs/hope-coco/llava-1.5-7b --results /tmp/results
+    hope-bench score pope-coco/llava-v1.5-13b --convention vlmevalkit
+
+    hope-bench score pope-coco/llava-v1.5-13b --labels coco_repope_random.json --labels coco_repope_popular.json
     """
     from hope_bench.benchmark import read_benchmark
-    from hope_bench.card import slug
     from hope_bench.registry import find_benchmark
-    from hope_bench.result import write_result
     from hope_bench.runs import read_run
+    from hope_bench.scoring.conventions import find_convention
     from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
     from hope_bench.scoring.score import score as score_run
     from hope_bench.scoring.tables import print_result
 
-    folder = _run_folder(run)
+    folder = find_run(run)
     questions = read_benchmark(find_benchmark(benchmark or read_run(folder).benchmark))
-    result = score_run(questions, folder, DEFAULT_BOOTSTRAP.model_copy(update={"replicates": replicates}))
-    path = results / slug(result.benchmark.name) / f"{slug(result.model.name)}.json"
-    write_result(path, result)
+    bootstrap = DEFAULT_BOOTSTRAP.model_copy(update={"replicates": replicates})
+    way, spoken = find_convention(convention), tuple(language or ())
+    moves = None
+    if labels:
+        from hope_bench.scoring.detail_tables import relabelled_table
+        from hope_bench.scoring.labels import score_relabelled
+
+        called = name or f"{questions.manifest.name}-relabelled"
+        scored = score_relabelled(questions, folder, labels, called, bootstrap, way, spoken)
+        result, moves = scored.after, relabelled_table(scored)
+    elif name is not None:
+        raise HopeBenchError("--name is what a relabelled benchmark is called; it needs --labels.")
+    else:
+        result = score_run(questions, folder, bootstrap, way, spoken)
+    path = _write(result, results)
     print_result(console, result)
+    _print_wide([moves, *(_details(result) if details else [])])
     console.print(f"\nResult: {escape(str(path))}", soft_wrap=True, highlight=False)
-    console.print("Next: hope-bench leaderboard build", highlight=False)
+    if result.convention == "strict":
+        console.print("Next: hope-bench leaderboard build", highlight=False)
 
 
-def _run_folder(run: str) -> Path:
+@app.command()
+def baselines(
+    benchmark: Annotated[str, typer.Argument(help="A generated benchmark: its folder or name.")],
+) -> None:
+    """What answering without looking gives on a benchmark: always yes, always no, and by the asked category alone.
+
+    The category prior says yes to what the split's other images more often have than not. Where it beats a balanced accuracy of
+    50, part of the benchmark can be solved without the pictures.
+
+    Example:
+
+    hope-bench baselines demo
+    """
+    from hope_bench.benchmark import read_benchmark
+    from hope_bench.registry import find_benchmark
+    from hope_bench.scoring.blind import blind_scores
+    from hope_bench.scoring.detail_tables import blind_table
+
+    chosen = read_benchmark(find_benchmark(benchmark))
+    _print_wide([blind_table(chosen.manifest.title, {split: blind_scores(asked) for split, asked in chosen.splits.items()})])
+
+
+def _write(result: Result, results: Path) -> Path:
+    from hope_bench.card import slug
+    from hope_bench.result import write_result
+
+    folder = results / slug(result.benchmark.name)
+    path = (folder if result.convention == "strict" else folder / result.convention) / f"{slug(result.model.name)}.json"
+    write_result(path, result)
+    return path
+
+
+def _details(result: Result) -> list[Table | None]:
+    from hope_bench.scoring.detail_tables import auroc_table, average_table, blind_table, probability_table
+
+    blind = {name: split.blind for name, split in result.splits.items()}
+    return [
+        probability_table(result), auroc_table(result), average_table(result), blind_table(result.benchmark.title, blind),
+    ]  # fmt: skip
+
+
+def _print_wide(tables: list[Table | None]) -> None:
+    """Tables with whole lines, even in a narrow pipe."""
+    wide = Console(file=console.file, force_terminal=console.is_terminal, width=max(console.width, _WIDTH))
+    for table in tables:
+        if table is not None:
+            wide.print()
+            wide.print(table)
+
+
+def find_run(run: str) -> Path:
+    """The folder of a run: a path, or BENCHMARK/NAME under runs/. Raises HopeBenchError naming the nearest known one."""
     for folder in (Path(run), Path("runs") / run):
         if (folder / "run.json").is_file():
             return folder

@@ -146,7 +146,7 @@ class _Sitting:
                 # The time counts even so; why it ended is the caller's to hear.
                 if self._processes.first:
                     with contextlib.suppress(HopeBenchError):
-                        self._write(_spent(record, begun))
+                        self._write(reported(_spent(record, begun), [self._model.report]))
                 raise
             record = reported(_spent(record, begun), reports)
         return self._processes.by_first(lambda: self._finish(record))
@@ -197,12 +197,17 @@ class _Images:
     sha256: dict[str, str | None]
 
 
-def _images(benchmark: Benchmark, options: EvaluateOptions, plan: Plan) -> _Images:
-    folder = options.images
+def images_folder(benchmark: Benchmark, options: EvaluateOptions) -> Path | None:
+    """The images folder: the one given, else the one that the benchmark's spec.toml names, if any."""
     spec = benchmark.folder / "spec.toml"
-    if folder is None and spec.is_file():
-        named = read_toml(spec, BenchmarkSpec).dataset.images
-        folder = None if named is None else spec.parent / named
+    if options.images is not None or not spec.is_file():
+        return options.images
+    named = read_toml(spec, BenchmarkSpec).dataset.images
+    return None if named is None else spec.parent / named
+
+
+def _images(benchmark: Benchmark, options: EvaluateOptions, plan: Plan) -> _Images:
+    folder = images_folder(benchmark, options)
     names = list(dict.fromkeys(request.image for request in plan.requests))
     return _Images(check_images_folder(folder, names, benchmark.manifest.name), dict(benchmark.manifest.images))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,13 +37,20 @@ def bootstrap_counts(tables: Counts, bootstrap: Bootstrap) -> Floats:
     """
     splits, images, *cell = tables.shape
     flat = np.moveaxis(tables, 1, 0).reshape(images, -1).astype(np.float64)
-    rng = np.random.default_rng(bootstrap.seed)
-    rows = max(1, _CHUNK_CELLS // max(images, 1))
-    chunks = [
-        resampling_weights(images, min(rows, bootstrap.replicates - done), rng) @ flat
-        for done in range(0, bootstrap.replicates, rows)
-    ]
+    chunks = [weights @ flat for weights in weight_chunks(images, bootstrap)]
     return np.concatenate(chunks).reshape(bootstrap.replicates, splits, *cell)
+
+
+def weight_chunks(images: int, bootstrap: Bootstrap, columns: int = 0) -> Iterator[Floats]:
+    """The bootstrap's resampling weights, float64 [rows, images] a chunk, `replicates` rows in all.
+
+    The draws depend on the seed and the number of images alone, so that whatever is resampled is resampled alike. `columns` makes
+    chunks shorter where each row grows into that many cells.
+    """
+    rng = np.random.default_rng(bootstrap.seed)
+    rows = max(1, _CHUNK_CELLS // max(images, columns, 1))
+    for done in range(0, bootstrap.replicates, rows):
+        yield resampling_weights(images, min(rows, bootstrap.replicates - done), rng)
 
 
 def estimate(value: float | None, samples: NDArray[np.float64], images: int, confidence: float) -> Estimate:

@@ -1,4 +1,4 @@
-"""Verdict counts in, metrics out, under the `strict` convention (docs/method.md, scoring conventions)."""
+"""Verdict counts in, metrics out, under a scoring convention (docs/scoring.md)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hope_bench.result import PACKED, VerdictCounts
+from hope_bench.scoring.conventions import STRICT, Convention
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -16,7 +17,7 @@ LABELS = ("yes", "no")
 VERDICTS = ("yes", "no", "unparsed", "error", "unasked")
 """The order of the last two axes of every count table."""
 
-METRICS = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "specificity", "hallucination_rate", "yes_ratio")
+METRICS = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "specificity", "hallucination_rate", "yes_ratio", "mcc")
 
 
 def count_table(labels: str, verdicts: str, questions_per_image: Sequence[int]) -> Counts:
@@ -46,7 +47,7 @@ def pair_table(labels: str, verdicts: str, questions_per_image: Sequence[int]) -
 
 def discrimination(pairs: NDArray[np.int64] | Floats) -> Floats:
     """Paired discrimination of pair tables [..., 1, 2], of shape [...], in [0, 1], NaN where no pair was asked."""
-    return _divide(pairs[..., 0, 0], pairs[..., 0, 1])
+    return divide(pairs[..., 0, 0], pairs[..., 0, 1])
 
 
 def verdict_counts(row: Counts) -> VerdictCounts:
@@ -54,35 +55,52 @@ def verdict_counts(row: Counts) -> VerdictCounts:
     return VerdictCounts(**dict(zip(VERDICTS, row.tolist(), strict=True)))
 
 
-def compute(counts: NDArray[np.int64] | Floats) -> dict[str, Floats]:
-    """Every metric of count tables [..., labels, verdicts], each of shape [...], in [0, 1], NaN where undefined.
+def compute(counts: NDArray[np.int64] | Floats, convention: Convention = STRICT) -> dict[str, Floats]:
+    """Every metric of count tables [..., labels, verdicts], each of shape [...], NaN where undefined.
 
-    An unparsed answer or an error is a miss on a yes-question, and on a no-question wrong but no false positive. Unasked
+    All lie in [0, 1] but `mcc`, which lies in [-1, 1]. Under `strict` an unparsed answer or an error is a miss on a
+    yes-question, and on a no-question wrong but no false positive; other conventions say otherwise (Convention.unread). Unasked
     questions are in no denominator. The hallucination rate is the share of asked no-questions answered yes. F1 is
     2TP / (2TP + FP + FN): 0 where nothing is affirmed, though precision is undefined there; undefined without yes-questions.
+    MCC is Matthews' correlation of labels and answers, with "neither yes nor no" as a third answer (R_K, Gorodkin 2004).
     """
-    asked = counts[..., : VERDICTS.index("unasked")]
+    asked = counts[..., : 2 if convention.unread == "nowhere" else VERDICTS.index("unasked")]
     positives, negatives = asked[..., 0, :].sum(axis=-1), asked[..., 1, :].sum(axis=-1)
     true_positives, false_positives, true_negatives = asked[..., 0, 0], asked[..., 1, 0], asked[..., 1, 1]
-    recall = _divide(true_positives, positives)
-    specificity = _divide(true_negatives, negatives)
-    misses = positives - true_positives
-    f1 = _divide(2 * true_positives, 2 * true_positives + false_positives + misses)
+    misses = asked[..., 0, 1] if convention.unread == "not in recall" else positives - true_positives
+    recall = divide(true_positives, true_positives + misses)
+    specificity = divide(true_negatives, negatives)
+    f1 = divide(2 * true_positives, 2 * true_positives + false_positives + misses)
+    affirmed = positives if convention.gold_yes_ratio else true_positives + false_positives
     return {
-        "accuracy": _divide(true_positives + true_negatives, positives + negatives),
+        "accuracy": divide(true_positives + true_negatives, positives + negatives),
         "balanced_accuracy": (recall + specificity) / 2,
-        "precision": _divide(true_positives, true_positives + false_positives),
+        "precision": divide(true_positives, true_positives + false_positives),
         "recall": recall,
         "f1": np.where(positives > 0, f1, np.nan),
         "specificity": specificity,
-        "hallucination_rate": _divide(false_positives, negatives),
-        "yes_ratio": _divide(true_positives + false_positives, positives + negatives),
+        "hallucination_rate": divide(false_positives, negatives),
+        "yes_ratio": divide(affirmed, positives + negatives),
+        "mcc": _correlation(asked),
     }
 
 
-def point_metrics(counts: Counts) -> dict[str, float | None]:
-    """Every metric of one count table [labels, verdicts]: a number in [0, 1], or None where it is undefined."""
-    return {name: optional(float(value)) for name, value in compute(counts).items()}
+def _correlation(asked: NDArray[np.int64] | Floats) -> Floats:
+    """R_K of tables [..., labels, verdicts]: (c s - sum p t) / sqrt((s^2 - sum p^2) (s^2 - sum t^2)), with s questions, c of them
+    right, and p and t how often each answer was given and would have been right."""
+    values = np.asarray(asked, dtype=np.float64)
+    answered = values.sum(axis=-2)
+    given = (answered[..., 0], answered[..., 1], answered[..., 2:].sum(axis=-1))
+    true = (values[..., 0, :].sum(axis=-1), values[..., 1, :].sum(axis=-1))
+    total, right = true[0] + true[1], values[..., 0, 0] + values[..., 1, 1]
+    covariance = right * total - given[0] * true[0] - given[1] * true[1]
+    spread = (total**2 - sum(one**2 for one in given)) * (total**2 - sum(one**2 for one in true))
+    return divide(covariance, np.sqrt(spread))
+
+
+def point_metrics(counts: Counts, convention: Convention = STRICT) -> dict[str, float | None]:
+    """Every metric of one count table [labels, verdicts]: a number, or None where it is undefined."""
+    return {name: optional(float(value)) for name, value in compute(counts, convention).items()}
 
 
 def optional(value: float) -> float | None:
@@ -90,6 +108,7 @@ def optional(value: float) -> float | None:
     return None if np.isnan(value) else round(value, 6)
 
 
-def _divide(numerator: NDArray[np.int64] | Floats, denominator: NDArray[np.int64] | Floats) -> Floats:
+def divide(numerator: NDArray[np.int64] | Floats, denominator: NDArray[np.int64] | Floats) -> Floats:
+    """The quotient, NaN where the denominator is 0 (or less)."""
     result = np.full(np.shape(denominator), np.nan)
     return np.divide(numerator, denominator, out=result, where=np.asarray(denominator) > 0)

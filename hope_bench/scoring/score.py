@@ -3,39 +3,44 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-import numpy as np
 
 from hope_bench.benchmark import Benchmark
 from hope_bench.errors import HopeBenchError
-from hope_bench.result import BenchmarkInfo, Bootstrap, Comparison, Estimate, Result, SplitScore
+from hope_bench.result import BenchmarkInfo, Bootstrap, Result, SplitScore
 from hope_bench.runs import RunRecord, read_run
-from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP, bootstrap_counts, estimate
-from hope_bench.scoring.metrics import (
-    Counts,
-    Floats,
-    compute,
-    count_table,
-    discrimination,
-    optional,
-    pair_table,
-    point_metrics,
-    verdict_counts,
-)
+from hope_bench.scoring.conventions import STRICT, Convention, reader
+from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
+from hope_bench.scoring.numbers import Scored, comparison_pairs, score_splits
 from hope_bench.scoring.verdicts import AnswersFile, Joined, join, read_answers
-from hope_bench.spec import Kind
+
+__all__ = ["comparison_pairs", "make_result", "read_answered", "score", "tower_family", "unasked"]
 
 _TOWER_FAMILIES = ("siglip", "eva", "dfn", "metaclip", "laion", "datacomp", "internvit", "dinov2", "openai")
 """The words by which an encoder's name tells its family (who trained it, or on what), the more telling ones first."""
 
 
-def score(benchmark: Benchmark, run_folder: Path, bootstrap: Bootstrap = DEFAULT_BOOTSTRAP) -> Result:
+def score(
+    benchmark: Benchmark,
+    run_folder: Path,
+    bootstrap: Bootstrap = DEFAULT_BOOTSTRAP,
+    convention: Convention = STRICT,
+    languages: Sequence[str] = (),
+) -> Result:
     """The result of a run (runs/BENCHMARK/NAME) on its benchmark; the same inputs give the same result.
 
-    Raises HopeBenchError where the run belongs to other questions, or its answers are malformed or contradict each other.
+    Raises HopeBenchError where the run belongs to other questions, its answers are malformed or contradict each other, or the
+    convention needs words that the run doesn't have.
     """
+    record, file = read_answered(benchmark, run_folder)
+    joined = join(benchmark, file.answers, reader(file.answers, convention, languages))
+    return make_result(benchmark, record, file, joined, bootstrap, convention, languages)
+
+
+def read_answered(benchmark: Benchmark, run_folder: Path) -> tuple[RunRecord, AnswersFile]:
+    """A run's record and answers. Raises HopeBenchError where the run belongs to other questions."""
     record = read_run(run_folder)
     if record.benchmark_hash != benchmark.manifest.hash:
         raise HopeBenchError(
@@ -43,87 +48,49 @@ def score(benchmark: Benchmark, run_folder: Path, bootstrap: Bootstrap = DEFAULT
             f"{record.benchmark_hash[:12]}, {benchmark.folder} has {benchmark.manifest.hash[:12]}. "
             "Evaluate the model on this benchmark, or pass --benchmark."
         )
-    file = read_answers(run_folder / "answers.jsonl")
-    joined = join(benchmark, file.answers)
-    tables = {
-        name: count_table(packed.labels, packed.verdicts, packed.questions_per_image) for name, packed in joined.splits.items()
-    }
-    splits, comparisons = _scores(benchmark, joined, tables, bootstrap)
+    return record, read_answers(run_folder / "answers.jsonl")
+
+
+def make_result(
+    benchmark: Benchmark,
+    record: RunRecord,
+    file: AnswersFile,
+    joined: Joined,
+    bootstrap: Bootstrap,
+    convention: Convention = STRICT,
+    languages: Sequence[str] = (),
+) -> Result:
+    """The result of answers that are joined with the benchmark's questions."""
+    scored = score_splits(Scored(benchmark, joined.splits, bootstrap, convention))
     return Result(
+        convention=convention.name,
+        languages=tuple(languages),
         model=record.model,
         benchmark=_benchmark_info(benchmark),
         run=record.run,
         bootstrap=bootstrap,
-        splits=splits,
-        comparisons=comparisons,
-        unranked=_unranked(benchmark, record, splits),
-        notes=_notes(benchmark, record, file, joined, splits),
+        splits=scored.splits,
+        comparisons=scored.comparisons,
+        averages=scored.averages,
+        unranked=_unranked(benchmark, record, scored.splits),
+        notes=(*_notes(benchmark, record, file, joined, scored.splits), *_reading(file, convention)),
     )
 
 
-def comparison_pairs(kinds: Mapping[str, Kind]) -> list[tuple[str, str]]:
-    """(split, baseline) of every comparison: each HOPE split against each POPE split, then against its own control."""
-    pairs = [(split, base) for split in kinds if kinds[split] == "hope" for base in kinds if kinds[base] == "pope"]
-    return pairs + [(split, f"control-{split}") for split in kinds if kinds[split] == "hope" and f"control-{split}" in kinds]
+def _reading(file: AnswersFile, convention: Convention) -> tuple[str, ...]:
+    """How a convention other than `strict` reads this run otherwise, in counts."""
+    if convention is STRICT:
+        return ()
+    read = reader(file.answers, convention)
+    moved = Counter((answer.verdict, read(answer)) for answer in file.answers)
+    changes = [f"{count:,} {ours} as {theirs}" for (ours, theirs), count in sorted(moved.items()) if ours != theirs]
+    return (f"Read by the {convention.name} convention, not strict: " + (", ".join(changes) or "no answer changes") + ".",)
 
 
 def tower_family(name: str | None) -> str | None:
     """The family an encoder's name tells: "ViT-L-14-336:openai" and "openai/clip-vit-large-patch14-336" are both "openai"."""
     lowered = (name or "").lower()
     return next((family for family in _TOWER_FAMILIES if re.search(rf"(?<![a-z]){family}", lowered)), None)
-
-
-def _scores(
-    benchmark: Benchmark, joined: Joined, tables: Mapping[str, Counts], bootstrap: Bootstrap
-) -> tuple[dict[str, SplitScore], tuple[Comparison, ...]]:
-    names = list(tables)
-    images = len(benchmark.manifest.images)
-    resampled = compute(bootstrap_counts(np.stack([tables[name] for name in names]), bootstrap))
-    points = {name: point_metrics(tables[name].sum(axis=0)) for name in names}
-    kinds = {name: benchmark.manifest.splits[name].kind for name in names}
-
-    def samples(split: str, metric: str) -> Floats:
-        return resampled[metric][:, names.index(split)]
-
-    def paired(split: str) -> Estimate | None:
-        if kinds[split] != "twin":
-            return None
-        packed = joined.splits[split]
-        pairs = pair_table(packed.labels, packed.verdicts, packed.questions_per_image)
-        value = optional(float(discrimination(pairs.sum(axis=0))))
-        return estimate(value, discrimination(bootstrap_counts(pairs[None], bootstrap))[:, 0], images, bootstrap.confidence)
-
-    def one(split: str) -> SplitScore:
-        packed, counts = joined.splits[split], tables[split].sum(axis=0)
-        return SplitScore(
-            kind=kinds[split],
-            on_yes=verdict_counts(counts[0]),
-            on_no=verdict_counts(counts[1]),
-            **{
-                metric: estimate(value, samples(split, metric), images, bootstrap.confidence)
-                for metric, value in points[split].items()
-            },
-            paired_discrimination=paired(split),
-            questions_per_image=packed.questions_per_image,
-            labels=packed.labels,
-            verdicts=packed.verdicts,
-        )
-
-    def difference(metric: str, more: str, less: str) -> Estimate:
-        pair = points[more][metric], points[less][metric]
-        value = None if pair[0] is None or pair[1] is None else optional(pair[0] - pair[1])
-        return estimate(value, samples(more, metric) - samples(less, metric), images, bootstrap.confidence)
-
-    comparisons = tuple(
-        Comparison(
-            split=split,
-            baseline=baseline,
-            precision_drop=difference("precision", baseline, split),
-            hallucination_rise=difference("hallucination_rate", split, baseline),
-        )
-        for split, baseline in comparison_pairs(kinds)
-    )
-    return {name: one(name) for name in names}, comparisons
 
 
 def _benchmark_info(benchmark: Benchmark) -> BenchmarkInfo:

@@ -24,8 +24,9 @@ def points(value: float | None) -> str:
 
 def split_table(result: Result) -> Table:
     """Every split's numbers in percent; below the three that matter most, the 95% interval."""
-    title = f"{result.model.name} on {result.benchmark.title} ({result.benchmark.images:,} images, percent, 95% intervals)"
-    table = _table(title, gap=0)
+    how = "" if result.convention == "strict" else f", {result.convention} convention"
+    title = f"{result.model.name} on {result.benchmark.title} ({result.benchmark.images:,} images, percent, 95% intervals{how})"
+    table = plain_table(title, gap=0)
     table.add_column("split", no_wrap=True)
     metrics = ("balanced\naccuracy", "accu-\nracy", "preci-\nsion", "re-\ncall", "F1", "yes\nratio", "halluc.\nrate")
     for heading in ("ques-\ntions", *metrics, "un-\nparsed", "error", "un-\nasked"):
@@ -41,13 +42,13 @@ def split_table(result: Result) -> Table:
 
 def comparison_table(result: Result) -> Table:
     """Every HOPE split against its baselines, in percentage points; positive means that the split is harder."""
-    table = _table("Harder than the baseline by (percentage points, 95% intervals paired by image)", gap=1)
+    table = plain_table("Harder than the baseline by (percentage points, 95% intervals paired by image)", gap=1)
     for heading in ("split", "baseline"):
         table.add_column(heading, no_wrap=True)
     for heading in ("precision drop", "hallucination rise"):
         table.add_column(heading, justify="right", no_wrap=True)
     for pair in result.comparisons:
-        table.add_row(pair.split, pair.baseline, _difference(pair.precision_drop), _difference(pair.hallucination_rise))
+        table.add_row(pair.split, pair.baseline, difference(pair.precision_drop), difference(pair.hallucination_rise))
     return table
 
 
@@ -64,10 +65,23 @@ def print_result(console: Console, result: Result) -> None:
     for name, split in result.splits.items():
         if split.paired_discrimination is not None:
             wide.print(_paired(name, split), soft_wrap=True)
+    if without_looking := _without_looking(result):
+        wide.print(without_looking, soft_wrap=True)
     if result.benchmark.description:
         console.print(Text(result.benchmark.description), soft_wrap=True)
     for note in result.notes:
         console.print(Text(f"Note: {note}", style="dim"), soft_wrap=True)
+
+
+def _without_looking(result: Result) -> Text | None:
+    """What the headline split gives those who don't look at the pictures; None for results that don't say."""
+    scores = {one.name: percent(one.balanced_accuracy) for one in result.splits[result.benchmark.headline].blind}
+    if not scores:
+        return None
+    return Text(
+        f"Without looking, {result.benchmark.headline} gives a balanced accuracy of {scores['always-yes']} (always yes), "
+        f"{scores['always-no']} (always no), {scores['category-prior']} (by the asked category alone)."
+    )
 
 
 def _paired(name: str, split: SplitScore) -> Text:
@@ -82,7 +96,8 @@ def _paired(name: str, split: SplitScore) -> Text:
     )
 
 
-def _table(title: str, gap: int) -> Table:
+def plain_table(title: str, gap: int) -> Table:
+    """A table without frames, for the terminal and for pipes."""
     return Table(
         title=Text(title, style="bold"),
         title_justify="left",
@@ -117,7 +132,8 @@ def _with_interval(estimate: Estimate) -> Text:
     return text
 
 
-def _difference(estimate: Estimate) -> str:
+def difference(estimate: Estimate) -> str:
+    """A difference of shares with its interval, in percentage points: "+1.2 [+0.3, +2.0]"."""
     if estimate.low is None:
         return points(estimate.value)
     return f"{points(estimate.value)} [{points(estimate.low)}, {points(estimate.high)}]"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import msgspec
 
 from hope_bench.benchmark import Benchmark
 from hope_bench.errors import HopeBenchError, first_few
-from hope_bench.records import Answer
+from hope_bench.records import Answer, Question, Verdict
 from hope_bench.result import PACKED
 
 
@@ -24,11 +25,13 @@ class AnswersFile:
 
 @dataclass(frozen=True, slots=True)
 class PackedSplit:
-    """A split's labels and verdicts, one letter a question (result.PACKED), grouped by the benchmark's images in their order."""
+    """A split's labels and verdicts, one letter a question (result.PACKED), grouped by the benchmark's images in their order;
+    `p_yes` in [0, 1] in the same order, None where unknown."""
 
     questions_per_image: tuple[int, ...]
     labels: str
     verdicts: str
+    p_yes: tuple[float | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,37 +63,49 @@ _Key = tuple[str, str, str]
 """(split, image, question): an imported answer may hold for some of the splits that ask its question."""
 
 
-def join(benchmark: Benchmark, answers: Iterable[Answer]) -> Joined:
-    """Every question's verdict, by (image, question text).
+def given_verdict(answer: Answer) -> Verdict:
+    """The verdict that stands with the answer."""
+    return answer.verdict
+
+
+def join(benchmark: Benchmark, answers: Iterable[Answer], read: Callable[[Answer], Verdict] = given_verdict) -> Joined:
+    """Every question's verdict, by (image, question text), as `read` reads each answer.
 
     Where one of two answers to a question is an error, the later one is the retry and counts. Raises HopeBenchError,
     with counts, for answers to questions the benchmark doesn't hold and for answers to one question that disagree.
     """
-    verdicts, retried = _verdicts(benchmark, answers)
-    return Joined({name: _pack(benchmark, name, verdicts) for name in benchmark.splits}, retried)
+    found, retried = _verdicts(benchmark, answers, read)
+    return Joined({name: pack_split(benchmark, name, found) for name in benchmark.splits}, retried)
 
 
-def _verdicts(benchmark: Benchmark, answers: Iterable[Answer]) -> tuple[dict[_Key, str], int]:
+Found = Mapping[_Key, tuple[Verdict, float | None]]
+"""Verdict and P(yes) of every question asked."""
+
+
+def _verdicts(
+    benchmark: Benchmark, answers: Iterable[Answer], read: Callable[[Answer], Verdict]
+) -> tuple[dict[_Key, tuple[Verdict, float | None]], int]:
     asked_in: dict[tuple[str, str], list[str]] = {}
     for name, questions in benchmark.splits.items():
         for question in questions:
             asked_in.setdefault((question.image, question.text), []).append(name)
-    verdicts: dict[_Key, str] = {}
+    found: dict[_Key, tuple[Verdict, float | None]] = {}
     foreign: list[Answer] = []
     retried: set[tuple[str, str]] = set()
     disagree: set[tuple[str, str]] = set()
     for answer in answers:
         pair = (answer.image, answer.question)
+        verdict = read(answer)
         splits = [name for name in asked_in.get(pair, ()) if answer.splits is None or name in answer.splits]
         if not splits:
             foreign.append(answer)
         for split in splits:
-            before = verdicts.get((split, *pair), answer.verdict)
-            if before != answer.verdict:
-                (retried if "error" in (before, answer.verdict) else disagree).add(pair)
-            verdicts[split, *pair] = answer.verdict
+            before = found.get((split, *pair), (verdict, None))[0]
+            if before != verdict:
+                (retried if "error" in (before, verdict) else disagree).add(pair)
+            found[split, *pair] = (verdict, answer.p_yes)
     _refuse(benchmark, foreign, sorted(disagree))
-    return verdicts, len(retried)
+    return found, len(retried)
 
 
 def _refuse(benchmark: Benchmark, foreign: list[Answer], disagree: list[tuple[str, str]]) -> None:
@@ -107,18 +122,31 @@ def _refuse(benchmark: Benchmark, foreign: list[Answer], disagree: list[tuple[st
         )
 
 
-def _pack(benchmark: Benchmark, split: str, verdicts: Mapping[_Key, str]) -> PackedSplit:
-    letters: dict[str, list[tuple[str, str]]] = {image: [] for image in benchmark.manifest.images}
+def in_packed_order(benchmark: Benchmark, split: str) -> tuple[Question, ...]:
+    """A split's questions in the order of a result's packed letters: by the benchmark's images, then as in the split's file.
+
+    Raises HopeBenchError where the split asks about an image that the manifest doesn't list.
+    """
+    by_image: dict[str, list[Question]] = {image: [] for image in benchmark.manifest.images}
     for question in benchmark.splits[split]:
-        if question.image not in letters:
+        if question.image not in by_image:
             raise HopeBenchError(
                 f"Split {split} of {benchmark.folder} asks about {question.image}, which its manifest doesn't list. "
                 "Generate or import the benchmark again."
             )
-        verdict = verdicts.get((split, question.image, question.text), "unasked")
-        letters[question.image].append((PACKED[question.label], PACKED[verdict]))
+        by_image[question.image].append(question)
+    return tuple(question for questions in by_image.values() for question in questions)
+
+
+def pack_split(benchmark: Benchmark, split: str, found: Found) -> PackedSplit:
+    """A split packed, with "unasked" where nothing was found for a question."""
+    questions = in_packed_order(benchmark, split)
+    counts = Counter(question.image for question in questions)
+    unasked: tuple[str, float | None] = ("unasked", None)
+    rows = [found.get((split, question.image, question.text), unasked) for question in questions]
     return PackedSplit(
-        questions_per_image=tuple(len(pairs) for pairs in letters.values()),
-        labels="".join(label for pairs in letters.values() for label, _ in pairs),
-        verdicts="".join(verdict for pairs in letters.values() for _, verdict in pairs),
+        questions_per_image=tuple(counts[image] for image in benchmark.manifest.images),
+        labels="".join(PACKED[question.label] for question in questions),
+        verdicts="".join(PACKED[verdict] for verdict, _ in rows),
+        p_yes=tuple(p_yes for _, p_yes in rows),
     )

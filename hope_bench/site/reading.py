@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from hope_bench.card import slug
 from hope_bench.errors import HopeBenchError
-from hope_bench.result import PACKED, Result, SplitScore, read_result
-from hope_bench.scoring.metrics import METRICS, count_table, discrimination, optional, pair_table, point_metrics, verdict_counts
+from hope_bench.result import PACKED, Probabilities, Result, SplitScore
+from hope_bench.scoring.conventions import CONVENTIONS
+from hope_bench.scoring.metrics import METRICS, Counts, compute, count_table, discrimination, optional, pair_table, verdict_counts
+from hope_bench.scoring.probability import evidence, probabilities
+from hope_bench.site.safety import read_untrusted
 
 _TOLERANCE = 2e-6
 """Numbers in a result are rounded to 6 digits."""
@@ -46,7 +51,7 @@ def read_groups(folder: Path) -> tuple[Group, ...]:
     strays = sorted(folder.glob("*.json"))
     if strays:
         raise HopeBenchError(f"{strays[0]} is not in a benchmark's folder. Results lie at {folder}/BENCHMARK/MODEL.json.")
-    entries = [_read(path) for path in sorted(folder.glob("*/*.json"))]
+    entries = [read_entry(path, folder) for path in sorted(folder.glob("*/*.json"))]
     taken: dict[str, Path] = {}
     for entry in entries:
         other = taken.setdefault(entry.page, entry.source)
@@ -56,11 +61,11 @@ def read_groups(folder: Path) -> tuple[Group, ...]:
     for entry in entries:
         groups.setdefault((entry.result.benchmark.name, entry.result.benchmark.hash), []).append(entry)
     for members in groups.values():
-        _check_same_questions(members)
+        check_same_questions(members)
     return tuple(Group(tuple(groups[key])) for key in sorted(groups))
 
 
-def _check_same_questions(entries: Sequence[Entry]) -> None:
+def check_same_questions(entries: Sequence[Entry]) -> None:
     """Results of one hash answer the same questions, so whatever a file says about them must be what the others say."""
 
     def asked(result: Result) -> list[object]:
@@ -76,13 +81,19 @@ def _check_same_questions(entries: Sequence[Entry]) -> None:
             )
 
 
-def _read(path: Path) -> Entry:
-    result = read_result(path)
+def read_entry(path: Path, results: Path) -> Entry:
+    """One result file of RESULTS/BENCHMARK/, checked. Raises HopeBenchError naming the file and key."""
+    result = read_untrusted(path, results)
     folder = slug(result.benchmark.name)
     if path.parent.name != folder:
         raise HopeBenchError(
             f"{path}: benchmark.name is {result.benchmark.name!r}, so the file belongs in the folder {folder!r}, "
             f"not in {path.parent.name!r}."
+        )
+    if result.convention != "strict":
+        raise HopeBenchError(
+            f"{path} was scored by the {result.convention} convention; the leaderboard compares strict results only. "
+            f"Such files belong in {path.parent / result.convention}/, which it leaves alone."
         )
     check_numbers(result, str(path))
     return Entry(result, path, f"{folder}/{slug(path.stem)}.html")
@@ -92,8 +103,10 @@ def check_numbers(result: Result, where: str) -> None:
     """Recompute every count, metric and difference from the packed verdicts. Raises HopeBenchError naming the key that is off."""
     if result.benchmark.headline not in result.splits:
         raise HopeBenchError(f"{where}: benchmark.headline {result.benchmark.headline!r} is not among the splits.")
-    for name, split in result.splits.items():
-        _check_split(name, split, result.benchmark.images, where)
+    counts = [_check_counts(name, split, result.benchmark.images, where) for name, split in result.splits.items()]
+    recomputed = compute(np.stack(counts), CONVENTIONS[result.convention])
+    for index, (name, split) in enumerate(result.splits.items()):
+        _check_split(name, split, {metric: optional(float(values[index])) for metric, values in recomputed.items()}, where)
     for index, pair in enumerate(result.comparisons):
         key = f"{where}: comparisons.{index}"
         if pair.split not in result.splits or pair.baseline not in result.splits:
@@ -102,9 +115,13 @@ def check_numbers(result: Result, where: str) -> None:
         _check_difference(f"{key}.precision_drop.value", pair.precision_drop.value, base.precision.value, one.precision.value)
         rise = pair.hallucination_rise.value
         _check_difference(f"{key}.hallucination_rise.value", rise, one.hallucination_rate.value, base.hallucination_rate.value)
+        if pair.auroc_drop is not None:
+            aurocs = [None if side.probabilities is None else side.probabilities.auroc.value for side in (base, one)]
+            _check_difference(f"{key}.auroc_drop.value", pair.auroc_drop.value, aurocs[0], aurocs[1])
 
 
-def _check_split(name: str, split: SplitScore, images: int, where: str) -> None:
+def _check_counts(name: str, split: SplitScore, images: int, where: str) -> Counts:
+    """A split's counts [labels, verdicts], which must be those it states."""
     if len(split.questions_per_image) != images:
         raise HopeBenchError(f"{where}: splits.{name}.questions_per_image counts other images than benchmark.images ({images}).")
     if PACKED["unasked"] in split.labels:
@@ -113,13 +130,34 @@ def _check_split(name: str, split: SplitScore, images: int, where: str) -> None:
     for key, row in (("on_yes", counts[0]), ("on_no", counts[1])):
         if verdict_counts(row) != getattr(split, key):
             raise HopeBenchError(f"{where}: splits.{name}.{key} is not what its verdicts count. Score the run again.")
-    recomputed = point_metrics(counts)
+    return counts
+
+
+def _check_split(name: str, split: SplitScore, recomputed: Mapping[str, float | None], where: str) -> None:
     for metric in METRICS:
-        _check(f"{where}: splits.{name}.{metric}.value", getattr(split, metric).value, recomputed[metric])
+        estimate = getattr(split, metric)
+        if estimate is not None:  # files written before MCC was computed have none
+            _check(f"{where}: splits.{name}.{metric}.value", estimate.value, recomputed[metric])
+    if split.probabilities is not None:
+        _check_probabilities(split, split.probabilities, f"{where}: splits.{name}.probabilities")
     if split.kind == "twin" and split.paired_discrimination is not None:
         pairs = pair_table(split.labels, split.verdicts, split.questions_per_image).sum(axis=0)
         stated = split.paired_discrimination.value
         _check(f"{where}: splits.{name}.paired_discrimination.value", stated, optional(float(discrimination(pairs))))
+
+
+def _check_probabilities(split: SplitScore, stated: Probabilities, where: str) -> None:
+    """Recompute the numbers from P(yes)."""
+    try:
+        found = evidence(split.labels, split.verdicts, split.questions_per_image, stated.packed)
+    except (ValueError, IndexError):
+        raise HopeBenchError(f"{where}.packed isn't P(yes) of {len(split.labels):,} questions. Score the run again.") from None
+    ours = probabilities(found, stated.packed, None, 1, 0.95)
+    if ours.questions != stated.questions or ours.bins != stated.bins:
+        raise HopeBenchError(f"{where}: questions or bins are not what P(yes) gives. Score the run again.")
+    for key in ("auroc", "average_precision", "brier"):
+        _check(f"{where}.{key}.value", getattr(stated, key).value, getattr(ours, key).value)
+    _check(f"{where}.ece", stated.ece, ours.ece)
 
 
 def _check_difference(key: str, stated: float | None, more: float | None, less: float | None) -> None:

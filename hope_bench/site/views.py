@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hope_bench.card import slug
-from hope_bench.result import Comparison, Estimate, Result, SplitScore
+from hope_bench.result import Comparison, Result, SplitScore
 from hope_bench.site.marks import Axis, Mark, axis_over, mark
+from hope_bench.site.ranges import rank_ranges
 from hope_bench.site.reading import Entry, Group, ranked, unranked_reason
 from hope_bench.spec import Kind
 
@@ -30,10 +31,11 @@ class SplitRow:
 
 @dataclass(frozen=True, slots=True)
 class ModelRow:
-    """One model of a benchmark: its standing (`rank`, or the reason it has none) and its splits."""
+    """One model of a benchmark: its standing (`rank` and the `range` it may lie in, or the reason it has none) and its splits."""
 
     entry: Entry
     rank: int | None
+    range: tuple[int, int] | None
     reason: str | None
     headline: SplitScore
     baseline: SplitScore | None
@@ -41,12 +43,22 @@ class ModelRow:
     mark: Mark | None
     splits: tuple[SplitRow, ...]
 
+    @property
+    def place(self) -> str:
+        """The rank in words: "3", or "2–5" where the benchmark doesn't tell it from its neighbours."""
+        if self.range is None:
+            return "–"
+        best, worst = self.range
+        return str(best) if best == worst else f"{best}–{worst}"
+
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One benchmark's part of the leaderboard: `anchor` leads to it, `baseline` is the POPE split HOPE is held against."""
+    """One benchmark's part of the leaderboard: `anchor` leads to it on the first page, `key` names its own pages for ever, and
+    `baseline` is the POPE split HOPE is held against."""
 
     anchor: str
+    key: str
     about: Result
     baseline: str | None
     ranking_axis: Axis
@@ -79,9 +91,19 @@ def section(group: Group, alone: bool) -> Section:
     rate_axis = axis_over((split.hallucination_rate for split in scores), from_zero=True)
     places = {entry.page: rank for rank, entry in ranked(group.entries)}
     order = sorted(group.entries, key=lambda entry: (places.get(entry.page, len(places) + 1), entry.page))
-    rows = tuple(_model_row(entry, places.get(entry.page), baseline, ranking_axis, rate_axis) for entry in order)
-    anchor = slug(about.benchmark.name) + ("" if alone else f"-{slug(about.benchmark.hash[:12])}")
-    return Section(anchor, about, baseline, ranking_axis, rate_axis, rows)
+    ranges = _ranges(order, headline)
+    rows = tuple(
+        _model_row(entry, places.get(entry.page), ranges.get(entry.page), baseline, ranking_axis, rate_axis) for entry in order
+    )
+    key = f"{slug(about.benchmark.name)}-{about.benchmark.hash[:12]}"
+    anchor = slug(about.benchmark.name) if alone else key
+    return Section(anchor, key, about, baseline, ranking_axis, rate_axis, rows)
+
+
+def _ranges(entries: Sequence[Entry], headline: str) -> dict[str, tuple[int, int]]:
+    ranked_only = [entry for entry in entries if unranked_reason(entry.result) is None]
+    ranges = rank_ranges([entry.result.splits[headline] for entry in ranked_only])
+    return {entry.page: found for entry, found in zip(ranked_only, ranges, strict=True)}
 
 
 def baseline_split(result: Result) -> str | None:
@@ -95,13 +117,16 @@ def find_comparison(result: Result, split: str, baseline: str | None) -> Compari
     return next((pair for pair in result.comparisons if (pair.split, pair.baseline) == (split, baseline)), None)
 
 
-def _model_row(entry: Entry, rank: int | None, baseline: str | None, ranking_axis: Axis, rate_axis: Axis) -> ModelRow:
+def _model_row(
+    entry: Entry, rank: int | None, place: tuple[int, int] | None, baseline: str | None, ranking_axis: Axis, rate_axis: Axis
+) -> ModelRow:
     result = entry.result
     headline = result.splits[result.benchmark.headline]
     base = None if baseline is None else result.splits[baseline]
     return ModelRow(
         entry=entry,
         rank=rank,
+        range=place,
         reason=unranked_reason(result),
         headline=headline,
         baseline=base,
@@ -179,22 +204,6 @@ def facts(result: Result) -> list[tuple[str, list[tuple[str, str]]]]:
     )  # fmt: skip
     known = ((title, [(what, str(value)) for what, value in pairs if value not in (None, "")]) for title, pairs in groups)
     return [(title, pairs) for title, pairs in known if pairs]
-
-
-def percent(value: float | None) -> str:
-    """A share in percent with one decimal; a dash where it is undefined."""
-    return "–" if value is None else f"{100 * value:.1f}"
-
-
-def signed(value: float | None) -> str:
-    """A difference in percentage points with its sign (a true minus); a dash where it is undefined."""
-    return "–" if value is None else f"{round(100 * value, 1) + 0.0:+.1f}".replace("-", "−")
-
-
-def interval(estimate: Estimate, differs: bool = False) -> str:
-    """An interval as "86.9 to 89.8", with signs where it is of a difference; empty where there is none."""
-    show = signed if differs else percent
-    return "" if estimate.low is None else f"{show(estimate.low)} to {show(estimate.high)}"
 
 
 def questions(rows: Sequence[SplitRow]) -> int:

@@ -19,6 +19,7 @@ from tests.bench.bench_coco import bench_coco
 from tests.bench.bench_demo import bench_demo
 from tests.bench.bench_embedding import bench_embedding
 from tests.bench.bench_guards import bench_guards
+from tests.bench.bench_inference import bench_inference
 from tests.bench.bench_search import bench_search
 
 OUT = Path("build/bench.json")
@@ -29,6 +30,7 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "embedding": bench_embedding,
     "search": bench_search,
     "guards": bench_guards,
+    "inference": bench_inference,
     "demo": bench_demo,
 }
 

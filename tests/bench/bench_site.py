@@ -13,8 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from hope_bench.result import Bootstrap, Comparison, Estimate, Result, SplitScore
-from hope_bench.result import BenchmarkInfo, ModelInfo, RunInfo, write_result
+from hope_bench.result import (
+    BenchmarkInfo,
+    Bootstrap,
+    Comparison,
+    Estimate,
+    ModelInfo,
+    Result,
+    RunInfo,
+    SplitScore,
+    write_result,
+)  # fmt: skip
 from hope_bench.scoring.metrics import count_table, point_metrics, verdict_counts
 from hope_bench.scoring.score import comparison_pairs
 from hope_bench.site import build_site
@@ -109,3 +118,39 @@ def _digest(folder: Path) -> str:
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         whole.update(str(path.relative_to(folder)).encode() + path.read_bytes())
     return whole.hexdigest()
+
+
+def _in_browser(page_file: Path) -> dict[str, float]:
+    """Milliseconds from navigation until the script has run and the page was painted, and from a click until it is sorted and
+    laid out; nothing where there is no Chromium."""
+    executable = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if executable is None:
+        return {}
+    from playwright.sync_api import sync_playwright
+
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=executable, args=flags)
+        loads: list[float] = []
+        sorts: list[float] = []
+        for _ in range(3):
+            page = browser.new_page()
+            page.goto(page_file.as_uri())
+            loads.append(page.evaluate("performance.getEntriesByType('navigation')[0].domComplete"))
+            sorts += [page.evaluate(_SORT, key) for key in ("f1", "name", "hr", "ba", "size")]
+            page.close()
+        browser.close()
+    return {
+        "interactive_ms": statistics.median(loads),
+        "sort_ms": statistics.median(sorts),
+        "slowest_sort_ms": max(sorts),
+    }
+
+
+_SORT = """key => {
+  const start = performance.now();
+  document.querySelector(`th[data-sort="${key}"] button`).click();
+  document.body.offsetHeight;
+  return performance.now() - start;
+}"""
+"""A click on a column's head, with the layout that follows."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -176,3 +177,22 @@ def test_bad_input_is_refused_before_anything_is_written(flags: list[str], messa
     assert isinstance(result.exception, HopeBenchError)
     assert message in str(result.exception)
     assert not world.run("refused").exists()
+
+
+def test_a_dry_run_counts_and_writes_nothing(world: World) -> None:
+    counted = world.evaluate("dry", "--dry-run")
+    assert counted.exit_code == 0
+    text = " ".join(counted.stdout.split())
+    assert (
+        f"{IMAGES * 12} questions in 2 splits, of which {IMAGES * UNIQUE} unique ones would be asked, about {IMAGES} images"
+        in text
+    )
+    tokens = re.search(r"Tokens, from a sample: ([\d,]+) asked one by one, ([\d,]+) where", text)
+    assert tokens is not None
+    whole, shared = (int(count.replace(",", "")) for count in tokens.groups())
+    assert shared < whole / 2
+    assert "Time: unknown" in text
+    assert not (world.folder / "runs").exists()
+    assert world.evaluate("short", "--limit", "12").exit_code == 0
+    again = world.evaluate("dry", "--dry-run", "--name", "short")
+    assert re.search(r"Time: about \d+ s at the speed of .*short", " ".join(again.stdout.split()))

@@ -25,6 +25,8 @@ Checkpoint = Callable[[str], Path]
 NOT_SHAREABLE = ("paligemma", "paligemma2", "instructblip")
 ALL = [*FAMILIES, *MORE_FAMILIES]
 SHAREABLE = [family for family in ALL if family not in NOT_SHAREABLE]
+PACKED = ("llava", "llava_next", "llava_onevision", "internvl", "idefics3", "smolvlm", "blip_2", "pixtral", "mistral3")
+"""Where an image's questions can stand behind each other in one row."""
 QUESTIONS = 7
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning:transformers.*")
@@ -88,17 +90,21 @@ def test_shared_logits_are_those_of_asking_one_by_one(family: str, loaded: Calla
             rows_of_image([decoder.encoder.row(*pair) for pair in BATCH[start : start + QUESTIONS]])
             for start in range(0, len(BATCH), QUESTIONS)
         ]
-        found = {}
+        found, packed = {}, {}
         for stack in shared.stacks(images, 99):
             prefix = shared.prefix([images[i] for i in stack])
             places = [i * QUESTIONS + n for i in stack for n in range(QUESTIONS)]
             found |= zip(places, shared.logits(prefix, range(len(prefix.rows))), strict=True)
+            if shared.packable(prefix):
+                packed |= zip(places, shared.packed_logits(prefix, range(len(prefix.rows))), strict=True)
     expected = one_by_one(model, BATCH)
-    together = torch.stack([found[place] for place in range(len(BATCH))])
-    assert relative(together, expected) <= 1e-3
-    for start in range(0, len(BATCH), QUESTIONS):
-        image = slice(start, start + QUESTIONS)
-        assert relative(together[image], expected[image]) <= 1e-3
+    assert bool(packed) == (family in PACKED)
+    for way in (found, packed) if packed else (found,):
+        together = torch.stack([way[place] for place in range(len(BATCH))])
+        assert relative(together, expected) <= 1e-3
+        for start in range(0, len(BATCH), QUESTIONS):
+            image = slice(start, start + QUESTIONS)
+            assert relative(together[image], expected[image]) <= 1e-3
 
 
 @pytest.mark.parametrize("family", ALL)
@@ -124,10 +130,14 @@ def same(found: list[RawAnswer], expected: list[RawAnswer]) -> None:
 
 
 @pytest.mark.parametrize("family", ALL)
-def test_answers_do_not_depend_on_order_or_batch_size(family: str, loaded: Callable[..., TransformersModel]) -> None:
+def test_answers_depend_on_no_order_batch_size_or_neighbour(family: str, loaded: Callable[..., TransformersModel]) -> None:
     batch = BATCH[: 3 * QUESTIONS]
     together = loaded(family).answer(batch)
-    same(loaded(family).answer(batch[::-1])[::-1], together)
+    stacking = loaded(family)
+    assert stacking._paths is not None
+    stacking._paths.together = True
+    same(stacking.answer(batch), together)
+    same(stacking.answer(batch[::-1])[::-1], together)
     same(loaded(family, batch_size=4).answer(batch), together)
 
 
@@ -150,6 +160,10 @@ def test_an_exception_in_the_shared_forward_means_the_plain_path(
     def broken(*_: Any, **__: Any) -> torch.Tensor:
         raise TypeError("no such mask")
 
+    monkeypatch.setattr(SharedPrefix, "packed_logits", broken)
+    rows = loaded("llava")
+    same(rows.answer(BATCH), expected)
+    assert rows.report.path == "shared", "each question in a row of its own is tried next"
     monkeypatch.setattr(SharedPrefix, "logits", broken)
     model = loaded("llava")
     same(model.answer(BATCH), expected)
@@ -162,7 +176,7 @@ def test_out_of_memory_splits_the_questions_and_not_the_prefix(
 ) -> None:
     whole = loaded("idefics3").answer(BATCH)
     sizes: list[int] = []
-    at_once, prefix = SharedPrefix.logits, SharedPrefix.prefix
+    at_once, prefix = SharedPrefix.packed_logits, SharedPrefix.prefix
     prefixes: list[int] = []
 
     def cramped(shared: SharedPrefix, prefix: Any, chosen: Any) -> torch.Tensor:
@@ -175,7 +189,7 @@ def test_out_of_memory_splits_the_questions_and_not_the_prefix(
         prefixes.append(len(images))
         return prefix(shared, images)
 
-    monkeypatch.setattr(SharedPrefix, "logits", cramped)
+    monkeypatch.setattr(SharedPrefix, "packed_logits", cramped)
     monkeypatch.setattr(SharedPrefix, "prefix", counted)
     model = loaded("idefics3")
     same(model.answer(BATCH), whole)

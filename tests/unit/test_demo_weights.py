@@ -16,7 +16,7 @@ LVLM = ROOT / "models" / "demo-llava"
 
 @pytest.fixture(scope="module")
 def quality() -> Quality:
-    return measure(CLIP, LVLM, held_out(60, VALIDATION_SEEDS[20_000]))
+    return measure(CLIP, LVLM, held_out(36, VALIDATION_SEEDS[20_000]))
 
 
 def test_clip_ranks_present_above_absent(quality: Quality) -> None:

@@ -25,7 +25,7 @@ SEED_RANGES = (
     world.EVALUATION_SEEDS,
     world.SECOND_EVALUATION_SEEDS,
 )
-SCENES = [draw_scene(seed) for seed in world.VALIDATION_SEEDS[-120:]]
+SCENES = [draw_scene(seed) for seed in world.VALIDATION_SEEDS[-80:]]
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +133,7 @@ def test_every_category_and_color_occurs() -> None:
 
 def test_first_annotation_is_not_the_most_hidden() -> None:
     """Annotation order is shuffled: POPE asks about the first objects, which must be neither front nor back."""
-    several = [scene for scene in map(draw_scene, world.VALIDATION_SEEDS[80_000:80_300]) if len(scene.objects) >= 3]
+    several = [scene for scene in map(draw_scene, world.VALIDATION_SEEDS[80_000:80_200]) if len(scene.objects) >= 3]
     first, last = (float(np.mean([scene.objects[index].visible for scene in several])) for index in (0, -1))
     assert abs(first - last) < 0.05
 

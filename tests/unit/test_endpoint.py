@@ -103,7 +103,7 @@ def half(handler: Handler, _: dict[str, Any]) -> None:
 
 
 def slow(handler: Handler, body: dict[str, Any]) -> None:
-    time.sleep(1.0)
+    time.sleep(1.2)
     answer(handler, body)
 
 
@@ -134,7 +134,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 
 def card(server: Server, **settings: Any) -> ModelCard:
-    fields = {"adapter": "endpoint", "base_url": server.url, "timeout": 0.5, "concurrency": 3, **settings}
+    fields = {"adapter": "endpoint", "base_url": server.url, "timeout": 20.0, "concurrency": 3, **settings}
     return ModelCard(name="it", checkpoint="m", **fields)
 
 
@@ -153,7 +153,6 @@ def test_answers_scores_tokens_and_cost(server: Server) -> None:
     assert (model.report.input_tokens, model.report.output_tokens) == (600, 12)
     assert model.report.cost == pytest.approx(600 * 2e-6 + 12 * 1e-5)
     assert server.keys == {f"Bearer {KEY}"}
-    assert 1 < server.most_at_once <= 3
     body = server.bodies[0]
     assert (body["temperature"], body["max_tokens"], body["model"]) == (0, 16, "m")
 
@@ -168,8 +167,23 @@ def test_the_picture_arrives_unchanged(server: Server) -> None:
 @pytest.mark.parametrize("fault", FAULTS)
 def test_what_passes_is_tried_again(fault: str, server: Server) -> None:
     server.faults = [FAULTS[fault]] * 4
-    assert right(Endpoint(card(server)).answer(BATCH))
-    assert len(server.bodies) == len(BATCH) + 4
+    timeout = 0.7 if fault == "slow" else 20.0
+    assert right(Endpoint(card(server, timeout=timeout)).answer(BATCH))
+    # On a busy machine, an honest answer can be too late, too.
+    assert len(server.bodies) >= len(BATCH) + 4
+    assert fault == "slow" or len(server.bodies) == len(BATCH) + 4
+
+
+def test_no_more_questions_are_under_way_than_the_card_allows(server: Server) -> None:
+    meeting = threading.Barrier(3, timeout=20)
+
+    def together(handler: Handler, body: dict[str, Any]) -> None:
+        meeting.wait()
+        answer(handler, body)
+
+    server.always = together
+    assert right(Endpoint(card(server, attempts=1)).answer(BATCH))
+    assert server.most_at_once == 3
 
 
 @pytest.mark.parametrize("fault", ["500", "two choices", "half"])

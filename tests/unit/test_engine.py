@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -18,6 +19,7 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.inference.engine import EvaluateOptions, evaluate
 from hope_bench.provenance import file_sha256
 from hope_bench.records import Question
+from hope_bench.result import SelfCheck
 from hope_bench.runs import read_run, write_run
 
 CARD = ModelCard(name="A model", checkpoint="org/it", batch_size=4)
@@ -276,3 +278,36 @@ def test_progress_in_a_pipe_is_a_line_each_tenth(benchmark: Benchmark, options: 
     assert len(shown) == 4
     assert shown[-1].startswith("12 of 12 questions, ")
     assert "0 unparsed, 0 errors" in shown[-1]
+
+
+def test_a_clock_that_jumps_changes_nothing(
+    benchmark: Benchmark, options: EvaluateOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluate(benchmark, CARD, replace(options, name="whole"), adapter=Model(by_brightness))
+    ticks = itertools.cycle([2e9, 0.0, 1e9, -5.0])
+    monkeypatch.setattr("time.time", lambda: next(ticks))
+    record = evaluate(benchmark, CARD, options, adapter=Model(by_brightness))
+    assert record.complete
+    assert 0 <= record.seconds < 60
+    assert lines(options) == lines(options, "whole")
+
+
+def test_the_path_and_the_checks_of_all_sittings_are_in_the_record(benchmark: Benchmark, options: EvaluateOptions) -> None:
+    checks = [SelfCheck(what=what, passed=True, difference=1e-6, threshold=1e-3) for what in ("one", "two")]
+    steps: Iterator[int] = iter(range(1, 99))
+
+    def interrupted(batch: Sequence[Pair]) -> list[RawAnswer]:
+        if next(steps) == 3:
+            raise KeyboardInterrupt
+        return by_brightness(batch)
+
+    model = Model(interrupted)
+    model.report = AdapterReport("shared", (checks[0],), input_tokens=10)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(benchmark, CARD, options, adapter=model)
+    model = Model(by_brightness)
+    model.report = AdapterReport("plain", (checks[1],), input_tokens=5)
+    record = evaluate(benchmark, CARD, options, adapter=model)
+    assert record.run.path == "shared and plain"
+    assert record.run.self_checks == tuple(checks)
+    assert record.run.input_tokens == 15

@@ -36,6 +36,8 @@ def test_every_verdict_at_once() -> None:
         "specificity": 4 / 10,  # and wrong on an absent one
         "hallucination_rate": 3 / 10,
         "yes_ratio": 9 / 20,
+        # answered yes 9, no 6, neither 5; 10 should have been yes and 10 no; 10 of 20 are right
+        "mcc": (10 * 20 - 9 * 10 - 6 * 10) / math.sqrt((400 - 81 - 36 - 25) * (400 - 100 - 100)),
     }
     assert found == {name: pytest.approx(value, abs=1e-6) for name, value in expected.items()}
     assert list(found) == list(METRICS)
@@ -45,18 +47,18 @@ def test_every_verdict_at_once() -> None:
     ("on_yes", "on_no", "expected"),
     [
         # always yes: no drop in precision can show it, its hallucination rate does
-        ([5, 0, 0, 0, 0], [5, 0, 0, 0, 0], (0.5, 0.5, 0.5, 1, 2 / 3, 0, 1, 1)),
+        ([5, 0, 0, 0, 0], [5, 0, 0, 0, 0], (0.5, 0.5, 0.5, 1, 2 / 3, 0, 1, 1, None)),
         # always no: precision is undefined, F1 is 0
-        ([0, 5, 0, 0, 0], [0, 5, 0, 0, 0], (0.5, 0.5, None, 0, 0, 1, 0, 0)),
+        ([0, 5, 0, 0, 0], [0, 5, 0, 0, 0], (0.5, 0.5, None, 0, 0, 1, 0, 0, None)),
         # all errors: wrong everywhere, but not a single hallucination
-        ([0, 0, 0, 5, 0], [0, 0, 0, 5, 0], (0, 0, None, 0, 0, 0, 0, 0)),
-        ([0, 0, 5, 0, 0], [0, 0, 5, 0, 0], (0, 0, None, 0, 0, 0, 0, 0)),
+        ([0, 0, 0, 5, 0], [0, 0, 0, 5, 0], (0, 0, None, 0, 0, 0, 0, 0, None)),
+        ([0, 0, 5, 0, 0], [0, 0, 5, 0, 0], (0, 0, None, 0, 0, 0, 0, 0, None)),
         # nothing asked: nothing defined
-        ([0, 0, 0, 0, 5], [0, 0, 0, 0, 5], (None,) * 8),
+        ([0, 0, 0, 0, 5], [0, 0, 0, 0, 5], (None,) * 9),
         # no questions about absent objects
-        ([3, 1, 0, 0, 0], [0, 0, 0, 0, 9], (0.75, None, 1, 0.75, 6 / 7, None, None, 0.75)),
+        ([3, 1, 0, 0, 0], [0, 0, 0, 0, 9], (0.75, None, 1, 0.75, 6 / 7, None, None, 0.75, None)),
         # no questions about present objects
-        ([0, 0, 0, 0, 9], [1, 3, 0, 0, 0], (0.75, None, 0, None, None, 0.75, 0.25, 0.25)),
+        ([0, 0, 0, 0, 9], [1, 3, 0, 0, 0], (0.75, None, 0, None, None, 0.75, 0.25, 0.25, None)),
     ],
 )
 def test_corners(on_yes: list[int], on_no: list[int], expected: tuple[float | None, ...]) -> None:

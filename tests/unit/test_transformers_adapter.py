@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
 import shutil
@@ -353,3 +354,54 @@ def test_scores_of_a_hand_made_row() -> None:
     assert first.is_answer[:3].tolist() == [False, True, False]
     assert first.finite.tolist() == [True, True, True, False, False]
     assert first.scores(1) == pytest.approx((1 / 3, 0.9))
+
+
+def test_one_model_over_several_gpus_and_several_processes_exclude_each_other(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(HopeBenchError, match="exclude each other"):
+        TransformersModel(card(checkpoint("llava"), device_map="auto"))
+    TransformersModel(card(checkpoint("llava")))
+
+
+def test_attention_and_device_map_come_from_the_card(checkpoint: Checkpoint) -> None:
+    batch = [(BATCH[0][0], prompt) for prompt in prompts(6)]
+    expected = loaded(checkpoint("llava")).answer(batch)
+    model = loaded(checkpoint("llava"), attention="eager", device_map="cpu")
+    assert model._model.config._attn_implementation == "eager"
+    found = model.answer(batch)
+    assert [answer.text for answer in found] == [answer.text for answer in expected]
+    assert [answer.p_yes for answer in found] == pytest.approx([answer.p_yes for answer in expected], abs=1e-4)
+    assert model.report.path == "shared"
+
+
+@pytest.mark.skipif(importlib.util.find_spec("bitsandbytes") is not None, reason="bitsandbytes is installed here")
+def test_a_package_that_quantization_needs_is_named(checkpoint: Checkpoint) -> None:
+    with pytest.raises(HopeBenchError, match="bitsandbytes"):
+        loaded(checkpoint("llava"), quantize="4bit")
+
+
+def test_bfloat16_takes_the_shared_path(checkpoint: Checkpoint) -> None:
+    for family in ("llava", "qwen2_5_vl"):
+        model = loaded(checkpoint(family), dtype="bfloat16")
+        answers = model.answer([(BATCH[0][0], prompt) for prompt in prompts(6)])
+        assert not any(answer.error for answer in answers)
+        assert model.report.path == "shared"
+        assert all(check.threshold == 0.25 and check.passed for check in model.report.checks)
+    model = loaded(checkpoint("paligemma"), dtype="bfloat16")
+    model.answer([(BATCH[0][0], prompt) for prompt in prompts(6)])
+    assert model.report.path == "plain"
+
+
+def test_what_was_prepared_is_used_and_forgotten(checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = [(BATCH[0][0], prompt) for prompt in prompts(6)]
+    model = loaded(checkpoint("llava"))
+    expected = model.answer(batch)
+    model.prepare(batch)
+    assert model._paths is not None
+    assert len(model._paths._rows) == 6
+    with monkeypatch.context() as patch:
+        patch.setattr(type(model._paths._decoder.encoder), "row", None)
+        assert model.answer(batch) == expected
+    assert not model._paths._rows

@@ -1,0 +1,117 @@
+"""hope-bench report: one run as one page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from hope_bench.cli.app import app, console, errors
+from hope_bench.cli.score import find_run
+from hope_bench.errors import HopeBenchError, first_few
+
+if TYPE_CHECKING:
+    from hope_bench.benchmark import Benchmark
+    from hope_bench.result import Result
+    from hope_bench.scoring.label_noise import Corrected
+
+
+@app.command()
+def report(
+    run: Annotated[str, typer.Argument(help="A run folder, or BENCHMARK/NAME under runs/.")],
+    benchmark: Annotated[
+        str | None, typer.Option("--benchmark", "-b", help="The benchmark's folder or name. Default: the one the run names.")
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of the images. Default: what the spec.toml names, if it is there.")
+    ] = None,
+    annotations: Annotated[
+        Path | None, typer.Option(help="The annotation file, for the sizes of objects. Default: the spec's, if it is there.")
+    ] = None,
+    paraphrase: Annotated[
+        list[str] | None, typer.Option(help="A run of the same model with another prompt; may be given several times.")
+    ] = None,
+    decisions: Annotated[
+        Path | None, typer.Option(help="Decisions of `hope-bench review --sample`, to correct rates for wrong labels.")
+    ] = None,
+    sample: Annotated[int, typer.Option(min=1, help="The --sample of that review.")] = 100,
+    seed: Annotated[int, typer.Option(help="The --seed of that review.")] = 0,
+    convention: Annotated[str, typer.Option(help="How answers are read and counted (docs/scoring.md).")] = "strict",
+    worst: Annotated[int, typer.Option(min=0, help="How many hallucinations to show.")] = 12,
+    out: Annotated[
+        Path | None, typer.Option(help="The page; .md writes Markdown. Default: build/report/BENCHMARK/NAME.html.")
+    ] = None,
+    replicates: Annotated[int, typer.Option(min=100, help="Bootstrap replicates behind the 95% intervals.")] = 2000,
+) -> None:
+    """Write a run's report: every number, charts, the categories that fool this model, and its worst hallucinations.
+
+    One file that loads nothing from elsewhere. The model is not needed.
+
+    Examples:
+
+    hope-bench report hope-coco/llava-1.5-7b --images val2014
+
+    hope-bench report hope-coco/llava-1.5-7b --paraphrase hope-coco/llava-1.5-7b-is-it-there --out report.md
+    """
+    from hope_bench.benchmark import read_benchmark
+    from hope_bench.registry import find_benchmark
+    from hope_bench.report.content import Extras, gather
+    from hope_bench.report.page import write_report
+    from hope_bench.runs import read_run
+    from hope_bench.scoring.conventions import find_convention
+    from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
+    from hope_bench.scoring.prompt_spread import prompt_spread
+    from hope_bench.scoring.score import score as score_run
+    from hope_bench.scoring.verdicts import read_answers
+
+    folder = find_run(run)
+    chosen = read_benchmark(find_benchmark(benchmark or read_run(folder).benchmark))
+    bootstrap, way = DEFAULT_BOOTSTRAP.model_copy(update={"replicates": replicates}), find_convention(convention)
+    result = score_run(chosen, folder, bootstrap, way)
+    others = [score_run(chosen, find_run(other), bootstrap, way) for other in paraphrase or ()]
+    extras = Extras(
+        sizes=_sizes(chosen, annotations),
+        prompts=tuple(one.run.prompt or "unknown" for one in (result, *others)) if others else (),
+        spreads=prompt_spread([result, *others]) if others else (),
+        corrected=_corrected(chosen, result, decisions, sample, seed),
+    )
+    content = gather(chosen, result, read_answers(folder / "answers.jsonl").answers, worst, extras)
+    path = out or Path("build") / "report" / folder.parent.name / f"{folder.name}.html"
+    failed = write_report(content, path, None if path.suffix.lower() == ".md" else _images(chosen, images))
+    if failed:
+        errors.print(f"{len(failed):,} image(s) can't be shown: {escape(first_few(failed.items(), 3))}.", soft_wrap=True)
+    console.print(f"Report: {escape(str(path.resolve()))}", soft_wrap=True, highlight=False)
+
+
+def _images(benchmark: Benchmark, given: Path | None) -> Path | None:
+    """The images' folder; without --images, a missing one only leaves the pictures out."""
+    from hope_bench.cli.data import find_images
+
+    if given is not None:
+        return find_images(benchmark, given)
+    try:
+        return find_images(benchmark, None)
+    except HopeBenchError:
+        errors.print("No images at hand, so the report has no pictures. Pass --images FOLDER to have them.")
+        return None
+
+
+def _sizes(benchmark: Benchmark, given: Path | None) -> dict[tuple[str, str], str]:
+    from hope_bench.cli.data import find_annotations
+    from hope_bench.scoring.breakdown import object_sizes
+
+    found = find_annotations(benchmark, given)
+    return {} if found is None else object_sizes(found)
+
+
+def _corrected(benchmark: Benchmark, result: Result, decisions: Path | None, sample: int, seed: int) -> tuple[Corrected, ...]:
+    if decisions is None:
+        return ()
+    from hope_bench.review.claims import draw_samples
+    from hope_bench.review.decisions import by_claim, read_decisions
+    from hope_bench.review.noise import label_noise
+    from hope_bench.scoring.label_noise import correct
+
+    return correct(result, label_noise(draw_samples(benchmark, sample, seed), by_claim(read_decisions(decisions))))

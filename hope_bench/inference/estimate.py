@@ -1,0 +1,97 @@
+"""What a run would ask, before it asks anything: counts, tokens, and the time an earlier run of the same model took."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+from hope_bench.benchmark import Benchmark
+from hope_bench.card import ModelCard
+from hope_bench.errors import HopeBenchError
+from hope_bench.inference.plan import Plan
+from hope_bench.runs import read_run
+
+_SAMPLE = 8
+"""Images whose questions are tokenized."""
+_CHARACTERS_PER_TOKEN = 4
+"""Of English text, as a rule of thumb."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a run would ask. `questions` counts those of all splits, `unique` those that are asked. `tokens` are the tokens per
+    question of a sample, `shared` those left of each where an image's prompt is computed once; None where only a server knows.
+    `text_tokens` is a guess from the characters of all prompts. `seconds` is at the speed of the run named `like`.
+    """
+
+    questions: int
+    unique: int
+    images: int
+    steps: int
+    text_tokens: int
+    tokens: float | None = None
+    shared: float | None = None
+    seconds: float | None = None
+    like: str | None = None
+
+
+def estimate(benchmark: Benchmark, card: ModelCard, plan: Plan, images: Path | None, runs: Path) -> Estimate:
+    """Count a plan and size it up; the model's processor is used where it is here with some images, its weights never."""
+    requests = list(plan.requests)
+    tokens = shared = None
+    if card.adapter == "transformers" and images is not None:
+        with contextlib.suppress(HopeBenchError):
+            tokens, shared = _tokens(card, plan, images)
+    speed, like = _speed(card, runs)
+    return Estimate(
+        questions=sum(map(len, benchmark.splits.values())),
+        unique=len(requests),
+        images=len({request.image for request in requests}),
+        steps=len(plan.steps),
+        text_tokens=sum(len(request.text) for request in requests) // _CHARACTERS_PER_TOKEN,
+        tokens=tokens,
+        shared=shared,
+        seconds=len(requests) / speed if speed else None,
+        like=like,
+    )
+
+
+def _tokens(card: ModelCard, plan: Plan, images: Path) -> tuple[float, float] | tuple[None, None]:
+    """Mean tokens of a question, and of what is left of it after the prefix that its image's questions share."""
+    from hope_bench.adapters.checkpoint import local_folder
+    from hope_bench.adapters.loading import load_processor, quiet
+    from hope_bench.adapters.token_count import count_tokens
+    from hope_bench.inference.images import open_checked
+
+    folder = local_folder(card.checkpoint, card.revision)
+    if folder is None:
+        return None, None
+    by_image: dict[str, list[str]] = {}
+    for request in plan.requests:
+        by_image.setdefault(request.image, []).append(request.text)
+    names = random.Random(0).sample(sorted(by_image), min(_SAMPLE, len(by_image)))
+    pictures = {name: open_checked(images / name, None) for name in names}
+    with quiet():
+        processor = load_processor(str(folder), card.chat_template)
+        counted = [
+            count_tokens(processor, card.chat_template, picture, by_image[name])
+            for name, picture in pictures.items()
+            if not isinstance(picture, Exception)
+        ]
+    questions = sum(count.questions for count in counted)
+    if not questions:
+        return None, None
+    return sum(count.tokens for count in counted) / questions, sum(count.own for count in counted) / questions
+
+
+def _speed(card: ModelCard, runs: Path) -> tuple[float | None, str | None]:
+    """Questions per second of the largest finished run of the same model, and where it lies."""
+    found: list[tuple[int, float, str]] = []
+    for path in sorted(runs.glob("*/*/run.json")):
+        with contextlib.suppress(HopeBenchError):
+            record = read_run(path.parent)
+            if record.model.name == card.name and record.complete and record.seconds:
+                found.append((record.questions, record.questions / record.seconds, str(path.parent)))
+    return (max(found)[1], max(found)[2]) if found else (None, None)

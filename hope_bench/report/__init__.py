@@ -1,0 +1,1 @@
+"""One run as one page: numbers, charts, and the hallucinations themselves, self-contained."""

@@ -1,0 +1,79 @@
+"""Charts as inline SVG: a number with its interval on an axis, and a reliability diagram."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from markupsafe import Markup, escape
+
+from hope_bench.result import Estimate, ReliabilityBin
+
+_SHAPES = {
+    "hope": '<path class="point" d="M0-7 7 0 0 7-7 0z"/>',
+    "pope": '<circle class="point" r="5"/>',
+}
+_OTHER = '<rect class="point" x="-4" y="-4" width="8" height="8"/>'
+_SIDE, _MARGIN = 300, 42
+
+
+def axis_top(estimates: Sequence[Estimate]) -> float:
+    """The end of an axis from 0 that holds every value and interval: a multiple of 0.1, at most 1."""
+    highest = max((value for one in estimates for value in (one.value, one.high) if value is not None), default=0.1)
+    return min(1.0, max(1, math.ceil(highest * 10 - 1e-9)) / 10)
+
+
+def axis(top: float) -> Markup:
+    """The axis's labels in percent, as wide as its cell."""
+    step = 0.1 if top <= 0.5 else 0.2 if top <= 0.8 else 0.25
+    ticks = [round(place * step, 2) for place in range(int(top / step + 1e-9) + 1)]
+    labels = "".join(f'<text x="{100 * tick / top:.2f}%" y="9">{100 * tick:.0f}%</text>' for tick in ticks)
+    return Markup(f'<svg class="axis" aria-hidden="true">{labels}</svg>')
+
+
+def strip(estimate: Estimate, kind: str, top: float) -> Markup:
+    """A value with its interval on an axis from 0 to `top`."""
+    if estimate.value is None:
+        return Markup("")
+    parts = ['<line class="base" x1="0" x2="100%" y1="50%" y2="50%"/>']
+    if estimate.low is not None and estimate.high is not None:
+        low, high = (f"{100 * min(max(value / top, 0), 1):.2f}%" for value in (estimate.low, estimate.high))
+        parts.append(f'<line class="range" x1="{low}" x2="{high}" y1="50%" y2="50%"/>')
+    at = f"{100 * min(estimate.value / top, 1):.2f}%"
+    parts.append(f'<svg x="{at}" y="50%" overflow="visible">{_SHAPES.get(kind, _OTHER)}</svg>')
+    return Markup(f'<svg class="strip {escape(kind)}" aria-hidden="true">{"".join(parts)}</svg>')
+
+
+def reliability(series: Sequence[tuple[str, str, Sequence[ReliabilityBin]]]) -> Markup:
+    """How often P(yes) is right: per series (name, kind, bins), the share of yes-labels over the mean P(yes) of each bin.
+
+    On the diagonal P(yes) means what it says; below it the model says yes more surely than it may.
+    """
+
+    def x(value: float) -> float:
+        return round(_MARGIN + value * _SIDE, 1)
+
+    def y(value: float) -> float:
+        return round(8 + (1 - value) * _SIDE, 1)
+
+    parts = [f'<line class="diagonal" x1="{x(0)}" y1="{y(0)}" x2="{x(1)}" y2="{y(1)}"/>']
+    for tick in (0, 0.25, 0.5, 0.75, 1):
+        parts.append(f'<line class="grid" x1="{x(0)}" x2="{x(1)}" y1="{y(tick)}" y2="{y(tick)}"/>')
+        parts.append(f'<text x="{x(tick)}" y="{y(0) + 18}" text-anchor="middle">{100 * tick:.0f}%</text>')
+        parts.append(f'<text x="{x(0) - 8}" y="{y(tick) + 4}" text-anchor="end">{100 * tick:.0f}%</text>')
+    for name, kind, bins in series:
+        line = " ".join(f"{x(one.p_yes)},{y(one.yes)}" for one in bins)
+        parts.append(f'<g class="{escape(kind)}"><polyline class="curve" points="{line}"/>')
+        for one in bins:
+            radius = 2.5 + 5 * math.sqrt(one.questions / max(sum(other.questions for other in bins), 1))
+            title = escape(f"{name}: P(yes) {one.p_yes:.2f}, labelled yes {100 * one.yes:.0f}% of {one.questions:,}")
+            parts.append(
+                f'<circle class="dot" cx="{x(one.p_yes)}" cy="{y(one.yes)}" r="{radius:.1f}"><title>{title}</title></circle>'
+            )
+        parts.append("</g>")
+    width, height = _SIDE + _MARGIN + 16, _SIDE + 52
+    parts.append(f'<text x="{x(0.5)}" y="{height - 4}" text-anchor="middle">mean P(yes)</text>')
+    label = "Share of yes-labels over mean P(yes)"
+    return Markup(
+        f'<svg class="reliability" viewBox="0 0 {width} {height}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
+    )

@@ -1,0 +1,208 @@
+"""Several models on one split: numbers, ranks as intervals, and pairwise differences with tests, from result files alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hope_bench.errors import HopeBenchError, did_you_mean
+from hope_bench.result import Bootstrap, Estimate, Result
+from hope_bench.scoring.conventions import CONVENTIONS
+from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP, bootstrap_counts, estimate
+from hope_bench.scoring.metrics import METRICS, Counts, Floats, compute, count_table, optional, point_metrics
+from hope_bench.scoring.numbers import minus
+from hope_bench.scoring.significance import bootstrap_p, clustered_mcnemar, detectable_difference, holm
+
+LOWER_IS_BETTER = ("hallucination_rate",)
+UNRANKABLE = ("yes_ratio",)
+"""A yes-ratio is neither good nor bad."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One model on the split: `rank` 1 is the best, equal values share one; `rank_low` and `rank_high` hold the bootstrap's ranks
+    (None where the number is undefined)."""
+
+    name: str
+    value: Estimate
+    rank: int | None
+    rank_low: int | None
+    rank_high: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Model `one` minus model `other`, paired by image.
+
+    `p` is the paired bootstrap's two-sided p-value for no difference, `p_holm` the same corrected for all pairs compared.
+    `mcnemar_p` tests whether the two are right equally often, with questions clustered by image. `one_only` and `other_only`
+    count the questions that only one of the two got right. `detectable` is the smallest true difference that a comparison of this
+    size finds 4 times in 5. None where undefined.
+    """
+
+    one: str
+    other: str
+    difference: Estimate
+    p: float | None
+    p_holm: float | None
+    mcnemar_p: float | None
+    mcnemar_p_holm: float | None
+    one_only: int
+    other_only: int
+    detectable: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelComparison:
+    """All models on one split by one metric, the best first, and the pairs."""
+
+    split: str
+    metric: str
+    images: int
+    standings: tuple[Standing, ...]
+    pairs: tuple[Pair, ...]
+
+
+def compare(
+    results: Sequence[Result],
+    split: str | None = None,
+    metric: str = "balanced_accuracy",
+    against: str | None = None,
+    bootstrap: Bootstrap = DEFAULT_BOOTSTRAP,
+) -> ModelComparison:
+    """Compare results of one benchmark on a split (the headline one by default).
+
+    The pairs are all there are, or each model with the one named `against`. Raises HopeBenchError for results of different
+    questions or conventions, and for an unknown split, metric or model.
+    """
+    names = _names(results)
+    chosen = split or results[0].benchmark.headline
+    _refuse(results, chosen, metric)
+    if against is not None and against not in names:
+        raise HopeBenchError(f"No model {against!r} among those compared. " + did_you_mean(against, names))
+    tables = np.stack([_table(result, chosen) for result in results])
+    convention = CONVENTIONS[results[0].convention]
+    samples = compute(bootstrap_counts(tables, bootstrap), convention)[metric]
+    points = [point_metrics(table.sum(axis=0), convention)[metric] for table in tables]
+    images = tables.shape[1]
+    values = [estimate(value, samples[:, row], images, bootstrap.confidence) for row, value in enumerate(points)]
+    ranks = _ranks(names, values, samples, metric, bootstrap.confidence)
+    pairs = _pairs(names, results, chosen, points, samples, against, images, bootstrap)
+    return ModelComparison(chosen, metric, images, ranks, pairs)
+
+
+def _names(results: Sequence[Result]) -> list[str]:
+    """The models' names, told apart by number where two are called the same."""
+    if len(results) < 2:
+        raise HopeBenchError("A comparison takes two results or more.")
+    names: list[str] = []
+    for result in results:
+        count = sum(name == result.model.name or name.startswith(f"{result.model.name} (") for name in names)
+        names.append(result.model.name if not count else f"{result.model.name} ({count + 1})")
+    return names
+
+
+def _refuse(results: Sequence[Result], split: str, metric: str) -> None:
+    first = results[0]
+    if metric not in METRICS:
+        raise HopeBenchError(f"No metric {metric!r}. " + did_you_mean(metric, METRICS))
+    if split not in first.splits:
+        raise HopeBenchError(f"Benchmark {first.benchmark.name} has no split {split!r}. " + did_you_mean(split, first.splits))
+    others = [one for one in results if one.benchmark.hash != first.benchmark.hash]
+    if others:
+        raise HopeBenchError(
+            f"{len(others):,} of {len(results):,} results answer other questions than {first.model.name}'s "
+            f"({first.benchmark.name}, hash {first.benchmark.hash[:12]}), such as {others[0].model.name}'s "
+            f"({others[0].benchmark.name}, hash {others[0].benchmark.hash[:12]}). Only results of one benchmark version compare."
+        )
+    other = next((one for one in results if one.convention != first.convention), None)
+    if other is not None:
+        raise HopeBenchError(f"{first.model.name} is scored by {first.convention}, {other.model.name} by {other.convention}.")
+    for result in results:
+        one, base = result.splits[split], first.splits[split]
+        if (one.labels, one.questions_per_image) != (base.labels, base.questions_per_image):
+            raise HopeBenchError(f"{result.model.name}'s labels of {split} are not {first.model.name}'s. Score the runs again.")
+
+
+def _table(result: Result, split: str) -> Counts:
+    found = result.splits[split]
+    return count_table(found.labels, found.verdicts, found.questions_per_image)
+
+
+def _ranks(
+    names: Sequence[str], values: Sequence[Estimate], samples: Floats, metric: str, confidence: float
+) -> tuple[Standing, ...]:
+    """Standings, the best first, then the undefined."""
+    sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
+    points = np.array([np.nan if one.value is None else sign * one.value for one in values])
+    known = np.flatnonzero([one.low is not None for one in values])
+    drawn = _rank_rows(np.nan_to_num(sign * samples[:, known], nan=-np.inf))
+    tail = 100 * (1 - confidence) / 2
+    low, high = np.percentile(drawn, [tail, 100 - tail], axis=0, method="inverted_cdf") if len(known) else ([], [])
+    bounds = {int(row): (int(a), int(b)) for row, a, b in zip(known, low, high, strict=True)}
+    standings = []
+    for row, (name, value) in enumerate(zip(names, values, strict=True)):
+        rank = None if np.isnan(points[row]) or metric in UNRANKABLE else int(1 + np.sum(points > points[row]))
+        lowest, highest = bounds.get(row, (None, None)) if rank is not None else (None, None)
+        standings.append(Standing(name, value, rank, lowest, highest))
+    return tuple(sorted(standings, key=lambda one: (one.rank is None, one.rank or 0, one.name)))
+
+
+def _rank_rows(values: Floats) -> NDArray[np.int64]:
+    """Competition ranks within each row, the highest value first: 1 + how many are higher."""
+    from scipy.stats import rankdata
+
+    return rankdata(-values, method="min", axis=1).astype(np.int64) if values.size else np.zeros(values.shape, dtype=np.int64)
+
+
+def _pairs(
+    names: Sequence[str],
+    results: Sequence[Result],
+    split: str,
+    points: Sequence[float | None],
+    samples: Floats,
+    against: str | None,
+    images: int,
+    bootstrap: Bootstrap,
+) -> tuple[Pair, ...]:
+    count = len(names)
+    if against is None:
+        rows = [(one, other) for one in range(count) for other in range(one + 1, count)]
+    else:
+        rows = [(one, names.index(against)) for one in range(count) if names[one] != against]
+    right, asked = _correct(results, split)
+    image = np.repeat(np.arange(images), results[0].splits[split].questions_per_image)
+    made = []
+    for one, other in rows:
+        both = asked[one] & asked[other]
+        only = (right[one] & ~right[other] & both, right[other] & ~right[one] & both)
+        drawn = samples[:, one] - samples[:, other]
+        difference = estimate(minus(points[one], points[other]), drawn, images, bootstrap.confidence)
+        p = None if difference.low is None else bootstrap_p(drawn)
+        made.append((one, other, difference, p, clustered_mcnemar(*only, image, images), only, drawn))
+    corrected, mcnemar = holm([row[3] for row in made]), holm([row[4] for row in made])
+    return tuple(
+        Pair(
+            one=names[one],
+            other=names[other],
+            difference=difference,
+            p=p,
+            p_holm=corrected[place],
+            mcnemar_p=tested,
+            mcnemar_p_holm=mcnemar[place],
+            one_only=int(only[0].sum()),
+            other_only=int(only[1].sum()),
+            detectable=None if difference.low is None else optional(detectable_difference(drawn)),
+        )
+        for place, (one, other, difference, p, tested, only, drawn) in enumerate(made)
+    )
+
+
+def _correct(results: Sequence[Result], split: str) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which questions each model got right, and which it was asked: bool [models, questions] each."""
+    labels = np.frombuffer(results[0].splits[split].labels.encode("ascii"), dtype=np.uint8)
+    verdicts = np.stack([np.frombuffer(result.splits[split].verdicts.encode("ascii"), dtype=np.uint8) for result in results])
+    return verdicts == labels, verdicts != ord("-")

@@ -1,0 +1,96 @@
+"""A run scored under other labels, such as RePOPE's corrections: its result, and how far each number moves."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from hope_bench.benchmark import Benchmark, read_benchmark
+from hope_bench.interchange.relabel import relabel
+from hope_bench.records import Answer
+from hope_bench.result import Bootstrap, Estimate, Result, SplitScore
+from hope_bench.scoring.conventions import STRICT, Convention, reader
+from hope_bench.scoring.intervals import bootstrap_counts, estimate
+from hope_bench.scoring.metrics import METRICS, Counts, compute, count_table, point_metrics
+from hope_bench.scoring.numbers import minus
+from hope_bench.scoring.score import make_result, read_answered
+from hope_bench.scoring.verdicts import join
+
+
+@dataclass(frozen=True, slots=True)
+class Relabelled:
+    """Results under a benchmark's own labels and under the files', and by split and metric the second minus the first, with
+    intervals paired by image."""
+
+    before: Result
+    after: Result
+    differences: Mapping[str, Mapping[str, Estimate]]
+
+
+def score_relabelled(
+    benchmark: Benchmark,
+    run_folder: Path,
+    files: Sequence[Path],
+    name: str,
+    bootstrap: Bootstrap,
+    convention: Convention = STRICT,
+    languages: Sequence[str] = (),
+) -> Relabelled:
+    """Score a run of `benchmark` under the labels of POPE-like `files`, as `hope-bench import labels` would apply them.
+
+    Questions that the files don't label are left out. Raises HopeBenchError as `score` and `relabel` do.
+    """
+    record, file = read_answered(benchmark, run_folder)
+    read = reader(file.answers, convention, languages)
+    before = make_result(benchmark, record, file, join(benchmark, file.answers, read), bootstrap, convention, languages)
+    with tempfile.TemporaryDirectory() as folder:
+        relabel(benchmark, files, name, f"{benchmark.manifest.title}, relabelled", Path(folder) / "relabelled")
+        other = read_benchmark(Path(folder) / "relabelled")
+    kept = replace(file, answers=_asked(other, file.answers))
+    after = make_result(other, record, kept, join(other, kept.answers, read), bootstrap, convention, languages)
+    row = {image: index for index, image in enumerate(benchmark.manifest.images)}
+    places = [row[image] for image in other.manifest.images]
+    return Relabelled(before, after, _differences(before, after, places, bootstrap, convention))
+
+
+def _asked(benchmark: Benchmark, answers: Sequence[Answer]) -> tuple[Answer, ...]:
+    """The answers to questions that the benchmark still asks."""
+    asked = {(question.image, question.text) for questions in benchmark.splits.values() for question in questions}
+    splits = set(benchmark.splits)
+    return tuple(
+        answer
+        for answer in answers
+        if (answer.image, answer.question) in asked and (answer.splits is None or splits & set(answer.splits))
+    )
+
+
+def _differences(
+    before: Result, after: Result, places: Sequence[int], bootstrap: Bootstrap, convention: Convention
+) -> dict[str, dict[str, Estimate]]:
+    """After minus before; `places` are the rows of after's images among before's."""
+    images = before.benchmark.images
+    made: dict[str, dict[str, Estimate]] = {}
+    for name, split in after.splits.items():
+        new = np.zeros((images, 2, 5), dtype=np.int64)
+        new[np.asarray(places, dtype=np.int64)] = _table(split)
+        tables = np.stack([new, _table(before.splits[name])])
+        samples = compute(bootstrap_counts(tables, bootstrap), convention)
+        points = [point_metrics(table.sum(axis=0), convention) for table in tables]
+        made[name] = {
+            metric: estimate(
+                minus(points[0][metric], points[1][metric]),
+                samples[metric][:, 0] - samples[metric][:, 1],
+                images,
+                bootstrap.confidence,
+            )
+            for metric in METRICS
+        }
+    return made
+
+
+def _table(split: SplitScore) -> Counts:
+    return count_table(split.labels, split.verdicts, split.questions_per_image)

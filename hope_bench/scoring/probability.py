@@ -1,0 +1,163 @@
+"""P(yes) packed into results, and what it tells without a threshold: AUROC, average precision, Brier score, calibration."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hope_bench.result import Bootstrap, Estimate, Probabilities, ReliabilityBin
+from hope_bench.scoring.intervals import estimate, weight_chunks
+from hope_bench.scoring.metrics import Floats, divide, optional
+
+_LIMIT = 14.0
+_STEPS = 65534
+_UNKNOWN = 65535
+"""P(yes) is packed as its log-odds within +-14 (answers hold 6 digits, so +-13.8) in 65,535 steps."""
+
+_BINS = 10
+_MOST_LEVELS = 1000
+"""A bootstrap replicate ranks P(yes) in at most this many levels; the value itself always ranks every number."""
+
+
+def pack(p_yes: Sequence[float | None]) -> str:
+    """P(yes) of each question, in [0, 1] or None, as Probabilities.packed holds it."""
+    known = np.array([np.nan if value is None else value for value in p_yes], dtype=np.float64)
+    with np.errstate(divide="ignore"):
+        odds = np.clip(np.log(known) - np.log1p(-known), -_LIMIT, _LIMIT)
+    steps = np.where(np.isnan(known), _UNKNOWN, np.rint((np.nan_to_num(odds) + _LIMIT) / (2 * _LIMIT) * _STEPS))
+    return base64.b64encode(steps.astype("<u2").tobytes()).decode("ascii")
+
+
+def unpack(packed: str) -> Floats:
+    """P(yes) of each question, float64 [questions], NaN where unknown. Raises ValueError where it isn't packed P(yes)."""
+    steps = np.frombuffer(base64.b64decode(packed, validate=True), dtype="<u2").astype(np.float64)
+    p_yes = 1 / (1 + np.exp(_LIMIT - 2 * _LIMIT * steps / _STEPS))
+    return np.where(steps == _UNKNOWN, np.nan, p_yes)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """The asked questions of a split whose P(yes) is known: `p_yes` float64 [Q], `positive` bool [Q] (labelled yes), `image`
+    int64 [Q], which of the benchmark's images each is about."""
+
+    p_yes: Floats
+    positive: NDArray[np.bool_]
+    image: NDArray[np.int64]
+
+
+def evidence(labels: str, verdicts: str, questions_per_image: Sequence[int], packed: str) -> Evidence:
+    """A packed split's evidence: errors and unasked questions have none."""
+    p_yes = unpack(packed)
+    image = np.repeat(np.arange(len(questions_per_image)), questions_per_image)
+    letters = np.frombuffer(verdicts.encode("ascii"), dtype=np.uint8)
+    known = ~np.isnan(p_yes) & (letters != ord("-")) & (letters != ord("e"))
+    return Evidence(p_yes[known], (np.frombuffer(labels.encode("ascii"), dtype=np.uint8) == ord("y"))[known], image[known])
+
+
+def auroc(histogram: Floats) -> Floats:
+    """The chance that a positive outranks a negative, ties half, of histograms [..., 2 (positive, negative), levels] in rising
+    order of P(yes): shape [...], in [0, 1], NaN where one class is missing."""
+    positive, negative = histogram[..., 0, :], histogram[..., 1, :]
+    below = np.cumsum(negative, axis=-1) - negative / 2
+    return divide((positive * below).sum(axis=-1), positive.sum(axis=-1) * negative.sum(axis=-1))
+
+
+def average_precision(histogram: Floats) -> Floats:
+    """The sum over falling thresholds of the step in recall times the precision there (as scikit-learn's), of histograms as
+    `auroc` takes them: shape [...], in [0, 1], NaN without positives."""
+    falling = np.cumsum(histogram[..., ::-1], axis=-1)
+    true, all_ = falling[..., 0, :], falling[..., 0, :] + falling[..., 1, :]
+    precision = np.nan_to_num(divide(true, all_))
+    return divide((histogram[..., 0, ::-1] * precision).sum(axis=-1), true[..., -1])
+
+
+def _levels(values: Floats, most: int | None) -> tuple[NDArray[np.int64], int]:
+    """Which level each P(yes) is on, in rising order; at most `most` levels, of about equally many questions."""
+    levels, which = np.unique(values, return_inverse=True)
+    if most is None or len(levels) <= most:
+        return which.astype(np.int64), max(len(levels), 1)
+    edges = np.unique(np.quantile(values, np.linspace(0, 1, most + 1)[1:-1]))
+    return np.searchsorted(edges, values, side="right").astype(np.int64), len(edges) + 1
+
+
+def _histogram(found: Evidence) -> Floats:
+    which, count = _levels(found.p_yes, None)
+    cell = np.where(found.positive, 0, count) + which
+    return np.bincount(cell, minlength=2 * count).reshape(2, count).astype(np.float64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Samples:
+    """Bootstrap samples of one split's numbers, float64 [replicates] each."""
+
+    auroc: Floats
+    average_precision: Floats
+    brier: Floats
+
+
+def resample(splits: Sequence[Evidence], images: int, bootstrap: Bootstrap) -> list[Samples]:
+    """Every split's samples, replicates in the same images as `bootstrap_counts` draws, so that differences are paired."""
+    from scipy.sparse import csr_array
+
+    made = []
+    for found in splits:
+        which, count = _levels(found.p_yes, _MOST_LEVELS)
+        column = np.where(found.positive, 0, count) + which
+        error = (found.p_yes - found.positive) ** 2
+        cells = (np.concatenate([column, np.full(len(error), 2 * count)]), np.concatenate([found.image] * 2))
+        made.append((csr_array((np.concatenate([np.ones_like(error), error]), cells), shape=(2 * count + 1, images)), count))
+    rows: list[list[tuple[Floats, Floats, Floats]]] = [[] for _ in splits]
+    for weights in weight_chunks(images, bootstrap, columns=2 * _MOST_LEVELS):
+        turned = np.ascontiguousarray(weights.T)
+        for (table, count), drawn in zip(made, rows, strict=True):
+            sums = np.ascontiguousarray((table @ turned).T)
+            histogram = sums[:, :-1].reshape(-1, 2, count)
+            asked = sums[:, :-1].sum(axis=-1)
+            drawn.append((auroc(histogram), average_precision(histogram), divide(sums[:, -1], asked)))
+    return [Samples(*map(np.concatenate, zip(*drawn, strict=True))) for drawn in rows]
+
+
+def probabilities(found: Evidence, packed: str, samples: Samples | None, images: int, confidence: float) -> Probabilities:
+    """A split's numbers from P(yes), with intervals where there are samples."""
+    histogram = _histogram(found)
+    brier = None if not len(found.p_yes) else optional(float(((found.p_yes - found.positive) ** 2).mean()))
+
+    def interval(value: float | None, drawn: Floats | None) -> Estimate:
+        return Estimate(value=value) if drawn is None else estimate(value, drawn, images, confidence)
+
+    bins = reliability(found)
+    return Probabilities(
+        questions=len(found.p_yes),
+        auroc=interval(optional(float(auroc(histogram))), None if samples is None else samples.auroc),
+        average_precision=interval(
+            optional(float(average_precision(histogram))), None if samples is None else samples.average_precision
+        ),
+        brier=interval(brier, None if samples is None else samples.brier),
+        ece=calibration_error(bins),
+        bins=bins,
+        packed=packed,
+    )
+
+
+def reliability(found: Evidence) -> tuple[ReliabilityBin, ...]:
+    """The ten equally wide bins of P(yes) that hold questions; 1.0 belongs to the last."""
+    place = np.minimum((found.p_yes * _BINS).astype(np.int64), _BINS - 1)
+    rows = []
+    for index in range(_BINS):
+        inside = place == index
+        if inside.any():
+            mean, share = round(float(found.p_yes[inside].mean()), 6), round(float(found.positive[inside].mean()), 6)
+            low, high = index / _BINS, (index + 1) / _BINS
+            rows.append(ReliabilityBin(low=low, high=high, questions=int(inside.sum()), p_yes=mean, yes=share))
+    return tuple(rows)
+
+
+def calibration_error(bins: Sequence[ReliabilityBin]) -> float | None:
+    """Expected calibration error: the bins' distances between mean P(yes) and share of yes-labels, weighted by questions
+    (Naeini et al. 2015), in [0, 1]; None without questions."""
+    total = sum(one.questions for one in bins)
+    return round(sum(one.questions * abs(one.p_yes - one.yes) for one in bins) / total, 6) if total else None

@@ -1,0 +1,106 @@
+"""Taking a result onto the leaderboard: everything that can be checked without the model is checked first."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hope_bench.card import slug
+from hope_bench.errors import HopeBenchError
+from hope_bench.provenance import atomic_path
+from hope_bench.result import Estimate, Result
+from hope_bench.scoring.intervals import bootstrap_counts, estimate
+from hope_bench.scoring.metrics import METRICS, Floats, compute, count_table, discrimination, pair_table
+from hope_bench.site.reading import Entry, check_numbers, check_same_questions, read_groups
+from hope_bench.site.safety import read_untrusted
+
+_TOLERANCE = 2e-4
+"""Intervals are percentiles of resamples; another version of numpy may round one resample to the other side."""
+
+
+def add_result(source: Path, results: Path, *, new_version: bool = False, replace: bool = False) -> Path:
+    """Check a result file and copy it to RESULTS/BENCHMARK/MODEL.json; returns where it went.
+
+    Its benchmark's hash must be one that is already there, unless `new_version` says that its questions are meant to be new.
+    Raises HopeBenchError saying what to fix; nothing is written then.
+    """
+    result = read_untrusted(source, source.parent)
+    check_numbers(result, str(source))
+    check_intervals(result, str(source))
+    target = results / slug(result.benchmark.name) / f"{slug(result.model.name)}.json"
+    groups = read_groups(results) if results.is_dir() else ()
+    others = [entry for group in groups for entry in group.entries if entry.source != target]
+    _check_version(result, source, others, new_version)
+    same = [entry for entry in others if _version(entry.result) == _version(result)]
+    check_same_questions([*same, Entry(result, source, "")])
+    if target.is_file() and not replace and target.read_bytes() != source.read_bytes():
+        raise HopeBenchError(
+            f"{target} exists with other numbers. Rename model.name in {source} if this is another model, or pass --replace."
+        )
+    if source.resolve() != target.resolve():
+        with atomic_path(target) as temporary:
+            shutil.copyfile(source, temporary)
+    return target
+
+
+def check_results(results: Path) -> int:
+    """Every result of a folder, its intervals included; returns how many. Raises HopeBenchError saying what to fix."""
+    entries = [entry for group in read_groups(results) for entry in group.entries]
+    for entry in entries:
+        check_intervals(entry.result, str(entry.source))
+        expected = f"{slug(entry.result.model.name)}.json"
+        if not entry.source.stem.startswith(slug(entry.result.model.name)) and not expected.startswith(slug(entry.source.stem)):
+            raise HopeBenchError(f"{entry.source}: model.name is {entry.result.model.name!r}, so call the file {expected}.")
+    return len(entries)
+
+
+def _version(result: Result) -> tuple[str, str]:
+    return slug(result.benchmark.name), result.benchmark.hash
+
+
+def _check_version(result: Result, source: Path, others: Sequence[Entry], new_version: bool) -> None:
+    name = slug(result.benchmark.name)
+    known = {entry.result.benchmark.hash for entry in others if slug(entry.result.benchmark.name) == name}
+    if known and result.benchmark.hash not in known and not new_version:
+        listed = ", ".join(sorted(one[:12] for one in known))
+        raise HopeBenchError(
+            f"{source}: benchmark.hash is {result.benchmark.hash[:12]}, but the results of {result.benchmark.name} here answered "
+            f"the questions {listed}. Evaluate on the same benchmark, or pass --new-version if the questions are meant to be new "
+            "and to be ranked apart."
+        )
+
+
+def check_intervals(result: Result, where: str) -> None:
+    """Draw the bootstrap again from the packed verdicts. Raises HopeBenchError naming the interval that is off."""
+    bootstrap, images, names = result.bootstrap, result.benchmark.images, list(result.splits)
+    if images == 0:
+        return
+    packed = [(split.labels, split.verdicts, split.questions_per_image) for split in result.splits.values()]
+    samples = compute(bootstrap_counts(np.stack([count_table(*one) for one in packed]), bootstrap))
+
+    def check(key: str, stated: Estimate | None, drawn: Floats) -> None:
+        if stated is None:
+            return
+        expected = estimate(stated.value, drawn, images, bootstrap.confidence)
+        for end in ("low", "high"):
+            one, other = getattr(stated, end), getattr(expected, end)
+            if (one is None) != (other is None) or (one is not None and abs(one - other) > _TOLERANCE):
+                raise HopeBenchError(
+                    f"{where}: {key}.{end} is {one}, but the verdicts' bootstrap gives {other}. Score the run again."
+                )
+
+    for index, (name, split) in enumerate(result.splits.items()):
+        for metric in METRICS:
+            check(f"splits.{name}.{metric}", getattr(split, metric), samples[metric][:, index])
+        if split.paired_discrimination is not None and split.kind == "twin":
+            pairs = discrimination(bootstrap_counts(pair_table(*packed[index])[None], bootstrap))
+            check(f"splits.{name}.paired_discrimination", split.paired_discrimination, pairs[:, 0])
+    for index, pair in enumerate(result.comparisons):
+        one, base = names.index(pair.split), names.index(pair.baseline)
+        drop = samples["precision"][:, base] - samples["precision"][:, one]
+        rise = samples["hallucination_rate"][:, one] - samples["hallucination_rate"][:, base]
+        check(f"comparisons.{index}.precision_drop", pair.precision_drop, drop)
+        check(f"comparisons.{index}.hallucination_rise", pair.hallucination_rise, rise)

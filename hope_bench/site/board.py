@@ -1,0 +1,94 @@
+"""A benchmark's ranking page: every model as a row, and every split's numbers for the script that sorts and compares."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from hope_bench.result import Estimate, Result
+from hope_bench.site.marks import Axis, axis_over
+from hope_bench.site.views import KINDS, ModelRow, Section
+
+SHOWN = ("balanced_accuracy", "hallucination_rate", "precision", "recall", "f1", "yes_ratio")
+"""The metrics of the ranking page; the first two come with their intervals."""
+
+_SIZES = {"M": 1e-3, "B": 1.0, "T": 1e3}
+
+
+@dataclass(frozen=True, slots=True)
+class BoardRow:
+    """A model on the ranking page: `size` in billions of parameters where its card says so."""
+
+    row: ModelRow
+    slug: str
+    size: float | None
+    open_weights: bool
+
+
+def board_rows(section: Section) -> list[BoardRow]:
+    """The ranked models, the best first, then the others."""
+    return [
+        BoardRow(
+            row, row.entry.page.rpartition("/")[2].removesuffix(".html"), size(row.entry.result), has_weights(row.entry.result)
+        )
+        for row in (*section.ranked, *section.unranked)
+    ]
+
+
+def size(result: Result) -> float | None:
+    """Billions of parameters as the card's words say: "7B", "1.1M", "about 13 B"; None where they don't."""
+    match = re.search(r"(\d+(?:\.\d+)?)\s*([MBT])\b", result.model.parameters or "", re.IGNORECASE)
+    return None if match is None else round(float(match[1][:9]) * _SIZES[match[2].upper()], 6)
+
+
+def has_weights(result: Result) -> bool:
+    """Whether the model was run from a checkpoint, rather than asked at an endpoint or imported without one."""
+    return result.model.checkpoint is not None and result.run.adapter != "endpoint"
+
+
+def board_data(section: Section, rows: list[BoardRow]) -> Markup:
+    """What the page's script needs, as JSON for a data block: no character in it can end the block."""
+    about = section.about
+    data = {
+        "headline": about.benchmark.headline,
+        "baseline": section.baseline,
+        "splits": [
+            {"name": name, "kind": split.kind, "label": KINDS[split.kind], "axes": [_axis(rows, name, key) for key in SHOWN[:2]]}
+            for name, split in about.splits.items()
+        ],
+        "models": [_model(one, list(about.splits)) for one in rows],
+    }
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
+    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
+
+
+def _axis(rows: list[BoardRow], split: str, metric: str) -> list[Any]:
+    estimates = (getattr(one.row.entry.result.splits[split], metric) for one in rows)
+    axis: Axis = axis_over(estimates, from_zero=metric == "hallucination_rate")
+    return [round(axis.low, 4), round(axis.high, 4), [[tick.at, tick.label] for tick in axis.ticks]]
+
+
+def _model(one: BoardRow, splits: list[str]) -> dict[str, Any]:
+    result = one.row.entry.result
+    return {
+        "id": one.slug,
+        "name": result.model.name,
+        "size": one.size,
+        "open": one.open_weights,
+        "rank": one.row.range,
+        "values": [_values(result, split) for split in splits],
+    }
+
+
+def _values(result: Result, split: str) -> list[int | None]:
+    """A split's numbers in units of 0.0001: balanced accuracy and hallucination rate with their ends, then the others."""
+    score = result.splits[split]
+    numbers: list[float | None] = []
+    for index, metric in enumerate(SHOWN):
+        estimate: Estimate = getattr(score, metric)
+        numbers += [estimate.value, estimate.low, estimate.high] if index < 2 else [estimate.value]
+    return [None if number is None else round(1e4 * number) for number in numbers]

@@ -1,0 +1,187 @@
+"""Result files come from anybody: what they may hold is bounded before anything is computed from them or shown."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hope_bench.card import slug
+from hope_bench.errors import HopeBenchError
+from hope_bench.result import Estimate, Result
+from hope_bench.validation import validate
+
+LARGEST_FILE = 8 * 2**20
+"""Bytes of one result file; 36,000 questions take about 130 KB."""
+
+LONGEST_TEXT = 4000
+"""Characters of any text but the packed strings."""
+
+LONGEST_NAME = 100
+"""Characters of a key: a split, a package."""
+
+MOST_SPLITS = 64
+MOST_QUESTIONS = 500_000
+MOST_IMAGES = 100_000
+MOST_ITEMS = 200
+MOST_REPLICATES = 20_000
+LARGEST_NUMBER = 1e15
+
+RESERVED = frozenset({"assets", "badges", "benchmarks", "data"})
+"""Folders of the site itself, which no benchmark may be called."""
+
+_PACKED = frozenset({"labels", "verdicts", "questions_per_image", "packed", "repeated"})
+_SHARES = frozenset(
+    {"accuracy", "balanced_accuracy", "precision", "recall", "f1", "specificity", "hallucination_rate", "yes_ratio"}
+    | {"paired_discrimination"}
+)
+_LONGEST_MARKS = 6
+_HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
+    "\U000e0000-\U000e007f]"
+)
+"""Control characters, invisible ones, those that change the direction of the text around them, and halves of characters."""
+
+_SCHEME = re.compile(r"\b([a-z][a-z0-9+.-]*)://|\b(javascript|vbscript)\s*:|\b(data):[a-z]+/", re.IGNORECASE)
+_SCHEMES = frozenset({"http", "https"})
+
+
+def read_untrusted(path: Path, folder: Path) -> Result:
+    """A result file within `folder`, its size, texts and numbers bounded. Raises HopeBenchError naming the file and the key.
+
+    No text of it is ever made a link, so a link can only mislead by how it reads: its scheme must be http or https.
+    """
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise HopeBenchError(f"{path} is a link that leads out of {folder}. Copy the file there instead.")
+    data = _load(path)
+    for problem in _problems(data):
+        raise HopeBenchError(f"{path}: {problem}")
+    result = validate(data, Result, str(path))
+    for problem in _implausible(result):
+        raise HopeBenchError(f"{path}: {problem}")
+    return result
+
+
+def _load(path: Path) -> Any:
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise HopeBenchError(
+                f"{path} is larger than {LARGEST_FILE // 2**20} MB. A result holds numbers, no answers or images."
+            )
+        text = path.read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise HopeBenchError(f"{path} can't be read: {error}.") from None
+    try:
+        return json.loads(text, parse_constant=_no_number, object_pairs_hook=_unique)
+    except RecursionError:
+        raise HopeBenchError(f"{path} is not a result: it is nested too deeply.") from None
+    except ValueError as error:
+        raise HopeBenchError(f"{path} is not JSON that a result may hold: {error}.") from None
+
+
+def _no_number(word: str) -> float:
+    raise ValueError(f"{word} is no number; write null where a number can't be computed")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError(f"a key stands twice among {', '.join(sorted({key for key, _ in pairs}))[:200]}")
+    if max(map(len, made), default=0) > LONGEST_NAME:
+        raise ValueError(f"a key is longer than {LONGEST_NAME} characters")
+    return made
+
+
+def _problems(data: Any, key: str = "", depth: int = 0) -> Iterator[str]:
+    """What is wrong with raw JSON, the first of all first, by key."""
+    if depth > 8:
+        yield f"{key} is nested too deeply."
+    elif isinstance(data, dict):
+        if len(data) > MOST_ITEMS:
+            yield f"{key or 'the file'} has more than {MOST_ITEMS} keys."
+        for name, value in data.items():
+            if problem := text_problem(name):
+                yield f"a key of {key or 'the file'} {problem}"
+            if value is None or key == "splits":  # the schema and the recomputed numbers leave nothing open in a split
+                continue
+            yield from _problems(value, f"{key}.{name}" if key else name, depth + 1)
+    elif isinstance(data, list):
+        if len(data) > MOST_SPLITS**2:
+            yield f"{key} has more than {MOST_SPLITS**2} items."
+        for index, value in enumerate(data):
+            yield from _problems(value, f"{key}.{index}", depth + 1)
+    elif isinstance(data, str):
+        if problem := text_problem(data):
+            yield f"{key} {problem}"
+    elif isinstance(data, int | float) and not abs(data) <= LARGEST_NUMBER:
+        yield f"{key} is {str(data)[:30]}, which is no number that a result can have."
+
+
+def text_problem(text: str) -> str | None:
+    """What is wrong with a text that is to be shown, in words; None where nothing is."""
+    if len(text) > LONGEST_TEXT:
+        return f"is longer than {LONGEST_TEXT:,} characters. Shorten it."
+    if text.isascii() and text.isprintable() and ":" not in text:
+        return None
+    if found := hidden(text):
+        return f"holds {found}, which can't be seen or changes how the text around it reads. Remove it."
+    for match in _SCHEME.finditer(text):
+        scheme = next(group for group in match.groups() if group).lower()
+        if scheme not in _SCHEMES:
+            return f"holds a link with {scheme}:. Links begin with https://."
+    return None
+
+
+def hidden(text: str) -> str | None:
+    """The first character that hides or turns text, or a pile of combining marks, by name; None where there is none."""
+    if text.isascii() and text.isprintable():
+        return None
+    match = _HIDDEN.search(text)
+    if match:
+        return f"the character U+{ord(match.group()):04X}"
+    marks = 0
+    for character in text:
+        marks = marks + 1 if unicodedata.combining(character) else 0
+        if marks > _LONGEST_MARKS:
+            return f"more than {_LONGEST_MARKS} accents on one letter"
+    return None
+
+
+def _implausible(result: Result) -> Iterator[str]:
+    benchmark, bootstrap = result.benchmark, result.bootstrap
+    if not re.fullmatch("[0-9a-f]{64}", benchmark.hash):
+        yield "benchmark.hash is not 64 hexadecimal digits. Score the run again."
+    if slug(benchmark.name) in RESERVED:
+        yield f"benchmark.name {benchmark.name!r} is a folder of the site itself. Rename the benchmark."
+    if not result.model.name.strip() or not benchmark.title.strip() or len(benchmark.title) > LONGEST_NAME * 2:
+        yield f"model.name or benchmark.title is blank, or the title longer than {LONGEST_NAME * 2} characters."
+    if not 0 <= benchmark.images <= MOST_IMAGES:
+        yield f"benchmark.images is {benchmark.images}, not between 0 and {MOST_IMAGES:,}."
+    if not 1 <= bootstrap.replicates <= MOST_REPLICATES or not 0 < bootstrap.confidence < 1 or bootstrap.seed < 0:
+        yield f"bootstrap: replicates lie in 1 to {MOST_REPLICATES:,}, confidence between 0 and 1, and a seed is at least 0."
+    if len(result.splits) > MOST_SPLITS:
+        yield f"splits: {len(result.splits)} are more than {MOST_SPLITS}."
+    for name, split in result.splits.items():
+        if min(split.questions_per_image, default=0) < 0 or len(split.labels) > MOST_QUESTIONS:
+            yield f"splits.{name} has more than {MOST_QUESTIONS:,} questions, or fewer than none for an image."
+        for field in type(split).model_fields:
+            yield from _off(f"splits.{name}.{field}", getattr(split, field), 0 if field in _SHARES else -1)
+    for index, pair in enumerate(result.comparisons):
+        for field in ("precision_drop", "hallucination_rise"):
+            yield from _off(f"comparisons.{index}.{field}", getattr(pair, field), -1)
+
+
+def _off(key: str, estimate: Any, least: int) -> Iterator[str]:
+    """A number lies in [least, 1], and so does its interval, whose ends are in order, and both there or both missing."""
+    if not isinstance(estimate, Estimate):
+        return
+    numbers = [number for number in (estimate.value, estimate.low, estimate.high) if number is not None]
+    if not all(least <= number <= 1 for number in numbers):
+        yield f"{key} is not between {least} and 1."
+    elif (estimate.low is None) != (estimate.high is None):
+        yield f"{key} has half an interval: low and high are both numbers or both null."
+    elif estimate.low is not None and estimate.high is not None and estimate.low > estimate.high:
+        yield f"{key} has an interval whose ends are swapped."

@@ -1,0 +1,69 @@
+"""The leaderboard on 127.0.0.1, built again whenever a result or a template changes."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from hope_bench.errors import HopeBenchError
+from hope_bench.registry import data_root
+from hope_bench.site.build import build_site
+
+ADDRESS = "127.0.0.1"
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    """Serves the site's files, never from a browser's cache, and says nothing of it."""
+
+    def end_headers(self) -> None:
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("X-Content-Type-Options", "nosniff")
+        super().end_headers()
+
+    def list_directory(self, path: object) -> None:  # type: ignore[override]
+        """A folder's list is no page of the site."""
+        del path
+        self.send_error(404)
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Requests are not worth a line."""
+
+
+def start(out: Path, port: int) -> ThreadingHTTPServer:
+    """Serve `out` on 127.0.0.1 in a thread of its own; port 0 takes a free one. Raises HopeBenchError where the port is taken."""
+    try:
+        server = ThreadingHTTPServer((ADDRESS, port), functools.partial(_Quiet, directory=str(out)))
+    except (OSError, OverflowError) as error:
+        raise HopeBenchError(f"Can't serve on {ADDRESS}:{port}: {error}. Choose another --port.") from None
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+def watch(results: Path, out: Path, say: Callable[[str], None], stop: threading.Event, seconds: float = 0.5) -> None:
+    """Build again whenever a file changes, until `stop` is set; what is wrong with a file is said, and the last site stays."""
+    seen = _state(results)
+    while not stop.wait(seconds):
+        now = _state(results)
+        if now == seen:
+            continue
+        seen = now
+        try:
+            say(f"Built again: {len(build_site(results, out).results)} result(s).")
+        except HopeBenchError as error:
+            say(str(error))
+
+
+def _state(results: Path) -> dict[Path, tuple[int, int]]:
+    """Every watched file's time and size; a file that vanishes meanwhile is left out."""
+    folder = data_root() / "leaderboard"
+    found: dict[Path, tuple[int, int]] = {}
+    for path in (*results.glob("*/*.json"), *folder.glob("templates/*"), folder / "elsewhere.json"):
+        try:
+            stat = path.stat()
+        except FileNotFoundError:
+            continue
+        found[path] = (stat.st_mtime_ns, stat.st_size)
+    return found

@@ -1,0 +1,79 @@
+"""LLaVA-1.5-13B under POPE's labels and under RePOPE's, with the paired difference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hope_bench.benchmark import read_benchmark
+from hope_bench.interchange.relabel import relabel
+from hope_bench.result import Bootstrap, read_result
+from hope_bench.scoring.labels import score_relabelled
+from hope_bench.site.reading import check_numbers
+from tests.cli import hope_bench
+
+pytestmark = pytest.mark.real
+
+SPLITS = ("random", "popular", "adversarial")
+PROMPT = "{question}\nAnswer the question using a single word or phrase."
+
+
+@pytest.fixture
+def run(real: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> tuple[Path, Path]:
+    """The benchmark's folder and the run's."""
+    splits = [part for name in SPLITS for part in ("--split", f"{name}={real / 'pope' / f'coco_pope_{name}.json'}")]
+    benchmark = tmp_path / "pope-coco"
+    made = hope_bench(capsys, "import", "pope", "--name", "pope-coco", "--prompt", PROMPT, *splits, "--out", benchmark)
+    assert made.code == 0, made.err
+    llava = real / "llava-v1.5-13b"
+    imported = hope_bench(
+        capsys, "import", "answers", llava / "answers.jsonl", "--questions", llava / "questions.jsonl", "--benchmark", benchmark,
+        "--name", "llava", "--runs", tmp_path / "runs",
+    )  # fmt: skip
+    assert imported.code == 0, imported.err
+    return benchmark, tmp_path / "runs" / "pope-coco" / "llava"
+
+
+def test_the_corrections_move_the_numbers(real: Path, run: tuple[Path, Path], tmp_path: Path) -> None:
+    labels = [real / "repope" / f"coco_repope_{name}.json" for name in SPLITS]
+    scored = score_relabelled(
+        read_benchmark(run[0]), run[1], labels, "repope-coco", Bootstrap(replicates=500, seed=0, confidence=0.95)
+    )
+    before = {name: round(split.f1.value or 0, 4) for name, split in scored.before.splits.items()}
+    assert before == {"random": 0.8714, "popular": 0.8625, "adversarial": 0.8446}
+    after = {name: len(split.labels) for name, split in scored.after.splits.items()}
+    assert after == {"random": 2774, "popular": 2727, "adversarial": 2684}
+    for name in SPLITS:
+        move = scored.differences[name]["f1"]
+        assert move.value == pytest.approx((scored.after.splits[name].f1.value or 0) - before[name], abs=1e-4)
+        assert move.low is not None
+        assert move.high is not None
+        assert move.low < (move.value or 0) < move.high
+        print(name, "F1", before[name], "->", scored.after.splits[name].f1, "moves by", move)
+        recall = scored.differences[name]["recall"]
+        assert (recall.low or 0) > 0  # wrong yes-labels had counted as misses
+    check_numbers(scored.after, "after")
+    relabelled, _ = relabel(read_benchmark(run[0]), labels, "repope-coco", "x", tmp_path / "direct")
+    assert scored.after.benchmark.hash == relabelled.hash
+
+
+def test_the_command(real: Path, run: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    labels = [part for name in SPLITS for part in ("--labels", real / "repope" / f"coco_repope_{name}.json")]
+    options = ["-b", run[0], "--results", tmp_path / "results", "--replicates", 200]
+    done = hope_bench(capsys, "score", run[1], *options, *labels, "--name", "repope-coco")
+    assert done.code == 0, done.err
+    assert "repope-coco minus pope-coco" in done.out
+    result = read_result(tmp_path / "results" / "repope-coco" / "llava.json")
+    assert result.benchmark.name == "repope-coco"
+    for convention in ("pope", "vlmevalkit", "lmms-eval", "repope"):
+        assert hope_bench(capsys, "score", run[1], *options, "--convention", convention).code == 0
+        found = read_result(tmp_path / "results" / "pope-coco" / convention / "llava.json")
+        assert round(found.splits["adversarial"].f1.value or 0, 4) == 0.8446  # plain yes and no: all conventions agree
+
+
+def test_the_5127_unique_questions(run: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert hope_bench(capsys, "score", run[1], "-b", run[0], "--results", tmp_path, "--replicates", 100).code == 0
+    found = {one.method: one for one in read_result(tmp_path / "pope-coco" / "llava.json").averages}
+    assert (found["pooled"].questions, found["unique"].questions) == (9000, 5127)
+    assert found["split-mean"].metrics["f1"].value == pytest.approx((0.8714 + 0.8625 + 0.8446) / 3, abs=1e-4)

@@ -1,0 +1,100 @@
+"""Runs killed at random moments, again and again: no answer lost, doubled or changed.
+
+20 kills in the suite; HOPE_BENCH_SOAK=200 for more (make soak). The model is a function, so that a process is up in a second.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from hope_bench.benchmark import write_benchmark
+from hope_bench.provenance import file_sha256
+from hope_bench.records import Label, Question
+
+KILLS = int(os.environ.get("HOPE_BENCH_SOAK", "20"))
+IMAGES, THINGS = 60, 6
+
+SITTING = """
+import hashlib, sys, time
+from pathlib import Path
+from hope_bench.adapters.base import AdapterInfo, AdapterReport, RawAnswer
+from hope_bench.benchmark import read_benchmark
+from hope_bench.card import ModelCard
+from hope_bench.inference.engine import EvaluateOptions, evaluate
+
+class Model:
+    info = AdapterInfo("function", "it@1", "1", None, "float32", "cpu", "cpu")
+    report = AdapterReport()
+    def load(self): pass
+    def prepare(self, batch): pass
+    def answer(self, batch):
+        time.sleep(0.004)
+        digests = [hashlib.sha256(image.tobytes() + prompt.encode()).digest() for image, prompt in batch]
+        return [RawAnswer("yes" if digest[0] % 2 else "no", digest[1] / 255, digest[2] / 255) for digest in digests]
+
+folder, name = Path(sys.argv[1]), sys.argv[2]
+options = EvaluateOptions(images=folder / "images", runs=folder / "runs", name=name)
+print("begun", flush=True)
+evaluate(read_benchmark(folder / "bench"), ModelCard(name="it", checkpoint="it", batch_size=THINGS), options, adapter=Model())
+""".replace("THINGS", str(THINGS))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A benchmark of 60 images, 6 questions each: 60 steps."""
+    (tmp_path / "images").mkdir()
+    hashes: dict[str, str | None] = {}
+    for place in range(IMAGES):
+        path = tmp_path / "images" / f"{place:02}.png"
+        Image.new("RGB", (4, 4), (place, 0, 0)).save(path)
+        hashes[path.name] = file_sha256(path)
+    labels: tuple[Label, Label] = ("yes", "no")
+    questions = [Question(0, name, f"Is there a {n}?", labels[n % 2], "random") for name in hashes for n in range(THINGS)]
+    write_benchmark(
+        tmp_path / "bench", {"random": questions}, {"random": "pope"}, name="tiny", title="Tiny", headline="random",
+        prompt="{question}", k=None, dataset="drawn", images=hashes,
+    )  # fmt: skip
+    return tmp_path
+
+
+def start(folder: Path, name: str) -> subprocess.Popen[str]:
+    """A sitting, which has begun to work when this returns."""
+    process = subprocess.Popen([sys.executable, "-c", SITTING, str(folder), name], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    return process
+
+
+def test_killed_anywhere_the_bytes_are_those_of_a_quiet_run(folder: Path) -> None:
+    begun = time.monotonic()
+    assert start(folder, "quiet").wait(timeout=60) == 0
+    seconds = time.monotonic() - begun
+    quiet = (folder / "runs" / "tiny" / "quiet" / "answers.jsonl").read_bytes()
+    assert quiet.count(b"\n") == IMAGES * THINGS
+    rng = random.Random(KILLS)
+    kills = runs = midway = 0
+    while kills < KILLS:
+        answers = folder / "runs" / "tiny" / f"run-{runs}" / "answers.jsonl"
+        for _ in range(5):
+            process = start(folder, f"run-{runs}")
+            time.sleep(rng.uniform(0, 0.4) * seconds)
+            process.kill()
+            kills += process.wait(timeout=60) != 0
+            size = answers.stat().st_size if answers.exists() else 0
+            midway += 0 < size < len(quiet)
+        process = start(folder, f"run-{runs}")
+        assert process.wait(timeout=60) == 0
+        assert answers.read_bytes() == quiet
+        assert json.loads((answers.parent / "run.json").read_text())["complete"]
+        assert {path.name for path in answers.parent.iterdir()} <= {"answers.jsonl", "run.json", ".lock"}
+        runs += 1
+    assert midway >= KILLS / 4, "the kills came too early or too late to mean anything"

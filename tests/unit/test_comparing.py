@@ -1,0 +1,166 @@
+"""Models compared: tests against hand-computed values, error rates by simulation, ranks, refusals, the command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import chi2
+
+from hope_bench.benchmark import Benchmark
+from hope_bench.errors import HopeBenchError
+from hope_bench.records import Label, Verdict
+from hope_bench.result import Bootstrap, ModelInfo, Result, write_result
+from hope_bench.scoring.comparing import compare
+from hope_bench.scoring.differing import differing_questions
+from hope_bench.scoring.score import score
+from hope_bench.scoring.significance import bootstrap_p, clustered_mcnemar, detectable_difference, holm
+from tests.cli import hope_bench, refused
+from tests.runs import make_benchmark, make_run
+
+FAST = Bootstrap(replicates=300, seed=0, confidence=0.95)
+IMAGES = [f"{number}.jpg" for number in range(30)]
+
+
+def test_mcnemar_by_hand() -> None:
+    one = np.array([True, True, True, False, False, True, False])
+    other = np.array([False, False, False, True, False, False, False])
+    own = np.arange(7)
+    assert clustered_mcnemar(one, other, own, 7) == pytest.approx(chi2.sf((4 - 1) ** 2 / (4 + 1), 1))  # McNemar's own
+    image = np.array([0, 0, 0, 0, 1, 1, 2])
+    assert clustered_mcnemar(one, other, image, 3) == pytest.approx(chi2.sf((2 + 1 + 0) ** 2 / (4 + 1), 1))
+    assert clustered_mcnemar(one & False, other & False, own, 7) is None
+
+
+def test_mcnemar_holds_its_level_where_the_naive_test_does_not() -> None:
+    """Two equally good models whose errors go by image: 5% of tests at 0.05 should reject."""
+    rng = np.random.default_rng(0)
+    rejected = np.zeros(2)
+    image = np.repeat(np.arange(100), 6)
+    for _ in range(400):
+        favours = rng.random(100) < 0.5
+        differs = rng.random(600) < 0.3
+        one, other = differs & favours[image], differs & ~favours[image]
+        p = clustered_mcnemar(one, other, image, 100)
+        naive = clustered_mcnemar(one, other, np.arange(600), 600)
+        rejected += [p is not None and p < 0.05, naive is not None and naive < 0.05]
+    assert 0.02 <= rejected[0] / 400 <= 0.09
+    assert rejected[1] / 400 > 0.12
+
+
+def test_holm_by_hand() -> None:
+    assert holm([0.01, 0.04, 0.03, None]) == [pytest.approx(0.03), pytest.approx(0.06), pytest.approx(0.06), None]
+    assert holm([0.5, 0.9]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+@given(st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=12))
+def test_holm_keeps_the_order_and_never_lowers(values: list[float | None]) -> None:
+    found = holm(values)
+    known = [(p, q) for p, q in zip(values, found, strict=True) if p is not None and q is not None]
+    assert len(known) == sum(p is not None for p in values)
+    assert all(p <= q <= 1 for p, q in known)
+    assert sorted(q for _, q in known) == [q for _, q in sorted(known)]
+
+
+def test_bootstrap_p_and_detectable_difference() -> None:
+    assert bootstrap_p(np.full(99, 0.1)) == pytest.approx(2 / 100)
+    assert bootstrap_p(np.array([-1.0, 1.0] * 50)) == 1
+    assert bootstrap_p(np.zeros(10)) == 1
+    assert bootstrap_p(np.full(3, np.nan)) is None
+    samples = np.random.default_rng(0).normal(0.02, 0.01, 100_000)
+    assert detectable_difference(samples) == pytest.approx(2.8016 * 0.01, rel=0.02)
+
+
+@pytest.fixture
+def benchmark(tmp_path: Path) -> Benchmark:
+    rows: list[tuple[str, str, Label]] = []
+    for image in IMAGES:
+        rows += [(image, "dog", "yes"), (image, "wolf", "no")]
+    return make_benchmark(tmp_path / "b", {"content": rows})
+
+
+def model(benchmark: Benchmark, folder: Path, name: str, affirmed: int, errors: Sequence[int] = ()) -> Result:
+    """Right on every dog; affirms the first wolves."""
+    said: dict[tuple[str, str], Verdict] = {}
+    for number, image in enumerate(IMAGES):
+        said |= {(image, "dog"): "yes", (image, "wolf"): "yes" if number < affirmed else "no"}
+        if number in errors:
+            said[image, "wolf"] = "error"
+    return score(benchmark, make_run(folder / name, benchmark, said, model=ModelInfo(name=name)), FAST)
+
+
+def test_a_difference_that_is_there(benchmark: Benchmark, tmp_path: Path) -> None:
+    results = [model(benchmark, tmp_path, name, affirmed) for name, affirmed in (("good", 2), ("bad", 15), ("twin", 2))]
+    found = compare(results, bootstrap=FAST)
+    assert [(one.name, one.rank) for one in found.standings] == [("good", 1), ("twin", 1), ("bad", 3)]
+    assert [(one.rank_low, one.rank_high) for one in found.standings] == [(1, 1), (1, 1), (3, 3)]
+    pairs = {(pair.one, pair.other): pair for pair in found.pairs}
+    assert list(pairs) == [("good", "bad"), ("good", "twin"), ("bad", "twin")]
+    pair = pairs["good", "bad"]
+    assert pair.difference.value == pytest.approx(13 / 30 / 2, abs=1e-6)
+    assert (pair.one_only, pair.other_only) == (13, 0)
+    assert pair.mcnemar_p == pytest.approx(chi2.sf(13, 1))
+    assert pair.p is not None
+    assert pair.p_holm == pytest.approx(min(1, 3 * pair.p))
+    same = pairs["good", "twin"]
+    assert (same.difference.value, same.difference.low, same.difference.high) == (0, 0, 0)
+    assert (same.p, same.mcnemar_p, same.detectable) == (1, None, 0)
+    only = compare(results, against="bad", metric="hallucination_rate", bootstrap=FAST)
+    assert [(pair.one, pair.other) for pair in only.pairs] == [("good", "bad"), ("twin", "bad")]
+    assert [one.name for one in only.standings] == ["good", "twin", "bad"]  # the lowest rate is the best
+
+
+def test_undefined_is_null(benchmark: Benchmark, tmp_path: Path) -> None:
+    silent = model(benchmark, tmp_path, "silent", 0)
+    never: dict[tuple[str, str], Verdict] = {(image, what): "no" for image in IMAGES for what in ("dog", "wolf")}
+    never_yes = score(benchmark, make_run(tmp_path / "never", benchmark, never, model=ModelInfo(name="never")), FAST)
+    found = compare([silent, never_yes], metric="precision", bootstrap=FAST)
+    assert [(one.name, one.rank) for one in found.standings] == [("silent", 1), ("never", None)]
+    (pair,) = found.pairs
+    assert (pair.difference.value, pair.p, pair.p_holm, pair.detectable) == (None, None, None, None)
+    ratio = compare([silent, never_yes], metric="yes_ratio", bootstrap=FAST)
+    assert [one.rank for one in ratio.standings] == [None, None]
+
+
+def test_what_does_not_compare(benchmark: Benchmark, tmp_path: Path) -> None:
+    one = model(benchmark, tmp_path, "one", 1)
+    other = one.model_copy(update={"benchmark": one.benchmark.model_copy(update={"hash": "f" * 64})})
+    with pytest.raises(HopeBenchError, match="1 of 2 results answer other questions"):
+        compare([one, other])
+    with pytest.raises(HopeBenchError, match="by strict, one by pope"):
+        compare([one, one.model_copy(update={"convention": "pope"})])
+    with pytest.raises(HopeBenchError, match=r"no split 'contnt'. Did you mean 'content'"):
+        compare([one, one], split="contnt")
+    with pytest.raises(HopeBenchError, match="two results or more"):
+        compare([one])
+    with pytest.raises(HopeBenchError, match="No model 'onee'"):
+        compare([one, one], against="onee")
+
+
+def test_the_most_divided_questions(benchmark: Benchmark, tmp_path: Path) -> None:
+    results = [model(benchmark, tmp_path, "a", 2), model(benchmark, tmp_path, "b", 1, errors=[5])]
+    found = differing_questions(benchmark, results, "content", 10)
+    assert [(one.question.image, one.question.object, one.verdicts) for one in found] == [
+        ("1.jpg", "wolf", ("yes", "no")),
+        ("5.jpg", "wolf", ("no", "error")),
+    ]
+
+
+def test_the_command(benchmark: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "results" / "tiny"
+    for name, affirmed in (("good", 2), ("bad", 15)):
+        write_result(folder / f"{name}.json", model(benchmark, tmp_path, name, affirmed))
+    options = ["--results", tmp_path / "results", "--replicates", 200]
+    done = hope_bench(capsys, "compare", "tiny", *options, "-b", benchmark.folder)
+    assert done.code == 0, done.err
+    assert "good has a higher balanced accuracy than bad" in done.out or "bad and good" in done.out
+    assert "Is there a wolf in the image?" in done.out
+    assert hope_bench(capsys, "compare", folder / "good.json", "tiny/bad", *options, "--questions", 0).code == 0
+    assert "--benchmark FOLDER (tiny)" in hope_bench(capsys, "compare", "tiny", *options).out
+    assert "Did you mean 'tiny/good'" in refused(capsys, "compare", "tiny/goo", *options)
+    assert "Did you mean 'precision'" in refused(capsys, "compare", "tiny", "--metric", "precison", *options)

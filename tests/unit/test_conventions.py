@@ -1,0 +1,184 @@
+"""Every convention's verdict on the answers that tell them apart, and what each does with those it can't read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hope_bench.benchmark import Benchmark
+from hope_bench.errors import HopeBenchError
+from hope_bench.records import Answer
+from hope_bench.result import read_result
+from hope_bench.scoring.conventions import CONVENTIONS, find_convention, reader
+from hope_bench.scoring.languages import LANGUAGES
+from hope_bench.scoring.metrics import point_metrics
+from hope_bench.scoring.parsing import parse_strict
+from hope_bench.site import build_site
+from hope_bench.site.reading import check_numbers
+from tests.cli import hope_bench, refused
+from tests.runs import make_benchmark, make_run, write_answers
+
+Y, N, U = "yes", "no", "unparsed"
+TRAPS = [
+    # answer, strict, pope, vlmevalkit, lmms-eval, repope
+    ("Yes", Y, Y, Y, Y, Y),
+    ("no", N, N, N, N, N),
+    ("NO", N, Y, N, N, N),  # POPE knows No and no
+    ("No.", N, N, N, U, N),
+    (" yes\n", Y, Y, Y, Y, Y),
+    ("**Yes**", Y, Y, U, U, Y),  # VLMEvalKit keeps asterisks
+    ("**No**", N, Y, U, U, N),
+    ("Answer:Yes", Y, Y, U, U, Y),  # and colons
+    ("Answer: No", N, N, N, U, N),
+    ("Yes, there is no dog", Y, N, U, U, Y),
+    ("No, yes", N, N, U, U, Y),
+    ("No, there isn't.", N, N, N, U, N),
+    ("There isn't a dog.", N, Y, U, U, U),
+    ("There is no dog.", N, N, N, U, N),
+    ("There is not a dog.", N, N, U, U, N),  # "not" holds "no"
+    ("There is a dog.", Y, Y, U, U, U),
+    ("", U, Y, U, U, U),
+    ("I don't know", U, Y, U, U, N),  # "know" holds "no"
+    ("no kernel image", N, N, N, U, N),  # an error message that became an answer
+    ("Yes, not sure", Y, N, Y, U, Y),
+    ("Not sure", U, Y, U, U, N),
+    ("Yes. There is no dog.", Y, Y, U, U, Y),  # POPE keeps the first sentence
+    ("Yes/No", U, Y, U, U, Y),
+    ("yes-no", Y, Y, U, U, Y),
+    ("A snowboard", U, Y, U, U, N),
+    ("No,there is 1,000 dogs", N, Y, U, U, N),  # POPE: "Nothere"; VLMEvalKit: a number's comma removes all
+    ("<think>No.</think>Yes", Y, Y, U, U, Y),
+]
+
+
+@pytest.mark.parametrize("row", TRAPS, ids=lambda row: repr(row[0]))
+def test_traps(row: tuple[str, ...]) -> None:
+    text, *expected = row
+    assert {name: one.parse(text) for name, one in CONVENTIONS.items()} == dict(zip(CONVENTIONS, expected, strict=True))
+
+
+def test_only_32_full_stops_go() -> None:
+    """VLMEvalKit's own oversight: a flag stands where a count belongs."""
+    assert CONVENTIONS["vlmevalkit"].parse("." * 32 + "yes") == "yes"
+    assert CONVENTIONS["vlmevalkit"].parse("." * 33 + "yes") == "unparsed"
+
+
+# Present: 6 yes, 2 no, 1 unparsed, 1 error. Absent: 3 yes, 4 no, 2 unparsed, 1 error.
+COUNTS = [[6, 2, 1, 1, 3], [3, 4, 2, 1, 5]]
+EXPECTED = {
+    "strict": {"accuracy": 10 / 20, "precision": 6 / 9, "recall": 6 / 10, "f1": 12 / 19, "yes_ratio": 9 / 20},
+    "vlmevalkit": {"accuracy": 10 / 20, "precision": 6 / 9, "recall": 6 / 10, "f1": 12 / 19, "yes_ratio": 9 / 20},
+    "lmms-eval": {"accuracy": 10 / 20, "precision": 6 / 9, "recall": 6 / 8, "f1": 12 / 17, "yes_ratio": 10 / 20},
+    "pope": {"accuracy": 10 / 15, "precision": 6 / 9, "recall": 6 / 8, "f1": 12 / 17, "yes_ratio": 9 / 15},
+    "repope": {"accuracy": 10 / 15, "precision": 6 / 9, "recall": 6 / 8, "f1": 12 / 17, "yes_ratio": 9 / 15},
+}
+
+
+@pytest.mark.parametrize("name", CONVENTIONS)
+def test_where_unread_answers_count(name: str) -> None:
+    found = point_metrics(np.array(COUNTS), CONVENTIONS[name])
+    assert {key: found[key] for key in EXPECTED[name]} == {key: pytest.approx(v, abs=1e-6) for key, v in EXPECTED[name].items()}
+
+
+def test_an_error_is_an_error_under_every_convention() -> None:
+    failed = [Answer("a", "q", None, "error", error="timeout")]
+    assert {reader(failed, one)(failed[0]) for one in CONVENTIONS.values()} == {"error"}
+
+
+@pytest.mark.parametrize("name", [name for name in CONVENTIONS if name != "strict"])
+def test_first_tokens_are_not_enough(name: str) -> None:
+    answers = [Answer("a.jpg", "q?", "yes", "yes", complete=False), Answer("b.jpg", "q?", "yes", "yes")]
+    with pytest.raises(HopeBenchError, match=rf"{name} reads the model's whole answer, but 1 of this run's 2 answers are first"):
+        reader(answers, CONVENTIONS[name])
+    assert reader(answers, CONVENTIONS["strict"])(answers[0]) == "yes"
+
+
+def test_unknown_names_suggest() -> None:
+    with pytest.raises(HopeBenchError, match="Did you mean 'vlmevalkit'"):
+        find_convention("vlmeval")
+    with pytest.raises(HopeBenchError, match=r"language 'ger'.*Known: ar, de"):
+        parse_strict("ja", ["ger"])
+
+
+WORDS = [
+    ("de", "Ja, ein Hund.", "Nein."), ("fr", "Oui", "Non, pas de chien"), ("es", "Sí.", "No"), ("it", "**Sì**", "no"),
+    ("pt", "Sim", "Não"), ("ru", "Да.", "Нет"), ("zh", "是的,图中有一只狗", "不是"), ("zh", "有", "没有"),
+    ("ja", "はい、あります", "いいえ"), ("ko", "네", "아니요"), ("ar", "نعم", "لا"), ("hi", "हाँ", "नहीं"), ("tr", "Evet", "Hayır"),
+    ("vi", "Có", "Không"), ("nl", "Ja", "Nee"), ("pl", "Tak", "Nie"), ("id", "Ya", "Tidak"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("language", "yes", "no"), WORDS)
+def test_other_languages(language: str, yes: str, no: str) -> None:
+    assert (parse_strict(yes, [language]), parse_strict(no, [language])) == ("yes", "no")
+    assert (parse_strict("Yes", [language]), parse_strict("Nope", [language])) == ("yes", "no")
+    assert parse_strict("jagen yamaha nonsense noise tidakada", [language]) == "unparsed"
+
+
+def test_every_language_is_tested_and_none_is_on_by_default() -> None:
+    assert {language for language, _, _ in WORDS} == set(LANGUAGES)
+    assert parse_strict("Ja") == "unparsed"
+
+
+@pytest.fixture
+def benchmark(tmp_path: Path) -> Benchmark:
+    return make_benchmark(
+        tmp_path / "b",
+        {"adversarial": [("0.jpg", "dog", "yes"), ("0.jpg", "cat", "no"), ("1.jpg", "dog", "yes"), ("1.jpg", "fox", "no")]},
+    )
+
+
+def answered(folder: Path, benchmark: Benchmark, texts: list[str], complete: bool = True) -> Path:
+    run = make_run(folder, benchmark, {})
+    questions = benchmark.splits["adversarial"]
+    write_answers(run, [
+        Answer(one.image, one.text, text, parse_strict(text), complete=complete)
+        for one, text in zip(questions, texts, strict=True)
+    ])  # fmt: skip
+    return run
+
+
+def test_a_convention_never_overwrites_the_strict_result(
+    benchmark: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = answered(tmp_path / "run", benchmark, ["Yes", "There isn't a cat", "Yes", "No"])
+    options = ["-b", benchmark.folder, "--results", tmp_path / "results", "--replicates", 100]
+    assert hope_bench(capsys, "score", run, *options).code == 0
+    strict = tmp_path / "results" / "tiny" / "model.json"
+    before = strict.read_bytes()
+    done = hope_bench(capsys, "score", run, *options, "--convention", "pope")
+    assert done.code == 0
+    assert "pope convention" in done.out
+    assert "1 no as yes" in done.out
+    assert strict.read_bytes() == before
+    result = read_result(tmp_path / "results" / "tiny" / "pope" / "model.json")
+    assert result.convention == "pope"
+    assert result.splits["adversarial"].on_no.yes == 1
+    check_numbers(result, "pope")
+    build_site(tmp_path / "results", tmp_path / "site")
+    (tmp_path / "results" / "tiny" / "pope" / "model.json").rename(tmp_path / "results" / "tiny" / "other.json")
+    with pytest.raises(HopeBenchError, match="scored by the pope convention"):
+        build_site(tmp_path / "results", tmp_path / "site")
+
+
+def test_refusals_of_the_command(benchmark: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = answered(tmp_path / "run", benchmark, ["Yes", "No", "Yes", "No"], complete=False)
+    options = ["-b", benchmark.folder, "--results", tmp_path / "results"]
+    assert "first tokens only" in refused(capsys, "score", run, *options, "--convention", "repope")
+    assert "Did you mean 'repope'" in refused(capsys, "score", run, *options, "--convention", "re-pope")
+    assert "belongs to the strict convention" in refused(
+        capsys, "score", run, *options, "--convention", "pope", "--language", "de"
+    )
+    assert "needs --labels" in refused(capsys, "score", run, *options, "--name", "x")
+    assert not (tmp_path / "results").exists()
+
+
+def test_languages_are_read_and_recorded(benchmark: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = answered(tmp_path / "run", benchmark, ["Ja", "Nein", "Ja.", "Kein Fuchs"])
+    options = ["-b", benchmark.folder, "--results", tmp_path / "results", "--replicates", 100]
+    assert hope_bench(capsys, "score", run, *options, "--language", "de").code == 0
+    result = read_result(tmp_path / "results" / "tiny" / "model.json")
+    assert result.languages == ("de",)
+    assert result.splits["adversarial"].verdicts == "ynyu"

@@ -1,0 +1,101 @@
+"""hope-bench leaderboard add and check: what gets in, what doesn't, and what is said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from hope_bench.result import write_result
+from tests.cli import hope_bench, refused
+from tests.unit.test_site import change, make_result
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.json"
+    write_result(path, make_result(tmp_path, "My Model", 2))
+    return path
+
+
+def test_a_good_result_goes_into_place(mine: Path, tmp_path: Path, capsys: Capture) -> None:
+    results = tmp_path / "results"
+    assert hope_bench(capsys, "leaderboard", "add", mine, "--results", results).code == 0
+    assert (results / "tiny" / "my-model.json").read_bytes() == mine.read_bytes()
+    assert hope_bench(capsys, "leaderboard", "add", mine, "--results", results).code == 0
+    checked = hope_bench(capsys, "leaderboard", "check", "--results", results)
+    assert (checked.code, checked.out.strip()) == (0, "1 result(s) hold.")
+
+
+def test_a_model_is_replaced_only_when_asked(mine: Path, tmp_path: Path, capsys: Capture) -> None:
+    results = tmp_path / "results"
+    assert hope_bench(capsys, "leaderboard", "add", mine, "--results", results).code == 0
+    write_result(mine, make_result(tmp_path, "My Model", 3))
+    assert "pass --replace" in refused(capsys, "leaderboard", "add", mine, "--results", results)
+    assert hope_bench(capsys, "leaderboard", "add", mine, "--results", results, "--replace").code == 0
+    assert (results / "tiny" / "my-model.json").read_bytes() == mine.read_bytes()
+
+
+def test_other_questions_need_a_word(mine: Path, tmp_path: Path, capsys: Capture) -> None:
+    results = tmp_path / "results"
+    assert hope_bench(capsys, "leaderboard", "add", mine, "--results", results).code == 0
+    write_result(mine, make_result(tmp_path, "Other", 3, prompt="Well? {question}"))
+    message = refused(capsys, "leaderboard", "add", mine, "--results", results)
+    assert "pass --new-version" in message
+    assert not (results / "tiny" / "other.json").exists()
+    assert hope_bench(capsys, "leaderboard", "add", mine, "--results", results, "--new-version").code == 0
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        (change("splits", "content", "precision", "low", to=0.1), "content.precision.low is 0.1, but the verdicts' bootstrap"),
+        (change("splits", "content", "precision", "low", to=None), "half an interval"),
+        (change("splits", "content", "f1", to={"value": 0.857143, "low": None, "high": None}), "splits.content.f1.low is None"),
+        (change("splits", "content", "recall", "value", to=0.5), "splits.content.recall.value is 0.5"),
+        (change("comparisons", 0, "precision_drop", "high", to=0.9), "comparisons.0.precision_drop.high is 0.9"),
+        (change("bootstrap", "replicates", to=2), "but the verdicts' bootstrap gives"),
+        (change("model", "nmae", to="x"), "Did you mean 'name'"),
+        (change("model", "checkpoint", to="javascript:alert(1)"), "Links begin with https://"),
+    ],
+)  # fmt: skip
+def test_what_is_refused(
+    mine: Path, tmp_path: Path, capsys: Capture, changed: Callable[[dict[str, Any]], None], words: str
+) -> None:
+    data = json.loads(mine.read_text())
+    changed(data)
+    mine.write_text(json.dumps(data))
+    message = refused(capsys, "leaderboard", "add", mine, "--results", tmp_path / "results")
+    assert words in message
+    assert "mine.json" in message
+    assert not (tmp_path / "results").exists()
+
+
+def test_check_finds_a_file_under_another_models_name(mine: Path, tmp_path: Path, capsys: Capture) -> None:
+    target = tmp_path / "results" / "tiny" / "gpt.json"
+    target.parent.mkdir(parents=True)
+    target.write_bytes(mine.read_bytes())
+    assert "call the file my-model.json" in refused(capsys, "leaderboard", "check", "--results", tmp_path / "results")
+
+
+def test_the_committed_results_hold(capsys: Capture) -> None:
+    assert hope_bench(capsys, "leaderboard", "check", "--results", ROOT / "leaderboard" / "results").code == 0
+
+
+def test_the_workflow_runs_commands_that_exist_and_may_write_only_pages() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "leaderboard.yml").read_text())
+    assert workflow["permissions"] == {"contents": "read"}
+    assert workflow["jobs"]["publish"]["permissions"] == {"pages": "write", "id-token": "write"}
+    ran = [step["run"] for step in workflow["jobs"]["check"]["steps"] if "run" in step]
+    assert [line for line in ran if line.startswith("hope-bench")] == [
+        "hope-bench leaderboard check",
+        "hope-bench leaderboard build --out build/site",
+    ]
+    assert "pull_request_target" not in (ROOT / ".github" / "workflows" / "leaderboard.yml").read_text()

@@ -1,0 +1,182 @@
+"""Averages, answers without looking, MCC and threshold-free comparisons of a result."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import matthews_corrcoef
+
+from hope_bench.benchmark import Benchmark
+from hope_bench.errors import HopeBenchError
+from hope_bench.records import Answer, Question
+from hope_bench.result import Bootstrap, Result, read_result, write_result
+from hope_bench.scoring.blind import blind_scores, category_prior
+from hope_bench.scoring.metrics import point_metrics
+from hope_bench.scoring.score import score
+from hope_bench.site.reading import check_numbers
+from tests.cli import hope_bench
+from tests.runs import Row, make_benchmark, make_run, write_answers
+
+FAST = Bootstrap(replicates=100, seed=0, confidence=0.95)
+
+
+@given(st.lists(st.tuples(st.sampled_from([0, 1]), st.sampled_from([0, 1, 2])), min_size=1, max_size=40))
+def test_mcc_equals_scikit_learn(pairs: list[tuple[int, int]]) -> None:
+    counts = np.zeros((2, 5), dtype=np.int64)
+    for label, verdict in pairs:
+        counts[label, verdict] += 1
+    ours = point_metrics(counts)["mcc"]
+    theirs = matthews_corrcoef([label for label, _ in pairs], [verdict for _, verdict in pairs])
+    assert (theirs == 0) if ours is None else ours == pytest.approx(theirs, abs=1e-6)  # scikit-learn writes 0 for undefined
+
+
+def rows(distractor: str, images: int = 4) -> list[Row]:
+    return [row for n in range(images) for row in ((f"{n}.jpg", "dog", "yes"), (f"{n}.jpg", distractor, "no"))]
+
+
+@pytest.fixture
+def benchmark(tmp_path: Path) -> Benchmark:
+    splits = {"random": rows("cat"), "popular": [*rows("cat")[:4], *rows("fox")[4:]], "content": rows("wolf")}
+    return make_benchmark(tmp_path / "b", splits)
+
+
+def answers_with(benchmark: Benchmark, folder: Path, p_yes: dict[str, float]) -> Path:
+    run = make_run(folder, benchmark, {})
+    asked = {(one.image, one.text): one for questions in benchmark.splits.values() for one in questions}
+    write_answers(run, [
+        Answer(image, text, None, "yes" if p_yes[one.object or ""] > 0.5 else "no", p_yes=p_yes[one.object or ""])
+        for (image, text), one in asked.items()
+    ])  # fmt: skip
+    return run
+
+
+def test_averages(benchmark: Benchmark, tmp_path: Path) -> None:
+    # dog right; cat affirmed (4 of random's no-questions, 2 of popular's); fox denied
+    result = score(benchmark, answers_with(benchmark, tmp_path / "r", {"dog": 0.9, "cat": 0.8, "fox": 0.2, "wolf": 0.1}), FAST)
+    found = {one.method: one for one in result.averages}
+    assert {one.group for one in result.averages} == {"pope"}
+    assert found["split-mean"].metrics["precision"].value == pytest.approx((4 / 8 + 4 / 6) / 2, abs=1e-6)
+    assert found["pooled"].metrics["precision"].value == pytest.approx(8 / 14, abs=1e-6)
+    assert found["unique"].questions == 4 + 4 + 2  # dogs once, cats once, and popular's two foxes
+    assert found["unique"].metrics["precision"].value == pytest.approx(4 / 8, abs=1e-6)
+    assert found["unique"].metrics["accuracy"].value == pytest.approx(6 / 10, abs=1e-6)
+    assert result.splits["popular"].repeated == "rrrr" + "r.r."
+    assert result.splits["content"].repeated is None
+    assert found["unique"].metrics["precision"].low is not None
+    check_numbers(result, "result")
+
+
+def test_p_yes_is_scored_and_compared(benchmark: Benchmark, tmp_path: Path) -> None:
+    result = score(benchmark, answers_with(benchmark, tmp_path / "r", {"dog": 0.9, "cat": 0.8, "fox": 0.2, "wolf": 0.95}), FAST)
+    found = {name: split.probabilities for name, split in result.splits.items()}
+    assert [one.auroc.value for one in found.values() if one is not None] == [1, 1, 0]
+    drops = {(pair.split, pair.baseline): pair.auroc_drop for pair in result.comparisons}
+    assert [drop.value for drop in drops.values() if drop is not None] == [1, 1]
+    path = tmp_path / "result.json"
+    write_result(path, result)
+    again = read_result(path)
+    assert again == result
+    check_numbers(again, "again")
+
+
+def test_no_p_yes_no_numbers(benchmark: Benchmark, tmp_path: Path) -> None:
+    said = {(f"{n}.jpg", what): "no" for n in range(4) for what in ("dog", "cat", "fox", "wolf")}
+    del said["0.jpg", "fox"], said["1.jpg", "fox"], said["2.jpg", "cat"], said["3.jpg", "cat"]
+    said |= {("2.jpg", "cat"): "no", ("3.jpg", "cat"): "no"}
+    result = score(benchmark, make_run(tmp_path / "r", benchmark, said), FAST)  # type: ignore[arg-type]
+    assert all(split.probabilities is None for split in result.splits.values())
+    assert all(pair.auroc_drop is None for pair in result.comparisons)
+    assert result.splits["random"].mcc is not None
+    assert result.splits["random"].mcc.value is None  # always no: undefined, not 0
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "words"),
+    [
+        (("mcc", "value"), 0.1, "mcc.value is 0.1"),
+        (("probabilities", "auroc", "value"), 0.3, "auroc.value is 0.3"),
+        (("probabilities", "ece"), 0.3, "ece is 0.3"),
+        (("probabilities", "packed"), "AAAA", "isn't P"),
+        (("probabilities", "packed"), "%", "isn't P"),
+        (("probabilities", "questions"), 3, "questions or bins"),
+        (("repeated",), "r", "repeated is not one r or ."),
+    ],
+)
+def test_stated_numbers_are_checked(
+    benchmark: Benchmark, tmp_path: Path, keys: tuple[str, ...], value: object, words: str
+) -> None:
+    run = answers_with(benchmark, tmp_path / "r", {"dog": 0.9, "cat": 0.8, "fox": 0.2, "wolf": 0.6})
+    path = tmp_path / "result.json"
+    write_result(path, score(benchmark, run, FAST))
+    data = json.loads(path.read_text())
+    place = data["splits"]["popular"]
+    for key in keys[:-1]:
+        place = place[key]
+    place[keys[-1]] = value
+    path.write_text(json.dumps(data))
+    with pytest.raises(HopeBenchError, match=words):
+        check_numbers(read_result(path), "x")
+
+
+def test_older_and_newer_schemas_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    for version, words in ((0, "schema_version missing.*Score the run again"), (2, "schema_version 2; .*Update hope-bench")):
+        path.write_text(json.dumps({"schema_version": version, "anything": 1} if version else {"anything": 1}))
+        with pytest.raises(HopeBenchError, match=words):
+            read_result(path)
+
+
+def test_a_file_from_before_the_new_fields_is_read(benchmark: Benchmark, tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    run = answers_with(benchmark, tmp_path / "r", {"dog": 0.9, "cat": 0.8, "fox": 0.2, "wolf": 0.6})
+    write_result(path, score(benchmark, run, FAST))
+    data = json.loads(path.read_text())
+    for key in ("languages", "averages"):
+        del data[key]
+    for pair in data["comparisons"]:
+        del pair["auroc_drop"]
+    for split in data["splits"].values():
+        for key in ("mcc", "probabilities", "blind", "repeated"):
+            del split[key]
+    path.write_text(json.dumps(data))
+    old: Result = read_result(path)
+    assert old.splits["content"].mcc is None
+    check_numbers(old, "old")
+
+
+def question(number: int, image: str, name: str, label: str) -> Question:
+    return Question(number, image, f"Is there a {name} in the image?", label, "random", name)  # type: ignore[arg-type]
+
+
+def test_the_prior_never_sees_its_own_image() -> None:
+    asked = [
+        question(1, "a", "dog", "yes"),
+        question(2, "b", "dog", "yes"),
+        question(3, "c", "dog", "no"),
+        question(4, "d", "cat", "no"),
+    ]
+    # a: b yes, c no -> tie; all others: yes 1, no 2 -> no. b: the same. c: two yes. d: no other cat; others yes 2, no 1 -> yes.
+    assert category_prior(asked) == ["no", "no", "yes", "yes"]
+    assert category_prior([question(1, "a", "dog", "yes")]) == ["no"]
+
+
+def test_a_benchmark_that_gives_itself_away() -> None:
+    asked = [question(n, str(n), "dog" if n % 2 else "cat", "yes" if n % 2 else "no") for n in range(10)]
+    scores = {one.name: one for one in blind_scores(asked)}
+    assert scores["always-yes"].balanced_accuracy == scores["always-no"].balanced_accuracy == 0.5
+    assert scores["always-yes"].precision == 0.5
+    assert scores["always-no"].precision is None
+    assert scores["category-prior"].balanced_accuracy == 1
+    assert blind_scores([]) == ()
+
+
+def test_the_command_shows_it(benchmark: Benchmark, capsys: pytest.CaptureFixture[str]) -> None:
+    done = hope_bench(capsys, "baselines", benchmark.folder)
+    assert done.code == 0
+    row = next(line for line in done.out.splitlines() if line.split()[:2] == ["content", "category-prior"])
+    assert row.split()[2] == "100.0"

@@ -1,0 +1,169 @@
+"""Result files that mean harm: refused in words, or shown as the text they are."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hope_bench.errors import HopeBenchError
+from hope_bench.result import ModelInfo, RunInfo, write_result
+from hope_bench.site import build_site
+from hope_bench.site.build import POLICY
+from hope_bench.site.safety import LARGEST_FILE, hidden, text_problem
+from tests.unit.test_site import Links, change, make_result, pages
+
+EVIL = "<script>alert(1)</script>\"'&<img src=x onerror=alert(2)>{{7*7}}</title></style>--></script>"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "results" / "tiny" / "mine.json"
+    write_result(path, make_result(tmp_path, "Mine", 2))
+    return path
+
+
+def refusal(path: Path) -> str:
+    """What building says of a refused file; nothing is written then."""
+    site = path.parents[2] / "site"
+    with pytest.raises(HopeBenchError) as error:
+        build_site(path.parents[1], site)
+    assert path.name in str(error.value)
+    assert len(str(error.value)) < 2000
+    assert not site.exists()
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        (change("model", "name", to="x" * 101), "model.name"),
+        (change("model", "checkpoint", to="x" * 10_000_000), "larger than 8 MB"),
+        (change("notes", to=["x" * 5000]), "notes.0 is longer than 4,000 characters"),
+        (change("notes", to=["x"] * 5000), "notes has more than 4096 items"),
+        (change("model", "name", to="GPT\u202e4-olleh"), "model.name holds the character U+202E"),
+        (change("model", "name", to="GP\u200bT"), "U+200B"),
+        (change("model", "name", to="a\x00b"), "U+0000"),
+        (change("model", "name", to="\ud800"), "U+D800"),
+        (change("model", "name", to="Z" + "\u0301" * 40), "accents on one letter"),
+        (change("model", "name", to="   "), "blank"),
+        (change("run", "source", to="javascript:alert(1)"), "a link with javascript:"),
+        (change("run", "source", to="see JavaScript : alert(1)"), "a link with javascript:"),
+        (change("run", "source", to="data:text/html,x"), "a link with data:"),
+        (change("run", "source", to="file:///etc/passwd"), "a link with file:"),
+        (change("splits", "content", "precision", "low", to=float("nan")), "NaN is no number"),
+        (change("splits", "content", "precision", "high", to=float("inf")), "Infinity is no number"),
+        (change("splits", "content", "precision", "high", to=1e300), "splits.content.precision is not between 0 and 1"),
+        (change("splits", "content", "precision", "high", to=1.5), "splits.content.precision is not between 0 and 1"),
+        (change("splits", "content", "precision", "low", to=-0.5), "splits.content.precision is not between 0 and 1"),
+        (change("splits", "content", "precision", to={"value": 0.75, "low": 0.9, "high": 0.1}), "ends are swapped"),
+        (change("splits", "content", "precision", "low", to=None), "half an interval"),
+        (change("splits", "content", "questions_per_image", to=[-2, 4, 4, 2, 2, 2]), "fewer than none"),
+        (change("splits", "content", "on_yes", "yes", to=-3), "splits.content.on_yes.yes"),
+        (change("benchmark", "images", to=-1), "benchmark.images"),
+        (change("benchmark", "images", to=10**400), "benchmark.images"),
+        (change("benchmark", "hash", to="../../x"), "benchmark.hash"),
+        (change("benchmark", "name", to="data"), "a folder of the site itself"),
+        (change("benchmark", "name", to="../../../etc"), "belongs in the folder 'etc'"),
+        (change("bootstrap", "replicates", to=10**9), "bootstrap"),
+        (change("bootstrap", "confidence", to=0), "bootstrap"),
+    ],
+)  # fmt: skip
+def test_refused(path: Path, changed: Callable[[dict[str, Any]], None], words: str) -> None:
+    data = json.loads(path.read_text())
+    changed(data)
+    path.write_text(json.dumps(data))
+    assert words in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"a": ' * 100_000, "nested too deeply"),
+        ('{"schema_version": ' + "1" * 5000 + "}", "not JSON"),
+        ('{"model": {"name": "a"}, "model": {"name": "b"}}', "a key stands twice"),
+        ("[" * 50 + "]" * 50, "nested too deeply"),
+        ("null", "not a valid Result"),
+        ("", "not JSON"),
+        ('{"' + "k" * 5000 + '": 1}', "a key is longer than 100"),
+        (json.dumps({"notes": {str(n): 0 for n in range(300)}}), "more than 200 keys"),
+    ],
+)
+def test_json_that_is_no_result(path: Path, text: str, words: str) -> None:
+    path.write_text(text)
+    assert words in refusal(path)
+
+
+def test_files_that_are_too_large_or_elsewhere(path: Path, tmp_path: Path) -> None:
+    good = path.read_text()
+    path.write_text(good + " " * LARGEST_FILE)
+    assert "larger than 8 MB" in refusal(path)
+    (tmp_path / "secret.json").write_text(good)
+    path.unlink()
+    path.symlink_to(tmp_path / "secret.json")
+    assert "leads out of" in refusal(path)
+    path.unlink()
+    path.write_bytes(b"\xff\xfe")
+    assert "can't be read" in refusal(path)
+
+
+def test_too_many_splits(path: Path) -> None:
+    data = json.loads(path.read_text())
+    for number in range(100):
+        data["splits"][f"s{number}"] = data["splits"]["content"]
+    path.write_text(json.dumps(data))
+    assert "splits: 102 are more than 64" in refusal(path)
+
+
+def test_markup_is_shown_as_text_everywhere(tmp_path: Path) -> None:
+    run = RunInfo(source=EVIL, device=EVIL, prompt=EVIL, command=EVIL, adapter=EVIL, versions={EVIL: EVIL})
+    result = make_result(tmp_path, EVIL[:100], 2, notes=(EVIL,), run=run)
+    model = ModelInfo(name=EVIL[:100], checkpoint=EVIL, family=EVIL, parameters=EVIL, license=EVIL, vision_tower=EVIL)
+    benchmark = result.benchmark.model_copy(
+        update={
+            "title": EVIL,
+            "description": EVIL,
+            "dataset": EVIL,
+            "clip": EVIL,
+            "notes": (EVIL,),
+            "headline": EVIL,
+            "prompt": EVIL,
+        }
+    )
+    splits = {EVIL if name == result.benchmark.headline else name: split for name, split in result.splits.items()}
+    evil = result.model_copy(
+        update={"model": model, "benchmark": benchmark, "splits": splits, "comparisons": (), "unranked": EVIL}
+    )
+    write_result(tmp_path / "results" / "tiny" / "a.json", evil)
+    write_result(tmp_path / "results" / "tiny" / "b.json", evil.model_copy(update={"unranked": None}))
+    build_site(tmp_path / "results", tmp_path / "site")
+    for file, html in pages(tmp_path / "site").items():
+        found = Links(html)
+        assert "img" not in found.tags, file
+        assert "style" not in found.tags
+        assert not re.search(r"<script(?! src=| type=\"application/json\")", html), file
+        assert not re.search(r"\sstyle=|\son[a-z]+=\"", html.replace("onerror=alert", "")), file
+        assert f'content="{POLICY.replace(chr(39), "&#39;")}"' in html
+        assert not any(re.match(r"(?i)\s*(javascript|vbscript|file|https?):", link) for link in found.links)
+        for link in found.links:
+            target = ((tmp_path / "site" / file).parent / link.partition("#")[0]).resolve()
+            assert target.is_relative_to((tmp_path / "site").resolve())
+    assert {path.name for path in tmp_path.iterdir()} == {"results", "site", "b", "run"}
+
+
+def test_harmless_texts() -> None:
+    for text in (
+        "LLaVA-1.5 (13B): a note",
+        "https://example.org/x",
+        "日本語モデル",
+        "مدل",
+        "Zoë, nota bene: yes",
+        "two\nlines",
+        "local-dir:clip",
+    ):
+        assert text_problem(text) is None, text
+    assert hidden("نمی\u200cدانم") is None

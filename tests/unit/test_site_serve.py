@@ -1,0 +1,72 @@
+"""hope-bench leaderboard serve: on this computer only, and up to date."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from hope_bench.errors import HopeBenchError
+from hope_bench.result import write_result
+from hope_bench.site import build_site
+from hope_bench.site.serve import start, watch
+from tests.unit.test_site import make_result
+
+
+def test_serves_on_this_computer_and_builds_again(tmp_path: Path) -> None:
+    path = tmp_path / "results" / "tiny" / "one.json"
+    write_result(path, make_result(tmp_path, "One", 1))
+    build_site(tmp_path / "results", tmp_path / "site")
+    server = start(tmp_path / "site", 0)
+    said: list[str] = []
+    stop = threading.Event()
+    watcher = threading.Thread(target=watch, args=(tmp_path / "results", tmp_path / "site", said.append, stop, 0.02))
+    watcher.start()
+    try:
+        port = server.server_address[1]
+        assert server.server_address[0] == "127.0.0.1"
+        base = f"http://127.0.0.1:{port}"
+
+        def index() -> str:
+            with urllib.request.urlopen(f"{base}/", timeout=10) as answer:
+                assert answer.headers["Cache-Control"] == "no-store"
+                return str(answer.read().decode())
+
+        assert ">One</a>" in index()
+        time.sleep(0.1)
+        write_result(path.with_name("two.json"), make_result(tmp_path, "Two", 2))
+        _wait(lambda: "Built again: 2 result(s)." in said)
+        assert ">Two</a>" in index()
+        path.write_text("{")
+        _wait(lambda: "not JSON" in said[-1])
+        assert ">One</a>" in index()
+        for outside in ("/../results/tiny/two.json", "/%2e%2e/results/tiny/two.json", "/tiny/"):
+            with pytest.raises(urllib.error.HTTPError, match="404"):
+                urllib.request.urlopen(base + outside, timeout=10)
+    finally:
+        stop.set()
+        watcher.join()
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_port_that_is_taken(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(HopeBenchError, match="Choose another --port"):
+            start(tmp_path, taken.getsockname()[1])
+
+
+def _wait(true: object) -> None:
+    assert callable(true)
+    for _ in range(500):
+        if true():
+            return
+        time.sleep(0.02)
+    raise AssertionError("nothing happened")
