@@ -25,9 +25,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 def first_few(items: Iterable[object], limit: int = 5) -> str:
     """The first `limit` items as text, with a count of the rest: "a, b, c and 7 more"."""
-    listed = [str(item) for item in items]
+    listed = list(items)
     rest = len(listed) - limit
-    return ", ".join(listed[:limit]) + (f" and {rest} more" if rest > 0 else "")
+    return ", ".join(str(item) for item in listed[:limit]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def short_reason(error: BaseException, limit: int = 300) -> str:

@@ -95,14 +95,14 @@ def serve(
     import threading
 
     from hope_bench.site import build_site
-    from hope_bench.site.serve import start, watch
+    from hope_bench.site.serve import ADDRESS, start, watch
 
     def say(words: str) -> None:
         console.print(escape(words), soft_wrap=True, highlight=False)
 
     build_site(results, out)
     server = start(out, port)
-    say(f"Leaderboard: http://{server.server_address[0]}:{server.server_address[1]}/")
+    say(f"Leaderboard: http://{ADDRESS}:{server.server_port}/")
     try:
         watch(results, out, say, threading.Event())
     finally:

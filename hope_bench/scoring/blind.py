@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hope_bench.records import Question
 from hope_bench.result import Blind
@@ -22,40 +22,41 @@ def blind_scores(questions: Sequence[Question]) -> tuple[Blind, ...]:
     """
     if not questions:
         return ()
+    positive = np.array([question.label == "yes" for question in questions])
     said = {
-        "always-yes": ["yes"] * len(questions),
-        "always-no": ["no"] * len(questions),
+        "always-yes": np.ones(len(questions), dtype=np.bool_),
+        "always-no": np.zeros(len(questions), dtype=np.bool_),
         "category-prior": category_prior(questions),
     }
-    return tuple(Blind(name=name, **_metrics(questions, verdicts)) for name, verdicts in said.items())
+    return tuple(Blind(name=name, **_metrics(positive, answers)) for name, answers in said.items())
 
 
-def category_prior(questions: Sequence[Question]) -> list[str]:
-    """The prior's answer to each question, by leaving its image out."""
-    everywhere, here = Counter[str | None](), Counter[tuple[str, str | None]]()
-    for question in questions:
-        step = 1 if question.label == "yes" else -1
-        for what in (_claim(question), None):
-            everywhere[what] += step
-            here[question.image, what] += step
-    answers = []
-    for question in questions:
-        for what in (_claim(question), None):
-            balance = everywhere[what] - here[question.image, what]
-            if balance:
-                break
-        answers.append("yes" if balance > 0 else "no")
-    return answers
+def category_prior(questions: Sequence[Question]) -> NDArray[np.bool_]:
+    """Whether the prior says yes to each question, bool [questions], by leaving the question's image out."""
+    step = np.array([1 if question.label == "yes" else -1 for question in questions])
+    image = _codes([question.image for question in questions])
+    claim = _codes([(question.object or question.text, question.description_kind) for question in questions])
+    others = _elsewhere(claim, image, step)
+    fallback = _elsewhere(np.zeros_like(claim), image, step)
+    return np.where(others == 0, fallback, others) > 0
 
 
-def _claim(question: Question) -> str:
-    """What a question is about, for one who doesn't look: a described object apart from the plain one, by its kind."""
-    return f"{question.object or question.text}\0{question.description_kind or ''}"
+def _elsewhere(what: NDArray[np.int64], image: NDArray[np.int64], step: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each question, the balance of yes over no among the questions about the same thing in other images."""
+    _, here = np.unique(what * (image.max() + 1) + image, return_inverse=True)
+    everywhere = np.bincount(what, weights=step)[what]
+    return (everywhere - np.bincount(here, weights=step)[here]).astype(np.int64)
 
 
-def _metrics(questions: Sequence[Question], verdicts: Sequence[str]) -> dict[str, float | None]:
+def _codes(values: Sequence[Hashable]) -> NDArray[np.int64]:
+    """Each value's number, in order of first appearance."""
+    known: dict[Hashable, int] = {}
+    return np.array([known.setdefault(value, len(known)) for value in values], dtype=np.int64)
+
+
+def _metrics(positive: NDArray[np.bool_], said_yes: NDArray[np.bool_]) -> dict[str, float | None]:
     counts = np.zeros((2, len(VERDICTS)), dtype=np.int64)
-    for question, verdict in zip(questions, verdicts, strict=True):
-        counts[int(question.label == "no"), VERDICTS.index(verdict)] += 1
+    for row, label in enumerate((positive, ~positive)):
+        counts[row, :2] = (label & said_yes).sum(), (label & ~said_yes).sum()
     metrics = point_metrics(counts)
     return {name: metrics[name] for name in _SHOWN}

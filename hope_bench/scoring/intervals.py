@@ -37,8 +37,10 @@ def bootstrap_counts(tables: Counts, bootstrap: Bootstrap) -> Floats:
     """
     splits, images, *cell = tables.shape
     flat = np.moveaxis(tables, 1, 0).reshape(images, -1).astype(np.float64)
-    chunks = [weights @ flat for weights in weight_chunks(images, bootstrap)]
-    return np.concatenate(chunks).reshape(bootstrap.replicates, splits, *cell)
+    used = flat.any(axis=0)  # most runs leave the columns of unparsed answers and errors empty
+    resampled = np.zeros((bootstrap.replicates, flat.shape[1]))
+    resampled[:, used] = np.concatenate([weights @ flat[:, used] for weights in weight_chunks(images, bootstrap)])
+    return resampled.reshape(bootstrap.replicates, splits, *cell)
 
 
 def weight_chunks(images: int, bootstrap: Bootstrap, columns: int = 0) -> Iterator[Floats]:

@@ -107,17 +107,17 @@ def resample(splits: Sequence[Evidence], images: int, bootstrap: Bootstrap) -> l
     for found in splits:
         which, count = _levels(found.p_yes, _MOST_LEVELS)
         column = np.where(found.positive, 0, count) + which
-        error = (found.p_yes - found.positive) ** 2
-        cells = (np.concatenate([column, np.full(len(error), 2 * count)]), np.concatenate([found.image] * 2))
-        made.append((csr_array((np.concatenate([np.ones_like(error), error]), cells), shape=(2 * count + 1, images)), count))
+        # Counts of questions are whole numbers far below 2^24, so single precision holds them exactly, and is faster.
+        ones = np.ones(len(column), dtype=np.float32)
+        errors = np.bincount(found.image, weights=(found.p_yes - found.positive) ** 2, minlength=images)
+        made.append((csr_array((ones, (column, found.image)), shape=(2 * count, images)), errors, count))
     rows: list[list[tuple[Floats, Floats, Floats]]] = [[] for _ in splits]
     for weights in weight_chunks(images, bootstrap, columns=2 * _MOST_LEVELS):
-        turned = np.ascontiguousarray(weights.T)
-        for (table, count), drawn in zip(made, rows, strict=True):
-            sums = np.ascontiguousarray((table @ turned).T)
-            histogram = sums[:, :-1].reshape(-1, 2, count)
-            asked = sums[:, :-1].sum(axis=-1)
-            drawn.append((auroc(histogram), average_precision(histogram), divide(sums[:, -1], asked)))
+        turned = np.ascontiguousarray(weights.T, dtype=np.float32)
+        for (table, errors, count), drawn in zip(made, rows, strict=True):
+            histogram = (table @ turned).T.astype(np.float64, order="C").reshape(-1, 2, count)
+            brier = divide(weights @ errors, histogram.sum(axis=(-2, -1)))
+            drawn.append((auroc(histogram), average_precision(histogram), brier))
     return [Samples(*map(np.concatenate, zip(*drawn, strict=True))) for drawn in rows]
 
 

@@ -78,6 +78,9 @@ def join(benchmark: Benchmark, answers: Iterable[Answer], read: Callable[[Answer
     return Joined({name: pack_split(benchmark, name, found) for name in benchmark.splits}, retried)
 
 
+_EVERY = "*"
+"""Stands for every split that asks a question; no split is called so."""
+
 Found = Mapping[_Key, tuple[Verdict, float | None]]
 """Verdict and P(yes) of every question asked."""
 
@@ -85,10 +88,8 @@ Found = Mapping[_Key, tuple[Verdict, float | None]]
 def _verdicts(
     benchmark: Benchmark, answers: Iterable[Answer], read: Callable[[Answer], Verdict]
 ) -> tuple[dict[_Key, tuple[Verdict, float | None]], int]:
-    asked_in: dict[tuple[str, str], list[str]] = {}
-    for name, questions in benchmark.splits.items():
-        for question in questions:
-            asked_in.setdefault((question.image, question.text), []).append(name)
+    answers = tuple(answers)
+    asked_in = _asked_in(benchmark, by_split=any(answer.splits is not None for answer in answers))
     found: dict[_Key, tuple[Verdict, float | None]] = {}
     foreign: list[Answer] = []
     retried: set[tuple[str, str]] = set()
@@ -106,6 +107,18 @@ def _verdicts(
             found[split, *pair] = (verdict, answer.p_yes)
     _refuse(benchmark, foreign, sorted(disagree))
     return found, len(retried)
+
+
+def _asked_in(benchmark: Benchmark, by_split: bool) -> dict[tuple[str, str], list[str]]:
+    """The splits that ask each question; where no answer holds for some of them alone, _EVERY stands for them."""
+    if not by_split:
+        every = [_EVERY]
+        return {(question.image, question.text): every for questions in benchmark.splits.values() for question in questions}
+    asked_in: dict[tuple[str, str], list[str]] = {}
+    for name, questions in benchmark.splits.items():
+        for question in questions:
+            asked_in.setdefault((question.image, question.text), []).append(name)
+    return asked_in
 
 
 def _refuse(benchmark: Benchmark, foreign: list[Answer], disagree: list[tuple[str, str]]) -> None:
@@ -143,7 +156,12 @@ def pack_split(benchmark: Benchmark, split: str, found: Found) -> PackedSplit:
     questions = in_packed_order(benchmark, split)
     counts = Counter(question.image for question in questions)
     unasked: tuple[str, float | None] = ("unasked", None)
-    rows = [found.get((split, question.image, question.text), unasked) for question in questions]
+
+    def row(question: Question) -> tuple[str, float | None]:
+        pair = (question.image, question.text)
+        return found.get((split, *pair)) or found.get((_EVERY, *pair)) or unasked
+
+    rows = [row(question) for question in questions]
     return PackedSplit(
         questions_per_image=tuple(counts[image] for image in benchmark.manifest.images),
         labels="".join(PACKED[question.label] for question in questions),

@@ -17,7 +17,7 @@ class ReportedRow(Strict):
 
 
 class ReportedTable(Strict):
-    """One published table, or a part of it. `source` says where it stands: authors, year, identifier, table."""
+    """One published table, or a part of it. `source` says where it stands: authors, year, identifier, table; `decimals` are as many as it gives."""
 
     title: str
     metric: str
@@ -25,6 +25,7 @@ class ReportedTable(Strict):
     rows: tuple[ReportedRow, ...]
     source: str = Field(min_length=1)
     note: str = ""
+    decimals: int = Field(default=1, ge=0, le=4)
 
     @model_validator(mode="after")
     def _as_wide_as_its_head(self) -> ReportedTable:

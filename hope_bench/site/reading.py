@@ -126,7 +126,7 @@ def _check_counts(name: str, split: SplitScore, images: int, where: str) -> Coun
         raise HopeBenchError(f"{where}: splits.{name}.questions_per_image counts other images than benchmark.images ({images}).")
     if PACKED["unasked"] in split.labels:
         raise HopeBenchError(f"{where}: splits.{name}.labels holds {PACKED['unasked']!r}; a label is y or n.")
-    counts = count_table(split.labels, split.verdicts, split.questions_per_image).sum(axis=0)
+    counts: Counts = count_table(split.labels, split.verdicts, split.questions_per_image).sum(axis=0)
     for key, row in (("on_yes", counts[0]), ("on_no", counts[1])):
         if verdict_counts(row) != getattr(split, key):
             raise HopeBenchError(f"{where}: splits.{name}.{key} is not what its verdicts count. Score the run again.")

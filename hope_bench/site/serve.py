@@ -23,7 +23,7 @@ class _Quiet(SimpleHTTPRequestHandler):
         self.send_header("X-Content-Type-Options", "nosniff")
         super().end_headers()
 
-    def list_directory(self, path: object) -> None:  # type: ignore[override]
+    def list_directory(self, path: object) -> None:
         """A folder's list is no page of the site."""
         del path
         self.send_error(404)

@@ -118,7 +118,7 @@ document.addEventListener("DOMContentLoaded", () => {
     }
     table.hidden = wanted.length === 0;
     document.querySelector(".none").hidden = wanted.length !== 0;
-    tools.querySelector(".count").textContent = fitting.length === models.length ? `${models.length} models` : `${fitting.length} of ${models.length} models`;
+    tools.querySelector(".count").textContent = fitting.length === models.length ? `${models.length} model${models.length === 1 ? "" : "s"}` : `${fitting.length} of ${models.length} models`;
     const more = document.querySelector(".more");
     more.hidden = wanted.length === fitting.length;
     more.querySelector("button").textContent = `Show all ${fitting.length} models`;
@@ -162,7 +162,7 @@ document.addEventListener("DOMContentLoaded", () => {
       ...chosen.map((model) => element("td", { class: "num" }, ...number(model, split.at, view.by)))));
     const focused = document.activeElement?.name === "by";
     out.replaceChildren(element("label", { class: "tools" }, "Number ", select),
-      element("div", { class: "scroll", role: "region", "aria-label": "Side by side", tabindex: "0" },
+      element("div", { class: "scroll", role: "region", "aria-label": "The chosen models", tabindex: "0" },
         element("table", { class: "sides side-by-side" }, element("caption", {}, `${names[view.by]} on every split, in percent.`), element("thead", {}, head), element("tbody", {}, ...rows))));
     if (focused) select.focus();
   };
@@ -190,7 +190,7 @@ document.addEventListener("DOMContentLoaded", () => {
     return {
       split: one("split", data.splits.filter((split) => split.kind !== "twin").map((split) => split.name), start.split),
       sort: fields.includes(sort.replace(/^-/, "")) ? sort.replace(/^-/, "") : "rank",
-      down: sort.startsWith("-"),
+      down: sort.startsWith("-") && fields.includes(sort.slice(1)),
       q: (parts.get("q") || "").slice(0, 80),
       size: one("size", [...tools.elements.size.options].map((option) => option.value), ""),
       open: parts.get("open") === "1",

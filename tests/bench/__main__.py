@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,15 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
 }
 
 
+def _flat(measures: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested measures as one row each, named by their path."""
+    for name, value in measures.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
 def main(names: list[str]) -> None:
     unknown = sorted(set(names) - BENCHMARKS.keys())
     if unknown:
@@ -44,7 +53,7 @@ def main(names: list[str]) -> None:
     table = Table("benchmark", "measure", "value", title="hope-bench benchmarks", title_justify="left")
     for name in names or BENCHMARKS:
         report[name] = BENCHMARKS[name]()
-        for measure, value in report[name].items():
+        for measure, value in _flat(report[name]):
             table.add_row(name, measure, f"{value:,.3g}" if isinstance(value, float) else str(value))
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text(json.dumps(report, indent=2) + "\n")

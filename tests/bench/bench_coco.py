@@ -15,6 +15,10 @@ IMAGES = 82_000
 CATEGORIES = 80
 
 
+_INSIDE = np.array([0.5, 0.375, 0.5, 0.375])
+"""Scales coordinates up to 640 to a box inside 640 x 480 pixels."""
+
+
 def make_instances_file(path: Path) -> None:
     """A file with COCO's keys and proportions: polygons of 10 to 40 points, 1 crowd region in 80."""
     rng = np.random.default_rng(0)
@@ -45,7 +49,7 @@ def make_instances_file(path: Path) -> None:
                 "area": points[start] * 10,
                 "iscrowd": int(index % 80 == 0),
                 "image_id": int(rng.integers(0, IMAGES)),
-                "bbox": points[start : start + 4].tolist(),
+                "bbox": np.round(points[start : start + 4] * _INSIDE, 2).tolist(),
                 "category_id": int(rng.integers(1, CATEGORIES + 1)),
                 "id": index + 1,
             }
@@ -73,6 +77,7 @@ def bench_coco(rounds: int = 3) -> dict[str, Any]:
         "hope_bench_seconds": ours.seconds,
         "pycocotools_seconds": theirs.seconds,
         "times_faster": theirs.seconds / ours.seconds,
+        "times_faster_by_cpu_time": theirs.cpu_seconds / ours.cpu_seconds,
         "hope_bench_peak_mb": ours.peak_bytes / 1e6,
         "pycocotools_peak_mb": theirs.peak_bytes / 1e6,
         "peak_memory_ratio": ours.peak_bytes / theirs.peak_bytes,

@@ -8,22 +8,26 @@ import subprocess
 import sys
 from typing import NamedTuple
 
+# VmHWM rather than getrusage's ru_maxrss, which a child inherits from whoever started it.
 _FRAME = """
-import json, resource, sys, time
+import json, sys, time
+from pathlib import Path
+def peak():
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024
 {setup}
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-start = time.perf_counter()
+before = peak()
+start, cpu = time.perf_counter(), time.process_time()
 {work}
-seconds = time.perf_counter() - start
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print("\\n" + json.dumps([seconds, (peak - before) * 1024]))
+print("\\n" + json.dumps([time.perf_counter() - start, time.process_time() - cpu, peak() - before]))
 """
 
 
 class Measured(NamedTuple):
-    """Seconds the work took, and the bytes by which it raised the process's peak resident memory."""
+    """Seconds the work took by the clock and by the processor, and the bytes by which it raised the process's peak memory."""
 
     seconds: float
+    cpu_seconds: float
     peak_bytes: float
 
 
@@ -40,7 +44,5 @@ def measure_in_turn(one: tuple[str, str], other: tuple[str, str], rounds: int) -
     for _ in range(rounds):
         results[0].append(measure(*one))
         results[1].append(measure(*other))
-    first, second = (
-        Measured(statistics.median(m.seconds for m in side), statistics.median(m.peak_bytes for m in side)) for side in results
-    )
+    first, second = (Measured(*(statistics.median(column) for column in zip(*side, strict=True))) for side in results)
     return first, second

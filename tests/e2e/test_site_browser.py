@@ -86,7 +86,7 @@ def test_links_lead_to_the_models_and_back(browser: Browser, site: SitePages) ->
     page.locator(".ranking a", has_text="mine").click()
     assert page.locator("h1").inner_text() == "mine"
     assert page.locator("table").count() == 4
-    page.locator(".kicker a").click()
+    page.locator(".kicker a").first.click()
     assert page.locator("h2").first.inner_text() == "Tiny"
     assert problems == []
     page.context.close()
@@ -117,3 +117,173 @@ def test_dark_and_light(browser: Browser, site: SitePages) -> None:
     assert paper - ink > 0.7
     paper, ink = lightness("dark")
     assert ink - paper > 0.7
+
+
+AXE = ("light", 1280), ("dark", 1280), ("light", 390)
+
+
+def board_of(site: SitePages) -> Path:
+    return next(path for path in (site.index.parent / "benchmarks").glob("*.html") if not path.stem.endswith("-about"))
+
+
+def at(browser: Browser, path: Path, view: str, width: int = 1280) -> tuple[Page, list[str]]:
+    """A page as a deep link opens it."""
+    page, problems = opened(browser, path, width)
+    page.goto(f"{path.as_uri()}#{view}")
+    page.reload()
+    return page, problems
+
+
+def order(page: Page) -> list[str]:
+    return page.locator("table.full tbody th a").all_inner_texts()
+
+
+RANKED = ["a-model-with-quite-a-long-name-8b-instruct", "mine", "worst", "Half"]
+
+
+@pytest.mark.parametrize(("scheme", "width"), AXE)
+def test_no_page_has_a_barrier(browser: Browser, site: SitePages, scheme: str, width: int) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed").Axe()
+    barriers: list[str] = []
+    for path in sorted(site.index.parent.rglob("*.html")):
+        page, problems = opened(browser, path, width, scheme=scheme)
+        if path == board_of(site):
+            page.goto(f"{path.as_uri()}#models=mine,worst&sort=-f1")
+            page.reload()
+            assert page.locator(".side-by-side").count() == 1
+        assert problems == []
+        found = axe.run(page)
+        barriers += [
+            f"{path.name}: {one['id']} {[node['html'] for node in one['nodes']][:3]}" for one in found.response["violations"]
+        ]
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path.name
+        page.context.close()
+    assert barriers == []
+
+
+def test_the_ranking_sorts_and_the_address_follows(browser: Browser, site: SitePages) -> None:
+    page, problems = opened(browser, board_of(site))
+    assert order(page) == RANKED
+    page.locator("th[data-sort=name] button").click()
+    assert order(page) == sorted(RANKED, key=str.lower)
+    assert page.locator("th[data-sort=name]").get_attribute("aria-sort") == "ascending"
+    page.locator("th[data-sort=name] button").click()
+    assert order(page) == sorted(RANKED, key=str.lower, reverse=True)
+    assert page.url.endswith("#sort=-name")
+    page.reload()
+    assert order(page) == sorted(RANKED, key=str.lower, reverse=True)
+    page.locator("select[name=sort]").select_option("hr")
+    assert order(page)[0] == "Half"
+    assert problems == []
+    page.context.close()
+
+
+def test_the_ranking_filters_and_shows_another_split(browser: Browser, site: SitePages) -> None:
+    page, problems = at(browser, board_of(site), "split=adversarial&q=m")
+    assert order(page) == ["a-model-with-quite-a-long-name-8b-instruct", "mine"]
+    assert page.locator(".count").inner_text() == "2 of 4 models"
+    first = page.locator("table.full tbody tr").first
+    assert first.locator("svg.strip.pope").count() == 1
+    assert "100.0" in first.locator(".lead").inner_text()
+    page.locator("select[name=split]").select_option("content")
+    assert first.locator("svg.strip.hope").count() == 1
+    page.locator("input[name=q]").fill("no such model")
+    assert page.locator("table.full").is_hidden()
+    page.locator(".clear").click()
+    assert len(order(page)) == 4
+    page.locator("input[name=open]").check()
+    assert order(page) == []
+    assert "open=1" in page.url
+    assert problems == []
+    page.context.close()
+
+
+def test_two_to_four_models_side_by_side(browser: Browser, site: SitePages) -> None:
+    page, problems = opened(browser, board_of(site))
+    assert page.locator(".side-by-side").count() == 0
+    page.get_by_label("Compare mine").check()
+    page.get_by_label("Compare worst").check()
+    table = page.locator(".side-by-side")
+    assert table.locator("tbody tr").count() == 2
+    assert table.locator("tbody tr", has_text="content").locator("td.num .number").all_inner_texts() == ["66.7", "100.0"]
+    page.locator("select[name=by]").select_option("ba")
+    assert table.locator("tbody tr", has_text="content").locator("td.num .number").all_inner_texts() == ["66.7", "50.0"]
+    again, more = opened(browser, board_of(site))
+    again.goto(page.url)
+    again.reload()
+    assert again.locator(".side-by-side thead a").all_inner_texts() == ["mine", "worst"]
+    assert problems == more == []
+    page.context.close()
+    again.context.close()
+
+
+@pytest.mark.parametrize(
+    "view", ["split=%3Cimg%3E&sort=-x&models=a,b,__proto__", "models=mine,mine", "sort=__proto__", "%", "size=9&by=z"]
+)
+def test_a_link_that_means_harm_shows_the_plain_page(browser: Browser, site: SitePages, view: str) -> None:
+    page, problems = at(browser, board_of(site), view)
+    assert order(page) == RANKED
+    assert page.locator(".side-by-side").count() == 0
+    assert problems == []
+    page.context.close()
+
+
+def test_the_ranking_by_keyboard(browser: Browser, site: SitePages) -> None:
+    page, _ = opened(browser, board_of(site))
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    page.locator("th[data-sort=name] button").focus()
+    page.keyboard.press("Enter")
+    assert order(page) == sorted(RANKED, key=str.lower)
+    assert page.evaluate("document.activeElement.closest('th').dataset.sort") == "name"
+    page.get_by_label("Compare mine").focus()
+    page.keyboard.press("Space")
+    page.get_by_label("Compare worst").focus()
+    page.keyboard.press("Space")
+    assert page.locator(".side-by-side").is_visible()
+    page.context.close()
+
+
+def test_the_ranking_without_its_script(browser: Browser, site: SitePages) -> None:
+    page = browser.new_context(java_script_enabled=False, viewport={"width": 1280, "height": 900}).new_page()
+    page.goto(board_of(site).as_uri())
+    assert order(page) == RANKED
+    assert page.locator("form.tools").is_hidden()
+    assert page.locator("td.pick").first.is_hidden()
+    assert "needs JavaScript" in page.locator(".hint").inner_text()
+    page.context.close()
+
+
+def test_nothing_moves_while_a_page_loads(browser: Browser, site: SitePages) -> None:
+    shift = """() => new Promise((done) => new PerformanceObserver((list) =>
+        done(list.getEntries().reduce((sum, entry) => sum + entry.value, 0))).observe({type: "layout-shift", buffered: true})
+        || setTimeout(() => done(0), 300))"""
+    for path in (site.index, board_of(site), site.results[0]):
+        page, _ = opened(browser, path)
+        assert page.evaluate(shift) < 0.01, path.name
+        page.context.close()
+
+
+def test_no_inline_script_or_style_runs(browser: Browser, site: SitePages) -> None:
+    """The policy holds: a script and a style that somebody put into a page do nothing."""
+    path = board_of(site)
+    page, problems = opened(browser, path)
+    page.evaluate("""() => {
+        const script = document.createElement("script"); script.textContent = "window.ran = true"; document.body.append(script);
+        const style = document.createElement("style"); style.textContent = "body { color: rgb(1, 2, 3) }";
+        document.head.append(style);
+    }""")
+    assert page.evaluate("window.ran") is None
+    assert page.evaluate("getComputedStyle(document.body).color") != "rgb(1, 2, 3)"
+    assert any("Content Security Policy" in problem for problem in problems)
+    page.context.close()
+
+
+def test_prints_without_controls(browser: Browser, site: SitePages) -> None:
+    page, _ = opened(browser, board_of(site), scheme="dark")
+    page.emulate_media(media="print")
+    assert page.locator("form.tools").is_hidden()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
+    page.context.close()

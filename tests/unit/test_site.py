@@ -39,7 +39,7 @@ def make_result(folder: Path, model: str, affirmed: int, prompt: str = "{questio
     return score(benchmark, make_run(folder / "run", benchmark, said, model=ModelInfo(name=model), **record), FAST)
 
 
-SCRIPTS = ['<script src="../assets/board.js" defer>', '<script type="application/json" id="board">']
+SCRIPTS = ['<script src="../assets/board.js">', '<script type="application/json" id="board">']
 
 
 def is_ranking(page: str) -> bool:

@@ -104,7 +104,7 @@ def _split(right: str) -> SplitScore:
 
 def test_rank_ranges_against_a_naive_oracle() -> None:
     rng = np.random.default_rng(3)
-    splits = [_split("".join("01"[one] for one in rng.random(120) < skill)) for skill in (0.95, 0.9, 0.85, 0.6, 0.6, 0.3)]
+    splits = [_split("".join("01"[int(one)] for one in rng.random(120) < skill)) for skill in (0.95, 0.9, 0.85, 0.6, 0.6, 0.3)]
     bootstrap = Bootstrap(replicates=200, seed=1, confidence=0.9)
     weights = resampling_weights(60, 200, np.random.default_rng(1))
     scores = []
@@ -113,10 +113,9 @@ def test_rank_ranges_against_a_naive_oracle() -> None:
         scores.append([(w @ right / w.sum()).mean() for w in weights])
     better = {(a, b): sum(x > y + 1e-9 for x, y in zip(scores[a], scores[b], strict=True)) >= 190
               for a, b in itertools.permutations(range(6), 2)}  # fmt: skip
-    expected = [
-        (1 + sum(better[other, one] for other in range(6) if other != one), 6 - sum(better[one, other] for other in range(6) if other != one))
-        for one in range(6)
-    ]  # fmt: skip
+    above = [sum(better[other, one] for other in range(6) if other != one) for one in range(6)]
+    below = [sum(better[one, other] for other in range(6) if other != one) for one in range(6)]
+    expected = [(1 + more, 6 - less) for more, less in zip(above, below, strict=True)]
     found = rank_ranges(splits, bootstrap)
     assert found == expected
     assert found[0][0] == 1

@@ -1,0 +1,120 @@
+"""The report: what it holds, that it is self-contained and harmless, and its Markdown."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from hope_bench.benchmark import Benchmark, read_benchmark
+from hope_bench.records import Answer, Verdict
+from hope_bench.result import ModelInfo, RunInfo
+from tests.cli import hope_bench, refused
+from tests.runs import make_benchmark, make_run, write_answers
+from tests.small_benchmark import IMAGES, Small, write_small
+
+EVIL = "</style><script>alert(1)</script>\"'&|`[x](y)"
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Small:
+    return write_small(tmp_path / "small")
+
+
+@pytest.fixture
+def run(small: Small, tmp_path: Path) -> Path:
+    """Affirms everything, surest of b.png's questions."""
+    chosen = read_benchmark(small.folder)
+    folder = make_run(tmp_path / "runs" / "small" / "me", chosen, {}, model=ModelInfo(name="Mine"))
+    asked = {(one.image, one.text): one for questions in chosen.splits.values() for one in questions}
+    write_answers(folder, [
+        Answer(image, text, "Yes, surely", "yes", p_yes=0.95 if image == "b.png" else 0.8) for image, text in asked
+    ])  # fmt: skip
+    return folder
+
+
+def test_a_page_of_its_own(small: Small, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "report.html"
+    options = ["-b", small.folder, "--images", small.images, "--annotations", small.annotations, "--replicates", 100]
+    done = hope_bench(capsys, "report", run, *options, "--out", out)
+    assert done.code == 0, done.err
+    assert str(out) in " ".join(done.out.split())
+    page = out.read_text()
+    pictures = re.findall(r'<img src="data:image/jpeg;base64,[^"]+" alt="([^"]+)"', page)
+    assert pictures[0] == "b.png"  # the surest first, one an image
+    assert set(pictures) == set(IMAGES)
+    assert not re.findall(r'(?:src|href)="(?!data:)[^"]*"', page)
+    assert "<script" not in page
+    for words in ("Its surest hallucinations", "Does P(yes) mean", "How much harder", "risk 0.45", "Yes, surely", "Size"):
+        assert words in page, words
+    again = tmp_path / "again.html"
+    hope_bench(capsys, "report", run, *options, "--out", again)
+    assert again.read_bytes() == out.read_bytes()
+
+
+def test_markdown(small: Small, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "report.md"
+    assert hope_bench(capsys, "report", run, "-b", small.folder, "--replicates", 100, "--out", out).code == 0
+    text = out.read_text()
+    assert text.startswith("# Mine on ")
+    assert "| content | HOPE | 100.0" in text
+    assert "<" not in text.replace("\\<", "")
+    for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1, table
+
+
+def test_no_images_no_pictures(small: Small, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    done = hope_bench(capsys, "report", run, "-b", small.folder, "--replicates", 100, "--out", tmp_path / "r.html")
+    assert done.code == 0
+    assert "--images FOLDER" in done.err
+    assert "<img" not in (tmp_path / "r.html").read_text()
+    (small.images / "b.png").write_bytes(b"broken")
+    options = ["-b", small.folder, "--images", small.images, "--replicates", 100, "--out", tmp_path / "r.html"]
+    done = hope_bench(capsys, "report", run, *options)
+    assert "1 image(s) can't be shown" in done.err
+    assert (tmp_path / "r.html").read_text().count("<img") == 2
+
+
+def test_prompts_and_corrected_rates(small: Small, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chosen = read_benchmark(small.folder)
+    asked = {(one.image, one.text): one for questions in chosen.splits.values() for one in questions}
+    other = make_run(run.parent / "other", chosen, {}, run=RunInfo(prompt="Really? {question}"))
+    write_answers(other, [Answer(image, text, "no", "no") for image, text in asked])
+    decisions = tmp_path / "decisions.jsonl"
+    decisions.write_text("".join(
+        json.dumps({"image": one.image, "object": one.object, "decision": "absent" if one.label == "no" else "present"}) + "\n"
+        for one in chosen.splits["content"]
+    ), encoding="utf-8")  # fmt: skip
+    options = ["-b", small.folder, "--replicates", 100, "--paraphrase", other, "--decisions", decisions, "--sample", 50]
+    for name in ("r.html", "r.md"):
+        done = hope_bench(capsys, "report", run, *options, "--out", tmp_path / name)
+        assert done.code == 0, done.err
+        text = (tmp_path / name).read_text()
+        assert "Really?" in text
+        assert "Corrected for wrong labels" in text
+        assert "eviation" in text
+
+
+def test_hostile_texts_stay_texts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    benchmark: Benchmark = make_benchmark(
+        tmp_path / "b", {"content": [("0.jpg", "dog", "yes"), ("0.jpg", f"cat{EVIL}", "no")]}, title=EVIL, dataset=EVIL
+    )
+    said: dict[tuple[str, str], Verdict] = {("0.jpg", "dog"): "yes", ("0.jpg", f"cat{EVIL}"): "yes"}
+    run = make_run(tmp_path / "r", benchmark, said, model=ModelInfo(name=EVIL), unranked=EVIL, notes=(EVIL,))
+    for name in ("r.html", "r.md"):
+        options = ["-b", benchmark.folder, "--replicates", 100, "--out", tmp_path / name]
+        assert hope_bench(capsys, "report", run, *options).code == 0
+        text = (tmp_path / name).read_text()
+        assert "<script" not in text.replace("\\<script", "")
+        assert text.count("</style>") == (1 if name == "r.html" else 0)
+
+
+def test_nothing_answered_is_still_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    benchmark = make_benchmark(tmp_path / "b", {"content": [("0.jpg", "dog", "yes"), ("0.jpg", "cat", "no")]})
+    run = make_run(tmp_path / "r", benchmark, {})
+    for name in ("r.html", "r.md"):
+        options = ["-b", benchmark.folder, "--replicates", 100, "--out", tmp_path / name]
+        assert hope_bench(capsys, "report", run, *options).code == 0
+    assert "No run 'nowhere'" in refused(capsys, "report", "nowhere")
