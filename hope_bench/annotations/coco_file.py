@@ -104,12 +104,15 @@ def load_instances(path: Path) -> InstancesFile:
         from hope_bench.annotations.coco_stream import stream_instances
 
         return stream_instances(path)
-    file = decode(path, _WholeFile, DESCRIPTION)
-    category_index = index_categories(path, file.categories)
-    images = image_table(path, file.images)
-    rows = instance_rows(path, file.annotations, images.index, category_index)
-    attributes = {row: given.attributes for row, given in enumerate(file.annotations) if given.attributes}
-    return InstancesFile(path, file.categories, category_index, images, rows, attributes)
+    with no_collector():
+        file = decode(path, _WholeFile, DESCRIPTION)
+        category_index = index_categories(path, file.categories)
+        images = image_table(path, file.images)
+        rows = instance_rows(path, file.annotations, images.index, category_index)
+        attributes = {row: given.attributes for row, given in enumerate(file.annotations) if given.attributes}
+        made = InstancesFile(path, file.categories, category_index, images, rows, attributes)
+        del file  # before the collector is back and looks at each of its objects
+    return made
 
 
 _File = TypeVar("_File")

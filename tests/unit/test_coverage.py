@@ -10,7 +10,7 @@ from hope_bench.result import Bootstrap
 from hope_bench.scoring.intervals import bootstrap_counts, estimate
 from hope_bench.scoring.metrics import Counts, compute, point_metrics
 
-IMAGES, PER_LABEL, TRIALS, REPLICATES = 500, 3, 1000, 500
+IMAGES, PER_LABEL, TRIALS, REPLICATES = 500, 3, 800, 500
 RECALL, RATE, SPREAD = 0.8, 0.3, 2.0
 """An image's own recall and hallucination rate are Beta with these means and a sum of parameters SPREAD, which makes the
 correlation between answers about one image 1 / (1 + SPREAD) = 1/3; half of the images are clear or hard in both ways at once."""
