@@ -8,7 +8,9 @@ from typing import Literal
 import numpy as np
 
 from hope_bench.records import Question
-from hope_bench.scoring.metrics import Counts, count_table
+from hope_bench.result import SplitScore
+from hope_bench.scoring.conventions import STRICT, Convention
+from hope_bench.scoring.metrics import METRICS, Counts, count_table, optional, point_metrics
 from hope_bench.spec import Kind
 
 Group = Literal["pope", "pope-guarded", "hope"]
@@ -49,6 +51,30 @@ def unique_table(splits: Sequence[tuple[str, str, Sequence[int], str]]) -> Count
         total = table if total is None else total + table
     assert total is not None
     return total
+
+
+def average_points(
+    method: str, splits: Sequence[SplitScore], convention: Convention = STRICT
+) -> tuple[int, dict[str, float | None]]:
+    """How many questions an average is over, and its metrics, from packed splits alone. Raises ValueError for `unique` of splits
+    that don't say which questions are repeated."""
+    if method == "unique" and any(one.repeated is None for one in splits):
+        raise ValueError("a split doesn't say which of its questions are repeated")
+    tables = [count_table(one.labels, one.verdicts, one.questions_per_image) for one in splits]
+    if method == "split-mean":
+        points = [point_metrics(table.sum(axis=0), convention) for table in tables]
+        return sum(len(one.labels) for one in splits), {name: mean([one[name] for one in points]) for name in METRICS}
+    if method == "unique":
+        table = unique_table([(one.labels, one.verdicts, one.questions_per_image, one.repeated or "") for one in splits])
+        return int(table.sum()), point_metrics(table.sum(axis=0), convention)
+    pooled = np.sum([table.sum(axis=0) for table in tables], axis=0)
+    return int(pooled.sum()), point_metrics(pooled, convention)
+
+
+def mean(values: Sequence[float | None]) -> float | None:
+    """A mean as results hold it; None where any number is undefined."""
+    known = [value for value in values if value is not None]
+    return optional(float(np.mean(known))) if known and len(known) == len(values) else None
 
 
 def _kept(letters: str, chosen: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -168,37 +169,39 @@ def _pairs(
     images: int,
     bootstrap: Bootstrap,
 ) -> tuple[Pair, ...]:
-    count = len(names)
-    if against is None:
-        rows = [(one, other) for one in range(count) for other in range(one + 1, count)]
-    else:
-        rows = [(one, names.index(against)) for one in range(count) if names[one] != against]
     right, asked = _correct(results, split)
     image = np.repeat(np.arange(images), results[0].splits[split].questions_per_image)
-    made = []
-    for one, other in rows:
+
+    def pair(one: int, other: int) -> Pair:
         both = asked[one] & asked[other]
         only = (right[one] & ~right[other] & both, right[other] & ~right[one] & both)
         drawn = samples[:, one] - samples[:, other]
-        difference = estimate(minus(points[one], points[other]), drawn, images, bootstrap.confidence)
-        p = None if difference.low is None else bootstrap_p(drawn)
-        made.append((one, other, difference, p, clustered_mcnemar(*only, image, images), only, drawn))
-    corrected, mcnemar = holm([row[3] for row in made]), holm([row[4] for row in made])
-    return tuple(
-        Pair(
+        found = estimate(minus(points[one], points[other]), drawn, images, bootstrap.confidence)
+        defined = found.low is not None
+        return Pair(
             one=names[one],
             other=names[other],
-            difference=difference,
-            p=p,
-            p_holm=corrected[place],
-            mcnemar_p=tested,
-            mcnemar_p_holm=mcnemar[place],
+            difference=found,
+            p=bootstrap_p(drawn) if defined else None,
+            p_holm=None,
+            mcnemar_p=clustered_mcnemar(*only, image, images),
+            mcnemar_p_holm=None,
             one_only=int(only[0].sum()),
             other_only=int(only[1].sum()),
-            detectable=None if difference.low is None else optional(detectable_difference(drawn)),
+            detectable=optional(detectable_difference(drawn)) if defined else None,
         )
-        for place, (one, other, difference, p, tested, only, drawn) in enumerate(made)
-    )
+
+    made = [pair(one, other) for one, other in _chosen(names, against)]
+    corrected = zip(holm([one.p for one in made]), holm([one.mcnemar_p for one in made]), strict=True)
+    return tuple(replace(one, p_holm=p, mcnemar_p_holm=tested) for one, (p, tested) in zip(made, corrected, strict=True))
+
+
+def _chosen(names: Sequence[str], against: str | None) -> list[tuple[int, int]]:
+    """The pairs to compare, by the models' places."""
+    if against is None:
+        return list(itertools.combinations(range(len(names)), 2))
+    base = names.index(against)
+    return [(one, base) for one in range(len(names)) if one != base]
 
 
 def _correct(results: Sequence[Result], split: str) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

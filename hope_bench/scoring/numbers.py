@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from hope_bench.benchmark import Benchmark
 from hope_bench.result import Average, Bootstrap, Comparison, Estimate, Probabilities, SplitScore
 from hope_bench.scoring import probability
-from hope_bench.scoring.averaging import Group, group_splits, mark_repeated, unique_table
+from hope_bench.scoring.averaging import Group, group_splits, mark_repeated, mean, unique_table
 from hope_bench.scoring.blind import blind_scores
 from hope_bench.scoring.conventions import STRICT, Convention
 from hope_bench.scoring.intervals import bootstrap_counts, estimate
@@ -175,9 +175,3 @@ class _Scoring:
 def minus(more: float | None, less: float | None) -> float | None:
     """A difference as results hold it; None where either number is undefined."""
     return None if more is None or less is None else optional(more - less)
-
-
-def mean(values: Sequence[float | None]) -> float | None:
-    """A mean as results hold it; None where any number is undefined."""
-    known = [value for value in values if value is not None]
-    return optional(float(np.mean(known))) if known and len(known) == len(values) else None

@@ -17,7 +17,8 @@ class ReportedRow(Strict):
 
 
 class ReportedTable(Strict):
-    """One published table, or a part of it. `source` says where it stands: authors, year, identifier, table; `decimals` are as many as it gives."""
+    """One published table, or a part of it. `source` says where it stands: authors, year, identifier, table; `decimals` are as
+    many as it gives."""
 
     title: str
     metric: str

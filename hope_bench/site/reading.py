@@ -10,7 +10,8 @@ import numpy as np
 
 from hope_bench.card import slug
 from hope_bench.errors import HopeBenchError
-from hope_bench.result import PACKED, Probabilities, Result, SplitScore
+from hope_bench.result import PACKED, Average, Probabilities, Result, SplitScore
+from hope_bench.scoring.averaging import average_points
 from hope_bench.scoring.conventions import CONVENTIONS
 from hope_bench.scoring.metrics import METRICS, Counts, compute, count_table, discrimination, optional, pair_table, verdict_counts
 from hope_bench.scoring.probability import evidence, probabilities
@@ -107,6 +108,8 @@ def check_numbers(result: Result, where: str) -> None:
     recomputed = compute(np.stack(counts), CONVENTIONS[result.convention])
     for index, (name, split) in enumerate(result.splits.items()):
         _check_split(name, split, {metric: optional(float(values[index])) for metric, values in recomputed.items()}, where)
+    for index, average in enumerate(result.averages):
+        _check_average(average, result, f"{where}: averages.{index}")
     for index, pair in enumerate(result.comparisons):
         key = f"{where}: comparisons.{index}"
         if pair.split not in result.splits or pair.baseline not in result.splits:
@@ -144,6 +147,19 @@ def _check_split(name: str, split: SplitScore, recomputed: Mapping[str, float | 
         pairs = pair_table(split.labels, split.verdicts, split.questions_per_image).sum(axis=0)
         stated = split.paired_discrimination.value
         _check(f"{where}: splits.{name}.paired_discrimination.value", stated, optional(float(discrimination(pairs))))
+
+
+def _check_average(one: Average, result: Result, where: str) -> None:
+    """Recompute an average from its splits."""
+    try:
+        splits = [result.splits[name] for name in one.splits]
+        questions, metrics = average_points(one.method, splits, CONVENTIONS[result.convention])
+    except (KeyError, ValueError) as error:
+        raise HopeBenchError(f"{where} can't be recomputed ({error}). Score the run again.") from None
+    if questions != one.questions or set(one.metrics) - set(metrics):
+        raise HopeBenchError(f"{where}: questions or the names of metrics are not what its splits give. Score the run again.")
+    for name, stated in one.metrics.items():
+        _check(f"{where}.metrics.{name}.value", stated.value, metrics[name])
 
 
 def _check_probabilities(split: SplitScore, stated: Probabilities, where: str) -> None:

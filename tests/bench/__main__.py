@@ -21,6 +21,7 @@ from tests.bench.bench_embedding import bench_embedding
 from tests.bench.bench_guards import bench_guards
 from tests.bench.bench_inference import bench_inference
 from tests.bench.bench_search import bench_search
+from tests.bench.bench_site import bench_site
 
 OUT = Path("build/bench.json")
 
@@ -31,6 +32,7 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "search": bench_search,
     "guards": bench_guards,
     "inference": bench_inference,
+    "site": bench_site,
     "demo": bench_demo,
 }
 

@@ -10,7 +10,7 @@ from hope_bench.result import Bootstrap
 from hope_bench.scoring.intervals import bootstrap_counts, estimate
 from hope_bench.scoring.metrics import Counts, compute, point_metrics
 
-IMAGES, PER_LABEL, TRIALS, REPLICATES = 500, 3, 800, 500
+IMAGES, PER_LABEL, TRIALS, BATCH, REPLICATES = 500, 3, 2000, 100, 1000
 RECALL, RATE, SPREAD = 0.8, 0.3, 2.0
 """An image's own recall and hallucination rate are Beta with these means and a sum of parameters SPREAD, which makes the
 correlation between answers about one image 1 / (1 + SPREAD) = 1/3; half of the images are clear or hard in both ways at once."""
@@ -48,18 +48,21 @@ def resampled_questions(table: Counts, replicates: int, rng: np.random.Generator
 def coverage() -> dict[str, dict[str, float]]:
     rng = np.random.default_rng(7)
     hits = {way: dict.fromkeys(TRUTH, 0) for way in ("by image", "naive")}
-    for trial in range(TRIALS):
-        table = simulated(rng, IMAGES)
-        points = point_metrics(table.sum(axis=0))
+    for batch in range(TRIALS // BATCH):  # a batch's models share their draws of images, as a result's splits do
+        tables = np.stack([simulated(rng, IMAGES) for _ in range(BATCH)])
         drawn = {
-            "by image": bootstrap_counts(table[None], Bootstrap(replicates=REPLICATES, seed=trial, confidence=0.95))[:, 0],
-            "naive": resampled_questions(table, REPLICATES, rng),
+            "by image": bootstrap_counts(tables, Bootstrap(replicates=REPLICATES, seed=batch, confidence=0.95)),
+            "naive": np.stack([resampled_questions(table, REPLICATES, rng) for table in tables], axis=1),
         }
         for way, counts in drawn.items():
             samples = compute(counts)
-            for metric, truth in TRUTH.items():
-                found = estimate(points[metric], samples[metric], IMAGES, 0.95)
-                hits[way][metric] += found.low is not None and found.high is not None and found.low <= truth <= found.high
+            for row, table in enumerate(tables):
+                points = point_metrics(table.sum(axis=0))
+                for metric, truth in TRUTH.items():
+                    found = estimate(points[metric], samples[metric][:, row], IMAGES, 0.95)
+                    assert found.low is not None
+                    assert found.high is not None
+                    hits[way][metric] += found.low <= truth <= found.high
     return {way: {metric: count / TRIALS for metric, count in counts.items()} for way, counts in hits.items()}
 
 

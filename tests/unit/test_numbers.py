@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,8 @@ def test_mcc_equals_scikit_learn(pairs: list[tuple[int, int]]) -> None:
     for label, verdict in pairs:
         counts[label, verdict] += 1
     ours = point_metrics(counts)["mcc"]
-    theirs = matthews_corrcoef([label for label, _ in pairs], [verdict for _, verdict in pairs])
+    with warnings.catch_warnings(action="ignore"):  # that one class is all there is
+        theirs = matthews_corrcoef([label for label, _ in pairs], [verdict for _, verdict in pairs])
     assert (theirs == 0) if ours is None else ours == pytest.approx(theirs, abs=1e-6)  # scikit-learn writes 0 for undefined
 
 
@@ -118,6 +120,27 @@ def test_stated_numbers_are_checked(
     for key in keys[:-1]:
         place = place[key]
     place[keys[-1]] = value
+    path.write_text(json.dumps(data))
+    with pytest.raises(HopeBenchError, match=words):
+        check_numbers(read_result(path), "x")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("questions", 7, "averages.2: questions"),
+        ("splits", ["random", "other"], "averages.2 can't be recomputed"),
+        ("splits", ["random", "content"], "averages.2 can't be recomputed"),
+        ("metrics", {"f1": {"value": 0.123}}, "averages.2.metrics.f1.value is 0.123"),
+    ],
+)
+def test_stated_averages_are_checked(benchmark: Benchmark, tmp_path: Path, key: str, value: object, words: str) -> None:
+    path = tmp_path / "result.json"
+    write_result(
+        path, score(benchmark, answers_with(benchmark, tmp_path / "r", dict.fromkeys(("dog", "cat", "fox", "wolf"), 0.9)), FAST)
+    )
+    data = json.loads(path.read_text())
+    data["averages"][2][key] = value
     path.write_text(json.dumps(data))
     with pytest.raises(HopeBenchError, match=words):
         check_numbers(read_result(path), "x")

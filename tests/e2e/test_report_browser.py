@@ -1,0 +1,50 @@
+"""A report in a real browser, opened from disk: nothing is loaded from elsewhere, nothing overflows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hope_bench.benchmark import read_benchmark
+from hope_bench.records import Answer
+from tests.cli import hope_bench
+from tests.e2e.test_site_browser import browser, opened
+from tests.runs import make_run, write_answers
+from tests.small_benchmark import write_small
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+pytestmark = pytest.mark.browser
+__all__ = ["browser"]
+
+
+@pytest.fixture
+def report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    small = write_small(tmp_path / "small")
+    chosen = read_benchmark(small.folder)
+    run = make_run(tmp_path / "run", chosen, {})
+    asked = {(one.image, one.text): one for questions in chosen.splits.values() for one in questions}
+    write_answers(run, [Answer(image, text, "Yes", "yes", p_yes=0.1 + 0.02 * n) for n, (image, text) in enumerate(asked)])
+    options = ["-b", small.folder, "--images", small.images, "--annotations", small.annotations, "--replicates", 100]
+    out = tmp_path / "report.html"
+    assert hope_bench(capsys, "report", run, *options, "--paraphrase", run, "--out", out).code == 0
+    return out
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (820, "dark"), (1280, "light")])
+def test_it_opens_at_every_width(browser: Browser, report: Path, width: int, scheme: str) -> None:
+    page, problems = opened(browser, report, width, 900, scheme)
+    assert problems == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    images = page.locator(".gallery img")
+    assert images.count() == 3
+    assert images.first.evaluate("node => node.naturalWidth") > 0
+    marks = page.locator("svg.strip .point")
+    assert marks.count() >= 3
+    box = page.locator("svg.reliability").bounding_box()
+    assert box is not None
+    assert box["width"] > 200
+    page.context.close()
