@@ -19,7 +19,7 @@ _UNKNOWN = 65535
 """P(yes) is packed as its log-odds within +-14 (answers hold 6 digits, so +-13.8) in 65,535 steps."""
 
 _BINS = 10
-_MOST_LEVELS = 1000
+_MOST_LEVELS = 500
 """A bootstrap replicate ranks P(yes) in at most this many levels; the value itself always ranks every number."""
 
 
@@ -115,7 +115,7 @@ def resample(splits: Sequence[Evidence], images: int, bootstrap: Bootstrap) -> l
     for weights in weight_chunks(images, bootstrap, columns=2 * _MOST_LEVELS):
         turned = np.ascontiguousarray(weights.T, dtype=np.float32)
         for (table, errors, count), drawn in zip(made, rows, strict=True):
-            histogram = (table @ turned).T.astype(np.float64, order="C").reshape(-1, 2, count)
+            histogram = np.moveaxis((table @ turned).astype(np.float64).reshape(2, count, -1), -1, 0)
             brier = divide(weights @ errors, histogram.sum(axis=(-2, -1)))
             drawn.append((auroc(histogram), average_precision(histogram), brier))
     return [Samples(*map(np.concatenate, zip(*drawn, strict=True))) for drawn in rows]

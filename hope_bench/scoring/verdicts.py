@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from hope_bench.annotations.coco_file import no_collector
 from hope_bench.benchmark import Benchmark
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.records import Answer, Question, Verdict
@@ -74,8 +75,9 @@ def join(benchmark: Benchmark, answers: Iterable[Answer], read: Callable[[Answer
     Where one of two answers to a question is an error, the later one is the retry and counts. Raises HopeBenchError,
     with counts, for answers to questions the benchmark doesn't hold and for answers to one question that disagree.
     """
-    found, retried = _verdicts(benchmark, answers, read)
-    return Joined({name: pack_split(benchmark, name, found) for name in benchmark.splits}, retried)
+    with no_collector():  # millions of small objects, none of which refers to another: nothing to collect
+        found, retried = _verdicts(benchmark, answers, read)
+        return Joined({name: pack_split(benchmark, name, found) for name in benchmark.splits}, retried)
 
 
 _EVERY = "*"
