@@ -20,6 +20,7 @@ from tests.bench.bench_demo import bench_demo
 from tests.bench.bench_embedding import bench_embedding
 from tests.bench.bench_guards import bench_guards
 from tests.bench.bench_inference import bench_inference
+from tests.bench.bench_scoring import bench_scoring
 from tests.bench.bench_search import bench_search
 from tests.bench.bench_site import bench_site
 
@@ -32,6 +33,7 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "search": bench_search,
     "guards": bench_guards,
     "inference": bench_inference,
+    "scoring": bench_scoring,
     "site": bench_site,
     "demo": bench_demo,
 }
