@@ -14,7 +14,7 @@ from hope_bench.runs import RunRecord, read_run
 from hope_bench.scoring.conventions import STRICT, Convention, reader
 from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
 from hope_bench.scoring.numbers import Scored, comparison_pairs, score_splits
-from hope_bench.scoring.verdicts import AnswersFile, Joined, join, read_answers
+from hope_bench.scoring.verdicts import RunAnswers, Joined, join, read_answers
 
 __all__ = ["comparison_pairs", "make_result", "read_answered", "score", "tower_family", "unasked"]
 
@@ -39,7 +39,7 @@ def score(
     return make_result(benchmark, record, file, joined, bootstrap, convention, languages)
 
 
-def read_answered(benchmark: Benchmark, run_folder: Path) -> tuple[RunRecord, AnswersFile]:
+def read_answered(benchmark: Benchmark, run_folder: Path) -> tuple[RunRecord, RunAnswers]:
     """A run's record and answers. Raises HopeBenchError where the run belongs to other questions."""
     record = read_run(run_folder)
     if record.benchmark_hash != benchmark.manifest.hash:
@@ -54,7 +54,7 @@ def read_answered(benchmark: Benchmark, run_folder: Path) -> tuple[RunRecord, An
 def make_result(
     benchmark: Benchmark,
     record: RunRecord,
-    file: AnswersFile,
+    file: RunAnswers,
     joined: Joined,
     bootstrap: Bootstrap,
     convention: Convention = STRICT,
@@ -77,7 +77,7 @@ def make_result(
     )
 
 
-def _reading(file: AnswersFile, convention: Convention) -> tuple[str, ...]:
+def _reading(file: RunAnswers, convention: Convention) -> tuple[str, ...]:
     """How a convention other than `strict` reads this run otherwise, in counts."""
     if convention is STRICT:
         return ()
@@ -133,7 +133,7 @@ def _unranked(benchmark: Benchmark, record: RunRecord, splits: Mapping[str, Spli
 
 
 def _notes(
-    benchmark: Benchmark, record: RunRecord, file: AnswersFile, joined: Joined, splits: Mapping[str, SplitScore]
+    benchmark: Benchmark, record: RunRecord, file: RunAnswers, joined: Joined, splits: Mapping[str, SplitScore]
 ) -> tuple[str, ...]:
     notes = list(record.notes)
     family = tower_family(record.model.vision_tower)

@@ -17,7 +17,7 @@ from hope_bench.result import PACKED
 
 
 @dataclass(frozen=True, slots=True)
-class AnswersFile:
+class RunAnswers:
     """The answers of an answers.jsonl, in its order; `truncated` says that its last line was cut off (an interrupted write)."""
 
     answers: tuple[Answer, ...]
@@ -43,7 +43,7 @@ class Joined:
     retried: int
 
 
-def read_answers(path: Path) -> AnswersFile:
+def read_answers(path: Path) -> RunAnswers:
     """The answers of a run. Raises HopeBenchError naming the line of anything malformed but a last line that was cut off."""
     if not path.is_file():
         raise HopeBenchError(f"{path} does not exist: this run has no answers yet. Evaluate or import it first.")
@@ -55,9 +55,9 @@ def read_answers(path: Path) -> AnswersFile:
             answers.append(msgspec.json.decode(line, type=Answer))
         except msgspec.DecodeError as error:
             if number == len(lines) and not data.endswith(b"\n"):
-                return AnswersFile(tuple(answers), truncated=True)
+                return RunAnswers(tuple(answers), truncated=True)
             raise HopeBenchError(f"{path}, line {number}: not an answer ({error}). Remove the line, or run again.") from None
-    return AnswersFile(tuple(answers), truncated=False)
+    return RunAnswers(tuple(answers), truncated=False)
 
 
 _Key = tuple[str, str, str]
