@@ -14,7 +14,7 @@ from hope_bench.runs import RunRecord, read_run
 from hope_bench.scoring.conventions import STRICT, Convention, reader
 from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
 from hope_bench.scoring.numbers import Scored, comparison_pairs, score_splits
-from hope_bench.scoring.verdicts import RunAnswers, Joined, join, read_answers
+from hope_bench.scoring.verdicts import Joined, RunAnswers, join, read_answers
 
 __all__ = ["comparison_pairs", "make_result", "read_answered", "score", "tower_family", "unasked"]
 
