@@ -34,7 +34,11 @@ def report(
         list[str] | None, typer.Option(help="A run of the same model with another prompt; may be given several times.")
     ] = None,
     decisions: Annotated[
-        Path | None, typer.Option(help="Decisions of `hope-bench review --sample`, to correct rates for wrong labels.")
+        Path | None,
+        typer.Option(
+            help="Decisions of `hope-bench review --sample`, to correct rates for wrong labels. Default: the benchmark's "
+            "label_noise.json, if it is there."
+        ),
     ] = None,
     sample: Annotated[int, typer.Option(min=1, help="The --sample of that review.")] = 100,
     seed: Annotated[int, typer.Option(help="The --seed of that review.")] = 0,
@@ -107,11 +111,12 @@ def _sizes(benchmark: Benchmark, given: Path | None) -> dict[tuple[str, str], st
 
 
 def _corrected(benchmark: Benchmark, result: Result, decisions: Path | None, sample: int, seed: int) -> tuple[Corrected, ...]:
-    if decisions is None:
-        return ()
     from hope_bench.review.claims import draw_samples
     from hope_bench.review.decisions import by_claim, read_decisions
-    from hope_bench.review.noise import label_noise
+    from hope_bench.review.noise import label_noise, read_label_noise
     from hope_bench.scoring.label_noise import correct
 
-    return correct(result, label_noise(draw_samples(benchmark, sample, seed), by_claim(read_decisions(decisions))))
+    if decisions is not None:
+        return correct(result, label_noise(draw_samples(benchmark, sample, seed), by_claim(read_decisions(decisions))))
+    published = read_label_noise(benchmark.folder, benchmark.manifest.hash)
+    return () if published is None else correct(result, published.estimates)

@@ -95,6 +95,10 @@ def test_prompts_and_corrected_rates(small: Small, run: Path, tmp_path: Path, ca
         assert "Really?" in text
         assert "Corrected for wrong labels" in text
         assert "eviation" in text
+    without = [*options[:4], "--out", tmp_path / "published.md"]
+    assert hope_bench(capsys, "label-noise", small.folder, decisions, "--sample", 50).code == 0
+    assert hope_bench(capsys, "report", run, *without).code == 0
+    assert "Corrected for wrong labels" in (tmp_path / "published.md").read_text(), "as published with the benchmark"
 
 
 def test_hostile_texts_stay_texts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
