@@ -47,6 +47,7 @@ def verb(name: str) -> Literal["Is", "Are"]:
     return "Are" if is_plural(name) else "Is"
 
 
+@cache
 def indefinite(name: str, adjective: str = "") -> str:
     """Some such thing: "a red car", "an hourglass", "red scissors", "broccoli"."""
     phrase = f"{adjective} {name}" if adjective else name
