@@ -9,12 +9,11 @@ import typer
 from rich.markup import escape
 
 from hope_bench.cli.app import app, console, errors
-from hope_bench.cli.score import find_run
+from hope_bench.cli.score import find_known, find_run
 from hope_bench.errors import HopeBenchError, first_few
 
 if TYPE_CHECKING:
     from hope_bench.benchmark import Benchmark
-    from hope_bench.result import Result
 
 
 @app.command()
@@ -32,11 +31,6 @@ def report(
     paraphrase: Annotated[
         list[str] | None, typer.Option(help="A run of the same model with another prompt; may be given several times.")
     ] = None,
-    decisions: Annotated[
-        Path | None, typer.Option(help="Decisions of `hope-bench review --sample`, to correct rates for wrong labels.")
-    ] = None,
-    sample: Annotated[int, typer.Option(min=1, help="The --sample of that review.")] = 100,
-    seed: Annotated[int, typer.Option(help="The --seed of that review.")] = 0,
     convention: Annotated[str, typer.Option(help="How answers are read and counted (docs/scoring.md).")] = "strict",
     worst: Annotated[int, typer.Option(min=0, help="How many hallucinations to show.")] = 12,
     out: Annotated[
@@ -68,10 +62,11 @@ def report(
     folder = find_run(run)
     chosen = read_benchmark(find_benchmark(benchmark or read_run(folder).benchmark))
     bootstrap, way = DEFAULT_BOOTSTRAP.model_copy(update={"replicates": replicates}), find_convention(convention)
-    result = _corrected(chosen, score_run(chosen, folder, bootstrap, way), decisions, sample, seed)
+    known = find_known(chosen, annotations)
+    result = score_run(chosen, folder, bootstrap, way, known=known)
     others = [score_run(chosen, find_run(other), bootstrap, way) for other in paraphrase or ()]
     extras = Extras(
-        sizes=_sizes(chosen, annotations),
+        sizes=known.sizes,
         prompts=tuple(one.run.prompt or "unknown" for one in (result, *others)) if others else (),
         spreads=prompt_spread([result, *others]) if others else (),
     )
@@ -94,23 +89,3 @@ def _images(benchmark: Benchmark, given: Path | None) -> Path | None:
     except HopeBenchError:
         errors.print("No images at hand, so the report has no pictures. Pass --images FOLDER to have them.")
         return None
-
-
-def _sizes(benchmark: Benchmark, given: Path | None) -> dict[tuple[str, str], str]:
-    from hope_bench.cli.data import find_annotations
-    from hope_bench.scoring.breakdown import object_sizes
-
-    found = find_annotations(benchmark, given)
-    return {} if found is None else object_sizes(found)
-
-
-def _corrected(benchmark: Benchmark, result: Result, decisions: Path | None, sample: int, seed: int) -> Result:
-    if decisions is None:
-        return result
-    from hope_bench.review.claims import draw_samples
-    from hope_bench.review.decisions import by_claim, read_decisions
-    from hope_bench.review.noise import label_noise
-    from hope_bench.scoring.label_noise import with_corrections
-
-    noise = label_noise(draw_samples(benchmark, sample, seed), by_claim(read_decisions(decisions)))
-    return with_corrections(result, noise)

@@ -71,10 +71,4 @@ def _number(value: float | None) -> Floats:
 
 
 def _share(noise: LabelNoise) -> Estimate:
-    interval = noise.wrong.interval
-    value = None if noise.wrong.value is None else optional(noise.wrong.value)
-    return (
-        Estimate(value=value)
-        if interval is None
-        else Estimate(value=value, low=optional(interval[0]), high=optional(interval[1]))
-    )
+    return Estimate(value=noise.wrong.value, low=noise.wrong.low, high=noise.wrong.high)

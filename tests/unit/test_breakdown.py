@@ -13,7 +13,7 @@ from hope_bench.benchmark import Benchmark, read_benchmark, write_benchmark
 from hope_bench.errors import HopeBenchError
 from hope_bench.records import Annotations, Category, Image, Question, Verdict
 from hope_bench.result import Bootstrap, Estimate, Result
-from hope_bench.review.noise import LabelNoise, Share
+from hope_bench.review.noise import LabelNoise, share
 from hope_bench.scoring.breakdown import (
     Rows,
     break_down,
@@ -148,7 +148,7 @@ def test_sizes_are_the_largest_ones_share_of_the_image(benchmark: Benchmark, res
 
 
 def noise(label: str, wrong: int, total: int) -> LabelNoise:
-    return LabelNoise("category", label, total, Share(wrong, total), Share(0, total))  # type: ignore[arg-type]
+    return LabelNoise(split="category", label=label, sampled=total, wrong=share(wrong, total), unsure=share(0, total))  # type: ignore[arg-type]
 
 
 def test_wrong_labels_are_corrected_by_hand(result: Result) -> None:
