@@ -27,7 +27,8 @@ class ModelCard(Strict):
 
     `authors_prompt` is what the model's authors ask yes/no questions with; it is used only on demand (--authors-prompt), as
     `prompt`. `conformance` says that the family is in the conformance suite (tests/unit/test_conformance.py). `attention` is a
-    transformers attention implementation (None: its default), `device_map` spreads one model over several GPUs ("auto"), and
+    transformers attention implementation (None: its default), `complete` writes out every answer instead of stopping at a yes or
+    no (an endpoint always does), `device_map` spreads one model over several GPUs ("auto"), and
     `quantize` loads its weights in 4 or 8 bits with bitsandbytes.
     """
 
@@ -58,6 +59,7 @@ class ModelCard(Strict):
     authors_prompt_source: str | None = None
     conformance: bool = False
     attention: str | None = None
+    complete: bool = False
     device_map: str | None = None
     quantize: Literal["4bit", "8bit"] | None = None
 

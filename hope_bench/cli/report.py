@@ -29,7 +29,7 @@ def report(
         Path | None, typer.Option(help="The annotation file, for the sizes of objects. Default: the spec's, if it is there.")
     ] = None,
     paraphrase: Annotated[
-        list[str] | None, typer.Option(help="A run of the same model with another prompt; may be given several times.")
+        list[str] | None, typer.Option(help="A run of the same model with another prompt, beside those of evaluate --prompts.")
     ] = None,
     convention: Annotated[str, typer.Option(help="How answers are read and counted (docs/scoring.md).")] = "strict",
     worst: Annotated[int, typer.Option(min=0, help="How many hallucinations to show.")] = 12,
@@ -46,16 +46,16 @@ def report(
 
     hope-bench report hope-coco/llava-1.5-7b --images val2014
 
-    hope-bench report hope-coco/llava-1.5-7b --paraphrase hope-coco/llava-1.5-7b-is-it-there --out report.md
+    hope-bench report hope-coco/llava-1.5-7b --out report.md
     """
     from hope_bench.benchmark import read_benchmark
     from hope_bench.registry import find_benchmark
     from hope_bench.report.content import Extras, gather
     from hope_bench.report.page import write_report
-    from hope_bench.runs import read_run
+    from hope_bench.runs import asked_otherwise, read_run
     from hope_bench.scoring.conventions import find_convention
     from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
-    from hope_bench.scoring.prompt_spread import prompt_spread
+    from hope_bench.scoring.prompt_spread import how_asked, prompt_spread
     from hope_bench.scoring.score import score as score_run
     from hope_bench.scoring.verdicts import read_answers
 
@@ -64,10 +64,11 @@ def report(
     bootstrap, way = DEFAULT_BOOTSTRAP.model_copy(update={"replicates": replicates}), find_convention(convention)
     known = find_known(chosen, annotations)
     result = score_run(chosen, folder, bootstrap, way, known=known)
-    others = [score_run(chosen, find_run(other), bootstrap, way) for other in paraphrase or ()]
+    beside = dict.fromkeys([*asked_otherwise(folder), *map(find_run, paraphrase or ())])
+    others = [score_run(chosen, other, bootstrap, way) for other in beside]
     extras = Extras(
         sizes=known.sizes,
-        prompts=tuple(one.run.prompt or "unknown" for one in (result, *others)) if others else (),
+        prompts=tuple(map(how_asked, (result, *others))) if others else (),
         spreads=prompt_spread([result, *others]) if others else (),
     )
     content = gather(chosen, result, read_answers(folder / "answers.jsonl").answers, worst, extras)

@@ -117,7 +117,9 @@ def _write(result: Result, results: Path) -> Path:
     from hope_bench.result import write_result
 
     folder = results / slug(result.benchmark.name)
-    path = (folder if result.convention == "strict" else folder / result.convention) / f"{slug(result.model.name)}.json"
+    asked = () if result.run.prompt_set is None else (result.run.prompt_set, result.run.prompt_name or "")
+    name = slug(" ".join((result.model.name, *asked)))
+    path = (folder if result.convention == "strict" else folder / result.convention) / f"{name}.json"
     write_result(path, result)
     return path
 

@@ -10,7 +10,7 @@ from hope_bench.records import Answer, Question
 from hope_bench.result import Comparison, Part, Result, SplitScore
 from hope_bench.scoring.breakdown import SIZES, break_down, by_category, by_kind, by_size, unique_rows
 from hope_bench.scoring.conventions import CONVENTIONS
-from hope_bench.scoring.prompt_spread import Spread
+from hope_bench.scoring.prompt_spread import HowAsked, Spread
 from hope_bench.scoring.verdicts import in_packed_order
 
 LEAST_QUESTIONS = 5
@@ -34,7 +34,7 @@ class Extras:
     """What a report may add to the run: object sizes by (image, category), numbers under other prompts."""
 
     sizes: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    prompts: tuple[str, ...] = ()
+    prompts: tuple[HowAsked, ...] = ()
     spreads: tuple[Spread, ...] = ()
 
 
