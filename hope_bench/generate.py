@@ -16,7 +16,8 @@ from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.images import hash_images
 from hope_bench.provenance import commit, file_sha256, versions
 from hope_bench.records import Annotations
-from hope_bench.search.description import Descriptions, read_given
+from hope_bench.search.description import Descriptions
+from hope_bench.search.description_given import read_given
 from hope_bench.search.encode import EncoderSession, Pictures
 from hope_bench.search.false_descriptions import FalseDescriptions
 from hope_bench.search.guarding import Claim, Guarded, guard
@@ -158,8 +159,9 @@ def _people(draft: _Draft) -> tuple[dict[str, Descriptions], set[Claim]]:
     given: dict[str, Descriptions] = {}
     claims: set[Claim] = set()
     if draft.spec.descriptions.file is not None:
-        given, problems = read_given(Path(draft.spec.descriptions.file))
-        draft.notes += problems
+        found = read_given(Path(draft.spec.descriptions.file), draft.annotations)
+        given = dict(found.by_image)
+        draft.notes += found.problems
     if draft.spec.guards.review is not None:
         decisions, problems = read_decisions(Path(draft.spec.guards.review))
         claims = rejected(decisions)

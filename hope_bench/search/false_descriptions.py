@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from hope_bench.search.attribute_bank import attribute_bank
-from hope_bench.search.description import Description, Descriptions, attribute_values, describe, from_bank
+from hope_bench.search.description import Describer, Description, Descriptions
 from hope_bench.search.inputs import Embeddings, SearchInputs
 from hope_bench.search.selection import Distractor
 
@@ -32,7 +32,7 @@ class FalseDescriptions:
     def best(self, row: int, encoder: str, k: int) -> list[Distractor]:
         """The k likeliest false descriptions of one sampled image: first the best of each object, then the other ones.
 
-        Ties go by caption. Each comes with the true description of the same object that excludes it, or else CLIP's favourite.
+        Ties go by caption. Each comes with the true description of the same object that excludes it, where there is one.
         """
         scores = self._scored(encoder)[row]
         descriptions = self._all()[row]
@@ -46,35 +46,21 @@ class FalseDescriptions:
         ]
 
     def _twin(self, false: Description, true: Sequence[Description], scores: Mapping[Description, float]) -> Description | None:
-        """A true description of the same object, of the same group if possible, else of the same kind, else any."""
-        own = [one for one in true if one.object == false.object]
-        return min(
-            own,
-            key=lambda one: (
-                (one.kind, one.group) != (false.kind, false.group),
-                one.kind != false.kind,
-                -scores[one],
-                one.caption,
-            ),
-            default=None,
-        )
+        """The true description that excludes the false one: of the same object and group; of several CLIP's favourite."""
+        own = [one for one in true if (one.object, one.kind, one.group) == (false.object, false.kind, false.group)]
+        return min(own, key=lambda one: (-scores[one], one.caption), default=None)
 
     def _all(self) -> list[Descriptions]:
         if self._found is None:
-            annotations, sources = self._inputs.annotations, self._inputs.spec.descriptions.sources
-            values = attribute_values(annotations)
+            describer = Describer(self._inputs.annotations, self._inputs.spec.descriptions.sources)
             self._found = [
-                self._of(
-                    file,
-                    describe(annotations, image, values, sources),
-                    from_bank(annotations, image, self._guessed, attribute_bank()),
-                )
+                self._of(file, describer.describe(image), describer.from_bank(image, self._guessed, attribute_bank()))
                 for image, file in zip(self._inputs.images, self._inputs.files, strict=True)
             ]
         return self._found
 
     def _of(self, file: str, *known: Descriptions) -> Descriptions:
-        sources = (*known, self._given.get(file, Descriptions((), ())))
+        sources = (*known, self._given.get(file, Descriptions()))
         false = [one for each in sources for one in each.false if (file, one.object, one.caption) not in self._rejected]
         return Descriptions(tuple(one for each in sources for one in each.true), tuple(dict.fromkeys(false)))
 
