@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hope_bench.adapters.base import Adapter
+from hope_bench.adapters.choosing import make_adapter
 from hope_bench.benchmark import Benchmark
 from hope_bench.card import ModelCard, slug
 from hope_bench.errors import HopeBenchError
@@ -34,6 +35,7 @@ class EvaluateOptions:
     `images` is the images folder (None: what the benchmark's spec.toml names), `limit` the questions to ask of each split (None:
     all), `name` the run's name (None: the model's), `splits` the splits to ask (empty: all), `runs` the folder of runs.
     `processes` is how many processes must have been started together (None: any number), `progress` how it is shown.
+    `trust_remote_code` runs code that the checkpoint brings along, if its card says so, too.
     """
 
     images: Path | None = None
@@ -43,6 +45,7 @@ class EvaluateOptions:
     runs: Path = Path("runs")
     processes: int | None = None
     progress: ProgressMode = "auto"
+    trust_remote_code: bool = False
 
 
 def run_folder(benchmark: Benchmark, card: ModelCard, options: EvaluateOptions) -> Path:
@@ -81,7 +84,7 @@ def evaluate(
     with join_processes(options.processes) as processes, contextlib.ExitStack() as held:
         if not processes.first:
             say = _silent
-        model = adapter if adapter is not None else _adapter(card, say)
+        model = adapter if adapter is not None else make_adapter(card, say, options.trust_remote_code)
         folder = run_folder(benchmark, card, options)
         record = describe_run(folder.name, chosen, card, prompt, model.info, options.limit)
         start = processes.by_first(lambda: _begin(folder, plan, record, held))
@@ -210,16 +213,6 @@ def _images(benchmark: Benchmark, options: EvaluateOptions, plan: Plan) -> _Imag
     folder = images_folder(benchmark, options)
     names = list(dict.fromkeys(request.image for request in plan.requests))
     return _Images(check_images_folder(folder, names, benchmark.manifest.name), dict(benchmark.manifest.images))
-
-
-def _adapter(card: ModelCard, say: Say) -> Adapter:
-    if card.adapter == "endpoint":
-        from hope_bench.adapters.endpoint import Endpoint
-
-        return Endpoint(card, say)
-    from hope_bench.adapters.transformers_model import TransformersModel
-
-    return TransformersModel(card, say)
 
 
 def _spent(record: RunRecord, begun: float) -> RunRecord:
