@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import inflect
 
 
+@cache
 def article(name: str) -> str:
     """ "an" before a vowel letter, else "a": POPE's rule, by spelling rather than sound."""
     return "an" if name[:1].lower() in tuple("aeiou") else "a"
@@ -29,9 +30,12 @@ def existence_question(name: str, wording: Literal["pope", "natural"] = "pope") 
 @cache
 def count_phrase(number: int, name: str) -> str:
     """A number of things in words: "one dog", "two wine glasses", "three sheep"."""
-    engine = _inflect()
-    word = engine.number_to_words(number)
-    return f"{word} {name if number == 1 else plural(name)}"
+    return f"{_number(number)} {name if number == 1 else plural(name)}"
+
+
+@cache
+def _number(number: int) -> str:
+    return str(_inflect().number_to_words(number))
 
 
 @cache

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -34,6 +35,12 @@ class Description:
     value: str
     claim: str
     tail: str = "in the image"
+    caption: str = field(init=False, compare=False)
+    """The same as a caption that CLIP can compare with the image."""
+
+    def __post_init__(self) -> None:
+        caption = f"{self.claim} {self.tail}".removesuffix(" in the image").removesuffix(" of the image")
+        object.__setattr__(self, "caption", caption)
 
     @property
     def question(self) -> str:
@@ -41,10 +48,11 @@ class Description:
         verb = "Are" if self.kind == "count" and self.value != "1" else "Is"
         return f"{verb} there {self.claim} {self.tail}?"
 
-    @property
-    def caption(self) -> str:
-        """The same as a caption that CLIP can compare with the image."""
-        return f"{self.claim} {self.tail}".removesuffix(" in the image").removesuffix(" of the image")
+
+@lru_cache(maxsize=100_000)
+def _claim(object: str, kind: Kind, group: str, value: str, claim: str, tail: str = "in the image") -> Description:
+    """The same description wherever it recurs: most do, from image to image."""
+    return Description(object, kind, group, value, claim, tail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +121,13 @@ def _attributes(
         for value in options:
             if value in held or everywhere:
                 claim = f"{article(value)} {value} {word}"
-                yield Description(name, "attribute", attribute, value, claim), value in held
+                yield _claim(name, "attribute", attribute, value, claim), value in held
 
 
 def _count(name: str, word: str, count: int) -> Iterator[tuple[Description, bool]]:
     if count <= MOST_COUNTED:
         for number in range(1, MOST_COUNTED + 2):
-            yield Description(name, "count", "count", str(number), f"exactly {count_phrase(number, word)}"), number == count
+            yield _claim(name, "count", "count", str(number), f"exactly {count_phrase(number, word)}"), number == count
 
 
 _PLACES: tuple[tuple[Kind, str, tuple[str, str]], ...] = (
@@ -137,7 +145,7 @@ def _places(
         for index, value in enumerate(names):
             true = index in sides
             if true or all(side == 1 - index for side in sides):
-                yield Description(name, kind, kind, value, f"{article(word)} {word}", tail.format(value)), true
+                yield _claim(name, kind, kind, value, f"{article(word)} {word}", tail.format(value)), true
 
 
 def _side(box: tuple[float, float, float, float] | None, axis: int, extent: float) -> int | None:
@@ -154,13 +162,11 @@ def _side(box: tuple[float, float, float, float] | None, axis: int, extent: floa
 
 def _relations(single: Mapping[str, Instance], words: Mapping[str, str]) -> Iterator[tuple[Description, bool]]:
     """Left and right of another object, where either occurs once and the boxes don't overlap sideways."""
-    for name, instance in single.items():
-        for other, reference in single.items():
-            if name == other or not (_usable(instance.bbox) and _usable(reference.bbox)):
+    boxes = {name: instance.bbox for name, instance in single.items() if instance.bbox is not None and _usable(instance.bbox)}
+    for name, mine in boxes.items():
+        for other, its in boxes.items():
+            if name == other:
                 continue
-            mine, its = instance.bbox, reference.bbox
-            assert mine is not None
-            assert its is not None
             if mine[0] + mine[2] <= its[0]:
                 actual = "left"
             elif its[0] + its[2] <= mine[0]:
@@ -169,7 +175,7 @@ def _relations(single: Mapping[str, Instance], words: Mapping[str, str]) -> Iter
                 continue
             for value in ("left", "right"):
                 claim = f"{article(words[name])} {words[name]} to the {value} of the {words[other]}"
-                yield Description(name, "relation", f"beside {other}", value, claim), value == actual
+                yield _claim(name, "relation", f"beside {other}", value, claim), value == actual
 
 
 def _usable(box: tuple[float, float, float, float] | None) -> bool:
@@ -183,10 +189,12 @@ def from_bank(
 
     Only objects that occur once are described, so that what is true of the crop is true of the object.
     """
+    if not guessed:
+        return Descriptions((), ())
     first = int(annotations.starts[image])
     instances = annotations.instances(image)
     occurs = Counter(instance.category for instance in instances)
-    words = {category.name: category.in_words for category in annotations.categories} if instances else {}
+    words = {annotations.categories[c].name: annotations.categories[c].in_words for c in _columns(annotations, image)}
     found: list[tuple[Description, bool]] = []
     for row, instance in enumerate(instances, first):
         if occurs[instance.category] > 1 or instance.crowd:
