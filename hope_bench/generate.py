@@ -262,17 +262,18 @@ def _guard_stats(
     draft: _Draft,
 ) -> dict[str, GuardStats]:
     """How many candidates each guard removed, and how many of the distractors that would have been asked about without guards."""
-    column = {name: place for place, name in enumerate(inputs.names)}
     row_of = {image: row for row, image in enumerate(inputs.images)}
     wanted: dict[str, list[tuple[int, int]]] = {}
     for split in found if guarded.removed else ():
         base = base_strategy(split)
         if base in RANKINGS:
             picks = ranked(base, encoder_name(split), inputs, guarded.absent, inputs.spec.k)
-            wanted[split] = [(row, column[one.name]) for row, chosen in enumerate(picks) for one in chosen]
+            wanted[split] = [(row, inputs.column[one.name]) for row, chosen in enumerate(picks) for one in chosen]
         elif base.endswith("-guarded"):
             rows = zip(draft.images, pope[base.removesuffix("-guarded")], strict=True)
-            wanted[split] = [(row_of[image], column[one]) for image, names in rows if image in row_of for one in names or ()]
+            wanted[split] = [
+                (row_of[image], inputs.column[one]) for image, names in rows if image in row_of for one in names or ()
+            ]
     return {
         name: GuardStats(
             removed=int(mask.sum()),

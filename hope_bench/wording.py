@@ -26,6 +26,7 @@ class _Words(Strict):
     uncounted: frozenset[str]
 
 
+@cache
 def article(name: str) -> str:
     """ "an" before a vowel letter, else "a": POPE's rule, by spelling rather than sound."""
     return "an" if name[:1].lower() in tuple("aeiou") else "a"
@@ -57,8 +58,12 @@ def indefinite(name: str, adjective: str = "") -> str:
 @cache
 def count_phrase(number: int, name: str) -> str:
     """A number of things in words: "one dog", "two wine glasses", "three sheep". Only for what can be counted (`is_counted`)."""
-    word = _inflect().number_to_words(number)
-    return f"{word} {name if number == 1 else plural(name)}"
+    return f"{_number(number)} {name if number == 1 else plural(name)}"
+
+
+@cache
+def _number(number: int) -> str:
+    return str(_inflect().number_to_words(number))
 
 
 def is_counted(name: str) -> bool:

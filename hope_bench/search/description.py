@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 from hope_bench.records import Annotations, Instance, Relationship
@@ -28,15 +29,25 @@ class Description:
     tail: str = "in the image"
     verb: Literal["Is", "Are"] = "Is"
 
+    caption: str = field(init=False, compare=False)
+    """The same as a caption that CLIP can compare with the image."""
+
+    def __post_init__(self) -> None:
+        caption = f"{self.claim} {self.tail}".removesuffix(" in the image").removesuffix(" of the image")
+        object.__setattr__(self, "caption", caption)
+
     @property
     def question(self) -> str:
         """The yes/no question: "Is there a red car in the image?", "Are there exactly two dogs in the image?"."""
         return f"{self.verb} there {self.claim} {self.tail}?"
 
-    @property
-    def caption(self) -> str:
-        """The same as a caption that CLIP can compare with the image."""
-        return f"{self.claim} {self.tail}".removesuffix(" in the image").removesuffix(" of the image")
+
+@lru_cache(maxsize=100_000)
+def _claim(
+    object: str, kind: Kind, group: str, value: str, claim: str, tail: str = "in the image", verb: Literal["Is", "Are"] = "Is"
+) -> Description:
+    """The same description wherever it recurs: most do, from image to image."""
+    return Description(object, kind, group, value, claim, tail, verb)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +95,7 @@ class Describer:
         Only objects that occur once are described, so that what is true of the crop is true of the object.
         """
         found: list[tuple[Description, bool]] = []
-        for name, rows in self.known_objects(image).items():
+        for name, rows in self.known_objects(image).items() if guessed else ():
             row = next(iter(rows))
             for group in groups if len(rows) == 1 else ():
                 winner = guessed.get(row, {}).get(group.name)
@@ -112,7 +123,7 @@ class Describer:
 
     def _adjective(self, name: str, kind: Kind, group: str, value: str) -> Description:
         words = self._words[name]
-        return Description(name, kind, group, value, indefinite(words, value), verb=verb(words))
+        return _claim(name, kind, group, value, indefinite(words, value), verb=verb(words))
 
     def _attributes(self, name: str, instances: Sequence[Instance]) -> Found:
         """True where an instance has the value; false where every instance is annotated with another one."""
@@ -130,10 +141,10 @@ class Describer:
             return
         if self._annotations.every_instance:
             for number, phrase, begins, true in counts(words, len(instances)):
-                yield Description(name, "count", "count", str(number), phrase, verb=begins), true
+                yield _claim(name, "count", "count", str(number), phrase, verb=begins), true
         if extent is not None:
             for kind, value, tail, true in places([one.bbox for one in instances], extent):
-                yield Description(name, kind, kind, value, indefinite(words), tail, verb(words)), true
+                yield _claim(name, kind, kind, value, indefinite(words), tail, verb(words)), true
 
     def _beside(self, single: Mapping[str, Instance]) -> Found:
         for name, other, value, true in beside({name: one.bbox for name, one in single.items()}):
@@ -155,7 +166,7 @@ class Describer:
     def _relation(self, name: str, group: str, value: str, words: str, other: str) -> Description:
         subject = self._words[name]
         claim = f"{indefinite(subject)} {words} the {self._words[other]}"
-        return Description(name, "relation", group, value, claim, verb=verb(subject))
+        return _claim(name, "relation", group, value, claim, verb=verb(subject))
 
 
 def _sorted_out(found: Sequence[tuple[Description, bool]]) -> Descriptions:
