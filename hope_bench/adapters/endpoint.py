@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 import openai
-from tenacity import Retrying, retry_if_exception, stop_after_attempt
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 from tenacity.nap import sleep_using_event
 from tenacity.stop import stop_when_event_set
 
@@ -120,6 +120,7 @@ class Endpoint:
             stop=stop_after_attempt(self._card.attempts) | stop_when_event_set(self._stop),
             wait=pause,
             sleep=sleep_using_event(self._stop),
+            before_sleep=self._tell,
             reraise=True,
         )
         try:
@@ -133,6 +134,11 @@ class Endpoint:
         with self._lock:
             self._failed_in_a_row = 0
         return answer
+
+    def _tell(self, state: RetryCallState) -> None:
+        """Say that something is tried again, once for each kind of failure: else a server that is gone looks like a slow one."""
+        error = state.outcome.exception() if state.outcome is not None else None
+        self._say_once(f"The endpoint fails now and then ({type(error).__name__}); such questions are tried again.")
 
     def _failed(self, error: BaseException, said: str) -> None:
         """Count failures that every question meets; after enough of them in a row, ask nothing further."""

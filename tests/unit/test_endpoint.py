@@ -177,7 +177,10 @@ def test_the_picture_arrives_unchanged(server: Server) -> None:
 def test_what_passes_is_tried_again(fault: str, server: Server) -> None:
     server.faults = [FAULTS[fault]] * 4
     timeout = 0.7 if fault == "slow" else 20.0
-    assert right(Endpoint(card(server, timeout=timeout)).answer(BATCH))
+    said: list[str] = []
+    assert right(Endpoint(card(server, timeout=timeout), said.append).answer(BATCH))
+    assert len(said) == 1, "told of once"
+    assert "tried again" in said[0]
     # On a busy machine, an honest answer can be too late, too.
     assert len(server.bodies) >= len(BATCH) + 4
     assert fault == "slow" or len(server.bodies) == len(BATCH) + 4
