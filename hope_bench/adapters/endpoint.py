@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 _TOP, _FEWER = 20, 5
 """The most alternatives that the API lists for a token, and what servers with a lower limit list."""
+_FIRST_CONTACT = 10.0
+"""Seconds to wait for a first sign of life."""
 _REFUSALS = 5
 """Refusals in a row after which nothing further is asked."""
 
@@ -90,7 +92,18 @@ class Endpoint:
         return AdapterReport(input_tokens=self._input, output_tokens=self._output, cost=cost)
 
     def load(self) -> None:
-        """Nothing: the first questions show whether the endpoint answers."""
+        """See whether anything is there. Raises HopeBenchError where nothing takes a connection; all else the questions show."""
+        try:
+            self._client.models.list(timeout=_FIRST_CONTACT)
+        except openai.APITimeoutError:
+            pass
+        except openai.APIConnectionError as error:
+            raise HopeBenchError(
+                f"Nothing answers at {self._card.base_url}: {in_words(error, self._key)}. Start the server, or correct the "
+                "card's base_url."
+            ) from None
+        except FAILURES:
+            pass  # many servers have no list of models, or none for this key
 
     def prepare(self, batch: Sequence[tuple[Image, str]]) -> None:
         """Nothing to do ahead."""
@@ -138,7 +151,7 @@ class Endpoint:
     def _tell(self, state: RetryCallState) -> None:
         """Say that something is tried again, once for each kind of failure: else a server that is gone looks like a slow one."""
         error = state.outcome.exception() if state.outcome is not None else None
-        self._say_once(f"The endpoint fails now and then ({type(error).__name__}); such questions are tried again.")
+        self._say_once(f"The endpoint fails ({type(error).__name__}); such questions are tried again.")
 
     def _failed(self, error: BaseException, said: str) -> None:
         """Count failures that every question meets; after enough of them in a row, ask nothing further."""

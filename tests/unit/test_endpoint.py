@@ -7,6 +7,7 @@ import email.utils
 import io
 import json
 import math
+import socket
 import threading
 import time
 from collections import Counter
@@ -127,6 +128,7 @@ FAULTS: dict[str, Reply] = {
     "a list": lambda handler, _: handler.reply(200, []),
     "two choices": lambda handler, body: answer(handler, body, choices=2),
     "no choices": lambda handler, body: answer(handler, body, choices=0),
+    "empty": lambda handler, body: answer(handler, body, content=""),
     "no text": lambda handler, _: handler.reply(200, {"choices": [{"message": {"role": "assistant", "content": None}}]}),
 }
 
@@ -239,6 +241,16 @@ def test_a_server_that_is_gone_stops_the_run(server: Server) -> None:
     assert all("failed after 2 attempts" in str(reply.error) for reply in model.answer(BATCH))
     with pytest.raises(HopeBenchError, match=r"6 questions in a row.*It may be down"):
         model.answer(BATCH)
+
+
+def test_a_server_that_was_never_there_is_told_at_once(server: Server) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{probe.getsockname()[1]}/v1"
+        with pytest.raises(HopeBenchError, match=f"Nothing answers at {nobody}: ConnectError: .*refused.*Start the server"):
+            Endpoint(card(server, base_url=nobody)).load()
+    Endpoint(card(server)).load()
+    assert server.bodies == []
 
 
 def test_single_refusals_between_answers_stop_nothing(server: Server) -> None:
