@@ -27,6 +27,7 @@ from hope_bench.adapters.endpoint_failures import (
     may_pass,
     pause,
     what_to_do,
+    without_key,
 )
 from hope_bench.adapters.yes_no_words import p_yes_of
 from hope_bench.errors import HopeBenchError
@@ -217,7 +218,7 @@ class Endpoint:
             raise BadReplyError("the reply's message holds no text")
         # What a model thinks first says nothing about the first word of its answer.
         p_yes, mass = (None, None) if thought or "</think>" in text else self._scores(choice)
-        return RawAnswer(text=text.strip(), p_yes=p_yes, mass=mass)
+        return RawAnswer(text=without_key(text, self._key).strip(), p_yes=p_yes, mass=mass)
 
     def _count(self, usage: Any) -> None:
         with self._lock:

@@ -274,6 +274,11 @@ def test_half_a_key_is_not_told_either(server: Server) -> None:
     assert KEY[:6] not in str(reply.error)
 
 
+def test_a_server_that_repeats_the_key_in_its_answer_is_not_quoted(server: Server) -> None:
+    server.always = lambda handler, body: answer(handler, body, content=f"Yes, and your key is {KEY}")
+    assert Endpoint(card(server)).answer(BATCH[:1])[0].text == "Yes, and your key is ***"
+
+
 @pytest.mark.parametrize(
     ("reply", "message"),
     [

@@ -95,7 +95,7 @@ def test_a_terminal_gets_the_columns_that_fit_whole(width: int) -> None:
     assert ("vision tower" in lines[0]) == (width == 200)
 
 
-def test_a_hub_id_finds_its_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hub_id_finds_its_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert find_card("llava-hf/llava-1.5-7b-hf").name == "llava-1.5-7b"
     assert find_card("somebody/llava-1.5-7b-hf") == ModelCard(name="llava-1.5-7b-hf", checkpoint="somebody/llava-1.5-7b-hf")
     (tmp_path / "models").mkdir()
@@ -103,6 +103,10 @@ def test_a_hub_id_finds_its_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / "models" / "mine.toml").write_text('name = "mine"\ncheckpoint = "llava-hf/llava-1.5-7b-hf"\n')
     monkeypatch.chdir(tmp_path)
     assert find_card("llava-hf/llava-1.5-7b-hf").name == "mine", "one's own come first, and a broken one is in nobody's way"
+    listed = hope_bench(capsys, "models")
+    assert listed.code == 0
+    assert "mine" in listed.out
+    assert "broken.toml is not TOML" in listed.err
 
 
 def test_the_authors_prompt_is_used_on_demand_only() -> None:
