@@ -15,7 +15,6 @@ from hope_bench.errors import HopeBenchError, first_few
 if TYPE_CHECKING:
     from hope_bench.benchmark import Benchmark
     from hope_bench.result import Result
-    from hope_bench.scoring.label_noise import Corrected
 
 
 @app.command()
@@ -73,13 +72,12 @@ def report(
     folder = find_run(run)
     chosen = read_benchmark(find_benchmark(benchmark or read_run(folder).benchmark))
     bootstrap, way = DEFAULT_BOOTSTRAP.model_copy(update={"replicates": replicates}), find_convention(convention)
-    result = score_run(chosen, folder, bootstrap, way)
+    result = _corrected(chosen, score_run(chosen, folder, bootstrap, way), decisions, sample, seed)
     others = [score_run(chosen, find_run(other), bootstrap, way) for other in paraphrase or ()]
     extras = Extras(
         sizes=_sizes(chosen, annotations),
         prompts=tuple(one.run.prompt or "unknown" for one in (result, *others)) if others else (),
         spreads=prompt_spread([result, *others]) if others else (),
-        corrected=_corrected(chosen, result, decisions, sample, seed),
     )
     content = gather(chosen, result, read_answers(folder / "answers.jsonl").answers, worst, extras)
     path = out or Path("build") / "report" / folder.parent.name / f"{folder.name}.html"
@@ -110,13 +108,13 @@ def _sizes(benchmark: Benchmark, given: Path | None) -> dict[tuple[str, str], st
     return {} if found is None else object_sizes(found)
 
 
-def _corrected(benchmark: Benchmark, result: Result, decisions: Path | None, sample: int, seed: int) -> tuple[Corrected, ...]:
+def _corrected(benchmark: Benchmark, result: Result, decisions: Path | None, sample: int, seed: int) -> Result:
     from hope_bench.review.claims import draw_samples
     from hope_bench.review.decisions import by_claim, read_decisions
     from hope_bench.review.noise import label_noise, read_label_noise
-    from hope_bench.scoring.label_noise import correct
+    from hope_bench.scoring.label_noise import with_corrections
 
     if decisions is not None:
-        return correct(result, label_noise(draw_samples(benchmark, sample, seed), by_claim(read_decisions(decisions))))
+        return with_corrections(result, label_noise(draw_samples(benchmark, sample, seed), by_claim(read_decisions(decisions))))
     published = read_label_noise(benchmark.folder, benchmark.manifest.hash)
-    return () if published is None else correct(result, published.estimates)
+    return result if published is None else with_corrections(result, published.estimates)

@@ -11,8 +11,7 @@ from typing import Any
 
 from hope_bench.card import slug
 from hope_bench.errors import HopeBenchError
-from hope_bench.result import Estimate, Result
-from hope_bench.validation import validate
+from hope_bench.result import Estimate, Result, parse_result
 
 LARGEST_FILE = 8 * 2**20
 """Bytes of one result file; 36,000 questions take about 130 KB."""
@@ -59,7 +58,7 @@ def read_untrusted(path: Path, folder: Path) -> Result:
     data = _load(path)
     for problem in _problems(data):
         raise HopeBenchError(f"{path}: {problem}")
-    result = validate(data, Result, str(path))
+    result = parse_result(data, str(path))
     for problem in _implausible(result):
         raise HopeBenchError(f"{path}: {problem}")
     return result
@@ -105,7 +104,7 @@ def _problems(data: Any, key: str = "", depth: int = 0) -> Iterator[str]:
         for name, value in data.items():
             if problem := text_problem(name):
                 yield f"a key of {key or 'the file'} {problem}"
-            if value is None or key == "splits":  # the schema and the recomputed numbers leave nothing open in a split
+            if value is None or key == "splits":  # in a split, only the names of parts are free text (_implausible)
                 continue
             yield from _problems(value, f"{key}.{name}" if key else name, depth + 1)
     elif isinstance(data, list):
@@ -167,6 +166,12 @@ def _implausible(result: Result) -> Iterator[str]:
     for name, split in result.splits.items():
         if min(split.questions_per_image, default=0) < 0 or len(split.labels) > MOST_QUESTIONS:
             yield f"splits.{name} has more than {MOST_QUESTIONS:,} questions, or fewer than none for an image."
+        for breakdown, parts in split.breakdowns.items():
+            for part in parts:
+                if part.name is not None and (problem := text_problem(part.name)):
+                    yield f"splits.{name}.breakdowns.{breakdown}: a part's name {problem}"
+                for field in ("recall", "hallucination_rate"):
+                    yield from _off(f"splits.{name}.breakdowns.{breakdown}.{part.name}.{field}", getattr(part, field), 0)
         for field in type(split).model_fields:
             yield from _off(f"splits.{name}.{field}", getattr(split, field), 0 if field in _SHARES else -1)
     for index, pair in enumerate(result.comparisons):

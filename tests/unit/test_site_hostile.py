@@ -135,9 +135,20 @@ def test_markup_is_shown_as_text_everywhere(tmp_path: Path) -> None:
         }
     )
     splits = {EVIL if name == result.benchmark.headline else name: split for name, split in result.splits.items()}
-    evil = result.model_copy(
-        update={"model": model, "benchmark": benchmark, "splits": splits, "comparisons": (), "unranked": EVIL}
+    worst = tuple(
+        one.model_copy(update={"split": EVIL, "image": EVIL, "question": EVIL, "object": EVIL, "description": EVIL})
+        for one in result.worst or ()
     )
+    assert worst
+    assert splits[EVIL].breakdowns
+    splits[EVIL] = splits[EVIL].model_copy(update={"breakdowns": {
+        name: (parts[0].model_copy(update={"name": EVIL}), *parts[1:]) for name, parts in splits[EVIL].breakdowns.items()
+    }})  # fmt: skip
+    evil = result.model_copy(
+        update={
+            "model": model, "benchmark": benchmark, "splits": splits, "comparisons": (), "unranked": EVIL, "worst": worst,
+        }
+    )  # fmt: skip
     write_result(tmp_path / "results" / "tiny" / "a.json", evil)
     write_result(tmp_path / "results" / "tiny" / "b.json", evil.model_copy(update={"unranked": None}))
     build_site(tmp_path / "results", tmp_path / "site")
