@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -148,7 +150,8 @@ def read_card(path: Path) -> ModelCard:
 def find_card(name: str) -> ModelCard:
     """The card that `name` means: a card file, a registered name, a checkpoint folder or a Hugging Face id ("org/model").
 
-    Raises HopeBenchError naming the nearest known card.
+    An id finds the card that names it as its checkpoint; a folder, and an id that no card names, gets a card of its own. Raises
+    HopeBenchError naming the nearest known card.
     """
     path = Path(name)
     if path.suffix == ".toml" and path.is_file():
@@ -161,8 +164,17 @@ def find_card(name: str) -> ModelCard:
             raise HopeBenchError(f"{path} is a folder without config.json, not a checkpoint in transformers' format.")
         return ModelCard(name=slug(path.resolve().name), checkpoint=str(path))
     if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not name.startswith("."):
-        return ModelCard(name=slug(name.split("/")[1]), checkpoint=name)
+        return _card_of(name, known.values()) or ModelCard(name=slug(name.split("/")[1]), checkpoint=name)
     raise HopeBenchError(
         f"No model {name!r}. Give a card, a checkpoint folder or a Hugging Face id such as llava-hf/llava-1.5-7b-hf. "
         + did_you_mean(name, known)
     )
+
+
+def _card_of(checkpoint: str, paths: Iterable[Path]) -> ModelCard | None:
+    for path in paths:
+        with contextlib.suppress(HopeBenchError):  # somebody's half-written card must not be in the way
+            card = read_card(path)
+            if card.checkpoint == checkpoint and card.adapter == "transformers":
+                return card
+    return None

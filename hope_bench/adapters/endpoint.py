@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 import openai
-from tenacity import Retrying, retry_if_exception, stop_after_attempt
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 from tenacity.nap import sleep_using_event
 from tenacity.stop import stop_when_event_set
 
@@ -27,6 +27,7 @@ from hope_bench.adapters.endpoint_failures import (
     may_pass,
     pause,
     what_to_do,
+    without_key,
 )
 from hope_bench.adapters.yes_no_words import p_yes_of
 from hope_bench.errors import HopeBenchError
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 _TOP, _FEWER = 20, 5
 """The most alternatives that the API lists for a token, and what servers with a lower limit list."""
+_FIRST_CONTACT = 10.0
+"""Seconds to wait for a first sign of life."""
 _REFUSALS = 5
 """Refusals in a row after which nothing further is asked."""
 
@@ -90,7 +93,18 @@ class Endpoint:
         return AdapterReport(input_tokens=self._input, output_tokens=self._output, cost=cost)
 
     def load(self) -> None:
-        """Nothing: the first questions show whether the endpoint answers."""
+        """See whether anything is there. Raises HopeBenchError where nothing takes a connection; all else the questions show."""
+        try:
+            self._client.models.list(timeout=_FIRST_CONTACT)
+        except openai.APITimeoutError:
+            pass
+        except openai.APIConnectionError as error:
+            raise HopeBenchError(
+                f"Nothing answers at {self._card.base_url}: {in_words(error, self._key)}. Start the server, or correct the "
+                "card's base_url."
+            ) from None
+        except FAILURES:
+            pass  # many servers have no list of models, or none for this key
 
     def prepare(self, batch: Sequence[tuple[Image, str]]) -> None:
         """Nothing to do ahead."""
@@ -120,6 +134,7 @@ class Endpoint:
             stop=stop_after_attempt(self._card.attempts) | stop_when_event_set(self._stop),
             wait=pause,
             sleep=sleep_using_event(self._stop),
+            before_sleep=self._tell,
             reraise=True,
         )
         try:
@@ -133,6 +148,11 @@ class Endpoint:
         with self._lock:
             self._failed_in_a_row = 0
         return answer
+
+    def _tell(self, state: RetryCallState) -> None:
+        """Say that something is tried again, once for each kind of failure: else a server that is gone looks like a slow one."""
+        error = state.outcome.exception() if state.outcome is not None else None
+        self._say_once(f"The endpoint fails ({type(error).__name__}); such questions are tried again.")
 
     def _failed(self, error: BaseException, said: str) -> None:
         """Count failures that every question meets; after enough of them in a row, ask nothing further."""
@@ -198,7 +218,7 @@ class Endpoint:
             raise BadReplyError("the reply's message holds no text")
         # What a model thinks first says nothing about the first word of its answer.
         p_yes, mass = (None, None) if thought or "</think>" in text else self._scores(choice)
-        return RawAnswer(text=text.strip(), p_yes=p_yes, mass=mass)
+        return RawAnswer(text=without_key(text, self._key).strip(), p_yes=p_yes, mass=mass)
 
     def _count(self, usage: Any) -> None:
         with self._lock:

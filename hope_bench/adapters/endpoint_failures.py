@@ -95,8 +95,14 @@ def asked_pause(error: BaseException | None) -> float:
 
 def in_words(error: BaseException, key: str | None) -> str:
     """The failure as part of a sentence, the key blotted out (before anything is cut off: half a key is a secret, too)."""
-    reason = short_reason(error, limit=10_000)
-    return (reason.replace(key, "***") if key else reason)[:300]
+    cause = error.__cause__ if isinstance(error, openai.APIConnectionError) else None
+    reason = short_reason(error if cause is None or not str(cause) else cause, limit=10_000)
+    return without_key(reason, key)[:300]
+
+
+def without_key(text: str, key: str | None) -> str:
+    """A server's words with the key blotted out, should it repeat it."""
+    return text.replace(key, "***") if key else text
 
 
 def _out_of_credit(error: BaseException) -> bool:

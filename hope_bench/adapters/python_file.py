@@ -115,11 +115,11 @@ class PythonFile:
             return work()
         except HopeBenchError:
             raise
-        except Exception as error:  # noqa: BLE001 - the file can raise anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the file can raise anything
             raise HopeBenchError(f"{self._where} {failed}{_line(error, self._file)}: {short_reason(error)}.") from None
 
 
-def _line(error: Exception, file: Path) -> str:
+def _line(error: BaseException, file: Path) -> str:
     """Where in the file it happened, as part of a sentence."""
     if isinstance(error, SyntaxError):
         return f" (line {error.lineno})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,7 +12,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from hope_bench.card import ModelCard, find_card, read_card
-from hope_bench.cli.app import app, console
+from hope_bench.cli.app import app, console, errors
+from hope_bench.errors import HopeBenchError
 from hope_bench.registry import known_models
 
 _WIDE = 200
@@ -44,7 +46,7 @@ def models(name: Annotated[str | None, typer.Argument(help="Show all that one ca
     if name is not None:
         _show(find_card(name))
         return
-    cards = {known: read_card(path) for known, path in sorted(known_models().items())}
+    cards, problems = _read(known_models())
     out = console if console.is_terminal else Console(file=console.file, width=_WIDE)
     out.print(_table(cards, out.width))
     out.print(
@@ -52,6 +54,19 @@ def models(name: Annotated[str | None, typer.Argument(help="Show all that one ca
         highlight=False,
         soft_wrap=True,
     )
+    for problem in problems:
+        errors.print(escape(problem), highlight=False, soft_wrap=True)
+
+
+def _read(paths: dict[str, Path]) -> tuple[dict[str, ModelCard], list[str]]:
+    """The cards by name, and what is wrong with those that can't be read."""
+    cards, problems = {}, []
+    for known, path in sorted(paths.items()):
+        try:
+            cards[known] = read_card(path)
+        except HopeBenchError as error:
+            problems.append(str(error))
+    return cards, problems
 
 
 def _tested(card: ModelCard) -> str:

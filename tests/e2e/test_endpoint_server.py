@@ -153,7 +153,7 @@ def test_a_key_revoked_in_the_middle_stops_the_run_and_the_rest_is_asked_later(
     asked = len(faulty.bodies)
     resumed = evaluate(bench, card, "shaken", "--progress", "json")
     assert resumed.exit_code == 0, resumed.output
-    assert len(faulty.bodies) - asked == 30, "whole steps: 10 were answered without an error"
+    assert 25 <= len(faulty.bodies) - asked <= 30, "what was answered is not asked again, but for the rest of its step"
     files = [(bench / "runs" / "tiny" / name / "answers.jsonl").read_bytes() for name in ("whole", "shaken")]
     assert files[0] == files[1]
     faulty.always = status(401, f"no such key: {KEY}")

@@ -7,6 +7,7 @@ import email.utils
 import io
 import json
 import math
+import socket
 import threading
 import time
 from collections import Counter
@@ -127,6 +128,7 @@ FAULTS: dict[str, Reply] = {
     "a list": lambda handler, _: handler.reply(200, []),
     "two choices": lambda handler, body: answer(handler, body, choices=2),
     "no choices": lambda handler, body: answer(handler, body, choices=0),
+    "empty": lambda handler, body: answer(handler, body, content=""),
     "no text": lambda handler, _: handler.reply(200, {"choices": [{"message": {"role": "assistant", "content": None}}]}),
 }
 
@@ -177,7 +179,10 @@ def test_the_picture_arrives_unchanged(server: Server) -> None:
 def test_what_passes_is_tried_again(fault: str, server: Server) -> None:
     server.faults = [FAULTS[fault]] * 4
     timeout = 0.7 if fault == "slow" else 20.0
-    assert right(Endpoint(card(server, timeout=timeout)).answer(BATCH))
+    said: list[str] = []
+    assert right(Endpoint(card(server, timeout=timeout), said.append).answer(BATCH))
+    assert len(said) == 1, "told of once"
+    assert "tried again" in said[0]
     # On a busy machine, an honest answer can be too late, too.
     assert len(server.bodies) >= len(BATCH) + 4
     assert fault == "slow" or len(server.bodies) == len(BATCH) + 4
@@ -238,6 +243,16 @@ def test_a_server_that_is_gone_stops_the_run(server: Server) -> None:
         model.answer(BATCH)
 
 
+def test_a_server_that_was_never_there_is_told_at_once(server: Server) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{probe.getsockname()[1]}/v1"
+        with pytest.raises(HopeBenchError, match=f"Nothing answers at {nobody}: ConnectError: .*refused.*Start the server"):
+            Endpoint(card(server, base_url=nobody)).load()
+    Endpoint(card(server)).load()
+    assert server.bodies == []
+
+
 def test_single_refusals_between_answers_stop_nothing(server: Server) -> None:
     flagged = BATCH[0][1]
 
@@ -257,6 +272,11 @@ def test_half_a_key_is_not_told_either(server: Server) -> None:
     reply = Endpoint(card(server)).answer(BATCH[:1])[0]
     assert "xxx" in str(reply.error)
     assert KEY[:6] not in str(reply.error)
+
+
+def test_a_server_that_repeats_the_key_in_its_answer_is_not_quoted(server: Server) -> None:
+    server.always = lambda handler, body: answer(handler, body, content=f"Yes, and your key is {KEY}")
+    assert Endpoint(card(server)).answer(BATCH[:1])[0].text == "Yes, and your key is ***"
 
 
 @pytest.mark.parametrize(

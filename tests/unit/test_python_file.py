@@ -101,6 +101,7 @@ CLASS = "class MyAdapter:\n    def __init__(self, card): pass\n    def load(self
         ("import PIL.Image\nMyAdapter = 3\n", "defines no class 'MyAdapter'. None exist yet."),
         ("class MyAdapter:\n  def load(self)\n", "can't be made from its card (line 2): SyntaxError"),
         ("import a_package_nobody_has\n", "(line 1): ModuleNotFoundError: No module named 'a_package_nobody_has'"),
+        ("import sys\nsys.exit('bye')\n", "(line 2): SystemExit: bye"),
         ("class MyAdapter:\n    pass\n", "can't be made from its card: TypeError: MyAdapter() takes no arguments"),
         (
             "class MyAdapter:\n    def __init__(self, card):\n        self.x = {}['weights']\n",

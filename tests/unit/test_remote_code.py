@@ -15,8 +15,9 @@ from transformers import LlavaForConditionalGeneration
 from hope_bench.adapters.choosing import make_adapter
 from hope_bench.card import ModelCard
 from hope_bench.errors import HopeBenchError
+from hope_bench.runs import read_run
 from tests.checkpoints import pictures, prompts
-from tests.cli import hope_bench
+from tests.cli import hope_bench, refused
 from tests.small_benchmark import write_small
 
 BATCH = [(image, prompt) for image in pictures(2) for prompt in prompts(3)]
@@ -138,10 +139,15 @@ def test_nothing_to_trust(checkpoint: Callable[[str], Path]) -> None:
         make_adapter(card(checkpoint("llava"), trust_remote_code=True), print, True)
 
 
-def test_a_dry_run_runs_nothing(own: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_on_the_command_line(own: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder, small = own(), write_small(tmp_path / "small")
     file = tmp_path / "own.toml"
-    file.write_text(f'name = "own"\ncheckpoint = "{folder}"\ntrust_remote_code = true\n')
-    arguments = ("evaluate", "-m", file, "-b", small.folder, "--images", small.images, "--runs", tmp_path, "--dry-run")
-    assert hope_bench(capsys, *arguments, "--trust-remote-code").code == 0
+    file.write_text(f'name = "own"\ncheckpoint = "{folder}"\ntrust_remote_code = true\ndevice = "cpu"\n')
+    arguments = ("evaluate", "-m", file, "-b", small.folder, "--images", small.images, "--runs", tmp_path / "runs")
+    assert "Nothing of it was run" in refused(capsys, *arguments)
+    assert hope_bench(capsys, *arguments, "--trust-remote-code", "--dry-run").code == 0
     assert not ran(folder)
+    done = hope_bench(capsys, *arguments, "--trust-remote-code")
+    assert (done.code, ran(folder)) == (0, True), done
+    assert f"Running the Python code that {folder} brings along" in done.err
+    assert read_run(tmp_path / "runs" / "small" / "own").settings["model"].endswith(" with its own code")  # type: ignore[union-attr]
