@@ -190,12 +190,12 @@ def test_descriptions_are_good_english() -> None:
         "Is there broccoli on the right side of the image?",
         "Is there an orange hourglass in the image?",
         "Is there an hourglass to the left of the broccoli in the image?",
-        "Are there exactly two cabinets or shelves in the image?",
+        "Is there a red cabinet or shelf in the image?",
         "Is there an éclair on the left side of the image?",
         "Are there exactly three éclairs in the image?",
     ):
         assert text in both
-    for name in ("scissors", "people", "broccoli"):
+    for name in ("scissors", "people", "broccoli", "cabinet"):
         assert not any("exactly" in text and name in text for text in both), f"{name} can't be counted"
 
 

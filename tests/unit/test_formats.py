@@ -87,6 +87,8 @@ def test_names_as_words() -> None:
     # capitals that not every name has say something
     assert spoken_names(["person", "Eiffel Tower", "traffic_light"]) == [None, None, "traffic light"]
     assert spoken_names(["Cat", "cat"]) == [None, None]
+    # Open Images' remarks go where names stay distinct
+    assert spoken_names(["Drill (Tool)", "Bat (Animal)", "Bat (Stick)"]) == ["drill", "bat (animal)", "bat (stick)"]
 
 
 @given(st.lists(st.tuples(*[st.floats(-30, 50, width=32)] * 4), max_size=6), st.sampled_from([(20, 10), (None, None)]))
