@@ -40,9 +40,9 @@ def plain_names(names: Sequence[str]) -> list[str]:
 def spoken_names(names: Sequence[str]) -> list[str | None]:
     """How questions say published names, None where that is the name itself or would make two categories equal.
 
-    "Cabinet/shelf" is "cabinet or shelf", "traffic_light" is "traffic light", "Drill (Tool)" is "drill". Capitals go only where nearly every name of the
-    dataset starts with one, since then they say nothing (Objects365 has one name that doesn't); words of capitals alone, such as
-    TV, keep theirs, and so do American and French. Misspelt words of Objects365 are spelt right.
+    "Cabinet/shelf" is "cabinet or shelf", "traffic_light" is "traffic light", "Drill (Tool)" is "drill". Capitals go only where
+    nearly every name of the dataset starts with one, since then they say nothing (Objects365 has one name that doesn't); words
+    of capitals alone, such as TV, keep theirs, and so do American and French. Misspelt words of Objects365 are spelt right.
     """
     capitals = sum(name[:1].isupper() for name in names) > 0.95 * len(names)
     readable = _unless_equal([_spoken(name, capitals) for name in names], names)
