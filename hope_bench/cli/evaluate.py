@@ -119,7 +119,9 @@ def evaluate(
     if authors_prompt:
         overrides["prompt"] = _authors_prompt(found)
     card = _override(found, overrides)
-    options = EvaluateOptions(images, limit, name, tuple(split or ()), runs, processes, progress, trust_remote_code)
+    options = EvaluateOptions(
+        images, limit, name, tuple(split or ()), runs, processes, progress, trust_remote_code=trust_remote_code
+    )
     if dry_run:
         _show_estimate(chosen, card, options)
         return
