@@ -32,7 +32,8 @@ class ModelCard(Strict):
     computed prefix ("auto": where the self-check passes).
 
     How it is run: `dtype` "auto" is bfloat16 on a GPU and float32 elsewhere, `device` "auto" the GPU if there is one,
-    `attention` "auto" transformers' own choice (sdpa where the family has it). `device_map` spreads one model over several GPUs,
+    `attention` "auto" transformers' own choice (sdpa where the family has it). `complete` writes out every answer instead of
+    stopping at a yes or no (an endpoint always does). `device_map` spreads one model over several GPUs,
     and `quantize` loads its weights in 4 or 8 bits with bitsandbytes. `trust_remote_code` says that the checkpoint needs Python
     code that it brings along; that code runs only if --trust-remote-code says so, too.
 
@@ -71,6 +72,7 @@ class ModelCard(Strict):
     authors_prompt: str | None = None
     authors_prompt_source: str | None = None
     conformance: bool = False
+    complete: bool = False
     attention: Literal["auto", "eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention"] = "auto"
     device_map: Literal["auto", "balanced", "balanced_low_0", "sequential"] | None = None
     quantize: Literal["4bit", "8bit"] | None = None

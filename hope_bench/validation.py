@@ -34,11 +34,15 @@ def read_toml(path: Path, model: type[Model]) -> Model:
 
 def read_json(path: Path, model: type[Model]) -> Model:
     """A validated JSON file. Raises HopeBenchError naming the file, the key and what to do."""
+    return validate(parse_json(path), model, str(path))
+
+
+def parse_json(path: Path) -> Any:
+    """What a JSON file holds. Raises HopeBenchError naming the file."""
     try:
-        data = json.loads(_text(path))
+        return json.loads(_text(path))
     except json.JSONDecodeError as error:
         raise HopeBenchError(f"{path} is not JSON: {error}.") from None
-    return validate(data, model, str(path))
 
 
 def validate(data: Any, model: type[Model], where: str) -> Model:

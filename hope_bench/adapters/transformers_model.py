@@ -79,7 +79,7 @@ class TransformersModel:
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token_id = settings.pad_token_id
         encoder = Encoder(processor, self._model, self._card.chat_template)
-        decoder = Decoder(self._model, encoder, find_yes_no(tokenizer.get_vocab()), settings)
+        decoder = Decoder(self._model, encoder, find_yes_no(tokenizer.get_vocab()), settings, self._card.complete)
         self._paths = Paths(decoder, self._card.path, self._say)
 
     def prepare(self, batch: Sequence[Pair]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from hope_bench.benchmark import Benchmark
     from hope_bench.inference.engine import EvaluateOptions
     from hope_bench.inference.estimate import Estimate
+    from hope_bench.paraphrases import Paraphrase
 
 _VERDICTS: dict[Verdict, str] = {"yes": "yes", "no": "no", "unparsed": "neither (unparsed)", "error": "error"}
 
@@ -63,6 +65,16 @@ def evaluate(
         bool,
         typer.Option("--authors-prompt", help="Ask as the model's authors do, if the card knows. The result is unranked."),
     ] = False,
+    prompts: Annotated[
+        Path | None,
+        typer.Option(
+            help='Ask once in each way that this TOML file declares (NAME = "... {question} ..."), each a run of its own.'
+        ),
+    ] = None,
+    complete: Annotated[
+        bool,
+        typer.Option("--complete", help="Write out every answer, for the scoring conventions that read whole answers. Slower."),
+    ] = False,
     path: Annotated[
         str | None,
         typer.Option(
@@ -96,12 +108,14 @@ def evaluate(
 
     hope-bench evaluate --model llava-hf/llava-1.5-7b-hf --benchmark hope-coco --images val2014
 
+    hope-bench evaluate --model llava-hf/llava-1.5-7b-hf --benchmark hope-coco --images val2014 --prompts paraphrases.toml
+
     hope-bench evaluate --model ./my-checkpoint --benchmark hope-coco --images val2014 --limit 60 --name quick-look
 
     Exit code: 0 all answered, 1 some answers are errors.
     """
     from hope_bench.benchmark import read_benchmark
-    from hope_bench.inference.engine import EvaluateOptions, run_folder
+    from hope_bench.inference.engine import EvaluateOptions, evaluate_paraphrases, run_folder
     from hope_bench.inference.engine import evaluate as run
     from hope_bench.registry import find_benchmark
 
@@ -114,6 +128,7 @@ def evaluate(
         "revision": revision,
         "path": path,
         "device_map": device_map,
+        "complete": True if complete else None,
     }
     found = find_card(model)
     if authors_prompt:
@@ -122,17 +137,34 @@ def evaluate(
     options = EvaluateOptions(
         images, limit, name, tuple(split or ()), runs, processes, progress, trust_remote_code=trust_remote_code
     )
+    ways = [options] if prompts is None else [replace(options, paraphrase=one) for one in _paraphrases(prompts, authors_prompt)]
     if dry_run:
-        _show_estimate(chosen, card, options)
+        for way in ways:
+            _show_estimate(chosen, card, way)
         return
-    record = run(chosen, card, options, _say_json if progress == "json" else _say)
+    tell = _say_json if progress == "json" else _say
+    if prompts is None:
+        made = [(run(chosen, card, options, tell), run_folder(chosen, card, options))]
+    else:
+        made = evaluate_paraphrases(chosen, card, [way.paraphrase for way in ways if way.paraphrase], options, tell)
     if is_first():
-        _show(record, run_folder(chosen, card, options))
-    if record.errors:
+        for record, folder in made:
+            _show(record, folder)
+    if any(record.errors for record, _ in made):
         raise typer.Exit(1)
 
 
+def _paraphrases(path: Path, authors_prompt: bool) -> tuple[Paraphrase, ...]:
+    from hope_bench.paraphrases import read_paraphrases
+
+    if authors_prompt:
+        raise HopeBenchError("--prompts says how to ask, and so does --authors-prompt. Give one of them.")
+    return read_paraphrases(path)
+
+
 def _show_estimate(benchmark: Benchmark, card: ModelCard, options: EvaluateOptions) -> None:
+    if options.paraphrase is not None:
+        _line(f"Prompt {options.paraphrase.name}:")
     from hope_bench.inference.engine import images_folder, plan_run
     from hope_bench.inference.estimate import estimate
 
@@ -176,6 +208,8 @@ def _say_json(line: str) -> None:
 
 
 def _show(record: RunRecord, folder: Path) -> None:
+    if record.run.prompt_name is not None:
+        _line(f"\nPrompt {record.run.prompt_name} of {record.run.prompt_set}: {record.run.prompt!r}")
     console.print(_summary(folder))
     run = record.run
     if run.path is not None:
