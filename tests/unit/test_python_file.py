@@ -14,7 +14,7 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.provenance import file_sha256
 from hope_bench.runs import read_run
 from tests.checkpoints import pictures, prompts
-from tests.cli import hope_bench, refused
+from tests.cli import hope_bench
 from tests.small_benchmark import Small, write_small
 
 BATCH = [(image, prompt) for image in pictures(2) for prompt in prompts(2)]
