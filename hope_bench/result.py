@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
@@ -331,7 +332,8 @@ class Result(Strict):
 
     `convention` says how answers were read, and `languages` in which languages besides English. `worst` are up to 12
     hallucinations, one an image, those with the highest P(yes) first (ties, and runs without P(yes), in seeded order); null
-    in files of version 1.
+    in files of version 1. `added` is the day on which `hope-bench leaderboard add` took the result onto a leaderboard, null
+    until then.
     """
 
     schema_version: Literal[2] = 2
@@ -347,6 +349,7 @@ class Result(Strict):
     worst: tuple[Hallucination, ...] | None = None
     unranked: str | None = None
     notes: tuple[str, ...] = ()
+    added: date | None = None
 
     @model_validator(mode="after")
     def _worst_are_hallucinations(self) -> Result:

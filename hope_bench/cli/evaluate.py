@@ -25,6 +25,7 @@ from hope_bench.validation import validate
 if TYPE_CHECKING:
     from hope_bench.benchmark import Benchmark
     from hope_bench.inference.engine import EvaluateOptions
+    from hope_bench.inference.estimate import Estimate
     from hope_bench.paraphrases import Paraphrase
 
 _VERDICTS: dict[Verdict, str] = {"yes": "yes", "no": "no", "unparsed": "neither (unparsed)", "error": "error"}
@@ -81,6 +82,12 @@ def evaluate(
             "where it fails; plain: never share."
         ),
     ] = None,
+    trust_remote_code: Annotated[
+        bool,
+        typer.Option(
+            "--trust-remote-code", help="Run the Python code that the checkpoint brings along, if its card says so, too."
+        ),
+    ] = False,
     processes: Annotated[
         int | None, typer.Option(min=1, help="Refuse to run unless a launcher (torchrun) started exactly this many processes.")
     ] = None,
@@ -127,7 +134,7 @@ def evaluate(
     if authors_prompt:
         overrides["prompt"] = _authors_prompt(found)
     card = _override(found, overrides)
-    options = EvaluateOptions(images, limit, name, tuple(split or ()), runs, processes, progress)
+    options = EvaluateOptions(images, limit, name, tuple(split or ()), runs, processes, progress, trust_remote_code)
     ways = [options] if prompts is None else [replace(options, paraphrase=one) for one in _paraphrases(prompts, authors_prompt)]
     if dry_run:
         for way in ways:
@@ -167,15 +174,27 @@ def _show_estimate(benchmark: Benchmark, card: ModelCard, options: EvaluateOptio
         whole, shared = found.unique * found.tokens, found.unique * found.shared + found.images * (found.tokens - found.shared)
         _line(f"Tokens, from a sample: {whole:,.0f} asked one by one, {shared:,.0f} where an image's questions share its prompt.")
     if card.adapter == "endpoint":
-        _line(f"To send: about {found.text_tokens:,} tokens of text and {found.unique:,} pictures, which the server counts.")
-        if card.price_input is not None and card.price_output is not None:
-            text = found.text_tokens * card.price_input / 1e6
-            answers = found.unique * card.max_new_tokens * card.price_output / 1e6
-            _line(f"Price: ${text:,.4f} for the text, at most ${answers:,.4f} for the answers, and the pictures.")
+        _show_price(card, found)
     if found.seconds is not None:
         _line(f"Time: about {found.seconds:,.0f} s at the speed of {found.like}.")
     else:
         _line("Time: unknown, as no finished run of this model is in the runs folder (a quick look: --limit 60 --name look).")
+
+
+def _show_price(card: ModelCard, found: Estimate) -> None:
+    """By what an earlier run's questions took; else only what can be counted here: no server says what a picture costs."""
+    prices = (card.price_input, card.price_output)
+    if found.per_question is not None:
+        sent, got = (found.unique * tokens for tokens in found.per_question)
+        _line(f"Tokens, as the questions of {found.like} took: {sent:,.0f} in, {got:,.0f} out.")
+        if prices[0] is not None and prices[1] is not None:
+            _line(f"Price: about ${(sent * prices[0] + got * prices[1]) / 1e6:,.2f}.")
+        return
+    _line(f"To send: about {found.text_tokens:,} tokens of text and {found.unique:,} pictures, which the server counts.")
+    if prices[0] is not None and prices[1] is not None:
+        text, answers = found.text_tokens * prices[0] / 1e6, found.unique * card.max_new_tokens * prices[1] / 1e6
+        _line(f"Price: ${text:,.4f} for the text, at most ${answers:,.4f} for the answers, and the pictures.")
+        _line("What the pictures take shows in a quick look (--limit 60 --name look); then this says the price of all.")
 
 
 def _say(line: str) -> None:
@@ -195,6 +214,9 @@ def _show(record: RunRecord, folder: Path) -> None:
         checks = [check.difference for check in run.self_checks if check.passed and check.difference is not None]
         checked = f", self-checked to {max(checks):.1g} relative difference" if checks else ""
         _line(f"Path: {run.path}{checked}. Time asking: {record.seconds:,.0f} s.")
+    if run.input_tokens is not None:
+        cost = "" if run.cost_usd is None else f", ${run.cost_usd:,.4f} at the card's prices"
+        _line(f"Tokens: {run.input_tokens:,} in, {run.output_tokens or 0:,} out{cost}. Time asking: {record.seconds:,.0f} s.")
     if record.unranked is not None:
         _line(f"A result of this run is not ranked: {record.unranked}.")
     _line(f"Answers: {folder / 'answers.jsonl'}")

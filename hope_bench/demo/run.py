@@ -19,6 +19,7 @@ from hope_bench.result import Result, write_result
 from hope_bench.scoring.breakdown import object_sizes
 from hope_bench.scoring.score import Known, score
 from hope_bench.site import build_site
+from hope_bench.site.sheet import describe_benchmark
 from hope_bench.spec import BenchmarkSpec, DatasetSpec, read_spec
 
 
@@ -47,6 +48,7 @@ def run_demo(out: Path, scenes: int, say: Callable[[str], None] = lambda _: None
     result = score(benchmark, run_folder(benchmark, card, options), known=known)
     results = out / "leaderboard" / "results"
     write_result(results / slug(benchmark.manifest.name) / f"{slug(card.name)}.json", result)
+    describe_benchmark(benchmark, results, images=world / "images", licence="drawn by hope-bench, Apache-2.0")
     return DemoOutcome(result, build_site(results, out / "site").index, record.errors)
 
 

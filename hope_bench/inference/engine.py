@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hope_bench.adapters.base import Adapter
+from hope_bench.adapters.choosing import make_adapter
 from hope_bench.adapters.kept import Kept
 from hope_bench.benchmark import Benchmark
 from hope_bench.card import ModelCard, slug
@@ -37,6 +38,7 @@ class EvaluateOptions:
     all), `name` the run's name (None: the model's), `splits` the splits to ask (empty: all), `runs` the folder of runs.
     `processes` is how many processes must have been started together (None: any number), `progress` how it is shown.
     `paraphrase` asks so instead of as the card and the benchmark do.
+    `trust_remote_code` runs code that the checkpoint brings along, if its card says so, too.
     """
 
     images: Path | None = None
@@ -46,6 +48,7 @@ class EvaluateOptions:
     runs: Path = Path("runs")
     processes: int | None = None
     progress: ProgressMode = "auto"
+    trust_remote_code: bool = False
     paraphrase: Paraphrase | None = None
 
 
@@ -87,7 +90,7 @@ def evaluate(
     with join_processes(options.processes) as processes, contextlib.ExitStack() as held:
         if not processes.first:
             say = _silent
-        model = adapter if adapter is not None else _adapter(card, say)
+        model = adapter if adapter is not None else make_adapter(card, say, options.trust_remote_code)
         folder = run_folder(benchmark, card, options)
         record = describe_run(folder.name, chosen, card, prompt, model.info, options.limit)
         record = of_set(record, options.paraphrase)
@@ -219,16 +222,6 @@ def _images(benchmark: Benchmark, options: EvaluateOptions, plan: Plan) -> _Imag
     return _Images(check_images_folder(folder, names, benchmark.manifest.name), dict(benchmark.manifest.images))
 
 
-def _adapter(card: ModelCard, say: Say) -> Adapter:
-    if card.adapter == "endpoint":
-        from hope_bench.adapters.endpoint import Endpoint
-
-        return Endpoint(card, say)
-    from hope_bench.adapters.transformers_model import TransformersModel
-
-    return TransformersModel(card, say)
-
-
 def _spent(record: RunRecord, begun: float) -> RunRecord:
     return record.model_copy(update={"seconds": round(record.seconds + time.monotonic() - begun, 3)})
 
@@ -249,7 +242,8 @@ def evaluate_paraphrases(
 
     Each paraphrase is a run of its own, RUNS/BENCHMARK/NAME-SET-PARAPHRASE, that goes on where it was interrupted.
     """
-    model = Kept(adapter if adapter is not None else _adapter(card, say if is_first() else _silent))
+    tell = say if is_first() else _silent
+    model = Kept(adapter if adapter is not None else make_adapter(card, tell, options.trust_remote_code))
     made = []
     for one in paraphrases:
         chosen = replace(options, name=f"{options.name or card.name} {one.set} {one.name}", paraphrase=one)

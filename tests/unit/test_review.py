@@ -68,6 +68,9 @@ def test_the_likeliest_wrong_claims_come_first_and_only_absences_are_asked() -> 
         ("Are there exactly two dogs in the image?", "no", "There are NOT exactly two dogs in this picture."),
         ("Is there exactly one dog in the image?", "no", "There is NOT exactly one dog in this picture."),
         ("Is there a cup on the left side of the image?", "no", "There is NO cup on the left side of this picture."),
+        ("Are there skis in the image?", "no", "There are NO skis in this picture."),
+        ("Is there broccoli on the left side of the image?", "no", "There is NO broccoli on the left side of this picture."),
+        ("Are there two dogs playing in the image?", "no", "There are NOT two dogs playing in this picture."),
         ("Is the dog asleep?", "no", "The answer is NO to “Is the dog asleep?”"),
     ],
 )
