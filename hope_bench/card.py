@@ -26,9 +26,12 @@ class ModelCard(Strict):
     and prices are US dollars per million tokens.
 
     `authors_prompt` is what the model's authors ask yes/no questions with; it is used only on demand (--authors-prompt), as
-    `prompt`. `conformance` says that the family is in the conformance suite (tests/unit/test_conformance.py). `attention` is a
-    transformers attention implementation (None: its default), `device_map` spreads one model over several GPUs ("auto"), and
-    `quantize` loads its weights in 4 or 8 bits with bitsandbytes.
+    `prompt`. `conformance` says that the family is in the conformance suite (tests/unit/test_conformance.py).
+
+    `batch_size` is how many questions make a step, and the most in one forward; `batch_tokens` the most tokens in one, those of
+    images included. `attention` is a transformers attention implementation (None: its default), `device_map` spreads one model
+    over several GPUs ("auto"), `quantize` loads its weights in 4 or 8 bits with bitsandbytes (on a GPU), and `compile` runs it
+    through torch.compile.
     """
 
     name: str = Field(min_length=1, max_length=100)
@@ -42,6 +45,7 @@ class ModelCard(Strict):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     device: str = "auto"
     batch_size: int = Field(default=64, ge=1)
+    batch_tokens: int = Field(default=32768, ge=1)
     max_new_tokens: int = Field(default=16, ge=1)
     prompt: str | None = None
     path: Literal["auto", "shared", "plain"] = "auto"
@@ -60,6 +64,7 @@ class ModelCard(Strict):
     attention: str | None = None
     device_map: str | None = None
     quantize: Literal["4bit", "8bit"] | None = None
+    compile: bool = False
 
 
 def slug(name: str) -> str:

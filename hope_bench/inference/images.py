@@ -5,22 +5,21 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from PIL.Image import Image
 
 from hope_bench.errors import HopeBenchError, first_few
-from hope_bench.images import UnreadableImageError, decode_rgb, read_image_bytes
-from hope_bench.records import Request
+from hope_bench.images import UnreadableImageError, decode_rgb, hash_images, read_image_bytes
+from hope_bench.inference.plan import Step
 
 _READERS = 4
 
 _AHEAD = 2
 """Steps made ready before their turn; their images wait in memory."""
 
-Step = tuple[Request, ...]
 StepImages = dict[str, Image | UnreadableImageError]
 
 
@@ -63,6 +62,14 @@ def steps_with_images(
             if place + _AHEAD < len(steps):
                 ahead.append(ready(steps[place + _AHEAD]))
             yield step, images
+
+
+def image_hashes(images: Iterable[str], folder: Path | None, known: Mapping[str, str | None]) -> dict[str, str | None]:
+    """The SHA-256 of each image file: the benchmark's where `known`, else that of the file here; None where there is none."""
+    names = list(dict.fromkeys(images))
+    unknown = [] if folder is None else [name for name in names if known.get(name) is None]
+    here = dict(zip(unknown, hash_images([folder / name for name in unknown]), strict=True)) if folder is not None else {}
+    return {name: known.get(name) or (found if isinstance(found := here.get(name), str) else None) for name in names}
 
 
 def check_images_folder(folder: Path | None, images: Sequence[str], benchmark: str) -> Path:
