@@ -85,7 +85,7 @@ def load_model(folder: str, dtype: torch.dtype, device: torch.device, card: Mode
         )
     if card is not None and card.compile:
         # Its advice to authors of models fills the screen.
-        torch._logging.set_logs(all=ERROR)
+        torch._logging.set_logs(all=ERROR)  # type: ignore[attr-defined]
         model.compile(dynamic=True)
     return model.eval()
 
