@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hope_bench.adapters.base import Adapter, EncodesElsewhere
+from hope_bench.adapters.base import Adapter, encodes_elsewhere
+from hope_bench.adapters.choosing import make_adapter
+from hope_bench.adapters.kept import Kept
 from hope_bench.benchmark import Benchmark
 from hope_bench.card import ModelCard, slug
 from hope_bench.errors import HopeBenchError
@@ -16,11 +18,12 @@ from hope_bench.inference.answers import ANSWERS, AnswersFile, lock_run, shard_p
 from hope_bench.inference.asking import Asker, batch_of
 from hope_bench.inference.images import StepImages, check_images_folder, image_hashes, steps_with_images
 from hope_bench.inference.plan import Plan, Step, make_plan
-from hope_bench.inference.processes import Processes, join_processes
+from hope_bench.inference.processes import Processes, is_first, join_processes
 from hope_bench.inference.progress import ProgressMode, RunProgress, run_progress
-from hope_bench.inference.record import answers_key, describe_run, reported
+from hope_bench.inference.record import answers_key, describe_run, of_set, reported
 from hope_bench.inference.resume import Reusable, Start, find_start, settle, write_record
 from hope_bench.inference.workers import default_workers, steps_from_workers
+from hope_bench.paraphrases import Paraphrase
 from hope_bench.records import Prompt
 from hope_bench.runs import RunRecord
 from hope_bench.spec import BenchmarkSpec
@@ -35,8 +38,10 @@ class EvaluateOptions:
 
     `images` is the images folder (None: what the benchmark's spec.toml names), `limit` the questions to ask of each split (None:
     all), `name` the run's name (None: the model's), `splits` the splits to ask (empty: all), `runs` the folder of runs.
-    `processes` is how many processes must have been started together (None: any number), `progress` how it is shown, `workers`
-    how many further processes make images ready for the model (None: `default_workers`).
+    `processes` is how many processes must have been started together (None: any number), `progress` how it is shown.
+    `workers` is how many further processes make images ready for the model (None: `default_workers`).
+    `paraphrase` asks so instead of as the card and the benchmark do.
+    `trust_remote_code` runs code that the checkpoint brings along, if its card says so, too.
     """
 
     images: Path | None = None
@@ -46,6 +51,8 @@ class EvaluateOptions:
     runs: Path = Path("runs")
     processes: int | None = None
     progress: ProgressMode = "auto"
+    trust_remote_code: bool = False
+    paraphrase: Paraphrase | None = None
     workers: int | None = None
 
 
@@ -58,6 +65,8 @@ def plan_run(benchmark: Benchmark, card: ModelCard, options: EvaluateOptions) ->
     """The chosen splits, the prompt, and what is asked in which steps. Raises HopeBenchError where that is nothing."""
     chosen = benchmark.select(options.splits) if options.splits else benchmark
     prompt = Prompt(card.prompt) if card.prompt is not None else benchmark.prompt
+    if options.paraphrase is not None:
+        prompt = options.paraphrase.prompt
     plan = make_plan(chosen, prompt, card.batch_size, options.limit)
     if not plan.steps:
         raise HopeBenchError(
@@ -85,12 +94,13 @@ def evaluate(
     with join_processes(options.processes) as processes, contextlib.ExitStack() as held:
         if not processes.first:
             say = _silent
-        model = adapter if adapter is not None else _adapter(card, say)
+        model = adapter if adapter is not None else make_adapter(card, say, options.trust_remote_code)
         folder = run_folder(benchmark, card, options)
         images = images_folder(benchmark, options)
         names = list(dict.fromkeys(request.image for request in plan.requests))
         sha256 = processes.by_first(lambda: image_hashes(names, images, benchmark.manifest.images))
         record = describe_run(folder.name, chosen, card, prompt, model.info, options.limit, sha256)
+        record = of_set(record, options.paraphrase)
         plan = plan.keyed(answers_key(record), sha256)
 
         def begin() -> Start:
@@ -167,15 +177,14 @@ class _Sitting:
 
     def _ready(self, steps: Sequence[Step], source: _Images) -> Iterator[tuple[Step, StepImages]]:
         """Each step with its images, made ready ahead in processes or in threads."""
-        model, workers = self._model, self._workers
-        if workers is None:
-            workers = default_workers(model.info.device_kind)
-        if not workers or not isinstance(model, EncodesElsewhere):
+        model, elsewhere = self._model, encodes_elsewhere(self._model)
+        workers = default_workers(model.info.device_kind) if self._workers is None else self._workers
+        if elsewhere is None or not workers:
             prepare = lambda step, images: model.prepare(batch_of(step, images))  # noqa: E731
             return steps_with_images(steps, source.folder, source.sha256, prepare)
         return steps_from_workers(
-            steps, source.folder, source.sha256, lambda step, images: model.encode(batch_of(step, images)),
-            lambda step, images, made: model.take(batch_of(step, images), made), workers, self._say,
+            steps, source.folder, source.sha256, lambda step, images: elsewhere.encode(batch_of(step, images)),
+            lambda step, images, made: elsewhere.take(batch_of(step, images), made), workers, self._say,
         )  # fmt: skip
 
     def _shown(self, done: int, total: int) -> contextlib.AbstractContextManager[RunProgress]:
@@ -200,19 +209,32 @@ def images_folder(benchmark: Benchmark, options: EvaluateOptions) -> Path | None
     return None if named is None else spec.parent / named
 
 
-def _adapter(card: ModelCard, say: Say) -> Adapter:
-    if card.adapter == "endpoint":
-        from hope_bench.adapters.endpoint import Endpoint
-
-        return Endpoint(card, say)
-    from hope_bench.adapters.transformers_model import TransformersModel
-
-    return TransformersModel(card, say)
-
-
 def _spent(record: RunRecord, begun: float) -> RunRecord:
     return record.model_copy(update={"seconds": round(record.seconds + time.monotonic() - begun, 3)})
 
 
 def _silent(_: str) -> None:
     """What all but the first process say."""
+
+
+def evaluate_paraphrases(
+    benchmark: Benchmark,
+    card: ModelCard,
+    paraphrases: Sequence[Paraphrase],
+    options: EvaluateOptions,
+    say: Say = lambda _: None,
+    adapter: Adapter | None = None,
+) -> list[tuple[RunRecord, Path]]:
+    """Ask a benchmark's questions once in each way, as `evaluate` does, with the model loaded once; the records and run folders.
+
+    Each paraphrase is a run of its own, RUNS/BENCHMARK/NAME-SET-PARAPHRASE, that goes on where it was interrupted.
+    """
+    tell = say if is_first() else _silent
+    model = Kept(adapter if adapter is not None else make_adapter(card, tell, options.trust_remote_code))
+    made = []
+    for one in paraphrases:
+        chosen = replace(options, name=f"{options.name or card.name} {one.set} {one.name}", paraphrase=one)
+        model.new_run()
+        record = evaluate(benchmark, card, chosen, say, model)
+        made.append((record, run_folder(benchmark, card, chosen)))
+    return made

@@ -34,6 +34,14 @@ def open_checked(path: Path, sha256: str | None) -> Image | UnreadableImageError
         return error
 
 
+def open_named(folder: Path, name: str, sha256: Mapping[str, str | None]) -> Image | UnreadableImageError:
+    """`open_checked` of a file of the images folder; the picture's `info` holds its name."""
+    image = open_checked(folder / name, sha256.get(name))
+    if isinstance(image, Image):
+        image.info["file_name"] = name  # an adapter may have another way to it
+    return image
+
+
 def steps_with_images(
     steps: Sequence[Step],
     folder: Path,
@@ -46,7 +54,7 @@ def steps_with_images(
 
         def ready(step: Step) -> Future[StepImages]:
             names = dict.fromkeys(request.image for request in step)
-            reads = {name: readers.submit(open_checked, folder / name, sha256.get(name)) for name in names}
+            reads = {name: readers.submit(open_named, folder, name, sha256) for name in names}
 
             def work() -> StepImages:
                 images = {name: read.result() for name, read in reads.items()}

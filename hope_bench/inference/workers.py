@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hope_bench.inference.images import StepImages, open_checked, steps_with_images
+from hope_bench.inference.images import StepImages, open_named, steps_with_images
 from hope_bench.inference.plan import Step
 
 Encode = Callable[[Step, StepImages], Any]
@@ -76,7 +76,7 @@ class _Steps:
     def __getitem__(self, place: int) -> tuple[StepImages, Any]:
         step = self.steps[place]
         names = dict.fromkeys(request.image for request in step)
-        images = {name: open_checked(self.folder / name, self.sha256.get(name)) for name in names}
+        images = {name: open_named(self.folder, name, self.sha256) for name in names}
         try:
             return images, self.encode(step, images)
         except Exception:  # noqa: BLE001 - a processor's code can raise anything

@@ -43,7 +43,7 @@ class Guarded:
 def guard(inputs: SearchInputs, rejected: Set[Claim] = frozenset()) -> Guarded:
     """Apply every guard that the spec switches on and the data can feed; `rejected` are claims that reviewers don't stand by."""
     spec, annotations = inputs.spec.guards, inputs.annotations
-    present = inputs.present_mask()
+    present = inputs.present_mask
     removed: dict[str, Mask] = {}
     if spec.verified and (annotations.verified_absent is not None or annotations.not_exhaustive):
         removed["verified"] = guards.verified(annotations, inputs.images)

@@ -13,8 +13,6 @@ from hypothesis import strategies as st
 
 from hope_bench.records import Annotations, Category, Image
 from hope_bench.search import guards
-from hope_bench.search.attribute_bank import attribute_bank, named_attributes
-from hope_bench.search.description import from_bank
 from hope_bench.search.false_descriptions import FalseDescriptions
 from hope_bench.search.guarding import guard
 from hope_bench.search.inputs import Encoded, SearchInputs
@@ -308,18 +306,3 @@ def test_calibrated_guard_drops_risky_candidates_and_questions_carry_the_risk() 
     assert risk == round(float(guarded.risk[0, 4]), 4)
     assert evidence is not None
     assert evidence.keys() == {"whole", "tile"}
-
-
-def test_open_lists_of_attributes_are_read_by_the_banks_groups() -> None:
-    assert named_attributes({"attributes": ("Red", "shiny", "wooden")}) == {"color": "red", "material": "wooden"}
-    assert named_attributes({"attributes": ("red", "blue")}) == {}  # two colours: neither is known to be false
-    assert named_attributes({"color": "teal", "count": 3, "note": ""}) == {"color": "teal"}
-
-
-def test_the_banks_guesses_describe_only_objects_that_occur_once() -> None:
-    annotations = make_annotations([["dog", "cup", "cup"]], np.random.default_rng(0))
-    groups = [group for group in attribute_bank() if group.name == "color"]
-    found = from_bank(annotations, 0, {0: {"color": "red"}, 1: {"color": "blue"}}, groups)
-    assert [one.question for one in found.true] == ["Is there a red dog in the image?"]
-    assert "Is there an orange dog in the image?" in {one.question for one in found.false}
-    assert {(one.object, one.kind) for one in found.false} == {("dog", "bank")}
