@@ -151,9 +151,7 @@ class Paths:
     def _ask(self, shared: SharedPrefix, images: list[ImageRows], first: Image) -> list[RawAnswer] | None:
         """The answers to all rows of images computed together; None where their size class failed its check."""
         size = _size_class(images)
-        if size not in self._allowed:
-            self._allowed[size] = self._check(shared, images, first, size)
-        way = self._allowed[size]
+        way = self._allowed[size] if size in self._allowed else self._check(shared, images, first, size)
         if way is None:
             return None
         prefix = self._prefix(shared, images)
@@ -180,13 +178,18 @@ class Paths:
         return [self._decoder.read(first, row, made.get(place)) for row, place in enumerate(part)]
 
     def _check(self, shared: SharedPrefix, images: list[ImageRows], first: Image, size: _SizeClass) -> _Way | None:
-        """The first way of sharing whose logits are generate()'s on questions of this size class; None if none's are."""
+        """The first way of sharing whose logits are generate()'s on questions of this size class; None if none's are.
+
+        Found for the whole class, unless generate() makes no numbers of these very images: they say nothing about others.
+        """
         if sum(len(image.rows) for image in images) < QUESTIONS:
             probes = [self._decoder.encoder.row(first, probe) for probe in PROBES]
             images = [rows_of_image([*images[0].rows, *probes]), *images[1:]]
         rows = [row for image in images for row in image.rows]
         chosen = choose([row["input_ids"].shape[1] for row in rows])
         expected = torch.cat([self._decoder.first_logits(rows[place]) for place in chosen])
+        if not bool(expected.isfinite().any(-1).all()):
+            return None
         sizes = f"{2 ** (size[0] - 1)} to {2 ** size[0] - 1} tokens, {'several images' if size[-1] else 'one image'}"
         way: _Way
         for way in ("packed", "rows"):
@@ -202,7 +205,9 @@ class Paths:
             except Exception as error:  # noqa: BLE001 - a family's code can raise anything; the plain path is always right
                 passed = self._failed(what, short_reason(error))
             if passed:
+                self._allowed[size] = way
                 return way
+        self._allowed[size] = None
         if len(images) == 1:
             self._refuse(self.checks[-1].reason or f"its logits differ by {self.checks[-1].difference or math.inf:.2g} ({sizes})")
         return None
