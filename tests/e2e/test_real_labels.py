@@ -9,7 +9,10 @@ import pytest
 from hope_bench.benchmark import read_benchmark
 from hope_bench.interchange.relabel import relabel
 from hope_bench.result import Bootstrap, read_result
+from hope_bench.scoring.detail_tables import share
+from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
 from hope_bench.scoring.labels import score_relabelled
+from hope_bench.scoring.tables import difference
 from hope_bench.site.reading import check_numbers
 from tests.cli import hope_bench
 
@@ -56,6 +59,17 @@ def test_the_corrections_move_the_numbers(real: Path, run: tuple[Path, Path], tm
     check_numbers(scored.after, "after")
     relabelled, _ = relabel(read_benchmark(run[0]), labels, "repope-coco", "x", tmp_path / "direct")
     assert scored.after.benchmark.hash == relabelled.hash
+
+
+def test_the_documented_numbers(real: Path, run: tuple[Path, Path]) -> None:
+    """docs/scoring.md's table, with the default bootstrap."""
+    labels = [real / "repope" / f"coco_repope_{name}.json" for name in SPLITS]
+    scored = score_relabelled(read_benchmark(run[0]), run[1], labels, "repope-coco", DEFAULT_BOOTSTRAP)
+    page = (Path(__file__).resolve().parent.parent.parent / "docs" / "scoring.md").read_text()
+    for name in SPLITS:
+        f1 = [share(result.splits[name].f1) for result in (scored.before, scored.after)]
+        moves = [difference(scored.differences[name][metric]) for metric in ("f1", "hallucination_rate", "recall")]
+        assert f"| `{name}` | {' | '.join([*f1, *moves])} |" in page
 
 
 def test_the_command(real: Path, run: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
