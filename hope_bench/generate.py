@@ -11,12 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from hope_bench.annotations import annotation_files, read_annotations
+from hope_bench.annotations.fitting import drop_boxes_that_do_not_fit
 from hope_bench.benchmark import ClipInfo, GuardStats, Manifest, SkippedImage, SourceFile, write_benchmark
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.images import hash_images
 from hope_bench.provenance import commit, file_sha256, versions
 from hope_bench.records import Annotations
-from hope_bench.search.description import Descriptions, read_given
+from hope_bench.search.description import Descriptions
+from hope_bench.search.description_given import read_given
 from hope_bench.search.encode import EncoderSession, Pictures
 from hope_bench.search.false_descriptions import FalseDescriptions
 from hope_bench.search.guarding import Claim, Guarded, guard
@@ -72,6 +74,7 @@ def generate(spec: BenchmarkSpec, out: Path, cache: Path, say: Say = lambda _: N
     pope = pope_negatives(rng, present, spec.k, _unverified(draft))
     if folder is not None:
         _hash(draft, folder)
+        draft.notes += drop_boxes_that_do_not_fit(annotations, draft.left(), folder)
     given, claims = _people(draft)
     with ExitStack() as stack:
         inputs, encoders, guessed = _encode(draft, folder, cache, stack)
@@ -158,8 +161,9 @@ def _people(draft: _Draft) -> tuple[dict[str, Descriptions], set[Claim]]:
     given: dict[str, Descriptions] = {}
     claims: set[Claim] = set()
     if draft.spec.descriptions.file is not None:
-        given, problems = read_given(Path(draft.spec.descriptions.file))
-        draft.notes += problems
+        found = read_given(Path(draft.spec.descriptions.file), draft.annotations)
+        given = dict(found.by_image)
+        draft.notes += found.problems
     if draft.spec.guards.review is not None:
         decisions, problems = read_decisions(Path(draft.spec.guards.review))
         claims = rejected(decisions)

@@ -98,7 +98,8 @@ class Annotations:
     What is known of whole images, keyed by image index (use `get`: an image may be missing), as category indices:
     `also_present` are categories present beyond the instances, in the file's order; `verified_absent` those that people
     looked for and did not find, None where the data doesn't say; `not_exhaustive` those whose instances are only partly
-    annotated. `relationships` is None where the format has none. `problems` lists, in words, what was wrong with the files
+    annotated. `every_instance` is whether a category's instances are otherwise all annotated, each once (Visual Genome's are
+    neither). `relationships` is None where the format has none. `problems` lists, in words, what was wrong with the files
     and survived.
     """
 
@@ -116,6 +117,7 @@ class Annotations:
     also_present: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     verified_absent: Mapping[int, frozenset[int]] | None = None
     not_exhaustive: Mapping[int, frozenset[int]] = field(default_factory=dict)
+    every_instance: bool = True
     relationships: Relationships | None = None
 
     def present(self, image: int) -> tuple[str, ...]:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, model_serializer, model_validator
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.provenance import write_text
 from hope_bench.spec import Kind
-from hope_bench.validation import Strict, read_json
+from hope_bench.validation import Strict, parse_json, validate
 
-SCHEMA_VERSION = 1
-"""The version of the result schema that this hope-bench writes and reads (docs/result-schema.md)."""
+SCHEMA_VERSION = 2
+"""The version of the result schema that this hope-bench writes (docs/result-schema.md); older ones are migrated when read."""
 
 ConventionName = Literal["strict", "pope", "vlmevalkit", "lmms-eval", "repope"]
+
+BreakdownName = Literal["category", "description-kind", "object-size"]
+"""By what a split's questions are taken apart."""
 
 PACKED: dict[str, str] = {"yes": "y", "no": "n", "unparsed": "u", "error": "e", "unasked": "-"}
 """How a question's label or verdict is written in a result's packed strings."""
@@ -96,6 +101,47 @@ class Average(Strict):
     metrics: Mapping[str, Estimate]
 
 
+class Part(Strict):
+    """The questions of a split about one thing: a category, a kind of description, or present objects of one size.
+
+    `name` None is all the rest: categories beyond the 100 most asked over all splits, and questions that name none. `images`
+    counts those with an asked question of the part. Rates follow from the counts; their 95% intervals are Wilson's with an
+    effective number of questions that allows for clustering by image (docs/scoring.md), null for fewer than 10 images with
+    questions of the rate's label. Counts of 0 and missing intervals are left out of the file.
+    """
+
+    name: str | None
+    images: int = Field(ge=0)
+    on_yes: VerdictCounts
+    on_no: VerdictCounts
+    recall: Estimate
+    hallucination_rate: Estimate
+
+    @model_serializer
+    def _short(self) -> dict[str, Any]:
+        counts = {key: {word: n for word, n in getattr(self, key).model_dump().items() if n} for key in ("on_yes", "on_no")}
+        rates = {
+            key: {end: n for end, n in getattr(self, key).model_dump().items() if n is not None or end == "value"}
+            for key in ("recall", "hallucination_rate")
+        }
+        return {"name": self.name, "images": self.images, **counts, **rates}
+
+
+class Corrected(Strict):
+    """A split's rates corrected for wrong labels, as the benchmark's published review estimates them (docs/scoring.md).
+
+    `reviewed` questions were looked at; `wrong_yes` and `wrong_no` are the estimated shares of wrong labels among the yes- and
+    no-questions. `ceiling` is the balanced accuracy that someone who is always right would get under the labels as they are.
+    """
+
+    reviewed: int = Field(ge=0)
+    wrong_yes: Estimate
+    wrong_no: Estimate
+    recall: Estimate
+    hallucination_rate: Estimate
+    ceiling: Estimate
+
+
 class SplitScore(Strict):
     """One split's numbers under a scoring convention (docs/scoring.md), all in [0, 1] but `mcc`, which is in [-1, 1].
 
@@ -107,6 +153,10 @@ class SplitScore(Strict):
     share of asked pairs with both answered right (None for other splits). `repeated` marks with "r" the questions that an earlier
     split of the same group (Average) asks too, "." the others; None where the split is in no group. `probabilities` is None where
     the run has no P(yes). `mcc` is None in files written before it was computed.
+
+    `breakdowns` takes the questions apart: "category" and "description-kind" (where the split has descriptions) hold every
+    question in one part, "object-size" (where the annotations were at hand) the yes-questions about objects of known size, as
+    "small", "medium" or "large". Empty in files of version 1. `corrected` is None where nobody reviewed a sample of the split.
     """
 
     kind: Kind
@@ -128,6 +178,25 @@ class SplitScore(Strict):
     labels: str
     verdicts: str
     repeated: str | None = None
+    breakdowns: Mapping[BreakdownName, tuple[Part, ...]] = {}
+    corrected: Corrected | None = None
+
+    def hallucinates(self, place: int) -> bool:
+        """Whether the question at that place, from 0, is a no-question that was answered yes."""
+        return (self.labels[place], self.verdicts[place]) == (PACKED["no"], PACKED["yes"])
+
+    @model_validator(mode="after")
+    def _breakdowns_add_up(self) -> SplitScore:
+        for name, parts in self.breakdowns.items():
+            names = [part.name for part in parts]
+            if len(set(names)) != len(names):
+                raise ValueError(f"breakdowns.{name} holds a part twice")
+            sums = [_summed([getattr(part, side) for part in parts]) for side in ("on_yes", "on_no")]
+            if name != "object-size" and sums != [self.on_yes, self.on_no]:
+                raise ValueError(f"breakdowns.{name} counts other questions than the split holds")
+            if name == "object-size" and (sums[1] != VerdictCounts() or not _within(sums[0], self.on_yes)):
+                raise ValueError("breakdowns.object-size counts more than the split's yes-questions")
+        return self
 
     @model_validator(mode="after")
     def _packed_strings_agree(self) -> SplitScore:
@@ -140,6 +209,33 @@ class SplitScore(Strict):
         if set(self.labels) - set("yn") or set(self.verdicts) - set(PACKED.values()):
             raise ValueError("labels or verdicts hold an unknown letter")
         return self
+
+
+def _summed(counts: Sequence[VerdictCounts]) -> VerdictCounts:
+    return VerdictCounts(**{word: sum(getattr(one, word) for one in counts) for word in PACKED})
+
+
+def _within(counts: VerdictCounts, whole: VerdictCounts) -> bool:
+    return all(getattr(counts, word) <= getattr(whole, word) for word in PACKED)
+
+
+class Hallucination(Strict):
+    """A claim about something absent that the model affirmed.
+
+    `split` asks it as its `place`-th question (from 0, in the order of `labels`); `image` is a file name, `image_sha256` its hash
+    where the benchmark knows it. `p_yes` is null without P(yes), `risk` is the benchmark's estimate that the claim is true
+    after all, null where no guard made one.
+    """
+
+    split: str
+    place: int = Field(ge=0)
+    image: str
+    image_sha256: str | None = None
+    question: str
+    object: str | None = None
+    description: str | None = None
+    p_yes: float | None = Field(default=None, ge=0, le=1)
+    risk: float | None = Field(default=None, ge=0, le=1)
 
 
 class Comparison(Strict):
@@ -198,9 +294,12 @@ class SelfCheck(Strict):
 class RunInfo(Strict):
     """How the answers came about: settings, device, versions, commit. `path` says whether questions of an image shared a
     computed prefix ("shared", "plain", or both), `source` where imported answers come from, and `command` how they were
-    imported (files by name)."""
+    imported (files by name). `prompt_set` names the file of paraphrases that the run belongs to, and `prompt_name` which of them
+    it is (`evaluate --prompts`)."""
 
     prompt: str | None = None
+    prompt_set: str | None = None
+    prompt_name: str | None = None
     dtype: str | None = None
     device: str | None = None
     batch_size: int | None = None
@@ -231,10 +330,13 @@ class Bootstrap(Strict):
 class Result(Strict):
     """One model on one benchmark. `unranked` says why a result is shown but not ranked (None: it is ranked).
 
-    `convention` says how answers were read, and `languages` in which languages besides English.
+    `convention` says how answers were read, and `languages` in which languages besides English. `worst` are up to 12
+    hallucinations, one an image, those with the highest P(yes) first (ties, and runs without P(yes), in seeded order); null
+    in files of version 1. `added` is the day on which `hope-bench leaderboard add` took the result onto a leaderboard, null
+    until then.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     convention: ConventionName = "strict"
     languages: tuple[str, ...] = ()
     model: ModelInfo
@@ -244,28 +346,67 @@ class Result(Strict):
     splits: Mapping[str, SplitScore]
     comparisons: tuple[Comparison, ...]
     averages: tuple[Average, ...] = ()
+    worst: tuple[Hallucination, ...] | None = None
     unranked: str | None = None
     notes: tuple[str, ...] = ()
+    added: date | None = None
+
+    @model_validator(mode="after")
+    def _worst_are_hallucinations(self) -> Result:
+        for index, one in enumerate(self.worst or ()):
+            split = self.splits.get(one.split)
+            if split is None or one.place >= len(split.labels) or not split.hallucinates(one.place):
+                raise ValueError(f"worst.{index} is not a no-question of {one.split} that was answered yes")
+        return self
 
 
-class _Version(Strict):
-    model_config = ConfigDict(extra="ignore")
+def _from_version_1(data: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 added `breakdowns`, `corrected`, `worst` and two keys of `run`; a file of version 1 can't tell any of them."""
+    return {**data, "schema_version": 2}
 
-    schema_version: int = 0
+
+_MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_version_1}
+"""How a file of each older version becomes one of the next."""
+
+
+def parse_result(data: Any, where: str) -> Result:
+    """A validated result from a file's JSON, of this or an older version. Raises HopeBenchError naming the key that is wrong,
+    or the version that can't be read."""
+    if not isinstance(data, dict):
+        return validate(data, Result, where)
+    version = data.get("schema_version")
+    while version in _MIGRATIONS and not isinstance(version, bool):
+        data = _MIGRATIONS[version](data)
+        version = data["schema_version"]
+    if version != SCHEMA_VERSION or isinstance(version, bool):
+        newer = isinstance(version, int) and version > SCHEMA_VERSION
+        raise HopeBenchError(
+            f"{where} has schema_version {'missing' if version is None else str(version)[:30]}; this hope-bench reads versions "
+            f"{min(_MIGRATIONS)} to {SCHEMA_VERSION} (docs/result-schema.md). "
+            + ("Update hope-bench." if newer else "Score the run again.")
+        )
+    return validate(data, Result, where)
 
 
 def read_result(path: Path) -> Result:
     """A validated result file. Raises HopeBenchError naming the file and key, or the schema version that can't be read."""
-    version = read_json(path, _Version).schema_version
-    if version != SCHEMA_VERSION:
-        what = "Score the run again." if version < SCHEMA_VERSION else "Update hope-bench."
-        raise HopeBenchError(
-            f"{path} has schema_version {version or 'missing'}; this hope-bench reads version {SCHEMA_VERSION} "
-            f"(docs/result-schema.md). {what}"
-        )
-    return read_json(path, Result)
+    return parse_result(parse_json(path), str(path))
 
 
 def write_result(path: Path, result: Result) -> None:
-    """Write a result file whole or not at all; the same result gives the same bytes."""
-    write_text(path, result.model_dump_json(indent=1) + "\n")
+    """Write a result file whole or not at all, a line for each split and comparison; the same result gives the same bytes."""
+    fields = result.model_dump(mode="json").items()
+    write_text(path, "{\n" + ",\n".join(f"{json.dumps(name)}: {_lines(value)}" for name, value in fields) + "\n}\n")
+
+
+def _lines(value: Any) -> str:
+    """JSON with a line for every entry of the outermost object or list."""
+
+    def short(one: Any) -> str:
+        return json.dumps(one, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+    if value and isinstance(value, dict):
+        return "{\n" + ",\n".join(f" {short(name)}: {short(one)}" for name, one in value.items()) + "\n}"
+    if value and isinstance(value, list):
+        return "[\n" + ",\n".join(f" {short(one)}" for one in value) + "\n]"
+    return short(value)

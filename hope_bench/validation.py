@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,11 +34,15 @@ def read_toml(path: Path, model: type[Model]) -> Model:
 
 def read_json(path: Path, model: type[Model]) -> Model:
     """A validated JSON file. Raises HopeBenchError naming the file, the key and what to do."""
+    return validate(parse_json(path), model, str(path))
+
+
+def parse_json(path: Path) -> Any:
+    """What a JSON file holds. Raises HopeBenchError naming the file."""
     try:
-        data = json.loads(_text(path))
+        return json.loads(_text(path))
     except json.JSONDecodeError as error:
         raise HopeBenchError(f"{path} is not JSON: {error}.") from None
-    return validate(data, model, str(path))
 
 
 def validate(data: Any, model: type[Model], where: str) -> Model:
@@ -56,6 +61,11 @@ def _problem(detail: ErrorDetails, model: type[BaseModel]) -> str:
         return f"unknown key {where!r}. {did_you_mean(str(last), _fields_at(model, parents))}"
     if detail["type"] == "missing":
         return f"key {where!r} is missing."
+    if detail["type"] == "literal_error" and isinstance(detail["input"], str):
+        choices = re.findall(r"'([^']*)'", str(detail["ctx"]["expected"]))
+        return f"{where}: {detail['input']!r} is not known. {did_you_mean(detail['input'], choices)}"
+    if detail["type"] == "value_error":
+        return f"{where}: {detail['ctx']['error']}."
     return f"{where}: {detail['msg']}."
 
 

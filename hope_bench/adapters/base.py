@@ -81,7 +81,7 @@ class Adapter(Protocol):
         ...
 
     def answer(self, batch: Sequence[tuple[Image, str]]) -> list[RawAnswer]:
-        """One answer for each (RGB image, prompt), in order.
+        """One answer for each (RGB image, prompt), in order. An image's `info["file_name"]` is its name in the images folder.
 
         A row the model can't answer is a RawAnswer with `error`. Any exception means that the batch as a whole failed; the
         engine then finds out which rows are to blame.

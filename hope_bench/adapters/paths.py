@@ -136,7 +136,7 @@ class Paths:
 
     def _read(self, shared: SharedPrefix, prefix: Prefix, part: Sequence[int], way: _Way) -> list[RawAnswer]:
         first = read_first_token(_logits(shared, prefix, part, way), self._decoder.tokens)
-        unclear = [part[row] for row in (~first.is_answer & first.finite).nonzero()[:, 0].tolist()]
+        unclear = [part[row] for row in self._decoder.goes_on(first).nonzero()[:, 0].tolist()]
         made = shared.texts(prefix, unclear, self._decoder.continue_from) if unclear else {}
         return [self._decoder.read(first, row, made.get(place)) for row, place in enumerate(part)]
 

@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 class TransformersModel:
     """One checkpoint as an `Adapter`: a single user turn [image, prompt] in its own chat template, greedy decoding."""
 
-    def __init__(self, card: ModelCard, say: Callable[[str], None] = lambda _: None) -> None:
-        """Find (or download) the checkpoint and the device. `say` is told of a download. Raises HopeBenchError."""
+    def __init__(self, card: ModelCard, say: Callable[[str], None] = lambda _: None, *, trust_remote_code: bool = False) -> None:
+        """Find (or download) the checkpoint and the device. `say` is told of a download. Raises HopeBenchError.
+
+        Code that the checkpoint brings along runs only with `trust_remote_code` and a card that says so, too.
+        """
         if card.device_map is not None and int(os.environ.get("WORLD_SIZE") or 1) > 1:
             raise HopeBenchError(
                 "--device-map spreads one model over several GPUs, and torchrun starts one model a process: they exclude each "
@@ -35,7 +38,8 @@ class TransformersModel:
         self._device = find_device(card.device)
         self._dtype = find_dtype(card.dtype, self._device)
         self._say = say
-        self._checkpoint = find_checkpoint(card.checkpoint, card.revision, say)
+        self._trust = trust_remote_code and card.trust_remote_code
+        self._checkpoint = find_checkpoint(card.checkpoint, card.revision, say, self._trust)
         self._fits = card.batch_size
         self._model: Any = None
         self._paths: Paths | None = None
@@ -46,7 +50,7 @@ class TransformersModel:
         cuda = self._device.type == "cuda"
         return AdapterInfo(
             adapter="transformers",
-            identity=self._checkpoint.identity,
+            identity=self._checkpoint.identity + (" with its own code" if self._trust else ""),
             revision=self._checkpoint.revision,
             weights_sha256=self._checkpoint.weights_sha256,
             dtype=str(self._dtype).removeprefix("torch."),
@@ -66,8 +70,8 @@ class TransformersModel:
         """Load processor and weights. Raises HopeBenchError where anything is missing, or doesn't fit the device."""
         folder = str(self._checkpoint.folder)
         with quiet():
-            processor = load_processor(folder, self._card.chat_template)
-            self._model = load_model(folder, self._dtype, self._device, self._card)
+            processor = load_processor(folder, self._card.chat_template, self._trust)
+            self._model = load_model(folder, self._dtype, self._device, self._card, self._trust)
         tokenizer = processor.tokenizer
         # Answers are read at the last position, so that is where all rows must end.
         tokenizer.padding_side = "left"
@@ -75,7 +79,7 @@ class TransformersModel:
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token_id = settings.pad_token_id
         encoder = Encoder(processor, self._model, self._card.chat_template)
-        decoder = Decoder(self._model, encoder, find_yes_no(tokenizer.get_vocab()), settings)
+        decoder = Decoder(self._model, encoder, find_yes_no(tokenizer.get_vocab()), settings, self._card.complete)
         self._paths = Paths(decoder, self._card.path, self._say)
 
     def prepare(self, batch: Sequence[Pair]) -> None:

@@ -24,25 +24,32 @@ def inspect(
 ) -> None:
     """Print what a benchmark holds, and write a gallery of its images and questions to look through.
 
-    Counts, label balance, the most frequent distractors, how much the splits overlap, and the risks; then a static page with
-    every question's score, risk and evidence, filtered by split, label and text.
+    Counts, label balance, the most frequent distractors, how much the splits overlap, the risks, and the published label noise;
+    then a static page with every question's score, risk and evidence, filtered by split, label and text.
 
     Example: hope-bench inspect my-benchmark --images val2014
     """
     from hope_bench.benchmark import read_benchmark
     from hope_bench.cli.data import find_images
+    from hope_bench.cli.review import noise_table
     from hope_bench.inspection.gallery import write_gallery
     from hope_bench.inspection.summary import summarize
     from hope_bench.inspection.tables import summary_tables
     from hope_bench.registry import find_benchmark
+    from hope_bench.review.noise import LABEL_NOISE_FILE, read_label_noise
 
     chosen = read_benchmark(find_benchmark(benchmark))
     pictures = None if no_images else find_images(chosen, images)
-    summary = summarize(chosen)
+    noise = read_label_noise(chosen.folder, chosen.manifest.hash)
+    if noise is None and (chosen.folder / LABEL_NOISE_FILE).is_file():
+        errors.print(f"{LABEL_NOISE_FILE} is of other questions than these, and left out. Review a new sample.", soft_wrap=True)
+    summary = summarize(chosen, () if noise is None else noise.estimates)
     # Numbers cut off in a narrow pipe would be no numbers.
     wide = Console(file=console.file, force_terminal=console.is_terminal, width=max(console.width, 110))
     for table in summary_tables(summary, most_frequent):
         wide.print(table)
+    if noise is not None:
+        wide.print(noise_table(noise.estimates))
     folder = out or Path("build") / "inspect" / chosen.manifest.name
     with progress_bar("Thumbnails", len(chosen.manifest.images) if pictures else 0) as advance:
         failed = write_gallery(chosen, summary, folder, pictures, advance)

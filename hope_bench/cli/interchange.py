@@ -1,4 +1,4 @@
-"""hope-bench import: POPE's files and other tools' answers."""
+"""hope-bench import: POPE's files, other tools' answers, and the pictures inside a Hugging Face dataset."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hope_bench.errors import HopeBenchError, first_few
 if TYPE_CHECKING:
     from hope_bench.interchange.answers_files import ImportReport
 
-importer = typer.Typer(no_args_is_help=True, help="Bring in POPE's own files, and answers that other tools collected.")
+importer = typer.Typer(no_args_is_help=True, help="Bring in POPE's files, other tools' answers and datasets' pictures.")
 app.add_typer(importer, name="import")
 
 
@@ -108,6 +108,37 @@ def answers(
     _print_report(report)
     console.print(f"Run: {escape(str(folder))}", soft_wrap=True, highlight=False)
     console.print(f"Next: hope-bench score {escape(str(folder))}", soft_wrap=True, highlight=False)
+
+
+@importer.command()
+def images(
+    dataset: Annotated[
+        Path, typer.Argument(help="A Hugging Face dataset: a save_to_disk folder, parquet file, or folder of them.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder to write the pictures to.")],
+    split: Annotated[str, typer.Option(help="Which of the dataset's splits.")] = "",
+    column: Annotated[
+        list[str] | None, typer.Option(help="KEY=COLUMN, such as image=photo, where a column has an unusual name.")
+    ] = None,
+) -> None:
+    """Write the pictures that a Hugging Face dataset holds as files, named as hope-bench generate then asks for them.
+
+    Pictures that are there already are left alone.
+
+    Example: hope-bench import images my-dataset --split validation --out my-dataset-images
+    """
+    from hope_bench.annotations.hf_dataset import export_images
+
+    columns = dict(given.partition("=")[::2] for given in column or ())
+    if not dataset.exists():
+        raise HopeBenchError(f"{dataset} does not exist.")
+    written = export_images(dataset, out, columns, split)
+    console.print(f"{written:,} picture(s) written to {escape(str(out))}", soft_wrap=True, highlight=False)
+    console.print(
+        f"Next: hope-bench generate SPEC --annotations {escape(str(dataset))} --images {escape(str(out))}",
+        soft_wrap=True,
+        highlight=False,
+    )
 
 
 def _print_report(report: ImportReport) -> None:

@@ -50,10 +50,10 @@ def add(
     new_version: Annotated[bool, typer.Option("--new-version", help="Its questions are new: rank it apart.")] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Replace the model's earlier result.")] = False,
 ) -> None:
-    """Check a result and copy it onto the leaderboard.
+    """Check a result and put it onto the leaderboard, dated today.
 
     Checked are its schema, sizes, names and links, the hash of its questions against the results already there, and every
-    number and interval against its own verdicts. What is wrong is said, and nothing is copied then.
+    number and interval against its own verdicts. What is wrong is said, and nothing is written then.
 
     Examples:
 
@@ -62,7 +62,7 @@ def add(
     from hope_bench.site.adding import add_result
 
     target = add_result(result, results, new_version=new_version, replace=replace)
-    console.print(f"Checked, and copied to {escape(str(target))}", soft_wrap=True, highlight=False)
+    console.print(f"Checked, and added as {escape(str(target))}", soft_wrap=True, highlight=False)
 
 
 @leaderboard.command()
@@ -76,6 +76,33 @@ def check(results: Results = RESULTS) -> None:
     from hope_bench.site.adding import check_results
 
     console.print(f"{check_results(results)} result(s) hold.", highlight=False)
+
+
+@leaderboard.command()
+def describe(
+    benchmark: Annotated[str, typer.Argument(help="A generated benchmark: its folder or name.")],
+    results: Results = RESULTS,
+    images: Annotated[Path | None, typer.Option(help="Folder of the benchmark's images, of which some are published.")] = None,
+    licence: Annotated[str, typer.Option(help="The licence by which these images may be published.")] = "",
+) -> None:
+    """Write a benchmark's sheet: what its page tells of its questions, guards and labels, where only results are at hand.
+
+    It goes to the folder `benchmarks` beside the results, and is committed with them. With --images and --licence, small copies
+    of the images of example questions, and of the results' surest hallucinations, go with it and are published; without, images
+    are named only. Describe a benchmark again when results are added whose images are to be shown.
+
+    Examples:
+
+    hope-bench leaderboard describe hope-coco
+
+    hope-bench leaderboard describe demo --images build/demo/world/images --licence Apache-2.0
+    """
+    from hope_bench.benchmark import read_benchmark
+    from hope_bench.registry import find_benchmark
+    from hope_bench.site.sheet import describe_benchmark
+
+    path = describe_benchmark(read_benchmark(find_benchmark(benchmark)), results, images, licence)
+    console.print(f"Described in {escape(str(path))}", soft_wrap=True, highlight=False)
 
 
 @leaderboard.command()

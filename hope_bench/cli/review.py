@@ -1,9 +1,10 @@
-"""hope-bench review and review-merge: people decide which claims hold."""
+"""hope-bench review, review-merge and label-noise: people decide which claims hold."""
 
 from __future__ import annotations
 
 import contextlib
 import getpass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +17,7 @@ from hope_bench.errors import HopeBenchError
 
 if TYPE_CHECKING:
     from hope_bench.benchmark import Benchmark
-    from hope_bench.review.agreement import Merged
+    from hope_bench.review.agreement import Agreement, Merged
     from hope_bench.review.noise import LabelNoise, Share
     from hope_bench.review.picture import Pictures
     from hope_bench.review.session import Session
@@ -36,27 +37,24 @@ def review(
         int | None, typer.Option(min=1, help="Look at a random sample of this many questions per split, to estimate label noise.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the sample.")] = 0,
-    report: Annotated[bool, typer.Option("--report", help="Only print what the decisions file says so far.")] = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes a free one.")] = 7860,
 ) -> None:
     """Look at a benchmark's claims and decide: absent, present or unsure. Opens a page for this machine alone.
 
     The likeliest wrong claims come first. Keys: A absent, P present, U unsure, Z undo, B boxes. Every decision is on disk at
     once, and the same command goes on where you stopped. With --sample, the claims come in random order and the label noise of
-    every split is estimated at the end.
+    every split is estimated at the end; hope-bench label-noise publishes it.
 
     Examples:
 
     hope-bench review my-benchmark --images val2014 --annotations instances_val2014.json
 
     hope-bench review my-benchmark --images val2014 --sample 100 --reviewer alice
-
-    hope-bench review my-benchmark --sample 100 --reviewer alice --report
     """
     from hope_bench.benchmark import read_benchmark
     from hope_bench.registry import find_benchmark
     from hope_bench.review.claims import draw_samples, review_queue, sample_queue
-    from hope_bench.review.decisions import DecisionsFile, by_claim, read_decisions
+    from hope_bench.review.decisions import DecisionsFile
     from hope_bench.review.noise import label_noise
     from hope_bench.review.session import Session
 
@@ -66,13 +64,10 @@ def review(
     path = decisions or chosen.folder / "review" / f"{_file_name(name)}.jsonl"
     samples = None if sample is None else draw_samples(chosen, sample, seed)
     queue = review_queue(chosen.splits) if samples is None else sample_queue(samples, seed)
-    if report:
-        decided = by_claim(read_decisions(path))
-    else:
-        pictures = _pictures(chosen, images, annotations)
-        session = Session(queue, DecisionsFile(path), name)
-        _serve(session, pictures, port)
-        decided = dict(session.file.decisions)
+    pictures = _pictures(chosen, images, annotations)
+    session = Session(queue, DecisionsFile(path), name)
+    _serve(session, pictures, port)
+    decided = session.file.decisions
     done = [decided[claim.key].decision for claim in queue if claim.key in decided]
     counts = ", ".join(f"{done.count(verdict):,} {verdict}" for verdict in ("absent", "present", "unsure"))
     console.print(f"{len(done):,} of {len(queue):,} claims decided: {counts}.", highlight=False)
@@ -128,34 +123,63 @@ def review_merge(
 
     Example: hope-bench review-merge alice.jsonl bob.jsonl --out merged.jsonl
     """
-    from hope_bench.review.agreement import merge
-    from hope_bench.review.decisions import by_claim, read_decisions, write_decisions
+    from hope_bench.review.agreement import merge, read_reviews
+    from hope_bench.review.decisions import write_decisions
 
-    if len(files) < 2 or len(set(files)) != len(files):
-        raise HopeBenchError("Give two or more decisions files, each once.")
-    reviews = {}
-    for path in files:
-        found = read_decisions(path)
-        names = {decision.reviewer for decision in found if decision.reviewer}
-        name = names.pop() if len(names) == 1 else path.stem
-        reviews[str(path) if name in reviews else name] = by_claim(found)
-    merged = merge(reviews)
-    _print_agreement(merged, show)
+    if len(files) < 2:
+        raise HopeBenchError("Give two or more decisions files.")
+    merged = merge(read_reviews(files))
+    console.print(agreement_table(merged.agreements))
+    _print_disagreements(merged, show)
     if out is not None:
         write_decisions(out, merged.decisions)
         console.print(f"{len(merged.decisions):,} merged decisions: {escape(str(out))}", soft_wrap=True, highlight=False)
 
 
-def _print_agreement(merged: Merged, show: int) -> None:
+@app.command()
+def label_noise(
+    benchmark: Annotated[str, typer.Argument(help="A generated benchmark: its folder or name.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Decisions files of people who reviewed the sample, one each.", metavar="FILE...")
+    ],
+    sample: Annotated[int, typer.Option(min=1, help="The --sample of their review.")],
+    seed: Annotated[int, typer.Option(help="The --seed of their review.")] = 0,
+) -> None:
+    """Publish how many labels of a benchmark are wrong, as a reviewed random sample estimates it.
+
+    Writes label_noise.json beside the benchmark's manifest.json, where inspect, report and the leaderboard find it. Of each
+    split's sample, what is decided without a gap from its beginning counts. Where reviewers differ, the claim counts as unsure.
+
+    Example: hope-bench label-noise my-benchmark alice.jsonl bob.jsonl --sample 100
+    """
+    from hope_bench.benchmark import read_benchmark
+    from hope_bench.registry import find_benchmark
+    from hope_bench.review.agreement import read_reviews
+    from hope_bench.review.noise import estimate_noise, write_label_noise
+
+    chosen = read_benchmark(find_benchmark(benchmark))
+    estimate = estimate_noise(chosen, read_reviews(files), sample, seed)
+    console.print(noise_table(estimate.estimates))
+    if estimate.agreements:
+        console.print(agreement_table(estimate.agreements))
+    path = write_label_noise(chosen.folder, estimate)
+    console.print(f"Label noise: {escape(str(path))}", soft_wrap=True, highlight=False)
+
+
+def agreement_table(agreements: Sequence[Agreement]) -> Table:
+    """How far pairs of reviewers agree."""
     table = Table(title="Agreement", title_justify="left")
     table.add_column("reviewers")
     for column in ("decided by both", "alike", "Cohen's kappa"):
         table.add_column(column, justify="right")
-    for pair in merged.agreements:
+    for pair in agreements:
         alike = "–" if pair.share is None else f"{pair.agreed:,} ({100 * pair.share:.1f}%)"
         kappa = "undefined" if pair.kappa is None else f"{pair.kappa:.3f}"
         table.add_row(escape(" and ".join(pair.reviewers)), f"{pair.common:,}", alike, kappa)
-    console.print(table)
+    return table
+
+
+def _print_disagreements(merged: Merged, show: int) -> None:
     if not merged.disagreements or not show:
         return
     table = Table(title=f"Disagreements ({len(merged.disagreements):,})", title_justify="left")
@@ -170,7 +194,7 @@ def _print_agreement(merged: Merged, show: int) -> None:
         console.print(f"... and {len(merged.disagreements) - show:,} more (--show {len(merged.disagreements)}).", highlight=False)
 
 
-def noise_table(rows: list[LabelNoise]) -> Table:
+def noise_table(rows: Sequence[LabelNoise]) -> Table:
     """The label-noise estimates of the splits."""
     table = Table(title="Label noise, estimated from the sample (95% Wilson intervals)", title_justify="left")
     table.add_column("split")
@@ -183,7 +207,6 @@ def noise_table(rows: list[LabelNoise]) -> Table:
 
 
 def _share(share: Share) -> str:
-    if share.value is None or share.interval is None:
+    if share.value is None or share.low is None or share.high is None:
         return "–"
-    low, high = share.interval
-    return f"{100 * share.value:.1f}%  [{100 * low:.1f}, {100 * high:.1f}]"
+    return f"{100 * share.value:.1f}%  [{100 * share.low:.1f}, {100 * share.high:.1f}]"

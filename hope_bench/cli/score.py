@@ -15,7 +15,9 @@ from hope_bench.errors import HopeBenchError, did_you_mean
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from hope_bench.benchmark import Benchmark
     from hope_bench.result import Result
+    from hope_bench.scoring.score import Known
 
 _WIDTH = 130
 
@@ -38,6 +40,9 @@ def score(
         list[Path] | None, typer.Option(help="Score under this file's labels (RePOPE's, say); may be given several times.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="What the relabelled benchmark is called. Default: NAME-relabelled.")] = None,
+    annotations: Annotated[
+        Path | None, typer.Option(help="The annotation file, for the sizes of objects. Default: the spec's, if it is there.")
+    ] = None,
     details: Annotated[bool, typer.Option("--details", help="Print P(yes), averages and answers without looking too.")] = False,
 ) -> None:
     """Score a run: metrics of every split, HOPE against POPE, error bars; written as a result file for the leaderboard.
@@ -65,18 +70,18 @@ def score(
     questions = read_benchmark(find_benchmark(benchmark or read_run(folder).benchmark))
     bootstrap = DEFAULT_BOOTSTRAP.model_copy(update={"replicates": replicates})
     way, spoken = find_convention(convention), tuple(language or ())
-    moves = None
+    known, moves = find_known(questions, annotations), None
     if labels:
         from hope_bench.scoring.detail_tables import relabelled_table
         from hope_bench.scoring.labels import score_relabelled
 
         called = name or f"{questions.manifest.name}-relabelled"
-        scored = score_relabelled(questions, folder, labels, called, bootstrap, way, spoken)
+        scored = score_relabelled(questions, folder, labels, called, bootstrap, way, spoken, known.sizes)
         result, moves = scored.after, relabelled_table(scored)
     elif name is not None:
         raise HopeBenchError("--name is what a relabelled benchmark is called; it needs --labels.")
     else:
-        result = score_run(questions, folder, bootstrap, way, spoken)
+        result = score_run(questions, folder, bootstrap, way, spoken, known)
     path = _write(result, results)
     print_result(console, result)
     _print_wide([moves, *(_details(result) if details else [])])
@@ -112,7 +117,9 @@ def _write(result: Result, results: Path) -> Path:
     from hope_bench.result import write_result
 
     folder = results / slug(result.benchmark.name)
-    path = (folder if result.convention == "strict" else folder / result.convention) / f"{slug(result.model.name)}.json"
+    asked = () if result.run.prompt_set is None else (result.run.prompt_set, result.run.prompt_name or "")
+    name = slug(" ".join((result.model.name, *asked)))
+    path = (folder if result.convention == "strict" else folder / result.convention) / f"{name}.json"
     write_result(path, result)
     return path
 
@@ -133,6 +140,19 @@ def _print_wide(tables: list[Table | None]) -> None:
         if table is not None:
             wide.print()
             wide.print(table)
+
+
+def find_known(benchmark: Benchmark, annotations: Path | None) -> Known:
+    """What lies beside a benchmark: the sizes of its objects, by the annotation file given or the one its spec names, and the
+    label noise published with it; each empty where there is none."""
+    from hope_bench.cli.data import find_annotations
+    from hope_bench.review.noise import read_label_noise
+    from hope_bench.scoring.breakdown import object_sizes
+    from hope_bench.scoring.score import Known
+
+    found = find_annotations(benchmark, annotations)
+    published = read_label_noise(benchmark.folder, benchmark.manifest.hash)
+    return Known({} if found is None else object_sizes(found), () if published is None else published.estimates)
 
 
 def find_run(run: str) -> Path:

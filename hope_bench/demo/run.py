@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from hope_bench.annotations import read_annotations
 from hope_bench.benchmark import read_benchmark
 from hope_bench.card import ModelCard, find_card, slug
 from hope_bench.demo.dataset import write_world
@@ -15,8 +16,10 @@ from hope_bench.inference.engine import EvaluateOptions, evaluate, run_folder
 from hope_bench.progress import progress_bar
 from hope_bench.registry import find_spec
 from hope_bench.result import Result, write_result
-from hope_bench.scoring.score import score
+from hope_bench.scoring.breakdown import object_sizes
+from hope_bench.scoring.score import Known, score
 from hope_bench.site import build_site
+from hope_bench.site.sheet import describe_benchmark
 from hope_bench.spec import BenchmarkSpec, DatasetSpec, read_spec
 
 
@@ -41,9 +44,11 @@ def run_demo(out: Path, scenes: int, say: Callable[[str], None] = lambda _: None
     card = demo_card()
     options = EvaluateOptions(images=world / "images", runs=out / "runs")
     record = evaluate(benchmark, card, options, say)
-    result = score(benchmark, run_folder(benchmark, card, options))
+    known = Known(sizes=object_sizes(read_annotations(world / "instances.json")))
+    result = score(benchmark, run_folder(benchmark, card, options), known=known)
     results = out / "leaderboard" / "results"
     write_result(results / slug(benchmark.manifest.name) / f"{slug(card.name)}.json", result)
+    describe_benchmark(benchmark, results, images=world / "images", licence="drawn by hope-bench, Apache-2.0")
     return DemoOutcome(result, build_site(results, out / "site").index, record.errors)
 
 

@@ -72,6 +72,9 @@ def answer_all(model: Adapter, batch: Batch) -> list[RawAnswer]:
 
 
 def _batch(step: Sequence[Request], images: StepImages) -> Batch:
+    for name, image in images.items():
+        if isinstance(image, Image.Image):
+            image.info["file_name"] = name  # an adapter may have another way to the picture
     found = ((images[request.image], request.text) for request in step)
     return [(image, text) for image, text in found if not isinstance(image, UnreadableImageError)]
 

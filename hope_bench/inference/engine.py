@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hope_bench.adapters.base import Adapter
+from hope_bench.adapters.choosing import make_adapter
+from hope_bench.adapters.kept import Kept
 from hope_bench.benchmark import Benchmark
 from hope_bench.card import ModelCard, slug
 from hope_bench.errors import HopeBenchError
@@ -16,9 +18,10 @@ from hope_bench.inference.answers import ANSWERS, AnswersFile, explain_write_err
 from hope_bench.inference.asking import Asker
 from hope_bench.inference.images import check_images_folder, steps_with_images
 from hope_bench.inference.plan import Plan, make_plan
-from hope_bench.inference.processes import Processes, join_processes
+from hope_bench.inference.processes import Processes, is_first, join_processes
 from hope_bench.inference.progress import ProgressMode, RunProgress, run_progress
-from hope_bench.inference.record import continued, describe_run, earlier_sitting, reported
+from hope_bench.inference.record import continued, describe_run, earlier_sitting, of_set, reported
+from hope_bench.paraphrases import Paraphrase
 from hope_bench.records import Prompt
 from hope_bench.runs import RunRecord, write_run
 from hope_bench.spec import BenchmarkSpec
@@ -34,6 +37,8 @@ class EvaluateOptions:
     `images` is the images folder (None: what the benchmark's spec.toml names), `limit` the questions to ask of each split (None:
     all), `name` the run's name (None: the model's), `splits` the splits to ask (empty: all), `runs` the folder of runs.
     `processes` is how many processes must have been started together (None: any number), `progress` how it is shown.
+    `paraphrase` asks so instead of as the card and the benchmark do.
+    `trust_remote_code` runs code that the checkpoint brings along, if its card says so, too.
     """
 
     images: Path | None = None
@@ -43,6 +48,8 @@ class EvaluateOptions:
     runs: Path = Path("runs")
     processes: int | None = None
     progress: ProgressMode = "auto"
+    trust_remote_code: bool = False
+    paraphrase: Paraphrase | None = None
 
 
 def run_folder(benchmark: Benchmark, card: ModelCard, options: EvaluateOptions) -> Path:
@@ -54,6 +61,8 @@ def plan_run(benchmark: Benchmark, card: ModelCard, options: EvaluateOptions) ->
     """The chosen splits, the prompt, and what is asked in which steps. Raises HopeBenchError where that is nothing."""
     chosen = benchmark.select(options.splits) if options.splits else benchmark
     prompt = Prompt(card.prompt) if card.prompt is not None else benchmark.prompt
+    if options.paraphrase is not None:
+        prompt = options.paraphrase.prompt
     plan = make_plan(chosen, prompt, card.batch_size, options.limit)
     if not plan.steps:
         raise HopeBenchError(
@@ -81,9 +90,10 @@ def evaluate(
     with join_processes(options.processes) as processes, contextlib.ExitStack() as held:
         if not processes.first:
             say = _silent
-        model = adapter if adapter is not None else _adapter(card, say)
+        model = adapter if adapter is not None else make_adapter(card, say, options.trust_remote_code)
         folder = run_folder(benchmark, card, options)
         record = describe_run(folder.name, chosen, card, prompt, model.info, options.limit)
+        record = of_set(record, options.paraphrase)
         start = processes.by_first(lambda: _begin(folder, plan, record, held))
         if start.finished:
             say(f"All {start.record.questions:,} questions were answered before; nothing to ask.")
@@ -212,19 +222,32 @@ def _images(benchmark: Benchmark, options: EvaluateOptions, plan: Plan) -> _Imag
     return _Images(check_images_folder(folder, names, benchmark.manifest.name), dict(benchmark.manifest.images))
 
 
-def _adapter(card: ModelCard, say: Say) -> Adapter:
-    if card.adapter == "endpoint":
-        from hope_bench.adapters.endpoint import Endpoint
-
-        return Endpoint(card, say)
-    from hope_bench.adapters.transformers_model import TransformersModel
-
-    return TransformersModel(card, say)
-
-
 def _spent(record: RunRecord, begun: float) -> RunRecord:
     return record.model_copy(update={"seconds": round(record.seconds + time.monotonic() - begun, 3)})
 
 
 def _silent(_: str) -> None:
     """What all but the first process say."""
+
+
+def evaluate_paraphrases(
+    benchmark: Benchmark,
+    card: ModelCard,
+    paraphrases: Sequence[Paraphrase],
+    options: EvaluateOptions,
+    say: Say = lambda _: None,
+    adapter: Adapter | None = None,
+) -> list[tuple[RunRecord, Path]]:
+    """Ask a benchmark's questions once in each way, as `evaluate` does, with the model loaded once; the records and run folders.
+
+    Each paraphrase is a run of its own, RUNS/BENCHMARK/NAME-SET-PARAPHRASE, that goes on where it was interrupted.
+    """
+    tell = say if is_first() else _silent
+    model = Kept(adapter if adapter is not None else make_adapter(card, tell, options.trust_remote_code))
+    made = []
+    for one in paraphrases:
+        chosen = replace(options, name=f"{options.name or card.name} {one.set} {one.name}", paraphrase=one)
+        model.new_run()
+        record = evaluate(benchmark, card, chosen, say, model)
+        made.append((record, run_folder(benchmark, card, chosen)))
+    return made

@@ -51,6 +51,9 @@ def steps_with_images(
 
             def work() -> StepImages:
                 images = {name: read.result() for name, read in reads.items()}
+                for name, image in images.items():
+                    if isinstance(image, Image):
+                        image.info["file_name"] = name  # an adapter may have another way to it
                 with contextlib.suppress(Exception):
                     prepare(step, images)
                 return images

@@ -11,6 +11,7 @@ from hope_bench.benchmark import Benchmark
 from hope_bench.card import ModelCard
 from hope_bench.errors import HopeBenchError
 from hope_bench.inference.answers import ANSWERS, shard_paths
+from hope_bench.paraphrases import Paraphrase
 from hope_bench.provenance import commit, json_sha256, versions
 from hope_bench.records import Prompt
 from hope_bench.result import ModelInfo, RunInfo
@@ -34,6 +35,7 @@ def describe_run(
         "device": model.device_kind,
         "batch_size": card.batch_size,
         "max_new_tokens": card.max_new_tokens,
+        "complete": card.complete,
         "path": card.path,
         "chat_template": card.chat_template,
         "attention": card.attention,
@@ -67,6 +69,14 @@ def describe_run(
         ),
         unranked=_unranked(benchmark, prompt, limit),
     )
+
+
+def of_set(record: RunRecord, paraphrase: Paraphrase | None) -> RunRecord:
+    """`record` with the set of paraphrases that the run belongs to, if any."""
+    if paraphrase is None:
+        return record
+    run = record.run.model_copy(update={"prompt_set": paraphrase.set, "prompt_name": paraphrase.name})
+    return record.model_copy(update={"run": run})
 
 
 def earlier_sitting(folder: Path, record: RunRecord) -> RunRecord | None:
@@ -157,7 +167,7 @@ def _unranked(benchmark: Benchmark, prompt: Prompt, limit: int | None) -> str | 
     if limit is not None:
         reasons.append(f"only {limit} questions of each split were asked (--limit)")
     if prompt != benchmark.prompt:
-        reasons.append("the model's card replaces the benchmark's prompt")
+        reasons.append("asked with another prompt than the benchmark's")
     if benchmark.manifest.headline not in benchmark.splits:
         reasons.append(f"the headline split {benchmark.manifest.headline} was not asked (--split)")
     return "; ".join(reasons) or None

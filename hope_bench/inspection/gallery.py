@@ -45,8 +45,9 @@ def write_gallery(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     page = environment.get_template("index.html").render(
-        manifest=benchmark.manifest, summary=summary, pictures=images is not None, failed=failed
-    )
+        manifest=benchmark.manifest, summary=summary, pictures=images is not None, failed=failed,
+        noisy=any(split.noise for split in summary.splits),
+    )  # fmt: skip
     write_text(out / "index.html", page)
     for asset in ("gallery.css", "gallery.js"):
         write_text(out / asset, (_TEMPLATES / asset).read_text(encoding="utf-8"))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hope_bench.benchmark import Benchmark
 from hope_bench.records import Question
+from hope_bench.review.noise import LabelNoise
 from hope_bench.spec import Kind
 
 BINS = 10
@@ -17,7 +18,8 @@ BINS = 10
 @dataclass(frozen=True, slots=True)
 class SplitSummary:
     """One split in numbers. `distractors` are the objects claimed absent, most frequent first (ties by name); `risk` counts the
-    no-questions in each tenth of [0, 1], None where no question has a risk; `risk_unknown` those without one."""
+    no-questions in each tenth of [0, 1], None where no question has a risk; `risk_unknown` those without one. `noise` is what a
+    reviewed sample says of its labels, empty where none was published."""
 
     name: str
     kind: Kind
@@ -30,6 +32,7 @@ class SplitSummary:
     risk: tuple[int, ...] | None
     risk_unknown: int
     mean_risk: float | None
+    noise: tuple[LabelNoise, ...] = ()
 
     @property
     def yes_share(self) -> float | None:
@@ -49,15 +52,21 @@ class Summary:
     overlap: tuple[tuple[float | None, ...], ...]
 
 
-def summarize(benchmark: Benchmark) -> Summary:
-    """The benchmark in numbers."""
+def summarize(benchmark: Benchmark, noise: Sequence[LabelNoise] = ()) -> Summary:
+    """The benchmark in numbers; `noise` is its published label noise (`read_label_noise`)."""
     splits = benchmark.splits
     claims = [{(one.image, one.text) for one in questions if one.label == "no"} for questions in splits.values()]
     return Summary(
         title=benchmark.manifest.title,
         images=len(benchmark.manifest.images),
         unique_questions=len({(one.image, one.text) for questions in splits.values() for one in questions}),
-        splits=tuple(_split(name, benchmark.manifest.splits[name].kind, questions) for name, questions in splits.items()),
+        splits=tuple(
+            replace(
+                _split(name, benchmark.manifest.splits[name].kind, questions),
+                noise=tuple(one for one in noise if one.split == name and one.reviewed),
+            )
+            for name, questions in splits.items()
+        ),
         overlap=tuple(tuple(_jaccard(one, other) for other in claims) for one in claims),
     )
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from hope_bench.benchmark import Benchmark
 from hope_bench.records import Answer, Question
-from hope_bench.result import Comparison, Result, SplitScore
-from hope_bench.scoring.breakdown import SIZES, Part, break_down, by_category, by_kind, by_size
-from hope_bench.scoring.label_noise import Corrected
-from hope_bench.scoring.prompt_spread import Spread
+from hope_bench.result import Comparison, Part, Result, SplitScore
+from hope_bench.scoring.breakdown import SIZES, break_down, by_category, by_kind, by_size, unique_rows
+from hope_bench.scoring.conventions import CONVENTIONS
+from hope_bench.scoring.prompt_spread import HowAsked, Spread
 from hope_bench.scoring.verdicts import in_packed_order
 
 LEAST_QUESTIONS = 5
@@ -31,12 +31,11 @@ class Hallucination:
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """What a report may add to the run: object sizes by (image, category), numbers under other prompts, corrected rates."""
+    """What a report may add to the run: object sizes by (image, category), numbers under other prompts."""
 
     sizes: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    prompts: tuple[str, ...] = ()
+    prompts: tuple[HowAsked, ...] = ()
     spreads: tuple[Spread, ...] = ()
-    corrected: tuple[Corrected, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +59,16 @@ def gather(benchmark: Benchmark, result: Result, answers: Sequence[Answer], most
     searched = tuple(name for name in questions if result.splits[name].kind == "hope") or tuple(questions)
     described = [name for name in questions if any(one.description_kind for one in benchmark.splits[name])]
     lead = [pair for pair in result.comparisons if pair.split == result.benchmark.headline]
-    kinds = break_down(benchmark, result, described, by_kind) if described else ()
-    sizes = {one.name: one for one in break_down(benchmark, result, questions, by_size(extras.sizes))} if extras.sizes else {}
+    way = CONVENTIONS[result.convention]
+    asked = unique_rows(benchmark, result, questions)
+    kinds = break_down(unique_rows(benchmark, result, described), by_kind, way) if described else ()
+    sizes = {one.name: one for one in break_down(asked, by_size(extras.sizes), way)} if extras.sizes else {}
     return Content(
         result=result,
         headline=result.splits[result.benchmark.headline],
         lead=next((pair for pair in lead if pair.baseline == "adversarial"), lead[0] if lead else None),
         searched=searched,
-        categories=_fooled(break_down(benchmark, result, searched, by_category)),
+        categories=_fooled(break_down(unique_rows(benchmark, result, searched), by_category, way)),
         kinds=kinds,
         sizes=tuple(sizes[name] for name in SIZES if name in sizes),
         worst=worst_hallucinations(benchmark, result, answers, questions, most),
@@ -78,7 +79,7 @@ def gather(benchmark: Benchmark, result: Result, answers: Sequence[Answer], most
 def _fooled(parts: Sequence[Part]) -> tuple[Part, ...]:
     """The categories asked about often enough, the most hallucinated first."""
     asked = [one for one in parts if sum(one.on_no.model_dump().values()) - one.on_no.unasked >= LEAST_QUESTIONS]
-    return tuple(sorted(asked, key=lambda one: (-(one.metrics["hallucination_rate"].value or 0), one.name)))
+    return tuple(sorted(asked, key=lambda one: (-(one.hallucination_rate.value or 0), one.name or "")))
 
 
 def worst_hallucinations(

@@ -5,24 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from pathlib import Path
 
+from pydantic import Field
+
+from hope_bench.errors import HopeBenchError
 from hope_bench.review.claims import Key
-from hope_bench.review.decisions import VERDICTS, Reviewed
+from hope_bench.review.decisions import VERDICTS, Reviewed, by_claim, read_decisions
+from hope_bench.validation import Strict
 
 
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """How far two reviewers agree on the claims both decided. `share` is None where there is none; `kappa` is Cohen's, None where
-    it is undefined (nothing in common, or both always said the same one thing)."""
+class Agreement(Strict):
+    """How far two reviewers agree on the `common` claims that both decided. `kappa` is Cohen's, null where it is undefined
+    (nothing in common, or both always said the same one thing)."""
 
     reviewers: tuple[str, str]
-    common: int
-    agreed: int
-    kappa: float | None
+    common: int = Field(ge=0)
+    agreed: int = Field(ge=0)
+    kappa: float | None = Field(ge=-1, le=1)
 
     @property
     def share(self) -> float | None:
-        """The share of common claims decided alike."""
+        """The share of common claims decided alike; None where there is none."""
         return self.agreed / self.common if self.common else None
 
 
@@ -34,6 +38,22 @@ class Merged:
     decisions: tuple[Reviewed, ...]
     agreements: tuple[Agreement, ...]
     disagreements: tuple[Mapping[str, Reviewed], ...]
+
+
+def read_reviews(files: Sequence[Path]) -> dict[str, dict[Key, Reviewed]]:
+    """Decisions by reviewer and claim; a file of several reviewers' counts as one, under the file's name.
+
+    Raises HopeBenchError where a file is given twice, can't be read or holds a line that is no decision.
+    """
+    if len(set(files)) != len(files):
+        raise HopeBenchError("A decisions file is given twice. Give each once.")
+    reviews: dict[str, dict[Key, Reviewed]] = {}
+    for path in files:
+        found = read_decisions(path)
+        names = {decision.reviewer for decision in found if decision.reviewer}
+        name = names.pop() if len(names) == 1 else path.stem
+        reviews[str(path) if name in reviews else name] = by_claim(found)
+    return reviews
 
 
 def merge(reviews: Mapping[str, Mapping[Key, Reviewed]]) -> Merged:
@@ -57,7 +77,7 @@ def agreement(reviews: Mapping[str, Mapping[Key, Reviewed]], pair: tuple[str, st
     first = [one[key].decision for key in common]
     second = [other[key].decision for key in common]
     agreed = sum(mine == theirs for mine, theirs in zip(first, second, strict=True))
-    return Agreement(pair, len(common), agreed, _kappa(first, second))
+    return Agreement(reviewers=pair, common=len(common), agreed=agreed, kappa=_kappa(first, second))
 
 
 def _kappa(first: Sequence[str], second: Sequence[str]) -> float | None:
@@ -66,7 +86,7 @@ def _kappa(first: Sequence[str], second: Sequence[str]) -> float | None:
         return None
     from sklearn.metrics import cohen_kappa_score
 
-    return float(cohen_kappa_score(first, second, labels=list(VERDICTS)))
+    return round(float(cohen_kappa_score(first, second, labels=list(VERDICTS))), 6)
 
 
 def _consensus(by_reviewer: Mapping[str, Reviewed]) -> Reviewed:

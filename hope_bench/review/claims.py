@@ -110,6 +110,7 @@ class Statement:
         return f"{self.before} {self.stress} {self.after}"
 
 
+_NUMBERS = ("exactly ", "only ", "one ", "two ", "three ", "four ", "five ", "the ")
 _QUESTION = re.compile(r"(?P<verb>is|are) there (?P<article>an? )?(?P<what>.+?)\s*\?", re.IGNORECASE)
 
 
@@ -122,4 +123,4 @@ def statement(claim: Claim) -> Statement:
     what = re.sub(r"\bin the image$", "in this picture", what).replace("of the image", "of this picture")
     if claim.label == "yes":
         return Statement("There", verb.upper(), f"{article}{what}.")
-    return Statement(f"There {verb}", "NO" if article else "NOT", f"{what}.")
+    return Statement(f"There {verb}", "NOT" if what.lower().startswith(_NUMBERS) else "NO", f"{what}.")

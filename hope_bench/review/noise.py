@@ -1,65 +1,161 @@
-"""How many labels of a split are wrong, estimated from a reviewed random sample."""
+"""How many labels of a split are wrong, estimated from a reviewed random sample, and published beside the benchmark."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+from typing import Literal
 
+from pydantic import Field, model_validator
+
+from hope_bench.benchmark import Benchmark
+from hope_bench.errors import HopeBenchError
+from hope_bench.provenance import write_text
 from hope_bench.records import Label, Question
-from hope_bench.review.claims import Key, key_of
-from hope_bench.review.decisions import Reviewed, Verdict
+from hope_bench.review.agreement import Agreement, merge
+from hope_bench.review.claims import Key, draw_samples, key_of, sample_queue
+from hope_bench.review.decisions import Reviewed, Verdict, by_claim
+from hope_bench.validation import Strict, read_json
+
+LABEL_NOISE_FILE = "label_noise.json"
+"""Where a benchmark's estimate stands, beside its manifest.json."""
 
 _CONTRADICTS: dict[Label, Verdict] = {"yes": "absent", "no": "present"}
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
-    """`count` of `total`, and the Wilson 95% interval of the share behind it; None where nothing was reviewed."""
+class Share(Strict):
+    """`count` of `total`; `value` is the share in [0, 1], `low` and `high` its Wilson 95% interval, all rounded to 6 digits and
+    null where the total is 0."""
 
-    count: int
-    total: int
+    count: int = Field(ge=0)
+    total: int = Field(ge=0)
+    value: float | None
+    low: float | None
+    high: float | None
 
-    @property
-    def value(self) -> float | None:
-        """The share in [0, 1]."""
-        return self.count / self.total if self.total else None
-
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        """The Wilson score interval at 95%, within [0, 1]."""
-        if not self.total:
-            return None
-        from scipy.stats import binomtest
-
-        low, high = binomtest(self.count, self.total).proportion_ci(confidence_level=0.95, method="wilson")
-        return float(low), float(high)
+    @model_validator(mode="after")
+    def _follows_from_the_counts(self) -> Share:
+        if self.count > self.total or (self.value, self.low, self.high) != _wilson(self.count, self.total):
+            raise ValueError("value, low and high don't follow from count and total")
+        return self
 
 
-@dataclass(frozen=True, slots=True)
-class LabelNoise:
+def share(count: int, total: int) -> Share:
+    """`count` of `total` with its interval."""
+    value, low, high = _wilson(count, total)
+    return Share(count=count, total=total, value=value, low=low, high=high)
+
+
+def _wilson(count: int, total: int) -> tuple[float | None, float | None, float | None]:
+    if not total:
+        return None, None, None
+    from scipy.stats import binomtest
+
+    low, high = binomtest(count, total).proportion_ci(confidence_level=0.95, method="wilson")
+    return round(count / total, 6), round(float(low), 6), round(float(high), 6)
+
+
+class LabelNoise(Strict):
     """What a sample says of one label of one split: of the `reviewed` questions among the `sampled`, how many labels are wrong,
-    and of how many the reviewer was unsure. Both shares are of all that were reviewed, as RePOPE counts them."""
+    and of how many the reviewers were unsure. Both shares are of all that were reviewed, as RePOPE counts them."""
 
     split: str
     label: Label
-    sampled: int
+    sampled: int = Field(ge=1)
     wrong: Share
     unsure: Share
 
+    @model_validator(mode="after")
+    def _counts_fit(self) -> LabelNoise:
+        if self.unsure.total != self.reviewed or self.reviewed > self.sampled:
+            raise ValueError("the totals of wrong and unsure differ, or exceed sampled")
+        return self
+
     @property
     def reviewed(self) -> int:
-        """How many of the sample were decided."""
+        """How many of the sample count as reviewed."""
         return self.wrong.total
 
 
+class NoiseEstimate(Strict):
+    """A benchmark's published estimate (label_noise.json): how many labels of each split are wrong, in the judgement of
+    `reviewers` who looked at a random sample of `sample` questions a split, drawn with `seed`.
+
+    `hash` is that of the benchmark whose questions were sampled: the estimate says nothing of others. `agreements` holds each
+    pair of reviewers over the sampled claims that both decided.
+    """
+
+    schema_version: Literal[1] = 1
+    benchmark: str
+    hash: str
+    sample: int = Field(ge=1)
+    seed: int
+    reviewers: tuple[str, ...]
+    agreements: tuple[Agreement, ...] = ()
+    estimates: tuple[LabelNoise, ...]
+
+
 def label_noise(samples: Mapping[str, Sequence[Question]], decisions: Mapping[Key, Reviewed]) -> list[LabelNoise]:
-    """The estimate for every split and label; `samples` as `draw_samples` gives them."""
+    """The estimate for every split and label; `samples` as `draw_samples` gives them.
+
+    Of each sample only the beginning up to the first undecided claim counts: it is a random sample itself, whereas decisions
+    from elsewhere, such as a review of the riskiest claims first, would bias the estimate.
+    """
     rows = []
     labels: tuple[Label, ...] = ("no", "yes")
     for split, sample in samples.items():
+        beginning = list(takewhile(lambda question: key_of(question) in decisions, sample))
         for label in labels:
-            questions = [question for question in sample if question.label == label]
-            found = [decisions[key].decision for question in questions if (key := key_of(question)) in decisions]
-            wrong = Share(found.count(_CONTRADICTS[label]), len(found))
-            rows.append(LabelNoise(split, label, len(questions), wrong, Share(found.count("unsure"), len(found))))
-    return [row for row in rows if row.sampled]
+            found = [decisions[key_of(question)].decision for question in beginning if question.label == label]
+            sampled = sum(question.label == label for question in sample)
+            if sampled:
+                wrong, unsure = found.count(_CONTRADICTS[label]), found.count("unsure")
+                rows.append(
+                    LabelNoise(
+                        split=split, label=label, sampled=sampled,
+                        wrong=share(wrong, len(found)), unsure=share(unsure, len(found)),
+                    )
+                )  # fmt: skip
+    return rows
+
+
+def estimate_noise(benchmark: Benchmark, reviews: Mapping[str, Mapping[Key, Reviewed]], sample: int, seed: int) -> NoiseEstimate:
+    """What reviewers' decisions (by name and claim) say of the sample of a benchmark that `sample` and `seed` draw.
+
+    Where two differ, a claim counts as unsure. Raises HopeBenchError where nothing of the sample is decided.
+    """
+    samples = draw_samples(benchmark, sample, seed)
+    drawn = {claim.key for claim in sample_queue(samples, seed)}
+    relevant = {name: {key: one for key, one in found.items() if key in drawn} for name, found in reviews.items()}
+    merged = merge(relevant)
+    estimates = label_noise(samples, by_claim(merged.decisions))
+    if not any(row.reviewed for row in estimates):
+        raise HopeBenchError(
+            f"No split's sample is reviewed from its beginning: the first of its claims are undecided. Are --sample {sample} and "
+            f"--seed {seed} those of the review (hope-bench review --sample)?"
+        )
+    return NoiseEstimate(
+        benchmark=benchmark.manifest.name, hash=benchmark.manifest.hash, sample=sample, seed=seed,
+        reviewers=tuple(reviews), agreements=merged.agreements, estimates=tuple(estimates),
+    )  # fmt: skip
+
+
+def write_label_noise(folder: Path, estimate: NoiseEstimate) -> Path:
+    """Publish an estimate beside the benchmark's manifest.json and return the file. Raises HopeBenchError."""
+    path = folder / LABEL_NOISE_FILE
+    try:
+        write_text(path, estimate.model_dump_json(indent=1) + "\n")
+    except OSError as error:
+        raise HopeBenchError(f"{path} can't be written: {error.strerror or error}.") from None
+    return path
+
+
+def read_label_noise(folder: Path, benchmark_hash: str) -> NoiseEstimate | None:
+    """The estimate published in a benchmark's folder; None where there is none, or it is of other questions than those of
+    `benchmark_hash`. Raises HopeBenchError naming the file and key where it is malformed."""
+    path = folder / LABEL_NOISE_FILE
+    if not path.is_file():
+        return None
+    estimate = read_json(path, NoiseEstimate)
+    return estimate if estimate.hash == benchmark_hash else None

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hope_bench.benchmark import Benchmark
 from hope_bench.records import Annotations, Question
-from hope_bench.result import Estimate, Result, VerdictCounts
-from hope_bench.scoring.conventions import CONVENTIONS
-from hope_bench.scoring.intervals import estimate, weight_chunks
-from hope_bench.scoring.metrics import VERDICTS, Counts, Floats, compute, count_table, point_metrics, verdict_counts
+from hope_bench.result import BreakdownName, Estimate, Part, Result
+from hope_bench.scoring.conventions import STRICT, Convention
+from hope_bench.scoring.metrics import VERDICTS, Counts, Floats, cells, compute, divide, optional, verdict_counts
 from hope_bench.scoring.verdicts import in_packed_order
 
 SIZES = ("small", "medium", "large")
@@ -20,20 +21,16 @@ _SMALL, _LARGE = 0.01, 0.1
 """Shares of the image's area: an object is small below the one and large from the other on."""
 
 LEAST_IMAGES = 10
-"""A part asked about in fewer images gets no interval: so few images say little of their spread, and alike ones say 0."""
+"""A rate over fewer images gets no interval."""
 
-SHOWN = ("accuracy", "recall", "precision", "hallucination_rate")
+MOST_CATEGORIES = 100
+"""Categories that a result tells apart; the rest are counted together."""
 
+_Z = 1.959964
+"""The normal distribution's 97.5% quantile."""
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """The questions about one thing: their verdicts, and their numbers with intervals (null where undefined)."""
-
-    name: str
-    on_yes: VerdictCounts
-    on_no: VerdictCounts
-    metrics: Mapping[str, Estimate]
-
+Sizes = Mapping[tuple[str, str], str]
+"""The size ("small", "medium", "large") of each present object by (image file, category)."""
 
 Key = Callable[[Question], str | None]
 """Which part a question belongs to; None: to none."""
@@ -49,7 +46,7 @@ def by_kind(question: Question) -> str:
     return question.description_kind or "plain"
 
 
-def by_size(sizes: Mapping[tuple[str, str], str]) -> Key:
+def by_size(sizes: Sizes) -> Key:
     """The size of the object asked about; only present objects have one."""
     return lambda question: sizes.get((question.image, question.object or "")) if question.label == "yes" else None
 
@@ -72,61 +69,117 @@ def object_sizes(annotations: Annotations) -> dict[tuple[str, str], str]:
     return {key: SIZES[(share >= _SMALL) + (share >= _LARGE)] for key, share in largest.items()}
 
 
-def break_down(benchmark: Benchmark, result: Result, splits: Sequence[str], key: Key) -> tuple[Part, ...]:
-    """The numbers of each part of the splits' questions, a question that several of them ask once, in order of first appearance.
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Questions with their packed labels and verdicts, and the place of each one's image, int64 [questions]."""
 
-    The intervals are bootstrapped over images as the result's are.
-    """
-    parts: dict[str, int] = {}
-    seen: set[tuple[str, str]] = set()
-    rows: list[tuple[int, str, str, int]] = []
-    image_row = {image: row for row, image in enumerate(benchmark.manifest.images)}
+    questions: Sequence[Question]
+    labels: str
+    verdicts: str
+    image: NDArray[np.int64]
+
+
+def unique_rows(benchmark: Benchmark, result: Result, splits: Sequence[str]) -> Rows:
+    """The questions of several splits, one that several of them ask once, in the first."""
+    questions: dict[tuple[str, str], tuple[Question, str, str]] = {}
     for split in splits:
         scored = result.splits[split]
         for question, label, verdict in zip(in_packed_order(benchmark, split), scored.labels, scored.verdicts, strict=True):
-            name = key(question)
-            if name is not None and (question.image, question.text) not in seen:
-                seen.add((question.image, question.text))
-                rows.append((parts.setdefault(name, len(parts)), label, verdict, image_row[question.image]))
-    return _estimates(result, list(parts), rows)
+            questions.setdefault((question.image, question.text), (question, label, verdict))
+    place = {image: index for index, image in enumerate(benchmark.manifest.images)}
+    rows = list(questions.values())
+    image = np.array([place[question.image] for question, _, _ in rows], dtype=np.int64)
+    return Rows([row[0] for row in rows], "".join(row[1] for row in rows), "".join(row[2] for row in rows), image)
 
 
-def _estimates(result: Result, names: Sequence[str], rows: Sequence[tuple[int, str, str, int]]) -> tuple[Part, ...]:
-    if not rows:
-        return ()
-    convention, images = CONVENTIONS[result.convention], result.benchmark.images
-    part = np.array([row[0] for row in rows])
-    order = np.argsort(part, kind="stable")
-    per_part = np.bincount(part, minlength=len(names)).tolist()
-    ordered = [rows[index] for index in order.tolist()]
-    tables = count_table("".join(row[1] for row in ordered), "".join(row[2] for row in ordered), per_part)
-    samples = _resample(result, rows, len(names))
-    seen = np.bincount([place for place, _ in {(row[0], row[3]) for row in rows}], minlength=len(names))
-    confidence = result.bootstrap.confidence
-    made = []
-    for place, name in enumerate(names):
-        points = point_metrics(tables[place], convention)
-        enough = images if seen[place] >= LEAST_IMAGES else 0
-        metrics = {one: estimate(points[one], samples[one][:, place], enough, confidence) for one in SHOWN}
-        made.append(Part(name, verdict_counts(tables[place][0]), verdict_counts(tables[place][1]), metrics))
-    return tuple(made)
+def common_categories(splits: Iterable[Sequence[Question]], most: int = MOST_CATEGORIES) -> frozenset[str]:
+    """The at most `most` categories that the splits ask about most often, no-questions first, ties by name."""
+    asked: dict[str, Counter[str | None]] = {"no": Counter(), "yes": Counter()}
+    for questions in splits:
+        for label, counts in asked.items():
+            counts.update(question.object for question in questions if question.label == label)
+    names = {name for counts in asked.values() for name in counts if name is not None}
+    ordered = sorted(names, key=lambda name: (-asked["no"][name], -asked["yes"][name], name))
+    return frozenset(ordered[:most])
 
 
-def _resample(result: Result, rows: Sequence[tuple[int, str, str, int]], parts: int) -> dict[str, Floats]:
-    """Samples [replicates, parts] of the metrics shown."""
-    from scipy.sparse import csr_array
+def breakdowns(
+    rows: Rows, common: frozenset[str], sizes: Sizes, convention: Convention = STRICT
+) -> dict[BreakdownName, tuple[Part, ...]]:
+    """A split taken apart as results hold it: by category (those beyond `common` together), by kind of description where it has
+    any, and by object size where any is known. Parts are in order of name, sizes small to large, the rest last."""
+    made: dict[BreakdownName, tuple[Part, ...]] = {}
+    made["category"] = break_down(rows, lambda question: question.object if question.object in common else None, convention)
+    if any(question.description_kind is not None for question in rows.questions):
+        made["description-kind"] = break_down(rows, by_kind, convention)
+    if sizes:
+        found = {part.name: part for part in break_down(rows, by_size(sizes), convention)}
+        made["object-size"] = tuple(found[size] for size in SIZES if size in found)
+    return {name: parts for name, parts in made.items() if parts}
 
-    images = result.benchmark.images
-    cells = 2 * len(VERDICTS)
-    single: Counts = count_table("".join(row[1] for row in rows), "".join(row[2] for row in rows), [1] * len(rows))
-    cell = single.reshape(len(rows), cells).argmax(axis=1) + cells * np.array([row[0] for row in rows])
-    where = (cell, np.array([row[3] for row in rows]))
-    table = csr_array((np.ones(len(rows)), where), shape=(parts * cells, images))
-    convention = CONVENTIONS[result.convention]
-    chunks: dict[str, list[Floats]] = {name: [] for name in SHOWN}
-    for weights in weight_chunks(images, result.bootstrap, columns=parts * cells):
-        counts = (table @ np.ascontiguousarray(weights.T)).T.reshape(-1, parts, 2, len(VERDICTS))
-        for name, values in compute(counts, convention).items():
-            if name in chunks:
-                chunks[name].append(values)
-    return {name: np.concatenate(found) for name, found in chunks.items()}
+
+def break_down(rows: Rows, key: Key, convention: Convention = STRICT) -> tuple[Part, ...]:
+    """The parts that `key` names, in order of name, and last one without a name for the questions that it gives none."""
+    given = [key(question) for question in rows.questions]
+    names: list[str | None] = [*sorted({name for name in given if name is not None}), *([None] if None in given else [])]
+    place = {name: index for index, name in enumerate(names)}
+    part = np.array([place[name] for name in given], dtype=np.int64)
+    cell = cells(rows.labels, rows.verdicts)
+    counts: Counts = np.bincount(part * 10 + cell, minlength=10 * len(names)).reshape(len(names), 2, len(VERDICTS))
+    verdict, label = cell % len(VERDICTS), cell // len(VERDICTS)
+    asked = verdict != VERDICTS.index("unasked")
+    pairs, which = np.unique(part * (rows.image.max(initial=0) + 1) + rows.image, return_inverse=True)
+    owner = np.zeros(len(pairs), dtype=np.int64)
+    owner[which] = part
+    images = np.bincount(owner[np.bincount(which[asked], minlength=len(pairs)) > 0], minlength=len(names))
+    points = compute(counts, convention)
+    rates = {}
+    for row, name in enumerate(("recall", "hallucination_rate")):
+        counted = asked & (label == row) & _counted(verdict, name, convention)
+        low, high = _interval(
+            owner,
+            np.bincount(which[counted], minlength=len(pairs)),
+            np.bincount(which[counted & (verdict == 0)], minlength=len(pairs)),
+            len(names),
+        )
+        rates[name] = [_estimate(*three) for three in zip(points[name], low, high, strict=True)]
+    return tuple(
+        Part(
+            name=name, images=int(images[index]), on_yes=verdict_counts(counts[index, 0]), on_no=verdict_counts(counts[index, 1]),
+            recall=rates["recall"][index], hallucination_rate=rates["hallucination_rate"][index],
+        )
+        for index, name in enumerate(names)
+    )  # fmt: skip
+
+
+def _counted(verdict: NDArray[np.int64], metric: str, convention: Convention) -> NDArray[np.bool_]:
+    """Which verdicts are in a rate's denominator, as `metrics.compute` has it."""
+    everywhere = convention.unread == "wrong" or (convention.unread == "not in recall" and metric != "recall")
+    return np.ones(len(verdict), dtype=np.bool_) if everywhere else verdict < 2
+
+
+def _interval(owner: NDArray[np.int64], asked: NDArray[np.int64], yes: NDArray[np.int64], parts: int) -> tuple[Floats, Floats]:
+    """The 95% interval of each part's share of "yes", float64 [parts] twice, NaN for parts of fewer than LEAST_IMAGES images.
+
+    For each pair of a part and an image, int64 [pairs]: the part it belongs to, how many questions count, and how many of them
+    were answered yes. Wilson's score interval with an effective number of questions: their number divided by the design effect,
+    the variance of the share with questions clustered by image (Taylor linearisation; Korn and Graubard 1998) over that of
+    independent ones, and at least 1. A share of 0 or 1 shows no spread, so there every image counts as one question.
+    """
+
+    def total(values: NDArray[np.float64] | NDArray[np.int64] | NDArray[np.bool_]) -> Floats:
+        return np.bincount(owner, weights=values, minlength=parts).astype(np.float64)
+
+    images, questions = total(asked > 0), total(asked)
+    share = np.nan_to_num(divide(total(yes), questions))
+    spread = total((yes - share[owner] * asked) ** 2) * divide(images, images - 1)
+    effect = np.maximum(divide(spread, questions * share * (1 - share)), 1)
+    effective = np.where((share > 0) & (share < 1), questions / effect, images)
+    effective = np.where(images >= LEAST_IMAGES, effective, np.nan)
+    middle = (share + _Z**2 / (2 * effective)) / (1 + _Z**2 / effective)
+    half = _Z * np.sqrt(share * (1 - share) / effective + _Z**2 / (4 * effective**2)) / (1 + _Z**2 / effective)
+    return np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
+
+
+def _estimate(value: float, low: float, high: float) -> Estimate:
+    return Estimate(value=optional(float(value)), low=optional(float(low)), high=optional(float(high)))

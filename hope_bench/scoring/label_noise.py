@@ -3,49 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from hope_bench.result import Estimate, Result
+from hope_bench.result import Corrected, Estimate, Result
 from hope_bench.review.noise import LabelNoise
 from hope_bench.scoring.conventions import CONVENTIONS
 from hope_bench.scoring.intervals import bootstrap_counts, estimate
 from hope_bench.scoring.metrics import Floats, compute, count_table, optional
 
 
-@dataclass(frozen=True, slots=True)
-class Corrected:
-    """A split's rates, raw and corrected. `wrong_yes` and `wrong_no` are the estimated shares of wrong labels among its yes- and
-    no-questions. `ceiling` is the balanced accuracy that someone who is always right would get under the labels as they are.
-    Null where the sample says nothing, or where labels are so wrong that nothing follows."""
-
-    split: str
-    reviewed: int
-    wrong_yes: Estimate
-    wrong_no: Estimate
-    recall: Estimate
-    hallucination_rate: Estimate
-    corrected_recall: Estimate
-    corrected_hallucination_rate: Estimate
-    ceiling: Estimate
-
-
-def correct(result: Result, noise: Sequence[LabelNoise]) -> tuple[Corrected, ...]:
-    """Every split that both labels of which were reviewed.
+def correct(result: Result, noise: Sequence[LabelNoise]) -> dict[str, Corrected]:
+    """Every split both labels of which were reviewed, by name.
 
     With d and e the shares of wrong yes- and no-labels, r and h the model's true recall and hallucination rate, and errors of
     labels independent of the model's given the truth, the observed rates are (1 - d) r + d h and e r + (1 - e) h; they are solved
     for r and h (Rogan and Gladen 1978) and cut to [0, 1]. The intervals join the bootstrap over images with draws of d and e from
-    their Jeffreys posteriors, Beta(wrong + 1/2, right + 1/2).
+    their Jeffreys posteriors, Beta(wrong + 1/2, right + 1/2). Null where the sample says nothing, or where labels are so wrong
+    that nothing follows.
     """
     found = {(one.split, one.label): one for one in noise if one.reviewed}
-    rows = []
+    rows = {}
     for split in result.splits:
         yes, no = found.get((split, "yes")), found.get((split, "no"))
         if yes is not None and no is not None:
-            rows.append(_one(result, split, yes, no))
-    return tuple(rows)
+            rows[split] = _one(result, split, yes, no)
+    return rows
+
+
+def with_corrections(result: Result, noise: Sequence[LabelNoise]) -> Result:
+    """The result with the corrected rates of every split that was reviewed; the others stay as they are."""
+    splits = {name: result.splits[name].model_copy(update={"corrected": found}) for name, found in correct(result, noise).items()}
+    return result.model_copy(update={"splits": {**result.splits, **splits}})
 
 
 def _one(result: Result, split: str, yes: LabelNoise, no: LabelNoise) -> Corrected:
@@ -62,14 +51,11 @@ def _one(result: Result, split: str, yes: LabelNoise, no: LabelNoise) -> Correct
     true_recall, true_rate = (optional(float(one[0])) for one in _solve(seen[0], seen[1], np.array([d]), np.array([e])))
     images, confidence = result.benchmark.images, bootstrap.confidence
     return Corrected(
-        split=split,
         reviewed=yes.reviewed + no.reviewed,
         wrong_yes=_share(yes),
         wrong_no=_share(no),
-        recall=scored.recall,
-        hallucination_rate=scored.hallucination_rate,
-        corrected_recall=estimate(true_recall, recall, images, confidence),
-        corrected_hallucination_rate=estimate(true_rate, rate, images, confidence),
+        recall=estimate(true_recall, recall, images, confidence),
+        hallucination_rate=estimate(true_rate, rate, images, confidence),
         ceiling=estimate(optional(1 - (d + e) / 2), 1 - (drawn_d + drawn_e) / 2, images, confidence),
     )
 
@@ -85,10 +71,4 @@ def _number(value: float | None) -> Floats:
 
 
 def _share(noise: LabelNoise) -> Estimate:
-    interval = noise.wrong.interval
-    value = None if noise.wrong.value is None else optional(noise.wrong.value)
-    return (
-        Estimate(value=value)
-        if interval is None
-        else Estimate(value=value, low=optional(interval[0]), high=optional(interval[1]))
-    )
+    return Estimate(value=noise.wrong.value, low=noise.wrong.low, high=noise.wrong.high)

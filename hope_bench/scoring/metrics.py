@@ -24,8 +24,13 @@ def count_table(labels: str, verdicts: str, questions_per_image: Sequence[int]) 
     """Packed labels and verdicts (result.PACKED), grouped by image, as counts: int64 [images, labels, verdicts]."""
     shape = (len(questions_per_image), len(LABELS), len(VERDICTS))
     image = np.repeat(np.arange(shape[0]), questions_per_image)
-    cell = (image * shape[1] + _indices(labels, LABELS)) * shape[2] + _indices(verdicts, VERDICTS)
+    cell = image * shape[1] * shape[2] + cells(labels, verdicts)
     return np.bincount(cell, minlength=shape[0] * shape[1] * shape[2]).reshape(shape)
+
+
+def cells(labels: str, verdicts: str) -> NDArray[np.int64]:
+    """Which cell of a table [labels, verdicts] each packed question is counted in: int64 [questions], in [0, 10)."""
+    return _indices(labels, LABELS) * len(VERDICTS) + _indices(verdicts, VERDICTS)
 
 
 def _indices(letters: str, names: Sequence[str]) -> NDArray[np.int64]:

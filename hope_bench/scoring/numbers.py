@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from hope_bench.benchmark import Benchmark
-from hope_bench.result import Average, Bootstrap, Comparison, Estimate, Probabilities, SplitScore
+from hope_bench.result import (
+    Average,
+    Bootstrap,
+    BreakdownName,
+    Comparison,
+    Estimate,
+    Hallucination,
+    Part,
+    Probabilities,
+    SplitScore,
+)
 from hope_bench.scoring import probability
 from hope_bench.scoring.averaging import Group, group_splits, mark_repeated, mean, unique_table
 from hope_bench.scoring.blind import blind_scores
+from hope_bench.scoring.breakdown import Rows, Sizes, breakdowns, common_categories
 from hope_bench.scoring.conventions import STRICT, Convention
 from hope_bench.scoring.intervals import bootstrap_counts, estimate
 from hope_bench.scoring.metrics import (
@@ -26,18 +37,21 @@ from hope_bench.scoring.metrics import (
     point_metrics,
     verdict_counts,
 )
-from hope_bench.scoring.verdicts import PackedSplit, in_packed_order
+from hope_bench.scoring.verdicts import PackedSplit
+from hope_bench.scoring.worst import Answered, worst_hallucinations
 from hope_bench.spec import Kind
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """What is to be scored: the benchmark's splits packed, with how to resample and by which convention."""
+    """What is to be scored: the benchmark's splits packed, with how to resample and by which convention; `sizes` are those of
+    present objects, where the annotations tell."""
 
     benchmark: Benchmark
     packed: Mapping[str, PackedSplit]
     bootstrap: Bootstrap
     convention: Convention = STRICT
+    sizes: Sizes = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +61,7 @@ class Numbers:
     splits: dict[str, SplitScore]
     comparisons: tuple[Comparison, ...]
     averages: tuple[Average, ...]
+    worst: tuple[Hallucination, ...]
 
 
 def comparison_pairs(kinds: Mapping[str, Kind]) -> list[tuple[str, str]]:
@@ -71,7 +86,8 @@ class _Scoring:
             name: count_table(packed.labels, packed.verdicts, packed.questions_per_image) for name, packed in given.packed.items()
         }
         self.groups = group_splits(self.kinds)
-        questions = {name: in_packed_order(given.benchmark, name) for name in given.packed}
+        questions = {name: packed.questions for name, packed in given.packed.items()}
+        self.common = common_categories(questions.values())
         self.blind = {name: blind_scores(questions[name]) for name in given.packed}
         self.repeated = mark_repeated(self.groups, questions)
         for group, names in self.groups.items():
@@ -90,6 +106,7 @@ class _Scoring:
             {name: self._split(name) for name in self.given.packed},
             tuple(self._comparison(split, base) for split, base in comparison_pairs(self.kinds)),
             tuple(average for group in self.groups for average in self._averages(group)),
+            self._worst(),
         )
 
     def _estimate(self, value: float | None, samples: Floats) -> Estimate:
@@ -123,7 +140,22 @@ class _Scoring:
             labels=packed.labels,
             verdicts=packed.verdicts,
             repeated=self.repeated.get(name),
+            breakdowns=self._breakdowns(name),
         )
+
+    def _breakdowns(self, name: str) -> dict[BreakdownName, tuple[Part, ...]]:
+        packed = self.given.packed[name]
+        image = np.repeat(np.arange(self.images), packed.questions_per_image)
+        rows = Rows(packed.questions, packed.labels, packed.verdicts, image)
+        return breakdowns(rows, self.common, self.given.sizes, self.given.convention)
+
+    def _worst(self) -> tuple[Hallucination, ...]:
+        answered = {
+            name: Answered(packed.questions, packed.labels, packed.verdicts, packed.p_yes)
+            for name, packed in self.given.packed.items()
+            if self.kinds[name] != "twin"
+        }
+        return worst_hallucinations(answered, self.given.benchmark.manifest.images, self.given.bootstrap.seed)
 
     def _paired(self, name: str) -> Estimate | None:
         if self.kinds[name] != "twin":

@@ -22,8 +22,8 @@ _OPENING = f"""# Result files
 RESULTS/BENCHMARK/CONVENTION/MODEL.json for another. This page is written from the code:
 `python -m hope_bench.scoring.schema_docs`.
 
-- The schema's version is {SCHEMA_VERSION}. A version may gain fields, always with a default, so that its older files stay valid.
-  A file of another version is refused: score the run again (older), or update hope-bench (newer).
+- The schema's version is {SCHEMA_VERSION}. Files of version 1 are read as well, without what version 2 added (`breakdowns`,
+  `corrected`, `worst`); any other version is refused: score the run again (older), or update hope-bench (newer).
 - Unknown keys are refused. A number that can't be computed is null, never 0. Numbers are rounded to 6 digits.
 - Letters of the packed strings: {", ".join(f"`{letter}` {name}" for name, letter in PACKED.items())}.
 - Whoever reads a file can recompute its numbers and intervals from the packed strings, and compare models
@@ -69,6 +69,8 @@ def _words(annotation: Any) -> str:
         return " or ".join(_words(part) for part in parts)
     if origin is tuple:
         return f"list of {_words(parts[0])}"
+    if isinstance(origin, type) and issubclass(origin, Mapping) and get_origin(parts[0]) is Literal:
+        return f"object of {_words(parts[1])} by {_words(parts[0])}"
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return f"object of {_words(parts[1])} by name"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):

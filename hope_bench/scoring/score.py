@@ -5,21 +5,33 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hope_bench.benchmark import Benchmark
 from hope_bench.errors import HopeBenchError
 from hope_bench.result import BenchmarkInfo, Bootstrap, Result, SplitScore
+from hope_bench.review.noise import LabelNoise
 from hope_bench.runs import RunRecord, read_run
+from hope_bench.scoring.breakdown import Sizes
 from hope_bench.scoring.conventions import STRICT, Convention, reader
 from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
+from hope_bench.scoring.label_noise import with_corrections
 from hope_bench.scoring.numbers import Scored, comparison_pairs, score_splits
 from hope_bench.scoring.verdicts import Joined, RunAnswers, join, read_answers
 
-__all__ = ["comparison_pairs", "make_result", "read_answered", "score", "tower_family", "unasked"]
+__all__ = ["Known", "comparison_pairs", "make_result", "read_answered", "score", "tower_family", "unasked"]
 
 _TOWER_FAMILIES = ("siglip", "eva", "dfn", "metaclip", "laion", "datacomp", "internvit", "dinov2", "openai")
 """The words by which an encoder's name tells its family (who trained it, or on what), the more telling ones first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a benchmark beyond its questions: the sizes of present objects, and how many labels are wrong."""
+
+    sizes: Sizes = field(default_factory=dict)
+    noise: tuple[LabelNoise, ...] = ()
 
 
 def score(
@@ -28,6 +40,7 @@ def score(
     bootstrap: Bootstrap = DEFAULT_BOOTSTRAP,
     convention: Convention = STRICT,
     languages: Sequence[str] = (),
+    known: Known | None = None,
 ) -> Result:
     """The result of a run (runs/BENCHMARK/NAME) on its benchmark; the same inputs give the same result.
 
@@ -36,7 +49,7 @@ def score(
     """
     record, file = read_answered(benchmark, run_folder)
     joined = join(benchmark, file.answers, reader(file.answers, convention, languages))
-    return make_result(benchmark, record, file, joined, bootstrap, convention, languages)
+    return make_result(benchmark, record, file, joined, bootstrap, convention, languages, known or Known())
 
 
 def read_answered(benchmark: Benchmark, run_folder: Path) -> tuple[RunRecord, RunAnswers]:
@@ -59,10 +72,11 @@ def make_result(
     bootstrap: Bootstrap,
     convention: Convention = STRICT,
     languages: Sequence[str] = (),
+    known: Known = Known(),
 ) -> Result:
     """The result of answers that are joined with the benchmark's questions."""
-    scored = score_splits(Scored(benchmark, joined.splits, bootstrap, convention))
-    return Result(
+    scored = score_splits(Scored(benchmark, joined.splits, bootstrap, convention, known.sizes))
+    result = Result(
         convention=convention.name,
         languages=tuple(languages),
         model=record.model,
@@ -72,9 +86,11 @@ def make_result(
         splits=scored.splits,
         comparisons=scored.comparisons,
         averages=scored.averages,
+        worst=scored.worst,
         unranked=_unranked(benchmark, record, scored.splits),
         notes=(*_notes(benchmark, record, file, joined, scored.splits), *_reading(file, convention)),
     )
+    return with_corrections(result, known.noise)
 
 
 def _reading(file: RunAnswers, convention: Convention) -> tuple[str, ...]:

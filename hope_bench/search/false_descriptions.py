@@ -7,7 +7,7 @@ from copy import copy
 from typing import NamedTuple
 
 from hope_bench.search.attribute_bank import attribute_bank
-from hope_bench.search.description import Description, Descriptions, attribute_values, describe, from_bank
+from hope_bench.search.description import Describer, Description, Descriptions
 from hope_bench.search.inputs import Embeddings, SearchInputs
 from hope_bench.search.selection import Distractor
 
@@ -44,7 +44,7 @@ class FalseDescriptions:
     def best(self, row: int, encoder: str, k: int) -> list[Distractor]:
         """The k likeliest false descriptions of one sampled image: first the best of each object, then the other ones.
 
-        Ties go by caption. Each comes with the true description of the same object that excludes it, or else CLIP's favourite.
+        Ties go by caption. Each comes with the true description of the same object that excludes it, where there is one.
         """
         descriptions, cosines = self._all()[row], self._scored(encoder)[row]
         claimable = list(zip(cosines.false, descriptions.false, strict=True))
@@ -62,20 +62,15 @@ class FalseDescriptions:
 
     def _all(self) -> list[Descriptions]:
         if self._found is None:
-            annotations, sources = self._inputs.annotations, self._inputs.spec.descriptions.sources
-            values = attribute_values(annotations)
+            describer = Describer(self._inputs.annotations, self._inputs.spec.descriptions.sources)
             self._found = [
-                self._of(
-                    file,
-                    describe(annotations, image, values, sources),
-                    from_bank(annotations, image, self._guessed, attribute_bank()),
-                )
+                self._of(file, describer.describe(image), describer.from_bank(image, self._guessed, attribute_bank()))
                 for image, file in zip(self._inputs.images, self._inputs.files, strict=True)
             ]
         return self._found
 
     def _of(self, file: str, *known: Descriptions) -> Descriptions:
-        sources = (*known, self._given.get(file, Descriptions((), ())))
+        sources = (*known, self._given.get(file, Descriptions()))
         false = dict.fromkeys(one for each in sources for one in each.false)
         return Descriptions(tuple(one for each in sources for one in each.true), tuple(false))
 
@@ -104,10 +99,7 @@ def _cosines(image: Embeddings, vectors: Embeddings, place: Mapping[str, int], e
 
 
 def _twin(false: Description, true: Sequence[tuple[float, Description]]) -> Description | None:
-    """A true description of the same object, of the same group if possible, else of the same kind, else CLIP's favourite."""
-
-    def unlike(scored: tuple[float, Description]) -> tuple[bool, bool, float, str]:
-        score, one = scored
-        return (one.kind, one.group) != (false.kind, false.group), one.kind != false.kind, -score, one.caption
-
-    return min((scored for scored in true if scored[1].object == false.object), key=unlike, default=(0.0, None))[1]
+    """The true description that excludes the false one: of the same object and group; of several CLIP's favourite."""
+    group = (false.object, false.kind, false.group)
+    own = [(-score, one.caption, one) for score, one in true if (one.object, one.kind, one.group) == group]
+    return min(own, key=lambda scored: scored[:2])[2] if own else None

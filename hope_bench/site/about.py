@@ -1,19 +1,17 @@
-"""A benchmark's own page: how its questions were made, what its guards did, what it asks."""
+"""A benchmark's own page: how its questions were made, what its guards did, how sure its labels are, what it asks."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from hope_bench.benchmark import Benchmark, read_benchmark
+from hope_bench.errors import HopeBenchError
 from hope_bench.result import SplitScore
+from hope_bench.review.noise import LabelNoise
+from hope_bench.site.sheet import Described, Example, RiskSummary, Sheet
 from hope_bench.site.views import KINDS, Section
 from hope_bench.spec import Kind
-
-EXAMPLES = 3
-"""Example questions of a split."""
 
 _STRATEGIES = {
     "random": "uniform over the categories seen in the sampled images",
@@ -31,7 +29,8 @@ _STRATEGIES = {
 
 @dataclass(frozen=True, slots=True)
 class SplitAbout:
-    """One split of a benchmark: how it was made, and over the ranked models the median and worst hallucination rate."""
+    """One split of a benchmark: how it was made, over the ranked models the median and worst hallucination rate, and what its
+    sheet tells. `blind` is the best balanced accuracy of answering without looking; `wrong` the reviewed label noise by label."""
 
     name: str
     kind: Kind
@@ -41,37 +40,24 @@ class SplitAbout:
     median: float | None
     worst: float | None
     blind: float | None
-    examples: tuple[tuple[str, str], ...]
+    risk: RiskSummary | None
+    wrong: Mapping[str, LabelNoise]
+    examples: tuple[Example, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class GuardAbout:
-    """What a guard removed, and how many of each split's distractors it displaced."""
-
-    name: str
-    removed: int
-    displaced: Mapping[str, int]
-
-
-def find_folders(folder: Path) -> dict[str, Path]:
-    """The generated benchmarks lying in `folder`, by hash."""
-    found: dict[str, Path] = {}
-    for manifest in sorted(folder.glob("*/manifest.json")):
-        found.setdefault(read_benchmark(manifest.parent).manifest.hash, manifest.parent)
-    return found
-
-
-def split_abouts(section: Section, benchmark: Benchmark | None) -> list[SplitAbout]:
-    """Every split of the section's benchmark, with example questions where the benchmark itself is at hand."""
+def split_abouts(section: Section, sheet: Sheet | None) -> list[SplitAbout]:
+    """Every split of the section's benchmark, POPE's first."""
     order = list(KINDS)
     splits = sorted(section.about.splits.items(), key=lambda item: order.index(item[1].kind))
-    return [_split_about(name, split, section, benchmark) for name, split in splits]
+    return [_split_about(name, split, section, sheet) for name, split in splits]
 
 
-def _split_about(name: str, split: SplitScore, section: Section, benchmark: Benchmark | None) -> SplitAbout:
+def _split_about(name: str, split: SplitScore, section: Section, sheet: Sheet | None) -> SplitAbout:
     results = [row.entry.result for row in section.ranked]
     rates = [rate for result in results if (rate := result.splits[name].hallucination_rate.value) is not None]
     blind = [one.balanced_accuracy for one in split.blind if one.balanced_accuracy is not None]
+    described = None if sheet is None else sheet.splits.get(name)
+    noise = () if sheet is None or sheet.label_noise is None else sheet.label_noise.estimates
     return SplitAbout(
         name=name,
         kind=split.kind,
@@ -81,7 +67,9 @@ def _split_about(name: str, split: SplitScore, section: Section, benchmark: Benc
         median=statistics.median(rates) if rates else None,
         worst=max(rates, default=None),
         blind=max(blind, default=None),
-        examples=() if benchmark is None else _examples(benchmark, name),
+        risk=None if described is None else described.risk,
+        wrong={one.label: one for one in noise if one.split == name and one.reviewed},
+        examples=() if described is None else described.examples,
     )
 
 
@@ -96,37 +84,30 @@ def strategy(name: str) -> str:
     return f"{words}, with the encoder {encoder}" if words and encoder else words
 
 
-def _examples(benchmark: Benchmark, split: str) -> tuple[tuple[str, str], ...]:
-    """(question, image) of the first no-question of the first images."""
-    found: dict[str, str] = {}
-    for question in benchmark.splits.get(split, ()):
-        if question.label == "no" and question.image not in found:
-            found[question.image] = question.text
-            if len(found) == EXAMPLES:
-                break
-    return tuple((text, image) for image, text in found.items())
+def check_sheet(described: Described, section: Section) -> None:
+    """A sheet describes the questions that the results answered. Raises HopeBenchError naming the split that differs."""
+    for name, split in section.about.splits.items():
+        own = described.sheet.splits.get(name)
+        if own is None or (own.kind, own.yes, own.no) != (split.kind, split.labels.count("y"), split.labels.count("n")):
+            raise HopeBenchError(
+                f"The sheet {section.key}.json doesn't describe the split {name} as the results of "
+                f"{section.about.benchmark.name} answered it. Describe the benchmark again (hope-bench leaderboard describe)."
+            )
 
 
-def guards(benchmark: Benchmark | None) -> Sequence[GuardAbout]:
-    """What the benchmark's guards did, as its manifest counts it."""
-    if benchmark is None:
-        return ()
-    return [GuardAbout(name, stats.removed, stats.displaced) for name, stats in benchmark.manifest.guards.items()]
-
-
-def made_from(benchmark: Benchmark | None) -> list[tuple[str, str]]:
-    """The files, encoder and versions behind a benchmark as (what, value)."""
-    if benchmark is None:
+def made_from(sheet: Sheet | None) -> Sequence[tuple[str, str]]:
+    """The files, encoders and versions behind a benchmark as (what, value)."""
+    if sheet is None:
         return []
-    manifest = benchmark.manifest
-    facts = [(source.file, f"sha256 {source.sha256}") for source in manifest.sources]
-    if manifest.clip is not None:
-        facts.append(("encoder", f"{manifest.clip.model}, sha256 {manifest.clip.sha256}"))
-        facts.append(("its prompts", "\n".join(manifest.clip.templates)))
-    if manifest.spec is not None:
-        facts.append(("seed", str(manifest.spec.seed)))
-    if manifest.versions:
-        facts.append(("versions", ", ".join(f"{name} {version}" for name, version in sorted(manifest.versions.items()))))
-    if manifest.skipped:
-        facts.append(("images without questions", f"{len(manifest.skipped):,}"))
-    return [*facts, *([("commit", manifest.commit)] if manifest.commit else [])]
+    facts = [(source.file, f"sha256 {source.sha256}") for source in sheet.sources]
+    for name, encoder in sheet.encoders.items():
+        facts += [("encoder", f"{name}, sha256 {encoder.sha256}"), ("its prompts", "\n".join(encoder.templates))]
+    if sheet.seed is not None:
+        facts.append(("seed", str(sheet.seed)))
+    if sheet.versions:
+        facts.append(("versions", ", ".join(f"{name} {version}" for name, version in sorted(sheet.versions.items()))))
+    if sheet.skipped:
+        facts.append(("images without questions", f"{sheet.skipped:,}"))
+    if sheet.images_licence:
+        facts.append(("images shown by licence", sheet.images_licence))
+    return [*facts, *([("commit", sheet.commit)] if sheet.commit else [])]

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
 
 from hope_bench.card import slug
 from hope_bench.errors import HopeBenchError
-from hope_bench.provenance import atomic_path
-from hope_bench.result import Estimate, Result
+from hope_bench.result import Estimate, Result, write_result
 from hope_bench.scoring.intervals import bootstrap_counts, estimate
 from hope_bench.scoring.metrics import METRICS, Floats, compute, count_table, discrimination, pair_table
 from hope_bench.site.reading import Entry, check_numbers, check_same_questions, read_groups
@@ -21,10 +20,11 @@ _TOLERANCE = 2e-4
 """Intervals are percentiles of resamples; another version of numpy may round one resample to the other side."""
 
 
-def add_result(source: Path, results: Path, *, new_version: bool = False, replace: bool = False) -> Path:
-    """Check a result file and copy it to RESULTS/BENCHMARK/MODEL.json; returns where it went.
+def add_result(source: Path, results: Path, *, new_version: bool = False, replace: bool = False, day: date | None = None) -> Path:
+    """Check a result file and put it to RESULTS/BENCHMARK/MODEL.json, `added` on `day` (today, UTC); returns where it went.
 
-    Its benchmark's hash must be one that is already there, unless `new_version` says that its questions are meant to be new.
+    Its benchmark's hash must be one that is already there, unless `new_version` says that its questions are meant to be new. A
+    result that is there already, but for its day, stays as it is.
     Raises HopeBenchError saying what to fix; nothing is written then.
     """
     result = read_untrusted(source, source.parent)
@@ -36,14 +36,19 @@ def add_result(source: Path, results: Path, *, new_version: bool = False, replac
     _check_version(result, source, others, new_version)
     same = [entry for entry in others if _version(entry.result) == _version(result)]
     check_same_questions([*same, Entry(result, source, "")])
-    if target.is_file() and not replace and target.read_bytes() != source.read_bytes():
+    there = read_untrusted(target, results) if target.is_file() else None
+    if there is not None and there.added is not None and _undated(there) == _undated(result):
+        return target
+    if there is not None and not replace and _undated(there) != _undated(result):
         raise HopeBenchError(
             f"{target} exists with other numbers. Rename model.name in {source} if this is another model, or pass --replace."
         )
-    if source.resolve() != target.resolve():
-        with atomic_path(target) as temporary:
-            shutil.copyfile(source, temporary)
+    write_result(target, result.model_copy(update={"added": day or datetime.now(UTC).date()}))
     return target
+
+
+def _undated(result: Result) -> Result:
+    return result.model_copy(update={"added": None})
 
 
 def check_results(results: Path) -> int:

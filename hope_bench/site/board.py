@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,8 @@ from typing import Any
 from markupsafe import Markup
 
 from hope_bench.result import Estimate, Result
-from hope_bench.site.marks import Axis, axis_over
+from hope_bench.site.charts import data_block
+from hope_bench.site.marks import axis_over
 from hope_bench.site.views import KINDS, ModelRow, Section
 
 SHOWN = ("balanced_accuracy", "hallucination_rate", "precision", "recall", "f1", "yes_ratio")
@@ -21,19 +21,24 @@ _SIZES = {"M": 1e-3, "B": 1.0, "T": 1e3}
 
 @dataclass(frozen=True, slots=True)
 class BoardRow:
-    """A model on the ranking page: `size` in billions of parameters where its card says so."""
+    """A model on the ranking page: `size` in billions of parameters where its card says so, and the day it was `added`."""
 
     row: ModelRow
     slug: str
     size: float | None
     open_weights: bool
+    added: str | None
 
 
 def board_rows(section: Section) -> list[BoardRow]:
     """The ranked models, the best first, then the others."""
     return [
         BoardRow(
-            row, row.entry.page.rpartition("/")[2].removesuffix(".html"), size(row.entry.result), has_weights(row.entry.result)
+            row,
+            row.entry.page.rpartition("/")[2].removesuffix(".html"),
+            size(row.entry.result),
+            has_weights(row.entry.result),
+            None if row.entry.result.added is None else row.entry.result.added.isoformat(),
         )
         for row in (*section.ranked, *section.unranked)
     ]
@@ -51,24 +56,24 @@ def has_weights(result: Result) -> bool:
 
 
 def board_data(section: Section, rows: list[BoardRow]) -> Markup:
-    """What the page's script needs, as JSON for a data block: no character in it can end the block."""
+    """What the page's script needs, as a data block."""
     about = section.about
-    data = {
-        "headline": about.benchmark.headline,
-        "baseline": section.baseline,
-        "splits": [
-            {"name": name, "kind": split.kind, "label": KINDS[split.kind], "axes": [_axis(rows, name, key) for key in SHOWN[:2]]}
-            for name, split in about.splits.items()
-        ],
-        "models": [_model(one, list(about.splits)) for one in rows],
-    }
-    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
-    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
+    return data_block(
+        {
+            "headline": about.benchmark.headline,
+            "baseline": section.baseline,
+            "splits": [
+                {"name": name, "kind": split.kind, "label": KINDS[split.kind], "axis": _axis(rows, name)}
+                for name, split in about.splits.items()
+            ],
+            "models": [_model(one, list(about.splits)) for one in rows],
+        }
+    )
 
 
-def _axis(rows: list[BoardRow], split: str, metric: str) -> list[Any]:
-    estimates = (getattr(one.row.entry.result.splits[split], metric) for one in rows)
-    axis: Axis = axis_over(estimates, from_zero=metric == "hallucination_rate")
+def _axis(rows: list[BoardRow], split: str) -> list[Any]:
+    """The axis of a split's balanced accuracies."""
+    axis = axis_over((one.row.entry.result.splits[split].balanced_accuracy for one in rows), from_zero=False)
     return [round(axis.low, 4), round(axis.high, 4), [[tick.at, tick.label] for tick in axis.ticks]]
 
 
@@ -79,7 +84,7 @@ def _model(one: BoardRow, splits: list[str]) -> dict[str, Any]:
         "name": result.model.name,
         "size": one.size,
         "open": one.open_weights,
-        "rank": one.row.range,
+        "added": one.added,
         "values": [_values(result, split) for split in splits],
     }
 

@@ -5,38 +5,20 @@ from __future__ import annotations
 import contextlib
 import gc
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from hope_bench.benchmark import Benchmark, read_benchmark
-from hope_bench.errors import HopeBenchError
+from hope_bench.benchmark import read_benchmark
 from hope_bench.provenance import atomic_path
-from hope_bench.registry import data_root
-from hope_bench.scoring.score import tower_family
-from hope_bench.site import about, board, render, views
-from hope_bench.site.data import BADGE_MARK, badge_path, data_files
-from hope_bench.site.elsewhere import read_elsewhere
+from hope_bench.site import views
+from hope_bench.site.about import check_sheet
+from hope_bench.site.data import BADGE_MARK, data_files
+from hope_bench.site.libraries import library_files
+from hope_bench.site.pages import GENERATOR, asset_files, pages, picture_path
 from hope_bench.site.reading import read_groups
-from hope_bench.site.views import ModelRow, Section
-
-GENERATOR = '<meta name="generator" content="hope-bench leaderboard">'
-"""Stands in every page, so that a rebuild removes pages of results that are gone, and nothing else."""
-
-TOP = 20
-"""Models of each benchmark on the first page; all are on its ranking page."""
-
-CLOSER = 6
-"""Models of each benchmark whose splits are drawn on the first page."""
-
-ASSETS = {"style.css": "style.css", "board.js": "assets/board.js"}
-"""Files beside the templates, and where they go."""
-
-POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'"
-"""Nothing but the site's own style sheet, scripts and pictures: no inline script or style, no request to elsewhere."""
+from hope_bench.site.sheet import Described, describe, read_sheets
+from hope_bench.site.views import Section
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +32,9 @@ class SitePages:
 def build_site(results_folder: Path, out: Path, benchmarks: Path | None = None) -> SitePages:
     """Check every result file of RESULTS/BENCHMARK/MODEL.json and write the leaderboard to `out`.
 
-    The same results give the same bytes. Benchmarks of the same name with different hashes are ranked apart. `benchmarks` holds
-    generated benchmarks, for example questions; by default the folder beside the one that RESULTS is in.
+    The same results give the same bytes. Benchmarks of the same name with different hashes are ranked apart. What their pages
+    tell of them comes from their sheets, in the folder `benchmarks` beside RESULTS; a benchmark without one is described from
+    its generated questions, where those lie in `benchmarks` (by default the folder beside the one that RESULTS is in).
     Raises HopeBenchError naming the file and key of anything invalid; nothing is written then.
     """
     with _no_collection():
@@ -75,10 +58,11 @@ def _build(results_folder: Path, out: Path, benchmarks: Path) -> SitePages:
     groups = read_groups(results_folder)
     names = Counter(group.first.benchmark.name for group in groups)
     sections = [views.section(group, alone=names[group.first.benchmark.name] == 1) for group in groups]
-    folders = about.find_folders(benchmarks)
-    files = {name: html.encode() for name, html in _pages(sections, folders)}
-    files |= data_files(sections)
-    files |= {target: (_template_folder() / name).read_bytes() for name, target in ASSETS.items()}
+    described = _described(sections, results_folder.absolute().parent / "benchmarks", benchmarks)
+    files = {name: html.encode() for name, html in pages(sections, described)}
+    files |= data_files(sections) | library_files() | asset_files()
+    for key, one in described.items():
+        files |= {picture_path(key, one.sheet.pictures[image]): data for image, data in one.pictures.items()}
     _remove_stale(out, keep={out / name for name in files})
     for name, content in files.items():
         _put(out / name, content)
@@ -88,82 +72,21 @@ def _build(results_folder: Path, out: Path, benchmarks: Path) -> SitePages:
     return SitePages(out / "index.html", tuple(out / row.entry.page for section in sections for row in section.rows))
 
 
-def _pages(sections: Sequence[Section], folders: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
-    """Every page by its path under the site's root."""
-    environment = _environment()
-    reported = read_elsewhere(_template_folder().parent / "elsewhere.json")
-    yield "index.html", environment.get_template("index.html").render(sections=sections, root="", top=TOP, closer=CLOSER)
-    yield "method.html", environment.get_template("method.html").render(root="")
-    yield "elsewhere.html", environment.get_template("elsewhere.html").render(root="", tables=reported)
+def _described(sections: Sequence[Section], sheets: Path, benchmarks: Path) -> dict[str, Described]:
+    """What is known of each section's benchmark, by the section's key."""
+    written = read_sheets(sheets)
+    generated = {}
+    for manifest in sorted(benchmarks.glob("*/manifest.json")):
+        sheet = describe(read_benchmark(manifest.parent))
+        generated[sheet.name, sheet.hash] = Described(sheet, {})
+    found = {}
     for section in sections:
-        rows = board.board_rows(section)
-        context: dict[str, Any] = {"section": section, "rows": rows, "data": board.board_data(section, rows), "root": "../"}
-        yield f"benchmarks/{section.key}.html", environment.get_template("ranking.html").render(context)
-        folder = folders.get(section.about.benchmark.hash)
-        benchmark = None if folder is None else read_benchmark(folder)
-        yield f"benchmarks/{section.key}-about.html", _about_page(environment, section, benchmark)
-        for row in section.rows:
-            yield row.entry.page, _result_page(environment, section, row)
-
-
-def _about_page(environment: Environment, section: Section, benchmark: Benchmark | None) -> str:
-    splits = about.split_abouts(section, benchmark)
-    family = tower_family(section.about.benchmark.clip)
-    towers = [row for row in section.rows if family and tower_family(row.entry.result.model.vision_tower) == family]
-    return environment.get_template("about.html").render(
-        section=section,
-        splits=splits,
-        has_blind=any(split.blind is not None for split in splits),
-        known=benchmark is not None,
-        guards=about.guards(benchmark),
-        facts=about.made_from(benchmark),
-        towers=towers,
-        root="../",
-    )
-
-
-def _result_page(environment: Environment, section: Section, row: ModelRow) -> str:
-    result = row.entry.result
-    axis = views.own_axis(result)
-    context: dict[str, Any] = {
-        "section": section,
-        "row": row,
-        "result": result,
-        "axis": axis,
-        "splits": views.split_rows(result, section.baseline, axis),
-        "facts": views.facts(result),
-        "commands": views.reproduce(result),
-        "data": Path(row.entry.page).with_suffix(".json").name,
-        "badge": badge_path(row),
-        "root": "../",
-    }
-    return environment.get_template("result.html").render(context)
-
-
-def _template_folder() -> Path:
-    folder = data_root() / "leaderboard" / "templates"
-    if not (folder / "index.html").is_file():
-        raise HopeBenchError(f"The leaderboard's templates are missing from {folder}. Install hope-bench again.")
-    return folder
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_template_folder()),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"percent": render.percent, "signed": render.signed, "interval": render.interval}
-    environment.globals |= {
-        "generator": GENERATOR,
-        "policy": POLICY,
-        "marks": render,
-        "kinds": views.KINDS,
-        "questions": views.questions,
-    }
-    return environment
+        name = section.about.benchmark.name, section.about.benchmark.hash
+        one = written.get(name) or generated.get(name)
+        if one is not None:
+            check_sheet(one, section)
+            found[section.key] = one
+    return found
 
 
 def _put(path: Path, content: bytes) -> None:

@@ -27,6 +27,7 @@ SHARED = (
     "model",
     "checkpoint",
     "parameters",
+    "added",
     "rank_best",
     "rank_worst",
     "not_ranked",
@@ -89,11 +90,16 @@ def _result(row: ModelRow) -> dict[str, Any]:
         "model": result.model.model_dump(),
         "rank": None if row.range is None else {"best": row.range[0], "worst": row.range[1]},
         "not_ranked": row.reason,
+        "added": _added(result),
         "page": row.entry.page,
         "result": row.entry.page.removesuffix(".html") + ".json",
         "badge": badge_path(row),
         "splits": metrics,
     }
+
+
+def _added(result: Result) -> str | None:
+    return None if result.added is None else result.added.isoformat()
 
 
 def _value(split: Any, metric: str) -> float | None:
@@ -106,7 +112,7 @@ def _rows(row: ModelRow) -> Iterator[tuple[Any, ...]]:
     result = row.entry.result
     best, worst = row.range or (None, None)
     shared = (result.benchmark.name, result.benchmark.hash, result.model.name, result.model.checkpoint, result.model.parameters,
-              best, worst, row.reason)  # fmt: skip
+              _added(result), best, worst, row.reason)  # fmt: skip
     for name, split in result.splits.items():
         counts = (getattr(side, verdict) for side in (split.on_yes, split.on_no) for verdict in COUNTS)
         estimates = (getattr(split, metric) for metric in METRICS)
@@ -141,16 +147,25 @@ def _parquet(rows: Sequence[tuple[Any, ...]]) -> bytes:
 
 
 def _feed(sections: Sequence[Section]) -> bytes:
-    """An Atom feed with an entry for each result file's content. Results carry no date: SOURCE_DATE_EPOCH gives one to all."""
+    """An Atom feed with an entry for each result file's content, the latest first. SOURCE_DATE_EPOCH dates results that were
+    never added (`hope-bench leaderboard add`)."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    when = datetime.fromtimestamp(int(epoch) if epoch.isdecimal() else 0, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    entries = "".join(_feed_entry(section, row, when) for section in sections for row in section.rows)
+    otherwise = datetime.fromtimestamp(int(epoch) if epoch.isdecimal() else 0, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    rows = [(_when(row, otherwise), section, row) for section in sections for row in section.rows]
+    rows.sort(key=lambda one: one[0], reverse=True)
+    entries = "".join(_feed_entry(section, row, when) for when, section, row in rows)
     head = (
         '<?xml version="1.0" encoding="utf-8"?>\n<feed xmlns="http://www.w3.org/2005/Atom">\n'
-        f"<title>Object hallucination leaderboard</title><id>tag:hope-bench,2025:leaderboard</id><updated>{when}</updated>\n"
+        f"<title>Object hallucination leaderboard</title><id>tag:hope-bench,2025:leaderboard</id>"
+        f"<updated>{rows[0][0] if rows else otherwise}</updated>\n"
         '<author><name>hope-bench</name></author><link rel="alternate" href="../index.html"/>\n'
     )
     return f"{head}{entries}</feed>\n".encode()
+
+
+def _when(row: ModelRow, otherwise: str) -> str:
+    added = _added(row.entry.result)
+    return otherwise if added is None else f"{added}T00:00:00Z"
 
 
 def _feed_entry(section: Section, row: ModelRow, when: str) -> str:

@@ -10,11 +10,21 @@ import numpy as np
 
 from hope_bench.card import slug
 from hope_bench.errors import HopeBenchError
-from hope_bench.result import PACKED, Average, Probabilities, Result, SplitScore
+from hope_bench.result import PACKED, Average, Hallucination, Probabilities, Result, SplitScore
 from hope_bench.scoring.averaging import average_points
-from hope_bench.scoring.conventions import CONVENTIONS
-from hope_bench.scoring.metrics import METRICS, Counts, compute, count_table, discrimination, optional, pair_table, verdict_counts
-from hope_bench.scoring.probability import evidence, probabilities
+from hope_bench.scoring.conventions import CONVENTIONS, Convention
+from hope_bench.scoring.metrics import (
+    METRICS,
+    VERDICTS,
+    Counts,
+    compute,
+    count_table,
+    discrimination,
+    optional,
+    pair_table,
+    verdict_counts,
+)
+from hope_bench.scoring.probability import evidence, probabilities, unpack
 from hope_bench.site.safety import read_untrusted
 
 _TOLERANCE = 2e-6
@@ -108,6 +118,9 @@ def check_numbers(result: Result, where: str) -> None:
     recomputed = compute(np.stack(counts), CONVENTIONS[result.convention])
     for index, (name, split) in enumerate(result.splits.items()):
         _check_split(name, split, {metric: optional(float(values[index])) for metric, values in recomputed.items()}, where)
+        _check_parts(split, CONVENTIONS[result.convention], f"{where}: splits.{name}.breakdowns")
+    for index, hallucination in enumerate(result.worst or ()):
+        _check_hallucination(hallucination, result.splits[hallucination.split], f"{where}: worst.{index}")
     for index, average in enumerate(result.averages):
         _check_average(average, result, f"{where}: averages.{index}")
     for index, pair in enumerate(result.comparisons):
@@ -147,6 +160,27 @@ def _check_split(name: str, split: SplitScore, recomputed: Mapping[str, float | 
         pairs = pair_table(split.labels, split.verdicts, split.questions_per_image).sum(axis=0)
         stated = split.paired_discrimination.value
         _check(f"{where}: splits.{name}.paired_discrimination.value", stated, optional(float(discrimination(pairs))))
+
+
+def _check_parts(split: SplitScore, convention: Convention, where: str) -> None:
+    """Recompute the rates of every part from its counts (which the schema has summed up)."""
+    parts = [(f"{where}.{name}.{part.name}", part) for name, found in split.breakdowns.items() for part in found]
+    if not parts:
+        return
+    counts: Counts = np.array(
+        [[[getattr(side, word) for word in VERDICTS] for side in (part.on_yes, part.on_no)] for _, part in parts]
+    )
+    recomputed = compute(counts, convention)
+    for index, (key, part) in enumerate(parts):
+        for rate in ("recall", "hallucination_rate"):
+            _check(f"{key}.{rate}.value", getattr(part, rate).value, optional(float(recomputed[rate][index])))
+
+
+def _check_hallucination(one: Hallucination, split: SplitScore, where: str) -> None:
+    """P(yes) must be that which the split packs for the same question."""
+    known = None if split.probabilities is None else optional(float(unpack(split.probabilities.packed)[one.place]))
+    if (known is None) != (one.p_yes is None) or (known is not None and one.p_yes is not None and abs(known - one.p_yes) > 1e-4):
+        raise HopeBenchError(f"{where}.p_yes is {one.p_yes}, but the split's packed P(yes) gives {known}. Score the run again.")
 
 
 def _check_average(one: Average, result: Result, where: str) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from hope_bench.result import Estimate, SplitScore
+from hope_bench.site.heat import HeatRow
 from hope_bench.site.marks import Axis, Mark
 from hope_bench.spec import Kind
 
@@ -45,6 +46,14 @@ def estimate(value: Estimate, differs: bool = False) -> Markup:
     return Markup(f'<span class="number">{shown}</span>{below}')
 
 
+def share(value: Estimate) -> Markup:
+    """A share as such, with three decimals, and its interval below."""
+    shown = "–" if value.value is None else f"{value.value:.3f}"
+    known = value.low is not None and value.high is not None
+    below = f'<span class="interval">{value.low:.3f} to {value.high:.3f}</span>' if known else ""
+    return Markup(f'<span class="number">{shown}</span>{below}')
+
+
 def axis_labels(axis: Axis) -> Markup:
     """An axis' ticks with their labels, for a column's head."""
     last = len(axis.ticks) - 1
@@ -76,7 +85,11 @@ def legend(kind: Kind) -> Markup:
 
 def metric_cells(score: SplitScore, metrics: Sequence[str]) -> Markup:
     """A table row's cells with a split's metrics and their intervals."""
-    return Markup("".join(f'<td class="num">{estimate(getattr(score, metric))}</td>' for metric in metrics))
+    return Markup("".join(f'<td class="num">{_maybe(getattr(score, metric))}</td>' for metric in metrics))
+
+
+def _maybe(value: Estimate | None) -> str:
+    return "–" if value is None else estimate(value)
 
 
 def count_cells(score: SplitScore) -> Markup:
@@ -86,4 +99,16 @@ def count_cells(score: SplitScore) -> Markup:
         for index, count in enumerate((side.yes, side.no, side.unparsed, side.error, side.unasked)):
             words = "num" + (" first" if index == 0 else "") + ("" if count else " nil")
             cells.append(f'<td class="{words}">{count:,}</td>')
+    return Markup("".join(cells))
+
+
+def heat_cells(row: HeatRow) -> Markup:
+    """A heat map row's cells: the rate in whole percent, its shade as a class."""
+    cells = []
+    for cell in row.cells:
+        if cell is None:
+            cells.append('<td class="num nil">–</td>')
+        else:
+            few = " few" if cell.few else ""
+            cells.append(f'<td class="num h{cell.shade}{few}" title="{cell.questions:,} questions">{100 * cell.rate:.0f}</td>')
     return Markup("".join(cells))

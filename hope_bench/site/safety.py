@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any
 
 from hope_bench.card import slug
 from hope_bench.errors import HopeBenchError
-from hope_bench.result import Estimate, Result
-from hope_bench.validation import validate
+from hope_bench.result import Estimate, Result, parse_result
 
 LARGEST_FILE = 8 * 2**20
 """Bytes of one result file; 36,000 questions take about 130 KB."""
@@ -30,14 +29,14 @@ MOST_ITEMS = 200
 MOST_REPLICATES = 20_000
 LARGEST_NUMBER = 1e15
 
-RESERVED = frozenset({"assets", "badges", "benchmarks", "data"})
+RESERVED = frozenset({"assets", "badges", "benchmarks", "data", "images"})
 """Folders of the site itself, which no benchmark may be called."""
 
 _PACKED = frozenset({"labels", "verdicts", "questions_per_image", "packed", "repeated"})
-_SHARES = frozenset(
-    {"accuracy", "balanced_accuracy", "precision", "recall", "f1", "specificity", "hallucination_rate", "yes_ratio"}
-    | {"paired_discrimination"}
-)
+_SHARES = (
+    "accuracy", "balanced_accuracy", "precision", "recall", "f1", "specificity", "hallucination_rate", "yes_ratio",
+    "paired_discrimination",
+)  # fmt: skip
 _LONGEST_MARKS = 6
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
@@ -54,15 +53,23 @@ def read_untrusted(path: Path, folder: Path) -> Result:
 
     No text of it is ever made a link, so a link can only mislead by how it reads: its scheme must be http or https.
     """
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise HopeBenchError(f"{path} is a link that leads out of {folder}. Copy the file there instead.")
-    data = _load(path)
-    for problem in _problems(data):
-        raise HopeBenchError(f"{path}: {problem}")
-    result = validate(data, Result, str(path))
+    result = parse_result(read_bounded(path, folder, but=("splits",)), str(path))
     for problem in _implausible(result):
         raise HopeBenchError(f"{path}: {problem}")
     return result
+
+
+def read_bounded(path: Path, folder: Path, but: Container[str] = ()) -> Any:
+    """The JSON of a file within `folder`, its size, depth, texts and numbers bounded; keys in `but` are left to the caller.
+
+    Raises HopeBenchError naming the file and key.
+    """
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise HopeBenchError(f"{path} is a link that leads out of {folder}. Copy the file there instead.")
+    data = _load(path)
+    for problem in _problems(data, but):
+        raise HopeBenchError(f"{path}: {problem}")
+    return data
 
 
 def _load(path: Path) -> Any:
@@ -95,7 +102,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def _problems(data: Any, key: str = "", depth: int = 0) -> Iterator[str]:
+def _problems(data: Any, but: Container[str] = (), key: str = "", depth: int = 0) -> Iterator[str]:
     """What is wrong with raw JSON, the first of all first, by key."""
     if depth > 8:
         yield f"{key} is nested too deeply."
@@ -105,14 +112,14 @@ def _problems(data: Any, key: str = "", depth: int = 0) -> Iterator[str]:
         for name, value in data.items():
             if problem := text_problem(name):
                 yield f"a key of {key or 'the file'} {problem}"
-            if value is None or key == "splits":  # the schema and the recomputed numbers leave nothing open in a split
+            if value is None or key in but:  # in a result's split, only the names of parts are free text (_implausible)
                 continue
-            yield from _problems(value, f"{key}.{name}" if key else name, depth + 1)
+            yield from _problems(value, but, f"{key}.{name}" if key else name, depth + 1)
     elif isinstance(data, list):
         if len(data) > MOST_SPLITS**2:
             yield f"{key} has more than {MOST_SPLITS**2} items."
         for index, value in enumerate(data):
-            yield from _problems(value, f"{key}.{index}", depth + 1)
+            yield from _problems(value, but, f"{key}.{index}", depth + 1)
     elif isinstance(data, str):
         if problem := text_problem(data):
             yield f"{key} {problem}"
@@ -167,16 +174,22 @@ def _implausible(result: Result) -> Iterator[str]:
     for name, split in result.splits.items():
         if min(split.questions_per_image, default=0) < 0 or len(split.labels) > MOST_QUESTIONS:
             yield f"splits.{name} has more than {MOST_QUESTIONS:,} questions, or fewer than none for an image."
-        for field in type(split).model_fields:
+        for breakdown, parts in split.breakdowns.items():
+            for part in parts:
+                if part.name is not None and (problem := text_problem(part.name)):
+                    yield f"splits.{name}.breakdowns.{breakdown}: a part's name {problem}"
+                for field in ("recall", "hallucination_rate"):
+                    yield from _off(f"splits.{name}.breakdowns.{breakdown}.{part.name}.{field}", getattr(part, field), 0)
+        for field in (*_SHARES, "mcc"):
             yield from _off(f"splits.{name}.{field}", getattr(split, field), 0 if field in _SHARES else -1)
     for index, pair in enumerate(result.comparisons):
         for field in ("precision_drop", "hallucination_rise"):
             yield from _off(f"comparisons.{index}.{field}", getattr(pair, field), -1)
 
 
-def _off(key: str, estimate: Any, least: int) -> Iterator[str]:
+def _off(key: str, estimate: Estimate | None, least: int) -> Iterator[str]:
     """A number lies in [least, 1], and so does its interval, whose ends are in order, and both there or both missing."""
-    if not isinstance(estimate, Estimate):
+    if estimate is None:
         return
     numbers = [number for number in (estimate.value, estimate.low, estimate.high) if number is not None]
     if not all(least <= number <= 1 for number in numbers):

@@ -194,6 +194,7 @@ def facts(result: Result) -> list[tuple[str, list[tuple[str, str]]]]:
         ("Benchmark", (("name", benchmark.name), ("dataset", benchmark.dataset), ("images", f"{benchmark.images:,}"),
                        ("prompt", benchmark.prompt), ("distractors chosen by", benchmark.clip), ("hash", benchmark.hash))),
         ("Run", (("source", run.source), ("asked with", run.prompt if run.prompt != benchmark.prompt else None),
+                 ("of the prompts", None if run.prompt_set is None else f"{run.prompt_set}: {run.prompt_name}"),
                  ("adapter", run.adapter), ("precision", run.dtype), ("device", run.device), ("batch size", run.batch_size),
                  ("longest answer", None if run.max_new_tokens is None else f"{run.max_new_tokens} tokens"), ("limit", run.limit),
                  ("versions", ", ".join(f"{package} {version}" for package, version in sorted(run.versions.items()))),

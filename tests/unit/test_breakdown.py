@@ -7,13 +7,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from hope_bench.benchmark import Benchmark, read_benchmark, write_benchmark
 from hope_bench.errors import HopeBenchError
-from hope_bench.records import Annotations, Category, Image, Verdict
+from hope_bench.records import Annotations, Category, Image, Question, Verdict
 from hope_bench.result import Bootstrap, Estimate, Result
-from hope_bench.review.noise import LabelNoise, Share
-from hope_bench.scoring.breakdown import break_down, by_category, by_kind, by_size, object_sizes
+from hope_bench.review.noise import LabelNoise, share
+from hope_bench.scoring.breakdown import (
+    Rows,
+    break_down,
+    breakdowns,
+    by_category,
+    by_kind,
+    by_size,
+    common_categories,
+    object_sizes,
+    unique_rows,
+)
 from hope_bench.scoring.label_noise import correct
 from hope_bench.scoring.prompt_spread import prompt_spread
 from hope_bench.scoring.score import score
@@ -44,27 +55,63 @@ def result(benchmark: Benchmark, tmp_path: Path) -> Result:
 
 
 def test_categories_count_each_question_once(benchmark: Benchmark, result: Result) -> None:
-    found = {part.name: part for part in break_down(benchmark, result, ["category", "content"], by_category)}
+    rows = unique_rows(benchmark, result, ["category", "content"])
+    found = {part.name: part for part in break_down(rows, by_category)}
     assert {name: (part.on_yes.yes, part.on_yes.no, part.on_no.yes, part.on_no.no) for name, part in found.items()} == {
         "dog": (15, 5, 0, 0), "fox": (0, 0, 4, 16), "wolf": (0, 0, 10, 5),
     }  # fmt: skip
-    rate = found["wolf"].metrics["hallucination_rate"]
+    assert {name: part.images for name, part in found.items()} == {"dog": 20, "fox": 20, "wolf": 15}
+    low, high = binomtest(10, 15).proportion_ci(method="wilson")  # one question an image: next to nothing to cluster
+    rate = found["wolf"].hallucination_rate
     assert rate.value == pytest.approx(10 / 15, abs=1e-6)
-    assert rate.low is not None
-    assert rate.high is not None
-    assert rate.low < 10 / 15 < rate.high
-    assert found["wolf"].metrics["recall"] == Estimate(value=None)
-    assert found["dog"].metrics["hallucination_rate"] == Estimate(value=None)
-
-
-def test_the_intervals_are_the_splits_own_where_a_part_is_a_split(benchmark: Benchmark, result: Result) -> None:
-    (whole,) = break_down(benchmark, result, ["category"], lambda _: "all")
-    assert whole.metrics["accuracy"] == result.splits["category"].accuracy
+    assert (rate.low, rate.high) == (pytest.approx(low, abs=0.01), pytest.approx(high, abs=0.01))
+    assert found["wolf"].recall == Estimate(value=None)
+    assert found["dog"].hallucination_rate == Estimate(value=None)
 
 
 def test_a_part_of_few_images_has_no_interval(benchmark: Benchmark, result: Result) -> None:
-    parts = break_down(benchmark, result, ["category"], lambda one: "few" if one.image in IMAGES[:9] else "many")
-    assert {part.name: part.metrics["accuracy"].low is None for part in parts} == {"few": True, "many": False}
+    rows = unique_rows(benchmark, result, ["category"])
+    parts = break_down(rows, lambda one: "few" if one.image in IMAGES[:9] else "many")
+    assert {part.name: part.hallucination_rate.low is None for part in parts} == {"few": True, "many": False}
+
+
+def test_what_is_always_affirmed_still_has_an_interval() -> None:
+    """Ten images, every claim denied: a bootstrap would say 0 to 0."""
+    asked = [Question(n, f"{n // 3}.jpg", str(n), "no", "content", "fox") for n in range(30)]
+    (part,) = break_down(Rows(asked, "n" * 30, "n" * 30, np.arange(30) // 3), by_category)
+    assert (part.hallucination_rate.value, part.hallucination_rate.low) == (0, 0)
+    assert part.hallucination_rate.high == pytest.approx(binomtest(0, 10).proportion_ci(method="wilson").high, abs=1e-5)
+
+
+def test_intervals_of_parts_cover_where_naive_ones_do_not() -> None:
+    """40 images, 5 questions each, answers alike within an image: the clustered interval holds its 95%, Wilson's own doesn't."""
+    rng = np.random.default_rng(0)
+    image = np.repeat(np.arange(40), 5)
+    asked = [Question(n, str(image[n]), str(n), "no", "content", "fox") for n in range(200)]
+    covered, naive = 0, 0
+    for _ in range(600):
+        rate = rng.beta(0.6, 1.4, size=40)[image]
+        verdicts = "".join(np.where(rng.random(200) < rate, "y", "n").tolist())
+        (part,) = break_down(Rows(asked, "n" * 200, verdicts, image), by_category)
+        found = part.hallucination_rate
+        assert found.low is not None
+        assert found.high is not None
+        covered += found.low <= 0.3 <= found.high
+        interval = binomtest(part.on_no.yes, 200).proportion_ci(method="wilson")
+        naive += interval.low <= 0.3 <= interval.high
+    assert 0.92 <= covered / 600 <= 0.97
+    assert naive / 600 < 0.85
+
+
+def test_rare_categories_are_counted_together() -> None:
+    """Twelve categories, of which a result tells apart the three most asked; the rest has no name and nothing is lost."""
+    asked = [Question(n, f"{n}.jpg", str(n), "no", "content", f"thing {min(n % 16, 11):02}") for n in range(160)]
+    common = common_categories([asked], most=3)
+    assert common == {"thing 11", "thing 00", "thing 01"}
+    (parts,) = breakdowns(Rows(asked, "n" * 160, "y" * 160, np.arange(160)), common, {}).values()
+    assert [(part.name, part.on_no.yes) for part in parts] == [
+        ("thing 00", 10), ("thing 01", 10), ("thing 11", 50), (None, 90),
+    ]  # fmt: skip
 
 
 def test_kinds(benchmark: Benchmark, result: Result, tmp_path: Path) -> None:
@@ -76,7 +123,7 @@ def test_kinds(benchmark: Benchmark, result: Result, tmp_path: Path) -> None:
         tmp_path / "d", {"category": described}, {"category": "hope"}, name="d", title="", prompt="{question}",
         headline="category", k=None, dataset="", images=dict(benchmark.manifest.images),
     )  # fmt: skip
-    found = {part.name: part for part in break_down(read_benchmark(tmp_path / "d"), result, ["category"], by_kind)}
+    found = {part.name: part for part in break_down(unique_rows(read_benchmark(tmp_path / "d"), result, ["category"]), by_kind)}
     assert (found["plain"].on_yes.yes, found["attribute"].on_no.yes) == (15, 4)
 
 
@@ -93,37 +140,40 @@ def test_sizes_are_the_largest_ones_share_of_the_image(benchmark: Benchmark, res
     )
     sizes = object_sizes(annotations)
     assert sizes == {("0.jpg", "dog"): "medium", ("0.jpg", "cat"): "small", ("1.jpg", "dog"): "large"}
-    found = {part.name: part.on_yes.yes for part in break_down(benchmark, result, ["category", "content"], by_size(sizes))}
-    assert found == {"medium": 1, "large": 1}
-    assert break_down(benchmark, result, ["category"], by_size({})) == ()
+    rows = unique_rows(benchmark, result, ["category", "content"])
+    found = {part.name: part.on_yes.yes for part in break_down(rows, by_size(sizes))}
+    assert found == {"medium": 1, "large": 1, None: 13}
+    by_name = breakdowns(rows, frozenset(), sizes)
+    assert [part.name for part in by_name["object-size"]] == ["medium", "large"]
 
 
 def noise(label: str, wrong: int, total: int) -> LabelNoise:
-    return LabelNoise("category", label, total, Share(wrong, total), Share(0, total))  # type: ignore[arg-type]
+    return LabelNoise(split="category", label=label, sampled=total, wrong=share(wrong, total), unsure=share(0, total))  # type: ignore[arg-type]
 
 
 def test_wrong_labels_are_corrected_by_hand(result: Result) -> None:
     # Observed recall 15/20, rate 4/20; 10% of yes-labels and 20% of no-labels are wrong.
-    (found,) = correct(result, [noise("yes", 10, 100), noise("no", 20, 100)])
+    found = correct(result, [noise("yes", 10, 100), noise("no", 20, 100)])["category"]
     recall, rate = np.linalg.solve([[0.9, 0.1], [0.2, 0.8]], [0.75, 0.2])
-    assert found.corrected_recall.value == pytest.approx(recall, abs=1e-6)
-    assert found.corrected_hallucination_rate.value == pytest.approx(max(rate, 0), abs=1e-6)
+    assert found.recall.value == pytest.approx(recall, abs=1e-6)
+    assert found.hallucination_rate.value == pytest.approx(max(rate, 0), abs=1e-6)
     assert found.ceiling.value == pytest.approx(0.85)
     assert found.reviewed == 200
-    assert found.corrected_recall.low is not None
-    assert found.corrected_recall.low < recall < (found.corrected_recall.high or 0)
-    assert correct(result, [noise("yes", 1, 100)]) == ()
+    assert found.recall.low is not None
+    assert found.recall.low < recall < (found.recall.high or 0)
+    assert correct(result, [noise("yes", 1, 100)]) == {}
 
 
 def test_right_labels_change_nothing_but_the_interval(result: Result) -> None:
-    (found,) = correct(result, [noise("yes", 0, 400), noise("no", 0, 400)])
-    assert found.corrected_recall.value == found.recall.value
-    assert found.corrected_hallucination_rate.value == found.hallucination_rate.value
+    found = correct(result, [noise("yes", 0, 400), noise("no", 0, 400)])["category"]
+    raw = result.splits["category"]
+    assert found.recall.value == raw.recall.value
+    assert found.hallucination_rate.value == raw.hallucination_rate.value
 
 
 def test_hopeless_labels_give_null(result: Result) -> None:
-    (found,) = correct(result, [noise("yes", 60, 100), noise("no", 60, 100)])
-    assert found.corrected_recall == Estimate(value=None)
+    found = correct(result, [noise("yes", 60, 100), noise("no", 60, 100)])["category"]
+    assert found.recall == Estimate(value=None)
 
 
 def test_the_correction_recovers_the_truth() -> None:

@@ -16,9 +16,10 @@ from hope_bench.adapters.base import AdapterInfo, AdapterReport, RawAnswer
 from hope_bench.benchmark import Benchmark, read_benchmark, write_benchmark
 from hope_bench.card import ModelCard
 from hope_bench.errors import HopeBenchError
-from hope_bench.inference.engine import EvaluateOptions, evaluate
+from hope_bench.inference.engine import EvaluateOptions, evaluate, evaluate_paraphrases
+from hope_bench.paraphrases import Paraphrase
 from hope_bench.provenance import file_sha256
-from hope_bench.records import Question
+from hope_bench.records import Prompt, Question
 from hope_bench.result import SelfCheck
 from hope_bench.runs import read_run, write_run
 
@@ -229,13 +230,35 @@ def test_a_change_of_versions_between_sittings_is_noted(benchmark: Benchmark, op
     assert notes[0].startswith("Asked under changing versions: torch 1.0 then ")
 
 
+def test_paraphrases_are_runs_of_one_loaded_model(benchmark: Benchmark, options: EvaluateOptions) -> None:
+    ways = [Paraphrase("set", name, Prompt(template)) for name, template in (("a", "A {question}"), ("b", "B {question}"))]
+    asked: list[str] = []
+
+    def reply(batch: Sequence[Pair]) -> list[RawAnswer]:
+        asked.extend(prompt for _, prompt in batch)
+        model.report = AdapterReport(input_tokens=10 * len(asked), output_tokens=len(asked), cost=0.5 * len(asked))
+        return by_brightness(batch)
+
+    model = Model(reply)
+    made = evaluate_paraphrases(benchmark, CARD, ways, options, adapter=model)
+    assert model.loads == 1
+    assert asked[0] == "A Is there a a?"
+    assert asked[12] == "B Is there a a?"
+    for (record, folder), way in zip(made, ways, strict=True):
+        assert folder.name == f"a-model-set-{way.name}"
+        assert read_run(folder) == record
+        assert (record.run.prompt_set, record.run.prompt_name, record.run.prompt) == ("set", way.name, way.prompt.template)
+        assert (record.run.input_tokens, record.run.output_tokens, record.run.cost_usd) == (120, 12, 6.0)
+        assert "another prompt" in (record.unranked or "")
+
+
 def test_what_keeps_a_result_off_the_ranking(benchmark: Benchmark, options: EvaluateOptions) -> None:
     card = CARD.model_copy(update={"prompt": "{question} Yes or no?"})
     chosen = replace(options, limit=2, splits=("random",))
     reason = evaluate(benchmark, card, chosen, adapter=Model(by_brightness)).unranked
     assert reason is not None
     assert "--limit" in reason
-    assert "replaces the benchmark's prompt" in reason
+    assert "another prompt than the benchmark's" in reason
     assert "headline split content" in reason
 
 

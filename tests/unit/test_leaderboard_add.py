@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from hope_bench.result import write_result
+from hope_bench.result import read_result, write_result
+from hope_bench.site.adding import add_result
 from tests.cli import hope_bench, refused
 from tests.unit.test_site import change, make_result
 
@@ -28,7 +30,9 @@ def mine(tmp_path: Path) -> Path:
 def test_a_good_result_goes_into_place(mine: Path, tmp_path: Path, capsys: Capture) -> None:
     results = tmp_path / "results"
     assert hope_bench(capsys, "leaderboard", "add", mine, "--results", results).code == 0
-    assert (results / "tiny" / "my-model.json").read_bytes() == mine.read_bytes()
+    there = read_result(results / "tiny" / "my-model.json")
+    assert there.added == datetime.now(UTC).date()
+    assert there.model_copy(update={"added": None}) == read_result(mine)
     assert hope_bench(capsys, "leaderboard", "add", mine, "--results", results).code == 0
     checked = hope_bench(capsys, "leaderboard", "check", "--results", results)
     assert (checked.code, checked.out.strip()) == (0, "1 result(s) hold.")
@@ -40,7 +44,18 @@ def test_a_model_is_replaced_only_when_asked(mine: Path, tmp_path: Path, capsys:
     write_result(mine, make_result(tmp_path, "My Model", 3))
     assert "pass --replace" in refused(capsys, "leaderboard", "add", mine, "--results", results)
     assert hope_bench(capsys, "leaderboard", "add", mine, "--results", results, "--replace").code == 0
-    assert (results / "tiny" / "my-model.json").read_bytes() == mine.read_bytes()
+    assert read_result(results / "tiny" / "my-model.json").splits == read_result(mine).splits
+
+
+def test_a_result_keeps_the_day_it_was_added(mine: Path, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    target = add_result(mine, results, day=date(2025, 8, 10))
+    before = target.read_bytes()
+    assert add_result(mine, results, day=date(2026, 1, 1)) == add_result(target, results, day=date(2026, 1, 1)) == target
+    assert target.read_bytes() == before
+    write_result(mine, make_result(tmp_path, "My Model", 3))
+    add_result(mine, results, replace=True, day=date(2026, 1, 1))
+    assert read_result(target).added == date(2026, 1, 1)
 
 
 def test_other_questions_need_a_word(mine: Path, tmp_path: Path, capsys: Capture) -> None:
@@ -63,6 +78,10 @@ def test_other_questions_need_a_word(mine: Path, tmp_path: Path, capsys: Capture
         (change("comparisons", 0, "precision_drop", "high", to=0.9), "comparisons.0.precision_drop.high is 0.9"),
         (change("bootstrap", "replicates", to=2), "but the verdicts' bootstrap gives"),
         (change("model", "nmae", to="x"), "Did you mean 'name'"),
+        (change("splits", "content", "breakdowns", "category", 0, "hallucination_rate", "value", to=0.9), "breakdowns.category"),
+        (change("worst", 0, "p_yes", to=0.5), "worst.0.p_yes is 0.5, but the split's packed P(yes) gives None"),
+        (change("worst", 0, "place", to=0), "worst.0 is not a no-question"),
+        (change("added", to="yesterday"), "added"),
         (change("model", "checkpoint", to="javascript:alert(1)"), "Links begin with https://"),
     ],
 )  # fmt: skip

@@ -146,28 +146,46 @@ def test_stated_averages_are_checked(benchmark: Benchmark, tmp_path: Path, key: 
         check_numbers(read_result(path), "x")
 
 
-def test_older_and_newer_schemas_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [
+        (None, "schema_version missing.*Score the run again"),
+        (0, "schema_version 0; .*reads versions 1 to 2.*Score the run again"),
+        (3, "schema_version 3; .*Update hope-bench"),
+        (True, "schema_version True"),
+        ("2", "schema_version 2; .*Score"),
+    ],
+)
+def test_other_schemas_are_refused(tmp_path: Path, version: object, words: str) -> None:
     path = tmp_path / "result.json"
-    for version, words in ((0, "schema_version missing.*Score the run again"), (2, "schema_version 2; .*Update hope-bench")):
-        path.write_text(json.dumps({"schema_version": version, "anything": 1} if version else {"anything": 1}))
-        with pytest.raises(HopeBenchError, match=words):
-            read_result(path)
+    path.write_text(json.dumps({"anything": 1} if version is None else {"schema_version": version, "anything": 1}))
+    with pytest.raises(HopeBenchError, match=words):
+        read_result(path)
+    path.write_text("[1]")
+    with pytest.raises(HopeBenchError, match="not a valid Result"):
+        read_result(path)
 
 
-def test_a_file_from_before_the_new_fields_is_read(benchmark: Benchmark, tmp_path: Path) -> None:
+def test_a_file_of_version_1_is_migrated(benchmark: Benchmark, tmp_path: Path) -> None:
     path = tmp_path / "result.json"
     run = answers_with(benchmark, tmp_path / "r", {"dog": 0.9, "cat": 0.8, "fox": 0.2, "wolf": 0.6})
     write_result(path, score(benchmark, run, FAST))
     data = json.loads(path.read_text())
-    for key in ("languages", "averages"):
+    data["schema_version"] = 1
+    for key in ("languages", "averages", "worst"):
         del data[key]
+    for key in ("prompt_set", "prompt_name"):
+        del data["run"][key]
     for pair in data["comparisons"]:
         del pair["auroc_drop"]
     for split in data["splits"].values():
-        for key in ("mcc", "probabilities", "blind", "repeated"):
+        for key in ("mcc", "probabilities", "blind", "repeated", "breakdowns", "corrected"):
             del split[key]
     path.write_text(json.dumps(data))
     old: Result = read_result(path)
+    assert old.schema_version == 2
+    assert old.worst is None
+    assert old.splits["content"].breakdowns == {}
     assert old.splits["content"].mcc is None
     check_numbers(old, "old")
 

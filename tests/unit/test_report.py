@@ -87,7 +87,8 @@ def test_prompts_and_corrected_rates(small: Small, run: Path, tmp_path: Path, ca
         json.dumps({"image": one.image, "object": one.object, "decision": "absent" if one.label == "no" else "present"}) + "\n"
         for one in chosen.splits["content"]
     ), encoding="utf-8")  # fmt: skip
-    options = ["-b", small.folder, "--replicates", 100, "--paraphrase", other, "--decisions", decisions, "--sample", 50]
+    assert hope_bench(capsys, "label-noise", small.folder, decisions, "--sample", 50).code == 0
+    options = ["-b", small.folder, "--replicates", 100, "--paraphrase", other]
     for name in ("r.html", "r.md"):
         done = hope_bench(capsys, "report", run, *options, "--out", tmp_path / name)
         assert done.code == 0, done.err

@@ -19,9 +19,9 @@ from hope_bench.cli.data import find_annotations, find_images
 from hope_bench.errors import HopeBenchError
 from hope_bench.records import Question
 from hope_bench.review.agreement import agreement, merge
-from hope_bench.review.claims import Claim, draw_samples, review_queue, sample_queue, statement, unique_claims
+from hope_bench.review.claims import Claim, Key, draw_samples, review_queue, sample_queue, statement, unique_claims
 from hope_bench.review.decisions import VERDICTS, DecisionsFile, Reviewed, by_claim, decide, read_decisions
-from hope_bench.review.noise import Share, label_noise
+from hope_bench.review.noise import label_noise, read_label_noise, share
 from hope_bench.review.picture import Box, Pictures, draw_boxes, known_present
 from hope_bench.review.session import Session
 from hope_bench.search.guards import Decision
@@ -68,6 +68,9 @@ def test_the_likeliest_wrong_claims_come_first_and_only_absences_are_asked() -> 
         ("Are there exactly two dogs in the image?", "no", "There are NOT exactly two dogs in this picture."),
         ("Is there exactly one dog in the image?", "no", "There is NOT exactly one dog in this picture."),
         ("Is there a cup on the left side of the image?", "no", "There is NO cup on the left side of this picture."),
+        ("Are there skis in the image?", "no", "There are NO skis in this picture."),
+        ("Is there broccoli on the left side of the image?", "no", "There is NO broccoli on the left side of this picture."),
+        ("Are there two dogs playing in the image?", "no", "There are NOT two dogs playing in this picture."),
         ("Is the dog asleep?", "no", "The answer is NO to “Is the dog asleep?”"),
     ],
 )
@@ -181,8 +184,9 @@ def test_merging_keeps_every_claim_and_is_unsure_where_reviewers_differ(drawn: d
 
 
 def test_label_noise_by_hand() -> None:
-    sample = [no(i, f"{i}.jpg", "cup", "content") for i in range(40)]
-    sample += [Question(100 + i, f"{i}.jpg", "Is there a dog in the image?", "yes", "content", "dog") for i in range(10)]
+    negatives = [no(i, f"{i}.jpg", "cup", "content") for i in range(40)]
+    positives = [Question(100 + i, f"{i}.jpg", "Is there a dog in the image?", "yes", "content", "dog") for i in range(10)]
+    sample = [*negatives[:20], *positives, *negatives[20:]]
     said = {("cup", i): "present" if i < 3 else "unsure" if i < 5 else "absent" for i in range(30)}
     said |= {("dog", i): "absent" if i == 0 else "present" for i in range(10)}
     decisions = by_claim([line(name, verdict, image=f"{i}.jpg") for (name, i), verdict in said.items()])
@@ -191,9 +195,16 @@ def test_label_noise_by_hand() -> None:
     assert (negative.wrong.count, negative.unsure.count) == (3, 2)
     assert (positive.label, positive.wrong.count, positive.reviewed) == ("yes", 1, 10)
     # Wilson by its formula: z = 1.959964, n = 30, p = 0.1
-    assert negative.wrong.interval == pytest.approx((0.034597, 0.256210), abs=1e-5)
-    assert Share(0, 0).value is None
-    assert Share(0, 0).interval is None
+    assert (negative.wrong.low, negative.wrong.high) == pytest.approx((0.034597, 0.256210), abs=1e-5)
+    assert (share(0, 0).value, share(0, 0).low, share(0, 0).high) == (None, None, None)
+
+
+def test_decisions_beyond_the_first_gap_of_a_sample_do_not_count() -> None:
+    sample = [no(i, f"{i}.jpg", "cup", "content") for i in range(40)]
+    decided = [*range(10), *range(11, 40)]  # someone looked at the riskiest claims, and found most of them there
+    decisions = by_claim([line("cup", "absent" if i < 10 else "present", image=f"{i}.jpg") for i in decided])
+    (row,) = label_noise({"content": sample}, decisions)
+    assert (row.reviewed, row.wrong.count, row.sampled) == (10, 0, 40)
 
 
 def test_present_objects_come_with_boxes_from_annotations_and_without_from_questions(small: Small) -> None:
@@ -212,17 +223,70 @@ def test_boxes_at_and_beyond_the_edge_are_drawn() -> None:
     assert len(set(picture.get_flattened_data() if hasattr(picture, "get_flattened_data") else picture.getdata())) > 3
 
 
-def test_the_report_of_a_sample(small: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "alice.jsonl"
-    path.write_text("".join(json.dumps({"image": image, "object": name, "decision": verdict}) + "\n" for image, name, verdict in [
-        ("a.jpg", "vase", "present"), ("b.png", "bus", "absent"), ("a.jpg", "cup", "present"), ("x.jpg", "cup", "unsure"),
-    ]))  # fmt: skip
-    options = ("--report", "--sample", 50, "--decisions", path, "--split", "content")
-    outcome = hope_bench(capsys, "review", small.folder, *options)
-    assert outcome.code == 0
-    assert "3 of 6 claims decided: 1 absent, 2 present, 0 unsure" in outcome.out
-    assert "50.0%" in outcome.out
-    assert "2 of 3" in outcome.out
+def write_review(path: Path, reviewer: str, verdicts: dict[Key, str]) -> Path:
+    rows = (
+        {"image": image, "object": name, "decision": verdict, "reviewer": reviewer} | ({"description": what} if what else {})
+        for (image, name, what), verdict in verdicts.items()
+    )
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def test_a_sample_reviewed_by_two_is_published_with_the_benchmark(
+    small: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    benchmark = read_benchmark(small.folder)
+    queue = sample_queue(draw_samples(benchmark, 50, 3), 3)
+    right = {one.key: "absent" if one.label == "no" else "present" for one in queue}
+    alice = write_review(
+        tmp_path / "a.jsonl", "alice", right | {("a.jpg", "vase", None): "present", ("z.jpg", "tv", None): "absent"}
+    )
+    bob = write_review(
+        tmp_path / "b.jsonl", "bob", right | {("a.jpg", "vase", None): "present", ("b.png", "bus", None): "present"}
+    )
+    outcome = hope_bench(capsys, "label-noise", small.folder, alice, bob, "--sample", 50, "--seed", 3)
+    assert outcome.code == 0, outcome.err
+    assert "33.3%" in outcome.out, "one of content's three no-labels is wrong"
+    estimate = read_label_noise(small.folder, benchmark.manifest.hash)
+    assert estimate is not None
+    assert (estimate.reviewers, estimate.sample, estimate.seed) == (("alice", "bob"), 50, 3)
+    (pair,) = estimate.agreements
+    assert (pair.common, pair.agreed) == (len(queue), len(queue) - 1), "claims outside the sample are no part of it"
+    found = {(one.split, one.label): one for one in estimate.estimates}
+    content = found["content", "no"]
+    assert (content.reviewed, content.wrong.count, content.unsure.count) == (3, 1, 1), "where the two differ, it is unsure"
+    assert found["content", "yes"].wrong.count == 0
+    before = (small.folder / "label_noise.json").read_bytes()
+    hope_bench(capsys, "label-noise", small.folder, alice, bob, "--sample", 50, "--seed", 3)
+    assert (small.folder / "label_noise.json").read_bytes() == before
+
+    shown = hope_bench(capsys, "inspect", small.folder, "--no-images", "--out", tmp_path / "gallery")
+    assert "Label noise" in shown.out
+    page = (tmp_path / "gallery" / "index.html").read_text(encoding="utf-8")
+    assert "no 33.3 <small>[6.1, 79.2] of 3</small>" in page
+
+
+def test_label_noise_of_other_questions_or_by_hand_is_not_shown(
+    small: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    benchmark = read_benchmark(small.folder)
+    assert read_label_noise(small.folder, benchmark.manifest.hash) is None
+    right = {one.key: "absent" for one in sample_queue(draw_samples(benchmark, 50, 0), 0)}
+    file = write_review(tmp_path / "alice.jsonl", "alice", right)
+    assert hope_bench(capsys, "label-noise", small.folder, file, "--sample", 50).code == 0
+    path = small.folder / "label_noise.json"
+    published = json.loads(path.read_text())
+    path.write_text(json.dumps(published | {"hash": "0" * 64}))
+    assert read_label_noise(small.folder, benchmark.manifest.hash) is None
+    shown = hope_bench(capsys, "inspect", small.folder, "--no-images", "--out", tmp_path / "gallery")
+    assert "of other questions" in shown.err
+    assert "Label noise" not in shown.out
+    published["estimates"][0]["wrong"]["value"] = 0.001
+    path.write_text(json.dumps(published))
+    assert "don't follow from count and total" in refused(capsys, "inspect", small.folder, "--no-images")
+    other = write_review(tmp_path / "bob.jsonl", "bob", {("z.jpg", "tv", None): "absent"})
+    assert "No split's sample is reviewed" in refused(capsys, "label-noise", small.folder, other, "--sample", 50)
+    assert "given twice" in refused(capsys, "label-noise", small.folder, other, other, "--sample", 50)
 
 
 def test_merging_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,8 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hope_bench.records import Annotations
-from hope_bench.search.attribute_bank import attribute_bank, named_attributes
-from hope_bench.search.description import attribute_values, describe, from_bank
+from hope_bench.search.description import Describer
 from hope_bench.search.false_descriptions import FalseDescriptions
 from hope_bench.search.guarding import Claim, guard
 from hope_bench.search.inputs import SearchInputs
@@ -121,7 +120,7 @@ def check_next(claim: str, left: Scores) -> None:
 def false_scores(inputs: SearchInputs, encoder: str, row: int) -> dict[str, Scores]:
     """Every false description's question and the cosine of its caption, by object."""
     encoded = inputs.encoded[encoder]
-    known = describe(inputs.annotations, inputs.images[row], attribute_values(inputs.annotations))
+    known = Describer(inputs.annotations).describe(inputs.images[row])
     scores: dict[str, Scores] = {}
     for one in known.false:
         cosine = float(encoded.images[row] @ encoded.encode_captions([one.caption])[0])
@@ -296,18 +295,3 @@ def test_wording_of_descriptions() -> None:
         assert text in questions
     for text in ("Is there a red bus in the image?", "Are there exactly two buses in the image?"):
         assert text not in questions
-
-
-def test_open_lists_of_attributes_are_read_by_the_banks_groups() -> None:
-    assert named_attributes({"attributes": ("Red", "shiny", "wooden")}) == {"color": "red", "material": "wooden"}
-    assert named_attributes({"attributes": ("red", "blue")}) == {}  # two colours: neither is known to be false
-    assert named_attributes({"color": "teal", "count": 3, "note": ""}) == {"color": "teal"}
-
-
-def test_the_banks_guesses_describe_only_objects_that_occur_once() -> None:
-    annotations = make_annotations([["dog", "cup", "cup"]], np.random.default_rng(0))
-    groups = [group for group in attribute_bank() if group.name == "color"]
-    found = from_bank(annotations, 0, {0: {"color": "red"}, 1: {"color": "blue"}}, groups)
-    assert [one.question for one in found.true] == ["Is there a red dog in the image?"]
-    assert "Is there an orange dog in the image?" in {one.question for one in found.false}
-    assert {(one.object, one.kind) for one in found.false} == {("dog", "bank")}

@@ -39,7 +39,17 @@ def make_result(folder: Path, model: str, affirmed: int, prompt: str = "{questio
     return score(benchmark, make_run(folder / "run", benchmark, said, model=ModelInfo(name=model), **record), FAST)
 
 
-SCRIPTS = ['<script src="../assets/board.js">', '<script type="application/json" id="board">']
+CHARTS = '<script src="{}assets/charts.js">'
+BOARD = [
+    CHARTS.format("../"), '<script defer src="../assets/datatables.js">', '<script defer src="../assets/board.js">',
+    '<script type="application/json" id="board">',
+]  # fmt: skip
+
+
+def site_key(folder: Path) -> str:
+    """What the only benchmark's pages are called."""
+    (page,) = (folder / "site" / "benchmarks").glob("*-about.html")
+    return page.stem.removesuffix("-about")
 
 
 def is_ranking(page: str) -> bool:
@@ -106,13 +116,16 @@ def test_a_page_stands_alone_and_links_are_relative(tmp_path: Path, put: Put) ->
     for name, html in pages(tmp_path / "site").items():
         found = Links(html)
         assert not {"iframe", "object", "img", "style"} & set(found.tags)
-        assert re.findall(r"<script[^>]*>", html) == (SCRIPTS if is_ranking(name) else [])
+        scripts = re.findall(r"<script[^>]*>", html)
+        story = [CHARTS.format(""), f'<script type="application/json" id="story-{site_key(tmp_path)}">']
+        assert scripts == (BOARD if is_ranking(name) else story if name == "index.html" else [])
         for link in found.links:
             assert link == "data:," or not re.match(r"[a-z]+:|/", link), link
             target = (tmp_path / "site" / name).parent / link.partition("#")[0]
             assert link == "data:," or link.startswith("#") or target.is_file(), link
     assert not re.search(r"url\(|@import|http", (tmp_path / "site" / "style.css").read_text())
-    assert not re.search(r"fetch\(|innerHTML|eval\(|\.style\b", (tmp_path / "site" / "assets" / "board.js").read_text())
+    for script in ("board.js", "charts.js"):
+        assert not re.search(r"fetch\(|innerHTML|eval\(|\.style\b", (tmp_path / "site" / "assets" / script).read_text())
 
 
 def test_tables_have_captions_and_scoped_headers(tmp_path: Path, put: Put) -> None:
@@ -137,7 +150,7 @@ def test_untrusted_text_is_escaped(tmp_path: Path, put: Put) -> None:
     assert len(found) == 6
     for name in ("index.html", "tiny/x.html"):
         html = found[name]
-        assert "<script" not in html
+        assert not re.search(r"<script(?! src=| type=\"application/json\")", html)
         assert "&lt;script&gt;alert(1)&lt;/script&gt;&#34;&#39;&amp;" in html
 
 
@@ -148,7 +161,7 @@ def test_the_same_results_give_the_same_bytes(tmp_path: Path, put: Put) -> None:
     build_site(tmp_path / "results", tmp_path / "two")
     build_site(tmp_path / "results", tmp_path / "two")
     files = [path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*") if path.is_file()]
-    assert len(files) == 3 + 2 + 2 + 5 + 3 * 3
+    assert len(files) == 3 + 2 + (3 + 3) + 5 + 3 * 3
     for file in files:
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
@@ -199,10 +212,10 @@ def change(*keys: str | int, to: Any) -> Change:
     ("changed", "words"),
     [
         (change("modle", to=1), "unknown key 'modle'. Did you mean 'model'"),
-        (change("schema_version", to=2), "schema_version"),
+        (change("schema_version", to=3), "schema_version"),
         (change("splits", "content", "precision", "value", to=0.99), r"splits.content.precision.value is 0.99"),
         (change("splits", "content", "precision", "value", to=None), r"splits.content.precision.value is None"),
-        (change("splits", "content", "on_no", "yes", to=1), r"splits.content.on_no is not what its verdicts count"),
+        (change("splits", "content", "on_no", "yes", to=1), r"splits.content.*breakdowns.category counts other questions"),
         (change("splits", "content", "verdicts", to="y" * 12), r"splits.content.on_no"),
         (change("splits", "content", "verdicts", to="y"), "different lengths"),
         (change("splits", "content", "labels", to="-" * 12), "unknown letter"),

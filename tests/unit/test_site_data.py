@@ -6,19 +6,19 @@ import csv
 import itertools
 import json
 import xml.etree.ElementTree as ET
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from hope_bench.result import Bootstrap, Result, SplitScore, write_result
+from hope_bench.result import Bootstrap, Result, SplitScore, read_result, write_result
 from hope_bench.scoring.intervals import resampling_weights
 from hope_bench.site import build_site
 from hope_bench.site.about import strategy
 from hope_bench.site.board import size
 from hope_bench.site.ranges import rank_ranges
-from tests.runs import make_benchmark
 from tests.unit.test_site import make_result
 
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -144,19 +144,16 @@ def test_strategies_in_words() -> None:
     assert strategy("my own") == ""
 
 
-def test_the_benchmarks_page_shows_its_questions_where_they_are_at_hand(site: Path, tmp_path: Path) -> None:
-    def about() -> str:
-        return next((site / "benchmarks").glob("*-about.html")).read_text()
-
-    assert "were not at hand" in about()
-    splits = {
-        name: [("0.jpg", "dog", "yes"), ("0.jpg", thing, "no")] for name, thing in (("adversarial", "cat"), ("content", "wolf"))
-    }
-    make_benchmark(tmp_path / "benchmarks" / "other", splits)  # type: ignore[arg-type]
-    (tmp_path / "b").rename(tmp_path / "benchmarks" / "tiny")
-    build_site(tmp_path / "results", site, tmp_path / "benchmarks")
-    assert "Is there a wolf in the image?" in about()
-    assert "0.jpg" in about()
+def test_dates_are_data_and_order_the_feed(site: Path, tmp_path: Path) -> None:
+    path = tmp_path / "results" / "tiny" / "m5.json"
+    write_result(path, read_result(path).model_copy(update={"added": date(2025, 8, 10)}))
+    build_site(tmp_path / "results", site)
+    feed = ET.fromstring((site / "data" / "feed.xml").read_text())
+    updated = [entry.findtext(f"{ATOM}updated") for entry in feed.iter(f"{ATOM}entry")]
+    assert updated == ["2025-08-10T00:00:00Z", "1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z"]
+    assert feed.findtext(f"{ATOM}updated") == updated[0]
+    table = pq.read_table(site / "data" / "leaderboard.parquet").to_pylist()
+    assert {row["added"] for row in table} == {"2025-08-10", None}
 
 
 def test_published_figures_stand_apart(site: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from hope_bench.errors import HopeBenchError
 from hope_bench.result import ModelInfo, RunInfo, write_result
 from hope_bench.site import build_site
-from hope_bench.site.build import POLICY
+from hope_bench.site.pages import POLICY
 from hope_bench.site.safety import LARGEST_FILE, hidden, text_problem
 from tests.unit.test_site import Links, change, make_result, pages
 
@@ -135,9 +135,20 @@ def test_markup_is_shown_as_text_everywhere(tmp_path: Path) -> None:
         }
     )
     splits = {EVIL if name == result.benchmark.headline else name: split for name, split in result.splits.items()}
-    evil = result.model_copy(
-        update={"model": model, "benchmark": benchmark, "splits": splits, "comparisons": (), "unranked": EVIL}
+    worst = tuple(
+        one.model_copy(update={"split": EVIL, "image": EVIL, "question": EVIL, "object": EVIL, "description": EVIL})
+        for one in result.worst or ()
     )
+    assert worst
+    assert splits[EVIL].breakdowns
+    splits[EVIL] = splits[EVIL].model_copy(update={"breakdowns": {
+        name: (parts[0].model_copy(update={"name": EVIL}), *parts[1:]) for name, parts in splits[EVIL].breakdowns.items()
+    }})  # fmt: skip
+    evil = result.model_copy(
+        update={
+            "model": model, "benchmark": benchmark, "splits": splits, "comparisons": (), "unranked": EVIL, "worst": worst,
+        }
+    )  # fmt: skip
     write_result(tmp_path / "results" / "tiny" / "a.json", evil)
     write_result(tmp_path / "results" / "tiny" / "b.json", evil.model_copy(update={"unranked": None}))
     build_site(tmp_path / "results", tmp_path / "site")
@@ -145,7 +156,7 @@ def test_markup_is_shown_as_text_everywhere(tmp_path: Path) -> None:
         found = Links(html)
         assert "img" not in found.tags, file
         assert "style" not in found.tags
-        assert not re.search(r"<script(?! src=| type=\"application/json\")", html), file
+        assert not re.search(r"<script(?! (defer )?src=| type=\"application/json\")", html), file
         assert not re.search(r"\sstyle=|\son[a-z]+=\"", html.replace("onerror=alert", "")), file
         assert f'content="{POLICY.replace(chr(39), "&#39;")}"' in html
         assert not any(re.match(r"(?i)\s*(javascript|vbscript|file|https?):", link) for link in found.links)

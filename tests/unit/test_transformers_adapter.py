@@ -258,7 +258,7 @@ def test_what_is_wrong_with_a_checkpoint_is_said_in_words(
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("device", ["cuda:99", "gpu"])
+@pytest.mark.parametrize("device", ["cuda:99", "mps"])
 def test_a_device_that_is_not_there(device: str, checkpoint: Checkpoint) -> None:
     with pytest.raises(HopeBenchError, match=f"Device '{device}' can't be used"):
         TransformersModel(card(checkpoint("llava"), device=device))
@@ -368,7 +368,7 @@ def test_one_model_over_several_gpus_and_several_processes_exclude_each_other(
 def test_attention_and_device_map_come_from_the_card(checkpoint: Checkpoint) -> None:
     batch = [(BATCH[0][0], prompt) for prompt in prompts(6)]
     expected = loaded(checkpoint("llava")).answer(batch)
-    model = loaded(checkpoint("llava"), attention="eager", device_map="cpu")
+    model = loaded(checkpoint("llava"), attention="eager", device_map="sequential")
     assert model._model.config._attn_implementation == "eager"
     found = model.answer(batch)
     assert [answer.text for answer in found] == [answer.text for answer in expected]

@@ -1,0 +1,172 @@
+"""The site's pages: which there are, and what each template is given."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from hope_bench.errors import HopeBenchError
+from hope_bench.registry import data_root
+from hope_bench.result import Comparison
+from hope_bench.scoring.score import tower_family
+from hope_bench.site import about, board, charts, heat, render, views
+from hope_bench.site.data import badge_path
+from hope_bench.site.elsewhere import read_elsewhere
+from hope_bench.site.overlap import DatasetOverlap, dataset_overlap, published_training, read_overlap
+from hope_bench.site.sheet import Described
+from hope_bench.site.views import ModelRow, Section
+
+GENERATOR = '<meta name="generator" content="hope-bench leaderboard">'
+"""Stands in every page, so that a rebuild removes pages of results that are gone, and nothing else."""
+
+TOP = 20
+"""Models of each benchmark on the first page; all are on its ranking page."""
+
+ASSETS = {"style.css": "style.css", "board.js": "assets/board.js", "charts.js": "assets/charts.js"}
+"""Files beside the templates, and where they go."""
+
+POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'"
+"""Nothing but the site's own style sheet, scripts and pictures: no inline script or style, no request to elsewhere."""
+
+
+def asset_files() -> dict[str, bytes]:
+    """The style sheet and our own scripts by their paths under the site's root."""
+    return {target: (_template_folder() / name).read_bytes() for name, target in ASSETS.items()}
+
+
+def picture_path(key: str, file: str) -> str:
+    """Where a picture of a benchmark lies."""
+    return f"images/{key}/{file}"
+
+
+def pages(sections: Sequence[Section], described: Mapping[str, Described]) -> Iterator[tuple[str, str]]:
+    """Every page by its path under the site's root; `described` holds what is known of a benchmark, by its section's key."""
+    environment = _environment()
+    folder = _template_folder().parent
+    overlaps = read_overlap(folder / "overlap.json")
+    stories = {section.key: _story(section) for section in sections}
+    yield "index.html", environment.get_template("index.html").render(sections=sections, stories=stories, root="", top=TOP)
+    yield "method.html", environment.get_template("method.html").render(root="")
+    reported = read_elsewhere(folder / "elsewhere.json")
+    yield "elsewhere.html", environment.get_template("elsewhere.html").render(root="", tables=reported)
+    for section in sections:
+        known = described.get(section.key)
+        rows = board.board_rows(section)
+        context: dict[str, Any] = {"section": section, "rows": rows, "data": board.board_data(section, rows), "root": "../"}
+        yield f"benchmarks/{section.key}.html", environment.get_template("ranking.html").render(context)
+        yield f"benchmarks/{section.key}-about.html", _about_page(environment, section, known, overlaps)
+        for row in section.rows:
+            yield row.entry.page, _result_page(environment, section, row, known)
+
+
+def _story(section: Section) -> dict[str, Any]:
+    """The picture of a section, the models in it, and the median of their hallucination rates, before and after, in words."""
+    models = (section.ranked or section.unranked)[:TOP]
+    data = charts.story(section, models)
+    pairs = [
+        (before, after)
+        for row in section.ranked
+        if row.comparison is not None and row.baseline is not None
+        and (before := row.baseline.hallucination_rate.value) is not None
+        and (after := row.headline.hallucination_rate.value) is not None
+    ]  # fmt: skip
+    medians = [statistics.median(side) for side in zip(*pairs, strict=True)] if pairs else None
+    return {
+        "data": data,
+        "block": charts.data_block(data),
+        "room": charts.room(len(data["rows"])),
+        "models": models,
+        "medians": medians,
+    }
+
+
+def _pictures(section: Section, known: Described | None) -> dict[str, str]:
+    """The address of each image that may be shown, from the pages of a folder of the site."""
+    pictures = {} if known is None else known.sheet.pictures
+    return {image: "../" + picture_path(section.key, file) for image, file in pictures.items()}
+
+
+def _about_page(environment: Environment, section: Section, known: Described | None, overlaps: Sequence[DatasetOverlap]) -> str:
+    sheet = None if known is None else known.sheet
+    splits = about.split_abouts(section, sheet)
+    family = tower_family(section.about.benchmark.clip)
+    towers = [row for row in section.rows if family and tower_family(row.entry.result.model.vision_tower) == family]
+    overlap = dataset_overlap(overlaps, section.about.benchmark.dataset)
+    risk = charts.risk(sheet, section.about.benchmark.headline)
+    return environment.get_template("about.html").render(
+        section=section,
+        splits=splits,
+        has_blind=any(split.blind is not None for split in splits),
+        has_risk=any(split.risk is not None for split in splits),
+        noise=None if sheet is None else sheet.label_noise,
+        sheet=sheet,
+        pictures=_pictures(section, known),
+        risk=None if risk is None else charts.data_block(risk),
+        facts=about.made_from(sheet),
+        towers=towers,
+        overlap=overlap,
+        trained=[(row, None if overlap is None else published_training(overlap, row.entry.result)) for row in section.rows],
+        root="../",
+    )
+
+
+def _result_page(environment: Environment, section: Section, row: ModelRow, known: Described | None) -> str:
+    result = row.entry.result
+    axis = views.own_axis(result)
+    rows = views.split_rows(result, section.baseline, axis)
+    reliability = charts.reliability(result, section.baseline)
+    context: dict[str, Any] = {
+        "section": section,
+        "row": row,
+        "result": result,
+        "axis": axis,
+        "splits": rows,
+        "reliability": reliability,
+        "reliability_block": None if reliability is None else charts.data_block(reliability),
+        "nearest": [pair for pair in result.comparisons if _is_nearest(pair, section)],
+        "others": [pair for pair in result.comparisons if not _is_nearest(pair, section)],
+        "heat": heat.heat_map(rows),
+        "tables": heat.parts_tables(result),
+        "pictures": _pictures(section, known),
+        "facts": views.facts(result),
+        "commands": views.reproduce(result),
+        "data": Path(row.entry.page).with_suffix(".json").name,
+        "badge": badge_path(row),
+        "root": "../",
+    }
+    return environment.get_template("result.html").render(context)
+
+
+def _is_nearest(pair: Comparison, section: Section) -> bool:
+    """Whether a comparison is with the baseline that HOPE is held against, or with the split's own control."""
+    return pair.baseline == section.baseline or section.about.splits[pair.baseline].kind == "control"
+
+
+def _template_folder() -> Path:
+    folder = data_root() / "leaderboard" / "templates"
+    if not (folder / "index.html").is_file():
+        raise HopeBenchError(f"The leaderboard's templates are missing from {folder}. Install hope-bench again.")
+    return folder
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_template_folder()),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"percent": render.percent, "signed": render.signed, "interval": render.interval}
+    environment.globals |= {
+        "generator": GENERATOR,
+        "policy": POLICY,
+        "marks": render,
+        "kinds": views.KINDS,
+        "questions": views.questions,
+    }
+    return environment
