@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from hope_bench.annotations import annotation_files, read_annotations
-from hope_bench.annotations.fitting import drop_boxes_that_do_not_fit
+from hope_bench.annotations.fitting import drop_boxes_that_do_not_fit, fit_names
 from hope_bench.benchmark import ClipInfo, GuardStats, Manifest, SkippedImage, SourceFile, write_benchmark
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.images import hash_images
@@ -66,6 +66,8 @@ def generate(spec: BenchmarkSpec, out: Path, cache: Path, say: Say = lambda _: N
     annotations = read_annotations(
         path, spec.dataset.format, _path(spec.dataset.captions), spec.dataset.files, spec.dataset.columns
     )
+    if folder is not None:
+        annotations = fit_names(annotations, lambda name: (folder / name).is_file())
     say(f"Read {path.name}: {len(annotations.images):,} images, {len(annotations.category_of):,} annotations, "
         f"{len(annotations.categories):,} categories.")  # fmt: skip
     rng = random.Random(spec.seed)

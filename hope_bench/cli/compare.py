@@ -63,9 +63,12 @@ def compare(
     base = against or (_best(loaded, split, metric) if len(loaded) > _MOST_FOR_ALL_PAIRS else None)
     found = compare_results(loaded, split, metric, base, bootstrap)
     wide = Console(file=console.file, force_terminal=console.is_terminal, width=max(console.width, _WIDTH))
-    for table in (tables.standing_table(found), tables.pair_table(found)):
-        wide.print(table)
-        wide.print()
+    wide.print(tables.standing_table(found))
+    if blind := tables.without_looking(loaded, found):
+        wide.print(Text(blind), soft_wrap=True)
+    wide.print()
+    wide.print(tables.pair_table(found))
+    wide.print()
     if len(found.pairs) <= 3:
         for pair in found.pairs:
             console.print(Text(tables.verdict_on(pair, metric)), soft_wrap=True)

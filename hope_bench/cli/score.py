@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hope_bench.result import Result
     from hope_bench.scoring.score import Known
 
-_WIDTH = 130
+_WIDTH = 150
 
 
 @app.command()
@@ -43,7 +43,9 @@ def score(
     annotations: Annotated[
         Path | None, typer.Option(help="The annotation file, for the sizes of objects. Default: the spec's, if it is there.")
     ] = None,
-    details: Annotated[bool, typer.Option("--details", help="Print P(yes), averages and answers without looking too.")] = False,
+    details: Annotated[
+        bool, typer.Option("--details", help="Print P(yes), averages, categories, kinds, sizes and answers without looking too.")
+    ] = False,
 ) -> None:
     """Score a run: metrics of every split, HOPE against POPE, error bars; written as a result file for the leaderboard.
 
@@ -62,6 +64,7 @@ def score(
     from hope_bench.registry import find_benchmark
     from hope_bench.runs import read_run
     from hope_bench.scoring.conventions import find_convention
+    from hope_bench.scoring.detail_tables import corrected_table
     from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
     from hope_bench.scoring.score import score as score_run
     from hope_bench.scoring.tables import print_result
@@ -84,7 +87,7 @@ def score(
         result = score_run(questions, folder, bootstrap, way, spoken, known)
     path = _write(result, results)
     print_result(console, result)
-    _print_wide([moves, *(_details(result) if details else [])])
+    _print_wide([corrected_table(result), moves, *(_details(result) if details else [])])
     console.print(f"\nResult: {escape(str(path))}", soft_wrap=True, highlight=False)
     if result.convention == "strict":
         console.print("Next: hope-bench leaderboard build", highlight=False)
@@ -125,11 +128,13 @@ def _write(result: Result, results: Path) -> Path:
 
 
 def _details(result: Result) -> list[Table | None]:
-    from hope_bench.scoring.detail_tables import auroc_table, average_table, blind_table, probability_table
+    from hope_bench.scoring.detail_tables import auroc_table, average_table, blind_table, part_table, probability_table
 
     blind = {name: split.blind for name, split in result.splits.items()}
+    parts = [part_table(result, "category"), part_table(result, "description-kind"), part_table(result, "object-size")]
     return [
-        probability_table(result), auroc_table(result), average_table(result), blind_table(result.benchmark.title, blind),
+        probability_table(result), auroc_table(result), average_table(result), *parts,
+        blind_table(result.benchmark.title, blind),
     ]  # fmt: skip
 
 
