@@ -105,7 +105,8 @@ def corrected_table(result: Result) -> Table | None:
         if found is not None:
             table.add_row(
                 name, f"{found.reviewed:,}", share(found.wrong_no), share(found.wrong_yes),
-                percent(split.hallucination_rate.value), share(found.hallucination_rate), percent(split.recall.value), share(found.recall), percent(found.ceiling.value),
+                percent(split.hallucination_rate.value), share(found.hallucination_rate),
+                percent(split.recall.value), share(found.recall), percent(found.ceiling.value),
             )  # fmt: skip
     return table if table.rows else None
 

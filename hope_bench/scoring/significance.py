@@ -29,10 +29,10 @@ def bootstrap_p(differences: Floats) -> float | None:
         return None
     fewer = min(int((known <= 0).sum()), int((known >= 0).sum()))
     p = min(1.0, 2 * (fewer + 1) / (len(known) + 1))
-    spread = float(np.std(known))
-    if fewer or not spread:
+    if fewer or not np.ptp(known):
         return p
-    return min(p, max(float(2 * norm.sf(abs(float(np.mean(known))) / spread)), float(np.finfo(np.float64).tiny)))
+    tail = float(2 * norm.sf(abs(np.mean(known)) / np.std(known)))
+    return min(p, max(tail, float(np.finfo(np.float64).tiny)))
 
 
 def clustered_mcnemar(
