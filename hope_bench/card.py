@@ -33,8 +33,10 @@ class ModelCard(Strict):
 
     How it is run: `dtype` "auto" is bfloat16 on a GPU and float32 elsewhere, `device` "auto" the GPU if there is one,
     `attention` "auto" transformers' own choice (sdpa where the family has it). `complete` writes out every answer instead of
-    stopping at a yes or no (an endpoint always does). `device_map` spreads one model over several GPUs,
-    and `quantize` loads its weights in 4 or 8 bits with bitsandbytes. `trust_remote_code` says that the checkpoint needs Python
+    stopping at a yes or no (an endpoint always does). `batch_size` is how many questions make a step, and the most in one
+    forward; `batch_tokens` the most tokens in one, those of images included. `device_map` spreads one model over several GPUs,
+    `quantize` loads its weights in 4 or 8 bits with bitsandbytes (on a GPU), `compile` runs it through torch.compile.
+    `trust_remote_code` says that the checkpoint needs Python
     code that it brings along; that code runs only if --trust-remote-code says so, too.
 
     `adapter` is "transformers", "endpoint" or "FILE.py:CLASS", a class in a file beside the card (docs/models.md). With
@@ -55,6 +57,7 @@ class ModelCard(Strict):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     device: str = "auto"
     batch_size: int = Field(default=64, ge=1)
+    batch_tokens: int = Field(default=32768, ge=1)
     max_new_tokens: int = Field(default=16, ge=1)
     prompt: str | None = None
     path: Literal["auto", "shared", "plain"] = "auto"
@@ -76,6 +79,7 @@ class ModelCard(Strict):
     attention: Literal["auto", "eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention"] = "auto"
     device_map: Literal["auto", "balanced", "balanced_low_0", "sequential"] | None = None
     quantize: Literal["4bit", "8bit"] | None = None
+    compile: bool = False
 
     @property
     def adapter_file(self) -> tuple[Path, str] | None:

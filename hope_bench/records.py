@@ -193,11 +193,13 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One unique (image, question) pair to ask a model: `image` is the file name, `text` the filled prompt."""
+    """One unique (image, question) pair to ask a model: `image` is the file name, `text` the filled prompt, `key` a hash of
+    everything that the answer depends on (image file, prompt, model, settings)."""
 
     image: str
     question: str
     text: str
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +210,7 @@ class Answer:
     (`complete` True); an imported answer is complete. `p_yes` in [0, 1] is the softmax mass of the yes tokens over yes and no
     tokens at the first answer position and `mass` the two together, in [0, 1]; None where unknown. A failure is
     `error`, never text. `splits` names the splits an imported answer was given in; None means every split that asks the question.
+    `key` is that of the request it answers; None where it was imported.
     """
 
     image: str
@@ -219,3 +222,4 @@ class Answer:
     complete: bool = True
     error: str | None = None
     splits: tuple[str, ...] | None = None
+    key: str | None = None

@@ -14,8 +14,8 @@ from hope_bench.validation import Strict, read_json
 
 
 class RunRecord(Strict):
-    """A run's provenance (run.json). `key` identifies everything an answer depends on besides image and question, and
-    `settings` spells it out (empty for imported answers). `complete` says that every question was put to the model, with
+    """A run's provenance (run.json). `key` identifies everything the answers depend on, and `settings` spells it out (empty for
+    imported answers). `complete` says that every question was put to the model, with
     `errors` failures; `seconds` is the time spent asking, over all sittings."""
 
     name: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hope_bench.adapters.base import Adapter, AdapterInfo, AdapterReport, RawAnswer
 
@@ -48,6 +48,10 @@ class Kept:
     def prepare(self, batch: Sequence[tuple[Image, str]]) -> None:
         """As the model does."""
         self._model.prepare(batch)
+
+    def __getattr__(self, name: str) -> Any:
+        """What only some adapters have (`base.EncodesElsewhere`)."""
+        return getattr(self._model, name)
 
     def answer(self, batch: Sequence[tuple[Image, str]]) -> list[RawAnswer]:
         """As the model does."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from logging import ERROR
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +93,24 @@ def load_model(
             f"The checkpoint {folder} lacks {len(missing)} of its model's weights ({first_few(missing, 3)}); its answers would "
             "be partly random. Copy or download it again, or save it with its own class."
         )
+    if card is not None and card.compile:
+        # Its advice to authors of models fills the screen.
+        torch._logging.set_logs(all=ERROR)  # type: ignore[attr-defined]
+        model.compile(dynamic=True)
     return model.eval()
+
+
+def check_quantize(quantize: str | None, device: torch.device) -> None:
+    """Raises HopeBenchError where weights can't be loaded in 4 or 8 bits: without bitsandbytes, or on a CPU, where its own code
+    fails on common layer sizes (0.50: a RuntimeError in the first forward)."""
+    if quantize is None:
+        return
+    if device.type == "cpu":
+        raise HopeBenchError(f"--quantize {quantize} needs a GPU, and this run is on the CPU. Leave it out, or give a --device.")
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise HopeBenchError(
+            f"--quantize {quantize} needs bitsandbytes, which is not installed: pip install 'hope-bench[quantized]'."
+        )
 
 
 def _auto_class(folder: str, trust_remote_code: bool) -> Any:

@@ -1,9 +1,10 @@
-"""Whether boxes fit the picture files: annotations of a picture before it was turned by its EXIF orientation don't."""
+"""Annotations and the picture files they are about: names that go deeper than the folder at hand, boxes of turned pictures."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,32 @@ from hope_bench.records import Annotations
 
 _TOLERANCE = math.log(1.05)
 """How far the logarithms of two aspect ratios may be apart: sizes are rounded, and pictures resized."""
+
+
+_PROBES = 2_000
+"""Images whose files are looked for, spread over all, before a way of naming them is given up."""
+
+
+def fit_names(annotations: Annotations, there: Callable[[str], bool]) -> Annotations:
+    """The annotations with their images named as they are found: as they stand, by the last two parts, or by the last.
+
+    LVIS says val2017/1.jpg where one may name val2017 itself as the folder of the images; Objects365 says
+    images/v1/patch8/1.jpg, and its archives hold patch8/1.jpg. Unchanged where nothing is there, or names would be equal.
+    """
+    images = annotations.images
+    probes = [image.file_name for image in images[:: max(1, len(images) // _PROBES)]]
+    for parts in (None, 2, 1):
+        if any(there(_last(name, parts)) for name in probes):
+            names = [_last(image.file_name, parts) for image in images]
+            if parts is None or len(set(names)) < len(names):
+                return annotations
+            renamed = tuple(replace(image, file_name=name) for image, name in zip(images, names, strict=True))
+            return replace(annotations, images=renamed)
+    return annotations
+
+
+def _last(name: str, parts: int | None) -> str:
+    return name if parts is None else "/".join(name.split("/")[-parts:])
 
 
 def drop_boxes_that_do_not_fit(annotations: Annotations, images: Sequence[int], folder: Path) -> tuple[str, ...]:

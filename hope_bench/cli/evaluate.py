@@ -53,13 +53,24 @@ def evaluate(
         str | None, typer.Option(help="auto (bfloat16 on a GPU, float32 on a CPU), float32, bfloat16 or float16.")
     ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Questions asked at once.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Questions asked in one step, and at once.")] = None,
+    batch_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Tokens computed at once at most, those of images included.")
+    ] = None,
     max_new_tokens: Annotated[
         int | None, typer.Option(min=1, help="The longest answer, where the first token is neither yes nor no.")
     ] = None,
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a Hugging Face id.")] = None,
     device_map: Annotated[
         str | None, typer.Option(help="Spread one model over several GPUs: auto, balanced or sequential.")
+    ] = None,
+    quantize: Annotated[
+        str | None, typer.Option(help="Load the weights in fewer bits with bitsandbytes, on a GPU: 4bit or 8bit.")
+    ] = None,
+    compiled: Annotated[bool | None, typer.Option("--compile/--no-compile", help="Run the model through torch.compile.")] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=0, help="Processes that read and encode images ahead of the model. 0: threads. Default: 0 on a CPU."),
     ] = None,
     authors_prompt: Annotated[
         bool,
@@ -124,6 +135,9 @@ def evaluate(
         "dtype": dtype,
         "device": device,
         "batch_size": batch_size,
+        "batch_tokens": batch_tokens,
+        "quantize": quantize,
+        "compile": compiled,
         "max_new_tokens": max_new_tokens,
         "revision": revision,
         "path": path,
@@ -134,7 +148,9 @@ def evaluate(
     if authors_prompt:
         overrides["prompt"] = _authors_prompt(found)
     card = _override(found, overrides)
-    options = EvaluateOptions(images, limit, name, tuple(split or ()), runs, processes, progress, trust_remote_code)
+    options = EvaluateOptions(
+        images, limit, name, tuple(split or ()), runs, processes, progress, workers=workers, trust_remote_code=trust_remote_code
+    )
     ways = [options] if prompts is None else [replace(options, paraphrase=one) for one in _paraphrases(prompts, authors_prompt)]
     if dry_run:
         for way in ways:

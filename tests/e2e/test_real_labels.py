@@ -91,3 +91,17 @@ def test_the_5127_unique_questions(run: tuple[Path, Path], tmp_path: Path, capsy
     found = {one.method: one for one in read_result(tmp_path / "pope-coco" / "llava.json").averages}
     assert (found["pooled"].questions, found["unique"].questions) == (9000, 5127)
     assert found["split-mean"].metrics["f1"].value == pytest.approx((0.8714 + 0.8625 + 0.8446) / 3, abs=1e-4)
+
+
+def test_pope_under_repopes_labels_is_repope(real: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """--labels repope, where repope is the folder of RePOPE's files: the same questions as importing RePOPE itself."""
+    pope = [part for name in SPLITS for part in ("--split", f"{name}={real / 'pope' / f'coco_pope_{name}.json'}")]
+    repope = [part for name in SPLITS for part in ("--split", f"{name}={real / 'repope' / f'coco_repope_{name}.json'}")]
+    options = ("--name", "repope-coco", "--out")
+    relabelled = hope_bench(capsys, "import", "pope", *pope, "--labels", real / "repope", *options, tmp_path / "relabelled")
+    assert relabelled.code == 0, relabelled.err
+    assert "random: 139 labels yes to no, 5 no to yes, 226 questions left out" in relabelled.out
+    imported = hope_bench(capsys, "import", "pope", *repope, *options, tmp_path / "imported")
+    assert imported.code == 0, imported.err
+    one, other = (read_benchmark(tmp_path / name) for name in ("relabelled", "imported"))
+    assert one.manifest.hash == other.manifest.hash

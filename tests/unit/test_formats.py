@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from hope_bench.annotations import detect_format, read_annotations
 from hope_bench.annotations.columns import TOLERANCE, clean_boxes
+from hope_bench.annotations.fitting import fit_names
 from hope_bench.annotations.wording import plain_names, spoken_names
 from hope_bench.errors import HopeBenchError
 from hope_bench.records import Image
@@ -107,3 +109,19 @@ def test_boxes_against_a_loop(boxes: list[tuple[float, ...]], size: tuple[int | 
             assert np.isnan(row).all()
     assert sum(f"{cut} box(es) reach beyond" in problem for problem in problems) == (cut > 0)
     assert sum(f"{empty} box(es) have no size" in problem for problem in problems) == (empty > 0)
+
+
+def test_images_are_named_as_they_are_found(tmp_path: Path) -> None:
+    """Objects365's archives hold patch8/..., LVIS' images may be at hand as the folder val2017 itself."""
+    objects365 = read_annotations(objects365_file(tmp_path))
+    names = [image.file_name for image in objects365.images]
+    shorter = [name.removeprefix("images/v1/").removeprefix("images/v2/") for name in names]
+    for there, expected in (
+        ({names[1]}, names),
+        ({shorter[1]}, shorter),
+        ({shorter[0].split("/")[1]}, [name.split("/")[1] for name in shorter]),
+        (set(), names),
+    ):
+        assert [image.file_name for image in fit_names(objects365, there.__contains__).images] == expected
+    same = replace(objects365, images=(Image("a/1.jpg"), Image("b/1.jpg")))
+    assert fit_names(same, {"1.jpg"}.__contains__) is same, "shorter names would be equal"
