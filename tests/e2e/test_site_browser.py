@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import shutil
 import threading
 from collections.abc import Iterator
 from datetime import date
@@ -12,10 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from PIL import Image
 
 from hope_bench.result import write_result
 from hope_bench.site import SitePages, build_site
 from hope_bench.site.pages import POLICY
+from tests.chromium import launched
+from tests.site_pictures import SHOTS, take
 from tests.unit.test_site import make_result
 
 if TYPE_CHECKING:
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 LEFT = "net::ERR_ABORTED"
 """How a request fails when its page is left before it is answered."""
 SIZES = ((390, 844), (820, 1180), (1280, 900), (2560, 1440))
@@ -31,16 +32,8 @@ SIZES = ((390, 844), (820, 1180), (1280, 900), (2560, 1440))
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    executable = next(filter(None, map(shutil.which, NAMES)), None)
-    if executable is None:
-        pytest.skip(f"NO BROWSER: none of {', '.join(NAMES)} is installed, so the pages were not opened")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (pip install hope-bench[dev])")
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(
-            executable_path=executable, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        )
+    with launched() as chromium:
         yield chromium
-        chromium.close()
 
 
 @pytest.fixture
@@ -429,3 +422,13 @@ def test_under_a_path_of_a_server_with_the_policy_as_a_header(browser: Browser, 
     finally:
         server.shutdown()
         server.server_close()
+
+
+def test_the_pictures_of_the_docs_can_be_taken_again(tmp_path: Path) -> None:
+    root = Path(__file__).resolve().parent.parent.parent
+    for shot in SHOTS:
+        assert (root / "docs" / f"leaderboard-{shot.name}.png").is_file()
+    (picture,) = take(root / "leaderboard" / "results", tmp_path, tuple(shot for shot in SHOTS if shot.name == "hallucinations"))
+    with Image.open(picture) as image:
+        assert image.size == (1200, 1300)
+        assert len(image.convert("P", palette=Image.Palette.ADAPTIVE, colors=256).getcolors() or ()) > 200
