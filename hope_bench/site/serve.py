@@ -43,8 +43,8 @@ def start(out: Path, port: int) -> ThreadingHTTPServer:
 
 
 def watch(results: Path, out: Path, say: Callable[[str], None], stop: threading.Event, seconds: float = 0.5) -> None:
-    """Build again whenever a result, a sheet or a template changes, until `stop` is set; what is wrong with a file is said, and the
-    last site stays."""
+    """Build again whenever a result, a sheet or a template changes, until `stop` is set; what is wrong with a file is said, and
+    the last site stays."""
     seen = _state(results)
     while not stop.wait(seconds):
         now = _state(results)
