@@ -42,6 +42,7 @@ def serve(session: Session, pictures: Pictures, port: int, ready: Callable[[str]
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((HOST, port))
+            listener.listen()  # from here on a browser waits, where it would be refused before the server is up
         except OSError as error:
             raise HopeBenchError(f"Port {port} can't be used ({error.strerror or error}). Choose another with --port.") from None
         if ready is not None:

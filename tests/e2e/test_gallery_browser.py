@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from hope_bench.benchmark import read_benchmark, write_benchmark
 from hope_bench.inspection.gallery import write_gallery
 from hope_bench.inspection.summary import summarize
+from tests.chromium import launched
 from tests.small_benchmark import no, write_small
 
 pytestmark = pytest.mark.browser
-_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    found = next(filter(None, map(shutil.which, _NAMES)), None)
-    if found is None:
-        pytest.skip("no Chromium on this machine")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-background-networking"])
+    with launched() as chromium:
         yield chromium
-        chromium.close()
 
 
 def opened(browser: Browser, path: Path, width: int = 1280, fragment: str = "") -> tuple[Page, list[str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 import threading
 import time
@@ -19,28 +18,25 @@ from hope_bench.review.claims import review_queue
 from hope_bench.review.decisions import DecisionsFile
 from hope_bench.review.picture import Pictures, known_present
 from hope_bench.review.session import Session
+from tests.chromium import launched
 from tests.small_benchmark import write_small
 
 pytest.importorskip("gradio", reason="the review page needs gradio: pip install -e '.[review]'")
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from hope_bench.review.page import serve
 
 pytestmark = pytest.mark.browser
-_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-_ARGUMENTS = ("--no-sandbox", "--disable-background-networking", "--disable-component-update", "--no-first-run")
 _CONNECTIONS: list[str] = []
+
+
+expect.set_options(timeout=30_000)  # a busy machine is no failure
 
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
-    found = next(filter(None, map(shutil.which, _NAMES)), None)
-    if found is None:
-        pytest.skip("no Chromium on this machine")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=list(_ARGUMENTS))
+    with launched() as browser:
         yield browser.new_page(viewport={"width": 1300, "height": 800})
-        browser.close()
 
 
 @pytest.fixture
