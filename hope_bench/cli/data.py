@@ -34,6 +34,12 @@ def find_annotations(benchmark: Benchmark, given: Path | None) -> Annotations | 
     return fit_names(annotations, benchmark.manifest.images.__contains__)
 
 
+def annotation_bytes(benchmark: Benchmark) -> int:
+    """The size of the annotation file that the benchmark's spec names; 0 where it names none, a folder, or what isn't here."""
+    named = _dataset(benchmark).annotations
+    return Path(named).stat().st_size if named is not None and Path(named).is_file() else 0
+
+
 def _dataset(benchmark: Benchmark) -> DatasetSpec:
     """The spec's dataset, its paths relative to the working directory; without a spec.toml, how the manifest says that the files
     were read."""

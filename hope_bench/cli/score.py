@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from hope_bench.cli.app import app, console
+from hope_bench.cli.app import app, console, errors
 from hope_bench.errors import HopeBenchError, did_you_mean
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from hope_bench.scoring.score import Known
 
 _WIDTH = 150
+_LARGEST_UNASKED = 2**30
+"""Bytes of an annotation file that is read without being asked for."""
 
 
 @app.command()
@@ -148,16 +150,20 @@ def _print_wide(tables: list[Table | None]) -> None:
 
 
 def find_known(benchmark: Benchmark, annotations: Path | None) -> Known:
-    """What lies beside a benchmark: the sizes of its objects, by the annotation file given or the one its spec names, and the
-    label noise published with it; each empty where there is none."""
-    from hope_bench.cli.data import find_annotations
+    """What lies beside a benchmark: the sizes of its objects, by the annotation file given or the one its spec names (unless
+    reading that takes minutes), and the label noise published with it; each empty where there is none."""
+    from hope_bench.cli.data import annotation_bytes, find_annotations
     from hope_bench.review.noise import read_label_noise
     from hope_bench.scoring.breakdown import object_sizes
     from hope_bench.scoring.score import Known
 
-    found = find_annotations(benchmark, annotations)
     published = read_label_noise(benchmark.folder, benchmark.manifest.hash)
-    return Known({} if found is None else object_sizes(found), () if published is None else published.estimates)
+    noise = () if published is None else published.estimates
+    if annotations is None and annotation_bytes(benchmark) > _LARGEST_UNASKED:
+        errors.print("Object sizes are left out, as the annotation file takes long to read. Pass --annotations to have them.")
+        return Known(noise=noise)
+    found = find_annotations(benchmark, annotations)
+    return Known({} if found is None else object_sizes(found, set(benchmark.manifest.images)), noise)
 
 
 def find_run(run: str) -> Path:

@@ -14,7 +14,7 @@ from hope_bench.inspection.thumbnails import shrink
 from hope_bench.provenance import write_text
 from hope_bench.report import charts
 from hope_bench.report.content import Content
-from hope_bench.result import Estimate, VerdictCounts
+from hope_bench.result import Estimate, SplitScore, VerdictCounts
 from hope_bench.scoring.comparison_tables import metric_name
 from hope_bench.scoring.tables import percent, points
 
@@ -47,6 +47,7 @@ def write_report(content: Content, path: Path, images: Path | None = None) -> di
         "metric": metric_name,
         "cell": cell,
         "asked": asked,
+        "unread": unread,
     }
     environment.globals |= {"charts": charts, "kinds": KINDS, "most_categories": MOST_CATEGORIES}
     name = "report.md" if markdown else "report.html"
@@ -63,6 +64,13 @@ def interval(estimate: Estimate, signed: bool = False) -> str:
 def asked(counts: VerdictCounts) -> str:
     """How many questions were put to the model: "1,320"."""
     return f"{sum(counts.model_dump().values()) - counts.unasked:,}"
+
+
+def unread(split: SplitScore) -> str:
+    """What got neither a yes nor a no, in words: "3 unparsed, 90 unasked"; empty where nothing."""
+    verdicts = (("unparsed", "unparsed"), ("error", "errors"), ("unasked", "unasked"))
+    counts = [(getattr(split.on_yes, name) + getattr(split.on_no, name), words) for name, words in verdicts]
+    return ", ".join(f"{count:,} {words}" for count, words in counts if count)
 
 
 def cell(text: object) -> str:

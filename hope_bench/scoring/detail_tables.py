@@ -103,9 +103,11 @@ def corrected_table(result: Result) -> Table | None:
     for name, split in result.splits.items():
         found = split.corrected
         if found is not None:
-            rates = (split.hallucination_rate, found.hallucination_rate, split.recall, found.recall, found.ceiling)
-            wrong = (share(found.wrong_no), share(found.wrong_yes))
-            table.add_row(name, f"{found.reviewed:,}", *wrong, *map(share, rates))
+            table.add_row(
+                name, f"{found.reviewed:,}", share(found.wrong_no), share(found.wrong_yes),
+                percent(split.hallucination_rate.value), share(found.hallucination_rate),
+                percent(split.recall.value), share(found.recall), percent(found.ceiling.value),
+            )  # fmt: skip
     return table if table.rows else None
 
 

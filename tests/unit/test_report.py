@@ -78,6 +78,8 @@ def test_categories_by_split_and_drops_by_baseline(tmp_path: Path, capsys: pytes
     # precision: 8 of 10 on random, 8 of 14 on content
     assert re.findall(r'class="number">([^<]*)', matrix.group(1)) == ["+22.9"]
     assert hope_bench(capsys, "report", run, "-b", benchmark.folder, "--replicates", 100, "--out", tmp_path / "r.md").code == 0
+    assert "Some of its hallucinations" in page, "without P(yes), none is the surest"
+    assert "Every question got a yes or a no." in page
     assert re.search(r"\| fox \| 75\.0 \| 6 of 8 \| - \| 25\.0 \| 75\.0 \|", (tmp_path / "r.md").read_text())
 
 
@@ -157,4 +159,5 @@ def test_nothing_answered_is_still_a_report(tmp_path: Path, capsys: pytest.Captu
     for name in ("r.html", "r.md"):
         options = ["-b", benchmark.folder, "--replicates", 100, "--out", tmp_path / name]
         assert hope_bench(capsys, "report", run, *options).code == 0
+    assert "content: 2 unasked." in (tmp_path / "r.html").read_text()
     assert "No run 'nowhere'" in refused(capsys, "report", "nowhere")
