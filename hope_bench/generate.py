@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from hope_bench.annotations import annotation_files, read_annotations
-from hope_bench.annotations.fitting import drop_boxes_that_do_not_fit, fit_names
+from hope_bench.annotations.fitting import fit_boxes, fit_names
 from hope_bench.benchmark import ClipInfo, GuardStats, Manifest, SkippedImage, SourceFile, write_benchmark
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.images import hash_images
@@ -76,7 +76,8 @@ def generate(spec: BenchmarkSpec, out: Path, cache: Path, say: Say = lambda _: N
     pope = pope_negatives(rng, present, spec.k, _unverified(draft))
     if folder is not None:
         _hash(draft, folder)
-        draft.notes += drop_boxes_that_do_not_fit(annotations, draft.left(), folder)
+        draft.annotations, misfits = fit_boxes(annotations, draft.left(), folder)
+        draft.notes += misfits
     given, claims = _people(draft)
     with ExitStack() as stack:
         inputs, encoders, guessed = _encode(draft, folder, cache, stack)

@@ -11,7 +11,7 @@ import numpy as np
 
 from hope_bench.errors import first_few
 from hope_bench.images import UnreadableImageError, upright_size
-from hope_bench.records import Annotations
+from hope_bench.records import Annotations, Image
 
 _TOLERANCE = math.log(1.05)
 """How far the logarithms of two aspect ratios may be apart: sizes are rounded, and pictures resized."""
@@ -43,27 +43,34 @@ def _last(name: str, parts: int | None) -> str:
     return name if parts is None else "/".join(name.split("/")[-parts:])
 
 
-def drop_boxes_that_do_not_fit(annotations: Annotations, images: Sequence[int], folder: Path) -> tuple[str, ...]:
-    """Make the boxes of images NaN, in place, whose file in `folder` is of another shape than the annotations say.
+def fit_boxes(annotations: Annotations, images: Sequence[int], folder: Path) -> tuple[Annotations, tuple[str, ...]]:
+    """The annotations with `images`' boxes checked against their files in `folder`; and what was done, in words.
 
-    The objects stay present; nothing is then claimed of their places. Returns what was done, in words; files that can't be read
-    are left to others.
+    An unknown size is read from the file. Where the file is of another shape than the annotations say, the image's boxes become
+    NaN, in place: its objects stay present, and nothing is then claimed of their places. Files that can't be read are left to
+    others.
     """
+    if annotations.boxes is None or annotations.box_units == "fractions":
+        return annotations, ()
+    sized: dict[int, Image] = {}
     wrong: list[str] = []
     for image in images:
         said = annotations.images[image]
-        if annotations.boxes is None or not said.width or not said.height:
-            continue
         try:
             width, height = upright_size(folder / said.file_name)
         except UnreadableImageError:
             continue
-        if abs(math.log(width / height) - math.log(said.width / said.height)) > _TOLERANCE:
+        if not said.width or not said.height:
+            sized[image] = replace(said, width=width, height=height)
+        elif abs(math.log(width / height) - math.log(said.width / said.height)) > _TOLERANCE:
             annotations.boxes[annotations.starts[image] : annotations.starts[image + 1]] = np.nan
             wrong.append(f"{said.file_name}: {width} x {height}, not {said.width} x {said.height}")
+    if sized:
+        every = tuple(sized.get(index, image) for index, image in enumerate(annotations.images))
+        annotations = replace(annotations, images=every)
     if not wrong:
-        return ()
-    return (
+        return annotations, ()
+    return annotations, (
         f"{len(wrong)} picture(s) are of another shape than the annotations say, so their boxes are not used "
         f"({first_few(wrong, 3)}). Were they turned or cut after they were annotated?",
     )

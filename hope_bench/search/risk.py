@@ -70,27 +70,34 @@ def labelled_probability(evidence: Floats, labelled: NDArray[np.bool_], fold_of:
     """
     from sklearn.linear_model import LogisticRegression
 
-    images, categories, features = evidence.shape
-    result = np.zeros((images, categories))
+    result = np.zeros(labelled.shape)
     for fold in range(FOLDS):
         test, train = fold_of == fold, fold_of != fold
         if not test.any():
             continue
-        mean = evidence[train].mean(axis=0, keepdims=True)
-        spread = evidence[train].std(axis=0, keepdims=True)
-        scaled = (evidence - mean) / np.where(spread > 0, spread, 1.0)
-        often = np.log((labelled[train].sum(axis=0) + 0.5) / ((~labelled[train]).sum(axis=0) + 0.5))
-        scaled = np.concatenate([scaled, np.broadcast_to(often[:, None], (images, categories, 1))], axis=2)
-        enough = (labelled[train].sum(axis=0) >= FEWEST_LABELLED) & ((~labelled[train]).sum(axis=0) >= FEWEST_LABELLED)
+        counts = labelled[train].sum(axis=0)
+        enough = (counts >= FEWEST_LABELLED) & (train.sum() - counts >= FEWEST_LABELLED)
         groups = [[place] for place in np.flatnonzero(enough).tolist()]
         groups += [np.flatnonzero(~enough).tolist()] if not enough.all() else []
         for group in groups:
-            used = scaled[:, group, : features + (len(group) > 1)]
-            x, y = used[train].reshape(-1, used.shape[2]), labelled[train][:, group].ravel()
+            y = labelled[train][:, group].ravel()
             if y.all() or not y.any():
                 result[np.ix_(test, group)] = float(y.mean())
                 continue
-            fit = LogisticRegression().fit(x, y)
-            predicted = fit.predict_proba(used[test].reshape(-1, used.shape[2]))[:, 1]
+            features = _features(evidence[:, group], labelled[:, group], train)
+            fit = LogisticRegression().fit(features[train].reshape(-1, features.shape[2]), y)
+            predicted = fit.predict_proba(features[test].reshape(-1, features.shape[2]))[:, 1]
             result[np.ix_(test, group)] = predicted.reshape(-1, len(group))
     return result
+
+
+def _features(evidence: Floats, labelled: NDArray[np.bool_], train: NDArray[np.bool_]) -> Floats:
+    """What a fit looks at: the evidence [N, G, F] of a group of categories, standardized over the training images; and, where
+    there are several, how often each is labelled (log odds)."""
+    mean = evidence[train].mean(axis=0, keepdims=True)
+    spread = evidence[train].std(axis=0, keepdims=True)
+    scaled = (evidence - mean) / np.where(spread > 0, spread, 1.0)
+    if scaled.shape[1] == 1:
+        return np.asarray(scaled)
+    often = np.log((labelled[train].sum(axis=0) + 0.5) / ((~labelled[train]).sum(axis=0) + 0.5))
+    return np.concatenate([scaled, np.broadcast_to(often[:, None], (*scaled.shape[:2], 1))], axis=2)

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image as PillowImage
 
 from hope_bench.annotations import detect_format, read_annotations
 from hope_bench.annotations.columns import TOLERANCE, clean_boxes
-from hope_bench.annotations.fitting import fit_names
+from hope_bench.annotations.fitting import fit_boxes, fit_names
 from hope_bench.annotations.wording import plain_names, spoken_names
 from hope_bench.errors import HopeBenchError
 from hope_bench.records import Image
@@ -27,6 +28,7 @@ from tests.datasets import (
     objects365_file,
     open_images_folder,
     visual_genome_folder,
+    write_json,
 )
 
 
@@ -87,6 +89,8 @@ def test_names_as_words() -> None:
     # capitals that not every name has say something
     assert spoken_names(["person", "Eiffel Tower", "traffic_light"]) == [None, None, "traffic light"]
     assert spoken_names(["Cat", "cat"]) == [None, None]
+    # Open Images' remarks go where names stay distinct
+    assert spoken_names(["Drill (Tool)", "Bat (Animal)", "Bat (Stick)"]) == ["drill", "bat (animal)", "bat (stick)"]
 
 
 @given(st.lists(st.tuples(*[st.floats(-30, 50, width=32)] * 4), max_size=6), st.sampled_from([(20, 10), (None, None)]))
@@ -125,3 +129,15 @@ def test_images_are_named_as_they_are_found(tmp_path: Path) -> None:
         assert [image.file_name for image in fit_names(objects365, there.__contains__).images] == expected
     same = replace(objects365, images=(Image("a/1.jpg"), Image("b/1.jpg")))
     assert fit_names(same, {"1.jpg"}.__contains__) is same, "shorter names would be equal"
+
+
+def test_a_size_that_annotations_leave_out_is_the_pictures(tmp_path: Path) -> None:
+    images = [{"id": n, "file_name": f"{n}.png"} for n in range(2)]
+    box = {"image_id": 0, "category_id": 0, "bbox": [1, 1, 5, 5]}
+    data = {"images": images, "annotations": [box], "categories": [{"id": 0, "name": "cup"}]}
+    annotations = read_annotations(write_json(tmp_path / "instances.json", data))
+    assert annotations.extent(0) is None
+    PillowImage.new("RGB", (40, 30)).save(tmp_path / "0.png")
+    fitted, told = fit_boxes(annotations, [0, 1], tmp_path)
+    assert (fitted.extent(0), fitted.extent(1), told) == ((40, 30), None, ())
+    assert fitted.instances(0)[0].bbox == (1, 1, 5, 5)
