@@ -198,7 +198,7 @@ def test_tables_are_plain_and_whole_in_a_pipe(benchmark: Benchmark, tmp_path: Pa
     [
         (2, 9, "content finds more hallucinations than random: +58.3 ["),
         (9, 2, "content finds fewer hallucinations than random: -58.3 ["),
-        (5, 6, "content and random are not told apart by their hallucination rates (+8.3 ["),
+        (5, 6, "content and random are not told apart by how often absent objects are affirmed (+8.3 ["),
     ],
 )
 def test_a_straight_answer(tmp_path: Path, cats: int, wolves: int, words: str) -> None:
