@@ -66,6 +66,7 @@ def _number(number: int) -> str:
     return str(_inflect().number_to_words(number))
 
 
+@cache
 def is_counted(name: str) -> bool:
     """Whether one can say how many there are: not of "broccoli", not of "gloves", where one may be a glove or a pair, and not of
     what goes by two names ("cabinet or shelf")."""
@@ -109,6 +110,7 @@ def is_plural(name: str) -> bool:
     return bool(singular) and singular != head and _inflect().plural_noun(singular) == head
 
 
+@cache
 def is_uncounted(name: str) -> bool:
     """Whether a name is that of a mass, such as "broccoli" or "orange juice"."""
     return _head(name) in _words().uncounted

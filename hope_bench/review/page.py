@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HOST = "127.0.0.1"
+_NARROW = "@media (max-width: 40rem) { .gradio-container .app { padding: 0 !important; } }"
+"""On phones the picture gets the room. Gradio's `css` applies further in and can't say this."""
 _LABELS: dict[Verdict, str] = {"absent": "Absent (A)", "present": "Present (P)", "unsure": "Unsure (U)"}
 _POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
@@ -66,7 +68,7 @@ def review_app(session: Session, pictures: Pictures) -> FastAPI:
     mounted = gr.mount_gradio_app(
         app, _blocks(session, pictures), path="/", server_name=HOST, ssr_mode=False, footer_links=[], pwa=False,
         theme=gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
-        css=(assets / "review.css").read_text(encoding="utf-8"), head=f"<script>{script}</script>",
+        css=(assets / "review.css").read_text(encoding="utf-8"), head=f"<style>{_NARROW}</style><script>{script}</script>",
     )  # fmt: skip
     return cast("FastAPI", mounted)
 

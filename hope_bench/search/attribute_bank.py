@@ -69,7 +69,7 @@ def passes_for(value: str, other: str) -> bool:
     """Whether what is one may pass for the other: the same, near each other in the bank, or with a word in common ("dark red" and
     "red")."""
     one, two = value.lower(), other.lower()
-    return bool({*one.split()} & {*two.split()}) or _near().get(one, frozenset()) >= {two}
+    return bool({*one.split()} & {*two.split()}) or two in _near().get(one, frozenset())
 
 
 @cache

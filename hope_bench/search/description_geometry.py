@@ -56,9 +56,10 @@ def beside(single: Mapping[str, Box | None]) -> Iterator[tuple[str, str, str, bo
 
     `single` are the boxes of objects that occur once.
     """
-    for name, mine in single.items():
-        for other, its in single.items():
-            if name == other or mine is None or its is None or not (usable(mine) and usable(its)):
+    boxes = {name: box for name, box in single.items() if box is not None and usable(box)}
+    for name, mine in boxes.items():
+        for other, its in boxes.items():
+            if name == other:
                 continue
             if mine[0] + mine[2] <= its[0]:
                 actual = "left"
