@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,6 +46,22 @@ def test_a_lost_worker_is_survived(world: World, monkeypatch: pytest.MonkeyPatch
     assert "A worker process was lost" in lost.stderr
     assert lost.exit_code == 0
     assert (world.run("lost") / "answers.jsonl").read_bytes() == (world.run("threads") / "answers.jsonl").read_bytes()
+
+
+def test_workers_do_not_outlive_a_killed_run(world: World) -> None:  # noqa: F811
+    process = world.start("killed", "--workers", "2")
+    answers = world.run("killed") / "answers.jsonl"
+    while not (answers.exists() and answers.stat().st_size):
+        time.sleep(0.05)
+    workers = _children(process.pid)
+    assert len(workers) == 2
+    process.kill()
+    process.communicate(timeout=60)  # ends when nobody holds the pipe any more
+    assert not any(
+        Path(f"/proc/{worker}/cmdline").exists() and Path(f"/proc/{worker}/cmdline").read_bytes() for worker in workers
+    )
+    assert world.evaluate("killed").exit_code == world.evaluate("quiet").exit_code == 0
+    assert answers.read_bytes() == (world.run("quiet") / "answers.jsonl").read_bytes()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
