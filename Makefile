@@ -4,13 +4,14 @@
 # make bench  speed and memory, written to build/bench.json
 # make soak   200 kill -9 points during an evaluation, each ending with the same bytes
 # make site   the static leaderboard from leaderboard/results, in build/site
+# make pictures   the pictures of the leaderboard in docs/, taken again in Chromium from leaderboard/results
 # make demo-weights   train the embedded CLIP and LVLM again (docs/demo.md)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench soak site demo-weights clip-weights llava-weights clean
+.PHONY: help demo test lint format bench soak site pictures demo-weights clip-weights llava-weights clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -55,6 +56,9 @@ soak: $(VENV)/dev.stamp
 
 site: $(VENV)/run.stamp
 	@$(BIN)/hope-bench leaderboard build
+
+pictures: $(VENV)/dev.stamp
+	@$(BIN)/python -m tests.site_pictures
 
 demo-weights: $(VENV)/run.stamp
 	@$(MAKE) --no-print-directory -j 2 clip-weights llava-weights

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -110,7 +111,11 @@ def split_bytes(questions: Sequence[Question]) -> bytes:
     """A split file's bytes: one JSON object a line, POPE's four keys first, nothing that is None, UTF-8."""
     names = [one.name for one in fields(Question)]
     encode = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would make an encoder for every line
-    rows = ({name: value for name in names if (value := getattr(question, name)) is not None} for question in questions)
+    values_of = attrgetter(*names)
+    rows = (
+        {name: value for name, value in zip(names, values_of(question), strict=True) if value is not None}
+        for question in questions
+    )
     return "".join(encode(row) + "\n" for row in rows).encode()
 
 

@@ -67,8 +67,9 @@ def _number(number: int) -> str:
 
 
 def is_counted(name: str) -> bool:
-    """Whether one can say how many there are: not of "broccoli", and not of "gloves", where one may be a glove or a pair."""
-    return not is_plural(name) and not is_uncounted(name)
+    """Whether one can say how many there are: not of "broccoli", not of "gloves", where one may be a glove or a pair, and not of
+    what goes by two names ("cabinet or shelf")."""
+    return not is_plural(name) and not is_uncounted(name) and " or " not in name
 
 
 @cache

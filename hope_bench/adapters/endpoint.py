@@ -47,8 +47,8 @@ _REFUSALS = 5
 
 
 class Endpoint:
-    """One model behind an endpoint as an `Adapter`: temperature 0, the questions of an image sent together, so that a server
-    that keeps prefixes computes the image once.
+    """One model behind an endpoint as an `Adapter`: temperature 0, the questions of an image sent together behind a first one,
+    so that a server that keeps prefixes computes the image once.
 
     Where the endpoint refuses every question (a revoked key), or is gone, the step's other answers are kept, and the next step
     raises HopeBenchError.
@@ -116,11 +116,13 @@ class Endpoint:
         """
         if self._stop.is_set():
             raise HopeBenchError(f"{self._why} Everything answered so far is kept; the same command goes on from there.")
-        urls = {id(image): image for image, _ in batch}
-        sent = {key: self._url(image) for key, image in urls.items()}
+        urls = {key: self._url(image) for key, image in {id(image): image for image, _ in batch}.items()}
+        order = _first_ones_first([id(image) for image, _ in batch])
         try:
             with ThreadPoolExecutor(self._card.concurrency) as pool:
-                return list(pool.map(lambda pair: self._answer_one(sent[id(pair[0])], pair[1]), batch))
+                said = pool.map(lambda place: self._answer_one(urls[id(batch[place][0])], batch[place][1]), order)
+                answers = dict(zip(order, said, strict=True))
+            return [answers[place] for place in range(len(batch))]
         except BaseException:
             self._stop.set()  # nobody sleeps until the next attempt after Ctrl-C
             raise
@@ -249,6 +251,12 @@ class Endpoint:
         buffer = io.BytesIO()
         image.save(buffer, "PNG", compress_level=1)
         return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def _first_ones_first(images: Sequence[int]) -> list[int]:
+    """Places in the order of asking: one question of every image, whose prefix the server then has, and the others behind."""
+    ahead = dict.fromkeys(images.index(image) for image in dict.fromkeys(images))
+    return [*ahead, *(place for place in range(len(images)) if place not in ahead)]
 
 
 def _checked_url(card: ModelCard, key: str, url: str) -> str:

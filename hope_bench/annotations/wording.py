@@ -40,13 +40,14 @@ def plain_names(names: Sequence[str]) -> list[str]:
 def spoken_names(names: Sequence[str]) -> list[str | None]:
     """How questions say published names, None where that is the name itself or would make two categories equal.
 
-    "Cabinet/shelf" is "cabinet or shelf", "traffic_light" is "traffic light". Capitals go only where nearly every name of the
-    dataset starts with one, since then they say nothing (Objects365 has one name that doesn't); words of capitals alone, such as
-    TV, keep theirs, and so do American and French. Misspelt words of Objects365 are spelt right.
+    "Cabinet/shelf" is "cabinet or shelf", "traffic_light" is "traffic light", "Drill (Tool)" is "drill". Capitals go only where
+    nearly every name of the dataset starts with one, since then they say nothing (Objects365 has one name that doesn't); words
+    of capitals alone, such as TV, keep theirs, and so do American and French. Misspelt words of Objects365 are spelt right.
     """
     capitals = sum(name[:1].isupper() for name in names) > 0.95 * len(names)
-    spoken = [_spoken(name, capitals) for name in names]
-    return [one if one != name else None for one, name in zip(_unless_equal(spoken, names), names, strict=True)]
+    readable = _unless_equal([_spoken(name, capitals) for name in names], names)
+    spoken = _unless_equal([without_aside(name) for name in readable], readable)
+    return [one if one != name else None for one, name in zip(spoken, names, strict=True)]
 
 
 def alternatives(name: str) -> tuple[str, ...]:

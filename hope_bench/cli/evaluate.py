@@ -149,7 +149,7 @@ def evaluate(
         overrides["prompt"] = _authors_prompt(found)
     card = _override(found, overrides)
     options = EvaluateOptions(
-        images, limit, name, tuple(split or ()), runs, processes, progress, trust_remote_code, workers=workers
+        images, limit, name, tuple(split or ()), runs, processes, progress, workers=workers, trust_remote_code=trust_remote_code
     )
     ways = [options] if prompts is None else [replace(options, paraphrase=one) for one in _paraphrases(prompts, authors_prompt)]
     if dry_run:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -31,19 +32,28 @@ def pope(
         str | None, typer.Option(help="The split that ranks models. Default: adversarial, else the last one.")
     ] = None,
     dataset: Annotated[str, typer.Option(help="The data the images come from.")] = "MS-COCO val2014",
+    labels: Annotated[
+        list[Path] | None,
+        typer.Option(help="Take the labels of these files instead (or of the JSON files in a folder), such as RePOPE's."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Where the benchmark goes. Default: benchmarks/NAME.")] = None,
 ) -> None:
     """Turn official POPE or RePOPE files (JSON lines: question_id, image, text, label) into a benchmark.
 
-    Typos of redistributed copies are repaired and counted. Nothing is guessed: a malformed or repeated line is an error.
+    Typos of redistributed copies are repaired and counted. Nothing is guessed: a malformed or repeated line is an error. With
+    --labels, questions that those files don't label are left out and counted.
 
-    Example:
+    Examples:
 
     hope-bench import pope --name pope-coco --split random=coco_pope_random.json --split popular=coco_pope_popular.json
     --split adversarial=coco_pope_adversarial.json
+
+    hope-bench import pope --name repope-coco --split random=coco_pope_random.json --labels repope
     """
+    from hope_bench.benchmark import read_benchmark
     from hope_bench.cli.generate import split_counts
     from hope_bench.interchange.pope_files import import_pope
+    from hope_bench.interchange.relabel import label_files, relabel
 
     files: dict[str, Path] = {}
     for given in split:
@@ -54,7 +64,14 @@ def pope(
             )
         files[strategy] = Path(file)
     folder = out or Path("benchmarks") / name
-    manifest = import_pope(files, name, title or name, folder, prompt=prompt, headline=headline, dataset=dataset)
+    options: dict[str, Any] = {"prompt": prompt, "headline": headline, "dataset": dataset}
+    if labels:
+        chosen = label_files(labels)
+        with tempfile.TemporaryDirectory() as temporary:
+            import_pope(files, name, title or name, Path(temporary), **options)
+            manifest, _ = relabel(read_benchmark(Path(temporary)), chosen, name, title or name, folder)
+    else:
+        manifest = import_pope(files, name, title or name, folder, **options)
     console.print(split_counts(manifest))
     for note in manifest.notes:
         console.print(escape(note), soft_wrap=True, highlight=False)

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from hope_bench.cli.app import app, console
+from hope_bench.cli.app import app, console, errors
 from hope_bench.errors import HopeBenchError, did_you_mean
 
 if TYPE_CHECKING:
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from hope_bench.result import Result
     from hope_bench.scoring.score import Known
 
-_WIDTH = 130
+_WIDTH = 150
+_LARGEST_UNASKED = 2**30
+"""Bytes of an annotation file that is read without being asked for."""
 
 
 @app.command()
@@ -43,7 +45,9 @@ def score(
     annotations: Annotated[
         Path | None, typer.Option(help="The annotation file, for the sizes of objects. Default: the spec's, if it is there.")
     ] = None,
-    details: Annotated[bool, typer.Option("--details", help="Print P(yes), averages and answers without looking too.")] = False,
+    details: Annotated[
+        bool, typer.Option("--details", help="Print P(yes), averages, categories, kinds, sizes and answers without looking too.")
+    ] = False,
 ) -> None:
     """Score a run: metrics of every split, HOPE against POPE, error bars; written as a result file for the leaderboard.
 
@@ -62,6 +66,7 @@ def score(
     from hope_bench.registry import find_benchmark
     from hope_bench.runs import read_run
     from hope_bench.scoring.conventions import find_convention
+    from hope_bench.scoring.detail_tables import corrected_table
     from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
     from hope_bench.scoring.score import score as score_run
     from hope_bench.scoring.tables import print_result
@@ -84,7 +89,7 @@ def score(
         result = score_run(questions, folder, bootstrap, way, spoken, known)
     path = _write(result, results)
     print_result(console, result)
-    _print_wide([moves, *(_details(result) if details else [])])
+    _print_wide([corrected_table(result), moves, *(_details(result) if details else [])])
     console.print(f"\nResult: {escape(str(path))}", soft_wrap=True, highlight=False)
     if result.convention == "strict":
         console.print("Next: hope-bench leaderboard build", highlight=False)
@@ -125,11 +130,13 @@ def _write(result: Result, results: Path) -> Path:
 
 
 def _details(result: Result) -> list[Table | None]:
-    from hope_bench.scoring.detail_tables import auroc_table, average_table, blind_table, probability_table
+    from hope_bench.scoring.detail_tables import auroc_table, average_table, blind_table, part_table, probability_table
 
     blind = {name: split.blind for name, split in result.splits.items()}
+    parts = [part_table(result, "category"), part_table(result, "description-kind"), part_table(result, "object-size")]
     return [
-        probability_table(result), auroc_table(result), average_table(result), blind_table(result.benchmark.title, blind),
+        probability_table(result), auroc_table(result), average_table(result), *parts,
+        blind_table(result.benchmark.title, blind),
     ]  # fmt: skip
 
 
@@ -143,16 +150,20 @@ def _print_wide(tables: list[Table | None]) -> None:
 
 
 def find_known(benchmark: Benchmark, annotations: Path | None) -> Known:
-    """What lies beside a benchmark: the sizes of its objects, by the annotation file given or the one its spec names, and the
-    label noise published with it; each empty where there is none."""
-    from hope_bench.cli.data import find_annotations
+    """What lies beside a benchmark: the sizes of its objects, by the annotation file given or the one its spec names (unless
+    reading that takes minutes), and the label noise published with it; each empty where there is none."""
+    from hope_bench.cli.data import annotation_bytes, find_annotations
     from hope_bench.review.noise import read_label_noise
     from hope_bench.scoring.breakdown import object_sizes
     from hope_bench.scoring.score import Known
 
-    found = find_annotations(benchmark, annotations)
     published = read_label_noise(benchmark.folder, benchmark.manifest.hash)
-    return Known({} if found is None else object_sizes(found), () if published is None else published.estimates)
+    noise = () if published is None else published.estimates
+    if annotations is None and annotation_bytes(benchmark) > _LARGEST_UNASKED:
+        errors.print("Object sizes are left out, as the annotation file takes long to read. Pass --annotations to have them.")
+        return Known(noise=noise)
+    found = find_annotations(benchmark, annotations)
+    return Known({} if found is None else object_sizes(found, set(benchmark.manifest.images)), noise)
 
 
 def find_run(run: str) -> Path:

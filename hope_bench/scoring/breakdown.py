@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,13 +51,16 @@ def by_size(sizes: Sizes) -> Key:
     return lambda question: sizes.get((question.image, question.object or "")) if question.label == "yes" else None
 
 
-def object_sizes(annotations: Annotations) -> dict[tuple[str, str], str]:
-    """The size of each present object by (image file, category): that of its largest instance, by share of the image's area.
+def object_sizes(annotations: Annotations, images: Container[str]) -> dict[tuple[str, str], str]:
+    """The size of each object present in one of the `images` by (image file, category): that of its largest instance, by share of
+    the image's area.
 
     Small is below 1%, large from 10% on. Objects without a box, and images of unknown size, are left out.
     """
     largest: dict[tuple[str, str], float] = {}
     for index, image in enumerate(annotations.images):
+        if image.file_name not in images:
+            continue
         extent = annotations.extent(index)
         if extent is None or not extent[0] * extent[1]:
             continue

@@ -44,6 +44,7 @@ class RelationGroup(Strict):
 
 
 class _Bank(Strict):
+    near: tuple[tuple[str, str], ...]
     group: tuple[Group, ...]
     relation: tuple[RelationGroup, ...]
 
@@ -61,6 +62,23 @@ def attribute_bank() -> tuple[Group, ...]:
 def relation_bank() -> tuple[RelationGroup, ...]:
     """Every group of relationships that ships with hope-bench."""
     return _bank().relation
+
+
+@cache
+def passes_for(value: str, other: str) -> bool:
+    """Whether what is one may pass for the other: the same, near each other in the bank, or with a word in common ("dark red" and
+    "red")."""
+    one, two = value.lower(), other.lower()
+    return bool({*one.split()} & {*two.split()}) or _near().get(one, frozenset()) >= {two}
+
+
+@cache
+def _near() -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for one, other in _bank().near:
+        found.setdefault(one, set()).add(other)
+        found.setdefault(other, set()).add(one)
+    return {value: frozenset(others) for value, others in found.items()}
 
 
 def named_attributes(given: Mapping[str, Any]) -> dict[str, str]:

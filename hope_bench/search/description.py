@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Literal
 
 from hope_bench.records import Annotations, Instance, Relationship
-from hope_bench.search.attribute_bank import Group, named_attributes, relation_bank
+from hope_bench.search.attribute_bank import Group, named_attributes, passes_for, relation_bank
 from hope_bench.search.description_geometry import beside, counts, places, usable
 from hope_bench.wording import indefinite, verb
 
@@ -99,8 +99,9 @@ class Describer:
             row = next(iter(rows))
             for group in groups if len(rows) == 1 else ():
                 winner = guessed.get(row, {}).get(group.name)
-                values = group.values if winner is not None else ()
-                found += [(self._adjective(name, "bank", group.name, value), value == winner) for value in values]
+                if winner is not None:
+                    clear = [value for value in group.values if value == winner or not passes_for(value, winner)]
+                    found += [(self._adjective(name, "bank", group.name, value), value == winner) for value in clear]
         return _sorted_out(found)
 
     def known_objects(self, image: int) -> dict[str, dict[int, Instance]]:
@@ -126,14 +127,16 @@ class Describer:
         return _claim(name, kind, group, value, indefinite(words, value), verb=verb(words))
 
     def _attributes(self, name: str, instances: Sequence[Instance]) -> Found:
-        """True where an instance has the value; false where every instance is annotated with another one."""
+        """True where an instance has the value; false where every instance is annotated with a clearly different one."""
         given = [named_attributes(instance.attributes) for instance in instances]
         for attribute, options in self._values.items():
             held = [own.get(attribute) for own in given]
             everywhere = all(value is not None for value in held)
             for value in options:
-                if value in held or everywhere:
-                    yield self._adjective(name, "attribute", attribute, value), value in held
+                if value in held:
+                    yield self._adjective(name, "attribute", attribute, value), True
+                elif everywhere and not any(passes_for(value, own) for own in held if own is not None):
+                    yield self._adjective(name, "attribute", attribute, value), False
 
     def _geometry(self, name: str, instances: Sequence[Instance], image: int) -> Found:
         words, extent = self._words[name], self._annotations.extent(image)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from copy import copy
 from typing import NamedTuple
 
 from hope_bench.search.attribute_bank import attribute_bank
@@ -30,13 +31,26 @@ class FalseDescriptions:
         self._found: list[Descriptions] | None = None
         self._scores: dict[str, list[_Cosines]] = {}
 
+    def rejects(self, row: int, one: Description) -> bool:
+        """Whether reviewers don't stand by a description's being false of a sampled image."""
+        return (self._inputs.files[row], one.object, one.caption) in self._rejected
+
+    def unreviewed(self) -> FalseDescriptions:
+        """The same descriptions before any review."""
+        other = copy(self)
+        other._rejected = frozenset()
+        return other
+
     def best(self, row: int, encoder: str, k: int) -> list[Distractor]:
         """The k likeliest false descriptions of one sampled image: first the best of each object, then the other ones.
 
         Ties go by caption. Each comes with the true description of the same object that excludes it, where there is one.
         """
         descriptions, cosines = self._all()[row], self._scored(encoder)[row]
-        ranked = sorted(zip(cosines.false, descriptions.false, strict=True), key=lambda scored: (-scored[0], scored[1].caption))
+        claimable = list(zip(cosines.false, descriptions.false, strict=True))
+        if self._rejected:
+            claimable = [scored for scored in claimable if not self.rejects(row, scored[1])]
+        ranked = sorted(claimable, key=lambda scored: (-scored[0], scored[1].caption))
         best: list[tuple[float, Description]] = []
         others: list[tuple[float, Description]] = []
         seen: set[str] = set()
@@ -57,8 +71,8 @@ class FalseDescriptions:
 
     def _of(self, file: str, *known: Descriptions) -> Descriptions:
         sources = (*known, self._given.get(file, Descriptions()))
-        false = [one for each in sources for one in each.false if (file, one.object, one.caption) not in self._rejected]
-        return Descriptions(tuple(one for each in sources for one in each.true), tuple(dict.fromkeys(false)))
+        false = dict.fromkeys(one for each in sources for one in each.false)
+        return Descriptions(tuple(one for each in sources for one in each.true), tuple(false))
 
     def _scored(self, encoder: str) -> list[_Cosines]:
         """Each image's descriptions with the cosine of their caption and the image; every caption is embedded once."""

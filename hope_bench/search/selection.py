@@ -32,11 +32,12 @@ class Distractor:
 def top_columns(scores: NDArray[np.floating], names: Sequence[str], allowed: NDArray[np.bool_], k: int) -> list[list[int]]:
     """For each row of `scores` [N, C] the columns of its k allowed entries of highest score, best first, ties by name.
 
-    `allowed` is [N, C], `names` [C]. Rows with fewer allowed entries give fewer columns.
+    `allowed` is [N, C], `names` [C]. Rows with fewer allowed entries give fewer columns. Scores that differ by less than 1e-9
+    are ties: as much may come of the order of a sum.
     """
     by_name = np.argsort(np.array(names, dtype=np.str_), kind="stable")
     allowed = allowed[:, by_name]
-    scores = np.where(allowed, scores[:, by_name], -np.inf)
+    scores = np.where(allowed, np.round(scores[:, by_name], 9), -np.inf)
     # Only what reaches a row's k-th score is sorted: a vocabulary may have thousands of words.
     k = min(k, scores.shape[1])
     kth = np.partition(scores, -k, axis=1)[:, [-k]]

@@ -15,6 +15,7 @@ from hope_bench.scoring.intervals import bootstrap_counts, estimate
 from hope_bench.scoring.metrics import METRICS, Floats, compute, count_table, discrimination, pair_table
 from hope_bench.site.reading import Entry, check_numbers, check_same_questions, read_groups
 from hope_bench.site.safety import read_untrusted
+from hope_bench.site.sheet import read_sheets
 
 _TOLERANCE = 2e-4
 """Intervals are percentiles of resamples; another version of numpy may round one resample to the other side."""
@@ -52,7 +53,11 @@ def _undated(result: Result) -> Result:
 
 
 def check_results(results: Path) -> int:
-    """Every result of a folder, its intervals included; returns how many. Raises HopeBenchError saying what to fix."""
+    """Every result of a folder, its intervals included, and the sheets beside it; returns how many results there are.
+
+    Raises HopeBenchError saying what to fix.
+    """
+    read_sheets(results.absolute().parent / "benchmarks")
     entries = [entry for group in read_groups(results) for entry in group.entries]
     for entry in entries:
         check_intervals(entry.result, str(entry.source))

@@ -6,9 +6,8 @@ import csv
 import hashlib
 import io
 import json
-import os
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import date
 from functools import cache
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
@@ -147,25 +146,21 @@ def _parquet(rows: Sequence[tuple[Any, ...]]) -> bytes:
 
 
 def _feed(sections: Sequence[Section]) -> bytes:
-    """An Atom feed with an entry for each result file's content, the latest first. SOURCE_DATE_EPOCH dates results that were
-    never added (`hope-bench leaderboard add`)."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    otherwise = datetime.fromtimestamp(int(epoch) if epoch.isdecimal() else 0, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    rows = [(_when(row, otherwise), section, row) for section in sections for row in section.rows]
+    """An Atom feed with an entry for each content of a result that was added (`hope-bench leaderboard add`), the latest first."""
+    rows = [(day, section, row) for section in sections for row in section.rows if (day := row.entry.result.added)]
     rows.sort(key=lambda one: one[0], reverse=True)
-    entries = "".join(_feed_entry(section, row, when) for when, section, row in rows)
+    entries = "".join(_feed_entry(section, row, _when(day)) for day, section, row in rows)
     head = (
         '<?xml version="1.0" encoding="utf-8"?>\n<feed xmlns="http://www.w3.org/2005/Atom">\n'
         f"<title>Object hallucination leaderboard</title><id>tag:hope-bench,2025:leaderboard</id>"
-        f"<updated>{rows[0][0] if rows else otherwise}</updated>\n"
+        f"<updated>{_when(rows[0][0] if rows else date(1970, 1, 1))}</updated>\n"
         '<author><name>hope-bench</name></author><link rel="alternate" href="../index.html"/>\n'
     )
     return f"{head}{entries}</feed>\n".encode()
 
 
-def _when(row: ModelRow, otherwise: str) -> str:
-    added = _added(row.entry.result)
-    return otherwise if added is None else f"{added}T00:00:00Z"
+def _when(day: date) -> str:
+    return f"{day.isoformat()}T00:00:00Z"
 
 
 def _feed_entry(section: Section, row: ModelRow, when: str) -> str:

@@ -43,7 +43,8 @@ def start(out: Path, port: int) -> ThreadingHTTPServer:
 
 
 def watch(results: Path, out: Path, say: Callable[[str], None], stop: threading.Event, seconds: float = 0.5) -> None:
-    """Build again whenever a file changes, until `stop` is set; what is wrong with a file is said, and the last site stays."""
+    """Build again whenever a result, a sheet or a template changes, until `stop` is set; what is wrong with a file is said, and
+    the last site stays."""
     seen = _state(results)
     while not stop.wait(seconds):
         now = _state(results)
@@ -60,7 +61,9 @@ def _state(results: Path) -> dict[Path, tuple[int, int]]:
     """Every watched file's time and size; a file that vanishes meanwhile is left out."""
     folder = data_root() / "leaderboard"
     found: dict[Path, tuple[int, int]] = {}
-    for path in (*results.glob("*/*.json"), *folder.glob("templates/*"), folder / "elsewhere.json"):
+    sheets = results.absolute().parent / "benchmarks"
+    ours = (*folder.glob("templates/*"), folder / "elsewhere.json", folder / "overlap.json")
+    for path in (*results.glob("*/*.json"), *sheets.glob("*.json"), *ours):
         try:
             stat = path.stat()
         except FileNotFoundError:

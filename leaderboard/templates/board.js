@@ -109,7 +109,7 @@ document.addEventListener("DOMContentLoaded", () => {
     layout: { topStart: null, topEnd: null, bottomStart: null, bottomEnd: models.length > most ? "paging" : null },
     columns: fields.map((key) => (key ? { type: "known", orderDataType: "view", searchable: false, orderSequence: falling.has(key) ? ["desc", "asc"] : ["asc", "desc"] }
       : { orderable: false, searchable: false })),
-    language: { zeroRecords: "No model is left.", aria: { orderable: "sort", orderableReverse: "sort the other way", orderableRemove: "sort" } },
+    language: { aria: { orderable: "sort", orderableReverse: "sort the other way", orderableRemove: "sort" } },
   });
   grid.search.fixed("view", (words, row, at) => fits(models[at]));
 
@@ -117,6 +117,7 @@ document.addEventListener("DOMContentLoaded", () => {
     grid.page.len(view.all ? -1 : most);
     grid.order(view.sort.map(([key, way]) => [column(key), way])).draw();
     const left = grid.rows({ search: "applied" }).count();
+    table.hidden = left === 0;
     document.querySelector(".none").hidden = left > 0;
     tools.querySelector(".count").textContent = left === models.length ? `${left} model${left === 1 ? "" : "s"}` : `${left} of ${models.length} models`;
     const more = document.querySelector(".more");
@@ -149,7 +150,7 @@ document.addEventListener("DOMContentLoaded", () => {
       element("div", { class: "scroll", role: "region", "aria-label": "The chosen models", tabindex: "0" },
         element("table", { class: "plain side-by-side" }, element("caption", {}, `${names[view.by]} on every split, in percent.`), element("thead", {}, head), element("tbody", {}, ...rows))));
     if (focused) select.focus();
-    charts.draw(plot, "sides", { splits: splits.map(({ label, name }) => `${label} ${name}`),
+    charts.draw(plot, "sides", { splits: splits.map(({ kind, label, name }) => (kind === "control" ? name : `${label} ${name}`)),
       models: chosen.map((model) => ({ name: model.name, values: splits.map(({ at }) => (value(model, at, view.by) === null ? null : ends(model, at, view.by).map((one) => (one === null ? null : one / 100)))) })) });
   };
 

@@ -32,8 +32,8 @@ globalThis.charts = (() => {
       xaxis: axis(ink, { range: [0, most], ticksuffix: "%", side: "top", nticks: small ? 5 : 9, layer: "below traces" }),
       yaxis: axis(ink, { range: [rows.length - 0.4, -0.6], showgrid: false, showticklabels: false }) });
   };
-  const numberAt = (rows, ink) => ({ type: "scatter", mode: "text", x: rows.map(({ at }) => at[2] ?? at[0]), y: rows.map((_, row) => row), text: rows.map(({ at }) => `  ${percent(at[0])}`),
-    textposition: "middle right", cliponaxis: false, hoverinfo: "skip", textfont: { color: rows.map(({ kind }) => ink[kind]), size: 14, weight: 600 } });
+  const numbers = (some, at, side, colours) => ({ type: "scatter", mode: "text", x: some.map((row) => at(row)[side === "right" ? 2 : 1] ?? at(row)[0]), y: some.map(({ index }) => index),
+    text: some.map((row) => (side === "right" ? `  ${percent(at(row)[0])}` : `${percent(at(row)[0])}  `)), textposition: `middle ${side}`, cliponaxis: false, hoverinfo: "skip", textfont: { color: colours, size: 14, weight: 600 } });
 
   const kinds = {
     // {baseline, headline, rows: [{name, kind, at: [percent, low, high], from: [percent, low, high] or null}]}
@@ -50,8 +50,12 @@ globalThis.charts = (() => {
         text: some.map((row) => `${text(row.name)}<br>${text(called(row))}: ${percent(at(row)[0])}%${interval(at(row))}`), hovertemplate: "%{text}<extra></extra>" }];
       const all = rows.map((row, index) => ({ ...row, index }));
       if (data.between) traces.push(...marks(moved, ({ from }) => from, "pope", () => `POPE ${data.baseline}`));
+      if (data.between && !narrow()) {  // where HOPE's rate is the lower one, its number stands at the right, in nobody's way
+        const rising = moved.filter(({ from, at }) => from[0] <= at[0]);
+        traces.push(numbers(rising, ({ from }) => from, "left", rising.map(() => ink.pope)));
+      }
       for (const kind of ["pope", "control", "hope"]) traces.push(...marks(all.filter((row) => row.kind === kind), ({ at }) => at, kind, ({ split }) => split));
-      traces.push(numberAt(rows, ink));
+      traces.push(numbers(all, ({ at, from }) => (data.between && from !== null && from[0] > at[0] ? [at[0], at[1], from[2] ?? from[0]] : at), "right", rows.map(({ kind }) => ink[kind])));
       const layout = rowsFrame(rows.map(({ name, kind, split }) => (data.between ? { name } : { name, colour: kind === "hope" ? null : ink[kind], strong: split === data.headline })), most, ink);
       if (!data.between && moved.length > 0) layout.shapes = [{ type: "line", x0: moved[0].from[0], x1: moved[0].from[0], y0: 0, y1: 1, yref: "paper", line: { color: ink.pope, width: 1.5, dash: "dot" }, layer: "below" }];
       return [traces, layout];

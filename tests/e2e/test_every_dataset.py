@@ -12,7 +12,9 @@ from PIL import Image
 
 from hope_bench.annotations import read_annotations
 from hope_bench.benchmark import Benchmark, read_benchmark
+from hope_bench.cli.data import find_annotations
 from hope_bench.registry import data_root
+from hope_bench.review.picture import known_present
 from tests.cli import hope_bench
 from tests.datasets import hf_dataset, lvis_file, objects365_file, open_images_folder, visual_genome_folder
 
@@ -129,3 +131,16 @@ def test_verified_absences_are_the_only_distractors_of_open_images(capsys: pytes
     assert "fewer than 1 distractors are left" in skipped.reason
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))
     assert len(manifest["images"]) == 2
+
+
+def test_the_folder_of_the_images_may_be_the_innermost_one(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    annotations = lvis_file(tmp_path)
+    made(capsys, tmp_path, annotations, 2, drop="description")
+    options = ("--annotations", annotations, "--images", tmp_path / "pictures" / "val2017", "--cache", tmp_path / "cache")
+    outcome = hope_bench(capsys, "generate", tmp_path / "spec.toml", *options, "--out", tmp_path / "inner")
+    assert outcome.code == 0, outcome.err
+    whole, inner = read_benchmark(tmp_path / "out"), read_benchmark(tmp_path / "inner")
+    assert list(inner.manifest.images) == [name.removeprefix("val2017/") for name in whole.manifest.images]
+    found = find_annotations(inner, annotations)
+    assert found is not None
+    assert known_present(inner, found).keys() == inner.manifest.images.keys()

@@ -120,6 +120,12 @@ def test_whole_answers_on_demand(folder: Path, run: Run, capsys: pytest.CaptureF
     assert [one.text for one in plain] == [one.text for one in whole], "the same words where no prefix is shared"
 
 
+def test_the_documented_set_is_one(tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parent.parent.parent / "docs" / "scoring.md").read_text()
+    (tmp_path / "ways.toml").write_text(page[page.index("```toml\n") + 8 :].split("```")[0])
+    assert [one.name for one in read_paraphrases(tmp_path / "ways.toml")] == ["plain", "polite", "one-word"]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -6,15 +6,18 @@ import re
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image as PillowImage
 
 from hope_bench.annotations import detect_format, read_annotations
 from hope_bench.annotations.columns import TOLERANCE, clean_boxes
+from hope_bench.annotations.fitting import fit_boxes, fit_names
 from hope_bench.annotations.wording import plain_names, spoken_names
 from hope_bench.errors import HopeBenchError
 from hope_bench.records import Image
@@ -25,6 +28,7 @@ from tests.datasets import (
     objects365_file,
     open_images_folder,
     visual_genome_folder,
+    write_json,
 )
 
 
@@ -85,6 +89,8 @@ def test_names_as_words() -> None:
     # capitals that not every name has say something
     assert spoken_names(["person", "Eiffel Tower", "traffic_light"]) == [None, None, "traffic light"]
     assert spoken_names(["Cat", "cat"]) == [None, None]
+    # Open Images' remarks go where names stay distinct
+    assert spoken_names(["Drill (Tool)", "Bat (Animal)", "Bat (Stick)"]) == ["drill", "bat (animal)", "bat (stick)"]
 
 
 @given(st.lists(st.tuples(*[st.floats(-30, 50, width=32)] * 4), max_size=6), st.sampled_from([(20, 10), (None, None)]))
@@ -107,3 +113,31 @@ def test_boxes_against_a_loop(boxes: list[tuple[float, ...]], size: tuple[int | 
             assert np.isnan(row).all()
     assert sum(f"{cut} box(es) reach beyond" in problem for problem in problems) == (cut > 0)
     assert sum(f"{empty} box(es) have no size" in problem for problem in problems) == (empty > 0)
+
+
+def test_images_are_named_as_they_are_found(tmp_path: Path) -> None:
+    """Objects365's archives hold patch8/..., LVIS' images may be at hand as the folder val2017 itself."""
+    objects365 = read_annotations(objects365_file(tmp_path))
+    names = [image.file_name for image in objects365.images]
+    shorter = [name.removeprefix("images/v1/").removeprefix("images/v2/") for name in names]
+    for there, expected in (
+        ({names[1]}, names),
+        ({shorter[1]}, shorter),
+        ({shorter[0].split("/")[1]}, [name.split("/")[1] for name in shorter]),
+        (set(), names),
+    ):
+        assert [image.file_name for image in fit_names(objects365, there.__contains__).images] == expected
+    same = replace(objects365, images=(Image("a/1.jpg"), Image("b/1.jpg")))
+    assert fit_names(same, {"1.jpg"}.__contains__) is same, "shorter names would be equal"
+
+
+def test_a_size_that_annotations_leave_out_is_the_pictures(tmp_path: Path) -> None:
+    images = [{"id": n, "file_name": f"{n}.png"} for n in range(2)]
+    box = {"image_id": 0, "category_id": 0, "bbox": [1, 1, 5, 5]}
+    data = {"images": images, "annotations": [box], "categories": [{"id": 0, "name": "cup"}]}
+    annotations = read_annotations(write_json(tmp_path / "instances.json", data))
+    assert annotations.extent(0) is None
+    PillowImage.new("RGB", (40, 30)).save(tmp_path / "0.png")
+    fitted, told = fit_boxes(annotations, [0, 1], tmp_path)
+    assert (fitted.extent(0), fitted.extent(1), told) == ((40, 30), None, ())
+    assert fitted.instances(0)[0].bbox == (1, 1, 5, 5)

@@ -102,6 +102,19 @@ def test_hf_datasets_that_are_refused(tmp_path: Path) -> None:
         export_images(tmp_path / "f", tmp_path / "images")
 
 
+def test_corners_are_not_taken_for_sizes(tmp_path: Path) -> None:
+    boxes = [[10, 5, 19, 9], [12, 2, 18, 8], [11, 1, 15, 4], [2, 6, 8, 9]]
+    objects = [{"id": [1] * 4, "area": [1] * 4, "bbox": boxes, "category": [0, 1, 0, 1]}] * 2
+    data = hf_dataset()
+    hf_dataset(objects=(objects, data.features["objects"])).save_to_disk(tmp_path / "corners")
+    with pytest.raises(HopeBenchError, match=r'of 8 boxes reach beyond .*box_format = "xyxy"'):
+        read_annotations(tmp_path / "corners")
+    read = read_annotations(tmp_path / "corners", columns={"box_format": "xyxy"})
+    assert read.instances(0)[0].bbox == (10, 5, 9, 4)
+    assert read.problems == ()
+    assert len(read_annotations(tmp_path / "corners", columns={"box_format": "xywh"}).problems) == 1
+
+
 def test_pictures_become_files_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import datasets
 

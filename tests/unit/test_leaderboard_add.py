@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -108,13 +109,32 @@ def test_the_committed_results_hold(capsys: Capture) -> None:
     assert hope_bench(capsys, "leaderboard", "check", "--results", ROOT / "leaderboard" / "results").code == 0
 
 
-def test_the_workflow_runs_commands_that_exist_and_may_write_only_pages() -> None:
-    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "leaderboard.yml").read_text())
+def test_the_workflow_runs_commands_that_exist_and_nothing_that_is_submitted() -> None:
+    text = (ROOT / ".github" / "workflows" / "leaderboard.yml").read_text()
+    workflow = yaml.safe_load(text)
     assert workflow["permissions"] == {"contents": "read"}
     assert workflow["jobs"]["publish"]["permissions"] == {"pages": "write", "id-token": "write"}
-    ran = [step["run"] for step in workflow["jobs"]["check"]["steps"] if "run" in step]
-    assert [line for line in ran if line.startswith("hope-bench")] == [
-        "hope-bench leaderboard check",
-        "hope-bench leaderboard build --out build/site",
+    assert "pull_request" in workflow["jobs"]["publish"]["if"]
+    steps = workflow["jobs"]["check"]["steps"]
+    code, data = (step["with"] for step in steps if step.get("uses", "").startswith("actions/checkout@"))
+    assert "base.sha" in code["ref"]
+    assert (data["path"], data["sparse-checkout"]) == ("submitted", "leaderboard")
+    assert [line for line in (step.get("run", "") for step in steps) if line.startswith("hope-bench")] == [
+        "hope-bench leaderboard check --results submitted/leaderboard/results",
+        "hope-bench leaderboard build --results submitted/leaderboard/results --out build/site",
     ]
-    assert "pull_request_target" not in (ROOT / ".github" / "workflows" / "leaderboard.yml").read_text()
+    used = [step["uses"] for job in workflow["jobs"].values() for step in job["steps"] if "uses" in step]
+    assert all(re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", one) for one in used)
+    assert "pull_request_target" not in text
+
+
+def test_a_submitted_folder_is_checked_and_built_from_elsewhere(
+    mine: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The workflow's commands, where they run: beside a folder `submitted`."""
+    monkeypatch.chdir(tmp_path)
+    results = Path("submitted", "leaderboard", "results")
+    assert hope_bench(capsys, "leaderboard", "add", mine, "--results", results).code == 0
+    assert hope_bench(capsys, "leaderboard", "check", "--results", results).code == 0
+    assert hope_bench(capsys, "leaderboard", "build", "--results", results, "--out", "build/site").code == 0
+    assert Path("build", "site", "tiny", "my-model.html").is_file()

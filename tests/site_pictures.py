@@ -1,0 +1,78 @@
+"""The pictures of the leaderboard in docs/: `python -m tests.site_pictures` takes them again from the committed results."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hope_bench.site import build_site
+from tests.chromium import launched
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A picture of one page, from its top or from the heading that begins with `at`."""
+
+    name: str
+    page: str
+    width: int = 1200
+    height: int = 1300
+    dark: bool = False
+    at: str = ""
+
+
+SHOTS = (
+    Shot("index", "index.html"),
+    Shot("phone", "index.html", width=390, height=1500, dark=True, at="Demo"),
+    Shot("ranking", "benchmarks/demo-*[0-9a-f].html", height=800),
+    Shot("ranking-dark", "benchmarks/demo-*[0-9a-f].html", height=800, dark=True),
+    Shot("result", "demo/demo-llava.html"),
+    Shot("hallucinations", "demo/demo-llava.html", at="Its surest"),
+    Shot("calibration", "demo/demo-llava.html", height=760, at="Does it know"),
+    Shot("about", "benchmarks/pope-coco-*-about.html", height=1500),
+    Shot("method", "method.html"),
+    Shot("elsewhere", "elsewhere.html", height=900),
+)
+
+
+def take(results: Path, folder: Path, shots: tuple[Shot, ...] = SHOTS) -> list[Path]:
+    """Build the site of `results` and write leaderboard-NAME.png of each shot to `folder`; returns the files.
+
+    Raises RuntimeError for whatever a page complains of in the console.
+    """
+    with tempfile.TemporaryDirectory() as site, launched() as browser:
+        build_site(results, Path(site))
+        return [_picture(browser, Path(site), shot, folder / f"leaderboard-{shot.name}.png") for shot in shots]
+
+
+def _picture(browser: Browser, site: Path, shot: Shot, out: Path) -> Path:
+    (file,) = site.glob(shot.page)
+    viewport = {"width": shot.width, "height": shot.height}
+    page = browser.new_context(viewport=viewport, color_scheme="dark" if shot.dark else "light").new_page()  # type: ignore[arg-type]
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text))
+    page.goto(file.as_uri())
+    page.locator("[data-chart]:not(.drawn)").first.wait_for(state="detached")
+    if shot.at:
+        page.locator("h2", has_text=shot.at).first.evaluate(
+            "node => window.scrollTo({top: node.offsetTop - 24, behavior: 'instant'})"
+        )
+    page.wait_for_timeout(300)
+    page.screenshot(path=out)
+    page.context.close()
+    if problems:
+        raise RuntimeError(f"{file.name}: {problems}")
+    return out
+
+
+if __name__ == "__main__":
+    for picture in take(ROOT / "leaderboard" / "results", Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs"):
+        print(picture)
