@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from hope_bench.errors import HopeBenchError, did_you_mean
 from hope_bench.registry import known_models
 from hope_bench.validation import Strict, read_toml
 
+_DEVICES = ("auto", "cpu", "cuda", "mps", "xpu", "npu", "hpu")
+_FILE = re.compile(r"(?P<path>.+\.py):(?P<name>[A-Za-z_]\w*)")
+
 
 class ModelCard(Strict):
     """One LVLM. `checkpoint` is a Hugging Face id or a folder ("./x" is relative to the card); the rest has good defaults.
 
-    `vision_tower` names the CLIP-like encoder the LVLM is built on, so that results can say when the benchmark's own CLIP is
-    of the same family. `path` chooses whether questions of an image share its computed prefix ("auto": where the self-check
-    passes). `chat_template` (Jinja) is used where the checkpoint has none. `prompt` replaces the benchmark's own template (it
-    must hold "{question}") and makes a result unranked.
+    What is known: `family` is transformers' model type, `vision_tower` names the CLIP-like encoder the LVLM is built on (so that
+    results can say when the benchmark's own CLIP is of the same family), `parameters` and `license` are as the authors state
+    them, and `sources` says where that can be read. `authors_prompt` is what the model's authors ask yes/no questions with, as
+    `authors_prompt_source` shows; it is used only on demand (--authors-prompt). `conformance` says that the family is in the
+    conformance suite (tests/unit/test_conformance.py).
 
-    With `adapter` "endpoint", `checkpoint` is the model's name at the OpenAI-compatible `base_url`, the key comes from the
-    environment variable `api_key_env`, `concurrency` questions are under way at once, each with `attempts` of `timeout` seconds,
-    and prices are US dollars per million tokens.
+    How it is asked: `prompt` replaces the benchmark's own template (it must hold "{question}") and makes a result unranked.
+    `chat_template` (Jinja) is used where the checkpoint has none. `path` chooses whether questions of an image share its
+    computed prefix ("auto": where the self-check passes).
 
-    `authors_prompt` is what the model's authors ask yes/no questions with; it is used only on demand (--authors-prompt), as
-    `prompt`. `conformance` says that the family is in the conformance suite (tests/unit/test_conformance.py). `attention` is a
-    transformers attention implementation (None: its default), `device_map` spreads one model over several GPUs ("auto"), and
-    `quantize` loads its weights in 4 or 8 bits with bitsandbytes.
+    How it is run: `dtype` "auto" is bfloat16 on a GPU and float32 elsewhere, `device` "auto" the GPU if there is one,
+    `attention` "auto" transformers' own choice (sdpa where the family has it). `complete` writes out every answer instead of
+    stopping at a yes or no (an endpoint always does). `batch_size` is how many questions make a step, and the most in one
+    forward; `batch_tokens` the most tokens in one, those of images included. `device_map` spreads one model over several GPUs,
+    `quantize` loads its weights in 4 or 8 bits with bitsandbytes (on a GPU), `compile` runs it through torch.compile.
+    `trust_remote_code` says that the checkpoint needs Python
+    code that it brings along; that code runs only if --trust-remote-code says so, too.
+
+    `adapter` is "transformers", "endpoint" or "FILE.py:CLASS", a class in a file beside the card (docs/models.md). With
+    "endpoint", `checkpoint` is the model's name at the OpenAI-compatible `base_url`, the key comes from the environment variable
+    `api_key_env`, `concurrency` questions are under way at once, each with `attempts` of `timeout` seconds, prices are US
+    dollars per million tokens, and images are fetched by the server from `image_url_base` where that is given.
     """
 
     name: str = Field(min_length=1, max_length=100)
@@ -38,15 +52,18 @@ class ModelCard(Strict):
     family: str | None = None
     parameters: str | None = None
     license: str | None = None
+    sources: tuple[str, ...] = ()
     notes: str | None = None
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     device: str = "auto"
     batch_size: int = Field(default=64, ge=1)
+    batch_tokens: int = Field(default=32768, ge=1)
     max_new_tokens: int = Field(default=16, ge=1)
     prompt: str | None = None
     path: Literal["auto", "shared", "plain"] = "auto"
     chat_template: str | None = None
-    adapter: Literal["transformers", "endpoint"] = "transformers"
+    adapter: str = "transformers"
+    trust_remote_code: bool = False
     base_url: str | None = None
     api_key_env: str = "OPENAI_API_KEY"
     concurrency: int = Field(default=16, ge=1)
@@ -54,12 +71,59 @@ class ModelCard(Strict):
     attempts: int = Field(default=8, ge=1)
     price_input: float | None = Field(default=None, ge=0)
     price_output: float | None = Field(default=None, ge=0)
+    image_url_base: str | None = None
     authors_prompt: str | None = None
     authors_prompt_source: str | None = None
     conformance: bool = False
-    attention: str | None = None
-    device_map: str | None = None
+    complete: bool = False
+    attention: Literal["auto", "eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention"] = "auto"
+    device_map: Literal["auto", "balanced", "balanced_low_0", "sequential"] | None = None
     quantize: Literal["4bit", "8bit"] | None = None
+    compile: bool = False
+
+    @property
+    def adapter_file(self) -> tuple[Path, str] | None:
+        """The Python file and the class in it that `adapter` names; None for the adapters that hope-bench brings."""
+        found = _FILE.fullmatch(self.adapter)
+        return None if found is None else (Path(found["path"]), found["name"])
+
+    @field_validator("adapter")
+    @classmethod
+    def _known_adapter(cls, adapter: str) -> str:
+        if adapter not in ("transformers", "endpoint") and not _FILE.fullmatch(adapter):
+            kinds = did_you_mean(adapter, ("transformers", "endpoint"))
+            raise ValueError(f'no adapter {adapter!r}. {kinds} Or "FILE.py:CLASS", a class in a file beside the card')
+        return adapter
+
+    @field_validator("device")
+    @classmethod
+    def _known_device(cls, device: str) -> str:
+        if not re.fullmatch(rf"(?:{'|'.join(_DEVICES)})(?::\d+)?", device):
+            raise ValueError(f"no device {device!r}. Known: {', '.join(_DEVICES)}, or one of several, such as cuda:1")
+        return device
+
+    @field_validator("api_key_env")
+    @classmethod
+    def _variable_and_not_a_key(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Z_][A-Z0-9_]*", name):
+            # Not repeated here: it may be the key itself.
+            raise ValueError("not the name of an environment variable (capitals, digits, _). Cards never hold keys")
+        return name
+
+    @field_validator("prompt", "authors_prompt")
+    @classmethod
+    def _holds_the_question(cls, prompt: str | None) -> str | None:
+        if prompt is not None and "{question}" not in prompt:
+            raise ValueError('holds no "{question}", so the model would never see one. Add it where the question goes')
+        return prompt
+
+    @model_validator(mode="after")
+    def _keys_fit_the_adapter(self) -> ModelCard:
+        if self.trust_remote_code and self.adapter != "transformers":
+            raise ValueError(f"trust_remote_code is about transformers checkpoints, and adapter is {self.adapter!r}")
+        if self.image_url_base is not None and self.adapter != "endpoint":
+            raise ValueError('image_url_base is for adapter = "endpoint"')
+        return self
 
 
 def slug(name: str) -> str:
@@ -68,24 +132,30 @@ def slug(name: str) -> str:
 
 
 def read_card(path: Path) -> ModelCard:
-    """A validated card with `checkpoint` made absolute where it is relative to the card. Raises HopeBenchError."""
+    """A validated card, with `checkpoint` and an adapter's file made absolute where they are relative to the card.
+
+    Reading a card runs no code. Raises HopeBenchError.
+    """
     card = read_toml(path, ModelCard)
-    if card.prompt is not None and "{question}" not in card.prompt:
-        raise HopeBenchError(
-            f'{path}: prompt holds no "{{question}}", so the model would never see one. Add it where the question goes.'
-        )
-    if not card.checkpoint.startswith(("./", "../")):
-        return card
-    checkpoint = (path.parent / card.checkpoint).resolve()
-    if not checkpoint.is_dir():
-        raise HopeBenchError(f"{path}: checkpoint {card.checkpoint!r} is not a folder beside the card.")
-    return card.model_copy(update={"checkpoint": str(checkpoint)})
+    changed: dict[str, str] = {}
+    if card.adapter_file is not None:
+        file, name = card.adapter_file
+        if file.name != str(file) or not (path.parent / file).is_file():
+            raise HopeBenchError(f"{path}: the adapter's file {str(file)!r} is no file beside the card.")
+        changed["adapter"] = f"{(path.parent / file).resolve()}:{name}"
+    if card.checkpoint.startswith(("./", "../")):
+        checkpoint = (path.parent / card.checkpoint).resolve()
+        if not checkpoint.is_dir() and not (card.adapter_file is not None and checkpoint.is_file()):
+            raise HopeBenchError(f"{path}: checkpoint {card.checkpoint!r} is not a folder beside the card.")
+        changed["checkpoint"] = str(checkpoint)
+    return card.model_copy(update=changed)
 
 
 def find_card(name: str) -> ModelCard:
     """The card that `name` means: a card file, a registered name, a checkpoint folder or a Hugging Face id ("org/model").
 
-    Raises HopeBenchError naming the nearest known card.
+    An id finds the card that names it as its checkpoint; a folder, and an id that no card names, gets a card of its own. Raises
+    HopeBenchError naming the nearest known card.
     """
     path = Path(name)
     if path.suffix == ".toml" and path.is_file():
@@ -98,8 +168,17 @@ def find_card(name: str) -> ModelCard:
             raise HopeBenchError(f"{path} is a folder without config.json, not a checkpoint in transformers' format.")
         return ModelCard(name=slug(path.resolve().name), checkpoint=str(path))
     if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not name.startswith("."):
-        return ModelCard(name=slug(name.split("/")[1]), checkpoint=name)
+        return _card_of(name, known.values()) or ModelCard(name=slug(name.split("/")[1]), checkpoint=name)
     raise HopeBenchError(
         f"No model {name!r}. Give a card, a checkpoint folder or a Hugging Face id such as llava-hf/llava-1.5-7b-hf. "
         + did_you_mean(name, known)
     )
+
+
+def _card_of(checkpoint: str, paths: Iterable[Path]) -> ModelCard | None:
+    for path in paths:
+        with contextlib.suppress(HopeBenchError):  # somebody's half-written card must not be in the way
+            card = read_card(path)
+            if card.checkpoint == checkpoint and card.adapter == "transformers":
+                return card
+    return None

@@ -11,12 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from hope_bench.annotations import annotation_files, read_annotations
+from hope_bench.annotations.fitting import fit_boxes, fit_names
 from hope_bench.benchmark import ClipInfo, GuardStats, Manifest, SkippedImage, SourceFile, write_benchmark
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.images import hash_images
 from hope_bench.provenance import commit, file_sha256, versions
 from hope_bench.records import Annotations
-from hope_bench.search.description import Descriptions, read_given
+from hope_bench.search.description import Descriptions
+from hope_bench.search.description_given import read_given
 from hope_bench.search.encode import EncoderSession, Pictures
 from hope_bench.search.false_descriptions import FalseDescriptions
 from hope_bench.search.guarding import Claim, Guarded, guard
@@ -25,7 +27,7 @@ from hope_bench.search.inputs import SearchInputs
 from hope_bench.search.pope import eligible_images, pope_negatives, sample_images
 from hope_bench.search.questions import split_questions, twin_questions
 from hope_bench.search.selection import Distractor
-from hope_bench.search.strategies import RANKINGS, distractors, ranked
+from hope_bench.search.strategies import distractors
 from hope_bench.spec import DESCRIPTION_STRATEGIES, STRATEGY_KINDS, BenchmarkSpec, ClipSpec, Kind, base_strategy, encoder_name
 
 Say = Callable[[str], None]
@@ -64,6 +66,8 @@ def generate(spec: BenchmarkSpec, out: Path, cache: Path, say: Say = lambda _: N
     annotations = read_annotations(
         path, spec.dataset.format, _path(spec.dataset.captions), spec.dataset.files, spec.dataset.columns
     )
+    if folder is not None:
+        annotations = fit_names(annotations, lambda name: (folder / name).is_file())
     say(f"Read {path.name}: {len(annotations.images):,} images, {len(annotations.category_of):,} annotations, "
         f"{len(annotations.categories):,} categories.")  # fmt: skip
     rng = random.Random(spec.seed)
@@ -72,6 +76,8 @@ def generate(spec: BenchmarkSpec, out: Path, cache: Path, say: Say = lambda _: N
     pope = pope_negatives(rng, present, spec.k, _unverified(draft))
     if folder is not None:
         _hash(draft, folder)
+        draft.annotations, misfits = fit_boxes(annotations, draft.left(), folder)
+        draft.notes += misfits
     given, claims = _people(draft)
     with ExitStack() as stack:
         inputs, encoders, guessed = _encode(draft, folder, cache, stack)
@@ -158,8 +164,9 @@ def _people(draft: _Draft) -> tuple[dict[str, Descriptions], set[Claim]]:
     given: dict[str, Descriptions] = {}
     claims: set[Claim] = set()
     if draft.spec.descriptions.file is not None:
-        given, problems = read_given(Path(draft.spec.descriptions.file))
-        draft.notes += problems
+        found = read_given(Path(draft.spec.descriptions.file), draft.annotations)
+        given = dict(found.by_image)
+        draft.notes += found.problems
     if draft.spec.guards.review is not None:
         decisions, problems = read_decisions(Path(draft.spec.guards.review))
         claims = rejected(decisions)
@@ -237,7 +244,7 @@ def _splits(
         for image in draft.left():
             if len(split.get(image, ())) < spec.k:
                 draft.reasons[image] = f"fewer than {spec.k} distractors are left for {name}"
-    return found, _guard_stats(inputs, guarded, found, pope, draft)
+    return found, _guard_stats(inputs, guarded, found, pope, false, draft)
 
 
 def _guarded_pope(draft: _Draft, inputs: SearchInputs, guarded: Guarded) -> dict[str, list[list[str] | None]]:
@@ -255,24 +262,30 @@ def _guard_stats(
     guarded: Guarded,
     found: Mapping[str, Distractors],
     pope: Mapping[str, Sequence[list[str] | None]],
+    false: FalseDescriptions,
     draft: _Draft,
 ) -> dict[str, GuardStats]:
     """How many candidates each guard removed, and how many of the distractors that would have been asked about without guards."""
-    column = {name: place for place, name in enumerate(inputs.names)}
     row_of = {image: row for row, image in enumerate(inputs.images)}
-    wanted: dict[str, list[tuple[int, int]]] = {}
+    wanted: dict[str, list[tuple[int, Distractor]]] = {}
     for split in found if guarded.removed else ():
         base = base_strategy(split)
-        if base in RANKINGS:
-            picks = ranked(base, encoder_name(split), inputs, guarded.absent, inputs.spec.k)
-            wanted[split] = [(row, column[one.name]) for row, chosen in enumerate(picks) for one in chosen]
-        elif base.endswith("-guarded"):
+        if base.endswith("-guarded"):
             rows = zip(draft.images, pope[base.removesuffix("-guarded")], strict=True)
-            wanted[split] = [(row_of[image], column[one]) for image, names in rows if image in row_of for one in names or ()]
+            wanted[split] = [(row_of[image], Distractor(one)) for image, names in rows if image in row_of for one in names or ()]
+        elif STRATEGY_KINDS[base] != "pope":
+            picks = distractors(split, inputs, guarded.absent, false.unreviewed())
+            wanted[split] = [(row, one) for row, chosen in enumerate(picks) for one in chosen]
+
+    def displaced(guard: str, row: int, one: Distractor) -> bool:
+        if one.description is not None:
+            return guard == "review" and false.rejects(row, one.description)
+        return bool(guarded.removed[guard][row, inputs.column[one.name]])
+
     return {
         name: GuardStats(
             removed=int(mask.sum()),
-            displaced={split: sum(bool(mask[place]) for place in picks) for split, picks in wanted.items()},
+            displaced={split: sum(displaced(name, row, one) for row, one in picks) for split, picks in wanted.items()},
         )
         for name, mask in guarded.removed.items()
     }

@@ -8,9 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from hope_bench.provenance import file_sha256
+
+_ON_THE_SIDE = (5, 6, 7, 8)
+"""EXIF orientations that swap width and height."""
 
 
 class UnreadableImageError(Exception):
@@ -32,14 +35,30 @@ def read_image_bytes(path: Path) -> bytes:
         raise UnreadableImageError(f"the file can't be read: {error.strerror or error}") from None
 
 
-def decode_rgb(data: bytes) -> Image.Image:
-    """An encoded picture decoded whole, in RGB, turned as its EXIF orientation says. Raises UnreadableImageError."""
+def decode_rgb(data: bytes, at_least: int | None = None) -> Image.Image:
+    """An encoded picture decoded whole, in RGB, turned as its EXIF orientation says; of an animation the first picture.
+
+    Where it is enough that the sides are `at_least` so many pixels, a JPEG is decoded at a fraction of its size, several times
+    faster. Raises UnreadableImageError.
+    """
     try:
         with Image.open(io.BytesIO(data)) as picture:
+            if at_least is not None:
+                picture.draft("RGB", (at_least, at_least))
             picture.load()
             return _to_rgb(ImageOps.exif_transpose(picture))
     except UnidentifiedImageError:
         raise UnreadableImageError("not an image, or of an unknown format") from None
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        raise UnreadableImageError(f"truncated or corrupt: {error}") from None
+
+
+def upright_size(path: Path) -> tuple[int, int]:
+    """A picture's width and height as people see it, from the file's head alone. Raises UnreadableImageError."""
+    try:
+        with Image.open(path) as picture:
+            turned = picture.getexif().get(ExifTags.Base.Orientation) in _ON_THE_SIDE
+            return (picture.height, picture.width) if turned else picture.size
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise UnreadableImageError(f"truncated or corrupt: {error}") from None
 

@@ -98,7 +98,8 @@ class Annotations:
     What is known of whole images, keyed by image index (use `get`: an image may be missing), as category indices:
     `also_present` are categories present beyond the instances, in the file's order; `verified_absent` those that people
     looked for and did not find, None where the data doesn't say; `not_exhaustive` those whose instances are only partly
-    annotated. `relationships` is None where the format has none. `problems` lists, in words, what was wrong with the files
+    annotated. `every_instance` is whether a category's instances are otherwise all annotated, each once (Visual Genome's are
+    neither). `relationships` is None where the format has none. `problems` lists, in words, what was wrong with the files
     and survived.
     """
 
@@ -116,6 +117,7 @@ class Annotations:
     also_present: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     verified_absent: Mapping[int, frozenset[int]] | None = None
     not_exhaustive: Mapping[int, frozenset[int]] = field(default_factory=dict)
+    every_instance: bool = True
     relationships: Relationships | None = None
 
     def present(self, image: int) -> tuple[str, ...]:
@@ -191,11 +193,13 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One unique (image, question) pair to ask a model: `image` is the file name, `text` the filled prompt."""
+    """One unique (image, question) pair to ask a model: `image` is the file name, `text` the filled prompt, `key` a hash of
+    everything that the answer depends on (image file, prompt, model, settings)."""
 
     image: str
     question: str
     text: str
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +210,7 @@ class Answer:
     (`complete` True); an imported answer is complete. `p_yes` in [0, 1] is the softmax mass of the yes tokens over yes and no
     tokens at the first answer position and `mass` the two together, in [0, 1]; None where unknown. A failure is
     `error`, never text. `splits` names the splits an imported answer was given in; None means every split that asks the question.
+    `key` is that of the request it answers; None where it was imported.
     """
 
     image: str
@@ -217,3 +222,4 @@ class Answer:
     complete: bool = True
     error: str | None = None
     splits: tuple[str, ...] | None = None
+    key: str | None = None

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from hope_bench.errors import HopeBenchError
 from hope_bench.provenance import write_text
 from hope_bench.result import ModelInfo, RunInfo
 from hope_bench.validation import Strict, read_json
 
 
 class RunRecord(Strict):
-    """A run's provenance (run.json). `key` identifies everything an answer depends on besides image and question, and
-    `settings` spells it out (empty for imported answers). `complete` says that every question was put to the model, with
+    """A run's provenance (run.json). `key` identifies everything the answers depend on, and `settings` spells it out (empty for
+    imported answers). `complete` says that every question was put to the model, with
     `errors` failures; `seconds` is the time spent asking, over all sittings."""
 
     name: str
@@ -39,3 +41,20 @@ def read_run(folder: Path) -> RunRecord:
 def write_run(folder: Path, record: RunRecord) -> None:
     """Write run.json whole or not at all."""
     write_text(folder / "run.json", json.dumps(record.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n")
+
+
+def asked_otherwise(folder: Path) -> tuple[Path, ...]:
+    """The finished runs beside a run that differ from it in nothing but the prompt, in order of name, one for each prompt."""
+
+    def but_the_prompt(record: RunRecord) -> dict[str, str | int | None]:
+        return {name: value for name, value in record.settings.items() if name != "prompt"}
+
+    own = read_run(folder)
+    found: dict[str | None, Path] = {}
+    for path in sorted(folder.parent.glob("*/run.json")):
+        with contextlib.suppress(HopeBenchError):  # what another run's folder holds is no concern of this one's report
+            other = read_run(path.parent)
+            alike = other.benchmark_hash == own.benchmark_hash and but_the_prompt(other) == but_the_prompt(own)
+            if alike and own.settings and other.complete and other.run.prompt != own.run.prompt:
+                found.setdefault(other.run.prompt, path.parent)
+    return tuple(found.values())

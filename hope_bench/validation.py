@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, TypeVar
@@ -60,6 +61,11 @@ def _problem(detail: ErrorDetails, model: type[BaseModel]) -> str:
         return f"unknown key {where!r}. {did_you_mean(str(last), _fields_at(model, parents))}"
     if detail["type"] == "missing":
         return f"key {where!r} is missing."
+    if detail["type"] == "literal_error" and isinstance(detail["input"], str):
+        choices = re.findall(r"'([^']*)'", str(detail["ctx"]["expected"]))
+        return f"{where}: {detail['input']!r} is not known. {did_you_mean(detail['input'], choices)}"
+    if detail["type"] == "value_error":
+        return f"{where}: {detail['ctx']['error']}."
     return f"{where}: {detail['msg']}."
 
 

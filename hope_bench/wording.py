@@ -1,14 +1,32 @@
-"""How questions are worded: POPE's own existence sentence, the right article, and counts."""
+"""How questions are worded: POPE's own existence sentence, and good English (exceptions in wording.toml)."""
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from hope_bench.validation import Strict, read_toml
 
 if TYPE_CHECKING:
     import inflect
 
+_AFTER_HEAD = re.compile(r" (?:of|in|on|with|for|at|from|to|near|behind|under) ")
+"""What follows a name's noun: of "pair of shoes", "pair" is what there is one of."""
+_ASIDE = re.compile(r"(?<=\S) \([^()]*\)$")
+_LETTER_BY_LETTER = re.compile(r"[A-Z]{2,4}\b")
 
+
+class _Words(Strict):
+    one_thing: frozenset[str]
+    many: frozenset[str]
+    plural_in_s: frozenset[str]
+    uncounted: frozenset[str]
+
+
+@cache
 def article(name: str) -> str:
     """ "an" before a vowel letter, else "a": POPE's rule, by spelling rather than sound."""
     return "an" if name[:1].lower() in tuple("aeiou") else "a"
@@ -17,33 +35,109 @@ def article(name: str) -> str:
 def existence_question(name: str, wording: Literal["pope", "natural"] = "pope") -> str:
     """The question about one category. POPE's: "Is there an apple in the image?", whatever the word.
 
-    Natural wording follows sound and number: "Is there an hourglass in the image?", "Are there scissors in the image?".
+    Natural wording follows sound and number: "Is there an hourglass in the image?", "Are there scissors in the image?", "Is there
+    broccoli in the image?".
     """
     if wording == "pope":
         return f"Is there {article(name)} {name} in the image?"
-    if _is_plural(name):
-        return f"Are there {name} in the image?"
-    return f"Is there {_inflect().a(name)} in the image?"
+    return f"{verb(name)} there {indefinite(name)} in the image?"
+
+
+def verb(name: str) -> Literal["Is", "Are"]:
+    """Whether one asks "Is there" or "Are there" such things: "Are" for what is named in the plural ("skis", "people")."""
+    return "Are" if is_plural(name) else "Is"
+
+
+@cache
+def indefinite(name: str, adjective: str = "") -> str:
+    """Some such thing: "a red car", "an hourglass", "red scissors", "broccoli"."""
+    phrase = f"{adjective} {name}" if adjective else name
+    return phrase if is_plural(name) or is_uncounted(name) else f"{_sounded_article(phrase)} {phrase}"
 
 
 @cache
 def count_phrase(number: int, name: str) -> str:
-    """A number of things in words: "one dog", "two wine glasses", "three sheep"."""
-    engine = _inflect()
-    word = engine.number_to_words(number)
-    return f"{word} {name if number == 1 else plural(name)}"
+    """A number of things in words: "one dog", "two wine glasses", "three sheep". Only for what can be counted (`is_counted`)."""
+    return f"{_number(number)} {name if number == 1 else plural(name)}"
+
+
+@cache
+def _number(number: int) -> str:
+    return str(_inflect().number_to_words(number))
+
+
+def is_counted(name: str) -> bool:
+    """Whether one can say how many there are: not of "broccoli", not of "gloves", where one may be a glove or a pair, and not of
+    what goes by two names ("cabinet or shelf")."""
+    return not is_plural(name) and not is_uncounted(name) and " or " not in name
 
 
 @cache
 def plural(name: str) -> str:
-    """The plural of a category's name; names that are plural already stay ("skis", "scissors")."""
-    return name if _is_plural(name) else str(_inflect().plural_noun(name))
+    """The plural of a name: "men", "cabinets or shelves", "TVs"; what is plural already stays ("skis")."""
+    return " or ".join(_plural(part) for part in name.split(" or "))
 
 
-def _is_plural(name: str) -> bool:
+def _plural(name: str) -> str:
+    name, aside = _aside(name)
+    return _plural_words(name) + aside
+
+
+def _plural_words(name: str) -> str:
     last = name.rsplit(" ", 1)[-1]
-    # "bus", "gas" and "lens" end in s but are one thing.
-    return last.endswith("s") and not last.endswith(("ss", "us", "as", "ens")) and bool(_inflect().singular_noun(last))
+    if is_plural(name) or not _plain(last).isascii() or not last[-1:].isalpha():
+        return name  # of another script, or no word
+    if last.isupper() or last in _words().plural_in_s:
+        return f"{name}s"
+    return str(_inflect().plural_noun(name))
+
+
+@cache
+def is_plural(name: str) -> bool:
+    """Whether a name is in the plural: "skis", "people", "street lights"; not "bus", "glass" or "sheep"."""
+    head = _head(name)
+    words = _words()
+    if head in words.many:
+        return True
+    if head in words.one_thing or head in words.uncounted or head.endswith(("ss", "us")):
+        return False
+    if not head.isascii() or not head.isalpha():
+        return False
+    if head.endswith("s"):  # "scissors" is its own singular
+        return bool(_inflect().singular_noun(head))
+    singular = _inflect().singular_noun(head)
+    return bool(singular) and singular != head and _inflect().plural_noun(singular) == head
+
+
+def is_uncounted(name: str) -> bool:
+    """Whether a name is that of a mass, such as "broccoli" or "orange juice"."""
+    return _head(name) in _words().uncounted
+
+
+def _head(name: str) -> str:
+    """The noun that a name turns on, in lower case: the last word before a preposition or a remark in parentheses."""
+    return _AFTER_HEAD.split(_aside(name)[0], 1)[0].rsplit(" ", 1)[-1].lower()
+
+
+def _aside(name: str) -> tuple[str, str]:
+    """A name and the remark in parentheses at its end: "bow (weapon)" is "bow" and " (weapon)"."""
+    found = _ASIDE.search(name)
+    return (name, "") if found is None else (name[: found.start()], found[0])
+
+
+def _sounded_article(phrase: str) -> str:
+    """ "an hour", "a uniform", "an SUV": by sound, accents left aside."""
+    first = _plain(phrase).split(" ", 1)[0]
+    if _LETTER_BY_LETTER.fullmatch(first):
+        return "an" if first[0] in "AEFHILMNORSX" else "a"
+    if first[:1].isdigit():
+        return "an" if first.startswith(("8", "11", "18")) else "a"
+    return str(_inflect().a(first)).split(" ", 1)[0] if first[:1].isalpha() else "a"
+
+
+def _plain(text: str) -> str:
+    """Without accents: "éclair" is "eclair"."""
+    return "".join(letter for letter in unicodedata.normalize("NFD", text) if not unicodedata.combining(letter))
 
 
 @cache
@@ -51,3 +145,8 @@ def _inflect() -> inflect.engine:
     import inflect
 
     return inflect.engine()
+
+
+@cache
+def _words() -> _Words:
+    return read_toml(Path(__file__).with_name("wording.toml"), _Words)

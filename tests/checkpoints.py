@@ -188,8 +188,9 @@ def _randomise(model: Any, tokenizer: Any) -> None:
 def save_checkpoint(family: str, folder: Path) -> Path:
     """Build one family's tiny model and save it in transformers' format."""
     from tests.families import MORE_FAMILIES
+    from tests.recent_families import RECENT_FAMILIES
 
-    model, processor = {**FAMILIES, **MORE_FAMILIES}[family]()
+    model, processor = {**FAMILIES, **MORE_FAMILIES, **RECENT_FAMILIES}[family]()
     _randomise(model, processor.tokenizer)
     # As published checkpoints do, so that a test notices if it leaks into greedy answers.
     model.generation_config.do_sample = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from hope_bench.result import SelfCheck
 
@@ -81,9 +81,26 @@ class Adapter(Protocol):
         ...
 
     def answer(self, batch: Sequence[tuple[Image, str]]) -> list[RawAnswer]:
-        """One answer for each (RGB image, prompt), in order.
+        """One answer for each (RGB image, prompt), in order. An image's `info["file_name"]` is its name in the images folder.
 
         A row the model can't answer is a RawAnswer with `error`. Any exception means that the batch as a whole failed; the
         engine then finds out which rows are to blame.
         """
         ...
+
+
+class EncodesElsewhere(Protocol):
+    """An adapter whose `prepare` falls in two parts, the first of which may run in another process (forked after `load`)."""
+
+    def encode(self, batch: Sequence[tuple[Image, str]]) -> Any:
+        """Make inputs of a batch without the model and its device; what is returned is pickled."""
+        ...
+
+    def take(self, batch: Sequence[tuple[Image, str]], encoded: Any) -> None:
+        """Take what `encode` made of a batch that `answer` is asked next."""
+        ...
+
+
+def encodes_elsewhere(model: Adapter) -> EncodesElsewhere | None:
+    """The model as one whose inputs other processes can make; None if it is none."""
+    return cast(EncodesElsewhere, model) if hasattr(model, "encode") and hasattr(model, "take") else None

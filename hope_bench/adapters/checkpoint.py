@@ -14,11 +14,12 @@ from huggingface_hub import constants, snapshot_download
 # The base of everything the HTTP client raises, whichever client huggingface_hub is built on.
 from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 
-from hope_bench.errors import HopeBenchError, short_reason
+from hope_bench.errors import HopeBenchError, first_few, short_reason
 from hope_bench.provenance import file_sha256, json_sha256
 
 _SMALL = ["*.json", "*.jinja", "*.model", "*.txt", "*.tiktoken"]
 """Configuration, tokenizer, processor and chat template."""
+_CODE = ["*.py"]
 _SAFETENSORS = ["*.safetensors"]
 _PICKLES = ["pytorch_model*.bin"]
 _IGNORED = ["*/*", "consolidated*"]
@@ -37,22 +38,29 @@ class Checkpoint:
     weights_sha256: str | None = None
 
 
-def find_checkpoint(name: str, revision: str | None, say: Callable[[str], None]) -> Checkpoint:
+def find_checkpoint(name: str, revision: str | None, say: Callable[[str], None], trust_remote_code: bool = False) -> Checkpoint:
     """The checkpoint that a card's `checkpoint` and `revision` mean; a Hub id that isn't in the local cache is downloaded.
 
     What is cached is used without asking the Hub, so that a run needs no network and doesn't change under the user's hands.
-    Raises HopeBenchError for a folder that is no checkpoint and for a download that fails.
+    Python files of the checkpoint are fetched and run only with `trust_remote_code`. Raises HopeBenchError for a folder that is
+    no checkpoint and for a download that fails.
     """
     folder = Path(name)
     if folder.is_dir():
         if revision is not None:
             raise HopeBenchError(f"Checkpoint {name} is a folder, which has no revision {revision!r}. Leave the revision out.")
-        _check_complete(folder)
-        digest = _content_sha256(folder)
+        _check_complete(folder, trust_remote_code)
+        digest = content_sha256(folder)
         return Checkpoint(folder, f"sha256:{digest}", weights_sha256=digest)
     if folder.is_absolute() or name.startswith(("./", "../")) or name.count("/") != 1:
         raise HopeBenchError(f"Checkpoint {name!r} is no folder here, and no Hugging Face id (ORG/NAME) either.")
-    folder = _cached(name, revision) or _download(name, revision, say)
+    cached = _cached(name, revision)
+    if cached is not None and trust_remote_code:
+        # It may have been fetched without its code.
+        cached = cached if any(cached.glob("*.py")) else None
+    folder = cached or _download(name, revision, say, trust_remote_code)
+    if trust_remote_code:
+        _check_code(folder)
     return Checkpoint(folder, f"{name}@{folder.name}", revision=folder.name)
 
 
@@ -69,7 +77,7 @@ def _cached(name: str, revision: str | None) -> Path | None:
     return folder if not _missing(folder) else None
 
 
-def _download(name: str, revision: str | None, say: Callable[[str], None]) -> Path:
+def _download(name: str, revision: str | None, say: Callable[[str], None], trust_remote_code: bool) -> Path:
     if not constants.HF_HUB_OFFLINE:
         say(f"Downloading {name} from the Hugging Face Hub ...")
 
@@ -79,8 +87,8 @@ def _download(name: str, revision: str | None, say: Callable[[str], None]) -> Pa
     wanted = name if revision is None else f"{name} (revision {revision})"
     try:
         # Small files first, so that a model that can't be run is refused before its weights travel.
-        folder = fetch(_SMALL)
-        _check_config(folder)
+        folder = fetch([*_SMALL, *_CODE] if trust_remote_code else _SMALL)
+        _check_config(folder, trust_remote_code)
         folder = fetch(_SAFETENSORS)
         if _missing(folder):
             folder = fetch(_PICKLES)
@@ -98,21 +106,23 @@ def _download(name: str, revision: str | None, say: Callable[[str], None]) -> Pa
     return folder
 
 
-def _check_complete(folder: Path) -> None:
-    _check_config(folder)
+def _check_complete(folder: Path, trust_remote_code: bool) -> None:
+    _check_config(folder, trust_remote_code)
     missing = _missing(folder)
     if missing:
         raise HopeBenchError(f"Checkpoint {folder} is incomplete: {missing}. Copy or download it again.")
 
 
-def _check_config(folder: Path) -> None:
+def _check_config(folder: Path, trust_remote_code: bool) -> None:
     """A folder whose configuration names a model that transformers can't ask about an image is refused, in words."""
     from transformers import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING, AutoConfig
 
     if not (folder / "config.json").is_file():
         raise HopeBenchError(f"{folder} holds no config.json, so it is not a checkpoint in transformers' format.")
+    if trust_remote_code:
+        _check_code(folder)
+        return
     try:
-        # Never True: a checkpoint must not run code of its own on this machine.
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise HopeBenchError(_unknown_model(folder, error)) from None
@@ -123,13 +133,40 @@ def _check_config(folder: Path) -> None:
         )
 
 
+def _check_code(folder: Path) -> None:
+    """What a checkpoint that is trusted to run code would run lies in its own folder, where it was pinned and hashed."""
+    places = [place for file in sorted(folder.glob("*.json")) for place in auto_map(file).values()]
+    # A tokenizer has two, of which one may be null.
+    code = [str(one) for place in places for one in (place if isinstance(place, list) else [place]) if one]
+    if not code:
+        raise HopeBenchError(
+            f"Checkpoint {folder} brings no Python code (no auto_map in its config.json), so there is nothing to trust. Leave "
+            "trust_remote_code out of its card."
+        )
+    if elsewhere := sorted({one.split("--")[0] for one in code if "--" in one}):
+        raise HopeBenchError(
+            f"Checkpoint {folder} would run code from another repository ({first_few(elsewhere)}), which no revision pins and "
+            "hope-bench does not run. Copy that code into a checkpoint folder of your own."
+        )
+
+
+def auto_map(file: Path) -> dict[str, str | list[str | None]]:
+    """The Python classes that a checkpoint's JSON file names, by the auto class they stand for; empty if it names none."""
+    try:
+        mapped = json.loads(file.read_text(encoding="utf-8")).get("auto_map")
+    except (OSError, ValueError, AttributeError):
+        return {}
+    return mapped if isinstance(mapped, dict) else {}
+
+
 def _unknown_model(folder: Path, error: Exception) -> str:
     from transformers import CONFIG_MAPPING, __version__
 
     if "trust_remote_code" in str(error):
         return (
-            f"Checkpoint {folder} needs Python code that it brings along (trust_remote_code), which hope-bench does not run. "
-            'Use a copy converted to transformers\' own classes; on the Hub their names often end in "-hf".'
+            f"Checkpoint {folder} needs Python code that it brings along, and nothing of it was run. Best use a copy converted "
+            'to transformers\' own classes; on the Hub their names often end in "-hf". If you trust the code, write a card with '
+            "trust_remote_code = true and add --trust-remote-code (docs/models.md)."
         )
     try:
         model_type = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
@@ -158,8 +195,9 @@ def _missing(folder: Path) -> str | None:
     return None if any((folder / name).is_file() for name in _WHOLE) else f"it holds no weights ({' or '.join(_WHOLE)})"
 
 
-def _content_sha256(folder: Path) -> str:
+def content_sha256(folder: Path) -> str:
     """A hash of every top-level file that answers depend on, names included."""
-    files = sorted({path for pattern in (*_SMALL, *_SAFETENSORS, "*.bin") for path in folder.glob(pattern) if path.is_file()})
+    patterns = (*_SMALL, *_CODE, *_SAFETENSORS, "*.bin")
+    files = sorted({path for pattern in patterns for path in folder.glob(pattern) if path.is_file()})
     with ThreadPoolExecutor(max_workers=4) as pool:
         return json_sha256(dict(zip((path.name for path in files), pool.map(file_sha256, files), strict=True)))

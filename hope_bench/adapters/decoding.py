@@ -23,12 +23,14 @@ from hope_bench.adapters.yes_no import FirstToken, YesNoTokens, read_first_token
 
 @dataclass(frozen=True, slots=True)
 class Decoder:
-    """One loaded model that asks and reads. `settings` is its greedy GenerationConfig."""
+    """One loaded model that asks and reads. `settings` is its greedy GenerationConfig; `complete` decodes every answer to its
+    end, else only those whose first token is neither yes nor no."""
 
     model: Any
     encoder: Encoder
     tokens: YesNoTokens
     settings: Any
+    complete: bool = False
 
     def first_logits(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """float32 [B, V]: the logits of the first answer position of left-padded rows, by generate() alone."""
@@ -38,14 +40,18 @@ class Decoder:
         return seen.logits
 
     def answer(self, inputs: Mapping[str, Tensor]) -> list[RawAnswer]:
-        """The answers to left-padded rows; only rows whose first token is neither yes nor no are decoded further."""
+        """The answers to left-padded rows; only rows that `goes_on` says so of are decoded beyond their first token."""
         recorder = _FirstPosition(self.tokens)
-        stop = StoppingCriteriaList([_AnsweredAlready(recorder)])
+        stop = StoppingCriteriaList([_AnsweredAlready(recorder, self)])
         sequences = self._generate(self.model, inputs, LogitsProcessorList([recorder]), stop)
         # Counted, not taken from the prompt's length: some families return the prompt and some don't.
         generated = sequences[:, -recorder.steps :].cpu()
         assert recorder.first is not None
         return [self.read(recorder.first, row, generated[row]) for row in range(len(generated))]
+
+    def goes_on(self, first: FirstToken) -> Tensor:
+        """bool [B]: whether a row's answer is decoded beyond its first token."""
+        return first.finite if self.complete else ~first.is_answer & first.finite
 
     def continue_from(self, model: Any, inputs: Mapping[str, Any]) -> Tensor:
         """int64 [B, steps] on the CPU: the greedy tokens after a cache (`past_key_values`) that holds the inputs' beginning."""
@@ -54,12 +60,12 @@ class Decoder:
         return sequences[:, -counter.steps :].cpu()
 
     def read(self, first: FirstToken, row: int, generated: Tensor | None) -> RawAnswer:
-        """One row's answer from its first position and, where that is neither yes nor no, its generated tokens."""
+        """One row's answer from its first position and, where it goes on, its generated tokens."""
         if not first.finite[row]:
             dtype = str(self.model.dtype).removeprefix("torch.")
             return RawAnswer(error=f"the model's logits are not finite in {dtype}; another --dtype (float32, bfloat16) may help")
         p_yes, mass = first.scores(row)
-        if first.is_answer[row]:
+        if first.is_answer[row] and not self.complete:
             text = self.encoder.decode(first.token[row : row + 1], skip_special_tokens=False)
             return RawAnswer(text=text, p_yes=p_yes, mass=mass, complete=False)
         assert generated is not None
@@ -115,15 +121,15 @@ class _FirstPosition(_Counter):
 
 
 class _AnsweredAlready(StoppingCriteria):  # type: ignore[misc]
-    """Ends a row whose first token is a yes or a no (or no number), so that only the rows that need it are decoded further."""
+    """Ends a row at its first token where that is all that is needed of it."""
 
-    def __init__(self, recorder: _FirstPosition) -> None:
-        self._recorder = recorder
+    def __init__(self, recorder: _FirstPosition, decoder: Decoder) -> None:
+        self._recorder, self._decoder = recorder, decoder
 
     def __call__(self, input_ids: Tensor, scores: Tensor, **kwargs: Any) -> Tensor:  # noqa: ARG002
         first = self._recorder.first
         assert first is not None
-        return (first.is_answer | ~first.finite).to(input_ids.device)
+        return ~self._decoder.goes_on(first).to(input_ids.device)
 
 
 class _AfterOne(StoppingCriteria):  # type: ignore[misc]

@@ -57,6 +57,7 @@ class Encoder:
         self._known = _known_inputs(model)
         self._dtype = model.dtype
         self._lock = threading.Lock()
+        self._last = threading.local()
         if not isinstance(processor.image_processor, _LastPicture):
             processor.image_processor = _LastPicture(processor.image_processor)
 
@@ -67,6 +68,14 @@ class Encoder:
     def row(self, image: Image, prompt: str) -> Row:
         """One question, unpadded. The image is processed again only if the last call was about another."""
         return self._encode([(image, prompt)], {})
+
+    def rows(self, pairs: Sequence[tuple[Image, str]]) -> list[Row]:
+        """`row` of each question; fastest where those about one image stand together."""
+        return [self.row(*pair) for pair in pairs]
+
+    def packed_rows(self, pairs: Sequence[tuple[Image, str]]) -> PackedRows:
+        """`rows` as plain bytes that travel between processes, each tensor once."""
+        return pack(self.rows(pairs))
 
     def decode(self, tokens: Tensor, skip_special_tokens: bool) -> str:
         """Token ids int64 [n] as text, without white space around it."""
@@ -90,7 +99,42 @@ class Encoder:
                 return_tensors="pt",
                 processor_kwargs=dict(processor_kwargs),
             )
-        return {key: _cast(value, self._dtype) for key, value in inputs.items() if key in self._known}
+        return {key: self._cast(value) for key, value in inputs.items() if key in self._known}
+
+    def _cast(self, value: Tensor) -> Tensor:
+        """In the model's number format; a picture's tensor that comes again gives the same tensor."""
+        if not value.is_floating_point() or value.dtype == self._dtype:
+            return value
+        last = getattr(self._last, "cast", None)
+        if last is None or last[0] is not value:
+            last = self._last.cast = (value, value.to(self._dtype))
+        return last[1]
+
+
+PackedRows = tuple[list[dict[str, int]], list[tuple[torch.dtype, Any]]]
+"""Rows whose tensors are places in a list of (dtype, array)."""
+
+
+def pack(rows: Sequence[Row]) -> PackedRows:
+    """Tensors as arrays, each once: torch would send each through shared memory, which containers give little of."""
+    places: dict[int, int] = {}
+    arrays: list[tuple[torch.dtype, Any]] = []
+    packed = []
+    for row in rows:
+        for value in row.values():
+            if id(value) not in places:
+                places[id(value)] = len(arrays)
+                # numpy knows no bfloat16.
+                bits = value.view(torch.int16) if value.dtype == torch.bfloat16 else value
+                arrays.append((value.dtype, bits.numpy()))
+        packed.append({key: places[id(value)] for key, value in row.items()})
+    return packed, arrays
+
+
+def unpack(packed: PackedRows) -> list[Row]:
+    """The rows again; equal tensors of one image are one tensor, as before."""
+    tensors = [torch.from_numpy(array).view(dtype) for dtype, array in packed[1]]
+    return [{key: tensors[place] for key, place in row.items()} for row in packed[0]]
 
 
 class _LastPicture:
@@ -166,7 +210,3 @@ def _known_inputs(model: Any) -> frozenset[str]:
     forward = inspect.signature(model.forward).parameters
     prepare = inspect.signature(model.prepare_inputs_for_generation).parameters
     return frozenset((*forward, *prepare)) - {"labels"}
-
-
-def _cast(value: Tensor, dtype: torch.dtype) -> Tensor:
-    return value.to(dtype) if value.is_floating_point() else value

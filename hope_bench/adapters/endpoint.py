@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import base64
 import io
-import json
+import math
 import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import openai
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
+from tenacity.nap import sleep_using_event
+from tenacity.stop import stop_when_event_set
 
 from hope_bench.adapters.base import AdapterInfo, AdapterReport, RawAnswer
+from hope_bench.adapters.endpoint_failures import (
+    FAILURES,
+    BadReplyError,
+    NoAnswerError,
+    concerns_all,
+    in_words,
+    may_pass,
+    pause,
+    what_to_do,
+    without_key,
+)
 from hope_bench.adapters.yes_no_words import p_yes_of
-from hope_bench.errors import HopeBenchError, short_reason
+from hope_bench.errors import HopeBenchError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -25,57 +38,49 @@ if TYPE_CHECKING:
     from hope_bench.card import ModelCard
 
 _LOCAL = ("127.0.0.1", "localhost", "::1")
-_TOP = 20
-"""The most alternatives that the API lists for a token."""
-_SLOWEST = 60.0
-"""Seconds between two attempts at most, unless the server asks for more."""
-
-
-class BadReplyError(Exception):
-    """An answer that is no chat completion with exactly one choice; worth another attempt."""
-
-
-_PASSING = (
-    openai.RateLimitError,
-    openai.InternalServerError,
-    openai.APIConnectionError,  # time-outs, too
-    openai.APIResponseValidationError,
-    openai.ConflictError,
-    json.JSONDecodeError,
-    BadReplyError,
-)
-"""What may pass: tried again with growing, random pauses."""
+_TOP, _FEWER = 20, 5
+"""The most alternatives that the API lists for a token, and what servers with a lower limit list."""
+_FIRST_CONTACT = 10.0
+"""Seconds to wait for a first sign of life."""
+_REFUSALS = 5
+"""Refusals in a row after which nothing further is asked."""
 
 
 class Endpoint:
-    """One model behind an endpoint as an `Adapter`: temperature 0, the questions of an image sent together, so that a server
-    that keeps prefixes computes the image once."""
+    """One model behind an endpoint as an `Adapter`: temperature 0, the questions of an image sent together behind a first one,
+    so that a server that keeps prefixes computes the image once.
+
+    Where the endpoint refuses every question (a revoked key), or is gone, the step's other answers are kept, and the next step
+    raises HopeBenchError.
+    """
 
     def __init__(self, card: ModelCard, say: Callable[[str], None] = lambda _: None) -> None:
         """Check the card and find the key, in the environment only. Raises HopeBenchError."""
         if card.base_url is None:
             raise HopeBenchError(f'The card {card.name} has adapter = "endpoint" and no base_url (such as http://host:8000/v1).')
-        host = urlsplit(card.base_url)
-        if host.scheme not in ("http", "https") or not host.hostname or host.username or host.password:
-            raise HopeBenchError(
-                f"The base_url of the card {card.name} must be http(s)://HOST/... without a user name or password: keys come "
-                f"from the environment variable {card.api_key_env}."
-            )
+        host = _checked_url(card, "base_url", card.base_url)
+        if card.image_url_base is not None:
+            _checked_url(card, "image_url_base", card.image_url_base)
         self._key = os.environ.get(card.api_key_env)
-        if not self._key and host.hostname not in _LOCAL:
+        if not self._key and host not in _LOCAL:
             raise HopeBenchError(
                 f"Set the environment variable {card.api_key_env} to the endpoint's key (cards never hold keys)."
             )
         self._card, self._say = card, say
         self._client = openai.OpenAI(base_url=card.base_url, api_key=self._key or "none", timeout=card.timeout, max_retries=0)
-        self._asks = {"max_tokens": card.max_new_tokens, "logprobs": True, "top_logprobs": _TOP}
+        self._asks = {"temperature": 0, "max_tokens": card.max_new_tokens, "logprobs": True, "top_logprobs": _TOP}
+        self._said: set[str] = set()
         self._lock = threading.Lock()
         self._input = self._output = 0
+        self._failed_in_a_row = 0
+        self._stop = threading.Event()
+        self._why = ""
 
     @property
     def info(self) -> AdapterInfo:
         """Which model at which endpoint; nothing is known of its weights."""
-        identity = f"{self._card.checkpoint} at {self._card.base_url}"
+        fetched = f", images from {self._card.image_url_base}" if self._card.image_url_base else ""
+        identity = f"{self._card.checkpoint} at {self._card.base_url}{fetched}"
         return AdapterInfo("endpoint", identity, self._card.revision, None, "the server's", "endpoint", "endpoint")
 
     @property
@@ -88,41 +93,88 @@ class Endpoint:
         return AdapterReport(input_tokens=self._input, output_tokens=self._output, cost=cost)
 
     def load(self) -> None:
-        """Nothing: the first questions show whether the endpoint answers."""
+        """See whether anything is there. Raises HopeBenchError where nothing takes a connection; all else the questions show."""
+        try:
+            self._client.models.list(timeout=_FIRST_CONTACT)
+        except openai.APITimeoutError:
+            pass
+        except openai.APIConnectionError as error:
+            raise HopeBenchError(
+                f"Nothing answers at {self._card.base_url}: {in_words(error, self._key)}. Start the server, or correct the "
+                "card's base_url."
+            ) from None
+        except FAILURES:
+            pass  # many servers have no list of models, or none for this key
 
     def prepare(self, batch: Sequence[tuple[Image, str]]) -> None:
         """Nothing to do ahead."""
 
     def answer(self, batch: Sequence[tuple[Image, str]]) -> list[RawAnswer]:
-        """One answer for each (RGB image, prompt), at most `concurrency` of them under way."""
-        urls: dict[int, str] = {}
-        for image, _ in batch:
-            if id(image) not in urls:
-                urls[id(image)] = _data_url(image)
-        with ThreadPoolExecutor(self._card.concurrency) as pool:
-            return list(pool.map(lambda pair: self._answer_one(urls[id(pair[0])], pair[1]), batch))
+        """One answer for each (RGB image, prompt), at most `concurrency` of them under way.
+
+        Raises HopeBenchError where an earlier call met an endpoint that answers nothing any more.
+        """
+        if self._stop.is_set():
+            raise HopeBenchError(f"{self._why} Everything answered so far is kept; the same command goes on from there.")
+        urls = {key: self._url(image) for key, image in {id(image): image for image, _ in batch}.items()}
+        order = _first_ones_first([id(image) for image, _ in batch])
+        try:
+            with ThreadPoolExecutor(self._card.concurrency) as pool:
+                said = pool.map(lambda place: self._answer_one(urls[id(batch[place][0])], batch[place][1]), order)
+                answers = dict(zip(order, said, strict=True))
+            return [answers[place] for place in range(len(batch))]
+        except BaseException:
+            self._stop.set()  # nobody sleeps until the next attempt after Ctrl-C
+            raise
 
     def _answer_one(self, url: str, prompt: str) -> RawAnswer:
+        if self._stop.is_set():
+            return RawAnswer(error=f"not asked: {self._why}")
         content = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": prompt}]
         attempts = Retrying(
-            retry=retry_if_exception_type(_PASSING),
-            stop=stop_after_attempt(self._card.attempts),
-            wait=_pause,
+            retry=retry_if_exception(may_pass),
+            stop=stop_after_attempt(self._card.attempts) | stop_when_event_set(self._stop),
+            wait=pause,
+            sleep=sleep_using_event(self._stop),
+            before_sleep=self._tell,
             reraise=True,
         )
         try:
-            return attempts(self._ask, [{"role": "user", "content": content}])
-        except (openai.OpenAIError, BadReplyError, json.JSONDecodeError) as error:
-            tried = f" after {self._card.attempts} attempts" if isinstance(error, _PASSING) else ""
-            said = f"the endpoint failed{tried}: {short_reason(error)}"
-            return RawAnswer(error=said.replace(self._key, "***") if self._key else said)
+            answer = attempts(self._ask, [{"role": "user", "content": content}])
+        except FAILURES as error:
+            count = attempts.statistics.get("attempt_number", 1)
+            tried = f" after {count} attempts" if count > 1 else ""
+            said = f"the endpoint failed{tried}: {in_words(error, self._key)}"
+            self._failed(error, said)
+            return RawAnswer(error=said)
+        with self._lock:
+            self._failed_in_a_row = 0
+        return answer
+
+    def _tell(self, state: RetryCallState) -> None:
+        """Say that something is tried again, once for each kind of failure: else a server that is gone looks like a slow one."""
+        error = state.outcome.exception() if state.outcome is not None else None
+        self._say_once(f"The endpoint fails ({type(error).__name__}); such questions are tried again.")
+
+    def _failed(self, error: BaseException, said: str) -> None:
+        """Count failures that every question meets; after enough of them in a row, ask nothing further."""
+        with self._lock:
+            if not concerns_all(error):
+                self._failed_in_a_row = 0
+                return
+            self._failed_in_a_row += 1
+            enough = max(self._card.concurrency, _REFUSALS) if may_pass(error) else _REFUSALS
+            if self._failed_in_a_row >= enough and not self._stop.is_set():
+                hint = what_to_do(error, self._card.api_key_env, self._card.checkpoint)
+                self._why = f"{self._failed_in_a_row} questions in a row were not answered ({said}). {hint}"
+                self._stop.set()
 
     def _ask(self, messages: list[dict[str, Any]]) -> RawAnswer:
-        asks = dict(self._asks)
+        asks = self._asks
         create: Any = self._client.chat.completions.create
         try:
-            reply = create(model=self._card.checkpoint, messages=messages, temperature=0, **asks)
-        except openai.BadRequestError as error:
+            reply = create(model=self._card.checkpoint, messages=messages, **asks)
+        except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
             if not self._adapt(asks, str(error)):
                 raise
             return self._ask(messages)
@@ -131,58 +183,92 @@ class Endpoint:
     def _adapt(self, asked: dict[str, Any], complaint: str) -> bool:
         """Ask differently from now on where the server says that it doesn't know a parameter; False if that can't help."""
         with self._lock:
-            if asked != self._asks:
+            if asked is not self._asks:
                 return True  # another thread has changed it since
-            if "logprobs" in complaint and "logprobs" in self._asks:
-                self._asks = {key: value for key, value in self._asks.items() if "logprobs" not in key}
-                self._say("The endpoint gives no logprobs, so answers carry no P(yes).")
-                return True
-            if "max_completion_tokens" in complaint and "max_tokens" in self._asks:
-                self._asks = {**self._asks, "max_completion_tokens": self._asks["max_tokens"]}
-                del self._asks["max_tokens"]
-                return True
-        return False
+            asks = dict(asked)
+            if "max_completion_tokens" in complaint and "max_tokens" in asks:
+                asks["max_completion_tokens"] = asks.pop("max_tokens")
+            elif "top_logprobs" in complaint and asks.get("top_logprobs") == _TOP:
+                asks["top_logprobs"] = _FEWER
+            elif "logprobs" in complaint and "logprobs" in asks:
+                del asks["logprobs"], asks["top_logprobs"]
+            elif "temperature" in complaint and "temperature" in asks:
+                del asks["temperature"]
+                self._say("The endpoint takes no temperature, so it may answer differently when asked again.")
+            else:
+                return False
+            self._asks = asks
+        return True
 
     def _read(self, reply: Any) -> RawAnswer:
         choices = getattr(reply, "choices", None)
+        self._count(getattr(reply, "usage", None))
         if not isinstance(choices, list) or len(choices) != 1:
             count = len(choices) if isinstance(choices, list) else "no list of"
             raise BadReplyError(f"the reply holds {count} choices, not one")
-        message = choices[0].message
+        choice = choices[0]
+        message = getattr(choice, "message", None)
         text = getattr(message, "content", None) or getattr(message, "refusal", None)
+        finish = getattr(choice, "finish_reason", None)
+        thought = getattr(message, "reasoning_content", None) or getattr(message, "reasoning", None)
+        if finish == "content_filter":
+            raise NoAnswerError("its content filter cut the answer off")
+        if not text and finish == "length":
+            spent = "thinking" if thought else "without an answer"
+            raise NoAnswerError(f"all {self._card.max_new_tokens} tokens went by {spent}; raise --max-new-tokens")
         if not isinstance(text, str):
             raise BadReplyError("the reply's message holds no text")
-        self._count(reply.usage)
-        p_yes, mass = _scores(choices[0])
-        return RawAnswer(text=text.strip(), p_yes=p_yes, mass=mass)
+        # What a model thinks first says nothing about the first word of its answer.
+        p_yes, mass = (None, None) if thought or "</think>" in text else self._scores(choice)
+        return RawAnswer(text=without_key(text, self._key).strip(), p_yes=p_yes, mass=mass)
 
     def _count(self, usage: Any) -> None:
         with self._lock:
             self._input += getattr(usage, "prompt_tokens", None) or 0
             self._output += getattr(usage, "completion_tokens", None) or 0
 
+    def _scores(self, choice: Any) -> tuple[float | None, float | None]:
+        """P(yes) and mass from the first token's listed alternatives; None where the server lists none."""
+        content = getattr(getattr(choice, "logprobs", None), "content", None)
+        if not content or not getattr(content[0], "top_logprobs", None):
+            self._say_once("The endpoint gives no logprobs, so answers carry no P(yes).")
+            return None, None
+        listed = ((option.token, option.logprob) for option in content[0].top_logprobs)
+        return p_yes_of((token, min(logprob, 0.0)) for token, logprob in listed if _is_number(logprob))
 
-def _scores(choice: Any) -> tuple[float | None, float | None]:
-    """P(yes) and mass from the first token's listed alternatives; None where the server lists none."""
-    content = getattr(getattr(choice, "logprobs", None), "content", None)
-    if not content or not getattr(content[0], "top_logprobs", None):
-        return None, None
-    return p_yes_of([(option.token, option.logprob) for option in content[0].top_logprobs])
+    def _say_once(self, line: str) -> None:
+        with self._lock:
+            new = line not in self._said
+            self._said.add(line)
+        if new:
+            self._say(line)
+
+    def _url(self, image: Image) -> str:
+        """Where the server fetches the picture, or the picture itself, without loss."""
+        name = image.info.get("file_name")
+        if self._card.image_url_base is not None and name is not None:
+            return f"{self._card.image_url_base.rstrip('/')}/{quote(name)}"
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG", compress_level=1)
+        return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-def _data_url(image: Image) -> str:
-    """The picture as it is, without loss."""
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", compress_level=1)
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+def _first_ones_first(images: Sequence[int]) -> list[int]:
+    """Places in the order of asking: one question of every image, whose prefix the server then has, and the others behind."""
+    ahead = dict.fromkeys(images.index(image) for image in dict.fromkeys(images))
+    return [*ahead, *(place for place in range(len(images)) if place not in ahead)]
 
 
-_backoff = wait_random_exponential(multiplier=0.5, max=_SLOWEST)
+def _checked_url(card: ModelCard, key: str, url: str) -> str:
+    """The host. Raises HopeBenchError for what is no web address, or would carry a secret into files."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password or parts.query:
+        raise HopeBenchError(
+            f"The {key} of the card {card.name} must be http(s)://HOST/... without a user name, a password or a query: it is "
+            f"written into run.json, and keys come from the environment variable {card.api_key_env}."
+        )
+    return parts.hostname
 
 
-def _pause(state: RetryCallState) -> float:
-    """Seconds to wait: random, growing, and no less than the server asks for (Retry-After)."""
-    error = state.outcome.exception() if state.outcome is not None else None
-    response = getattr(error, "response", None)
-    asked = response.headers.get("retry-after", "") if response is not None else ""
-    return max(_backoff(state), float(asked) if asked.replace(".", "", 1).isdigit() else 0.0)
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not math.isnan(value)

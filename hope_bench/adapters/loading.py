@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from logging import ERROR
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForImageTextToText, AutoProcessor, BitsAndBytesConfig
+from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor, BitsAndBytesConfig
 from transformers.utils import logging
 
+from hope_bench.adapters.checkpoint import auto_map
 from hope_bench.errors import HopeBenchError, first_few, short_reason
 
 if TYPE_CHECKING:
@@ -25,11 +29,11 @@ _SMALL = 50_000_000
 """Parameters up to which a model counts as small."""
 
 
-def load_processor(folder: str, template: str | None = None) -> Any:
+def load_processor(folder: str, template: str | None = None, trust_remote_code: bool = False) -> Any:
     """The checkpoint's processor. Raises HopeBenchError where it is missing, takes no images or has no chat template (nor has
     the card: `template`)."""
     try:
-        processor = AutoProcessor.from_pretrained(folder, trust_remote_code=False)
+        processor = AutoProcessor.from_pretrained(folder, trust_remote_code=trust_remote_code)
     except _LOAD_ERRORS as error:
         raise HopeBenchError(
             f"The processor of {folder} can't be loaded: {short_reason(error)}. Its processor and tokenizer files may be missing "
@@ -49,13 +53,16 @@ def load_processor(folder: str, template: str | None = None) -> Any:
     return processor
 
 
-def load_model(folder: str, dtype: torch.dtype, device: torch.device, card: ModelCard | None = None) -> Any:
+def load_model(
+    folder: str, dtype: torch.dtype, device: torch.device, card: ModelCard | None = None, trust_remote_code: bool = False
+) -> Any:
     """The checkpoint's model, ready to answer, with the card's attention, device_map and quantization.
 
-    Raises HopeBenchError where weights are missing, damaged or too large, or a package for them is missing.
+    With `trust_remote_code` the classes are the checkpoint's own. Raises HopeBenchError where weights are missing, damaged or
+    too large, or a package for them is missing.
     """
     more: dict[str, Any] = {}
-    if card is not None and card.attention is not None:
+    if card is not None and card.attention != "auto":
         more["attn_implementation"] = card.attention
     if card is not None and card.quantize is not None:
         four = card.quantize == "4bit"
@@ -64,8 +71,13 @@ def load_model(folder: str, dtype: torch.dtype, device: torch.device, card: Mode
         )
     spread = card.device_map if card is not None else None
     try:
-        model, report = AutoModelForImageTextToText.from_pretrained(
-            folder, dtype=dtype, device_map=spread or {"": device}, trust_remote_code=False, output_loading_info=True, **more
+        model, report = _auto_class(folder, trust_remote_code).from_pretrained(
+            folder,
+            dtype=dtype,
+            device_map=spread or {"": device},
+            trust_remote_code=trust_remote_code,
+            output_loading_info=True,
+            **more,
         )
     except torch.OutOfMemoryError as error:
         raise HopeBenchError(
@@ -81,7 +93,31 @@ def load_model(folder: str, dtype: torch.dtype, device: torch.device, card: Mode
             f"The checkpoint {folder} lacks {len(missing)} of its model's weights ({first_few(missing, 3)}); its answers would "
             "be partly random. Copy or download it again, or save it with its own class."
         )
+    if card is not None and card.compile:
+        # Its advice to authors of models fills the screen.
+        torch._logging.set_logs(all=ERROR)  # type: ignore[attr-defined]
+        model.compile(dynamic=True)
     return model.eval()
+
+
+def check_quantize(quantize: str | None, device: torch.device) -> None:
+    """Raises HopeBenchError where weights can't be loaded in 4 or 8 bits: without bitsandbytes, or on a CPU, where its own code
+    fails on common layer sizes (0.50: a RuntimeError in the first forward)."""
+    if quantize is None:
+        return
+    if device.type == "cpu":
+        raise HopeBenchError(f"--quantize {quantize} needs a GPU, and this run is on the CPU. Leave it out, or give a --device.")
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise HopeBenchError(
+            f"--quantize {quantize} needs bitsandbytes, which is not installed: pip install 'hope-bench[quantized]'."
+        )
+
+
+def _auto_class(folder: str, trust_remote_code: bool) -> Any:
+    """What a checkpoint's own classes stand for: older ones know no image-text-to-text class and call themselves causal LMs."""
+    mapped = auto_map(Path(folder) / "config.json") if trust_remote_code else {}
+    causal = "AutoModelForCausalLM" in mapped and "AutoModelForImageTextToText" not in mapped
+    return AutoModelForCausalLM if causal else AutoModelForImageTextToText
 
 
 def find_device(name: str) -> torch.device:

@@ -47,26 +47,21 @@ class SharedPrefix:
         # BLIP-2's forward always wants the image: what follows the prefix goes to its language model.
         self._decoder = model.language_model if pixels is not None and pixels.default is inspect.Parameter.empty else model
 
-    def stacks(self, images: Sequence[ImageRows], at_once: int) -> list[list[int]]:
-        """Which images can be computed together, as places in `images`: neighbours of equal shapes and nearly equal prefixes,
-        with at most `at_once` questions.
+    def alike(self, images: Sequence[ImageRows]) -> list[list[int]]:
+        """Which images can be computed together, as places in `images`: those of equal shapes and nearly equal prefixes.
 
         Raises NotShareableError where an image can't be shared at all.
         """
         lengths = [prefix_length([image], self._media) for image in images]
-        stacks: list[list[int]] = []
+        groups: list[list[int]] = []
         for place, image in enumerate(images):
-            stack = stacks[-1] if stacks else []
-            if (
-                stack
-                and sum(len(images[i].rows) for i in (*stack, place)) <= at_once
-                and _alike(images[stack[0]], image)
-                and self._still_shared([images[i] for i in (*stack, place)], lengths[place])
-            ):
-                stack.append(place)
+            for group in groups:
+                if _alike(images[group[0]], image) and self._still_shared([images[i] for i in (*group, place)], lengths[place]):
+                    group.append(place)
+                    break
             else:
-                stacks.append([place])
-        return stacks
+                groups.append([place])
+        return groups
 
     def _still_shared(self, images: list[ImageRows], alone: int) -> bool:
         try:
@@ -74,9 +69,13 @@ class SharedPrefix:
         except NotShareableError:
             return False
 
+    def length(self, images: Sequence[ImageRows]) -> int:
+        """Tokens of the images' common beginning."""
+        return prefix_length(images, self._media)
+
     def prefix(self, images: Sequence[ImageRows]) -> Prefix:
         """Compute the images' common beginning, all in one forward."""
-        length = prefix_length(images, self._media)
+        length = self.length(images)
         beginnings = [image.beginning(length) for image in images]
         inputs = {key: torch.cat([one[key] for one in beginnings]).to(self._model.device) for key in beginnings[0]}
         cache = DynamicCache(config=self._model.config)
@@ -114,10 +113,11 @@ class SharedPrefix:
         for layer in cache.layers:
             if len(images) < len(prefix.images):
                 layer.keys, layer.values = layer.keys[images], layer.values[images]
-        logits: Tensor = self._decoder(
+        made = self._decoder(
             input_ids=ids, attention_mask=mask, position_ids=prefix.length + place, past_key_values=cache, use_cache=True,
             logits_to_keep=last,
-        ).logits  # fmt: skip
+        )  # fmt: skip
+        logits = _at(made.logits, last)
         order = [(images.index(at), [a for a, _ in rows[:index]].count(at)) for index, (at, _) in enumerate(rows)]
         return torch.stack([logits[image, index] for image, index in order]).float()
 
@@ -152,7 +152,7 @@ class SharedPrefix:
             )
             prepared.pop("logits_to_keep", None)
             last = (lengths - 1)[:, None].to(device)
-            logits: Tensor = decoder(**prepared, logits_to_keep=last).logits
+            logits = _at(decoder(**prepared, logits_to_keep=last).logits, last)
         return logits[:, 0].float()
 
     def texts(self, prefix: Prefix, chosen: Sequence[int], generate: Callable[..., Tensor]) -> dict[int, Tensor]:
@@ -175,6 +175,13 @@ class SharedPrefix:
                 cache = _expanded(prefix.cache, images, self._model.device)
                 made |= zip(places, generate(self._decoder, {**inputs, "past_key_values": cache}), strict=True)
         return made
+
+
+def _at(logits: Tensor, places: Tensor) -> Tensor:
+    """[B, n, V]: the logits at `places` int64 [B, n], also where the model gives those of all tokens, whatever it is asked."""
+    if logits.shape[1] == places.shape[1]:
+        return logits
+    return logits.gather(1, places[..., None].expand(-1, -1, logits.shape[-1]))
 
 
 def _alike(one: ImageRows, other: ImageRows) -> bool:

@@ -9,10 +9,19 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from hope_bench.adapters.base import AdapterInfo, AdapterReport, RawAnswer
+from hope_bench.adapters.budget import Budget
 from hope_bench.adapters.checkpoint import find_checkpoint
 from hope_bench.adapters.decoding import Decoder, greedy_settings
-from hope_bench.adapters.encoding import Encoder
-from hope_bench.adapters.loading import find_device, find_dtype, load_model, load_processor, one_thread_if_small, quiet
+from hope_bench.adapters.encoding import Encoder, PackedRows, unpack
+from hope_bench.adapters.loading import (
+    check_quantize,
+    find_device,
+    find_dtype,
+    load_model,
+    load_processor,
+    one_thread_if_small,
+    quiet,
+)
 from hope_bench.adapters.paths import Pair, Paths
 from hope_bench.adapters.yes_no import find_yes_no
 from hope_bench.errors import HopeBenchError, short_reason
@@ -24,8 +33,11 @@ if TYPE_CHECKING:
 class TransformersModel:
     """One checkpoint as an `Adapter`: a single user turn [image, prompt] in its own chat template, greedy decoding."""
 
-    def __init__(self, card: ModelCard, say: Callable[[str], None] = lambda _: None) -> None:
-        """Find (or download) the checkpoint and the device. `say` is told of a download. Raises HopeBenchError."""
+    def __init__(self, card: ModelCard, say: Callable[[str], None] = lambda _: None, *, trust_remote_code: bool = False) -> None:
+        """Find (or download) the checkpoint and the device. `say` is told of a download. Raises HopeBenchError.
+
+        Code that the checkpoint brings along runs only with `trust_remote_code` and a card that says so, too.
+        """
         if card.device_map is not None and int(os.environ.get("WORLD_SIZE") or 1) > 1:
             raise HopeBenchError(
                 "--device-map spreads one model over several GPUs, and torchrun starts one model a process: they exclude each "
@@ -34,10 +46,13 @@ class TransformersModel:
         self._card = card
         self._device = find_device(card.device)
         self._dtype = find_dtype(card.dtype, self._device)
+        check_quantize(card.quantize, self._device)
         self._say = say
-        self._checkpoint = find_checkpoint(card.checkpoint, card.revision, say)
-        self._fits = card.batch_size
+        self._trust = trust_remote_code and card.trust_remote_code
+        self._checkpoint = find_checkpoint(card.checkpoint, card.revision, say, self._trust)
+        self._budget = Budget(card.batch_size, card.batch_tokens)
         self._model: Any = None
+        self._encoder: Encoder | None = None
         self._paths: Paths | None = None
 
     @property
@@ -46,7 +61,7 @@ class TransformersModel:
         cuda = self._device.type == "cuda"
         return AdapterInfo(
             adapter="transformers",
-            identity=self._checkpoint.identity,
+            identity=self._checkpoint.identity + (" with its own code" if self._trust else ""),
             revision=self._checkpoint.revision,
             weights_sha256=self._checkpoint.weights_sha256,
             dtype=str(self._dtype).removeprefix("torch."),
@@ -66,28 +81,39 @@ class TransformersModel:
         """Load processor and weights. Raises HopeBenchError where anything is missing, or doesn't fit the device."""
         folder = str(self._checkpoint.folder)
         with quiet():
-            processor = load_processor(folder, self._card.chat_template)
-            self._model = load_model(folder, self._dtype, self._device, self._card)
+            processor = load_processor(folder, self._card.chat_template, self._trust)
+            self._model = load_model(folder, self._dtype, self._device, self._card, self._trust)
         tokenizer = processor.tokenizer
         # Answers are read at the last position, so that is where all rows must end.
         tokenizer.padding_side = "left"
         settings = greedy_settings(self._model, tokenizer, self._card.max_new_tokens)
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token_id = settings.pad_token_id
-        encoder = Encoder(processor, self._model, self._card.chat_template)
-        decoder = Decoder(self._model, encoder, find_yes_no(tokenizer.get_vocab()), settings)
-        self._paths = Paths(decoder, self._card.path, self._say)
+        encoder = self._encoder = Encoder(processor, self._model, self._card.chat_template)
+        decoder = Decoder(self._model, encoder, find_yes_no(tokenizer.get_vocab()), settings, self._card.complete)
+        self._paths = Paths(decoder, self._card.path, self._budget, self._say)
 
     def prepare(self, batch: Sequence[Pair]) -> None:
         """Encode questions that `answer` will be asked next; may run in another thread meanwhile."""
-        if self._paths is not None:
+        if self._paths is not None and self._encoder is not None:
             with quiet():
-                self._paths.prepare(batch)
+                self._paths.take(batch, self._encoder.rows(batch))
+
+    def encode(self, batch: Sequence[Pair]) -> PackedRows:
+        """What `prepare` does first, as something that travels between processes; see `take`."""
+        assert self._encoder is not None
+        with quiet():
+            return self._encoder.packed_rows(batch)
+
+    def take(self, batch: Sequence[Pair], encoded: PackedRows) -> None:
+        """What `prepare` does then, with what `encode` made in another process."""
+        if self._paths is not None:
+            self._paths.take(batch, unpack(encoded))
 
     def answer(self, batch: Sequence[Pair]) -> list[RawAnswer]:
         """One answer for each (RGB image, prompt). Questions about one picture are fastest where they hold the same object.
 
-        A batch too large for the GPU's memory is halved until it fits.
+        What is too much for the device's memory goes in several forwards.
         """
         if self._paths is None:
             raise RuntimeError("answer() was called before load()")
@@ -98,23 +124,26 @@ class TransformersModel:
                 self._paths.forget(batch)
 
     def _answer(self, paths: Paths, batch: list[Pair]) -> list[RawAnswer]:
-        """Where memory runs out, the same batch goes in smaller parts, and later batches in such parts at once."""
+        """Where memory runs out, what was too much for one forward goes in several; last of all the batch itself is halved."""
+        before = self._budget.learnt
         try:
-            return paths.answer(batch, self._fits)
+            return paths.answer(batch)
         except torch.OutOfMemoryError as error:
             reason = short_reason(error)
         # Outside the handler, whose traceback keeps the failed batch's tensors alive.
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
+        learnt = {kind: tokens for kind, tokens in self._budget.learnt.items() if tokens != before.get(kind)}
+        if learnt:
+            if not before:
+                self._say(
+                    f"{max(learnt.values()):,} tokens at once don't fit in memory; going on with fewer (see --batch-tokens)."
+                )
+            return self._answer(paths, batch)
         if len(batch) == 1:
-            return [RawAnswer(error=f"one question alone needs more GPU memory than there is ({reason})")]
-        if self._fits == 1:
-            half = _middle(batch)
-            return self._answer(paths, batch[:half]) + self._answer(paths, batch[half:])
-        at_once = min(self._fits, len(batch))
-        self._fits = (at_once + 1) // 2
-        self._say(f"{at_once} questions at once don't fit in GPU memory; going on with {self._fits} (see --batch-size).")
-        return self._answer(paths, batch)
+            return [RawAnswer(error=f"one question alone needs more memory than there is ({reason})")]
+        half = _middle(batch)
+        return self._answer(paths, batch[:half]) + self._answer(paths, batch[half:])
 
 
 def _middle(batch: Sequence[Pair]) -> int:

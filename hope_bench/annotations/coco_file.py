@@ -146,7 +146,10 @@ def no_collector() -> Iterator[None]:
 
 
 def index_categories(path: Path, categories: Sequence[CategoryRow]) -> dict[Id, int]:
-    """Category index by id; ids and names must be unique."""
+    """Category index by id; ids and names must be unique, and there must be a name."""
+    nameless = [repr(category.id) for category in categories if not category.name.strip()]
+    if nameless:
+        raise HopeBenchError(f"{path}: {len(nameless)} categories have no name (ids {first_few(nameless)}). Give each its name.")
     unique_index(path, "category name", [category.name for category in categories])
     return unique_index(path, "category id", [category.id for category in categories])
 

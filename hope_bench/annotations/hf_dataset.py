@@ -35,6 +35,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 """What is read, and the column names it is found under; those from `category` on are fields of the objects column."""
 
 BOX_FORMATS = ("xywh", "xyxy")
+_TELLING = 8
+"""Fewer boxes don't tell whether they are corners."""
 
 
 def read_hf_dataset(path: Path, columns: Mapping[str, str] | None = None, split: str = "") -> Annotations:
@@ -60,11 +62,29 @@ def read_hf_dataset(path: Path, columns: Mapping[str, str] | None = None, split:
     unique_index(path, "image file name", [image.file_name for image in images])
     if not images:
         raise HopeBenchError(f"{path} holds no rows.")
+    if "box_format" not in (columns or {}):
+        _refuse_corners(path, rows, images)
     annotations = assemble(path.name, tuple(images), vocabulary.categories(), rows.columns("box" in found), {})
     if not rows.unknown:
         return annotations
     problem = f"{path.name}: {rows.unknown.total()} object(s) without a known category left out ({first_few(rows.unknown)})."
     return replace(annotations, problems=(problem, *annotations.problems))
+
+
+def _refuse_corners(path: Path, rows: _Rows, images: Sequence[Image]) -> None:
+    """Corners read as sizes would put objects elsewhere; they show in boxes that reach beyond their image."""
+    sized = [(box, images[image]) for box, image in zip(rows.boxes, rows.image_of, strict=True)]
+    beyond = sum(
+        image.width is not None
+        and image.height is not None
+        and (box[0] + box[2] > image.width + 1 or box[1] + box[3] > image.height + 1)
+        for box, image in sized
+    )
+    if len(sized) >= _TELLING and beyond > len(sized) / 4:
+        raise HopeBenchError(
+            f"{path}: {beyond:,} of {len(sized):,} boxes reach beyond their image. Are they corners (left, top, right, bottom)? "
+            'Then set columns.box_format = "xyxy"; if they are (x, y, width, height) all the same, "xywh".'
+        )
 
 
 def export_images(path: Path, folder: Path, columns: Mapping[str, str] | None = None, split: str = "") -> int:

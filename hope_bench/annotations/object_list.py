@@ -29,9 +29,14 @@ def read_object_list(path: Path) -> Annotations:
         if not raw.strip():
             continue
         try:
-            lines.append(decoder.decode(raw))
+            line = decoder.decode(raw)
         except msgspec.DecodeError as error:
             problems.append(f"{path.name}, line {number} left out: {error}")
+            continue
+        if not line.image.strip() or not all(name.strip() for name in line.objects):
+            problems.append(f"{path.name}, line {number} left out: an image or object without a name")
+            continue
+        lines.append(line)
     if not lines:
         raise HopeBenchError(f'{path} holds no line {{"image": ..., "objects": [...]}}. {first_few(problems, 1)}')
     names = [line.image for line in lines]

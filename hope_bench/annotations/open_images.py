@@ -8,6 +8,7 @@ crowds. Of the image labels, Confidence 1 says present, 0 verified absent; machi
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +27,8 @@ from hope_bench.records import Annotations, Category, Image
 
 BOX_COLUMNS = ("ImageID", "LabelName", "XMin", "XMax", "YMin", "YMax")
 LABEL_COLUMNS = ("ImageID", "Source", "LabelName", "Confidence")
-_SUBSETS = ("train", "validation", "test")
+_SUBSET = re.compile(r"(?:^|[-_])(train|val|test)(?:idation)?[-_]")
+"""The subset in a published file's name: validation-annotations-bbox.csv, oidv7-val-annotations-human-imagelabels.csv."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +58,16 @@ def find_open_images(path: Path, files: Mapping[str, str]) -> OpenImagesFiles:
         named.setdefault("boxes" if set(BOX_COLUMNS) <= set(csv_header(path)) else "labels", path)
     tables = {file: set(csv_header(file)) for file in sorted(folder.glob("*.csv"))}
     boxes = named.get("boxes") or _only("boxes", [file for file, header in tables.items() if set(BOX_COLUMNS) <= header])
-    subset = next((one for one in _SUBSETS if one in (boxes or path).name), "")
+    subset = _subset(boxes or path)
     labels = named.get("labels") or _only(
         "labels",
         [
             file
             for file, header in tables.items()
-            if set(LABEL_COLUMNS) <= header and "XMin" not in header and "machine" not in file.name and subset in file.name
+            if set(LABEL_COLUMNS) <= header
+            and "XMin" not in header
+            and "machine" not in file.name
+            and _subset(file) in ("", subset or _subset(file))
         ],
     )
     classes = named.get("classes") or _only("classes", sorted(folder.glob("*class-descriptions*.csv")))
@@ -76,6 +81,11 @@ def find_open_images(path: Path, files: Mapping[str, str]) -> OpenImagesFiles:
         if file is not None and not file.is_file():
             raise HopeBenchError(f"{file} does not exist or is not a file.")
     return OpenImagesFiles(boxes, labels, classes, hierarchy)
+
+
+def _subset(file: Path) -> str:
+    found = _SUBSET.search(file.name)
+    return "" if found is None else found[1]
 
 
 def _only(key: str, found: list[Path]) -> Path | None:
@@ -204,7 +214,9 @@ def _with_labels(annotations: Annotations, verified: _Verified) -> Annotations:
 
     boxed_image = np.repeat(np.arange(count, dtype=np.int32), np.diff(annotations.starts))
     yes = verified.present
-    present = np.union1d(keys(boxed_image, annotations.category_of), keys(verified.image_of[yes], verified.category_of[yes]))
+    boxed = keys(boxed_image, annotations.category_of)
+    unboxed = yes & ~np.isin(keys(verified.image_of, verified.category_of), boxed)
+    present = np.union1d(boxed, keys(verified.image_of[yes], verified.category_of[yes]))
     contradicted = ~yes & np.isin(keys(verified.image_of, verified.category_of), present)
     no = ~yes & ~contradicted
     problems = annotations.problems
@@ -216,7 +228,7 @@ def _with_labels(annotations: Annotations, verified: _Verified) -> Annotations:
         )
     return replace(
         annotations,
-        also_present=by_image(verified.image_of[yes], verified.category_of[yes], count, tuple),
+        also_present=by_image(verified.image_of[unboxed], verified.category_of[unboxed], count, tuple),
         verified_absent=by_image(verified.image_of[no], verified.category_of[no], count, frozenset),
         problems=problems,
     )

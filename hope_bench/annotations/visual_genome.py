@@ -105,6 +105,7 @@ def read_visual_genome(path: Path) -> Annotations:
     return replace(
         annotations,
         also_present=by_image(*table.others, len(images), tuple),
+        every_instance=False,
         relationships=relationships,
         problems=(*problems, *annotations.problems),
     )

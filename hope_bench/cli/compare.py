@@ -52,6 +52,7 @@ def compare(
     from hope_bench.result import read_result
     from hope_bench.scoring import comparison_tables as tables
     from hope_bench.scoring.comparing import compare as compare_results
+    from hope_bench.scoring.comparing import model_names
     from hope_bench.scoring.differing import differing_questions
     from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
     from hope_bench.scoring.metrics import METRICS
@@ -63,9 +64,12 @@ def compare(
     base = against or (_best(loaded, split, metric) if len(loaded) > _MOST_FOR_ALL_PAIRS else None)
     found = compare_results(loaded, split, metric, base, bootstrap)
     wide = Console(file=console.file, force_terminal=console.is_terminal, width=max(console.width, _WIDTH))
-    for table in (tables.standing_table(found), tables.pair_table(found)):
-        wide.print(table)
-        wide.print()
+    wide.print(tables.standing_table(found))
+    if blind := tables.without_looking(loaded, found):
+        wide.print(Text(blind), soft_wrap=True)
+    wide.print()
+    wide.print(tables.pair_table(found))
+    wide.print()
     if len(found.pairs) <= 3:
         for pair in found.pairs:
             console.print(Text(tables.verdict_on(pair, metric)), soft_wrap=True)
@@ -73,7 +77,7 @@ def compare(
     if chosen is not None:
         listed = differing_questions(chosen, loaded, found.split, questions)
         wide.print()
-        wide.print(tables.differing_table([one.model.name for one in loaded], found.split, listed))
+        wide.print(tables.differing_table(model_names(loaded), found.split, listed))
     elif questions:
         console.print(f"Give --benchmark FOLDER ({loaded[0].benchmark.name}) to list the questions on which they differ most.")
 
@@ -96,7 +100,7 @@ def find_results(given: Sequence[str], results: Path) -> list[Path]:
 
 def _best(loaded: Sequence[Result], split: str | None, metric: str) -> str:
     """The model with the best number on the split, to hold the others against."""
-    from hope_bench.scoring.comparing import LOWER_IS_BETTER
+    from hope_bench.scoring.comparing import LOWER_IS_BETTER, model_names
 
     sign = -1 if metric in LOWER_IS_BETTER else 1
     place = split or loaded[0].benchmark.headline
@@ -105,7 +109,8 @@ def _best(loaded: Sequence[Result], split: str | None, metric: str) -> str:
         estimate = getattr(result.splits[place], metric) if place in result.splits else None
         return float("-inf") if estimate is None or estimate.value is None else sign * estimate.value
 
-    return max(loaded, key=number).model.name
+    numbers = [number(result) for result in loaded]
+    return model_names(loaded)[numbers.index(max(numbers))]
 
 
 def _benchmark(name: str | None, result: Result) -> Benchmark | None:

@@ -21,18 +21,32 @@ def find_images(benchmark: Benchmark, given: Path | None) -> Path:
 
 
 def find_annotations(benchmark: Benchmark, given: Path | None) -> Annotations | None:
-    """The annotations the benchmark was made from; None where nothing names them or what the spec names isn't here."""
+    """The annotations the benchmark was made from, its images named as the benchmark names them; None where nothing names them
+    or what the spec names isn't here. A given file is read as the spec says."""
     from hope_bench.annotations import read_annotations
+    from hope_bench.annotations.fitting import fit_names
 
-    if given is not None:
-        return read_annotations(given)
     dataset = _dataset(benchmark)
-    if dataset.annotations is None or not Path(dataset.annotations).exists():
+    path = given if given is not None or dataset.annotations is None else Path(dataset.annotations)
+    if path is None or (given is None and not path.exists()):
         return None
-    return read_annotations(Path(dataset.annotations), dataset.format, files=dataset.files, columns=dataset.columns)
+    annotations = read_annotations(path, dataset.format, files=dataset.files, columns=dataset.columns)
+    return fit_names(annotations, benchmark.manifest.images.__contains__)
+
+
+def annotation_bytes(benchmark: Benchmark) -> int:
+    """The size of the annotation file that the benchmark's spec names; 0 where it names none, a folder, or what isn't here."""
+    named = _dataset(benchmark).annotations
+    return Path(named).stat().st_size if named is not None and Path(named).is_file() else 0
 
 
 def _dataset(benchmark: Benchmark) -> DatasetSpec:
-    """The spec's dataset, its paths relative to the working directory."""
+    """The spec's dataset, its paths relative to the working directory; without a spec.toml, how the manifest says that the files
+    were read."""
     spec = benchmark.folder / "spec.toml"
-    return read_spec(spec).dataset if spec.is_file() else DatasetSpec()
+    if spec.is_file():
+        return read_spec(spec).dataset
+    known = benchmark.manifest.spec
+    if known is None:
+        return DatasetSpec()
+    return DatasetSpec(format=known.dataset.format, files=known.dataset.files, columns=known.dataset.columns)

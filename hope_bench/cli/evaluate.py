@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +25,8 @@ from hope_bench.validation import validate
 if TYPE_CHECKING:
     from hope_bench.benchmark import Benchmark
     from hope_bench.inference.engine import EvaluateOptions
+    from hope_bench.inference.estimate import Estimate
+    from hope_bench.paraphrases import Paraphrase
 
 _VERDICTS: dict[Verdict, str] = {"yes": "yes", "no": "no", "unparsed": "neither (unparsed)", "error": "error"}
 
@@ -50,7 +53,10 @@ def evaluate(
         str | None, typer.Option(help="auto (bfloat16 on a GPU, float32 on a CPU), float32, bfloat16 or float16.")
     ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Questions asked at once.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Questions asked in one step, and at once.")] = None,
+    batch_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Tokens computed at once at most, those of images included.")
+    ] = None,
     max_new_tokens: Annotated[
         int | None, typer.Option(min=1, help="The longest answer, where the first token is neither yes nor no.")
     ] = None,
@@ -58,9 +64,27 @@ def evaluate(
     device_map: Annotated[
         str | None, typer.Option(help="Spread one model over several GPUs: auto, balanced or sequential.")
     ] = None,
+    quantize: Annotated[
+        str | None, typer.Option(help="Load the weights in fewer bits with bitsandbytes, on a GPU: 4bit or 8bit.")
+    ] = None,
+    compiled: Annotated[bool | None, typer.Option("--compile/--no-compile", help="Run the model through torch.compile.")] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=0, help="Processes that read and encode images ahead of the model. 0: threads. Default: 0 on a CPU."),
+    ] = None,
     authors_prompt: Annotated[
         bool,
         typer.Option("--authors-prompt", help="Ask as the model's authors do, if the card knows. The result is unranked."),
+    ] = False,
+    prompts: Annotated[
+        Path | None,
+        typer.Option(
+            help='Ask once in each way that this TOML file declares (NAME = "... {question} ..."), each a run of its own.'
+        ),
+    ] = None,
+    complete: Annotated[
+        bool,
+        typer.Option("--complete", help="Write out every answer, for the scoring conventions that read whole answers. Slower."),
     ] = False,
     path: Annotated[
         str | None,
@@ -69,6 +93,12 @@ def evaluate(
             "where it fails; plain: never share."
         ),
     ] = None,
+    trust_remote_code: Annotated[
+        bool,
+        typer.Option(
+            "--trust-remote-code", help="Run the Python code that the checkpoint brings along, if its card says so, too."
+        ),
+    ] = False,
     processes: Annotated[
         int | None, typer.Option(min=1, help="Refuse to run unless a launcher (torchrun) started exactly this many processes.")
     ] = None,
@@ -89,12 +119,14 @@ def evaluate(
 
     hope-bench evaluate --model llava-hf/llava-1.5-7b-hf --benchmark hope-coco --images val2014
 
+    hope-bench evaluate --model llava-hf/llava-1.5-7b-hf --benchmark hope-coco --images val2014 --prompts paraphrases.toml
+
     hope-bench evaluate --model ./my-checkpoint --benchmark hope-coco --images val2014 --limit 60 --name quick-look
 
     Exit code: 0 all answered, 1 some answers are errors.
     """
     from hope_bench.benchmark import read_benchmark
-    from hope_bench.inference.engine import EvaluateOptions, run_folder
+    from hope_bench.inference.engine import EvaluateOptions, evaluate_paraphrases, run_folder
     from hope_bench.inference.engine import evaluate as run
     from hope_bench.registry import find_benchmark
 
@@ -103,27 +135,50 @@ def evaluate(
         "dtype": dtype,
         "device": device,
         "batch_size": batch_size,
+        "batch_tokens": batch_tokens,
+        "quantize": quantize,
+        "compile": compiled,
         "max_new_tokens": max_new_tokens,
         "revision": revision,
         "path": path,
         "device_map": device_map,
+        "complete": True if complete else None,
     }
     found = find_card(model)
     if authors_prompt:
         overrides["prompt"] = _authors_prompt(found)
     card = _override(found, overrides)
-    options = EvaluateOptions(images, limit, name, tuple(split or ()), runs, processes, progress)
+    options = EvaluateOptions(
+        images, limit, name, tuple(split or ()), runs, processes, progress, workers=workers, trust_remote_code=trust_remote_code
+    )
+    ways = [options] if prompts is None else [replace(options, paraphrase=one) for one in _paraphrases(prompts, authors_prompt)]
     if dry_run:
-        _show_estimate(chosen, card, options)
+        for way in ways:
+            _show_estimate(chosen, card, way)
         return
-    record = run(chosen, card, options, _say_json if progress == "json" else _say)
+    tell = _say_json if progress == "json" else _say
+    if prompts is None:
+        made = [(run(chosen, card, options, tell), run_folder(chosen, card, options))]
+    else:
+        made = evaluate_paraphrases(chosen, card, [way.paraphrase for way in ways if way.paraphrase], options, tell)
     if is_first():
-        _show(record, run_folder(chosen, card, options))
-    if record.errors:
+        for record, folder in made:
+            _show(record, folder)
+    if any(record.errors for record, _ in made):
         raise typer.Exit(1)
 
 
+def _paraphrases(path: Path, authors_prompt: bool) -> tuple[Paraphrase, ...]:
+    from hope_bench.paraphrases import read_paraphrases
+
+    if authors_prompt:
+        raise HopeBenchError("--prompts says how to ask, and so does --authors-prompt. Give one of them.")
+    return read_paraphrases(path)
+
+
 def _show_estimate(benchmark: Benchmark, card: ModelCard, options: EvaluateOptions) -> None:
+    if options.paraphrase is not None:
+        _line(f"Prompt {options.paraphrase.name}:")
     from hope_bench.inference.engine import images_folder, plan_run
     from hope_bench.inference.estimate import estimate
 
@@ -135,15 +190,27 @@ def _show_estimate(benchmark: Benchmark, card: ModelCard, options: EvaluateOptio
         whole, shared = found.unique * found.tokens, found.unique * found.shared + found.images * (found.tokens - found.shared)
         _line(f"Tokens, from a sample: {whole:,.0f} asked one by one, {shared:,.0f} where an image's questions share its prompt.")
     if card.adapter == "endpoint":
-        _line(f"To send: about {found.text_tokens:,} tokens of text and {found.unique:,} pictures, which the server counts.")
-        if card.price_input is not None and card.price_output is not None:
-            text = found.text_tokens * card.price_input / 1e6
-            answers = found.unique * card.max_new_tokens * card.price_output / 1e6
-            _line(f"Price: ${text:,.4f} for the text, at most ${answers:,.4f} for the answers, and the pictures.")
+        _show_price(card, found)
     if found.seconds is not None:
         _line(f"Time: about {found.seconds:,.0f} s at the speed of {found.like}.")
     else:
         _line("Time: unknown, as no finished run of this model is in the runs folder (a quick look: --limit 60 --name look).")
+
+
+def _show_price(card: ModelCard, found: Estimate) -> None:
+    """By what an earlier run's questions took; else only what can be counted here: no server says what a picture costs."""
+    prices = (card.price_input, card.price_output)
+    if found.per_question is not None:
+        sent, got = (found.unique * tokens for tokens in found.per_question)
+        _line(f"Tokens, as the questions of {found.like} took: {sent:,.0f} in, {got:,.0f} out.")
+        if prices[0] is not None and prices[1] is not None:
+            _line(f"Price: about ${(sent * prices[0] + got * prices[1]) / 1e6:,.2f}.")
+        return
+    _line(f"To send: about {found.text_tokens:,} tokens of text and {found.unique:,} pictures, which the server counts.")
+    if prices[0] is not None and prices[1] is not None:
+        text, answers = found.text_tokens * prices[0] / 1e6, found.unique * card.max_new_tokens * prices[1] / 1e6
+        _line(f"Price: ${text:,.4f} for the text, at most ${answers:,.4f} for the answers, and the pictures.")
+        _line("What the pictures take shows in a quick look (--limit 60 --name look); then this says the price of all.")
 
 
 def _say(line: str) -> None:
@@ -155,12 +222,17 @@ def _say_json(line: str) -> None:
 
 
 def _show(record: RunRecord, folder: Path) -> None:
+    if record.run.prompt_name is not None:
+        _line(f"\nPrompt {record.run.prompt_name} of {record.run.prompt_set}: {record.run.prompt!r}")
     console.print(_summary(folder))
     run = record.run
     if run.path is not None:
         checks = [check.difference for check in run.self_checks if check.passed and check.difference is not None]
         checked = f", self-checked to {max(checks):.1g} relative difference" if checks else ""
         _line(f"Path: {run.path}{checked}. Time asking: {record.seconds:,.0f} s.")
+    if run.input_tokens is not None:
+        cost = "" if run.cost_usd is None else f", ${run.cost_usd:,.4f} at the card's prices"
+        _line(f"Tokens: {run.input_tokens:,} in, {run.output_tokens or 0:,} out{cost}. Time asking: {record.seconds:,.0f} s.")
     if record.unranked is not None:
         _line(f"A result of this run is not ranked: {record.unranked}.")
     _line(f"Answers: {folder / 'answers.jsonl'}")

@@ -83,7 +83,10 @@ def _export(benchmark: Benchmark, to: Target, out: Path, images: Path | None) ->
 @importer.command()
 def labels(
     benchmark: Annotated[str, typer.Argument(help="The benchmark whose labels to replace: its folder or name.")],
-    files: Annotated[list[Path], typer.Argument(help="Labels, as POPE's JSON lines (image, text, label).", metavar="FILE...")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Labels, as POPE's JSON lines (image, text, label); or a folder of such files.", metavar="FILE..."),
+    ],
     name: Annotated[str | None, typer.Option(help="The new benchmark's name. Default: NAME-relabelled.")] = None,
     title: Annotated[str | None, typer.Option(help="Its title. Default: TITLE, relabelled.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep questions that the files don't label, as they are.")] = False,
@@ -96,7 +99,7 @@ def labels(
     Example: hope-bench import labels pope-coco coco_repope_random.json coco_repope_popular.json --name repope-coco
     """
     from hope_bench.benchmark import read_benchmark
-    from hope_bench.interchange.relabel import relabel
+    from hope_bench.interchange.relabel import label_files, relabel
     from hope_bench.registry import find_benchmark
 
     chosen = read_benchmark(find_benchmark(benchmark))
@@ -104,7 +107,7 @@ def labels(
     folder = out or Path("benchmarks") / called
     if folder.resolve() == chosen.folder.resolve():
         raise HopeBenchError(f"{folder} is the benchmark itself. Choose another --name or --out.")
-    manifest, changes = relabel(chosen, files, called, title or f"{chosen.manifest.title}, relabelled", folder, keep)
+    manifest, changes = relabel(chosen, label_files(files), called, title or f"{chosen.manifest.title}, relabelled", folder, keep)
     table = Table(title=escape(manifest.title), title_justify="left")
     table.add_column("split", no_wrap=True)
     for column in ("questions", "label kept", "yes to no", "no to yes", "left out"):

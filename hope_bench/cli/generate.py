@@ -18,9 +18,11 @@ from hope_bench.spec import BenchmarkSpec, ClipSpec, read_spec
 @app.command()
 def generate(
     spec: Annotated[str, typer.Argument(help="A spec.toml, the folder that holds one, or a benchmark's name.")],
-    annotations: Annotated[Path | None, typer.Option(help="COCO instances file, or POPE's object list (JSON lines).")] = None,
+    annotations: Annotated[
+        Path | None, typer.Option(help="The annotations: a file or folder of any dataset in docs/datasets.md.")
+    ] = None,
     images: Annotated[Path | None, typer.Option(help="Folder of the image files.")] = None,
-    captions: Annotated[Path | None, typer.Option(help="COCO captions file of the same images.")] = None,
+    captions: Annotated[Path | None, typer.Option(help="COCO captions file of the same images (COCO and LVIS).")] = None,
     clip: Annotated[
         str | None,
         typer.Option(

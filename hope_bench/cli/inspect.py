@@ -21,11 +21,12 @@ def inspect(
     out: Annotated[Path | None, typer.Option(help="Where the gallery goes. Default: build/inspect/NAME.")] = None,
     no_images: Annotated[bool, typer.Option("--no-images", help="A gallery of the questions alone, without pictures.")] = False,
     most_frequent: Annotated[int, typer.Option(min=1, help="How many distractors to list per split.")] = 5,
+    categories: Annotated[int, typer.Option(min=0, help="How many categories to count, the most asked about first.")] = 20,
 ) -> None:
     """Print what a benchmark holds, and write a gallery of its images and questions to look through.
 
-    Counts, label balance, the most frequent distractors, how much the splits overlap, the risks, and the published label noise;
-    then a static page with every question's score, risk and evidence, filtered by split, label and text.
+    Counts by split and category, label balance, the most frequent distractors, how much the splits overlap, the risks, and the
+    published label noise; then a static page with every question's score, risk and evidence, filtered by split, label and text.
 
     Example: hope-bench inspect my-benchmark --images val2014
     """
@@ -46,7 +47,7 @@ def inspect(
     summary = summarize(chosen, () if noise is None else noise.estimates)
     # Numbers cut off in a narrow pipe would be no numbers.
     wide = Console(file=console.file, force_terminal=console.is_terminal, width=max(console.width, 110))
-    for table in summary_tables(summary, most_frequent):
+    for table in summary_tables(summary, most_frequent, categories):
         wide.print(table)
     if noise is not None:
         wide.print(noise_table(noise.estimates))

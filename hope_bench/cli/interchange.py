@@ -1,9 +1,10 @@
-"""hope-bench import: POPE's files and other tools' answers."""
+"""hope-bench import: POPE's files, other tools' answers, and the pictures inside a Hugging Face dataset."""
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -15,7 +16,7 @@ from hope_bench.errors import HopeBenchError, first_few
 if TYPE_CHECKING:
     from hope_bench.interchange.answers_files import ImportReport
 
-importer = typer.Typer(no_args_is_help=True, help="Bring in POPE's own files, and answers that other tools collected.")
+importer = typer.Typer(no_args_is_help=True, help="Bring in POPE's files, other tools' answers and datasets' pictures.")
 app.add_typer(importer, name="import")
 
 
@@ -31,19 +32,28 @@ def pope(
         str | None, typer.Option(help="The split that ranks models. Default: adversarial, else the last one.")
     ] = None,
     dataset: Annotated[str, typer.Option(help="The data the images come from.")] = "MS-COCO val2014",
+    labels: Annotated[
+        list[Path] | None,
+        typer.Option(help="Take the labels of these files instead (or of the JSON files in a folder), such as RePOPE's."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Where the benchmark goes. Default: benchmarks/NAME.")] = None,
 ) -> None:
     """Turn official POPE or RePOPE files (JSON lines: question_id, image, text, label) into a benchmark.
 
-    Typos of redistributed copies are repaired and counted. Nothing is guessed: a malformed or repeated line is an error.
+    Typos of redistributed copies are repaired and counted. Nothing is guessed: a malformed or repeated line is an error. With
+    --labels, questions that those files don't label are left out and counted.
 
-    Example:
+    Examples:
 
     hope-bench import pope --name pope-coco --split random=coco_pope_random.json --split popular=coco_pope_popular.json
     --split adversarial=coco_pope_adversarial.json
+
+    hope-bench import pope --name repope-coco --split random=coco_pope_random.json --labels repope
     """
+    from hope_bench.benchmark import read_benchmark
     from hope_bench.cli.generate import split_counts
     from hope_bench.interchange.pope_files import import_pope
+    from hope_bench.interchange.relabel import label_files, relabel
 
     files: dict[str, Path] = {}
     for given in split:
@@ -54,7 +64,14 @@ def pope(
             )
         files[strategy] = Path(file)
     folder = out or Path("benchmarks") / name
-    manifest = import_pope(files, name, title or name, folder, prompt=prompt, headline=headline, dataset=dataset)
+    options: dict[str, Any] = {"prompt": prompt, "headline": headline, "dataset": dataset}
+    if labels:
+        chosen = label_files(labels)
+        with tempfile.TemporaryDirectory() as temporary:
+            import_pope(files, name, title or name, Path(temporary), **options)
+            manifest, _ = relabel(read_benchmark(Path(temporary)), chosen, name, title or name, folder)
+    else:
+        manifest = import_pope(files, name, title or name, folder, **options)
     console.print(split_counts(manifest))
     for note in manifest.notes:
         console.print(escape(note), soft_wrap=True, highlight=False)
@@ -108,6 +125,37 @@ def answers(
     _print_report(report)
     console.print(f"Run: {escape(str(folder))}", soft_wrap=True, highlight=False)
     console.print(f"Next: hope-bench score {escape(str(folder))}", soft_wrap=True, highlight=False)
+
+
+@importer.command()
+def images(
+    dataset: Annotated[
+        Path, typer.Argument(help="A Hugging Face dataset: a save_to_disk folder, parquet file, or folder of them.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder to write the pictures to.")],
+    split: Annotated[str, typer.Option(help="Which of the dataset's splits.")] = "",
+    column: Annotated[
+        list[str] | None, typer.Option(help="KEY=COLUMN, such as image=photo, where a column has an unusual name.")
+    ] = None,
+) -> None:
+    """Write the pictures that a Hugging Face dataset holds as files, named as hope-bench generate then asks for them.
+
+    Pictures that are there already are left alone.
+
+    Example: hope-bench import images my-dataset --split validation --out my-dataset-images
+    """
+    from hope_bench.annotations.hf_dataset import export_images
+
+    columns = dict(given.partition("=")[::2] for given in column or ())
+    if not dataset.exists():
+        raise HopeBenchError(f"{dataset} does not exist.")
+    written = export_images(dataset, out, columns, split)
+    console.print(f"{written:,} picture(s) written to {escape(str(out))}", soft_wrap=True, highlight=False)
+    console.print(
+        f"Next: hope-bench generate SPEC --annotations {escape(str(dataset))} --images {escape(str(out))}",
+        soft_wrap=True,
+        highlight=False,
+    )
 
 
 def _print_report(report: ImportReport) -> None:

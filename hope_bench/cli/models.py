@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,36 +12,92 @@ from rich.markup import escape
 from rich.table import Table
 
 from hope_bench.card import ModelCard, find_card, read_card
-from hope_bench.cli.app import app, console
+from hope_bench.cli.app import app, console, errors
+from hope_bench.errors import HopeBenchError
 from hope_bench.registry import known_models
+
+_WIDE = 200
+"""Characters of a line that goes into a file or a pipe: nothing is cut there."""
+
+_COLUMNS: tuple[tuple[str, Callable[[ModelCard], str]], ...] = (
+    ("family", lambda card: card.family or card.adapter),
+    ("size", lambda card: card.parameters or ""),
+    ("tested", lambda card: _tested(card)),
+    ("licence", lambda card: card.license or ""),
+    ("authors' prompt", lambda card: "known" if card.authors_prompt else ""),
+    ("vision tower", lambda card: card.vision_tower or ""),
+)
+"""The most telling first: a narrow terminal shows as many as it has room for."""
 
 
 @app.command()
 def models(name: Annotated[str | None, typer.Argument(help="Show all that one card says.")] = None) -> None:
     """List the models that --model knows by name. Any Hugging Face id or checkpoint folder works without a card.
 
-    Example: hope-bench models qwen2.5-vl-7b
+    "tested" says that the family is in the conformance suite; every other model is checked when it runs, too. "own code" needs
+    --trust-remote-code. Cards of your own go into ./models (docs/models.md).
+
+    Examples:
+
+    hope-bench models
+
+    hope-bench models qwen2.5-vl-7b
     """
     if name is not None:
         _show(find_card(name))
         return
-    table = Table(title="Model cards (./models first, then the packaged ones)", title_justify="left")
-    for column in ("name", "checkpoint", "family", "family tested"):
-        table.add_column(column, no_wrap=True)
-    for known, path in sorted(known_models().items()):
-        card = read_card(path)
-        checkpoint = path.parent.name + "/" + path.stem if card.checkpoint.startswith("/") else card.checkpoint
-        cells = (known, checkpoint, card.family or "")
-        table.add_row(*map(escape, cells), "yes" if card.conformance else "no" if card.adapter == "transformers" else "")
-    Console(file=console.file, force_terminal=console.is_terminal, width=max(console.width, 110)).print(table)
-    console.print(
-        'A "family tested" is in the conformance suite: its questions share a computed image exactly, or are known not to. Every '
-        "other model is checked when it runs, too.",
+    cards, problems = _read(known_models())
+    out = console if console.is_terminal else Console(file=console.file, width=_WIDE)
+    out.print(_table(cards, out.width))
+    out.print(
+        f"{len(cards)} cards, ./models first. One in full, with its sources: hope-bench models {next(iter(cards))}",
         highlight=False,
+        soft_wrap=True,
     )
+    for problem in problems:
+        errors.print(escape(problem), highlight=False, soft_wrap=True)
+
+
+def _read(paths: dict[str, Path]) -> tuple[dict[str, ModelCard], list[str]]:
+    """The cards by name, and what is wrong with those that can't be read."""
+    cards, problems = {}, []
+    for known, path in sorted(paths.items()):
+        try:
+            cards[known] = read_card(path)
+        except HopeBenchError as error:
+            problems.append(str(error))
+    return cards, problems
+
+
+def _tested(card: ModelCard) -> str:
+    if card.adapter != "transformers":
+        return ""
+    return "own code" if card.trust_remote_code else "yes" if card.conformance else "no"
+
+
+def _table(cards: dict[str, ModelCard], width: int) -> Table:
+    """As many columns as fit whole; a name is never cut."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("model", no_wrap=True)
+    columns = [list(cards)]
+    room = width - max(map(len, cards))
+    for title, value in _COLUMNS:
+        cells = [value(card) for card in cards.values()]
+        room -= max(map(len, (title, *cells))) + 2
+        if room < 0:
+            break
+        table.add_column(title, no_wrap=True)
+        columns.append(cells)
+    for row in zip(*columns, strict=True):
+        table.add_row(*map(escape, row))
+    return table
 
 
 def _show(card: ModelCard) -> None:
+    """What the card says beyond the defaults, in its own words."""
     for key, value in card.model_dump(exclude_none=True, exclude_defaults=True).items():
-        text = ", ".join(value) if isinstance(value, tuple) else str(value)
-        console.print(f"[bold]{key}[/] = {escape(text)}", soft_wrap=True, highlight=False)
+        for line in value if isinstance(value, tuple) else (value,):
+            text = str(line).replace("\n", "\\n")
+            console.print(f"[bold]{key}[/] = {escape(text)}", soft_wrap=True, highlight=False)
+    if card.authors_prompt is not None:
+        console.print("Ask with the authors' prompt (unranked): --authors-prompt", style="dim", highlight=False)

@@ -9,12 +9,11 @@ import typer
 from rich.markup import escape
 
 from hope_bench.cli.app import app, console, errors
-from hope_bench.cli.score import find_run
+from hope_bench.cli.score import find_known, find_run
 from hope_bench.errors import HopeBenchError, first_few
 
 if TYPE_CHECKING:
     from hope_bench.benchmark import Benchmark
-    from hope_bench.result import Result
 
 
 @app.command()
@@ -30,17 +29,8 @@ def report(
         Path | None, typer.Option(help="The annotation file, for the sizes of objects. Default: the spec's, if it is there.")
     ] = None,
     paraphrase: Annotated[
-        list[str] | None, typer.Option(help="A run of the same model with another prompt; may be given several times.")
+        list[str] | None, typer.Option(help="A run of the same model with another prompt, beside those of evaluate --prompts.")
     ] = None,
-    decisions: Annotated[
-        Path | None,
-        typer.Option(
-            help="Decisions of `hope-bench review --sample`, to correct rates for wrong labels. Default: the benchmark's "
-            "label_noise.json, if it is there."
-        ),
-    ] = None,
-    sample: Annotated[int, typer.Option(min=1, help="The --sample of that review.")] = 100,
-    seed: Annotated[int, typer.Option(help="The --seed of that review.")] = 0,
     convention: Annotated[str, typer.Option(help="How answers are read and counted (docs/scoring.md).")] = "strict",
     worst: Annotated[int, typer.Option(min=0, help="How many hallucinations to show.")] = 12,
     out: Annotated[
@@ -56,27 +46,29 @@ def report(
 
     hope-bench report hope-coco/llava-1.5-7b --images val2014
 
-    hope-bench report hope-coco/llava-1.5-7b --paraphrase hope-coco/llava-1.5-7b-is-it-there --out report.md
+    hope-bench report hope-coco/llava-1.5-7b --out report.md
     """
     from hope_bench.benchmark import read_benchmark
     from hope_bench.registry import find_benchmark
     from hope_bench.report.content import Extras, gather
     from hope_bench.report.page import write_report
-    from hope_bench.runs import read_run
+    from hope_bench.runs import asked_otherwise, read_run
     from hope_bench.scoring.conventions import find_convention
     from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
-    from hope_bench.scoring.prompt_spread import prompt_spread
+    from hope_bench.scoring.prompt_spread import how_asked, prompt_spread
     from hope_bench.scoring.score import score as score_run
     from hope_bench.scoring.verdicts import read_answers
 
     folder = find_run(run)
     chosen = read_benchmark(find_benchmark(benchmark or read_run(folder).benchmark))
     bootstrap, way = DEFAULT_BOOTSTRAP.model_copy(update={"replicates": replicates}), find_convention(convention)
-    result = _corrected(chosen, score_run(chosen, folder, bootstrap, way), decisions, sample, seed)
-    others = [score_run(chosen, find_run(other), bootstrap, way) for other in paraphrase or ()]
+    known = find_known(chosen, annotations)
+    result = score_run(chosen, folder, bootstrap, way, known=known)
+    beside = dict.fromkeys([*asked_otherwise(folder), *map(find_run, paraphrase or ())])
+    others = [score_run(chosen, other, bootstrap, way) for other in beside]
     extras = Extras(
-        sizes=_sizes(chosen, annotations),
-        prompts=tuple(one.run.prompt or "unknown" for one in (result, *others)) if others else (),
+        sizes=known.sizes,
+        prompts=tuple(map(how_asked, (result, *others))) if others else (),
         spreads=prompt_spread([result, *others]) if others else (),
     )
     content = gather(chosen, result, read_answers(folder / "answers.jsonl").answers, worst, extras)
@@ -98,23 +90,3 @@ def _images(benchmark: Benchmark, given: Path | None) -> Path | None:
     except HopeBenchError:
         errors.print("No images at hand, so the report has no pictures. Pass --images FOLDER to have them.")
         return None
-
-
-def _sizes(benchmark: Benchmark, given: Path | None) -> dict[tuple[str, str], str]:
-    from hope_bench.cli.data import find_annotations
-    from hope_bench.scoring.breakdown import object_sizes
-
-    found = find_annotations(benchmark, given)
-    return {} if found is None else object_sizes(found)
-
-
-def _corrected(benchmark: Benchmark, result: Result, decisions: Path | None, sample: int, seed: int) -> Result:
-    from hope_bench.review.claims import draw_samples
-    from hope_bench.review.decisions import by_claim, read_decisions
-    from hope_bench.review.noise import label_noise, read_label_noise
-    from hope_bench.scoring.label_noise import with_corrections
-
-    if decisions is not None:
-        return with_corrections(result, label_noise(draw_samples(benchmark, sample, seed), by_claim(read_decisions(decisions))))
-    published = read_label_noise(benchmark.folder, benchmark.manifest.hash)
-    return result if published is None else with_corrections(result, published.estimates)

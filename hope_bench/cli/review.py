@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -42,8 +43,8 @@ def review(
     """Look at a benchmark's claims and decide: absent, present or unsure. Opens a page for this machine alone.
 
     The likeliest wrong claims come first. Keys: A absent, P present, U unsure, Z undo, B boxes. Every decision is on disk at
-    once, and the same command goes on where you stopped. With --sample, the claims come in random order and the label noise of
-    every split is estimated at the end; hope-bench label-noise publishes it.
+    once, and the same command goes on where you stopped. With --sample, the questions come in random order, without what the
+    benchmark says of them, and the label noise of every split is estimated at the end; hope-bench label-noise publishes it.
 
     Examples:
 
@@ -65,14 +66,14 @@ def review(
     samples = None if sample is None else draw_samples(chosen, sample, seed)
     queue = review_queue(chosen.splits) if samples is None else sample_queue(samples, seed)
     pictures = _pictures(chosen, images, annotations)
-    session = Session(queue, DecisionsFile(path), name)
+    session = Session(queue, DecisionsFile(path), name, blind=samples is not None)
     _serve(session, pictures, port)
     decided = session.file.decisions
     done = [decided[claim.key].decision for claim in queue if claim.key in decided]
     counts = ", ".join(f"{done.count(verdict):,} {verdict}" for verdict in ("absent", "present", "unsure"))
     console.print(f"{len(done):,} of {len(queue):,} claims decided: {counts}.", highlight=False)
     if samples is not None:
-        console.print(noise_table(label_noise(samples, decided)))
+        _wide().print(noise_table(label_noise(samples, decided)))
     console.print(f"Decisions: {escape(str(path))}", soft_wrap=True, highlight=False)
 
 
@@ -159,7 +160,7 @@ def label_noise(
 
     chosen = read_benchmark(find_benchmark(benchmark))
     estimate = estimate_noise(chosen, read_reviews(files), sample, seed)
-    console.print(noise_table(estimate.estimates))
+    _wide().print(noise_table(estimate.estimates))
     if estimate.agreements:
         console.print(agreement_table(estimate.agreements))
     path = write_label_noise(chosen.folder, estimate)
@@ -194,10 +195,15 @@ def _print_disagreements(merged: Merged, show: int) -> None:
         console.print(f"... and {len(merged.disagreements) - show:,} more (--show {len(merged.disagreements)}).", highlight=False)
 
 
+def _wide() -> Console:
+    """Numbers cut off in a narrow pipe would be no numbers."""
+    return Console(file=console.file, force_terminal=console.is_terminal, width=max(console.width, 100))
+
+
 def noise_table(rows: Sequence[LabelNoise]) -> Table:
     """The label-noise estimates of the splits."""
     table = Table(title="Label noise, estimated from the sample (95% Wilson intervals)", title_justify="left")
-    table.add_column("split")
+    table.add_column("split", no_wrap=True)
     table.add_column("label")
     for column in ("reviewed", "wrong", "unsure"):
         table.add_column(column, justify="right")

@@ -23,6 +23,12 @@ def run_eval(
     dtype: Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or float16.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Questions asked at once.")] = None,
+    trust_remote_code: Annotated[
+        bool,
+        typer.Option(
+            "--trust-remote-code", help="Run the Python code that the checkpoint brings along, if its card says so, too."
+        ),
+    ] = False,
     out: Annotated[
         Path | None, typer.Option(help="Where everything goes. Default: the working directory; for the demo, a temporary folder.")
     ] = None,
@@ -50,7 +56,7 @@ def run_eval(
     try:
         evaluate(
             model=model, benchmark=benchmark, images=images, limit=limit, name=name, runs=base / "runs",
-            dtype=dtype, device=device, batch_size=batch_size,
+            dtype=dtype, device=device, batch_size=batch_size, trust_remote_code=trust_remote_code,
         )  # fmt: skip
     except typer.Exit:
         failed = True  # some answers are errors: they are scored as such, and the exit code says so

@@ -9,15 +9,19 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from hope_bench.cli.app import app, console
+from hope_bench.cli.app import app, console, errors
 from hope_bench.errors import HopeBenchError, did_you_mean
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from hope_bench.benchmark import Benchmark
     from hope_bench.result import Result
+    from hope_bench.scoring.score import Known
 
-_WIDTH = 130
+_WIDTH = 150
+_LARGEST_UNASKED = 2**30
+"""Bytes of an annotation file that is read without being asked for."""
 
 
 @app.command()
@@ -38,7 +42,12 @@ def score(
         list[Path] | None, typer.Option(help="Score under this file's labels (RePOPE's, say); may be given several times.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="What the relabelled benchmark is called. Default: NAME-relabelled.")] = None,
-    details: Annotated[bool, typer.Option("--details", help="Print P(yes), averages and answers without looking too.")] = False,
+    annotations: Annotated[
+        Path | None, typer.Option(help="The annotation file, for the sizes of objects. Default: the spec's, if it is there.")
+    ] = None,
+    details: Annotated[
+        bool, typer.Option("--details", help="Print P(yes), averages, categories, kinds, sizes and answers without looking too.")
+    ] = False,
 ) -> None:
     """Score a run: metrics of every split, HOPE against POPE, error bars; written as a result file for the leaderboard.
 
@@ -57,6 +66,7 @@ def score(
     from hope_bench.registry import find_benchmark
     from hope_bench.runs import read_run
     from hope_bench.scoring.conventions import find_convention
+    from hope_bench.scoring.detail_tables import corrected_table
     from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
     from hope_bench.scoring.score import score as score_run
     from hope_bench.scoring.tables import print_result
@@ -65,21 +75,21 @@ def score(
     questions = read_benchmark(find_benchmark(benchmark or read_run(folder).benchmark))
     bootstrap = DEFAULT_BOOTSTRAP.model_copy(update={"replicates": replicates})
     way, spoken = find_convention(convention), tuple(language or ())
-    moves = None
+    known, moves = find_known(questions, annotations), None
     if labels:
         from hope_bench.scoring.detail_tables import relabelled_table
         from hope_bench.scoring.labels import score_relabelled
 
         called = name or f"{questions.manifest.name}-relabelled"
-        scored = score_relabelled(questions, folder, labels, called, bootstrap, way, spoken)
+        scored = score_relabelled(questions, folder, labels, called, bootstrap, way, spoken, known.sizes)
         result, moves = scored.after, relabelled_table(scored)
     elif name is not None:
         raise HopeBenchError("--name is what a relabelled benchmark is called; it needs --labels.")
     else:
-        result = score_run(questions, folder, bootstrap, way, spoken)
+        result = score_run(questions, folder, bootstrap, way, spoken, known)
     path = _write(result, results)
     print_result(console, result)
-    _print_wide([moves, *(_details(result) if details else [])])
+    _print_wide([corrected_table(result), moves, *(_details(result) if details else [])])
     console.print(f"\nResult: {escape(str(path))}", soft_wrap=True, highlight=False)
     if result.convention == "strict":
         console.print("Next: hope-bench leaderboard build", highlight=False)
@@ -112,17 +122,21 @@ def _write(result: Result, results: Path) -> Path:
     from hope_bench.result import write_result
 
     folder = results / slug(result.benchmark.name)
-    path = (folder if result.convention == "strict" else folder / result.convention) / f"{slug(result.model.name)}.json"
+    asked = () if result.run.prompt_set is None else (result.run.prompt_set, result.run.prompt_name or "")
+    name = slug(" ".join((result.model.name, *asked)))
+    path = (folder if result.convention == "strict" else folder / result.convention) / f"{name}.json"
     write_result(path, result)
     return path
 
 
 def _details(result: Result) -> list[Table | None]:
-    from hope_bench.scoring.detail_tables import auroc_table, average_table, blind_table, probability_table
+    from hope_bench.scoring.detail_tables import auroc_table, average_table, blind_table, part_table, probability_table
 
     blind = {name: split.blind for name, split in result.splits.items()}
+    parts = [part_table(result, "category"), part_table(result, "description-kind"), part_table(result, "object-size")]
     return [
-        probability_table(result), auroc_table(result), average_table(result), blind_table(result.benchmark.title, blind),
+        probability_table(result), auroc_table(result), average_table(result), *parts,
+        blind_table(result.benchmark.title, blind),
     ]  # fmt: skip
 
 
@@ -133,6 +147,23 @@ def _print_wide(tables: list[Table | None]) -> None:
         if table is not None:
             wide.print()
             wide.print(table)
+
+
+def find_known(benchmark: Benchmark, annotations: Path | None) -> Known:
+    """What lies beside a benchmark: the sizes of its objects, by the annotation file given or the one its spec names (unless
+    reading that takes minutes), and the label noise published with it; each empty where there is none."""
+    from hope_bench.cli.data import annotation_bytes, find_annotations
+    from hope_bench.review.noise import read_label_noise
+    from hope_bench.scoring.breakdown import object_sizes
+    from hope_bench.scoring.score import Known
+
+    published = read_label_noise(benchmark.folder, benchmark.manifest.hash)
+    noise = () if published is None else published.estimates
+    if annotations is None and annotation_bytes(benchmark) > _LARGEST_UNASKED:
+        errors.print("Object sizes are left out, as the annotation file takes long to read. Pass --annotations to have them.")
+        return Known(noise=noise)
+    found = find_annotations(benchmark, annotations)
+    return Known({} if found is None else object_sizes(found, set(benchmark.manifest.images)), noise)
 
 
 def find_run(run: str) -> Path:

@@ -1,15 +1,17 @@
-"""Many image files to embeddings: decoded in worker processes, encoded in batches, each computed once and kept."""
+"""Many image files to embeddings: decoded in threads, encoded in batches, each computed once and kept."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import torch
 from PIL import Image
-from torch.utils.data import DataLoader, Dataset
 
 from hope_bench.clip.encoder import ClipEncoder, Embeddings
 from hope_bench.clip.store import EmbeddingStore
@@ -34,29 +36,11 @@ class View:
         return self.sha256 if self.box == WHOLE else self.sha256 + "@" + ",".join(f"{edge:.4f}" for edge in self.box)
 
 
-Sample = tuple[str, torch.Tensor | str]
-"""A picture's SHA-256 and the [V, 3, H, W] tensor of its views, or why there is none."""
+Pixels = torch.Tensor | str
+"""The [V, 3, H, W] tensor of a picture's views, or why there is none."""
 
-
-class _Pictures(Dataset[Sample]):
-    """Each picture is decoded once, whatever the number of its views."""
-
-    def __init__(
-        self, path_of: dict[str, Path], views: dict[str, list[View]], preprocess: Callable[[Image.Image], torch.Tensor]
-    ) -> None:
-        self.path_of, self.views, self.preprocess = path_of, views, preprocess
-        self.pictures = list(views)
-
-    def __len__(self) -> int:
-        return len(self.pictures)
-
-    def __getitem__(self, index: int) -> Sample:
-        sha256 = self.pictures[index]
-        try:
-            picture = open_rgb(self.path_of[sha256])
-        except UnreadableImageError as error:
-            return sha256, str(error)
-        return sha256, torch.stack([self.preprocess(_crop(picture, view.box)) for view in self.views[sha256]])
+_BATCHES_AHEAD = 2
+"""Batches that are being decoded while one is encoded."""
 
 
 def embed_views(
@@ -79,13 +63,18 @@ def embed_views(
     for view in dict.fromkeys(views):
         if view not in found:
             todo.setdefault(view.sha256, []).append(view)
+
+    def decode(sha256: str) -> tuple[str, Pixels]:
+        """Each picture is decoded once, whatever the number of its views."""
+        try:
+            picture = open_rgb(path_of[sha256])
+        except UnreadableImageError as error:
+            return sha256, str(error)
+        return sha256, torch.stack([encoder.preprocess(_crop(picture, view.box)) for view in todo[sha256]])
+
     failed: dict[str, str] = {}
-    dataset = _Pictures(path_of, todo, encoder.preprocess)
     per_picture = max((len(group) for group in todo.values()), default=1)
-    pictures_at_once = max(1, batch_size // per_picture)
-    # Starting workers costs more than they save on a handful of pictures.
-    workers = min(8, os.cpu_count() or 1) if len(todo) > 2 * pictures_at_once else 0
-    for batch in DataLoader(dataset, batch_size=pictures_at_once, num_workers=workers, collate_fn=list):
+    for batch in _ahead(list(todo), decode, max(1, batch_size // per_picture)):
         failed |= {sha256: value for sha256, value in batch if isinstance(value, str)}
         good = [(todo[sha256], value) for sha256, value in batch if not isinstance(value, str)]
         if good:
@@ -95,6 +84,27 @@ def embed_views(
             found |= made
         advance(sum(len(todo[sha256]) for sha256, _ in batch))
     return found, failed
+
+
+def _ahead(pictures: Sequence[str], decode: Callable[[str], tuple[str, Pixels]], size: int) -> Iterator[list[tuple[str, Pixels]]]:
+    """The decoded pictures in order, `size` at a time; threads decode the next batches while the caller encodes one.
+
+    Threads do, and cost less than processes: Pillow and torch hold no lock while they work, and nothing is copied.
+    """
+    waiting = iter(pictures)
+    threads = torch.get_num_threads()
+    try:
+        # One torch thread per decoding thread: a team of threads for each small picture would only get in the encoder's way.
+        with ThreadPoolExecutor(min(8, os.cpu_count() or 1), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            ahead = deque(pool.submit(decode, one) for one in islice(waiting, (1 + _BATCHES_AHEAD) * size))
+            while ahead:
+                batch: list[tuple[str, Pixels]] = []
+                while ahead and len(batch) < size:
+                    batch.append(ahead.popleft().result())
+                    ahead.extend(pool.submit(decode, one) for one in islice(waiting, 1))
+                yield batch
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _crop(picture: Image.Image, box: Box) -> Image.Image:

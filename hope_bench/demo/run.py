@@ -44,7 +44,7 @@ def run_demo(out: Path, scenes: int, say: Callable[[str], None] = lambda _: None
     card = demo_card()
     options = EvaluateOptions(images=world / "images", runs=out / "runs")
     record = evaluate(benchmark, card, options, say)
-    known = Known(sizes=object_sizes(read_annotations(world / "instances.json")))
+    known = Known(sizes=object_sizes(read_annotations(world / "instances.json"), set(benchmark.manifest.images)))
     result = score(benchmark, run_folder(benchmark, card, options), known=known)
     results = out / "leaderboard" / "results"
     write_result(results / slug(benchmark.manifest.name) / f"{slug(card.name)}.json", result)

@@ -16,10 +16,13 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.provenance import atomic_path
 from hope_bench.records import Answer, Request
 
-Key = tuple[str, str]
-"""(image, question): what identifies an answer within a run."""
+Key = tuple[str, str, str | None]
+"""(image, question, key): what identifies an answer; `key` is `records.Request.key`."""
 
 ANSWERS = "answers.jsonl"
+EARLIER = "answers.earlier.jsonl"
+"""Answers that other settings, another model revision or other questions gave under the same run name; found again when these
+come back."""
 
 
 def shard_path(folder: Path, rank: int) -> Path:
@@ -89,8 +92,16 @@ class AnswersFile:
 
     def has(self, step: Iterable[Request]) -> bool:
         """Whether every request of a step has an answer that is no error; else the whole step is to be asked (again)."""
-        found = (self.answers.get((request.image, request.question)) for request in step)
+        found = (self.answers.get(_wanted(request)) for request in step)
         return all(answer is not None and answer.error is None for answer in found)
+
+    def __contains__(self, answer: Answer) -> bool:
+        return (answer.image, answer.question, answer.key) in self.answers
+
+    def others(self, steps: Iterable[Sequence[Request]]) -> list[Answer]:
+        """The answers that belong to no whole step of `steps`, without errors."""
+        kept = {_wanted(request) for step in steps if self.has(step) for request in step}
+        return [answer for key, answer in self.answers.items() if key not in kept and answer.error is None]
 
     def append(self, answers: Sequence[Answer]) -> None:
         """Add a step's answers and wait until the disk has them. A later answer replaces an earlier one.
@@ -128,8 +139,14 @@ class AnswersFile:
 
     def finish(self, requests: Iterable[Request]) -> None:
         """Rewrite the file in the plan's order, one line a request, whole or not at all; then close it."""
-        keys = ((request.image, request.question) for request in requests)
-        data = b"".join(_line(self.answers[key]) for key in keys)
+        self._rewrite([self.answers[_wanted(request)] for request in requests])
+
+    def keep(self, steps: Iterable[Sequence[Request]]) -> None:
+        """Rewrite the file with the answers to whole steps only, in the plan's order; then close it."""
+        self._rewrite([self.answers[_wanted(request)] for step in steps if self.has(step) for request in step])
+
+    def _rewrite(self, answers: Iterable[Answer]) -> None:
+        data = b"".join(map(_line, answers))
         with explain_write_errors(self.path):
             if data != self.path.read_bytes():
                 with atomic_path(self.path) as temporary, temporary.open("wb") as stream:
@@ -141,6 +158,10 @@ class AnswersFile:
     def close(self) -> None:
         """Close the file; what was appended is on disk already."""
         self._file.close()
+
+
+def _wanted(request: Request) -> Key:
+    return (request.image, request.question, request.key)
 
 
 def _whole_lines(data: bytes) -> int:
@@ -163,7 +184,7 @@ def _decode(data: bytes, path: Path) -> dict[Key, Answer]:
 
 def _keep(answers: dict[Key, Answer], answer: Answer) -> None:
     """A later answer replaces an earlier one, but an error never replaces an answer."""
-    key = (answer.image, answer.question)
+    key = (answer.image, answer.question, answer.key)
     if answer.error is None or key not in answers or answers[key].error is not None:
         answers[key] = answer
 

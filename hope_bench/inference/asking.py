@@ -22,13 +22,9 @@ class Asker:
     def __init__(self, model: Adapter, works: bool) -> None:
         self._model, self._works = model, works
 
-    def prepare(self, step: Sequence[Request], images: StepImages) -> None:
-        """Let the model make ready for a step whose turn comes soon; in another thread."""
-        self._model.prepare(_batch(step, images))
-
     def answer(self, step: Sequence[Request], images: StepImages) -> list[Answer]:
         """One answer a request, in order. Raises HopeBenchError where the model fails from the start, or loses an answer."""
-        batch = _batch(step, images)
+        batch = batch_of(step, images)
         said = answer_all(self._model, batch) if batch else []
         if said and not self._works:
             self._check_first(said, batch[0][1])
@@ -71,7 +67,8 @@ def answer_all(model: Adapter, batch: Batch) -> list[RawAnswer]:
     return answers
 
 
-def _batch(step: Sequence[Request], images: StepImages) -> Batch:
+def batch_of(step: Sequence[Request], images: StepImages) -> Batch:
+    """What a model is asked of a step: the questions whose images can be read."""
     found = ((images[request.image], request.text) for request in step)
     return [(image, text) for image, text in found if not isinstance(image, UnreadableImageError)]
 
@@ -86,4 +83,5 @@ def _read(request: Request, raw: RawAnswer) -> Answer:
         mass=raw.mass,
         complete=raw.complete,
         error=raw.error,
+        key=request.key,
     )

@@ -23,7 +23,8 @@ _CHARACTERS_PER_TOKEN = 4
 class Estimate:
     """What a run would ask. `questions` counts those of all splits, `unique` those that are asked. `tokens` are the tokens per
     question of a sample, `shared` those left of each where an image's prompt is computed once; None where only a server knows.
-    `text_tokens` is a guess from the characters of all prompts. `seconds` is at the speed of the run named `like`.
+    `text_tokens` is a guess from the characters of all prompts. `seconds` is at the speed of the run named `like`, and
+    `per_question` its (input, output) tokens a question, where an endpoint counted them.
     """
 
     questions: int
@@ -35,6 +36,7 @@ class Estimate:
     shared: float | None = None
     seconds: float | None = None
     like: str | None = None
+    per_question: tuple[float, float] | None = None
 
 
 def estimate(benchmark: Benchmark, card: ModelCard, plan: Plan, images: Path | None, runs: Path) -> Estimate:
@@ -44,7 +46,7 @@ def estimate(benchmark: Benchmark, card: ModelCard, plan: Plan, images: Path | N
     if card.adapter == "transformers" and images is not None:
         with contextlib.suppress(HopeBenchError):
             tokens, shared = _tokens(card, plan, images)
-    speed, like = _speed(card, runs)
+    earlier = _earlier(card, runs)
     return Estimate(
         questions=sum(map(len, benchmark.splits.values())),
         unique=len(requests),
@@ -53,8 +55,9 @@ def estimate(benchmark: Benchmark, card: ModelCard, plan: Plan, images: Path | N
         text_tokens=sum(len(request.text) for request in requests) // _CHARACTERS_PER_TOKEN,
         tokens=tokens,
         shared=shared,
-        seconds=len(requests) / speed if speed else None,
-        like=like,
+        seconds=len(requests) / earlier.questions * earlier.seconds if earlier else None,
+        like=str(earlier.folder) if earlier else None,
+        per_question=earlier.per_question if earlier else None,
     )
 
 
@@ -86,12 +89,25 @@ def _tokens(card: ModelCard, plan: Plan, images: Path) -> tuple[float, float] | 
     return sum(count.tokens for count in counted) / questions, sum(count.own for count in counted) / questions
 
 
-def _speed(card: ModelCard, runs: Path) -> tuple[float | None, str | None]:
-    """Questions per second of the largest finished run of the same model, and where it lies."""
-    found: list[tuple[int, float, str]] = []
+@dataclass(frozen=True, slots=True)
+class _Earlier:
+    """A finished run of the same model: what its questions took."""
+
+    folder: Path
+    questions: int
+    seconds: float
+    per_question: tuple[float, float] | None
+
+
+def _earlier(card: ModelCard, runs: Path) -> _Earlier | None:
+    """The largest finished run of the same model."""
+    found: list[_Earlier] = []
     for path in sorted(runs.glob("*/*/run.json")):
         with contextlib.suppress(HopeBenchError):
             record = read_run(path.parent)
-            if record.model.name == card.name and record.complete and record.seconds:
-                found.append((record.questions, record.questions / record.seconds, str(path.parent)))
-    return (max(found)[1], max(found)[2]) if found else (None, None)
+            if record.model.name != card.name or not (record.complete and record.seconds and record.questions):
+                continue
+            tokens = (record.run.input_tokens, record.run.output_tokens)
+            each = None if not tokens[0] else (tokens[0] / record.questions, (tokens[1] or 0) / record.questions)
+            found.append(_Earlier(path.parent, record.questions, record.seconds, each))
+    return max(found, key=lambda run: run.questions, default=None)

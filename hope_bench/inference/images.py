@@ -5,22 +5,21 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from PIL.Image import Image
 
 from hope_bench.errors import HopeBenchError, first_few
-from hope_bench.images import UnreadableImageError, decode_rgb, read_image_bytes
-from hope_bench.records import Request
+from hope_bench.images import UnreadableImageError, decode_rgb, hash_images, read_image_bytes
+from hope_bench.inference.plan import Step
 
 _READERS = 4
 
 _AHEAD = 2
 """Steps made ready before their turn; their images wait in memory."""
 
-Step = tuple[Request, ...]
 StepImages = dict[str, Image | UnreadableImageError]
 
 
@@ -35,6 +34,14 @@ def open_checked(path: Path, sha256: str | None) -> Image | UnreadableImageError
         return error
 
 
+def open_named(folder: Path, name: str, sha256: Mapping[str, str | None]) -> Image | UnreadableImageError:
+    """`open_checked` of a file of the images folder; the picture's `info` holds its name."""
+    image = open_checked(folder / name, sha256.get(name))
+    if isinstance(image, Image):
+        image.info["file_name"] = name  # an adapter may have another way to it
+    return image
+
+
 def steps_with_images(
     steps: Sequence[Step],
     folder: Path,
@@ -47,7 +54,7 @@ def steps_with_images(
 
         def ready(step: Step) -> Future[StepImages]:
             names = dict.fromkeys(request.image for request in step)
-            reads = {name: readers.submit(open_checked, folder / name, sha256.get(name)) for name in names}
+            reads = {name: readers.submit(open_named, folder, name, sha256) for name in names}
 
             def work() -> StepImages:
                 images = {name: read.result() for name, read in reads.items()}
@@ -63,6 +70,14 @@ def steps_with_images(
             if place + _AHEAD < len(steps):
                 ahead.append(ready(steps[place + _AHEAD]))
             yield step, images
+
+
+def image_hashes(images: Iterable[str], folder: Path | None, known: Mapping[str, str | None]) -> dict[str, str | None]:
+    """The SHA-256 of each image file: the benchmark's where `known`, else that of the file here; None where there is none."""
+    names = list(dict.fromkeys(images))
+    unknown = [] if folder is None else [name for name in names if known.get(name) is None]
+    here = dict(zip(unknown, hash_images([folder / name for name in unknown]), strict=True)) if folder is not None else {}
+    return {name: known.get(name) or (found if isinstance(found := here.get(name), str) else None) for name in names}
 
 
 def check_images_folder(folder: Path | None, images: Sequence[str], benchmark: str) -> Path:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final
 
@@ -14,16 +14,30 @@ from hope_bench.records import Label, Prompt, Question, Request
 _SAMPLE_SEED: Final = "hope-bench limit 0"
 
 
+Step = tuple[Request, ...]
+"""Requests that run together."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The steps of a run. Which questions run together is fixed here, so that no answer depends on an interruption."""
 
-    steps: tuple[tuple[Request, ...], ...]
+    steps: tuple[Step, ...]
 
     @property
     def requests(self) -> Iterator[Request]:
         """Every request once, in order."""
         return (request for step in self.steps for request in step)
+
+    def keyed(self, settings: str, sha256: Mapping[str, str | None]) -> Plan:
+        """The same plan with each request's key: a hash of `settings` (all that answers depend on besides the question), of the
+        image file (`sha256`, by file name) and of the prompt."""
+
+        def key(request: Request) -> str:
+            parts = (settings, sha256.get(request.image) or "", request.text)
+            return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+        return Plan(tuple(tuple(replace(request, key=key(request)) for request in step) for step in self.steps))
 
 
 def make_plan(benchmark: Benchmark, prompt: Prompt, step_size: int, limit: int | None = None) -> Plan:

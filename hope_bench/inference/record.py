@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -11,6 +11,7 @@ from hope_bench.benchmark import Benchmark
 from hope_bench.card import ModelCard
 from hope_bench.errors import HopeBenchError
 from hope_bench.inference.answers import ANSWERS, shard_paths
+from hope_bench.paraphrases import Paraphrase
 from hope_bench.provenance import commit, json_sha256, versions
 from hope_bench.records import Prompt
 from hope_bench.result import ModelInfo, RunInfo
@@ -18,14 +19,29 @@ from hope_bench.runs import RunRecord, read_run
 
 Number = TypeVar("Number", int, float)
 
-ENGINE_VERSION: Final = 2
+ENGINE_VERSION: Final = 3
 """Goes up when the same model, questions and settings would be answered differently than by an earlier release."""
+
+_OF_THE_PLAN: Final = ("batch_size", "batch_tokens", "prompt", "benchmark", "images", "splits", "limit")
+"""Settings that say what is asked together. An answer depends on its own image and prompt alone, which its key holds."""
+
+
+def answers_key(record: RunRecord) -> str:
+    """A hash of all that an answer depends on besides its image and prompt: model, generation settings, engine version."""
+    return json_sha256({name: value for name, value in record.settings.items() if name not in _OF_THE_PLAN})
 
 
 def describe_run(
-    name: str, benchmark: Benchmark, card: ModelCard, prompt: Prompt, model: AdapterInfo, limit: int | None
+    name: str,
+    benchmark: Benchmark,
+    card: ModelCard,
+    prompt: Prompt,
+    model: AdapterInfo,
+    limit: int | None,
+    sha256: Mapping[str, str | None],
 ) -> RunRecord:
-    """The record of a run that is about to begin; `benchmark` holds only the splits that are asked."""
+    """The record of a run that is about to begin; `benchmark` holds only the splits that are asked, `sha256` the hashes of the
+    image files."""
     manifest = benchmark.manifest
     settings: dict[str, str | int | None] = {
         "model": model.identity,
@@ -33,15 +49,18 @@ def describe_run(
         "dtype": model.dtype,
         "device": model.device_kind,
         "batch_size": card.batch_size,
+        "batch_tokens": card.batch_tokens,
         "max_new_tokens": card.max_new_tokens,
+        "complete": card.complete,
         "path": card.path,
         "chat_template": card.chat_template,
         "attention": card.attention,
         "device_map": card.device_map,
         "quantize": card.quantize,
+        "compile": card.compile,
         "prompt": prompt.template,
         "benchmark": manifest.hash,
-        "images": json_sha256(dict(manifest.images)),
+        "images": json_sha256({**manifest.images, **sha256}),
         "splits": ", ".join(benchmark.splits),
         "limit": limit,
         "engine": ENGINE_VERSION,
@@ -69,25 +88,45 @@ def describe_run(
     )
 
 
-def earlier_sitting(folder: Path, record: RunRecord) -> RunRecord | None:
-    """The record of the answers that the run folder holds already; None where it holds none.
+def of_set(record: RunRecord, paraphrase: Paraphrase | None) -> RunRecord:
+    """`record` with the set of paraphrases that the run belongs to, if any."""
+    if paraphrase is None:
+        return record
+    run = record.run.model_copy(update={"prompt_set": paraphrase.set, "prompt_name": paraphrase.name})
+    return record.model_copy(update={"run": run})
 
-    Raises HopeBenchError where they were made by another model or with other settings, saying which: nothing is overwritten.
+
+def earlier_sitting(folder: Path, record: RunRecord) -> RunRecord | None:
+    """The record of the answers that the run folder holds already, if any.
+
+    Raises HopeBenchError where another model made it, or another tool: a run is one model's, and nothing is overwritten.
     """
-    files = [file for file in (folder / ANSWERS, *shard_paths(folder)) if file.is_file() and file.stat().st_size]
-    if not files:
+    files = (folder / ANSWERS, *shard_paths(folder))
+    if not (folder / "run.json").is_file() or not any(file.is_file() and file.stat().st_size for file in files):
         return None
-    if not (folder / "run.json").is_file():
-        raise HopeBenchError(
-            f"{files[0]} has no run.json beside it, so nothing says what made it. Move it away, or give this run another --name."
-        )
     earlier = read_run(folder)
-    if earlier.key != record.key:
-        raise HopeBenchError(
-            f"{folder} holds the answers of another run: {_differences(earlier, record)}. They stay as they are; give this "
-            "run another --name (or ask with the same settings to go on with that one)."
-        )
-    return earlier
+    if not earlier.settings:
+        what = "answers that hope-bench evaluate didn't make"
+    elif earlier.model.name != record.model.name:
+        what = f"the answers of another model, {earlier.model.name}"
+    else:
+        return earlier
+    raise HopeBenchError(f"{folder} holds {what}. They stay as they are; give this run another --name.")
+
+
+def changes(earlier: RunRecord, record: RunRecord) -> str:
+    """In words, which settings differ."""
+    names = dict.fromkeys([*record.settings, *earlier.settings])
+    return "; ".join(
+        f"{name} was {_short(earlier.settings.get(name))} and is {_short(record.settings.get(name))}"
+        for name in names
+        if earlier.settings.get(name) != record.settings.get(name)
+    )
+
+
+def _short(value: str | int | None) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def continued(record: RunRecord, earlier: RunRecord) -> RunRecord:
@@ -126,17 +165,6 @@ def _sum(values: Sequence[Number | None]) -> Number | None:
     return sum(known[1:], known[0]) if known else None
 
 
-def _differences(earlier: RunRecord, record: RunRecord) -> str:
-    if not earlier.settings:
-        return "they were not made by hope-bench evaluate"
-    names = dict.fromkeys([*record.settings, *earlier.settings])
-    return "; ".join(
-        f"{name} is {earlier.settings.get(name)!r} there and {record.settings.get(name)!r} here"
-        for name in names
-        if earlier.settings.get(name) != record.settings.get(name)
-    )
-
-
 def _model_info(card: ModelCard, model: AdapterInfo) -> ModelInfo:
     # A local folder's name only: results are published, and where it lay is nobody's business.
     local = model.weights_sha256 is not None or Path(card.checkpoint).is_absolute()
@@ -157,7 +185,7 @@ def _unranked(benchmark: Benchmark, prompt: Prompt, limit: int | None) -> str | 
     if limit is not None:
         reasons.append(f"only {limit} questions of each split were asked (--limit)")
     if prompt != benchmark.prompt:
-        reasons.append("the model's card replaces the benchmark's prompt")
+        reasons.append("asked with another prompt than the benchmark's")
     if benchmark.manifest.headline not in benchmark.splits:
         reasons.append(f"the headline split {benchmark.manifest.headline} was not asked (--split)")
     return "; ".join(reasons) or None

@@ -41,14 +41,25 @@ class SplitSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class CategorySummary:
+    """How often one category is asked about: as `present` (each image once), and as absent by each split, in their order."""
+
+    name: str
+    present: int
+    absent: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
-    """A benchmark in numbers. `overlap[i][j]` is the Jaccard index of the claims of absence of splits i and j: of all that either
-    makes, the share that both make; None where neither claims any."""
+    """A benchmark in numbers. `categories` are those most often asked about as absent first (ties by name). `overlap[i][j]` is
+    the Jaccard index of the claims of absence of splits i and j: of all that either makes, the share that both make; None where
+    neither claims any."""
 
     title: str
     images: int
     unique_questions: int
     splits: tuple[SplitSummary, ...]
+    categories: tuple[CategorySummary, ...]
     overlap: tuple[tuple[float | None, ...], ...]
 
 
@@ -67,6 +78,7 @@ def summarize(benchmark: Benchmark, noise: Sequence[LabelNoise] = ()) -> Summary
             )
             for name, questions in splits.items()
         ),
+        categories=_categories(splits),
         overlap=tuple(tuple(_jaccard(one, other) for other in claims) for one in claims),
     )
 
@@ -88,6 +100,18 @@ def _split(name: str, kind: Kind, questions: Sequence[Question]) -> SplitSummary
         risk_unknown=len(absent) - len(risks),
         mean_risk=sum(risks) / len(risks) if risks else None,
     )
+
+
+def _categories(splits: Mapping[str, Sequence[Question]]) -> tuple[CategorySummary, ...]:
+    """Descriptions are left out: their object is there, and not what they ask about."""
+    plain = {name: [one for one in questions if one.object and not one.description] for name, questions in splits.items()}
+    present = Counter(
+        name for _, name in {(one.image, one.object) for each in plain.values() for one in each if one.label == "yes"}
+    )
+    absent = [Counter(one.object for one in questions if one.label == "no") for questions in plain.values()]
+    names = sorted({name for counts in (present, *absent) for name in counts if name}, key=str)
+    made = [CategorySummary(name, present[name], tuple(counts[name] for counts in absent)) for name in names]
+    return tuple(sorted(made, key=lambda one: -sum(one.absent)))
 
 
 def histogram(risks: Sequence[float]) -> tuple[int, ...]:

@@ -10,9 +10,11 @@ from hope_bench.inspection.summary import BINS, Summary
 _BARS = " ▁▂▃▄▅▆▇█"
 
 
-def summary_tables(summary: Summary, most_frequent: int = 5) -> list[Table]:
-    """Counts, frequent distractors, overlap (for two splits or more) and risk (where a question has one)."""
+def summary_tables(summary: Summary, most_frequent: int = 5, categories: int = 20) -> list[Table]:
+    """Counts by split and by category, frequent distractors, overlap (for two splits or more) and risk (where there is one)."""
     tables = [_counts(summary), _distractors(summary, most_frequent)]
+    if categories:
+        tables.append(_categories(summary, categories))
     if len(summary.splits) > 1:
         tables.append(_overlap(summary))
     if any(split.risk is not None for split in summary.splits):
@@ -45,6 +47,26 @@ def _distractors(summary: Summary, most_frequent: int) -> Table:
             continue
         shown = ", ".join(f"{name} {100 * count / total:.1f}%" for name, count in split.distractors[:most_frequent])
         table.add_row(split.name, f"{len(split.distractors):,}", escape(shown))
+    return table
+
+
+def _categories(summary: Summary, most: int) -> Table:
+    """Twins ask about no category of their own, so they are left out."""
+    kept = [place for place, split in enumerate(summary.splits) if split.kind != "twin"]
+    title = "Questions about each category: where it is present, and as absent in each split"
+    if len(summary.categories) > most:
+        title += f" (the {most} most asked about of {len(summary.categories):,}; --categories shows more)"
+    table = Table(title=title, title_justify="left")
+    table.add_column("category", no_wrap=True)
+    table.add_column("present", justify="right")
+    for number in range(1, len(kept) + 1):
+        table.add_column(str(number), justify="right", no_wrap=True)
+    for one in summary.categories[:most]:
+        table.add_row(
+            escape(one.name), f"{one.present:,}", *(f"{one.absent[place]:,}" if one.absent[place] else "" for place in kept)
+        )
+    table.caption = ", ".join(f"{number} {summary.splits[place].name}" for number, place in enumerate(kept, 1))
+    table.caption_justify = "left"
     return table
 
 

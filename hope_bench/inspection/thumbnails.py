@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
-from hope_bench.images import UnreadableImageError, read_image_bytes
+from hope_bench.images import UnreadableImageError, decode_rgb, read_image_bytes
 from hope_bench.provenance import atomic_path
 
 LONGEST = 400
@@ -60,13 +59,6 @@ def write_thumbnails(
 
 def shrink(data: bytes) -> Image.Image:
     """The picture in RGB, turned as its EXIF orientation says, no side longer than LONGEST. Raises UnreadableImageError."""
-    try:
-        with Image.open(io.BytesIO(data)) as picture:
-            picture.draft("RGB", (2 * LONGEST, 2 * LONGEST))  # a JPEG is decoded at a fraction of its size: several times faster
-            small = ImageOps.exif_transpose(picture).convert("RGB")
-    except UnidentifiedImageError:
-        raise UnreadableImageError("not an image, or of an unknown format") from None
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        raise UnreadableImageError(f"truncated or corrupt: {error}") from None
+    small = decode_rgb(data, at_least=2 * LONGEST)
     small.thumbnail((LONGEST, LONGEST))
     return small

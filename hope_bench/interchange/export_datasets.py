@@ -10,6 +10,7 @@ from typing import Any
 from hope_bench.benchmark import Benchmark
 from hope_bench.interchange.parquet import ParquetFile, question_features, write_parquet
 from hope_bench.provenance import write_text
+from hope_bench.review.noise import LabelNoise, read_label_noise, write_label_noise
 
 _CONTEXT = {
     "@language": "en", "@vocab": "https://schema.org/", "citeAs": "cr:citeAs", "column": "cr:column",
@@ -46,13 +47,14 @@ load_dataset("THIS DATASET", split="{example}")
 misleading the split's search found it, and `risk` the estimated probability that it is in the picture after all (`evidence`,
 JSON: what that rests on). Columns without a value are null.
 
-Benchmark hash: `{hash}`. Results of another hash are not comparable. `manifest.json` says how the questions were made. The images
-and their licence are those of {dataset}.
+{noise}Benchmark hash: `{hash}`. Results of another hash are not comparable. `manifest.json` says how the questions were made.
+The images and their licence are those of {dataset}.
 """
 
 
 def export_datasets(benchmark: Benchmark, out: Path, images: Path | None) -> int:
-    """Write data/*.parquet, README.md (the dataset card), croissant.json and the manifest to `out`; returns the number of rows.
+    """Write data/*.parquet, README.md (the dataset card), croissant.json, the manifest and any published label noise to `out`;
+    returns the number of rows.
 
     `datasets.load_dataset(str(out))` reads the folder as a DatasetDict. Raises HopeBenchError where an image can't be read.
     """
@@ -61,6 +63,9 @@ def export_datasets(benchmark: Benchmark, out: Path, images: Path | None) -> int
     metadata = json.dumps(croissant(benchmark, files, images is not None), indent=2, ensure_ascii=False)
     write_text(out / "croissant.json", metadata + "\n")
     write_text(out / "manifest.json", (benchmark.folder / "manifest.json").read_text(encoding="utf-8"))
+    noise = read_label_noise(benchmark.folder, benchmark.manifest.hash)
+    if noise is not None:
+        write_label_noise(out, noise)
     return sum(file.rows for file in files)
 
 
@@ -81,11 +86,26 @@ def _card(benchmark: Benchmark, files: Sequence[ParquetFile]) -> str:
         for file in files
         for info in [manifest.splits[file.split]]
     )
+    noise = read_label_noise(benchmark.folder, manifest.hash)
     body = _CARD.format(
+        noise="" if noise is None else _noise(noise.estimates),
         title=manifest.title, questions=sum(file.rows for file in files), images=len(manifest.images), dataset=manifest.dataset,
         prompt=manifest.prompt.replace("\n", "\\n"), example=files[0].hub_split, splits=splits, hash=manifest.hash,
     )  # fmt: skip
     return f"---\n{header.to_yaml()}\n---\n{body}"
+
+
+def _noise(estimates: Sequence[LabelNoise]) -> str:
+    rows = ""
+    for one in estimates:
+        wrong = one.wrong
+        if wrong.value is not None and wrong.low is not None and wrong.high is not None:
+            interval = f"{100 * wrong.low:.1f} to {100 * wrong.high:.1f}"
+            rows += f"| {one.split} | {one.label} | {one.reviewed:,} | {100 * wrong.value:.1f} | {interval} |\n"
+    return (
+        "People reviewed a random sample of the questions (`label_noise.json`):\n\n| the benchmark's split | label | reviewed | "
+        f"% wrong | 95% interval |\n|---|---|---:|---:|---:|\n{rows}\n"
+    )
 
 
 def croissant(benchmark: Benchmark, files: Sequence[ParquetFile], images: bool) -> dict[str, Any]:

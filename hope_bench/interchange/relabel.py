@@ -28,6 +28,17 @@ class SplitChange:
     kept: list[Question] = field(default_factory=list)
 
 
+def label_files(given: Sequence[Path]) -> list[Path]:
+    """The label files that paths name: files themselves, and folders' JSON files. Raises HopeBenchError for an empty folder."""
+    found: list[Path] = []
+    for path in given:
+        inside = sorted(one for one in path.iterdir() if one.suffix in (".json", ".jsonl")) if path.is_dir() else [path]
+        if not inside:
+            raise HopeBenchError(f"{path} holds no label files (.json or .jsonl).")
+        found += inside
+    return found
+
+
 def read_labels(files: Sequence[Path]) -> Labels:
     """The labels of POPE-like JSON lines (image, text, label). Raises HopeBenchError where a line is none, or two contradict."""
     labels: dict[tuple[str, str], Label] = {}
@@ -66,7 +77,8 @@ def relabel(
         del old[given]
     asked = {question.image for questions in splits.values() for question in questions}
     by = ", ".join(path.name for path in files)
-    notes = [f"Labels of {benchmark.manifest.name} (hash {benchmark.manifest.hash[:12]}) replaced by those of {by}."]
+    former = f"{benchmark.manifest.name} (hash {benchmark.manifest.hash[:12]})"
+    notes = [f"The labels of {former} are replaced by those of {by}."]
     notes += [_note(split, change) for split, change in changes.items()]
     positives = {frozenset((one.image, one.text) for one in questions if one.label == "yes") for questions in splits.values()}
     if len(positives) > 1:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from markupsafe import Markup, escape
 
 from hope_bench.result import Estimate, ReliabilityBin
+from hope_bench.scoring.prompt_spread import Spread
 
 _SHAPES = {
     "hope": '<path class="point" d="M0-7 7 0 0 7-7 0z"/>',
@@ -42,6 +43,18 @@ def strip(estimate: Estimate, kind: str, top: float) -> Markup:
     at = f"{100 * min(estimate.value / top, 1):.2f}%"
     parts.append(f'<svg x="{at}" y="50%" overflow="visible">{_SHAPES.get(kind, _OTHER)}</svg>')
     return Markup(f'<svg class="strip {escape(kind)}" aria-hidden="true">{"".join(parts)}</svg>')
+
+
+def spread(found: Spread) -> Markup:
+    """A number under each prompt on an axis from 0 to 1: the first a filled mark with its interval, the others hollow ones."""
+    parts = ['<line class="base" x1="0" x2="100%" y1="50%" y2="50%"/>']
+    first, *others = found.values
+    if first.low is not None and first.high is not None:
+        low, high = (f"{100 * min(max(value, 0), 1):.2f}%" for value in (first.low, first.high))
+        parts.append(f'<line class="range" x1="{low}" x2="{high}" y1="50%" y2="50%"/>')
+    marks = [("other", other.value) for other in others] + [("first", first.value)]
+    parts += [f'<circle class="{name}" cx="{100 * value:.2f}%" cy="50%" r="5"/>' for name, value in marks if value is not None]
+    return Markup(f'<svg class="strip" aria-hidden="true">{"".join(parts)}</svg>')
 
 
 def reliability(series: Sequence[tuple[str, str, Sequence[ReliabilityBin]]]) -> Markup:

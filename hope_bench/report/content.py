@@ -6,26 +6,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hope_bench.benchmark import Benchmark
-from hope_bench.records import Answer, Question
-from hope_bench.result import Comparison, Part, Result, SplitScore
+from hope_bench.records import Answer
+from hope_bench.result import Comparison, Hallucination, Part, Result, SplitScore
 from hope_bench.scoring.breakdown import SIZES, break_down, by_category, by_kind, by_size, unique_rows
 from hope_bench.scoring.conventions import CONVENTIONS
-from hope_bench.scoring.prompt_spread import Spread
+from hope_bench.scoring.prompt_spread import HowAsked, Spread
 from hope_bench.scoring.verdicts import in_packed_order
+from hope_bench.scoring.worst import Answered, worst_hallucinations
 
 LEAST_QUESTIONS = 5
 """A category with fewer no-questions has no rate worth showing."""
 
 
 @dataclass(frozen=True, slots=True)
-class Hallucination:
-    """A claim about an absent object that the model affirmed: the question, the splits that ask it, the model's words and P(yes),
-    and how likely the object is there after all, where the benchmark knows. `picture` is a data URI, None without images."""
+class Shown:
+    """A hallucination on the page: every split that asks its question, and the model's words. `picture` is a data URI, None
+    without images."""
 
-    question: Question
+    claim: Hallucination
     splits: tuple[str, ...]
     text: str | None
-    p_yes: float | None
     picture: str | None = None
 
 
@@ -34,22 +34,33 @@ class Extras:
     """What a report may add to the run: object sizes by (image, category), numbers under other prompts."""
 
     sizes: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    prompts: tuple[str, ...] = ()
+    prompts: tuple[HowAsked, ...] = ()
     spreads: tuple[Spread, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
+class Fooled:
+    """A category over all searched splits, each question once, and its hallucination rate in every split that asks about it often
+    enough, by name."""
+
+    part: Part
+    by_split: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Content:
-    """Everything on the page. `searched` are the splits that categories and kinds are counted over."""
+    """Everything on the page. `shown` are the splits but those of twins, `searched` those that categories and kinds are counted
+    over."""
 
     result: Result
     headline: SplitScore
     lead: Comparison | None
+    shown: Mapping[str, SplitScore]
     searched: tuple[str, ...]
-    categories: tuple[Part, ...]
+    categories: tuple[Fooled, ...]
     kinds: tuple[Part, ...]
     sizes: tuple[Part, ...]
-    worst: tuple[Hallucination, ...]
+    worst: tuple[Shown, ...]
     extras: Extras
 
 
@@ -67,41 +78,47 @@ def gather(benchmark: Benchmark, result: Result, answers: Sequence[Answer], most
         result=result,
         headline=result.splits[result.benchmark.headline],
         lead=next((pair for pair in lead if pair.baseline == "adversarial"), lead[0] if lead else None),
+        shown={name: result.splits[name] for name in questions},
         searched=searched,
-        categories=_fooled(break_down(unique_rows(benchmark, result, searched), by_category, way)),
+        categories=_fooled(result, questions, break_down(unique_rows(benchmark, result, searched), by_category, way)),
         kinds=kinds,
         sizes=tuple(sizes[name] for name in SIZES if name in sizes),
-        worst=worst_hallucinations(benchmark, result, answers, questions, most),
+        worst=_worst(benchmark, result, answers, questions, most),
         extras=extras,
     )
 
 
-def _fooled(parts: Sequence[Part]) -> tuple[Part, ...]:
+def _asked_no(part: Part) -> int:
+    return part.on_no.yes + part.on_no.no + part.on_no.unparsed + part.on_no.error
+
+
+def _fooled(result: Result, splits: Sequence[str], parts: Sequence[Part]) -> tuple[Fooled, ...]:
     """The categories asked about often enough, the most hallucinated first."""
-    asked = [one for one in parts if sum(one.on_no.model_dump().values()) - one.on_no.unasked >= LEAST_QUESTIONS]
-    return tuple(sorted(asked, key=lambda one: (-(one.hallucination_rate.value or 0), one.name or "")))
-
-
-def worst_hallucinations(
-    benchmark: Benchmark, result: Result, answers: Sequence[Answer], splits: Sequence[str], most: int
-) -> tuple[Hallucination, ...]:
-    """At most `most` affirmed claims about absent objects, one an image: the surest first, then those most splits ask."""
-    asked: dict[tuple[str, str], list[str]] = {}
-    questions: dict[tuple[str, str], Question] = {}
+    rates: dict[str, dict[str, float]] = {}
     for split in splits:
-        for question, verdict in zip(in_packed_order(benchmark, split), result.splits[split].verdicts, strict=True):
-            if question.label == "no" and verdict == "y":
-                asked.setdefault((question.image, question.text), []).append(split)
-                questions.setdefault((question.image, question.text), question)
+        for part in result.splits[split].breakdowns.get("category", ()):
+            value = part.hallucination_rate.value
+            if part.name is not None and value is not None and _asked_no(part) >= LEAST_QUESTIONS:
+                rates.setdefault(part.name, {})[split] = value
+    found = [Fooled(one, rates.get(one.name, {})) for one in parts if one.name is not None and _asked_no(one) >= LEAST_QUESTIONS]
+    return tuple(sorted(found, key=lambda one: (-(one.part.hallucination_rate.value or 0), one.part.name or "")))
+
+
+def _worst(
+    benchmark: Benchmark, result: Result, answers: Sequence[Answer], splits: Sequence[str], most: int
+) -> tuple[Shown, ...]:
+    """The worst hallucinations as results order them, with the model's words and every split that asks."""
     said = {(answer.image, answer.question): answer for answer in answers}
-    found = [
-        Hallucination(
-            question, tuple(asked[key]), said[key].text if key in said else None, said[key].p_yes if key in said else None
-        )
-        for key, question in questions.items()
-    ]
-    found.sort(key=lambda one: (-(one.p_yes or 0), -len(one.splits), one.question.image, one.question.text))
-    by_image: dict[str, Hallucination] = {}
-    for one in found:
-        by_image.setdefault(one.question.image, one)
-    return tuple(by_image.values())[:most]
+    asked: dict[tuple[str, str], list[str]] = {}
+    answered = {}
+    for split in splits:
+        scored, questions = result.splits[split], in_packed_order(benchmark, split)
+        for question in questions:
+            asked.setdefault((question.image, question.text), []).append(split)
+        known = [said.get((question.image, question.text)) for question in questions]
+        p_yes = [None if one is None else one.p_yes for one in known]
+        answered[split] = Answered(questions, scored.labels, scored.verdicts, p_yes)
+    found = worst_hallucinations(answered, benchmark.manifest.images, result.bootstrap.seed, most)
+    return tuple(
+        Shown(one, tuple(asked[one.image, one.question]), said[one.image, one.question].text if said else None) for one in found
+    )

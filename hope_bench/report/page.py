@@ -14,7 +14,7 @@ from hope_bench.inspection.thumbnails import shrink
 from hope_bench.provenance import write_text
 from hope_bench.report import charts
 from hope_bench.report.content import Content
-from hope_bench.result import Estimate
+from hope_bench.result import Estimate, SplitScore, VerdictCounts
 from hope_bench.scoring.comparison_tables import metric_name
 from hope_bench.scoring.tables import percent, points
 
@@ -40,7 +40,15 @@ def write_report(content: Content, path: Path, images: Path | None = None) -> di
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "points": points, "interval": interval, "metric": metric_name, "cell": cell}
+    environment.filters |= {
+        "percent": percent,
+        "points": points,
+        "interval": interval,
+        "metric": metric_name,
+        "cell": cell,
+        "asked": asked,
+        "unread": unread,
+    }
     environment.globals |= {"charts": charts, "kinds": KINDS, "most_categories": MOST_CATEGORIES}
     name = "report.md" if markdown else "report.html"
     write_text(path, environment.get_template(name).render(content=content, result=content.result))
@@ -51,6 +59,18 @@ def interval(estimate: Estimate, signed: bool = False) -> str:
     """An interval in percent, "86.1 to 90.2"; "no interval" where there is none."""
     show = points if signed else percent
     return "no interval" if estimate.low is None else f"{show(estimate.low)} to {show(estimate.high)}"
+
+
+def asked(counts: VerdictCounts) -> str:
+    """How many questions were put to the model: "1,320"."""
+    return f"{sum(counts.model_dump().values()) - counts.unasked:,}"
+
+
+def unread(split: SplitScore) -> str:
+    """What got neither a yes nor a no, in words: "3 unparsed, 90 unasked"; empty where nothing."""
+    verdicts = (("unparsed", "unparsed"), ("error", "errors"), ("unasked", "unasked"))
+    counts = [(getattr(split.on_yes, name) + getattr(split.on_no, name), words) for name, words in verdicts]
+    return ", ".join(f"{count:,} {words}" for count, words in counts if count)
 
 
 def cell(text: object) -> str:
@@ -65,9 +85,9 @@ def _with_pictures(content: Content, images: Path) -> tuple[Content, dict[str, s
     shown, failed = [], {}
     for one in content.worst:
         try:
-            shown.append(replace(one, picture=_data_uri(images / one.question.image)))
+            shown.append(replace(one, picture=_data_uri(images / one.claim.image)))
         except UnreadableImageError as error:
-            failed[one.question.image] = str(error)
+            failed[one.claim.image] = str(error)
             shown.append(one)
     return replace(content, worst=tuple(shown)), failed
 

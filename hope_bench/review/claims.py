@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,17 +17,18 @@ Key = tuple[str, str, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What the benchmark claims of one image: that `text` is rightly answered with `label`. `splits` are those that ask it;
-    `risk` and `score` are the highest that a split gives."""
+    """What the benchmark claims of one image: that `text` is rightly answered with `label`. `splits` are those that ask it, with
+    the distractor's score in each (None where it has none); `risk` is the highest that a split gives. `standing` in [0, 1] is the
+    share of a split's distractors that score no higher, the highest of the splits'; None without a score."""
 
     image: str
     object: str
     description: str | None
     text: str
     label: Label
-    splits: tuple[str, ...]
+    splits: Mapping[str, float | None]
     risk: float | None = None
-    score: float | None = None
+    standing: float | None = None
     evidence: Mapping[str, float] | None = None
 
     @property
@@ -44,16 +46,18 @@ def unique_claims(splits: Mapping[str, Iterable[Question]]) -> tuple[Claim, ...]
     """Every claim of the splits once, in order of first appearance."""
     found: dict[Key, Claim] = {}
     for split, questions in splits.items():
-        for question in questions:
-            key = key_of(question)
+        listed = list(questions)
+        scores = sorted(question.distractor_score for question in listed if question.distractor_score is not None)
+        for question in listed:
+            key, score = key_of(question), question.distractor_score
             claim = found.get(key)
             if claim is None:
-                claim = Claim(question.image, key[1], question.description, question.text, question.label, ())
+                claim = Claim(question.image, key[1], question.description, question.text, question.label, {})
             found[key] = replace(
                 claim,
-                splits=claim.splits if split in claim.splits else (*claim.splits, split),
+                splits={**claim.splits, split: score},
                 risk=_highest(claim.risk, question.risk),
-                score=_highest(claim.score, question.distractor_score),
+                standing=_highest(claim.standing, None if score is None else bisect_right(scores, score) / len(scores)),
                 evidence=question.evidence if claim.evidence is None else claim.evidence,
             )
     return tuple(found.values())
@@ -64,15 +68,16 @@ def _highest(one: float | None, other: float | None) -> float | None:
 
 
 def review_queue(splits: Mapping[str, Iterable[Question]]) -> tuple[Claim, ...]:
-    """The claims of absence, likeliest wrong first: highest risk, then highest distractor score, then by image and name."""
+    """The claims of absence, likeliest wrong first: highest risk, then highest standing among its split's distractors (scores of
+    different splits can't be compared), then by image and name."""
     absent = (claim for claim in unique_claims(splits) if claim.label == "no")
     return tuple(sorted(absent, key=_urgency))
 
 
 def _urgency(claim: Claim) -> tuple[float, float, str, str, str]:
     risk = -1.0 if claim.risk is None else claim.risk
-    score = float("-inf") if claim.score is None else claim.score
-    return (-risk, -score, claim.image, claim.object, claim.description or "")
+    standing = -1.0 if claim.standing is None else claim.standing
+    return (-risk, -standing, claim.image, claim.object, claim.description or "")
 
 
 def draw_samples(benchmark: Benchmark, size: int, seed: int) -> dict[str, tuple[Question, ...]]:
@@ -107,19 +112,28 @@ class Statement:
     after: str
 
     def __str__(self) -> str:
-        return f"{self.before} {self.stress} {self.after}"
+        return " ".join(" ".join((self.before, self.stress, self.after)).split()).replace(" ?", "?")
 
 
+_NUMBERS = ("exactly ", "only ", "one ", "two ", "three ", "four ", "five ", "the ")
 _QUESTION = re.compile(r"(?P<verb>is|are) there (?P<article>an? )?(?P<what>.+?)\s*\?", re.IGNORECASE)
 
 
-def statement(claim: Claim) -> Statement:
-    """What the benchmark says of the picture. A question that is no "Is there ...?" is quoted with its answer."""
+def statement(claim: Claim, blind: bool = False) -> Statement:
+    """What the benchmark says of the picture. A question that is no "Is there ...?" is quoted with its answer.
+
+    `blind` gives the question alone, which doesn't tell the label.
+    """
     found = _QUESTION.fullmatch(claim.text.strip())
     if found is None:
-        return Statement("The answer is", claim.label.upper(), f"to “{claim.text}”")
+        return Statement("", "", claim.text) if blind else Statement("The answer is", claim.label.upper(), f"to “{claim.text}”")
     verb, article, what = found["verb"].lower(), found["article"] or "", found["what"]
     what = re.sub(r"\bin the image$", "in this picture", what).replace("of the image", "of this picture")
+    if blind:
+        subject, tail = (
+            (what.removesuffix(" in this picture"), " in this picture") if what.endswith(" in this picture") else (what, "")
+        )
+        return Statement(f"{found['verb']} there {article}", subject, f"{tail}?")
     if claim.label == "yes":
         return Statement("There", verb.upper(), f"{article}{what}.")
-    return Statement(f"There {verb}", "NO" if article else "NOT", f"{what}.")
+    return Statement(f"There {verb}", "NOT" if what.lower().startswith(_NUMBERS) else "NO", f"{what}.")

@@ -20,22 +20,29 @@ def picture(pictures: Pictures, claim: Claim, boxes: bool) -> str:
     return f'<img class="picture" src="{url}" alt="{escape(claim.image, quote=True)}">'
 
 
-def claim(place: int, shown: Claim) -> str:
-    """The claim in words."""
-    words = statement(shown)
+def claim(place: int, shown: Claim, blind: bool) -> str:
+    """The claim in words; for a blind reviewer the question alone."""
+    words = statement(shown, blind)
+    ask = "" if blind else ' <span class="ask">True?</span>'
+    emphasis = f"<em>{escape(words.stress)}</em>" if words.stress else ""
+    gap = "" if words.after.startswith((" ", "?")) else " "
     return (
-        f'<div class="claim" data-place="{place}" aria-live="polite"><h1>{escape(words.before)} <em>{escape(words.stress)}</em> '
-        f'{escape(words.after)} <span class="ask">True?</span></h1></div>'
+        f'<div class="claim" data-place="{place}" aria-live="polite"><h1>{escape(words.before)} {emphasis}{gap}'
+        f"{escape(words.after)}{ask}</h1></div>"
     )
 
 
-def facts(pictures: Pictures, shown: Claim) -> str:
-    """What the claim rests on."""
-    rows = [("Asked as", f"{shown.text} – {shown.label}")]
-    rows += [("Risk of being there", _number(shown.risk)), ("Distractor score", _number(shown.score))]
-    rows += [(f"Evidence: {name}", _number(value)) for name, value in (shown.evidence or {}).items()]
-    rows += [("Splits", ", ".join(shown.splits)), ("Annotated objects", ", ".join(pictures.of(shown.image).names))]
-    rows += [("Image", shown.image)]
+def facts(pictures: Pictures, shown: Claim, blind: bool) -> str:
+    """What the claim rests on; for a blind reviewer only which image it is."""
+    scores = [f"{name} {_number(score)}".strip() for name, score in shown.splits.items()]
+    rows = [
+        ("Asked as", f"{shown.text} – {shown.label}"),
+        ("Risk of being there", _number(shown.risk)),
+        *((f"Evidence: {name}", _number(value)) for name, value in (shown.evidence or {}).items()),
+        ("Splits and scores", ", ".join(scores)),
+        ("Annotated objects", ", ".join(pictures.of(shown.image).names)),
+    ]
+    rows = [*(() if blind else rows), ("Image", shown.image)]
     shown_rows = (f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in rows if value)
     return f"<dl>{''.join(shown_rows)}</dl>"
 

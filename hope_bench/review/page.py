@@ -88,8 +88,8 @@ class _Controls:
         if place is None:
             return None, "", fragments.finished(session), "", *rest
         claim = session.queue[place]
-        shown = fragments.picture(pictures, claim, boxes), fragments.claim(place, claim), fragments.facts(pictures, claim)
-        return place, *shown, *rest
+        words = fragments.claim(place, claim, session.blind), fragments.facts(pictures, claim, session.blind)
+        return place, fragments.picture(pictures, claim, boxes), *words, *rest
 
     def show_next(self, boxes: bool) -> tuple[Any, ...]:
         return self.show(self._session.next(), boxes)
@@ -125,7 +125,9 @@ def _blocks(session: Session, pictures: Pictures) -> gr.Blocks:
                     buttons = [gr.Button(_LABELS[verdict], elem_id=verdict, min_width=60) for verdict in VERDICTS]
                 with gr.Row(elem_id="tools"):
                     undo = gr.Button("Undo (Z)", elem_id="undo", size="sm", min_width=60, scale=0)
-                    boxes = gr.Checkbox(value=True, label="Boxes of annotated objects (B)", elem_id="boxes", container=False)
+                    boxes = gr.Checkbox(
+                        value=not session.blind, label="Boxes of annotated objects (B)", elem_id="boxes", container=False
+                    )
                 facts = gr.HTML(elem_id="facts")
         outputs = [place, picture, claim, facts, progress, undo, *buttons]
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "outputs": outputs}

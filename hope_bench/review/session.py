@@ -11,10 +11,14 @@ from hope_bench.review.decisions import DecisionsFile, Verdict, decide
 
 
 class Session:
-    """One reviewer's way through a queue of claims. Safe to use from several threads (two tabs of one page)."""
+    """One reviewer's way through a queue of claims. Safe to use from several threads (two tabs of one page).
 
-    def __init__(self, queue: Sequence[Claim], file: DecisionsFile, reviewer: str) -> None:
+    A `blind` reviewer isn't told what the benchmark says, so that an estimate of its errors isn't biased towards it.
+    """
+
+    def __init__(self, queue: Sequence[Claim], file: DecisionsFile, reviewer: str, blind: bool = False) -> None:
         self.queue = tuple(queue)
+        self.blind = blind
         self.file = file
         self.reviewer = reviewer
         self._place = {claim.key: place for place, claim in enumerate(self.queue)}

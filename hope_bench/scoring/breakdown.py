@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,13 +51,16 @@ def by_size(sizes: Sizes) -> Key:
     return lambda question: sizes.get((question.image, question.object or "")) if question.label == "yes" else None
 
 
-def object_sizes(annotations: Annotations) -> dict[tuple[str, str], str]:
-    """The size of each present object by (image file, category): that of its largest instance, by share of the image's area.
+def object_sizes(annotations: Annotations, images: Container[str]) -> dict[tuple[str, str], str]:
+    """The size of each object present in one of the `images` by (image file, category): that of its largest instance, by share of
+    the image's area.
 
     Small is below 1%, large from 10% on. Objects without a box, and images of unknown size, are left out.
     """
     largest: dict[tuple[str, str], float] = {}
     for index, image in enumerate(annotations.images):
+        if image.file_name not in images:
+            continue
         extent = annotations.extent(index)
         if extent is None or not extent[0] * extent[1]:
             continue
@@ -94,9 +97,12 @@ def unique_rows(benchmark: Benchmark, result: Result, splits: Sequence[str]) -> 
 
 def common_categories(splits: Iterable[Sequence[Question]], most: int = MOST_CATEGORIES) -> frozenset[str]:
     """The at most `most` categories that the splits ask about most often, no-questions first, ties by name."""
-    counts = Counter((question.object, question.label) for questions in splits for question in questions)
-    names = {name for name, _ in counts if name is not None}
-    ordered = sorted(names, key=lambda name: (-counts[name, "no"], -counts[name, "yes"], name))
+    asked: dict[str, Counter[str | None]] = {"no": Counter(), "yes": Counter()}
+    for questions in splits:
+        for label, counts in asked.items():
+            counts.update(question.object for question in questions if question.label == label)
+    names = {name for counts in asked.values() for name in counts if name is not None}
+    ordered = sorted(names, key=lambda name: (-asked["no"][name], -asked["yes"][name], name))
     return frozenset(ordered[:most])
 
 
@@ -123,14 +129,22 @@ def break_down(rows: Rows, key: Key, convention: Convention = STRICT) -> tuple[P
     part = np.array([place[name] for name in given], dtype=np.int64)
     cell = cells(rows.labels, rows.verdicts)
     counts: Counts = np.bincount(part * 10 + cell, minlength=10 * len(names)).reshape(len(names), 2, len(VERDICTS))
-    asked = cell % len(VERDICTS) != VERDICTS.index("unasked")
-    images = np.bincount(np.unique(np.stack([part[asked], rows.image[asked]]), axis=1)[0], minlength=len(names))
+    verdict, label = cell % len(VERDICTS), cell // len(VERDICTS)
+    asked = verdict != VERDICTS.index("unasked")
+    pairs, which = np.unique(part * (rows.image.max(initial=0) + 1) + rows.image, return_inverse=True)
+    owner = np.zeros(len(pairs), dtype=np.int64)
+    owner[which] = part
+    images = np.bincount(owner[np.bincount(which[asked], minlength=len(pairs)) > 0], minlength=len(names))
     points = compute(counts, convention)
     rates = {}
-    for name, label in (("recall", 0), ("hallucination_rate", 1)):
-        counted = asked & (cell // len(VERDICTS) == label) & _counted(cell % len(VERDICTS), name, convention)
-        said_yes = cell % len(VERDICTS) == 0
-        low, high = _interval(part[counted], rows.image[counted], said_yes[counted], len(names))
+    for row, name in enumerate(("recall", "hallucination_rate")):
+        counted = asked & (label == row) & _counted(verdict, name, convention)
+        low, high = _interval(
+            owner,
+            np.bincount(which[counted], minlength=len(pairs)),
+            np.bincount(which[counted & (verdict == 0)], minlength=len(pairs)),
+            len(names),
+        )
         rates[name] = [_estimate(*three) for three in zip(points[name], low, high, strict=True)]
     return tuple(
         Part(
@@ -147,24 +161,19 @@ def _counted(verdict: NDArray[np.int64], metric: str, convention: Convention) ->
     return np.ones(len(verdict), dtype=np.bool_) if everywhere else verdict < 2
 
 
-def _interval(
-    part: NDArray[np.int64], image: NDArray[np.int64], said_yes: NDArray[np.bool_], parts: int
-) -> tuple[Floats, Floats]:
+def _interval(owner: NDArray[np.int64], asked: NDArray[np.int64], yes: NDArray[np.int64], parts: int) -> tuple[Floats, Floats]:
     """The 95% interval of each part's share of "yes", float64 [parts] twice, NaN for parts of fewer than LEAST_IMAGES images.
 
-    Wilson's score interval with an effective number of questions: their number divided by the design effect, the variance of the
-    share with questions clustered by image (Taylor linearisation; Korn and Graubard 1998) over that of independent ones, and at
-    least 1. A share of 0 or 1 shows no spread, so there every image counts as one question.
+    For each pair of a part and an image, int64 [pairs]: the part it belongs to, how many questions count, and how many of them
+    were answered yes. Wilson's score interval with an effective number of questions: their number divided by the design effect,
+    the variance of the share with questions clustered by image (Taylor linearisation; Korn and Graubard 1998) over that of
+    independent ones, and at least 1. A share of 0 or 1 shows no spread, so there every image counts as one question.
     """
-    pairs, which = np.unique(np.stack([part, image]), axis=1, return_inverse=True)
-    asked = np.bincount(which.ravel(), minlength=pairs.shape[1])
-    yes = np.bincount(which.ravel(), weights=said_yes, minlength=pairs.shape[1])
-    owner = pairs[0]
 
-    def total(values: NDArray[np.float64] | NDArray[np.int64]) -> Floats:
+    def total(values: NDArray[np.float64] | NDArray[np.int64] | NDArray[np.bool_]) -> Floats:
         return np.bincount(owner, weights=values, minlength=parts).astype(np.float64)
 
-    images, questions = total(np.ones(len(owner))), total(asked)
+    images, questions = total(asked > 0), total(asked)
     share = np.nan_to_num(divide(total(yes), questions))
     spread = total((yes - share[owner] * asked) ** 2) * divide(images, images - 1)
     effect = np.maximum(divide(spread, questions * share * (1 - share)), 1)

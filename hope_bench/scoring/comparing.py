@@ -79,7 +79,9 @@ def compare(
     The pairs are all there are, or each model with the one named `against`. Raises HopeBenchError for results of different
     questions or conventions, and for an unknown split, metric or model.
     """
-    names = _names(results)
+    if len(results) < 2:
+        raise HopeBenchError("A comparison takes two results or more.")
+    names = model_names(results)
     chosen = split or results[0].benchmark.headline
     _refuse(results, chosen, metric)
     if against is not None and against not in names:
@@ -95,15 +97,15 @@ def compare(
     return ModelComparison(chosen, metric, images, ranks, pairs)
 
 
-def _names(results: Sequence[Result]) -> list[str]:
-    """The models' names, told apart by number where two are called the same."""
-    if len(results) < 2:
-        raise HopeBenchError("A comparison takes two results or more.")
-    names: list[str] = []
-    for result in results:
-        count = sum(name == result.model.name or name.startswith(f"{result.model.name} (") for name in names)
-        names.append(result.model.name if not count else f"{result.model.name} ({count + 1})")
-    return names
+def model_names(results: Sequence[Result]) -> list[str]:
+    """The models' names, each with its prompt where it is one of a set, told apart by number where two are called the same."""
+    called = [
+        result.model.name if result.run.prompt_name is None else f"{result.model.name}, {result.run.prompt_name}"
+        for result in results
+    ]
+    return [
+        name if called.count(name) == 1 else f"{name} ({called[:place].count(name) + 1})" for place, name in enumerate(called)
+    ]
 
 
 def _refuse(results: Sequence[Result], split: str, metric: str) -> None:

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
+from hope_bench.result import Result
 from hope_bench.scoring.comparing import ModelComparison, Pair
 from hope_bench.scoring.detail_tables import share
 from hope_bench.scoring.differing import Differing
-from hope_bench.scoring.tables import difference, plain_table, points
+from hope_bench.scoring.tables import difference, percent, plain_table, points
 
 _WORDS = {"f1": "F1", "mcc": "MCC"}
 
@@ -38,6 +39,13 @@ def standing_table(found: ModelComparison) -> Table:
         ranks = "-" if one.rank_low is None else f"{one.rank_low:,}-{one.rank_high:,}"
         table.add_row("-" if one.rank is None else f"{one.rank:,}", ranks, Text(one.name), share(one.value))
     return table
+
+
+def without_looking(results: Sequence[Result], found: ModelComparison) -> str | None:
+    """What the compared number is without looking at the pictures, in a sentence; None where results don't say."""
+    blind = next((one.splits[found.split].blind for one in results if one.splits[found.split].blind), ())
+    scores = [f"{percent(getattr(one, found.metric))} ({one.name})" for one in blind if hasattr(one, found.metric)]
+    return f"Without looking: {', '.join(scores)}." if scores else None
 
 
 def pair_table(found: ModelComparison) -> Table:

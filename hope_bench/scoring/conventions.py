@@ -113,7 +113,7 @@ def reader(answers: Sequence[Answer], convention: Convention, languages: Sequenc
         raise HopeBenchError(
             f"Convention {convention.name} reads the model's whole answer, but {len(cut):,} of this run's {len(answers):,} "
             f"answers are first tokens only, such as that to {cut[0].image}: {cut[0].question} Score the run with the strict "
-            "convention, or import whole answers."
+            "convention, or evaluate with --complete under another --name."
         )
     return lambda answer: (
         "error" if answer.error is not None or answer.verdict == "error" else convention.parse(answer.text or "")

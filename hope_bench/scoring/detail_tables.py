@@ -1,13 +1,17 @@
-"""The tables behind the main ones, for the terminal: P(yes), averages, answers without looking, other labels."""
+"""The tables behind the main ones, for the terminal: P(yes), averages, parts, answers without looking, other labels."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 from rich.table import Table
+from rich.text import Text
 
-from hope_bench.result import Blind, Estimate, Result
+from hope_bench.result import Blind, BreakdownName, Estimate, Result
+from hope_bench.scoring.conventions import CONVENTIONS
 from hope_bench.scoring.labels import Relabelled
+from hope_bench.scoring.metrics import VERDICTS, point_metrics
 from hope_bench.scoring.tables import difference, percent, plain_table
 
 
@@ -68,6 +72,45 @@ def blind_table(title: str, splits: Mapping[str, tuple[Blind, ...]]) -> Table:
     return table
 
 
+def part_table(result: Result, breakdown: BreakdownName) -> Table | None:
+    """The headline split taken apart, with every metric of each part; None where the result doesn't hold that."""
+    split = result.benchmark.headline
+    parts = result.splits[split].breakdowns.get(breakdown)
+    if parts is None:
+        return None
+    metrics = ("accuracy", "balanced_accuracy", "precision", "f1", "yes_ratio")
+    headings = ("images", "yes / no asked", "halluc. rate", "recall", "accuracy", "bal. acc.", "precision", "F1", "yes ratio")
+    title = f"{split} by {breakdown.replace('-', ' ')} (percent)"
+    table = _columns(title, (*headings, "MCC", "neither"), breakdown.split("-")[-1])
+    for part in parts:
+        counts = np.array([[getattr(row, verdict) for verdict in VERDICTS] for row in (part.on_yes, part.on_no)])
+        found = point_metrics(counts, CONVENTIONS[result.convention])
+        mcc = "-" if found["mcc"] is None else f"{found['mcc']:+.2f}"
+        asked = counts[:, : VERDICTS.index("unasked")].sum(axis=1)
+        table.add_row(
+            Text(part.name or "all others"), f"{part.images:,}", f"{asked[0]:,} / {asked[1]:,}", share(part.hallucination_rate),
+            share(part.recall), *(percent(found[name]) for name in metrics), mcc, f"{counts[:, 2:4].sum():,}",
+        )  # fmt: skip
+    return table
+
+
+def corrected_table(result: Result) -> Table | None:
+    """Rates beside what they would be under right labels, by the benchmark's published review; None where there is none."""
+    table = _columns(
+        "Corrected for wrong labels, as a reviewed sample estimates them (percent)",
+        ("reviewed", "wrong no-labels", "wrong yes-labels", "halluc. rate", "corrected", "recall", "corrected", "ceiling"),
+    )
+    for name, split in result.splits.items():
+        found = split.corrected
+        if found is not None:
+            table.add_row(
+                name, f"{found.reviewed:,}", share(found.wrong_no), share(found.wrong_yes),
+                percent(split.hallucination_rate.value), share(found.hallucination_rate),
+                percent(split.recall.value), share(found.recall), percent(found.ceiling.value),
+            )  # fmt: skip
+    return table if table.rows else None
+
+
 def relabelled_table(scored: Relabelled) -> Table:
     """Each split before and after relabelling, and the paired difference."""
     table = _columns(
@@ -82,9 +125,9 @@ def relabelled_table(scored: Relabelled) -> Table:
     return table
 
 
-def _columns(title: str, headings: tuple[str, ...]) -> Table:
+def _columns(title: str, headings: tuple[str, ...], of: str = "split") -> Table:
     table = plain_table(title, gap=2)
-    table.add_column("split", no_wrap=True)
+    table.add_column(of, no_wrap=True)
     for heading in headings:
         table.add_column(heading, justify="left" if heading in ("method", "baseline", "answers") else "right", no_wrap=True)
     return table

@@ -41,7 +41,7 @@ def _one(result: Result, split: str, yes: LabelNoise, no: LabelNoise) -> Correct
     scored, bootstrap = result.splits[split], result.bootstrap
     table = count_table(scored.labels, scored.verdicts, scored.questions_per_image)
     samples = compute(bootstrap_counts(table[None], bootstrap), CONVENTIONS[result.convention])
-    rng = np.random.default_rng(bootstrap.seed)
+    rng = np.random.default_rng([bootstrap.seed, 1])  # another stream than the bootstrap's
     drawn_d, drawn_e = (
         rng.beta(one.wrong.count + 0.5, one.wrong.total - one.wrong.count + 0.5, size=bootstrap.replicates) for one in (yes, no)
     )

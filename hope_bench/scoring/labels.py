@@ -13,11 +13,12 @@ from hope_bench.benchmark import Benchmark, read_benchmark
 from hope_bench.interchange.relabel import relabel
 from hope_bench.records import Answer
 from hope_bench.result import Bootstrap, Estimate, Result, SplitScore
+from hope_bench.scoring.breakdown import Sizes
 from hope_bench.scoring.conventions import STRICT, Convention, reader
 from hope_bench.scoring.intervals import bootstrap_counts, estimate
 from hope_bench.scoring.metrics import METRICS, Counts, compute, count_table, point_metrics
 from hope_bench.scoring.numbers import minus
-from hope_bench.scoring.score import make_result, read_answered
+from hope_bench.scoring.score import Known, make_result, read_answered
 from hope_bench.scoring.verdicts import join
 
 
@@ -39,19 +40,21 @@ def score_relabelled(
     bootstrap: Bootstrap,
     convention: Convention = STRICT,
     languages: Sequence[str] = (),
+    sizes: Sizes | None = None,
 ) -> Relabelled:
     """Score a run of `benchmark` under the labels of POPE-like `files`, as `hope-bench import labels` would apply them.
 
     Questions that the files don't label are left out. Raises HopeBenchError as `score` and `relabel` do.
     """
     record, file = read_answered(benchmark, run_folder)
+    known = Known(sizes or {})
     read = reader(file.answers, convention, languages)
-    before = make_result(benchmark, record, file, join(benchmark, file.answers, read), bootstrap, convention, languages)
+    before = make_result(benchmark, record, file, join(benchmark, file.answers, read), bootstrap, convention, languages, known)
     with tempfile.TemporaryDirectory() as folder:
         relabel(benchmark, files, name, f"{benchmark.manifest.title}, relabelled", Path(folder) / "relabelled")
         other = read_benchmark(Path(folder) / "relabelled")
     kept = replace(file, answers=_asked(other, file.answers))
-    after = make_result(other, record, kept, join(other, kept.answers, read), bootstrap, convention, languages)
+    after = make_result(other, record, kept, join(other, kept.answers, read), bootstrap, convention, languages, known)
     row = {image: index for index, image in enumerate(benchmark.manifest.images)}
     places = [row[image] for image in other.manifest.images]
     return Relabelled(before, after, _differences(before, after, places, bootstrap, convention))

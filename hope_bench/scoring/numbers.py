@@ -37,7 +37,7 @@ from hope_bench.scoring.metrics import (
     point_metrics,
     verdict_counts,
 )
-from hope_bench.scoring.verdicts import PackedSplit, in_packed_order
+from hope_bench.scoring.verdicts import PackedSplit
 from hope_bench.scoring.worst import Answered, worst_hallucinations
 from hope_bench.spec import Kind
 
@@ -86,7 +86,7 @@ class _Scoring:
             name: count_table(packed.labels, packed.verdicts, packed.questions_per_image) for name, packed in given.packed.items()
         }
         self.groups = group_splits(self.kinds)
-        self.questions = questions = {name: in_packed_order(given.benchmark, name) for name in given.packed}
+        questions = {name: packed.questions for name, packed in given.packed.items()}
         self.common = common_categories(questions.values())
         self.blind = {name: blind_scores(questions[name]) for name in given.packed}
         self.repeated = mark_repeated(self.groups, questions)
@@ -146,12 +146,12 @@ class _Scoring:
     def _breakdowns(self, name: str) -> dict[BreakdownName, tuple[Part, ...]]:
         packed = self.given.packed[name]
         image = np.repeat(np.arange(self.images), packed.questions_per_image)
-        rows = Rows(self.questions[name], packed.labels, packed.verdicts, image)
+        rows = Rows(packed.questions, packed.labels, packed.verdicts, image)
         return breakdowns(rows, self.common, self.given.sizes, self.given.convention)
 
     def _worst(self) -> tuple[Hallucination, ...]:
         answered = {
-            name: Answered(self.questions[name], packed.labels, packed.verdicts, packed.p_yes)
+            name: Answered(packed.questions, packed.labels, packed.verdicts, packed.p_yes)
             for name, packed in self.given.packed.items()
             if self.kinds[name] != "twin"
         }

@@ -12,6 +12,20 @@ from hope_bench.result import Estimate, Result
 
 
 @dataclass(frozen=True, slots=True)
+class HowAsked:
+    """The prompt behind one run: its name in its set (or "the benchmark's", "another"), and its template."""
+
+    name: str
+    template: str
+
+
+def how_asked(result: Result) -> HowAsked:
+    """How a result's questions were asked."""
+    own = "the benchmark's" if result.run.prompt == result.benchmark.prompt else "another"
+    return HowAsked(result.run.prompt_name or own, result.run.prompt or "unknown")
+
+
+@dataclass(frozen=True, slots=True)
 class Spread:
     """One split's number over prompts: the number under each, in the runs' order; their mean, lowest, highest and standard
     deviation (None for fewer than two); and beside it the mean standard error from sampling images."""

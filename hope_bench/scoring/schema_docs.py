@@ -75,7 +75,7 @@ def _words(annotation: Any) -> str:
         return f"object of {_words(parts[1])} by name"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return f"[{annotation.__name__}](#{annotation.__name__.lower()})"
-    return {"str": "text", "float": "number", "int": "whole number", "bool": "true or false"}.get(
+    return {"str": "text", "float": "number", "int": "whole number", "bool": "true or false", "date": "day (YYYY-MM-DD)"}.get(
         annotation.__name__, str(annotation)
     )
 

@@ -55,13 +55,17 @@ def score(
 def read_answered(benchmark: Benchmark, run_folder: Path) -> tuple[RunRecord, RunAnswers]:
     """A run's record and answers. Raises HopeBenchError where the run belongs to other questions."""
     record = read_run(run_folder)
+    file = read_answers(run_folder / "answers.jsonl")
     if record.benchmark_hash != benchmark.manifest.hash:
+        asked = {(question.image, question.text) for questions in benchmark.splits.values() for question in questions}
+        foreign = sum((answer.image, answer.question) not in asked for answer in file.answers)
         raise HopeBenchError(
-            f"Run {run_folder} answered other questions: its benchmark {record.benchmark!r} has hash "
-            f"{record.benchmark_hash[:12]}, {benchmark.folder} has {benchmark.manifest.hash[:12]}. "
+            f"Run {run_folder} answered another benchmark or version: {record.benchmark!r} with hash "
+            f"{record.benchmark_hash[:12]}, while {benchmark.folder} has {benchmark.manifest.hash[:12]}. Of its "
+            f"{len(file.answers):,} answers, {foreign:,} are to questions that this one doesn't ask. "
             "Evaluate the model on this benchmark, or pass --benchmark."
         )
-    return record, read_answers(run_folder / "answers.jsonl")
+    return record, file
 
 
 def make_result(

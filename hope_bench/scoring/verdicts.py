@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,9 +26,10 @@ class RunAnswers:
 
 @dataclass(frozen=True, slots=True)
 class PackedSplit:
-    """A split's labels and verdicts, one letter a question (result.PACKED), grouped by the benchmark's images in their order;
-    `p_yes` in [0, 1] in the same order, None where unknown."""
+    """A split's `questions` grouped by the benchmark's images in their order, with their labels and verdicts, one letter a
+    question (result.PACKED), and `p_yes` in [0, 1], None where unknown."""
 
+    questions: tuple[Question, ...]
     questions_per_image: tuple[int, ...]
     labels: str
     verdicts: str
@@ -76,8 +77,10 @@ def join(benchmark: Benchmark, answers: Iterable[Answer], read: Callable[[Answer
     with counts, for answers to questions the benchmark doesn't hold and for answers to one question that disagree.
     """
     with no_collector():  # millions of small objects, none of which refers to another: nothing to collect
-        found, retried = _verdicts(benchmark, answers, read)
-        return Joined({name: pack_split(benchmark, name, found) for name in benchmark.splits}, retried)
+        answers = tuple(answers)
+        by_split = any(answer.splits is not None for answer in answers)
+        found, retried = _verdicts(benchmark, answers, read, by_split)
+        return Joined({name: _pack(benchmark, name, found, name if by_split else _EVERY) for name in benchmark.splits}, retried)
 
 
 _EVERY = "*"
@@ -88,10 +91,9 @@ Found = Mapping[_Key, tuple[Verdict, float | None]]
 
 
 def _verdicts(
-    benchmark: Benchmark, answers: Iterable[Answer], read: Callable[[Answer], Verdict]
+    benchmark: Benchmark, answers: Sequence[Answer], read: Callable[[Answer], Verdict], by_split: bool
 ) -> tuple[dict[_Key, tuple[Verdict, float | None]], int]:
-    answers = tuple(answers)
-    asked_in = _asked_in(benchmark, by_split=any(answer.splits is not None for answer in answers))
+    asked_in = _asked_in(benchmark, by_split)
     found: dict[_Key, tuple[Verdict, float | None]] = {}
     foreign: list[Answer] = []
     retried: set[tuple[str, str]] = set()
@@ -142,31 +144,26 @@ def in_packed_order(benchmark: Benchmark, split: str) -> tuple[Question, ...]:
 
     Raises HopeBenchError where the split asks about an image that the manifest doesn't list.
     """
-    by_image: dict[str, list[Question]] = {image: [] for image in benchmark.manifest.images}
-    for question in benchmark.splits[split]:
-        if question.image not in by_image:
-            raise HopeBenchError(
-                f"Split {split} of {benchmark.folder} asks about {question.image}, which its manifest doesn't list. "
-                "Generate or import the benchmark again."
-            )
-        by_image[question.image].append(question)
-    return tuple(question for questions in by_image.values() for question in questions)
+    place = {image: index for index, image in enumerate(benchmark.manifest.images)}
+    try:
+        return tuple(sorted(benchmark.splits[split], key=lambda question: place[question.image]))
+    except KeyError as error:
+        raise HopeBenchError(
+            f"Split {split} of {benchmark.folder} asks about {error.args[0]}, which its manifest doesn't list. "
+            "Generate or import the benchmark again."
+        ) from None
 
 
-def pack_split(benchmark: Benchmark, split: str, found: Found) -> PackedSplit:
-    """A split packed, with "unasked" where nothing was found for a question."""
+def _pack(benchmark: Benchmark, split: str, found: Found, key: str) -> PackedSplit:
+    """A split packed, with "unasked" where nothing was found for a question; `key` is what its verdicts stand under."""
     questions = in_packed_order(benchmark, split)
-    counts = Counter(question.image for question in questions)
+    counts = Counter([question.image for question in questions])
     unasked: tuple[str, float | None] = ("unasked", None)
-
-    def row(question: Question) -> tuple[str, float | None]:
-        pair = (question.image, question.text)
-        return found.get((split, *pair)) or found.get((_EVERY, *pair)) or unasked
-
-    rows = [row(question) for question in questions]
+    rows = [found.get((key, question.image, question.text), unasked) for question in questions]
     return PackedSplit(
+        questions=questions,
         questions_per_image=tuple(counts[image] for image in benchmark.manifest.images),
-        labels="".join(PACKED[question.label] for question in questions),
-        verdicts="".join(PACKED[verdict] for verdict, _ in rows),
-        p_yes=tuple(p_yes for _, p_yes in rows),
+        labels="".join([PACKED[question.label] for question in questions]),
+        verdicts="".join([PACKED[verdict] for verdict, _ in rows]),
+        p_yes=tuple([p_yes for _, p_yes in rows]),
     )

@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hope_bench.records import Question
 from hope_bench.result import PACKED, Hallucination
+from hope_bench.scoring.metrics import Floats
 
 MOST = 12
 """How many a result holds."""
@@ -30,42 +32,52 @@ def worst_hallucinations(
 ) -> tuple[Hallucination, ...]:
     """At most `most` no-questions answered yes, one an image, those with the highest P(yes) first (unknown ones last).
 
-    Ties are in an order drawn from the seed, image and question. A question that several splits ask is the first one's. `hashes`
-    are the images' SHA-256, None where unknown.
+    Ties are in an order drawn from the seed, image and question. A question that several splits ask is the first one's, with the
+    risk that any of them states. `hashes` are the images' SHA-256, None where unknown.
     """
+    affirmed = {split: _affirmed(answered) for split, answered in splits.items()}
+    least = max((_least(splits[split], *one, most) for split, one in affirmed.items()), default=_UNKNOWN)
     found: dict[tuple[str, str], tuple[float, bytes, str, int]] = {}
-    for split, answered in splits.items():
-        for place, p_yes in _surest(answered, most):
-            question = answered.questions[place]
-            drawn = hashlib.sha256(f"{seed}\n{question.image}\n{question.text}".encode()).digest()
-            found.setdefault((question.image, question.text), (-p_yes, drawn, split, place))
-    by_image: dict[str, Hallucination] = {}
-    for (image, _), (surety, _, split, place) in sorted(found.items(), key=lambda one: one[1][:2]):
-        if image not in by_image:
+    risks: dict[tuple[str, str], float] = {}
+    for split, (places, p_yes) in affirmed.items():
+        for place, value in zip(places[p_yes >= least].tolist(), p_yes[p_yes >= least].tolist(), strict=True):
             question = splits[split].questions[place]
-            by_image[image] = Hallucination(
-                split=split, place=place, image=image, image_sha256=hashes.get(image), question=question.text,
-                object=question.object, description=question.description, p_yes=None if surety > 0 else -surety + 0.0,
-                risk=question.risk,
+            key = (question.image, question.text)
+            if key not in found:
+                found[key] = (-value, hashlib.sha256(f"{seed}\n{key[0]}\n{key[1]}".encode()).digest(), split, place)
+            if question.risk is not None:
+                risks.setdefault(key, question.risk)
+    by_image: dict[str, Hallucination] = {}
+    for key, (negated, _, split, place) in sorted(found.items(), key=lambda one: one[1][:2]):
+        if key[0] not in by_image:
+            question = splits[split].questions[place]
+            by_image[key[0]] = Hallucination(
+                split=split, place=place, image=key[0], image_sha256=hashes.get(key[0]), question=question.text,
+                object=question.object, description=question.description, p_yes=None if negated > 0 else abs(negated),
+                risk=risks.get(key),
             )  # fmt: skip
         if len(by_image) == most:
             break
     return tuple(by_image.values())
 
 
-def _surest(answered: Answered, most: int) -> list[tuple[int, float]]:
-    """The places and P(yes) (-1 where unknown) of a split's hallucinations that may be among the worst: all that are no less sure
-    than the surest of each of its `most` most hallucinated images."""
+_UNKNOWN = -1.0
+"""Stands for P(yes) where it is unknown."""
+
+
+def _affirmed(answered: Answered) -> tuple[NDArray[np.int64], Floats]:
+    """The places of a split's hallucinations, int64 [n], and their P(yes), float64 [n]."""
     labels, verdicts = (np.frombuffer(one.encode("ascii"), dtype=np.uint8) for one in (answered.labels, answered.verdicts))
     places = np.flatnonzero((labels == ord(PACKED["no"])) & (verdicts == ord(PACKED["yes"])))
-    p_yes = np.array([-1.0 if (value := answered.p_yes[place]) is None else value for place in places.tolist()])
-    order = np.argsort(-p_yes, kind="stable")
+    p_yes = [_UNKNOWN if (value := answered.p_yes[place]) is None else value for place in places.tolist()]
+    return places, np.array(p_yes, dtype=np.float64)
+
+
+def _least(answered: Answered, places: NDArray[np.int64], p_yes: Floats, most: int) -> float:
+    """What P(yes) the `most` surest images of a split reach; nothing below it is among the worst."""
     images: set[str] = set()
-    least = -1.0
-    for place, value in zip(places[order].tolist(), p_yes[order].tolist(), strict=True):
-        images.add(answered.questions[place].image)
+    for row in np.argsort(-p_yes, kind="stable").tolist():
+        images.add(answered.questions[places[row]].image)
         if len(images) >= most:
-            least = value
-            break
-    kept = p_yes >= least
-    return list(zip(places[kept].tolist(), p_yes[kept].tolist(), strict=True))
+            return float(p_yes[row])
+    return _UNKNOWN

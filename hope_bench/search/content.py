@@ -1,16 +1,17 @@
-"""HOPE's content-aware search: the absent categories that CLIP finds likeliest in this very image; and its control."""
+"""HOPE's content-aware search: the absent categories that CLIP finds likeliest in this very image."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
-_ROWS_AT_ONCE = 256
-"""Images whose similarities with all others are held at once."""
+from hope_bench.search.inputs import Encoded, SearchInputs
+
+
+def content(_: SearchInputs, encoded: Encoded | None) -> NDArray[np.float64]:
+    """[N, C]: CLIP's cosine of image and category."""
+    assert encoded is not None
+    return content_similarity(encoded.images, encoded.categories).astype(np.float64)
 
 
 def content_similarity(images: NDArray[np.float32], categories: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -24,30 +25,3 @@ def content_probability(similarity: NDArray[np.floating], logit_scale: float) ->
     logits -= logits.max(axis=1, keepdims=True)
     exponentials = np.exp(logits)
     return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
-
-
-def most_similar_images(present: Sequence[Sequence[str]], names: Sequence[str], seed: int) -> list[int]:
-    """For each image, the *other* image whose set of present objects is most similar (Jaccard), ties by seeded hash.
-
-    `names` are the images' file names, so that ties fall the same way whatever the order. Needs two images at least. The
-    control ranks an image's distractors by that other image's scores (docs/method.md, control-content).
-    """
-    vocabulary = {name: index for index, name in enumerate(dict.fromkeys(name for objects in present for name in objects))}
-    rows = np.repeat(np.arange(len(present)), [len(objects) for objects in present])
-    columns = [vocabulary[name] for objects in present for name in objects]
-    shape = (len(present), len(vocabulary))
-    member = sparse.coo_matrix((np.ones(len(columns), dtype=np.float32), (rows, columns)), shape=shape).tocsr()
-    sizes = np.asarray(member.sum(axis=1)).ravel()
-    partners: list[int] = []
-    for start in range(0, len(present), _ROWS_AT_ONCE):
-        shared = (member[start : start + _ROWS_AT_ONCE] @ member.T).toarray()
-        for row, both in enumerate(shared, start):
-            jaccard = both / np.maximum(sizes + sizes[row] - both, 1)
-            jaccard[row] = -1.0
-            ties = np.flatnonzero(jaccard == jaccard.max()).tolist()
-            partners.append(min(ties, key=lambda other: _tie_break(seed, names[row], names[other])))
-    return partners
-
-
-def _tie_break(seed: int, image: str, other: str) -> bytes:
-    return hashlib.sha256(f"{seed}\n{image}\n{other}".encode()).digest()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from copy import copy
+from typing import NamedTuple
 
 from hope_bench.search.attribute_bank import attribute_bank
-from hope_bench.search.description import Description, Descriptions, attribute_values, describe, from_bank
+from hope_bench.search.description import Describer, Description, Descriptions
 from hope_bench.search.inputs import Embeddings, SearchInputs
 from hope_bench.search.selection import Distractor
 
@@ -27,58 +29,52 @@ class FalseDescriptions:
         self._rejected = rejected
         self._guessed = guessed or {}
         self._found: list[Descriptions] | None = None
-        self._scores: dict[str, list[dict[Description, float]]] = {}
+        self._scores: dict[str, list[_Cosines]] = {}
+
+    def rejects(self, row: int, one: Description) -> bool:
+        """Whether reviewers don't stand by a description's being false of a sampled image."""
+        return (self._inputs.files[row], one.object, one.caption) in self._rejected
+
+    def unreviewed(self) -> FalseDescriptions:
+        """The same descriptions before any review."""
+        other = copy(self)
+        other._rejected = frozenset()
+        return other
 
     def best(self, row: int, encoder: str, k: int) -> list[Distractor]:
         """The k likeliest false descriptions of one sampled image: first the best of each object, then the other ones.
 
-        Ties go by caption. Each comes with the true description of the same object that excludes it, or else CLIP's favourite.
+        Ties go by caption. Each comes with the true description of the same object that excludes it, where there is one.
         """
-        scores = self._scored(encoder)[row]
-        descriptions = self._all()[row]
-        ranked = sorted(descriptions.false, key=lambda one: (-scores[one], one.caption))
-        first: dict[str, Description] = {}
-        for one in ranked:
-            first.setdefault(one.object, one)
-        ordered = [one for one in ranked if first[one.object] is one] + [one for one in ranked if first[one.object] is not one]
-        return [
-            Distractor(one.object, round(scores[one], 4), one, self._twin(one, descriptions.true, scores)) for one in ordered[:k]
-        ]
-
-    def _twin(self, false: Description, true: Sequence[Description], scores: Mapping[Description, float]) -> Description | None:
-        """A true description of the same object, of the same group if possible, else of the same kind, else any."""
-        own = [one for one in true if one.object == false.object]
-        return min(
-            own,
-            key=lambda one: (
-                (one.kind, one.group) != (false.kind, false.group),
-                one.kind != false.kind,
-                -scores[one],
-                one.caption,
-            ),
-            default=None,
-        )
+        descriptions, cosines = self._all()[row], self._scored(encoder)[row]
+        claimable = list(zip(cosines.false, descriptions.false, strict=True))
+        if self._rejected:
+            claimable = [scored for scored in claimable if not self.rejects(row, scored[1])]
+        ranked = sorted(claimable, key=lambda scored: (-scored[0], scored[1].caption))
+        best: list[tuple[float, Description]] = []
+        others: list[tuple[float, Description]] = []
+        seen: set[str] = set()
+        for score, one in ranked:
+            (others if one.object in seen else best).append((score, one))
+            seen.add(one.object)
+        true = list(zip(cosines.true, descriptions.true, strict=True))
+        return [Distractor(one.object, round(score, 4), one, _twin(one, true)) for score, one in (best + others)[:k]]
 
     def _all(self) -> list[Descriptions]:
         if self._found is None:
-            annotations, sources = self._inputs.annotations, self._inputs.spec.descriptions.sources
-            values = attribute_values(annotations)
+            describer = Describer(self._inputs.annotations, self._inputs.spec.descriptions.sources)
             self._found = [
-                self._of(
-                    file,
-                    describe(annotations, image, values, sources),
-                    from_bank(annotations, image, self._guessed, attribute_bank()),
-                )
+                self._of(file, describer.describe(image), describer.from_bank(image, self._guessed, attribute_bank()))
                 for image, file in zip(self._inputs.images, self._inputs.files, strict=True)
             ]
         return self._found
 
     def _of(self, file: str, *known: Descriptions) -> Descriptions:
-        sources = (*known, self._given.get(file, Descriptions((), ())))
-        false = [one for each in sources for one in each.false if (file, one.object, one.caption) not in self._rejected]
-        return Descriptions(tuple(one for each in sources for one in each.true), tuple(dict.fromkeys(false)))
+        sources = (*known, self._given.get(file, Descriptions()))
+        false = dict.fromkeys(one for each in sources for one in each.false)
+        return Descriptions(tuple(one for each in sources for one in each.true), tuple(false))
 
-    def _scored(self, encoder: str) -> list[dict[Description, float]]:
+    def _scored(self, encoder: str) -> list[_Cosines]:
         """Each image's descriptions with the cosine of their caption and the image; every caption is embedded once."""
         if encoder not in self._scores:
             encoded = self._inputs.encoded[encoder]
@@ -86,14 +82,24 @@ class FalseDescriptions:
             captions = {one.caption: 0 for each in found for one in (*each.true, *each.false)}
             place = {caption: index for index, caption in enumerate(captions)}
             vectors = encoded.encode_captions(list(place)) if place else encoded.images[:0]
-            self._scores[encoder] = [
-                self._cosines(encoded.images[row], vectors, place, (*each.true, *each.false)) for row, each in enumerate(found)
-            ]
+            self._scores[encoder] = [_cosines(encoded.images[row], vectors, place, each) for row, each in enumerate(found)]
         return self._scores[encoder]
 
-    @staticmethod
-    def _cosines(
-        image: Embeddings, vectors: Embeddings, place: Mapping[str, int], descriptions: Sequence[Description]
-    ) -> dict[Description, float]:
-        cosines = vectors[[place[one.caption] for one in descriptions]] @ image
-        return dict(zip(descriptions, cosines.tolist(), strict=True))
+
+class _Cosines(NamedTuple):
+    """The cosine of each description's caption and the image, in the order of `Descriptions.true` and `.false`."""
+
+    true: list[float]
+    false: list[float]
+
+
+def _cosines(image: Embeddings, vectors: Embeddings, place: Mapping[str, int], each: Descriptions) -> _Cosines:
+    cosines = (vectors[[place[one.caption] for one in (*each.true, *each.false)]] @ image).tolist()
+    return _Cosines(cosines[: len(each.true)], cosines[len(each.true) :])
+
+
+def _twin(false: Description, true: Sequence[tuple[float, Description]]) -> Description | None:
+    """The true description that excludes the false one: of the same object and group; of several CLIP's favourite."""
+    group = (false.object, false.kind, false.group)
+    own = [(-score, one.caption, one) for score, one in true if (one.object, one.kind, one.group) == group]
+    return min(own, key=lambda scored: scored[:2])[2] if own else None

@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 
 from hope_bench.search import guards
 from hope_bench.search.inputs import SearchInputs
-from hope_bench.search.risk import FOLDS, labelled_probability, risk_of_presence
+from hope_bench.search.risk import FOLDS, estimate_risk
 
 Mask = NDArray[np.bool_]
 Claim = tuple[str, str, str | None]
+
+EVIDENCE = ("whole", "tile", "lookalikes")
+"""What a risk rests on, as a question names it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,8 +25,8 @@ class Guarded:
     """What may be claimed absent, and why not the rest.
 
     `absent` [N, C] are the categories not labelled, `allowed` those that no guard removed, `removed` each guard's mask. `risk`
-    [N, C] in [0, 1] is the estimated probability that an unlabelled category is present, from `evidence` [N, C, 2], the cosines
-    of the whole image and of its best tile; both None where the spec asks for no calibrated guard.
+    [N, C] in [0, 1] is the estimated probability that an unlabelled category is present, from `evidence` [N, C, 3]: the cosines
+    of the whole image and of its best tile, and what else looks like it; both None where the spec asks for no calibrated guard.
     """
 
     absent: Mask
@@ -36,14 +39,14 @@ class Guarded:
         """A distractor's risk and evidence as a question carries them, rounded to 4 digits."""
         if self.risk is None or self.evidence is None:
             return None, None
-        whole, tile = (round(float(value), 4) for value in self.evidence[row, column])
-        return round(float(self.risk[row, column]), 4), {"whole": whole, "tile": tile}
+        values = (round(float(value), 4) for value in self.evidence[row, column])
+        return round(float(self.risk[row, column]), 4), dict(zip(EVIDENCE, values, strict=True))
 
 
 def guard(inputs: SearchInputs, rejected: Set[Claim] = frozenset()) -> Guarded:
     """Apply every guard that the spec switches on and the data can feed; `rejected` are claims that reviewers don't stand by."""
     spec, annotations = inputs.spec.guards, inputs.annotations
-    present = inputs.present_mask()
+    present = inputs.present_mask
     removed: dict[str, Mask] = {}
     if spec.verified and (annotations.verified_absent is not None or annotations.not_exhaustive):
         removed["verified"] = guards.verified(annotations, inputs.images)
@@ -53,9 +56,9 @@ def guard(inputs: SearchInputs, rejected: Set[Claim] = frozenset()) -> Guarded:
         removed["captions"] = guards.captions(annotations, inputs.images)
     risk = evidence = None
     if spec.calibrated is not None:
-        evidence = clip_evidence(inputs)
         fold_of = np.random.default_rng(inputs.spec.seed).permutation(len(inputs.images)) % FOLDS
-        risk = risk_of_presence(labelled_probability(evidence, present, fold_of), spec.calibrated.completeness)
+        alike = guards.centred_similarity(inputs.encoded[""].categories).astype(np.float64)
+        risk, evidence = estimate_risk(clip_cosines(inputs), present, alike, spec.calibrated.completeness, fold_of)
         removed["calibrated"] = risk > spec.calibrated.most_risk
     if rejected:
         removed["review"] = guards.review(annotations, inputs.images, rejected)
@@ -71,7 +74,7 @@ def _ontology(inputs: SearchInputs, present: Mask) -> Mask:
     return guards.ontology(inputs.annotations.categories, present, table, names, spec.same_name)
 
 
-def clip_evidence(inputs: SearchInputs) -> NDArray[np.float64]:
+def clip_cosines(inputs: SearchInputs) -> NDArray[np.float64]:
     """[N, C, 2]: the cosine of each category with the whole image and with its most similar tile, by the main encoder."""
     main = inputs.encoded[""]
     assert main.tiles is not None

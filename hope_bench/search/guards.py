@@ -78,8 +78,8 @@ def relatives(categories: Sequence[Category], also_related: Iterable[tuple[str, 
         for word in {_plain(name) for name in (category.name, category.in_words, *category.synonyms)}:
             by_word.setdefault(word, []).append(place)
     for places in by_word.values():
-        for other in places[1:]:
-            relate(places[0], other)
+        for one, other in combinations(places, 2):
+            relate(one, other)
     for place in range(len(categories)):
         for above in _ancestors(categories, index, place):
             relate(place, above)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,7 @@ class Encoded:
     tiles: Embeddings | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class SearchInputs:
     """N sampled images over a vocabulary of C categories. `images` are their indices in `annotations`, in drawn order; `encoded`
     is keyed by the encoder's name in the spec, "" for the main one."""
@@ -41,24 +42,30 @@ class SearchInputs:
     images: tuple[int, ...]
     encoded: Mapping[str, Encoded]
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The vocabulary [C]."""
         return tuple(category.name for category in self.annotations.categories)
 
-    @property
+    @cached_property
+    def column(self) -> Mapping[str, int]:
+        """Where each category stands in the vocabulary."""
+        return {name: place for place, name in enumerate(self.names)}
+
+    @cached_property
     def files(self) -> tuple[str, ...]:
         """The sampled images' file names [N]."""
         return tuple(self.annotations.images[image].file_name for image in self.images)
 
-    def present(self) -> list[tuple[str, ...]]:
+    @cached_property
+    def present(self) -> tuple[tuple[str, ...], ...]:
         """Y(x) of every sampled image, in order of first annotation."""
-        return [self.annotations.present(image) for image in self.images]
+        return tuple(self.annotations.present(image) for image in self.images)
 
+    @cached_property
     def present_mask(self) -> NDArray[np.bool_]:
         """Which categories are present in which sampled image: [N, C]."""
-        column = {name: place for place, name in enumerate(self.names)}
-        mask = np.zeros((len(self.images), len(column)), dtype=np.bool_)
-        for row, names in enumerate(self.present()):
-            mask[row, [column[name] for name in names]] = True
+        mask = np.zeros((len(self.images), len(self.names)), dtype=np.bool_)
+        for row, names in enumerate(self.present):
+            mask[row, [self.column[name] for name in names]] = True
         return mask

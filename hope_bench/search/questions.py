@@ -22,7 +22,6 @@ def split_questions(
     """
     wording, k = inputs.spec.wording, inputs.spec.k
     words = {category.name: category.in_words for category in inputs.annotations.categories}
-    column = {name: place for place, name in enumerate(inputs.names)}
     row_of = {image: row for row, image in enumerate(inputs.images)}
     made: list[Question] = []
     for image in images:
@@ -31,7 +30,7 @@ def split_questions(
             made.append(Question(len(made) + 1, file, existence_question(words[positive], wording), "yes", split, positive))
             if negative.description is None:
                 text, described = existence_question(words[negative.name], wording), None
-                risk, evidence = guarded.facts(row_of[image], column[negative.name])
+                risk, evidence = guarded.facts(row_of[image], inputs.column[negative.name])
             else:
                 text, described, risk, evidence = negative.description.question, negative.description, None, None
             made.append(

@@ -12,9 +12,44 @@ TILES: tuple[tuple[float, float, float, float], ...] = tuple(
 )
 """Nine overlapping quarters of the picture, as shares of its width and height: small objects fill more of a tile."""
 
+ROUNDS = 2
+"""Lookalikes are first sought among the labelled categories, then among those that the first round found likely as well."""
+
 FOLDS = 5
 FEWEST_LABELLED = 15
 """A category labelled in fewer images than this (in training folds) is calibrated together with the other rare ones."""
+
+
+def estimate_risk(
+    cosines: Floats,
+    labelled: NDArray[np.bool_],
+    similarity: Floats,
+    completeness: float,
+    fold_of: NDArray[np.int64],
+) -> tuple[Floats, Floats]:
+    """The risk [N, C] in [0, 1] that an unlabelled category is present, and the evidence [N, C, 3] it rests on.
+
+    `cosines` [N, C, 2] are those of whole image and best tile, `labelled` [N, C]; `similarity` [C, C] tells how alike two
+    categories are (1 is the same), `completeness` the share of present objects that are labelled, `fold_of` [N] as
+    `labelled_probability` takes it. The third column of the evidence is `lookalikes`.
+    """
+    present = labelled.astype(np.float64)
+    for _ in range(ROUNDS):
+        evidence = np.concatenate([cosines, lookalikes(present, similarity)[..., None]], axis=2)
+        risk = risk_of_presence(labelled_probability(evidence, labelled, fold_of), completeness)
+        present = np.where(labelled, 1.0, risk)
+    return risk, evidence
+
+
+def lookalikes(present: Floats, similarity: Floats) -> Floats:
+    """How much else in the image looks like each category: the sum over the *other* categories p of P(p is present) times the
+    square of their similarity, negative ones counting nothing. [N, C] x [C, C] -> [N, C].
+
+    A cup on the table is why CLIP sees a mug there: what other objects explain speaks less for the category itself.
+    """
+    others = np.maximum(similarity, 0.0) ** 2
+    np.fill_diagonal(others, 0.0)
+    return np.asarray(present @ others)
 
 
 def risk_of_presence(labelled_probability: Floats, completeness: float) -> Floats:
@@ -30,29 +65,39 @@ def risk_of_presence(labelled_probability: Floats, completeness: float) -> Float
 def labelled_probability(evidence: Floats, labelled: NDArray[np.bool_], fold_of: NDArray[np.int64]) -> Floats:
     """r = P(labelled | evidence) for every image and category, [N, C], each image judged by a fit that never saw its fold.
 
-    `evidence` is [N, C, F] (cosines of whole image and best tile), `labelled` [N, C], `fold_of` [N] in range(FOLDS). One
-    logistic regression per category; rare categories share one.
+    `evidence` is [N, C, F], `labelled` [N, C], `fold_of` [N] in range(FOLDS). One logistic regression per category; the rare ones
+    share one, which also knows how often each is labelled.
     """
     from sklearn.linear_model import LogisticRegression
 
-    images, categories, features = evidence.shape
-    result = np.zeros((images, categories))
+    result = np.zeros(labelled.shape)
     for fold in range(FOLDS):
         test, train = fold_of == fold, fold_of != fold
         if not test.any():
             continue
-        mean = evidence[train].mean(axis=0, keepdims=True)
-        spread = evidence[train].std(axis=0, keepdims=True)
-        scaled = (evidence - mean) / np.where(spread > 0, spread, 1.0)
-        enough = (labelled[train].sum(axis=0) >= FEWEST_LABELLED) & ((~labelled[train]).sum(axis=0) >= FEWEST_LABELLED)
+        counts = labelled[train].sum(axis=0)
+        enough = (counts >= FEWEST_LABELLED) & (train.sum() - counts >= FEWEST_LABELLED)
         groups = [[place] for place in np.flatnonzero(enough).tolist()]
         groups += [np.flatnonzero(~enough).tolist()] if not enough.all() else []
         for group in groups:
-            x, y = scaled[train][:, group].reshape(-1, features), labelled[train][:, group].ravel()
+            y = labelled[train][:, group].ravel()
             if y.all() or not y.any():
                 result[np.ix_(test, group)] = float(y.mean())
                 continue
-            fit = LogisticRegression().fit(x, y)
-            predicted = fit.predict_proba(scaled[test][:, group].reshape(-1, features))[:, 1]
+            features = _features(evidence[:, group], labelled[:, group], train)
+            fit = LogisticRegression().fit(features[train].reshape(-1, features.shape[2]), y)
+            predicted = fit.predict_proba(features[test].reshape(-1, features.shape[2]))[:, 1]
             result[np.ix_(test, group)] = predicted.reshape(-1, len(group))
     return result
+
+
+def _features(evidence: Floats, labelled: NDArray[np.bool_], train: NDArray[np.bool_]) -> Floats:
+    """What a fit looks at: the evidence [N, G, F] of a group of categories, standardized over the training images; and, where
+    there are several, how often each is labelled (log odds)."""
+    mean = evidence[train].mean(axis=0, keepdims=True)
+    spread = evidence[train].std(axis=0, keepdims=True)
+    scaled = (evidence - mean) / np.where(spread > 0, spread, 1.0)
+    if scaled.shape[1] == 1:
+        return np.asarray(scaled)
+    often = np.log((labelled[train].sum(axis=0) + 0.5) / ((~labelled[train]).sum(axis=0) + 0.5))
+    return np.concatenate([scaled, np.broadcast_to(often[:, None], (*scaled.shape[:2], 1))], axis=2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,15 +23,44 @@ class Distractor:
     description: Description | None = None
     twin: Description | None = None
 
+    @property
+    def claim(self) -> str:
+        """What tells two distractors of one image apart: the category, or the question about a described object."""
+        return self.name if self.description is None else self.description.question
+
 
 def top_columns(scores: NDArray[np.floating], names: Sequence[str], allowed: NDArray[np.bool_], k: int) -> list[list[int]]:
     """For each row of `scores` [N, C] the columns of its k allowed entries of highest score, best first, ties by name.
 
-    `allowed` is [N, C], `names` [C]. Rows with fewer allowed entries give fewer columns.
+    `allowed` is [N, C], `names` [C]. Rows with fewer allowed entries give fewer columns. Scores that differ by less than 1e-9
+    are ties: as much may come of the order of a sum.
     """
     by_name = np.argsort(np.array(names, dtype=np.str_), kind="stable")
-    ranked = np.where(allowed, scores, -np.inf)[:, by_name]
-    # A stable sort keeps equal scores in the order of their names.
-    best = by_name[np.argsort(-ranked, axis=1, kind="stable")[:, :k]]
-    keep = np.take_along_axis(allowed, best, axis=1)
-    return [columns[good].tolist() for columns, good in zip(best, keep, strict=True)]
+    allowed = allowed[:, by_name]
+    scores = np.where(allowed, np.round(scores[:, by_name], 9), -np.inf)
+    # Only what reaches a row's k-th score is sorted: a vocabulary may have thousands of words.
+    k = min(k, scores.shape[1])
+    kth = np.partition(scores, -k, axis=1)[:, [-k]]
+    rows, columns = np.nonzero(allowed & (scores >= kth))
+    order = np.lexsort((columns, -scores[rows, columns], rows))
+    edges = np.searchsorted(rows, np.arange(len(scores) + 1))  # `rows` is sorted already
+    best = by_name[columns[order]]
+    return [best[start : min(start + k, end)].tolist() for start, end in pairwise(edges.tolist())]
+
+
+def in_turn(sources: Sequence[Sequence[Distractor]], k: int) -> list[Distractor]:
+    """One image's k distractors from several rankings: the best that isn't taken yet from each in turn.
+
+    An exhausted source is passed over; a claim that stands in two of them is taken once.
+    """
+    waiting = [list(source) for source in sources]
+    taken: list[Distractor] = []
+    claimed: set[str] = set()
+    while len(taken) < k and any(waiting):
+        for source in waiting:
+            while source and source[0].claim in claimed:
+                source.pop(0)
+            if source and len(taken) < k:
+                claimed.add(source[0].claim)
+                taken.append(source.pop(0))
+    return taken

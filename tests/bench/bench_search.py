@@ -55,7 +55,7 @@ inputs = SearchInputs(spec, annotations, sampled, {{"": encoded}})
 """
 
 _WORK = """
-present = inputs.present()
+present = inputs.present
 pope = pope_negatives(random.Random(0), present, 3)
 guarded = guard(inputs)
 false = FalseDescriptions(inputs)

@@ -21,6 +21,7 @@ from hope_bench.benchmark import write_benchmark
 from hope_bench.cli import app
 from hope_bench.demo.dataset import write_world
 from hope_bench.demo.world import EVALUATION_SEED
+from hope_bench.errors import HopeBenchError
 from hope_bench.provenance import file_sha256
 from hope_bench.records import Label, Question
 from hope_bench.runs import read_run
@@ -84,9 +85,9 @@ def evaluate(folder: Path, model: str, name: str, *more: str) -> Result:
     return CliRunner().invoke(app, arguments)
 
 
-def write_card(folder: Path, url: str, model: str) -> str:
+def write_card(folder: Path, url: str, model: str, more: str = "") -> str:
     path = folder / "endpoint.toml"
-    path.write_text(f'name = "served"\nadapter = "endpoint"\nbase_url = "{url}"\ncheckpoint = "{model}"\nattempts = 2\n')
+    path.write_text(f'name = "served"\nadapter = "endpoint"\nbase_url = "{url}"\ncheckpoint = "{model}"\nattempts = 2\n{more}')
     return str(path)
 
 
@@ -104,38 +105,84 @@ def test_a_served_model_gives_the_verdicts_it_gives_here(served: str, bench: Pat
     assert record.run.input_tokens is not None
     assert record.run.input_tokens > 40 * 20
     assert record.model.checkpoint == "demo-llava"
-    written = b"".join(path.read_bytes() for path in bench.rglob("*") if path.is_file())
-    assert KEY.encode() not in written
-    assert KEY not in there.output + there.stderr
+    assert f"Tokens: {record.run.input_tokens:,} in" in there.output
+    nowhere(bench, there.output, there.stderr)
 
 
-def test_a_key_revoked_in_the_middle_is_errors_and_the_rest_is_asked_later(bench: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+def nowhere(folder: Path, *outputs: str) -> None:
+    """The key is in no file and no output."""
+    assert KEY not in "".join(outputs)
+    assert KEY.encode() not in b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def faulty() -> Iterator[Server]:
     with Server() as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        card = write_card(bench, server.url, "m")
-        assert evaluate(bench, card, "whole").exit_code == 0
-        count = 0
-
-        def revoked_after_20(handler: Handler, body: dict[str, object]) -> None:
-            nonlocal count
-            with server.lock:
-                count += 1
-                refuse = count > 20
-            (status(403, f"key {KEY} was revoked") if refuse else answer)(handler, body)
-
-        server.always = revoked_after_20
-        result = evaluate(bench, card, "shaken")
-        assert result.exit_code == 1
-        record = read_run(bench / "runs" / "tiny" / "shaken")
-        assert (record.errors, record.questions, record.complete) == (20, 40, True)
-        assert "PermissionDeniedError" in result.stderr
-        assert KEY not in result.output + (bench / "runs" / "tiny" / "shaken" / "answers.jsonl").read_text()
-
-        server.always = None
-        assert evaluate(bench, card, "shaken").exit_code == 0
-        files = [(bench / "runs" / "tiny" / name / "answers.jsonl").read_bytes() for name in ("whole", "shaken")]
-        assert files[0] == files[1]
-        server.always = status(401)
-        assert "failed on its first 10 questions" in str(evaluate(bench, card, "refused").exception)
+        yield server
         server.shutdown()
+
+
+def test_a_key_revoked_in_the_middle_stops_the_run_and_the_rest_is_asked_later(
+    bench: Path, faulty: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    card = write_card(bench, faulty.url, "m")
+    assert evaluate(bench, card, "whole").exit_code == 0
+    count = 0
+
+    def revoked_after_15(handler: Handler, body: dict[str, object]) -> None:
+        nonlocal count
+        with faulty.lock:
+            count += 1
+            refuse = count > 15
+        (status(403, f"key {KEY} was revoked") if refuse else answer)(handler, body)
+
+    faulty.always = revoked_after_15
+    result = evaluate(bench, card, "shaken")
+    assert isinstance(result.exception, HopeBenchError)
+    assert "Check the key in OPENAI_API_KEY" in str(result.exception)
+    folder = bench / "runs" / "tiny" / "shaken"
+    assert read_run(folder).complete is False
+    kept = [json.loads(line) for line in (folder / "answers.jsonl").read_text().splitlines()]
+    assert sum(line["error"] is None for line in kept) == 15
+    assert count <= 15 + 5 + 16, "the rest was not tried"
+    nowhere(bench, str(result.exception), result.output, result.stderr)
+
+    faulty.always = None
+    asked = len(faulty.bodies)
+    resumed = evaluate(bench, card, "shaken", "--progress", "json")
+    assert resumed.exit_code == 0, resumed.output
+    assert 25 <= len(faulty.bodies) - asked <= 30, "what was answered is not asked again, but for the rest of its step"
+    files = [(bench / "runs" / "tiny" / name / "answers.jsonl").read_bytes() for name in ("whole", "shaken")]
+    assert files[0] == files[1]
+    faulty.always = status(401, f"no such key: {KEY}")
+    refused = evaluate(bench, card, "refused", "--progress", "json")
+    assert "Check the key in OPENAI_API_KEY" in str(refused.exception)
+    nowhere(bench, str(refused.exception), refused.output, refused.stderr, resumed.output, resumed.stderr)
+
+
+def test_tokens_and_dollars_in_the_summary_the_record_and_the_next_estimate(
+    bench: Path, faulty: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    card = write_card(bench, faulty.url, "m", "price_input = 2.0\nprice_output = 10.0\n")
+    before = evaluate(bench, card, "x", "--dry-run")
+    assert "40 pictures, which the server counts" in before.output
+    assert "--limit 60 --name look" in before.output
+    done = evaluate(bench, card, "priced")
+    assert "Tokens: 4,000 in, 80 out, $0.0088 at the card's prices." in done.output
+    run = read_run(bench / "runs" / "tiny" / "priced").run
+    assert (run.input_tokens, run.output_tokens, run.cost_usd) == (4000, 80, pytest.approx(0.0088))
+    after = evaluate(bench, card, "x", "--dry-run")
+    assert "4,000 in, 80 out" in after.output
+    assert "Price: about $0.01." in after.output
+
+
+def test_pictures_by_address(bench: Path, faulty: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    faulty.always = lambda handler, _: handler.reply(200, {"choices": [{"message": {"content": "Yes"}}]})
+    card = write_card(bench, faulty.url, "m", 'image_url_base = "http://127.0.0.1:9/scenes"\n')
+    assert evaluate(bench, card, "by-address").exit_code == 0
+    urls = {body["messages"][0]["content"][0]["image_url"]["url"] for body in faulty.bodies}
+    assert urls == {f"http://127.0.0.1:9/scenes/{path.name}" for path in (bench / "images").iterdir()}

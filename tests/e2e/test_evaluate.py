@@ -32,6 +32,16 @@ UNIQUE = 9
 """Questions of an image over both splits: 3 yes in common, 3 no each."""
 
 
+SLOWLY = """
+import time
+from hope_bench.cli import main
+from hope_bench.inference.asking import Asker
+answer = Asker.answer
+Asker.answer = lambda *arguments: (time.sleep(0.1), answer(*arguments))[1]
+main()
+"""
+
+
 @dataclass(frozen=True)
 class World:
     """A benchmark, its images, a model, and where runs go."""
@@ -56,7 +66,8 @@ class World:
         return CliRunner().invoke(app, self.arguments(name, *more))
 
     def start(self, name: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-c", "from hope_bench.cli import main; main()", *self.arguments(name)]
+        """The command in a process of its own, each step a tenth of a second longer: time for a signal to come midway."""
+        command = [sys.executable, "-c", SLOWLY, *self.arguments(name)]
         environment = os.environ | {"HF_HUB_OFFLINE": "1"}
         return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -165,7 +176,7 @@ def test_what_it_prints_and_where_it_sends_you_next(world: World) -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--dtype", "float17"], "dtype: Input should be 'auto'"),
+        (["--dtype", "float17"], "dtype: 'float17' is not known. Did you mean 'float16'?"),
         (["--model", "demo-lava"], "No model 'demo-lava'"),
         (["--benchmark", "nothing"], "No benchmark 'nothing'"),
         (["--split", "contend"], "Did you mean 'content'"),

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from hope_bench.runs import read_run
+from hope_bench.runs import read_run, write_run
 from tests.e2e.test_evaluate import IMAGES, UNIQUE, World, world  # noqa: F401 - the fixture
 
 
@@ -74,10 +74,12 @@ def test_a_wrong_number_of_processes_is_refused(world: World) -> None:  # noqa: 
 
 
 def test_what_is_wrong_is_heard_by_all(world: World, alone: bytes) -> None:  # noqa: F811
-    process = torchrun(world, "alone", "--max-new-tokens", "3")
+    record = read_run(world.run("alone"))
+    write_run(world.run("alone"), record.model_copy(update={"model": record.model.model_copy(update={"name": "another"})}))
+    process = torchrun(world, "alone")
     _, said = process.communicate(timeout=120)
     assert process.returncode != 0
-    assert "max_new_tokens is 16 there and 3 here" in said
+    assert "holds the answers of another model, another" in said
     assert (world.run("alone") / "answers.jsonl").read_bytes() == alone
 
 

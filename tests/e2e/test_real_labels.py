@@ -9,7 +9,10 @@ import pytest
 from hope_bench.benchmark import read_benchmark
 from hope_bench.interchange.relabel import relabel
 from hope_bench.result import Bootstrap, read_result
+from hope_bench.scoring.detail_tables import share
+from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
 from hope_bench.scoring.labels import score_relabelled
+from hope_bench.scoring.tables import difference
 from hope_bench.site.reading import check_numbers
 from tests.cli import hope_bench
 
@@ -58,6 +61,17 @@ def test_the_corrections_move_the_numbers(real: Path, run: tuple[Path, Path], tm
     assert scored.after.benchmark.hash == relabelled.hash
 
 
+def test_the_documented_numbers(real: Path, run: tuple[Path, Path]) -> None:
+    """docs/scoring.md's table, with the default bootstrap."""
+    labels = [real / "repope" / f"coco_repope_{name}.json" for name in SPLITS]
+    scored = score_relabelled(read_benchmark(run[0]), run[1], labels, "repope-coco", DEFAULT_BOOTSTRAP)
+    page = (Path(__file__).resolve().parent.parent.parent / "docs" / "scoring.md").read_text()
+    for name in SPLITS:
+        f1 = [share(result.splits[name].f1) for result in (scored.before, scored.after)]
+        moves = [difference(scored.differences[name][metric]) for metric in ("f1", "hallucination_rate", "recall")]
+        assert f"| `{name}` | {' | '.join([*f1, *moves])} |" in page
+
+
 def test_the_command(real: Path, run: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     labels = [part for name in SPLITS for part in ("--labels", real / "repope" / f"coco_repope_{name}.json")]
     options = ["-b", run[0], "--results", tmp_path / "results", "--replicates", 200]
@@ -77,3 +91,17 @@ def test_the_5127_unique_questions(run: tuple[Path, Path], tmp_path: Path, capsy
     found = {one.method: one for one in read_result(tmp_path / "pope-coco" / "llava.json").averages}
     assert (found["pooled"].questions, found["unique"].questions) == (9000, 5127)
     assert found["split-mean"].metrics["f1"].value == pytest.approx((0.8714 + 0.8625 + 0.8446) / 3, abs=1e-4)
+
+
+def test_pope_under_repopes_labels_is_repope(real: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """--labels repope, where repope is the folder of RePOPE's files: the same questions as importing RePOPE itself."""
+    pope = [part for name in SPLITS for part in ("--split", f"{name}={real / 'pope' / f'coco_pope_{name}.json'}")]
+    repope = [part for name in SPLITS for part in ("--split", f"{name}={real / 'repope' / f'coco_repope_{name}.json'}")]
+    options = ("--name", "repope-coco", "--out")
+    relabelled = hope_bench(capsys, "import", "pope", *pope, "--labels", real / "repope", *options, tmp_path / "relabelled")
+    assert relabelled.code == 0, relabelled.err
+    assert "random: 139 labels yes to no, 5 no to yes, 226 questions left out" in relabelled.out
+    imported = hope_bench(capsys, "import", "pope", *repope, *options, tmp_path / "imported")
+    assert imported.code == 0, imported.err
+    one, other = (read_benchmark(tmp_path / name) for name in ("relabelled", "imported"))
+    assert one.manifest.hash == other.manifest.hash

@@ -44,16 +44,16 @@ def page() -> Iterator[Page]:
 
 
 @pytest.fixture
-def review(tmp_path: Path) -> Callable[[], tuple[str, Path]]:
+def review(tmp_path: Path) -> Callable[..., tuple[str, Path]]:
     """Serves the small benchmark's claims; returns the page's address and the decisions file. Called again, it restarts."""
     small = write_small(tmp_path / "small")
     benchmark = read_benchmark(small.folder)
     pictures = Pictures(small.images, known_present(benchmark, read_annotations(small.annotations)))
     path = tmp_path / "alice.jsonl"
 
-    def start() -> tuple[str, Path]:
+    def start(blind: bool = False) -> tuple[str, Path]:
         address: list[str] = []
-        session = Session(review_queue(benchmark.splits), DecisionsFile(path), "alice")
+        session = Session(review_queue(benchmark.splits), DecisionsFile(path), "alice", blind)
         threading.Thread(target=serve, args=(session, pictures, 0, address.append), daemon=True).start()
         while not address:
             time.sleep(0.02)
@@ -141,6 +141,18 @@ def test_a_hasty_second_press_decides_nothing_and_a_restart_resumes(page: Page, 
     address, _ = review()
     page.goto(address)
     at(page, 1, "dog")
+
+
+def test_a_blind_reviewer_sees_the_question_and_the_bare_picture(page: Page, review: Callable[..., tuple[str, Path]]) -> None:
+    address, path = review(blind=True)
+    page.goto(address)
+    at(page, 0, "Is there a vase in this picture?")
+    expect(page.locator("#claim")).not_to_contain_text("NO")
+    expect(page.locator("#facts")).to_have_text("Imagea.jpg")
+    expect(page.locator("#boxes input")).not_to_be_checked()
+    page.keyboard.press("p")
+    at(page, 1, "Is there a dog in this picture?")
+    assert decisions(path) == [("a.jpg", "vase", "present")]
 
 
 def test_another_sites_name_does_not_lead_to_the_page(page: Page, review: Callable[[], tuple[str, Path]]) -> None:

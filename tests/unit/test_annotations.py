@@ -67,13 +67,15 @@ def test_captions_are_kept_by_image(tmp_path: Path) -> None:
 def test_object_list_with_a_truncated_line(tmp_path: Path) -> None:
     path = tmp_path / "objects.json"
     path.write_text(
-        '{"image": "a.jpg", "objects": ["cup", "dog", "cup"]}\n\n{"image": "b.jpg", "objects": ["dog"]}\n{"image": "c.jp'
+        '{"image": "a.jpg", "objects": ["cup", "dog", "cup"]}\n\n{"image": "b.jpg", "objects": ["dog"]}\n'
+        '{"image": "c.jpg", "objects": ["cup", " "]}\n{"image": "d.jp'
     )
     annotations = read_annotations(path)
     assert [annotations.present(image) for image in range(2)] == [("cup", "dog"), ("dog",)]
     assert [category.name for category in annotations.categories] == ["cup", "dog"]
-    assert len(annotations.problems) == 1
-    assert "objects.json, line 4" in annotations.problems[0]
+    assert len(annotations.problems) == 2
+    assert "objects.json, line 4 left out: an image or object without a name" in annotations.problems[0]
+    assert "objects.json, line 5" in annotations.problems[1]
 
 
 @pytest.mark.parametrize(

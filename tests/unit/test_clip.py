@@ -78,12 +78,20 @@ def test_each_image_is_computed_once_and_kept(encoder: ClipEncoder, pictures: li
         np.testing.assert_array_equal(second[digest], first[digest])
 
 
-def test_worker_processes_and_batch_size_change_no_embedding(encoder: ClipEncoder, pictures: list[Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("cores", [1, 2, 7])
+def test_threads_change_nothing_and_batches_next_to_nothing(
+    encoder: ClipEncoder, pictures: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int
+) -> None:
     hashes = digests(pictures)
-    one, _ = embed(encoder, pictures, hashes, EmbeddingStore(tmp_path / "one", encoder.sha256), batch_size=64)
-    workers, _ = embed(encoder, pictures, hashes, EmbeddingStore(tmp_path / "two", encoder.sha256), batch_size=2)
+    whole, _ = embed(encoder, pictures, hashes, EmbeddingStore(tmp_path / "0", encoder.sha256), batch_size=64)
+    pairs, _ = embed(encoder, pictures, hashes, EmbeddingStore(tmp_path / "1", encoder.sha256), batch_size=2)
+    before = torch.get_num_threads()
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    again, _ = embed(encoder, pictures, hashes, EmbeddingStore(tmp_path / "2", encoder.sha256), batch_size=2)
+    assert torch.get_num_threads() == before
     for digest in hashes:
-        np.testing.assert_allclose(workers[digest], one[digest], atol=1e-5)
+        np.testing.assert_array_equal(again[digest], pairs[digest])
+        np.testing.assert_allclose(pairs[digest], whole[digest], atol=1e-5)
 
 
 def test_a_view_is_the_cropped_picture_and_has_a_place_of_its_own(

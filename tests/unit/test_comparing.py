@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import chi2
+from scipy.stats import chi2, norm
 
 from hope_bench.benchmark import Benchmark
 from hope_bench.errors import HopeBenchError
 from hope_bench.records import Label, Verdict
 from hope_bench.result import Bootstrap, ModelInfo, Result, write_result
-from hope_bench.scoring.comparing import compare
+from hope_bench.scoring.comparing import compare, model_names
 from hope_bench.scoring.differing import differing_questions
 from hope_bench.scoring.score import score
 from hope_bench.scoring.significance import bootstrap_p, clustered_mcnemar, detectable_difference, holm
@@ -72,6 +72,10 @@ def test_bootstrap_p_and_detectable_difference() -> None:
     assert bootstrap_p(np.array([-1.0, 1.0] * 50)) == 1
     assert bootstrap_p(np.zeros(10)) == 1
     assert bootstrap_p(np.full(3, np.nan)) is None
+    sure = np.random.default_rng(0).normal(0.05, 0.01, 2000)  # five standard errors: all replicates on one side
+    assert bootstrap_p(sure) == pytest.approx(2 * norm.sf(5), rel=0.5)
+    assert min(p for p in holm([bootstrap_p(sure)] + [1.0] * 498) if p is not None) < 0.01
+    assert bootstrap_p(np.full(50, 0.1) + np.arange(50) * 1e-9) > 0  # type: ignore[operator]
     samples = np.random.default_rng(0).normal(0.02, 0.01, 100_000)
     assert detectable_difference(samples) == pytest.approx(2.8016 * 0.01, rel=0.02)
 
@@ -113,6 +117,14 @@ def test_a_difference_that_is_there(benchmark: Benchmark, tmp_path: Path) -> Non
     only = compare(results, against="bad", metric="hallucination_rate", bootstrap=FAST)
     assert [(pair.one, pair.other) for pair in only.pairs] == [("good", "bad"), ("twin", "bad")]
     assert [one.name for one in only.standings] == ["good", "twin", "bad"]  # the lowest rate is the best
+
+
+def test_names_tell_models_apart(benchmark: Benchmark, tmp_path: Path) -> None:
+    one = model(benchmark, tmp_path, "same", 1)
+    polite = one.model_copy(update={"run": one.run.model_copy(update={"prompt_set": "ways", "prompt_name": "polite"})})
+    assert model_names([one, polite, one]) == ["same (1)", "same, polite", "same (2)"]
+    found = compare([one, polite, one], against="same, polite", bootstrap=FAST)
+    assert [(pair.one, pair.other) for pair in found.pairs] == [("same (1)", "same, polite"), ("same (2)", "same, polite")]
 
 
 def test_undefined_is_null(benchmark: Benchmark, tmp_path: Path) -> None:
@@ -160,6 +172,7 @@ def test_the_command(benchmark: Benchmark, tmp_path: Path, capsys: pytest.Captur
     assert done.code == 0, done.err
     assert "good has a higher balanced accuracy than bad" in done.out or "bad and good" in done.out
     assert "Is there a wolf in the image?" in done.out
+    assert "Without looking: 50.0 (always-yes), 50.0 (always-no), 100.0 (category-prior)." in done.out
     assert hope_bench(capsys, "compare", folder / "good.json", "tiny/bad", *options, "--questions", 0).code == 0
     assert "--benchmark FOLDER (tiny)" in hope_bench(capsys, "compare", "tiny", *options).out
     assert "Did you mean 'tiny/good'" in refused(capsys, "compare", "tiny/goo", *options)

@@ -5,7 +5,8 @@ The oracle is one forward over the whole prompt, a batch of one, no cache and no
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +15,26 @@ import torch
 from PIL import Image
 
 from hope_bench.adapters.base import RawAnswer
+from hope_bench.adapters.budget import Budget, Forward
 from hope_bench.adapters.encoding import NotShareableError, media_tokens, rows_of_image
 from hope_bench.adapters.shared_prefix import SharedPrefix
 from hope_bench.adapters.transformers_model import TransformersModel
 from hope_bench.card import ModelCard
 from tests.checkpoints import FAMILIES, pictures, prompts
 from tests.families import BLIP_CHAT, MORE_FAMILIES
+from tests.recent_families import RECENT_FAMILIES
 
 Checkpoint = Callable[[str], Path]
 NOT_SHAREABLE = ("paligemma", "paligemma2", "instructblip")
-ALL = [*FAMILIES, *MORE_FAMILIES]
+ALL = [*FAMILIES, *MORE_FAMILIES, *RECENT_FAMILIES]
 SHAREABLE = [family for family in ALL if family not in NOT_SHAREABLE]
-PACKED = ("llava", "llava_next", "llava_onevision", "internvl", "idefics3", "smolvlm", "blip_2", "pixtral", "mistral3")
+PACKED = (
+    "llava", "llava_next", "llava_onevision", "internvl", "idefics3", "smolvlm", "blip_2", "pixtral", "mistral3", "deepseek_vl",
+    "ovis2",
+)  # fmt: skip
 """Where an image's questions can stand behind each other in one row."""
+ALONE = ("minicpmv4_6",)
+"""Where images can't be computed together: their pixels don't stand in rows."""
 QUESTIONS = 7
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning:transformers.*")
@@ -45,11 +53,15 @@ def one_thread() -> Any:
 def loaded(checkpoint: Checkpoint) -> Callable[..., TransformersModel]:
     """A fresh adapter on a family's tiny checkpoint."""
 
-    def load(family: str, say: Callable[[str], None] = lambda _: None, **settings: Any) -> TransformersModel:
+    def load(
+        family: str, say: Callable[[str], None] = lambda _: None, together: bool = False, **settings: Any
+    ) -> TransformersModel:
         template = {"chat_template": BLIP_CHAT} if "blip" in family else {}
         fields = {"device": "cpu", "max_new_tokens": 5, **template, **settings}
         model = TransformersModel(ModelCard(name="tiny", checkpoint=str(checkpoint(family)), **fields), say)
         model.load()
+        assert model._paths is not None
+        model._paths.together = together
         return model
 
     return load
@@ -91,7 +103,7 @@ def test_shared_logits_are_those_of_asking_one_by_one(family: str, loaded: Calla
             for start in range(0, len(BATCH), QUESTIONS)
         ]
         found, packed = {}, {}
-        for stack in shared.stacks(images, 99):
+        for stack in shared.alike(images) if family not in ALONE else [[i] for i in range(len(images))]:
             prefix = shared.prefix([images[i] for i in stack])
             places = [i * QUESTIONS + n for i in stack for n in range(QUESTIONS)]
             found |= zip(places, shared.logits(prefix, range(len(prefix.rows))), strict=True)
@@ -133,9 +145,7 @@ def same(found: list[RawAnswer], expected: list[RawAnswer]) -> None:
 def test_answers_depend_on_no_order_batch_size_or_neighbour(family: str, loaded: Callable[..., TransformersModel]) -> None:
     batch = BATCH[: 3 * QUESTIONS]
     together = loaded(family).answer(batch)
-    stacking = loaded(family)
-    assert stacking._paths is not None
-    stacking._paths.together = True
+    stacking = loaded(family, together=True)
     same(stacking.answer(batch), together)
     same(stacking.answer(batch[::-1])[::-1], together)
     same(loaded(family, batch_size=4).answer(batch), together)
@@ -171,34 +181,59 @@ def test_an_exception_in_the_shared_forward_means_the_plain_path(
     assert {check.reason for check in model.report.checks if not check.passed} == {"TypeError: no such mask"}
 
 
-def test_out_of_memory_splits_the_questions_and_not_the_prefix(
+class Cramped:
+    """A device with room for so many tokens in one forward of a kind; more runs out of it. `fit` lists the forwards that fit."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, room: dict[str, int]) -> None:
+        self.fit: list[tuple[str, int]] = []
+
+        @contextmanager
+        def forward(budget: Budget, kind: Forward, tokens: int) -> Iterator[None]:
+            with at_first(budget, kind, tokens):
+                if tokens > room.get(kind, tokens):
+                    raise torch.OutOfMemoryError("CUDA out of memory")
+                yield
+            self.fit.append((kind, tokens))
+
+        at_first = Budget.forward
+        monkeypatch.setattr(Budget, "forward", forward)
+
+
+@pytest.mark.parametrize(("family", "way"), [("idefics3", "packed"), ("qwen2_5_vl", "rows"), ("paligemma", "plain")])
+@pytest.mark.parametrize("together", [True, False])
+def test_out_of_memory_makes_more_forwards_and_changes_no_answer(
+    family: str, way: str, together: bool, loaded: Callable[..., TransformersModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = loaded(family, together=together).answer(BATCH)
+    said: list[str] = []
+    cramped = Cramped(monkeypatch, {"packed": 40, "rows": 130, "plain": 150, "prefix": 60})
+    model = loaded(family, said.append, together=together)
+    same(model.answer(BATCH), whole)
+    assert model.report.path == ("plain" if way == "plain" else "shared")
+    assert sum("tokens at once don't fit in memory" in line for line in said) == 1
+
+    # What is computed together doesn't depend on what was asked before: the same bytes after an interruption.
+    half = 2 * QUESTIONS
+    for part in (BATCH[:half], BATCH[half:]):
+        assert model.answer(part) == loaded(family, together=together).answer(part)
+    assert way in {kind for kind, _ in cramped.fit}
+
+
+def test_questions_too_large_for_the_memory_fail_alone(
     loaded: Callable[..., TransformersModel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = loaded("idefics3").answer(BATCH)
-    sizes: list[int] = []
-    at_once, prefix = SharedPrefix.packed_logits, SharedPrefix.prefix
-    prefixes: list[int] = []
-
-    def cramped(shared: SharedPrefix, prefix: Any, chosen: Any) -> torch.Tensor:
-        sizes.append(len(chosen))
-        if len(chosen) > 3:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return at_once(shared, prefix, chosen)
-
-    def counted(shared: SharedPrefix, images: Any) -> Any:
-        prefixes.append(len(images))
-        return prefix(shared, images)
-
-    monkeypatch.setattr(SharedPrefix, "packed_logits", cramped)
-    monkeypatch.setattr(SharedPrefix, "prefix", counted)
-    model = loaded("idefics3")
-    same(model.answer(BATCH), whole)
-    assert model.report.path == "shared"
-    sizes.clear()
-    prefixes.clear()
-    same(model.answer(BATCH), whole)
-    assert sizes == [2, 2, 3] * 5, "the size that fits is remembered"
-    assert prefixes == [1] * 5
+    one, other = pictures(2)
+    batch = questions_of([one.resize((224, 168)), other])
+    model = loaded("qwen2_5_vl")
+    whole = model.answer(batch)
+    assert model._encoder is not None
+    lengths = [row["input_ids"].shape[1] for row in model._encoder.rows(batch)]
+    large, small = lengths[:QUESTIONS], lengths[QUESTIONS:]
+    assert min(large) > max(small)
+    Cramped(monkeypatch, dict.fromkeys(("prefix", "rows", "plain"), max(small)))
+    answers = loaded("qwen2_5_vl").answer(batch)
+    assert all("alone needs more memory" in str(answer.error) for answer in answers[:QUESTIONS])
+    same(answers[QUESTIONS:], whole[QUESTIONS:])
 
 
 def test_no_prefix_where_the_image_comes_last(loaded: Callable[..., TransformersModel]) -> None:
@@ -209,4 +244,4 @@ def test_no_prefix_where_the_image_comes_last(loaded: Callable[..., Transformers
     rows = rows_of_image([encoder.row(*pair) for pair in BATCH[:3]])
     shared = SharedPrefix(model._model, media_tokens(model._model), 0)
     with pytest.raises(NotShareableError, match="the image comes after the question"):
-        shared.stacks([rows], 99)
+        shared.alike([rows])

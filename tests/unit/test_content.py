@@ -8,7 +8,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hope_bench.search.content import content_probability, content_similarity, most_similar_images
+from hope_bench.search.content import content_probability, content_similarity
+from hope_bench.search.control_content import most_similar_images
 from hope_bench.search.selection import top_columns
 
 WORDS = [f"word{number}" for number in range(9)]

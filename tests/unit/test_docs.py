@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from hope_bench.card import ModelCard
 from hope_bench.cli import app
 from hope_bench.cli.run_eval import run_eval
 from hope_bench.spec import BenchmarkSpec
@@ -61,3 +62,11 @@ def test_the_documented_spec_is_valid() -> None:
     assert blocks
     for block in blocks:
         BenchmarkSpec.model_validate(tomllib.loads(block))
+
+
+def test_the_documented_cards_are_valid() -> None:
+    text = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```toml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    assert len(blocks) == 4
+    for block in blocks:
+        ModelCard.model_validate(tomllib.loads(block))

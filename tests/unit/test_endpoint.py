@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import base64
+import email.utils
 import io
 import json
 import math
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import httpx
+import openai
 import pytest
 from PIL import Image
 
-from hope_bench.adapters import endpoint as module
+from hope_bench.adapters import endpoint_failures as failures
 from hope_bench.adapters.endpoint import Endpoint
 from hope_bench.adapters.yes_no_words import p_yes_of
 from hope_bench.card import ModelCard
 from hope_bench.errors import HopeBenchError
+from hope_bench.scoring.parsing import parse_strict
 from tests.checkpoints import pictures, prompts
 
 KEY = "sk-secret-1234"
@@ -77,13 +82,16 @@ class Handler(BaseHTTPRequestHandler):
         """Silence."""
 
 
-def answer(handler: Handler, body: dict[str, Any], choices: int = 1, logprobs: bool = True) -> None:
+def answer(
+    handler: Handler, body: dict[str, Any], choices: int = 1, logprobs: bool = True, finish: str = "stop", **message: Any
+) -> None:
     """Yes to wide pictures, with the prompt repeated: a wrong pairing shows."""
     image, text = body["messages"][0]["content"]
     picture = Image.open(io.BytesIO(base64.b64decode(image["image_url"]["url"].split(",")[1])))
     said = "Yes" if picture.width > picture.height else "No"
     choice: dict[str, Any] = {
-        "index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": f"{said}: {text['text']}"},
+        "index": 0, "finish_reason": finish,
+        "message": {"role": "assistant", "content": f"{said}: {text['text']}", **message},
     }  # fmt: skip
     if logprobs and body.get("logprobs"):
         top = [{"token": token, "logprob": math.log(p), "bytes": None} for token, p in ((" Yes", 0.6), ("no", 0.2), ("It", 0.1))]
@@ -93,8 +101,8 @@ def answer(handler: Handler, body: dict[str, Any], choices: int = 1, logprobs: b
     handler.reply(200, whole)
 
 
-def status(code: int, message: str = "no", **headers: str) -> Reply:
-    return lambda handler, _: handler.reply(code, {"error": {"message": message}}, headers)
+def status(code: int, message: str = "no", kind: str | None = None, **headers: str) -> Reply:
+    return lambda handler, _: handler.reply(code, {"error": {"message": message, "code": kind}}, headers)
 
 
 def half(handler: Handler, _: dict[str, Any]) -> None:
@@ -108,6 +116,7 @@ def slow(handler: Handler, body: dict[str, Any]) -> None:
 
 
 FAULTS: dict[str, Reply] = {
+    "408": status(408),
     "429": status(429),
     "500": status(500),
     "503": status(503),
@@ -118,13 +127,14 @@ FAULTS: dict[str, Reply] = {
     "a list": lambda handler, _: handler.reply(200, []),
     "two choices": lambda handler, body: answer(handler, body, choices=2),
     "no choices": lambda handler, body: answer(handler, body, choices=0),
+    "empty": lambda handler, body: answer(handler, body, content=""),
     "no text": lambda handler, _: handler.reply(200, {"choices": [{"message": {"role": "assistant", "content": None}}]}),
 }
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setattr(module, "_backoff", lambda _: 0.01)
+    monkeypatch.setattr(failures, "_backoff", lambda _: 0.01)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     with Server() as running:
         thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
@@ -168,7 +178,10 @@ def test_the_picture_arrives_unchanged(server: Server) -> None:
 def test_what_passes_is_tried_again(fault: str, server: Server) -> None:
     server.faults = [FAULTS[fault]] * 4
     timeout = 0.7 if fault == "slow" else 20.0
-    assert right(Endpoint(card(server, timeout=timeout)).answer(BATCH))
+    said: list[str] = []
+    assert right(Endpoint(card(server, timeout=timeout), said.append).answer(BATCH))
+    assert len(said) == 1, "told of once"
+    assert "tried again" in said[0]
     # On a busy machine, an honest answer can be too late, too.
     assert len(server.bodies) >= len(BATCH) + 4
     assert fault == "slow" or len(server.bodies) == len(BATCH) + 4
@@ -194,13 +207,130 @@ def test_what_never_passes_is_an_error_of_that_question(fault: str, server: Serv
     assert len(server.bodies) == 6
 
 
-def test_a_revoked_key_is_not_tried_again_and_not_told(server: Server) -> None:
-    server.always = status(401, f"Incorrect API key provided: {KEY}")
-    answers = Endpoint(card(server)).answer(BATCH[:2])
-    assert len(server.bodies) == 2
-    for reply in answers:
-        assert "AuthenticationError" in str(reply.error)
-        assert KEY not in str(reply.error)
+@pytest.mark.parametrize(
+    ("refusal", "advice"),
+    [
+        (status(401, f"Incorrect API key provided: {KEY}"), "Check the key in OPENAI_API_KEY"),
+        (status(403, f"key {KEY} may not"), "Check the key in OPENAI_API_KEY"),
+        (status(402), "credit or quota is used up"),
+        (status(429, "You exceeded your current quota", "insufficient_quota"), "credit or quota is used up"),
+        (status(404, "no such model"), "whether the server knows the model 'm'"),
+        (status(429, **{"Retry-After": "86400"}), "later"),
+    ],
+)
+def test_a_refusal_of_everything_is_not_tried_again_and_stops_the_run(refusal: Reply, advice: str, server: Server) -> None:
+    model = Endpoint(card(server, concurrency=1))
+    answered = model.answer(BATCH)
+    server.always = refusal
+    refused = model.answer(BATCH * 2)
+    assert len(server.bodies) == len(BATCH) + 5, "five refusals in a row are enough"
+    assert right(answered)
+    assert all(reply.error and reply.text is None for reply in refused)
+    assert sum(str(reply.error).startswith("not asked") for reply in refused) == 7
+    server.always = None
+    with pytest.raises(HopeBenchError, match=f"5 questions in a row.*{advice}.*kept; the same command goes on") as stopped:
+        model.answer(BATCH)
+    assert len(server.bodies) == len(BATCH) + 5
+    assert KEY not in str(stopped.value) + "".join(str(reply.error) for reply in refused)
+
+
+def test_a_server_that_is_gone_stops_the_run(server: Server) -> None:
+    server.always = status(503)
+    model = Endpoint(card(server, attempts=2, concurrency=6))
+    assert all("failed after 2 attempts" in str(reply.error) for reply in model.answer(BATCH))
+    with pytest.raises(HopeBenchError, match=r"6 questions in a row.*It may be down"):
+        model.answer(BATCH)
+
+
+def test_a_server_that_was_never_there_is_told_at_once(server: Server) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{probe.getsockname()[1]}/v1"
+        with pytest.raises(HopeBenchError, match=f"Nothing answers at {nobody}: ConnectError: .*refused.*Start the server"):
+            Endpoint(card(server, base_url=nobody)).load()
+    Endpoint(card(server)).load()
+    assert server.bodies == []
+
+
+def test_single_refusals_between_answers_stop_nothing(server: Server) -> None:
+    flagged = BATCH[0][1]
+
+    def moderated(handler: Handler, body: dict[str, Any]) -> None:
+        refuse = body["messages"][0]["content"][1]["text"] == flagged
+        (status(403, "input was flagged") if refuse else answer)(handler, body)
+
+    server.always = moderated
+    model = Endpoint(card(server, concurrency=1))
+    for _ in range(6):
+        assert [reply.error is None for reply in model.answer(BATCH)] == [False, True, True] * 2
+
+
+def test_half_a_key_is_not_told_either(server: Server) -> None:
+    padding = "x" * (300 - len("BadRequestError: Error code: 400 - {'error': {'message': '") - 4)
+    server.always = status(400, padding + KEY + padding)
+    reply = Endpoint(card(server)).answer(BATCH[:1])[0]
+    assert "xxx" in str(reply.error)
+    assert KEY[:6] not in str(reply.error)
+
+
+def test_a_server_that_repeats_the_key_in_its_answer_is_not_quoted(server: Server) -> None:
+    server.always = lambda handler, body: answer(handler, body, content=f"Yes, and your key is {KEY}")
+    assert Endpoint(card(server)).answer(BATCH[:1])[0].text == "Yes, and your key is ***"
+
+
+@pytest.mark.parametrize(
+    ("reply", "message"),
+    [
+        (lambda handler, body: answer(handler, body, finish="content_filter"), "content filter"),
+        (lambda handler, body: answer(handler, body, finish="content_filter", content=None), "content filter"),
+        (
+            lambda handler, body: answer(handler, body, finish="length", content="", reasoning_content="Let me see"),
+            "all 16 tokens went by thinking; raise --max-new-tokens",
+        ),
+        (lambda handler, body: answer(handler, body, finish="length", content=None), "all 16 tokens went by without an answer"),
+    ],
+)
+def test_what_is_no_answer_is_an_error_at_once(reply: Reply, message: str, server: Server) -> None:
+    server.always = reply
+    model = Endpoint(card(server))
+    assert message in str(model.answer(BATCH[:1])[0].error)
+    assert len(server.bodies) == 1
+    assert model.report.input_tokens == 100, "it was paid for"
+    assert len(model.answer(BATCH * 3)) == 18, "and says nothing about other questions"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"reasoning_content": "The picture is wide."},
+        {"reasoning": "The picture is wide."},
+        {"content": "<think>No? The picture is wide.</think>Yes"},
+    ],
+)
+def test_the_first_thought_is_not_read_as_the_first_word(message: dict[str, str], server: Server) -> None:
+    server.always = lambda handler, body: answer(handler, body, **message)
+    replies = Endpoint(card(server)).answer(BATCH[:2])
+    assert [(reply.error, reply.p_yes, reply.mass) for reply in replies] == [(None, None, None)] * 2
+    assert [parse_strict(reply.text) for reply in replies] == ["yes", "yes"]
+
+
+def test_a_refusal_of_the_model_is_its_answer(server: Server) -> None:
+    server.always = lambda handler, body: answer(handler, body, content=None, refusal="I can't help with that.")
+    assert Endpoint(card(server)).answer(BATCH[:1])[0].text == "I can't help with that."
+
+
+@pytest.mark.parametrize("logprob", ["NaN", "null", '"low"'])
+def test_malformed_logprobs_are_unknown(logprob: str, server: Server) -> None:
+    first = {"token": "Yes", "logprob": "HERE", "top_logprobs": [{"token": "Yes", "logprob": "HERE"}]}
+    choice = {"finish_reason": "stop", "message": {"content": "Yes"}, "logprobs": {"content": [first]}}
+    raw = json.dumps({"choices": [choice]}).replace('"HERE"', logprob).encode()
+
+    def malformed(handler: Handler, _: dict[str, Any]) -> None:
+        handler.reply(200, raw)
+
+    server.always = malformed
+    reply = Endpoint(card(server, attempts=1)).answer(BATCH[:1])[0]
+    assert (reply.text, reply.p_yes, reply.mass, reply.error) == ("Yes", None, 0.0, None)
 
 
 def test_the_server_says_how_long_to_wait(server: Server) -> None:
@@ -210,6 +340,35 @@ def test_the_server_says_how_long_to_wait(server: Server) -> None:
     assert time.monotonic() - start >= 0.3
 
 
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "7"}, 7),
+        ({"retry-after-ms": "250", "retry-after": "7"}, 0.25),
+        ({"retry-after": "soon"}, 0),
+        ({"retry-after": "-5"}, 0),
+        ({"retry-after": "inf"}, 0),
+        ({}, 0),
+    ],
+)
+def test_ways_to_say_how_long_to_wait(headers: dict[str, str], seconds: float) -> None:
+    assert failures.asked_pause(busy(headers)) == pytest.approx(seconds, abs=0.001)
+    assert failures.may_pass(busy(headers))
+
+
+def busy(headers: dict[str, str]) -> openai.RateLimitError:
+    request = httpx.Request("POST", "http://127.0.0.1/v1")
+    return openai.RateLimitError("busy", response=httpx.Response(429, headers=headers, request=request), body=None)
+
+
+def test_a_pause_may_be_told_as_a_date() -> None:
+    before = busy({"retry-after": email.utils.formatdate(time.time() - 3000, usegmt=True)})
+    assert failures.asked_pause(before) == 0
+    after = busy({"retry-after": email.utils.formatdate(time.time() + 3000, usegmt=True)})
+    assert failures.asked_pause(after) == pytest.approx(3000, abs=60)
+    assert not failures.may_pass(after)
+
+
 def test_pauses_grow_are_random_and_bounded() -> None:
     from tenacity import RetryCallState
 
@@ -217,7 +376,7 @@ def test_pauses_grow_are_random_and_bounded() -> None:
     pauses = {}
     for attempt in (1, 4, 40):
         state.attempt_number = attempt
-        pauses[attempt] = [module._pause(state) for _ in range(200)]
+        pauses[attempt] = [failures.pause(state) for _ in range(200)]
     assert max(pauses[1]) <= 1
     assert 2 < max(pauses[4]) <= 8
     assert 30 < max(pauses[40]) <= 60
@@ -246,6 +405,52 @@ def test_a_server_without_logprobs_is_asked_for_text(server: Server) -> None:
     assert len(server.bodies) == count + len(BATCH), "what it can't do is remembered"
 
 
+@pytest.mark.parametrize(
+    ("complaint", "code", "changed"),
+    [
+        ("top_logprobs must be at most 5", 400, {"top_logprobs": 5}),
+        ("Unsupported value: 'temperature' does not support 0 with this model", 400, {"temperature": None}),
+        ("Unexpected keys in the request: {'logprobs'}", 422, {"logprobs": None}),
+    ],
+)
+def test_what_a_server_does_not_take_is_left_out(complaint: str, code: int, changed: dict[str, Any], server: Server) -> None:
+    def picky(handler: Handler, body: dict[str, Any]) -> None:
+        name = next(iter(changed))
+        (answer if body.get(name) == changed[name] else status(code, complaint))(handler, body)
+
+    server.always = picky
+    replies = Endpoint(card(server, concurrency=1)).answer(BATCH)
+    assert right(replies)
+    assert (replies[0].p_yes is None) == ("logprobs" in changed)
+
+
+def test_a_server_that_ignores_logprobs_is_told_of_once(server: Server) -> None:
+    said: list[str] = []
+    server.always = lambda handler, body: answer(handler, body, logprobs=False)
+    assert right(Endpoint(card(server), said.append).answer(BATCH))
+    assert said == ["The endpoint gives no logprobs, so answers carry no P(yes)."]
+
+
+def test_questions_of_an_image_are_sent_together_behind_a_first_one(server: Server) -> None:
+    assert right(Endpoint(card(server, concurrency=1)).answer(BATCH))
+    sent = [body["messages"][0]["content"][0]["image_url"]["url"] for body in server.bodies]
+    one, other = sent[:2]
+    assert one != other
+    assert sent == [one, other, one, one, other, other]
+
+
+def test_the_server_may_fetch_the_pictures_itself(server: Server) -> None:
+    named = BATCH[0][0].copy()
+    named.info["file_name"] = "val 2014/a#1.jpg"
+    model = Endpoint(card(server, image_url_base="https://images.example/coco/", concurrency=1))
+    server.always = lambda handler, _: handler.reply(200, {"choices": [{"message": {"content": "Yes"}}]})
+    model.answer([(named, "?"), (BATCH[0][0], "?")])
+    urls = [body["messages"][0]["content"][0]["image_url"]["url"] for body in server.bodies]
+    assert urls[0] == "https://images.example/coco/val%202014/a%231.jpg"
+    assert urls[1].startswith("data:image/png;base64,"), "a picture without a name travels itself"
+    assert "images from https://images.example/coco/" in model.info.identity
+
+
 def test_other_bad_requests_are_errors_at_once(server: Server) -> None:
     server.always = status(400, "this model takes no images")
     assert "takes no images" in str(Endpoint(card(server)).answer(BATCH[:1])[0].error)
@@ -256,8 +461,10 @@ def test_other_bad_requests_are_errors_at_once(server: Server) -> None:
     ("settings", "message"),
     [
         ({"base_url": None}, "no base_url"),
-        ({"base_url": "http://me:word@host/v1"}, "without a user name or password"),
+        ({"base_url": "http://me:word@host/v1"}, "without a user name, a password"),
         ({"base_url": "ftp://host"}, "must be http"),
+        ({"base_url": "http://host/v1?key=word"}, "or a query"),
+        ({"image_url_base": "http://host/?sig=word"}, "or a query"),
         ({"base_url": "https://host.example/v1", "api_key_env": "NOWHERE"}, "Set the environment variable NOWHERE"),
     ],
 )

@@ -16,9 +16,10 @@ from hope_bench.adapters.base import AdapterInfo, AdapterReport, RawAnswer
 from hope_bench.benchmark import Benchmark, read_benchmark, write_benchmark
 from hope_bench.card import ModelCard
 from hope_bench.errors import HopeBenchError
-from hope_bench.inference.engine import EvaluateOptions, evaluate
+from hope_bench.inference.engine import EvaluateOptions, evaluate, evaluate_paraphrases
+from hope_bench.paraphrases import Paraphrase
 from hope_bench.provenance import file_sha256
-from hope_bench.records import Question
+from hope_bench.records import Prompt, Question
 from hope_bench.result import SelfCheck
 from hope_bench.runs import read_run, write_run
 
@@ -187,34 +188,121 @@ def test_after_an_interruption_the_rest_is_asked(benchmark: Benchmark, options: 
     assert (folder / "a-model" / "answers.jsonl").read_bytes() == (folder / "whole" / "answers.jsonl").read_bytes()
 
 
-def test_other_settings_are_refused_and_named(benchmark: Benchmark, options: EvaluateOptions) -> None:
-    evaluate(benchmark, CARD, options, adapter=Model(by_brightness))
-    before = (options.runs / "tiny" / "a-model" / "answers.jsonl").read_bytes()
+def asked_again(benchmark: Benchmark, options: EvaluateOptions, card: ModelCard = CARD, identity: str = "it@1") -> list[str]:
+    """What a further call puts to the model, as image and question; every question must have its right answer afterwards."""
+    asked: list[str] = []
 
-    def refused(message: str, card: ModelCard = CARD, options: EvaluateOptions = options, identity: str = "it@1") -> None:
-        with pytest.raises(HopeBenchError, match=rf"(?s)holds the answers of another run: {message}.*--name"):
-            evaluate(benchmark, card, options, adapter=Model(by_brightness, identity))
+    def reply(batch: Sequence[Pair]) -> list[RawAnswer]:
+        asked.extend(f"{image.getpixel((0, 0))[0]} {prompt}" for image, prompt in batch)
+        return by_brightness(batch)
 
-    refused("model is 'it@1' there and 'it@2' here", identity="it@2")
-    refused("batch_size is 4 there and 5 here", CARD.model_copy(update={"batch_size": 5}))
-    refused("max_new_tokens is 16 there and 9 here", CARD.model_copy(update={"max_new_tokens": 9}))
-    refused("prompt is .* there and '{question}!' here", CARD.model_copy(update={"prompt": "{question}!"}))
-    refused("limit is None there and 4 here", options=replace(options, limit=4))
-    refused("splits is 'random, content' there and 'random' here", options=replace(options, splits=("random",)))
-    assert (options.runs / "tiny" / "a-model" / "answers.jsonl").read_bytes() == before
-    assert evaluate(benchmark, CARD, replace(options, name="Other one", limit=4), adapter=Model(by_brightness)).complete
-    assert (options.runs / "tiny" / "other-one" / "run.json").is_file()
+    record = evaluate(benchmark, card, options, adapter=Model(reply, identity))
+    assert record.complete
+    assert {(line["image"], line["verdict"]) for line in lines(options)} <= {
+        ("0.png", "no"), ("1.png", "yes"), ("2.png", "no"), ("3.png", "yes")
+    }  # fmt: skip
+    assert len(lines(options)) == record.questions
+    return asked
 
 
-def test_answers_of_unknown_origin_are_refused(benchmark: Benchmark, options: EvaluateOptions) -> None:
+@pytest.mark.parametrize(
+    ("change", "identity"),
+    [({"max_new_tokens": 9}, "it@1"), ({"prompt": "{question}!"}, "it@1"), ({"path": "plain"}, "it@1"), ({}, "it@2")],
+)
+def test_a_change_that_concerns_every_answer_asks_all_again_and_loses_none(
+    change: dict[str, Any], identity: str, benchmark: Benchmark, options: EvaluateOptions
+) -> None:
+    assert len(asked_again(benchmark, options)) == 12
+    before = lines(options)
+    card, said = CARD.model_copy(update=change), list[str]()
+    assert len(asked_again(benchmark, options, card, identity)) == 12
+    assert {line["key"] for line in lines(options)}.isdisjoint(line["key"] for line in before)
+    evaluate(benchmark, CARD, options, said.append, adapter=Model(by_brightness))
+    assert "0 of 12 questions are asked now" in said[1], "the former answers were set aside"
+    assert lines(options) == before
+    assert asked_again(benchmark, options, card, identity) == []
+
+
+def test_a_later_engine_asks_all_again(benchmark: Benchmark, options: EvaluateOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked_again(benchmark, options)
+    monkeypatch.setattr("hope_bench.inference.record.ENGINE_VERSION", 99)
+    assert len(asked_again(benchmark, options)) == 12
+
+
+def test_settings_that_no_answer_depends_on_ask_nothing_again(benchmark: Benchmark, options: EvaluateOptions) -> None:
+    asked_again(benchmark, options)
+    assert asked_again(benchmark, options, CARD.model_copy(update={"batch_size": 6})) == []
+
+
+def test_more_and_fewer_questions_ask_only_what_is_new(benchmark: Benchmark, options: EvaluateOptions) -> None:
+    few = asked_again(benchmark, replace(options, limit=2))
+    assert 0 < len(few) < 12
+    rest = asked_again(benchmark, options)
+    assert len(few) + len(rest) == 12
+    assert asked_again(benchmark, replace(options, splits=("content",))) == []
+    assert len(lines(options)) == 6
+    assert asked_again(benchmark, options) == []
+
+
+@pytest.mark.parametrize("hashed", [True, False])
+def test_a_replaced_image_has_only_its_own_questions_asked_again(
+    hashed: bool, benchmark: Benchmark, options: EvaluateOptions
+) -> None:
+    assert options.images is not None
+
+    def current() -> Benchmark:
+        images = {
+            name: file_sha256(options.images / name) if hashed and options.images else None for name in benchmark.manifest.images
+        }
+        manifest = benchmark.manifest.model_copy(update={"images": images, "hash": "h"})
+        return replace(benchmark, manifest=manifest)
+
+    asked_again(current(), options, CARD.model_copy(update={"batch_size": 6}))
+    Image.new("RGB", (8, 8), (30, 0, 0)).save(options.images / "2.png")
+    again = asked_again(current(), options, CARD.model_copy(update={"batch_size": 6}))
+    assert again == [f"30 Say yes or no. Is there a {thing}?" for thing in "abc"]
+
+
+@pytest.mark.parametrize("stop_at", [1, 2, 3])
+def test_interrupted_while_asking_what_changed_the_bytes_are_those_of_an_undisturbed_change(
+    stop_at: int, benchmark: Benchmark, options: EvaluateOptions
+) -> None:
+    """Answers depend on what is asked together here, as a model's last digits do."""
+
+    def together(batch: Sequence[Pair]) -> list[RawAnswer]:
+        return [replace(answer, p_yes=len(batch) / 10) for answer in by_brightness(batch)]
+
+    steps: Iterator[int] = iter(range(1, 99))
+
+    def interrupted(batch: Sequence[Pair]) -> list[RawAnswer]:
+        if next(steps) == stop_at:
+            raise KeyboardInterrupt
+        return together(batch)
+
+    content, shaken = replace(options, splits=("content",), limit=4), replace(options, name="shaken")
+    for name in ("a-model", "shaken"):
+        evaluate(benchmark, CARD, replace(content, name=name), adapter=Model(together))
+    evaluate(benchmark, CARD, options, adapter=Model(together))
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(benchmark, CARD, shaken, adapter=Model(interrupted))
+    evaluate(benchmark, CARD, shaken, adapter=Model(together))
+    assert lines(options, "shaken") == lines(options)
+    assert len({line["p_yes"] for line in lines(options)}) == 3, "kept answers and new ones stand side by side"
+
+
+def test_another_model_and_answers_of_another_tool_are_refused(benchmark: Benchmark, options: EvaluateOptions) -> None:
     record = evaluate(benchmark, CARD, options, adapter=Model(by_brightness))
     folder = options.runs / "tiny" / "a-model"
+    before = (folder / "answers.jsonl").read_bytes()
+    other = CARD.model_copy(update={"name": "Another"})
+    with pytest.raises(HopeBenchError, match=r"answers of another model, A model\. They stay as they are; .*--name"):
+        evaluate(benchmark, other, replace(options, name="a-model"), adapter=Model(by_brightness))
     write_run(folder, record.model_copy(update={"key": "imported-1", "settings": {}}))
-    with pytest.raises(HopeBenchError, match="not made by hope-bench evaluate"):
+    with pytest.raises(HopeBenchError, match="hope-bench evaluate didn't make"):
         evaluate(benchmark, CARD, options, adapter=Model(by_brightness))
+    assert (folder / "answers.jsonl").read_bytes() == before
     (folder / "run.json").unlink()
-    with pytest.raises(HopeBenchError, match=r"no run\.json beside it"):
-        evaluate(benchmark, CARD, options, adapter=Model(by_brightness))
+    assert asked_again(benchmark, options) == [], "each answer says what it is an answer to"
 
 
 def test_a_change_of_versions_between_sittings_is_noted(benchmark: Benchmark, options: EvaluateOptions) -> None:
@@ -229,13 +317,35 @@ def test_a_change_of_versions_between_sittings_is_noted(benchmark: Benchmark, op
     assert notes[0].startswith("Asked under changing versions: torch 1.0 then ")
 
 
+def test_paraphrases_are_runs_of_one_loaded_model(benchmark: Benchmark, options: EvaluateOptions) -> None:
+    ways = [Paraphrase("set", name, Prompt(template)) for name, template in (("a", "A {question}"), ("b", "B {question}"))]
+    asked: list[str] = []
+
+    def reply(batch: Sequence[Pair]) -> list[RawAnswer]:
+        asked.extend(prompt for _, prompt in batch)
+        model.report = AdapterReport(input_tokens=10 * len(asked), output_tokens=len(asked), cost=0.5 * len(asked))
+        return by_brightness(batch)
+
+    model = Model(reply)
+    made = evaluate_paraphrases(benchmark, CARD, ways, options, adapter=model)
+    assert model.loads == 1
+    assert asked[0] == "A Is there a a?"
+    assert asked[12] == "B Is there a a?"
+    for (record, folder), way in zip(made, ways, strict=True):
+        assert folder.name == f"a-model-set-{way.name}"
+        assert read_run(folder) == record
+        assert (record.run.prompt_set, record.run.prompt_name, record.run.prompt) == ("set", way.name, way.prompt.template)
+        assert (record.run.input_tokens, record.run.output_tokens, record.run.cost_usd) == (120, 12, 6.0)
+        assert "another prompt" in (record.unranked or "")
+
+
 def test_what_keeps_a_result_off_the_ranking(benchmark: Benchmark, options: EvaluateOptions) -> None:
     card = CARD.model_copy(update={"prompt": "{question} Yes or no?"})
     chosen = replace(options, limit=2, splits=("random",))
     reason = evaluate(benchmark, card, chosen, adapter=Model(by_brightness)).unranked
     assert reason is not None
     assert "--limit" in reason
-    assert "replaces the benchmark's prompt" in reason
+    assert "another prompt than the benchmark's" in reason
     assert "headline split content" in reason
 
 

@@ -24,6 +24,7 @@ from hope_bench.interchange.export_vlmevalkit import export_vlmevalkit
 from hope_bench.interchange.parquet import hub_split_names, write_parquet
 from hope_bench.records import Question
 from hope_bench.result import ModelInfo
+from hope_bench.review.noise import LabelNoise, NoiseEstimate, read_label_noise, share, write_label_noise
 from tests.cli import hope_bench, refused
 from tests.small_benchmark import IMAGES, Small, write_small
 
@@ -135,6 +136,20 @@ def test_datasets_reads_every_field_back(
     header, body = (tmp_path / "out" / "README.md").read_text(encoding="utf-8").removeprefix("---\n").split("\n---\n", 1)
     assert yaml.safe_load(header)["configs"][0]["data_files"][1] == {"split": "content", "path": "data/content.parquet"}
     assert "| content | content | hope | 3 | 3 |" in body
+
+
+def test_published_label_noise_goes_along(benchmark: Benchmark, small: Small, tmp_path: Path) -> None:
+    export_datasets(benchmark, tmp_path / "without", None)
+    assert not (tmp_path / "without" / "label_noise.json").exists()
+    found = LabelNoise(split="content", label="no", sampled=9, wrong=share(1, 8), unsure=share(0, 8))
+    estimate = NoiseEstimate(
+        benchmark="small", hash=benchmark.manifest.hash, sample=9, seed=0, reviewers=("alice",), estimates=(found,)
+    )  # fmt: skip
+    write_label_noise(small.folder, estimate)
+    export_datasets(benchmark, tmp_path / "with", None)
+    assert read_label_noise(tmp_path / "with", benchmark.manifest.hash) == estimate
+    card = (tmp_path / "with" / "README.md").read_text(encoding="utf-8")
+    assert "| content | no | 8 | 12.5 | 2.2 to 47.1 |" in card
 
 
 def test_parquet_keeps_one_copy_of_an_image_and_gives_the_same_bytes(benchmark: Benchmark, small: Small, tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_a_card_by_file_name_folder_and_hub_id(tmp_path: Path) -> None:
         find_card(str(tmp_path / "weights"))
     (tmp_path / "weights" / "config.json").write_text("{}")
     assert find_card(str(tmp_path / "weights")).name == "weights"
-    assert find_card("llava-hf/llava-1.5-7b-hf").name == "llava-1.5-7b-hf"
+    assert find_card("somebody/llava-1.5-7b-hf").name == "llava-1.5-7b-hf"
     path.write_text('name = "mine"\ncheckpoint = "a/b"\nprompt = "Is it?"\n')
     with pytest.raises(HopeBenchError, match="question"):
         find_card(str(path))

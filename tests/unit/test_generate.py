@@ -227,7 +227,7 @@ def test_every_strategy_and_source_of_descriptions_at_once(data: Path, clip: str
     assert set(benchmark.splits) == {*spec.strategies, "description-twins", "hope-twins", "hope@other-twins"}
     assert benchmark.splits["content"] != benchmark.splits["content@other"]
     assert manifest.encoders.keys() == {"other"}
-    assert any("given.jsonl, line 2" in note for note in manifest.notes)
+    assert any("given.jsonl: 1 left out, not such a line (line 2:" in note for note in manifest.notes)
     assert all(question.risk is not None for question in benchmark.splits["content"] if question.label == "no")
     for name in ("description", "hope", "hope@other"):
         twins = benchmark.splits[f"{name}-twins"]
@@ -254,3 +254,27 @@ def test_a_rejected_claim_is_replaced_by_the_next_best(data: Path, clip: str, tm
     assert asked(after)[:2] == asked(before)[1:]
     assert [q for q in after if q.image != bad.image] == [q for q in before if q.image != bad.image]
     assert manifest.guards["review"].displaced["content"] == 1
+
+
+def test_the_manifest_counts_what_guards_did_to_each_split(data: Path, clip: str, tmp_path: Path) -> None:
+    """Of the distractors chosen without guards, those that a guard removed: recounted from a benchmark made without it."""
+    spec = spec_for(data, clip, strategies=("adversarial", "adversarial-guarded", "content", "description", "hope"))
+    generate(spec, tmp_path / "before", tmp_path / "cache")
+    before = read_benchmark(tmp_path / "before").splits
+    chosen = {split: [q for q in before[split] if q.label == "no"] for split in ("content", "description", "hope", "adversarial")}
+    bad = [*chosen["content"][:2], chosen["description"][3], *chosen["hope"][6:9], chosen["adversarial"][4]]
+    decisions = tmp_path / "decisions.jsonl"
+    claims = {(q.image, q.object, q.description) for q in bad}
+    rows = [{"image": image, "object": name, "decision": "present", "description": said} for image, name, said in claims]
+    decisions.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    guards = GuardsSpec(ontology=False, review=str(decisions))
+    stats = generate(spec.model_copy(update={"guards": guards}), tmp_path / "after", tmp_path / "cache").guards["review"]
+    assert stats.removed == sum(said is None for _, _, said in claims)
+    expected = {split: sum((q.image, q.object, q.description) in claims for q in asked) for split, asked in chosen.items()}
+    assert stats.displaced == {
+        "adversarial-guarded": expected["adversarial"],
+        **{split: expected[split] for split in ("content", "description", "hope")},
+    }
+    for split in ("content", "description", "hope", "adversarial-guarded"):
+        after = read_benchmark(tmp_path / "after").splits[split]
+        assert not any((q.image, q.object, q.description) in claims for q in after if q.label == "no")

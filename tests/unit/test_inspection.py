@@ -37,6 +37,12 @@ def test_the_numbers_by_hand(small: Small) -> None:
     assert content.mean_risk == pytest.approx(1 / 3)
     assert (random.risk, random.mean_risk, random.risk_unknown) == (None, None, 3)
     assert (description.risk_unknown, description.mean_risk) == (1, 0.05)
+    found = {one.name: (one.present, one.absent) for one in summary.categories}
+    assert found["cup"] == (1, (0, 0, 0)), "asked by three splits, of one image"
+    assert found["vase"] == (0, (1, 1, 0))
+    assert found["bowl"] == (0, (0, 0, 1))
+    assert [one.name for one in summary.categories][:3] == ["dog", "vase", "apple"], "the most asked about first, ties by name"
+    assert found["car"] == (1, (0, 0, 0)), "a description of a car asks about no absent car"
     assert summary.overlap[0] == (1.0, 0.2, 0.0)
     assert [row[0] for row in summary.overlap] == list(summary.overlap[0])
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
+from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
-from hope_bench.card import find_card, read_card
+from hope_bench.card import ModelCard, find_card, read_card
 from hope_bench.errors import HopeBenchError
 from hope_bench.registry import known_models
-from tests.cli import hope_bench
+from tests.cli import hope_bench, refused
 from tests.unit.test_conformance import ALL
 
 CARDS = sorted(known_models().items())
@@ -20,36 +22,91 @@ def test_a_card_is_valid_and_leaves_the_prompt_to_the_benchmark(name: str, path:
     card = read_card(path)
     assert card.name == name
     assert card.prompt is None, "a card's prompt would make its results unranked"
-    if name == "demo-llava":
-        return
     assert (card.authors_prompt is None) == (card.authors_prompt_source is None)
-    assert card.authors_prompt is None or "{question}" in card.authors_prompt
 
 
-def test_families_marked_as_tested_are_in_the_suite() -> None:
+@pytest.mark.parametrize(("name", "path"), CARDS, ids=[name for name, _ in CARDS])
+def test_a_card_of_somebody_elses_model_says_where_its_facts_are_from(name: str, path: Path) -> None:
+    card = read_card(path)
+    facts = (card.vision_tower, card.license, card.parameters)
+    assert name == "demo-llava" or not any(facts) or card.sources
+    assert "at hand" not in path.read_text()
+
+
+@pytest.mark.parametrize("path", [path for _, path in CARDS], ids=[name for name, _ in CARDS])
+def test_a_family_is_one_that_transformers_can_ask_about_an_image(path: Path) -> None:
+    card = read_card(path)
+    if card.adapter != "transformers":
+        return
+    known = card.family in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+    assert known != card.trust_remote_code, "another one needs code of its own, and its card has to say so"
+
+
+def test_families_marked_as_tested_are_in_the_suite_and_those_in_the_suite_are_marked() -> None:
     tested = {family.replace("_", "-") for family in ALL}
-    cards = [read_card(path) for _, path in CARDS]
+    cards = [card for card in (read_card(path) for _, path in CARDS) if card.adapter == "transformers"]
     marked = {str(card.family).replace("_", "-") for card in cards if card.conformance}
     assert marked <= tested
-    assert len(marked) >= 12
-    assert len([card for card in cards if card.adapter == "transformers"]) >= 20
+    assert len(marked) >= 14
+    assert not {str(card.family).replace("_", "-") for card in cards if not card.conformance} & tested
 
 
-def test_families_are_ones_that_transformers_can_ask_about_an_image() -> None:
-    from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+def test_the_models_that_people_compare_are_there() -> None:
+    """The families of the project's own list."""
+    cards = [read_card(path) for _, path in CARDS]
+    assert len([card for card in cards if card.adapter == "transformers"]) >= 25
+    families = {card.family for card in cards}
+    assert families >= {
+        "llava", "llava_next", "llava_onevision", "qwen2_vl", "qwen2_5_vl", "qwen3_vl", "internvl", "smolvlm", "idefics3",
+        "gemma3", "paligemma", "mllama", "mistral3", "aya_vision", "blip-2", "instructblip", "minicpmv4_6", "ovis2", "glm4v",
+        "phi3_v",
+    }  # fmt: skip
+    assert {"internvl2.5-8b-mpo", "internvl3-8b", "llava-1.5-13b", "pixtral-12b", "endpoint-example"} <= {c.name for c in cards}
 
-    families = {card.family for card in (read_card(path) for _, path in CARDS) if card.adapter == "transformers"}
-    assert families <= set(MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES)
 
-
-def test_the_list_and_one_card(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
+def test_the_list_and_one_card(capsys: pytest.CaptureFixture[str]) -> None:
     listed = hope_bench(capsys, "models")
     assert listed.code == 0
-    assert all(name in listed.out for name, _ in CARDS)
+    rows = {line.split()[0]: line for line in listed.out.splitlines() if line.strip()}
+    assert {name for name, _ in CARDS} <= set(rows), "a file or a pipe gets every column, uncut"
+    for told in ("qwen2_5_vl", "3B", "yes", "Qwen Research", "known", "own ViT with window attention, native resolution"):
+        assert told in rows["qwen2.5-vl-3b"]
+    assert "own code" in rows["phi-3.5-vision"]
     shown = hope_bench(capsys, "models", "llava-1.5-7b")
     assert "checkpoint = llava-hf/llava-1.5-7b-hf" in shown.out
-    assert hope_bench(capsys, "models", "llava-1.5-8b").code == 2
+    assert "sources = github.com/haotian-liu/LLaVA scripts/v1_5/finetune.sh (tower)" in shown.out
+    assert "authors_prompt = {question}\\nAnswer the question" in shown.out
+    assert "Did you mean 'llava-1.5-7b'" in refused(capsys, "models", "llava-1.5-8b")
+
+
+@pytest.mark.parametrize("width", [30, 50, 80, 100, 200])
+def test_a_terminal_gets_the_columns_that_fit_whole(width: int) -> None:
+    from rich.console import Console
+
+    from hope_bench.cli.models import _table
+
+    console = Console(width=width, color_system=None, file=io.StringIO(), force_terminal=True)
+    console.print(_table({name: read_card(path) for name, path in CARDS}, width))
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert len(lines) == len(CARDS) + 1
+    assert max(map(len, lines)) <= width
+    assert "…" not in "".join(lines)
+    assert [line.split()[0] for line in lines[1:]] == [name for name, _ in CARDS]
+    assert ("vision tower" in lines[0]) == (width == 200)
+
+
+def test_a_hub_id_finds_its_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert find_card("llava-hf/llava-1.5-7b-hf").name == "llava-1.5-7b"
+    assert find_card("somebody/llava-1.5-7b-hf") == ModelCard(name="llava-1.5-7b-hf", checkpoint="somebody/llava-1.5-7b-hf")
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "broken.toml").write_text("name = ")
+    (tmp_path / "models" / "mine.toml").write_text('name = "mine"\ncheckpoint = "llava-hf/llava-1.5-7b-hf"\n')
+    monkeypatch.chdir(tmp_path)
+    assert find_card("llava-hf/llava-1.5-7b-hf").name == "mine", "one's own come first, and a broken one is in nobody's way"
+    listed = hope_bench(capsys, "models")
+    assert listed.code == 0
+    assert "mine" in listed.out
+    assert "broken.toml is not TOML" in listed.err
 
 
 def test_the_authors_prompt_is_used_on_demand_only() -> None:
@@ -58,3 +115,34 @@ def test_the_authors_prompt_is_used_on_demand_only() -> None:
     assert _authors_prompt(find_card("llava-1.5-7b")) == "{question}\nAnswer the question using a single word or phrase."
     with pytest.raises(HopeBenchError, match="doesn't say how the model's authors ask"):
         _authors_prompt(find_card("demo-llava"))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('dtype = "bf16"', "dtype: 'bf16' is not known. Did you mean 'bfloat16'? Known: auto, bfloat16, float16, float32."),
+        ('attention = "flash_attention"', "Did you mean 'flash_attention_2'?"),
+        ('attention = "kernels-community/flash-attn"', "is not known."),
+        ('device = "gpu"', "no device 'gpu'. Known: auto, cpu, cuda, mps"),
+        ('device_map = "ballanced"', "Did you mean 'balanced'?"),
+        ('path = "share"', "Did you mean 'shared'?"),
+        ('adapter = "transformer"', "no adapter 'transformer'. Did you mean 'transformers'?"),
+        ('adapter = "my_model.py"', 'Or "FILE.py:CLASS"'),
+        ('quantize = "4"', "Did you mean '4bit'?"),
+        ("atention = 3", "unknown key 'atention'. Did you mean 'attention'?"),
+        ("batch_size = 0", "batch_size: Input should be greater than or equal to 1"),
+        ('prompt = "Is it?"', 'prompt: holds no "{question}"'),
+        ('authors_prompt = "Is it?"', 'authors_prompt: holds no "{question}"'),
+        ('api_key_env = "sk-1234"', "api_key_env: not the name of an environment variable"),
+        ('adapter = "endpoint"\ntrust_remote_code = true', "trust_remote_code is about transformers checkpoints"),
+        ('image_url_base = "http://x"', 'image_url_base is for adapter = "endpoint"'),
+    ],
+)
+def test_what_is_wrong_with_a_card_is_said_with_the_nearest_right_thing(line: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "it.toml"
+    path.write_text(f'name = "it"\ncheckpoint = "ORG/NAME"\n{line}\n')
+    with pytest.raises(HopeBenchError) as caught:
+        read_card(path)
+    assert message in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert "1234" not in str(caught.value)

@@ -166,6 +166,17 @@ def test_other_schemas_are_refused(tmp_path: Path, version: object, words: str) 
         read_result(path)
 
 
+def test_a_real_file_of_version_1(tmp_path: Path) -> None:
+    """Written by the code that wrote version 1."""
+    golden = Path(__file__).resolve().parent.parent / "golden" / "result-version-1.json"
+    old = read_result(golden)
+    assert (old.schema_version, old.worst, old.model.name) == (2, None, "Old")
+    assert old.splits["content"].hallucination_rate.value == 1
+    check_numbers(old, "old")
+    write_result(tmp_path / "new.json", old)
+    assert read_result(tmp_path / "new.json") == old
+
+
 def test_a_file_of_version_1_is_migrated(benchmark: Benchmark, tmp_path: Path) -> None:
     path = tmp_path / "result.json"
     run = answers_with(benchmark, tmp_path / "r", {"dog": 0.9, "cat": 0.8, "fox": 0.2, "wolf": 0.6})

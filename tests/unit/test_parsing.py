@@ -25,6 +25,13 @@ YES = [
     "There are two dogs.",
     "<think>There is no dog? No.</think>Yes",
     "No dog, I thought at first.</think> Yes",
+    "<thinking>no</thinking> Yes",
+    "[THINK]No.[/THINK]Yes",
+    "\u25c1think\u25b7No.\u25c1/think\u25b7Yes",
+    "No problem! Yes, there is a dog.",
+    "There is indeed a dog.",
+    "\\boxed{yes}",
+    "\u201cYes\u201d",
 ]
 NO = [
     "No",
@@ -43,6 +50,17 @@ NO = [
     "The answer is no, not yes.",
     "Yes/no: no",
     "<think>Yes yes yes</think>\n\nNo.",
+    "It isn't there.",
+    "The dog is not present in the image.",
+    "The car isn't red, it is blue.",
+    "The image does not contain a dog.",
+    "There doesn't seem to be a dog.",
+    "I don't see a dog.",
+    "I cannot see any dogs here.",
+    "Definitely not.",
+    "- No",
+    "There is a car, but it isn't red.",
+    "Reasoning: it is a cat. Final answer: no",
 ]
 UNPARSED = [
     None,
@@ -61,6 +79,17 @@ UNPARSED = [
     "yes or no",
     "<think>Yes, because",
     "...",
+    "I don't see an image.",
+    "I can't see any picture, sorry.",
+    "I'm sorry, but I can't help with that.",
+    "It isn't clear.",
+    "It is not possible to say.",
+    "I can't see clearly.",
+    "Neither yes nor no.",
+    "There is a car, but it looks blue to me.",
+    "No doubt about it",
+    "None",
+    "not",
 ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 
 import pytest
@@ -14,8 +14,11 @@ from hope_bench.annotations import read_annotations
 from hope_bench.search.pope import pope_negatives, sample_images, statistics
 
 
-def naive_pope(present: Sequence[Sequence[str]], count: int, k: int, seed: int) -> dict[str, list[tuple[int, str, str]]]:
-    """docs/method.md, POPE baselines, line by line: (image, object, label) rows per strategy."""
+def naive_pope(
+    present: Sequence[Sequence[str]], count: int, k: int, seed: int, forbidden: Sequence[Set[str]] | None = None
+) -> dict[str, list[tuple[int, str, str]]]:
+    """docs/method.md, POPE baselines, line by line: (image, object, label) rows per strategy; `forbidden` by image is what guards
+    remove."""
     rng = random.Random(seed)
     sampled = rng.sample([index for index, objects in enumerate(present) if len(objects) >= k], count)
     frequency: dict[str, int] = {}
@@ -33,7 +36,7 @@ def naive_pope(present: Sequence[Sequence[str]], count: int, k: int, seed: int) 
     for strategy in ("random", "popular", "adversarial"):
         rows[strategy] = []
         for index in sampled:
-            history: list[str] = []
+            history: list[str] = [] if forbidden is None else list(forbidden[index])
             for position in range(k):
                 positive = present[index][position]
                 rows[strategy].append((index, positive, "yes"))
@@ -57,10 +60,13 @@ def naive_pope(present: Sequence[Sequence[str]], count: int, k: int, seed: int) 
     return rows
 
 
-def ours(present: Sequence[Sequence[str]], count: int, k: int, seed: int) -> dict[str, list[tuple[int, str, str]]]:
+def ours(
+    present: Sequence[Sequence[str]], count: int, k: int, seed: int, forbidden: Sequence[Set[str]] | None = None
+) -> dict[str, list[tuple[int, str, str]]]:
     rng = random.Random(seed)
     sampled = sample_images(rng, present, count, k)
-    negatives = pope_negatives(rng, [present[index] for index in sampled], k)
+    barred = None if forbidden is None else [forbidden[index] for index in sampled]
+    negatives = pope_negatives(rng, [present[index] for index in sampled], k, barred)
     rows: dict[str, list[tuple[int, str, str]]] = {strategy: [] for strategy in negatives}
     for strategy, per_image in negatives.items():
         for index, names in zip(sampled, per_image, strict=True):
@@ -83,6 +89,21 @@ def test_equal_to_the_published_algorithm(present: list[tuple[str, ...]], seed: 
     if count == 0 or any(seen - len(objects) < k for objects in eligible):
         return  # the published algorithm would never end on such an image; see the next test for ours
     assert ours(present, count, k, seed) == naive_pope(present, count, k, seed)
+
+
+@given(present=IMAGES, seed=st.integers(0, 2**32), k=st.integers(1, 3), data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_the_guarded_variants_draw_alike_from_what_the_guards_left(
+    present: list[tuple[str, ...]], seed: int, k: int, data: st.DataObject
+) -> None:
+    forbidden = [data.draw(st.frozensets(st.sampled_from(WORDS), max_size=5)) for _ in present]
+    eligible = [index for index, objects in enumerate(present) if len(objects) >= k]
+    seen = {name for index in eligible for name in present[index]}
+    if not eligible or any(len(seen - set(present[index]) - forbidden[index]) < k for index in eligible):
+        return
+    expected = naive_pope(present, len(eligible), k, seed, forbidden)
+    assert ours(present, len(eligible), k, seed, forbidden) == expected
+    assert not any(name in forbidden[index] for rows in expected.values() for index, name, label in rows if label == "no")
 
 
 def test_an_image_without_enough_absent_categories_is_left_out_and_costs_no_draw() -> None:

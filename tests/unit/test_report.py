@@ -12,7 +12,7 @@ from hope_bench.benchmark import Benchmark, read_benchmark
 from hope_bench.records import Answer, Verdict
 from hope_bench.result import ModelInfo, RunInfo
 from tests.cli import hope_bench, refused
-from tests.runs import make_benchmark, make_run, write_answers
+from tests.runs import Row, make_benchmark, make_run, write_answers
 from tests.small_benchmark import IMAGES, Small, write_small
 
 EVIL = "</style><script>alert(1)</script>\"'&|`[x](y)"
@@ -30,7 +30,8 @@ def run(small: Small, tmp_path: Path) -> Path:
     folder = make_run(tmp_path / "runs" / "small" / "me", chosen, {}, model=ModelInfo(name="Mine"))
     asked = {(one.image, one.text): one for questions in chosen.splits.values() for one in questions}
     write_answers(folder, [
-        Answer(image, text, "Yes, surely", "yes", p_yes=0.95 if image == "b.png" else 0.8) for image, text in asked
+        Answer(image, text, "Yes, surely", "yes", p_yes=0.95 if image == "b.png" else 0.85 if "vase" in text else 0.8)
+        for image, text in asked
     ])  # fmt: skip
     return folder
 
@@ -52,6 +53,46 @@ def test_a_page_of_its_own(small: Small, run: Path, tmp_path: Path, capsys: pyte
     again = tmp_path / "again.html"
     hope_bench(capsys, "report", run, *options, "--out", again)
     assert again.read_bytes() == out.read_bytes()
+
+
+def test_categories_by_split_and_drops_by_baseline(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Foxes are affirmed in 2 of 8 random questions and in 6 of 8 content questions; wolves, asked 4 times, have no cell."""
+    images = [f"{number}.jpg" for number in range(8)]
+    shared: list[Row] = [(image, "dog", "yes") for image in images]
+    splits: dict[str, list[Row]] = {
+        "random": [*shared, *((image, "fox", "no") for image in images)],
+        "content": [*shared, *((f"c{image}", "fox", "no") for image in images), *((image, "wolf", "no") for image in images[:4])],
+    }
+    benchmark = make_benchmark(tmp_path / "b", splits)
+    said: dict[tuple[str, str], Verdict] = {(image, "dog"): "yes" for image in images}
+    said |= {(image, "fox"): "yes" if number < 2 else "no" for number, image in enumerate(images)}
+    said |= {(f"c{image}", "fox"): "yes" if number < 6 else "no" for number, image in enumerate(images)}
+    said |= {(image, "wolf"): "no" for image in images[:4]}
+    run = make_run(tmp_path / "r", benchmark, said)
+    assert hope_bench(capsys, "report", run, "-b", benchmark.folder, "--replicates", 100, "--out", tmp_path / "r.html").code == 0
+    page = (tmp_path / "r.html").read_text()
+    assert re.findall(r'<td class="heat extra" style="--share: (\d+)%">(\d+)</td>', page) == [("25", "25"), ("75", "75")]
+    assert '<th scope="row">wolf</th>' not in page
+    matrix = re.search(r"Precision drop</th>(.*?)</table>", page, re.DOTALL)
+    assert matrix is not None
+    # precision: 8 of 10 on random, 8 of 14 on content
+    assert re.findall(r'class="number">([^<]*)', matrix.group(1)) == ["+22.9"]
+    assert hope_bench(capsys, "report", run, "-b", benchmark.folder, "--replicates", 100, "--out", tmp_path / "r.md").code == 0
+    assert "Some of its hallucinations" in page, "without P(yes), none is the surest"
+    assert "Every question got a yes or a no." in page
+    assert re.search(r"\| fox \| 75\.0 \| 6 of 8 \| - \| 25\.0 \| 75\.0 \|", (tmp_path / "r.md").read_text())
+
+
+def test_details_in_the_terminal(small: Small, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["-b", small.folder, "--annotations", small.annotations, "--results", tmp_path / "out", "--replicates", 100]
+    done = hope_bench(capsys, "score", run, *options, "--details")
+    assert done.code == 0, done.err
+    lines = done.out[done.out.index("content by category") :].splitlines()
+    rows = {line.split()[0]: line.split() for line in lines if line.strip()}
+    assert rows["cup"][1:8] == ["1", "1", "/", "0", "-", "100.0", "100.0"]
+    assert rows["vase"][1:7] == ["1", "0", "/", "1", "100.0", "-"]
+    assert rows["large"][1:5] == ["3", "3", "/", "0"]
+    assert "Corrected" not in done.out
 
 
 def test_markdown(small: Small, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -87,7 +128,8 @@ def test_prompts_and_corrected_rates(small: Small, run: Path, tmp_path: Path, ca
         json.dumps({"image": one.image, "object": one.object, "decision": "absent" if one.label == "no" else "present"}) + "\n"
         for one in chosen.splits["content"]
     ), encoding="utf-8")  # fmt: skip
-    options = ["-b", small.folder, "--replicates", 100, "--paraphrase", other, "--decisions", decisions, "--sample", 50]
+    assert hope_bench(capsys, "label-noise", small.folder, decisions, "--sample", 50).code == 0
+    options = ["-b", small.folder, "--replicates", 100, "--paraphrase", other]
     for name in ("r.html", "r.md"):
         done = hope_bench(capsys, "report", run, *options, "--out", tmp_path / name)
         assert done.code == 0, done.err
@@ -95,10 +137,6 @@ def test_prompts_and_corrected_rates(small: Small, run: Path, tmp_path: Path, ca
         assert "Really?" in text
         assert "Corrected for wrong labels" in text
         assert "eviation" in text
-    without = [*options[:4], "--out", tmp_path / "published.md"]
-    assert hope_bench(capsys, "label-noise", small.folder, decisions, "--sample", 50).code == 0
-    assert hope_bench(capsys, "report", run, *without).code == 0
-    assert "Corrected for wrong labels" in (tmp_path / "published.md").read_text(), "as published with the benchmark"
 
 
 def test_hostile_texts_stay_texts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -121,4 +159,5 @@ def test_nothing_answered_is_still_a_report(tmp_path: Path, capsys: pytest.Captu
     for name in ("r.html", "r.md"):
         options = ["-b", benchmark.folder, "--replicates", 100, "--out", tmp_path / name]
         assert hope_bench(capsys, "report", run, *options).code == 0
+    assert "content: 2 unasked." in (tmp_path / "r.html").read_text()
     assert "No run 'nowhere'" in refused(capsys, "report", "nowhere")

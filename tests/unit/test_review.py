@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,8 @@ from hope_bench.annotations import read_annotations
 from hope_bench.benchmark import read_benchmark, write_benchmark
 from hope_bench.cli.data import find_annotations, find_images
 from hope_bench.errors import HopeBenchError
-from hope_bench.records import Question
+from hope_bench.records import Label, Question
+from hope_bench.review import fragments
 from hope_bench.review.agreement import agreement, merge
 from hope_bench.review.claims import Claim, Key, draw_samples, review_queue, sample_queue, statement, unique_claims
 from hope_bench.review.decisions import VERDICTS, DecisionsFile, Reviewed, by_claim, decide, read_decisions
@@ -36,17 +38,17 @@ def small(tmp_path: Path) -> Small:
 
 
 def claim(image: str = "a.jpg", name: str = "vase", text: str = "Is there a vase in the image?") -> Claim:
-    return Claim(image, name, None, text, "no", ("random",))
+    return Claim(image, name, None, text, "no", {"random": None})
 
 
 def line(name: str, verdict: str, reviewer: str = "", image: str = "a.jpg") -> Reviewed:
     return Reviewed(image=image, object=name, decision=verdict, reviewer=reviewer)  # type: ignore[arg-type]
 
 
-def test_a_claim_is_asked_once_with_its_highest_risk_and_score() -> None:
+def test_a_claim_is_asked_once_with_its_highest_risk_and_every_score() -> None:
     vase = next(one for one in unique_claims(questions()) if one.object == "vase")
-    assert vase.splits == ("random", "content")
-    assert (vase.risk, vase.score) == (0.45, 0.31)
+    assert vase.splits == {"random": None, "content": 0.31}
+    assert (vase.risk, vase.standing) == (0.45, pytest.approx(2 / 3))
     assert vase.evidence == {"whole image": 0.21, "best tile": 0.27}
 
 
@@ -60,6 +62,13 @@ def test_the_likeliest_wrong_claims_come_first_and_only_absences_are_asked() -> 
     assert [one.key for one in backwards] == [one.key for one in queue], "the order of the splits doesn't matter"
 
 
+def test_scores_of_different_splits_are_not_compared() -> None:
+    content = [no(n, "a.jpg", f"c{n}", "content", score) for n, score in enumerate((0.1, 0.2, 0.9))]
+    category = [no(n, "a.jpg", f"z{n}", "category", score) for n, score in enumerate((5.0, 6.0, 7.0))]
+    queue = review_queue({"content": content, "category": category})
+    assert [one.object for one in queue] == ["c2", "z2", "c1", "z1", "c0", "z0"]
+
+
 @pytest.mark.parametrize(
     ("text", "label", "expected"),
     [
@@ -68,11 +77,24 @@ def test_the_likeliest_wrong_claims_come_first_and_only_absences_are_asked() -> 
         ("Are there exactly two dogs in the image?", "no", "There are NOT exactly two dogs in this picture."),
         ("Is there exactly one dog in the image?", "no", "There is NOT exactly one dog in this picture."),
         ("Is there a cup on the left side of the image?", "no", "There is NO cup on the left side of this picture."),
+        ("Are there skis in the image?", "no", "There are NO skis in this picture."),
+        ("Is there broccoli on the left side of the image?", "no", "There is NO broccoli on the left side of this picture."),
+        ("Are there two dogs playing in the image?", "no", "There are NOT two dogs playing in this picture."),
         ("Is the dog asleep?", "no", "The answer is NO to “Is the dog asleep?”"),
     ],
 )
 def test_a_claim_in_words(text: str, label: str, expected: str) -> None:
     assert str(statement(replace(claim(text=text), label=label))) == expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("label", ["yes", "no"])
+def test_a_blind_reviewer_is_not_told_the_label(label: Label) -> None:
+    shown = replace(claim(text="Is there a vase in the image?"), label=label)
+    assert str(statement(shown, blind=True)) == "Is there a vase in this picture?"
+    assert str(statement(replace(shown, text="Is the dog asleep?"), blind=True)) == "Is the dog asleep?"
+    page = fragments.claim(0, shown, True) + fragments.facts(Pictures(Path()), shown, True)
+    for told in ("NO", "There", "True?", "risk", "random", "yes", "no"):
+        assert told not in re.sub(r"<[^>]*>", " ", page).split()
 
 
 def test_samples_are_seeded_uniform_and_shared_between_splits(small: Small) -> None:

@@ -1,0 +1,101 @@
+"""What earlier sittings of a run left, and what is to be asked now."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hope_bench.inference.answers import ANSWERS, EARLIER, AnswersFile, explain_write_errors, shard_paths
+from hope_bench.inference.plan import Plan, Step
+from hope_bench.inference.record import changes, continued, earlier_sitting
+from hope_bench.records import Answer, Request
+from hope_bench.runs import RunRecord, write_run
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a run stands: the record so far, the places of steps that lack answers, how many questions of those have to be asked,
+    and whether the model has answered before. `finished`: there is nothing to do at all."""
+
+    record: RunRecord
+    pending: tuple[int, ...]
+    to_ask: int
+    works: bool
+    finished: bool
+    changed: bool
+
+
+def find_start(folder: Path, plan: Plan, record: RunRecord, say: Callable[[str], None]) -> Start:
+    """See what is left to ask; nothing is written but what other processes answered is put in one file.
+
+    Raises HopeBenchError where the folder holds another model's answers.
+    """
+    shards = shard_paths(folder)
+    earlier = earlier_sitting(folder, record)
+    changed = earlier is not None and earlier.key != record.key
+    with contextlib.closing(AnswersFile(folder / ANSWERS)) as answers:
+        answers.absorb(shards)
+        pending = tuple(place for place, step in enumerate(plan.steps) if not answers.has(step))
+        reusable = Reusable(folder, answers.others(plan.steps) if changed else ())
+        to_ask = sum(len(reusable.rest(plan.steps[place])) for place in pending)
+        works = any(answer.error is None for answer in answers.answers.values())
+    total = sum(map(len, plan.steps))
+    if earlier is not None and (to_ask < total or not changed):
+        record = continued(record, earlier)
+    if earlier is not None and changed:
+        say(f"What is asked has changed since the last run of this name ({changes(earlier, record)}).")
+        say(f"{to_ask:,} of {total:,} questions are asked now, the others are answered already.")
+    elif to_ask < total and to_ask:
+        say(f"Going on: {total - to_ask:,} of {total:,} questions are answered already.")
+    finished = not pending and earlier is not None and earlier.complete and not changed
+    return Start(
+        earlier if finished and earlier is not None else record, pending, to_ask, works and not changed, finished, changed
+    )
+
+
+def settle(folder: Path, plan: Plan, start: Start) -> None:
+    """Write the record and, where what is asked has changed, set aside the answers that don't belong to whole steps of the plan.
+
+    Interrupted anywhere, the next call finds the same to ask.
+    """
+    if start.changed:
+        with contextlib.closing(AnswersFile(folder / ANSWERS)) as answers:
+            others = answers.others(plan.steps)
+            with contextlib.closing(AnswersFile(folder / EARLIER)) as earlier:
+                earlier.append([answer for answer in others if answer not in earlier])
+            write_record(folder, start.record)
+            answers.keep(plan.steps)
+    else:
+        write_record(folder, start.record)
+
+
+def write_record(folder: Path, record: RunRecord) -> RunRecord:
+    """Write run.json and return the record."""
+    with explain_write_errors(folder / "run.json"):
+        write_run(folder, record)
+    return record
+
+
+class Reusable:
+    """Answers set aside when what is asked changed: those whose key is asked for need not be asked again."""
+
+    def __init__(self, folder: Path, more: Sequence[Answer] = ()) -> None:
+        """Read the run folder's file, if there is one; `more` are answers about to be set aside."""
+        self._answers = {(answer.image, answer.question, answer.key): answer for answer in more}
+        if (folder / EARLIER).is_file():
+            with contextlib.closing(AnswersFile(folder / EARLIER)) as file:
+                self._answers |= file.answers
+
+    def rest(self, step: Step) -> Step:
+        """The requests of a step that no set-aside answer fits."""
+        return tuple(request for request in step if self._find(request) is None)
+
+    def complete(self, step: Step, said: Sequence[Answer]) -> list[Answer]:
+        """A step's answers in order: the new ones to `rest`, and those set aside."""
+        new = iter(said)
+        return [self._find(request) or next(new) for request in step]
+
+    def _find(self, request: Request) -> Answer | None:
+        return self._answers.get((request.image, request.question, request.key))

@@ -1,0 +1,49 @@
+"""A set of paraphrases (a TOML file): other ways of asking a benchmark's questions, to see how much the wording does."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from hope_bench.card import slug
+from hope_bench.errors import HopeBenchError
+from hope_bench.records import Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Paraphrase:
+    """One prompt of a set: the set's name (its file's), its own, and how it asks."""
+
+    set: str
+    name: str
+    prompt: Prompt
+
+
+def read_paraphrases(path: Path) -> tuple[Paraphrase, ...]:
+    """The paraphrases of a TOML file, a line each: NAME = "... {question} ...".
+
+    Raises HopeBenchError naming the file and the name of what is no prompt, or no other one.
+    """
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise HopeBenchError(f"{path} does not exist.") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise HopeBenchError(f"{path} is not TOML that can be read: {error}.") from None
+    if not data:
+        raise HopeBenchError(
+            f'{path} declares no prompt. Write a line for each, such as: polite = "Please tell me: {{question}}"'
+        )
+    found: dict[str, Paraphrase] = {}
+    said: dict[str, str] = {}
+    for name, template in data.items():
+        if not isinstance(template, str) or "{question}" not in template:
+            raise HopeBenchError(f'{path}: {name} is no prompt: a text that holds "{{question}}" where the question goes.')
+        if slug(name) in found:
+            raise HopeBenchError(f"{path}: {name} and {found[slug(name)].name} would be the same run. Rename one of them.")
+        if template in said:
+            raise HopeBenchError(f"{path}: {name} asks exactly as {said[template]} does. Remove one of them.")
+        said[template] = name
+        found[slug(name)] = Paraphrase(path.stem, name, Prompt(template))
+    return tuple(found.values())

@@ -1,0 +1,75 @@
+"""What boxes say for certain: how many, on which side, beside what; with margins, so that borderline cases are left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
+
+from hope_bench.wording import count_phrase, is_counted
+
+Box = tuple[float, float, float, float]
+"""(x, y, width, height)."""
+
+MARGIN = 0.1
+"""How far from the image's middle (as a share of its width or height) a box's centre must be to be clearly on one side."""
+MOST_COUNTED = 4
+"""Objects in larger numbers are not counted: annotators stop counting too."""
+
+_PLACES: tuple[tuple[Literal["side", "half"], str, tuple[str, str]], ...] = (
+    ("side", "on the {} side of the image", ("left", "right")),
+    ("half", "in the {} half of the image", ("top", "bottom")),
+)
+"""Across (axis 0) and down (axis 1)."""
+
+
+def counts(words: str, count: int) -> Iterator[tuple[int, str, Literal["Is", "Are"], bool]]:
+    """Numbers of things, as (number, phrase, verb, whether true), where there are few of them and they can be counted."""
+    if count <= MOST_COUNTED and is_counted(words):
+        for number in range(1, MOST_COUNTED + 2):
+            yield number, f"exactly {count_phrase(number, words)}", "Is" if number == 1 else "Are", number == count
+
+
+def places(boxes: Sequence[Box | None], extent: tuple[float, float]) -> Iterator[tuple[Literal["side", "half"], str, str, bool]]:
+    """The image's sides and halves, as (kind, value, words, whether true): true where an instance is clearly there, false where
+    all are clearly on the other side. `boxes` are all usable."""
+    for axis, (kind, tail, names) in enumerate(_PLACES):
+        sides = [_side(box, axis, extent[axis]) for box in boxes if box is not None]
+        for index, value in enumerate(names):
+            true = index in sides
+            if true or all(side == 1 - index for side in sides):
+                yield kind, value, tail.format(value), true
+
+
+def _side(box: Box, axis: int, extent: float) -> int | None:
+    """0 or 1 where a box lies clearly on the first or second side: wholly but for the margin, its centre beyond it; else None."""
+    low, high = box[axis] / extent, (box[axis] + box[axis + 2]) / extent
+    middle = (low + high) / 2
+    if middle <= 0.5 - MARGIN and high <= 0.5 + MARGIN:
+        return 0
+    if middle >= 0.5 + MARGIN and low >= 0.5 - MARGIN:
+        return 1
+    return None
+
+
+def beside(single: Mapping[str, Box | None]) -> Iterator[tuple[str, str, str, bool]]:
+    """Left and right of another object, as (name, other, value, whether true), where the boxes don't overlap sideways.
+
+    `single` are the boxes of objects that occur once.
+    """
+    for name, mine in single.items():
+        for other, its in single.items():
+            if name == other or mine is None or its is None or not (usable(mine) and usable(its)):
+                continue
+            if mine[0] + mine[2] <= its[0]:
+                actual = "left"
+            elif its[0] + its[2] <= mine[0]:
+                actual = "right"
+            else:
+                continue
+            for value in ("left", "right"):
+                yield name, other, value, value == actual
+
+
+def usable(box: Box | None) -> bool:
+    """Whether there is a box, and it has a size."""
+    return box is not None and box[2] > 0 and box[3] > 0

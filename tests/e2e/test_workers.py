@@ -1,0 +1,60 @@
+"""Images read and encoded in processes of their own: the same bytes, whatever happens to a worker."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hope_bench.adapters.encoding import pack, unpack
+from hope_bench.adapters.transformers_model import TransformersModel
+from hope_bench.card import ModelCard
+from hope_bench.inference.asking import Asker
+from tests.checkpoints import pictures, prompts
+from tests.e2e.test_evaluate import World, world  # noqa: F401 - the fixture
+from tests.e2e.test_processes import _children
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_with_workers_the_bytes_are_the_same(world: World, dtype: str) -> None:  # noqa: F811
+    (world.images / "01.png").write_bytes((world.images / "01.png").read_bytes()[:-40])
+    (world.images / "02.png").unlink()
+    for name, workers in (("threads", "0"), ("workers", "2")):
+        assert world.evaluate(name, "--dtype", dtype, "--workers", workers).exit_code == 1
+    runs = [world.run(name) / "answers.jsonl" for name in ("threads", "workers")]
+    assert runs[0].read_bytes() == runs[1].read_bytes()
+
+
+def test_a_lost_worker_is_survived(world: World, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    killed: list[int] = []
+    at_first = Asker.answer
+
+    def answer(asker: Asker, step: object, images: object) -> object:
+        if not killed:
+            killed.append(_children(os.getpid())[0])
+            os.kill(killed[0], signal.SIGKILL)
+        return at_first(asker, step, images)  # type: ignore[arg-type]
+
+    assert world.evaluate("threads").exit_code == 0
+    monkeypatch.setattr(Asker, "answer", answer)
+    lost = world.evaluate("lost", "--workers", "1")
+    assert killed
+    assert "A worker process was lost" in lost.stderr
+    assert lost.exit_code == 0
+    assert (world.run("lost") / "answers.jsonl").read_bytes() == (world.run("threads") / "answers.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_what_travels_between_processes_is_what_was_made(dtype: str, checkpoint: Callable[[str], Path]) -> None:
+    model = TransformersModel(ModelCard(name="m", checkpoint=str(checkpoint("llava")), device="cpu", dtype=dtype))  # type: ignore[arg-type]
+    model.load()
+    assert model._encoder is not None
+    rows = model._encoder.rows([(picture, prompt) for picture in pictures(2) for prompt in prompts(3)])
+    packed = pack(rows)
+    assert len({id(row["pixel_values"]) for row in rows}) == len({id(row["pixel_values"]) for row in unpack(packed)}) == 2
+    for row, other in zip(rows, unpack(packed), strict=True):
+        assert row.keys() == other.keys()
+        assert all(row[key].dtype == other[key].dtype and row[key].equal(other[key]) for key in row)

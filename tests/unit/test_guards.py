@@ -1,0 +1,241 @@
+"""Every guard against a naive loop over its definition, and the calibrated guard's risk against the truth."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hope_bench.records import Annotations, Category, Image
+from hope_bench.search import guards
+from hope_bench.search.guarding import guard
+from hope_bench.search.risk import FOLDS, estimate_risk, labelled_probability, lookalikes, risk_of_presence
+from hope_bench.spec import CalibratedSpec, GuardsSpec
+from hope_bench.wording import plural
+from tests.search_inputs import OBJECTS, WORDS, make_annotations, make_inputs, unit
+
+
+def test_guards_remove_what_they_say() -> None:
+    names = ["animal", "dog", "puppy", "couch", "sofa", "wine glass", "glass", "knife"]
+    above, synonyms = {"dog": ("animal",), "puppy": ("dog",)}, {"couch": ("sofa",)}
+    categories = tuple(Category(name, parents=above.get(name, ()), synonyms=synonyms.get(name, ())) for name in names)
+    annotations = Annotations(
+        categories=categories,
+        images=(Image("a.jpg"), Image("b.jpg")),
+        starts=np.array([0, 1, 2]),
+        category_of=np.array([1, 3], dtype=np.int32),
+        crowd=np.zeros(2, dtype=np.bool_),
+        captions={0: ("A man with two wine-glasses and knives.",), 1: ("Knifelike shapes, a dog's toy",)},
+        verified_absent={0: frozenset({4, 7}), 1: frozenset({0})},
+        not_exhaustive={0: frozenset({7})},
+    )
+    present = np.zeros((2, 8), dtype=np.bool_)
+    present[0, 1] = present[1, 3] = True
+
+    def removed(mask: np.ndarray, row: int) -> set[str]:
+        return {categories[column].name for column in np.flatnonzero(mask[row])}
+
+    ontology = guards.ontology(categories, present, [("glass", "couch")])
+    assert removed(ontology, 0) == {"animal", "puppy"}
+    assert removed(ontology, 1) == {"sofa", "glass"}
+    captions = guards.captions(annotations, [0, 1])
+    assert removed(captions, 0) == {"wine glass", "glass", "knife"}
+    assert removed(captions, 1) == {"dog"}
+    verified = guards.verified(annotations, [0, 1])
+    assert removed(verified, 0) == {category.name for category in categories} - {"sofa"}
+    assert removed(verified, 1) == {category.name for category in categories} - {"animal"}
+
+
+def test_risk_follows_its_formula() -> None:
+    r = np.array([0.0, 0.1, 0.5, 0.9, 1.0])
+    for completeness in (1.0, 0.9, 0.5):
+        expected = [min(1.0, (1 - completeness) / completeness * (p / (1 - p) if p < 1 else 1e12)) for p in r.tolist()]
+        np.testing.assert_allclose(risk_of_presence(r, completeness), expected, atol=1e-9)
+
+
+def test_risk_is_calibrated_where_labels_are_missing_at_random() -> None:
+    """Presence drawn from a logistic model, 30% of the labels deleted: predicted risk equals the true rate, bin by bin."""
+    rng = np.random.default_rng(0)
+    images, categories, completeness = 4000, 6, 0.7
+    evidence = rng.normal(size=(images, categories, 2))
+    truth = rng.random((images, categories)) < 1 / (1 + np.exp(-(1.5 * evidence[..., 0] + evidence[..., 1] - 1)))
+    labelled = truth & (rng.random(truth.shape) < completeness)
+    r = labelled_probability(evidence, labelled, rng.permutation(images) % FOLDS)
+    risk = risk_of_presence(r, completeness)
+    for low, high in ((0.0, 0.1), (0.1, 0.2), (0.2, 0.4), (0.4, 0.8)):
+        inside = ~labelled & (risk >= low) & (risk < high)
+        assert inside.sum() > 300
+        assert abs(risk[inside].mean() - truth[inside].mean()) < 0.06  # labelled is c times a logistic, not one itself
+
+
+def test_calibrated_guard_drops_risky_candidates_and_questions_carry_the_risk() -> None:
+    objects = [[WORDS[(index + step) % 7] for step in range(3)] for index in range(60)]
+    spec = GuardsSpec(ontology=False, calibrated=CalibratedSpec(completeness=0.5, most_risk=0.3))
+    inputs = make_inputs(objects, 3, guards=spec)
+    guarded = guard(inputs)
+    assert guarded.risk is not None
+    assert (guarded.removed["calibrated"] == ((guarded.risk > 0.3) & guarded.absent)).all()
+    assert not (guarded.allowed & (guarded.risk > 0.3)).any()
+    risk, evidence = guarded.facts(0, 4)
+    assert risk == round(float(guarded.risk[0, 4]), 4)
+    assert evidence is not None
+    assert evidence.keys() == {"whole", "tile", "lookalikes"}
+
+
+NAMES = ["dog", "wine glass", "glass", "knife", "bus", "sheep", "hot dog"]
+
+
+@given(
+    parents=st.lists(st.lists(st.sampled_from(NAMES), max_size=2), min_size=7, max_size=7),
+    synonyms=st.lists(st.lists(st.sampled_from([*NAMES, "tumbler"]), max_size=2), min_size=7, max_size=7),
+    table=st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES)), max_size=2),
+    seed=st.integers(0, 10**6),
+)
+@settings(max_examples=80, deadline=None)
+def test_ontology_equals_its_definition(
+    parents: list[list[str]], synonyms: list[list[str]], table: list[tuple[str, str]], seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    categories = [
+        Category(name, parents=tuple(above), synonyms=tuple(same))
+        for name, above, same in zip(NAMES, parents, synonyms, strict=True)
+    ]
+    present = rng.random((4, 7)) < 0.3
+    texts = unit(rng, 7, 3)
+    alike = guards.centred_similarity(texts)
+    removed = guards.ontology(categories, present, table, alike, 0.6)
+
+    def above(name: str, seen: frozenset[str] = frozenset()) -> set[str]:
+        """Every ancestor; a hierarchy may hold circles."""
+        direct = set(parents[NAMES.index(name)]) - seen
+        return direct.union(*(above(one, seen | direct) for one in direct))
+
+    def words(name: str) -> set[str]:
+        return {name, *synonyms[NAMES.index(name)]}
+
+    mean = texts.mean(axis=0)
+    for row in range(4):
+        for column, name in enumerate(NAMES):
+            related = False
+            for other_column, other in enumerate(NAMES):
+                if other == name or not present[row, other_column]:
+                    continue
+                one, two = texts[column] - mean, texts[other_column] - mean
+                cosine = float(one @ two) / float(np.linalg.norm(one) * np.linalg.norm(two))
+                related |= bool(words(name) & words(other))
+                related |= name in above(other) or other in above(name)
+                related |= (name, other) in table or (other, name) in table or cosine >= 0.6
+            assert removed[row, column] == related
+
+
+PIECES = [
+    "A dog",
+    "two dogs",
+    "wine-glasses",
+    "glass",
+    "a bus's wheel",
+    "buses",
+    "hot dogs",
+    "busy",
+    "sheep.",
+    "KNIVES",
+    "a",
+    "the",
+]
+
+
+@given(captions=st.lists(st.lists(st.sampled_from(PIECES), max_size=5).map(" ".join), max_size=3))
+@settings(max_examples=80, deadline=None)
+def test_captions_equal_their_definition(captions: list[str]) -> None:
+    annotations = Annotations(
+        categories=tuple(Category(name, synonyms=("tumbler",) if name == "glass" else ()) for name in NAMES),
+        images=(Image("a.jpg"), Image("b.jpg")),
+        starts=np.array([0, 0, 0]),
+        category_of=np.array([], dtype=np.int32),
+        crowd=np.zeros(0, dtype=np.bool_),
+        captions={1: tuple(captions)},
+    )
+    removed = guards.captions(annotations, [0, 1])
+    assert not removed[0].any()
+    for column, name in enumerate(NAMES):
+        forms = {name, plural(name)} | ({"tumbler", "tumblers"} if name == "glass" else set())
+        pattern = "|".join(rf"\b{form}\b" for form in forms)
+        texts = [re.sub(r"[-.']", " ", caption.lower()) for caption in captions]
+        assert removed[1, column] == any(re.search(pattern, text) for text in texts)
+
+
+@given(objects=OBJECTS, seed=st.integers(0, 10**6), data=st.data())
+@settings(max_examples=50, deadline=None)
+def test_verified_and_review_equal_their_definitions(objects: list[list[str]], seed: int, data: st.DataObject) -> None:
+    columns = st.frozensets(st.integers(0, len(WORDS) - 1), max_size=4)
+    images = range(len(objects))
+    absent = data.draw(st.none() | st.dictionaries(st.sampled_from(images), columns))
+    partly = data.draw(st.dictionaries(st.sampled_from(images), columns))
+    annotations = make_annotations(objects, np.random.default_rng(seed), verified_absent=absent, not_exhaustive=partly)
+    claims = data.draw(
+        st.sets(
+            st.tuples(st.sampled_from([f"{one}.png" for one in images]), st.sampled_from(WORDS), st.sampled_from([None, "x"]))
+        )
+    )
+    order = list(images)[::-1]
+    verified, review = guards.verified(annotations, order), guards.review(annotations, order, claims)
+    for row, image in enumerate(order):
+        for column, name in enumerate(WORDS):
+            looked_for = absent is None or column in absent.get(image, ())
+            assert verified[row, column] == (not looked_for or column in partly.get(image, ()))
+            assert review[row, column] == ((f"{image}.png", name, None) in claims)
+
+
+@given(seed=st.integers(0, 10**6))
+@settings(max_examples=30, deadline=None)
+def test_lookalikes_equal_their_definition(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    present, similarity = rng.random((3, 5)), rng.uniform(-1, 1, (5, 5))
+    found = lookalikes(present, similarity)
+    for row in range(3):
+        for column in range(5):
+            expected = 0.0
+            for other in range(5):
+                if other != column and similarity[other, column] > 0:
+                    expected += present[row, other] * similarity[other, column] ** 2
+            assert abs(found[row, column] - expected) < 1e-9
+
+
+def test_an_image_is_judged_by_a_fit_that_never_saw_it() -> None:
+    rng = np.random.default_rng(0)
+    evidence, fold_of = rng.normal(size=(200, 4, 2)), rng.permutation(200) % FOLDS
+    labelled = rng.random((200, 4)) < [0.4, 0.3, 0.05, 0.02]  # two frequent categories, two rare ones
+    changed = labelled.copy()
+    changed[fold_of == 2] = ~changed[fold_of == 2]
+    before, after = labelled_probability(evidence, labelled, fold_of), labelled_probability(evidence, changed, fold_of)
+    np.testing.assert_array_equal(before[fold_of == 2], after[fold_of == 2])
+    assert (before[fold_of == 1] != after[fold_of == 1]).any()
+
+
+def test_rare_categories_are_judged_by_how_often_they_are_labelled() -> None:
+    rng = np.random.default_rng(0)
+    evidence, fold_of = rng.normal(size=(1000, 40, 1)), rng.permutation(1000) % FOLDS
+    rates = np.linspace(0.001, 0.012, 40)
+    labelled = rng.random((1000, 40)) < rates
+    r = labelled_probability(evidence, labelled, fold_of).mean(axis=0)
+    assert r[:10].mean() < 0.5 * r[-10:].mean()
+    np.testing.assert_allclose(r.mean(), labelled.mean(), rtol=0.1)
+
+
+def test_what_a_labelled_lookalike_explains_is_less_of_a_risk() -> None:
+    """CLIP sees category 0 wherever 1 is, which looks like it, and category 2 only where it is."""
+    rng = np.random.default_rng(0)
+    truth = rng.random((3000, 3)) < 0.3
+    labelled = truth & (rng.random(truth.shape) < 0.8)
+    seen = np.stack([truth[:, 0] | truth[:, 1], truth[:, 1], truth[:, 2]], axis=1) + rng.normal(0, 0.25, truth.shape)
+    similarity = np.array([[1.0, 0.8, 0.0], [0.8, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    fold_of = rng.permutation(3000) % FOLDS
+    risk, evidence = estimate_risk(seen[..., None], labelled, similarity, 0.8, fold_of)
+    assert evidence.shape == (3000, 3, 2)
+    unlabelled = ~labelled[:, 0] & (seen[:, 0] > 0.6)
+    explained, unexplained = unlabelled & labelled[:, 1], unlabelled & ~labelled[:, 1]
+    assert risk[explained, 0].mean() < 0.5 * risk[unexplained, 0].mean()
+    assert truth[explained, 0].mean() < 0.5 * truth[unexplained, 0].mean()
+    assert abs(risk[~labelled].mean() - truth[~labelled].mean()) < 0.02

@@ -1,0 +1,129 @@
+"""Hugging Face datasets: images and objects in columns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image as PillowImage
+
+from hope_bench.annotations import annotation_files, read_annotations
+from hope_bench.annotations.hf_dataset import export_images
+from hope_bench.errors import HopeBenchError
+from tests.cli import hope_bench, refused
+from tests.datasets import (
+    hf_dataset,
+)
+
+
+@pytest.mark.parametrize("layout", ["saved", "split", "parquet", "hub"])
+def test_hf_dataset(tmp_path: Path, layout: str) -> None:
+    import datasets
+
+    path, files = tmp_path / "cppe-5", {}
+    if layout == "saved":
+        hf_dataset().save_to_disk(path)
+    elif layout == "split":
+        datasets.DatasetDict(train=hf_dataset().select([0]), test=hf_dataset()).save_to_disk(path)
+        files = {"split": "test"}
+    elif layout == "parquet":
+        hf_dataset().to_parquet(path)
+    else:
+        (path / "data").mkdir(parents=True)
+        hf_dataset().select([0]).to_parquet(path / "data" / "train-00000-of-00002.parquet")
+        hf_dataset().select([1]).to_parquet(path / "data" / "train-00001-of-00002.parquet")
+        hf_dataset().select([1]).to_parquet(path / "data" / "test-00000-of-00001.parquet")
+        files = {"split": "train"}
+    annotations = read_annotations(path, files=files)
+    assert [image.file_name for image in annotations.images] == ["a.png", "00000001.jpg"]
+    assert [category.in_words for category in annotations.categories] == ["coverall", "face shield"]
+    assert annotations.present(0) == ("Face_Shield", "Coverall")
+    assert annotations.instances(0)[0].bbox == (1, 1, 4, 3)
+    assert annotations.instances(1)[0].bbox == (18, 1, 2, 9)
+    assert "1 object(s) without a known category left out (-1)" in "\n".join(annotations.problems)
+    assert annotation_files(path, files=files)
+    split = files.get("split", "")
+    assert export_images(path, tmp_path / "images", split=split) == 2
+    assert export_images(path, tmp_path / "images", split=split) == 0
+    assert PillowImage.open(tmp_path / "images" / "00000001.jpg").size == (20, 10)
+
+
+def test_hf_dataset_of_structs_and_of_names_under_other_column_names(tmp_path: Path) -> None:
+    import datasets
+
+    text = datasets.Value("string")
+    structs = datasets.List({"what": text, "corners": datasets.List(datasets.Value("float32"))})
+    rows = [[{"what": "naïve cup", "corners": [1, 1, 5, 3]}, {"what": None, "corners": None}], [{"what": "dog", "corners": None}]]
+    data = datasets.Dataset.from_dict(
+        {"photo": ["x/a.jpg", "x/b.jpg"], "things": rows}, features=datasets.Features({"photo": text, "things": structs})
+    )
+    data.save_to_disk(tmp_path / "a")
+    columns = {"image": "photo", "objects": "things", "category": "what", "box": "corners", "box_format": "xyxy"}
+    annotations = read_annotations(tmp_path / "a", columns=columns)
+    assert [image.file_name for image in annotations.images] == ["x/a.jpg", "x/b.jpg"]
+    assert [annotations.present(image) for image in range(2)] == [("naïve cup",), ("dog",)]
+    assert annotations.instances(0)[0].bbox == (1, 1, 4, 2)
+    assert annotations.instances(1)[0].bbox is None
+
+    listed = datasets.Dataset.from_dict({"file_name": ["a.jpg", "b.jpg"], "objects": [["cup", "dog"], []]})
+    listed.to_parquet(tmp_path / "b.parquet")
+    annotations = read_annotations(tmp_path / "b.parquet")
+    assert annotations.boxes is None
+    assert [annotations.present(image) for image in range(2)] == [("cup", "dog"), ()]
+
+
+def test_hf_datasets_that_are_refused(tmp_path: Path) -> None:
+    import datasets
+
+    hf_dataset().save_to_disk(tmp_path / "a")
+    for columns, words in (
+        ({"objects": "object"}, r"no column 'object' .*'objects'"),
+        ({"picture": "image"}, r"columns\.picture is nothing"),
+        ({"box_format": "yolo"}, "box_format"),
+    ):
+        with pytest.raises(HopeBenchError, match=words):
+            read_annotations(tmp_path / "a", columns=columns)
+    numbers = datasets.List(datasets.Value("int64"))
+    hf_dataset(objects=([[1], [2]], numbers)).save_to_disk(tmp_path / "b")
+    with pytest.raises(HopeBenchError, match="numbers without names"):
+        read_annotations(tmp_path / "b")
+    datasets.DatasetDict(train=hf_dataset(), test=hf_dataset()).save_to_disk(tmp_path / "c")
+    with pytest.raises(HopeBenchError, match=r"files\.split.*test, train"):
+        read_annotations(tmp_path / "c")
+    hf_dataset(image=(["a.jpg", "a.jpg"], datasets.Value("string"))).save_to_disk(tmp_path / "d")
+    with pytest.raises(HopeBenchError, match="occur more than once"):
+        read_annotations(tmp_path / "d")
+    hf_dataset().to_parquet(tmp_path / "e.parquet")
+    (tmp_path / "e.parquet").write_bytes((tmp_path / "e.parquet").read_bytes()[:-50])
+    with pytest.raises(HopeBenchError, match="can't be read as a dataset"):
+        read_annotations(tmp_path / "e.parquet")
+    hf_dataset(file_name=(["../x.png", "y.png"], datasets.Value("string"))).save_to_disk(tmp_path / "f")
+    with pytest.raises(HopeBenchError, match="outside"):
+        export_images(tmp_path / "f", tmp_path / "images")
+
+
+def test_corners_are_not_taken_for_sizes(tmp_path: Path) -> None:
+    boxes = [[10, 5, 19, 9], [12, 2, 18, 8], [11, 1, 15, 4], [2, 6, 8, 9]]
+    objects = [{"id": [1] * 4, "area": [1] * 4, "bbox": boxes, "category": [0, 1, 0, 1]}] * 2
+    data = hf_dataset()
+    hf_dataset(objects=(objects, data.features["objects"])).save_to_disk(tmp_path / "corners")
+    with pytest.raises(HopeBenchError, match=r'of 8 boxes reach beyond .*box_format = "xyxy"'):
+        read_annotations(tmp_path / "corners")
+    read = read_annotations(tmp_path / "corners", columns={"box_format": "xyxy"})
+    assert read.instances(0)[0].bbox == (10, 5, 9, 4)
+    assert read.problems == ()
+    assert len(read_annotations(tmp_path / "corners", columns={"box_format": "xywh"}).problems) == 1
+
+
+def test_pictures_become_files_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import datasets
+
+    data = hf_dataset().rename_column("image", "photo")
+    datasets.DatasetDict(train=data, test=data).save_to_disk(tmp_path / "data")
+    options = ("--split", "test", "--out", tmp_path / "images")
+    assert "no image column" in refused(capsys, "import", "images", tmp_path / "data", *options)
+    done = hope_bench(capsys, "import", "images", tmp_path / "data", *options, "--column", "image=photo")
+    assert done.code == 0, done.err
+    assert "2 picture(s) written" in done.out
+    assert sorted(path.name for path in (tmp_path / "images").iterdir()) == ["00000001.jpg", "a.png"]
+    assert "does not exist" in refused(capsys, "import", "images", tmp_path / "no", *options)

@@ -1,0 +1,129 @@
+"""Open Images V7: boxes, human-verified labels, class hierarchy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hope_bench.annotations import annotation_files, read_annotations
+from hope_bench.errors import HopeBenchError
+from tests.datasets import (
+    BOXES,
+    CLASSES,
+    LABELS,
+    names,
+    open_images_folder,
+)
+
+
+def test_open_images(tmp_path: Path) -> None:
+    folder = open_images_folder(tmp_path)
+    annotations = read_annotations(folder)
+    assert [image.file_name for image in annotations.images] == [
+        "0001eeaf4aed83f9.jpg", "000595fe6fee6369.jpg", "00075905539074f2.jpg",
+    ]  # fmt: skip
+    assert [category.name for category in annotations.categories] == ["Person", "Human head", "Animal", "Dog", "Candle, crêpe"]
+    assert annotations.categories[1].in_words == "human head"
+    assert [category.parents for category in annotations.categories] == [(), (), (), ("Animal",), ()]  # the root is no category
+    assert annotations.box_units == "fractions"
+    assert annotations.extent(0) == (1, 1)
+    dog, people = annotations.instances(0)
+    assert (dog.bbox, dog.crowd, dog.area) == ((0.25, 0.5, 0.5, 0.5), False, 0.25)
+    assert people.crowd  # IsGroupOf
+    assert annotations.instances(1)[0].bbox is None  # no width
+    # boxed first, then the verified labels
+    assert [annotations.present(image) for image in range(3)] == [("Dog", "Person"), ("Dog", "Person"), ("Animal",)]
+    absent = annotations.verified_absent
+    assert absent is not None
+    assert [names(annotations, absent[image]) for image in range(3)] == [["Animal"], ["Human head"], []]
+    assert len(annotations.problems) == 1
+    assert read_annotations(folder / "validation-annotations-bbox.csv").present(2) == ("Animal",)
+    assert sorted(path.name for path in annotation_files(folder)) == sorted(path.name for path in folder.iterdir())
+
+
+def test_the_labels_of_version_7_belong_to_the_boxes_though_named_otherwise(tmp_path: Path) -> None:
+    """validation-annotations-bbox.csv and oidv7-val-annotations-human-imagelabels.csv are of one subset."""
+    folder = open_images_folder(tmp_path, labels=None)
+    labels = LABELS.replace(",1\n", ",1.0\n").replace(",0\n", ",0.0\n")
+    (folder / "oidv7-val-annotations-human-imagelabels.csv").write_text(labels + "0001eeaf4aed83f9,verification,/m/0bt9lr,1\n")
+    for other in ("train", "test"):
+        (folder / f"oidv7-{other}-annotations-human-imagelabels.csv").write_text("ImageID,Source,LabelName,Confidence\n")
+    annotations = read_annotations(folder)
+    assert annotations.verified_absent is not None
+    assert names(annotations, annotations.verified_absent[0]) == ["Animal"]
+    assert names(annotations, annotations.also_present[0]) == [], "a label of what has boxes adds nothing"
+    assert names(annotations, annotations.also_present[1]) == ["Person"]
+    assert annotations.present(0) == ("Dog", "Person")
+
+
+def test_open_images_bad_rows_are_counted_and_shown(tmp_path: Path) -> None:
+    boxes = BOXES + (
+        "000595fe6fee6369,xclick,/m/0bt9lr,1,x,0.5,0.1,0.2,0,0,0,0,0\n"  # no number
+        "000595fe6fee6369,xclick,/m/zzz,1,0.1,0.5,0.1,0.2,0,0,0,0,0\n"  # unknown class
+        "000595fe6fee6369,xclick,/m/0bt9lr,1,0.1\n"  # too few fields
+        "fffffffffffffff0,xclick,/m/0bt9lr,1,0.5,1.5,0.1,0.2,0,0,0,0,0\n"  # beyond the image
+        "fffffffffffffff0,xcl"
+    )
+    labels = LABELS + (
+        "0001eeaf4aed83f9,verification,/m/0bt9lr,0\n"  # a box says otherwise
+        "0001eeaf4aed83f9,machine,/m/04hgtk,1\n"
+        "0001eeaf4aed83f9,verification,/m/04hgtk,0.7\n"
+        '0001eeaf4aed83f9,"verification,/m/04hgtk,no\n'
+        "0001eeaf4aed83f9\n"
+    )
+    annotations = read_annotations(open_images_folder(tmp_path, boxes, labels, CLASSES + "/m/0dog2,Dog\n/m/lonely\n"))
+    assert len(annotations.categories) == 5
+    assert annotations.present(0) == ("Dog", "Person")
+    assert annotations.verified_absent is not None
+    assert names(annotations, annotations.verified_absent[0]) == ["Animal"]
+    (last,) = annotations.instances(2)
+    assert last.bbox == pytest.approx((0.5, 0.1, 0.5, 0.1))
+    text = "\n".join(annotations.problems)
+    for words in [
+        "class-descriptions-boxable.csv: 1 malformed line(s) left out ('/m/lonely')",
+        "1 label(s) share another's name",
+        "bbox.csv: 2 row(s) left out, with too few or too many fields (line 7: '000595fe6fee6369,xclick,/m/0bt9lr,1,0.1', line",
+        "bbox.csv: 1 row(s) left out, a field is no number (000595fe6fee6369)",
+        "bbox.csv: 1 row(s) left out, their label has no class description (/m/zzz)",
+        "boxable.csv: 2 row(s) left out, machine-made",
+        "boxable.csv: 1 row(s) left out, a field is no number",
+        "boxable.csv: 1 row(s) left out, with too few",
+        "1 image label(s) say absent where a box or another label says present",
+        "bbox.csv: 1 box(es) reach beyond their image",
+        "bbox.csv: 1 box(es) have no size",
+    ]:
+        assert words in text
+
+
+def test_open_images_other_published_layouts(tmp_path: Path) -> None:
+    """The train boxes with their click columns, class descriptions with a header line, boxes without labels and labels alone."""
+    clicks = "\n".join(line + (",XClick1X" if number == 0 else ",0.1") for number, line in enumerate(BOXES.splitlines()))
+    folder = open_images_folder(tmp_path / "a", clicks + "\n", labels=None, classes="LabelName,DisplayName\n" + CLASSES)
+    annotations = read_annotations(folder)
+    assert annotations.verified_absent is None
+    assert annotations.present(0) == ("Dog", "Person")
+    (folder / "validation-annotations-bbox.csv").unlink()
+    (folder / "oidv7-val-annotations-human-imagelabels.csv").write_text(LABELS)
+    (folder / "validation-annotations-machine-imagelabels.csv").write_text(LABELS)
+    labelled = read_annotations(folder)
+    assert [labelled.present(image) for image in range(3)] == [("Person",), (), ("Animal",)]
+
+
+def test_open_images_several_subsets_and_missing_files(tmp_path: Path) -> None:
+    folder = open_images_folder(tmp_path)
+    (folder / "oidv6-train-annotations-bbox.csv").write_text(BOXES)
+    (folder / "train-annotations-human-imagelabels-boxable.csv").write_text("ImageID,Source,LabelName,Confidence\n")
+    with pytest.raises(HopeBenchError, match=r"several files that could be its boxes .*files.boxes"):
+        read_annotations(folder)
+    train = read_annotations(folder, files={"boxes": "oidv6-train-annotations-bbox.csv"})
+    assert len(train.images) == 2
+    assert len(read_annotations(folder / "validation-annotations-bbox.csv").images) == 3
+    with pytest.raises(HopeBenchError, match=r"nothing\.csv does not exist"):
+        read_annotations(folder / "validation-annotations-bbox.csv", files={"labels": "nothing.csv"})
+    with pytest.raises(HopeBenchError, match=r"files\.label means nothing .*'labels'"):
+        read_annotations(folder, files={"label": "x.csv"})
+    with pytest.raises(HopeBenchError, match="no class descriptions"):
+        read_annotations(open_images_folder(tmp_path / "b", classes=None))
+    with pytest.raises(HopeBenchError, match="no readable box"):
+        read_annotations(open_images_folder(tmp_path / "c", BOXES.splitlines()[0] + "\nx\n", labels=None))
