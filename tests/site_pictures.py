@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,12 +42,12 @@ SHOTS = (
 )
 
 
-def take(results: Path, folder: Path, shots: tuple[Shot, ...] = SHOTS) -> list[Path]:
+def take(browser: Browser, results: Path, folder: Path, shots: tuple[Shot, ...] = SHOTS) -> list[Path]:
     """Build the site of `results` and write leaderboard-NAME.png of each shot to `folder`; returns the files.
 
     Raises RuntimeError for whatever a page complains of in the console.
     """
-    with tempfile.TemporaryDirectory() as site, launched() as browser:
+    with tempfile.TemporaryDirectory() as site:
         build_site(results, Path(site))
         return [_picture(browser, Path(site), shot, folder / f"leaderboard-{shot.name}.png") for shot in shots]
 
@@ -74,5 +73,6 @@ def _picture(browser: Browser, site: Path, shot: Shot, out: Path) -> Path:
 
 
 if __name__ == "__main__":
-    for picture in take(ROOT / "leaderboard" / "results", Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs"):
-        print(picture)
+    with launched() as chromium:
+        for picture in take(chromium, ROOT / "leaderboard" / "results", ROOT / "docs"):
+            print(picture)

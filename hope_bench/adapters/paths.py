@@ -94,19 +94,25 @@ class Paths:
         return [by_image[id(image)] for image, _ in batch]
 
     def _check_batches(self, batch: Sequence[Pair]) -> None:
-        """Whether this family's rows are independent of their neighbours and padding (InstructBLIP's are not)."""
+        """Whether this family's rows are independent of their neighbours and padding (InstructBLIP's are not).
+
+        Left open where the model makes no numbers of these very questions, or raises: they say nothing about others.
+        """
         encoder, decoder = self._decoder.encoder, self._decoder
         chosen = [batch[place] for place in choose([self._row(pair)["input_ids"].shape[1] for pair in batch])]
+        with self._budget.forward("plain", max(self._lengths(chosen))):
+            expected = torch.cat([decoder.first_logits(self._row(pair)) for pair in chosen])
+        if not bool(expected.isfinite().any(-1).all()):
+            return
         try:
             with self._budget.forward("plain", sum(self._lengths(chosen))):
-                expected = torch.cat([decoder.first_logits(self._row(pair)) for pair in chosen])
                 found = decoder.first_logits(encoder.batch(chosen))
             self._batches_allowed = self._record("batches of the plain path", found, expected)
         except torch.OutOfMemoryError:
             raise
         except Exception as error:  # noqa: BLE001 - a family's code can raise anything; one row at a time is always right
             self._batches_allowed = self._failed("batches of the plain path", short_reason(error))
-        if not self._batches_allowed:
+        if self._batches_allowed is False:
             self._say("This model answers differently in a batch, so its questions are asked one by one, which is slow.")
 
     def _answer_shared(self, shared: SharedPrefix, batch: Sequence[Pair]) -> dict[int, RawAnswer]:

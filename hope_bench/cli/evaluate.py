@@ -164,6 +164,8 @@ def evaluate(
     if is_first():
         for record, folder in made:
             _show(record, folder)
+            if progress == "json":
+                _write_json(_done(record, folder))
     if any(record.errors for record, _ in made):
         raise typer.Exit(1)
 
@@ -218,7 +220,19 @@ def _say(line: str) -> None:
 
 
 def _say_json(line: str) -> None:
-    sys.stderr.write(json.dumps({"event": "message", "text": line}) + "\n")
+    _write_json({"event": "message", "text": line})
+
+
+def _write_json(event: dict[str, Any]) -> None:
+    sys.stderr.write(json.dumps(event) + "\n")
+
+
+def _done(record: RunRecord, folder: Path) -> dict[str, Any]:
+    """The summary for machines."""
+    return {
+        "event": "done", "run": str(folder), "questions": record.questions, "errors": record.errors, "seconds": record.seconds,
+        "path": record.run.path, "unranked": record.unranked,
+    }  # fmt: skip
 
 
 def _show(record: RunRecord, folder: Path) -> None:

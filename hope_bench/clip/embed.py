@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -73,8 +73,7 @@ def embed_views(
         return sha256, torch.stack([encoder.preprocess(_crop(picture, view.box)) for view in todo[sha256]])
 
     failed: dict[str, str] = {}
-    per_picture = max((len(group) for group in todo.values()), default=1)
-    for batch in _ahead(list(todo), decode, max(1, batch_size // per_picture)):
+    for batch in _ahead(_batches(todo, batch_size), decode):
         failed |= {sha256: value for sha256, value in batch if isinstance(value, str)}
         good = [(todo[sha256], value) for sha256, value in batch if not isinstance(value, str)]
         if good:
@@ -86,22 +85,33 @@ def embed_views(
     return found, failed
 
 
-def _ahead(pictures: Sequence[str], decode: Callable[[str], tuple[str, Pixels]], size: int) -> Iterator[list[tuple[str, Pixels]]]:
-    """The decoded pictures in order, `size` at a time; threads decode the next batches while the caller encodes one.
+def _batches(todo: Mapping[str, Sequence[View]], batch_size: int) -> list[list[str]]:
+    """The pictures in order, as many together as have at most `batch_size` views (or one)."""
+    batches: list[list[str]] = []
+    room = 0
+    for sha256, views in todo.items():
+        if len(views) > room:
+            batches.append([])
+            room = batch_size
+        batches[-1].append(sha256)
+        room -= len(views)
+    return batches
 
-    Threads do, and cost less than processes: Pillow and torch hold no lock while they work, and nothing is copied.
+
+def _ahead(batches: Sequence[Sequence[str]], decode: Callable[[str], tuple[str, Pixels]]) -> Iterator[list[tuple[str, Pixels]]]:
+    """The decoded pictures, batch by batch; threads decode the next batches while the caller encodes one.
+
+    Threads cost less than processes: Pillow and torch hold no lock while they work, and nothing is copied.
     """
-    waiting = iter(pictures)
     threads = torch.get_num_threads()
     try:
         # One torch thread per decoding thread: a team of threads for each small picture would only get in the encoder's way.
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1), initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            ahead = deque(pool.submit(decode, one) for one in islice(waiting, (1 + _BATCHES_AHEAD) * size))
+            waiting = iter(batches)
+            ahead = deque([pool.submit(decode, one) for one in batch] for batch in islice(waiting, _BATCHES_AHEAD))
             while ahead:
-                batch: list[tuple[str, Pixels]] = []
-                while ahead and len(batch) < size:
-                    batch.append(ahead.popleft().result())
-                    ahead.extend(pool.submit(decode, one) for one in islice(waiting, 1))
+                batch = [picture.result() for picture in ahead.popleft()]
+                ahead.extend([pool.submit(decode, one) for one in following] for following in islice(waiting, 1))
                 yield batch
     finally:
         torch.set_num_threads(threads)

@@ -40,7 +40,8 @@ def lock_run(folder: Path) -> Iterator[None]:
     """Make the run folder and hold it, so that two processes never write one run. Raises HopeBenchError if another holds it."""
     with explain_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock", timeout=0)
+        # A killed run's workers are gone, and with them the lock, within a second.
+        lock = FileLock(folder / ".lock", timeout=1)
         try:
             lock.acquire()
         except Timeout:

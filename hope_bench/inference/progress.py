@@ -7,10 +7,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any, Literal
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Column
 
 from hope_bench.adapters.base import AdapterReport
 from hope_bench.records import Answer
@@ -100,16 +102,16 @@ def run_progress(
     elif not console.is_terminal:
         yield RunProgress(done, total, report, _Lines(done, say))
     else:
-        columns = (
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[words]}"),
-            TextColumn("ETA"),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=console, transient=True) as bar:
+        # The words may take several lines: in a narrow terminal nothing is cut off.
+        words = TextColumn("{task.fields[words]}", table_column=Column(ratio=1, no_wrap=False))
+        with Progress(BarColumn(bar_width=16), words, console=console, transient=True, expand=True) as bar:
             task = bar.add_task("", total=total, completed=done, words="")
-            yield RunProgress(done, total, report, lambda run: bar.update(task, completed=run.done, words=run.words()))
+            yield RunProgress(done, total, report, lambda run: bar.update(task, completed=run.done, words=_line(run)))
+
+
+def _line(run: RunProgress) -> str:
+    left = timedelta(seconds=round(run.seconds_left))
+    return f"{run.done:,} of {run.total:,} questions, ETA {left}, {run.words()}"
 
 
 class _Lines:
@@ -121,7 +123,7 @@ class _Lines:
         due = now - self._time >= _LINE_SECONDS or run.done - self._done >= _LINE_SHARE * run.total
         if due or run.done == run.total:
             self._time, self._done = now, run.done
-            self._say(f"{run.done:,} of {run.total:,} questions, {run.words()}, about {run.seconds_left:,.0f} s left")
+            self._say(_line(run))
 
 
 def _write_json(run: RunProgress) -> None:

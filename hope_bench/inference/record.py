@@ -118,14 +118,14 @@ def changes(earlier: RunRecord, record: RunRecord) -> str:
     """In words, which settings differ."""
     names = dict.fromkeys([*record.settings, *earlier.settings])
     return "; ".join(
-        f"{name} was {_short(earlier.settings.get(name))} and is {_short(record.settings.get(name))}"
+        f"{name} was {_short(earlier.settings.get(name))}, now {_short(record.settings.get(name))}"
         for name in names
         if earlier.settings.get(name) != record.settings.get(name)
     )
 
 
 def _short(value: str | int | None) -> str:
-    text = repr(value)
+    text = "none" if value is None else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

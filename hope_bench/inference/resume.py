@@ -47,6 +47,7 @@ def find_start(folder: Path, plan: Plan, record: RunRecord, say: Callable[[str],
     if earlier is not None and changed:
         say(f"What is asked has changed since the last run of this name ({changes(earlier, record)}).")
         say(f"{to_ask:,} of {total:,} questions are asked now, the others are answered already.")
+        say(f"Answers to what is no longer asked stay in {EARLIER}.")
     elif to_ask < total and to_ask:
         say(f"Going on: {total - to_ask:,} of {total:,} questions are answered already.")
     finished = not pending and earlier is not None and earlier.complete and not changed

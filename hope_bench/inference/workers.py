@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ from hope_bench.inference.plan import Step
 Encode = Callable[[Step, StepImages], Any]
 Take = Callable[[Step, StepImages, Any], None]
 
+_WATCH_SECONDS = 0.2
 _MOST = 4
 """Workers of a process by default."""
 
@@ -88,5 +91,16 @@ def _as_it_is(item: Any) -> Any:
 
 
 def _begin(_: int) -> None:
-    """In a new worker: one thread each, as there are several."""
+    """In a new worker: one thread for tokenizers, as there are several workers; and no life without the process it works for.
+
+    torch's own watch on that process ends in waiting for it to take what is still in the pipe.
+    """
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_WATCH_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

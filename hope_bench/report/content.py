@@ -11,6 +11,7 @@ from hope_bench.result import Comparison, Hallucination, Part, Result, SplitScor
 from hope_bench.scoring.breakdown import SIZES, break_down, by_category, by_kind, by_size, unique_rows
 from hope_bench.scoring.conventions import CONVENTIONS
 from hope_bench.scoring.prompt_spread import HowAsked, Spread
+from hope_bench.scoring.tables import lead_comparison
 from hope_bench.scoring.verdicts import in_packed_order
 from hope_bench.scoring.worst import Answered, worst_hallucinations
 
@@ -69,7 +70,6 @@ def gather(benchmark: Benchmark, result: Result, answers: Sequence[Answer], most
     questions = [name for name, split in result.splits.items() if split.kind != "twin"]
     searched = tuple(name for name in questions if result.splits[name].kind == "hope") or tuple(questions)
     described = [name for name in questions if any(one.description_kind for one in benchmark.splits[name])]
-    lead = [pair for pair in result.comparisons if pair.split == result.benchmark.headline]
     way = CONVENTIONS[result.convention]
     asked = unique_rows(benchmark, result, questions)
     kinds = break_down(unique_rows(benchmark, result, described), by_kind, way) if described else ()
@@ -77,7 +77,7 @@ def gather(benchmark: Benchmark, result: Result, answers: Sequence[Answer], most
     return Content(
         result=result,
         headline=result.splits[result.benchmark.headline],
-        lead=next((pair for pair in lead if pair.baseline == "adversarial"), lead[0] if lead else None),
+        lead=lead_comparison(result),
         shown={name: result.splits[name] for name in questions},
         searched=searched,
         categories=_fooled(result, questions, break_down(unique_rows(benchmark, result, searched), by_category, way)),

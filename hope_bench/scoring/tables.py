@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hope_bench.result import Estimate, Result, SplitScore
+from hope_bench.result import Comparison, Estimate, Result, SplitScore
 
 _WIDTH = 100
 
@@ -62,6 +62,8 @@ def print_result(console: Console, result: Result) -> None:
     if result.comparisons:
         wide.print()
         wide.print(comparison_table(result))
+    if answer := _straight_answer(result):
+        wide.print(answer, soft_wrap=True)
     for name, split in result.splits.items():
         if split.paired_discrimination is not None:
             wide.print(_paired(name, split), soft_wrap=True)
@@ -71,6 +73,28 @@ def print_result(console: Console, result: Result) -> None:
         console.print(Text(result.benchmark.description), soft_wrap=True)
     for note in result.notes:
         console.print(Text(f"Note: {note}", style="dim"), soft_wrap=True)
+
+
+def lead_comparison(result: Result) -> Comparison | None:
+    """The headline split against POPE's adversarial one, or else the first baseline it is compared with."""
+    pairs = [pair for pair in result.comparisons if pair.split == result.benchmark.headline]
+    return next((pair for pair in pairs if pair.baseline == "adversarial"), pairs[0] if pairs else None)
+
+
+def _straight_answer(result: Result) -> Text | None:
+    """Whether the headline split finds more than POPE, in a sentence; None where nothing tells."""
+    pair = lead_comparison(result)
+    if pair is None or pair.hallucination_rise.low is None or pair.hallucination_rise.high is None:
+        return None
+    rise, low, high = difference(pair.hallucination_rise), pair.hallucination_rise.low, pair.hallucination_rise.high
+    if low <= 0 <= high:
+        return Text(
+            f"{pair.split} and {pair.baseline} are not told apart by how often absent objects are affirmed ({rise} points)."
+        )
+    more = "more" if low > 0 else "fewer"
+    return Text(
+        f"{pair.split} finds {more} hallucinations than {pair.baseline}: {rise} in a hundred questions about absent objects."
+    )
 
 
 def _without_looking(result: Result) -> Text | None:

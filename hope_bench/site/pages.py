@@ -116,20 +116,18 @@ def _about_page(environment: Environment, section: Section, known: Described | N
 
 def _result_page(environment: Environment, section: Section, row: ModelRow, known: Described | None) -> str:
     result = row.entry.result
-    axis = views.own_axis(result)
-    rows = views.split_rows(result, section.baseline, axis)
     reliability = charts.reliability(result, section.baseline)
     context: dict[str, Any] = {
         "section": section,
         "row": row,
         "result": result,
-        "axis": axis,
-        "splits": rows,
+        "axis": row.axis,
+        "splits": row.splits,
         "reliability": reliability,
         "reliability_block": None if reliability is None else charts.data_block(reliability),
         "nearest": [pair for pair in result.comparisons if _is_nearest(pair, section)],
         "others": [pair for pair in result.comparisons if not _is_nearest(pair, section)],
-        "heat": heat.heat_map(rows),
+        "heat": heat.heat_map(row.splits),
         "tables": heat.parts_tables(result),
         "pictures": _pictures(section, known),
         "facts": views.facts(result),

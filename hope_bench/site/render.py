@@ -5,13 +5,14 @@ Plain functions, because a large leaderboard draws a hundred thousand of them. E
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
-from hope_bench.result import Estimate, SplitScore
+from hope_bench.result import Comparison, Estimate, SplitScore
 from hope_bench.site.heat import HeatRow
 from hope_bench.site.marks import Axis, Mark
+from hope_bench.site.views import KINDS
 from hope_bench.spec import Kind
 
 _SHAPES: dict[Kind, str] = {
@@ -88,8 +89,23 @@ def metric_cells(score: SplitScore, metrics: Sequence[str]) -> Markup:
     return Markup("".join(f'<td class="num">{_maybe(getattr(score, metric))}</td>' for metric in metrics))
 
 
-def _maybe(value: Estimate | None) -> str:
-    return "–" if value is None else estimate(value)
+def comparison_rows(pairs: Sequence[Comparison], splits: Mapping[str, SplitScore]) -> Markup:
+    """Table rows of comparisons: the split, its baseline, and the three differences."""
+    rows = []
+    for pair in pairs:
+        base = KINDS[splits[pair.baseline].kind]
+        cells = (pair.precision_drop, pair.hallucination_rise, pair.auroc_drop)
+        rows.append(
+            f'<tr class="{splits[pair.split].kind}"><th scope="row">{escape(pair.split)}</th>'
+            f'<td>{escape(pair.baseline)} <span class="quiet">{base}</span></td>'
+            + "".join(f'<td class="num">{_maybe(one, differs=True)}</td>' for one in cells)
+            + "</tr>\n"
+        )
+    return Markup("".join(rows))
+
+
+def _maybe(value: Estimate | None, differs: bool = False) -> str:
+    return "–" if value is None else estimate(value, differs)
 
 
 def count_cells(score: SplitScore) -> Markup:

@@ -31,7 +31,8 @@ class SplitRow:
 
 @dataclass(frozen=True, slots=True)
 class ModelRow:
-    """One model of a benchmark: its standing (`rank` and the `range` it may lie in, or the reason it has none) and its splits."""
+    """One model of a benchmark: its standing (`rank` and the `range` it may lie in, or the reason it has none), and its splits,
+    whose marks are on its own `axis` of hallucination rates."""
 
     entry: Entry
     rank: int | None
@@ -41,6 +42,7 @@ class ModelRow:
     baseline: SplitScore | None
     comparison: Comparison | None
     mark: Mark | None
+    axis: Axis
     splits: tuple[SplitRow, ...]
 
     @property
@@ -62,7 +64,6 @@ class Section:
     about: Result
     baseline: str | None
     ranking_axis: Axis
-    rate_axis: Axis
     rows: tuple[ModelRow, ...]
 
     @property
@@ -86,18 +87,14 @@ def section(group: Group, alone: bool) -> Section:
     about = group.first
     baseline = baseline_split(about)
     headline = about.benchmark.headline
-    scores = [split for entry in group.entries for split in entry.result.splits.values()]
     ranking_axis = axis_over((entry.result.splits[headline].balanced_accuracy for entry in group.entries), from_zero=False)
-    rate_axis = axis_over((split.hallucination_rate for split in scores), from_zero=True)
     places = {entry.page: rank for rank, entry in ranked(group.entries)}
     order = sorted(group.entries, key=lambda entry: (places.get(entry.page, len(places) + 1), entry.page))
     ranges = _ranges(order, headline)
-    rows = tuple(
-        _model_row(entry, places.get(entry.page), ranges.get(entry.page), baseline, ranking_axis, rate_axis) for entry in order
-    )
+    rows = tuple(_model_row(entry, places.get(entry.page), ranges.get(entry.page), baseline, ranking_axis) for entry in order)
     key = f"{slug(about.benchmark.name)}-{about.benchmark.hash[:12]}"
     anchor = slug(about.benchmark.name) if alone else key
-    return Section(anchor, key, about, baseline, ranking_axis, rate_axis, rows)
+    return Section(anchor, key, about, baseline, ranking_axis, rows)
 
 
 def _ranges(entries: Sequence[Entry], headline: str) -> dict[str, tuple[int, int]]:
@@ -118,11 +115,12 @@ def find_comparison(result: Result, split: str, baseline: str | None) -> Compari
 
 
 def _model_row(
-    entry: Entry, rank: int | None, place: tuple[int, int] | None, baseline: str | None, ranking_axis: Axis, rate_axis: Axis
+    entry: Entry, rank: int | None, place: tuple[int, int] | None, baseline: str | None, ranking_axis: Axis
 ) -> ModelRow:
     result = entry.result
     headline = result.splits[result.benchmark.headline]
     base = None if baseline is None else result.splits[baseline]
+    axis = axis_over((split.hallucination_rate for split in result.splits.values()), from_zero=True)
     return ModelRow(
         entry=entry,
         rank=rank,
@@ -132,11 +130,12 @@ def _model_row(
         baseline=base,
         comparison=find_comparison(result, result.benchmark.headline, baseline),
         mark=mark(headline.kind, headline.balanced_accuracy, ranking_axis),
-        splits=split_rows(result, baseline, rate_axis),
+        axis=axis,
+        splits=split_rows(result, baseline, axis),
     )
 
 
-def split_rows(result: Result, baseline: str | None, rate_axis: Axis) -> tuple[SplitRow, ...]:
+def split_rows(result: Result, baseline: str | None, axis: Axis) -> tuple[SplitRow, ...]:
     """A result's splits, POPE's first; HOPE's marks are tied to the POPE baseline's hallucination rate."""
     base = None if baseline is None else result.splits[baseline].hallucination_rate
     order = list(KINDS)
@@ -146,16 +145,11 @@ def split_rows(result: Result, baseline: str | None, rate_axis: Axis) -> tuple[S
             score=split,
             kind=KINDS[split.kind],
             headline=name == result.benchmark.headline,
-            mark=mark(split.kind, split.hallucination_rate, rate_axis, base if split.kind == "hope" else None),
+            mark=mark(split.kind, split.hallucination_rate, axis, base if split.kind == "hope" else None),
             comparison=find_comparison(result, name, baseline),
         )
         for name, split in sorted(result.splits.items(), key=lambda item: order.index(item[1].kind))
     )
-
-
-def own_axis(result: Result) -> Axis:
-    """The hallucination-rate axis of one result's page."""
-    return axis_over((split.hallucination_rate for split in result.splits.values()), from_zero=True)
 
 
 def reproduce(result: Result) -> list[str]:

@@ -48,6 +48,12 @@ def _flat(measures: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield prefix + name, value
 
 
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(_shown(one) for one in value) + "]"
+    return f"{value:,.3g}" if isinstance(value, float) else str(value)
+
+
 def main(names: list[str]) -> None:
     unknown = sorted(set(names) - BENCHMARKS.keys())
     if unknown:
@@ -55,10 +61,11 @@ def main(names: list[str]) -> None:
     report = json.loads(OUT.read_text()) if OUT.is_file() else {}
     report |= {"machine": {"cpus": os.cpu_count(), "platform": platform.platform()}, "versions": versions(), "commit": commit()}
     table = Table("benchmark", "measure", "value", title="hope-bench benchmarks", title_justify="left")
+    table.columns[1].overflow = "fold"  # a pipe is narrow
     for name in names or BENCHMARKS:
         report[name] = BENCHMARKS[name]()
         for measure, value in _flat(report[name]):
-            table.add_row(name, measure, f"{value:,.3g}" if isinstance(value, float) else str(value))
+            table.add_row(name, measure, _shown(value))
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text(json.dumps(report, indent=2) + "\n")
     Console().print(table)

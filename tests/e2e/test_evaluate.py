@@ -65,9 +65,9 @@ class World:
     def evaluate(self, name: str, *more: str) -> Result:
         return CliRunner().invoke(app, self.arguments(name, *more))
 
-    def start(self, name: str) -> subprocess.Popen[str]:
+    def start(self, name: str, *more: str) -> subprocess.Popen[str]:
         """The command in a process of its own, each step a tenth of a second longer: time for a signal to come midway."""
-        command = [sys.executable, "-c", SLOWLY, *self.arguments(name)]
+        command = [sys.executable, "-c", SLOWLY, *self.arguments(name, *more)]
         environment = os.environ | {"HF_HUB_OFFLINE": "1"}
         return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 

@@ -1,4 +1,4 @@
-"""One run by two processes, as torchrun starts them: the same bytes as by one, also after a process was lost."""
+"""One run by two processes, as torchrun and accelerate start them: the same bytes as by one, also after a process was lost."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,13 +17,13 @@ import pytest
 from hope_bench.runs import read_run, write_run
 from tests.e2e.test_evaluate import IMAGES, UNIQUE, World, world  # noqa: F401 - the fixture
 
+TORCHRUN = ("torch.distributed.run", "--nproc-per-node", "2", "--master-port")
+ACCELERATE = ("accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--main_process_port")
 
-def torchrun(world: World, name: str, *more: str, processes: int = 2) -> subprocess.Popen[str]:  # noqa: F811
-    command = [
-        sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(processes), "--master-port", str(_free_port()),
-        "-m", "hope_bench", *world.arguments(name, *more),
-    ]  # fmt: skip
-    environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+
+def launch(world: World, name: str, *more: str, by: Sequence[str] = TORCHRUN) -> subprocess.Popen[str]:  # noqa: F811
+    command = [sys.executable, "-m", *by, str(_free_port()), "-m", "hope_bench", *world.arguments(name, *more)]
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1"}
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -39,8 +39,9 @@ def alone(world: World) -> bytes:  # noqa: F811
     return (world.run("alone") / "answers.jsonl").read_bytes()
 
 
-def test_two_processes_write_the_bytes_of_one(world: World, alone: bytes) -> None:  # noqa: F811
-    process = torchrun(world, "two", "--processes", "2")
+@pytest.mark.parametrize("by", [TORCHRUN, ACCELERATE], ids=["torchrun", "accelerate"])
+def test_two_processes_write_the_bytes_of_one(by: Sequence[str], world: World, alone: bytes) -> None:  # noqa: F811
+    process = launch(world, "two", "--processes", "2", by=by)
     out, said = process.communicate(timeout=120)
     assert process.returncode == 0, said
     assert "2 processes share 24 steps" in said
@@ -52,11 +53,8 @@ def test_two_processes_write_the_bytes_of_one(world: World, alone: bytes) -> Non
 
 
 def test_steps_of_a_lost_process_are_asked_by_the_next_run(world: World, alone: bytes) -> None:  # noqa: F811
-    process = torchrun(world, "lost")
-    shards = [world.run("lost") / f"answers.process-{rank}.jsonl" for rank in (0, 1)]
-    _wait_for(lambda: all(shard.exists() and shard.read_bytes() for shard in shards), process)
-    victim = next(pid for pid in _children(process.pid) if _environment(pid).get("RANK") == "1")
-    os.kill(victim, signal.SIGKILL)
+    process = launch(world, "lost")
+    shards = _lose_second(world, process)
     process.communicate(timeout=120)
     assert process.returncode != 0
     assert not read_run(world.run("lost")).complete
@@ -76,7 +74,7 @@ def test_a_wrong_number_of_processes_is_refused(world: World) -> None:  # noqa: 
 def test_what_is_wrong_is_heard_by_all(world: World, alone: bytes) -> None:  # noqa: F811
     record = read_run(world.run("alone"))
     write_run(world.run("alone"), record.model_copy(update={"model": record.model.model_copy(update={"name": "another"})}))
-    process = torchrun(world, "alone")
+    process = launch(world, "alone")
     _, said = process.communicate(timeout=120)
     assert process.returncode != 0
     assert "holds the answers of another model, another" in said
@@ -88,8 +86,19 @@ def test_json_progress_is_one_object_a_line(world: World) -> None:  # noqa: F811
     events = [json.loads(line) for line in result.stderr.splitlines()]
     shown = [event for event in events if event["event"] == "progress"]
     assert len(shown) == IMAGES
+    assert {key: events[-1][key] for key in ("event", "questions", "errors")} == {
+        "event": "done", "questions": IMAGES * UNIQUE, "errors": 0
+    }  # fmt: skip
     assert (shown[-1]["done"], shown[-1]["total"], shown[-1]["path"]) == (IMAGES * UNIQUE, IMAGES * UNIQUE, "shared")
     assert world.evaluate("quiet", "--progress", "quiet").stderr == ""
+
+
+def _lose_second(world: World, process: subprocess.Popen[str]) -> list[Path]:  # noqa: F811
+    """Kill the second process once both have answered something; returns their files."""
+    shards = [world.run("lost") / f"answers.process-{rank}.jsonl" for rank in (0, 1)]
+    _wait_for(lambda: all(shard.exists() and shard.read_bytes() for shard in shards), process)
+    os.kill(next(pid for pid in _children(process.pid) if _environment(pid).get("RANK") == "1"), signal.SIGKILL)
+    return shards
 
 
 def _wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:

@@ -13,7 +13,7 @@ from hope_bench.generate import generate
 from hope_bench.records import Annotations
 from hope_bench.registry import find_spec
 from hope_bench.search import guards
-from hope_bench.spec import STRATEGY_KINDS, DatasetSpec, GuardsSpec, read_spec
+from hope_bench.spec import STRATEGY_KINDS, CalibratedSpec, DatasetSpec, GuardsSpec, read_spec
 from tests.unit.test_pope import naive_pope
 
 pytestmark = pytest.mark.real
@@ -40,7 +40,7 @@ def made(coco: tuple[Path, Annotations], tmp_path_factory: pytest.TempPathFactor
                 captions=str(folder / "captions_val2017.json"),
                 images=str(folder / "val2017"),
             ),
-            "guards": GuardsSpec(same_name=1.0),
+            "guards": GuardsSpec(same_name=1.0, calibrated=CalibratedSpec(completeness=0.9, most_risk=1.0)),
         }
     )
     out = tmp_path_factory.mktemp("coco")
@@ -61,6 +61,9 @@ def test_every_strategy_runs_on_real_pictures(coco: tuple[Path, Annotations], ma
                 assert question.object in present[question.image]
             else:
                 assert question.object not in present[question.image]
+                assert question.risk is not None
+                assert 0 <= question.risk <= 1
+                assert question.evidence is not None
 
 
 def test_pope_splits_equal_the_published_algorithm(coco: tuple[Path, Annotations], made: Benchmark) -> None:

@@ -424,11 +424,34 @@ def test_under_a_path_of_a_server_with_the_policy_as_a_header(browser: Browser, 
         server.server_close()
 
 
-def test_the_pictures_of_the_docs_can_be_taken_again(tmp_path: Path) -> None:
+def test_the_pictures_of_the_docs_can_be_taken_again(browser: Browser, tmp_path: Path) -> None:
     root = Path(__file__).resolve().parent.parent.parent
     for shot in SHOTS:
         assert (root / "docs" / f"leaderboard-{shot.name}.png").is_file()
-    (picture,) = take(root / "leaderboard" / "results", tmp_path, tuple(shot for shot in SHOTS if shot.name == "hallucinations"))
+    shots = tuple(shot for shot in SHOTS if shot.name == "hallucinations")
+    (picture,) = take(browser, root / "leaderboard" / "results", tmp_path, shots)
     with Image.open(picture) as image:
         assert image.size == (1200, 1300)
         assert len(image.convert("P", palette=Image.Palette.ADAPTIVE, colors=256).getcolors() or ()) > 200
+
+
+@pytest.fixture(scope="module")
+def committed(tmp_path_factory: pytest.TempPathFactory) -> SitePages:
+    """The site of the committed results: with charts, a heat map, pictures and label noise."""
+    root = Path(__file__).resolve().parent.parent.parent
+    return build_site(root / "leaderboard" / "results", tmp_path_factory.mktemp("committed") / "site")
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("dark", 1280), ("light", 390)])
+def test_the_committed_pages_have_no_barrier(browser: Browser, committed: SitePages, scheme: str, width: int) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed").Axe()
+    folder = committed.index.parent
+    for path in (folder / "demo" / "demo-llava.html", *folder.glob("benchmarks/*-about.html")):
+        page, problems = opened(browser, path, width, scheme=scheme)
+        drawn(page)
+        assert problems == []
+        assert page.evaluate("[...document.images].every((image) => image.complete && image.naturalWidth > 0)")
+        found = axe.run(page).response["violations"]
+        assert [(path.name, one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found] == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path.name
+        page.context.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,12 +19,11 @@ from tests.e2e.test_evaluate import World, world  # noqa: F401 - the fixture
 from tests.e2e.test_processes import _children
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_with_workers_the_bytes_are_the_same(world: World, dtype: str) -> None:  # noqa: F811
+def test_with_workers_the_bytes_are_the_same(world: World) -> None:  # noqa: F811
     (world.images / "01.png").write_bytes((world.images / "01.png").read_bytes()[:-40])
     (world.images / "02.png").unlink()
     for name, workers in (("threads", "0"), ("workers", "2")):
-        assert world.evaluate(name, "--dtype", dtype, "--workers", workers).exit_code == 1
+        assert world.evaluate(name, "--dtype", "bfloat16", "--workers", workers).exit_code == 1
     runs = [world.run(name) / "answers.jsonl" for name in ("threads", "workers")]
     assert runs[0].read_bytes() == runs[1].read_bytes()
 
@@ -45,6 +45,22 @@ def test_a_lost_worker_is_survived(world: World, monkeypatch: pytest.MonkeyPatch
     assert "A worker process was lost" in lost.stderr
     assert lost.exit_code == 0
     assert (world.run("lost") / "answers.jsonl").read_bytes() == (world.run("threads") / "answers.jsonl").read_bytes()
+
+
+def test_workers_do_not_outlive_a_killed_run(world: World) -> None:  # noqa: F811
+    process = world.start("killed", "--workers", "2")
+    answers = world.run("killed") / "answers.jsonl"
+    while not (answers.exists() and answers.stat().st_size):
+        time.sleep(0.05)
+    workers = _children(process.pid)
+    assert len(workers) == 2
+    process.kill()
+    process.communicate(timeout=60)  # ends when nobody holds the pipe any more
+    assert not any(
+        Path(f"/proc/{worker}/cmdline").exists() and Path(f"/proc/{worker}/cmdline").read_bytes() for worker in workers
+    )
+    assert world.evaluate("killed").exit_code == world.evaluate("quiet").exit_code == 0
+    assert answers.read_bytes() == (world.run("quiet") / "answers.jsonl").read_bytes()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])

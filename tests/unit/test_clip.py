@@ -109,6 +109,25 @@ def test_a_view_is_the_cropped_picture_and_has_a_place_of_its_own(
     np.testing.assert_array_equal(again[views[1]], found[views[1]])
 
 
+def test_pictures_of_few_views_fill_a_batch(encoder: ClipEncoder, pictures: list[Path], tmp_path: Path) -> None:
+    """A picture with many views doesn't make small batches of the others."""
+    hashes = digests(pictures)
+    sizes: list[int] = []
+
+    class Counting:
+        preprocess = encoder.preprocess
+
+        def encode_images(self, pixels: torch.Tensor) -> np.ndarray:
+            sizes.append(len(pixels))
+            return encoder.encode_images(pixels)
+
+    views = [View(digest) for digest in hashes] + [View(hashes[4], (0.0, 0.0, 0.5, 1 - step / 10)) for step in range(5)]
+    store, path_of = EmbeddingStore(tmp_path, encoder.sha256), dict(zip(hashes, pictures, strict=True))
+    found, _ = embed_views(Counting(), path_of, views, store, 4)  # type: ignore[arg-type]
+    assert sizes == [4, 6, 4]
+    assert found.keys() == set(views)
+
+
 def test_bad_images_are_reported_and_survived(encoder: ClipEncoder, pictures: list[Path], tmp_path: Path) -> None:
     truncated, text = tmp_path / "truncated.png", tmp_path / "text.png"
     truncated.write_bytes(pictures[0].read_bytes()[:300])

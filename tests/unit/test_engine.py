@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -388,6 +389,17 @@ def test_progress_in_a_pipe_is_a_line_each_tenth(benchmark: Benchmark, options: 
     assert len(shown) == 4
     assert shown[-1].startswith("12 of 12 questions, ")
     assert "0 unparsed, 0 errors" in shown[-1]
+
+
+def test_a_narrow_terminal_cuts_no_word_of_the_bar_off(
+    benchmark: Benchmark, options: EvaluateOptions, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("COLUMNS", "60")
+    evaluate(benchmark, CARD, options, adapter=Model(by_brightness))
+    shown = " ".join(re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().err).replace("━", " ").split())
+    assert "12 of 12 questions, ETA 0:00:00, " in shown
+    assert "0 unparsed, 0 errors" in shown
 
 
 def test_a_clock_that_jumps_changes_nothing(

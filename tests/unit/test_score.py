@@ -191,3 +191,28 @@ def test_tables_are_plain_and_whole_in_a_pipe(benchmark: Benchmark, tmp_path: Pa
     row = next(line for line in text.splitlines() if line.startswith("content "))
     assert row.split() == ["content", "16", "75.0", "75.0", "72.7", "100.0", "84.2", "68.8", "37.5", "1", "0", "0"]
     assert "+25.0 [" in text
+
+
+@pytest.mark.parametrize(
+    ("cats", "wolves", "words"),
+    [
+        (2, 9, "content finds more hallucinations than random: +58.3 ["),
+        (9, 2, "content finds fewer hallucinations than random: -58.3 ["),
+        (5, 6, "content and random are not told apart by how often absent objects are affirmed (+8.3 ["),
+    ],
+)
+def test_a_straight_answer(tmp_path: Path, cats: int, wolves: int, words: str) -> None:
+    """Twelve images; the model affirms so many cats (asked by POPE's split) and wolves (asked by HOPE's)."""
+    images = [f"{number}.jpg" for number in range(12)]
+    splits: dict[str, list[Row]] = {
+        name: [row for image in images for row in ((image, "dog", "yes"), (image, what, "no"))]  # type: ignore[misc]
+        for name, what in (("random", "cat"), ("content", "wolf"))
+    }
+    made = make_benchmark(tmp_path / "b", splits)
+    said: dict[tuple[str, str], Verdict] = {}
+    for number, image in enumerate(images):
+        said |= {(image, "dog"): "yes", (image, "cat"): "yes" if number < cats else "no"}
+        said[image, "wolf"] = "yes" if number >= 12 - wolves else "no"
+    with (tmp_path / "out").open("w") as stream:
+        print_result(Console(file=stream, width=200), score(made, make_run(tmp_path / "r", made, said), FAST))
+    assert words in (tmp_path / "out").read_text()

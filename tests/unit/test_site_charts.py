@@ -1,0 +1,146 @@
+"""What charts and the heat map show, against numbers counted by hand; and the libraries that draw them."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hope_bench.benchmark import Benchmark
+from hope_bench.errors import HopeBenchError
+from hope_bench.records import Answer
+from hope_bench.result import Part, Result, write_result
+from hope_bench.scoring.score import score
+from hope_bench.site import build_site, libraries
+from hope_bench.site.heat import heat_map, parts_tables
+from hope_bench.site.marks import axis_over
+from hope_bench.site.views import split_rows
+from tests.runs import Row, make_benchmark, make_run, write_answers
+from tests.unit.test_site import FAST, make_result
+
+IMAGES = [f"{number:02}.jpg" for number in range(12)]
+
+
+@pytest.fixture
+def benchmark(tmp_path: Path) -> Benchmark:
+    """Twelve images with a dog; absent are a cat in `adversarial`, and in `content` a wolf (ten images) or a fox (two)."""
+    absent = {"adversarial": ["cat"] * 12, "content": ["wolf"] * 10 + ["fox"] * 2}
+    splits: dict[str, list[Row]] = {
+        name: [row for image, other in zip(IMAGES, others, strict=True) for row in ((image, "dog", "yes"), (image, other, "no"))]  # type: ignore[misc]
+        for name, others in absent.items()
+    }
+    return make_benchmark(tmp_path / "b", splits)
+
+
+def scored(tmp_path: Path, benchmark: Benchmark, p_yes: dict[str, float]) -> Result:
+    """A model that says yes where P(yes), by what is asked about, is above one half."""
+    folder = make_run(tmp_path / "run", benchmark, {})
+    asked = {(one.image, one.text, one.object or "") for split in benchmark.splits.values() for one in split}
+    answers = []
+    for image, text, thing in sorted(asked):
+        sure = p_yes[thing] > 0.5
+        answers.append(Answer(image, text, "Yes" if sure else "No", "yes" if sure else "no", p_yes[thing]))
+    write_answers(folder, answers)
+    return score(benchmark, folder, FAST)
+
+
+def block(page: str, name: str) -> Any:
+    found = re.search(rf'<script type="application/json" id="{name}">(.*?)</script>', page)
+    assert found is not None
+    return json.loads(found[1])
+
+
+def test_the_story_of_several_models_and_of_one(tmp_path: Path) -> None:
+    def story() -> dict[str, Any]:
+        build_site(tmp_path / "results", tmp_path / "site")
+        found: dict[str, Any] = block((tmp_path / "site" / "index.html").read_text(), 'story-[^"]*')
+        return found
+
+    write_result(tmp_path / "results" / "tiny" / "one.json", make_result(tmp_path, "One", 3))
+    alone = story()
+    assert (alone["between"], alone["baseline"], alone["headline"]) == (False, "adversarial", "content")
+    assert [(row["name"], row["at"][0], row["from"] and row["from"][0]) for row in alone["rows"]] == [
+        ("POPE adversarial", 0.0, None), ("HOPE content", 50.0, 0.0),
+    ]  # fmt: skip
+    write_result(tmp_path / "results" / "tiny" / "two.json", make_result(tmp_path, "Two", 6))
+    both = story()
+    assert both["between"]
+    assert [(row["name"], row["from"][0], row["at"][0]) for row in both["rows"]] == [("One", 0.0, 50.0), ("Two", 0.0, 100.0)]
+
+
+def test_the_reliability_diagram_holds_the_bins(tmp_path: Path, benchmark: Benchmark) -> None:
+    result = scored(tmp_path, benchmark, {"dog": 0.93, "cat": 0.12, "wolf": 0.91, "fox": 0.31})
+    write_result(tmp_path / "results" / "tiny" / "m.json", result)
+    build_site(tmp_path / "results", tmp_path / "site")
+    page = (tmp_path / "site" / "tiny" / "m.html").read_text()
+    adversarial, content = block(page, "reliability")["splits"]
+    assert (adversarial["name"], adversarial["kind"], content["name"]) == ("adversarial", "pope", "content")
+    assert adversarial["bins"] == [[pytest.approx(0.12, abs=1e-3), 0.0, 12], [pytest.approx(0.93, abs=1e-3), 1.0, 12]]
+    mean = (12 * 0.93 + 10 * 0.91) / 22
+    assert content["bins"] == [[pytest.approx(0.31, abs=1e-3), 0.0, 2], [pytest.approx(mean, abs=1e-3), round(12 / 22, 4), 22]]
+    assert "Its surest hallucinations" in page
+    assert "Is there a wolf in the image?" in page
+    for place, one in enumerate(result.worst or ()):
+        assert (result.splits[one.split].labels[one.place], one.object, place < 10) == ("n", "wolf", True)
+
+
+def test_no_diagram_without_probabilities(tmp_path: Path) -> None:
+    write_result(tmp_path / "results" / "tiny" / "m.json", make_result(tmp_path, "M", 3))
+    build_site(tmp_path / "results", tmp_path / "site")
+    page = (tmp_path / "site" / "tiny" / "m.html").read_text()
+    assert "charts.js" not in page
+    assert "plotly" not in page
+    assert "Does it know" not in page
+
+
+def test_the_heat_map_counts_by_category(tmp_path: Path, benchmark: Benchmark) -> None:
+    result = scored(tmp_path, benchmark, {"dog": 0.9, "cat": 0.1, "wolf": 0.9, "fox": 0.1})
+    axis = axis_over((), from_zero=True)
+    found = heat_map(split_rows(result, "adversarial", axis))
+    assert found is not None
+    assert [split.name for split in found.splits] == ["adversarial", "content"]
+    cells = {row.name: [cell and (cell.rate, cell.questions, cell.few, cell.shade) for cell in row.cells] for row in found.rows}
+    assert cells == {
+        "wolf": [None, (1.0, 10, False, 10)],
+        "fox": [None, (0.0, 2, True, 0)],
+        "cat": [(0.0, 12, False, 0), None],
+    }
+    assert next(iter(cells)) == "wolf"
+    assert found.darkest == 1.0
+    bare = {name: split.model_copy(update={"breakdowns": {}}) for name, split in result.splits.items()}
+    assert heat_map(split_rows(result.model_copy(update={"splits": bare}), None, axis)) is None
+    assert parts_tables(result) == []
+
+
+def test_kinds_and_sizes_come_from_the_headline_split(tmp_path: Path) -> None:
+    result = make_result(tmp_path, "M", 3)
+    split = result.splits["content"]
+    (whole,) = split.breakdowns["category"][:1]
+    sizes = tuple(Part.model_validate({**whole.model_dump(), "name": name}) for name in ("small", "large"))
+    content = split.model_copy(update={"breakdowns": {**split.breakdowns, "object-size": sizes}})
+    (table,) = parts_tables(result.model_copy(update={"splits": {**result.splits, "content": content}}))
+    assert (table.title, table.split, [part.name for part in table.parts]) == (
+        "By size of the object",
+        "content",
+        ["small", "large"],
+    )
+
+
+def test_the_libraries_are_those_of_the_packages() -> None:
+    files = libraries.library_files()
+    assert b"globalThis.DataTable=" in files[libraries.TABLES]
+    assert not re.search(rb"\bexport\s*\{", files[libraries.TABLES])
+    assert b"plotly.js v" in files[libraries.CHARTS][:500]
+    assert b".js-plotly-plot .plotly .main-svg{" in files[libraries.CHART_STYLE]
+    for name, content in files.items():
+        assert not re.search(rb"@import|url\(http|src=\"http", content) or name == libraries.CHARTS, name
+
+
+@pytest.mark.parametrize("package", ["itables", "plotly"])
+def test_another_version_of_a_library_is_refused_in_words(package: str) -> None:
+    change = libraries._tables if package == "itables" else libraries._chart_styles_elsewhere
+    with pytest.raises(HopeBenchError, match=f"The installed {package} .* constraints.txt"):
+        change("console.log('put together otherwise')")
