@@ -61,7 +61,8 @@ class GuardStats(Strict):
 
 
 class Manifest(Strict):
-    """What a benchmark is and where it comes from. `hash` covers splits and prompt: results of different hashes never mix."""
+    """What a benchmark is and where it comes from. `hash` covers what is asked (`benchmark_hash`): results of different hashes
+    never mix."""
 
     schema_version: Literal[1] = 1
     name: str
@@ -119,9 +120,23 @@ def split_bytes(questions: Sequence[Question]) -> bytes:
     return "".join(encode(row) + "\n" for row in rows).encode()
 
 
-def benchmark_hash(prompt: str, split_hashes: Mapping[str, str]) -> str:
-    """The hash that identifies a benchmark's questions: SHA-256 over the prompt and every split file's SHA-256."""
-    return json_sha256({"prompt": prompt, "splits": dict(split_hashes)})
+_IDENTITY = ("question_id", "image", "text", "label", "strategy", "object", "description", "description_kind", "twin_of")
+"""What makes a question the question it is; scores, risks and evidence are CLIP's numbers about it."""
+
+
+def benchmark_hash(prompt: str, splits: Mapping[str, Sequence[Question]]) -> str:
+    """The hash that identifies what a benchmark asks: SHA-256 over the prompt and every split's questions.
+
+    Scores, risks and evidence are left out: their last digit depends on the machine and its number of threads, the questions
+    don't, and results of the same questions may be compared.
+    """
+    asked = {
+        name: hashlib.sha256(
+            msgspec.json.encode([[getattr(question, key) for key in _IDENTITY] for question in questions])
+        ).hexdigest()
+        for name, questions in splits.items()
+    }
+    return json_sha256({"prompt": prompt, "splits": asked})
 
 
 def write_benchmark(
@@ -142,8 +157,7 @@ def write_benchmark(
         )  # fmt: skip
     for stale in set((folder / "splits").glob("*.jsonl")) - {folder / "splits" / f"{name}.jsonl" for name in splits}:
         stale.unlink()
-    digest = benchmark_hash(manifest["prompt"], {name: info.sha256 for name, info in infos.items()})
-    written = Manifest(hash=digest, splits=infos, **manifest)
+    written = Manifest(hash=benchmark_hash(manifest["prompt"], splits), splits=infos, **manifest)
     text = json.dumps(written.model_dump(mode="json"), indent=2, ensure_ascii=False)
     write_text(folder / "manifest.json", text + "\n")
     return written

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from hope_bench.benchmark import read_benchmark
 from hope_bench.result import read_result
+from hope_bench.review.noise import read_label_noise
 from hope_bench.runs import read_run
+from hope_bench.site.sheet import read_sheets
 from tests.cli import hope_bench
 
 pytestmark = pytest.mark.real
@@ -77,3 +81,30 @@ def test_repope_files_become_a_benchmark(real: Path, tmp_path: Path, capsys: pyt
     for count in ("2,774", "2,727", "2,684"):
         assert count in done.out
     assert "don't share their yes-questions" in done.out
+
+
+def test_the_committed_sheets_label_noise_is_repopes(
+    real: Path, pope_coco: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """RePOPE's corrections as a review of every question: a label it left out was ambiguous."""
+    benchmark = read_benchmark(pope_coco)
+    files = [part for name in SPLITS for part in ("--split", f"{name}={real / 'repope' / f'coco_repope_{name}.json'}")]
+    assert hope_bench(capsys, "import", "pope", "--name", "repope-coco", *files, "--out", tmp_path / "repope").code == 0
+    decisions = {}
+    for name, corrected in read_benchmark(tmp_path / "repope").splits.items():
+        labels = {(question.image, question.object): question.label for question in corrected}
+        for question in benchmark.splits[name]:
+            claim = (question.image, question.object)
+            found = {"yes": "present", "no": "absent", None: "unsure"}[labels.get(claim)]
+            assert decisions.setdefault(claim, found) == found
+    review = tmp_path / "RePOPE.jsonl"
+    rows = [{"image": image, "object": name, "decision": one, "reviewer": "RePOPE"} for (image, name), one in decisions.items()]
+    review.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    made = hope_bench(capsys, "label-noise", pope_coco, review, "--sample", 3000)
+    assert made.code == 0, made.err
+    noise = read_label_noise(pope_coco, benchmark.manifest.hash)
+    assert noise is not None
+    sheets = read_sheets(ROOT / "leaderboard" / "benchmarks")
+    assert sheets["pope-coco", benchmark.manifest.hash].sheet.label_noise == noise
+    wrong = {(one.split, one.label): one.wrong.value for one in noise.estimates}
+    assert round(wrong["random", "yes"] or 0, 3) == 0.093  # as RePOPE's paper says
