@@ -21,7 +21,7 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.records import Label, Question
 from hope_bench.review import fragments
 from hope_bench.review.agreement import agreement, merge
-from hope_bench.review.claims import Claim, Key, draw_samples, review_queue, sample_queue, statement, unique_claims
+from hope_bench.review.claims import Claim, Key, draw_samples, question, review_queue, sample_queue, statement, unique_claims
 from hope_bench.review.decisions import VERDICTS, DecisionsFile, Reviewed, by_claim, decide, read_decisions
 from hope_bench.review.noise import label_noise, read_label_noise, share
 from hope_bench.review.picture import Box, Pictures, draw_boxes, known_present
@@ -74,24 +74,40 @@ def test_scores_of_different_splits_are_not_compared() -> None:
     [
         ("Is there a vase in the image?", "no", "There is NO vase in this picture."),
         ("Is there an ox in the image?", "yes", "There IS an ox in this picture."),
-        ("Are there exactly two dogs in the image?", "no", "There are NOT exactly two dogs in this picture."),
-        ("Is there exactly one dog in the image?", "no", "There is NOT exactly one dog in this picture."),
         ("Is there a cup on the left side of the image?", "no", "There is NO cup on the left side of this picture."),
         ("Are there skis in the image?", "no", "There are NO skis in this picture."),
         ("Is there broccoli on the left side of the image?", "no", "There is NO broccoli on the left side of this picture."),
-        ("Are there two dogs playing in the image?", "no", "There are NOT two dogs playing in this picture."),
-        ("Is the dog asleep?", "no", "The answer is NO to “Is the dog asleep?”"),
     ],
 )
 def test_a_claim_in_words(text: str, label: str, expected: str) -> None:
     assert str(statement(replace(claim(text=text), label=label))) == expected  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("blind", [False, True])
+@pytest.mark.parametrize(
+    ("text", "description", "asked"),
+    [
+        ("Are there exactly two dogs in the image?", "exactly two dogs", "Are there exactly two dogs in this picture?"),
+        ("Is there a red car in the image?", "a red car", "Is there a red car in this picture?"),
+        ("Are there two dogs playing in the image?", None, "Are there two dogs playing in this picture?"),
+        ("Is the dog asleep?", None, "Is the dog asleep?"),
+    ],
+)
+def test_a_description_is_asked_and_answered_with_no_or_yes(text: str, description: str | None, asked: str, blind: bool) -> None:
+    shown = replace(claim(text=text), label="no", description=description)
+    assert fragments.verdict_words(shown) == {"absent": "No (A)", "present": "Yes (P)", "unsure": "Unsure (U)"}
+    told = "" if blind else " Label: no."
+    words = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", "", fragments.claim(0, shown, blind))).replace(" ?", "?").strip()
+    assert words == asked + told
+    there = claim(text="Is there a vase in the image?")
+    assert fragments.verdict_words(there) == {"absent": "Absent (A)", "present": "Present (P)", "unsure": "Unsure (U)"}
+
+
 @pytest.mark.parametrize("label", ["yes", "no"])
 def test_a_blind_reviewer_is_not_told_the_label(label: Label) -> None:
     shown = replace(claim(text="Is there a vase in the image?"), label=label)
-    assert str(statement(shown, blind=True)) == "Is there a vase in this picture?"
-    assert str(statement(replace(shown, text="Is the dog asleep?"), blind=True)) == "Is the dog asleep?"
+    assert str(question(shown)) == "Is there a vase in this picture?"
+    assert str(question(replace(shown, text="Is the dog asleep?"))) == "Is the dog asleep?"
     page = fragments.claim(0, shown, True) + fragments.facts(Pictures(Path()), shown, True)
     for told in ("NO", "There", "True?", "risk", "random", "yes", "no"):
         assert told not in re.sub(r"<[^>]*>", " ", page).split()
