@@ -118,6 +118,14 @@ def test_details_in_the_terminal(small: Small, run: Path, tmp_path: Path, capsys
     assert "Corrected" not in done.out
 
 
+def test_a_page_without_a_known_ending_is_refused(
+    small: Small, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("rep", "rep.pdf"):
+        assert ".html or .md" in refused(capsys, "report", run, "-b", small.folder, "--out", tmp_path / name)
+        assert not (tmp_path / name).exists()
+
+
 def test_markdown(small: Small, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "report.md"
     assert hope_bench(capsys, "report", run, "-b", small.folder, "--replicates", 100, "--out", out).code == 0

@@ -21,7 +21,17 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.records import Label, Question
 from hope_bench.review import fragments
 from hope_bench.review.agreement import agreement, merge
-from hope_bench.review.claims import Claim, Key, draw_samples, question, review_queue, sample_queue, statement, unique_claims
+from hope_bench.review.claims import (
+    Claim,
+    Key,
+    draw_samples,
+    key_of,
+    question,
+    review_queue,
+    sample_queue,
+    statement,
+    unique_claims,
+)
 from hope_bench.review.decisions import VERDICTS, DecisionsFile, Reviewed, by_claim, decide, read_decisions
 from hope_bench.review.noise import label_noise, read_label_noise, share
 from hope_bench.review.picture import Box, Pictures, draw_boxes, known_present
@@ -29,6 +39,7 @@ from hope_bench.review.session import Session
 from hope_bench.search.guards import Decision
 from hope_bench.search.guards import read_decisions as read_for_generation
 from tests.cli import hope_bench, refused
+from tests.runs import Row, make_benchmark
 from tests.small_benchmark import IMAGES, Small, no, questions, write_small
 
 
@@ -301,6 +312,30 @@ def test_a_sample_reviewed_by_two_is_published_with_the_benchmark(
     assert "no 33.3 <small>[6.1, 79.2] of 3</small>" in page
 
 
+def test_a_split_of_which_too_little_is_reviewed_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows: dict[str, list[Row]] = {name: [(f"{i}.jpg", name, "no") for i in range(30)] for name in ("random", "content")}
+    benchmark = make_benchmark(tmp_path / "b", rows)
+    samples = draw_samples(benchmark, 25, 0)
+
+    def reviewed(random: int, content: int) -> Path:
+        decided = [*samples["random"][:random], *samples["content"][:content]]
+        return write_review(tmp_path / "alice.jsonl", "alice", {key_of(one): "absent" for one in decided})
+
+    command = ("label-noise", benchmark.folder, tmp_path / "alice.jsonl", "--sample", 25)
+    reviewed(20, 19)
+    done = hope_bench(capsys, *command)
+    assert done.code == 0, done.err
+    assert "content (19 of 25)" in done.err
+    estimate = read_label_noise(benchmark.folder, benchmark.manifest.hash)
+    assert estimate is not None
+    assert [(one.split, one.reviewed) for one in estimate.estimates] == [("random", 20)]
+
+    published = (benchmark.folder / "label_noise.json").read_bytes()
+    reviewed(2, 0)
+    assert "random's furthest, 2 of 25" in refused(capsys, *command)
+    assert (benchmark.folder / "label_noise.json").read_bytes() == published, "what was published stays"
+
+
 def test_label_noise_of_other_questions_or_by_hand_is_not_shown(
     small: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -320,7 +355,7 @@ def test_label_noise_of_other_questions_or_by_hand_is_not_shown(
     path.write_text(json.dumps(published))
     assert "don't follow from count and total" in refused(capsys, "inspect", small.folder, "--no-images")
     other = write_review(tmp_path / "bob.jsonl", "bob", {("z.jpg", "tv", None): "absent"})
-    assert "No split's sample is reviewed" in refused(capsys, "label-noise", small.folder, other, "--sample", 50)
+    assert "No split's sample is reviewed far enough" in refused(capsys, "label-noise", small.folder, other, "--sample", 50)
     assert "given twice" in refused(capsys, "label-noise", small.folder, other, other, "--sample", 50)
 
 
