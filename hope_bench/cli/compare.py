@@ -59,10 +59,11 @@ def compare(
 
     if metric not in METRICS:
         raise HopeBenchError(f"No metric {metric!r}. " + did_you_mean(metric, METRICS))
-    loaded = [read_result(path) for path in find_results(given, results)]
+    files = find_results(given, results)
+    loaded = [read_result(path) for path in files]
     bootstrap = DEFAULT_BOOTSTRAP.model_copy(update={"replicates": replicates})
     base = against or (_best(loaded, split, metric) if len(loaded) > _MOST_FOR_ALL_PAIRS else None)
-    found = compare_results(loaded, split, metric, base, bootstrap)
+    found = compare_results(loaded, split, metric, base, bootstrap, files)
     wide = Console(file=console.file, force_terminal=console.is_terminal, width=max(console.width, _WIDTH))
     wide.print(tables.standing_table(found))
     if blind := tables.without_looking(loaded, found):

@@ -15,6 +15,8 @@ from hope_bench.errors import HopeBenchError, first_few
 if TYPE_CHECKING:
     from hope_bench.benchmark import Benchmark
 
+_ENDINGS = (".html", ".md")
+
 
 @app.command()
 def report(
@@ -59,6 +61,8 @@ def report(
     from hope_bench.scoring.score import score as score_run
     from hope_bench.scoring.verdicts import read_answers
 
+    if out is not None and out.suffix.lower() not in _ENDINGS:
+        raise HopeBenchError(f"--out {out}: name a page {' or '.join(_ENDINGS)}, such as {out}.html.")
     folder = find_run(run)
     chosen = read_benchmark(find_benchmark(benchmark or read_run(folder).benchmark))
     bootstrap, way = DEFAULT_BOOTSTRAP.model_copy(update={"replicates": replicates}), find_convention(convention)

@@ -149,20 +149,27 @@ def label_noise(
     """Publish how many labels of a benchmark are wrong, as a reviewed random sample estimates it.
 
     Writes label_noise.json beside the benchmark's manifest.json, where inspect, report and the leaderboard find it. Of each
-    split's sample, what is decided without a gap from its beginning counts. Where reviewers differ, the claim counts as unsure.
+    split's sample, what is decided without a gap from its beginning counts; a split with fewer than 20 such questions (unless
+    they are all) is left out. Where reviewers differ, the claim counts as unsure.
 
     Example: hope-bench label-noise my-benchmark alice.jsonl bob.jsonl --sample 100
     """
     from hope_bench.benchmark import read_benchmark
     from hope_bench.registry import find_benchmark
     from hope_bench.review.agreement import read_reviews
-    from hope_bench.review.noise import estimate_noise, write_label_noise
+    from hope_bench.review.noise import LEAST_REVIEWED, estimate_noise, write_label_noise
 
     chosen = read_benchmark(find_benchmark(benchmark))
-    estimate = estimate_noise(chosen, read_reviews(files), sample, seed)
+    estimate, short = estimate_noise(chosen, read_reviews(files), sample, seed)
     _wide().print(noise_table(estimate.estimates))
     if estimate.agreements:
         console.print(agreement_table(estimate.agreements))
+    if short:
+        listed = ", ".join(f"{name} ({done} of {drawn})" for name, (done, drawn) in short.items())
+        errors.print(
+            f"Left out, with less than {LEAST_REVIEWED} or all of the sample reviewed from its beginning: {escape(listed)}.",
+            soft_wrap=True, highlight=False,
+        )  # fmt: skip
     path = write_label_noise(chosen.folder, estimate)
     console.print(f"Label noise: {escape(str(path))}", soft_wrap=True, highlight=False)
 

@@ -39,7 +39,8 @@ def score(
         list[str] | None, typer.Option(help="Read this language's yes and no too (de, fr, zh, ...); may be given several times.")
     ] = None,
     labels: Annotated[
-        list[Path] | None, typer.Option(help="Score under this file's labels (RePOPE's, say); may be given several times.")
+        list[Path] | None,
+        typer.Option(help="Score under this file's or folder's labels (RePOPE's, say); may be given several times."),
     ] = None,
     name: Annotated[str | None, typer.Option(help="What the relabelled benchmark is called. Default: NAME-relabelled.")] = None,
     annotations: Annotated[
@@ -77,11 +78,12 @@ def score(
     way, spoken = find_convention(convention), tuple(language or ())
     known, moves = find_known(questions, annotations), None
     if labels:
+        from hope_bench.interchange.relabel import label_files
         from hope_bench.scoring.detail_tables import relabelled_table
         from hope_bench.scoring.labels import score_relabelled
 
         called = name or f"{questions.manifest.name}-relabelled"
-        scored = score_relabelled(questions, folder, labels, called, bootstrap, way, spoken, known.sizes)
+        scored = score_relabelled(questions, folder, label_files(labels), called, bootstrap, way, spoken, known.sizes)
         result, moves = scored.after, relabelled_table(scored)
     elif name is not None:
         raise HopeBenchError("--name is what a relabelled benchmark is called; it needs --labels.")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from hope_bench.benchmark import Benchmark
 from hope_bench.errors import HopeBenchError
+from hope_bench.interchange.images import image_bytes
 from hope_bench.interchange.lmms_eval_task import METRICS
 from hope_bench.interchange.parquet import ParquetFile, write_parquet
-from hope_bench.provenance import write_text
+from hope_bench.progress import progress_bar
+from hope_bench.provenance import atomic_path, write_text
 
 _TEMPLATE = "_default_template_yaml"
 """lmms-eval takes every *.yaml for a task; what tasks include has another ending there."""
@@ -20,8 +22,8 @@ _README = """# {title} for lmms-eval
 python -m lmms_eval --include_path {folder} --tasks {group} --model MODEL --model_args ...
 ```
 
-One task per split ({tasks}), one group over all. The data are in data/, by absolute path: after moving this folder, change
-`data_files` in {template}. Scores are those of hope-bench's strict convention (utils.py).
+One task per split ({tasks}), one group over all. The pictures are in images/, each once. The questions are in data/, by absolute
+path: after moving this folder, change `data_files` in {template}. Scores are those of hope-bench's strict convention (utils.py).
 """
 
 
@@ -31,8 +33,9 @@ def export_lmms_eval(benchmark: Benchmark, out: Path, images: Path | None) -> in
     Raises HopeBenchError without images, or where one can't be read.
     """
     if images is None:
-        raise HopeBenchError("lmms-eval's data hold the pictures: give the folder of the images with --images.")
-    files = write_parquet(benchmark, out, images)
+        raise HopeBenchError("lmms-eval's tasks hold the pictures: give the folder of the images with --images.")
+    _copy_pictures(benchmark, out / "images", images)
+    files = write_parquet(benchmark, out, None)
     group = "hope_" + benchmark.manifest.name.replace("-", "_").replace(".", "_")
     tasks = {file.hub_split: f"{group}_{file.hub_split}" for file in files}
     write_text(out / _TEMPLATE, _template(benchmark, files, out))
@@ -45,6 +48,18 @@ def export_lmms_eval(benchmark: Benchmark, out: Path, images: Path | None) -> in
     )
     write_text(out / "README.md", readme)
     return sum(file.rows for file in files)
+
+
+def _copy_pictures(benchmark: Benchmark, out: Path, images: Path) -> None:
+    """Every picture that a question is about, once: beside the questions it would be in each split's file anew."""
+    names = dict.fromkeys(question.image for questions in benchmark.splits.values() for question in questions)
+    with progress_bar("Copying images", len(names)) as advance:
+        for name in names:
+            if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+                raise HopeBenchError(f"{name!r} is no file name within a folder of images. Rename the image in the benchmark.")
+            with atomic_path(out / name) as temporary:
+                temporary.write_bytes(image_bytes(images, name))
+            advance(1)
 
 
 def _template(benchmark: Benchmark, files: Sequence[ParquetFile], out: Path) -> str:

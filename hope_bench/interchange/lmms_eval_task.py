@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 METRICS = ("accuracy", "precision", "recall", "f1", "hallucination_rate", "yes_ratio")
 
+_IMAGES = Path(__file__).resolve().parent / "images"
+
 
 def doc_to_visual(doc: dict[str, Any]) -> list[Any]:
-    """The picture."""
-    return [doc["image"].convert("RGB")]
+    """The picture, from the folder beside this file."""
+    from PIL import Image
+
+    with Image.open(_IMAGES / doc["image_file"]) as picture:
+        return [picture.convert("RGB")]
 
 
 def doc_to_text(doc: dict[str, Any], lmms_eval_specific_kwargs: dict[str, str] | None = None) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hope_bench.benchmark import Benchmark
 from hope_bench.interchange.images import image_bytes
+from hope_bench.progress import progress_bar
 from hope_bench.provenance import atomic_path, file_sha256
 from hope_bench.records import Question
 
@@ -62,22 +63,25 @@ def question_features(images: bool) -> Features:
 def write_parquet(benchmark: Benchmark, out: Path, images: Path | None) -> list[ParquetFile]:
     """Write `out`/data/SPLIT.parquet for every split; with the folder of the images, each row holds its picture.
 
-    An image's questions share one copy of it in the file. Raises HopeBenchError where an image can't be read.
+    An image's questions share one copy of it in a split's file; every split's file holds its own, since `datasets` loads each
+    alone. Raises HopeBenchError where an image can't be read.
     """
     import pyarrow as pa
     from pyarrow import parquet
 
     schema = question_features(images is not None).arrow_schema
     written = []
-    for split, hub_split in hub_split_names(list(benchmark.splits)).items():
-        path = out / "data" / f"{hub_split}.parquet"
-        with (
-            atomic_path(path) as temporary,
-            parquet.ParquetWriter(temporary, schema, compression="zstd", dictionary_pagesize_limit=_ONE_PAGE) as writer,
-        ):
-            for group in _groups(benchmark.splits[split]):
-                writer.write_table(pa.Table.from_pylist(list(_rows(group, images)), schema=schema))
-        written.append(ParquetFile(split, hub_split, f"data/{path.name}", len(benchmark.splits[split]), file_sha256(path)))
+    with progress_bar("Writing questions", sum(map(len, benchmark.splits.values()))) as advance:
+        for split, hub_split in hub_split_names(list(benchmark.splits)).items():
+            path = out / "data" / f"{hub_split}.parquet"
+            with (
+                atomic_path(path) as temporary,
+                parquet.ParquetWriter(temporary, schema, compression="zstd", dictionary_pagesize_limit=_ONE_PAGE) as writer,
+            ):
+                for group in _groups(benchmark.splits[split]):
+                    writer.write_table(pa.Table.from_pylist(list(_rows(group, images)), schema=schema))
+                    advance(len(group))
+            written.append(ParquetFile(split, hub_split, f"data/{path.name}", len(benchmark.splits[split]), file_sha256(path)))
     return written
 
 

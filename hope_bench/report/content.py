@@ -51,13 +51,15 @@ class Fooled:
 @dataclass(frozen=True, slots=True)
 class Content:
     """Everything on the page. `shown` are the splits but those of twins, `searched` those that categories and kinds are counted
-    over."""
+    over. `harder` are the comparisons with POPE's splits, `against_control` those of a split with its own control."""
 
     result: Result
     headline: SplitScore
     lead: Comparison | None
     shown: Mapping[str, SplitScore]
     searched: tuple[str, ...]
+    harder: tuple[Comparison, ...]
+    against_control: tuple[Comparison, ...]
     categories: tuple[Fooled, ...]
     kinds: tuple[Part, ...]
     sizes: tuple[Part, ...]
@@ -80,6 +82,8 @@ def gather(benchmark: Benchmark, result: Result, answers: Sequence[Answer], most
         lead=lead_comparison(result),
         shown={name: result.splits[name] for name in questions},
         searched=searched,
+        harder=tuple(pair for pair in result.comparisons if result.splits[pair.baseline].kind != "control"),
+        against_control=tuple(pair for pair in result.comparisons if result.splits[pair.baseline].kind == "control"),
         categories=_fooled(result, questions, break_down(unique_rows(benchmark, result, searched), by_category, way)),
         kinds=kinds,
         sizes=tuple(sizes[name] for name in SIZES if name in sizes),

@@ -119,21 +119,31 @@ _NUMBERS = ("exactly ", "only ", "one ", "two ", "three ", "four ", "five ", "th
 _QUESTION = re.compile(r"(?P<verb>is|are) there (?P<article>an? )?(?P<what>.+?)\s*\?", re.IGNORECASE)
 
 
-def statement(claim: Claim, blind: bool = False) -> Statement:
-    """What the benchmark says of the picture. A question that is no "Is there ...?" is quoted with its answer.
+def is_existence(claim: Claim) -> bool:
+    """Whether a claim is of an object's being there, "absent" or "present"; else it is of what holds: "exactly two dogs"."""
+    found = _QUESTION.fullmatch(claim.text.strip())
+    return claim.description is None and found is not None and not found["what"].lower().startswith(_NUMBERS)
 
-    `blind` gives the question alone, which doesn't tell the label.
-    """
+
+def question(claim: Claim) -> Statement:
+    """What is asked of the picture, which doesn't tell the label."""
     found = _QUESTION.fullmatch(claim.text.strip())
     if found is None:
-        return Statement("", "", claim.text) if blind else Statement("The answer is", claim.label.upper(), f"to “{claim.text}”")
-    verb, article, what = found["verb"].lower(), found["article"] or "", found["what"]
-    what = re.sub(r"\bin the image$", "in this picture", what).replace("of the image", "of this picture")
-    if blind:
-        subject, tail = (
-            (what.removesuffix(" in this picture"), " in this picture") if what.endswith(" in this picture") else (what, "")
-        )
-        return Statement(f"{found['verb']} there {article}", subject, f"{tail}?")
+        return Statement("", "", claim.text)
+    what = _of_this_picture(found["what"])
+    tail = " in this picture" if what.endswith(" in this picture") else ""
+    return Statement(f"{found['verb']} there {found['article'] or ''}", what.removesuffix(tail), f"{tail}?")
+
+
+def statement(claim: Claim) -> Statement:
+    """What the benchmark says of the picture; for existence claims alone."""
+    found = _QUESTION.fullmatch(claim.text.strip())
+    assert found is not None, claim
+    verb, what = found["verb"].lower(), _of_this_picture(found["what"])
     if claim.label == "yes":
-        return Statement("There", verb.upper(), f"{article}{what}.")
-    return Statement(f"There {verb}", "NOT" if what.lower().startswith(_NUMBERS) else "NO", f"{what}.")
+        return Statement("There", verb.upper(), f"{found['article'] or ''}{what}.")
+    return Statement(f"There {verb}", "NO", f"{what}.")
+
+
+def _of_this_picture(what: str) -> str:
+    return re.sub(r"\bin the image$", "in this picture", what).replace("of the image", "of this picture")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 
 from hope_bench.images import UnreadableImageError
-from hope_bench.review.claims import Claim, statement
-from hope_bench.review.decisions import VERDICTS
+from hope_bench.review.claims import Claim, is_existence, question, statement
+from hope_bench.review.decisions import VERDICTS, Verdict
 from hope_bench.review.picture import Pictures
 from hope_bench.review.session import Session
 
@@ -21,15 +21,24 @@ def picture(pictures: Pictures, claim: Claim, boxes: bool) -> str:
 
 
 def claim(place: int, shown: Claim, blind: bool) -> str:
-    """The claim in words; for a blind reviewer the question alone."""
-    words = statement(shown, blind)
-    ask = "" if blind else ' <span class="ask">True?</span>'
+    """The claim in words; for a blind reviewer the question alone. A description stands as a question too, with its label:
+    a denied "exactly two dogs" is hard to read."""
+    stated = not blind and is_existence(shown)
+    words = statement(shown) if stated else question(shown)
+    says = "" if blind else "True?" if stated else f"Label: {shown.label}."
+    ask = f' <span class="ask">{says}</span>' if says else ""
     emphasis = f"<em>{escape(words.stress)}</em>" if words.stress else ""
     gap = "" if words.after.startswith((" ", "?")) else " "
     return (
         f'<div class="claim" data-place="{place}" aria-live="polite"><h1>{escape(words.before)} {emphasis}{gap}'
         f"{escape(words.after)}{ask}</h1></div>"
     )
+
+
+def verdict_words(shown: Claim) -> dict[Verdict, str]:
+    """What the buttons say, with their keys: an object is absent or present, of a description the answer is no or yes."""
+    absent, present = ("Absent", "Present") if is_existence(shown) else ("No", "Yes")
+    return {"absent": f"{absent} (A)", "present": f"{present} (P)", "unsure": "Unsure (U)"}
 
 
 def facts(pictures: Pictures, shown: Claim, blind: bool) -> str:

@@ -21,6 +21,10 @@ from hope_bench.validation import Strict, read_json
 LABEL_NOISE_FILE = "label_noise.json"
 """Where a benchmark's estimate stands, beside its manifest.json."""
 
+LEAST_REVIEWED = 20
+"""Fewer questions of a split, unless they are its whole sample, tell too little to publish: even without an error among 19, one
+label in six may be wrong."""
+
 _CONTRADICTS: dict[Label, Verdict] = {"yes": "absent", "no": "present"}
 
 
@@ -120,25 +124,38 @@ def label_noise(samples: Mapping[str, Sequence[Question]], decisions: Mapping[Ke
     return rows
 
 
-def estimate_noise(benchmark: Benchmark, reviews: Mapping[str, Mapping[Key, Reviewed]], sample: int, seed: int) -> NoiseEstimate:
-    """What reviewers' decisions (by name and claim) say of the sample of a benchmark that `sample` and `seed` draw.
+def estimate_noise(
+    benchmark: Benchmark, reviews: Mapping[str, Mapping[Key, Reviewed]], sample: int, seed: int
+) -> tuple[NoiseEstimate, dict[str, tuple[int, int]]]:
+    """What reviewers' decisions (by name and claim) say of the sample of a benchmark that `sample` and `seed` draw; and the
+    splits left out because too little of theirs is reviewed, with how many of how many are.
 
-    Where two differ, a claim counts as unsure. Raises HopeBenchError where nothing of the sample is decided.
+    Where two differ, a claim counts as unsure. Raises HopeBenchError where no split is reviewed far enough.
     """
     samples = draw_samples(benchmark, sample, seed)
     drawn = {claim.key for claim in sample_queue(samples, seed)}
     relevant = {name: {key: one for key, one in found.items() if key in drawn} for name, found in reviews.items()}
     merged = merge(relevant)
     estimates = label_noise(samples, by_claim(merged.decisions))
-    if not any(row.reviewed for row in estimates):
+    reviewed = {split: sum(row.reviewed for row in estimates if row.split == split) for split in samples}
+    short = {
+        split: (reviewed[split], len(drawn_of))
+        for split, drawn_of in samples.items()
+        if reviewed[split] < min(LEAST_REVIEWED, len(drawn_of))
+    }
+    if len(short) == len(samples):
+        furthest = max(short, key=lambda split: short[split][0])
         raise HopeBenchError(
-            f"No split's sample is reviewed from its beginning: the first of its claims are undecided. Are --sample {sample} and "
-            f"--seed {seed} those of the review (hope-bench review --sample)?"
+            f"No split's sample is reviewed far enough from its beginning: {furthest}'s furthest, {short[furthest][0]} of "
+            f"{short[furthest][1]}; {LEAST_REVIEWED} or all are needed. Are --sample {sample} and --seed {seed} those of the "
+            "review (hope-bench review --sample)?"
         )
-    return NoiseEstimate(
+    estimate = NoiseEstimate(
         benchmark=benchmark.manifest.name, hash=benchmark.manifest.hash, sample=sample, seed=seed,
-        reviewers=tuple(reviews), agreements=merged.agreements, estimates=tuple(estimates),
+        reviewers=tuple(reviews), agreements=merged.agreements,
+        estimates=tuple(row for row in estimates if row.split not in short),
     )  # fmt: skip
+    return estimate, short
 
 
 def write_label_noise(folder: Path, estimate: NoiseEstimate) -> Path:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 _NARROW = "@media (max-width: 40rem) { .gradio-container .app { padding: 0 !important; } }"
 """On phones the picture gets the room. Gradio's `css` applies further in and can't say this."""
-_LABELS: dict[Verdict, str] = {"absent": "Absent (A)", "present": "Present (P)", "unsure": "Unsure (U)"}
 _POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; form-action 'self'"
@@ -86,13 +85,14 @@ class _Controls:
         import gradio as gr
 
         session, pictures = self._session, self._pictures
-        buttons = [gr.update(interactive=place is not None) for _ in VERDICTS]
-        rest = (fragments.progress(session), gr.update(interactive=session.counts().total() > 0), *buttons)
+        rest = (fragments.progress(session), gr.update(interactive=session.counts().total() > 0))
         if place is None:
-            return None, "", fragments.finished(session), "", *rest
+            return None, "", fragments.finished(session), "", *rest, *(gr.update(interactive=False) for _ in VERDICTS)
         claim = session.queue[place]
+        labels = fragments.verdict_words(claim)
+        buttons = [gr.update(value=labels[verdict], interactive=True) for verdict in VERDICTS]
         words = fragments.claim(place, claim, session.blind), fragments.facts(pictures, claim, session.blind)
-        return place, fragments.picture(pictures, claim, boxes), *words, *rest
+        return place, fragments.picture(pictures, claim, boxes), *words, *rest, *buttons
 
     def show_next(self, boxes: bool) -> tuple[Any, ...]:
         return self.show(self._session.next(), boxes)
@@ -125,7 +125,7 @@ def _blocks(session: Session, pictures: Pictures) -> gr.Blocks:
                 progress = gr.HTML(elem_id="progress")
                 claim = gr.HTML(elem_id="claim")
                 with gr.Row(elem_id="verdicts"):
-                    buttons = [gr.Button(_LABELS[verdict], elem_id=verdict, min_width=60) for verdict in VERDICTS]
+                    buttons = [gr.Button(verdict.capitalize(), elem_id=verdict, min_width=60) for verdict in VERDICTS]
                 with gr.Row(elem_id="tools"):
                     undo = gr.Button("Undo (Z)", elem_id="undo", size="sm", min_width=60, scale=0)
                     boxes = gr.Checkbox(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hope_bench.errors import HopeBenchError, did_you_mean
+from hope_bench.errors import HopeBenchError, did_you_mean, first_few
 from hope_bench.result import Bootstrap, Estimate, Result
 from hope_bench.scoring.conventions import CONVENTIONS
 from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP, bootstrap_counts, estimate
@@ -73,10 +74,12 @@ def compare(
     metric: str = "balanced_accuracy",
     against: str | None = None,
     bootstrap: Bootstrap = DEFAULT_BOOTSTRAP,
+    files: Sequence[Path] = (),
 ) -> ModelComparison:
     """Compare results of one benchmark on a split (the headline one by default).
 
-    The pairs are all there are, or each model with the one named `against`. Raises HopeBenchError for results of different
+    The pairs are all there are, or each model with the one named `against`. `files` are the results', which
+    errors then name. Raises HopeBenchError for results of different
     questions or conventions, and for an unknown split, metric or model.
     """
     if len(results) < 2:
@@ -84,6 +87,7 @@ def compare(
     names = model_names(results)
     chosen = split or results[0].benchmark.headline
     _refuse(results, chosen, metric)
+    _refuse_conventions(results, files)
     if against is not None and against not in names:
         raise HopeBenchError(f"No model {against!r} among those compared. " + did_you_mean(against, names))
     tables = np.stack([_table(result, chosen) for result in results])
@@ -121,13 +125,23 @@ def _refuse(results: Sequence[Result], split: str, metric: str) -> None:
             f"({first.benchmark.name}, hash {first.benchmark.hash[:12]}), such as {others[0].model.name}'s "
             f"({others[0].benchmark.name}, hash {others[0].benchmark.hash[:12]}). Only results of one benchmark version compare."
         )
-    other = next((one for one in results if one.convention != first.convention), None)
-    if other is not None:
-        raise HopeBenchError(f"{first.model.name} is scored by {first.convention}, {other.model.name} by {other.convention}.")
     for result in results:
         one, base = result.splits[split], first.splits[split]
         if (one.labels, one.questions_per_image) != (base.labels, base.questions_per_image):
             raise HopeBenchError(f"{result.model.name}'s labels of {split} are not {first.model.name}'s. Score the runs again.")
+
+
+def _refuse_conventions(results: Sequence[Result], files: Sequence[Path]) -> None:
+    called = [str(file) for file in files] or model_names(results)
+    by_convention: dict[str, list[str]] = {}
+    for result, name in zip(results, called, strict=True):
+        by_convention.setdefault(result.convention, []).append(name)
+    if len(by_convention) > 1:
+        given = "; ".join(f"{convention}: {first_few(names, 3)}" for convention, names in by_convention.items())
+        raise HopeBenchError(
+            f"Results of different scoring conventions can't be compared ({given}). Score the runs by one of them: "
+            f"hope-bench score RUN --convention {results[0].convention}"
+        )
 
 
 def _table(result: Result, split: str) -> Counts:

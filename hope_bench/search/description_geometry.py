@@ -10,8 +10,8 @@ from hope_bench.wording import count_phrase, is_counted
 Box = tuple[float, float, float, float]
 """(x, y, width, height)."""
 
-MARGIN = 0.1
-"""How far from the image's middle (as a share of its width or height) a box's centre must be to be clearly on one side."""
+MARGIN = 0.05
+"""How far from the image's middle (as a share of its width or height) the whole of a box must be to be clearly on one side."""
 MOST_COUNTED = 4
 """Objects in larger numbers are not counted: annotators stop counting too."""
 
@@ -30,8 +30,8 @@ def counts(words: str, count: int) -> Iterator[tuple[int, str, Literal["Is", "Ar
 
 
 def places(boxes: Sequence[Box | None], extent: tuple[float, float]) -> Iterator[tuple[Literal["side", "half"], str, str, bool]]:
-    """The image's sides and halves, as (kind, value, words, whether true): true where an instance is clearly there, false where
-    all are clearly on the other side. `boxes` are all usable."""
+    """The image's sides and halves, as (kind, value, words, whether true): true where an instance is wholly there, false where
+    all are wholly on the other side, each beyond the margin. `boxes` are all usable."""
     for axis, (kind, tail, names) in enumerate(_PLACES):
         sides = [_side(box, axis, extent[axis]) for box in boxes if box is not None]
         for index, value in enumerate(names):
@@ -41,14 +41,9 @@ def places(boxes: Sequence[Box | None], extent: tuple[float, float]) -> Iterator
 
 
 def _side(box: Box, axis: int, extent: float) -> int | None:
-    """0 or 1 where a box lies clearly on the first or second side: wholly but for the margin, its centre beyond it; else None."""
+    """0 or 1 where a box lies wholly on the first or second side, the margin away from the middle; else None."""
     low, high = box[axis] / extent, (box[axis] + box[axis + 2]) / extent
-    middle = (low + high) / 2
-    if middle <= 0.5 - MARGIN and high <= 0.5 + MARGIN:
-        return 0
-    if middle >= 0.5 + MARGIN and low >= 0.5 - MARGIN:
-        return 1
-    return None
+    return 0 if high <= 0.5 - MARGIN else 1 if low >= 0.5 + MARGIN else None
 
 
 def beside(single: Mapping[str, Box | None]) -> Iterator[tuple[str, str, str, bool]]:

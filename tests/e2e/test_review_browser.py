@@ -95,7 +95,8 @@ def test_a_review_by_clicks_and_keys(page: Page, review: Callable[[], tuple[str,
     page.keyboard.press("p")
     at(page, 2, "There is NO bus")
     page.keyboard.press("U")
-    at(page, 3, "There is NO red car in this picture.")
+    at(page, 3, "Is there a red car in this picture? Label: no.")
+    expect(page.locator("#absent")).to_have_text("No (A)")
     assert decisions(path) == [("a.jpg", "vase", "absent"), ("straße ü.jpg", "dog", "present"), ("b.png", "bus", "unsure")]
     expect(page.locator("#progress")).to_contain_text("3 of 7 claims decided")
 

@@ -144,8 +144,11 @@ def test_what_does_not_compare(benchmark: Benchmark, tmp_path: Path) -> None:
     other = one.model_copy(update={"benchmark": one.benchmark.model_copy(update={"hash": "f" * 64})})
     with pytest.raises(HopeBenchError, match="1 of 2 results answer other questions"):
         compare([one, other])
-    with pytest.raises(HopeBenchError, match="by strict, one by pope"):
-        compare([one, one.model_copy(update={"convention": "pope"})])
+    pope = one.model_copy(update={"convention": "pope"})
+    with pytest.raises(HopeBenchError, match=r"can't be compared \(strict: one \(1\); pope: one \(2\)\).*--convention strict"):
+        compare([one, pope])
+    with pytest.raises(HopeBenchError, match=r"\(pope: pope/one.json; strict: one.json\).*--convention pope"):
+        compare([pope, one], files=[Path("pope/one.json"), Path("one.json")])
     with pytest.raises(HopeBenchError, match=r"no split 'contnt'. Did you mean 'content'"):
         compare([one, one], split="contnt")
     with pytest.raises(HopeBenchError, match="two results or more"):

@@ -67,6 +67,33 @@ def test_an_instance_on_either_side_makes_both_sides_true() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("box", "said"),
+    [
+        ((10, 5, 80, 40), {"top"}),
+        ((10, 55, 80, 40), {"bottom"}),
+        ((10, 0, 80, 54), set()),  # reaches into the bottom half
+        ((10, 0, 80, 48), set()),  # too near the middle for a box drawn by hand
+        ((10, 52, 80, 48), set()),
+        ((0, 10, 45, 80), {"left"}),
+        ((0, 10, 54, 80), set()),
+        ((55, 10, 45, 80), {"right"}),
+        ((46, 10, 54, 80), set()),
+    ],
+)
+def test_sides_and_halves_are_claimed_only_of_boxes_wholly_on_one(box: tuple[float, ...], said: set[str]) -> None:
+    opposite = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
+    found = Describer(scene(("fork", box))).describe(0)
+    assert {one.value for one in found.true if one.kind in ("side", "half")} == said
+    assert {one.value for one in found.false if one.kind in ("side", "half")} == {opposite[value] for value in said}
+
+
+def test_a_side_is_denied_only_where_every_instance_lies_wholly_on_the_other() -> None:
+    found = Describer(scene(("fork", (0, 10, 30, 80)), ("fork", (0, 10, 52, 80)))).describe(0)
+    assert {one.value for one in found.true if one.kind == "side"} == {"left"}, "the first fork"
+    assert not [one for one in found.false if one.kind == "side"], "the second fork reaches the right side"
+
+
 def test_relations_need_boxes_apart() -> None:
     true, false = describe(scene(("cup", LEFT), ("bowl", RIGHT)))
     assert {

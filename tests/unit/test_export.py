@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import pandas as pd
+import PIL.Image
 import pytest
 import yaml
 
@@ -189,6 +190,14 @@ def test_mlcroissant_reads_the_records(benchmark: Benchmark, small: Small, tmp_p
     assert texts == [one.text for one in benchmark.splits["content"]]
 
 
+def test_a_picture_is_never_written_outside_the_folder(benchmark: Benchmark, small: Small, tmp_path: Path) -> None:
+    (small.images.parent / "up.png").write_bytes((small.images / "b.png").read_bytes())
+    outside = replace(benchmark.splits["random"][0], image="../up.png")
+    with pytest.raises(HopeBenchError, match=r"'../up.png' is no file name within"):
+        export_lmms_eval(replace(benchmark, splits={"random": (outside,)}), tmp_path / "out", small.images)
+    assert not (tmp_path / "out" / "up.png").exists()
+
+
 class Loader(yaml.SafeLoader):
     """YAML as lmms-eval reads it: `!function utils.name` is that function of the file beside it."""
 
@@ -229,8 +238,12 @@ def test_an_lmms_eval_task_loads_asks_and_scores(benchmark: Benchmark, small: Sm
     assert [task["doc_to_text"](doc, around) for doc in docs] == [
         benchmark.prompt.fill(one.text) for one in benchmark.splits["content"]
     ]
-    assert task["doc_to_visual"](docs[0])[0].mode == "RGB"
-    assert [question({key: doc[key] for key in doc if key != "image"}) for doc in docs] == list(benchmark.splits["content"])
+    for doc, one in zip(docs, benchmark.splits["content"], strict=True):
+        with PIL.Image.open(small.images / one.image) as picture:
+            assert task["doc_to_visual"](doc) == [picture.convert("RGB")]
+    assert [question(doc) for doc in docs] == list(benchmark.splits["content"])
+    copied = [path for path in (tmp_path / "out").rglob("*") if path.suffix in (".jpg", ".png")]
+    assert sorted(path.name for path in copied) == sorted(IMAGES), "each picture once, however many splits"
     said = ["Yes.", "yes, a vase", "**No**", "No", "It seems so", "nothing, but yes"]  # labels: yes no yes no yes no
     results = [task["process_results"](doc, [text]) for doc, text in zip(docs, said, strict=True)]
     scores = {

@@ -10,7 +10,10 @@ import pytest
 from hope_bench.benchmark import read_benchmark, write_benchmark
 from hope_bench.interchange.pope_files import import_pope
 from hope_bench.interchange.relabel import relabel
+from hope_bench.records import Answer
+from hope_bench.result import read_result
 from tests.cli import hope_bench, refused
+from tests.runs import make_run, write_answers
 from tests.small_benchmark import Small, write_small
 
 
@@ -42,6 +45,23 @@ def test_labels_are_replaced_by_image_and_object(small: Small, tmp_path: Path, c
     assert new.manifest.hash != old.manifest.hash
     assert "content: 1 labels yes to no, 1 no to yes, 2 questions left out." in new.manifest.notes
     assert {source.file for source in new.manifest.sources} == {"labels.json"}
+
+
+def test_a_run_is_scored_under_the_labels_of_a_folder(small: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    benchmark = read_benchmark(small.folder)
+    run = make_run(tmp_path / "run", benchmark, {})
+    write_answers(run, [Answer(one.image, one.text, "yes", "yes") for asked in benchmark.splits.values() for one in asked])
+    (tmp_path / "labels").mkdir()
+    rows = [("a.jpg", "Is there a cup in the image?", "yes"), ("a.jpg", "Is there a vase in the image?", "yes")]
+    for number, row in enumerate(rows):
+        write_labels(tmp_path / "labels" / f"{number}.json", [row])
+    options = ["-b", small.folder, "--results", tmp_path / "results", "--replicates", 100]
+    done = hope_bench(capsys, "score", run, *options, "--labels", tmp_path / "labels", "--name", "new")
+    assert done.code == 0, done.err
+    (file,) = (tmp_path / "results" / "new").glob("*.json")
+    assert read_result(file).splits["content"].on_yes.yes == 2
+    (tmp_path / "empty").mkdir()
+    assert "holds no label files" in refused(capsys, "score", run, *options, "--labels", tmp_path / "empty")
 
 
 def test_what_is_not_labelled_can_be_kept(small: Small, tmp_path: Path) -> None:

@@ -83,6 +83,29 @@ def test_categories_by_split_and_drops_by_baseline(tmp_path: Path, capsys: pytes
     assert re.search(r"\| fox \| 75\.0 \| 6 of 8 \| - \| 25\.0 \| 75\.0 \|", (tmp_path / "r.md").read_text())
 
 
+def test_a_splits_own_control_stands_apart_from_the_baselines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    images = [f"{number}.jpg" for number in range(8)]
+    absent = {"random": "fox", "content": "wolf", "control-content": "bear"}
+    rows: dict[str, list[Row]] = {
+        split: [row for image in images for row in ((image, "dog", "yes"), (image, name, "no"))] for split, name in absent.items()
+    }  # type: ignore[misc]
+    benchmark = make_benchmark(tmp_path / "b", rows)
+    said: dict[tuple[str, str], Verdict] = {(image, "dog"): "yes" for image in images}
+    for name, affirmed in (("fox", 2), ("wolf", 6), ("bear", 4)):
+        said |= {(image, name): "yes" if number < affirmed else "no" for number, image in enumerate(images)}
+    run = make_run(tmp_path / "r", benchmark, said)
+    assert hope_bench(capsys, "report", run, "-b", benchmark.folder, "--replicates", 100, "--out", tmp_path / "r.html").code == 0
+    page = (tmp_path / "r.html").read_text()
+    rise = re.search(r"Rise of the hallucination rate</th>(.*?)</table>", page, re.DOTALL)
+    own = re.search(r"Split and control</th>(.*?)</table>", page, re.DOTALL)
+    assert rise is not None
+    assert own is not None
+    assert "control-content" not in rise.group(1)
+    assert re.findall(r'class="number">([^<]*)', rise.group(1)) == ["+50.0"]  # 6 of 8 against 2 of 8
+    # precision 8 of 12 against 8 of 14, 6 of 8 against 4 of 8; no P(yes)
+    assert re.findall(r'class="number">([^<]*)', own.group(1)) == ["+9.5", "+25.0"]
+
+
 def test_details_in_the_terminal(small: Small, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["-b", small.folder, "--annotations", small.annotations, "--results", tmp_path / "out", "--replicates", 100]
     done = hope_bench(capsys, "score", run, *options, "--details")
@@ -93,6 +116,14 @@ def test_details_in_the_terminal(small: Small, run: Path, tmp_path: Path, capsys
     assert rows["vase"][1:7] == ["1", "0", "/", "1", "100.0", "-"]
     assert rows["large"][1:5] == ["3", "3", "/", "0"]
     assert "Corrected" not in done.out
+
+
+def test_a_page_without_a_known_ending_is_refused(
+    small: Small, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("rep", "rep.pdf"):
+        assert ".html or .md" in refused(capsys, "report", run, "-b", small.folder, "--out", tmp_path / name)
+        assert not (tmp_path / name).exists()
 
 
 def test_markdown(small: Small, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,7 +21,17 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.records import Label, Question
 from hope_bench.review import fragments
 from hope_bench.review.agreement import agreement, merge
-from hope_bench.review.claims import Claim, Key, draw_samples, review_queue, sample_queue, statement, unique_claims
+from hope_bench.review.claims import (
+    Claim,
+    Key,
+    draw_samples,
+    key_of,
+    question,
+    review_queue,
+    sample_queue,
+    statement,
+    unique_claims,
+)
 from hope_bench.review.decisions import VERDICTS, DecisionsFile, Reviewed, by_claim, decide, read_decisions
 from hope_bench.review.noise import label_noise, read_label_noise, share
 from hope_bench.review.picture import Box, Pictures, draw_boxes, known_present
@@ -29,6 +39,7 @@ from hope_bench.review.session import Session
 from hope_bench.search.guards import Decision
 from hope_bench.search.guards import read_decisions as read_for_generation
 from tests.cli import hope_bench, refused
+from tests.runs import Row, make_benchmark
 from tests.small_benchmark import IMAGES, Small, no, questions, write_small
 
 
@@ -74,24 +85,40 @@ def test_scores_of_different_splits_are_not_compared() -> None:
     [
         ("Is there a vase in the image?", "no", "There is NO vase in this picture."),
         ("Is there an ox in the image?", "yes", "There IS an ox in this picture."),
-        ("Are there exactly two dogs in the image?", "no", "There are NOT exactly two dogs in this picture."),
-        ("Is there exactly one dog in the image?", "no", "There is NOT exactly one dog in this picture."),
         ("Is there a cup on the left side of the image?", "no", "There is NO cup on the left side of this picture."),
         ("Are there skis in the image?", "no", "There are NO skis in this picture."),
         ("Is there broccoli on the left side of the image?", "no", "There is NO broccoli on the left side of this picture."),
-        ("Are there two dogs playing in the image?", "no", "There are NOT two dogs playing in this picture."),
-        ("Is the dog asleep?", "no", "The answer is NO to “Is the dog asleep?”"),
     ],
 )
 def test_a_claim_in_words(text: str, label: str, expected: str) -> None:
     assert str(statement(replace(claim(text=text), label=label))) == expected  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("blind", [False, True])
+@pytest.mark.parametrize(
+    ("text", "description", "asked"),
+    [
+        ("Are there exactly two dogs in the image?", "exactly two dogs", "Are there exactly two dogs in this picture?"),
+        ("Is there a red car in the image?", "a red car", "Is there a red car in this picture?"),
+        ("Are there two dogs playing in the image?", None, "Are there two dogs playing in this picture?"),
+        ("Is the dog asleep?", None, "Is the dog asleep?"),
+    ],
+)
+def test_a_description_is_asked_and_answered_with_no_or_yes(text: str, description: str | None, asked: str, blind: bool) -> None:
+    shown = replace(claim(text=text), label="no", description=description)
+    assert fragments.verdict_words(shown) == {"absent": "No (A)", "present": "Yes (P)", "unsure": "Unsure (U)"}
+    told = "" if blind else " Label: no."
+    words = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", "", fragments.claim(0, shown, blind))).replace(" ?", "?").strip()
+    assert words == asked + told
+    there = claim(text="Is there a vase in the image?")
+    assert fragments.verdict_words(there) == {"absent": "Absent (A)", "present": "Present (P)", "unsure": "Unsure (U)"}
+
+
 @pytest.mark.parametrize("label", ["yes", "no"])
 def test_a_blind_reviewer_is_not_told_the_label(label: Label) -> None:
     shown = replace(claim(text="Is there a vase in the image?"), label=label)
-    assert str(statement(shown, blind=True)) == "Is there a vase in this picture?"
-    assert str(statement(replace(shown, text="Is the dog asleep?"), blind=True)) == "Is the dog asleep?"
+    assert str(question(shown)) == "Is there a vase in this picture?"
+    assert str(question(replace(shown, text="Is the dog asleep?"))) == "Is the dog asleep?"
     page = fragments.claim(0, shown, True) + fragments.facts(Pictures(Path()), shown, True)
     for told in ("NO", "There", "True?", "risk", "random", "yes", "no"):
         assert told not in re.sub(r"<[^>]*>", " ", page).split()
@@ -285,6 +312,30 @@ def test_a_sample_reviewed_by_two_is_published_with_the_benchmark(
     assert "no 33.3 <small>[6.1, 79.2] of 3</small>" in page
 
 
+def test_a_split_of_which_too_little_is_reviewed_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows: dict[str, list[Row]] = {name: [(f"{i}.jpg", name, "no") for i in range(30)] for name in ("random", "content")}
+    benchmark = make_benchmark(tmp_path / "b", rows)
+    samples = draw_samples(benchmark, 25, 0)
+
+    def reviewed(random: int, content: int) -> Path:
+        decided = [*samples["random"][:random], *samples["content"][:content]]
+        return write_review(tmp_path / "alice.jsonl", "alice", {key_of(one): "absent" for one in decided})
+
+    command = ("label-noise", benchmark.folder, tmp_path / "alice.jsonl", "--sample", 25)
+    reviewed(20, 19)
+    done = hope_bench(capsys, *command)
+    assert done.code == 0, done.err
+    assert "content (19 of 25)" in done.err
+    estimate = read_label_noise(benchmark.folder, benchmark.manifest.hash)
+    assert estimate is not None
+    assert [(one.split, one.reviewed) for one in estimate.estimates] == [("random", 20)]
+
+    published = (benchmark.folder / "label_noise.json").read_bytes()
+    reviewed(2, 0)
+    assert "random's furthest, 2 of 25" in refused(capsys, *command)
+    assert (benchmark.folder / "label_noise.json").read_bytes() == published, "what was published stays"
+
+
 def test_label_noise_of_other_questions_or_by_hand_is_not_shown(
     small: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -304,7 +355,7 @@ def test_label_noise_of_other_questions_or_by_hand_is_not_shown(
     path.write_text(json.dumps(published))
     assert "don't follow from count and total" in refused(capsys, "inspect", small.folder, "--no-images")
     other = write_review(tmp_path / "bob.jsonl", "bob", {("z.jpg", "tv", None): "absent"})
-    assert "No split's sample is reviewed" in refused(capsys, "label-noise", small.folder, other, "--sample", 50)
+    assert "No split's sample is reviewed far enough" in refused(capsys, "label-noise", small.folder, other, "--sample", 50)
     assert "given twice" in refused(capsys, "label-noise", small.folder, other, other, "--sample", 50)
 
 
