@@ -15,7 +15,7 @@ from hope_bench.annotations.fitting import fit_boxes, fit_names
 from hope_bench.benchmark import ClipInfo, GuardStats, Manifest, SkippedImage, SourceFile, write_benchmark
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.images import hash_images
-from hope_bench.provenance import commit, file_sha256, versions
+from hope_bench.provenance import check_folder, commit, file_sha256, versions
 from hope_bench.records import Annotations
 from hope_bench.search.description import Descriptions
 from hope_bench.search.description_given import read_given
@@ -62,6 +62,7 @@ def generate(spec: BenchmarkSpec, out: Path, cache: Path, say: Say = lambda _: N
     written before every split is ready.
     """
     path, folder = _inputs(spec)
+    check_folder(out)
     files = annotation_files(path, spec.dataset.format, _path(spec.dataset.captions), spec.dataset.files)
     annotations = read_annotations(
         path, spec.dataset.format, _path(spec.dataset.captions), spec.dataset.files, spec.dataset.columns

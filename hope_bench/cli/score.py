@@ -63,6 +63,7 @@ def score(
     hope-bench score pope-coco/llava-v1.5-13b --labels coco_repope_random.json --labels coco_repope_popular.json
     """
     from hope_bench.benchmark import read_benchmark
+    from hope_bench.provenance import check_folder
     from hope_bench.registry import find_benchmark
     from hope_bench.runs import read_run
     from hope_bench.scoring.conventions import find_convention
@@ -71,6 +72,7 @@ def score(
     from hope_bench.scoring.score import score as score_run
     from hope_bench.scoring.tables import print_result
 
+    check_folder(results)
     folder = find_run(run)
     questions = read_benchmark(find_benchmark(benchmark or read_run(folder).benchmark))
     bootstrap = DEFAULT_BOOTSTRAP.model_copy(update={"replicates": replicates})
