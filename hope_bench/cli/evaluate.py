@@ -267,7 +267,7 @@ def _authors_prompt(card: ModelCard) -> str:
 
 def _override(card: ModelCard, flags: dict[str, Any]) -> ModelCard:
     given = {key: value for key, value in flags.items() if value is not None}
-    return validate({**card.model_dump(), **given}, ModelCard, "The model's card with the flags given") if given else card
+    return validate({**card.model_dump(), **given}, ModelCard, f"Card {card.name!r} with these flags") if given else card
 
 
 def _summary(folder: Path) -> Table:
