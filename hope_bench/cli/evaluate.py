@@ -14,7 +14,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from hope_bench.card import ModelCard, find_card
-from hope_bench.cli.app import app, console, errors
+from hope_bench.cli.app import app, console, errors, say_next
+from hope_bench.cli.data import benchmark_flag
 from hope_bench.errors import HopeBenchError
 from hope_bench.inference.processes import is_first
 from hope_bench.inference.progress import ProgressMode
@@ -163,7 +164,7 @@ def evaluate(
         made = evaluate_paraphrases(chosen, card, [way.paraphrase for way in ways if way.paraphrase], options, tell)
     if is_first():
         for record, folder in made:
-            _show(record, folder)
+            _show(record, folder, chosen)
             if progress == "json":
                 _write_json(_done(record, folder))
     if any(record.errors for record, _ in made):
@@ -235,7 +236,7 @@ def _done(record: RunRecord, folder: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _show(record: RunRecord, folder: Path) -> None:
+def _show(record: RunRecord, folder: Path, benchmark: Benchmark) -> None:
     if record.run.prompt_name is not None:
         _line(f"\nPrompt {record.run.prompt_name} of {record.run.prompt_set}: {record.run.prompt!r}")
     console.print(_summary(folder))
@@ -252,7 +253,7 @@ def _show(record: RunRecord, folder: Path) -> None:
     _line(f"Answers: {folder / 'answers.jsonl'}")
     if record.errors:
         _line("The same command asks again what failed.")
-    _line(f"Next: hope-bench score {folder}")
+    say_next("Next:", "score", folder, *benchmark_flag(benchmark))
 
 
 def _line(text: str) -> None:

@@ -278,7 +278,7 @@ def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatc
         capsys, "import", "answers", file, "--split", "random", "-b", "tiny", "--name", "Mine", "--prompt", "{question}"
     )
     assert done.code == 0, done.err
-    assert "runs/tiny/mine" in done.out
+    assert "Next: hope-bench score runs/tiny/mine\n" in done.out
     scored = hope_bench(capsys, "score", "tiny/mine")
     assert scored.code == 0, scored.err
     assert "leaderboard/results/tiny/mine.json" in scored.out
