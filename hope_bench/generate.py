@@ -82,6 +82,7 @@ def generate(spec: BenchmarkSpec, out: Path, cache: Path, say: Say = lambda _: N
     given, claims = _people(draft)
     with ExitStack() as stack:
         inputs, encoders, guessed = _encode(draft, folder, cache, stack)
+        say(f"Searching distractors for {len(draft.left()):,} images under {first_few(spec.strategies, 20)}.")
         guarded = guard(inputs, claims)
         splits, stats = _splits(draft, inputs, guarded, FalseDescriptions(inputs, given, claims, guessed), pope)
     for note in draft.notes:
