@@ -18,7 +18,7 @@ from hope_bench.images import hash_images
 from hope_bench.provenance import check_folder, commit, file_sha256, versions
 from hope_bench.records import Annotations
 from hope_bench.search.description import Descriptions
-from hope_bench.search.description_given import read_given
+from hope_bench.search.description_given import read_given, told_asked
 from hope_bench.search.encode import EncoderSession, Pictures
 from hope_bench.search.false_descriptions import FalseDescriptions
 from hope_bench.search.guarding import Claim, Guarded, guard
@@ -97,6 +97,8 @@ def generate(spec: BenchmarkSpec, out: Path, cache: Path, say: Say = lambda _: N
         twins = twin_questions(name, asked, splits[name], questions[name])
         if twins:
             questions[f"{name}-twins"], kinds[f"{name}-twins"] = twins, "twin"
+    if spec.descriptions.file is not None:
+        say(told_asked(Path(spec.descriptions.file).name, given, questions.values()))
     return write_benchmark(
         out, questions, kinds,
         name=spec.name, title=spec.title or spec.name,

@@ -13,7 +13,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from hope_bench.card import ModelCard, find_card
+from hope_bench.card import ModelCard, check_name, find_card
 from hope_bench.cli.app import app, console, errors, say_next
 from hope_bench.cli.data import benchmark_flag
 from hope_bench.errors import HopeBenchError
@@ -131,6 +131,8 @@ def evaluate(
     from hope_bench.inference.engine import evaluate as run
     from hope_bench.registry import find_benchmark
 
+    if name is not None:
+        check_name(name, "A run's name")
     chosen = read_benchmark(find_benchmark(benchmark))
     overrides: dict[str, Any] = {
         "dtype": dtype,

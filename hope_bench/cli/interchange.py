@@ -110,16 +110,17 @@ def answers(
     hope-bench import answers random.json popular.json --split random --split popular --benchmark pope-coco --name my-model
     """
     from hope_bench.benchmark import read_benchmark
-    from hope_bench.card import slug
+    from hope_bench.card import check_name, slug
     from hope_bench.cli.data import benchmark_flag
     from hope_bench.interchange.answers_files import AnswersSource, import_answers
     from hope_bench.registry import find_benchmark
     from hope_bench.result import ModelInfo
 
+    check_name(name, "A run's name")
     if split and len(split) != len(files):
         raise HopeBenchError(f"{len(files)} file(s), but {len(split)} --split: name the split of each file, in the same order.")
     chosen = read_benchmark(find_benchmark(benchmark))
-    folder = runs / slug(chosen.manifest.name) / slug(name)
+    folder = runs / slug(chosen.manifest.name) / name
     per_file: dict[Path, str | None] = dict(zip(files, split, strict=True)) if split else dict.fromkeys(files)
     model = ModelInfo(name=model_name or name, checkpoint=checkpoint, vision_tower=vision_tower)
     report = import_answers(AnswersSource(per_file, questions, prompt, source), chosen, folder, model)
