@@ -16,9 +16,9 @@ from hope_bench.benchmark import ClipInfo, GuardStats, Manifest, SkippedImage, S
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.images import hash_images
 from hope_bench.provenance import check_folder, commit, file_sha256, versions
-from hope_bench.records import Annotations
+from hope_bench.records import Annotations, Question
 from hope_bench.search.description import Descriptions
-from hope_bench.search.description_given import read_given, told_asked
+from hope_bench.search.description_given import read_given
 from hope_bench.search.encode import EncoderSession, Pictures
 from hope_bench.search.false_descriptions import FalseDescriptions
 from hope_bench.search.guarding import Claim, Guarded, guard
@@ -97,8 +97,7 @@ def generate(spec: BenchmarkSpec, out: Path, cache: Path, say: Say = lambda _: N
         twins = twin_questions(name, asked, splits[name], questions[name])
         if twins:
             questions[f"{name}-twins"], kinds[f"{name}-twins"] = twins, "twin"
-    if spec.descriptions.file is not None:
-        say(told_asked(Path(spec.descriptions.file).name, given, questions.values()))
+    _say_asked(spec, given, questions, say)
     return write_benchmark(
         out, questions, kinds,
         name=spec.name, title=spec.title or spec.name,
@@ -307,6 +306,23 @@ def _report(draft: _Draft, asked: Sequence[int], say: Say) -> None:
     if len(asked) < len(draft.images):
         count = len(draft.images) - len(asked)
         say(f"{count} of {len(draft.images)} sampled images get no questions: {_summary(draft)}. The manifest lists them.")
+
+
+def _say_asked(
+    spec: BenchmarkSpec, given: Mapping[str, Descriptions], splits: Mapping[str, Sequence[Question]], say: Say
+) -> None:
+    """How many of the claims that people or the attribute bank made came to be asked about."""
+
+    def asked(kind: str) -> int:
+        questions = (one for split in splits.values() for one in split if one.description_kind == kind)
+        return len({(one.image, one.description) for one in questions})
+
+    if spec.descriptions.file is not None:
+        claims = sum(len(one.true) + len(one.false) for one in given.values())
+        name = Path(spec.descriptions.file).name
+        say(f"{name}: {asked('given'):,} of its {claims:,} claims are asked about (CLIP's likeliest, of the sampled images).")
+    if "bank" in spec.descriptions.sources:
+        say(f"The attribute bank: {asked('bank'):,} of its claims are asked about.")
 
 
 def _summary(draft: _Draft) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from hope_bench.errors import HopeBenchError, first_few
-from hope_bench.records import Annotations, Question
+from hope_bench.records import Annotations
 from hope_bench.search.description import Description, Descriptions
 from hope_bench.wording import is_plural, plural, verb
 
@@ -89,13 +89,6 @@ def read_given(path: Path, annotations: Annotations) -> Given:
             f'{path} holds no usable line {{"image": ..., "object": ..., "true": [...], "false": [...]}}. {" ".join(problems)}'
         )
     return Given({image: _split(claims) for image, claims in found.items()}, problems)
-
-
-def told_asked(name: str, given: Mapping[str, Descriptions], splits: Iterable[Sequence[Question]]) -> str:
-    """How many claims of the file `name` a benchmark's splits ask about, in a sentence."""
-    asked = {(one.image, one.description) for questions in splits for one in questions if one.description_kind == "given"}
-    claims = sum(len(one.true) + len(one.false) for one in given.values())
-    return f"{name}: {len(asked):,} of its {claims:,} claims are asked about (CLIP's likeliest, of the sampled images)."
 
 
 def _split(claims: Mapping[Description, bool]) -> Descriptions:
