@@ -131,6 +131,12 @@ def slug(name: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-.") or "model"
 
 
+def check_name(name: str, what: str) -> None:
+    """Raise HopeBenchError for a name that isn't its own slug; `what` says whose it is ("A run's name")."""
+    if slug(name) != name:
+        raise HopeBenchError(f"{what} becomes a folder: lower-case letters, digits, . and -. Call it {slug(name)!r}?")
+
+
 def read_card(path: Path) -> ModelCard:
     """A validated card, with `checkpoint` and an adapter's file made absolute where they are relative to the card.
 

@@ -16,8 +16,8 @@ from hope_bench.benchmark import ClipInfo, GuardStats, Manifest, SkippedImage, S
 from hope_bench.collector import no_collector
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.images import hash_images
-from hope_bench.provenance import commit, file_sha256, versions
-from hope_bench.records import Annotations
+from hope_bench.provenance import check_folder, commit, file_sha256, versions
+from hope_bench.records import Annotations, Question
 from hope_bench.search.description import Descriptions
 from hope_bench.search.description_given import read_given
 from hope_bench.search.encode import EncoderSession, Pictures
@@ -63,6 +63,7 @@ def generate(spec: BenchmarkSpec, out: Path, cache: Path, say: Say = lambda _: N
     written before every split is ready.
     """
     path, folder = _inputs(spec)
+    check_folder(out)
     files = annotation_files(path, spec.dataset.format, _path(spec.dataset.captions), spec.dataset.files)
     annotations = read_annotations(
         path, spec.dataset.format, _path(spec.dataset.captions), spec.dataset.files, spec.dataset.columns
@@ -82,6 +83,7 @@ def generate(spec: BenchmarkSpec, out: Path, cache: Path, say: Say = lambda _: N
     given, claims = _people(draft)
     with ExitStack() as stack:
         inputs, encoders, guessed = _encode(draft, folder, cache, stack)
+        say(f"Searching distractors for {len(draft.left()):,} images under {first_few(spec.strategies, 20)}.")
         guarded = guard(inputs, claims)
         splits, stats = _splits(draft, inputs, guarded, FalseDescriptions(inputs, given, claims, guessed), pope)
     for note in draft.notes:
@@ -96,6 +98,7 @@ def generate(spec: BenchmarkSpec, out: Path, cache: Path, say: Say = lambda _: N
         twins = twin_questions(name, asked, splits[name], questions[name])
         if twins:
             questions[f"{name}-twins"], kinds[f"{name}-twins"] = twins, "twin"
+    _say_asked(spec, given, questions, say)
     return write_benchmark(
         out, questions, kinds,
         name=spec.name, title=spec.title or spec.name,
@@ -305,6 +308,23 @@ def _report(draft: _Draft, asked: Sequence[int], say: Say) -> None:
     if len(asked) < len(draft.images):
         count = len(draft.images) - len(asked)
         say(f"{count} of {len(draft.images)} sampled images get no questions: {_summary(draft)}. The manifest lists them.")
+
+
+def _say_asked(
+    spec: BenchmarkSpec, given: Mapping[str, Descriptions], splits: Mapping[str, Sequence[Question]], say: Say
+) -> None:
+    """How many of the claims that people or the attribute bank made came to be asked about."""
+
+    def asked(kind: str) -> int:
+        questions = (one for split in splits.values() for one in split if one.description_kind == kind)
+        return len({(one.image, one.description) for one in questions})
+
+    if spec.descriptions.file is not None:
+        claims = sum(len(one.true) + len(one.false) for one in given.values())
+        name = Path(spec.descriptions.file).name
+        say(f"{name}: {asked('given'):,} of its {claims:,} claims are asked about (CLIP's likeliest, of the sampled images).")
+    if "bank" in spec.descriptions.sources:
+        say(f"The attribute bank: {asked('bank'):,} of its claims are asked about.")
 
 
 def _summary(draft: _Draft) -> str:

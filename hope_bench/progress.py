@@ -1,17 +1,25 @@
-"""Progress of long work on stderr: a bar with ETA on a terminal, nothing in a pipe."""
+"""Progress of long work on stderr: a bar with ETA on a terminal, elsewhere a line now and then."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+_SECONDS, _MOST_SECONDS, _SHARE = 5.0, 30.0, 0.1
+"""Lines are this many seconds apart at least; then one comes with the next tenth of the way, or after this many at most."""
+
 
 @contextmanager
 def progress_bar(description: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar over `total` items; yields the function that advances it by a number of items."""
+    """Progress over `total` items; yields the function that advances it by a number of items. Short work prints no line."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _Lines(console, description, total).advance
+        return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -20,7 +28,23 @@ def progress_bar(description: str, total: int) -> Iterator[Callable[[int], None]
         TextColumn("ETA"),
         TimeRemainingColumn(),
     )
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(description, total=total)
         yield lambda count: progress.advance(task, count)
+
+
+class _Lines:
+    def __init__(self, console: Console, description: str, total: int) -> None:
+        self._console, self._description, self._total = console, description, total
+        self._done = self._shown = 0
+        self._time = time.monotonic()
+
+    def advance(self, count: int) -> None:
+        self._done += count
+        waited = time.monotonic() - self._time
+        if waited < _SECONDS or (waited < _MOST_SECONDS and self._done - self._shown < _SHARE * self._total):
+            return
+        self._time, self._shown = time.monotonic(), self._done
+        self._console.print(
+            f"{self._description}: {self._done:,} of {self._total:,}", markup=False, soft_wrap=True, highlight=False
+        )

@@ -14,6 +14,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from hope_bench.errors import HopeBenchError
+
 _PACKAGES = ("hope-bench", "torch", "transformers", "open_clip_torch", "numpy", "pillow")
 
 
@@ -57,24 +59,59 @@ def commit() -> str | None:
     return head.stdout.strip() + ("+dirty" if dirty.stdout.strip() else "")
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and its parents. Raises HopeBenchError where a file is in the way, or it can't be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HopeBenchError(f"The folder {folder} can't be made: {_in_the_way(folder, error)}. Choose another.") from None
+
+
+def check_folder(folder: Path) -> None:
+    """Before long work: raise HopeBenchError where no file could be written to a folder. One that isn't there isn't made."""
+    nearest = next(one for one in (folder, *folder.parents) if os.path.lexists(one))
+    try:
+        tempfile.TemporaryFile(dir=nearest).close()
+    except OSError as error:
+        raise HopeBenchError(f"Nothing can be written to {folder}: {_in_the_way(folder, error)}. Choose another.") from None
+
+
+def _in_the_way(folder: Path, error: OSError) -> str:
+    file = next((one for one in (folder, *folder.parents) if os.path.exists(one) and not one.is_dir()), None)  # noqa: PTH110 (Path.exists raises here)
+    return f"{file} is a file" if file is not None else error.strerror or str(error)
+
+
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that replaces it when the block ends well, and vanishes when it doesn't."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    """A temporary path beside `path` that replaces it when the block ends well, and vanishes when it doesn't.
+
+    Raises HopeBenchError where nothing can be written there.
+    """
+    make_folder(path.parent)
+    with _explained(path):
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
         umask = os.umask(0)
         os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(path)
+        with _explained(path):
+            temporary.chmod(0o666 & ~umask)
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 file whole or not at all."""
-    with atomic_path(path) as temporary:
+    """Write a UTF-8 file whole or not at all. Raises HopeBenchError where it can't be written."""
+    with atomic_path(path) as temporary, _explained(path):
         temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise HopeBenchError(f"{path} can't be written: {error.strerror or error}.") from None

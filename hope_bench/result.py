@@ -181,6 +181,11 @@ class SplitScore(Strict):
     breakdowns: Mapping[BreakdownName, tuple[Part, ...]] = {}
     corrected: Corrected | None = None
 
+    @property
+    def pairs_asked(self) -> int:
+        """Of a split of kind "twin": how many pairs had both questions asked."""
+        return sum(PACKED["unasked"] not in self.verdicts[place : place + 2] for place in range(0, len(self.verdicts), 2))
+
     def hallucinates(self, place: int) -> bool:
         """Whether the question at that place, from 0, is a no-question that was answered yes."""
         return (self.labels[place], self.verdicts[place]) == (PACKED["no"], PACKED["yes"])

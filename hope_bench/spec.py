@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -129,12 +131,12 @@ class BenchmarkSpec(Strict):
     no-questions about each. `headline` is the split that ranks models. `prompt` must hold "{question}".
     """
 
-    name: str = Field(min_length=1, max_length=100, pattern=r"^[a-z0-9][a-z0-9.-]*$")
+    name: str = Field(min_length=1, max_length=100)
     title: str = ""
     description: str = ""
     strategies: tuple[str, ...] = ("random", "popular", "adversarial", "adversarial-guarded", "content", "control-content")
     headline: str = "content"
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
     sample_images: int = Field(default=500, ge=1)
     k: int = Field(default=3, ge=1)
     prompt: str = "Please answer yes or no. {question}"
@@ -146,6 +148,15 @@ class BenchmarkSpec(Strict):
     guards: GuardsSpec = GuardsSpec()
     wording: Literal["pope", "natural"] = "pope"
 
+    @field_validator("name")
+    @classmethod
+    def _names_a_folder(cls, name: str) -> str:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name):
+            raise ValueError(
+                f"{name!r} becomes a folder's name: lower-case letters, digits, . and - only, beginning with a letter or digit"
+            )
+        return name
+
     @model_validator(mode="after")
     def _consistent(self) -> BenchmarkSpec:
         for strategy in self.strategies:
@@ -156,8 +167,10 @@ class BenchmarkSpec(Strict):
                 raise ValueError(f"strategy {strategy!r}: {base} uses no encoder")
             if encoder and encoder not in self.encoders:
                 raise ValueError(f"strategy {strategy!r}: no [encoders.{encoder}]. " + did_you_mean(encoder, self.encoders))
-        if len(set(self.strategies)) != len(self.strategies) or not self.strategies:
-            raise ValueError("strategies must name at least one strategy, each once")
+        if not self.strategies:
+            raise ValueError("strategies must name at least one strategy")
+        if twice := [name for name, times in Counter(self.strategies).items() if times > 1]:
+            raise ValueError(f"strategies names {', '.join(map(repr, twice))} more than once")
         if self.headline not in self.strategies:
             raise ValueError(
                 f"headline {self.headline!r} is not among the strategies. " + did_you_mean(self.headline, self.strategies)

@@ -51,22 +51,39 @@ def validate(data: Any, model: type[Model], where: str) -> Model:
         return model.model_validate(data)
     except ValidationError as error:
         problems = "; ".join(_problem(detail, model) for detail in error.errors())
-        raise HopeBenchError(f"{where} is not a valid {model.__name__}: {problems}") from None
+        raise HopeBenchError(f"{where} is not a valid {_words(model)}: {problems}.") from None
 
 
 def _problem(detail: ErrorDetails, model: type[BaseModel]) -> str:
-    *parents, last = detail["loc"] or ("the file",)
-    where = ".".join(str(part) for part in detail["loc"])
+    *parents, last = detail["loc"] or ("",)
+    where = ".".join(map(str, detail["loc"]))
     if detail["type"] == "extra_forbidden":
-        return f"unknown key {where!r}. {did_you_mean(str(last), _fields_at(model, parents))}"
+        return f"unknown key {where!r}. {did_you_mean(str(last), _fields_at(model, parents))}".rstrip(".")
     if detail["type"] == "missing":
-        return f"key {where!r} is missing."
+        return f"key {where!r} is missing"
+    return ": ".join(filter(None, (where, _wrong_value(detail).rstrip("."))))
+
+
+def _wrong_value(detail: ErrorDetails) -> str:
     if detail["type"] == "literal_error" and isinstance(detail["input"], str):
         choices = re.findall(r"'([^']*)'", str(detail["ctx"]["expected"]))
-        return f"{where}: {detail['input']!r} is not known. {did_you_mean(detail['input'], choices)}"
+        return f"{detail['input']!r} is not known. {did_you_mean(detail['input'], choices)}"
     if detail["type"] == "value_error":
-        return f"{where}: {detail['ctx']['error']}."
-    return f"{where}: {detail['msg']}."
+        return str(detail["ctx"]["error"])
+    if detail["type"] == "model_type":
+        return f"holds {_kind(detail['input'])}, not keys and their values"
+    return detail["msg"]
+
+
+def _words(model: type[BaseModel]) -> str:
+    """A schema's name in words: BenchmarkSpec -> "benchmark spec"."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", model.__name__.lstrip("_")).lower()
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, list):
+        return "a list"
+    return {str: "text", bool: "true or false", type(None): "nothing"}.get(type(value), "a number")
 
 
 def _fields_at(model: type[BaseModel], parents: list[int | str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -19,7 +20,8 @@ Format = Literal["auto"] | NamedFormat
 
 def detect_format(path: Path) -> NamedFormat:
     """The format of a file or folder ("coco" for LVIS too: they differ in their images only). Raises HopeBenchError for a folder
-    or CSV file of no known format; every other file that is no object list is taken for COCO's, whose reader explains itself."""
+    or CSV file of no known format, and for an empty list; every other file that is no object list is taken for COCO's, whose
+    reader explains itself."""
     if path.is_dir():
         return _detect_folder(path)
     if is_hf_dataset(path):
@@ -28,6 +30,9 @@ def detect_format(path: Path) -> NamedFormat:
         return "open-images"
     with path.open("rb") as stream:
         line = stream.readline(1 << 20)
+        following = stream.read(1 << 10)
+    if re.match(rb"\s*\[\s*\]", line + following):
+        raise HopeBenchError(f"{path} holds an empty list: no annotations, of whatever format. Name the file that has them.")
     if line.lstrip().startswith(b"["):
         return "visual-genome"
     if _is_object_list(line):

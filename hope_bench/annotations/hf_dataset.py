@@ -19,6 +19,7 @@ from hope_bench.annotations.columns import InstanceRows, assemble
 from hope_bench.annotations.hf_source import Source, open_dataset
 from hope_bench.annotations.wording import alternatives, spoken_names
 from hope_bench.errors import HopeBenchError, did_you_mean, first_few
+from hope_bench.provenance import atomic_path
 from hope_bench.records import Annotations, Category, Image
 
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -104,8 +105,8 @@ def export_images(path: Path, folder: Path, columns: Mapping[str, str] | None = 
             if not target.resolve().is_relative_to(folder.resolve()):
                 raise HopeBenchError(f"{path}: row {number - 1} names its image {target}, which is outside {folder}.")
             if data is not None and not target.is_file():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(data)
+                with atomic_path(target) as temporary:
+                    temporary.write_bytes(data)
                 written += 1
     return written
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from hope_bench import __version__
 
@@ -27,6 +29,11 @@ app = typer.Typer(
     "model on them, score its answers, and publish a leaderboard. Start with: [b]hope-bench demo[/b]\n\n"
     "Exit codes: 0 done, 1 done but some answers are errors, 2 bad input, 130 interrupted.",
 )
+
+
+def say_next(before: str, *words: object) -> None:
+    """Print which command comes next, to be pasted into a shell: `before`, then `hope-bench` and its words, quoted as needed."""
+    console.print(escape(f"{before} {shlex.join(['hope-bench', *map(str, words)])}"), soft_wrap=True, highlight=False)
 
 
 @app.callback(invoke_without_command=True)

@@ -34,6 +34,15 @@ def find_annotations(benchmark: Benchmark, given: Path | None) -> Annotations | 
     return fit_names(annotations, benchmark.manifest.images.__contains__)
 
 
+def benchmark_flag(benchmark: Benchmark) -> tuple[str, ...]:
+    """What a command about a run needs to find its benchmark: nothing where the name finds it, else --benchmark FOLDER."""
+    from hope_bench.registry import known_benchmarks
+
+    known = known_benchmarks().get(benchmark.manifest.name)
+    found = known is not None and known.resolve() == benchmark.folder.resolve()
+    return () if found else ("--benchmark", str(benchmark.folder))
+
+
 def annotation_bytes(benchmark: Benchmark) -> int:
     """The size of the annotation file that the benchmark's spec names; 0 where it names none, a folder, or what isn't here."""
     named = _dataset(benchmark).annotations

@@ -13,8 +13,9 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from hope_bench.card import ModelCard, find_card
-from hope_bench.cli.app import app, console, errors
+from hope_bench.card import ModelCard, check_name, find_card
+from hope_bench.cli.app import app, console, errors, say_next
+from hope_bench.cli.data import benchmark_flag
 from hope_bench.errors import HopeBenchError
 from hope_bench.inference.processes import is_first
 from hope_bench.inference.progress import ProgressMode
@@ -130,6 +131,8 @@ def evaluate(
     from hope_bench.inference.engine import evaluate as run
     from hope_bench.registry import find_benchmark
 
+    if name is not None:
+        check_name(name, "A run's name")
     chosen = read_benchmark(find_benchmark(benchmark))
     overrides: dict[str, Any] = {
         "dtype": dtype,
@@ -163,7 +166,7 @@ def evaluate(
         made = evaluate_paraphrases(chosen, card, [way.paraphrase for way in ways if way.paraphrase], options, tell)
     if is_first():
         for record, folder in made:
-            _show(record, folder)
+            _show(record, folder, chosen)
             if progress == "json":
                 _write_json(_done(record, folder))
     if any(record.errors for record, _ in made):
@@ -235,7 +238,7 @@ def _done(record: RunRecord, folder: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _show(record: RunRecord, folder: Path) -> None:
+def _show(record: RunRecord, folder: Path, benchmark: Benchmark) -> None:
     if record.run.prompt_name is not None:
         _line(f"\nPrompt {record.run.prompt_name} of {record.run.prompt_set}: {record.run.prompt!r}")
     console.print(_summary(folder))
@@ -252,7 +255,7 @@ def _show(record: RunRecord, folder: Path) -> None:
     _line(f"Answers: {folder / 'answers.jsonl'}")
     if record.errors:
         _line("The same command asks again what failed.")
-    _line(f"Next: hope-bench score {folder}")
+    say_next("Next:", "score", folder, *benchmark_flag(benchmark))
 
 
 def _line(text: str) -> None:
@@ -267,7 +270,7 @@ def _authors_prompt(card: ModelCard) -> str:
 
 def _override(card: ModelCard, flags: dict[str, Any]) -> ModelCard:
     given = {key: value for key, value in flags.items() if value is not None}
-    return validate({**card.model_dump(), **given}, ModelCard, "The model's card with the flags given") if given else card
+    return validate({**card.model_dump(), **given}, ModelCard, f"Card {card.name!r} with these flags") if given else card
 
 
 def _summary(folder: Path) -> Table:

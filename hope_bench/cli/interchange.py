@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from hope_bench.cli.app import app, console
+from hope_bench.cli.app import app, console, say_next
 from hope_bench.errors import HopeBenchError, first_few
 
 if TYPE_CHECKING:
@@ -110,21 +110,23 @@ def answers(
     hope-bench import answers random.json popular.json --split random --split popular --benchmark pope-coco --name my-model
     """
     from hope_bench.benchmark import read_benchmark
-    from hope_bench.card import slug
+    from hope_bench.card import check_name, slug
+    from hope_bench.cli.data import benchmark_flag
     from hope_bench.interchange.answers_files import AnswersSource, import_answers
     from hope_bench.registry import find_benchmark
     from hope_bench.result import ModelInfo
 
+    check_name(name, "A run's name")
     if split and len(split) != len(files):
         raise HopeBenchError(f"{len(files)} file(s), but {len(split)} --split: name the split of each file, in the same order.")
     chosen = read_benchmark(find_benchmark(benchmark))
-    folder = runs / slug(chosen.manifest.name) / slug(name)
+    folder = runs / slug(chosen.manifest.name) / name
     per_file: dict[Path, str | None] = dict(zip(files, split, strict=True)) if split else dict.fromkeys(files)
     model = ModelInfo(name=model_name or name, checkpoint=checkpoint, vision_tower=vision_tower)
     report = import_answers(AnswersSource(per_file, questions, prompt, source), chosen, folder, model)
     _print_report(report)
     console.print(f"Run: {escape(str(folder))}", soft_wrap=True, highlight=False)
-    console.print(f"Next: hope-bench score {escape(str(folder))}", soft_wrap=True, highlight=False)
+    say_next("Next:", "score", folder, *benchmark_flag(chosen))
 
 
 @importer.command()
@@ -151,11 +153,7 @@ def images(
         raise HopeBenchError(f"{dataset} does not exist.")
     written = export_images(dataset, out, columns, split)
     console.print(f"{written:,} picture(s) written to {escape(str(out))}", soft_wrap=True, highlight=False)
-    console.print(
-        f"Next: hope-bench generate SPEC --annotations {escape(str(dataset))} --images {escape(str(out))}",
-        soft_wrap=True,
-        highlight=False,
-    )
+    say_next("Next:", "generate", "SPEC", "--annotations", dataset, "--images", out)
 
 
 def _print_report(report: ImportReport) -> None:

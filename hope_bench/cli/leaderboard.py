@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Annotated
 
@@ -129,8 +130,9 @@ def serve(
 
     build_site(results, out)
     server = start(out, port)
-    say(f"Leaderboard: http://{ADDRESS}:{server.server_port}/")
     try:
-        watch(results, out, say, threading.Event())
+        with contextlib.suppress(KeyboardInterrupt):  # how serving ends
+            say(f"Leaderboard: http://{ADDRESS}:{server.server_port}/")
+            watch(results, out, say, threading.Event())
     finally:
         server.shutdown()

@@ -35,7 +35,8 @@ def run_eval(
 ) -> None:
     """Evaluate a model on a benchmark, score its answers and rebuild the leaderboard. With no arguments: run the demo.
 
-    Writes runs/, leaderboard/results/ and build/site/. The same command goes on where it was interrupted.
+    Writes runs/, leaderboard/results/ and build/site/. The same command goes on where it was interrupted. What --limit gives is
+    not ranked, and the leaderboard leaves it alone.
 
     Example: python run_eval.py --model llava-hf/llava-1.5-7b-hf --benchmark hope-coco --images val2014
 
@@ -64,6 +65,7 @@ def run_eval(
     folder = run_folder(read_benchmark(find_benchmark(benchmark)), find_card(model), options)
     results = base / "leaderboard" / "results"
     score(run=str(folder), benchmark=benchmark, results=results)
-    build(results=results, out=base / "build" / "site")
+    if any(results.glob("*/*.json")):  # a quick look alone is no leaderboard
+        build(results=results, out=base / "build" / "site")
     if failed:
         raise typer.Exit(1)

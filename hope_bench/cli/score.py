@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +10,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from hope_bench.cli.app import app, console, errors
+from hope_bench.cli.app import app, console, errors, say_next
+from hope_bench.cli.leaderboard import RESULTS
 from hope_bench.errors import HopeBenchError, did_you_mean
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ def score(
     benchmark: Annotated[
         str | None, typer.Option("--benchmark", "-b", help="The benchmark's folder or name. Default: the one the run names.")
     ] = None,
-    results: Annotated[Path, typer.Option(help="Where RESULTS/BENCHMARK/MODEL.json goes.")] = Path("leaderboard/results"),
+    results: Annotated[Path, typer.Option(help="Where RESULTS/BENCHMARK/MODEL.json goes.")] = RESULTS,
     replicates: Annotated[int, typer.Option(min=100, help="Bootstrap replicates behind the 95% intervals.")] = 2000,
     convention: Annotated[
         str, typer.Option(help="How answers are read and counted: strict, pope, vlmevalkit, lmms-eval or repope.")
@@ -52,8 +54,9 @@ def score(
 ) -> None:
     """Score a run: metrics of every split, HOPE against POPE, error bars; written as a result file for the leaderboard.
 
-    Unparsed answers and errors are counted apart and never read as a no. The same answers give the same bytes. Other conventions
-    than strict go to RESULTS/BENCHMARK/CONVENTION/MODEL.json, which the leaderboard leaves alone (docs/scoring.md).
+    Unparsed answers and errors are counted apart and never read as a no. The same answers give the same bytes. What is not ranked
+    (a quick look, another prompt) goes to RESULTS/BENCHMARK/unranked/RUN.json, and other conventions than strict to
+    RESULTS/BENCHMARK/CONVENTION/MODEL.json; the leaderboard leaves both alone (docs/scoring.md).
 
     Examples:
 
@@ -64,7 +67,9 @@ def score(
     hope-bench score pope-coco/llava-v1.5-13b --labels coco_repope_random.json --labels coco_repope_popular.json
     """
     from hope_bench.benchmark import read_benchmark
+    from hope_bench.provenance import check_folder
     from hope_bench.registry import find_benchmark
+    from hope_bench.result import write_result
     from hope_bench.runs import read_run
     from hope_bench.scoring.conventions import find_convention
     from hope_bench.scoring.detail_tables import corrected_table
@@ -72,6 +77,7 @@ def score(
     from hope_bench.scoring.score import score as score_run
     from hope_bench.scoring.tables import print_result
 
+    check_folder(results)
     folder = find_run(run)
     questions = read_benchmark(find_benchmark(benchmark or read_run(folder).benchmark))
     bootstrap = DEFAULT_BOOTSTRAP.model_copy(update={"replicates": replicates})
@@ -89,12 +95,13 @@ def score(
         raise HopeBenchError("--name is what a relabelled benchmark is called; it needs --labels.")
     else:
         result = score_run(questions, folder, bootstrap, way, spoken, known)
-    path = _write(result, results)
+    path = _result_path(result, results, folder.resolve().name)
+    _keep_fuller(path, result, folder)
+    write_result(path, result)
     print_result(console, result)
     _print_wide([corrected_table(result), moves, *(_details(result) if details else [])])
     console.print(f"\nResult: {escape(str(path))}", soft_wrap=True, highlight=False)
-    if result.convention == "strict":
-        console.print("Next: hope-bench leaderboard build", highlight=False)
+    _say_next(result, path, results)
 
 
 @app.command()
@@ -119,16 +126,47 @@ def baselines(
     _print_wide([blind_table(chosen.manifest.title, {split: blind_scores(asked) for split, asked in chosen.splits.items()})])
 
 
-def _write(result: Result, results: Path) -> Path:
+def _result_path(result: Result, results: Path, run: str) -> Path:
+    """MODEL.json for what is ranked; what isn't goes by its run's name to a folder of its own, so that a quick look never takes
+    the place of a full result."""
     from hope_bench.card import slug
-    from hope_bench.result import write_result
 
     folder = results / slug(result.benchmark.name)
+    folder = folder if result.convention == "strict" else folder / result.convention
+    if result.unranked is not None:
+        return folder / "unranked" / f"{slug(run)}.json"
     asked = () if result.run.prompt_set is None else (result.run.prompt_set, result.run.prompt_name or "")
-    name = slug(" ".join((result.model.name, *asked)))
-    path = (folder if result.convention == "strict" else folder / result.convention) / f"{name}.json"
-    write_result(path, result)
-    return path
+    return folder / f"{slug(' '.join((result.model.name, *asked)))}.json"
+
+
+def _keep_fuller(path: Path, result: Result, run: Path) -> None:
+    """A ranked result of fewer splits never takes the place of one of more. Raises HopeBenchError."""
+    from hope_bench.result import read_result
+    from hope_bench.scoring.score import unasked
+
+    def asked(one: Result) -> int:
+        return sum(len(split.labels) - unasked(split) for split in one.splits.values())
+
+    there = None
+    if result.unranked is None and path.is_file():
+        with contextlib.suppress(HopeBenchError):  # a file of an older or broken kind: to score again is its remedy
+            there = read_result(path)
+    if there is not None and there.benchmark.hash == result.benchmark.hash and asked(there) > asked(result):
+        raise HopeBenchError(
+            f"{path} holds this model's answers to {asked(there):,} questions, and {run} holds {asked(result):,}. It "
+            "stays as it is: pass another folder with --results, or delete the file if this run is to take its place."
+        )
+
+
+def _say_next(result: Result, path: Path, results: Path) -> None:
+    there = () if results == RESULTS else ("--results", results)
+    if result.convention != "strict":
+        return
+    if result.unranked is None:
+        say_next("Next:", "leaderboard", "build", *there)
+    else:
+        before = "It is not ranked, so the leaderboard leaves it alone. To show it there all the same:"
+        say_next(before, "leaderboard", "add", path, *there)
 
 
 def _details(result: Result) -> list[Table | None]:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from hope_bench.demo.questions import caption
 from hope_bench.demo.scenes import draw_scene
 from hope_bench.demo.world import CATEGORIES, GROUP_OF, SIZE, Scene, SceneObject
+from hope_bench.provenance import make_folder
 
 LEAST_CATEGORIES: Final = 3
 """Scenes that show fewer are skipped: POPE asks about three objects of each image."""
@@ -27,7 +28,7 @@ def write_world(folder: Path, scenes: int, first_seed: int, progress: Callable[[
     scenes done since it was last called.
     """
     images = folder / "images"
-    images.mkdir(parents=True, exist_ok=True)
+    make_folder(images)
     records: list[dict[str, Any]] = []
     instances: list[dict[str, Any]] = []
     captions: list[dict[str, Any]] = []

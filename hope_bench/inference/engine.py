@@ -227,13 +227,15 @@ def evaluate_paraphrases(
 ) -> list[tuple[RunRecord, Path]]:
     """Ask a benchmark's questions once in each way, as `evaluate` does, with the model loaded once; the records and run folders.
 
-    Each paraphrase is a run of its own, RUNS/BENCHMARK/NAME-SET-PARAPHRASE, that goes on where it was interrupted.
+    Each paraphrase is a run of its own, RUNS/BENCHMARK/NAME-SET-PARAPHRASE (NAME-PARAPHRASE where the set's name is NAME), that
+    goes on where it was interrupted.
     """
     tell = say if is_first() else _silent
     model = Kept(adapter if adapter is not None else make_adapter(card, tell, options.trust_remote_code))
     made = []
     for one in paraphrases:
-        chosen = replace(options, name=f"{options.name or card.name} {one.set} {one.name}", paraphrase=one)
+        parts = dict.fromkeys((options.name or card.name, one.set))  # a run named as its set says it once
+        chosen = replace(options, name=" ".join((*parts, one.name)), paraphrase=one)
         model.new_run()
         record = evaluate(benchmark, card, chosen, say, model)
         made.append((record, run_folder(benchmark, card, chosen)))

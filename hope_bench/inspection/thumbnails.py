@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from hope_bench.images import UnreadableImageError, decode_rgb, read_image_bytes
-from hope_bench.provenance import atomic_path
+from hope_bench.provenance import atomic_path, make_folder
 
 LONGEST = 400
 """Pixels of a thumbnail's longer side: sharp at the size of a card on screens of twice the density."""
@@ -33,7 +33,7 @@ def write_thumbnails(
     Thumbnails of an earlier, longer gallery are removed; nothing else in the folder is touched.
     """
     target = folder / "thumbs"
-    target.mkdir(parents=True, exist_ok=True)
+    make_folder(target)
 
     def one(numbered: tuple[int, str]) -> Thumbnail | UnreadableImageError:
         number, name = numbered

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping
 from pathlib import Path, PurePosixPath
 
 from hope_bench.benchmark import Manifest, SourceFile, write_benchmark
-from hope_bench.card import slug
+from hope_bench.card import check_name
 from hope_bench.errors import HopeBenchError, did_you_mean
 from hope_bench.interchange.questions import Line, read_lines, read_question
 from hope_bench.provenance import commit, file_sha256, versions
@@ -32,8 +32,7 @@ def import_pope(
     the last split. Wordings are repaired ("a umbrella in the imange"). Raises HopeBenchError naming the file and line of anything
     malformed or asked twice.
     """
-    if slug(name) != name:
-        raise HopeBenchError(f"A benchmark's name becomes a folder: lower-case letters, digits, . and -. Call it {slug(name)!r}?")
+    check_name(name, "A benchmark's name")
     for split in files:
         if split not in STRATEGY_KINDS:
             raise HopeBenchError(

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 import msgspec
 
 from hope_bench.errors import HopeBenchError
-from hope_bench.provenance import atomic_path
+from hope_bench.provenance import atomic_path, make_folder
 from hope_bench.review.claims import Claim, Key
 from hope_bench.search.guards import Decision
 
@@ -91,7 +91,7 @@ class DecisionsFile:
         found = read_decisions(path) if path.exists() else []
         self._decisions = by_claim(found)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             if list(self._decisions.values()) != found or not _ends_well(path):
                 write_decisions(path, self._decisions.values())
             path.open("ab").close()

@@ -161,10 +161,7 @@ def estimate_noise(
 def write_label_noise(folder: Path, estimate: NoiseEstimate) -> Path:
     """Publish an estimate beside the benchmark's manifest.json and return the file. Raises HopeBenchError."""
     path = folder / LABEL_NOISE_FILE
-    try:
-        write_text(path, estimate.model_dump_json(indent=1) + "\n")
-    except OSError as error:
-        raise HopeBenchError(f"{path} can't be written: {error.strerror or error}.") from None
+    write_text(path, estimate.model_dump_json(indent=1) + "\n")
     return path
 
 

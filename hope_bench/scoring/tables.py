@@ -113,10 +113,9 @@ def _paired(name: str, split: SplitScore) -> Text:
     found = split.paired_discrimination
     assert found is not None
     interval = "" if found.low is None else f" [{percent(found.low)}, {percent(found.high)}]"
-    pairs = len(split.labels) // 2
     return Text(
         f"{name.removesuffix('-twins')}: both a false description and its true twin right in {percent(found.value)}{interval} of "
-        f"{pairs:,} pairs."
+        f"{split.pairs_asked:,} pairs."
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hope_bench.benchmark import read_benchmark
 from hope_bench.collector import no_collector
-from hope_bench.provenance import atomic_path
+from hope_bench.provenance import atomic_path, check_folder, make_folder
 from hope_bench.site import views
 from hope_bench.site.about import check_sheet
 from hope_bench.site.data import BADGE_MARK, data_files
@@ -36,6 +36,7 @@ def build_site(results_folder: Path, out: Path, benchmarks: Path | None = None) 
     its generated questions, where those lie in `benchmarks` (by default the folder beside the one that RESULTS is in).
     Raises HopeBenchError naming the file and key of anything invalid; nothing is written then.
     """
+    check_folder(out)
     with no_collector():  # a third of the time, with a thousand results
         return _build(results_folder, out, benchmarks or results_folder.absolute().parent.parent / "benchmarks")
 
@@ -78,7 +79,7 @@ def _described(sections: Sequence[Section], sheets: Path, benchmarks: Path) -> d
 def _put(path: Path, content: bytes) -> None:
     """Write a file; one that is there is replaced whole or not at all, and not where it holds this already."""
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         path.write_bytes(content)
         return
     if path.stat().st_size == len(content) and path.read_bytes() == content:

@@ -167,7 +167,7 @@ def test_what_it_prints_and_where_it_sends_you_next(world: World) -> None:
     assert result.exit_code == 0
     assert "18 questions asked" in result.stdout
     assert "only 12 questions of each split were asked" in result.stdout
-    assert f"Next: hope-bench score {world.run('short')}" in result.stdout
+    assert f"Next: hope-bench score {world.run('short')} --benchmark {world.folder / 'bench'}\n" in result.stdout
     run = read_run(world.run("short"))
     assert (run.run.limit, run.run.max_new_tokens, run.run.dtype, run.run.device) == (12, 3, "float32", "cpu")
     assert "nothing to ask" in world.evaluate("short", "--limit", "12", "--max-new-tokens", "3").stderr

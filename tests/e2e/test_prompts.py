@@ -91,12 +91,13 @@ def test_each_way_is_a_run_and_the_report_shows_the_spread(folder: Path, run: Ru
     assert "Sampling error" in text
     assert text.count("</b>: <q>") == 3, "its own prompt counts once"
 
-    # Each is scored into a file of its own, so that none takes the place of the model's result.
+    # Each is scored into a file of its own, so that none takes the place of the model's result; other prompts are not ranked.
     for name in ("me", *runs):
         assert hope_bench(capsys, "score", folder / "runs" / "tiny" / name, *options, "--results", folder / "results").code == 0
-    results = {path.stem: read_result(path) for path in (folder / "results" / "tiny").glob("*.json")}
+    results = {path.stem: read_result(path) for path in (folder / "results" / "tiny").rglob("*.json")}
     assert len(results) == 4
     assert sum(one.unranked is None for one in results.values()) == 2
+    assert {path.stem for path in (folder / "results" / "tiny" / "unranked").iterdir()} == {"me-ways-polite", "me-ways-one-word"}
     assert {one.run.prompt_name for one in results.values()} == {None, "own", "polite", "one word"}
 
 

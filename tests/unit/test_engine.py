@@ -338,6 +338,8 @@ def test_paraphrases_are_runs_of_one_loaded_model(benchmark: Benchmark, options:
         assert (record.run.prompt_set, record.run.prompt_name, record.run.prompt) == ("set", way.name, way.prompt.template)
         assert (record.run.input_tokens, record.run.output_tokens, record.run.cost_usd) == (120, 12, 6.0)
         assert "another prompt" in (record.unranked or "")
+    again = evaluate_paraphrases(benchmark, CARD, ways, replace(options, name="set"), adapter=Model(by_brightness))
+    assert [folder.name for _, folder in again] == ["set-a", "set-b"], "a name that is the set's is said once"
 
 
 def test_what_keeps_a_result_off_the_ranking(benchmark: Benchmark, options: EvaluateOptions) -> None:

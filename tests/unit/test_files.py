@@ -44,7 +44,13 @@ def test_paths_in_a_spec_are_relative_to_it(tmp_path: Path) -> None:
         ('name = "x"\nstrategies = ["contents"]', ["unknown strategy 'contents'", "Did you mean 'content'?"]),
         ('name = "x"\nheadline = "hope"', ["headline"]),
         ('name = "x"\nprompt = "yes or no?"', ["{question}"]),
-        ('name = "X Y"', ["name"]),
+        ('name = "X Y"', ["is not a valid benchmark spec: name: 'X Y' becomes a folder's name: lower-case letters, digits"]),
+        ('name = "x"\nseed = -1', ["seed: Input should be greater than or equal to 0."]),
+        ('name = "x"\nseed = "a"\nk = 0', ["seed: Input", "integer; k: Input"]),
+        ('name = "x"\nstrategies = ["random", "content", "random"]', ["strategies names 'random' more than once."]),
+        ('name = "x"\nstrategies = []', ["strategies must name at least one strategy."]),
+        ('name = "x"\nstrategies = ["content@siglip"]', ["no [encoders.siglip]. None exist yet."]),
+        ('name = "x"\nclip = 3', ["clip: holds a number, not keys and their values."]),
         ("seed = 0", ["'name' is missing"]),
         ("name = x", ["not TOML"]),
         ('name = "x"\n[clip]\nmodel = "ViT-B-32:openai"\ntemplates = ["a photo"]', ["{category}"]),
@@ -56,6 +62,8 @@ def test_a_bad_spec_is_refused_with_the_key(tmp_path: Path, text: str, words: li
         read_spec(path)
     for word in [str(path), *words]:
         assert word in str(caught.value)
+    assert ": :" not in str(caught.value)
+    assert ".." not in str(caught.value)
 
 
 def test_unknown_names_suggest_the_nearest() -> None:

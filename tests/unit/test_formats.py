@@ -55,6 +55,10 @@ def test_formats_are_told_from_the_files(tmp_path: Path) -> None:
     other.write_text("image,object\n")
     with pytest.raises(HopeBenchError, match="no Open Images CSV"):
         read_annotations(other)
+    empty = tmp_path / "empty.json"
+    empty.write_text("\n[\n ]\n")
+    with pytest.raises(HopeBenchError, match="empty list: no annotations"):
+        read_annotations(empty, captions=objects)
     with pytest.raises(HopeBenchError, match="captions go with COCO"):
         read_annotations(tmp_path / "oi", captions=objects)
     with pytest.raises(HopeBenchError, match="columns are those of"):

@@ -222,8 +222,14 @@ def test_every_strategy_and_source_of_descriptions_at_once(data: Path, clip: str
         descriptions=DescriptionSpec(sources=("geometry", "attributes", "bank"), file=str(given)),
         guards=GuardsSpec(same_name=1.0, calibrated=CalibratedSpec(completeness=0.99, most_risk=1.0)),
     )
-    manifest = generate(spec, tmp_path / "out", tmp_path / "cache")
+    said: list[str] = []
+    manifest = generate(spec, tmp_path / "out", tmp_path / "cache", said.append)
     benchmark = read_benchmark(tmp_path / "out")
+    described = [one for questions in benchmark.splits.values() for one in questions if one.description is not None]
+    own, bank = (len({(one.image, one.text) for one in described if one.description_kind == kind}) for kind in ("given", "bank"))
+    assert own > 0
+    assert f"given.jsonl: {own} of its 2 claims are asked about (CLIP's likeliest, of the sampled images)." in said
+    assert f"The attribute bank: {bank} of its claims are asked about." in said
     assert set(benchmark.splits) == {*spec.strategies, "description-twins", "hope-twins", "hope@other-twins"}
     assert benchmark.splits["content"] != benchmark.splits["content@other"]
     assert manifest.encoders.keys() == {"other"}

@@ -275,10 +275,10 @@ def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatc
     lines = [{"question": row["text"], "answer": row["label"]} for row in ROWS]
     file = write_lines(tmp_path / "answers.json", *lines)
     done = hope_bench(
-        capsys, "import", "answers", file, "--split", "random", "-b", "tiny", "--name", "Mine", "--prompt", "{question}"
+        capsys, "import", "answers", file, "--split", "random", "-b", "tiny", "--name", "mine", "--prompt", "{question}"
     )
     assert done.code == 0, done.err
-    assert "runs/tiny/mine" in done.out
+    assert "Next: hope-bench score runs/tiny/mine\n" in done.out
     scored = hope_bench(capsys, "score", "tiny/mine")
     assert scored.code == 0, scored.err
     assert "leaderboard/results/tiny/mine.json" in scored.out
@@ -287,6 +287,9 @@ def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatc
     assert built.code == 0, built.err
     assert (tmp_path / "build" / "site" / "tiny" / "mine.html").is_file()
     assert "Did you mean 'tiny/mine'" in refused(capsys, "score", "tiny/mien")
+    misnamed = refused(capsys, "import", "answers", file, "--split", "random", "-b", "tiny", "--name", "../../Mine")
+    assert "A run's name becomes a folder" in misnamed
+    assert "Call it 'mine'?" in misnamed
     assert "give STRATEGY=FILE" in refused(capsys, "import", "pope", "--name", "x", "--split", "random")
     assert "1 file(s), but 2 --split" in refused(
         capsys, "import", "answers", file, "--split", "a", "--split", "b", "-b", "tiny", "--name", "x"

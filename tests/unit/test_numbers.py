@@ -162,7 +162,7 @@ def test_other_schemas_are_refused(tmp_path: Path, version: object, words: str) 
     with pytest.raises(HopeBenchError, match=words):
         read_result(path)
     path.write_text("[1]")
-    with pytest.raises(HopeBenchError, match="not a valid Result"):
+    with pytest.raises(HopeBenchError, match="not a valid result"):
         read_result(path)
 
 

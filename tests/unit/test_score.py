@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from hope_bench.benchmark import Benchmark, ClipInfo
+from hope_bench.benchmark import Benchmark, ClipInfo, read_benchmark, write_benchmark
 from hope_bench.errors import HopeBenchError
-from hope_bench.records import Answer, Verdict
-from hope_bench.result import Bootstrap, ModelInfo, RunInfo, VerdictCounts, write_result
+from hope_bench.records import Answer, Question, Verdict
+from hope_bench.result import Bootstrap, ModelInfo, RunInfo, VerdictCounts, read_result, write_result
 from hope_bench.scoring.score import comparison_pairs, score, tower_family
 from hope_bench.scoring.tables import print_result
-from hope_bench.site.reading import check_numbers
+from hope_bench.site.reading import check_numbers, read_groups
+from tests.cli import Outcome, hope_bench, refused
 from tests.runs import Row, make_benchmark, make_run, write_answers
 
 FAST = Bootstrap(replicates=200, seed=0, confidence=0.95)
@@ -216,3 +222,67 @@ def test_a_straight_answer(tmp_path: Path, cats: int, wolves: int, words: str) -
     with (tmp_path / "out").open("w") as stream:
         print_result(Console(file=stream, width=200), score(made, make_run(tmp_path / "r", made, said), FAST))
     assert words in (tmp_path / "out").read_text()
+
+
+def test_pairs_that_were_not_asked_are_in_no_denominator(tmp_path: Path) -> None:
+    false = [Question(2 * n, image, f"Is there a red car? {n}", "no", "description", "car") for n, image in enumerate(IMAGES)]
+    twins = [replace(one, question_id=one.question_id + 1, text=f"{one.text}!", label="yes") for one in false]
+    pairs = [one for pair in zip(false, twins, strict=True) for one in pair]
+    write_benchmark(
+        tmp_path / "b", {"description": false, "description-twins": pairs}, {"description": "hope", "description-twins": "twin"},
+        name="tiny", title="Tiny", headline="description", prompt="{question}", k=1, dataset="none", images=dict.fromkeys(IMAGES),
+    )  # fmt: skip
+    twin_benchmark = read_benchmark(tmp_path / "b")
+    run = make_run(tmp_path / "run", twin_benchmark, {})
+    # Three pairs asked in full, one of them right twice; of a fourth only the false one.
+    write_answers(run, [*_said(pairs[:2], "no", "yes"), *_said(pairs[2:6], "no", "no"), *_said(pairs[6:7], "no")])
+    result = score(twin_benchmark, run, FAST)
+    assert result.splits["description-twins"].pairs_asked == 3
+    with (tmp_path / "out").open("w") as stream:
+        print_result(Console(file=stream, width=200), result)
+    assert re.search(r"right in 33\.3( \[.*\])? of 3 pairs\.", (tmp_path / "out").read_text())
+
+
+def _said(questions: Sequence[Question], *verdicts: Verdict) -> list[Answer]:
+    return [Answer(one.image, one.text, said, said) for one, said in zip(questions, cycle(verdicts))]
+
+
+def test_a_quick_look_never_takes_the_place_of_a_full_result(
+    benchmark: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    full = make_run(tmp_path / "runs" / "full", benchmark, says())
+    quick = make_run(
+        tmp_path / "runs" / "quick", benchmark, dict(list(says().items())[:4]), run=RunInfo(prompt="{question}", limit=2)
+    )
+    results = tmp_path / "my results"
+
+    def scored(run: Path, *more: object) -> Outcome:
+        options = ("--benchmark", benchmark.folder, "--results", results, "--replicates", 100)
+        outcome = hope_bench(capsys, "score", run, *options, *more)
+        assert outcome.code == 0, outcome.err
+        return outcome
+
+    assert f"Next: hope-bench leaderboard build --results '{results}'\n" in scored(full).out
+    model = read_result(next((results / "tiny").glob("*.json")))
+    before = {path: path.read_bytes() for path in results.rglob("*.json")}
+    looked = scored(quick).out
+    assert "It is not ranked, so the leaderboard leaves it alone" in looked
+    scored(quick, "--convention", "pope")
+    assert {path: path.read_bytes() for path in before} == before
+    added = set(results.rglob("*.json")) - set(before)
+    folder = results / "tiny"
+    assert added == {folder / "unranked" / "quick.json", folder / "pope" / "unranked" / "quick.json"}
+    assert [entry.result for group in read_groups(results) for entry in group.entries] == [model]
+
+    # The headline split alone is ranked, and refused here.
+    headline = {question: said for question, said in says().items() if question[1] in ("dog", "wolf")}
+    part = make_run(tmp_path / "runs" / "part", benchmark, headline)
+    message = refused(capsys, "score", part, "--benchmark", benchmark.folder, "--results", results, "--replicates", 100)
+    assert "answers to 48 questions" in message
+    assert "holds 32." in message
+    assert {path: path.read_bytes() for path in before} == before
+
+    # The line it prints takes it onto the leaderboard on purpose, but not over the full result.
+    line = next(line for line in looked.splitlines() if "leaderboard add" in line)
+    words = shlex.split(line[line.index("hope-bench") :])
+    assert "pass --replace" in refused(capsys, *words[1:])

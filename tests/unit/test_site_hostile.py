@@ -87,7 +87,7 @@ def test_refused(path: Path, changed: Callable[[dict[str, Any]], None], words: s
         ('{"schema_version": ' + "1" * 5000 + "}", "not JSON"),
         ('{"model": {"name": "a"}, "model": {"name": "b"}}', "a key stands twice"),
         ("[" * 50 + "]" * 50, "nested too deeply"),
-        ("null", "not a valid Result"),
+        ("null", "not a valid result"),
         ("", "not JSON"),
         ('{"' + "k" * 5000 + '": 1}', "a key is longer than 100"),
         (json.dumps({"notes": {str(n): 0 for n in range(300)}}), "more than 200 keys"),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -53,6 +56,18 @@ def test_serves_on_this_computer_and_builds_again(tmp_path: Path) -> None:
         watcher.join()
         server.shutdown()
         server.server_close()
+
+
+def test_ctrl_c_is_how_serving_ends(tmp_path: Path) -> None:
+    write_result(tmp_path / "results" / "tiny" / "one.json", make_result(tmp_path, "One", 1))
+    command = [sys.executable, "-m", "hope_bench", "leaderboard", "serve", "--port", "0"]
+    folders = ["--results", str(tmp_path / "results"), "--out", str(tmp_path / "site")]
+    with subprocess.Popen([*command, *folders], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as serving:
+        assert serving.stdout is not None
+        assert serving.stdout.readline().startswith("Leaderboard: http://127.0.0.1:")
+        serving.send_signal(signal.SIGINT)
+        _, said = serving.communicate(timeout=60)
+    assert (serving.returncode, said) == (0, "")
 
 
 def test_a_port_that_is_taken(tmp_path: Path) -> None:
