@@ -96,7 +96,7 @@ def answers(
     checkpoint: Annotated[str | None, typer.Option(help="The model's checkpoint, such as ORG/NAME.")] = None,
     vision_tower: Annotated[str | None, typer.Option(help="The encoder the model is built on, such as ORG/NAME.")] = None,
     source: Annotated[str | None, typer.Option(help="Where the answers come from, in words.")] = None,
-    runs: Annotated[Path, typer.Option(help="Folder of runs; the run goes to RUNS/BENCHMARK/NAME.")] = Path("runs"),
+    runs: Annotated[Path, typer.Option(help="Folder of runs; in it, the run goes to BENCHMARK/NAME.")] = Path("runs"),
 ) -> None:
     """Turn answers collected by another tool into a run that can be scored.
 
