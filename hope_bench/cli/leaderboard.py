@@ -48,7 +48,9 @@ def add(
     result: Annotated[Path, typer.Argument(help="A result file, as `hope-bench score` writes it.")],
     results: Results = RESULTS,
     new_version: Annotated[bool, typer.Option("--new-version", help="Its questions are meant to be new: rank it apart.")] = False,
-    replace: Annotated[bool, typer.Option("--replace", help="Replace the model's earlier result for the same questions.")] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace the model's earlier result for the same questions.")
+    ] = False,
 ) -> None:
     """Check a result and put it onto the leaderboard, dated today.
 
