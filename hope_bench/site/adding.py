@@ -24,7 +24,7 @@ _TOLERANCE = 2e-4
 def add_result(source: Path, results: Path, *, new_version: bool = False, replace: bool = False, day: date | None = None) -> Path:
     """Check a result file and put it to RESULTS/BENCHMARK/MODEL.json, `added` on `day` (today, UTC); returns where it went.
 
-    Its benchmark's hash must be one that is already there, unless `new_version` says that its questions are meant to be new. Where
+    Its benchmark's hash must be one that is already there, unless `new_version` says that its questions are new on purpose. Where
     the model's result for other questions has that file name, this one's is MODEL-HASH.json. A result that is there already, but
     for its day, stays as it is; `replace` replaces the model's result for the same questions, never one for others.
     Raises HopeBenchError saying what to fix; nothing is written then.
