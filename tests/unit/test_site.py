@@ -111,6 +111,18 @@ def test_ranking_and_pages(tmp_path: Path, put: Put) -> None:
     assert "<strong>Not ranked</strong>: only half was asked." in (tmp_path / "site" / "tiny" / "half.html").read_text()
 
 
+def test_pages_say_what_searched_and_claim_no_review(tmp_path: Path, put: Put) -> None:
+    result = make_result(tmp_path, "A", 1)
+    for name, clip in (("one", "local-dir:clip"), ("two", "ViT-L-14:openai")):
+        benchmark = result.benchmark.model_copy(update={"name": name, "clip": clip})
+        put("a", result.model_copy(update={"benchmark": benchmark}), folder=name)
+    index = build_site(tmp_path / "results", tmp_path / "site").index.read_text()
+    assert "the misleading ones found with a local CLIP (folder clip)." in index
+    assert "the misleading ones found with ViT-L-14:openai." in index
+    assert "reviewed" not in index
+    assert "from result files, each checked against its own verdicts" in index
+
+
 def test_a_page_stands_alone_and_links_are_relative(tmp_path: Path, put: Put) -> None:
     put("mine", make_result(tmp_path, "Mine", 2))
     build_site(tmp_path / "results", tmp_path / "site")
