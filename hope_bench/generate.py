@@ -13,6 +13,7 @@ import numpy as np
 from hope_bench.annotations import annotation_files, read_annotations
 from hope_bench.annotations.fitting import fit_boxes, fit_names
 from hope_bench.benchmark import ClipInfo, GuardStats, Manifest, SkippedImage, SourceFile, write_benchmark
+from hope_bench.collector import no_collector
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.images import hash_images
 from hope_bench.provenance import commit, file_sha256, versions
@@ -220,6 +221,7 @@ def _encoders_needed(spec: BenchmarkSpec) -> dict[str, ClipSpec]:
     return needed | {name: encoder for name, encoder in spec.encoders.items() if name in names}
 
 
+@no_collector()
 def _splits(
     draft: _Draft,
     inputs: SearchInputs,

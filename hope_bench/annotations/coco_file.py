@@ -6,11 +6,9 @@ Objects365 v2 files zhiyuan_objv2_{train,val}.json.
 
 from __future__ import annotations
 
-import gc
 import mmap
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 from pathlib import Path
@@ -21,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hope_bench.annotations.columns import InstanceRows
+from hope_bench.collector import no_collector
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.records import Image
 
@@ -131,18 +130,6 @@ def decode(path: Path, kind: type[_File], description: str) -> _File:
         raise HopeBenchError(f"{path} is empty.") from None  # an empty file can't be mapped
     except OSError as error:
         raise HopeBenchError(f"{path} can't be read: {error}.") from None
-
-
-@contextmanager
-def no_collector() -> Iterator[None]:
-    """No garbage collection meanwhile: of the millions of small objects made none is garbage, so passes would be wasted."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def index_categories(path: Path, categories: Sequence[CategoryRow]) -> dict[Id, int]:

@@ -21,9 +21,9 @@ from hope_bench.annotations.coco_file import (
     image_table,
     index_categories,
     instance_rows,
-    no_collector,
 )
 from hope_bench.annotations.columns import InstanceRows
+from hope_bench.collector import no_collector
 from hope_bench.errors import HopeBenchError
 
 _BATCH = 10_000

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from hope_bench.annotations.coco_file import no_collector
 from hope_bench.benchmark import Benchmark
+from hope_bench.collector import no_collector
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.records import Answer, Question, Verdict
 from hope_bench.result import PACKED

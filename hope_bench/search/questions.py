@@ -26,7 +26,7 @@ def split_questions(
     made: list[Question] = []
     for image in images:
         file = inputs.annotations.images[image].file_name
-        for positive, negative in zip(inputs.annotations.present(image)[:k], distractors[image], strict=True):
+        for positive, negative in zip(inputs.present[row_of[image]][:k], distractors[image], strict=True):
             made.append(Question(len(made) + 1, file, existence_question(words[positive], wording), "yes", split, positive))
             if negative.description is None:
                 text, described = existence_question(words[negative.name], wording), None

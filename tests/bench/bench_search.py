@@ -13,6 +13,7 @@ _SETUP = """
 import random
 import numpy as np
 from hope_bench.benchmark import split_bytes
+from hope_bench.collector import no_collector
 from hope_bench.records import Annotations, Category, Image
 from hope_bench.search.false_descriptions import FalseDescriptions
 from hope_bench.search.guarding import guard
@@ -63,8 +64,9 @@ written = 0
 for strategy, per_image in pope.items():
     chosen = {image: [Distractor(name) for name in names] for image, names in zip(sampled, per_image)}
     written += len(split_bytes(split_questions(strategy, sampled, chosen, inputs, guarded)))
-for strategy in strategies:
-    chosen = dict(zip(sampled, distractors(strategy, inputs, guarded.allowed, false)))
+with no_collector():
+    found = {name: dict(zip(sampled, distractors(name, inputs, guarded.allowed, false))) for name in strategies}
+for strategy, chosen in found.items():
     good = [image for image in sampled if len(chosen[image]) == 3]
     questions = split_questions(strategy, good, chosen, inputs, guarded)
     written += len(split_bytes(questions))
