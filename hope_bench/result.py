@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import date
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +26,12 @@ BreakdownName = Literal["category", "description-kind", "object-size"]
 
 PACKED: dict[str, str] = {"yes": "y", "no": "n", "unparsed": "u", "error": "e", "unasked": "-"}
 """How a question's label or verdict is written in a result's packed strings."""
+
+
+stated_counts: Callable[[Part | SplitScore], tuple[int, ...]] = attrgetter(
+    *(f"{side}.{verdict}" for side in ("on_yes", "on_no") for verdict in PACKED)
+)
+"""The counts that a split or a part of one states: of the yes-questions by verdict, as PACKED lists them, then of the others."""
 
 
 class Estimate(Strict):
@@ -192,14 +199,16 @@ class SplitScore(Strict):
 
     @model_validator(mode="after")
     def _breakdowns_add_up(self) -> SplitScore:
+        held = stated_counts(self)
+        yes_questions = held[: len(PACKED)] + (0,) * len(PACKED)
         for name, parts in self.breakdowns.items():
             names = [part.name for part in parts]
             if len(set(names)) != len(names):
                 raise ValueError(f"breakdowns.{name} holds a part twice")
-            sums = [_summed([getattr(part, side) for part in parts]) for side in ("on_yes", "on_no")]
-            if name != "object-size" and sums != [self.on_yes, self.on_no]:
+            sums = tuple(map(sum, zip((0,) * len(held), *map(stated_counts, parts), strict=True)))
+            if name != "object-size" and sums != held:
                 raise ValueError(f"breakdowns.{name} counts other questions than the split holds")
-            if name == "object-size" and (sums[1] != VerdictCounts() or not _within(sums[0], self.on_yes)):
+            if name == "object-size" and not all(map(int.__le__, sums, yes_questions)):
                 raise ValueError("breakdowns.object-size counts more than the split's yes-questions")
         return self
 
@@ -214,14 +223,6 @@ class SplitScore(Strict):
         if set(self.labels) - set("yn") or set(self.verdicts) - set(PACKED.values()):
             raise ValueError("labels or verdicts hold an unknown letter")
         return self
-
-
-def _summed(counts: Sequence[VerdictCounts]) -> VerdictCounts:
-    return VerdictCounts(**{word: sum(getattr(one, word) for one in counts) for word in PACKED})
-
-
-def _within(counts: VerdictCounts, whole: VerdictCounts) -> bool:
-    return all(getattr(counts, word) <= getattr(whole, word) for word in PACKED)
 
 
 class Hallucination(Strict):

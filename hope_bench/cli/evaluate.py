@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from hope_bench.inference.estimate import Estimate
     from hope_bench.paraphrases import Paraphrase
 
+_LOADING = "Loading the model"
+"""These options' own panel of the help, narrow enough for 80 columns."""
+
 _VERDICTS: dict[Verdict, str] = {"yes": "yes", "no": "no", "unparsed": "neither (unparsed)", "error": "error"}
 
 
@@ -49,11 +52,12 @@ def evaluate(
     ] = None,
     split: Annotated[list[str] | None, typer.Option(help="Ask only this split; may be given several times.")] = None,
     name: Annotated[str | None, typer.Option(help="The run's name. Default: the model's.")] = None,
-    runs: Annotated[Path, typer.Option(help="Folder of runs; answers go to RUNS/BENCHMARK/NAME.")] = Path("runs"),
+    runs: Annotated[Path, typer.Option(help="Folder of runs; in it, the answers go to BENCHMARK/NAME.")] = Path("runs"),
     dtype: Annotated[
-        str | None, typer.Option(help="auto (bfloat16 on a GPU, float32 on a CPU), float32, bfloat16 or float16.")
+        str | None,
+        typer.Option(rich_help_panel=_LOADING, help="auto (bfloat16 on a GPU, float32 on a CPU), float32, bfloat16 or float16."),
     ] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")] = None,
+    device: Annotated[str | None, typer.Option(rich_help_panel=_LOADING, help="auto, cpu, cuda or cuda:N.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Questions asked in one step, and at once.")] = None,
     batch_tokens: Annotated[
         int | None, typer.Option(min=1, help="Tokens computed at once at most, those of images included.")
@@ -61,14 +65,20 @@ def evaluate(
     max_new_tokens: Annotated[
         int | None, typer.Option(min=1, help="The longest answer, where the first token is neither yes nor no.")
     ] = None,
-    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a Hugging Face id.")] = None,
+    revision: Annotated[
+        str | None, typer.Option(rich_help_panel=_LOADING, help="Branch, tag or commit of a Hugging Face id.")
+    ] = None,
     device_map: Annotated[
-        str | None, typer.Option(help="Spread one model over several GPUs: auto, balanced or sequential.")
+        str | None,
+        typer.Option(rich_help_panel=_LOADING, help="Spread one model over several GPUs: auto, balanced or sequential."),
     ] = None,
     quantize: Annotated[
-        str | None, typer.Option(help="Load the weights in fewer bits with bitsandbytes, on a GPU: 4bit or 8bit.")
+        str | None,
+        typer.Option(rich_help_panel=_LOADING, help="Load the weights in fewer bits with bitsandbytes, on a GPU: 4bit or 8bit."),
     ] = None,
-    compiled: Annotated[bool | None, typer.Option("--compile/--no-compile", help="Run the model through torch.compile.")] = None,
+    compiled: Annotated[
+        bool | None, typer.Option("--compile/--no-compile", rich_help_panel=_LOADING, help="Run the model through torch.compile.")
+    ] = None,
     workers: Annotated[
         int | None,
         typer.Option(min=0, help="Processes that read and encode images ahead of the model. 0: threads. Default: 0 on a CPU."),
@@ -97,7 +107,9 @@ def evaluate(
     trust_remote_code: Annotated[
         bool,
         typer.Option(
-            "--trust-remote-code", help="Run the Python code that the checkpoint brings along, if its card says so, too."
+            "--trust-remote-code",
+            rich_help_panel=_LOADING,
+            help="Run the Python code that the checkpoint brings along, if its card says so, too.",
         ),
     ] = False,
     processes: Annotated[

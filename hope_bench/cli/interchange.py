@@ -26,7 +26,8 @@ def pope(
     split: Annotated[list[str], typer.Option(help="STRATEGY=FILE, such as random=coco_pope_random.json; one for each split.")],
     title: Annotated[str | None, typer.Option(help="The benchmark's title. Default: its name.")] = None,
     prompt: Annotated[
-        str | None, typer.Option(help='How models are asked; holds "{question}". Default: as the files word it.')
+        str | None,
+        typer.Option(help='How models are asked; holds "{question}", and \\n where a line ends. Default: as the files word it.'),
     ] = None,
     headline: Annotated[
         str | None, typer.Option(help="The split that ranks models. Default: adversarial, else the last one.")
@@ -46,13 +47,14 @@ def pope(
     Examples:
 
     hope-bench import pope --name pope-coco --split random=coco_pope_random.json --split popular=coco_pope_popular.json
-    --split adversarial=coco_pope_adversarial.json
+    --split adversarial=coco_pope_adversarial.json --prompt '{question}\\nAnswer the question using a single word or phrase.'
 
     hope-bench import pope --name repope-coco --split random=coco_pope_random.json --labels repope
     """
     from hope_bench.benchmark import read_benchmark
     from hope_bench.cli.generate import split_counts
     from hope_bench.interchange.pope_files import import_pope
+    from hope_bench.interchange.questions import unescaped
     from hope_bench.interchange.relabel import label_files, relabel
 
     files: dict[str, Path] = {}
@@ -64,12 +66,13 @@ def pope(
             )
         files[strategy] = Path(file)
     folder = out or Path("benchmarks") / name
-    options: dict[str, Any] = {"prompt": prompt, "headline": headline, "dataset": dataset}
+    options: dict[str, Any] = {"prompt": None if prompt is None else unescaped(prompt), "headline": headline, "dataset": dataset}
     if labels:
         chosen = label_files(labels)
         with tempfile.TemporaryDirectory() as temporary:
             import_pope(files, name, title or name, Path(temporary), **options)
-            manifest, _ = relabel(read_benchmark(Path(temporary)), chosen, name, title or name, folder)
+            former = ", ".join(path.name for path in files.values())
+            manifest, _ = relabel(read_benchmark(Path(temporary)), chosen, name, title or name, folder, former=former)
     else:
         manifest = import_pope(files, name, title or name, folder, **options)
     console.print(split_counts(manifest))
@@ -90,13 +93,16 @@ def answers(
         list[str] | None, typer.Option(help="The split a FILE answers; one for each FILE, in the same order.")
     ] = None,
     prompt: Annotated[
-        str | None, typer.Option(help='How the model was asked, where the lines don\'t show it; holds "{question}".')
+        str | None,
+        typer.Option(
+            help='How the model was asked, where the lines don\'t show it; holds "{question}", and \\n where a line ends.'
+        ),
     ] = None,
     model_name: Annotated[str | None, typer.Option(help="The model's name. Default: the run's.")] = None,
     checkpoint: Annotated[str | None, typer.Option(help="The model's checkpoint, such as ORG/NAME.")] = None,
     vision_tower: Annotated[str | None, typer.Option(help="The encoder the model is built on, such as ORG/NAME.")] = None,
     source: Annotated[str | None, typer.Option(help="Where the answers come from, in words.")] = None,
-    runs: Annotated[Path, typer.Option(help="Folder of runs; the run goes to RUNS/BENCHMARK/NAME.")] = Path("runs"),
+    runs: Annotated[Path, typer.Option(help="Folder of runs; in it, the run goes to BENCHMARK/NAME.")] = Path("runs"),
 ) -> None:
     """Turn answers collected by another tool into a run that can be scored.
 
@@ -113,6 +119,7 @@ def answers(
     from hope_bench.card import check_name, slug
     from hope_bench.cli.data import benchmark_flag
     from hope_bench.interchange.answers_files import AnswersSource, import_answers
+    from hope_bench.interchange.questions import unescaped
     from hope_bench.registry import find_benchmark
     from hope_bench.result import ModelInfo
 
@@ -123,7 +130,8 @@ def answers(
     folder = runs / slug(chosen.manifest.name) / name
     per_file: dict[Path, str | None] = dict(zip(files, split, strict=True)) if split else dict.fromkeys(files)
     model = ModelInfo(name=model_name or name, checkpoint=checkpoint, vision_tower=vision_tower)
-    report = import_answers(AnswersSource(per_file, questions, prompt, source), chosen, folder, model)
+    asked = None if prompt is None else unescaped(prompt)
+    report = import_answers(AnswersSource(per_file, questions, asked, source), chosen, folder, model)
     _print_report(report)
     console.print(f"Run: {escape(str(folder))}", soft_wrap=True, highlight=False)
     say_next("Next:", "score", folder, *benchmark_flag(chosen))
@@ -169,3 +177,5 @@ def _print_report(report: ImportReport) -> None:
         console.print(
             escape(f"{len(report.unmatched):,} answer(s) match no question: {listed}."), soft_wrap=True, highlight=False
         )
+    for reason in report.unranked:
+        console.print(escape(f"A result of this run is not ranked: {reason}"), soft_wrap=True, highlight=False)

@@ -15,7 +15,7 @@ leaderboard = typer.Typer(no_args_is_help=True, help="Publish results as a stati
 app.add_typer(leaderboard, name="leaderboard")
 
 Results = Annotated[Path, typer.Option(help="Folder of RESULTS/BENCHMARK/MODEL.json files.")]
-Out = Annotated[Path, typer.Option(help="Where the site goes.")]
+Out = Annotated[Path, typer.Option(help="Where the site goes: a new or empty folder, or an earlier site.")]
 RESULTS, SITE = Path("leaderboard/results"), Path("build/site")
 
 
@@ -48,8 +48,10 @@ def build(results: Results = RESULTS, out: Out = SITE) -> None:
 def add(
     result: Annotated[Path, typer.Argument(help="A result file, as `hope-bench score` writes it.")],
     results: Results = RESULTS,
-    new_version: Annotated[bool, typer.Option("--new-version", help="Its questions are new: rank it apart.")] = False,
-    replace: Annotated[bool, typer.Option("--replace", help="Replace the model's earlier result.")] = False,
+    new_version: Annotated[bool, typer.Option("--new-version", help="Its questions are meant to be new: rank it apart.")] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace the model's earlier result for the same questions.")
+    ] = False,
 ) -> None:
     """Check a result and put it onto the leaderboard, dated today.
 

@@ -36,7 +36,7 @@ def report(
     convention: Annotated[str, typer.Option(help="How answers are read and counted (docs/scoring.md).")] = "strict",
     worst: Annotated[int, typer.Option(min=0, help="How many hallucinations to show.")] = 12,
     out: Annotated[
-        Path | None, typer.Option(help="The page; .md writes Markdown. Default: build/report/BENCHMARK/NAME.html.")
+        Path | None, typer.Option(help="The page; .md writes Markdown. Default: BENCHMARK/NAME.html in build/report.")
     ] = None,
     replicates: Annotated[int, typer.Option(min=100, help="Bootstrap replicates behind the 95% intervals.")] = 2000,
 ) -> None:

@@ -33,7 +33,9 @@ def review(
     ] = None,
     split: Annotated[list[str] | None, typer.Option(help="Only this split; may be given several times.")] = None,
     reviewer: Annotated[str | None, typer.Option(help="Your name, kept with each decision. Default: your login name.")] = None,
-    decisions: Annotated[Path | None, typer.Option(help="The decisions file. Default: BENCHMARK/review/REVIEWER.jsonl.")] = None,
+    decisions: Annotated[
+        Path | None, typer.Option(help="The decisions file. Default: review/REVIEWER.jsonl beside the questions.")
+    ] = None,
     sample: Annotated[
         int | None, typer.Option(min=1, help="Look at a random sample of this many questions per split, to estimate label noise.")
     ] = None,

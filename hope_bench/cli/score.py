@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from hope_bench.cli.app import app, console, errors, say_next
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from hope_bench.result import Result
     from hope_bench.scoring.score import Known
 
-_WIDTH = 150
 _LARGEST_UNASKED = 2**30
 """Bytes of an annotation file that is read without being asked for."""
 
@@ -182,11 +180,12 @@ def _details(result: Result) -> list[Table | None]:
 
 def _print_wide(tables: list[Table | None]) -> None:
     """Tables with whole lines, even in a narrow pipe."""
-    wide = Console(file=console.file, force_terminal=console.is_terminal, width=max(console.width, _WIDTH))
+    from hope_bench.scoring.tables import print_whole
+
     for table in tables:
         if table is not None:
-            wide.print()
-            wide.print(table)
+            console.print()
+            print_whole(console, table)
 
 
 def find_known(benchmark: Benchmark, annotations: Path | None) -> Known:

@@ -12,7 +12,7 @@ import msgspec
 
 from hope_bench.benchmark import Benchmark
 from hope_bench.errors import HopeBenchError, did_you_mean, first_few
-from hope_bench.interchange.questions import Line, question_key, read_lines, read_question
+from hope_bench.interchange.questions import Line, escaped, question_key, read_lines, read_question
 from hope_bench.provenance import atomic_path, file_sha256, json_sha256
 from hope_bench.records import Answer
 from hope_bench.result import ModelInfo, RunInfo
@@ -37,13 +37,17 @@ class AnswersSource:
 
 @dataclass(slots=True)
 class ImportReport:
-    """What an import found: answers per split, the questions never answered, and the answers that match no question."""
+    """What an import found: answers per split, the questions never answered, and the answers that match no question.
+
+    `unranked` says why a result of the run will not be ranked, and what to do about it: a sentence or two each.
+    """
 
     folder: Path
     asked: dict[str, int]
     unasked: dict[str, int]
     unmatched: list[str] = field(default_factory=list)
     collapsed: int = 0
+    unranked: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,10 @@ def import_answers(source: AnswersSource, benchmark: Benchmark, run: Path, model
     listed; questions without an answer stay unasked. A question answered twice in a split must be answered the same (collapsed),
     else HopeBenchError says how many were not; nothing is written then.
     """
+    if source.prompt is not None and "{question}" not in source.prompt:
+        raise HopeBenchError(
+            f'The prompt {source.prompt!r} holds no "{{question}}", so it doesn\'t say where the question stood.'
+        )
     if (run / "run.json").is_file() and read_run(run).settings:
         raise HopeBenchError(f"{run} holds a run that was evaluated here; an import would replace it. Choose another --name.")
     for split in filter(None, source.files.values()):
@@ -221,6 +229,8 @@ def _record(
     shown = templates.most_common(1)[0][0] if templates else "{question}"
     prompt = source.prompt or (shown if shown != "{question}" else None)
     files = ", ".join(f"{file} (sha256 {digest})" for file, digest in hashes.items())
+    against = _unranked(prompt, templates, benchmark)
+    report.unranked = [*([] if against is None else [". ".join(against)]), *_missing(benchmark, report)]
     return RunRecord(
         name=name,
         benchmark=benchmark.manifest.name,
@@ -232,7 +242,7 @@ def _record(
             source="; ".join(filter(None, [source.source, f"imported from {files}"])),
             command=_command(source, benchmark, name, model),
         ),
-        unranked=_unranked(prompt, templates, benchmark),
+        unranked=None if against is None else against[0],
         notes=_notes(given, report),
         questions=len(answers),
         complete=not any(report.unasked.values()),
@@ -246,7 +256,7 @@ def _command(source: AnswersSource, benchmark: Benchmark, name: str, model: Mode
         ("--questions", None if source.questions is None else source.questions.name),
         ("--benchmark", benchmark.manifest.name),
         ("--name", name),
-        ("--prompt", source.prompt),
+        ("--prompt", None if source.prompt is None else escaped(source.prompt)),
         ("--model-name", model.name),
         ("--checkpoint", model.checkpoint),
         ("--vision-tower", model.vision_tower),
@@ -256,14 +266,28 @@ def _command(source: AnswersSource, benchmark: Benchmark, name: str, model: Mode
     return shlex.join(["hope-bench", "import", "answers", *files, *given])
 
 
-def _unranked(prompt: str | None, templates: Counter[str], benchmark: Benchmark) -> str | None:
+def _unranked(prompt: str | None, templates: Counter[str], benchmark: Benchmark) -> tuple[str, str] | None:
+    """Why answers so asked are not ranked, and what to do; None where nothing stands against it."""
     if prompt is None:
-        return "the answers file doesn't show the prompt the model was asked with"
+        return "the answers file doesn't show the prompt the model was asked with", (
+            "Import again with --prompt if you know it ('{question}' where the question was asked alone)."
+        )
     if len(templates) > 1:
-        return f"asked with {len(templates)} different prompts"
+        return f"asked with {len(templates)} different prompts", "Import the answers to one of them only."
     if prompt != benchmark.manifest.prompt:
-        return f"asked with another prompt than the benchmark's: {prompt!r}"
+        return f"asked with another prompt than the benchmark's: {prompt!r}", (
+            "Questions asked so are a benchmark of their own: make it with this prompt (hope-bench import pope --prompt "
+            f"{shlex.quote(escaped(prompt))}, or `prompt` in a spec) and import the answers to that."
+        )
     return None
+
+
+def _missing(benchmark: Benchmark, report: ImportReport) -> list[str]:
+    headline = benchmark.manifest.headline
+    missing = report.unasked[headline]
+    if not missing:
+        return []
+    return [f"{missing:,} question(s) of the headline split {headline} have no answer. Import the files that hold them, too."]
 
 
 def _is_reworded(text: str) -> bool:

@@ -40,6 +40,16 @@ def question_key(text: str) -> str:
     return " ".join(text.lower().split()) if worded is None else worded.object.lower()
 
 
+def unescaped(prompt: str) -> str:
+    """A prompt as a command line gives it: the two characters \\n stand for a line break, which few shells let one type."""
+    return prompt.replace("\\n", "\n")
+
+
+def escaped(prompt: str) -> str:
+    """A prompt as a command line takes it (`unescaped`)."""
+    return prompt.replace("\n", "\\n")
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One JSON object of a JSON-lines file, and where it stands ("FILE, line N")."""

@@ -57,13 +57,13 @@ def read_labels(files: Sequence[Path]) -> Labels:
 
 
 def relabel(
-    benchmark: Benchmark, files: Sequence[Path], name: str, title: str, out: Path, keep: bool = False
+    benchmark: Benchmark, files: Sequence[Path], name: str, title: str, out: Path, keep: bool = False, former: str | None = None
 ) -> tuple[Manifest, dict[str, SplitChange]]:
     """Write the benchmark `out` with the files' labels; returns its manifest and what changed, by split.
 
     Questions that the files don't label are left out, as RePOPE leaves out what its annotators found ambiguous; with `keep` they
-    stay as they are. Question ids stay. A split with no question left is left out. Raises HopeBenchError where that is the
-    headline split.
+    stay as they are. Question ids stay. A split with no question left is left out. `former` says in words whose labels are
+    replaced, by default the benchmark's. Raises HopeBenchError where the headline split has no question left.
     """
     labels = read_labels(files)
     kinds: dict[str, Kind] = {split: info.kind for split, info in benchmark.manifest.splits.items()}
@@ -77,7 +77,7 @@ def relabel(
         del old[given]
     asked = {question.image for questions in splits.values() for question in questions}
     by = ", ".join(path.name for path in files)
-    former = f"{benchmark.manifest.name} (hash {benchmark.manifest.hash[:12]})"
+    former = former or f"{benchmark.manifest.name} (hash {benchmark.manifest.hash[:12]})"
     notes = [f"The labels of {former} are replaced by those of {by}."]
     notes += [_note(split, change) for split, change in changes.items()]
     positives = {frozenset((one.image, one.text) for one in questions if one.label == "yes") for questions in splits.values()}

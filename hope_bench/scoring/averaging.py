@@ -10,7 +10,18 @@ import numpy as np
 from hope_bench.records import Question
 from hope_bench.result import SplitScore
 from hope_bench.scoring.conventions import STRICT, Convention
-from hope_bench.scoring.metrics import METRICS, Counts, count_table, optional, point_metrics
+from hope_bench.scoring.metrics import (
+    LABELS,
+    METRICS,
+    VERDICTS,
+    Counts,
+    cells,
+    compute,
+    count_table,
+    optional,
+    point_metrics,
+    stated_table,
+)
 from hope_bench.spec import Kind
 
 Group = Literal["pope", "pope-guarded", "hope"]
@@ -56,19 +67,24 @@ def unique_table(splits: Sequence[tuple[str, str, Sequence[int], str]]) -> Count
 def average_points(
     method: str, splits: Sequence[SplitScore], convention: Convention = STRICT
 ) -> tuple[int, dict[str, float | None]]:
-    """How many questions an average is over, and its metrics, from packed splits alone. Raises ValueError for `unique` of splits
-    that don't say which questions are repeated."""
-    if method == "unique" and any(one.repeated is None for one in splits):
-        raise ValueError("a split doesn't say which of its questions are repeated")
-    tables = [count_table(one.labels, one.verdicts, one.questions_per_image) for one in splits]
+    """How many questions an average is over, and its metrics, from the splits alone, whose counts are what they state. Raises
+    ValueError for `unique` of splits that don't say which questions are repeated."""
+    counts = stated_table(splits)
     if method == "split-mean":
-        points = [point_metrics(table.sum(axis=0), convention) for table in tables]
-        return sum(len(one.labels) for one in splits), {name: mean([one[name] for one in points]) for name in METRICS}
+        points = compute(counts, convention)
+        return int(counts.sum()), {name: mean([*map(optional, points[name].tolist())]) for name in METRICS}
     if method == "unique":
-        table = unique_table([(one.labels, one.verdicts, one.questions_per_image, one.repeated or "") for one in splits])
-        return int(table.sum()), point_metrics(table.sum(axis=0), convention)
-    pooled = np.sum([table.sum(axis=0) for table in tables], axis=0)
-    return int(pooled.sum()), point_metrics(pooled, convention)
+        counts = np.array([_asked_first(one) for one in splits], dtype=np.int64).reshape(counts.shape)
+    total = counts.sum(axis=0)
+    return int(total.sum()), point_metrics(total, convention)
+
+
+def _asked_first(split: SplitScore) -> Counts:
+    """The counts, int64 [labels * verdicts], of the questions that no earlier split of the group asks."""
+    if split.repeated is None:
+        raise ValueError("a split doesn't say which of its questions are repeated")
+    first = np.frombuffer(split.repeated.encode("ascii"), dtype=np.uint8) == ord(".")
+    return np.bincount(cells(split.labels, split.verdicts)[first], minlength=len(LABELS) * len(VERDICTS))
 
 
 def mean(values: Sequence[float | None]) -> float | None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 from rich.table import Table
 from rich.text import Text
 
 from hope_bench.result import Blind, BreakdownName, Estimate, Result
 from hope_bench.scoring.conventions import CONVENTIONS
 from hope_bench.scoring.labels import Relabelled
-from hope_bench.scoring.metrics import VERDICTS, point_metrics
+from hope_bench.scoring.metrics import VERDICTS, point_metrics, stated_table
 from hope_bench.scoring.tables import difference, percent, plain_table
 
 
@@ -82,8 +81,7 @@ def part_table(result: Result, breakdown: BreakdownName) -> Table | None:
     headings = ("images", "yes / no asked", "halluc. rate", "recall", "accuracy", "bal. acc.", "precision", "F1", "yes ratio")
     title = f"{split} by {breakdown.replace('-', ' ')} (percent)"
     table = _columns(title, (*headings, "MCC", "neither"), breakdown.split("-")[-1])
-    for part in parts:
-        counts = np.array([[getattr(row, verdict) for verdict in VERDICTS] for row in (part.on_yes, part.on_no)])
+    for part, counts in zip(parts, stated_table(parts), strict=True):
         found = point_metrics(counts, CONVENTIONS[result.convention])
         mcc = "-" if found["mcc"] is None else f"{found['mcc']:+.2f}"
         asked = counts[:, : VERDICTS.index("unasked")].sum(axis=1)

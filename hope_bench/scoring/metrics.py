@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hope_bench.result import PACKED, VerdictCounts
+from hope_bench.result import PACKED, Part, SplitScore, VerdictCounts, stated_counts
 from hope_bench.scoring.conventions import STRICT, Convention
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
 LABELS = ("yes", "no")
-VERDICTS = ("yes", "no", "unparsed", "error", "unasked")
+VERDICTS = tuple(PACKED)
 """The order of the last two axes of every count table."""
 
 METRICS = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "specificity", "hallucination_rate", "yes_ratio", "mcc")
@@ -31,6 +32,11 @@ def count_table(labels: str, verdicts: str, questions_per_image: Sequence[int]) 
 def cells(labels: str, verdicts: str) -> NDArray[np.int64]:
     """Which cell of a table [labels, verdicts] each packed question is counted in: int64 [questions], in [0, 10)."""
     return _indices(labels, LABELS) * len(VERDICTS) + _indices(verdicts, VERDICTS)
+
+
+def stated_table(scores: Sequence[SplitScore | Part]) -> Counts:
+    """The counts that splits, or parts of one, state: int64 [scores, labels, verdicts]."""
+    return np.array([stated_counts(one) for one in scores], dtype=np.int64).reshape(-1, len(LABELS), len(VERDICTS))
 
 
 def _indices(letters: str, names: Sequence[str]) -> NDArray[np.int64]:
@@ -110,7 +116,7 @@ def point_metrics(counts: Counts, convention: Convention = STRICT) -> dict[str, 
 
 def optional(value: float) -> float | None:
     """The number as results hold it: 6 digits, so that no platform's last bit shows; None for NaN."""
-    return None if np.isnan(value) else round(value, 6)
+    return None if math.isnan(value) else round(value, 6)
 
 
 def divide(numerator: NDArray[np.int64] | Floats, denominator: NDArray[np.int64] | Floats) -> Floats:

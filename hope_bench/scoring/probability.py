@@ -145,14 +145,16 @@ def probabilities(found: Evidence, packed: str, samples: Samples | None, images:
 
 def reliability(found: Evidence) -> tuple[ReliabilityBin, ...]:
     """The ten equally wide bins of P(yes) that hold questions; 1.0 belongs to the last."""
-    place = np.minimum((found.p_yes * _BINS).astype(np.int64), _BINS - 1)
-    rows = []
-    for index in range(_BINS):
-        inside = place == index
-        if inside.any():
-            mean, share = round(float(found.p_yes[inside].mean()), 6), round(float(found.positive[inside].mean()), 6)
+    place = np.minimum((found.p_yes * _BINS).astype(np.uint8), _BINS - 1)
+    by_bin = found.p_yes[np.argsort(place, kind="stable")]
+    counts, yes = (np.bincount(one, minlength=_BINS).tolist() for one in (place, place[found.positive]))
+    rows, start = [], 0
+    for index, count in enumerate(counts):
+        if count:
+            mean, share = round(float(by_bin[start : start + count].mean()), 6), round(yes[index] / count, 6)
             low, high = index / _BINS, (index + 1) / _BINS
-            rows.append(ReliabilityBin(low=low, high=high, questions=int(inside.sum()), p_yes=mean, yes=share))
+            rows.append(ReliabilityBin(low=low, high=high, questions=count, p_yes=mean, yes=share))
+        start += count
     return tuple(rows)
 
 

@@ -1,15 +1,17 @@
-"""A result as tables for the terminal, 100 columns wide and plain in a pipe."""
+"""A result as tables for the terminal, whole lines whatever its width, and plain in a pipe."""
 
 from __future__ import annotations
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from hope_bench.result import Comparison, Estimate, Result, SplitScore
 
-_WIDTH = 100
+_WIDEST = 10_000
+"""Columns that no table needs."""
 
 
 def percent(value: float | None) -> str:
@@ -57,22 +59,27 @@ def print_result(console: Console, result: Result) -> None:
 
     Tables keep whole lines even in a narrow pipe.
     """
-    wide = Console(file=console.file, force_terminal=console.is_terminal, width=max(console.width, _WIDTH))
-    wide.print(split_table(result))
+    print_whole(console, split_table(result))
     if result.comparisons:
-        wide.print()
-        wide.print(comparison_table(result))
+        console.print()
+        print_whole(console, comparison_table(result))
     if answer := _straight_answer(result):
-        wide.print(answer, soft_wrap=True)
+        console.print(answer, soft_wrap=True)
     for name, split in result.splits.items():
         if split.paired_discrimination is not None:
-            wide.print(_paired(name, split), soft_wrap=True)
+            console.print(_paired(name, split), soft_wrap=True)
     if without_looking := _without_looking(result):
-        wide.print(without_looking, soft_wrap=True)
+        console.print(without_looking, soft_wrap=True)
     if result.benchmark.description:
         console.print(Text(result.benchmark.description), soft_wrap=True)
     for note in result.notes:
         console.print(Text(f"Note: {note}", style="dim"), soft_wrap=True)
+
+
+def print_whole(console: Console, table: Table) -> None:
+    """Print a table whose columns don't wrap as wide as it needs, in a narrow terminal or pipe too: nothing of it is cut off."""
+    needed = Measurement.get(console, console.options.update(width=_WIDEST), table).maximum
+    Console(file=console.file, force_terminal=console.is_terminal, width=max(console.width, needed)).print(table)
 
 
 def lead_comparison(result: Result) -> Comparison | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -24,18 +24,20 @@ _TOLERANCE = 2e-4
 def add_result(source: Path, results: Path, *, new_version: bool = False, replace: bool = False, day: date | None = None) -> Path:
     """Check a result file and put it to RESULTS/BENCHMARK/MODEL.json, `added` on `day` (today, UTC); returns where it went.
 
-    Its benchmark's hash must be one that is already there, unless `new_version` says that its questions are meant to be new. A
-    result that is there already, but for its day, stays as it is.
+    Its benchmark's hash must be one that is already there, unless `new_version` says that its questions are new on purpose. Where
+    the model's result for other questions has that file name, this one's is MODEL-HASH.json. A result that is there already, but
+    for its day, stays as it is; `replace` replaces the model's result for the same questions, never one for others.
     Raises HopeBenchError saying what to fix; nothing is written then.
     """
     result = read_untrusted(source, source.parent)
     check_numbers(result, str(source))
     check_intervals(result, str(source))
-    target = results / slug(result.benchmark.name) / f"{slug(result.model.name)}.json"
     groups = read_groups(results) if results.is_dir() else ()
-    others = [entry for group in groups for entry in group.entries if entry.source != target]
-    _check_version(result, source, others, new_version)
-    same = [entry for entry in others if _version(entry.result) == _version(result)]
+    entries = [entry for group in groups for entry in group.entries]
+    _check_version(result, source, entries, new_version)
+    versions = {entry.source: _version(entry.result) for entry in entries}
+    target = _target(result, results, versions)
+    same = [entry for entry in entries if entry.source != target and versions[entry.source] == _version(result)]
     check_same_questions([*same, Entry(result, source, "")])
     there = read_untrusted(target, results) if target.is_file() else None
     if there is not None and there.added is not None and _undated(there) == _undated(result):
@@ -46,6 +48,13 @@ def add_result(source: Path, results: Path, *, new_version: bool = False, replac
         )
     write_result(target, result.model_copy(update={"added": day or datetime.now(UTC).date()}))
     return target
+
+
+def _target(result: Result, results: Path, versions: Mapping[Path, tuple[str, str]]) -> Path:
+    """Where a result goes: MODEL.json, or MODEL-HASH.json where the model's result for other questions has that name."""
+    folder, model, mine = results / slug(result.benchmark.name), slug(result.model.name), _version(result)
+    plain, apart = folder / f"{model}.json", folder / f"{model}-{result.benchmark.hash[:12]}.json"
+    return apart if versions.get(apart) == mine or versions.get(plain, mine) != mine else plain
 
 
 def _undated(result: Result) -> Result:
@@ -71,9 +80,9 @@ def _version(result: Result) -> tuple[str, str]:
     return slug(result.benchmark.name), result.benchmark.hash
 
 
-def _check_version(result: Result, source: Path, others: Sequence[Entry], new_version: bool) -> None:
+def _check_version(result: Result, source: Path, entries: Sequence[Entry], new_version: bool) -> None:
     name = slug(result.benchmark.name)
-    known = {entry.result.benchmark.hash for entry in others if slug(entry.result.benchmark.name) == name}
+    known = {entry.result.benchmark.hash for entry in entries if slug(entry.result.benchmark.name) == name}
     if known and result.benchmark.hash not in known and not new_version:
         listed = ", ".join(sorted(one[:12] for one in known))
         raise HopeBenchError(

@@ -12,16 +12,17 @@ from hope_bench.card import slug
 from hope_bench.errors import HopeBenchError
 from hope_bench.result import PACKED, Average, Hallucination, Probabilities, Result, SplitScore
 from hope_bench.scoring.averaging import average_points
-from hope_bench.scoring.conventions import CONVENTIONS, Convention
+from hope_bench.scoring.conventions import CONVENTIONS
 from hope_bench.scoring.metrics import (
     METRICS,
-    VERDICTS,
     Counts,
+    Floats,
     compute,
     count_table,
     discrimination,
     optional,
     pair_table,
+    stated_table,
     verdict_counts,
 )
 from hope_bench.scoring.probability import evidence, probabilities, unpack
@@ -118,9 +119,10 @@ def check_numbers(result: Result, where: str) -> None:
     recomputed = compute(np.stack(counts), CONVENTIONS[result.convention])
     for index, (name, split) in enumerate(result.splits.items()):
         _check_split(name, split, {metric: optional(float(values[index])) for metric, values in recomputed.items()}, where)
-        _check_parts(split, CONVENTIONS[result.convention], f"{where}: splits.{name}.breakdowns")
+    _check_parts(result, where)
+    p_yes = {one.split: _p_yes(result.splits[one.split]) for one in result.worst or ()}
     for index, hallucination in enumerate(result.worst or ()):
-        _check_hallucination(hallucination, result.splits[hallucination.split], f"{where}: worst.{index}")
+        _check_hallucination(hallucination, p_yes[hallucination.split], f"{where}: worst.{index}")
     for index, average in enumerate(result.averages):
         _check_average(average, result, f"{where}: averages.{index}")
     for index, pair in enumerate(result.comparisons):
@@ -162,23 +164,29 @@ def _check_split(name: str, split: SplitScore, recomputed: Mapping[str, float | 
         _check(f"{where}: splits.{name}.paired_discrimination.value", stated, optional(float(discrimination(pairs))))
 
 
-def _check_parts(split: SplitScore, convention: Convention, where: str) -> None:
-    """Recompute the rates of every part from its counts (which the schema has summed up)."""
-    parts = [(f"{where}.{name}.{part.name}", part) for name, found in split.breakdowns.items() for part in found]
-    if not parts:
-        return
-    counts: Counts = np.array(
-        [[[getattr(side, word) for word in VERDICTS] for side in (part.on_yes, part.on_no)] for _, part in parts]
-    )
-    recomputed = compute(counts, convention)
-    for index, (key, part) in enumerate(parts):
-        for rate in ("recall", "hallucination_rate"):
-            _check(f"{key}.{rate}.value", getattr(part, rate).value, optional(float(recomputed[rate][index])))
+def _check_parts(result: Result, where: str) -> None:
+    """Recompute the rates of every part from its counts (which the schema has summed up). Most of a file's numbers are here."""
+    parts = [
+        (name, breakdown, part)
+        for name, split in result.splits.items()
+        for breakdown, found in split.breakdowns.items()
+        for part in found
+    ]
+    recomputed = compute(stated_table([part for _, _, part in parts]), CONVENTIONS[result.convention])
+    for rate in ("recall", "hallucination_rate"):
+        for (name, breakdown, part), expected in zip(parts, map(optional, recomputed[rate].tolist()), strict=True):
+            stated = getattr(part, rate).value
+            if _differ(stated, expected):
+                _check(f"{where}: splits.{name}.breakdowns.{breakdown}.{part.name}.{rate}.value", stated, expected)
 
 
-def _check_hallucination(one: Hallucination, split: SplitScore, where: str) -> None:
+def _p_yes(split: SplitScore) -> Floats | None:
+    return None if split.probabilities is None else unpack(split.probabilities.packed)
+
+
+def _check_hallucination(one: Hallucination, p_yes: Floats | None, where: str) -> None:
     """P(yes) must be that which the split packs for the same question."""
-    known = None if split.probabilities is None else optional(float(unpack(split.probabilities.packed)[one.place]))
+    known = None if p_yes is None else optional(float(p_yes[one.place]))
     if (known is None) != (one.p_yes is None) or (known is not None and one.p_yes is not None and abs(known - one.p_yes) > 1e-4):
         raise HopeBenchError(f"{where}.p_yes is {one.p_yes}, but the split's packed P(yes) gives {known}. Score the run again.")
 
@@ -214,10 +222,14 @@ def _check_difference(key: str, stated: float | None, more: float | None, less: 
     _check(key, stated, None if more is None or less is None else more - less)
 
 
+def _differ(stated: float | None, expected: float | None) -> bool:
+    if stated is None or expected is None:
+        return stated is not expected
+    return not abs(stated - expected) <= _TOLERANCE
+
+
 def _check(key: str, stated: float | None, expected: float | None) -> None:
-    if (stated is None) != (expected is None) or (
-        stated is not None and expected is not None and not abs(stated - expected) <= _TOLERANCE
-    ):
+    if _differ(stated, expected):
         raise HopeBenchError(f"{key} is {stated}, but the result's own verdicts give {expected}. Score the run again.")
 
 

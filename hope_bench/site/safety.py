@@ -179,22 +179,26 @@ def _implausible(result: Result) -> Iterator[str]:
                 if part.name is not None and (problem := text_problem(part.name)):
                     yield f"splits.{name}.breakdowns.{breakdown}: a part's name {problem}"
                 for field in ("recall", "hallucination_rate"):
-                    yield from _off(f"splits.{name}.breakdowns.{breakdown}.{part.name}.{field}", getattr(part, field), 0)
+                    if problem := _off(getattr(part, field), 0):
+                        yield f"splits.{name}.breakdowns.{breakdown}.{part.name}.{field} {problem}"
         for field in (*_SHARES, "mcc"):
-            yield from _off(f"splits.{name}.{field}", getattr(split, field), 0 if field in _SHARES else -1)
+            if problem := _off(getattr(split, field), 0 if field in _SHARES else -1):
+                yield f"splits.{name}.{field} {problem}"
     for index, pair in enumerate(result.comparisons):
         for field in ("precision_drop", "hallucination_rise"):
-            yield from _off(f"comparisons.{index}.{field}", getattr(pair, field), -1)
+            if problem := _off(getattr(pair, field), -1):
+                yield f"comparisons.{index}.{field} {problem}"
 
 
-def _off(key: str, estimate: Estimate | None, least: int) -> Iterator[str]:
-    """A number lies in [least, 1], and so does its interval, whose ends are in order, and both there or both missing."""
+def _off(estimate: Estimate | None, least: int) -> str | None:
+    """What is wrong with an estimate; None where nothing is: its numbers lie in [least, 1], and its interval's ends are in order,
+    and both there or both missing."""
     if estimate is None:
-        return
-    numbers = [number for number in (estimate.value, estimate.low, estimate.high) if number is not None]
-    if not all(least <= number <= 1 for number in numbers):
-        yield f"{key} is not between {least} and 1."
-    elif (estimate.low is None) != (estimate.high is None):
-        yield f"{key} has half an interval: low and high are both numbers or both null."
-    elif estimate.low is not None and estimate.high is not None and estimate.low > estimate.high:
-        yield f"{key} has an interval whose ends are swapped."
+        return None
+    value, low, high = estimate.value, estimate.low, estimate.high
+    for number in (value, low, high):
+        if number is not None and not least <= number <= 1:
+            return f"is not between {least} and 1."
+    if low is None or high is None:
+        return None if low is high else "has half an interval: low and high are both numbers or both null."
+    return "has an interval whose ends are swapped." if low > high else None

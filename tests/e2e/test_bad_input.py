@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
+from hope_bench.cli import app
 from tests.cli import hope_bench, refused
 from tests.unit.test_annotations import coco_file
 
@@ -82,3 +85,19 @@ def test_usage_errors_and_help(capsys: Capture) -> None:
         assert outcome.code == 0
         assert "Usage" in outcome.out
     assert hope_bench(capsys, "--version").out.strip() == "0.1.0"
+
+
+def test_help_is_whole_at_80_columns(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No option, default or file name is cut off in a terminal of the usual width."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 80)
+
+    def commands(at: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+        yield path
+        for name, inner in getattr(at, "commands", {}).items():
+            yield from commands(inner, (*path, name))
+
+    listed = list(commands(typer.main.get_command(app)))
+    assert ("leaderboard", "build") in listed
+    for path in listed:
+        assert "…" not in hope_bench(capsys, *path, "--help").out, path

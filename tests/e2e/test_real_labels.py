@@ -101,6 +101,8 @@ def test_pope_under_repopes_labels_is_repope(real: Path, tmp_path: Path, capsys:
     relabelled = hope_bench(capsys, "import", "pope", *pope, "--labels", real / "repope", *options, tmp_path / "relabelled")
     assert relabelled.code == 0, relabelled.err
     assert "random: 139 labels yes to no, 5 no to yes, 226 questions left out" in relabelled.out
+    files = ", ".join(f"coco_pope_{split}.json" for split in SPLITS)
+    assert f"The labels of {files} are replaced by those of coco_repope_" in relabelled.out
     imported = hope_bench(capsys, "import", "pope", *repope, *options, tmp_path / "imported")
     assert imported.code == 0, imported.err
     one, other = (read_benchmark(tmp_path / name) for name in ("relabelled", "imported"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from hope_bench.review.noise import read_label_noise
 from hope_bench.runs import read_run
 from hope_bench.site.sheet import read_sheets
 from tests.cli import hope_bench
+from tests.unit.test_docs import commands
 
 pytestmark = pytest.mark.real
 
@@ -59,19 +61,40 @@ def test_the_papers_numbers(real: Path, pope_coco: Path, tmp_path: Path, capsys:
     assert "90 of random" in page
 
 
-def test_the_committed_result_is_this_one(
-    real: Path, pope_coco: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_the_committed_result_is_what_the_documented_commands_give(
+    real: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every number of the published result comes out again from the public files."""
+    """Every number of the published result comes out again from the public files, by docs/interchange.md."""
+    for file in (*(real / "pope").iterdir(), *(real / "llava-v1.5-13b").iterdir()):
+        (tmp_path / file.name).symlink_to(file)
+    monkeypatch.chdir(tmp_path)
+    documented = [shlex.split(line)[1:] for line in commands(ROOT / "docs" / "interchange.md")]
+    first = next(number for number, words in enumerate(documented) if "POPE on MS-COCO" in words)
+    for words in documented[first : first + 3]:
+        done = hope_bench(capsys, *words)
+        assert done.code == 0, done.err
+        assert "not ranked" not in done.out.lower()
+    ours = read_result(tmp_path / "leaderboard" / "results" / "pope-coco" / "llava-v1.5-13b.json")
+    committed = read_result(ROOT / "leaderboard" / "results" / "pope-coco" / "llava-v1.5-13b.json")
+    apart = {"run", "added"}  # where the files come from, in words, and when
+    assert ours.model_dump(exclude=apart) == committed.model_dump(exclude=apart)
+    assert ours.run.command == committed.run.command
+    assert ours.run.prompt == committed.run.prompt == PROMPT
+
+
+def test_another_prompt_than_the_answers_is_said_and_how_to_rank(
+    real: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    random = f"random={real / 'pope' / 'coco_pope_random.json'}"
+    assert hope_bench(capsys, "import", "pope", "--name", "bare", "--split", random, "--out", tmp_path / "b").code == 0
     llava = real / "llava-v1.5-13b"
     files = [llava / "answers.jsonl", "--questions", llava / "questions.jsonl"]
-    options = ["--benchmark", pope_coco, "--name", "llava", "--runs", tmp_path]
-    assert hope_bench(capsys, "import", "answers", *files, *options).code == 0
-    assert hope_bench(capsys, "score", tmp_path / "pope-coco" / "llava", "-b", pope_coco, "--results", tmp_path / "out").code == 0
-    ours = read_result(tmp_path / "out" / "pope-coco" / "llava.json")
-    committed = read_result(ROOT / "leaderboard" / "results" / "pope-coco" / "llava-v1.5-13b.json")
-    assert committed.splits == ours.splits
-    assert committed.benchmark.hash == ours.benchmark.hash
+    options = ["--benchmark", tmp_path / "b", "--name", "x", "--runs", tmp_path]
+    said = hope_bench(capsys, "import", "answers", *files, *options)
+    assert said.code == 0
+    assert "not ranked: asked with another prompt than the benchmark's" in said.out
+    assert r"import pope --prompt '{question}\nAnswer the question using a single word or phrase.'" in said.out
+    assert "90 question(s) of the headline split random have no answer" in said.out
 
 
 def test_repope_files_become_a_benchmark(real: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -222,6 +222,8 @@ def test_answers_in_a_splits_order(benchmark: Benchmark, tmp_path: Path) -> None
     assert read_run(report.folder).unranked is None
     report = run_import(AnswersSource({file: "random"}, prompt="{question} Well?"), benchmark, tmp_path)
     assert "another prompt" in (read_run(report.folder).unranked or "")
+    with pytest.raises(HopeBenchError, match="holds no"):
+        run_import(AnswersSource({file: "random"}, prompt="Well?"), benchmark, tmp_path)
     with pytest.raises(HopeBenchError, match=r"line 2: asks 'is there an umbrella.*asks 'Is there a cup"):
         run_import(AnswersSource({file: "popular"}), benchmark, tmp_path)
     with pytest.raises(HopeBenchError, match="name no image"):

@@ -69,6 +69,32 @@ def test_other_questions_need_a_word(mine: Path, tmp_path: Path, capsys: Capture
     assert hope_bench(capsys, "leaderboard", "add", mine, "--results", results, "--new-version").code == 0
 
 
+def test_versions_of_one_model_stand_side_by_side(mine: Path, tmp_path: Path, capsys: Capture) -> None:
+    results = tmp_path / "results"
+    first, second = results / "tiny" / "my-model.json", tmp_path / "second.json"
+    assert hope_bench(capsys, "leaderboard", "add", mine, "--results", results).code == 0
+    before = first.read_bytes()
+    write_result(second, make_result(tmp_path, "My Model", 3, prompt="Well? {question}"))
+    digest = read_result(second).benchmark.hash[:12]
+    for options in ([], ["--replace"]):  # the questions come first: numbers of others are never replaced
+        message = refused(capsys, "leaderboard", "add", second, "--results", results, *options)
+        assert f"benchmark.hash is {digest}" in message
+        assert "pass --new-version" in message
+    for options in (["--new-version", "--replace"], ["--new-version"], []):
+        assert hope_bench(capsys, "leaderboard", "add", second, "--results", results, *options).code == 0
+        assert {path.name for path in first.parent.iterdir()} == {"my-model.json", f"my-model-{digest}.json"}
+        assert first.read_bytes() == before
+    write_result(second, make_result(tmp_path, "My Model", 1, prompt="Well? {question}"))
+    assert "pass --replace" in refused(capsys, "leaderboard", "add", second, "--results", results)
+    assert hope_bench(capsys, "leaderboard", "add", second, "--results", results, "--replace").code == 0
+    assert first.read_bytes() == before
+    assert read_result(first.with_name(f"my-model-{digest}.json")).splits == read_result(second).splits
+    assert hope_bench(capsys, "leaderboard", "check", "--results", results).out.strip() == "2 result(s) hold."
+    built = hope_bench(capsys, "leaderboard", "build", "--results", results, "--out", tmp_path / "site")
+    assert built.code == 0
+    assert len(list((tmp_path / "site" / "benchmarks").glob("tiny-*[0-9a-f].html"))) == 2
+
+
 @pytest.mark.parametrize(
     ("changed", "words"),
     [

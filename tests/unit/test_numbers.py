@@ -130,6 +130,7 @@ def test_stated_numbers_are_checked(
     [
         ("questions", 7, "averages.2: questions"),
         ("splits", ["random", "other"], "averages.2 can't be recomputed"),
+        ("splits", [], "averages.2: questions"),
         ("splits", ["random", "content"], "averages.2 can't be recomputed"),
         ("metrics", {"f1": {"value": 0.123}}, "averages.2.metrics.f1.value is 0.123"),
     ],

@@ -16,8 +16,9 @@ from hope_bench.benchmark import Benchmark, ClipInfo, read_benchmark, write_benc
 from hope_bench.errors import HopeBenchError
 from hope_bench.records import Answer, Question, Verdict
 from hope_bench.result import Bootstrap, ModelInfo, RunInfo, VerdictCounts, read_result, write_result
+from hope_bench.scoring.detail_tables import part_table
 from hope_bench.scoring.score import comparison_pairs, score, tower_family
-from hope_bench.scoring.tables import print_result
+from hope_bench.scoring.tables import print_result, print_whole
 from hope_bench.site.reading import check_numbers, read_groups
 from tests.cli import Outcome, hope_bench, refused
 from tests.runs import Row, make_benchmark, make_run, write_answers
@@ -197,6 +198,18 @@ def test_tables_are_plain_and_whole_in_a_pipe(benchmark: Benchmark, tmp_path: Pa
     row = next(line for line in text.splitlines() if line.startswith("content "))
     assert row.split() == ["content", "16", "75.0", "75.0", "72.7", "100.0", "84.2", "68.8", "37.5", "1", "0", "0"]
     assert "+25.0 [" in text
+
+
+def test_a_table_wider_than_the_pipe_keeps_its_columns(benchmark: Benchmark, tmp_path: Path) -> None:
+    result = score(benchmark, make_run(tmp_path / "run", benchmark, says()), FAST)
+    table = part_table(result, "category")
+    assert table is not None
+    with (tmp_path / "out").open("w") as stream:
+        print_whole(Console(file=stream, width=40), table)
+    text = (tmp_path / "out").read_text()
+    assert "…" not in text
+    heading = next(line for line in text.splitlines() if line.startswith("category "))
+    assert heading.split()[-6:] == ["precision", "F1", "yes", "ratio", "MCC", "neither"]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from hope_bench.site.marks import axis_over, mark
 from hope_bench.site.reading import ranked, read_groups
 from hope_bench.site.render import signed
 from hope_bench.site.views import reproduce
+from tests.cli import hope_bench, refused
 from tests.runs import Row, make_benchmark, make_run
 
 FAST = Bootstrap(replicates=100, seed=0, confidence=0.95)
@@ -110,6 +111,18 @@ def test_ranking_and_pages(tmp_path: Path, put: Put) -> None:
     assert "<strong>Not ranked</strong>: only half was asked." in (tmp_path / "site" / "tiny" / "half.html").read_text()
 
 
+def test_pages_say_what_searched_and_claim_no_review(tmp_path: Path, put: Put) -> None:
+    result = make_result(tmp_path, "A", 1)
+    for name, clip in (("one", "local-dir:clip"), ("two", "ViT-L-14:openai")):
+        benchmark = result.benchmark.model_copy(update={"name": name, "clip": clip})
+        put("a", result.model_copy(update={"benchmark": benchmark}), folder=name)
+    index = build_site(tmp_path / "results", tmp_path / "site").index.read_text()
+    assert "the misleading ones found with a local CLIP (folder clip)." in index
+    assert "the misleading ones found with ViT-L-14:openai." in index
+    assert "reviewed" not in index
+    assert "from result files, each checked against its own verdicts" in index
+
+
 def test_a_page_stands_alone_and_links_are_relative(tmp_path: Path, put: Put) -> None:
     put("mine", make_result(tmp_path, "Mine", 2))
     build_site(tmp_path / "results", tmp_path / "site")
@@ -187,6 +200,22 @@ def test_a_rebuild_removes_pages_of_results_that_are_gone_and_nothing_else(tmp_p
     own.write_text("my own page")
     build_site(tmp_path / "results", tmp_path / "site")
     assert sorted(file.name for file in own.parent.iterdir()) == ["kept.html", "kept.json", "own.html"]
+
+
+def test_a_folder_of_other_things_is_left_alone(tmp_path: Path, put: Put, capsys: pytest.CaptureFixture[str]) -> None:
+    results = put("a", make_result(tmp_path, "A", 3)).parent.parent
+    out = tmp_path / "mine"
+    out.mkdir()
+    (out / ".git").mkdir()
+    (out / "index.html").write_text("my own page")
+    message = refused(capsys, "leaderboard", "build", "--results", results, "--out", out)
+    assert "mine holds files, but no leaderboard that hope-bench built" in message
+    assert {path.name for path in out.iterdir()} == {".git", "index.html"}
+    assert (out / "index.html").read_text() == "my own page"
+    (out / "index.html").unlink()
+    for _ in range(2):  # a folder but for hidden files empty, then an earlier site
+        assert hope_bench(capsys, "leaderboard", "build", "--results", results, "--out", out).code == 0
+    assert (out / ".git").is_dir()
 
 
 def test_no_results_yet(tmp_path: Path) -> None:
