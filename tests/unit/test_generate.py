@@ -213,14 +213,13 @@ def test_a_changed_split_file_is_noticed(data: Path, clip: str, tmp_path: Path) 
 
 def test_every_strategy_and_source_of_descriptions_at_once(data: Path, clip: str, tmp_path: Path) -> None:
     given = tmp_path / "given.jsonl"
-    # Many, and of every picture, so that this CLIP, which was never trained, finds some of them likeliest.
     annotations = read_annotations(data / "instances.json")
+    claims = {"true": ["an old one"], "false": ["a new one"]}
     lines = [
-        {"image": image.file_name, "object": annotations.present(index)[0], "true": ["a whole thing"], "false": false}
+        json.dumps({"image": image.file_name, "object": annotations.present(index)[0], **claims})
         for index, image in enumerate(annotations.images)
-        for false in [[f"a {size} {state} thing" for size in ("small", "tall") for state in ("full", "empty", "wet")]]
     ]
-    given.write_text("broken\n" + "".join(json.dumps(line) + "\n" for line in lines))
+    given.write_text("\n".join([*lines, "broken"]) + "\n")
     spec = spec_for(
         data,
         clip,
@@ -235,12 +234,12 @@ def test_every_strategy_and_source_of_descriptions_at_once(data: Path, clip: str
     described = [one for questions in benchmark.splits.values() for one in questions if one.description is not None]
     own, bank = (len({(one.image, one.text) for one in described if one.description_kind == kind}) for kind in ("given", "bank"))
     assert own > 0
-    assert f"given.jsonl: {own} of its 84 claims are asked about (CLIP's likeliest, of the sampled images)." in said
+    assert f"given.jsonl: {own} of its 24 claims are asked about (CLIP's likeliest, of the sampled images)." in said
     assert f"The attribute bank: {bank} of its claims are asked about." in said
     assert set(benchmark.splits) == {*spec.strategies, "description-twins", "hope-twins", "hope@other-twins"}
     assert benchmark.splits["content"] != benchmark.splits["content@other"]
     assert manifest.encoders.keys() == {"other"}
-    assert any("given.jsonl: 1 left out, not such a line (line 1:" in note for note in manifest.notes)
+    assert any("given.jsonl: 1 left out, not such a line (line 13:" in note for note in manifest.notes)
     assert all(question.risk is not None for question in benchmark.splits["content"] if question.label == "no")
     for name in ("description", "hope", "hope@other"):
         twins = benchmark.splits[f"{name}-twins"]
