@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import threading
 from collections.abc import Iterator
 from datetime import date
@@ -454,4 +455,18 @@ def test_the_committed_pages_have_no_barrier(browser: Browser, committed: SitePa
         found = axe.run(page).response["violations"]
         assert [(path.name, one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found] == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path.name
+        page.context.close()
+
+
+@pytest.mark.parametrize("width", [720, 1200, 1280, 1920])
+def test_the_labels_of_an_axis_never_overlap(browser: Browser, committed: SitePages, width: int) -> None:
+    for board in (committed.index.parent / "benchmarks").glob("*[0-9a-f].html"):
+        page, problems = opened(browser, board, width)
+        boxes = page.eval_on_selector_all(
+            ".axis text",
+            "all => all.map(one => one.getBoundingClientRect()).filter(box => box.width).map(box => [box.left, box.right])",
+        )
+        assert len(boxes) >= 2, board.name
+        assert all(left[1] < right[0] for left, right in itertools.pairwise(boxes)), (board.name, boxes)
+        assert problems == []
         page.context.close()
