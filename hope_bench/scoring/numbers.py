@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hope_bench.benchmark import Benchmark
+from hope_bench.collector import no_collector
 from hope_bench.result import (
     Average,
     Bootstrap,
@@ -70,6 +71,7 @@ def comparison_pairs(kinds: Mapping[str, Kind]) -> list[tuple[str, str]]:
     return pairs + [(split, f"control-{split}") for split in kinds if kinds[split] == "hope" and f"control-{split}" in kinds]
 
 
+@no_collector()
 def score_splits(given: Scored) -> Numbers:
     """Every split's numbers, the comparisons and the averages, with intervals paired by image throughout."""
     return _Scoring(given).numbers()
