@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import torch
@@ -40,7 +39,8 @@ Pixels = torch.Tensor | str
 """The [V, 3, H, W] tensor of a picture's views, or why there is none."""
 
 _BATCHES_AHEAD = 2
-"""Batches that are being decoded while one is encoded."""
+"""Batches being decoded while a GPU encodes one. On a CPU none: a decoding thread on one core makes the encoder's threads on the
+others wait for it, so all cores decode a batch, and then all encode it."""
 
 
 def embed_views(
@@ -73,7 +73,8 @@ def embed_views(
         return sha256, torch.stack([encoder.preprocess(_crop(picture, view.box)) for view in todo[sha256]])
 
     failed: dict[str, str] = {}
-    for batch in _ahead(_batches(todo, batch_size), decode):
+    ahead = 0 if encoder.device == "cpu" else _BATCHES_AHEAD
+    for batch in _decoded(_batches(todo, batch_size), decode, ahead):
         failed |= {sha256: value for sha256, value in batch if isinstance(value, str)}
         good = [(todo[sha256], value) for sha256, value in batch if not isinstance(value, str)]
         if good:
@@ -98,8 +99,10 @@ def _batches(todo: Mapping[str, Sequence[View]], batch_size: int) -> list[list[s
     return batches
 
 
-def _ahead(batches: Sequence[Sequence[str]], decode: Callable[[str], tuple[str, Pixels]]) -> Iterator[list[tuple[str, Pixels]]]:
-    """The decoded pictures, batch by batch; threads decode the next batches while the caller encodes one.
+def _decoded(
+    batches: Sequence[Sequence[str]], decode: Callable[[str], tuple[str, Pixels]], ahead: int
+) -> Iterator[list[tuple[str, Pixels]]]:
+    """The decoded pictures, batch by batch; threads decode `ahead` further batches while the caller encodes one.
 
     Threads cost less than processes: Pillow and torch hold no lock while they work, and nothing is copied.
     """
@@ -107,12 +110,13 @@ def _ahead(batches: Sequence[Sequence[str]], decode: Callable[[str], tuple[str, 
     try:
         # One torch thread per decoding thread: a team of threads for each small picture would only get in the encoder's way.
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1), initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            waiting = iter(batches)
-            ahead = deque([pool.submit(decode, one) for one in batch] for batch in islice(waiting, _BATCHES_AHEAD))
-            while ahead:
-                batch = [picture.result() for picture in ahead.popleft()]
-                ahead.extend([pool.submit(decode, one) for one in following] for following in islice(waiting, 1))
-                yield batch
+            decoding: deque[list[Future[tuple[str, Pixels]]]] = deque()
+            for batch in batches:
+                decoding.append([pool.submit(decode, one) for one in batch])
+                if len(decoding) > ahead:
+                    yield [picture.result() for picture in decoding.popleft()]
+            while decoding:
+                yield [picture.result() for picture in decoding.popleft()]
     finally:
         torch.set_num_threads(threads)
 

@@ -66,7 +66,7 @@ def test_each_image_is_computed_once_and_kept(encoder: ClipEncoder, pictures: li
     calls: list[int] = []
 
     class Counting:
-        preprocess = encoder.preprocess
+        preprocess, device = encoder.preprocess, encoder.device
 
         def encode_images(self, pixels: torch.Tensor) -> np.ndarray:
             calls.append(len(pixels))
@@ -115,7 +115,7 @@ def test_pictures_of_few_views_fill_a_batch(encoder: ClipEncoder, pictures: list
     sizes: list[int] = []
 
     class Counting:
-        preprocess = encoder.preprocess
+        preprocess, device = encoder.preprocess, "cuda"  # decodes ahead, as for a GPU
 
         def encode_images(self, pixels: torch.Tensor) -> np.ndarray:
             sizes.append(len(pixels))
