@@ -133,7 +133,8 @@ def pack(rows: Sequence[Row]) -> PackedRows:
 
 def unpack(packed: PackedRows) -> list[Row]:
     """The rows again; equal tensors of one image are one tensor, as before."""
-    tensors = [torch.from_numpy(array).view(dtype) for dtype, array in packed[1]]
+    # Copied into memory that torch lays out itself, as an encoder's own tensors are.
+    tensors = [torch.from_numpy(array).view(dtype).clone() for dtype, array in packed[1]]
     return [{key: tensors[place] for key, place in row.items()} for row in packed[0]]
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from hope_bench.adapters.encoding import pack, unpack
 from hope_bench.adapters.transformers_model import TransformersModel
 from hope_bench.card import ModelCard
 from hope_bench.inference.asking import Asker
+from hope_bench.scoring.verdicts import read_answers
 from tests.checkpoints import pictures, prompts
 from tests.e2e.test_evaluate import World, world  # noqa: F401 - the fixture
 from tests.e2e.test_processes import _children
@@ -30,11 +32,13 @@ def test_with_workers_the_bytes_are_the_same(world: World) -> None:  # noqa: F81
 
 def test_a_lost_worker_is_survived(world: World, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     killed: list[int] = []
+    before = set(_children(os.getpid()))  # of tests that ran before, such as a browser's driver
     at_first = Asker.answer
 
     def answer(asker: Asker, step: object, images: object) -> object:
         if not killed:
-            killed.append(_children(os.getpid())[0])
+            killed.extend(set(_children(os.getpid())) - before)
+            assert len(killed) == 1
             os.kill(killed[0], signal.SIGKILL)
         return at_first(asker, step, images)  # type: ignore[arg-type]
 
@@ -44,7 +48,12 @@ def test_a_lost_worker_is_survived(world: World, monkeypatch: pytest.MonkeyPatch
     assert killed
     assert "A worker process was lost" in lost.stderr
     assert lost.exit_code == 0
-    assert (world.run("lost") / "answers.jsonl").read_bytes() == (world.run("threads") / "answers.jsonl").read_bytes()
+    answers, others = (read_answers(world.run(name) / "answers.jsonl").answers for name in ("lost", "threads"))
+    for mine, other in zip(answers, others, strict=True):
+        # Once, a last digit of P(yes) was seen to differ (docs/inference.md).
+        assert replace(mine, p_yes=None, mass=None) == replace(other, p_yes=None, mass=None)
+        assert mine.p_yes == pytest.approx(other.p_yes, abs=1e-5)
+        assert mine.mass == pytest.approx(other.mass, abs=1e-5)
 
 
 def test_workers_do_not_outlive_a_killed_run(world: World) -> None:  # noqa: F811
@@ -74,3 +83,4 @@ def test_what_travels_between_processes_is_what_was_made(dtype: str, checkpoint:
     for row, other in zip(rows, unpack(packed), strict=True):
         assert row.keys() == other.keys()
         assert all(row[key].dtype == other[key].dtype and row[key].equal(other[key]) for key in row)
+        assert all(value.data_ptr() % 64 == 0 for value in other.values())  # laid out as torch does, for the same last bit
