@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -28,6 +29,14 @@ def hope_bench(capsys: pytest.CaptureFixture[str], *arguments: object) -> Outcom
     code = stop.value.code
     out, err = capsys.readouterr()
     return Outcome(code if isinstance(code, int) else int(code is not None), out, err)
+
+
+def generated(capsys: pytest.CaptureFixture[str], folder: Path, annotations: Path) -> Outcome:
+    """Run `hope-bench generate` on a folder's spec.toml and pictures/, into its out/; it must succeed."""
+    where = ("--images", folder / "pictures", "--out", folder / "out", "--cache", folder / "cache")
+    outcome = hope_bench(capsys, "generate", folder / "spec.toml", "--annotations", annotations, *where)
+    assert outcome.code == 0, outcome.err
+    return outcome
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:

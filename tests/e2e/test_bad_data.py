@@ -12,7 +12,7 @@ from PIL import Image
 
 from hope_bench.benchmark import Benchmark, read_benchmark
 from hope_bench.registry import data_root
-from tests.cli import hope_bench, refused
+from tests.cli import generated, hope_bench, refused
 from tests.datasets import BOXES, LABELS, lvis_file, open_images_folder, visual_genome_folder, write_json
 
 Capture = pytest.CaptureFixture[str]
@@ -43,18 +43,7 @@ def survived(
     """The benchmark that `hope-bench generate` makes with one question a split and image, and what it told meanwhile."""
     clip = data_root() / "benchmarks" / "demo" / "clip"
     (folder / "spec.toml").write_text(SPEC.format(images=images, clip=clip, strategies=json.dumps(strategies)))
-    options = (
-        "--annotations",
-        annotations,
-        "--images",
-        folder / "pictures",
-        "--out",
-        folder / "out",
-        "--cache",
-        folder / "cache",
-    )
-    outcome = hope_bench(capsys, "generate", folder / "spec.toml", *options)
-    assert outcome.code == 0, outcome.err
+    outcome = generated(capsys, folder, annotations)
     return read_benchmark(folder / "out"), outcome.err
 
 

@@ -15,7 +15,7 @@ from hope_bench.benchmark import Benchmark, read_benchmark
 from hope_bench.cli.data import find_annotations
 from hope_bench.registry import data_root
 from hope_bench.review.picture import known_present
-from tests.cli import hope_bench
+from tests.cli import generated, hope_bench
 from tests.datasets import hf_dataset, lvis_file, objects365_file, open_images_folder, visual_genome_folder
 
 SPEC = """
@@ -55,18 +55,7 @@ def made(
         Image.effect_noise((image.width or 64, image.height or 48), 80).convert("RGB").save(path, "JPEG")
     text = SPEC.format(images=images, clip=data_root() / "benchmarks" / "demo" / "clip", verified=str(verified).lower())
     (folder / "spec.toml").write_text(text.replace(f', "{drop}"', ""))
-    options = (
-        "--annotations",
-        annotations,
-        "--images",
-        folder / "pictures",
-        "--out",
-        folder / "out",
-        "--cache",
-        folder / "cache",
-    )
-    outcome = hope_bench(capsys, "generate", folder / "spec.toml", *options)
-    assert outcome.code == 0, outcome.err
+    outcome = generated(capsys, folder, annotations)
     for problem in read.problems:
         assert problem in outcome.err, "what was wrong is told"
         assert problem in read_benchmark(folder / "out").manifest.notes
