@@ -26,7 +26,7 @@ from hope_bench.provenance import file_sha256
 from hope_bench.records import Label, Question
 from hope_bench.runs import read_run
 from hope_bench.scoring.verdicts import read_answers
-from tests.unit.test_endpoint import Handler, Server, answer, status
+from tests.faulty_server import Handler, Server, answer, status
 
 MODEL = Path(__file__).resolve().parents[2] / "models" / "demo-llava"
 KEY = "sk-secret-of-this-test"

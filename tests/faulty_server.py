@@ -1,0 +1,116 @@
+"""A chat completions server on this machine that answers like a model, and misbehaves as told."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import math
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from PIL import Image
+
+Reply = Callable[["Handler", dict[str, Any]], None]
+
+
+class Server(ThreadingHTTPServer):
+    """Answers like a chat model; `faults` are used up first, one a request."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.faults: list[Reply] = []
+        self.always: Reply | None = None
+        self.bodies: list[dict[str, Any]] = []
+        self.keys: set[str] = set()
+        self.at_once = self.most_at_once = 0
+        self.lock = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        with self.server.lock:
+            self.server.bodies.append(body)
+            self.server.keys.add(self.headers["Authorization"])
+            self.server.at_once += 1
+            self.server.most_at_once = max(self.server.most_at_once, self.server.at_once)
+            fault = self.server.faults.pop(0) if self.server.faults else self.server.always
+        try:
+            (fault or answer)(self, body)
+        finally:
+            with self.server.lock:
+                self.server.at_once -= 1
+
+    def reply(self, status: int, data: Any, headers: dict[str, str] | None = None, length: int | None = None) -> None:
+        raw = data if isinstance(data, bytes) else json.dumps(data).encode()
+        self.send_response(status)
+        for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(raw) if length is None else length))
+        self.end_headers()
+        self.wfile.write(raw)
+
+    def log_message(self, *_: Any) -> None:
+        """Silence."""
+
+
+def answer(
+    handler: Handler, body: dict[str, Any], choices: int = 1, logprobs: bool = True, finish: str = "stop", **message: Any
+) -> None:
+    """Yes to wide pictures, with the prompt repeated: a wrong pairing shows."""
+    image, text = body["messages"][0]["content"]
+    picture = Image.open(io.BytesIO(base64.b64decode(image["image_url"]["url"].split(",")[1])))
+    said = "Yes" if picture.width > picture.height else "No"
+    choice: dict[str, Any] = {
+        "index": 0, "finish_reason": finish,
+        "message": {"role": "assistant", "content": f"{said}: {text['text']}", **message},
+    }  # fmt: skip
+    if logprobs and body.get("logprobs"):
+        top = [{"token": token, "logprob": math.log(p), "bytes": None} for token, p in ((" Yes", 0.6), ("no", 0.2), ("It", 0.1))]
+        choice["logprobs"] = {"content": [{**top[0], "top_logprobs": top}]}
+    usage = {"prompt_tokens": 100, "completion_tokens": 2, "total_tokens": 102}
+    whole = {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice] * choices, "usage": usage}
+    handler.reply(200, whole)
+
+
+def status(code: int, message: str = "no", kind: str | None = None, **headers: str) -> Reply:
+    return lambda handler, _: handler.reply(code, {"error": {"message": message, "code": kind}}, headers)
+
+
+def half(handler: Handler, _: dict[str, Any]) -> None:
+    handler.reply(200, b'{"id": "1", "choices": [', length=500)
+    handler.close_connection = True
+
+
+def slow(handler: Handler, body: dict[str, Any]) -> None:
+    time.sleep(1.2)
+    answer(handler, body)
+
+
+FAULTS: dict[str, Reply] = {
+    "408": status(408),
+    "429": status(429),
+    "500": status(500),
+    "503": status(503),
+    "half": half,
+    "slow": slow,
+    "malformed": lambda handler, _: handler.reply(200, b'{"id": '),
+    "not json": lambda handler, _: handler.reply(200, b"<html>busy</html>", {"Content-Type": "text/html"}),
+    "a list": lambda handler, _: handler.reply(200, []),
+    "two choices": lambda handler, body: answer(handler, body, choices=2),
+    "no choices": lambda handler, body: answer(handler, body, choices=0),
+    "empty": lambda handler, body: answer(handler, body, content=""),
+    "no text": lambda handler, _: handler.reply(200, {"choices": [{"message": {"role": "assistant", "content": None}}]}),
+}
