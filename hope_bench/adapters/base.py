@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -89,18 +89,19 @@ class Adapter(Protocol):
         ...
 
 
-class EncodesElsewhere(Protocol):
-    """An adapter whose `prepare` falls in two parts, the first of which may run in another process (forked after `load`)."""
+class EncodesElsewhere(Adapter, Protocol):
+    """An adapter whose `prepare` falls in two parts, the first of which may run in another process."""
 
-    def encode(self, batch: Sequence[tuple[Image, str]]) -> Any:
-        """Make inputs of a batch without the model and its device; what is returned is pickled."""
+    def elsewhere(self) -> Callable[[], Callable[[Sequence[tuple[Image, str]]], Any]]:
+        """What another process calls once, to have what encodes a batch without the model and its device. Known after `load`;
+        it is pickled, and so is what is made of a batch."""
         ...
 
     def take(self, batch: Sequence[tuple[Image, str]], encoded: Any) -> None:
-        """Take what `encode` made of a batch that `answer` is asked next."""
+        """Take what was made elsewhere of a batch that `answer` is asked soon. May be called in another thread."""
         ...
 
 
 def encodes_elsewhere(model: Adapter) -> EncodesElsewhere | None:
     """The model as one whose inputs other processes can make; None if it is none."""
-    return cast(EncodesElsewhere, model) if hasattr(model, "encode") and hasattr(model, "take") else None
+    return cast(EncodesElsewhere, model) if hasattr(model, "elsewhere") else None

@@ -51,13 +51,15 @@ class ImageRows:
 class Encoder:
     """One user turn [image, prompt] in the checkpoint's own chat template, as tensors. Safe to use from several threads."""
 
-    def __init__(self, processor: Any, model: Any, template: str | None) -> None:
-        """`template` is used where the processor has none. Inputs that the model's generate() doesn't take are left out."""
+    def __init__(self, processor: Any, known: frozenset[str], dtype: torch.dtype, template: str | None) -> None:
+        """`template` is used where the processor has none. Inputs that are not `known` (see `known_inputs`) are left out; numbers
+        come in `dtype`."""
         self._processor, self._template = processor, template
-        self._known = _known_inputs(model)
-        self._dtype = model.dtype
+        self._known, self._dtype = known, dtype
         self._lock = threading.Lock()
         self._last = threading.local()
+        # Answers are read at the last position, so that is where all rows must end.
+        processor.tokenizer.padding_side = "left"
         if not isinstance(processor.image_processor, _LastPicture):
             processor.image_processor = _LastPicture(processor.image_processor)
 
@@ -72,10 +74,6 @@ class Encoder:
     def rows(self, pairs: Sequence[tuple[Image, str]]) -> list[Row]:
         """`row` of each question; fastest where those about one image stand together."""
         return [self.row(*pair) for pair in pairs]
-
-    def packed_rows(self, pairs: Sequence[tuple[Image, str]]) -> PackedRows:
-        """`rows` as plain bytes that travel between processes, each tensor once."""
-        return pack(self.rows(pairs))
 
     def decode(self, tokens: Tensor, skip_special_tokens: bool) -> str:
         """Token ids int64 [n] as text, without white space around it."""
@@ -205,7 +203,7 @@ def media_tokens(model: Any) -> frozenset[int]:
     return frozenset(index for index in found if isinstance(index, int))
 
 
-def _known_inputs(model: Any) -> frozenset[str]:
+def known_inputs(model: Any) -> frozenset[str]:
     """What generate() takes: it refuses what no forward knows (token_type_ids here and there). PaliGemma's processor also returns
     labels, which would ask for a loss."""
     forward = inspect.signature(model.forward).parameters

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,7 +13,7 @@ from hope_bench.adapters.base import AdapterInfo, AdapterReport, RawAnswer
 from hope_bench.adapters.budget import Budget
 from hope_bench.adapters.checkpoint import find_checkpoint
 from hope_bench.adapters.decoding import Decoder, greedy_settings
-from hope_bench.adapters.encoding import Encoder, PackedRows, unpack
+from hope_bench.adapters.encoding import Encoder, PackedRows, known_inputs, pack, unpack
 from hope_bench.adapters.loading import (
     check_quantize,
     find_device,
@@ -84,12 +85,10 @@ class TransformersModel:
             processor = load_processor(folder, self._card.chat_template, self._trust)
             self._model = load_model(folder, self._dtype, self._device, self._card, self._trust)
         tokenizer = processor.tokenizer
-        # Answers are read at the last position, so that is where all rows must end.
-        tokenizer.padding_side = "left"
         settings = greedy_settings(self._model, tokenizer, self._card.max_new_tokens)
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token_id = settings.pad_token_id
-        encoder = self._encoder = Encoder(processor, self._model, self._card.chat_template)
+        encoder = self._encoder = Encoder(processor, known_inputs(self._model), self._model.dtype, self._card.chat_template)
         decoder = Decoder(self._model, encoder, find_yes_no(tokenizer.get_vocab()), settings, self._card.complete)
         self._paths = Paths(decoder, self._card.path, self._budget, self._say)
 
@@ -99,14 +98,13 @@ class TransformersModel:
             with quiet():
                 self._paths.take(batch, self._encoder.rows(batch))
 
-    def encode(self, batch: Sequence[Pair]) -> PackedRows:
-        """What `prepare` does first, as something that travels between processes; see `take`."""
-        assert self._encoder is not None
-        with quiet():
-            return self._encoder.packed_rows(batch)
+    def elsewhere(self) -> Callable[[], Callable[[Sequence[Pair]], PackedRows]]:
+        """What does the first part of `prepare` in another process; see `take`."""
+        card, known = self._card, known_inputs(self._model)
+        return partial(_encodes, str(self._checkpoint.folder), known, self._model.dtype, card.chat_template, self._trust)
 
     def take(self, batch: Sequence[Pair], encoded: PackedRows) -> None:
-        """What `prepare` does then, with what `encode` made in another process."""
+        """What `prepare` does then, with what was made in another process."""
         if self._paths is not None:
             self._paths.take(batch, unpack(encoded))
 
@@ -144,6 +142,20 @@ class TransformersModel:
             return [RawAnswer(error=f"one question alone needs more memory than there is ({reason})")]
         half = _middle(batch)
         return self._answer(paths, batch[:half]) + self._answer(paths, batch[half:])
+
+
+def _encodes(
+    folder: str, known: frozenset[str], dtype: torch.dtype, template: str | None, trust_remote_code: bool
+) -> Callable[[Sequence[Pair]], PackedRows]:
+    """What a process without the model encodes questions by."""
+    with quiet():
+        encoder = Encoder(load_processor(folder, template, trust_remote_code), known, dtype, template)
+
+    def encode(batch: Sequence[Pair]) -> PackedRows:
+        with quiet():
+            return pack(encoder.rows(batch))
+
+    return encode
 
 
 def _middle(batch: Sequence[Pair]) -> int:

@@ -22,7 +22,7 @@ from hope_bench.inference.processes import Processes, is_first, join_processes
 from hope_bench.inference.progress import ProgressMode, RunProgress, run_progress
 from hope_bench.inference.record import answers_key, describe_run, of_set, reported
 from hope_bench.inference.resume import Reusable, Start, find_start, settle, write_record
-from hope_bench.inference.workers import default_workers, steps_from_workers
+from hope_bench.inference.workers import Workers, default_workers
 from hope_bench.paraphrases import Paraphrase
 from hope_bench.records import Prompt
 from hope_bench.runs import RunRecord
@@ -128,13 +128,21 @@ class _Sitting:
         total = sum(len(step) for step in self._plan.steps)
         record = start.record.model_copy(update={"questions": total})
         source = images() if start.to_ask else None
+        with self._started(bool(start.to_ask)) as workers:
+            return self._run(start, record, source, workers)
+
+    def _started(self, needed: bool) -> Workers:
+        count = default_workers(self._model.info.device_kind) if self._workers is None else self._workers
+        return Workers(count if needed and encodes_elsewhere(self._model) else 0)
+
+    def _run(self, start: Start, record: RunRecord, source: _Images | None, workers: Workers) -> RunRecord:
         if start.to_ask:
             self._model.load()
         # run.json first: without it, nothing would say what the answers were made by.
         self._processes.by_first(lambda: settle(self._folder, self._plan, replace(start, record=record)))
         begun = time.monotonic()
         try:
-            self._ask(source, start)
+            self._ask(source, start, workers)
             reports = self._processes.gather(self._model.report)
         except BaseException:
             # The time counts even so; why it ended is the caller's to hear.
@@ -152,7 +160,7 @@ class _Sitting:
             errors = sum(answer.error is not None for answer in answers.answers.values())
         return write_record(self._folder, record.model_copy(update={"complete": True, "errors": errors}))
 
-    def _ask(self, source: _Images | None, start: Start) -> None:
+    def _ask(self, source: _Images | None, start: Start, workers: Workers) -> None:
         """Answer this process's share of the pending steps; without `source`, from what was set aside alone."""
         reusable = Reusable(self._folder)
         steps = [self._plan.steps[place] for place in self._processes.share(start.pending)]
@@ -170,22 +178,17 @@ class _Sitting:
                 return
             asker = Asker(self._model, start.works)
             with self._shown(done, total) as progress:
-                for step, (rest, images) in zip(steps, self._ready(asked, source), strict=True):
+                for step, (rest, images) in zip(steps, self._ready(asked, source, workers), strict=True):
                     said = asker.answer(rest, images)
                     answers.append(reusable.complete(step, said))
                     progress.add(said)
 
-    def _ready(self, steps: Sequence[Step], source: _Images) -> Iterator[tuple[Step, StepImages]]:
+    def _ready(self, steps: Sequence[Step], source: _Images, workers: Workers) -> Iterator[tuple[Step, StepImages]]:
         """Each step with its images, made ready ahead in processes or in threads."""
         model, elsewhere = self._model, encodes_elsewhere(self._model)
-        workers = default_workers(model.info.device_kind) if self._workers is None else self._workers
-        if elsewhere is None or not workers:
-            prepare = lambda step, images: model.prepare(batch_of(step, images))  # noqa: E731
-            return steps_with_images(steps, source.folder, source.sha256, prepare)
-        return steps_from_workers(
-            steps, source.folder, source.sha256, lambda step, images: elsewhere.encode(batch_of(step, images)),
-            lambda step, images, made: elsewhere.take(batch_of(step, images), made), workers, self._say,
-        )  # fmt: skip
+        if elsewhere is not None and workers.count:
+            return workers.steps(elsewhere, steps, source.folder, source.sha256, self._say)
+        return steps_with_images(steps, source.folder, source.sha256, lambda step, images: model.prepare(batch_of(step, images)))
 
     def _shown(self, done: int, total: int) -> contextlib.AbstractContextManager[RunProgress]:
         mode: ProgressMode = self._progress if self._processes.first else "quiet"

@@ -17,7 +17,7 @@ from hope_bench.inference.plan import Step
 
 _READERS = 4
 
-_AHEAD = 2
+AHEAD = 2
 """Steps made ready before their turn; their images wait in memory."""
 
 StepImages = dict[str, Image | UnreadableImageError]
@@ -64,11 +64,11 @@ def steps_with_images(
 
             return preparer.submit(work)
 
-        ahead = deque(ready(step) for step in steps[:_AHEAD])
+        ahead = deque(ready(step) for step in steps[:AHEAD])
         for place, step in enumerate(steps):
             images = ahead.popleft().result()
-            if place + _AHEAD < len(steps):
-                ahead.append(ready(steps[place + _AHEAD]))
+            if place + AHEAD < len(steps):
+                ahead.append(ready(steps[place + AHEAD]))
             yield step, images
 
 

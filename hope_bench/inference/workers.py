@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import os
-import threading
-import time
+import pickle
+import subprocess
+import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hope_bench.inference.images import StepImages, open_named, steps_with_images
+from hope_bench.adapters.base import EncodesElsewhere
+from hope_bench.inference.asking import batch_of
+from hope_bench.inference.images import AHEAD, StepImages, open_named, steps_with_images
 from hope_bench.inference.plan import Step
 
-Encode = Callable[[Step, StepImages], Any]
-Take = Callable[[Step, StepImages, Any], None]
-
-_WATCH_SECONDS = 0.2
 _MOST = 4
 """Workers of a process by default."""
+
+_COMMAND = "from hope_bench.inference.workers import work; work()"
 
 
 def default_workers(device_kind: str) -> int:
@@ -30,77 +34,142 @@ def default_workers(device_kind: str) -> int:
     return min(max(len(os.sched_getaffinity(0)) // beside - 1, 0), _MOST)
 
 
-def steps_from_workers(
-    steps: Sequence[Step],
-    folder: Path,
-    sha256: Mapping[str, str | None],
-    encode: Encode,
-    take: Take,
-    workers: int,
-    say: Callable[[str], None],
-) -> Iterator[tuple[Step, StepImages]]:
-    """The same as `images.steps_with_images`, in `workers` processes: `encode` runs there, `take` gets here what it made.
+class LostWorkerError(Exception):
+    """Why a worker process gives no more steps."""
 
-    Where a worker is lost (killed, out of memory), `say` is told and the remaining steps are made ready here.
+
+class Workers:
+    """`count` processes that make steps ready, started at once: they import what they need while the model is being loaded.
+
+    Fresh processes, not forked ones: nothing of this one's threads, locks and GPU is in them. Each has a pipe that nobody else
+    writes to, so a worker that dies midway through a step ends its pipe, and one whose reader is gone ends itself.
     """
-    from torch.utils.data import DataLoader
 
-    # Forked, so that nothing is loaded twice; the children never touch the GPU.
-    loader: Any = DataLoader(
-        _Steps(steps, folder, sha256, encode),  # type: ignore[arg-type]
-        batch_size=None, num_workers=workers, collate_fn=_as_it_is, multiprocessing_context="fork", worker_init_fn=_begin,
-    )  # fmt: skip
-    done = 0
-    try:
-        for step, (images, made) in zip(steps, loader, strict=True):
-            if made is not None:
-                take(step, images, made)
-            yield step, images
-            done += 1
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
-            raise
-        say("A worker process was lost (killed, or out of memory); going on without workers.")
-        yield from steps_with_images(steps[done:], folder, sha256, lambda step, images: take(step, images, encode(step, images)))
+    def __init__(self, count: int) -> None:
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "TOKENIZERS_PARALLELISM": "false"}
+        self._processes = [
+            # A session of its own: Ctrl-C is for the process that writes the answers.
+            subprocess.Popen(
+                [sys.executable, "-c", _COMMAND], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment,
+                start_new_session=True,
+            )
+            for _ in range(count)
+        ]  # fmt: skip
+
+    @property
+    def count(self) -> int:
+        """How many they are."""
+        return len(self._processes)
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the processes, whatever they are doing."""
+        for process in self._processes:
+            process.kill()
+        for process in self._processes:
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                with suppress(OSError):  # what was not yet written has no reader
+                    pipe.close()  # type: ignore[union-attr]
+
+    def steps(
+        self,
+        model: EncodesElsewhere,
+        steps: Sequence[Step],
+        folder: Path,
+        sha256: Mapping[str, str | None],
+        say: Callable[[str], None],
+    ) -> Iterator[tuple[Step, StepImages]]:
+        """The same as `images.steps_with_images`: what the model needs of a step's images is made in the workers, and taken here.
+
+        May be called once. Where a worker is lost (killed, out of memory), `say` is told and the remaining steps are made ready
+        in threads of this process.
+        """
+        done = 0
+        with ThreadPoolExecutor(1) as reader:
+            try:
+                self._begin(model, steps, folder, sha256)
+                read = lambda place: self._read(model, steps[place], place)  # noqa: E731
+                ahead = deque(reader.submit(read, place) for place in range(min(AHEAD, len(steps))))
+                for place, step in enumerate(steps):
+                    images = ahead.popleft().result()
+                    if place + AHEAD < len(steps):
+                        ahead.append(reader.submit(read, place + AHEAD))
+                    yield step, images
+                    done += 1
+                return
+            except LostWorkerError as lost:
+                say(f"A worker process was lost ({lost}); going on without workers.")
+            finally:
+                self.close()  # before the reader is waited for: it may be waiting for a worker
+        yield from steps_with_images(steps[done:], folder, sha256, lambda step, images: model.prepare(batch_of(step, images)))
+
+    def _begin(self, model: EncodesElsewhere, steps: Sequence[Step], folder: Path, sha256: Mapping[str, str | None]) -> None:
+        """Tell every worker its steps: with n workers every n-th, so that whose turn it is depends on nothing else."""
+        make = model.elsewhere()
+        for start, process in enumerate(self._processes):
+            mine = steps[start :: len(self._processes)]
+            names = {request.image for step in mine for request in step}
+            try:
+                pickle.dump(_Job(make, mine, folder, {name: sha256.get(name) for name in names}), process.stdin)  # type: ignore[arg-type]
+                process.stdin.close()  # type: ignore[union-attr]
+            except OSError:
+                raise LostWorkerError(_end_of(process)) from None
+
+    def _read(self, model: EncodesElsewhere, step: Step, place: int) -> StepImages:
+        process = self._processes[place % len(self._processes)]
+        try:
+            images, made = pickle.load(process.stdout)  # type: ignore[arg-type]
+        except (EOFError, pickle.UnpicklingError, ValueError, OSError):
+            raise LostWorkerError(_end_of(process)) from None
+        if made is not None:
+            model.take(batch_of(step, images), made)
+        return images  # type: ignore[no-any-return]
+
+
+def _end_of(process: subprocess.Popen[bytes]) -> str:
+    code = process.wait()
+    return f"killed by signal {-code}; out of memory?" if code < 0 else f"exit code {code}"
 
 
 @dataclass(frozen=True, slots=True)
-class _Steps:
-    """A torch data set: each step's images, and what `encode` makes of them (None where it fails; the model says why)."""
+class _Job:
+    """All that a worker has to do. `make` gives what encodes a batch."""
 
+    make: Callable[[], Callable[[Any], Any]]
     steps: Sequence[Step]
     folder: Path
     sha256: Mapping[str, str | None]
-    encode: Encode
 
-    def __len__(self) -> int:
-        return len(self.steps)
 
-    def __getitem__(self, place: int) -> tuple[StepImages, Any]:
-        step = self.steps[place]
-        names = dict.fromkeys(request.image for request in step)
-        images = {name: open_named(self.folder, name, self.sha256) for name in names}
+def work() -> None:
+    """A worker's life: one job from stdin, then to stdout, as pickles, each step's images and what was made of them (None where
+    that fails; the model says why)."""
+    results = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints must not come between
+    import torch
+
+    import hope_bench.adapters.transformers_model  # noqa: F401 - takes seconds, and the job may come later
+
+    torch.set_num_threads(1)  # there are several workers
+    try:
+        job: _Job = pickle.load(sys.stdin.buffer)
+    except EOFError:
+        return  # nothing to do after all
+    encode = job.make()
+    for step in job.steps:
+        images = {name: open_named(job.folder, name, job.sha256) for name in dict.fromkeys(request.image for request in step)}
         try:
-            return images, self.encode(step, images)
+            made = encode(batch_of(step, images))
         except Exception:  # noqa: BLE001 - a processor's code can raise anything
-            return images, None
-
-
-def _as_it_is(item: Any) -> Any:
-    return item
-
-
-def _begin(_: int) -> None:
-    """In a new worker: one thread for tokenizers, as there are several workers; and no life without the process it works for.
-
-    torch's own watch on that process ends in waiting for it to take what is still in the pipe.
-    """
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(_WATCH_SECONDS)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+            made = None
+        try:
+            pickle.dump((images, made), results, protocol=pickle.HIGHEST_PROTOCOL)
+            results.flush()
+        except BrokenPipeError:
+            os._exit(1)  # whoever wanted the steps is gone

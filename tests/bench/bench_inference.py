@@ -27,7 +27,7 @@ from hope_bench.adapters.transformers_model import TransformersModel
 from hope_bench.card import ModelCard
 from hope_bench.inference.asking import batch_of
 from hope_bench.inference.images import steps_with_images
-from hope_bench.inference.workers import steps_from_workers
+from hope_bench.inference.workers import Workers
 from hope_bench.records import Request
 from tests.checkpoints import tokenizer_with
 
@@ -255,11 +255,8 @@ def feeding(ours: TransformersModel, folder: Path, images: int = 24) -> dict[str
         ready = (
             steps_with_images(steps, folder, {}, lambda step, images: ours.prepare(batch_of(step, images)))
             if name == "threads"
-            else steps_from_workers(
-                steps, folder, {}, lambda step, images: ours.encode(batch_of(step, images)),
-                lambda step, images, made: ours.take(batch_of(step, images), made), 2, print,
-            )
-        )  # fmt: skip
+            else Workers(2).steps(ours, steps, folder, {}, print)
+        )
         next(ready)
         start = time.process_time()
         for step, pictures in ready:
