@@ -28,7 +28,7 @@ from hope_bench.search.inputs import SearchInputs
 from hope_bench.search.pope import eligible_images, pope_negatives, sample_images
 from hope_bench.search.questions import split_questions, twin_questions
 from hope_bench.search.selection import Distractor
-from hope_bench.search.strategies import distractors
+from hope_bench.search.strategies import Rankings
 from hope_bench.spec import DESCRIPTION_STRATEGIES, STRATEGY_KINDS, BenchmarkSpec, ClipSpec, Kind, base_strategy, encoder_name
 
 Say = Callable[[str], None]
@@ -237,6 +237,7 @@ def _splits(
     drawn = dict(pope)
     if any(base_strategy(name).endswith("-guarded") for name in spec.strategies):
         drawn |= _guarded_pope(draft, inputs, guarded)
+    rankings = Rankings(inputs, guarded.allowed, false)
     for name in spec.strategies:
         if STRATEGY_KINDS[base_strategy(name)] == "pope":
             rows = zip(draft.images, drawn[name], strict=True)
@@ -244,7 +245,7 @@ def _splits(
         elif base_strategy(name) == "control-content" and len(inputs.images) < 2:
             raise HopeBenchError("control-content ranks an image's distractors by another image's scores: it needs two images.")
         else:
-            found[name] = dict(zip(inputs.images, distractors(name, inputs, guarded.allowed, false), strict=True))
+            found[name] = dict(zip(inputs.images, rankings.of(name), strict=True))
     for name, split in found.items():
         for image in draft.left():
             if len(split.get(image, ())) < spec.k:
@@ -273,14 +274,14 @@ def _guard_stats(
     """How many candidates each guard removed, and how many of the distractors that would have been asked about without guards."""
     row_of = {image: row for row, image in enumerate(inputs.images)}
     wanted: dict[str, list[tuple[int, Distractor]]] = {}
+    rankings = Rankings(inputs, guarded.absent, false.unreviewed())
     for split in found if guarded.removed else ():
         base = base_strategy(split)
         if base.endswith("-guarded"):
             rows = zip(draft.images, pope[base.removesuffix("-guarded")], strict=True)
             wanted[split] = [(row_of[image], Distractor(one)) for image, names in rows if image in row_of for one in names or ()]
         elif STRATEGY_KINDS[base] != "pope":
-            picks = distractors(split, inputs, guarded.absent, false.unreviewed())
-            wanted[split] = [(row, one) for row, chosen in enumerate(picks) for one in chosen]
+            wanted[split] = [(row, one) for row, chosen in enumerate(rankings.of(split)) for one in chosen]
 
     def displaced(guard: str, row: int, one: Distractor) -> bool:
         if one.description is not None:

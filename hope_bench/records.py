@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isnan
 from typing import Any, Literal
 
 import numpy as np
@@ -137,16 +138,23 @@ class Annotations:
 
     def instances(self, image: int) -> tuple[Instance, ...]:
         """The image's instances in the file's order, crowd regions included."""
-        return tuple(self._instance(row) for row in range(self.starts[image], self.starts[image + 1]))
-
-    def _instance(self, row: int) -> Instance:
-        box = None if self.boxes is None or np.isnan(self.boxes[row, 0]) else self.boxes[row].tolist()
-        return Instance(
-            category=self.categories[self.category_of[row]].name,
-            bbox=None if box is None else (box[0], box[1], box[2], box[3]),
-            area=None if self.areas is None or np.isnan(self.areas[row]) else float(self.areas[row]),
-            crowd=bool(self.crowd[row]),
-            attributes=self.attributes.get(row, {}),
+        rows = range(int(self.starts[image]), int(self.starts[image + 1]))
+        own = slice(rows.start, rows.stop)
+        unknown = [None] * len(rows)
+        boxes = unknown if self.boxes is None else self.boxes[own].tolist()
+        areas = unknown if self.areas is None else self.areas[own].tolist()
+        # nan stands for what an instance doesn't have.
+        return tuple(
+            Instance(
+                category=self.categories[column].name,
+                bbox=None if box is None or isnan(box[0]) else (box[0], box[1], box[2], box[3]),
+                area=None if area is None or isnan(area) else area,
+                crowd=crowd,
+                attributes=self.attributes.get(row, {}),
+            )
+            for row, column, box, area, crowd in zip(
+                rows, self.category_of[own].tolist(), boxes, areas, self.crowd[own].tolist(), strict=True
+            )
         )
 
 

@@ -74,7 +74,6 @@ class ClipSpec(Strict):
 
     model: str
     templates: tuple[str, ...] = ("a photo of {a} {category}.",)
-    batch_size: int = Field(default=64, ge=1)
 
     @field_validator("templates")
     @classmethod

@@ -32,6 +32,7 @@ def article(name: str) -> str:
     return "an" if name[:1].lower() in tuple("aeiou") else "a"
 
 
+@cache
 def existence_question(name: str, wording: Literal["pope", "natural"] = "pope") -> str:
     """The question about one category. POPE's: "Is there an apple in the image?", whatever the word.
 

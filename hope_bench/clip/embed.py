@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from hope_bench.clip.encoder import ClipEncoder, Embeddings
+from hope_bench.clip.encoder import BATCH, ClipEncoder, Embeddings
 from hope_bench.clip.store import EmbeddingStore
 from hope_bench.images import UnreadableImageError, open_rgb
 
@@ -48,13 +48,13 @@ def embed_views(
     path_of: dict[str, Path],
     views: Sequence[View],
     store: EmbeddingStore,
-    batch_size: int,
     advance: Callable[[int], object] = lambda _: None,
 ) -> tuple[dict[View, Embeddings], dict[str, str]]:
     """Embeddings [D] of the views, and the reasons of those pictures that can't be decoded, by SHA-256.
 
     `path_of` maps a picture's SHA-256 to its file. What the store holds is not computed again; every batch is stored as soon as
-    it is done, so an interrupted run goes on where it stopped. `advance` is told how many views were dealt with.
+    it is done, so an interrupted run goes on where it stopped, with the same numbers. `advance` is told how many views were dealt
+    with.
     """
     stored = store.get([view.key for view in views])
     found = {view: stored[view.key] for view in views if view.key in stored}
@@ -73,29 +73,42 @@ def embed_views(
         return sha256, torch.stack([encoder.preprocess(_crop(picture, view.box)) for view in todo[sha256]])
 
     failed: dict[str, str] = {}
+    waiting: list[tuple[View, torch.Tensor]] = []
+
+    def encode(count: int) -> None:
+        chosen = waiting[:count]
+        del waiting[:count]
+        vectors = encoder.encode_images(torch.stack([pixels for _, pixels in chosen]))
+        made = {view: vector for (view, _), vector in zip(chosen, vectors, strict=True)}
+        store.put({view.key: vector for view, vector in made.items()})
+        found.update(made)
+        advance(count)
+
     ahead = 0 if encoder.device == "cpu" else _BATCHES_AHEAD
-    for batch in _decoded(_batches(todo, batch_size), decode, ahead):
-        failed |= {sha256: value for sha256, value in batch if isinstance(value, str)}
-        good = [(todo[sha256], value) for sha256, value in batch if not isinstance(value, str)]
-        if good:
-            vectors = encoder.encode_images(torch.cat([pixels for _, pixels in good]))
-            made = dict(zip((view for group, _ in good for view in group), vectors, strict=True))
-            store.put({view.key: vector for view, vector in made.items()})
-            found |= made
-        advance(sum(len(todo[sha256]) for sha256, _ in batch))
+    for batch in _decoded(_batches(todo), decode, ahead):
+        for sha256, pixels in batch:
+            if isinstance(pixels, str):
+                failed[sha256] = pixels
+                advance(len(todo[sha256]))
+            else:
+                waiting.extend(zip(todo[sha256], pixels, strict=True))
+        if full := len(waiting) // BATCH * BATCH:
+            encode(full)
+    if waiting:
+        encode(len(waiting))
     return found, failed
 
 
-def _batches(todo: Mapping[str, Sequence[View]], batch_size: int) -> list[list[str]]:
-    """The pictures in order, as many together as have at most `batch_size` views (or one)."""
+def _batches(todo: Mapping[str, Sequence[View]]) -> list[list[str]]:
+    """The pictures in order, as many together as have a batch of views."""
     batches: list[list[str]] = []
-    room = 0
+    views_so_far = BATCH
     for sha256, views in todo.items():
-        if len(views) > room:
+        if views_so_far >= BATCH:
             batches.append([])
-            room = batch_size
+            views_so_far = 0
         batches[-1].append(sha256)
-        room -= len(views)
+        views_so_far += len(views)
     return batches
 
 

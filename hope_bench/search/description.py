@@ -9,7 +9,7 @@ from typing import Literal
 
 from hope_bench.records import Annotations, Instance, Relationship
 from hope_bench.search.attribute_bank import Group, named_attributes, passes_for, relation_bank
-from hope_bench.search.description_geometry import beside, counts, places, usable
+from hope_bench.search.description_geometry import SIDES, Where, beside, counts, place_words, places, usable
 from hope_bench.wording import indefinite, verb
 
 Kind = Literal["attribute", "side", "half", "count", "relation", "bank", "given"]
@@ -42,12 +42,40 @@ class Description:
         return f"{self.verb} there {self.claim} {self.tail}?"
 
 
+# Most descriptions recur from image to image.
+
+
 @lru_cache(maxsize=100_000)
-def _claim(
-    object: str, kind: Kind, group: str, value: str, claim: str, tail: str = "in the image", verb: Literal["Is", "Are"] = "Is"
-) -> Description:
-    """The same description wherever it recurs: most do, from image to image."""
-    return Description(object, kind, group, value, claim, tail, verb)
+def _adjective(name: str, words: str, kind: Kind, group: str, value: str) -> Description:
+    return Description(name, kind, group, value, indefinite(words, value), verb=verb(words))
+
+
+@lru_cache(maxsize=100_000)
+def _counted(name: str, words: str, count: int) -> tuple[tuple[Description, bool], ...]:
+    """Each number that is claimed of `count` instances, and whether it is true."""
+    return tuple(
+        (Description(name, "count", "count", str(number), phrase, verb=begins), true)
+        for number, phrase, begins, true in counts(words, count)
+    )
+
+
+@lru_cache(maxsize=100_000)
+def _placed(name: str, words: str, kind: Where, value: str) -> Description:
+    return Description(name, kind, kind, value, indefinite(words), place_words(kind, value), verb(words))
+
+
+@lru_cache(maxsize=100_000)
+def _related(name: str, words: str, group: str, value: str, relation: str, other_words: str) -> Description:
+    claim = f"{indefinite(words)} {relation} the {other_words}"
+    return Description(name, "relation", group, value, claim, verb=verb(words))
+
+
+@lru_cache(maxsize=100_000)
+def _beside(name: str, words: str, other: str, other_words: str, side: str) -> tuple[tuple[Description, bool], ...]:
+    """Both sides of another object, and whether they are true of one that is on `side`."""
+    return tuple(
+        (_related(name, words, f"beside {other}", value, f"to the {value} of", other_words), value == side) for value in SIDES
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +129,8 @@ class Describer:
                 winner = guessed.get(row, {}).get(group.name)
                 if winner is not None:
                     clear = [value for value in group.values if value == winner or not passes_for(value, winner)]
-                    found += [(self._adjective(name, "bank", group.name, value), value == winner) for value in clear]
+                    words = self._words[name]
+                    found += [(_adjective(name, words, "bank", group.name, value), value == winner) for value in clear]
         return _sorted_out(found)
 
     def known_objects(self, image: int) -> dict[str, dict[int, Instance]]:
@@ -122,36 +151,33 @@ class Describer:
             name: rows for name, rows in by_object.items() if name not in doubtful and not any(one.crowd for one in rows.values())
         }
 
-    def _adjective(self, name: str, kind: Kind, group: str, value: str) -> Description:
-        words = self._words[name]
-        return _claim(name, kind, group, value, indefinite(words, value), verb=verb(words))
-
     def _attributes(self, name: str, instances: Sequence[Instance]) -> Found:
         """True where an instance has the value; false where every instance is annotated with a clearly different one."""
+        words = self._words[name]
         given = [named_attributes(instance.attributes) for instance in instances]
         for attribute, options in self._values.items():
             held = [own.get(attribute) for own in given]
             everywhere = all(value is not None for value in held)
             for value in options:
                 if value in held:
-                    yield self._adjective(name, "attribute", attribute, value), True
+                    yield _adjective(name, words, "attribute", attribute, value), True
                 elif everywhere and not any(passes_for(value, own) for own in held if own is not None):
-                    yield self._adjective(name, "attribute", attribute, value), False
+                    yield _adjective(name, words, "attribute", attribute, value), False
 
     def _geometry(self, name: str, instances: Sequence[Instance], image: int) -> Found:
         words, extent = self._words[name], self._annotations.extent(image)
         if not all(usable(one.bbox) for one in instances):
             return
         if self._annotations.every_instance:
-            for number, phrase, begins, true in counts(words, len(instances)):
-                yield _claim(name, "count", "count", str(number), phrase, verb=begins), true
+            yield from _counted(name, words, len(instances))
         if extent is not None:
-            for kind, value, tail, true in places([one.bbox for one in instances], extent):
-                yield _claim(name, kind, kind, value, indefinite(words), tail, verb(words)), true
+            for kind, value, true in places([one.bbox for one in instances], extent):
+                yield _placed(name, words, kind, value), true
 
     def _beside(self, single: Mapping[str, Instance]) -> Found:
-        for name, other, value, true in beside({name: one.bbox for name, one in single.items()}):
-            yield self._relation(name, f"beside {other}", value, f"to the {value} of", other), true
+        words = self._words
+        for name, other, side in beside({name: one.bbox for name, one in single.items()}):
+            yield from _beside(name, words[name], other, words[other], side)
 
     def _related(self, single: Mapping[str, tuple[int, Instance]], relationships: Sequence[Relationship]) -> Found:
         """What excludes an annotated relationship between two objects that occur once: "behind" where it is "in front of"."""
@@ -164,12 +190,8 @@ class Describer:
             for group in relation_bank():
                 held = group.held(predicates)
                 for value in group.values if held is not None else ():
-                    yield self._relation(name, f"{group.name} {other}", value, value, other), value == held
-
-    def _relation(self, name: str, group: str, value: str, words: str, other: str) -> Description:
-        subject = self._words[name]
-        claim = f"{indefinite(subject)} {words} the {self._words[other]}"
-        return _claim(name, "relation", group, value, claim, verb=verb(subject))
+                    words, other_words = self._words[name], self._words[other]
+                    yield _related(name, words, f"{group.name} {other}", value, value, other_words), value == held
 
 
 def _sorted_out(found: Sequence[tuple[Description, bool]]) -> Descriptions:

@@ -15,11 +15,13 @@ MARGIN = 0.05
 MOST_COUNTED = 4
 """Objects in larger numbers are not counted: annotators stop counting too."""
 
-_PLACES: tuple[tuple[Literal["side", "half"], str, tuple[str, str]], ...] = (
-    ("side", "on the {} side of the image", ("left", "right")),
-    ("half", "in the {} half of the image", ("top", "bottom")),
-)
+Where = Literal["side", "half"]
+
+_PLACES: tuple[tuple[Where, tuple[str, str]], ...] = (("side", ("left", "right")), ("half", ("top", "bottom")))
 """Across (axis 0) and down (axis 1)."""
+
+SIDES = ("left", "right")
+"""Of another object."""
 
 
 def counts(words: str, count: int) -> Iterator[tuple[int, str, Literal["Is", "Are"], bool]]:
@@ -29,15 +31,20 @@ def counts(words: str, count: int) -> Iterator[tuple[int, str, Literal["Is", "Ar
             yield number, f"exactly {count_phrase(number, words)}", "Is" if number == 1 else "Are", number == count
 
 
-def places(boxes: Sequence[Box | None], extent: tuple[float, float]) -> Iterator[tuple[Literal["side", "half"], str, str, bool]]:
-    """The image's sides and halves, as (kind, value, words, whether true): true where an instance is wholly there, false where
-    all are wholly on the other side, each beyond the margin. `boxes` are all usable."""
-    for axis, (kind, tail, names) in enumerate(_PLACES):
+def places(boxes: Sequence[Box | None], extent: tuple[float, float]) -> Iterator[tuple[Where, str, bool]]:
+    """The image's sides and halves, as (kind, value, whether true): true where an instance is wholly there, false where all are
+    wholly on the other side, each beyond the margin. `boxes` are all usable."""
+    for axis, (kind, names) in enumerate(_PLACES):
         sides = [_side(box, axis, extent[axis]) for box in boxes if box is not None]
         for index, value in enumerate(names):
             true = index in sides
             if true or all(side == 1 - index for side in sides):
-                yield kind, value, tail.format(value), true
+                yield kind, value, true
+
+
+def place_words(kind: Where, value: str) -> str:
+    """The words that follow what is there: "on the left side of the image"."""
+    return f"on the {value} side of the image" if kind == "side" else f"in the {value} half of the image"
 
 
 def _side(box: Box, axis: int, extent: float) -> int | None:
@@ -46,8 +53,8 @@ def _side(box: Box, axis: int, extent: float) -> int | None:
     return 0 if high <= 0.5 - MARGIN else 1 if low >= 0.5 + MARGIN else None
 
 
-def beside(single: Mapping[str, Box | None]) -> Iterator[tuple[str, str, str, bool]]:
-    """Left and right of another object, as (name, other, value, whether true), where the boxes don't overlap sideways.
+def beside(single: Mapping[str, Box | None]) -> Iterator[tuple[str, str, str]]:
+    """On which of its SIDES an object has another, as (name, other, side), where the boxes don't overlap sideways.
 
     `single` are the boxes of objects that occur once.
     """
@@ -57,13 +64,9 @@ def beside(single: Mapping[str, Box | None]) -> Iterator[tuple[str, str, str, bo
             if name == other:
                 continue
             if mine[0] + mine[2] <= its[0]:
-                actual = "left"
+                yield name, other, "left"
             elif its[0] + its[2] <= mine[0]:
-                actual = "right"
-            else:
-                continue
-            for value in ("left", "right"):
-                yield name, other, value, value == actual
+                yield name, other, "right"
 
 
 def usable(box: Box | None) -> bool:

@@ -160,7 +160,7 @@ class EncoderSession:
         from hope_bench.clip.embed import embed_views
 
         with progress_bar(f"Embedding {what} with {self._encoder.name}", len(views)) as advance:
-            return embed_views(self._encoder, dict(path_of), views, self._store, self._clip.batch_size, advance)
+            return embed_views(self._encoder, dict(path_of), views, self._store, advance)
 
 
 def crop_rows(annotations: Annotations, most: int, seed: int) -> list[list[int]]:

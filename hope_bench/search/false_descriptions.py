@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from typing import NamedTuple
 
+import numpy as np
+
 from hope_bench.search.attribute_bank import attribute_bank
 from hope_bench.search.description import Describer, Description, Descriptions
 from hope_bench.search.inputs import Embeddings, SearchInputs
@@ -47,18 +49,20 @@ class FalseDescriptions:
         Ties go by caption. Each comes with the true description of the same object that excludes it, where there is one.
         """
         descriptions, cosines = self._all()[row], self._scored(encoder)[row]
-        claimable = list(zip(cosines.false, descriptions.false, strict=True))
+        claimable = [(-score, one.caption, one) for score, one in zip(cosines.false, descriptions.false, strict=True)]
         if self._rejected:
-            claimable = [scored for scored in claimable if not self.rejects(row, scored[1])]
-        ranked = sorted(claimable, key=lambda scored: (-scored[0], scored[1].caption))
-        best: list[tuple[float, Description]] = []
-        others: list[tuple[float, Description]] = []
-        seen: set[str] = set()
-        for score, one in ranked:
-            (others if one.object in seen else best).append((score, one))
-            seen.add(one.object)
+            claimable = [ranked for ranked in claimable if not self.rejects(row, ranked[2])]
+        best: dict[str, _Ranked] = {}
+        for ranked in claimable:
+            held = best.get(ranked[2].object)
+            if held is None or ranked[:2] < held[:2]:
+                best[ranked[2].object] = ranked
+        chosen = sorted(best.values(), key=_rank)[:k]
+        if len(chosen) < k:
+            others = [ranked for ranked in claimable if best[ranked[2].object] is not ranked]
+            chosen += sorted(others, key=_rank)[: k - len(chosen)]
         true = list(zip(cosines.true, descriptions.true, strict=True))
-        return [Distractor(one.object, round(score, 4), one, _twin(one, true)) for score, one in (best + others)[:k]]
+        return [Distractor(one.object, round(-minus, 4), one, _twin(one, true)) for minus, _, one in chosen]
 
     def _all(self) -> list[Descriptions]:
         if self._found is None:
@@ -86,6 +90,14 @@ class FalseDescriptions:
         return self._scores[encoder]
 
 
+_Ranked = tuple[float, str, Description]
+"""A description with what it is ranked by: minus its cosine, then its caption."""
+
+
+def _rank(ranked: _Ranked) -> tuple[float, str]:
+    return ranked[:2]
+
+
 class _Cosines(NamedTuple):
     """The cosine of each description's caption and the image, in the order of `Descriptions.true` and `.false`."""
 
@@ -94,12 +106,16 @@ class _Cosines(NamedTuple):
 
 
 def _cosines(image: Embeddings, vectors: Embeddings, place: Mapping[str, int], each: Descriptions) -> _Cosines:
-    cosines = (vectors[[place[one.caption] for one in (*each.true, *each.false)]] @ image).tolist()
+    # Row by row: BLAS sums a row of a product with one vector in an order that depends on the other rows.
+    cosines = np.vecdot(vectors[[place[one.caption] for one in (*each.true, *each.false)]], image).tolist()
     return _Cosines(cosines[: len(each.true)], cosines[len(each.true) :])
 
 
 def _twin(false: Description, true: Sequence[tuple[float, Description]]) -> Description | None:
     """The true description that excludes the false one: of the same object and group; of several CLIP's favourite."""
-    group = (false.object, false.kind, false.group)
-    own = [(-score, one.caption, one) for score, one in true if (one.object, one.kind, one.group) == group]
-    return min(own, key=lambda scored: scored[:2])[2] if own else None
+    own = [
+        (-score, one.caption, one)
+        for score, one in true
+        if one.group == false.group and one.object == false.object and one.kind == false.kind
+    ]
+    return min(own, key=_rank)[2] if own else None

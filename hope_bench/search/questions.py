@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from hope_bench.collector import no_collector
 from hope_bench.records import Question
 from hope_bench.search.guarding import Guarded
 from hope_bench.search.inputs import SearchInputs
@@ -12,6 +13,7 @@ from hope_bench.search.selection import Distractor
 from hope_bench.wording import existence_question
 
 
+@no_collector()
 def split_questions(
     split: str, images: Sequence[int], distractors: Mapping[int, Sequence[Distractor]], inputs: SearchInputs, guarded: Guarded
 ) -> list[Question]:

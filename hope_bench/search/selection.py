@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 
 from hope_bench.search.description import Description
 
+_DIGITS = 9
+_TIE = 2 * 10.0**-_DIGITS
+"""More than scores of one rounding differ by."""
+
 
 @dataclass(frozen=True, slots=True)
 class Distractor:
@@ -32,19 +36,19 @@ class Distractor:
 def top_columns(scores: NDArray[np.floating], names: Sequence[str], allowed: NDArray[np.bool_], k: int) -> list[list[int]]:
     """For each row of `scores` [N, C] the columns of its k allowed entries of highest score, best first, ties by name.
 
-    `allowed` is [N, C], `names` [C]. Rows with fewer allowed entries give fewer columns. Scores that differ by less than 1e-9
-    are ties: as much may come of the order of a sum.
+    `allowed` is [N, C], `names` [C]. Rows with fewer allowed entries give fewer columns. Scores that are equal to 9 digits are
+    ties: as much may come of the order of a sum.
     """
-    by_name = np.argsort(np.array(names, dtype=np.str_), kind="stable")
-    allowed = allowed[:, by_name]
-    scores = np.where(allowed, np.round(scores[:, by_name], 9), -np.inf)
-    # Only what reaches a row's k-th score is sorted: a vocabulary may have thousands of words.
+    by_name = np.empty(len(names), dtype=np.intp)
+    by_name[np.argsort(np.array(names, dtype=np.str_), kind="stable")] = np.arange(len(names))
+    scores = np.where(allowed, scores, -np.inf)
+    # Only what reaches a row's k-th score, or ties with it, is sorted: a vocabulary may have thousands of words.
     k = min(k, scores.shape[1])
     kth = np.partition(scores, -k, axis=1)[:, [-k]]
-    rows, columns = np.nonzero(allowed & (scores >= kth))
-    order = np.lexsort((columns, -scores[rows, columns], rows))
+    rows, columns = np.nonzero(allowed & (scores >= kth - _TIE))
+    order = np.lexsort((by_name[columns], -np.round(scores[rows, columns], _DIGITS), rows))
     edges = np.searchsorted(rows, np.arange(len(scores) + 1))  # `rows` is sorted already
-    best = by_name[columns[order]]
+    best = columns[order]
     return [best[start : min(start + k, end)].tolist() for start, end in pairwise(edges.tolist())]
 
 

@@ -34,22 +34,32 @@ HOPE = ("content", "category", "description")
 """What `hope` takes one distractor each from, in this order (and over again, until there are k)."""
 
 
-def distractors(split: str, inputs: SearchInputs, allowed: Mask, false: FalseDescriptions) -> list[list[Distractor]]:
-    """Each sampled image's distractors under one strategy, best first: k, or fewer where an image has too few candidates.
+class Rankings:
+    """Each sampled image's distractors under every strategy; a ranking that `hope` shares with another split is made once."""
 
-    `allowed` [N, C] marks the categories that may be claimed absent; `false` holds the descriptions that may be claimed.
-    """
-    base, encoder, k = base_strategy(split), encoder_name(split), inputs.spec.k
-    if base == "hope":
-        sources = [_one_source(one, encoder, inputs, allowed, false) for one in HOPE]
-        return [in_turn(rankings, k) for rankings in zip(*sources, strict=True)]
-    return _one_source(base, encoder, inputs, allowed, false)
+    def __init__(self, inputs: SearchInputs, allowed: Mask, false: FalseDescriptions) -> None:
+        """`allowed` [N, C] marks the categories that may be claimed absent, `false` holds what may be claimed of present ones."""
+        self._inputs, self._allowed, self._false = inputs, allowed, false
+        self._made: dict[tuple[str, str], list[list[Distractor]]] = {}
 
+    def of(self, split: str) -> list[list[Distractor]]:
+        """Each image's distractors in one split, best first: k, or fewer where an image has too few candidates."""
+        base, encoder = base_strategy(split), encoder_name(split)
+        if base == "hope":
+            sources = [self._ranking(one, encoder) for one in HOPE]
+            return [in_turn(rankings, self._inputs.spec.k) for rankings in zip(*sources, strict=True)]
+        return self._ranking(base, encoder)
 
-def _one_source(base: str, encoder: str, inputs: SearchInputs, allowed: Mask, false: FalseDescriptions) -> list[list[Distractor]]:
-    if base == "description":
-        return [false.best(row, encoder, inputs.spec.k) for row in range(len(inputs.images))]
-    return ranked(base, encoder, inputs, allowed, inputs.spec.k)
+    def _ranking(self, base: str, encoder: str) -> list[list[Distractor]]:
+        key = (base, encoder)
+        if key not in self._made:
+            rows, k = range(len(self._inputs.images)), self._inputs.spec.k
+            self._made[key] = (
+                [self._false.best(row, encoder, k) for row in rows]
+                if base == "description"
+                else ranked(base, encoder, self._inputs, self._allowed, k)
+            )
+        return self._made[key]
 
 
 def ranked(base: str, encoder: str, inputs: SearchInputs, allowed: Mask, k: int) -> list[list[Distractor]]:

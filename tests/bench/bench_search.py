@@ -21,7 +21,7 @@ from hope_bench.search.inputs import Encoded, SearchInputs
 from hope_bench.search.pope import pope_negatives
 from hope_bench.search.questions import split_questions, twin_questions
 from hope_bench.search.selection import Distractor
-from hope_bench.search.strategies import distractors
+from hope_bench.search.strategies import Rankings
 from hope_bench.spec import BenchmarkSpec, ClipSpec, GuardsSpec
 from hope_bench.wording import plural
 
@@ -65,7 +65,8 @@ for strategy, per_image in pope.items():
     chosen = {image: [Distractor(name) for name in names] for image, names in zip(sampled, per_image)}
     written += len(split_bytes(split_questions(strategy, sampled, chosen, inputs, guarded)))
 with no_collector():
-    found = {name: dict(zip(sampled, distractors(name, inputs, guarded.allowed, false))) for name in strategies}
+    rankings = Rankings(inputs, guarded.allowed, false)
+    found = {name: dict(zip(sampled, rankings.of(name))) for name in strategies}
 for strategy, chosen in found.items():
     good = [image for image in sampled if len(chosen[image]) == 3]
     questions = split_questions(strategy, good, chosen, inputs, guarded)

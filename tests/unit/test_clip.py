@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from hope_bench.clip.embed import View, embed_views
-from hope_bench.clip.encoder import ClipEncoder, Embeddings, load_encoder
+from hope_bench.clip.encoder import BATCH, ClipEncoder, Embeddings, load_encoder
 from hope_bench.clip.store import EmbeddingStore
 from hope_bench.errors import HopeBenchError
 from hope_bench.images import hash_images, open_rgb
@@ -33,10 +33,10 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def embed(
-    encoder: ClipEncoder, paths: list[Path], hashes: list[str], store: EmbeddingStore, batch_size: int
+    encoder: ClipEncoder, paths: list[Path], hashes: list[str], store: EmbeddingStore
 ) -> tuple[dict[str, Embeddings], dict[str, str]]:
     """Whole pictures, by SHA-256."""
-    found, failed = embed_views(encoder, dict(zip(hashes, paths, strict=True)), [View(one) for one in hashes], store, batch_size)
+    found, failed = embed_views(encoder, dict(zip(hashes, paths, strict=True)), [View(one) for one in hashes], store)
     return {view.sha256: vector for view, vector in found.items()}, failed
 
 
@@ -47,7 +47,7 @@ def digests(paths: list[Path]) -> list[str]:
 def test_embeddings_equal_a_bare_open_clip_loop(encoder: ClipEncoder, pictures: list[Path], tmp_path: Path) -> None:
     store = EmbeddingStore(tmp_path, encoder.sha256)
     hashes = digests(pictures)
-    found, failed = embed(encoder, pictures, hashes, store, batch_size=4)
+    found, failed = embed(encoder, pictures, hashes, store)
     assert failed == {}
     for path, digest in zip(pictures, hashes, strict=True):
         with torch.no_grad():
@@ -59,7 +59,7 @@ def test_embeddings_equal_a_bare_open_clip_loop(encoder: ClipEncoder, pictures: 
 def test_each_image_is_computed_once_and_kept(encoder: ClipEncoder, pictures: list[Path], tmp_path: Path) -> None:
     hashes = digests(pictures)
     store = EmbeddingStore(tmp_path, encoder.sha256)
-    first, _ = embed(encoder, pictures[:5], hashes[:5], store, batch_size=2)
+    first, _ = embed(encoder, pictures[:5], hashes[:5], store)
     store.close()
     reopened = EmbeddingStore(tmp_path, encoder.sha256)
     assert sorted(reopened.get(hashes)) == sorted(hashes[:5])
@@ -72,26 +72,33 @@ def test_each_image_is_computed_once_and_kept(encoder: ClipEncoder, pictures: li
             calls.append(len(pixels))
             return encoder.encode_images(pixels)
 
-    second, _ = embed(Counting(), pictures, hashes, reopened, batch_size=8)  # type: ignore[arg-type]
+    second, _ = embed(Counting(), pictures, hashes, reopened)  # type: ignore[arg-type]
     assert sum(calls) == 4
     for digest in hashes[:5]:
         np.testing.assert_array_equal(second[digest], first[digest])
 
 
-@pytest.mark.parametrize("cores", [1, 2, 7])
-def test_threads_change_nothing_and_batches_next_to_nothing(
-    encoder: ClipEncoder, pictures: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_an_embedding_depends_on_nothing_but_its_picture(
+    encoder: ClipEncoder, pictures: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: int
 ) -> None:
+    """Not on what is left beside it after an interruption, not on the order, not on the number of threads."""
     hashes = digests(pictures)
-    whole, _ = embed(encoder, pictures, hashes, EmbeddingStore(tmp_path / "0", encoder.sha256), batch_size=64)
-    pairs, _ = embed(encoder, pictures, hashes, EmbeddingStore(tmp_path / "1", encoder.sha256), batch_size=2)
+    whole, _ = embed(encoder, pictures, hashes, EmbeddingStore(tmp_path / "whole", encoder.sha256))
     before = torch.get_num_threads()
-    monkeypatch.setattr("os.cpu_count", lambda: cores)
-    again, _ = embed(encoder, pictures, hashes, EmbeddingStore(tmp_path / "2", encoder.sha256), batch_size=2)
-    assert torch.get_num_threads() == before
+    monkeypatch.setattr("os.cpu_count", lambda: threads)
+    torch.set_num_threads(threads)
+    try:
+        store = EmbeddingStore(tmp_path / "interrupted", encoder.sha256)
+        for places in ([4], [8, 2, 6], range(9)):
+            found, _ = embed(encoder, [pictures[i] for i in places], [hashes[i] for i in places], store)
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
     for digest in hashes:
-        np.testing.assert_array_equal(again[digest], pairs[digest])
-        np.testing.assert_allclose(pairs[digest], whole[digest], atol=1e-5)
+        np.testing.assert_array_equal(found[digest], whole[digest])
+    texts = [f"a {word}" for word in ("cup", "dog", "blue car", "tree")]
+    np.testing.assert_array_equal(np.concatenate([encoder.encode_texts([one]) for one in texts]), encoder.encode_texts(texts))
 
 
 def test_a_view_is_the_cropped_picture_and_has_a_place_of_its_own(
@@ -101,16 +108,15 @@ def test_a_view_is_the_cropped_picture_and_has_a_place_of_its_own(
     picture = open_rgb(pictures[0])
     width, height = picture.size
     views = [View(digest), View(digest, (0.5, 0.0, 1.0, 0.5))]
-    found, _ = embed_views(encoder, {digest: pictures[0]}, views, EmbeddingStore(tmp_path, encoder.sha256), batch_size=8)
+    found, _ = embed_views(encoder, {digest: pictures[0]}, views, EmbeddingStore(tmp_path, encoder.sha256))
     corner = picture.crop((width // 2, 0, width, round(height / 2)))
     expected = encoder.encode_images(torch.stack([encoder.preprocess(picture), encoder.preprocess(corner)]))
     np.testing.assert_allclose(np.stack([found[view] for view in views]), expected, atol=1e-6)
-    again, _ = embed_views(encoder, {}, views, EmbeddingStore(tmp_path, encoder.sha256), batch_size=8)
+    again, _ = embed_views(encoder, {}, views, EmbeddingStore(tmp_path, encoder.sha256))
     np.testing.assert_array_equal(again[views[1]], found[views[1]])
 
 
-def test_pictures_of_few_views_fill_a_batch(encoder: ClipEncoder, pictures: list[Path], tmp_path: Path) -> None:
-    """A picture with many views doesn't make small batches of the others."""
+def test_views_fill_batches_whatever_picture_they_are_of(encoder: ClipEncoder, pictures: list[Path], tmp_path: Path) -> None:
     hashes = digests(pictures)
     sizes: list[int] = []
 
@@ -121,11 +127,16 @@ def test_pictures_of_few_views_fill_a_batch(encoder: ClipEncoder, pictures: list
             sizes.append(len(pixels))
             return encoder.encode_images(pixels)
 
-    views = [View(digest) for digest in hashes] + [View(hashes[4], (0.0, 0.0, 0.5, 1 - step / 10)) for step in range(5)]
+    boxes = [(0.0, 0.0, 0.5, 1 - step / 100) for step in range(BATCH + 5)]
+    views = [View(hashes[0]), *(View(hashes[1], box) for box in boxes), *(View(digest) for digest in hashes)]
     store, path_of = EmbeddingStore(tmp_path, encoder.sha256), dict(zip(hashes, pictures, strict=True))
-    found, _ = embed_views(Counting(), path_of, views, store, 4)  # type: ignore[arg-type]
-    assert sizes == [4, 6, 4]
-    assert found.keys() == set(views)
+    told: list[int] = []
+    found, _ = embed_views(Counting(), path_of, views, store, told.append)  # type: ignore[arg-type]
+    assert sizes == [BATCH, 14]
+    assert sum(told) == len(found)
+    for view in (views[0], views[3], views[-1]):
+        alone, _ = embed_views(encoder, path_of, [view], EmbeddingStore(tmp_path / "alone", encoder.sha256))
+        np.testing.assert_array_equal(found[view], alone[view])
 
 
 def test_bad_images_are_reported_and_survived(encoder: ClipEncoder, pictures: list[Path], tmp_path: Path) -> None:
@@ -134,7 +145,7 @@ def test_bad_images_are_reported_and_survived(encoder: ClipEncoder, pictures: li
     text.write_text("not a picture")
     paths = [truncated, pictures[1], text]
     hashes = digests(paths)
-    found, failed = embed(encoder, paths, hashes, EmbeddingStore(tmp_path, encoder.sha256), batch_size=8)
+    found, failed = embed(encoder, paths, hashes, EmbeddingStore(tmp_path, encoder.sha256))
     assert list(found) == [hashes[1]]
     assert "truncated" in failed[hashes[0]]
     assert "not an image" in failed[hashes[2]]

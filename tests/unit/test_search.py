@@ -18,7 +18,7 @@ from hope_bench.search.false_descriptions import FalseDescriptions
 from hope_bench.search.guarding import Claim, guard
 from hope_bench.search.inputs import SearchInputs
 from hope_bench.search.selection import Distractor
-from hope_bench.search.strategies import distractors
+from hope_bench.search.strategies import Rankings
 from hope_bench.spec import BenchmarkSpec, CalibratedSpec, CategorySpec, GuardsSpec, base_strategy, encoder_name
 from tests.search_inputs import OBJECTS, WORDS, make_annotations, make_inputs
 
@@ -32,7 +32,7 @@ Scores = dict[str, float]
 
 
 def asked(split: str, inputs: SearchInputs, rejected: frozenset[Claim] = frozenset()) -> list[list[Distractor]]:
-    return distractors(split, inputs, guard(inputs, rejected).allowed, FalseDescriptions(inputs, rejected=rejected))
+    return Rankings(inputs, guard(inputs, rejected).allowed, FalseDescriptions(inputs, rejected=rejected)).of(split)
 
 
 def absent_from(inputs: SearchInputs, image: int) -> list[str]:
