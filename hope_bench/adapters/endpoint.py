@@ -112,10 +112,10 @@ class Endpoint:
     def answer(self, batch: Sequence[tuple[Image, str]]) -> list[RawAnswer]:
         """One answer for each (RGB image, prompt), at most `concurrency` of them under way.
 
-        Raises HopeBenchError where an earlier call met an endpoint that answers nothing any more.
+        Once the endpoint answers nothing any more, nothing is asked of it: all that is left are errors.
         """
         if self._stop.is_set():
-            raise HopeBenchError(f"{self._why} Everything answered so far is kept; the same command goes on from there.")
+            return [RawAnswer(error=f"not asked: {self._why}")] * len(batch)
         urls = {key: self._url(image) for key, image in {id(image): image for image, _ in batch}.items()}
         order = _first_ones_first([id(image) for image, _ in batch])
         try:
@@ -168,6 +168,7 @@ class Endpoint:
                 hint = what_to_do(error, self._card.api_key_env, self._card.checkpoint)
                 self._why = f"{self._failed_in_a_row} questions in a row were not answered ({said}). {hint}"
                 self._stop.set()
+                self._say(f"{self._why} Nothing further is asked; what is left are errors, which the same command asks again.")
 
     def _ask(self, messages: list[dict[str, Any]]) -> RawAnswer:
         asks = self._asks
