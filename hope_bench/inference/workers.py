@@ -22,6 +22,8 @@ from hope_bench.inference.plan import Step
 _MOST = 4
 """Workers of a process by default."""
 
+_DYING_SECONDS = 10.0
+
 _COMMAND = "from hope_bench.inference.workers import work; work()"
 
 
@@ -48,9 +50,9 @@ class Workers:
     def __init__(self, count: int) -> None:
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "TOKENIZERS_PARALLELISM": "false"}
         self._processes = [
-            # A session of its own: Ctrl-C is for the process that writes the answers.
+            # A session of its own: Ctrl-C is for the process that writes the answers. -P: modules come from where this one's do.
             subprocess.Popen(
-                [sys.executable, "-c", _COMMAND], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment,
+                [sys.executable, "-P", "-c", _COMMAND], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment,
                 start_new_session=True,
             )
             for _ in range(count)
@@ -133,7 +135,10 @@ class Workers:
 
 
 def _end_of(process: subprocess.Popen[bytes]) -> str:
-    code = process.wait()
+    try:
+        code = process.wait(_DYING_SECONDS)
+    except subprocess.TimeoutExpired:
+        return "what it sent can't be read"
     return f"killed by signal {-code}; out of memory?" if code < 0 else f"exit code {code}"
 
 
