@@ -127,8 +127,8 @@ _IDENTITY = ("question_id", "image", "text", "label", "strategy", "object", "des
 def benchmark_hash(prompt: str, splits: Mapping[str, Sequence[Question]]) -> str:
     """The hash that identifies what a benchmark asks: SHA-256 over the prompt and every split's questions.
 
-    Scores, risks and evidence are left out: their last digit depends on the machine and its number of threads, the questions
-    don't, and results of the same questions may be compared.
+    Scores, risks and evidence are left out: their last digit depends on the kind of processor, the questions don't, and results
+    of the same questions may be compared.
     """
     asked = {
         name: hashlib.sha256(
