@@ -68,7 +68,7 @@ class ModelCard(Strict):
     api_key_env: str = "OPENAI_API_KEY"
     concurrency: int = Field(default=16, ge=1)
     timeout: float = Field(default=120.0, gt=0)
-    attempts: int = Field(default=8, ge=1)
+    attempts: int = Field(default=10, ge=1)
     price_input: float | None = Field(default=None, ge=0)
     price_output: float | None = Field(default=None, ge=0)
     image_url_base: str | None = None

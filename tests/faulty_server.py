@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
 import math
@@ -66,9 +67,14 @@ class Handler(BaseHTTPRequestHandler):
         """Silence."""
 
 
-def answer(
-    handler: Handler, body: dict[str, Any], choices: int = 1, logprobs: bool = True, finish: str = "stop", **message: Any
-) -> None:
+def answer(handler: Handler, body: dict[str, Any], **changes: Any) -> None:
+    """The right answer, with the changes that `completion` knows."""
+    handler.reply(200, completion(body, **changes))
+
+
+def completion(
+    body: dict[str, Any], choices: int = 1, logprobs: bool = True, finish: str = "stop", **message: Any
+) -> dict[str, Any]:
     """Yes to wide pictures, with the prompt repeated: a wrong pairing shows."""
     image, text = body["messages"][0]["content"]
     picture = Image.open(io.BytesIO(base64.b64decode(image["image_url"]["url"].split(",")[1])))
@@ -81,8 +87,7 @@ def answer(
         top = [{"token": token, "logprob": math.log(p), "bytes": None} for token, p in ((" Yes", 0.6), ("no", 0.2), ("It", 0.1))]
         choice["logprobs"] = {"content": [{**top[0], "top_logprobs": top}]}
     usage = {"prompt_tokens": 100, "completion_tokens": 2, "total_tokens": 102}
-    whole = {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice] * choices, "usage": usage}
-    handler.reply(200, whole)
+    return {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice] * choices, "usage": usage}
 
 
 def status(code: int, message: str = "no", kind: str | None = None, **headers: str) -> Reply:
@@ -99,7 +104,36 @@ def slow(handler: Handler, body: dict[str, Any]) -> None:
     answer(handler, body)
 
 
+def dripping(handler: Handler, _: dict[str, Any]) -> None:
+    """A byte now and then, for longer than anybody waits."""
+    handler.send_response(200)
+    handler.send_header("Content-Type", "application/json")
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    with contextlib.suppress(OSError):
+        for _byte in range(50):
+            handler.wfile.write(b" ")
+            time.sleep(0.1)
+    handler.close_connection = True
+
+
+def odd(change: Callable[[dict[str, Any]], object]) -> Reply:
+    """The right answer with something of a type that the API doesn't have."""
+
+    def fault(handler: Handler, body: dict[str, Any]) -> None:
+        whole = completion(body)
+        change(whole)
+        handler.reply(200, whole)
+
+    return fault
+
+
 FAULTS: dict[str, Reply] = {
+    "dripping": dripping,
+    "not utf-8": lambda handler, _: handler.reply(200, b'{"id": "\xff"}'),
+    "deep": lambda handler, _: handler.reply(200, b"[" * 100_000),
+    "choices of text": odd(lambda whole: whole.update(choices=["yes"])),
+    "a message of text": odd(lambda whole: whole["choices"][0].update(message="yes")),
     "408": status(408),
     "429": status(429),
     "500": status(500),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import math
 import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 from urllib.parse import quote, urlsplit
 
 import openai
@@ -23,6 +24,7 @@ from hope_bench.adapters.endpoint_failures import (
     BadReplyError,
     NoAnswerError,
     concerns_all,
+    in_time,
     in_words,
     may_pass,
     pause,
@@ -30,7 +32,7 @@ from hope_bench.adapters.endpoint_failures import (
     without_key,
 )
 from hope_bench.adapters.yes_no_words import p_yes_of
-from hope_bench.errors import HopeBenchError
+from hope_bench.errors import HopeBenchError, short_reason
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -50,8 +52,7 @@ class Endpoint:
     """One model behind an endpoint as an `Adapter`: temperature 0, the questions of an image sent together behind a first one,
     so that a server that keeps prefixes computes the image once.
 
-    Where the endpoint refuses every question (a revoked key), or is gone, the step's other answers are kept, and the next step
-    raises HopeBenchError.
+    Once the endpoint refuses every question (a revoked key), or is gone, nothing further is asked of it.
     """
 
     def __init__(self, card: ModelCard, say: Callable[[str], None] = lambda _: None) -> None:
@@ -118,14 +119,14 @@ class Endpoint:
             return [RawAnswer(error=f"not asked: {self._why}")] * len(batch)
         urls = {key: self._url(image) for key, image in {id(image): image for image, _ in batch}.items()}
         order = _first_ones_first([id(image) for image, _ in batch])
-        try:
-            with ThreadPoolExecutor(self._card.concurrency) as pool:
+        with ThreadPoolExecutor(self._card.concurrency) as pool:
+            try:
                 said = pool.map(lambda place: self._answer_one(urls[id(batch[place][0])], batch[place][1]), order)
                 answers = dict(zip(order, said, strict=True))
-            return [answers[place] for place in range(len(batch))]
-        except BaseException:
-            self._stop.set()  # nobody sleeps until the next attempt after Ctrl-C
-            raise
+            except BaseException:
+                self._stop.set()  # after Ctrl-C, nobody sleeps until the next attempt
+                raise
+        return [answers[place] for place in range(len(batch))]
 
     def _answer_one(self, url: str, prompt: str) -> RawAnswer:
         if self._stop.is_set():
@@ -172,14 +173,18 @@ class Endpoint:
 
     def _ask(self, messages: list[dict[str, Any]]) -> RawAnswer:
         asks = self._asks
-        create: Any = self._client.chat.completions.create
+        create: Any = self._client.chat.completions.with_streaming_response.create
         try:
-            reply = create(model=self._card.checkpoint, messages=messages, **asks)
+            with create(model=self._card.checkpoint, messages=messages, **asks) as reply:
+                return self._read(json.loads(in_time(reply.iter_bytes(), self._card.timeout)))
         except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
             if not self._adapt(asks, str(error)):
                 raise
-            return self._ask(messages)
-        return self._read(reply)
+        except FAILURES:
+            raise
+        except Exception as error:  # noqa: BLE001 - a reply can hold anything
+            raise BadReplyError(f"the reply can't be read: {short_reason(error)}") from None
+        return self._ask(messages)
 
     def _adapt(self, asked: dict[str, Any], complaint: str) -> bool:
         """Ask differently from now on where the server says that it doesn't know a parameter; False if that can't help."""
@@ -202,16 +207,16 @@ class Endpoint:
         return True
 
     def _read(self, reply: Any) -> RawAnswer:
-        choices = getattr(reply, "choices", None)
-        self._count(getattr(reply, "usage", None))
+        choices = _part(reply, "choices")
+        self._count(_part(reply, "usage"))
         if not isinstance(choices, list) or len(choices) != 1:
             count = len(choices) if isinstance(choices, list) else "no list of"
             raise BadReplyError(f"the reply holds {count} choices, not one")
         choice = choices[0]
-        message = getattr(choice, "message", None)
-        text = getattr(message, "content", None) or getattr(message, "refusal", None)
-        finish = getattr(choice, "finish_reason", None)
-        thought = getattr(message, "reasoning_content", None) or getattr(message, "reasoning", None)
+        message = _part(choice, "message")
+        text = _part(message, "content") or _part(message, "refusal")
+        finish = _part(choice, "finish_reason")
+        thought = _part(message, "reasoning_content") or _part(message, "reasoning")
         if finish == "content_filter":
             raise NoAnswerError("its content filter cut the answer off")
         if not text and finish == "length":
@@ -224,18 +229,20 @@ class Endpoint:
         return RawAnswer(text=without_key(text, self._key).strip(), p_yes=p_yes, mass=mass)
 
     def _count(self, usage: Any) -> None:
+        sent, got = (_part(usage, name) for name in ("prompt_tokens", "completion_tokens"))
         with self._lock:
-            self._input += getattr(usage, "prompt_tokens", None) or 0
-            self._output += getattr(usage, "completion_tokens", None) or 0
+            self._input += sent if isinstance(sent, int) else 0
+            self._output += got if isinstance(got, int) else 0
 
     def _scores(self, choice: Any) -> tuple[float | None, float | None]:
         """P(yes) and mass from the first token's listed alternatives; None where the server lists none."""
-        content = getattr(getattr(choice, "logprobs", None), "content", None)
-        if not content or not getattr(content[0], "top_logprobs", None):
+        content = _part(_part(choice, "logprobs"), "content")
+        top = _part(content[0], "top_logprobs") if isinstance(content, list) and content else None
+        if not isinstance(top, list) or not top:
             self._say_once("The endpoint gives no logprobs, so answers carry no P(yes).")
             return None, None
-        listed = ((option.token, option.logprob) for option in content[0].top_logprobs)
-        return p_yes_of((token, min(logprob, 0.0)) for token, logprob in listed if _is_number(logprob))
+        listed = ((_part(one, "token"), _part(one, "logprob")) for one in top)
+        return p_yes_of((token, min(value, 0.0)) for token, value in listed if isinstance(token, str) and _is_number(value))
 
     def _say_once(self, line: str) -> None:
         with self._lock:
@@ -252,6 +259,11 @@ class Endpoint:
         buffer = io.BytesIO()
         image.save(buffer, "PNG", compress_level=1)
         return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def _part(value: Any, name: str) -> Any:
+    """A field of a JSON object; None where there is none, or no object."""
+    return value.get(name) if isinstance(value, dict) else None
 
 
 def _first_ones_first(images: Sequence[int]) -> list[int]:
@@ -271,5 +283,5 @@ def _checked_url(card: ModelCard, key: str, url: str) -> str:
     return parts.hostname
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not math.isnan(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Iterable
 from email.utils import parsedate_to_datetime
 
 import openai
@@ -42,6 +43,17 @@ _ABOUT_THE_QUESTION = (openai.BadRequestError, openai.UnprocessableEntityError, 
 
 FAILURES = (openai.OpenAIError, BadReplyError, NoAnswerError, json.JSONDecodeError)
 """Everything that asking an endpoint may raise."""
+
+
+def in_time(parts: Iterable[bytes], seconds: float) -> bytes:
+    """A reply's whole body. Raises BadReplyError where that takes longer: the client's own time-out begins anew at each byte."""
+    until = time.monotonic() + seconds
+    body = bytearray()
+    for part in parts:
+        body += part
+        if time.monotonic() > until:
+            raise BadReplyError(f"the reply was not whole after {seconds:g} s")
+    return bytes(body)
 
 
 def may_pass(error: BaseException) -> bool:
