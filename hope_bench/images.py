@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from hope_bench.errors import short_reason
 from hope_bench.provenance import file_sha256
 
 _ON_THE_SIDE = (5, 6, 7, 8)
@@ -46,21 +47,37 @@ def decode_rgb(data: bytes, at_least: int | None = None) -> Image.Image:
             if at_least is not None:
                 picture.draft("RGB", (at_least, at_least))
             picture.load()
-            return _to_rgb(ImageOps.exif_transpose(picture))
+            return _to_rgb(_upright(picture))
     except UnidentifiedImageError:
         raise UnreadableImageError("not an image, or of an unknown format") from None
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        raise UnreadableImageError(f"truncated or corrupt: {error}") from None
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001 - decoders raise anything at corrupt data: struct.error, RuntimeError, ...
+        raise UnreadableImageError(f"truncated or corrupt: {short_reason(error)}") from None
 
 
 def upright_size(path: Path) -> tuple[int, int]:
     """A picture's width and height as people see it, from the file's head alone. Raises UnreadableImageError."""
     try:
         with Image.open(path) as picture:
-            turned = picture.getexif().get(ExifTags.Base.Orientation) in _ON_THE_SIDE
+            turned = _orientation(picture) in _ON_THE_SIDE
             return (picture.height, picture.width) if turned else picture.size
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        raise UnreadableImageError(f"truncated or corrupt: {error}") from None
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001 - as in `decode_rgb`
+        raise UnreadableImageError(f"truncated or corrupt: {short_reason(error)}") from None
+
+
+def _orientation(picture: Image.Image) -> int | None:
+    """What EXIF says; None where it says nothing, or can't be read: such pictures are shown as they are stored."""
+    try:
+        return picture.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # noqa: BLE001 - Pillow raises anything at broken EXIF
+        return None
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    return picture if _orientation(picture) in (None, 1) else ImageOps.exif_transpose(picture)
 
 
 def _to_rgb(picture: Image.Image) -> Image.Image:

@@ -132,8 +132,9 @@ class _Sitting:
             return self._run(start, record, source, workers)
 
     def _started(self, needed: bool) -> Workers:
-        count = default_workers(self._model.info.device_kind) if self._workers is None else self._workers
-        return Workers(count if needed and encodes_elsewhere(self._model) else 0)
+        if not needed or encodes_elsewhere(self._model) is None:
+            return Workers(0)
+        return Workers(default_workers(self._model.info.device_kind) if self._workers is None else self._workers, self._say)
 
     def _run(self, start: Start, record: RunRecord, source: _Images | None, workers: Workers) -> RunRecord:
         if start.to_ask:
@@ -187,7 +188,7 @@ class _Sitting:
         """Each step with its images, made ready ahead in processes or in threads."""
         model, elsewhere = self._model, encodes_elsewhere(self._model)
         if elsewhere is not None and workers.count:
-            return workers.steps(elsewhere, steps, source.folder, source.sha256, self._say)
+            return workers.steps(elsewhere, steps, source.folder, source.sha256)
         return steps_with_images(steps, source.folder, source.sha256, lambda step, images: model.prepare(batch_of(step, images)))
 
     def _shown(self, done: int, total: int) -> contextlib.AbstractContextManager[RunProgress]:

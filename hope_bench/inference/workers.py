@@ -22,6 +22,9 @@ from hope_bench.inference.plan import Step
 _MOST = 4
 """Workers of a process by default."""
 
+_READY = b"hope-bench worker\n"
+"""Before what a worker makes."""
+
 _DYING_SECONDS = 10.0
 
 _COMMAND = "from hope_bench.inference.workers import work; work()"
@@ -33,7 +36,7 @@ def default_workers(device_kind: str) -> int:
     if device_kind != "cuda" or not hasattr(os, "sched_getaffinity"):
         return 0
     beside = int(os.environ.get("LOCAL_WORLD_SIZE") or 1)
-    return min(max(len(os.sched_getaffinity(0)) // beside - 1, 0), _MOST)
+    return min(max(len(os.sched_getaffinity(0)) // max(beside, 1) - 1, 0), _MOST)
 
 
 class LostWorkerError(Exception):
@@ -47,16 +50,22 @@ class Workers:
     writes to, so a worker that dies midway through a step ends its pipe, and one whose reader is gone ends itself.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, say: Callable[[str], None] = lambda _: None) -> None:
+        """Start them. `say` is told where one can't be started, or is lost later: the work is then done without."""
+        self._say = say
+        self._processes: list[subprocess.Popen[bytes]] = []
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "TOKENIZERS_PARALLELISM": "false"}
-        self._processes = [
-            # A session of its own: Ctrl-C is for the process that writes the answers. -P: modules come from where this one's do.
-            subprocess.Popen(
-                [sys.executable, "-P", "-c", _COMMAND], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment,
-                start_new_session=True,
-            )
-            for _ in range(count)
-        ]  # fmt: skip
+        # -P: modules come from where this process's do. A session of its own: Ctrl-C is for the process that writes the answers.
+        command = [sys.executable, "-P", "-c", _COMMAND]
+        pipe = subprocess.PIPE
+        try:
+            for _ in range(count):
+                one = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment, start_new_session=True)
+                self._processes.append(one)
+        except OSError as error:
+            self.close()
+            self._processes = []
+            say(f"A worker process can't be started ({error.strerror or error}); going on without workers.")
 
     @property
     def count(self) -> int:
@@ -80,17 +89,12 @@ class Workers:
                     pipe.close()  # type: ignore[union-attr]
 
     def steps(
-        self,
-        model: EncodesElsewhere,
-        steps: Sequence[Step],
-        folder: Path,
-        sha256: Mapping[str, str | None],
-        say: Callable[[str], None],
+        self, model: EncodesElsewhere, steps: Sequence[Step], folder: Path, sha256: Mapping[str, str | None]
     ) -> Iterator[tuple[Step, StepImages]]:
         """The same as `images.steps_with_images`: what the model needs of a step's images is made in the workers, and taken here.
 
-        May be called once. Where a worker is lost (killed, out of memory), `say` is told and the remaining steps are made ready
-        in threads of this process.
+        May be called once. Where a worker is lost (killed, out of memory), the remaining steps are made ready in threads of this
+        process.
         """
         done = 0
         with ThreadPoolExecutor(1) as reader:
@@ -106,7 +110,7 @@ class Workers:
                     done += 1
                 return
             except LostWorkerError as lost:
-                say(f"A worker process was lost ({lost}); going on without workers.")
+                self._say(f"A worker process was lost ({lost}); going on without workers.")
             finally:
                 self.close()  # before the reader is waited for: it may be waiting for a worker
         yield from steps_with_images(steps[done:], folder, sha256, lambda step, images: model.prepare(batch_of(step, images)))
@@ -125,13 +129,19 @@ class Workers:
 
     def _read(self, model: EncodesElsewhere, step: Step, place: int) -> StepImages:
         process = self._processes[place % len(self._processes)]
+        assert process.stdout is not None
+        images: StepImages
         try:
-            images, made = pickle.load(process.stdout)  # type: ignore[arg-type]
-        except (EOFError, pickle.UnpicklingError, ValueError, OSError):
+            if place < len(self._processes):  # before the first, libraries and site customisations may have printed something
+                while process.stdout.readline() not in (_READY, b""):
+                    pass
+            images, made = pickle.load(process.stdout)
+        except Exception:  # noqa: BLE001 - what is cut off or garbled can raise anything
             raise LostWorkerError(_end_of(process)) from None
         if made is not None:
-            model.take(batch_of(step, images), made)
-        return images  # type: ignore[no-any-return]
+            with suppress(Exception):  # the model then makes it itself, and says what is wrong
+                model.take(batch_of(step, images), made)
+        return images
 
 
 def _end_of(process: subprocess.Popen[bytes]) -> str:
@@ -164,9 +174,10 @@ def work() -> None:
     torch.set_num_threads(1)  # there are several workers
     try:
         job: _Job = pickle.load(sys.stdin.buffer)
-    except EOFError:
-        return  # nothing to do after all
+    except (EOFError, pickle.UnpicklingError):
+        return  # nothing to do after all, or nobody to do it for
     encode = job.make()
+    results.write(b"\n" + _READY)
     for step in job.steps:
         images = {name: open_named(job.folder, name, job.sha256) for name in dict.fromkeys(request.image for request in step)}
         try:

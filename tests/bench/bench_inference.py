@@ -255,7 +255,7 @@ def feeding(ours: TransformersModel, folder: Path, images: int = 24) -> dict[str
         ready = (
             steps_with_images(steps, folder, {}, lambda step, images: ours.prepare(batch_of(step, images)))
             if name == "threads"
-            else Workers(2).steps(ours, steps, folder, {}, print)
+            else Workers(2, print).steps(ours, steps, folder, {})
         )
         next(ready)
         start = time.process_time()

@@ -85,8 +85,8 @@ def test_a_worker_lost_midway_through_sending_is_survived(count: int, tmp_path: 
     picture.save(tmp_path / "0.png")
     steps = [(Request("0.png", text, text),) for text in map(str, range(12))]
     model, said = Large(), list[str]()
-    with Workers(count) as workers:
-        ready = workers.steps(cast(EncodesElsewhere, model), steps, tmp_path, {}, said.append)
+    with Workers(count, said.append) as workers:
+        ready = workers.steps(cast(EncodesElsewhere, model), steps, tmp_path, {})
         seen = [next(ready)]
         time.sleep(0.5)  # by now it is held up by a full pipe
         workers._processes[-1].kill()

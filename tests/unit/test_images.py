@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hope_bench.images import UnreadableImageError, decode_rgb, hash_images, open_rgb
+from hope_bench.images import UnreadableImageError, decode_rgb, hash_images, open_rgb, upright_size
 
 RED, BLUE = (200, 30, 30), (20, 40, 210)
 
@@ -79,3 +80,34 @@ def test_what_is_wrong_is_said(tmp_path: Path) -> None:
         open_rgb(tmp_path / "folder.png")
     kinds = [type(one) for one in hash_images([tmp_path / "no.png", tmp_path / "folder.png"])]
     assert kinds == [UnreadableImageError, UnreadableImageError]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "PNG", "AVIF", "TIFF", "GIF"])
+def test_corrupt_data_is_an_unreadable_image_and_nothing_else(kind: str, tmp_path: Path) -> None:
+    """Bytes of the head, where the EXIF data stands, changed at random: decoders raise all kinds of errors."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x010E] = "a description"
+    options = {} if kind == "GIF" else {"exif": exif}
+    whole = encoded(half_and_half(), kind, **options)
+    rng = np.random.default_rng(0)
+    path = tmp_path / "picture"
+    for _ in range(300):
+        data = bytearray(whole)
+        for place in rng.integers(0, min(len(data), 200), size=3):
+            data[place] = int(rng.integers(0, 256))
+        path.write_bytes(data)
+        with contextlib.suppress(UnreadableImageError):
+            assert decode_rgb(bytes(data)).mode == "RGB"
+        with contextlib.suppress(UnreadableImageError):
+            assert min(upright_size(path)) > 0
+
+
+def test_a_picture_whose_exif_data_is_broken_is_shown_as_it_is_stored() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    whole = encoded(half_and_half(), "JPEG", quality=95, exif=exif)
+    broken = whole.replace(b"MM\x00*", b"XX\x00*")
+    assert broken != whole
+    assert decode_rgb(broken).size == (40, 20)
