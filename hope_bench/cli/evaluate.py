@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -120,7 +122,7 @@ def evaluate(
         typer.Option("--dry-run", help="Only say what would be asked: counts, and tokens, time or price where known."),
     ] = False,
     progress: Annotated[
-        ProgressMode, typer.Option(help="auto: a bar or lines; json: one JSON object a line on stderr; quiet: nothing.")
+        ProgressMode, typer.Option(help="auto: a bar or lines; json: one JSON object a line on stderr; quiet: messages only.")
     ] = "auto",
 ) -> None:
     """Ask a vision-language model every question of a benchmark, each once.
@@ -143,46 +145,61 @@ def evaluate(
     from hope_bench.inference.engine import evaluate as run
     from hope_bench.registry import find_benchmark
 
-    if name is not None:
-        check_name(name, "A run's name")
-    chosen = read_benchmark(find_benchmark(benchmark))
-    overrides: dict[str, Any] = {
-        "dtype": dtype,
-        "device": device,
-        "batch_size": batch_size,
-        "batch_tokens": batch_tokens,
-        "quantize": quantize,
-        "compile": compiled,
-        "max_new_tokens": max_new_tokens,
-        "revision": revision,
-        "path": path,
-        "device_map": device_map,
-        "complete": True if complete else None,
-    }
-    found = find_card(model)
-    if authors_prompt:
-        overrides["prompt"] = _authors_prompt(found)
-    card = _override(found, overrides)
-    options = EvaluateOptions(
-        images, limit, name, tuple(split or ()), runs, processes, progress, workers=workers, trust_remote_code=trust_remote_code
-    )
-    ways = [options] if prompts is None else [replace(options, paraphrase=one) for one in _paraphrases(prompts, authors_prompt)]
-    if dry_run:
-        for way in ways:
-            _show_estimate(chosen, card, way)
-        return
-    tell = _say_json if progress == "json" else _say
-    if prompts is None:
-        made = [(run(chosen, card, options, tell), run_folder(chosen, card, options))]
-    else:
-        made = evaluate_paraphrases(chosen, card, [way.paraphrase for way in ways if way.paraphrase], options, tell)
-    if is_first():
-        for record, folder in made:
-            _show(record, folder, chosen)
-            if progress == "json":
-                _write_json(_done(record, folder))
-    if any(record.errors for record, _ in made):
-        raise typer.Exit(1)
+    with _told_in_json(progress == "json"):
+        if name is not None:
+            check_name(name, "A run's name")
+        chosen = read_benchmark(find_benchmark(benchmark))
+        overrides: dict[str, Any] = {
+            "dtype": dtype,
+            "device": device,
+            "batch_size": batch_size,
+            "batch_tokens": batch_tokens,
+            "quantize": quantize,
+            "compile": compiled,
+            "max_new_tokens": max_new_tokens,
+            "revision": revision,
+            "path": path,
+            "device_map": device_map,
+            "complete": True if complete else None,
+        }
+        found = find_card(model)
+        if authors_prompt:
+            overrides["prompt"] = _authors_prompt(found)
+        card = _override(found, overrides)
+        options = EvaluateOptions(
+            images,
+            limit,
+            name,
+            tuple(split or ()),
+            runs,
+            processes,
+            progress,
+            workers=workers,
+            trust_remote_code=trust_remote_code,
+        )
+        ways = (
+            [options] if prompts is None else [replace(options, paraphrase=one) for one in _paraphrases(prompts, authors_prompt)]
+        )
+        if dry_run:
+            for way in ways:
+                _show_estimate(chosen, card, way)
+            return
+        tell = _say_json if progress == "json" else _say
+        if prompts is None:
+            made = [(run(chosen, card, options, tell), run_folder(chosen, card, options))]
+        else:
+            made = evaluate_paraphrases(chosen, card, [way.paraphrase for way in ways if way.paraphrase], options, tell)
+        if is_first():
+            for record, folder in made:
+                reasons = _reasons(folder)
+                if progress == "json":
+                    _write_json(_done(record, folder, reasons))
+                else:
+                    for reason, count in reasons.items():
+                        errors.print(f"{count:,} failed: {escape(reason)}", highlight=False, soft_wrap=True)
+                _show(record, folder, chosen)
+        if any(record.errors for record, _ in made):
+            raise typer.Exit(1)
 
 
 def _paraphrases(path: Path, authors_prompt: bool) -> tuple[Paraphrase, ...]:
@@ -200,7 +217,7 @@ def _show_estimate(benchmark: Benchmark, card: ModelCard, options: EvaluateOptio
     from hope_bench.inference.estimate import estimate
 
     asked, _, plan = plan_run(benchmark, card, options)
-    found = estimate(asked, card, plan, images_folder(benchmark, options), options.runs)
+    found = estimate(asked, card, plan, images_folder(benchmark, options), options.runs, options.limit)
     _line(f"{found.questions:,} questions in {len(asked.splits)} splits, of which {found.unique:,} unique ones would be asked,")
     _line(f"about {found.images:,} images in {found.steps:,} steps (of one image or more, up to {card.batch_size} questions).")
     if found.tokens is not None and found.shared is not None:
@@ -242,11 +259,11 @@ def _write_json(event: dict[str, Any]) -> None:
     sys.stderr.write(json.dumps(event) + "\n")
 
 
-def _done(record: RunRecord, folder: Path) -> dict[str, Any]:
+def _done(record: RunRecord, folder: Path, reasons: Mapping[str, int]) -> dict[str, Any]:
     """The summary for machines."""
     return {
         "event": "done", "run": str(folder), "questions": record.questions, "errors": record.errors, "seconds": record.seconds,
-        "path": record.run.path, "unranked": record.unranked,
+        "path": record.run.path, "unranked": record.unranked, "reasons": reasons,
     }  # fmt: skip
 
 
@@ -295,7 +312,24 @@ def _summary(folder: Path) -> Table:
     table.add_column("questions", justify="right")
     for verdict, words in _VERDICTS.items():
         table.add_row(words, f"{counts[verdict]:,}")
-    reasons = Counter(answer.error for answer in answers if answer.error is not None)
-    for reason, count in reasons.most_common(3):
-        errors.print(f"{count:,} failed: {escape(str(reason))}", highlight=False, soft_wrap=True)
     return table
+
+
+def _reasons(folder: Path) -> dict[str, int]:
+    """The commonest reasons of errors, and how many questions each concerns."""
+    from hope_bench.scoring.verdicts import read_answers
+
+    answers = read_answers(folder / "answers.jsonl").answers
+    return dict(Counter(answer.error for answer in answers if answer.error is not None).most_common(3))
+
+
+@contextmanager
+def _told_in_json(wanted: bool) -> Iterator[None]:
+    """Where logs are read by machines, so are the errors that end a run."""
+    try:
+        yield
+    except HopeBenchError as error:
+        if not wanted:
+            raise
+        _write_json({"event": "error", "text": str(error)})
+        raise typer.Exit(2) from None

@@ -39,7 +39,9 @@ class Estimate:
     per_question: tuple[float, float] | None = None
 
 
-def estimate(benchmark: Benchmark, card: ModelCard, plan: Plan, images: Path | None, runs: Path) -> Estimate:
+def estimate(
+    benchmark: Benchmark, card: ModelCard, plan: Plan, images: Path | None, runs: Path, limit: int | None = None
+) -> Estimate:
     """Count a plan and size it up; the model's processor is used where it is here with some images, its weights never."""
     requests = list(plan.requests)
     tokens = shared = None
@@ -48,7 +50,7 @@ def estimate(benchmark: Benchmark, card: ModelCard, plan: Plan, images: Path | N
             tokens, shared = _tokens(card, plan, images)
     earlier = _earlier(card, runs)
     return Estimate(
-        questions=sum(map(len, benchmark.splits.values())),
+        questions=sum(min(len(questions), limit or len(questions)) for questions in benchmark.splits.values()),
         unique=len(requests),
         images=len({request.image for request in requests}),
         steps=len(plan.steps),

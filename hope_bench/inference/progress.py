@@ -18,7 +18,7 @@ from hope_bench.adapters.base import AdapterReport
 from hope_bench.records import Answer
 
 ProgressMode = Literal["auto", "json", "quiet"]
-"""auto: a bar if stderr is a terminal, else lines; json: one JSON object a line on stderr; quiet: nothing."""
+"""auto: a bar if stderr is a terminal, else lines; json: one JSON object a line on stderr; quiet: none."""
 
 _LINE_SECONDS = 30.0
 _LINE_SHARE = 0.1

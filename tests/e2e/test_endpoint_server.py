@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -21,7 +22,6 @@ from hope_bench.benchmark import write_benchmark
 from hope_bench.cli import app
 from hope_bench.demo.dataset import write_world
 from hope_bench.demo.world import EVALUATION_SEED
-from hope_bench.errors import HopeBenchError
 from hope_bench.provenance import file_sha256
 from hope_bench.records import Label, Question
 from hope_bench.runs import read_run
@@ -77,12 +77,15 @@ def bench(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def evaluate(folder: Path, model: str, name: str, *more: str) -> Result:
-    arguments = [
+def arguments(folder: Path, model: str, name: str, *more: str) -> list[str]:
+    return [
         "evaluate", "--model", model, "--benchmark", str(folder / "bench"), "--images", str(folder / "images"),
         "--runs", str(folder / "runs"), "--name", name, "--max-new-tokens", "4", "--batch-size", "10", *more,
     ]  # fmt: skip
-    return CliRunner().invoke(app, arguments)
+
+
+def evaluate(folder: Path, model: str, name: str, *more: str) -> Result:
+    return CliRunner().invoke(app, arguments(folder, model, name, *more))
 
 
 def write_card(folder: Path, url: str, model: str, more: str = "") -> str:
@@ -159,9 +162,24 @@ def test_a_key_revoked_in_the_middle_makes_errors_of_the_rest_which_is_asked_lat
     assert files[0] == files[1]
     faulty.always = status(401, f"no such key: {KEY}")
     refused = evaluate(bench, card, "refused", "--progress", "json")
-    assert isinstance(refused.exception, HopeBenchError), "nothing was ever answered"
-    assert "Check the key in OPENAI_API_KEY" in refused.stderr
-    nowhere(bench, str(refused.exception), refused.output, refused.stderr, resumed.output, resumed.stderr)
+    assert refused.exit_code == 2, "nothing was ever answered"
+    events = [json.loads(line) for line in refused.stderr.splitlines()]
+    assert "Check the key in OPENAI_API_KEY" in events[-2]["text"]
+    assert events[-1]["event"] == "error"
+    nowhere(bench, refused.output, refused.stderr, resumed.output, resumed.stderr)
+
+
+def test_an_interruption_does_not_wait_for_the_next_attempt(bench: Path, faulty: Server) -> None:
+    faulty.always = status(429, **{"Retry-After": "500"})
+    command = [sys.executable, "-m", "hope_bench", *arguments(bench, write_card(bench, faulty.url, "m"), "slow")]
+    process = subprocess.Popen(command, env=os.environ | {"OPENAI_API_KEY": KEY}, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    while not faulty.bodies:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
 
 
 def test_tokens_and_dollars_in_the_summary_the_record_and_the_next_estimate(

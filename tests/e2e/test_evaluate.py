@@ -205,5 +205,6 @@ def test_a_dry_run_counts_and_writes_nothing(world: World) -> None:
     assert "Time: unknown" in text
     assert not (world.folder / "runs").exists()
     assert world.evaluate("short", "--limit", "12").exit_code == 0
+    assert "24 questions in 2 splits" in world.evaluate("dry", "--dry-run", "--limit", "12").stdout
     again = world.evaluate("dry", "--dry-run", "--name", "short")
     assert re.search(r"Time: about \d+ s at the speed of .*short", " ".join(again.stdout.split()))

@@ -91,6 +91,13 @@ def test_json_progress_is_one_object_a_line(world: World) -> None:  # noqa: F811
     }  # fmt: skip
     assert (shown[-1]["done"], shown[-1]["total"], shown[-1]["path"]) == (IMAGES * UNIQUE, IMAGES * UNIQUE, "shared")
     assert world.evaluate("quiet", "--progress", "quiet").stderr == ""
+    (world.images / "00.png").unlink()
+    broken = world.evaluate("broken", "--progress", "json")
+    assert broken.exit_code == 1
+    assert [json.loads(line) for line in broken.stderr.splitlines()][-1]["reasons"] == {"image: the file is missing": UNIQUE}
+    refused = world.evaluate("broken", "--progress", "json", "--split", "nothing")
+    assert refused.exit_code == 2
+    assert "no split 'nothing'" in json.loads(refused.stderr)["text"]
 
 
 def _lose_second(world: World, process: subprocess.Popen[str]) -> list[Path]:  # noqa: F811
