@@ -18,6 +18,7 @@ from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.images import hash_images
 from hope_bench.provenance import check_folder, commit, file_sha256, versions
 from hope_bench.records import Annotations, Question
+from hope_bench.search.control_content import MOST_CANDIDATES
 from hope_bench.search.description import Descriptions
 from hope_bench.search.description_given import read_given
 from hope_bench.search.encode import EncoderSession, Pictures
@@ -175,6 +176,9 @@ def _people(draft: _Draft) -> tuple[dict[str, Descriptions], set[Claim]]:
         decisions, problems = read_decisions(Path(draft.spec.guards.review))
         claims = rejected(decisions)
         draft.notes += problems
+        files = {draft.file(image) for image in draft.images}
+        if not any(one.image in files for one in decisions):
+            draft.notes.append(f"{Path(draft.spec.guards.review).name}: none of its decisions is about the sampled images.")
     return given, claims
 
 
@@ -245,6 +249,8 @@ def _splits(
         elif base_strategy(name) == "control-content" and len(inputs.images) < 2:
             raise HopeBenchError("control-content ranks an image's distractors by another image's scores: it needs two images.")
         else:
+            if base_strategy(name) == "control-content" and len(inputs.images) > MOST_CANDIDATES:
+                draft.notes.append(f"{name}: similar images were looked for among {MOST_CANDIDATES:,} of the images.")
             found[name] = dict(zip(inputs.images, rankings.of(name), strict=True))
     for name, split in found.items():
         for image in draft.left():

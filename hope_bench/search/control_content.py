@@ -19,6 +19,10 @@ MOST_CANDIDATES = 5_000
 """Images that partners are looked for among, so that the search's cost stays linear in the images; of more, a seeded draw."""
 
 
+_MOST_TIES = 200
+"""Equally similar images, in a seeded order, between which the hash decides: images of one common object have thousands."""
+
+
 def control_content(inputs: SearchInputs, encoded: Encoded | None) -> NDArray[np.float64]:
     """[N, C]: the content scores of the sampled image whose present objects are most similar."""
     return content(inputs, encoded)[most_similar_images(inputs.present, inputs.files, inputs.spec.seed)]
@@ -31,7 +35,7 @@ def most_similar_images(present: Sequence[Sequence[str]], names: Sequence[str], 
     the images' file names, so that draws and ties fall the same way whatever the order. Needs two images at least. The control
     ranks an image's distractors by that other image's scores (docs/method.md, control-content).
     """
-    pool = np.array(sorted(sorted(range(len(names)), key=lambda one: _tie_break(seed, "", names[one]))[:MOST_CANDIDATES]))
+    pool = np.array(sorted(range(len(names)), key=lambda one: _tie_break(seed, "", names[one]))[:MOST_CANDIDATES])
     vocabulary = {name: index for index, name in enumerate(dict.fromkeys(name for objects in present for name in objects))}
     rows = np.repeat(np.arange(len(present)), [len(objects) for objects in present])
     columns = [vocabulary[name] for objects in present for name in objects]
@@ -45,7 +49,7 @@ def most_similar_images(present: Sequence[Sequence[str]], names: Sequence[str], 
         for row, both in enumerate(shared, start):
             jaccard = both / np.maximum(sizes[pool] + sizes[row] - both, 1)
             jaccard[pool == row] = -1.0
-            ties = pool[jaccard == jaccard.max()].tolist()
+            ties = pool[jaccard == jaccard.max()][:_MOST_TIES].tolist()
             partners.append(min(ties, key=lambda other: _tie_break(seed, names[row], names[other])))
     return partners
 

@@ -120,14 +120,16 @@ class Describer:
     def from_bank(self, image: int, guessed: Mapping[int, Mapping[str, str]], groups: Sequence[Group]) -> Descriptions:
         """Unverified descriptions: `guessed` holds, by instance row, the clear winner of each group on the object's own crop.
 
-        Only objects that occur once are described, so that what is true of the crop is true of the object.
+        Only objects that occur once are described, so that what is true of the crop is true of the object, and nothing is guessed
+        that is annotated.
         """
         found: list[tuple[Description, bool]] = []
         for name, rows in self.known_objects(image).items() if guessed else ():
-            row = next(iter(rows))
+            row, instance = next(iter(rows.items()))
+            annotated = named_attributes(instance.attributes)
             for group in groups if len(rows) == 1 else ():
                 winner = guessed.get(row, {}).get(group.name)
-                if winner is not None:
+                if winner is not None and group.name not in annotated:
                     clear = [value for value in group.values if value == winner or not passes_for(value, winner)]
                     words = self._words[name]
                     found += [(_adjective(name, words, "bank", group.name, value), value == winner) for value in clear]

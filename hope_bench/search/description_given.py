@@ -19,6 +19,8 @@ from hope_bench.wording import is_plural, plural, verb
 _NUMBER = re.compile(
     r"(?:exactly |at least |at most |only |about )?(?:two|three|four|five|six|seven|eight|nine|ten|\d+|several)\b", re.I
 )
+_IN_THE_IMAGE = re.compile(r",? in the (?:image|picture|photo|scene)$", re.I)
+"""What the question says anyway."""
 _ONE = re.compile(r"(?:exactly |only )?(?:an?|the|one|1)\b", re.I)
 
 
@@ -52,6 +54,7 @@ def read_given(path: Path, annotations: Annotations) -> Given:
         raise HopeBenchError(f"The description file {path} can't be read: {error.strerror or error}.") from None
     images = {image.file_name: index for index, image in enumerate(annotations.images)}
     found: dict[str, dict[Description, bool]] = {}
+    doubtful: dict[str, set[Description]] = {}
     left_out: Counter[str] = Counter()
     examples: dict[str, list[str]] = {}
 
@@ -72,15 +75,16 @@ def read_given(path: Path, annotations: Annotations) -> Given:
         elif line.object not in annotations.present(images[line.image]):
             leave_out("the object is not annotated in the image", f"line {number}: {line.object} in {line.image}")
         else:
-            claims = found.setdefault(line.image, {})
+            claims, contradicted = found.setdefault(line.image, {}), doubtful.setdefault(line.image, set())
             for claim, true in [*((one, True) for one in line.true), *((one, False) for one in line.false)]:
-                words = " ".join(claim.split()).rstrip(".?")
+                words = _IN_THE_IMAGE.sub("", " ".join(claim.split()).rstrip(".?"))
                 description = Description(line.object, "given", "given", words, words, verb=_verb(words, line.object))
                 if not words:
                     leave_out("an empty claim", f"line {number}")
-                elif claims.setdefault(description, true) != true:
+                elif description in contradicted or claims.setdefault(description, true) != true:
                     leave_out("a claim that is said to be both true and false", f"line {number}: {words}")
-                    del claims[description]
+                    contradicted.add(description)
+                    claims.pop(description, None)
     problems = tuple(
         f"{path.name}: {count} left out, {reason} ({first_few(examples[reason], 3)})." for reason, count in left_out.items()
     )

@@ -104,19 +104,27 @@ class EncoderSession:
                 if box is not None and not annotations.crowd[row]:
                     views[row] = View(sha256, box)
         vectors, _ = self._embed(self._paths(pictures, annotations), list(views.values()), "objects")
+        rows_of: dict[int, list[int]] = {}
+        for row in views:
+            if views[row] in vectors:
+                rows_of.setdefault(int(annotations.category_of[row]), []).append(row)
+        asked = [
+            (rows, group, [f"{article(value)} {value} {category.in_words}" for value in group.values])
+            for category, rows in ((annotations.categories[column], rows) for column, rows in rows_of.items())
+            for group in attribute_bank()
+            if group.fits(category.supercategory)
+        ]
+        captions = list(dict.fromkeys(caption for _, _, own in asked for caption in own))
+        place = {caption: index for index, caption in enumerate(captions)}
+        embedded = self._captions(captions) if captions else np.empty((0, 0), np.float32)
         guessed: dict[int, dict[str, str]] = {}
-        for column, category in enumerate(annotations.categories):
-            rows = [row for row in views if annotations.category_of[row] == column and views[row] in vectors]
-            for group in attribute_bank() if rows else ():
-                if group.fits(category.supercategory):
-                    captions = [f"{article(value)} {value} {category.in_words}" for value in group.values]
-                    logits = (
-                        np.stack([vectors[views[row]] for row in rows]) @ self._captions(captions).T * self._encoder.logit_scale
-                    )
-                    for row, scores in zip(rows, logits, strict=True):
-                        order = np.argsort(-scores)
-                        if scores[order[0]] - scores[order[1]] >= _CLEAR_WINNER:
-                            guessed.setdefault(row, {})[group.name] = group.values[int(order[0])]
+        for rows, group, own in asked:
+            crops = np.stack([vectors[views[row]] for row in rows])
+            logits = crops @ embedded[[place[caption] for caption in own]].T * self._encoder.logit_scale
+            for row, scores in zip(rows, logits, strict=True):
+                order = np.argsort(-scores)
+                if scores[order[0]] - scores[order[1]] >= _CLEAR_WINNER:
+                    guessed.setdefault(row, {})[group.name] = group.values[int(order[0])]
         return guessed
 
     def _captions(self, captions: Sequence[str]) -> Embeddings:

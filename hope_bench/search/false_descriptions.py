@@ -74,9 +74,11 @@ class FalseDescriptions:
         return self._found
 
     def _of(self, file: str, *known: Descriptions) -> Descriptions:
+        """What all sources say of one image: each claim once, as the first one has it; none false that any knows to be true."""
         sources = (*known, self._given.get(file, Descriptions()))
-        false = dict.fromkeys(one for each in sources for one in each.false)
-        return Descriptions(tuple(one for each in sources for one in each.true), tuple(false))
+        true = {one.caption: one for each in reversed(sources) for one in each.true}
+        false = {one.caption: one for each in reversed(sources) for one in each.false if one.caption not in true}
+        return Descriptions(tuple(true.values()), tuple(false.values()))
 
     def _scored(self, encoder: str) -> list[_Cosines]:
         """Each image's descriptions with the cosine of their caption and the image; every caption is embedded once."""

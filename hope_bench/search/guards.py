@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence, Set
 from itertools import combinations
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from hope_bench.errors import HopeBenchError, did_you_mean
 from hope_bench.records import Annotations, Category
@@ -156,8 +157,9 @@ def read_decisions(path: Path) -> tuple[list[Decision], tuple[str, ...]]:
 
 
 def rejected(decisions: Iterable[Decision]) -> set[tuple[str, str, str | None]]:
-    """The claims (image file, object, description) that some reviewer found present, or was unsure of."""
-    return {(one.image, one.object, one.description) for one in decisions if one.decision != "absent"}
+    """The claims (image file, object, description) that some reviewer found present, or was unsure of, in the end."""
+    last = {(one.image, one.object, one.description, one.reviewer): one.decision for one in decisions}
+    return {claim[:3] for claim, decision in last.items() if decision != "absent"}
 
 
 def review(annotations: Annotations, images: Sequence[int], claims: Set[tuple[str, str, str | None]]) -> Removed:
@@ -181,4 +183,4 @@ def read_table(path: Path) -> list[tuple[str, str]]:
 
 
 class _Table(Strict):
-    related: tuple[tuple[str, ...], ...]
+    related: tuple[Annotated[tuple[str, ...], Field(min_length=2)], ...]

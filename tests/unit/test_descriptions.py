@@ -190,6 +190,8 @@ def test_the_banks_guesses_describe_only_objects_that_occur_once() -> None:
     assert [one.question for one in found.true] == ["Is there a red dog in the image?"]
     assert "Is there a green dog in the image?" in {one.question for one in found.false}
     assert {(one.object, one.kind) for one in found.false} == {("dog", "bank")}
+    annotated = scene(("dog", LEFT), attributes={0: {"color": "blue"}})
+    assert Describer(annotated).from_bank(0, {0: {"color": "red"}}, groups) == Descriptions(), "what is annotated is not guessed"
 
 
 def related(*rows: tuple[int, str, int]) -> Relationships:
@@ -271,6 +273,7 @@ def test_a_users_descriptions(tmp_path: Path) -> None:
         {"image": "b.jpg", "object": "dog", "false": ["a red dog"]},
         {"image": "a.jpg", "object": "cat", "false": ["a red cat"]},
         {"image": "a.jpg", "object": "dog", "true": ["a brown dog", ""], "false": ["a brown dog"]},
+        {"image": "a.jpg", "object": "dog", "false": ["a brown dog", "a shiny dog in the image."]},
     )
     given = read_given(path, annotations)
     found = given.by_image["a.jpg"]
@@ -279,12 +282,13 @@ def test_a_users_descriptions(tmp_path: Path) -> None:
         "Are there two dogs playing in the image?",
         "Are there dogs in hats in the image?",
         "Is there an orange jalapeño in the image?",
+        "Is there a shiny dog in the image?",
     ]
     for words in (
         "1 left out, not such a line (line 4:",
         "1 left out, the image is not in the annotations (line 5: b.jpg)",
         "1 left out, the object is not annotated in the image (line 6: cat in a.jpg)",
-        "1 left out, a claim that is said to be both true and false (line 7: a brown dog)",
+        "2 left out, a claim that is said to be both true and false (line 7: a brown dog, line 8: a brown dog)",
         "1 left out, an empty claim (line 7)",
     ):
         assert any(words in problem for problem in given.problems), words

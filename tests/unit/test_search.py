@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hope_bench.records import Annotations
-from hope_bench.search.description import Describer
+from hope_bench.search.description import Describer, Descriptions
 from hope_bench.search.false_descriptions import FalseDescriptions
 from hope_bench.search.guarding import Claim, guard
 from hope_bench.search.inputs import SearchInputs
@@ -272,6 +272,18 @@ def test_false_descriptions_are_false_of_every_instance(objects: list[list[str]]
                 assert all(middle > 50 if one.value in ("left", "top") else middle < 50 for middle in middles)
             assert twin.object == one.object
             assert twin.question != one.question
+
+
+@given(objects=OBJECTS, seed=st.integers(0, 10**6))
+@settings(max_examples=30, deadline=None)
+def test_what_a_user_says_again_is_asked_once_and_never_against_the_annotation(objects: list[list[str]], seed: int) -> None:
+    inputs = make_inputs(objects, seed, k=99)
+    known = [Describer(inputs.annotations).describe(image) for image in inputs.images]
+    denied = [tuple(replace(one, kind="given", group="given") for one in (*each.true, *each.false)) for each in known]
+    given = {file: Descriptions((), claims) for file, claims in zip(inputs.files, denied, strict=True)}
+    plain, both = FalseDescriptions(inputs), FalseDescriptions(inputs, given)
+    for row in range(len(inputs.images)):
+        assert both.best(row, "", 99) == plain.best(row, "", 99)
 
 
 def test_wording_of_descriptions() -> None:
