@@ -14,9 +14,7 @@ from hope_bench.result import PACKED, Average, Hallucination, Probabilities, Res
 from hope_bench.scoring.averaging import average_points
 from hope_bench.scoring.conventions import CONVENTIONS
 from hope_bench.scoring.metrics import (
-    LABELS,
     METRICS,
-    VERDICTS,
     Counts,
     Floats,
     cells,
@@ -116,8 +114,7 @@ def check_numbers(result: Result, where: str) -> None:
     """Recompute every count, metric and difference from the packed verdicts. Raises HopeBenchError naming the key that is off."""
     if result.benchmark.headline not in result.splits:
         raise HopeBenchError(f"{where}: benchmark.headline {result.benchmark.headline!r} is not among the splits.")
-    counts = [_check_counts(name, split, result.benchmark.images, where) for name, split in result.splits.items()]
-    recomputed = compute(np.stack(counts), CONVENTIONS[result.convention])
+    recomputed = compute(_check_counts(result, where), CONVENTIONS[result.convention])
     metrics = zip(*(map(optional, recomputed[metric].tolist()) for metric in METRICS), strict=True)
     for (name, split), expected in zip(result.splits.items(), metrics, strict=True):
         _check_split(name, split, expected, where)
@@ -140,17 +137,23 @@ def check_numbers(result: Result, where: str) -> None:
             _check_difference(f"{key}.auroc_drop.value", pair.auroc_drop.value, aurocs[0], aurocs[1])
 
 
-def _check_counts(name: str, split: SplitScore, images: int, where: str) -> Counts:
-    """A split's counts [labels, verdicts], which must be those it states."""
-    if len(split.questions_per_image) != images:
-        raise HopeBenchError(f"{where}: splits.{name}.questions_per_image counts other images than benchmark.images ({images}).")
-    if PACKED["unasked"] in split.labels:
-        raise HopeBenchError(f"{where}: splits.{name}.labels holds {PACKED['unasked']!r}; a label is y or n.")
-    counts = np.bincount(cells(split.labels, split.verdicts), minlength=len(LABELS) * len(VERDICTS)).reshape(len(LABELS), -1)
-    stated = stated_table([split])[0]
-    for key, ours, theirs in zip(("on_yes", "on_no"), counts, stated, strict=True):
-        if not np.array_equal(ours, theirs):
-            raise HopeBenchError(f"{where}: splits.{name}.{key} is not what its verdicts count. Score the run again.")
+def _check_counts(result: Result, where: str) -> Counts:
+    """The splits' counts [splits, labels, verdicts], which must be those they state."""
+    images, splits = result.benchmark.images, list(result.splits.values())
+    for name, split in result.splits.items():
+        if len(split.questions_per_image) != images:
+            raise HopeBenchError(
+                f"{where}: splits.{name}.questions_per_image counts other images than benchmark.images ({images})."
+            )
+        if PACKED["unasked"] in split.labels:
+            raise HopeBenchError(f"{where}: splits.{name}.labels holds {PACKED['unasked']!r}; a label is y or n.")
+    stated = stated_table(splits)
+    cell = cells("".join(split.labels for split in splits), "".join(split.verdicts for split in splits))
+    first = np.repeat(np.arange(len(splits)) * stated[0].size, [len(split.labels) for split in splits])
+    counts = np.bincount(first + cell, minlength=stated.size).reshape(stated.shape)
+    for place, side in np.argwhere((counts != stated).any(axis=2)).tolist():
+        key = f"splits.{list(result.splits)[place]}.{('on_yes', 'on_no')[side]}"
+        raise HopeBenchError(f"{where}: {key} is not what its verdicts count. Score the run again.")
     return counts
 
 

@@ -139,6 +139,8 @@ def _problem(data: Any, but: Container[str] = (), key: str = "", depth: int = 0)
                 return f"a key is longer than {LONGEST_NAME} characters."
             if problem := _key_problem(name):
                 return f"a key of {key or 'the file'} {problem}"
+            if type(value) is float and abs(value) <= LARGEST_NUMBER:  # most of them
+                continue
             if value is None or key in but:  # in a result's split, only the names of parts are free text (_implausible)
                 continue
             if problem := _problem(value, but, f"{key}.{name}" if key else name, depth + 1):
