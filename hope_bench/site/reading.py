@@ -148,9 +148,8 @@ def _check_counts(result: Result, where: str) -> Counts:
         if PACKED["unasked"] in split.labels:
             raise HopeBenchError(f"{where}: splits.{name}.labels holds {PACKED['unasked']!r}; a label is y or n.")
     stated = stated_table(splits)
-    cell = cells("".join(split.labels for split in splits), "".join(split.verdicts for split in splits))
-    first = np.repeat(np.arange(len(splits)) * stated[0].size, [len(split.labels) for split in splits])
-    counts = np.bincount(first + cell, minlength=stated.size).reshape(stated.shape)
+    counted = [np.bincount(cells(split.labels, split.verdicts), minlength=stated[0].size) for split in splits]
+    counts = np.stack(counted).reshape(stated.shape)
     for place, side in np.argwhere((counts != stated).any(axis=2)).tolist():
         key = f"splits.{list(result.splits)[place]}.{('on_yes', 'on_no')[side]}"
         raise HopeBenchError(f"{where}: {key} is not what its verdicts count. Score the run again.")
