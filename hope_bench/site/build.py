@@ -21,7 +21,6 @@ from hope_bench.site.reading import read_groups
 from hope_bench.site.sheet import Described, describe, read_sheets
 from hope_bench.site.views import Section
 
-
 WRITERS = 4
 """Threads that write files: a disk takes several at once in half the time."""
 
@@ -75,8 +74,8 @@ def _build(results_folder: Path, out: Path, benchmarks: Path) -> SitePages:
     with ThreadPoolExecutor(WRITERS) as pool:
         writes = [pool.submit(_put, out / name, content) for name, content in files.items()]
         writes += [pool.submit(_copy, entry.source, (out / entry.page).with_suffix(".json")) for entry in results]
-    for one in writes:
-        one.result()
+    for write in writes:
+        write.result()
     return SitePages(out / "index.html", tuple(out / entry.page for entry in results))
 
 
