@@ -25,9 +25,8 @@ def rank_ranges(splits: Sequence[SplitScore], bootstrap: Bootstrap = RESAMPLES) 
     scores = _balanced_accuracy(splits, bootstrap)
     enough = bootstrap.replicates * (1 + bootstrap.confidence) / 2
     lowest, highest = scores.min(axis=1), scores.max(axis=1)
-    better = lowest[:, None] > highest  # in every resample
-    open_ = ~better & ~(highest[:, None] <= lowest)  # and not in none
-    for one, own, others in zip(scores, better, open_, strict=True):
+    better, never = lowest[:, None] > highest, highest[:, None] <= lowest  # most pairs, without counting
+    for one, own, others in zip(scores, better, ~(better | never), strict=True):
         own[others] = np.count_nonzero(one > scores[others], axis=1) >= enough
     best = 1 + better.sum(axis=0)
     worst = len(splits) - better.sum(axis=1)
