@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,9 +19,6 @@ from hope_bench.site.pages import GENERATOR, asset_files, pages, picture_path
 from hope_bench.site.reading import read_groups
 from hope_bench.site.sheet import Described, describe, read_sheets
 from hope_bench.site.views import Section
-
-WRITERS = 4
-"""Threads that write files: a disk takes several at once in half the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +64,12 @@ def _build(results_folder: Path, out: Path, benchmarks: Path) -> SitePages:
     for key, one in described.items():
         files |= {picture_path(key, one.sheet.pictures[image]): data for image, data in one.pictures.items()}
     _remove_stale(out, keep={out / name for name in files})
-    results = [row.entry for section in sections for row in section.rows]
-    for folder in {(out / name).parent for name in files}:
-        make_folder(folder)
-    with ThreadPoolExecutor(WRITERS) as pool:
-        writes = [pool.submit(_put, out / name, content) for name, content in files.items()]
-        writes += [pool.submit(_copy, entry.source, (out / entry.page).with_suffix(".json")) for entry in results]
-    for write in writes:
-        write.result()
-    return SitePages(out / "index.html", tuple(out / entry.page for entry in results))
+    for name, content in files.items():
+        _put(out / name, content)
+    for section in sections:
+        for row in section.rows:
+            _put((out / row.entry.page).with_suffix(".json"), row.entry.source.read_bytes())
+    return SitePages(out / "index.html", tuple(out / row.entry.page for section in sections for row in section.rows))
 
 
 def _described(sections: Sequence[Section], sheets: Path, benchmarks: Path) -> dict[str, Described]:
@@ -99,16 +92,13 @@ def _described(sections: Sequence[Section], sheets: Path, benchmarks: Path) -> d
 def _put(path: Path, content: bytes) -> None:
     """Write a file; one that is there is replaced whole or not at all, and not where it holds this already."""
     if not path.exists():
+        make_folder(path.parent)
         path.write_bytes(content)
         return
     if path.stat().st_size == len(content) and path.read_bytes() == content:
         return
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
-
-
-def _copy(source: Path, target: Path) -> None:
-    _put(target, source.read_bytes())
 
 
 def _remove_stale(out: Path, keep: set[Path]) -> None:
