@@ -216,14 +216,18 @@ class SplitScore(Strict):
     def _packed_strings_agree(self) -> SplitScore:
         if not len(self.labels) == len(self.verdicts) == sum(self.questions_per_image):
             raise ValueError("labels, verdicts and questions_per_image are of different lengths")
-        if self.repeated is not None and (len(self.repeated) != len(self.labels) or self.repeated.strip("r.")):
+        if self.repeated is not None and (len(self.repeated) != len(self.labels) or _others(self.repeated, "r.")):
             raise ValueError("repeated is not one r or . for each label")
         if self.kind == "twin" and any(count % 2 for count in self.questions_per_image):
             raise ValueError("a split of twins holds pairs of questions, so each image has an even number of them")
-        # What strip() leaves begins with a letter that isn't one of these.
-        if self.labels.strip("yn") or self.verdicts.strip("".join(PACKED.values())):
+        if _others(self.labels, "yn") or _others(self.verdicts, "".join(PACKED.values())):
             raise ValueError("labels or verdicts hold an unknown letter")
         return self
+
+
+def _others(letters: str, known: str) -> bool:
+    """Whether there are letters besides the known ones."""
+    return bool(letters.encode("utf-8", "replace").translate(None, known.encode("ascii")))
 
 
 class Hallucination(Strict):

@@ -20,6 +20,9 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
 
+_LONGEST_KEY = 100
+"""Characters of a key that an error repeats."""
+
 Model = TypeVar("Model", bound=Strict)
 
 
@@ -55,8 +58,9 @@ def validate(data: Any, model: type[Model], where: str) -> Model:
 
 
 def _problem(detail: ErrorDetails, model: type[BaseModel]) -> str:
-    *parents, last = detail["loc"] or ("",)
-    where = ".".join(map(str, detail["loc"]))
+    loc = [part if isinstance(part, int) else part[:_LONGEST_KEY] for part in detail["loc"]]
+    *parents, last = loc or ("",)
+    where = ".".join(map(str, loc))
     if detail["type"] == "extra_forbidden":
         return f"unknown key {where!r}. {did_you_mean(str(last), _fields_at(model, parents))}".rstrip(".")
     if detail["type"] == "missing":

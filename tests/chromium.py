@@ -5,14 +5,19 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+LEFT = "net::ERR_ABORTED"
+"""How a request fails when its page is left before it is answered."""
 
 
 @contextlib.contextmanager
@@ -28,3 +33,19 @@ def launched() -> Iterator[Browser]:
         )
         yield chromium
         chromium.close()
+
+
+def opened(
+    browser: Browser, path: Path, width: int = 1280, height: int = 900, scheme: str = "light", fragment: str = ""
+) -> tuple[Page, list[str]]:
+    """The page, and what went wrong on it: console errors, failed requests, requests that leave the disk."""
+    problems: list[str] = []
+    page = browser.new_context(
+        viewport={"width": width, "height": height}, color_scheme="dark" if scheme == "dark" else "light"
+    ).new_page()
+    page.on("console", lambda message: problems.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("requestfailed", lambda request: None if request.failure == LEFT else problems.append(f"failed: {request.url}"))
+    page.on("request", lambda request: None if request.url.startswith(("file:", "data:")) else problems.append(request.url))
+    page.goto(path.as_uri() + fragment)
+    return page, problems

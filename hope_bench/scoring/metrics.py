@@ -18,6 +18,12 @@ LABELS = ("yes", "no")
 VERDICTS = tuple(PACKED)
 """The order of the last two axes of every count table."""
 
+_ROWS = bytes.maketrans(
+    "".join(map(PACKED.__getitem__, LABELS)).encode(), bytes(range(0, len(LABELS) * len(VERDICTS), len(VERDICTS)))
+)
+_COLUMNS = bytes.maketrans("".join(PACKED.values()).encode(), bytes(range(len(VERDICTS))))
+"""Where a table [labels, verdicts] counts each packed letter of a label, and of a verdict."""
+
 METRICS = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "specificity", "hallucination_rate", "yes_ratio", "mcc")
 
 
@@ -31,7 +37,11 @@ def count_table(labels: str, verdicts: str, questions_per_image: Sequence[int]) 
 
 def cells(labels: str, verdicts: str) -> NDArray[np.int64]:
     """Which cell of a table [labels, verdicts] each packed question is counted in: int64 [questions], in [0, 10)."""
-    return _indices(labels, LABELS) * len(VERDICTS) + _indices(verdicts, VERDICTS)
+    row, column = (
+        np.frombuffer(letters.encode("ascii").translate(places), dtype=np.uint8)
+        for letters, places in ((labels, _ROWS), (verdicts, _COLUMNS))
+    )
+    return (row + column).astype(np.int64)
 
 
 def stated_table(scores: Sequence[SplitScore | Part]) -> Counts:
@@ -39,16 +49,10 @@ def stated_table(scores: Sequence[SplitScore | Part]) -> Counts:
     return np.array([stated_counts(one) for one in scores], dtype=np.int64).reshape(-1, len(LABELS), len(VERDICTS))
 
 
-def _indices(letters: str, names: Sequence[str]) -> NDArray[np.int64]:
-    lookup = np.full(128, -1, dtype=np.int64)
-    lookup[[ord(PACKED[name]) for name in names]] = np.arange(len(names))
-    return lookup[np.frombuffer(letters.encode("ascii"), dtype=np.uint8)]
-
-
 def pair_table(labels: str, verdicts: str, questions_per_image: Sequence[int]) -> Counts:
     """Pairs of consecutive questions with both right, and pairs asked, int64 [images, 1, 2], of a packed split of pairs."""
-    right = np.array([verdict == label for label, verdict in zip(labels, verdicts, strict=True)], dtype=np.bool_).reshape(-1, 2)
-    asked = np.array([verdict != PACKED["unasked"] for verdict in verdicts], dtype=np.bool_).reshape(-1, 2)
+    label, verdict = (np.frombuffer(letters.encode("ascii"), dtype=np.uint8).reshape(-1, 2) for letters in (labels, verdicts))
+    right, asked = verdict == label, verdict != ord(PACKED["unasked"])
     image = np.repeat(np.arange(len(questions_per_image)), np.asarray(questions_per_image) // 2)
     made = np.zeros((len(questions_per_image), 1, 2), dtype=np.int64)
     np.add.at(made[:, 0, 0], image, right.all(axis=1))

@@ -155,6 +155,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(_template_folder()),
         autoescape=True,
+        auto_reload=False,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

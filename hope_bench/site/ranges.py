@@ -24,7 +24,10 @@ def rank_ranges(splits: Sequence[SplitScore], bootstrap: Bootstrap = RESAMPLES) 
         return []
     scores = _balanced_accuracy(splits, bootstrap)
     enough = bootstrap.replicates * (1 + bootstrap.confidence) / 2
-    better = np.array([np.count_nonzero(one > scores, axis=1) >= enough for one in scores], dtype=np.bool_)
+    lowest, highest = scores.min(axis=1), scores.max(axis=1)
+    better, never = lowest[:, None] > highest, highest[:, None] <= lowest  # most pairs, without counting
+    for one, own, others in zip(scores, better, ~(better | never), strict=True):
+        own[others] = np.count_nonzero(one > scores[others], axis=1) >= enough
     best = 1 + better.sum(axis=0)
     worst = len(splits) - better.sum(axis=1)
     return list(zip(best.tolist(), worst.tolist(), strict=True))

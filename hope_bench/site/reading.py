@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,13 +17,12 @@ from hope_bench.scoring.metrics import (
     METRICS,
     Counts,
     Floats,
+    cells,
     compute,
-    count_table,
     discrimination,
     optional,
     pair_table,
     stated_table,
-    verdict_counts,
 )
 from hope_bench.scoring.probability import evidence, probabilities, unpack
 from hope_bench.site.safety import read_untrusted
@@ -115,12 +114,12 @@ def check_numbers(result: Result, where: str) -> None:
     """Recompute every count, metric and difference from the packed verdicts. Raises HopeBenchError naming the key that is off."""
     if result.benchmark.headline not in result.splits:
         raise HopeBenchError(f"{where}: benchmark.headline {result.benchmark.headline!r} is not among the splits.")
-    counts = [_check_counts(name, split, result.benchmark.images, where) for name, split in result.splits.items()]
-    recomputed = compute(np.stack(counts), CONVENTIONS[result.convention])
-    for index, (name, split) in enumerate(result.splits.items()):
-        _check_split(name, split, {metric: optional(float(values[index])) for metric, values in recomputed.items()}, where)
+    recomputed = compute(_check_counts(result, where), CONVENTIONS[result.convention])
+    metrics = zip(*(map(optional, recomputed[metric].tolist()) for metric in METRICS), strict=True)
+    for (name, split), expected in zip(result.splits.items(), metrics, strict=True):
+        _check_split(name, split, expected, where)
     _check_parts(result, where)
-    p_yes = {one.split: _p_yes(result.splits[one.split]) for one in result.worst or ()}
+    p_yes = {name: _p_yes(result.splits[name]) for name in {one.split for one in result.worst or ()}}
     for index, hallucination in enumerate(result.worst or ()):
         _check_hallucination(hallucination, p_yes[hallucination.split], f"{where}: worst.{index}")
     for index, average in enumerate(result.averages):
@@ -138,24 +137,31 @@ def check_numbers(result: Result, where: str) -> None:
             _check_difference(f"{key}.auroc_drop.value", pair.auroc_drop.value, aurocs[0], aurocs[1])
 
 
-def _check_counts(name: str, split: SplitScore, images: int, where: str) -> Counts:
-    """A split's counts [labels, verdicts], which must be those it states."""
-    if len(split.questions_per_image) != images:
-        raise HopeBenchError(f"{where}: splits.{name}.questions_per_image counts other images than benchmark.images ({images}).")
-    if PACKED["unasked"] in split.labels:
-        raise HopeBenchError(f"{where}: splits.{name}.labels holds {PACKED['unasked']!r}; a label is y or n.")
-    counts: Counts = count_table(split.labels, split.verdicts, split.questions_per_image).sum(axis=0)
-    for key, row in (("on_yes", counts[0]), ("on_no", counts[1])):
-        if verdict_counts(row) != getattr(split, key):
-            raise HopeBenchError(f"{where}: splits.{name}.{key} is not what its verdicts count. Score the run again.")
+def _check_counts(result: Result, where: str) -> Counts:
+    """The splits' counts [splits, labels, verdicts], which must be those they state."""
+    images, splits = result.benchmark.images, list(result.splits.values())
+    for name, split in result.splits.items():
+        if len(split.questions_per_image) != images:
+            raise HopeBenchError(
+                f"{where}: splits.{name}.questions_per_image counts other images than benchmark.images ({images})."
+            )
+        if PACKED["unasked"] in split.labels:
+            raise HopeBenchError(f"{where}: splits.{name}.labels holds {PACKED['unasked']!r}; a label is y or n.")
+    stated = stated_table(splits)
+    counted = [np.bincount(cells(split.labels, split.verdicts), minlength=stated[0].size) for split in splits]
+    counts = np.stack(counted).reshape(stated.shape)
+    for place, side in np.argwhere((counts != stated).any(axis=2)).tolist():
+        key = f"splits.{list(result.splits)[place]}.{('on_yes', 'on_no')[side]}"
+        raise HopeBenchError(f"{where}: {key} is not what its verdicts count. Score the run again.")
     return counts
 
 
-def _check_split(name: str, split: SplitScore, recomputed: Mapping[str, float | None], where: str) -> None:
-    for metric in METRICS:
+def _check_split(name: str, split: SplitScore, recomputed: Sequence[float | None], where: str) -> None:
+    """Hold a split against its metrics, in the order of METRICS."""
+    for metric, expected in zip(METRICS, recomputed, strict=True):
         estimate = getattr(split, metric)
-        if estimate is not None:  # files written before MCC was computed have none
-            _check(f"{where}: splits.{name}.{metric}.value", estimate.value, recomputed[metric])
+        if estimate is not None and _differ(estimate.value, expected):  # files written before MCC was computed have none
+            _check(f"{where}: splits.{name}.{metric}.value", estimate.value, expected)
     if split.probabilities is not None:
         _check_probabilities(split, split.probabilities, f"{where}: splits.{name}.probabilities")
     if split.kind == "twin" and split.paired_discrimination is not None:
@@ -174,10 +180,13 @@ def _check_parts(result: Result, where: str) -> None:
     ]
     recomputed = compute(stated_table([part for _, _, part in parts]), CONVENTIONS[result.convention])
     for rate in ("recall", "hallucination_rate"):
-        for (name, breakdown, part), expected in zip(parts, map(optional, recomputed[rate].tolist()), strict=True):
-            stated = getattr(part, rate).value
-            if _differ(stated, expected):
-                _check(f"{where}: splits.{name}.breakdowns.{breakdown}.{part.name}.{rate}.value", stated, expected)
+        stated = np.array([getattr(part, rate).value for _, _, part in parts], dtype=np.float64)
+        expected = recomputed[rate]
+        near = (np.abs(stated - expected) <= _TOLERANCE / 2) | (np.isnan(stated) & np.isnan(expected))  # before it is rounded
+        for index in np.flatnonzero(~near).tolist():
+            name, breakdown, part = parts[index]
+            key = f"{where}: splits.{name}.breakdowns.{breakdown}.{part.name}.{rate}.value"
+            _check(key, getattr(part, rate).value, optional(float(expected[index])))
 
 
 def _p_yes(split: SplitScore) -> Floats | None:

@@ -6,13 +6,14 @@ Plain functions, because a large leaderboard draws a hundred thousand of them. E
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from markupsafe import Markup, escape
 
-from hope_bench.result import Comparison, Estimate, SplitScore
-from hope_bench.site.heat import HeatRow
+from hope_bench.result import PACKED, Comparison, Estimate, SplitScore, stated_counts
+from hope_bench.site.heat import HeatMap
 from hope_bench.site.marks import Axis, Mark
-from hope_bench.site.views import KINDS
+from hope_bench.site.views import KINDS, SplitRow
 from hope_bench.spec import Kind
 
 _SHAPES: dict[Kind, str] = {
@@ -21,6 +22,7 @@ _SHAPES: dict[Kind, str] = {
     "control": '<rect class="point" x="-4" y="-4" width="8" height="8"/>',
     "twin": '<rect class="point" x="-4" y="-4" width="8" height="8"/>',
 }
+_escape = lru_cache(1000)(escape)  # every page has the same splits
 _HIDDEN = 'aria-hidden="true" focusable="false"'
 
 
@@ -31,7 +33,7 @@ def percent(value: float | None) -> str:
 
 def signed(value: float | None) -> str:
     """A difference in percentage points with its sign (a true minus); a dash where it is undefined."""
-    return "–" if value is None else f"{round(100 * value, 1) + 0.0:+.1f}".replace("-", "−")
+    return "–" if value is None else f"{100 * value:+.1f}".replace("-0.0", "+0.0").replace("-", "−")
 
 
 def interval(estimate: Estimate, differs: bool = False) -> str:
@@ -42,9 +44,15 @@ def interval(estimate: Estimate, differs: bool = False) -> str:
 
 def estimate(value: Estimate, differs: bool = False) -> Markup:
     """A number with its interval below."""
-    shown = signed(value.value) if differs else percent(value.value)
-    below = "" if value.low is None else f'<span class="interval">{interval(value, differs)}</span>'
-    return Markup(f'<span class="number">{shown}</span>{below}')
+    return Markup(_estimate(value, differs))
+
+
+def _estimate(value: Estimate | None, differs: bool = False) -> str:
+    if value is None:
+        return "–"
+    show = signed if differs else percent
+    below = "" if value.low is None else f'<span class="interval">{show(value.low)} to {show(value.high)}</span>'
+    return f'<span class="number">{show(value.value)}</span>{below}'
 
 
 def share(value: Estimate) -> Markup:
@@ -66,16 +74,24 @@ def axis_labels(axis: Axis) -> Markup:
 
 def strip(mark: Mark | None, axis: Axis, *, grid: bool = True) -> Markup:
     """A mark on its axis, with its interval and the line from its baseline."""
-    parts = [f'<line class="grid" x1="{tick.at}%" x2="{tick.at}%" y1="0" y2="100%"/>' for tick in axis.ticks] if grid else []
+    return Markup(_strip(mark, _grid(axis) if grid else ""))
+
+
+def _grid(axis: Axis) -> str:
+    return "".join(f'<line class="grid" x1="{tick.at}%" x2="{tick.at}%" y1="0" y2="100%"/>' for tick in axis.ticks)
+
+
+def _strip(mark: Mark | None, grid: str) -> str:
     if mark is None:
-        return Markup(f'<svg class="strip" {_HIDDEN}>{"".join(parts)}</svg>')
+        return f'<svg class="strip" {_HIDDEN}>{grid}</svg>'
+    parts = [grid]
     if mark.start is not None:
         parts.append(f'<line class="gap" x1="{mark.start}%" x2="{mark.at}%" y1="50%" y2="50%"/>')
         parts.append(f'<line class="from" x1="{mark.start}%" x2="{mark.start}%" y1="20%" y2="80%"/>')
     if mark.low is not None:
         parts.append(f'<line class="range" x1="{mark.low}%" x2="{mark.high}%" y1="50%" y2="50%"/>')
     parts.append(f'<svg x="{mark.at}%" y="50%" overflow="visible">{_SHAPES[mark.kind]}</svg>')
-    return Markup(f'<svg class="strip {mark.kind}" {_HIDDEN}>{"".join(parts)}</svg>')
+    return f'<svg class="strip {mark.kind}" {_HIDDEN}>{"".join(parts)}</svg>'
 
 
 def legend(kind: Kind) -> Markup:
@@ -84,9 +100,27 @@ def legend(kind: Kind) -> Markup:
     return Markup(f'<svg class="key {kind}" viewBox="-16 -8 32 16" {_HIDDEN}>{line}{_SHAPES[kind]}</svg>')
 
 
-def metric_cells(score: SplitScore, metrics: Sequence[str]) -> Markup:
-    """A table row's cells with a split's metrics and their intervals."""
-    return Markup("".join(f'<td class="num">{_maybe(getattr(score, metric))}</td>' for metric in metrics))
+def rate_rows(splits: Sequence[SplitRow], axis: Axis) -> Markup:
+    """Table rows of splits, twins left out: the hallucination rate, drawn and in numbers."""
+    grid = _grid(axis)
+    return Markup("".join(
+        f'<tr class="{split.score.kind}"><th scope="row"><span class="kind">{split.kind}</span> {_escape(split.name)}</th>'
+        f'<td class="chart">{_strip(split.mark, grid)}</td>'
+        f'<td class="num">{_estimate(split.score.hallucination_rate)}</td></tr>\n'
+        for split in splits if split.score.kind != "twin"
+    ))  # fmt: skip
+
+
+def metric_rows(splits: Sequence[SplitRow], metrics: Sequence[str]) -> Markup:
+    """Table rows of splits: how many questions, and the metrics with their intervals."""
+    rows = []
+    for split in splits:
+        cells = "".join(f'<td class="num">{_estimate(getattr(split.score, metric))}</td>' for metric in metrics)
+        rows.append(
+            f'<tr class="{split.score.kind}"><th scope="row">{_escape(split.name)} <span class="quiet">{split.kind}</span></th>'
+            f'<td class="num">{len(split.score.labels):,}</td>{cells}</tr>\n'
+        )
+    return Markup("".join(rows))
 
 
 def comparison_rows(pairs: Sequence[Comparison], splits: Mapping[str, SplitScore]) -> Markup:
@@ -96,35 +130,45 @@ def comparison_rows(pairs: Sequence[Comparison], splits: Mapping[str, SplitScore
         base = KINDS[splits[pair.baseline].kind]
         cells = (pair.precision_drop, pair.hallucination_rise, pair.auroc_drop)
         rows.append(
-            f'<tr class="{splits[pair.split].kind}"><th scope="row">{escape(pair.split)}</th>'
-            f'<td>{escape(pair.baseline)} <span class="quiet">{base}</span></td>'
-            + "".join(f'<td class="num">{_maybe(one, differs=True)}</td>' for one in cells)
+            f'<tr class="{splits[pair.split].kind}"><th scope="row">{_escape(pair.split)}</th>'
+            f'<td>{_escape(pair.baseline)} <span class="quiet">{base}</span></td>'
+            + "".join(f'<td class="num">{_estimate(one, differs=True)}</td>' for one in cells)
             + "</tr>\n"
         )
     return Markup("".join(rows))
 
 
-def _maybe(value: Estimate | None, differs: bool = False) -> str:
-    return "–" if value is None else estimate(value, differs)
+def count_rows(splits: Sequence[SplitRow]) -> Markup:
+    """Table rows of splits: how often each verdict was given, to yes-questions and then to no-questions."""
+    rows = []
+    for split in splits:
+        rows.append(f'<tr class="{split.score.kind}"><th scope="row">{_escape(split.name)}</th>')
+        for index, count in enumerate(stated_counts(split.score)):
+            words = "num" + (" first" if index % len(PACKED) == 0 else "") + ("" if count else " nil")
+            rows.append(f'<td class="{words}">{count:,}</td>')
+        rows.append("</tr>\n")
+    return Markup("".join(rows))
 
 
-def count_cells(score: SplitScore) -> Markup:
-    """A table row's cells with how often each verdict was given, to yes-questions and then to no-questions."""
-    cells = []
-    for side in (score.on_yes, score.on_no):
-        for index, count in enumerate((side.yes, side.no, side.unparsed, side.error, side.unasked)):
-            words = "num" + (" first" if index == 0 else "") + ("" if count else " nil")
-            cells.append(f'<td class="{words}">{count:,}</td>')
-    return Markup("".join(cells))
+def heat_rows(heat: HeatMap) -> Markup:
+    """A heat map's rows: the rates in whole percent, their shades as classes."""
+    rows = []
+    for row in heat.rows:
+        rows.append(f'<tr><th scope="row">{_escape(row.name or "all others")}</th>')
+        for cell in row.cells:
+            if cell is None:
+                rows.append('<td class="num nil">–</td>')
+            else:
+                few = " few" if cell.few else ""
+                rows.append(f'<td class="num h{cell.shade}{few}" title="{cell.questions:,} questions">{100 * cell.rate:.0f}</td>')
+        rows.append("</tr>\n")
+    return Markup("".join(rows))
 
 
-def heat_cells(row: HeatRow) -> Markup:
-    """A heat map row's cells: the rate in whole percent, its shade as a class."""
-    cells = []
-    for cell in row.cells:
-        if cell is None:
-            cells.append('<td class="num nil">–</td>')
-        else:
-            few = " few" if cell.few else ""
-            cells.append(f'<td class="num h{cell.shade}{few}" title="{cell.questions:,} questions">{100 * cell.rate:.0f}</td>')
-    return Markup("".join(cells))
+def fact_lists(facts: Sequence[tuple[str, Sequence[tuple[str, str]]]]) -> Markup:
+    """Titled lists of facts."""
+    lists = []
+    for title, pairs in facts:
+        items = "".join(f"<div><dt>{_escape(what)}</dt><dd>{_escape(value)}</dd></div>" for what, value in pairs)
+        lists.append(f"<div><h3>{_escape(title)}</h3><dl>{items}</dl></div>\n")
+    return Markup("".join(lists))

@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from hope_bench.benchmark import read_benchmark, write_benchmark
 from hope_bench.inspection.gallery import write_gallery
 from hope_bench.inspection.summary import summarize
-from tests.chromium import launched
+from tests.chromium import opened
 from tests.small_benchmark import no, write_small
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with launched() as chromium:
-        yield chromium
-
-
-def opened(browser: Browser, path: Path, width: int = 1280, fragment: str = "") -> tuple[Page, list[str]]:
-    """The page, and what went wrong on it."""
-    problems: list[str] = []
-    page = browser.new_page(viewport={"width": width, "height": 900})
-    page.on("console", lambda message: problems.append(message.text) if message.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("requestfailed", lambda request: problems.append(f"failed: {request.url}"))
-    page.on("request", lambda request: None if request.url.startswith(("file:", "data:")) else problems.append(request.url))
-    page.goto(path.as_uri() + fragment)
-    return page, problems
 
 
 @pytest.mark.parametrize("width", [390, 1280, 2200])
@@ -57,7 +38,7 @@ def test_filters_search_and_order(browser: Browser, tmp_path: Path, width: int) 
     page.get_by_label("Search").fill("DOG")
     expect(count).to_have_text("1 question about 1 image")
 
-    again, more = opened(browser, tmp_path / "a gallery" / "index.html", width, page.evaluate("location.hash"))
+    again, more = opened(browser, tmp_path / "a gallery" / "index.html", width, fragment=page.evaluate("location.hash"))
     expect(again.locator(".card .said")).to_have_text(["dog"])
     again.get_by_label("Search").fill("no such thing")
     expect(again.locator("#count")).to_have_text("No question matches. Change the search or a filter.")

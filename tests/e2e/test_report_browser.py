@@ -9,8 +9,8 @@ import pytest
 
 from hope_bench.benchmark import read_benchmark
 from hope_bench.records import Answer
+from tests.chromium import opened
 from tests.cli import hope_bench
-from tests.e2e.test_site_browser import browser, opened
 from tests.runs import make_run, write_answers
 from tests.small_benchmark import write_small
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 pytestmark = pytest.mark.browser
-__all__ = ["browser"]
 
 
 @pytest.fixture

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.result import ModelInfo, RunInfo, write_result
 from hope_bench.site import build_site
 from hope_bench.site.pages import POLICY
-from hope_bench.site.safety import LARGEST_FILE, hidden, text_problem
+from hope_bench.site.safety import LARGEST_FILE, _plain, _unique, hidden, text_problem
 from tests.unit.test_site import Links, change, make_result, pages
 
 EVIL = "<script>alert(1)</script>\"'&<img src=x onerror=alert(2)>{{7*7}}</title></style>--></script>"
@@ -64,6 +66,7 @@ def refusal(path: Path) -> str:
         (change("splits", "content", "precision", "low", to=None), "half an interval"),
         (change("splits", "content", "questions_per_image", to=[-2, 4, 4, 2, 2, 2]), "fewer than none"),
         (change("splits", "content", "on_yes", "yes", to=-3), "splits.content.on_yes.yes"),
+        (change("splits", "content", "k" * 100_000, to=1), "unknown key 'splits.content.kkk"),
         (change("benchmark", "images", to=-1), "benchmark.images"),
         (change("benchmark", "images", to=10**400), "benchmark.images"),
         (change("benchmark", "hash", to="../../x"), "benchmark.hash"),
@@ -86,6 +89,9 @@ def test_refused(path: Path, changed: Callable[[dict[str, Any]], None], words: s
         ('{"a": ' * 100_000, "nested too deeply"),
         ('{"schema_version": ' + "1" * 5000 + "}", "not JSON"),
         ('{"model": {"name": "a"}, "model": {"name": "b"}}', "a key stands twice"),
+        (r'{"model": {"name": "a", "name": "b\u003a"}}', "a key stands twice"),
+        (r'{"model": {"name": "a", "nam\u0065": "b"}}', "a key stands twice"),
+        ('{"notes": ["a:b", {"c": [{"d": 1, "d": 1}]}]}', "a key stands twice"),
         ("[" * 50 + "]" * 50, "nested too deeply"),
         ("null", "not a valid result"),
         ("", "not JSON"),
@@ -96,6 +102,36 @@ def test_refused(path: Path, changed: Callable[[dict[str, Any]], None], words: s
 def test_json_that_is_no_result(path: Path, text: str, words: str) -> None:
     path.write_text(text)
     assert words in refusal(path)
+
+
+PAIRS = st.recursive(
+    st.none() | st.integers(0, 9) | st.sampled_from(["", ":", '"', "\\", "a:b", "é"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.lists(st.tuples(st.sampled_from(["a", "b", ":", '":', "é"]), inner), max_size=3).map(tuple)
+    ),
+)
+"""JSON whose objects are tuples of pairs, so that a key may stand twice."""
+
+
+def written(value: Any, escape: bool) -> str:
+    if isinstance(value, tuple):
+        return "{" + ", ".join(f"{written(key, escape)}: {written(one, escape)}" for key, one in value) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(written(one, escape) for one in value) + "]"
+    return json.dumps(value).replace(":", "\\u003A" if escape else ":")
+
+
+@given(PAIRS, st.booleans())
+def test_the_quick_reading_takes_nothing_that_the_careful_one_refuses(value: Any, escape: bool) -> None:
+    text = written(value, escape)
+    quick = _plain(text.encode())
+    try:
+        careful = json.loads(text, object_pairs_hook=_unique)
+    except ValueError:
+        careful = None
+    assert quick is None or quick == careful
+    assert quick == careful or escape
 
 
 def test_files_that_are_too_large_or_elsewhere(path: Path, tmp_path: Path) -> None:

@@ -1,0 +1,67 @@
+"""The committed results' pages in a real browser, and the pictures of them in docs/."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+
+from hope_bench.site import SitePages, build_site
+from tests.chromium import opened
+from tests.e2e.site_views import drawn
+from tests.site_pictures import SHOTS, take
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def committed(tmp_path_factory: pytest.TempPathFactory) -> SitePages:
+    """The site of the committed results: with charts, a heat map, pictures and label noise."""
+    root = Path(__file__).resolve().parent.parent.parent
+    return build_site(root / "leaderboard" / "results", tmp_path_factory.mktemp("committed") / "site")
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("dark", 1280), ("light", 390)])
+def test_the_committed_pages_have_no_barrier(browser: Browser, committed: SitePages, scheme: str, width: int) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed").Axe()
+    folder = committed.index.parent
+    for path in (folder / "demo" / "demo-llava.html", *folder.glob("benchmarks/*-about.html")):
+        page, problems = opened(browser, path, width, scheme=scheme)
+        drawn(page)
+        assert problems == []
+        assert page.evaluate("[...document.images].every((image) => image.complete && image.naturalWidth > 0)")
+        found = axe.run(page).response["violations"]
+        assert [(path.name, one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found] == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path.name
+        page.context.close()
+
+
+@pytest.mark.parametrize("width", [720, 1200, 1280, 1920])
+def test_the_labels_of_an_axis_never_overlap(browser: Browser, committed: SitePages, width: int) -> None:
+    for board in (committed.index.parent / "benchmarks").glob("*[0-9a-f].html"):
+        page, problems = opened(browser, board, width)
+        boxes = page.eval_on_selector_all(
+            ".axis text",
+            "all => all.map(one => one.getBoundingClientRect()).filter(box => box.width).map(box => [box.left, box.right])",
+        )
+        assert len(boxes) >= 2, board.name
+        assert all(left[1] < right[0] for left, right in itertools.pairwise(boxes)), (board.name, boxes)
+        assert problems == []
+        page.context.close()
+
+
+def test_the_pictures_of_the_docs_can_be_taken_again(browser: Browser, tmp_path: Path) -> None:
+    root = Path(__file__).resolve().parent.parent.parent
+    for shot in SHOTS:
+        assert (root / "docs" / f"leaderboard-{shot.name}.png").is_file()
+    shots = tuple(shot for shot in SHOTS if shot.name == "hallucinations")
+    (picture,) = take(browser, root / "leaderboard" / "results", tmp_path, shots)
+    with Image.open(picture) as image:
+        assert image.size == (1200, 1300)
+        assert len(image.convert("P", palette=Image.Palette.ADAPTIVE, colors=256).getcolors() or ()) > 200

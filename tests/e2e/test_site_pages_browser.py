@@ -1,0 +1,212 @@
+"""The leaderboard's pages in a real browser, opened from disk: widths, schemes, links, marks, charts, print, the policy."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hope_bench.result import write_result
+from hope_bench.site import SitePages, build_site
+from hope_bench.site.pages import POLICY
+from tests.chromium import opened
+from tests.e2e.site_views import board_of, drawn
+from tests.unit.test_site import make_result
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+pytestmark = pytest.mark.browser
+SIZES = ((390, 844), (820, 1180), (1280, 900), (2560, 1440))
+AXE = ("light", 1280), ("dark", 1280), ("light", 390)
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_opens_from_disk_at_every_width(browser: Browser, site: SitePages, width: int, height: int) -> None:
+    for path in (site.index, site.results[0]):
+        page, problems = opened(browser, path, width, height)
+        assert problems == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate("document.styleSheets.length") >= 1
+        page.context.close()
+
+
+def test_the_ranking_is_readable_on_a_phone(browser: Browser, site: SitePages) -> None:
+    page, _ = opened(browser, site.index, 390, 844)
+    for row in page.locator(".ranking tbody tr").all():
+        for cell in (row.locator("a"), row.locator(".lead .number"), row.locator("svg.strip")):
+            box = cell.bounding_box()
+            assert box is not None
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= 390
+        assert row.locator(".lead .number").evaluate("node => parseFloat(getComputedStyle(node).fontSize)") >= 16
+    page.context.close()
+
+
+def test_links_lead_to_the_models_and_back(browser: Browser, site: SitePages) -> None:
+    page, problems = opened(browser, site.index)
+    page.locator(".ranking a", has_text="mine").click()
+    assert page.locator("h1").inner_text() == "mine"
+    assert page.locator("table").count() == 5
+    page.locator(".kicker a").first.click()
+    assert page.locator("h2").first.inner_text() == "Tiny"
+    assert problems == []
+    page.context.close()
+
+
+def test_marks_are_drawn_and_splits_look_different(browser: Browser, site: SitePages) -> None:
+    page, _ = opened(browser, site.results[0])
+    hope, pope = page.locator(".strip.hope .point"), page.locator(".strip.pope .point")
+    assert hope.first.evaluate("node => node.tagName") != pope.first.evaluate("node => node.tagName")
+    colour = "node => getComputedStyle(node).fill"
+    assert hope.first.evaluate(colour) != pope.first.evaluate(colour)
+    box = hope.first.bounding_box()
+    assert box is not None
+    assert box["width"] > 5
+    page.context.close()
+
+
+def test_dark_and_light(browser: Browser, site: SitePages) -> None:
+    def lightness(scheme: str) -> tuple[float, float]:
+        page, problems = opened(browser, site.index, scheme=scheme)
+        assert problems == []
+        channels = "name => getComputedStyle(document.body)[name].match(/[0-9.]+/g).slice(0, 3).map(Number)"
+        paper, ink = (sum(page.evaluate(channels, name)) / (3 * 255) for name in ("backgroundColor", "color"))
+        page.context.close()
+        return paper, ink
+
+    paper, ink = lightness("light")
+    assert paper - ink > 0.7
+    paper, ink = lightness("dark")
+    assert ink - paper > 0.7
+
+
+@pytest.mark.parametrize(("scheme", "width"), AXE)
+def test_no_page_has_a_barrier(browser: Browser, site: SitePages, scheme: str, width: int) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed").Axe()
+    barriers: list[str] = []
+    for path in sorted(site.index.parent.rglob("*.html")):
+        board = path == board_of(site)
+        view = "#models=mine,worst&sort=-f1" if board else ""
+        page, problems = opened(browser, path, width, scheme=scheme, fragment=view)
+        if board:
+            assert page.locator(".side-by-side").count() == 1
+            page.locator(".compare .plot.drawn").wait_for()
+        drawn(page)
+        assert problems == []
+        found = axe.run(page)
+        barriers += [
+            f"{path.name}: {one['id']} {[node['html'] for node in one['nodes']][:3]}" for one in found.response["violations"]
+        ]
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path.name
+        page.context.close()
+    assert barriers == []
+
+
+def test_nothing_moves_while_a_page_loads(browser: Browser, site: SitePages) -> None:
+    shift = """() => new Promise((done) => new PerformanceObserver((list) =>
+        done(list.getEntries().reduce((sum, entry) => sum + entry.value, 0))).observe({type: "layout-shift", buffered: true})
+        || setTimeout(() => done(0), 300))"""
+    for path, width in ((site.index, 1280), (site.index, 390), (board_of(site), 1280), (site.results[0], 1280)):
+        page, _ = opened(browser, path, width)
+        drawn(page)
+        assert page.evaluate(shift) < 0.01, (path.name, width)
+        page.context.close()
+
+
+def test_no_inline_script_or_style_runs(browser: Browser, site: SitePages) -> None:
+    """The policy holds: a script and a style that somebody put into a page do nothing."""
+    path = board_of(site)
+    page, problems = opened(browser, path)
+    page.evaluate("""() => {
+        const script = document.createElement("script"); script.textContent = "window.ran = true"; document.body.append(script);
+        const style = document.createElement("style"); style.textContent = "body { color: rgb(1, 2, 3) }";
+        document.head.append(style);
+    }""")
+    assert page.evaluate("window.ran") is None
+    assert page.evaluate("getComputedStyle(document.body).color") != "rgb(1, 2, 3)"
+    assert any("Content Security Policy" in problem for problem in problems)
+    page.context.close()
+
+
+def test_prints_without_controls(browser: Browser, site: SitePages) -> None:
+    page, _ = opened(browser, board_of(site), scheme="dark")
+    page.emulate_media(media="print")
+    assert page.locator("form.tools").is_hidden()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
+    page.goto(site.index.as_uri())
+    page.emulate_media(media="screen")
+    drawn(page)
+    ink = "getComputedStyle(document.querySelector('.plot .annotation-text')).fill.match(/[0-9]+/g).map(Number)[0]"
+    assert page.evaluate(ink) > 200
+    page.emulate_media(media="print")
+    assert any(page.evaluate(ink) < 60 or page.wait_for_timeout(50) for _ in range(100))
+    assert page.locator(".numbers table").first.is_visible()
+    page.context.close()
+
+
+def test_the_picture_tells_of_every_model(browser: Browser, site: SitePages) -> None:
+    page, problems = opened(browser, site.index)
+    drawn(page)
+    words = page.locator(".plot").first.inner_text()
+    for name, rate in (("a-model-with-quite-a-long-name-8", "16.7"), ("mine", "66.7"), ("worst", "100.0")):
+        assert name in words
+        assert rate in words
+    assert "Half" not in words
+    finding = " ".join(page.locator(".finding").inner_text().split())
+    assert "claims to see 0.0% when POPE asks, and 66.7% when HOPE does" in finding
+    box = page.locator(".plot").first.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 60)
+    assert problems == []
+    page.context.close()
+
+
+def test_markup_in_a_name_is_text_in_a_chart(browser: Browser, tmp_path: Path) -> None:
+    """plotly reads tags in its texts; a model's name has none."""
+    for number, name in enumerate(("<b>bold</b> <a href='x'>x</a>", "a &lt;i&gt; b")):
+        write_result(tmp_path / "results" / "tiny" / f"m{number}.json", make_result(tmp_path, name, number))
+    built = build_site(tmp_path / "results", tmp_path / "site")
+    page, problems = opened(browser, built.index)
+    drawn(page)
+    assert "<b>bold</b> <a href=" in page.locator(".plot").first.inner_text()
+    assert "a &lt;i&gt; b" in page.locator(".plot").first.inner_text()
+    assert page.locator(".plot a").count() == 0
+    assert problems == []
+    page.context.close()
+
+
+def test_under_a_path_of_a_server_with_the_policy_as_a_header(browser: Browser, site: SitePages) -> None:
+    class Strict(SimpleHTTPRequestHandler):
+        def end_headers(self) -> None:
+            self.send_header("Content-Security-Policy", POLICY)
+            super().end_headers()
+
+        def log_message(self, *arguments: object) -> None:
+            """Requests are not worth a line."""
+
+    root = site.index.parent.parent
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Strict, directory=str(root)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        page = browser.new_context().new_page()
+        problems: list[str] = []
+        requests: list[str] = []
+        page.on("console", lambda message: problems.append(message.text) if message.type in ("error", "warning") else None)
+        page.on("request", lambda request: requests.append(request.url))
+        base = f"http://127.0.0.1:{server.server_port}/site/"
+        for path in site.index.parent.rglob("*.html"):
+            page.goto(base + path.relative_to(site.index.parent).as_posix())
+            drawn(page)
+        assert problems == []
+        assert all(url.startswith((base, "data:")) for url in requests)
+        assert f"{base}assets/plotly.js" in requests
+        page.context.close()
+    finally:
+        server.shutdown()
+        server.server_close()
