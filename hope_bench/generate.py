@@ -126,8 +126,8 @@ def _inputs(spec: BenchmarkSpec) -> tuple[Path, Path | None]:
         raise HopeBenchError(f"Spec {spec.name!r} searches the images with CLIP. Pass --images DIR, or set dataset.images in it.")
     if needs_clip and spec.clip is None:
         raise HopeBenchError(
-            f"Spec {spec.name!r} searches the images with CLIP, but has no main model (guards use it, too). Pass --clip NAME (such "
-            "as ViT-L-14:openai), or set clip.model in it."
+            f"Spec {spec.name!r} searches the images with CLIP, but has no main model (guards use it, too). Pass --clip NAME "
+            "(such as ViT-L-14:openai), or set clip.model in it."
         )
     return Path(spec.dataset.annotations), images
 
