@@ -32,6 +32,7 @@ class FalseDescriptions:
         self._guessed = guessed or {}
         self._found: list[Descriptions] | None = None
         self._scores: dict[str, list[_Cosines]] = {}
+        self._rankings: dict[tuple[str, int], list[list[Distractor]]] = {}
 
     def rejects(self, row: int, one: Description) -> bool:
         """Whether reviewers don't stand by a description's being false of a sampled image."""
@@ -39,9 +40,17 @@ class FalseDescriptions:
 
     def unreviewed(self) -> FalseDescriptions:
         """The same descriptions before any review."""
+        if not self._rejected:
+            return self
         other = copy(self)
-        other._rejected = frozenset()
+        other._rejected, other._rankings = frozenset(), {}
         return other
+
+    def ranking(self, encoder: str, k: int) -> list[list[Distractor]]:
+        """`best` of every sampled image, made once."""
+        if (encoder, k) not in self._rankings:
+            self._rankings[encoder, k] = [self.best(row, encoder, k) for row in range(len(self._inputs.images))]
+        return self._rankings[encoder, k]
 
     def best(self, row: int, encoder: str, k: int) -> list[Distractor]:
         """The k likeliest false descriptions of one sampled image: first the best of each object, then the other ones.

@@ -51,15 +51,11 @@ class Rankings:
         return self._ranking(base, encoder)
 
     def _ranking(self, base: str, encoder: str) -> list[list[Distractor]]:
-        key = (base, encoder)
-        if key not in self._made:
-            rows, k = range(len(self._inputs.images)), self._inputs.spec.k
-            self._made[key] = (
-                [self._false.best(row, encoder, k) for row in rows]
-                if base == "description"
-                else ranked(base, encoder, self._inputs, self._allowed, k)
-            )
-        return self._made[key]
+        if base == "description":
+            return self._false.ranking(encoder, self._inputs.spec.k)
+        if (base, encoder) not in self._made:
+            self._made[base, encoder] = ranked(base, encoder, self._inputs, self._allowed, self._inputs.spec.k)
+        return self._made[base, encoder]
 
 
 def ranked(base: str, encoder: str, inputs: SearchInputs, allowed: Mask, k: int) -> list[list[Distractor]]:
