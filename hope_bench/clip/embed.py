@@ -32,7 +32,7 @@ class View:
     @property
     def key(self) -> str:
         """What the store calls it."""
-        return self.sha256 if self.box == WHOLE else self.sha256 + "@" + ",".join(f"{edge:.4f}" for edge in self.box)
+        return self.sha256 if self.box == WHOLE else self.sha256 + "@" + ",".join(str(edge) for edge in self.box)
 
 
 Pixels = torch.Tensor | str

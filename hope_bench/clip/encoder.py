@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import open_clip
+import PIL
 import torch
 from numpy.typing import NDArray
 from PIL import Image
@@ -29,8 +30,8 @@ depend on how many others were left beside it (measured: with fewer than 8)."""
 
 @dataclass(frozen=True, slots=True)
 class ClipEncoder:
-    """A loaded open_clip model. `sha256` covers architecture, weights and preprocessing, so equal keys mean equal embeddings;
-    `preprocess` turns an RGB picture into the [3, H, W] float32 tensor that `encode_images` takes."""
+    """A loaded open_clip model. `sha256` says which: architecture, weights, preprocessing and open_clip's version. `preprocess`
+    turns an RGB picture into the [3, H, W] float32 tensor that `encode_images` takes."""
 
     name: str
     sha256: str
@@ -39,6 +40,13 @@ class ClipEncoder:
     model: Any
     tokenizer: Any
     device: str
+
+    @property
+    def numbers(self) -> str:
+        """SHA-256 of the encoder and what else its numbers' last digits depend on: the versions of torch and of Pillow, which
+        resizes, the kind of device, and the rows of a forward. The model of the processor is not among them."""
+        parts = (self.sha256, torch.__version__, PIL.__version__, torch.device(self.device).type, BATCH)
+        return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
 
     def encode_images(self, pixels: torch.Tensor) -> Embeddings:
         """[N, 3, H, W] float32 -> [N, D]; a row's numbers depend on no other row."""

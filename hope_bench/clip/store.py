@@ -1,4 +1,4 @@
-"""Image embeddings kept on disk: one SQLite file per encoder, keyed by the SHA-256 of the image file."""
+"""Image embeddings kept on disk: one SQLite file per encoder and way of computing, keyed by the image file and the box."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
-from hope_bench.clip.encoder import Embeddings
+from hope_bench.clip.encoder import ClipEncoder, Embeddings
 from hope_bench.errors import HopeBenchError
 
 _AT_ONCE = 500
@@ -21,11 +21,12 @@ def default_cache() -> Path:
 
 
 class EmbeddingStore:
-    """The embeddings of one encoder. Safe to read and write from several processes; a batch is written whole or not at all."""
+    """The embeddings of one encoder, computed in one way (`ClipEncoder.numbers`): reading one gives what computing it would.
+    Safe to read and write from several processes; a batch is written whole or not at all."""
 
-    def __init__(self, folder: Path, encoder_sha256: str) -> None:
+    def __init__(self, folder: Path, encoder: ClipEncoder) -> None:
         """Open or create the store of one encoder under `folder`. Raises HopeBenchError where it can't be opened."""
-        self.path = folder / "embeddings" / f"{encoder_sha256[:32]}.sqlite"
+        self.path = folder / "embeddings" / f"{encoder.numbers[:32]}.sqlite"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(self.path, timeout=60)
@@ -39,7 +40,7 @@ class EmbeddingStore:
             ) from None
 
     def get(self, images: Sequence[str]) -> dict[str, Embeddings]:
-        """The stored [D] embeddings of those of `images` (SHA-256) that are there."""
+        """The stored [D] embeddings of those of `images` (`View.key`) that are there."""
         found: dict[str, Embeddings] = {}
         for start in range(0, len(images), _AT_ONCE):
             keys = images[start : start + _AT_ONCE]
@@ -49,7 +50,7 @@ class EmbeddingStore:
         return found
 
     def put(self, embeddings: Mapping[str, Embeddings]) -> None:
-        """Store [D] embeddings by image SHA-256. Raises HopeBenchError where the disk won't take them."""
+        """Store [D] embeddings by `View.key`. Raises HopeBenchError where the disk won't take them."""
         rows = [(image, vector.astype("<f4").tobytes()) for image, vector in embeddings.items()]
         try:
             with self._connection as connection:

@@ -51,7 +51,7 @@ class EncoderSession:
 
         self._clip = clip
         self._encoder: ClipEncoder = load_encoder(clip.model)
-        self._store = EmbeddingStore(cache, self._encoder.sha256)
+        self._store = EmbeddingStore(cache, self._encoder)
 
     @property
     def info(self) -> ClipInfo:

@@ -62,7 +62,7 @@ def bench_embedding() -> dict[str, Any]:
         pixels = torch.stack([encoder.preprocess(open_rgb(path)) for path in paths])
         ours, bare = [], []
         for turn in range(ROUNDS):
-            store = EmbeddingStore(folder / str(turn), encoder.sha256)
+            store = EmbeddingStore(folder / str(turn), encoder)
             views = [View(one) for one in hashes]
             ours.append(_seconds(lambda: embed_views(encoder, dict(zip(hashes, paths, strict=True)), views, store)))  # noqa: B023
             bare.append(_seconds(lambda: _bare(encoder, pixels)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,7 @@ def digests(paths: list[Path]) -> list[str]:
 
 
 def test_embeddings_equal_a_bare_open_clip_loop(encoder: ClipEncoder, pictures: list[Path], tmp_path: Path) -> None:
-    store = EmbeddingStore(tmp_path, encoder.sha256)
+    store = EmbeddingStore(tmp_path, encoder)
     hashes = digests(pictures)
     found, failed = embed(encoder, pictures, hashes, store)
     assert failed == {}
@@ -58,10 +59,10 @@ def test_embeddings_equal_a_bare_open_clip_loop(encoder: ClipEncoder, pictures: 
 
 def test_each_image_is_computed_once_and_kept(encoder: ClipEncoder, pictures: list[Path], tmp_path: Path) -> None:
     hashes = digests(pictures)
-    store = EmbeddingStore(tmp_path, encoder.sha256)
+    store = EmbeddingStore(tmp_path, encoder)
     first, _ = embed(encoder, pictures[:5], hashes[:5], store)
     store.close()
-    reopened = EmbeddingStore(tmp_path, encoder.sha256)
+    reopened = EmbeddingStore(tmp_path, encoder)
     assert sorted(reopened.get(hashes)) == sorted(hashes[:5])
     calls: list[int] = []
 
@@ -84,12 +85,12 @@ def test_an_embedding_depends_on_nothing_but_its_picture(
 ) -> None:
     """Not on what is left beside it after an interruption, not on the order, not on the number of threads."""
     hashes = digests(pictures)
-    whole, _ = embed(encoder, pictures, hashes, EmbeddingStore(tmp_path / "whole", encoder.sha256))
+    whole, _ = embed(encoder, pictures, hashes, EmbeddingStore(tmp_path / "whole", encoder))
     before = torch.get_num_threads()
     monkeypatch.setattr("os.cpu_count", lambda: threads)
     torch.set_num_threads(threads)
     try:
-        store = EmbeddingStore(tmp_path / "interrupted", encoder.sha256)
+        store = EmbeddingStore(tmp_path / "interrupted", encoder)
         for places in ([4], [8, 2, 6], range(9)):
             found, _ = embed(encoder, [pictures[i] for i in places], [hashes[i] for i in places], store)
         assert torch.get_num_threads() == threads
@@ -101,6 +102,38 @@ def test_an_embedding_depends_on_nothing_but_its_picture(
     np.testing.assert_array_equal(np.concatenate([encoder.encode_texts([one]) for one in texts]), encoder.encode_texts(texts))
 
 
+@pytest.mark.parametrize("other", ["torch", "pillow", "device", "batch"])
+def test_what_was_computed_otherwise_is_not_read(
+    encoder: ClipEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
+    """Other versions, devices and shapes round otherwise. The encoder itself stays the same one."""
+    here = EmbeddingStore(tmp_path, encoder)
+    here.put({"a": np.ones(16, dtype=np.float32)})
+    assert "a" in EmbeddingStore(tmp_path, replace(encoder)).get(["a"])
+    if other == "torch":
+        monkeypatch.setattr(torch, "__version__", "1.0")
+    elif other == "pillow":
+        monkeypatch.setattr("PIL.__version__", "1.0")
+    elif other == "batch":
+        monkeypatch.setattr("hope_bench.clip.encoder.BATCH", BATCH * 2)
+    elsewhere = replace(encoder, device="cuda") if other == "device" else encoder
+    assert EmbeddingStore(tmp_path, elsewhere).get(["a"]) == {}
+    assert elsewhere.sha256 == encoder.sha256
+
+
+def test_boxes_a_hair_apart_are_kept_apart(encoder: ClipEncoder, tmp_path: Path) -> None:
+    """On a picture of 8,000 pixels the fourth digit of a share is most of a pixel."""
+    rng = np.random.default_rng(1)
+    Image.fromarray(rng.integers(0, 255, (16, 8000, 3), dtype=np.uint8)).save(tmp_path / "wide.png")
+    (digest,) = digests([tmp_path / "wide.png"])
+    views = [View(digest, (left, 0.0, 0.505, 1.0)) for left in (0.49996, 0.50004)]  # from pixel 3999 and from pixel 4000
+    paths = {digest: tmp_path / "wide.png"}
+    fresh, _ = embed_views(encoder, paths, views, EmbeddingStore(tmp_path, encoder))
+    again, _ = embed_views(encoder, paths, views, EmbeddingStore(tmp_path, encoder))
+    for view in views:
+        np.testing.assert_array_equal(again[view], fresh[view])
+
+
 def test_a_view_is_the_cropped_picture_and_has_a_place_of_its_own(
     encoder: ClipEncoder, pictures: list[Path], tmp_path: Path
 ) -> None:
@@ -108,11 +141,11 @@ def test_a_view_is_the_cropped_picture_and_has_a_place_of_its_own(
     picture = open_rgb(pictures[0])
     width, height = picture.size
     views = [View(digest), View(digest, (0.5, 0.0, 1.0, 0.5))]
-    found, _ = embed_views(encoder, {digest: pictures[0]}, views, EmbeddingStore(tmp_path, encoder.sha256))
+    found, _ = embed_views(encoder, {digest: pictures[0]}, views, EmbeddingStore(tmp_path, encoder))
     corner = picture.crop((width // 2, 0, width, round(height / 2)))
     expected = encoder.encode_images(torch.stack([encoder.preprocess(picture), encoder.preprocess(corner)]))
     np.testing.assert_allclose(np.stack([found[view] for view in views]), expected, atol=1e-6)
-    again, _ = embed_views(encoder, {}, views, EmbeddingStore(tmp_path, encoder.sha256))
+    again, _ = embed_views(encoder, {}, views, EmbeddingStore(tmp_path, encoder))
     np.testing.assert_array_equal(again[views[1]], found[views[1]])
 
 
@@ -129,13 +162,13 @@ def test_views_fill_batches_whatever_picture_they_are_of(encoder: ClipEncoder, p
 
     boxes = [(0.0, 0.0, 0.5, 1 - step / 100) for step in range(BATCH + 5)]
     views = [View(hashes[0]), *(View(hashes[1], box) for box in boxes), *(View(digest) for digest in hashes)]
-    store, path_of = EmbeddingStore(tmp_path, encoder.sha256), dict(zip(hashes, pictures, strict=True))
+    store, path_of = EmbeddingStore(tmp_path, encoder), dict(zip(hashes, pictures, strict=True))
     told: list[int] = []
     found, _ = embed_views(Counting(), path_of, views, store, told.append)  # type: ignore[arg-type]
     assert sizes == [BATCH, 14]
     assert sum(told) == len(found)
     for view in (views[0], views[3], views[-1]):
-        alone, _ = embed_views(encoder, path_of, [view], EmbeddingStore(tmp_path / "alone", encoder.sha256))
+        alone, _ = embed_views(encoder, path_of, [view], EmbeddingStore(tmp_path / "alone", encoder))
         np.testing.assert_array_equal(found[view], alone[view])
 
 
@@ -145,7 +178,7 @@ def test_bad_images_are_reported_and_survived(encoder: ClipEncoder, pictures: li
     text.write_text("not a picture")
     paths = [truncated, pictures[1], text]
     hashes = digests(paths)
-    found, failed = embed(encoder, paths, hashes, EmbeddingStore(tmp_path, encoder.sha256))
+    found, failed = embed(encoder, paths, hashes, EmbeddingStore(tmp_path, encoder))
     assert list(found) == [hashes[1]]
     assert "truncated" in failed[hashes[0]]
     assert "not an image" in failed[hashes[2]]
