@@ -34,6 +34,15 @@ class ClipInfo(Strict):
     templates: tuple[str, ...]
 
 
+class PrototypeInfo(Strict):
+    """What visual prototypes were made of: how many object crops, of how many pictures, and the SHA-256 over the canonical JSON
+    of these pictures' names and SHA-256s."""
+
+    crops: int
+    pictures: int
+    sha256: str
+
+
 class SplitInfo(Strict):
     """One split: the strategy behind it, and its file's counts and SHA-256."""
 
@@ -79,6 +88,7 @@ class Manifest(Strict):
     sources: tuple[SourceFile, ...] = ()
     clip: ClipInfo | None = None
     encoders: Mapping[str, ClipInfo] = {}
+    prototypes: PrototypeInfo | None = None
     guards: Mapping[str, GuardStats] = {}
     spec: BenchmarkSpec | None = None
     notes: tuple[str, ...] = ()

@@ -12,13 +12,14 @@ import numpy as np
 
 from hope_bench.annotations import annotation_files, read_annotations
 from hope_bench.annotations.fitting import fit_boxes, fit_names
-from hope_bench.benchmark import ClipInfo, GuardStats, Manifest, SkippedImage, SourceFile, write_benchmark
+from hope_bench.benchmark import ClipInfo, GuardStats, Manifest, PrototypeInfo, SkippedImage, SourceFile, write_benchmark
 from hope_bench.collector import no_collector
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.images import hash_images
 from hope_bench.provenance import check_folder, commit, file_sha256, versions
 from hope_bench.records import Annotations, Question
 from hope_bench.search.control_content import MOST_CANDIDATES
+from hope_bench.search.crops import Crops, draw_crops
 from hope_bench.search.description import Descriptions
 from hope_bench.search.description_given import read_given
 from hope_bench.search.encode import EncoderSession, Pictures
@@ -47,6 +48,7 @@ class _Draft:
     reasons: dict[int, str] = field(default_factory=dict)
     sha256: dict[int, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    prototypes: PrototypeInfo | None = None
 
     def left(self) -> tuple[int, ...]:
         """The sampled images that nothing speaks against so far."""
@@ -108,7 +110,8 @@ def generate(spec: BenchmarkSpec, out: Path, cache: Path, say: Say = lambda _: N
         images={draft.file(image): draft.sha256.get(image) for image in asked},
         skipped=tuple(SkippedImage(image=draft.file(image), reason=reason) for image, reason in draft.reasons.items()),
         sources=tuple(SourceFile(file=file.name, sha256=file_sha256(file)) for file in (*files, *_own_files(spec))),
-        clip=encoders.get(""), encoders={name: info for name, info in encoders.items() if name}, guards=stats,
+        clip=encoders.get(""), encoders={name: info for name, info in encoders.items() if name},
+        prototypes=draft.prototypes, guards=stats,
         spec=_portable(spec), notes=tuple(draft.notes), versions=versions(), commit=commit(),
     )  # fmt: skip
 
@@ -205,14 +208,14 @@ def _encode(
         unreadable = session.unreadable(pictures(), annotations)
         draft.reasons |= {image: unreadable[draft.file(image)] for image in draft.left() if draft.file(image) in unreadable}
     _need_images(draft)
+    comparing = {
+        encoder_name(one) for one in spec.strategies if base_strategy(one) in ("category-similarity", "category", "hope")
+    }
+    crops = _crops(draft, folder, [session for name, session in sessions.items() if name in comparing])
     encoded = {
         name: session.encode(
-            pictures(), annotations, spec,
-            tiles=name == "" and spec.guards.calibrated is not None,
-            prototypes=any(
-                base_strategy(one) in ("category-similarity", "category", "hope") and encoder_name(one) == name
-                for one in spec.strategies
-            ),
+            pictures(), annotations,
+            tiles=name == "" and spec.guards.calibrated is not None, crops=crops if name in comparing else None,
         )
         for name, session in sessions.items()
     }  # fmt: skip
@@ -221,6 +224,18 @@ def _encode(
     )
     guessed = sessions[""].guess_attributes(pictures(), annotations) if asks_bank else {}
     return SearchInputs(spec, annotations, draft.left(), encoded), {name: one.info for name, one in sessions.items()}, guessed
+
+
+def _crops(draft: _Draft, folder: Path | None, sessions: Sequence[EncoderSession]) -> Crops | None:
+    """What prototypes are made of, without pictures that can't be used, which are noted; None where none are made."""
+    category = draft.spec.category
+    if folder is None or not sessions or category.prototype == "text" or draft.annotations.boxes is None:
+        return None
+    crops = draw_crops(draft.annotations, category.crops, draft.spec.seed, folder)
+    crops = crops.without(sessions[0].unusable(crops))
+    draft.notes += crops.notes()
+    draft.prototypes = crops.info()
+    return crops
 
 
 def _encoders_needed(spec: BenchmarkSpec) -> dict[str, ClipSpec]:

@@ -130,11 +130,11 @@ class Annotations:
         return tuple(self.categories[c].name for c in dict.fromkeys(rows))
 
     def extent(self, image: int) -> tuple[float, float] | None:
-        """The image's (width, height) in `box_units`: (1, 1) for fractions, None for an image of unknown size in pixels."""
+        """The image's (width, height) in `box_units`: (1, 1) for fractions, None for pixels of an image of unknown size."""
         if self.box_units == "fractions":
             return (1.0, 1.0)
         width, height = self.images[image].width, self.images[image].height
-        return None if width is None or height is None else (float(width), float(height))
+        return (float(width), float(height)) if width and height and min(width, height) > 0 else None
 
     def instances(self, image: int) -> tuple[Instance, ...]:
         """The image's instances in the file's order, crowd regions included."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,31 +47,47 @@ def _last(name: str, parts: int | None) -> str:
 def fit_boxes(annotations: Annotations, images: Sequence[int], folder: Path) -> tuple[Annotations, tuple[str, ...]]:
     """The annotations with `images`' boxes checked against their files in `folder`; and what was done, in words.
 
-    An unknown size is read from the file. Where the file is of another shape than the annotations say, the image's boxes become
-    NaN, in place: its objects stay present, and nothing is then claimed of their places. Files that can't be read are left to
-    others.
+    As `fit_sizes`. Where the file is of another shape than the annotations say, the image's boxes become NaN, in place: its
+    objects stay present, and nothing is then claimed of their places.
     """
-    if annotations.boxes is None or annotations.box_units == "fractions":
+    annotations, misfits = fit_sizes(annotations, images, folder)
+    for image in misfits:
+        assert annotations.boxes is not None
+        annotations.boxes[annotations.starts[image] : annotations.starts[image + 1]] = np.nan
+    if not misfits:
         return annotations, ()
-    sized: dict[int, Image] = {}
-    wrong: list[str] = []
-    for image in images:
-        said = annotations.images[image]
-        try:
-            width, height = upright_size(folder / said.file_name)
-        except UnreadableImageError:
-            continue
-        if not said.width or not said.height:
-            sized[image] = replace(said, width=width, height=height)
-        elif abs(math.log(width / height) - math.log(said.width / said.height)) > _TOLERANCE:
-            annotations.boxes[annotations.starts[image] : annotations.starts[image + 1]] = np.nan
-            wrong.append(f"{said.file_name}: {width} x {height}, not {said.width} x {said.height}")
-    if sized:
-        every = tuple(sized.get(index, image) for index, image in enumerate(annotations.images))
-        annotations = replace(annotations, images=every)
-    if not wrong:
-        return annotations, ()
+    wrong = [f"{annotations.images[image].file_name}: {misfit}" for image, misfit in misfits.items()]
     return annotations, (
         f"{len(wrong)} picture(s) are of another shape than the annotations say, so their boxes are not used "
         f"({first_few(wrong, 3)}). Were they turned or cut after they were annotated?",
     )
+
+
+def fit_sizes(annotations: Annotations, images: Sequence[int], folder: Path) -> tuple[Annotations, dict[int, str]]:
+    """The annotations with `images`' unknown sizes read from their files in `folder`; and those of another shape than the
+    annotations say, by index: "30 x 40, not 40 x 30". Files that can't be read are left to others."""
+    if annotations.boxes is None or annotations.box_units == "fractions":
+        return annotations, {}
+
+    def size(image: int) -> tuple[int, int] | None:
+        try:
+            return upright_size(folder / annotations.images[image].file_name)
+        except UnreadableImageError:
+            return None
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        sizes = list(pool.map(size, images))
+    sized: dict[int, Image] = {}
+    misfits: dict[int, str] = {}
+    for image, found in zip(images, sizes, strict=True):
+        if found is None:
+            continue
+        (width, height), said, extent = found, annotations.images[image], annotations.extent(image)
+        if extent is None:
+            sized[image] = replace(said, width=width, height=height)
+        elif abs(math.log(width / height) - math.log(extent[0] / extent[1])) > _TOLERANCE:
+            misfits[image] = f"{width} x {height}, not {said.width} x {said.height}"
+    if sized:
+        every = tuple(sized.get(index, image) for index, image in enumerate(annotations.images))
+        annotations = replace(annotations, images=every)
+    return annotations, misfits

@@ -4,29 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hope_bench.benchmark import ClipInfo
-from hope_bench.images import hash_images
 from hope_bench.progress import progress_bar
 from hope_bench.records import Annotations
 from hope_bench.search.attribute_bank import attribute_bank
+from hope_bench.search.crops import Crops, share_box
 from hope_bench.search.inputs import Embeddings, Encoded
 from hope_bench.search.risk import TILES
-from hope_bench.spec import BenchmarkSpec, ClipSpec
+from hope_bench.spec import ClipSpec
 from hope_bench.wording import article
 
 if TYPE_CHECKING:
     from hope_bench.clip.embed import View
     from hope_bench.clip.encoder import ClipEncoder
-
-_SMALLEST_CROP = 1e-3
-"""Object crops below this share of the picture's area show too little to make a prototype of."""
-
 
 _CLEAR_WINNER = 2.0
 """How far, in CLIP's scaled logits, an attribute must lead its group: e^2 is odds of about 7 to 1 against the runner-up."""
@@ -73,10 +68,15 @@ class EncoderSession:
             if sha256 in failed
         }
 
-    def encode(
-        self, pictures: Pictures, annotations: Annotations, spec: BenchmarkSpec, *, tiles: bool, prototypes: bool
-    ) -> Encoded:
-        """The embeddings of readable pictures and of the vocabulary; `tiles` and `prototypes` only where they are used."""
+    def unusable(self, crops: Crops) -> dict[str, str]:
+        """Embed every object crop (kept for `encode`); the reasons of pictures that can't be decoded, by SHA-256."""
+        return self._embed_crops(crops)[1]
+
+    def encode(self, pictures: Pictures, annotations: Annotations, *, tiles: bool, crops: Crops | None) -> Encoded:
+        """The embeddings of readable pictures and of the vocabulary; `tiles`, and prototypes of `crops`, where they are used.
+
+        Without crops the prototypes are the text embeddings.
+        """
         from hope_bench.clip.embed import View
 
         paths = self._paths(pictures, annotations)
@@ -87,7 +87,7 @@ class EncoderSession:
         return Encoded(
             images=np.stack([vectors[View(sha256)] for sha256 in pictures.sha256]),
             categories=categories,
-            prototypes=self._prototypes(pictures.folder, annotations, spec, categories) if prototypes else categories,
+            prototypes=categories if crops is None else self._prototypes(crops, categories),
             logit_scale=self._encoder.logit_scale,
             encode_captions=self._captions,
             tiles=np.stack([vectors[view] for view in boxes]).reshape(len(pictures.sha256), len(TILES), -1) if tiles else None,
@@ -130,31 +130,24 @@ class EncoderSession:
     def _captions(self, captions: Sequence[str]) -> Embeddings:
         return self._encoder.encode_captions(captions, self._clip.templates)
 
-    def _prototypes(self, folder: Path, annotations: Annotations, spec: BenchmarkSpec, texts: Embeddings) -> Embeddings:
+    def _prototypes(self, crops: Crops, texts: Embeddings) -> Embeddings:
         """The unit mean embedding of each category's object crops; its text embedding where no crop can be had."""
-        from hope_bench.clip.embed import View
-
-        if spec.category.prototype == "text" or annotations.boxes is None:
-            return texts
-        chosen = crop_rows(annotations, spec.category.crops, spec.seed)
-        rows = np.array(sorted(row for rows in chosen for row in rows), dtype=np.int64)
-        images = np.searchsorted(annotations.starts, rows, side="right") - 1
-        paths = {int(image): folder / annotations.images[image].file_name for image in np.unique(images)}
-        hashes = dict(zip(paths, hash_images(list(paths.values())), strict=True))
-        view_of: dict[int, View] = {}
-        for row, image in zip(rows.tolist(), images.tolist(), strict=True):
-            sha256, box = hashes[image], share_box(annotations, image, row)
-            if isinstance(sha256, str) and box is not None:
-                view_of[row] = View(sha256, box)
-        path_of = {sha256: paths[image] for image, sha256 in hashes.items() if isinstance(sha256, str)}
-        vectors, _ = self._embed(path_of, list(view_of.values()), "object crops")
+        vectors, _ = self._embed_crops(crops)
         made = texts.copy()
-        for column, own in enumerate(chosen):
-            found = [vectors[view_of[row]] for row in own if row in view_of and view_of[row] in vectors]
+        for column, own in enumerate(crops.drawn):
+            found = [vectors[row] for row in own if row in vectors]
             if found:
                 mean = np.mean(found, axis=0)
                 made[column] = mean / np.linalg.norm(mean)
         return made
+
+    def _embed_crops(self, crops: Crops) -> tuple[dict[int, Embeddings], dict[str, str]]:
+        """By instance row; and the reasons of pictures that can't be decoded, by SHA-256."""
+        from hope_bench.clip.embed import View
+
+        views = {row: View(sha256, box) for row, (sha256, box) in crops.usable.items()}
+        vectors, failed = self._embed(crops.paths(), list(views.values()), "object crops")
+        return {row: vectors[view] for row, view in views.items() if view in vectors}, failed
 
     def _paths(self, pictures: Pictures, annotations: Annotations) -> dict[str, Path]:
         return {
@@ -169,32 +162,3 @@ class EncoderSession:
 
         with progress_bar(f"Embedding {what} with {self._encoder.name}", len(views)) as advance:
             return embed_views(self._encoder, dict(path_of), views, self._store, advance)
-
-
-def crop_rows(annotations: Annotations, most: int, seed: int) -> list[list[int]]:
-    """For each category at most `most` instance rows, drawn with the seed among those with a usable box and no crowd."""
-    assert annotations.boxes is not None
-    usable = ~annotations.crowd & (annotations.boxes[:, 2] > 0) & (annotations.boxes[:, 3] > 0)
-    rng = np.random.default_rng(seed)
-    by_category = np.argsort(annotations.category_of, kind="stable")
-    by_category = by_category[usable[by_category]]
-    edges = np.searchsorted(annotations.category_of[by_category], np.arange(len(annotations.categories) + 1))
-    chosen = []
-    for first, last in pairwise(edges):
-        rows = by_category[first:last]
-        drawn = rng.choice(rows, size=most, replace=False) if len(rows) > most else rows
-        chosen.append(sorted(drawn.tolist()))
-    return chosen
-
-
-def share_box(annotations: Annotations, image: int, row: int) -> tuple[float, float, float, float] | None:
-    """An instance's box as (left, top, right, bottom) shares of the picture; None where that can't be told, or it is tiny."""
-    extent = annotations.extent(image)
-    if annotations.boxes is None or extent is None:
-        return None
-    x, y, width, height = (float(value) for value in annotations.boxes[row])
-    left, top = max(0.0, x / extent[0]), max(0.0, y / extent[1])
-    right, bottom = min(1.0, (x + width) / extent[0]), min(1.0, (y + height) / extent[1])
-    if right <= left or bottom <= top or (right - left) * (bottom - top) < _SMALLEST_CROP:
-        return None
-    return left, top, right, bottom

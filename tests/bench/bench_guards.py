@@ -110,7 +110,7 @@ def _searched(world: Path, instances: Path, completeness: float) -> SearchInputs
     folder = world / "images"
     pictures = Pictures(folder, bare.images, tuple(str(one) for one in hash_images([folder / file for file in bare.files])))
     session = EncoderSession(spec.clip, FOLDER / "cache")
-    encoded = session.encode(pictures, bare.annotations, spec, tiles=True, prototypes=False)
+    encoded = session.encode(pictures, bare.annotations, tiles=True, crops=None)
     session.close()
     return replace(bare, spec=spec, encoded={"": encoded})
 

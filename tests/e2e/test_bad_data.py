@@ -189,6 +189,37 @@ def test_nothing_is_claimed_of_places_in_a_picture_that_was_turned_later(capsys:
     assert "left for description" in benchmark.manifest.skipped[0].reason
 
 
+def test_crops_of_pictures_that_were_not_sampled_are_checked(capsys: Capture, tmp_path: Path) -> None:
+    """Missing, no picture, and turned after it was annotated: told, listed and survived; a size that is missing is read."""
+    paint(tmp_path, "0.png", "1.png", "unsized.png")
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.effect_noise((40, 30), 80).save(tmp_path / "pictures" / "sideways.jpg", exif=turned)
+    (tmp_path / "pictures" / "text.png").write_text("not a picture")
+    (tmp_path / "pictures" / "unsized text.png").write_text("nor this")
+    names = ["0.png", "1.png", "missing.png", "sideways.jpg", "text.png", "unsized text.png", "unsized.png"]
+    images = [{"id": n, "file_name": name} for n, name in enumerate(names)]
+    images = [one if "unsized" in one["file_name"] else one | {"width": 40, "height": 30} for one in images]
+    shown = [(0, 0), (0, 1), (1, 0), (1, 1), (2, 2), (3, 2), (4, 3), (5, 3), (6, 4)]  # two in the sampled, one in the others
+    rows = [{"id": n, "image_id": image, "category_id": what, "bbox": [1, 4, 12, 12]} for n, (image, what) in enumerate(shown)]
+    annotations = coco(tmp_path, images, annotations=rows, names=["cup", "dog", "egg", "hat", "owl"])
+    clip = data_root() / "benchmarks" / "demo" / "clip"
+    spec = SPEC.format(images=2, clip=clip, strategies='["category-similarity"]').replace('"content"', '"category-similarity"')
+    (tmp_path / "spec.toml").write_text(spec.replace("k = 1", "k = 2"))
+    told = generated(capsys, tmp_path, annotations).err
+    manifest = read_benchmark(tmp_path / "out").manifest
+    assert manifest.images.keys() == {"0.png", "1.png"}
+    (note,) = manifest.notes
+    assert note == (
+        "4 of 9 object crops could not be used "
+        "(missing.png: the file is missing, sideways.jpg: its shape is 30 x 40, not 40 x 30, "
+        "text.png: not an image, or of an unknown format and 1 more); 2 categories are compared by their name alone."
+    )
+    assert note in " ".join(told.split())
+    assert manifest.prototypes is not None
+    assert (manifest.prototypes.crops, manifest.prototypes.pictures) == (5, 3)
+
+
 def test_an_image_without_candidates_is_skipped_counted_and_listed(capsys: Capture, tmp_path: Path) -> None:
     images = [{"id": n, "file_name": f"{n}.png", "width": 40, "height": 30} for n in range(2)]
     shown = [(0, 0), (0, 1), (1, 0)]  # the first image shows everything there is

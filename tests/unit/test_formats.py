@@ -135,8 +135,9 @@ def test_images_are_named_as_they_are_found(tmp_path: Path) -> None:
     assert fit_names(same, {"1.jpg"}.__contains__) is same, "shorter names would be equal"
 
 
-def test_a_size_that_annotations_leave_out_is_the_pictures(tmp_path: Path) -> None:
-    images = [{"id": n, "file_name": f"{n}.png"} for n in range(2)]
+@pytest.mark.parametrize("size", [{}, {"width": 0, "height": 0}])
+def test_a_size_that_annotations_leave_out_is_the_pictures(tmp_path: Path, size: dict[str, int]) -> None:
+    images = [{"id": n, "file_name": f"{n}.png"} | size for n in range(2)]
     box = {"image_id": 0, "category_id": 0, "bbox": [1, 1, 5, 5]}
     data = {"images": images, "annotations": [box], "categories": [{"id": 0, "name": "cup"}]}
     annotations = read_annotations(write_json(tmp_path / "instances.json", data))

@@ -165,6 +165,36 @@ def test_missing_and_truncated_images_are_listed_and_survived(data: Path, clip: 
         ]
 
 
+def test_pictures_that_prototypes_come_from_are_named_and_missed(data: Path, clip: str, tmp_path: Path) -> None:
+    """Prototypes are made of pictures that were not sampled, too: sizes that annotations leave out are read off the files."""
+    spec = spec_for(data, clip, strategies=("category-similarity", "category-similarity@other"), headline="category-similarity",
+                    encoders={"other": ClipSpec(model=save_tiny_clip(tmp_path / "other", seed=1))})  # fmt: skip
+    annotations = read_annotations(data / "instances.json")
+    whole = generate(spec, tmp_path / "whole", tmp_path / "cache")
+    assert whole.notes == ()
+    assert whole.prototypes is not None
+    assert (whole.prototypes.crops, whole.prototypes.pictures) == (len(annotations.category_of), 12)
+    unsampled = sorted({image.file_name for image in annotations.images} - whole.images.keys())
+    picture = data / "images" / unsampled[1]
+    Image.effect_noise((30, 40), 80).save(picture)
+    other = generate(spec, tmp_path / "other-picture", tmp_path / "cache")
+    assert other.images == whole.images
+    assert other.prototypes is not None
+    assert (other.prototypes.crops, other.notes) == (whole.prototypes.crops, ())
+    assert other.prototypes.sha256 != whole.prototypes.sha256
+    (data / "images" / unsampled[0]).unlink()
+    picture.write_bytes(picture.read_bytes()[:200])
+    said: list[str] = []
+    less = generate(spec, tmp_path / "less", tmp_path / "cache", said.append)
+    lost = sum(len(annotations.instances(index)) for index in range(12) if annotations.images[index].file_name in unsampled[:2])
+    assert less.prototypes is not None
+    assert (less.prototypes.crops, less.prototypes.pictures) == (whole.prototypes.crops - lost, 10)
+    (note,) = less.notes
+    assert note.startswith(f"{lost} of {whole.prototypes.crops} object crops could not be used ")
+    assert f"({unsampled[0]}: the file is missing, {unsampled[1]}: truncated or corrupt" in note
+    assert said.count(note) == 1
+
+
 def test_an_image_without_enough_absent_categories_is_listed(tmp_path: Path) -> None:
     rows = [("a.png", ["a", "b", "c", "d", "e"]), ("b.png", ["b", "c", "d"]), ("c.png", ["e", "f", "g"])]
     path = tmp_path / "objects.jsonl"
