@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -96,6 +98,35 @@ def test_a_worker_lost_midway_through_sending_is_survived(count: int, tmp_path: 
     assert said == ["A worker process was lost (killed by signal 9; out of memory?); going on without workers."]
     assert model.taken + model.prepared == [step[0].text for step in steps]
     assert model.prepared
+
+
+def test_what_a_site_customisation_prints_is_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sitecustomize.py").write_text('print("configuring things\\nmore", flush=True)\n')
+    monkeypatch.syspath_prepend(str(tmp_path))
+    pictures(1)[0].save(tmp_path / "0.png")
+    steps = [(Request("0.png", text, text),) for text in map(str, range(3))]
+    model, said = Large(), list[str]()
+    with Workers(1, said.append) as workers:
+        assert [step for step, _ in workers.steps(cast(EncodesElsewhere, model), steps, tmp_path, {})] == steps
+    assert (said, model.taken) == ([], ["0", "1", "2"])
+
+
+def test_a_worker_that_can_not_be_started_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+    at_first = subprocess.Popen
+
+    def start(*arguments: object, **options: object) -> object:
+        if started:
+            raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+        started.append(at_first(*arguments, **options))  # type: ignore[call-overload]
+        return started[0]
+
+    monkeypatch.setattr("hope_bench.inference.workers.subprocess.Popen", start)
+    said: list[str] = []
+    with Workers(2, said.append) as workers:
+        assert workers.count == 0
+    assert said == ["A worker process can't be started (Resource temporarily unavailable); going on without workers."]
+    assert started[0].returncode is not None
 
 
 def test_workers_do_not_outlive_a_killed_run(world: World) -> None:  # noqa: F811
