@@ -123,8 +123,8 @@ class Endpoint:
             try:
                 said = pool.map(lambda place: self._answer_one(urls[id(batch[place][0])], batch[place][1]), order)
                 answers = dict(zip(order, said, strict=True))
-            except BaseException:
-                self._stop.set()  # after Ctrl-C, nobody sleeps until the next attempt
+            except KeyboardInterrupt:
+                self._stop.set()  # nobody sleeps until the next attempt
                 raise
         return [answers[place] for place in range(len(batch))]
 

@@ -167,28 +167,18 @@ def evaluate(
             overrides["prompt"] = _authors_prompt(found)
         card = _override(found, overrides)
         options = EvaluateOptions(
-            images,
-            limit,
-            name,
-            tuple(split or ()),
-            runs,
-            processes,
-            progress,
-            workers=workers,
-            trust_remote_code=trust_remote_code,
+            images, limit, name, tuple(split or ()), runs, processes, progress, trust_remote_code, workers=workers
         )
-        ways = (
-            [options] if prompts is None else [replace(options, paraphrase=one) for one in _paraphrases(prompts, authors_prompt)]
-        )
+        paraphrases = () if prompts is None else _paraphrases(prompts, authors_prompt)
         if dry_run:
-            for way in ways:
+            for way in [replace(options, paraphrase=one) for one in paraphrases] or [options]:
                 _show_estimate(chosen, card, way)
             return
         tell = _say_json if progress == "json" else _say
         if prompts is None:
             made = [(run(chosen, card, options, tell), run_folder(chosen, card, options))]
         else:
-            made = evaluate_paraphrases(chosen, card, [way.paraphrase for way in ways if way.paraphrase], options, tell)
+            made = evaluate_paraphrases(chosen, card, paraphrases, options, tell)
         if is_first():
             for record, folder in made:
                 reasons = _reasons(folder)

@@ -65,16 +65,16 @@ def _placed(name: str, words: str, kind: Where, value: str) -> Description:
 
 
 @lru_cache(maxsize=100_000)
-def _related(name: str, words: str, group: str, value: str, relation: str, other_words: str) -> Description:
+def _relation(name: str, words: str, group: str, value: str, relation: str, other_words: str) -> Description:
     claim = f"{indefinite(words)} {relation} the {other_words}"
     return Description(name, "relation", group, value, claim, verb=verb(words))
 
 
 @lru_cache(maxsize=100_000)
-def _beside(name: str, words: str, other: str, other_words: str, side: str) -> tuple[tuple[Description, bool], ...]:
+def _sides(name: str, words: str, other: str, other_words: str, side: str) -> tuple[tuple[Description, bool], ...]:
     """Both sides of another object, and whether they are true of one that is on `side`."""
     return tuple(
-        (_related(name, words, f"beside {other}", value, f"to the {value} of", other_words), value == side) for value in SIDES
+        (_relation(name, words, f"beside {other}", value, f"to the {value} of", other_words), value == side) for value in SIDES
     )
 
 
@@ -179,7 +179,7 @@ class Describer:
     def _beside(self, single: Mapping[str, Instance]) -> Found:
         words = self._words
         for name, other, side in beside({name: one.bbox for name, one in single.items()}):
-            yield from _beside(name, words[name], other, words[other], side)
+            yield from _sides(name, words[name], other, words[other], side)
 
     def _related(self, single: Mapping[str, tuple[int, Instance]], relationships: Sequence[Relationship]) -> Found:
         """What excludes an annotated relationship between two objects that occur once: "behind" where it is "in front of"."""
@@ -193,7 +193,7 @@ class Describer:
                 held = group.held(predicates)
                 for value in group.values if held is not None else ():
                     words, other_words = self._words[name], self._words[other]
-                    yield _related(name, words, f"{group.name} {other}", value, value, other_words), value == held
+                    yield _relation(name, words, f"{group.name} {other}", value, value, other_words), value == held
 
 
 def _sorted_out(found: Sequence[tuple[Description, bool]]) -> Descriptions:

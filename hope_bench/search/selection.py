@@ -39,14 +39,14 @@ def top_columns(scores: NDArray[np.floating], names: Sequence[str], allowed: NDA
     `allowed` is [N, C], `names` [C]. Rows with fewer allowed entries give fewer columns. Scores that are equal to 9 digits are
     ties: as much may come of the order of a sum.
     """
-    by_name = np.empty(len(names), dtype=np.intp)
-    by_name[np.argsort(np.array(names, dtype=np.str_), kind="stable")] = np.arange(len(names))
+    name_rank = np.empty(len(names), dtype=np.intp)
+    name_rank[np.argsort(np.array(names, dtype=np.str_), kind="stable")] = np.arange(len(names))
     scores = np.where(allowed, scores, -np.inf)
     # Only what reaches a row's k-th score, or ties with it, is sorted: a vocabulary may have thousands of words.
     k = min(k, scores.shape[1])
     kth = np.partition(scores, -k, axis=1)[:, [-k]]
     rows, columns = np.nonzero(allowed & (scores >= kth - _TIE))
-    order = np.lexsort((by_name[columns], -np.round(scores[rows, columns], _DIGITS), rows))
+    order = np.lexsort((name_rank[columns], -np.round(scores[rows, columns], _DIGITS), rows))
     edges = np.searchsorted(rows, np.arange(len(scores) + 1))  # `rows` is sorted already
     best = columns[order]
     return [best[start : min(start + k, end)].tolist() for start, end in pairwise(edges.tolist())]
