@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 from PIL.Image import Image
 
@@ -17,8 +18,10 @@ from hope_bench.inference.plan import Step
 
 _READERS = 4
 
-AHEAD = 2
+_AHEAD = 2
 """Steps made ready before their turn; their images wait in memory."""
+
+T = TypeVar("T")
 
 StepImages = dict[str, Image | UnreadableImageError]
 
@@ -64,12 +67,17 @@ def steps_with_images(
 
             return preparer.submit(work)
 
-        ahead = deque(ready(step) for step in steps[:AHEAD])
-        for place, step in enumerate(steps):
-            images = ahead.popleft().result()
-            if place + AHEAD < len(steps):
-                ahead.append(ready(steps[place + AHEAD]))
-            yield step, images
+        yield from zip(steps, in_order(len(steps), lambda place: ready(steps[place])), strict=True)
+
+
+def in_order(count: int, begin: Callable[[int], Future[T]]) -> Iterator[T]:
+    """The results of `begin` for each of `count` places, in order; the next few are under way before their turn."""
+    ahead = deque(begin(place) for place in range(min(_AHEAD, count)))
+    for place in range(count):
+        result = ahead.popleft().result()
+        if place + _AHEAD < count:
+            ahead.append(begin(place + _AHEAD))
+        yield result
 
 
 def image_hashes(images: Iterable[str], folder: Path | None, known: Mapping[str, str | None]) -> dict[str, str | None]:

@@ -6,7 +6,6 @@ import os
 import pickle
 import subprocess
 import sys
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -16,7 +15,7 @@ from typing import Any
 
 from hope_bench.adapters.base import EncodesElsewhere
 from hope_bench.inference.asking import batch_of
-from hope_bench.inference.images import AHEAD, StepImages, open_named, steps_with_images
+from hope_bench.inference.images import StepImages, in_order, open_named, steps_with_images
 from hope_bench.inference.plan import Step
 
 _MOST = 4
@@ -100,12 +99,8 @@ class Workers:
         with ThreadPoolExecutor(1) as reader:
             try:
                 self._begin(model, steps, folder, sha256)
-                read = lambda place: self._read(model, steps[place], place)  # noqa: E731
-                ahead = deque(reader.submit(read, place) for place in range(min(AHEAD, len(steps))))
-                for place, step in enumerate(steps):
-                    images = ahead.popleft().result()
-                    if place + AHEAD < len(steps):
-                        ahead.append(reader.submit(read, place + AHEAD))
+                ready = in_order(len(steps), lambda place: reader.submit(self._read, model, steps[place], place))
+                for step, images in zip(steps, ready, strict=True):
                     yield step, images
                     done += 1
                 return
