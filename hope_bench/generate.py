@@ -310,9 +310,10 @@ def _guard_stats(
             return guard == "review" and false.rejects(row, one.description)
         return bool(guarded.removed[guard][row, inputs.column[one.name]])
 
+    described = any(base_strategy(split) in DESCRIPTION_STRATEGIES for split in found)
     return {
         name: GuardStats(
-            removed=int(mask.sum()),
+            removed=int(mask.sum()) + (false.rejected() if name == "review" and described else 0),
             displaced={split: sum(displaced(name, row, one) for row, one in picks) for split, picks in wanted.items()},
         )
         for name, mask in guarded.removed.items()

@@ -38,6 +38,10 @@ class FalseDescriptions:
         """Whether reviewers don't stand by a description's being false of a sampled image."""
         return (self._inputs.files[row], one.object, one.caption) in self._rejected
 
+    def rejected(self) -> int:
+        """How many of the false descriptions reviewers don't stand by."""
+        return sum(self.rejects(row, one) for row, each in enumerate(self._all()) for one in each.false) if self._rejected else 0
+
     def unreviewed(self) -> FalseDescriptions:
         """The same descriptions before any review."""
         if not self._rejected:
