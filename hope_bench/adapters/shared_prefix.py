@@ -46,6 +46,9 @@ class SharedPrefix:
         pixels = inspect.signature(model.forward).parameters.get("pixel_values")
         # BLIP-2's forward always wants the image: what follows the prefix goes to its language model.
         self._decoder = model.language_model if pixels is not None and pixels.default is inspect.Parameter.empty else model
+        # Spread over several devices, a model takes all inputs to its first, where its last layer's outputs are not: it is asked
+        # for the logits of all the questions' tokens.
+        self._spread = len(set(getattr(model, "hf_device_map", {}).values())) > 1
 
     def alike(self, images: Sequence[ImageRows]) -> list[list[int]]:
         """Which images can be computed together, as places in `images`: those of equal shapes and nearly equal prefixes.
@@ -103,7 +106,7 @@ class SharedPrefix:
         ids = pad_sequence([torch.cat(group) for group in own], True, padding_value=self._pad)
         place = pad_sequence([torch.cat([torch.arange(len(ids)) for ids in group]) for group in own], True)
         last = pad_sequence([torch.tensor([len(ids) for ids in group]).cumsum(0) - 1 for group in own], True)
-        device, dtype = self._model.device, self._model.dtype
+        device, dtype = self._decoder.device, self._model.dtype
         owner, ids, place, last = (part.to(device) for part in (owner, ids, place, last))
         seen = (owner[:, :, None] == owner[:, None, :]).tril()
         seen = torch.cat([seen.new_ones(*seen.shape[:2], prefix.length), seen], dim=2)
@@ -115,11 +118,11 @@ class SharedPrefix:
                 layer.keys, layer.values = layer.keys[images], layer.values[images]
         made = self._decoder(
             input_ids=ids, attention_mask=mask, position_ids=prefix.length + place, past_key_values=cache, use_cache=True,
-            logits_to_keep=last,
+            logits_to_keep=self._keep(last),
         )  # fmt: skip
         logits = _at(made.logits, last)
         order = [(images.index(at), [a for a, _ in rows[:index]].count(at)) for index, (at, _) in enumerate(rows)]
-        return torch.stack([logits[image, index] for image, index in order]).float()
+        return torch.stack([logits[image, index] for image, index in order]).to(self._model.device, torch.float32)
 
     def logits(self, prefix: Prefix, chosen: Sequence[int]) -> Tensor:
         """float32 [n, V]: the logits at the last token of rows (`chosen` places in `prefix.rows`), as one right-padded batch."""
@@ -133,7 +136,7 @@ class SharedPrefix:
             )
             for key in aligned - {"attention_mask"}
         }
-        device = self._model.device
+        device = self._decoder.device
         inputs = {key: value.to(device) for key, value in inputs.items()}
         mask = (torch.arange(prefix.length + width) < prefix.length + lengths[:, None]).long().to(device)
         cache = _expanded(prefix.cache, [image for image, _ in rows], device)
@@ -152,8 +155,11 @@ class SharedPrefix:
             )
             prepared.pop("logits_to_keep", None)
             last = (lengths - 1)[:, None].to(device)
-            logits = _at(decoder(**prepared, logits_to_keep=last).logits, last)
-        return logits[:, 0].float()
+            logits = _at(decoder(**prepared, logits_to_keep=self._keep(last)).logits, last)
+        return logits[:, 0].to(self._model.device, torch.float32)
+
+    def _keep(self, last: Tensor) -> Tensor | int:
+        return 0 if self._spread else last
 
     def texts(self, prefix: Prefix, chosen: Sequence[int], generate: Callable[..., Tensor]) -> dict[int, Tensor]:
         """The greedy tokens of the chosen rows. Rows of one length are decoded together, so that none is padded.
@@ -168,11 +174,11 @@ class SharedPrefix:
         for places in by_length.values():
             images = [rows[place][0] for place in places]
             inputs = {
-                key: torch.cat([rows[place][1][key] for place in places]).to(self._model.device)
+                key: torch.cat([rows[place][1][key] for place in places]).to(self._decoder.device)
                 for key in prefix.images[0].aligned
             }
             with _with_deltas(prefix, images):
-                cache = _expanded(prefix.cache, images, self._model.device)
+                cache = _expanded(prefix.cache, images, self._decoder.device)
                 made |= zip(places, generate(self._decoder, {**inputs, "past_key_values": cache}), strict=True)
         return made
 
@@ -181,7 +187,7 @@ def _at(logits: Tensor, places: Tensor) -> Tensor:
     """[B, n, V]: the logits at `places` int64 [B, n], also where the model gives those of all tokens, whatever it is asked."""
     if logits.shape[1] == places.shape[1]:
         return logits
-    return logits.gather(1, places[..., None].expand(-1, -1, logits.shape[-1]))
+    return logits.gather(1, places[..., None].expand(-1, -1, logits.shape[-1]).to(logits.device))
 
 
 def _alike(one: ImageRows, other: ImageRows) -> bool:
