@@ -121,12 +121,15 @@ def _auto_class(folder: str, trust_remote_code: bool) -> Any:
 
 
 def find_device(name: str) -> torch.device:
-    """The device that a card's `device` means; "auto" is the GPU if there is one, each of several processes its own.
+    """The device that a card's `device` means; "auto" is the GPU if there is one. Of "auto" and "cuda" each of several processes
+    has its own.
 
-    Raises HopeBenchError if it isn't there.
+    Raises HopeBenchError if it isn't there, or is one GPU for several processes.
     """
-    if name == "auto":
-        gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name.startswith("cuda:") and int(os.environ.get("LOCAL_WORLD_SIZE") or 1) > 1:
+        raise HopeBenchError(f"Device {name!r} would be that of every process of this machine. Use cuda: each takes its own.")
+    if name == "auto" or (name == "cuda" and gpus):
         own = int(os.environ.get("LOCAL_RANK") or 0)
         if gpus and own >= gpus:
             raise HopeBenchError(

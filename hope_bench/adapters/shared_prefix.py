@@ -88,7 +88,10 @@ class SharedPrefix:
         return Prefix(tuple(images), length, cache, tuple(_deltas(self._model)))
 
     def packable(self, prefix: Prefix) -> bool:
-        """Whether `packed_logits` may be tried: plain attention in every layer, and positions that just count tokens."""
+        """Whether `packed_logits` may be tried: plain attention in every layer that takes any mask (flash attention takes none,
+        and on a GPU what it makes of one ends every further computation), and positions that just count tokens."""
+        if self._model.config.get_text_config()._attn_implementation not in ("sdpa", "eager"):
+            return False
         plain = all(type(layer) is DynamicLayer for layer in prefix.cache.layers)
         return plain and not prefix.deltas and prefix.images[0].aligned <= {"input_ids", "attention_mask"}
 

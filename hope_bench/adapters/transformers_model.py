@@ -75,12 +75,15 @@ class TransformersModel:
         """The path taken and what the self-checks found."""
         if self._paths is None:
             return AdapterReport()
-        memory = torch.cuda.max_memory_allocated(self._device) if self._device.type == "cuda" else None
+        gpus = range(torch.cuda.device_count()) if self._device.type == "cuda" else ()
+        memory = max(map(torch.cuda.max_memory_allocated, gpus), default=None)
         return AdapterReport(" and ".join(sorted(self._paths.taken, reverse=True)) or None, tuple(self._paths.checks), memory)
 
     def load(self) -> None:
         """Load processor and weights. Raises HopeBenchError where anything is missing, or doesn't fit the device."""
         folder = str(self._checkpoint.folder)
+        if self._device.type == "cuda":
+            torch.cuda.set_device(self._device)  # kernels of Triton run on the current one, whatever their inputs
         with quiet():
             processor = load_processor(folder, self._card.chat_template, self._trust)
             self._model = load_model(folder, self._dtype, self._device, self._card, self._trust)
@@ -90,7 +93,7 @@ class TransformersModel:
             tokenizer.pad_token_id = settings.pad_token_id
         encoder = self._encoder = Encoder(processor, known_inputs(self._model), self._model.dtype, self._card.chat_template)
         decoder = Decoder(self._model, encoder, find_yes_no(tokenizer.get_vocab()), settings, self._card.complete)
-        self._paths = Paths(decoder, self._card.path, self._budget, self._say)
+        self._paths = Paths(decoder, self._card.path, self._budget, self._say, self._dtype)
 
     def prepare(self, batch: Sequence[Pair]) -> None:
         """Encode questions that `answer` will be asked next; may run in another thread meanwhile."""

@@ -77,11 +77,16 @@ def _read(request: Request, raw: RawAnswer) -> Answer:
     return Answer(
         image=request.image,
         question=request.question,
-        text=raw.text,
+        text=_writable(raw.text),
         verdict="error" if raw.error is not None else parse_strict(raw.text),
         p_yes=raw.p_yes,
         mass=raw.mass,
         complete=raw.complete,
-        error=raw.error,
+        error=_writable(raw.error),
         key=request.key,
     )
+
+
+def _writable(text: str | None) -> str | None:
+    """The text with "?" for what no file can hold: half of a surrogate pair, as an emoji cut in two leaves it."""
+    return None if text is None else text.encode("utf-8", "replace").decode()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +17,9 @@ T = TypeVar("T")
 
 _PATIENCE = timedelta(days=7)
 """How long a process waits for the slowest. torchrun ends all when one is lost, so nobody waits in vain."""
+
+_TO_JOIN = 600.0
+"""Seconds in which the first process must be found: all are started together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +87,41 @@ def join_processes(expected: int | None = None) -> Iterator[Processes]:
         raise HopeBenchError(f"WORLD_SIZE is {size}, but RANK or MASTER_ADDR is missing. Start several processes with torchrun.")
     from torch import distributed
 
-    # Only words travel between the processes, no tensors: gloo works on every machine.
-    distributed.init_process_group("gloo", timeout=_PATIENCE)
-    try:
-        yield Processes(rank, size)
-    finally:
-        distributed.destroy_process_group()
+    # Joined once for all runs of a command. Only words travel between the processes, no tensors: gloo works on every machine.
+    if not distributed.is_initialized():
+        distributed.init_process_group("gloo", store=_meet(rank), rank=rank, world_size=size, timeout=_PATIENCE)
+        atexit.register(distributed.destroy_process_group)  # its threads must end before the interpreter does
+    yield Processes(rank, size)
+
+
+def _meet(rank: int) -> Any:
+    """A store that the first process serves, for these processes alone.
+
+    The launcher's own one outlives a lost process: those started again would find in it where the ended ones could be reached,
+    and wait for them. In it, only the port of the first process's store is left, tried until the one that is alive is found.
+    """
+    import torch.distributed
+
+    distributed: Any = torch.distributed
+    launchers, _, _ = next(distributed.rendezvous("env://"))
+    host = os.environ["MASTER_ADDR"]
+    if rank == 0:
+        own = distributed.TCPStore(host, 0, is_master=True, wait_for_workers=False, timeout=_PATIENCE)
+        launchers.set("hope-bench port", str(own.port))
+        return own
+    until = time.monotonic() + _TO_JOIN
+    while time.monotonic() < until:
+        try:
+            port = int(launchers.get("hope-bench port"))
+            store = distributed.TCPStore(host, port, wait_for_workers=False, timeout=timedelta(seconds=2))
+        except distributed.DistError:
+            time.sleep(0.2)
+        else:
+            store.set_timeout(_PATIENCE)
+            return store
+    raise HopeBenchError(
+        f"The first process of this run was not found on {host} in {_TO_JOIN:.0f} seconds. Start all of them again."
+    )
 
 
 def is_first() -> bool:

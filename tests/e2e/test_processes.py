@@ -66,6 +66,24 @@ def test_steps_of_a_lost_process_are_asked_by_the_next_run(world: World, alone: 
     assert not any(shard.exists() for shard in shards)
 
 
+def test_a_lost_process_is_started_again(world: World, alone: bytes) -> None:  # noqa: F811
+    process = launch(world, "lost", by=(*TORCHRUN[:-1], "--max-restarts", "2", TORCHRUN[-1]))
+    _lose_second(world, process)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    assert "Going on: " in said
+    assert (world.run("lost") / "answers.jsonl").read_bytes() == alone
+
+
+def test_several_prompts_are_asked_by_two_processes(world: World) -> None:  # noqa: F811
+    prompts = world.folder / "ways.toml"
+    prompts.write_text('plain = "{question}"\nshort = "{question} Yes or no?"\nlong = "Look at it. {question}"\n')
+    process = launch(world, "two", "--prompts", str(prompts))
+    out, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    assert out.count("Answers: ") == 3
+
+
 def test_a_wrong_number_of_processes_is_refused(world: World) -> None:  # noqa: F811
     result = world.evaluate("refused", "--processes", "2")
     assert "has 1 process(es), not the 2 of --processes" in str(result.exception)
