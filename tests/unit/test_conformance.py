@@ -162,6 +162,19 @@ def test_a_family_whose_padding_leaks_is_asked_one_by_one(loaded: Callable[..., 
     assert "asked one by one" in said[-1]
 
 
+def test_a_first_batch_without_padding_hides_no_leak(loaded: Callable[..., TransformersModel]) -> None:
+    model = loaded("instructblip")
+    assert model._paths is not None
+    model._paths._decoder.encoder._processor.qformer_tokenizer.padding_side = "left"
+    rows = model._paths._decoder.encoder.rows(pairs := [(BATCH[0][0], prompt) for prompt in prompts(40)])
+    lengths = [tuple(row[name].shape[1] for name in ("input_ids", "qformer_input_ids")) for row in rows]
+    of_one_length = [pair for pair, length in zip(pairs, lengths, strict=True) if length == lengths[0]][:2]
+    batch = [*of_one_length, *BATCH[:4]]
+    first, rest = model.answer(of_one_length), model.answer(BATCH[:4])
+    same([*first, *rest], [answer for pair in batch for answer in loaded("instructblip").answer([pair])])
+    assert [check.passed for check in model.report.checks] == [False]
+
+
 def test_an_exception_in_the_shared_forward_means_the_plain_path(
     loaded: Callable[..., TransformersModel], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -132,6 +132,16 @@ def test_one_bad_row_fails_alone_and_is_asked_again_by_the_next_call(benchmark: 
     assert again.seconds >= record.seconds
 
 
+def test_half_an_emoji_in_an_answer_can_be_written(benchmark: Benchmark, options: EvaluateOptions) -> None:
+    def cut(batch: Sequence[Pair]) -> list[RawAnswer]:
+        return [RawAnswer(text="Yes \ud83d")] * (len(batch) - 1) + [RawAnswer(error="\ud83d is no text")]
+
+    evaluate(benchmark, CARD, options, adapter=Model(cut))
+    assert [(line["verdict"], line["text"], line["error"]) for line in lines(options)[:3]] == [
+        ("yes", "Yes ?", None), ("yes", "Yes ?", None), ("error", None, "? is no text")
+    ]  # fmt: skip
+
+
 def test_a_model_that_fails_from_the_start_stops_the_run(benchmark: Benchmark, options: EvaluateOptions) -> None:
     def broken(_: Sequence[Pair]) -> list[RawAnswer]:
         raise RuntimeError("shapes do not match")

@@ -69,8 +69,10 @@ def test_the_list_and_one_card(capsys: pytest.CaptureFixture[str]) -> None:
     assert listed.code == 0
     rows = {line.split()[0]: line for line in listed.out.splitlines() if line.strip()}
     assert {name for name, _ in CARDS} <= set(rows), "a file or a pipe gets every column, uncut"
-    for told in ("qwen2_5_vl", "3B", "yes", "Qwen Research", "known", "own ViT with window attention, native resolution"):
+    for told in ("qwen2_5_vl", "3B", "yes", "Qwen Research", "own ViT with window attention, native resolution"):
         assert told in rows["qwen2.5-vl-3b"]
+    assert "known" in rows["qwen2-vl-7b"]
+    assert "known" not in rows["qwen2.5-vl-3b"]
     assert "own code" in rows["phi-3.5-vision"]
     shown = hope_bench(capsys, "models", "llava-1.5-7b")
     assert "checkpoint = llava-hf/llava-1.5-7b-hf" in shown.out

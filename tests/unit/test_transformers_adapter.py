@@ -18,7 +18,8 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from hope_bench.adapters import checkpoint as checkpoint_module
 from hope_bench.adapters.base import RawAnswer
 from hope_bench.adapters.decoding import Decoder
-from hope_bench.adapters.loading import check_quantize
+from hope_bench.adapters.encoding import rows_of_image
+from hope_bench.adapters.loading import check_quantize, find_device
 from hope_bench.adapters.transformers_model import TransformersModel
 from hope_bench.adapters.yes_no import find_yes_no, read_first_token
 from hope_bench.card import ModelCard
@@ -263,6 +264,29 @@ def test_what_is_wrong_with_a_checkpoint_is_said_in_words(
 def test_a_device_that_is_not_there(device: str, checkpoint: Checkpoint) -> None:
     with pytest.raises(HopeBenchError, match=f"Device '{device}' can't be used"):
         TransformersModel(card(checkpoint("llava"), device=device))
+
+
+def test_several_processes_do_not_share_a_gpu(checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    with pytest.raises(HopeBenchError, match="would be that of every process"):
+        TransformersModel(card(checkpoint("llava"), device="cuda:0"))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert find_device("cuda") == find_device("auto") == torch.device("cuda:1")
+
+
+def test_flash_attention_is_given_no_mask_of_ours(checkpoint: Checkpoint) -> None:
+    model = loaded(checkpoint("llava"))
+    assert model._paths is not None
+    assert model._paths._shared is not None
+    shared = model._paths._shared
+    images = rows_of_image([model._paths._row((BATCH[0][0], prompt)) for prompt in prompts(2)])
+    with torch.inference_mode():
+        prefix = shared.prefix([images])
+    assert shared.packable(prefix)
+    model._model.config.get_text_config()._attn_implementation_internal = "flash_attention_2"
+    assert not shared.packable(prefix)
 
 
 def test_a_folder_has_no_revision(checkpoint: Checkpoint) -> None:
