@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import count
 from typing import Any, TypeVar
 
 from hope_bench.errors import HopeBenchError
@@ -87,11 +87,16 @@ def join_processes(expected: int | None = None) -> Iterator[Processes]:
         raise HopeBenchError(f"WORLD_SIZE is {size}, but RANK or MASTER_ADDR is missing. Start several processes with torchrun.")
     from torch import distributed
 
-    # Joined once for all runs of a command. Only words travel between the processes, no tensors: gloo works on every machine.
-    if not distributed.is_initialized():
-        distributed.init_process_group("gloo", store=_meet(rank), rank=rank, world_size=size, timeout=_PATIENCE)
-        atexit.register(distributed.destroy_process_group)  # its threads must end before the interpreter does
-    yield Processes(rank, size)
+    # Only words travel between the processes, no tensors: gloo works on every machine.
+    distributed.init_process_group("gloo", store=_meet(rank), rank=rank, world_size=size, timeout=_PATIENCE)
+    try:
+        yield Processes(rank, size)
+    finally:
+        distributed.destroy_process_group()
+
+
+_joinings = count()
+"""A command may ask several runs, and joins for each."""
 
 
 def _meet(rank: int) -> Any:
@@ -104,15 +109,15 @@ def _meet(rank: int) -> Any:
 
     distributed: Any = torch.distributed
     launchers, _, _ = next(distributed.rendezvous("env://"))
-    host = os.environ["MASTER_ADDR"]
+    host, key = os.environ["MASTER_ADDR"], f"hope-bench port {next(_joinings)}"
     if rank == 0:
         own = distributed.TCPStore(host, 0, is_master=True, wait_for_workers=False, timeout=_PATIENCE)
-        launchers.set("hope-bench port", str(own.port))
+        launchers.set(key, str(own.port))
         return own
     until = time.monotonic() + _TO_JOIN
     while time.monotonic() < until:
         try:
-            port = int(launchers.get("hope-bench port"))
+            port = int(launchers.get(key))
             store = distributed.TCPStore(host, port, wait_for_workers=False, timeout=timedelta(seconds=2))
         except distributed.DistError:
             time.sleep(0.2)
