@@ -104,6 +104,14 @@ def slow(handler: Handler, body: dict[str, Any]) -> None:
     answer(handler, body)
 
 
+def held(handler: Handler, body: dict[str, Any]) -> None:
+    """The right answer after a minute, for whoever is still there."""
+    time.sleep(60)
+    with contextlib.suppress(OSError):
+        answer(handler, body)
+    handler.close_connection = True
+
+
 def dripping(handler: Handler, _: dict[str, Any]) -> None:
     """A byte now and then, for longer than anybody waits."""
     handler.send_response(200)

@@ -9,7 +9,8 @@ import math
 import os
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, wait
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeGuard
 from urllib.parse import quote, urlsplit
 
@@ -113,19 +114,20 @@ class Endpoint:
     def answer(self, batch: Sequence[tuple[Image, str]]) -> list[RawAnswer]:
         """One answer for each (RGB image, prompt), at most `concurrency` of them under way.
 
-        Once the endpoint answers nothing any more, nothing is asked of it: all that is left are errors.
+        Once the endpoint answers nothing any more, nothing is asked of it: all that is left are errors. KeyboardInterrupt
+        passes through at once, whatever is under way.
         """
         if self._stop.is_set():
             return [RawAnswer(error=f"not asked: {self._why}")] * len(batch)
         urls = {key: self._url(image) for key, image in {id(image): image for image, _ in batch}.items()}
         order = _first_ones_first([id(image) for image, _ in batch])
-        with ThreadPoolExecutor(self._card.concurrency) as pool:
-            try:
-                said = pool.map(lambda place: self._answer_one(urls[id(batch[place][0])], batch[place][1]), order)
-                answers = dict(zip(order, said, strict=True))
-            except KeyboardInterrupt:
-                self._stop.set()  # nobody sleeps until the next attempt
-                raise
+        try:
+            answers = _side_by_side(
+                lambda place: self._answer_one(urls[id(batch[place][0])], batch[place][1]), order, self._card.concurrency
+            )
+        except KeyboardInterrupt:
+            self._stop.set()  # nothing further is asked or said, and nobody sleeps until the next attempt
+            raise
         return [answers[place] for place in range(len(batch))]
 
     def _answer_one(self, url: str, prompt: str) -> RawAnswer:
@@ -189,6 +191,8 @@ class Endpoint:
     def _adapt(self, asked: dict[str, Any], complaint: str) -> bool:
         """Ask differently from now on where the server says that it doesn't know a parameter; False if that can't help."""
         with self._lock:
+            if self._stop.is_set():
+                return False
             if asked is not self._asks:
                 return True  # another thread has changed it since
             asks = dict(asked)
@@ -248,7 +252,7 @@ class Endpoint:
         with self._lock:
             new = line not in self._said
             self._said.add(line)
-        if new:
+        if new and not self._stop.is_set():
             self._say(line)
 
     def _url(self, image: Image) -> str:
@@ -264,6 +268,31 @@ class Endpoint:
 def _part(value: Any, name: str) -> Any:
     """A field of a JSON object; None where there is none, or no object."""
     return value.get(name) if isinstance(value, dict) else None
+
+
+def _side_by_side(work: Callable[[int], RawAnswer], places: Sequence[int], threads: int) -> dict[int, RawAnswer]:
+    """What `work` makes of each place, begun in that order.
+
+    In threads that nobody waits for when it is interrupted: those of a ThreadPoolExecutor are waited for even at Python's exit,
+    so that Ctrl-C would do nothing until the server has replied or the time is out, and no other thread can end a request.
+    """
+    answers: dict[int, Future[RawAnswer]] = {place: Future() for place in places}
+    left: SimpleQueue[int | None] = SimpleQueue()
+    threads = min(threads, len(places))
+
+    def run() -> None:
+        for place in iter(left.get, None):
+            try:
+                answers[place].set_result(work(place))
+            except BaseException as error:  # noqa: BLE001 - raised again where the answers are read
+                answers[place].set_exception(error)
+
+    for item in (*places, *[None] * threads):
+        left.put(item)
+    for _ in range(threads):
+        threading.Thread(target=run, daemon=True).start()
+    wait(answers.values())
+    return {place: answer.result() for place, answer in answers.items()}
 
 
 def _first_ones_first(images: Sequence[int]) -> list[int]:

@@ -26,7 +26,7 @@ from hope_bench.provenance import file_sha256
 from hope_bench.records import Label, Question
 from hope_bench.runs import read_run
 from hope_bench.scoring.verdicts import read_answers
-from tests.faulty_server import Handler, Server, answer, status
+from tests.faulty_server import Handler, Server, answer, held, status
 
 MODEL = Path(__file__).resolve().parents[2] / "models" / "demo-llava"
 KEY = "sk-secret-of-this-test"
@@ -180,6 +180,29 @@ def test_an_interruption_does_not_wait_for_the_next_attempt(bench: Path, faulty:
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     assert process.returncode == 130
+
+
+def test_an_interruption_does_not_wait_for_replies(bench: Path, faulty: Server) -> None:
+    faulty.faults, faulty.always = [answer] * 10, held
+    command = [sys.executable, "-m", "hope_bench", *arguments(bench, write_card(bench, faulty.url, "m"), "held")]
+    process = subprocess.Popen(
+        command, env=os.environ | {"OPENAI_API_KEY": KEY}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    while len(faulty.bodies) < 15:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    try:
+        _, said = process.communicate(timeout=15)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert "Interrupted. What was written stays" in said
+    assert "Traceback" not in said
+    folder = bench / "runs" / "tiny" / "held"
+    kept = [json.loads(line) for line in (folder / "answers.jsonl").read_text().splitlines()]
+    assert len(kept) == 10, "what was answered before"
+    assert all(line["error"] is None for line in kept)
 
 
 def test_tokens_and_dollars_in_the_summary_the_record_and_the_next_estimate(
