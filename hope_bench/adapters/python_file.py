@@ -6,6 +6,8 @@ import importlib.util
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -69,7 +71,10 @@ class PythonFile:
     def answer(self, batch: Sequence[tuple[Image, str]]) -> list[RawAnswer]:
         """What the file answers, checked. Raises HopeBenchError for answers of the wrong kind or number, which is a bug in the
         file; an exception of the file's passes through, and the engine finds out which question it was."""
-        said = self._adapter.answer(list(batch))
+        try:
+            said = self._adapter.answer(list(batch))
+        except SystemExit as error:  # no Exception: it would end the run, in silence where its code is 0
+            raise RuntimeError(f"{self._where}.answer() called sys.exit({error.code!r})") from None
         if not isinstance(said, (list, tuple)):
             raise HopeBenchError(f"{self._where}.answer() gave {_kind(said)}, not a list of answers.")
         if len(said) != len(batch):
@@ -83,13 +88,26 @@ class PythonFile:
         answer = RawAnswer(text=said) if isinstance(said, str) else said
         if not isinstance(answer, RawAnswer):
             raise HopeBenchError(f"{self._where}.answer() gave {_kind(said)} as an answer, not a text or a RawAnswer.")
-        if answer.error is None and not isinstance(answer.text, str):
-            raise HopeBenchError(f"{self._where}.answer() gave a RawAnswer with neither text nor error.")
-        for name in ("p_yes", "mass"):
+        for name in ("text", "error"):
             value = getattr(answer, name)
-            if value is not None and not (isinstance(value, (int, float)) and 0 <= value <= 1):
-                raise HopeBenchError(f"{self._where}.answer() gave {name} = {value!r}, which is not in [0, 1].")
-        return answer
+            if value is not None and not isinstance(value, str):
+                raise HopeBenchError(f"{self._where}.answer() gave {name} = {value!r}, which is not a text or None.")
+        if answer.error is None and answer.text is None:
+            raise HopeBenchError(f"{self._where}.answer() gave a RawAnswer with neither text nor error.")
+        if not isinstance(answer.complete, bool):
+            raise HopeBenchError(f"{self._where}.answer() gave complete = {answer.complete!r}, which is not True or False.")
+        return replace(answer, p_yes=self._probability("p_yes", answer.p_yes), mass=self._probability("mass", answer.mass))
+
+    def _probability(self, name: str, value: object) -> float | None:
+        """As a float, whatever kind of real number the file computes with (NumPy's have no place in JSON)."""
+        if value is None:
+            return None
+        if not isinstance(value, Real):
+            raise HopeBenchError(f"{self._where}.answer() gave {name} = {value!r}, which is not a number but {_kind(value)}.")
+        number: Any = value  # mypy knows no comparison of a Real
+        if not 0 <= number <= 1:
+            raise HopeBenchError(f"{self._where}.answer() gave {name} = {value!r}, which is not in [0, 1].")
+        return float(number)
 
     @property
     def _where(self) -> str:

@@ -127,6 +127,17 @@ def test_what_is_wrong_with_a_file(code: str, message: str, tmp_path: Path) -> N
         ("[RawAnswer()] * 4", "a RawAnswer with neither text nor error"),
         ("[RawAnswer(text='Yes', p_yes=1.5)] * 4", "gave p_yes = 1.5, which is not in [0, 1]"),
         ("[RawAnswer(text='Yes', mass=float('nan'))] * 4", "gave mass = nan"),
+        (
+            "[RawAnswer(text='Yes', p_yes='0.7')] * 4",
+            "my_model.py:MyAdapter.answer() gave p_yes = '0.7', which is not a number but a str",
+        ),
+        (
+            "[RawAnswer(text='Yes', complete=None)] * 4",
+            "my_model.py:MyAdapter.answer() gave complete = None, which is not True or False",
+        ),
+        ("[RawAnswer(error=7)] * 4", "my_model.py:MyAdapter.answer() gave error = 7, which is not a text or None"),
+        ("[RawAnswer(error=ValueError('boom'))] * 4", "gave error = ValueError('boom'), which is not a text or None"),
+        ("[RawAnswer(text=7)] * 4", "gave text = 7, which is not a text or None"),
     ],
 )
 def test_wrong_answers_stop_the_run(answer: str, message: str, tmp_path: Path) -> None:
@@ -135,6 +146,30 @@ def test_wrong_answers_stop_the_run(answer: str, message: str, tmp_path: Path) -
     model.load()
     with pytest.raises(HopeBenchError, match=re.escape(message)):
         model.answer(BATCH)
+
+
+def test_any_real_number_is_a_probability(tmp_path: Path) -> None:
+    code = "import numpy as np\nfrom fractions import Fraction\nfrom hope_bench.adapters.base import RawAnswer\n" + CLASS
+    given = "RawAnswer(text='Yes', p_yes=np.float32(0.7), mass=Fraction(3, 4))"
+    code += f"    def answer(self, batch): return [{given}] * len(batch)\n"
+    model = make_adapter(read_card(write(tmp_path, code)), print)
+    (answer,) = model.answer(BATCH[:1])
+    assert (answer.p_yes, answer.mass) == (pytest.approx(0.7), 0.75)
+    assert (type(answer.p_yes), type(answer.mass)) == (float, float)
+
+
+def test_an_exit_is_the_error_of_its_question(small: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    exits = """    def answer(self, batch):
+        if any(image.info["file_name"] == "b.png" and "dog" in prompt for image, prompt in batch):
+            raise SystemExit(0)
+        return ["Yes."] * len(batch)
+"""
+    outcome = hope_bench(capsys, *arguments(write(tmp_path, CLASS + exits), small))
+    assert outcome.code == 1, outcome
+    lines = (small.folder.parent / "runs" / "small" / "my-model" / "answers.jsonl").read_text().splitlines()
+    failed = [answer["error"] for answer in map(json.loads, lines) if answer["error"] is not None]
+    assert len(lines) == 11
+    assert failed == ["RuntimeError: my_model.py:MyAdapter.answer() called sys.exit(0)"]
 
 
 def test_a_failure_in_load_says_where(tmp_path: Path) -> None:
