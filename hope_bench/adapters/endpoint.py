@@ -81,8 +81,9 @@ class Endpoint:
     @property
     def info(self) -> AdapterInfo:
         """Which model at which endpoint; nothing is known of its weights."""
+        base_url = (self._card.base_url or "").rstrip("/")  # with or without the slash, the same is asked
         fetched = f", images from {self._card.image_url_base}" if self._card.image_url_base else ""
-        identity = f"{self._card.checkpoint} at {self._card.base_url}{fetched}"
+        identity = f"{self._card.checkpoint} at {base_url}{fetched}"
         return AdapterInfo("endpoint", identity, self._card.revision, None, "the server's", "endpoint", "endpoint")
 
     @property

@@ -376,6 +376,13 @@ def test_the_server_may_fetch_the_pictures_itself(server: Server) -> None:
     assert "images from https://images.example/coco/" in model.info.identity
 
 
+def test_a_slash_at_the_end_of_the_address_makes_no_other_model(server: Server) -> None:
+    plain, slashed = (Endpoint(card(server, base_url=url)) for url in (server.url, f"{server.url}/"))
+    assert plain.info == slashed.info
+    assert plain.info.identity == f"m at {server.url}"
+    assert right(slashed.answer(BATCH))
+
+
 def test_other_bad_requests_are_errors_at_once(server: Server) -> None:
     server.always = status(400, "this model takes no images")
     assert "takes no images" in str(Endpoint(card(server)).answer(BATCH[:1])[0].error)
