@@ -48,8 +48,8 @@ class AdapterInfo:
 @dataclass(frozen=True, slots=True)
 class AdapterReport:
     """What happened while asking: `path` in words where there is a choice ("shared", "plain" or both), the self-checks made,
-    and the most GPU memory used, in bytes. `input_tokens`, `output_tokens` and `cost` (US dollars, where the card knows prices)
-    are an endpoint's."""
+    and the most memory used of one GPU, in bytes. `input_tokens`, `output_tokens` and `cost` (US dollars, where the card knows
+    prices) are an endpoint's."""
 
     path: str | None = None
     checks: tuple[SelfCheck, ...] = ()

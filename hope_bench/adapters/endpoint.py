@@ -193,7 +193,7 @@ class Endpoint:
         """Ask differently from now on where the server says that it doesn't know a parameter; False if that can't help."""
         with self._lock:
             if self._stop.is_set():
-                return False
+                return False  # nothing further is asked, so nothing differently
             if asked is not self._asks:
                 return True  # another thread has changed it since
             asks = dict(asked)

@@ -102,15 +102,17 @@ class Paths:
         """
         encoder, decoder = self._decoder.encoder, self._decoder
         # Questions of other lengths with them, so that there is padding: without it, most families pass.
-        batch = [*batch, *((batch[0][0], probe) for probe in PROBES)]
-        chosen = [batch[place] for place in choose([self._row(pair)["input_ids"].shape[1] for pair in batch])]
-        with self._budget.forward("plain", max(self._lengths(chosen))):
-            expected = torch.cat([decoder.first_logits(self._row(pair)) for pair in chosen])
+        probes = [(batch[0][0], probe) for probe in PROBES]
+        pairs, rows = [*batch, *probes], [*map(self._row, batch), *(encoder.row(*probe) for probe in probes)]
+        lengths = [row["input_ids"].shape[1] for row in rows]
+        chosen = choose(lengths)
+        with self._budget.forward("plain", max(lengths)):
+            expected = torch.cat([decoder.first_logits(rows[place]) for place in chosen])
         if not bool(expected.isfinite().any(-1).all()):
             return
         try:
-            with self._budget.forward("plain", sum(self._lengths(chosen))):
-                found = decoder.first_logits(encoder.batch(chosen))
+            with self._budget.forward("plain", sum(lengths[place] for place in chosen)):
+                found = decoder.first_logits(encoder.batch([pairs[place] for place in chosen]))
             self._batches_allowed = self._record("batches of the plain path", found, expected)
         except torch.OutOfMemoryError:
             raise

@@ -18,8 +18,8 @@ T = TypeVar("T")
 _PATIENCE = timedelta(days=7)
 """How long a process waits for the slowest. torchrun ends all when one is lost, so nobody waits in vain."""
 
-_TO_JOIN = 600.0
-"""Seconds in which the first process must be found: all are started together."""
+_TO_JOIN = timedelta(minutes=10)
+"""The time in which the first process must be found: all are started together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,9 @@ def join_processes(expected: int | None = None) -> Iterator[Processes]:
         raise HopeBenchError(f"WORLD_SIZE is {size}, but RANK or MASTER_ADDR is missing. Start several processes with torchrun.")
     from torch import distributed
 
+    launchers = _launchers_store()
     # Only words travel between the processes, no tensors: gloo works on every machine.
-    distributed.init_process_group("gloo", store=_meet(rank), rank=rank, world_size=size, timeout=_PATIENCE)
+    distributed.init_process_group("gloo", store=_meet(launchers, rank), rank=rank, world_size=size, timeout=_PATIENCE)
     try:
         yield Processes(rank, size)
     finally:
@@ -99,7 +100,17 @@ _joinings = count()
 """A command may ask several runs, and joins for each."""
 
 
-def _meet(rank: int) -> Any:
+def _launchers_store() -> Any:
+    """What all processes find at MASTER_ADDR and MASTER_PORT: torchrun serves it; without, the first process does, while it holds
+    this one."""
+    from torch.distributed.rendezvous import rendezvous
+
+    store, _, _ = next(rendezvous("env://"))
+    store.set_timeout(_TO_JOIN)
+    return store
+
+
+def _meet(launchers: Any, rank: int) -> Any:
     """A store that the first process serves, for these processes alone.
 
     The launcher's own one outlives a lost process: those started again would find in it where the ended ones could be reached,
@@ -108,13 +119,12 @@ def _meet(rank: int) -> Any:
     import torch.distributed
 
     distributed: Any = torch.distributed
-    launchers, _, _ = next(distributed.rendezvous("env://"))
     host, key = os.environ["MASTER_ADDR"], f"hope-bench port {next(_joinings)}"
     if rank == 0:
         own = distributed.TCPStore(host, 0, is_master=True, wait_for_workers=False, timeout=_PATIENCE)
         launchers.set(key, str(own.port))
         return own
-    until = time.monotonic() + _TO_JOIN
+    until = time.monotonic() + _TO_JOIN.total_seconds()
     while time.monotonic() < until:
         try:
             port = int(launchers.get(key))
@@ -125,7 +135,7 @@ def _meet(rank: int) -> Any:
             store.set_timeout(_PATIENCE)
             return store
     raise HopeBenchError(
-        f"The first process of this run was not found on {host} in {_TO_JOIN:.0f} seconds. Start all of them again."
+        f"The first process of this run was not found on {host} within {_TO_JOIN} (h:mm:ss). Start all of them again."
     )
 
 

@@ -84,6 +84,27 @@ def test_several_prompts_are_asked_by_two_processes(world: World) -> None:  # no
     assert out.count("Answers: ") == 3
 
 
+def test_processes_started_by_their_environment_alone(world: World, alone: bytes) -> None:  # noqa: F811
+    """Without torchrun nobody but the first process serves what they meet at; the second comes later."""
+    command = [sys.executable, "-m", "hope_bench", *world.arguments("two")]
+    shared = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
+    environment = os.environ | shared | {"MASTER_PORT": str(_free_port())}
+    processes = []
+    for rank in "01":
+        one = subprocess.Popen(
+            command, env=environment | {"RANK": rank}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        processes.append(one)
+        time.sleep(3)
+    try:
+        said = [process.communicate(timeout=120) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert [process.returncode for process in processes] == [0, 0], said
+    assert (world.run("two") / "answers.jsonl").read_bytes() == alone
+
+
 def test_a_wrong_number_of_processes_is_refused(world: World) -> None:  # noqa: F811
     result = world.evaluate("refused", "--processes", "2")
     assert "has 1 process(es), not the 2 of --processes" in str(result.exception)

@@ -173,6 +173,7 @@ def test_a_first_batch_without_padding_hides_no_leak(loaded: Callable[..., Trans
     first, rest = model.answer(of_one_length), model.answer(BATCH[:4])
     same([*first, *rest], [answer for pair in batch for answer in loaded("instructblip").answer([pair])])
     assert [check.passed for check in model.report.checks] == [False]
+    assert not model._paths._rows, "no picture is kept for the probes"
 
 
 def test_an_exception_in_the_shared_forward_means_the_plain_path(
