@@ -15,6 +15,13 @@ from hope_bench.registry import known_models
 from hope_bench.validation import Strict, read_toml
 
 _DEVICES = ("auto", "cpu", "cuda", "mps", "xpu", "npu", "hpu")
+_OF_ENDPOINTS = (
+    "base_url", "api_key_env", "concurrency", "timeout", "attempts", "price_input", "price_output", "image_url_base",
+)  # fmt: skip
+_OF_CHECKPOINTS = (
+    "dtype", "device", "batch_tokens", "path", "chat_template", "trust_remote_code", "attention", "device_map", "quantize",
+    "compile",
+)  # fmt: skip
 _FILE = re.compile(r"(?P<path>.+\.py):(?P<name>[A-Za-z_]\w*)")
 
 
@@ -119,10 +126,16 @@ class ModelCard(Strict):
 
     @model_validator(mode="after")
     def _keys_fit_the_adapter(self) -> ModelCard:
-        if self.trust_remote_code and self.adapter != "transformers":
-            raise ValueError(f"trust_remote_code is about transformers checkpoints, and adapter is {self.adapter!r}")
-        if self.image_url_base is not None and self.adapter != "endpoint":
-            raise ValueError('image_url_base is for adapter = "endpoint"')
+        """Nothing is accepted that would have no effect. A Python file gets the card and may use what it likes of it."""
+        strange = {"endpoint": _OF_CHECKPOINTS, "transformers": _OF_ENDPOINTS}.get(self.adapter, ("trust_remote_code",))
+        fields = type(self).model_fields
+        set_here = [name for name in strange if getattr(self, name) != fields[name].default]
+        if set_here:
+            whose = "an endpoint" if set_here[0] in _OF_ENDPOINTS else "a checkpoint that transformers runs"
+            raise ValueError(
+                f"{', '.join(set_here)} would have no effect: that is for {whose}, and the adapter is {self.adapter!r}. "
+                "Leave it out"
+            )
         return self
 
 

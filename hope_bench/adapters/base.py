@@ -33,7 +33,7 @@ class AdapterInfo:
 
     `identity` names the exact weights, tokenizer, processor and template; answers of one identity may be mixed. `revision` is a
     Hub commit and `weights_sha256` the hash of a local checkpoint; each None where it doesn't apply. `device_kind` is what
-    numbers depend on ("cuda", "cpu"), `device` the same in words for people.
+    numbers depend on ("cuda", "cpu"), `device` the same in words for people. `address` is where an endpoint is reached.
     """
 
     adapter: str
@@ -43,6 +43,7 @@ class AdapterInfo:
     dtype: str
     device_kind: str
     device: str
+    address: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,11 +80,12 @@ class Endpoint:
 
     @property
     def info(self) -> AdapterInfo:
-        """Which model at which endpoint; nothing is known of its weights."""
-        base_url = (self._card.base_url or "").rstrip("/")  # with or without the slash, the same is asked
-        fetched = f", images from {self._card.image_url_base}" if self._card.image_url_base else ""
-        identity = f"{self._card.checkpoint} at {base_url}{fetched}"
-        return AdapterInfo("endpoint", identity, self._card.revision, None, "the server's", "endpoint", "endpoint")
+        """What the card calls the model, and where it is; nothing is known of its weights. Servers come and go: another address
+        is no other model, another `revision` is."""
+        address, images = ((url or "").rstrip("/") for url in (self._card.base_url, self._card.image_url_base))
+        named = self._card.checkpoint if self._card.revision is None else f"{self._card.checkpoint}@{self._card.revision}"
+        identity = f"{named}, images from {images}" if images else named
+        return AdapterInfo("endpoint", identity, self._card.revision, None, "the server's", "endpoint", "endpoint", address)
 
     @property
     def report(self) -> AdapterReport:

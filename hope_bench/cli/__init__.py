@@ -25,11 +25,8 @@ from hope_bench.cli import (
     review,
     score,
 )
-from hope_bench.cli.app import app, errors
+from hope_bench.cli.app import INTERRUPTED, INTERRUPTED_CODE, app, errors
 from hope_bench.errors import HopeBenchError
-
-_INTERRUPTED = 130
-"""What typer exits with on Ctrl-C."""
 
 __all__ = [
     "compare",
@@ -71,6 +68,6 @@ def _run(application: typer.Typer) -> None:
         errors.print(f"[bold red]Error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
         sys.exit(2)
     except SystemExit as stop:
-        if stop.code == _INTERRUPTED:
-            errors.print("Interrupted. What was written stays; run the same command again to go on.")
+        if stop.code == INTERRUPTED_CODE:
+            errors.print(INTERRUPTED)
         raise

@@ -17,6 +17,9 @@ console = Console()
 errors = Console(stderr=True)
 """Progress, warnings and errors go to stderr, so that stdout can be piped."""
 
+INTERRUPTED, INTERRUPTED_CODE = "Interrupted. What was written stays; run the same command again to go on.", 130
+"""What is said on Ctrl-C, and the exit code, which is typer's."""
+
 app = typer.Typer(
     name="hope-bench",
     no_args_is_help=True,

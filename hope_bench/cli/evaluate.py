@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,10 +16,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from hope_bench.card import ModelCard, check_name, find_card
-from hope_bench.cli.app import app, console, errors, say_next
+from hope_bench.cli.app import INTERRUPTED, INTERRUPTED_CODE, app, console, errors, say_next
 from hope_bench.cli.data import benchmark_flag
-from hope_bench.errors import HopeBenchError
-from hope_bench.inference.processes import is_first
+from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.inference.processes import check_count, is_first
 from hope_bench.inference.progress import ProgressMode
 from hope_bench.records import Verdict
 from hope_bench.runs import RunRecord
@@ -166,21 +166,29 @@ def evaluate(
         if authors_prompt:
             overrides["prompt"] = _authors_prompt(found)
         card = _override(found, overrides)
+        if workers and card.adapter != "transformers":
+            raise HopeBenchError(f"--workers would have no effect: they encode images for transformers, not for {card.adapter}.")
         options = EvaluateOptions(
             images, limit, name, tuple(split or ()), runs, processes, progress, trust_remote_code, workers=workers
         )
         paraphrases = () if prompts is None else _paraphrases(prompts, authors_prompt)
         if dry_run:
+            check_count(processes)
+            if not is_first():
+                return
             for way in [replace(options, paraphrase=one) for one in paraphrases] or [options]:
                 _show_estimate(chosen, card, way)
             return
         tell = _say_json if progress == "json" else _say
-        if prompts is None:
-            made = [(run(chosen, card, options, tell), run_folder(chosen, card, options))]
-        else:
-            made = evaluate_paraphrases(chosen, card, paraphrases, options, tell)
-        if is_first():
-            for record, folder in made:
+        made = (
+            [(run(chosen, card, options, tell), run_folder(chosen, card, options))]
+            if prompts is None
+            else evaluate_paraphrases(chosen, card, paraphrases, options, tell)
+        )
+        failed = False
+        for record, folder in made:
+            failed |= record.errors > 0
+            if is_first():
                 reasons = _reasons(folder)
                 if progress == "json":
                     _write_json(_done(record, folder, reasons))
@@ -188,7 +196,7 @@ def evaluate(
                     for reason, count in reasons.items():
                         errors.print(f"{count:,} failed: {escape(reason)}", highlight=False, soft_wrap=True)
                 _show(record, folder, chosen)
-        if any(record.errors for record, _ in made):
+        if failed:
             raise typer.Exit(1)
 
 
@@ -203,15 +211,22 @@ def _paraphrases(path: Path, authors_prompt: bool) -> tuple[Paraphrase, ...]:
 def _show_estimate(benchmark: Benchmark, card: ModelCard, options: EvaluateOptions) -> None:
     if options.paraphrase is not None:
         _line(f"Prompt {options.paraphrase.name}:")
-    from hope_bench.inference.engine import images_folder, plan_run
+    from hope_bench.inference.engine import images_folder, plan_run, run_folder
     from hope_bench.inference.estimate import estimate
 
-    asked, _, plan = plan_run(benchmark, card, options)
-    found = estimate(asked, card, plan, images_folder(benchmark, options), options.runs, options.limit)
+    asked, prompt, plan = plan_run(benchmark, card, options)
+    folder, images = run_folder(benchmark, card, options), images_folder(benchmark, options)
+    found = estimate(asked, card, prompt, plan, images, options.runs, folder, options.limit)
     _line(f"{found.questions:,} questions in {len(asked.splits)} splits, of which {found.unique:,} unique ones would be asked,")
     _line(f"about {found.images:,} images in {found.steps:,} steps (of one image or more, up to {card.batch_size} questions).")
+    if found.left < found.unique:
+        _line(f"{found.unique - found.left:,} are answered in {folder} already, if the model and the images are still the same.")
+        _line(f"{found.left:,} are left, about {found.left_images:,} images; what follows is about these.")
+    if not found.left:
+        return
+    _show_images(images, [request.image for request in plan.requests], asked.manifest.name)
     if found.tokens is not None and found.shared is not None:
-        whole, shared = found.unique * found.tokens, found.unique * found.shared + found.images * (found.tokens - found.shared)
+        whole, shared = found.left * found.tokens, found.left * found.shared + found.left_images * (found.tokens - found.shared)
         _line(f"Tokens, from a sample: {whole:,.0f} asked one by one, {shared:,.0f} where an image's questions share its prompt.")
     if card.adapter == "endpoint":
         _show_price(card, found)
@@ -221,18 +236,32 @@ def _show_estimate(benchmark: Benchmark, card: ModelCard, options: EvaluateOptio
         _line("Time: unknown, as no finished run of this model is in the runs folder (a quick look: --limit 60 --name look).")
 
 
+def _show_images(folder: Path | None, names: Sequence[str], benchmark: str) -> None:
+    """Whether the images are there."""
+    from hope_bench.inference.images import check_images_folder, missing_images
+
+    names = list(dict.fromkeys(names))
+    try:
+        missing = missing_images(check_images_folder(folder, names, benchmark), names)
+    except HopeBenchError as error:
+        _say(f"The run would stop at once: {error}")
+        return
+    if missing:
+        _say(f"{len(missing):,} of the images are missing ({first_few(missing, 3)}): their questions would be errors.")
+
+
 def _show_price(card: ModelCard, found: Estimate) -> None:
     """By what an earlier run's questions took; else only what can be counted here: no server says what a picture costs."""
     prices = (card.price_input, card.price_output)
     if found.per_question is not None:
-        sent, got = (found.unique * tokens for tokens in found.per_question)
+        sent, got = (found.left * tokens for tokens in found.per_question)
         _line(f"Tokens, as the questions of {found.like} took: {sent:,.0f} in, {got:,.0f} out.")
         if prices[0] is not None and prices[1] is not None:
             _line(f"Price: about ${(sent * prices[0] + got * prices[1]) / 1e6:,.2f}.")
         return
-    _line(f"To send: about {found.text_tokens:,} tokens of text and {found.unique:,} pictures, which the server counts.")
+    _line(f"To send: about {found.text_tokens:,} tokens of text and {found.left:,} pictures, which the server counts.")
     if prices[0] is not None and prices[1] is not None:
-        text, answers = found.text_tokens * prices[0] / 1e6, found.unique * card.max_new_tokens * prices[1] / 1e6
+        text, answers = found.text_tokens * prices[0] / 1e6, found.left * card.max_new_tokens * prices[1] / 1e6
         _line(f"Price: ${text:,.4f} for the text, at most ${answers:,.4f} for the answers, and the pictures.")
         _line("What the pictures take shows in a quick look (--limit 60 --name look); then this says the price of all.")
 
@@ -315,7 +344,7 @@ def _reasons(folder: Path) -> dict[str, int]:
 
 @contextmanager
 def _told_in_json(wanted: bool) -> Iterator[None]:
-    """Where logs are read by machines, so are the errors that end a run."""
+    """Where logs are read by machines, so is what ends a run."""
     try:
         yield
     except HopeBenchError as error:
@@ -323,3 +352,9 @@ def _told_in_json(wanted: bool) -> Iterator[None]:
             raise
         _write_json({"event": "error", "text": str(error)})
         raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        if not wanted:
+            raise
+        _write_json({"event": "interrupted", "text": INTERRUPTED})
+        errors.quiet = True  # it is said already
+        raise typer.Exit(INTERRUPTED_CODE) from None

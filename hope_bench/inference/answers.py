@@ -35,6 +35,16 @@ def shard_paths(folder: Path) -> list[Path]:
     return sorted(folder.glob("answers.process-*.jsonl"))
 
 
+def read_so_far(folder: Path) -> dict[Key, Answer]:
+    """The answers of a run folder, also of one that is being written, without touching it. Raises HopeBenchError."""
+    found: dict[Key, Answer] = {}
+    for path in (folder / ANSWERS, *shard_paths(folder)):
+        if path.is_file():
+            data = path.read_bytes()
+            found |= _decode(data[: _whole_lines(data)], path)
+    return found
+
+
 @contextlib.contextmanager
 def lock_run(folder: Path) -> Iterator[None]:
     """Make the run folder and hold it, so that two processes never write one run. Raises HopeBenchError if another holds it."""

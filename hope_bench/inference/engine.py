@@ -22,6 +22,7 @@ from hope_bench.inference.processes import Processes, is_first, join_processes
 from hope_bench.inference.progress import ProgressMode, RunProgress, run_progress
 from hope_bench.inference.record import answers_key, describe_run, of_set, reported
 from hope_bench.inference.resume import Reusable, Start, find_start, settle, write_record
+from hope_bench.inference.sharing import check_shared
 from hope_bench.inference.workers import Workers, default_workers
 from hope_bench.paraphrases import Paraphrase
 from hope_bench.records import Prompt
@@ -111,6 +112,7 @@ def evaluate(
         if start.finished:
             say(f"All {start.record.questions:,} questions were answered before; nothing to ask.")
             return start.record
+        check_shared(folder, processes)
         sitting = _Sitting(folder, plan, model, processes, options, say)
         return sitting.run(start, lambda: _Images(check_images_folder(images, names, benchmark.manifest.name), sha256))
 
@@ -228,19 +230,17 @@ def evaluate_paraphrases(
     options: EvaluateOptions,
     say: Say = lambda _: None,
     adapter: Adapter | None = None,
-) -> list[tuple[RunRecord, Path]]:
-    """Ask a benchmark's questions once in each way, as `evaluate` does, with the model loaded once; the records and run folders.
+) -> Iterator[tuple[RunRecord, Path]]:
+    """Ask a benchmark's questions once in each way, as `evaluate` does, with the model loaded once; each one's record and run
+    folder as soon as it is done.
 
     Each paraphrase is a run of its own, RUNS/BENCHMARK/NAME-SET-PARAPHRASE (NAME-PARAPHRASE where the set's name is NAME), that
     goes on where it was interrupted.
     """
     tell = say if is_first() else _silent
     model = Kept(adapter if adapter is not None else make_adapter(card, tell, options.trust_remote_code))
-    made = []
     for one in paraphrases:
         parts = dict.fromkeys((options.name or card.name, one.set))  # a run named as its set says it once
         chosen = replace(options, name=" ".join((*parts, one.name)), paraphrase=one)
         model.new_run()
-        record = evaluate(benchmark, card, chosen, say, model)
-        made.append((record, run_folder(benchmark, card, chosen)))
-    return made
+        yield evaluate(benchmark, card, chosen, say, model), run_folder(benchmark, card, chosen)

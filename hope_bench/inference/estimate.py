@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from hope_bench.benchmark import Benchmark
 from hope_bench.card import ModelCard
 from hope_bench.errors import HopeBenchError
-from hope_bench.inference.plan import Plan
+from hope_bench.inference.answers import read_so_far
+from hope_bench.inference.plan import Plan, Step
+from hope_bench.inference.record import settings_of
+from hope_bench.records import Prompt
 from hope_bench.runs import read_run
 
 _SAMPLE = 8
@@ -21,16 +25,19 @@ _CHARACTERS_PER_TOKEN = 4
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a run would ask. `questions` counts those of all splits, `unique` those that are asked. `tokens` are the tokens per
-    question of a sample, `shared` those left of each where an image's prompt is computed once; None where only a server knows.
-    `text_tokens` is a guess from the characters of all prompts. `seconds` is at the speed of the run named `like`, and
-    `per_question` its (input, output) tokens a question, where an endpoint counted them.
+    """What a run would ask. `questions` counts those of all splits, `unique` those that are asked, of `images` images in
+    `steps` steps; of these, `left` and `left_images` have no answer in the run folder yet. All that follows is about what is
+    left. `tokens` are the tokens per question of a sample, `shared` those left of each where an image's prompt is computed once;
+    None where only a server knows. `text_tokens` is a guess from the characters of all prompts. `seconds` is at the speed of the
+    run named `like`, and `per_question` its (input, output) tokens a question, where an endpoint counted them.
     """
 
     questions: int
     unique: int
     images: int
     steps: int
+    left: int
+    left_images: int
     text_tokens: int
     tokens: float | None = None
     shared: float | None = None
@@ -40,20 +47,31 @@ class Estimate:
 
 
 def estimate(
-    benchmark: Benchmark, card: ModelCard, plan: Plan, images: Path | None, runs: Path, limit: int | None = None
+    benchmark: Benchmark,
+    card: ModelCard,
+    prompt: Prompt,
+    plan: Plan,
+    images: Path | None,
+    runs: Path,
+    folder: Path,
+    limit: int | None = None,
 ) -> Estimate:
-    """Count a plan and size it up; the model's processor is used where it is here with some images, its weights never."""
-    requests = list(plan.requests)
+    """Count a plan and size up what is left of it; the model's processor is used where it is here with some images, its weights
+    never. `runs` is the folder of runs, `folder` that of this one."""
+    rest = Plan(_unanswered(plan, folder, settings_of(card, prompt)))
+    requests = list(rest.requests)
     tokens = shared = None
-    if card.adapter == "transformers" and images is not None:
+    if requests and card.adapter == "transformers" and images is not None:
         with contextlib.suppress(HopeBenchError):
-            tokens, shared = _tokens(card, plan, images)
+            tokens, shared = _tokens(card, rest, images)
     earlier = _earlier(card, runs)
     return Estimate(
         questions=sum(min(len(questions), limit or len(questions)) for questions in benchmark.splits.values()),
-        unique=len(requests),
-        images=len({request.image for request in requests}),
+        unique=len(list(plan.requests)),
+        images=len({request.image for request in plan.requests}),
         steps=len(plan.steps),
+        left=len(requests),
+        left_images=len({request.image for request in requests}),
         text_tokens=sum(len(request.text) for request in requests) // _CHARACTERS_PER_TOKEN,
         tokens=tokens,
         shared=shared,
@@ -61,6 +79,17 @@ def estimate(
         like=str(earlier.folder) if earlier else None,
         per_question=earlier.per_question if earlier else None,
     )
+
+
+def _unanswered(plan: Plan, folder: Path, settings: Mapping[str, str | int | None]) -> tuple[Step, ...]:
+    """The steps that the run would still ask, as far as can be told without the model: all where a setting has changed."""
+    with contextlib.suppress(HopeBenchError):  # what is wrong with the folder, the run itself says
+        earlier = read_run(folder).settings
+        if all(earlier.get(name, value) == value for name, value in settings.items()):
+            answers = read_so_far(folder).values()
+            answered = {(answer.image, answer.question) for answer in answers if answer.error is None}
+            return tuple(step for step in plan.steps if not answered.issuperset((r.image, r.question) for r in step))
+    return plan.steps
 
 
 def _tokens(card: ModelCard, plan: Plan, images: Path) -> tuple[float, float] | tuple[None, None]:

@@ -71,15 +71,9 @@ class Processes:
 def join_processes(expected: int | None = None) -> Iterator[Processes]:
     """The processes that a launcher started together with this one (WORLD_SIZE and RANK), or this one alone.
 
-    Raises HopeBenchError where they aren't `expected` many: `accelerate launch --cpu --num_processes 2` silently starts one.
+    Raises HopeBenchError where they aren't `expected` many.
     """
-    size, rank = (_number(name) for name in ("WORLD_SIZE", "RANK"))
-    size = size or 1
-    if expected is not None and size != expected:
-        raise HopeBenchError(
-            f"This run has {size} process(es), not the {expected} of --processes. Start it with: torchrun --nproc-per-node N "
-            "(accelerate launch --cpu starts only one, whatever it is told)."
-        )
+    size, rank = check_count(expected), _number("RANK")
     if size == 1:
         yield Processes()
         return
@@ -137,6 +131,20 @@ def _meet(launchers: Any, rank: int) -> Any:
     raise HopeBenchError(
         f"The first process of this run was not found on {host} within {_TO_JOIN} (h:mm:ss). Start all of them again."
     )
+
+
+def check_count(expected: int | None) -> int:
+    """How many processes were started together.
+
+    Raises HopeBenchError where they aren't `expected` many: `accelerate launch --cpu --num_processes 2` silently starts one.
+    """
+    size = _number("WORLD_SIZE") or 1
+    if expected is not None and size != expected:
+        raise HopeBenchError(
+            f"This run has {size} process(es), not the {expected} of --processes. Start it with: torchrun --nproc-per-node N "
+            "(accelerate launch --cpu starts only one, whatever it is told)."
+        )
+    return size
 
 
 def is_first() -> bool:

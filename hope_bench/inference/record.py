@@ -22,8 +22,9 @@ Number = TypeVar("Number", int, float)
 ENGINE_VERSION: Final = 3
 """Goes up when the same model, questions and settings would be answered differently than by an earlier release."""
 
-_OF_THE_PLAN: Final = ("batch_size", "batch_tokens", "prompt", "benchmark", "images", "splits", "limit")
-"""Settings that say what is asked together. An answer depends on its own image and prompt alone, which its key holds."""
+_OF_THE_PLAN: Final = ("batch_size", "batch_tokens", "address", "prompt", "benchmark", "images", "splits", "limit")
+"""Settings that say what is asked together, and where. An answer depends on its own image and prompt alone, which its key
+holds, and on a model that stays the same wherever it is served."""
 
 
 def answers_key(record: RunRecord) -> str:
@@ -50,20 +51,12 @@ def describe_run(
         "device": model.device_kind,
         "batch_size": card.batch_size,
         "batch_tokens": card.batch_tokens,
-        "max_new_tokens": card.max_new_tokens,
-        "complete": card.complete,
-        "path": card.path,
-        "chat_template": card.chat_template,
-        "attention": card.attention,
-        "device_map": card.device_map,
-        "quantize": card.quantize,
-        "compile": card.compile,
-        "prompt": prompt.template,
+        "address": model.address,
+        **settings_of(card, prompt),
         "benchmark": manifest.hash,
         "images": json_sha256({**manifest.images, **sha256}),
         "splits": ", ".join(benchmark.splits),
         "limit": limit,
-        "engine": ENGINE_VERSION,
     }
     return RunRecord(
         name=name,
@@ -88,6 +81,22 @@ def describe_run(
     )
 
 
+def settings_of(card: ModelCard, prompt: Prompt) -> dict[str, str | int | None]:
+    """What answers depend on besides model, device, image and question, known from the card alone."""
+    return {
+        "max_new_tokens": card.max_new_tokens,
+        "complete": card.complete,
+        "path": card.path,
+        "chat_template": card.chat_template,
+        "attention": card.attention,
+        "device_map": card.device_map,
+        "quantize": card.quantize,
+        "compile": card.compile,
+        "prompt": prompt.template,
+        "engine": ENGINE_VERSION,
+    }
+
+
 def of_set(record: RunRecord, paraphrase: Paraphrase | None) -> RunRecord:
     """`record` with the set of paraphrases that the run belongs to, if any."""
     if paraphrase is None:
@@ -109,9 +118,17 @@ def earlier_sitting(folder: Path, record: RunRecord) -> RunRecord | None:
         what = "answers that hope-bench evaluate didn't make"
     elif earlier.model.name != record.model.name:
         what = f"the answers of another model, {earlier.model.name}"
+    elif _checkpoint(earlier) != _checkpoint(record):
+        what = f"the answers of another checkpoint called {record.model.name} ({' '.join(_checkpoint(earlier))})"
     else:
         return earlier
     raise HopeBenchError(f"{folder} holds {what}. They stay as they are; give this run another --name.")
+
+
+def _checkpoint(record: RunRecord) -> tuple[str, ...]:
+    """Which weights answered: a folder's are known by what they hold, wherever it lies; all others by what they are called."""
+    sha256 = record.run.weights_sha256
+    return (str(record.model.checkpoint),) if sha256 is None else ("SHA-256", sha256)
 
 
 def changes(earlier: RunRecord, record: RunRecord) -> str:
@@ -129,15 +146,26 @@ def _short(value: str | int | None) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+def moved(earlier: RunRecord, record: RunRecord) -> str | None:
+    """In words, from which address to which an endpoint has gone since; None if it hasn't."""
+    before, now = (one.settings.get("address") for one in (earlier, record))
+    return None if before is None or before == now else f"{before} then {now}"
+
+
 def continued(record: RunRecord, earlier: RunRecord) -> RunRecord:
-    """`record` as a further sitting of a run: time adds up, and a change of package versions is noted."""
+    """`record` as a further sitting of a run: time adds up, and a change of package versions or of an endpoint's address is
+    noted."""
     before, now = earlier.run.versions, record.run.versions
     changed = [
         f"{package} {before.get(package, 'none')} then {now.get(package, 'none')}"
         for package in sorted({*before, *now})
         if before.get(package) != now.get(package)
     ]
-    notes = dict.fromkeys([*earlier.notes, *([f"Asked under changing versions: {', '.join(changed)}."] if changed else [])])
+    notes = dict.fromkeys(earlier.notes)
+    if changed:
+        notes[f"Asked under changing versions: {', '.join(changed)}."] = None
+    if (addresses := moved(earlier, record)) is not None:
+        notes[f"Asked at changing addresses: {addresses}."] = None
     kept = ("path", "self_checks", "input_tokens", "output_tokens", "cost_usd")
     run = record.run.model_copy(update={name: getattr(earlier.run, name) for name in kept})
     return record.model_copy(update={"seconds": earlier.seconds, "notes": tuple(notes), "run": run})

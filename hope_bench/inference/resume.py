@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hope_bench.inference.answers import ANSWERS, EARLIER, AnswersFile, explain_write_errors, shard_paths
 from hope_bench.inference.plan import Plan, Step
-from hope_bench.inference.record import changes, continued, earlier_sitting
+from hope_bench.inference.record import changes, continued, earlier_sitting, moved
 from hope_bench.records import Answer, Request
 from hope_bench.runs import RunRecord, write_run
 
@@ -45,7 +45,9 @@ def find_start(folder: Path, plan: Plan, record: RunRecord, say: Callable[[str],
     if earlier is not None and (to_ask < total or not changed):
         record = continued(record, earlier)
     if earlier is not None and changed:
-        say(f"What is asked has changed since the last run of this name ({changes(earlier, record)}).")
+        say(f"What is asked, how or where, has changed since the last run of this name ({changes(earlier, record)}).")
+        if moved(earlier, record) is not None:
+            say("The new address is taken to serve the same model. If it doesn't, stop, and give this run another --name.")
         say(f"{to_ask:,} of {total:,} questions are asked now, the others are answered already.")
         say(f"Answers to what is no longer asked stay in {EARLIER}.")
     elif to_ask < total and to_ask:

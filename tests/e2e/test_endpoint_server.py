@@ -169,17 +169,72 @@ def test_a_key_revoked_in_the_middle_makes_errors_of_the_rest_which_is_asked_lat
     nowhere(bench, refused.output, refused.stderr, resumed.output, resumed.stderr)
 
 
+def test_a_server_that_moved_is_asked_only_what_is_left(bench: Path, faulty: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    card = write_card(bench, faulty.url, "m")
+    assert evaluate(bench, card, "moved").exit_code == 0
+    answers = bench / "runs" / "tiny" / "moved" / "answers.jsonl"
+    whole = answers.read_bytes()
+    answers.write_bytes(b"".join(whole.splitlines(keepends=True)[:20]))
+    dry = evaluate(bench, card, "moved", "--dry-run").output
+    assert "20 are answered in" in dry
+    assert "2,000 in, 40 out" in dry
+    with Server() as elsewhere:
+        threading.Thread(target=elsewhere.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        resumed = evaluate(bench, write_card(bench, elsewhere.url, "m"), "moved")
+        elsewhere.shutdown()
+    assert resumed.exit_code == 0, resumed.output
+    assert len(elsewhere.bodies) == 20
+    assert "The new address is taken to serve the same model" in resumed.stderr
+    assert answers.read_bytes() == whole
+    assert read_run(answers.parent).notes == (f"Asked at changing addresses: {faulty.url} then {elsewhere.url}.",)
+    other = evaluate(bench, write_card(bench, faulty.url, "n"), "moved")
+    assert "of another checkpoint called served (m)" in str(other.exception)
+
+
+def test_of_several_prompts_those_asked_before_the_key_was_revoked_are_shown(
+    bench: Path, faulty: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+
+    def revoked_after_40(handler: Handler, body: dict[str, object]) -> None:
+        (status(403, "revoked") if len(faulty.bodies) > 40 else answer)(handler, body)
+
+    faulty.always = revoked_after_40
+    (bench / "ways.toml").write_text('plain = "{question}"\nshort = "{question} Yes or no?"\n')
+    card = write_card(bench, faulty.url, "m")
+    result = evaluate(bench, card, "ways", "--prompts", str(bench / "ways.toml"))
+    assert "Prompt plain of ways" in result.stdout
+    assert "nothing was asked further" in str(result.exception)
+
+
+def test_flags_that_mean_nothing_to_an_endpoint_are_refused(bench: Path) -> None:
+    card = write_card(bench, "http://127.0.0.1:9/v1", "m")
+    for flags, words in ((["--path", "plain", "--quantize", "4bit"], "path, quantize"), (["--workers", "2"], "--workers")):
+        result = evaluate(bench, card, "refused", *flags)
+        assert f"{words} would have no effect" in str(result.exception)
+    assert not (bench / "runs").exists()
+
+
 def test_an_interruption_does_not_wait_for_the_next_attempt(bench: Path, faulty: Server) -> None:
     faulty.always = status(429, **{"Retry-After": "500"})
-    command = [sys.executable, "-m", "hope_bench", *arguments(bench, write_card(bench, faulty.url, "m"), "slow")]
+    command = [
+        sys.executable,
+        "-m",
+        "hope_bench",
+        *arguments(bench, write_card(bench, faulty.url, "m"), "slow"),
+        "--progress",
+        "json",
+    ]
     process = subprocess.Popen(command, env=os.environ | {"OPENAI_API_KEY": KEY}, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     while not faulty.bodies:
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    _, said = process.communicate(timeout=60)
     assert process.returncode == 130
+    assert json.loads(said.splitlines()[-1])["event"] == "interrupted", said
 
 
 def test_an_interruption_does_not_wait_for_replies(bench: Path, faulty: Server) -> None:

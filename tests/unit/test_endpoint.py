@@ -373,13 +373,17 @@ def test_the_server_may_fetch_the_pictures_itself(server: Server) -> None:
     urls = [body["messages"][0]["content"][0]["image_url"]["url"] for body in server.bodies]
     assert urls[0] == "https://images.example/coco/val%202014/a%231.jpg"
     assert urls[1].startswith("data:image/png;base64,"), "a picture without a name travels itself"
-    assert "images from https://images.example/coco/" in model.info.identity
+    assert model.info.identity == "m, images from https://images.example/coco"
 
 
-def test_a_slash_at_the_end_of_the_address_makes_no_other_model(server: Server) -> None:
-    plain, slashed = (Endpoint(card(server, base_url=url)) for url in (server.url, f"{server.url}/"))
+def test_the_address_makes_no_other_model_and_a_revision_does(server: Server) -> None:
+    plain, slashed, elsewhere = (
+        Endpoint(card(server, base_url=url)) for url in (server.url, f"{server.url}/", "http://127.0.0.1:9/v1")
+    )
     assert plain.info == slashed.info
-    assert plain.info.identity == f"m at {server.url}"
+    assert (plain.info.identity, plain.info.address) == ("m", server.url)
+    assert (elsewhere.info.identity, elsewhere.info.address) == ("m", "http://127.0.0.1:9/v1")
+    assert Endpoint(card(server, revision="fp8")).info.identity == "m@fp8"
     assert right(slashed.answer(BATCH))
 
 

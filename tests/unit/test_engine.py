@@ -308,12 +308,31 @@ def test_another_model_and_answers_of_another_tool_are_refused(benchmark: Benchm
     other = CARD.model_copy(update={"name": "Another"})
     with pytest.raises(HopeBenchError, match=r"answers of another model, A model\. They stay as they are; .*--name"):
         evaluate(benchmark, other, replace(options, name="a-model"), adapter=Model(by_brightness))
+    namesake = CARD.model_copy(update={"checkpoint": "elsewhere/it"})
+    with pytest.raises(HopeBenchError, match=r"of another checkpoint called A model \(org/it\)"):
+        evaluate(benchmark, namesake, options, adapter=Model(by_brightness))
     write_run(folder, record.model_copy(update={"key": "imported-1", "settings": {}}))
     with pytest.raises(HopeBenchError, match="hope-bench evaluate didn't make"):
         evaluate(benchmark, CARD, options, adapter=Model(by_brightness))
     assert (folder / "answers.jsonl").read_bytes() == before
     (folder / "run.json").unlink()
     assert asked_again(benchmark, options) == [], "each answer says what it is an answer to"
+
+
+def test_a_folder_is_the_model_that_it_holds(benchmark: Benchmark, options: EvaluateOptions) -> None:
+    """checkpoint-500 of one training run and of another are called the same."""
+
+    def asked(folder: str, sha256: str) -> int:
+        model = Model(by_brightness, sha256)
+        model.info = replace(model.info, weights_sha256=sha256)
+        evaluate(benchmark, CARD.model_copy(update={"checkpoint": folder}), options, adapter=model)
+        return sum(model.batches)
+
+    assert asked("/first/checkpoint-500", "aa11") == 12
+    assert asked("/moved/checkpoint", "aa11") == 0, "wherever it lies"
+    with pytest.raises(HopeBenchError, match=r"another checkpoint called A model \(SHA-256 aa11\)\. .*--name"):
+        asked("/second/checkpoint-500", "bb22")
+    assert len(lines(options)) == 12
 
 
 def test_a_change_of_versions_between_sittings_is_noted(benchmark: Benchmark, options: EvaluateOptions) -> None:
@@ -338,7 +357,7 @@ def test_paraphrases_are_runs_of_one_loaded_model(benchmark: Benchmark, options:
         return by_brightness(batch)
 
     model = Model(reply)
-    made = evaluate_paraphrases(benchmark, CARD, ways, options, adapter=model)
+    made = list(evaluate_paraphrases(benchmark, CARD, ways, options, adapter=model))
     assert model.loads == 1
     assert asked[0] == "A Is there a a?"
     assert asked[12] == "B Is there a a?"

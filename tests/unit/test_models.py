@@ -136,8 +136,16 @@ def test_the_authors_prompt_is_used_on_demand_only() -> None:
         ('prompt = "Is it?"', 'prompt: holds no "{question}"'),
         ('authors_prompt = "Is it?"', 'authors_prompt: holds no "{question}"'),
         ('api_key_env = "sk-1234"', "api_key_env: not the name of an environment variable"),
-        ('adapter = "endpoint"\ntrust_remote_code = true', "trust_remote_code is about transformers checkpoints"),
-        ('image_url_base = "http://x"', 'image_url_base is for adapter = "endpoint"'),
+        ('adapter = "endpoint"\ntrust_remote_code = true', "trust_remote_code would have no effect"),
+        (
+            'image_url_base = "http://x"',
+            "image_url_base would have no effect: that is for an endpoint, and the adapter is 'transf",
+        ),
+        (
+            'adapter = "endpoint"\nquantize = "4bit"\npath = "plain"',
+            "path, quantize would have no effect: that is for a checkpoint",
+        ),
+        ('adapter = "x.py:X"\ntrust_remote_code = true', "trust_remote_code would have no effect"),
     ],
 )
 def test_what_is_wrong_with_a_card_is_said_with_the_nearest_right_thing(line: str, message: str, tmp_path: Path) -> None:
