@@ -38,6 +38,15 @@ def known_benchmarks() -> dict[str, Path]:
     return found
 
 
+def _folder(name: str, holding: str) -> Path | None:
+    """The folder at that path, else the known benchmark of that name; a folder that merely is called so (of images, of a demo's
+    output) is in nobody's way, and only taken where nothing else is meant."""
+    path = Path(name)
+    if (path / holding).is_file():
+        return path
+    return known_benchmarks().get(name) or (path if path.is_dir() else None)
+
+
 def find_spec(name: str) -> Path:
     """The spec.toml that `name` means: a path to it or to its folder, or a benchmark's name.
 
@@ -46,7 +55,7 @@ def find_spec(name: str) -> Path:
     path = Path(name)
     if path.is_file():
         return path
-    folder = path if path.is_dir() else known_benchmarks().get(name)
+    folder = _folder(name, "spec.toml")
     if folder is not None and (folder / "spec.toml").is_file():
         return folder / "spec.toml"
     if folder is not None:
@@ -61,7 +70,7 @@ def find_benchmark(name: str) -> Path:
 
     Raises HopeBenchError naming the nearest known benchmark.
     """
-    folder = Path(name) if Path(name).is_dir() else known_benchmarks().get(name)
+    folder = _folder(name, "manifest.json")
     if folder is None:
         raise HopeBenchError(f"No benchmark {name!r}. Give its folder or a name. " + did_you_mean(name, known_benchmarks()))
     if not (folder / "manifest.json").is_file():

@@ -221,9 +221,10 @@ def _show_estimate(benchmark: Benchmark, card: ModelCard, options: EvaluateOptio
     _line(f"about {found.images:,} images in {found.steps:,} steps (of one image or more, up to {card.batch_size} questions).")
     if found.left < found.unique:
         _line(f"{found.unique - found.left:,} are answered in {folder} already, if the model and the images are still the same.")
-        _line(f"{found.left:,} are left, about {found.left_images:,} images; what follows is about these.")
-    if not found.left:
-        return
+        if not found.left:
+            _line("Nothing is left to ask.")
+            return
+        _line(f"{found.left:,} are left, about {found.left_images:,} images. What follows is about these.")
     _show_images(images, [request.image for request in plan.requests], asked.manifest.name)
     if found.tokens is not None and found.shared is not None:
         whole, shared = found.left * found.tokens, found.left * found.shared + found.left_images * (found.tokens - found.shared)

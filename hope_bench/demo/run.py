@@ -8,13 +8,13 @@ from pathlib import Path
 
 from hope_bench.annotations import read_annotations
 from hope_bench.benchmark import read_benchmark
-from hope_bench.card import ModelCard, find_card, slug
+from hope_bench.card import ModelCard, read_card, slug
 from hope_bench.demo.dataset import write_world
 from hope_bench.demo.world import EVALUATION_SEED
 from hope_bench.generate import generate
 from hope_bench.inference.engine import EvaluateOptions, evaluate, run_folder
 from hope_bench.progress import progress_bar
-from hope_bench.registry import find_spec
+from hope_bench.registry import data_root
 from hope_bench.result import Result, write_result
 from hope_bench.scoring.breakdown import object_sizes
 from hope_bench.scoring.score import Known, score
@@ -54,7 +54,7 @@ def run_demo(out: Path, scenes: int, say: Callable[[str], None] = lambda _: None
 
 def demo_spec(world: Path, scenes: int) -> BenchmarkSpec:
     """The shipped demo spec on a drawn world's files, asking about all of its scenes."""
-    spec = read_spec(find_spec("demo"))
+    spec = read_spec(data_root() / "benchmarks" / "demo" / "spec.toml")
     files = {"annotations": world / "instances.json", "captions": world / "captions.json", "images": world / "images"}
     dataset = DatasetSpec(name=spec.dataset.name, **{key: str(path) for key, path in files.items()})
     return spec.model_copy(update={"dataset": dataset, "sample_images": scenes})
@@ -62,4 +62,4 @@ def demo_spec(world: Path, scenes: int) -> BenchmarkSpec:
 
 def demo_card() -> ModelCard:
     """The shipped card of the demo's LVLM."""
-    return find_card("demo-llava")
+    return read_card(data_root() / "models" / "demo-llava.toml")

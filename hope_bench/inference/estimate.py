@@ -13,7 +13,7 @@ from hope_bench.card import ModelCard
 from hope_bench.errors import HopeBenchError
 from hope_bench.inference.answers import read_so_far
 from hope_bench.inference.plan import Plan, Step
-from hope_bench.inference.record import settings_of
+from hope_bench.inference.record import settings_of, settings_of_plan
 from hope_bench.records import Prompt
 from hope_bench.runs import read_run
 
@@ -21,6 +21,8 @@ _SAMPLE = 8
 """Images whose questions are tokenized."""
 _CHARACTERS_PER_TOKEN = 4
 """Of English text, as a rule of thumb."""
+
+_Settings = Mapping[str, str | int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ def estimate(
 ) -> Estimate:
     """Count a plan and size up what is left of it; the model's processor is used where it is here with some images, its weights
     never. `runs` is the folder of runs, `folder` that of this one."""
-    rest = Plan(_unanswered(plan, folder, settings_of(card, prompt)))
+    rest = Plan(_unanswered(plan, folder, settings_of(card, prompt), settings_of_plan(benchmark, card, limit)))
     requests = list(rest.requests)
     tokens = shared = None
     if requests and card.adapter == "transformers" and images is not None:
@@ -81,14 +83,18 @@ def estimate(
     )
 
 
-def _unanswered(plan: Plan, folder: Path, settings: Mapping[str, str | int | None]) -> tuple[Step, ...]:
-    """The steps that the run would still ask, as far as can be told without the model: all where a setting has changed."""
+def _unanswered(plan: Plan, folder: Path, settings: _Settings, of_plan: _Settings) -> tuple[Step, ...]:
+    """The steps with what the run would still ask, as far as can be told without the model: all where a setting has changed, and
+    the whole of a step in which something failed."""
     with contextlib.suppress(HopeBenchError):  # what is wrong with the folder, the run itself says
         earlier = read_run(folder).settings
-        if all(earlier.get(name, value) == value for name, value in settings.items()):
-            answers = read_so_far(folder).values()
-            answered = {(answer.image, answer.question) for answer in answers if answer.error is None}
-            return tuple(step for step in plan.steps if not answered.issuperset((r.image, r.question) for r in step))
+        if any(earlier.get(name) != value for name, value in settings.items()):
+            return plan.steps
+        same_plan = all(earlier.get(name) == value for name, value in of_plan.items())
+        answers = read_so_far(folder).values()
+        answered = {(answer.image, answer.question) for answer in answers if answer.error is None}
+        rests = [tuple(request for request in step if (request.image, request.question) not in answered) for step in plan.steps]
+        return tuple(step if same_plan else rest for step, rest in zip(plan.steps, rests, strict=True) if rest)
     return plan.steps
 
 

@@ -49,14 +49,11 @@ def describe_run(
         "adapter": model.adapter,
         "dtype": model.dtype,
         "device": model.device_kind,
-        "batch_size": card.batch_size,
         "batch_tokens": card.batch_tokens,
         "address": model.address,
         **settings_of(card, prompt),
-        "benchmark": manifest.hash,
+        **settings_of_plan(benchmark, card, limit),
         "images": json_sha256({**manifest.images, **sha256}),
-        "splits": ", ".join(benchmark.splits),
-        "limit": limit,
     }
     return RunRecord(
         name=name,
@@ -94,6 +91,16 @@ def settings_of(card: ModelCard, prompt: Prompt) -> dict[str, str | int | None]:
         "compile": card.compile,
         "prompt": prompt.template,
         "engine": ENGINE_VERSION,
+    }
+
+
+def settings_of_plan(benchmark: Benchmark, card: ModelCard, limit: int | None) -> dict[str, str | int | None]:
+    """Which questions are asked, and which of them together; `benchmark` holds only the splits that are asked."""
+    return {
+        "batch_size": card.batch_size,
+        "benchmark": benchmark.manifest.hash,
+        "splits": ", ".join(benchmark.splits),
+        "limit": limit,
     }
 
 

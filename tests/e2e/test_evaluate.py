@@ -204,7 +204,29 @@ def test_a_dry_run_counts_and_writes_nothing(world: World) -> None:
     assert shared < whole / 2
     assert "Time: unknown" in text
     assert not (world.folder / "runs").exists()
+    assert "missing" not in counted.stderr
+    (world.images / "00.png").rename(world.folder / "00.png")
+    assert "1 of the images are missing (00.png): their questions would be errors" in world.evaluate("dry", "--dry-run").stderr
+    (world.folder / "00.png").rename(world.images / "00.png")
+    elsewhere = world.evaluate("dry", "--dry-run", "--images", str(world.folder / "nowhere"))
+    assert (elsewhere.exit_code, "The run would stop at once: The images folder" in elsewhere.stderr) == (0, True)
+    assert "not the 2 of --processes" in str(world.evaluate("dry", "--dry-run", "--processes", "2").exception)
     assert world.evaluate("short", "--limit", "12").exit_code == 0
     assert "24 questions in 2 splits" in world.evaluate("dry", "--dry-run", "--limit", "12").stdout
     again = world.evaluate("dry", "--dry-run", "--name", "short")
-    assert re.search(r"Time: about \d+ s at the speed of .*short", " ".join(again.stdout.split()))
+    text = " ".join(again.stdout.split())
+    assert re.search(r"Time: about \d+ s at the speed of .*short", text)
+    answered = len((world.run("short") / "answers.jsonl").read_bytes().splitlines())
+    assert 0 < answered < IMAGES * UNIQUE
+    assert f"{answered} are answered in" in text
+    assert f"{IMAGES * UNIQUE - answered} are left" in text
+    changed = world.evaluate("dry", "--dry-run", "--name", "short", "--max-new-tokens", "3").stdout
+    assert "are answered" not in changed
+    said = world.evaluate("short").stderr
+    assert f"{IMAGES * UNIQUE - answered} of {IMAGES * UNIQUE} questions are asked now" in said, "as counted"
+    done = world.evaluate("dry", "--dry-run", "--name", "short").stdout
+    assert "Nothing is left to ask." in done
+    assert "Tokens" not in done
+    answers = world.run("short") / "answers.jsonl"
+    answers.write_bytes(b"".join(answers.read_bytes().splitlines(keepends=True)[:-1]))
+    assert f"{UNIQUE} are left, about 1 images" in world.evaluate("dry", "--dry-run", "--name", "short").stdout, "a whole step"

@@ -22,12 +22,12 @@ ACCELERATE = ("accelerate.commands.launch", "--multi_gpu", "--num_processes", "2
 
 
 def launch(world: World, name: str, *more: str, by: Sequence[str] = TORCHRUN) -> subprocess.Popen[str]:  # noqa: F811
-    command = [sys.executable, "-m", *by, str(_free_port()), "-m", "hope_bench", *world.arguments(name, *more)]
+    command = [sys.executable, "-m", *by, str(free_port()), "-m", "hope_bench", *world.arguments(name, *more)]
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1"}
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -88,7 +88,7 @@ def test_processes_started_by_their_environment_alone(world: World, alone: bytes
     """Without torchrun nobody but the first process serves what they meet at; the second comes later."""
     command = [sys.executable, "-m", "hope_bench", *world.arguments("two")]
     shared = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
-    environment = os.environ | shared | {"MASTER_PORT": str(_free_port())}
+    environment = os.environ | shared | {"MASTER_PORT": str(free_port())}
     processes = []
     for rank in "01":
         one = subprocess.Popen(

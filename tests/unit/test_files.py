@@ -77,6 +77,23 @@ def test_unknown_names_suggest_the_nearest() -> None:
         find_benchmark("hope-coco")
 
 
+def test_a_folder_that_is_only_called_so_is_in_nobodys_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "hope-coco" / "images").mkdir(parents=True)
+    assert find_spec("hope-coco").is_file()
+    with pytest.raises(HopeBenchError, match="hope-bench generate hope-coco"):
+        find_benchmark("hope-coco")
+    with pytest.raises(HopeBenchError, match=r"mine holds no spec\.toml"):
+        find_spec(str(_made(tmp_path / "mine")))
+    (tmp_path / "hope-coco" / "manifest.json").write_text("{}")
+    assert find_benchmark("hope-coco") == Path("hope-coco"), "the folder at hand comes first"
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
 def test_a_card_by_file_name_folder_and_hub_id(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text('name = "mine"\ncheckpoint = "./weights"\nbatch_size = 3\n')
