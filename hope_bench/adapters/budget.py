@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import Literal
 
 import torch
+
+from hope_bench.gpu import is_out_of_memory
 
 Forward = Literal["prefix", "packed", "rows", "plain"]
 """What is computed: images' common beginnings, their questions in one row or in rows of their own, or whole prompts."""
@@ -24,27 +26,34 @@ class Budget:
         self._questions, self._tokens = questions, tokens
         self._too_many: dict[Forward, int] = {}
 
-    def parts(self, kind: Forward, tokens: Sequence[int]) -> list[range]:
-        """Places in `tokens` (the tokens that each row holds) in as few parts as fit, of nearly equal numbers of rows."""
-        count = max(-(-len(tokens) // self._questions), min(-(-sum(tokens) // self._tokens), len(tokens)), 1)
-        borders = [len(tokens) * part // count for part in range(count + 1)]
-        return [half for part in pairwise(borders) for half in self._halved(kind, tokens, range(*part))]
+    def parts(self, kind: Forward, rows: int, held: Callable[[range], int]) -> list[range]:
+        """`range(rows)` in as few parts as fit, of nearly equal numbers of rows. `held` says how many tokens some of the rows
+        hold in memory together."""
+        every = range(rows)
+        count = max(-(-rows // self._questions), min(-(-held(every) // self._tokens), rows), 1)
+        borders = [rows * part // count for part in range(count + 1)]
+        return [half for part in pairwise(borders) for half in self._halved(kind, range(*part), held)]
 
-    def _halved(self, kind: Forward, tokens: Sequence[int], part: range) -> list[range]:
-        if len(part) < 2 or sum(tokens[place] for place in part) < self._too_many.get(kind, 1 << 62):
+    def _halved(self, kind: Forward, part: range, held: Callable[[range], int]) -> list[range]:
+        if len(part) < 2 or held(part) < self._too_many.get(kind, 1 << 62):
             return [part]
         middle = part.start + len(part) // 2
         halves = range(part.start, middle), range(middle, part.stop)
-        return [piece for half in halves for piece in self._halved(kind, tokens, half)]
+        return [piece for half in halves for piece in self._halved(kind, half, held)]
 
     @contextmanager
     def forward(self, kind: Forward, tokens: int) -> Iterator[None]:
-        """Around a forward that holds so many tokens: remembers them where memory runs out, and lets the error pass."""
+        """Around a forward that holds so many tokens: remembers them where memory runs out. Raises torch.OutOfMemoryError then,
+        whatever it was that ran out."""
         try:
             yield
-        except torch.OutOfMemoryError:
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
             self._too_many[kind] = min(tokens, self._too_many.get(kind, tokens))
-            raise
+            if isinstance(error, torch.OutOfMemoryError):
+                raise
+            raise torch.OutOfMemoryError(str(error)) from None
 
     @property
     def learnt(self) -> dict[Forward, int]:

@@ -63,6 +63,11 @@ class Encoder:
         if not isinstance(processor.image_processor, _LastPicture):
             processor.image_processor = _LastPicture(processor.image_processor)
 
+    @property
+    def pad_token(self) -> int:
+        """What batches are padded with."""
+        return int(self._processor.tokenizer.pad_token_id)
+
     def batch(self, pairs: Sequence[tuple[Image, str]]) -> dict[str, Tensor]:
         """The questions as one left-padded batch, on the CPU."""
         return self._encode(pairs, {"padding": True})
@@ -162,20 +167,52 @@ def _differs(one: Any, other: Any) -> bool:
     return one is not other
 
 
-def rows_of_image(rows: Sequence[Row]) -> ImageRows:
-    """Rows of one image put together. Raises NotShareableError where more than the question's tokens depends on the question."""
-    first = rows[0]
-    aligned = frozenset(
+def aligned_inputs(rows: Sequence[Row]) -> frozenset[str]:
+    """The names of the inputs with one entry a token."""
+    return frozenset(
         key
-        for key, value in first.items()
+        for key, value in rows[0].items()
         if ("ids" in key or "mask" in key) and all(row[key].shape[:2] == row["input_ids"].shape for row in rows if key in row)
         if value.ndim >= 2
     )
+
+
+def join(rows: Sequence[Row], aligned: frozenset[str], pad_token: int) -> Row | None:
+    """The rows as one left-padded batch, media behind each other; None where their shapes don't allow it."""
+    width = max(row["input_ids"].shape[1] for row in rows)
+    joined: Row = {}
+    for key in rows[0]:
+        if any(key not in row for row in rows):
+            return None
+        values = [row[key] for row in rows]
+        if key in aligned:
+            values = [_padded_left(value, width, pad_token if key == "input_ids" else 0) for value in values]
+        if len({value.shape[1:] for value in values}) > 1:
+            return None
+        joined[key] = torch.cat(values)
+    return joined
+
+
+def _padded_left(values: Tensor, width: int, filler: int) -> Tensor:
+    missing = width - values.shape[1]
+    if missing <= 0:
+        return values
+    return torch.cat([values.new_full((len(values), missing, *values.shape[2:]), filler), values], dim=1)
+
+
+def rows_of_image(rows: Sequence[Row]) -> ImageRows:
+    """Rows of one image put together. Raises NotShareableError where more than the question's tokens depends on the question."""
+    first, aligned = rows[0], aligned_inputs(rows)
     for row in rows[1:]:
         for key in row.keys() | first.keys():
-            if key not in aligned and not (key in row and key in first and torch.equal(row[key], first[key])):
+            if key not in aligned and not (key in row and key in first and _same(row[key], first[key])):
                 raise NotShareableError(f"the input {key} depends on the question")
     return ImageRows(tuple(rows), aligned)
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    """An image's rows mostly hold one tensor of its pixels, and comparing a large one with itself takes milliseconds."""
+    return one is other or torch.equal(one, other)
 
 
 def prefix_length(images: Sequence[ImageRows], media_tokens: frozenset[int]) -> int:

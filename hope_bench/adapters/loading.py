@@ -18,6 +18,7 @@ from transformers.utils import logging
 
 from hope_bench.adapters.checkpoint import auto_map
 from hope_bench.errors import HopeBenchError, first_few, short_reason
+from hope_bench.gpu import computes_bfloat16
 
 if TYPE_CHECKING:
     from hope_bench.card import ModelCard
@@ -82,10 +83,16 @@ def load_model(
     except torch.OutOfMemoryError as error:
         raise HopeBenchError(
             f"The weights of {folder} in {dtype} don't fit on {device}: {short_reason(error)}. "
-            "Use --dtype bfloat16, or another --device."
+            "Use --dtype bfloat16 or --quantize 4bit, or spread it over several GPUs with --device-map auto."
         ) from None
     except _LOAD_ERRORS as error:
         raise HopeBenchError(f"The weights of {folder} can't be loaded: {short_reason(error)}.") from None
+    left = {"cpu", "disk"} & set(map(str, getattr(model, "hf_device_map", {}).values())) if device.type != "cpu" else set()
+    if left:
+        raise HopeBenchError(
+            f"The weights of {folder} in {dtype} don't fit on the GPUs here: --device-map {spread} leaves some of them on the "
+            f"{' and the '.join(sorted(left))}, where every question would wait for them. Use more GPUs, or --quantize 4bit."
+        )
     # transformers fills what is missing with random numbers and goes on.
     missing = sorted(report["missing_keys"])
     if missing:
@@ -149,9 +156,11 @@ def find_device(name: str) -> torch.device:
 
 
 def find_dtype(name: str, device: torch.device) -> torch.dtype:
-    """The number format that a card's `dtype` means; "auto" is bfloat16 on a GPU, else float32."""
+    """The number format that a card's `dtype` means; "auto" is bfloat16 on a GPU (float16 on one that has none, before Ampere),
+    else float32."""
     if name == "auto":
-        return torch.bfloat16 if device.type == "cuda" else torch.float32
+        gpus = torch.bfloat16 if computes_bfloat16(device) else torch.float16
+        return gpus if device.type == "cuda" else torch.float32
     dtype: torch.dtype = getattr(torch, name)
     return dtype
 

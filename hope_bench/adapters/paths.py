@@ -12,11 +12,12 @@ from torch import Tensor
 from hope_bench.adapters.base import RawAnswer
 from hope_bench.adapters.budget import Budget
 from hope_bench.adapters.decoding import Decoder
-from hope_bench.adapters.encoding import ImageRows, NotShareableError, Row, media_tokens, rows_of_image
+from hope_bench.adapters.encoding import ImageRows, NotShareableError, Row, aligned_inputs, join, media_tokens, rows_of_image
 from hope_bench.adapters.self_check import PROBES, QUESTIONS, choose, relative_difference, threshold
 from hope_bench.adapters.shared_prefix import Prefix, SharedPrefix
 from hope_bench.adapters.yes_no import read_first_token
 from hope_bench.errors import HopeBenchError, short_reason
+from hope_bench.gpu import raise_if_lost
 from hope_bench.result import SelfCheck
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Paths:
         self._rows: dict[tuple[int, str], tuple[Image, Row]] = {}
         self._allowed: dict[_SizeClass, _Way | None] = {}
         self._batches_allowed: bool | None = None
+        self._joined: frozenset[str] | None = None
         self._said: set[str] = set()
         # Measured: together, images take a tenth longer on a CPU; a GPU has room for several.
         self.together = decoder.model.device.type != "cpu"
@@ -54,9 +56,8 @@ class Paths:
 
     def take(self, batch: Sequence[Pair], rows: Sequence[Row]) -> None:
         """Keep what was encoded ahead of `answer`; it is used once."""
-        if self._shared is not None:
-            for (image, prompt), row in zip(batch, rows, strict=True):
-                self._rows.setdefault((id(image), prompt), (image, row))
+        for (image, prompt), row in zip(batch, rows, strict=True):
+            self._rows.setdefault((id(image), prompt), (image, row))
 
     def forget(self, batch: Sequence[Pair]) -> None:
         """Drop what was encoded for these questions."""
@@ -75,25 +76,25 @@ class Paths:
 
     def _answer_plain(self, batch: Sequence[Pair]) -> list[RawAnswer]:
         self.taken.add("plain")
-        lengths = self._lengths(batch)
-        parts = [[batch[place] for place in part] for part in self._budget.parts("plain", lengths)]
+        rows = [self._row(pair) for pair in batch]
+        held = _sum_of([_length(row) for row in rows])
+        parts = self._budget.parts("plain", len(batch), held)
         several = next((part for part in parts if len(part) > 1), None)
         if several is not None and self._batches_allowed is None:
-            self._check_batches(several)
-        encoder, answers = self._decoder.encoder, list[RawAnswer]()
-        for part in parts if self._batches_allowed else [[pair] for pair in batch]:
-            inputs = encoder.batch(part) if len(part) > 1 else self._row(part[0])
-            with self._budget.forward("plain", sum(self._lengths(part))):
+            self._check_batches([batch[place] for place in several])
+        answers: list[RawAnswer] = []
+        for part in parts if self._batches_allowed else [range(place, place + 1) for place in range(len(batch))]:
+            inputs = self._batch([batch[place] for place in part]) if len(part) > 1 else rows[part[0]]
+            with self._budget.forward("plain", held(part)):
                 answers.extend(self._decoder.answer(inputs))
         return answers
 
-    def _lengths(self, batch: Sequence[Pair]) -> list[int]:
-        """Tokens of each question, nearly: an image's first one stands for all of them, as it is mostly the image."""
-        by_image: dict[int, int] = {}
-        for image, prompt in batch:
-            if id(image) not in by_image:
-                by_image[id(image)] = int(self._row((image, prompt))["input_ids"].shape[1])
-        return [by_image[id(image)] for image, _ in batch]
+    def _batch(self, batch: Sequence[Pair]) -> Row:
+        """One left-padded batch: of the rows encoded ahead where that gives the processor's own, else made by the processor."""
+        joined = None
+        if self._joined is not None:
+            joined = join([self._row(pair) for pair in batch], self._joined, self._decoder.encoder.pad_token)
+        return self._decoder.encoder.batch(batch) if joined is None else joined
 
     def _check_batches(self, batch: Sequence[Pair]) -> None:
         """Whether this family's rows are independent of their neighbours and padding (InstructBLIP's are not).
@@ -104,22 +105,32 @@ class Paths:
         # Questions of other lengths with them, so that there is padding: without it, most families pass.
         probes = [(batch[0][0], probe) for probe in PROBES]
         pairs, rows = [*batch, *probes], [*map(self._row, batch), *(encoder.row(*probe) for probe in probes)]
-        lengths = [row["input_ids"].shape[1] for row in rows]
+        lengths = [_length(row) for row in rows]
         chosen = choose(lengths)
-        with self._budget.forward("plain", max(lengths)):
-            expected = torch.cat([decoder.first_logits(rows[place]) for place in chosen])
+        expected = self._expected([rows[place] for place in chosen])
         if not bool(expected.isfinite().any(-1).all()):
             return
         try:
+            batch_inputs = encoder.batch([pairs[place] for place in chosen])
+            self._joined = _joined_alike([rows[place] for place in chosen], batch_inputs, encoder.pad_token)
             with self._budget.forward("plain", sum(lengths[place] for place in chosen)):
-                found = decoder.first_logits(encoder.batch([pairs[place] for place in chosen]))
+                found = decoder.first_logits(batch_inputs)
             self._batches_allowed = self._record("batches of the plain path", found, expected)
         except torch.OutOfMemoryError:
             raise
         except Exception as error:  # noqa: BLE001 - a family's code can raise anything; one row at a time is always right
+            raise_if_lost(decoder.model.device, error)
             self._batches_allowed = self._failed("batches of the plain path", short_reason(error))
         if self._batches_allowed is False:
             self._say("This model answers differently in a batch, so its questions are asked one by one, which is slow.")
+
+    def _expected(self, rows: Sequence[Row]) -> Tensor:
+        """float32 [n, V]: the first logits of each row by generate(), asked alone."""
+        logits = []
+        for row in rows:
+            with self._budget.forward("plain", _length(row)):
+                logits.append(self._decoder.first_logits(row))
+        return torch.cat(logits)
 
     def _answer_shared(self, shared: SharedPrefix, batch: Sequence[Pair]) -> dict[int, RawAnswer]:
         places, images = [], []
@@ -150,7 +161,7 @@ class Paths:
         stacks: list[list[int]] = []
         for group in shared.alike(images):
             lengths = [shared.length([images[place]]) for place in group]
-            stacks.extend([group[i] for i in part] for part in self._budget.parts("prefix", lengths))
+            stacks.extend([group[i] for i in part] for part in self._budget.parts("prefix", len(group), _sum_of(lengths)))
         return stacks
 
     def _row(self, pair: Pair) -> Row:
@@ -176,17 +187,24 @@ class Paths:
 
     def _parts(self, prefix: Prefix, way: _Way) -> list[range]:
         """Which rows are asked in one forward."""
-        return self._budget.parts(way, [_held(row, prefix, way) for _, row in prefix.rows])
+        return self._budget.parts(way, len(prefix.rows), lambda part: prefix.held(part, packed=way == "packed"))
 
     def _logits(self, shared: SharedPrefix, prefix: Prefix, part: Sequence[int], way: _Way) -> Tensor:
-        rows = prefix.rows
-        with self._budget.forward(way, sum(_held(rows[place][1], prefix, way) for place in part)):
+        with self._budget.forward(way, prefix.held(part, packed=way == "packed")):
             return shared.packed_logits(prefix, part) if way == "packed" else shared.logits(prefix, part)
 
     def _read(self, shared: SharedPrefix, prefix: Prefix, part: Sequence[int], way: _Way) -> list[RawAnswer]:
         first = read_first_token(self._logits(shared, prefix, part, way), self._decoder.tokens)
         unclear = [part[row] for row in self._decoder.goes_on(first).nonzero()[:, 0].tolist()]
-        made = shared.texts(prefix, unclear, self._decoder.continue_from) if unclear else {}
+        made: dict[int, Tensor] = {}
+        new = int(self._decoder.settings.max_new_tokens)
+
+        def held(part: range) -> int:
+            return prefix.held([unclear[place] for place in part], packed=False) + new * len(part)
+
+        for some in self._budget.parts("rows", len(unclear), held) if unclear else ():
+            with self._budget.forward("rows", held(some)):
+                made |= shared.texts(prefix, [unclear[place] for place in some], self._decoder.continue_from)
         return [self._decoder.read(first, row, made.get(place)) for row, place in enumerate(part)]
 
     def _check(self, shared: SharedPrefix, images: list[ImageRows], first: Image, size: _SizeClass) -> _Way | None:
@@ -198,8 +216,9 @@ class Paths:
             probes = [self._decoder.encoder.row(first, probe) for probe in PROBES]
             images = [rows_of_image([*images[0].rows, *probes]), *images[1:]]
         rows = [row for image in images for row in image.rows]
-        chosen = choose([row["input_ids"].shape[1] for row in rows])
-        expected = torch.cat([self._decoder.first_logits(rows[place]) for place in chosen])
+        # Of the first image and of the last one, too: computed together, one may be right and the others wrong.
+        chosen = sorted({*choose([_length(row) for row in rows]), 0, len(rows) - 1})
+        expected = self._expected([rows[place] for place in chosen])
         if not bool(expected.isfinite().any(-1).all()):
             return None
         sizes = f"{2 ** (size[0] - 1)} to {2 ** size[0] - 1} tokens, {'several images' if size[-1] else 'one image'}"
@@ -215,6 +234,7 @@ class Paths:
             except torch.OutOfMemoryError:
                 raise
             except Exception as error:  # noqa: BLE001 - a family's code can raise anything; the plain path is always right
+                raise_if_lost(self._decoder.model.device, error)
                 passed = self._failed(what, short_reason(error))
             if passed:
                 self._allowed[size] = way
@@ -245,10 +265,21 @@ class Paths:
             self._say(message)
 
 
-def _held(row: Row, prefix: Prefix, way: _Way) -> int:
-    """Tokens that a question holds in memory: packed ones share the prefix, the others have copies of it."""
-    own = int(row["input_ids"].shape[1])
-    return own - prefix.length if way == "packed" else own
+def _sum_of(tokens: Sequence[int]) -> Callable[[range], int]:
+    return lambda part: sum(tokens[place] for place in part)
+
+
+def _length(row: Row) -> int:
+    return int(row["input_ids"].shape[1])
+
+
+def _joined_alike(rows: Sequence[Row], batch: Row, pad_token: int) -> frozenset[str] | None:
+    """The inputs with one entry a token, if joining the rows gives the very tensors that the processor made of them."""
+    aligned = aligned_inputs(rows)
+    joined = join(rows, aligned, pad_token)
+    if joined is None or joined.keys() != batch.keys():
+        return None
+    return aligned if all(torch.equal(value, batch[key]) for key, value in joined.items()) else None
 
 
 def _by_image(batch: Sequence[Pair]) -> list[list[int]]:

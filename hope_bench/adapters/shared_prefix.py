@@ -33,6 +33,16 @@ class Prefix:
         """Every question with the index of its image, in order."""
         return [(place, row) for place, image in enumerate(self.images) for row in image.rows]
 
+    def held(self, chosen: Sequence[int], packed: bool) -> int:
+        """Tokens that questions (places in `rows`) hold in memory: packed, an image's share one copy of its prefix, else each has
+        its own. A prefix counts as what a layer keeps of it on average: cross-attention (Mllama) keeps the image beside it."""
+        rows = self.rows
+        kept = [layer.keys.shape[-2] for layer in self.cache.layers if isinstance(getattr(layer, "keys", None), Tensor)]
+        each = max(self.length, -(-sum(map(int, kept)) // max(len(self.cache.layers), 1)))
+        copies = len({rows[place][0] for place in chosen}) if packed else len(chosen)
+        own = sum(int(rows[place][1]["input_ids"].shape[1]) - self.length for place in chosen)
+        return copies * each + own
+
 
 class SharedPrefix:
     """Runs one model on shared prefixes. Positions and masks are made by the model's own generation helpers: positions made by
@@ -109,7 +119,7 @@ class SharedPrefix:
         ids = pad_sequence([torch.cat(group) for group in own], True, padding_value=self._pad)
         place = pad_sequence([torch.cat([torch.arange(len(ids)) for ids in group]) for group in own], True)
         last = pad_sequence([torch.tensor([len(ids) for ids in group]).cumsum(0) - 1 for group in own], True)
-        device, dtype = self._decoder.device, self._model.dtype
+        device, dtype = self._decoder.device, self._decoder.dtype
         owner, ids, place, last = (part.to(device) for part in (owner, ids, place, last))
         seen = (owner[:, :, None] == owner[:, None, :]).tril()
         seen = torch.cat([seen.new_ones(*seen.shape[:2], prefix.length), seen], dim=2)

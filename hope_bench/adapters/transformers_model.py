@@ -26,6 +26,7 @@ from hope_bench.adapters.loading import (
 from hope_bench.adapters.paths import Pair, Paths
 from hope_bench.adapters.yes_no import find_yes_no
 from hope_bench.errors import HopeBenchError, short_reason
+from hope_bench.gpu import compute_exactly, raise_if_lost
 
 if TYPE_CHECKING:
     from hope_bench.card import ModelCard
@@ -82,6 +83,7 @@ class TransformersModel:
     def load(self) -> None:
         """Load processor and weights. Raises HopeBenchError where anything is missing, or doesn't fit the device."""
         folder = str(self._checkpoint.folder)
+        compute_exactly()
         if self._device.type == "cuda":
             torch.cuda.set_device(self._device)  # kernels of Triton run on the current one, whatever their inputs
         with quiet():
@@ -121,6 +123,11 @@ class TransformersModel:
         with quiet(), one_thread_if_small(self._model, self._device), torch.inference_mode():
             try:
                 return self._answer(self._paths, list(batch))
+            except HopeBenchError:
+                raise
+            except Exception as error:
+                raise_if_lost(self._device, error)
+                raise
             finally:
                 self._paths.forget(batch)
 

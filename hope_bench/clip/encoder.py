@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hope_bench.errors import HopeBenchError, did_you_mean
+from hope_bench.gpu import compute_exactly
 from hope_bench.wording import article
 
 Embeddings = NDArray[np.float32]
@@ -84,6 +85,7 @@ def load_encoder(name: str, device: str = "auto") -> ClipEncoder:
     Raises HopeBenchError where the name means nothing to open_clip, or its weights can't be had.
     """
     architecture, pretrained = _check_name(name)
+    compute_exactly()
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:

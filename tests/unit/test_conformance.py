@@ -16,7 +16,8 @@ from PIL import Image
 
 from hope_bench.adapters.base import RawAnswer
 from hope_bench.adapters.budget import Budget, Forward
-from hope_bench.adapters.encoding import NotShareableError, media_tokens, rows_of_image
+from hope_bench.adapters.encoding import Encoder, NotShareableError, media_tokens, rows_of_image
+from hope_bench.adapters.self_check import choose
 from hope_bench.adapters.shared_prefix import SharedPrefix
 from hope_bench.adapters.transformers_model import TransformersModel
 from hope_bench.card import ModelCard
@@ -195,16 +196,41 @@ def test_an_exception_in_the_shared_forward_means_the_plain_path(
     assert {check.reason for check in model.report.checks if not check.passed} == {"TypeError: no such mask"}
 
 
+def test_a_family_that_is_wrong_about_the_last_image_is_found_out(
+    loaded: Callable[..., TransformersModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Computed together, the last of several images gets another's answers; the questions about it have no striking lengths."""
+    one, other = pictures(1)[0], pictures(1)[0].rotate(180)
+    words = [f"Is there a{' very' * count} old cat?" for count in range(7)]
+    batch = [(one, words[place]) for place in (0, 2, 4, 5, 6)] + [(other, words[place]) for place in (1, 3)]
+    model = loaded("llava", together=True)
+    assert model._encoder is not None
+    assert max(choose([row["input_ids"].shape[1] for row in model._encoder.rows(batch)])) < 5
+    right = SharedPrefix.packed_logits
+
+    def wrong(shared: SharedPrefix, prefix: Any, chosen: Any) -> torch.Tensor:
+        logits = right(shared, prefix, chosen)
+        logits[-1] += torch.arange(logits.shape[1]) % 7
+        return logits
+
+    monkeypatch.setattr(SharedPrefix, "packed_logits", wrong)
+    same(model.answer(batch), loaded("llava", path="plain").answer(batch))
+    assert [check.passed for check in model.report.checks if "packed" in check.what] == [False]
+
+
 class Cramped:
-    """A device with room for so many tokens in one forward of a kind; more runs out of it. `fit` lists the forwards that fit."""
+    """A device with room for so many tokens in one forward of a kind; more runs out of it. `fit` lists the forwards that fit,
+    `failed` those that don't."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, room: dict[str, int]) -> None:
         self.fit: list[tuple[str, int]] = []
+        self.failed: list[tuple[str, int]] = []
 
         @contextmanager
         def forward(budget: Budget, kind: Forward, tokens: int) -> Iterator[None]:
             with at_first(budget, kind, tokens):
                 if tokens > room.get(kind, tokens):
+                    self.failed.append((kind, tokens))
                     raise torch.OutOfMemoryError("CUDA out of memory")
                 yield
             self.fit.append((kind, tokens))
@@ -220,7 +246,7 @@ def test_out_of_memory_makes_more_forwards_and_changes_no_answer(
 ) -> None:
     whole = loaded(family, together=together).answer(BATCH)
     said: list[str] = []
-    cramped = Cramped(monkeypatch, {"packed": 40, "rows": 130, "plain": 150, "prefix": 60})
+    cramped = Cramped(monkeypatch, {"packed": 90, "rows": 130, "plain": 150, "prefix": 60})
     model = loaded(family, said.append, together=together)
     same(model.answer(BATCH), whole)
     assert model.report.path == ("plain" if way == "plain" else "shared")
@@ -231,6 +257,86 @@ def test_out_of_memory_makes_more_forwards_and_changes_no_answer(
     for part in (BATCH[:half], BATCH[half:]):
         assert model.answer(part) == loaded(family, together=together).answer(part)
     assert way in {kind for kind, _ in cramped.fit}
+
+
+def test_answers_too_many_to_be_written_out_at_once(
+    loaded: Callable[..., TransformersModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Packed questions share a prefix, and those that are written out have copies of it."""
+    whole = loaded("llava", complete=True).answer(BATCH)
+    said: list[str] = []
+    cramped = Cramped(monkeypatch, {"rows": 200})
+    model = loaded("llava", said.append, complete=True)
+    same(model.answer(BATCH), whole)
+    assert {kind for kind, _ in cramped.failed} == {"rows"}
+    assert len(said) == 1
+    assert model.report.path == "shared"
+    cramped.failed.clear()
+    same(model.answer(BATCH), whole)
+    assert cramped.failed == [], "the size that fits is remembered"
+
+
+def test_a_large_image_makes_no_smaller_one_go_in_pieces(
+    loaded: Callable[..., TransformersModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What runs out of memory is mostly the copy of the prefix, however few questions go with it."""
+    small, large = pictures(2)[0].resize((32, 32)), pictures(2)[1].resize((256, 256))
+    measured = loaded("pixtral")
+    assert measured._encoder is not None
+    lengths = [measured._encoder.row(image, "Is it?")["input_ids"].shape[1] for image in (small, large)]
+    cramped = Cramped(monkeypatch, {"packed": lengths[1] - 5})
+    model = loaded("pixtral")
+    model.answer(questions_of([large]))
+    assert "packed" not in {kind for kind, _ in cramped.fit}, "not even one question"
+    cramped.fit.clear()
+    model.answer(questions_of([small])[:4])
+    packed = [tokens for kind, tokens in cramped.fit if kind == "packed"]
+    assert len(packed) == 2, "all were asked at once, and checked before"
+    assert packed[0] == packed[1] > lengths[0] + 20
+
+
+JOINED = {
+    "paligemma": True, "paligemma2": True, "llava": True, "qwen2_vl": True, "qwen2_5_vl": True, "internvl": True,
+    "instructblip": False,
+}  # fmt: skip
+"""Whether rows encoded one by one make the processor's own batch; InstructBLIP's second tokens have lengths of their own."""
+
+
+@pytest.mark.parametrize("family", JOINED)
+def test_a_plain_batch_of_rows_encoded_ahead_is_the_processors_own(
+    family: str, loaded: Callable[..., TransformersModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = pictures(1)[0]
+    batch = questions_of([one, one.copy()])
+    model = loaded(family, path="plain")
+    assert model._paths is not None
+    assert model._encoder is not None
+    expected = model.answer(batch)
+    made: list[int] = []
+    by_processor = Encoder.batch
+
+    def counted(encoder: Encoder, pairs: Any) -> Any:
+        made.append(len(pairs))
+        return by_processor(encoder, pairs)
+
+    monkeypatch.setattr(Encoder, "batch", counted)
+    joined = model._paths._batch(batch)
+    assert (made == []) is JOINED[family]
+    processors = by_processor(model._encoder, batch)
+    assert joined.keys() == processors.keys()
+    assert all(torch.equal(value, processors[key]) for key, value in joined.items())
+    same(model.answer(batch), expected)
+
+
+def test_pictures_of_several_shapes_are_left_to_the_processor(loaded: Callable[..., TransformersModel]) -> None:
+    model = loaded("llava_next", path="plain")
+    batch = [BATCH[place] for place in (0, QUESTIONS, 2 * QUESTIONS)]
+    model.answer(batch)
+    assert model._paths is not None
+    assert model._encoder is not None
+    joined, processors = model._paths._batch(batch), model._encoder.batch(batch)
+    assert joined.keys() == processors.keys()
+    assert all(torch.equal(value, processors[key]) for key, value in joined.items())
 
 
 def test_questions_too_large_for_the_memory_fail_alone(
