@@ -33,18 +33,20 @@ def known_benchmarks() -> dict[str, Path]:
     found: dict[str, Path] = {}
     for folder in _folders("benchmarks"):
         for path in sorted(folder.glob("*/")):
-            if (path / "spec.toml").is_file() or (path / "manifest.json").is_file():
+            if _is_benchmark(path):
                 found.setdefault(path.name, path)
     return found
 
 
-def _folder(name: str, holding: str) -> Path | None:
-    """The folder at that path, else the known benchmark of that name; a folder that merely is called so (of images, of a demo's
+def _folder(name: str) -> Path | None:
+    """The benchmark at that path, else the known one of that name; a folder that merely is called so (of images, of a demo's
     output) is in nobody's way, and only taken where nothing else is meant."""
     path = Path(name)
-    if (path / holding).is_file():
-        return path
-    return known_benchmarks().get(name) or (path if path.is_dir() else None)
+    return path if _is_benchmark(path) else known_benchmarks().get(name) or (path if path.is_dir() else None)
+
+
+def _is_benchmark(folder: Path) -> bool:
+    return (folder / "spec.toml").is_file() or (folder / "manifest.json").is_file()
 
 
 def find_spec(name: str) -> Path:
@@ -55,7 +57,7 @@ def find_spec(name: str) -> Path:
     path = Path(name)
     if path.is_file():
         return path
-    folder = _folder(name, "spec.toml")
+    folder = _folder(name)
     if folder is not None and (folder / "spec.toml").is_file():
         return folder / "spec.toml"
     if folder is not None:
@@ -70,7 +72,7 @@ def find_benchmark(name: str) -> Path:
 
     Raises HopeBenchError naming the nearest known benchmark.
     """
-    folder = _folder(name, "manifest.json")
+    folder = _folder(name)
     if folder is None:
         raise HopeBenchError(f"No benchmark {name!r}. Give its folder or a name. " + did_you_mean(name, known_benchmarks()))
     if not (folder / "manifest.json").is_file():

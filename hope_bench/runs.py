@@ -15,8 +15,8 @@ from hope_bench.validation import Strict, read_json
 
 class RunRecord(Strict):
     """A run's provenance (run.json). `key` identifies everything the answers depend on, and `settings` spells it out (empty for
-    imported answers). `complete` says that every question was put to the model, with
-    `errors` failures; `seconds` is the time spent asking, over all sittings."""
+    imported answers). `complete` says that every question was put to the model, with `errors` failures; `seconds` is the time
+    spent asking and `asked` the questions it was spent on, over all sittings; `addresses` are those of an endpoint."""
 
     name: str
     benchmark: str
@@ -31,6 +31,8 @@ class RunRecord(Strict):
     errors: int = 0
     complete: bool = False
     seconds: float = 0.0
+    asked: int = 0
+    addresses: tuple[str, ...] = ()
 
 
 def read_run(folder: Path) -> RunRecord:
@@ -47,7 +49,7 @@ def asked_otherwise(folder: Path) -> tuple[Path, ...]:
     """The finished runs beside a run that differ from it in nothing but the prompt, in order of name, one for each prompt."""
 
     def but_the_prompt(record: RunRecord) -> dict[str, str | int | None]:
-        return {name: value for name, value in record.settings.items() if name != "prompt"}
+        return {name: value for name, value in record.settings.items() if name not in ("prompt", "address")}
 
     own = read_run(folder)
     found: dict[str | None, Path] = {}

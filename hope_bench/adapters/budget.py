@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import Literal
@@ -26,13 +26,14 @@ class Budget:
         self._questions, self._tokens = questions, tokens
         self._too_many: dict[Forward, int] = {}
 
-    def parts(self, kind: Forward, rows: int, held: Callable[[range], int]) -> list[range]:
-        """`range(rows)` in as few parts as fit, of nearly equal numbers of rows. `held` says how many tokens some of the rows
-        hold in memory together."""
-        every = range(rows)
-        count = max(-(-rows // self._questions), min(-(-held(every) // self._tokens), rows), 1)
+    def parts(self, kind: Forward, tokens: Sequence[int], held: Callable[[range], int] | None = None) -> list[range]:
+        """Places in `tokens` (those that are computed of each row) in as few parts as fit, of nearly equal numbers of rows.
+        `held` says how many tokens some of the rows hold in memory together, where that isn't the sum of `tokens`."""
+        rows = len(tokens)
+        count = max(-(-rows // self._questions), min(-(-sum(tokens) // self._tokens), rows), 1)
         borders = [rows * part // count for part in range(count + 1)]
-        return [half for part in pairwise(borders) for half in self._halved(kind, range(*part), held)]
+        summed = held or (lambda part: sum(tokens[place] for place in part))
+        return [half for part in pairwise(borders) for half in self._halved(kind, range(*part), summed)]
 
     def _halved(self, kind: Forward, part: range, held: Callable[[range], int]) -> list[range]:
         if len(part) < 2 or held(part) < self._too_many.get(kind, 1 << 62):

@@ -49,6 +49,15 @@ _REFUSALS = 5
 """Refusals in a row after which nothing further is asked."""
 
 
+def endpoint_info(card: ModelCard) -> AdapterInfo:
+    """What a card calls the model, and where it is; nothing is known of its weights. Servers come and go: another address is no
+    other model, another `revision` is."""
+    address, images = ((url or "").rstrip("/") for url in (card.base_url, card.image_url_base))
+    named = card.checkpoint if card.revision is None else f"{card.checkpoint}@{card.revision}"
+    identity = f"{named}, images from {images}" if images else named
+    return AdapterInfo("endpoint", identity, card.revision, None, "the server's", "endpoint", "endpoint", address)
+
+
 class Endpoint:
     """One model behind an endpoint as an `Adapter`: temperature 0, the questions of an image sent together behind a first one,
     so that a server that keeps prefixes computes the image once.
@@ -80,12 +89,8 @@ class Endpoint:
 
     @property
     def info(self) -> AdapterInfo:
-        """What the card calls the model, and where it is; nothing is known of its weights. Servers come and go: another address
-        is no other model, another `revision` is."""
-        address, images = ((url or "").rstrip("/") for url in (self._card.base_url, self._card.image_url_base))
-        named = self._card.checkpoint if self._card.revision is None else f"{self._card.checkpoint}@{self._card.revision}"
-        identity = f"{named}, images from {images}" if images else named
-        return AdapterInfo("endpoint", identity, self._card.revision, None, "the server's", "endpoint", "endpoint", address)
+        """What the card says."""
+        return endpoint_info(self._card)
 
     @property
     def report(self) -> AdapterReport:

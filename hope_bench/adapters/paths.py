@@ -77,15 +77,15 @@ class Paths:
     def _answer_plain(self, batch: Sequence[Pair]) -> list[RawAnswer]:
         self.taken.add("plain")
         rows = [self._row(pair) for pair in batch]
-        held = _sum_of([_length(row) for row in rows])
-        parts = self._budget.parts("plain", len(batch), held)
+        lengths = [_length(row) for row in rows]
+        parts = self._budget.parts("plain", lengths)
         several = next((part for part in parts if len(part) > 1), None)
         if several is not None and self._batches_allowed is None:
             self._check_batches([batch[place] for place in several])
         answers: list[RawAnswer] = []
         for part in parts if self._batches_allowed else [range(place, place + 1) for place in range(len(batch))]:
             inputs = self._batch([batch[place] for place in part]) if len(part) > 1 else rows[part[0]]
-            with self._budget.forward("plain", held(part)):
+            with self._budget.forward("plain", sum(lengths[place] for place in part)):
                 answers.extend(self._decoder.answer(inputs))
         return answers
 
@@ -161,7 +161,7 @@ class Paths:
         stacks: list[list[int]] = []
         for group in shared.alike(images):
             lengths = [shared.length([images[place]]) for place in group]
-            stacks.extend([group[i] for i in part] for part in self._budget.parts("prefix", len(group), _sum_of(lengths)))
+            stacks.extend([group[i] for i in part] for part in self._budget.parts("prefix", lengths))
         return stacks
 
     def _row(self, pair: Pair) -> Row:
@@ -187,10 +187,12 @@ class Paths:
 
     def _parts(self, prefix: Prefix, way: _Way) -> list[range]:
         """Which rows are asked in one forward."""
-        return self._budget.parts(way, len(prefix.rows), lambda part: prefix.held(part, packed=way == "packed"))
+        packed = way == "packed"
+        tokens = [_length(row) - (prefix.length if packed else 0) for _, row in prefix.rows]
+        return self._budget.parts(way, tokens, lambda part: prefix.held(part, packed))
 
     def _logits(self, shared: SharedPrefix, prefix: Prefix, part: Sequence[int], way: _Way) -> Tensor:
-        with self._budget.forward(way, prefix.held(part, packed=way == "packed")):
+        with self._budget.forward(way, prefix.held(part, way == "packed")):
             return shared.packed_logits(prefix, part) if way == "packed" else shared.logits(prefix, part)
 
     def _read(self, shared: SharedPrefix, prefix: Prefix, part: Sequence[int], way: _Way) -> list[RawAnswer]:
@@ -199,10 +201,12 @@ class Paths:
         made: dict[int, Tensor] = {}
         new = int(self._decoder.settings.max_new_tokens)
 
+        tokens = [_length(prefix.rows[place][1]) + new for place in unclear]
+
         def held(part: range) -> int:
             return prefix.held([unclear[place] for place in part], packed=False) + new * len(part)
 
-        for some in self._budget.parts("rows", len(unclear), held) if unclear else ():
+        for some in self._budget.parts("rows", tokens, held) if unclear else ():
             with self._budget.forward("rows", held(some)):
                 made |= shared.texts(prefix, [unclear[place] for place in some], self._decoder.continue_from)
         return [self._decoder.read(first, row, made.get(place)) for row, place in enumerate(part)]
@@ -263,10 +267,6 @@ class Paths:
         if message not in self._said:
             self._said.add(message)
             self._say(message)
-
-
-def _sum_of(tokens: Sequence[int]) -> Callable[[range], int]:
-    return lambda part: sum(tokens[place] for place in part)
 
 
 def _length(row: Row) -> int:

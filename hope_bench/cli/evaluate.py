@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -141,7 +140,7 @@ def evaluate(
     Exit code: 0 all answered, 1 some answers are errors.
     """
     from hope_bench.benchmark import read_benchmark
-    from hope_bench.inference.engine import EvaluateOptions, evaluate_paraphrases, run_folder
+    from hope_bench.inference.engine import EvaluateOptions, evaluate_paraphrases, run_folder, ways
     from hope_bench.inference.engine import evaluate as run
     from hope_bench.registry import find_benchmark
 
@@ -172,14 +171,14 @@ def evaluate(
             images, limit, name, tuple(split or ()), runs, processes, progress, trust_remote_code, workers=workers
         )
         paraphrases = () if prompts is None else _paraphrases(prompts, authors_prompt)
+        tell = _say_json if progress == "json" else _say
         if dry_run:
             check_count(processes)
             if not is_first():
                 return
-            for way in [replace(options, paraphrase=one) for one in paraphrases] or [options]:
-                _show_estimate(chosen, card, way)
+            for way in ways(card, paraphrases, options) or [options]:
+                _show_estimate(chosen, card, way, tell)
             return
-        tell = _say_json if progress == "json" else _say
         made = (
             [(run(chosen, card, options, tell), run_folder(chosen, card, options))]
             if prompts is None
@@ -208,24 +207,25 @@ def _paraphrases(path: Path, authors_prompt: bool) -> tuple[Paraphrase, ...]:
     return read_paraphrases(path)
 
 
-def _show_estimate(benchmark: Benchmark, card: ModelCard, options: EvaluateOptions) -> None:
-    if options.paraphrase is not None:
-        _line(f"Prompt {options.paraphrase.name}:")
-    from hope_bench.inference.engine import images_folder, plan_run, run_folder
+def _show_estimate(benchmark: Benchmark, card: ModelCard, options: EvaluateOptions, warn: Callable[[str], None]) -> None:
     from hope_bench.inference.estimate import estimate
 
-    asked, prompt, plan = plan_run(benchmark, card, options)
-    folder, images = run_folder(benchmark, card, options), images_folder(benchmark, options)
-    found = estimate(asked, card, prompt, plan, images, options.runs, folder, options.limit)
-    _line(f"{found.questions:,} questions in {len(asked.splits)} splits, of which {found.unique:,} unique ones would be asked,")
+    if options.paraphrase is not None:
+        _line(f"Prompt {options.paraphrase.name}:")
+    found = estimate(benchmark, card, options)
+    _line(f"{found.questions:,} questions in {found.splits} splits, of which {found.unique:,} unique ones would be asked,")
     _line(f"about {found.images:,} images in {found.steps:,} steps (of one image or more, up to {card.batch_size} questions).")
     if found.left < found.unique:
-        _line(f"{found.unique - found.left:,} are answered in {folder} already, if the model and the images are still the same.")
+        same = "" if card.adapter == "endpoint" else ", if the model's files are still the same"
+        _line(f"{found.unique - found.left:,} are answered in {found.folder} already{same}.")
         if not found.left:
             _line("Nothing is left to ask.")
             return
         _line(f"{found.left:,} are left, about {found.left_images:,} images. What follows is about these.")
-    _show_images(images, [request.image for request in plan.requests], asked.manifest.name)
+    if found.stops is not None:
+        warn(f"The run would stop at once: {found.stops}")
+    if found.missing:
+        warn(f"Images that are missing: {len(found.missing):,} ({first_few(found.missing, 3)}). Their questions would be errors.")
     if found.tokens is not None and found.shared is not None:
         whole, shared = found.left * found.tokens, found.left * found.shared + found.left_images * (found.tokens - found.shared)
         _line(f"Tokens, from a sample: {whole:,.0f} asked one by one, {shared:,.0f} where an image's questions share its prompt.")
@@ -235,20 +235,6 @@ def _show_estimate(benchmark: Benchmark, card: ModelCard, options: EvaluateOptio
         _line(f"Time: about {found.seconds:,.0f} s at the speed of {found.like}.")
     else:
         _line("Time: unknown, as no finished run of this model is in the runs folder (a quick look: --limit 60 --name look).")
-
-
-def _show_images(folder: Path | None, names: Sequence[str], benchmark: str) -> None:
-    """Whether the images are there."""
-    from hope_bench.inference.images import check_images_folder, missing_images
-
-    names = list(dict.fromkeys(names))
-    try:
-        missing = missing_images(check_images_folder(folder, names, benchmark), names)
-    except HopeBenchError as error:
-        _say(f"The run would stop at once: {error}")
-        return
-    if missing:
-        _say(f"{len(missing):,} of the images are missing ({first_few(missing, 3)}): their questions would be errors.")
 
 
 def _show_price(card: ModelCard, found: Estimate) -> None:

@@ -35,16 +35,6 @@ def shard_paths(folder: Path) -> list[Path]:
     return sorted(folder.glob("answers.process-*.jsonl"))
 
 
-def read_so_far(folder: Path) -> dict[Key, Answer]:
-    """The answers of a run folder, also of one that is being written, without touching it. Raises HopeBenchError."""
-    found: dict[Key, Answer] = {}
-    for path in (folder / ANSWERS, *shard_paths(folder)):
-        if path.is_file():
-            data = path.read_bytes()
-            found |= _decode(data[: _whole_lines(data)], path)
-    return found
-
-
 @contextlib.contextmanager
 def lock_run(folder: Path) -> Iterator[None]:
     """Make the run folder and hold it, so that two processes never write one run. Raises HopeBenchError if another holds it."""
@@ -76,7 +66,38 @@ def explain_write_errors(path: Path) -> Iterator[None]:
         ) from None
 
 
-class AnswersFile:
+class Answers:
+    """Answers by what identifies them."""
+
+    def __init__(self, answers: dict[Key, Answer]) -> None:
+        self.answers = answers
+
+    def has(self, step: Iterable[Request]) -> bool:
+        """Whether every request of a step has an answer that is no error; else the whole step is to be asked (again)."""
+        found = (self.answers.get(_wanted(request)) for request in step)
+        return all(answer is not None and answer.error is None for answer in found)
+
+    def __contains__(self, answer: Answer) -> bool:
+        return (answer.image, answer.question, answer.key) in self.answers
+
+    def others(self, steps: Iterable[Sequence[Request]]) -> list[Answer]:
+        """The answers that belong to no whole step of `steps`, without errors."""
+        kept = {_wanted(request) for step in steps if self.has(step) for request in step}
+        return [answer for key, answer in self.answers.items() if key not in kept and answer.error is None]
+
+
+def read_answers_of(*paths: Path) -> Answers:
+    """What some files of a run folder hold, as far as they are there and without touching them. Raises HopeBenchError."""
+    answers: dict[Key, Answer] = {}
+    for path in paths:
+        if path.is_file():
+            data = path.read_bytes()
+            for answer in _decode(data[: _whole_lines(data)], path).values():
+                _keep(answers, answer)
+    return Answers(answers)
+
+
+class AnswersFile(Answers):
     """The answers of a run being written. Hold the run's lock while using it."""
 
     def __init__(self, path: Path) -> None:
@@ -96,23 +117,10 @@ class AnswersFile:
                 self._file.close()
                 raise
         try:
-            self.answers = _decode(data[: self._size], path)
+            super().__init__(_decode(data[: self._size], path))
         except HopeBenchError:
             self._file.close()
             raise
-
-    def has(self, step: Iterable[Request]) -> bool:
-        """Whether every request of a step has an answer that is no error; else the whole step is to be asked (again)."""
-        found = (self.answers.get(_wanted(request)) for request in step)
-        return all(answer is not None and answer.error is None for answer in found)
-
-    def __contains__(self, answer: Answer) -> bool:
-        return (answer.image, answer.question, answer.key) in self.answers
-
-    def others(self, steps: Iterable[Sequence[Request]]) -> list[Answer]:
-        """The answers that belong to no whole step of `steps`, without errors."""
-        kept = {_wanted(request) for step in steps if self.has(step) for request in step}
-        return [answer for key, answer in self.answers.items() if key not in kept and answer.error is None]
 
     def append(self, answers: Sequence[Answer]) -> None:
         """Add a step's answers and wait until the disk has them. A later answer replaces an earlier one.

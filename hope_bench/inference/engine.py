@@ -125,6 +125,7 @@ class _Sitting:
     ) -> None:
         self._folder, self._plan, self._model, self._processes = folder, plan, model, processes
         self._progress, self._workers, self._say = options.progress, options.workers, say
+        self._asked = 0
 
     def run(self, start: Start, images: Callable[[], _Images]) -> RunRecord:
         total = sum(len(step) for step in self._plan.steps)
@@ -146,14 +147,14 @@ class _Sitting:
         begun = time.monotonic()
         try:
             self._ask(source, start, workers)
-            reports = self._processes.gather(self._model.report)
+            reports, counts = zip(*self._processes.gather((self._model.report, self._asked)), strict=True)
         except BaseException:
             # The time counts even so; why it ended is the caller's to hear.
             if self._processes.first:
                 with contextlib.suppress(HopeBenchError):
-                    write_record(self._folder, reported(_spent(record, begun), [self._model.report]))
+                    write_record(self._folder, reported(_spent(record, begun, self._asked), [self._model.report]))
             raise
-        record = reported(_spent(record, begun), reports) if start.to_ask else record
+        record = reported(_spent(record, begun, sum(counts)), reports) if start.to_ask else record
         return self._processes.by_first(lambda: self._finish(record))
 
     def _finish(self, record: RunRecord) -> RunRecord:
@@ -184,6 +185,7 @@ class _Sitting:
                 for step, (rest, images) in zip(steps, self._ready(asked, source, workers), strict=True):
                     said = asker.answer(rest, images)
                     answers.append(reusable.complete(step, said))
+                    self._asked += len(said)
                     progress.add(said)
 
     def _ready(self, steps: Sequence[Step], source: _Images, workers: Workers) -> Iterator[tuple[Step, StepImages]]:
@@ -215,12 +217,22 @@ def images_folder(benchmark: Benchmark, options: EvaluateOptions) -> Path | None
     return None if named is None else spec.parent / named
 
 
-def _spent(record: RunRecord, begun: float) -> RunRecord:
-    return record.model_copy(update={"seconds": round(record.seconds + time.monotonic() - begun, 3)})
+def _spent(record: RunRecord, begun: float, asked: int) -> RunRecord:
+    seconds = round(record.seconds + time.monotonic() - begun, 3)
+    return record.model_copy(update={"seconds": seconds, "asked": record.asked + asked})
 
 
 def _silent(_: str) -> None:
     """What all but the first process say."""
+
+
+def ways(card: ModelCard, paraphrases: Sequence[Paraphrase], options: EvaluateOptions) -> list[EvaluateOptions]:
+    """The options of each paraphrase's run: it is called NAME-SET-PARAPHRASE (NAME-PARAPHRASE where the set's name is NAME)."""
+    made = []
+    for one in paraphrases:
+        parts = dict.fromkeys((options.name or card.name, one.set))  # a run named as its set says it once
+        made.append(replace(options, name=" ".join((*parts, one.name)), paraphrase=one))
+    return made
 
 
 def evaluate_paraphrases(
@@ -234,13 +246,10 @@ def evaluate_paraphrases(
     """Ask a benchmark's questions once in each way, as `evaluate` does, with the model loaded once; each one's record and run
     folder as soon as it is done.
 
-    Each paraphrase is a run of its own, RUNS/BENCHMARK/NAME-SET-PARAPHRASE (NAME-PARAPHRASE where the set's name is NAME), that
-    goes on where it was interrupted.
+    Each paraphrase is a run of its own (`ways`) that goes on where it was interrupted.
     """
     tell = say if is_first() else _silent
     model = Kept(adapter if adapter is not None else make_adapter(card, tell, options.trust_remote_code))
-    for one in paraphrases:
-        parts = dict.fromkeys((options.name or card.name, one.set))  # a run named as its set says it once
-        chosen = replace(options, name=" ".join((*parts, one.name)), paraphrase=one)
+    for chosen in ways(card, paraphrases, options):
         model.new_run()
         yield evaluate(benchmark, card, chosen, say, model), run_folder(benchmark, card, chosen)

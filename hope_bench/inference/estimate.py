@@ -5,41 +5,47 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from hope_bench.adapters.base import AdapterInfo
 from hope_bench.benchmark import Benchmark
 from hope_bench.card import ModelCard
 from hope_bench.errors import HopeBenchError
-from hope_bench.inference.answers import read_so_far
-from hope_bench.inference.plan import Plan, Step
-from hope_bench.inference.record import settings_of, settings_of_plan
+from hope_bench.inference.engine import EvaluateOptions, images_folder, plan_run, run_folder
+from hope_bench.inference.images import check_images_folder, image_hashes
+from hope_bench.inference.plan import Plan
+from hope_bench.inference.record import answers_key, describe_run
+from hope_bench.inference.resume import what_is_left
 from hope_bench.records import Prompt
-from hope_bench.runs import read_run
+from hope_bench.runs import RunRecord, read_run
 
 _SAMPLE = 8
 """Images whose questions are tokenized."""
 _CHARACTERS_PER_TOKEN = 4
 """Of English text, as a rule of thumb."""
 
-_Settings = Mapping[str, str | int | None]
-
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a run would ask. `questions` counts those of all splits, `unique` those that are asked, of `images` images in
-    `steps` steps; of these, `left` and `left_images` have no answer in the run folder yet. All that follows is about what is
-    left. `tokens` are the tokens per question of a sample, `shared` those left of each where an image's prompt is computed once;
-    None where only a server knows. `text_tokens` is a guess from the characters of all prompts. `seconds` is at the speed of the
-    run named `like`, and `per_question` its (input, output) tokens a question, where an endpoint counted them.
+    """What a run would ask. `questions` counts those of all `splits` splits, `unique` those that are asked, of `images` images in
+    `steps` steps; of these, `left` and `left_images` have no answer in the run `folder` yet. All that follows is about what is
+    left. `missing` are images that aren't there, `stops` says why the run would not even begin. `tokens` are the tokens per
+    question of a sample, `shared` those left of each where an image's prompt is computed once; None where only a server knows.
+    `text_tokens` is a guess from the characters of all prompts. `seconds` is at the speed of the run named `like`, and
+    `per_question` its (input, output) tokens a question, where an endpoint counted them.
     """
 
     questions: int
+    splits: int
     unique: int
     images: int
     steps: int
+    folder: Path
     left: int
     left_images: int
+    missing: tuple[str, ...]
+    stops: str | None
     text_tokens: int
     tokens: float | None = None
     shared: float | None = None
@@ -48,32 +54,37 @@ class Estimate:
     per_question: tuple[float, float] | None = None
 
 
-def estimate(
-    benchmark: Benchmark,
-    card: ModelCard,
-    prompt: Prompt,
-    plan: Plan,
-    images: Path | None,
-    runs: Path,
-    folder: Path,
-    limit: int | None = None,
-) -> Estimate:
-    """Count a plan and size up what is left of it; the model's processor is used where it is here with some images, its weights
-    never. `runs` is the folder of runs, `folder` that of this one."""
-    rest = Plan(_unanswered(plan, folder, settings_of(card, prompt), settings_of_plan(benchmark, card, limit)))
+def estimate(benchmark: Benchmark, card: ModelCard, options: EvaluateOptions) -> Estimate:
+    """Count what `evaluate` would ask and size up what is left of it; nothing is written or downloaded. The model's processor is
+    used where it is here with some images, its weights never."""
+    chosen, prompt, plan = plan_run(benchmark, card, options)
+    folder, images = run_folder(benchmark, card, options), images_folder(benchmark, options)
+    names = list(dict.fromkeys(request.image for request in plan.requests))
+    rest, stops = plan, None
+    try:
+        rest = _left(folder, plan, chosen, card, prompt, options.limit, image_hashes(names, images, chosen.manifest.images))
+        if rest.steps:
+            check_images_folder(images, names, chosen.manifest.name)
+    except HopeBenchError as error:
+        stops = str(error)
     requests = list(rest.requests)
+    left_names = list(dict.fromkeys(request.image for request in requests))
     tokens = shared = None
     if requests and card.adapter == "transformers" and images is not None:
         with contextlib.suppress(HopeBenchError):
             tokens, shared = _tokens(card, rest, images)
-    earlier = _earlier(card, runs)
+    earlier = _earlier(card, options.runs)
     return Estimate(
-        questions=sum(min(len(questions), limit or len(questions)) for questions in benchmark.splits.values()),
+        questions=sum(min(len(questions), options.limit or len(questions)) for questions in chosen.splits.values()),
+        splits=len(chosen.splits),
         unique=len(list(plan.requests)),
-        images=len({request.image for request in plan.requests}),
+        images=len(names),
         steps=len(plan.steps),
+        folder=folder,
         left=len(requests),
-        left_images=len({request.image for request in requests}),
+        left_images=len(left_names),
+        missing=() if images is None or stops else tuple(name for name in left_names if not (images / name).is_file()),
+        stops=stops,
         text_tokens=sum(len(request.text) for request in requests) // _CHARACTERS_PER_TOKEN,
         tokens=tokens,
         shared=shared,
@@ -83,19 +94,46 @@ def estimate(
     )
 
 
-def _unanswered(plan: Plan, folder: Path, settings: _Settings, of_plan: _Settings) -> tuple[Step, ...]:
-    """The steps with what the run would still ask, as far as can be told without the model: all where a setting has changed, and
-    the whole of a step in which something failed."""
-    with contextlib.suppress(HopeBenchError):  # what is wrong with the folder, the run itself says
-        earlier = read_run(folder).settings
-        if any(earlier.get(name) != value for name, value in settings.items()):
-            return plan.steps
-        same_plan = all(earlier.get(name) == value for name, value in of_plan.items())
-        answers = read_so_far(folder).values()
-        answered = {(answer.image, answer.question) for answer in answers if answer.error is None}
-        rests = [tuple(request for request in step if (request.image, request.question) not in answered) for step in plan.steps]
-        return tuple(step if same_plan else rest for step, rest in zip(plan.steps, rests, strict=True) if rest)
-    return plan.steps
+def _left(
+    folder: Path,
+    plan: Plan,
+    benchmark: Benchmark,
+    card: ModelCard,
+    prompt: Prompt,
+    limit: int | None,
+    sha256: Mapping[str, str | None],
+) -> Plan:
+    """What of a plan has no answer in the run folder yet. Raises HopeBenchError where the run would."""
+    try:
+        earlier = read_run(folder)
+    except HopeBenchError:  # not begun yet
+        return plan
+    record = describe_run(folder.name, benchmark, card, prompt, _likely_info(card, earlier), limit, sha256)
+    return what_is_left(folder, plan.keyed(answers_key(record), sha256), record)
+
+
+def _likely_info(card: ModelCard, earlier: RunRecord) -> AdapterInfo:
+    """What the card's adapter would say of itself: as far as that takes its files, what it said in the earlier sitting."""
+    from hope_bench.adapters.checkpoint import local_folder
+    from hope_bench.adapters.endpoint import endpoint_info
+    from hope_bench.adapters.loading import find_device, find_dtype
+
+    if card.adapter == "endpoint":
+        return endpoint_info(card)
+    adapter, model, dtype, device_kind = (str(earlier.settings.get(name)) for name in ("adapter", "model", "dtype", "device"))
+    run = earlier.run
+    info = AdapterInfo(adapter, model, earlier.model.revision, run.weights_sha256, dtype, device_kind, str(run.device))
+    if card.adapter != "transformers":
+        return info
+    device = find_device(card.device)
+    dtype = str(find_dtype(card.dtype, device)).removeprefix("torch.")
+    info = replace(info, adapter="transformers", dtype=dtype, device_kind=device.type)
+    if Path(card.checkpoint).is_dir():
+        return info
+    here = local_folder(card.checkpoint, card.revision)
+    own_code = " with its own code" if card.trust_remote_code else ""
+    known = info.identity if here is None else f"{card.checkpoint}@{here.name}{own_code}"
+    return replace(info, identity=known, weights_sha256=None)
 
 
 def _tokens(card: ModelCard, plan: Plan, images: Path) -> tuple[float, float] | tuple[None, None]:
@@ -142,9 +180,9 @@ def _earlier(card: ModelCard, runs: Path) -> _Earlier | None:
     for path in sorted(runs.glob("*/*/run.json")):
         with contextlib.suppress(HopeBenchError):
             record = read_run(path.parent)
-            if record.model.name != card.name or not (record.complete and record.seconds and record.questions):
+            if record.model.name != card.name or not (record.complete and record.seconds and record.asked):
                 continue
             tokens = (record.run.input_tokens, record.run.output_tokens)
-            each = None if not tokens[0] else (tokens[0] / record.questions, (tokens[1] or 0) / record.questions)
-            found.append(_Earlier(path.parent, record.questions, record.seconds, each))
+            each = None if not tokens[0] else (tokens[0] / record.asked, (tokens[1] or 0) / record.asked)
+            found.append(_Earlier(path.parent, record.asked, record.seconds, each))
     return max(found, key=lambda run: run.questions, default=None)

@@ -88,11 +88,6 @@ def image_hashes(images: Iterable[str], folder: Path | None, known: Mapping[str,
     return {name: known.get(name) or (found if isinstance(found := here.get(name), str) else None) for name in names}
 
 
-def missing_images(folder: Path, images: Sequence[str]) -> list[str]:
-    """Those of `images` that the folder doesn't hold."""
-    return [name for name in images if not (folder / name).is_file()]
-
-
 def check_images_folder(folder: Path | None, images: Sequence[str], benchmark: str) -> Path:
     """The folder, if it holds at least one of `images`; else HopeBenchError, since every answer would be an error."""
     if folder is None:

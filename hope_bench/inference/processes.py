@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from itertools import count
 from typing import Any, TypeVar
 
-from hope_bench.errors import HopeBenchError
+from hope_bench.errors import HopeBenchError, short_reason
 
 T = TypeVar("T")
 
@@ -77,13 +78,14 @@ def join_processes(expected: int | None = None) -> Iterator[Processes]:
     if size == 1:
         yield Processes()
         return
-    if rank is None or "MASTER_ADDR" not in os.environ:
-        raise HopeBenchError(f"WORLD_SIZE is {size}, but RANK or MASTER_ADDR is missing. Start several processes with torchrun.")
+    if rank is None or _number("MASTER_PORT") is None or "MASTER_ADDR" not in os.environ:
+        raise HopeBenchError(
+            f"WORLD_SIZE is {size}, but RANK, MASTER_ADDR or MASTER_PORT is missing. Start several processes with torchrun."
+        )
     from torch import distributed
 
-    launchers = _launchers_store()
     # Only words travel between the processes, no tensors: gloo works on every machine.
-    distributed.init_process_group("gloo", store=_meet(launchers, rank), rank=rank, world_size=size, timeout=_PATIENCE)
+    distributed.init_process_group("gloo", store=_meet(rank), rank=rank, world_size=size, timeout=_PATIENCE)
     try:
         yield Processes(rank, size)
     finally:
@@ -94,17 +96,21 @@ _joinings = count()
 """A command may ask several runs, and joins for each."""
 
 
+@cache
 def _launchers_store() -> Any:
-    """What all processes find at MASTER_ADDR and MASTER_PORT: torchrun serves it; without, the first process does, while it holds
-    this one."""
+    """What all processes find at MASTER_ADDR and MASTER_PORT: torchrun serves it; without, the first process does, as long as it
+    lives: gone between two runs, it would leave another process waiting for it."""
+    import torch.distributed
     from torch.distributed.rendezvous import rendezvous
 
-    store, _, _ = next(rendezvous("env://"))
-    store.set_timeout(_TO_JOIN)
+    try:
+        store, _, _ = next(rendezvous("env://", timeout=_TO_JOIN))
+    except torch.distributed.DistError as error:
+        raise _not_found(error) from None
     return store
 
 
-def _meet(launchers: Any, rank: int) -> Any:
+def _meet(rank: int) -> Any:
     """A store that the first process serves, for these processes alone.
 
     The launcher's own one outlives a lost process: those started again would find in it where the ended ones could be reached,
@@ -113,6 +119,7 @@ def _meet(launchers: Any, rank: int) -> Any:
     import torch.distributed
 
     distributed: Any = torch.distributed
+    launchers = _launchers_store()
     host, key = os.environ["MASTER_ADDR"], f"hope-bench port {next(_joinings)}"
     if rank == 0:
         own = distributed.TCPStore(host, 0, is_master=True, wait_for_workers=False, timeout=_PATIENCE)
@@ -128,8 +135,14 @@ def _meet(launchers: Any, rank: int) -> Any:
         else:
             store.set_timeout(_PATIENCE)
             return store
-    raise HopeBenchError(
-        f"The first process of this run was not found on {host} within {_TO_JOIN} (h:mm:ss). Start all of them again."
+    raise _not_found()
+
+
+def _not_found(error: Exception | None = None) -> HopeBenchError:
+    where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
+    reason = "" if error is None else f" ({short_reason(error)})"
+    return HopeBenchError(
+        f"The processes of this run didn't meet at {where} within {_TO_JOIN} (h:mm:ss){reason}. Start them again."
     )
 
 

@@ -49,11 +49,23 @@ def describe_run(
         "adapter": model.adapter,
         "dtype": model.dtype,
         "device": model.device_kind,
+        "batch_size": card.batch_size,
         "batch_tokens": card.batch_tokens,
         "address": model.address,
-        **settings_of(card, prompt),
-        **settings_of_plan(benchmark, card, limit),
+        "max_new_tokens": card.max_new_tokens,
+        "complete": card.complete or card.adapter == "endpoint",  # which writes out every answer
+        "path": card.path,
+        "chat_template": card.chat_template,
+        "attention": card.attention,
+        "device_map": card.device_map,
+        "quantize": card.quantize,
+        "compile": card.compile,
+        "prompt": prompt.template,
+        "benchmark": manifest.hash,
         "images": json_sha256({**manifest.images, **sha256}),
+        "splits": ", ".join(benchmark.splits),
+        "limit": limit,
+        "engine": ENGINE_VERSION,
     }
     return RunRecord(
         name=name,
@@ -61,6 +73,7 @@ def describe_run(
         benchmark_hash=manifest.hash,
         key=json_sha256(settings),
         settings=settings,
+        addresses=() if model.address is None else (model.address,),
         model=_model_info(card, model),
         run=RunInfo(
             prompt=prompt.template,
@@ -76,32 +89,6 @@ def describe_run(
         ),
         unranked=_unranked(benchmark, prompt, limit),
     )
-
-
-def settings_of(card: ModelCard, prompt: Prompt) -> dict[str, str | int | None]:
-    """What answers depend on besides model, device, image and question, known from the card alone."""
-    return {
-        "max_new_tokens": card.max_new_tokens,
-        "complete": card.complete,
-        "path": card.path,
-        "chat_template": card.chat_template,
-        "attention": card.attention,
-        "device_map": card.device_map,
-        "quantize": card.quantize,
-        "compile": card.compile,
-        "prompt": prompt.template,
-        "engine": ENGINE_VERSION,
-    }
-
-
-def settings_of_plan(benchmark: Benchmark, card: ModelCard, limit: int | None) -> dict[str, str | int | None]:
-    """Which questions are asked, and which of them together; `benchmark` holds only the splits that are asked."""
-    return {
-        "batch_size": card.batch_size,
-        "benchmark": benchmark.manifest.hash,
-        "splits": ", ".join(benchmark.splits),
-        "limit": limit,
-    }
 
 
 def of_set(record: RunRecord, paraphrase: Paraphrase | None) -> RunRecord:
@@ -126,16 +113,16 @@ def earlier_sitting(folder: Path, record: RunRecord) -> RunRecord | None:
     elif earlier.model.name != record.model.name:
         what = f"the answers of another model, {earlier.model.name}"
     elif _checkpoint(earlier) != _checkpoint(record):
-        what = f"the answers of another checkpoint called {record.model.name} ({' '.join(_checkpoint(earlier))})"
+        what = f"the answers of another checkpoint called {record.model.name}, or of other files in it ({_checkpoint(earlier)})"
     else:
         return earlier
     raise HopeBenchError(f"{folder} holds {what}. They stay as they are; give this run another --name.")
 
 
-def _checkpoint(record: RunRecord) -> tuple[str, ...]:
-    """Which weights answered: a folder's are known by what they hold, wherever it lies; all others by what they are called."""
+def _checkpoint(record: RunRecord) -> str:
+    """Which checkpoint answered: a folder is known by what it holds, wherever it lies; all others by what they are called."""
     sha256 = record.run.weights_sha256
-    return (str(record.model.checkpoint),) if sha256 is None else ("SHA-256", sha256)
+    return str(record.model.checkpoint) if sha256 is None else f"SHA-256 {sha256}"
 
 
 def changes(earlier: RunRecord, record: RunRecord) -> str:
@@ -153,10 +140,10 @@ def _short(value: str | int | None) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def moved(earlier: RunRecord, record: RunRecord) -> str | None:
-    """In words, from which address to which an endpoint has gone since; None if it hasn't."""
-    before, now = (one.settings.get("address") for one in (earlier, record))
-    return None if before is None or before == now else f"{before} then {now}"
+def moved(earlier: RunRecord, record: RunRecord) -> bool:
+    """Whether the same model is now asked at another address."""
+    before, now = ({name: one.settings.get(name) for name in ("model", "address")} for one in (earlier, record))
+    return before["model"] == now["model"] and before["address"] != now["address"]
 
 
 def continued(record: RunRecord, earlier: RunRecord) -> RunRecord:
@@ -171,11 +158,13 @@ def continued(record: RunRecord, earlier: RunRecord) -> RunRecord:
     notes = dict.fromkeys(earlier.notes)
     if changed:
         notes[f"Asked under changing versions: {', '.join(changed)}."] = None
-    if (addresses := moved(earlier, record)) is not None:
-        notes[f"Asked at changing addresses: {addresses}."] = None
+    if moved(earlier, record):
+        notes["Asked at more than one address (run.json says which)."] = None
     kept = ("path", "self_checks", "input_tokens", "output_tokens", "cost_usd")
     run = record.run.model_copy(update={name: getattr(earlier.run, name) for name in kept})
-    return record.model_copy(update={"seconds": earlier.seconds, "notes": tuple(notes), "run": run})
+    sums = {"seconds": earlier.seconds, "asked": earlier.asked}
+    addresses = tuple(dict.fromkeys((*earlier.addresses, *record.addresses)))
+    return record.model_copy(update={**sums, "addresses": addresses, "notes": tuple(notes), "run": run})
 
 
 def reported(record: RunRecord, reports: Sequence[AdapterReport]) -> RunRecord:

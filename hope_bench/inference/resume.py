@@ -7,7 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hope_bench.inference.answers import ANSWERS, EARLIER, AnswersFile, explain_write_errors, shard_paths
+from hope_bench.inference.answers import (
+    ANSWERS,
+    EARLIER,
+    Answers,
+    AnswersFile,
+    explain_write_errors,
+    read_answers_of,
+    shard_paths,
+)
 from hope_bench.inference.plan import Plan, Step
 from hope_bench.inference.record import changes, continued, earlier_sitting, moved
 from hope_bench.records import Answer, Request
@@ -37,16 +45,16 @@ def find_start(folder: Path, plan: Plan, record: RunRecord, say: Callable[[str],
     changed = earlier is not None and earlier.key != record.key
     with contextlib.closing(AnswersFile(folder / ANSWERS)) as answers:
         answers.absorb(shards)
-        pending = tuple(place for place, step in enumerate(plan.steps) if not answers.has(step))
-        reusable = Reusable(folder, answers.others(plan.steps) if changed else ())
-        to_ask = sum(len(reusable.rest(plan.steps[place])) for place in pending)
+        pending, rests = _missing(folder, plan, answers, changed)
+        to_ask = sum(map(len, rests))
         works = any(answer.error is None for answer in answers.answers.values())
     total = sum(map(len, plan.steps))
+    moves = earlier is not None and moved(earlier, record) and 0 < to_ask < total
     if earlier is not None and (to_ask < total or not changed):
         record = continued(record, earlier)
     if earlier is not None and changed:
         say(f"What is asked, how or where, has changed since the last run of this name ({changes(earlier, record)}).")
-        if moved(earlier, record) is not None:
+        if moves:
             say("The new address is taken to serve the same model. If it doesn't, stop, and give this run another --name.")
         say(f"{to_ask:,} of {total:,} questions are asked now, the others are answered already.")
         say(f"Answers to what is no longer asked stay in {EARLIER}.")
@@ -56,6 +64,21 @@ def find_start(folder: Path, plan: Plan, record: RunRecord, say: Callable[[str],
     return Start(
         earlier if finished and earlier is not None else record, pending, to_ask, works and not changed, finished, changed
     )
+
+
+def _missing(folder: Path, plan: Plan, answers: Answers, changed: bool) -> tuple[tuple[int, ...], list[Step]]:
+    """The places of steps that lack answers, and what has to be asked of each."""
+    pending = tuple(place for place, step in enumerate(plan.steps) if not answers.has(step))
+    reusable = Reusable(folder, answers.others(plan.steps) if changed else ())
+    return pending, [reusable.rest(plan.steps[place]) for place in pending]
+
+
+def what_is_left(folder: Path, plan: Plan, record: RunRecord) -> Plan:
+    """What `find_start` would find to be asked, without touching anything. Raises HopeBenchError as it does."""
+    earlier = earlier_sitting(folder, record)
+    answers = read_answers_of(folder / ANSWERS, *shard_paths(folder))
+    _, rests = _missing(folder, plan, answers, earlier is not None and earlier.key != record.key)
+    return Plan(tuple(rest for rest in rests if rest))
 
 
 def settle(folder: Path, plan: Plan, start: Start) -> None:
@@ -87,9 +110,7 @@ class Reusable:
     def __init__(self, folder: Path, more: Sequence[Answer] = ()) -> None:
         """Read the run folder's file, if there is one; `more` are answers about to be set aside."""
         self._answers = {(answer.image, answer.question, answer.key): answer for answer in more}
-        if (folder / EARLIER).is_file():
-            with contextlib.closing(AnswersFile(folder / EARLIER)) as file:
-                self._answers |= file.answers
+        self._answers |= read_answers_of(folder / EARLIER).answers
 
     def rest(self, step: Step) -> Step:
         """The requests of a step that no set-aside answer fits."""

@@ -24,7 +24,7 @@ from hope_bench.demo.dataset import write_world
 from hope_bench.demo.world import EVALUATION_SEED
 from hope_bench.provenance import file_sha256
 from hope_bench.records import Label, Question
-from hope_bench.runs import read_run
+from hope_bench.runs import asked_otherwise, read_run
 from hope_bench.scoring.verdicts import read_answers
 from tests.faulty_server import Handler, Server, answer, held, status
 
@@ -187,9 +187,45 @@ def test_a_server_that_moved_is_asked_only_what_is_left(bench: Path, faulty: Ser
     assert len(elsewhere.bodies) == 20
     assert "The new address is taken to serve the same model" in resumed.stderr
     assert answers.read_bytes() == whole
-    assert read_run(answers.parent).notes == (f"Asked at changing addresses: {faulty.url} then {elsewhere.url}.",)
+    record = read_run(answers.parent)
+    assert record.notes == ("Asked at more than one address (run.json says which).",), "no address is published"
+    assert record.addresses == (faulty.url, elsewhere.url)
+    assert record.asked == 60
     other = evaluate(bench, write_card(bench, faulty.url, "n"), "moved")
-    assert "of another checkpoint called served (m)" in str(other.exception)
+    assert "of another checkpoint called served, or of other files in it (m)" in str(other.exception)
+
+
+def test_whole_answers_are_what_an_endpoint_gives_anyway(bench: Path, faulty: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    card = write_card(bench, faulty.url, "m")
+    assert evaluate(bench, card, "once").exit_code == 0
+    assert evaluate(bench, card, "once", "--complete").exit_code == 0
+    assert len(faulty.bodies) == 40, "none is asked, and paid, again"
+
+
+def test_prompts_asked_at_two_addresses_are_one_models(bench: Path, faulty: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    assert evaluate(bench, write_card(bench, faulty.url, "m"), "one").exit_code == 0
+    with Server() as elsewhere:
+        threading.Thread(target=elsewhere.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        card = write_card(bench, elsewhere.url, "m", 'prompt = "{question} Yes or no?"\n')
+        assert evaluate(bench, card, "two").exit_code == 0
+        elsewhere.shutdown()
+    runs = bench / "runs" / "tiny"
+    assert asked_otherwise(runs / "one") == (runs / "two",)
+
+
+def test_a_price_is_that_of_the_questions_that_were_asked(bench: Path, faulty: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sitting that was cut by --limit reuses what an earlier one paid for."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    card = write_card(bench, faulty.url, "m", "price_input = 2.0\nprice_output = 10.0\n")
+    assert evaluate(bench, card, "x").exit_code == 0
+    assert evaluate(bench, card, "x", "--limit", "4").exit_code == 0
+    assert "4,000 in, 80 out" in evaluate(bench, card, "y", "--dry-run").output
+    other = evaluate(bench, card, "x", "--dry-run")
+    assert "Nothing is left to ask." in other.output
+    revised = write_card(bench, faulty.url, "m", 'revision = "fp8"\n')
+    assert "are answered" not in evaluate(bench, revised, "x", "--dry-run").output
 
 
 def test_of_several_prompts_those_asked_before_the_key_was_revoked_are_shown(

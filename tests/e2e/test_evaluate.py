@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -206,7 +207,7 @@ def test_a_dry_run_counts_and_writes_nothing(world: World) -> None:
     assert not (world.folder / "runs").exists()
     assert "missing" not in counted.stderr
     (world.images / "00.png").rename(world.folder / "00.png")
-    assert "1 of the images are missing (00.png): their questions would be errors" in world.evaluate("dry", "--dry-run").stderr
+    assert "Images that are missing: 1 (00.png). Their questions would be errors." in world.evaluate("dry", "--dry-run").stderr
     (world.folder / "00.png").rename(world.images / "00.png")
     elsewhere = world.evaluate("dry", "--dry-run", "--images", str(world.folder / "nowhere"))
     assert (elsewhere.exit_code, "The run would stop at once: The images folder" in elsewhere.stderr) == (0, True)
@@ -220,8 +221,11 @@ def test_a_dry_run_counts_and_writes_nothing(world: World) -> None:
     assert 0 < answered < IMAGES * UNIQUE
     assert f"{answered} are answered in" in text
     assert f"{IMAGES * UNIQUE - answered} are left" in text
-    changed = world.evaluate("dry", "--dry-run", "--name", "short", "--max-new-tokens", "3").stdout
-    assert "are answered" not in changed
+    for change in (["--max-new-tokens", "3"], ["--dtype", "bfloat16"], ["--path", "plain"]):
+        assert "are answered" not in world.evaluate("dry", "--dry-run", "--name", "short", *change).stdout
+    other = world.evaluate("dry", "--dry-run", "--name", "short", "--model", "demo-llava").stderr
+    assert "The run would stop at once" in other
+    assert "another model" in other
     said = world.evaluate("short").stderr
     assert f"{IMAGES * UNIQUE - answered} of {IMAGES * UNIQUE} questions are asked now" in said, "as counted"
     done = world.evaluate("dry", "--dry-run", "--name", "short").stdout
@@ -230,3 +234,12 @@ def test_a_dry_run_counts_and_writes_nothing(world: World) -> None:
     answers = world.run("short") / "answers.jsonl"
     answers.write_bytes(b"".join(answers.read_bytes().splitlines(keepends=True)[:-1]))
     assert f"{UNIQUE} are left, about 1 images" in world.evaluate("dry", "--dry-run", "--name", "short").stdout, "a whole step"
+    assert world.evaluate("short").exit_code == 0
+    assert world.evaluate("short", "--limit", "12").exit_code == 0
+    assert "Nothing is left to ask." in world.evaluate("dry", "--dry-run", "--name", "short").stdout, "set aside, and found again"
+    record = read_run(world.run("short"))
+    assert (record.questions, record.asked) == (answered, IMAGES * UNIQUE + UNIQUE)
+    (world.images / "00.png").unlink()
+    events = world.evaluate("new", "--dry-run", "--progress", "json").stderr.splitlines()
+    assert [json.loads(line)["event"] for line in events] == ["message"]
+    assert "missing" not in world.evaluate("dry", "--dry-run", "--name", "short").stderr, "its questions are answered"

@@ -73,6 +73,8 @@ def test_each_way_is_a_run_and_the_report_shows_the_spread(folder: Path, run: Ru
     polite = folder / "runs" / "tiny" / "me-ways-polite" / "answers.jsonl"
     whole = polite.read_bytes()
     polite.write_bytes(b"".join(whole.splitlines(keepends=True)[:8]))
+    counted = run("--prompts", folder / "ways.toml", "--dry-run")
+    assert counted.out.count("Nothing is left to ask.") == 2
     again = run("--prompts", folder / "ways.toml")
     assert again.code == 0
     assert again.err.count("nothing to ask") == 2

@@ -11,6 +11,13 @@ import pytest
 
 from tests.e2e.test_processes import free_port
 
+JOINING_OFTEN = """
+from hope_bench.inference.processes import join_processes
+for number in range(25):
+    with join_processes() as processes:
+        assert processes.gather(number) == [number, number]
+print("joined")
+"""
 _SCRIPT = """
 import sys
 from pathlib import Path
@@ -22,12 +29,12 @@ with join_processes() as processes:
 """
 
 
-def said_by_two(first: Path, second: Path) -> list[tuple[str, str]]:
+def said_by_two(first: Path, second: Path, script: str = _SCRIPT) -> list[tuple[str, str]]:
     shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
     pipe = subprocess.PIPE
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", _SCRIPT, str(folder)],
+            [sys.executable, "-c", script, str(folder)],
             env=os.environ | shared | {"RANK": str(rank)}, stdout=pipe, stderr=pipe, text=True,
         )
         for rank, folder in enumerate((first, second))
@@ -37,6 +44,11 @@ def said_by_two(first: Path, second: Path) -> list[tuple[str, str]]:
     finally:
         for process in processes:
             process.kill()
+
+
+def test_processes_meet_again_and_again(tmp_path: Path) -> None:
+    """As for many prompts, without torchrun, in whatever order they leave and come back."""
+    assert [out for out, _ in said_by_two(tmp_path, tmp_path, JOINING_OFTEN)] == ["joined\n", "joined\n"]
 
 
 def test_one_folder_is_seen_by_both(tmp_path: Path) -> None:

@@ -309,7 +309,7 @@ def test_another_model_and_answers_of_another_tool_are_refused(benchmark: Benchm
     with pytest.raises(HopeBenchError, match=r"answers of another model, A model\. They stay as they are; .*--name"):
         evaluate(benchmark, other, replace(options, name="a-model"), adapter=Model(by_brightness))
     namesake = CARD.model_copy(update={"checkpoint": "elsewhere/it"})
-    with pytest.raises(HopeBenchError, match=r"of another checkpoint called A model \(org/it\)"):
+    with pytest.raises(HopeBenchError, match=r"of another checkpoint called A model, or of other files in it \(org/it\)"):
         evaluate(benchmark, namesake, options, adapter=Model(by_brightness))
     write_run(folder, record.model_copy(update={"key": "imported-1", "settings": {}}))
     with pytest.raises(HopeBenchError, match="hope-bench evaluate didn't make"):
@@ -330,7 +330,7 @@ def test_a_folder_is_the_model_that_it_holds(benchmark: Benchmark, options: Eval
 
     assert asked("/first/checkpoint-500", "aa11") == 12
     assert asked("/moved/checkpoint", "aa11") == 0, "wherever it lies"
-    with pytest.raises(HopeBenchError, match=r"another checkpoint called A model \(SHA-256 aa11\)\. .*--name"):
+    with pytest.raises(HopeBenchError, match=r"another checkpoint called A model, .* \(SHA-256 aa11\)\. .*--name"):
         asked("/second/checkpoint-500", "bb22")
     assert len(lines(options)) == 12
 

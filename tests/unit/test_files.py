@@ -87,10 +87,14 @@ def test_a_folder_that_is_only_called_so_is_in_nobodys_way(tmp_path: Path, monke
         find_spec(str(_made(tmp_path / "mine")))
     (tmp_path / "hope-coco" / "manifest.json").write_text("{}")
     assert find_benchmark("hope-coco") == Path("hope-coco"), "the folder at hand comes first"
+    (_made(tmp_path / "mine2") / "spec.toml").write_text("")
+    (_made(tmp_path / "benchmarks" / "mine2") / "manifest.json").write_text("{}")
+    with pytest.raises(HopeBenchError, match=r"mine2 has no manifest\.json"):
+        find_benchmark("mine2")
 
 
 def _made(folder: Path) -> Path:
-    folder.mkdir()
+    folder.mkdir(parents=True)
     return folder
 
 
