@@ -1,5 +1,18 @@
-"""python -m hope_bench: the command line."""
+"""`hope-bench` and `python -m hope_bench`."""
 
-from hope_bench.cli import main
+from __future__ import annotations
 
-main()
+import sys
+
+
+def main() -> None:
+    """Run the command line. Ctrl-C while it is still being imported ends it as later: exit code 130 and no traceback."""
+    try:
+        from hope_bench.cli import main as run
+    except KeyboardInterrupt:
+        sys.exit(130)
+    run()
+
+
+if __name__ == "__main__":
+    main()

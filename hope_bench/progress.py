@@ -16,7 +16,7 @@ _SECONDS, _MOST_SECONDS, _SHARE = 5.0, 30.0, 0.1
 @contextmanager
 def progress_bar(description: str, total: int) -> Iterator[Callable[[int], None]]:
     """Progress over `total` items; yields the function that advances it by a number of items. Short work prints no line."""
-    console = Console(stderr=True)
+    console = Console(stderr=True, emoji=False)
     if not console.is_terminal:
         yield _Lines(console, description, total).advance
         return

@@ -11,10 +11,10 @@ from rich.markup import escape
 
 from hope_bench import __version__
 
-console = Console()
+console = Console(emoji=False)  # ":cat:" in a path or a title is no cat
 """Results go to stdout."""
 
-errors = Console(stderr=True)
+errors = Console(stderr=True, emoji=False)
 """Progress, warnings and errors go to stderr, so that stdout can be piped."""
 
 INTERRUPTED, INTERRUPTED_CODE = "Interrupted. What was written stays; run the same command again to go on.", 130

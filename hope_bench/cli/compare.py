@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.text import Text
 
-from hope_bench.cli.app import app, console
-from hope_bench.errors import HopeBenchError, did_you_mean
+from hope_bench.cli.app import app, console, errors
+from hope_bench.errors import HopeBenchError, did_you_mean, first_few
 
 if TYPE_CHECKING:
     from hope_bench.benchmark import Benchmark
@@ -61,11 +62,14 @@ def compare(
         raise HopeBenchError(f"No metric {metric!r}. " + did_you_mean(metric, METRICS))
     files = find_results(given, results)
     loaded = [read_result(path) for path in files]
+    files, loaded = _ranked_or_named(given, files, loaded)
     bootstrap = DEFAULT_BOOTSTRAP.model_copy(update={"replicates": replicates})
     base = against or (_best(loaded, split, metric) if len(loaded) > _MOST_FOR_ALL_PAIRS else None)
     found = compare_results(loaded, split, metric, base, bootstrap, files)
-    wide = Console(file=console.file, force_terminal=console.is_terminal, width=max(console.width, _WIDTH))
+    wide = Console(file=console.file, emoji=False, force_terminal=console.is_terminal, width=max(console.width, _WIDTH))
     wide.print(tables.standing_table(found))
+    for caveat in tables.caveats(found):
+        wide.print(Text(caveat), soft_wrap=True)
     if blind := tables.without_looking(loaded, found):
         wide.print(Text(blind), soft_wrap=True)
     wide.print()
@@ -97,6 +101,16 @@ def find_results(given: Sequence[str], results: Path) -> list[Path]:
             known = [str(path.relative_to(results).with_suffix("")) for path in results.glob("*/*.json")]
             raise HopeBenchError(f"No result {name!r}: give a file, BENCHMARK/MODEL or BENCHMARK. " + did_you_mean(name, known))
     return list(found)
+
+
+def _ranked_or_named(given: Sequence[str], files: list[Path], loaded: list[Result]) -> tuple[list[Path], list[Result]]:
+    """Without the unranked results that only BENCHMARK stood for: a quick look must be asked for by its name."""
+    named = {path.stem for path in map(Path, given)}
+    left_out = [path for path, one in zip(files, loaded, strict=True) if one.unranked is not None and path.stem not in named]
+    if left_out:
+        errors.print(f"Left out, as they are not ranked: {escape(first_few([path.stem for path in left_out]))}.", soft_wrap=True)
+    kept = [place for place, path in enumerate(files) if path not in left_out]
+    return [files[place] for place in kept], [loaded[place] for place in kept]
 
 
 def _best(loaded: Sequence[Result], split: str | None, metric: str) -> str:

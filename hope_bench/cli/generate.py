@@ -59,7 +59,7 @@ def generate(
 
 def split_counts(manifest: Manifest) -> Table:
     """The splits of a benchmark and how many questions each holds."""
-    table = Table(title=f"{manifest.title}: {len(manifest.images)} images", title_justify="left")
+    table = Table(title=escape(f"{manifest.title}: {len(manifest.images)} images"), title_justify="left")
     table.add_column("split")
     table.add_column("kind")
     for column in ("questions", "yes", "no"):

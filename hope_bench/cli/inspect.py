@@ -46,7 +46,7 @@ def inspect(
         errors.print(f"{LABEL_NOISE_FILE} is of other questions than these, and left out. Review a new sample.", soft_wrap=True)
     summary = summarize(chosen, () if noise is None else noise.estimates)
     # Numbers cut off in a narrow pipe would be no numbers.
-    wide = Console(file=console.file, force_terminal=console.is_terminal, width=max(console.width, 110))
+    wide = Console(file=console.file, emoji=False, force_terminal=console.is_terminal, width=max(console.width, 110))
     for table in summary_tables(summary, most_frequent, categories):
         wide.print(table)
     if noise is not None:

@@ -47,7 +47,7 @@ def models(name: Annotated[str | None, typer.Argument(help="Show all that one ca
         _show(find_card(name))
         return
     cards, problems = _read(known_models())
-    out = console if console.is_terminal else Console(file=console.file, width=_WIDE)
+    out = console if console.is_terminal else Console(file=console.file, emoji=False, width=_WIDE)
     out.print(_table(cards, out.width))
     out.print(
         f"{len(cards)} cards, ./models first. One in full, with its sources: hope-bench models {next(iter(cards))}",

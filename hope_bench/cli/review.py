@@ -206,7 +206,7 @@ def _print_disagreements(merged: Merged, show: int) -> None:
 
 def _wide() -> Console:
     """Numbers cut off in a narrow pipe would be no numbers."""
-    return Console(file=console.file, force_terminal=console.is_terminal, width=max(console.width, 100))
+    return Console(file=console.file, emoji=False, force_terminal=console.is_terminal, width=max(console.width, 100))
 
 
 def noise_table(rows: Sequence[LabelNoise]) -> Table:

@@ -113,7 +113,7 @@ def baselines(
 
     Example:
 
-    hope-bench baselines demo
+    hope-bench baselines hope-coco
     """
     from hope_bench.benchmark import read_benchmark
     from hope_bench.registry import find_benchmark
@@ -138,20 +138,21 @@ def _result_path(result: Result, results: Path, run: str) -> Path:
 
 
 def _keep_fuller(path: Path, result: Result, run: Path) -> None:
-    """A ranked result of fewer splits never takes the place of one of more. Raises HopeBenchError."""
+    """A ranked result of fewer splits, or with failed questions, never takes the place of a fuller one. Raises HopeBenchError."""
     from hope_bench.result import read_result
     from hope_bench.scoring.score import unasked
 
-    def asked(one: Result) -> int:
-        return sum(len(split.labels) - unasked(split) for split in one.splits.values())
+    def answered(one: Result) -> int:
+        failed = sum(split.on_yes.error + split.on_no.error for split in one.splits.values())
+        return sum(len(split.labels) - unasked(split) for split in one.splits.values()) - failed
 
     there = None
     if result.unranked is None and path.is_file():
         with contextlib.suppress(HopeBenchError):  # a file of an older or broken kind: to score again is its remedy
             there = read_result(path)
-    if there is not None and there.benchmark.hash == result.benchmark.hash and asked(there) > asked(result):
+    if there is not None and there.benchmark.hash == result.benchmark.hash and answered(there) > answered(result):
         raise HopeBenchError(
-            f"{path} holds this model's answers to {asked(there):,} questions, and {run} holds {asked(result):,}. It "
+            f"{path} holds this model's answers to {answered(there):,} questions, and {run} holds {answered(result):,}. It "
             "stays as it is: pass another folder with --results, or delete the file if this run is to take its place."
         )
 
@@ -163,7 +164,7 @@ def _say_next(result: Result, path: Path, results: Path) -> None:
     if result.unranked is None:
         say_next("Next:", "leaderboard", "build", *there)
     else:
-        before = "It is not ranked, so the leaderboard leaves it alone. To show it there all the same:"
+        before = f"It is not ranked ({result.unranked}), so the leaderboard leaves it alone. To show it there all the same:"
         say_next(before, "leaderboard", "add", path, *there)
 
 

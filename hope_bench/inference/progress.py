@@ -94,7 +94,7 @@ def run_progress(
 ) -> Iterator[RunProgress]:
     """Progress over `total` questions of which `done` are answered already. Lines go through `say`, one each tenth of the way or
     30 seconds; JSON lines come with every step."""
-    console = Console(stderr=True)
+    console = Console(stderr=True, emoji=False)
     if mode == "quiet":
         yield RunProgress(done, total, report, lambda _: None)
     elif mode == "json":

@@ -12,13 +12,12 @@ import msgspec
 
 from hope_bench.benchmark import Benchmark
 from hope_bench.errors import HopeBenchError, did_you_mean, first_few
-from hope_bench.interchange.questions import Line, escaped, question_key, read_lines, read_question
+from hope_bench.interchange.questions import Line, escaped, question_key, read_lines, read_question, wrapping
 from hope_bench.provenance import atomic_path, file_sha256, json_sha256
 from hope_bench.records import Answer
 from hope_bench.result import ModelInfo, RunInfo
 from hope_bench.runs import RunRecord, read_run, write_run
 from hope_bench.scoring.parsing import parse_strict
-from hope_bench.wording import existence_question
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,8 @@ class AnswersSource:
 class ImportReport:
     """What an import found: answers per split, the questions never answered, and the answers that match no question.
 
-    `unranked` says why a result of the run will not be ranked, and what to do about it: a sentence or two each.
+    `unranked` says why a result of the run will not be ranked, and what to do about it: a sentence or two each. `templates`
+    counts what stood around the questions, `reworded` are those put in other words than the benchmark's.
     """
 
     folder: Path
@@ -48,6 +48,17 @@ class ImportReport:
     unmatched: list[str] = field(default_factory=list)
     collapsed: int = 0
     unranked: list[str] = field(default_factory=list)
+    templates: Counter[str] = field(default_factory=Counter)
+    reworded: list[str] = field(default_factory=list)
+
+    def read(self, text: str, question: str) -> None:
+        """Take note of how a question of the benchmark was put."""
+        template, worded = wrapping(text, question), read_question(text)
+        if template is None:
+            self.reworded.append(text)
+            template = None if worded is None else worded.template
+        if template is not None:
+            self.templates[template] += 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +75,8 @@ class _Given:
 def import_answers(source: AnswersSource, benchmark: Benchmark, run: Path, model: ModelInfo) -> ImportReport:
     """Write the run folder `run` (answers.jsonl, run.json) from answers that another tool collected.
 
-    Questions match by image and object, whatever their wrapping, typos and case. Answers that match no question are counted and
+    Existence questions match by image and object, whatever their wrapping, typos and case; others by their own words within the
+    line, whatever stands around them. Answers that match no question are counted and
     listed; questions without an answer stay unasked. A question answered twice in a split must be answered the same (collapsed),
     else HopeBenchError says how many were not; nothing is written then.
     """
@@ -160,7 +172,7 @@ def _in_order(lines: Sequence[Line], benchmark: Benchmark, split: str, path: Pat
     given = []
     for line, question in zip(lines, questions, strict=False):
         asked, answer = _worded(line)
-        if question_key(asked) != question_key(question.text):
+        if question_key(asked) != question_key(question.text) and wrapping(asked, question.text) is None:
             raise HopeBenchError(
                 f"{line.where}: asks {asked!r}, but split {split} asks {question.text!r} there. The file answers another "
                 'split, or another release of it. Lines that name their "image" are matched in any order.'
@@ -169,20 +181,37 @@ def _in_order(lines: Sequence[Line], benchmark: Benchmark, split: str, path: Pat
     return given
 
 
+class _Asked:
+    """A benchmark's questions by image."""
+
+    def __init__(self, benchmark: Benchmark) -> None:
+        self._keyed: dict[str, dict[str, dict[str, str]]] = defaultdict(lambda: defaultdict(dict))
+        for name, questions in benchmark.splits.items():
+            for question in questions:
+                self._keyed[question.image][question_key(question.text)][name] = question.text
+
+    def find(self, line: _Given) -> dict[str, str]:
+        """The question that a line answers, as each split that it may be about words it; empty where there is none."""
+        keyed = self._keyed.get(line.image, {})
+        asks = keyed.get(question_key(line.question))
+        if asks is None:
+            contained = [one for one in keyed.values() if any(wrapping(line.question, text) is not None for text in one.values())]
+            asks = max(contained, key=lambda one: max(map(len, one.values())), default={})
+        return {name: text for name, text in asks.items() if line.split in (None, name)}
+
+
 def _match(given: Sequence[_Given], benchmark: Benchmark, folder: Path) -> tuple[list[Answer], ImportReport]:
-    asked_in: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
-    for name, questions in benchmark.splits.items():
-        for question in questions:
-            asked_in[question.image, question_key(question.text)][name] = question.text
+    asked = _Asked(benchmark)
     said: dict[tuple[str, str, str], list[_Given]] = defaultdict(list)
     report = ImportReport(folder, {}, {})
     for line in given:
-        asks = asked_in.get((line.image, question_key(line.question)), {})
-        splits = [name for name in asks if line.split in (None, name)]
-        if not splits:
+        asks = asked.find(line)
+        if not asks:
             report.unmatched.append(f"{line.image}: {line.question}")
-        for name in splits:
-            said[name, line.image, asks[name]].append(line)
+            continue
+        for name, text in asks.items():
+            said[name, line.image, text].append(line)
+        report.read(line.question, next(iter(asks.values())))
     _refuse_contradictions(said)
     report.collapsed = sum(len(lines) - 1 for lines in said.values())
     for name, questions in benchmark.splits.items():
@@ -225,7 +254,7 @@ def _record(
     report: ImportReport,
 ) -> RunRecord:
     hashes = {path.name: file_sha256(path) for path in (*source.files, *filter(None, [source.questions]))}
-    templates = Counter(worded.template for line in given if (worded := read_question(line.question)) is not None)
+    templates = report.templates
     shown = templates.most_common(1)[0][0] if templates else "{question}"
     prompt = source.prompt or (shown if shown != "{question}" else None)
     files = ", ".join(f"{file} (sha256 {digest})" for file, digest in hashes.items())
@@ -290,11 +319,6 @@ def _missing(benchmark: Benchmark, report: ImportReport) -> list[str]:
     return [f"{missing:,} question(s) of the headline split {headline} have no answer. Import the files that hold them, too."]
 
 
-def _is_reworded(text: str) -> bool:
-    worded = read_question(text)
-    return worded is not None and worded.template.replace("{question}", existence_question(worded.object)) != text
-
-
 def _notes(given: Sequence[_Given], report: ImportReport) -> tuple[str, ...]:
     notes = []
     if report.unmatched:
@@ -304,9 +328,9 @@ def _notes(given: Sequence[_Given], report: ImportReport) -> tuple[str, ...]:
     missing = [f"{count:,} of {split}" for split, count in report.unasked.items() if count]
     if missing:
         notes.append(f"The imported answers leave questions unasked: {', '.join(missing)}.")
-    reworded = [line.question for line in given if _is_reworded(line.question)]
-    if reworded:
-        notes.append(f"{len(reworded):,} of {len(given):,} questions were worded otherwise, such as {reworded[0]!r}.")
+    if report.reworded:
+        count, example = len(report.reworded), report.reworded[0]
+        notes.append(f"{count:,} of {len(given):,} questions were worded otherwise, such as {example!r}.")
     if report.collapsed:
         notes.append(f"{report.collapsed:,} repeated answers agree with the first and count once.")
     return tuple(notes)

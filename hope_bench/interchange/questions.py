@@ -40,6 +40,12 @@ def question_key(text: str) -> str:
     return " ".join(text.lower().split()) if worded is None else worded.object.lower()
 
 
+def wrapping(text: str, question: str) -> str | None:
+    """The prompt template that makes `text` of a question, case aside; None where the question isn't in the text."""
+    start = text.lower().find(question.lower())
+    return None if start < 0 else text[:start] + "{question}" + text[start + len(question) :]
+
+
 def unescaped(prompt: str) -> str:
     """A prompt as a command line gives it: the two characters \\n stand for a line break, which few shells let one type."""
     return prompt.replace("\\n", "\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hope_bench.errors import HopeBenchError, did_you_mean, first_few
-from hope_bench.result import Bootstrap, Estimate, Result
+from hope_bench.result import PACKED, Bootstrap, Estimate, Result
 from hope_bench.scoring.conventions import CONVENTIONS
 from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP, bootstrap_counts, estimate
 from hope_bench.scoring.metrics import METRICS, Counts, Floats, compute, count_table, optional, point_metrics
@@ -59,11 +59,19 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class ModelComparison:
-    """All models on one split by one metric, the best first, and the pairs."""
+    """All models on one split by one metric, the best first, and the pairs.
+
+    Only the `common` ones of the split's `questions` that every model was asked count; `unasked` says of which models how many
+    were not, `unranked` which are not ranked, and why.
+    """
 
     split: str
     metric: str
     images: int
+    questions: int
+    common: int
+    unasked: Mapping[str, int]
+    unranked: Mapping[str, str]
     standings: tuple[Standing, ...]
     pairs: tuple[Pair, ...]
 
@@ -76,11 +84,11 @@ def compare(
     bootstrap: Bootstrap = DEFAULT_BOOTSTRAP,
     files: Sequence[Path] = (),
 ) -> ModelComparison:
-    """Compare results of one benchmark on a split (the headline one by default).
+    """Compare results of one benchmark on a split (the headline one by default), by the questions that all of them were asked.
 
     The pairs are all there are, or each model with the one named `against`. `files` are the results', which
-    errors then name. Raises HopeBenchError for results of different
-    questions or conventions, and for an unknown split, metric or model.
+    errors then name. Raises HopeBenchError for results of different questions or conventions or of no question in common, and for
+    an unknown split, metric or model.
     """
     if len(results) < 2:
         raise HopeBenchError("A comparison takes two results or more.")
@@ -90,15 +98,23 @@ def compare(
     _refuse_conventions(results, files)
     if against is not None and against not in names:
         raise HopeBenchError(f"No model {against!r} among those compared. " + did_you_mean(against, names))
-    tables = np.stack([_table(result, chosen) for result in results])
+    right, asked = _correct(results, chosen)
+    common: NDArray[np.bool_] = np.logical_and.reduce(asked)
+    if not common.any():
+        raise HopeBenchError(f"No question of {chosen} was asked of all {len(results):,} models, so nothing compares.")
+    each = results[0].splits[chosen].questions_per_image
+    kept, image = np.unique(np.repeat(np.arange(len(each)), each)[common], return_inverse=True)
+    tables = np.stack([_table(result, chosen, common) for result in results])[:, kept]
     convention = CONVENTIONS[results[0].convention]
     samples = compute(bootstrap_counts(tables, bootstrap), convention)[metric]
     points = [point_metrics(table.sum(axis=0), convention)[metric] for table in tables]
-    images = tables.shape[1]
+    images = len(kept)
     values = [estimate(value, samples[:, row], images, bootstrap.confidence) for row, value in enumerate(points)]
     ranks = _ranks(names, values, samples, metric, bootstrap.confidence)
-    pairs = _pairs(names, results, chosen, points, samples, against, images, bootstrap)
-    return ModelComparison(chosen, metric, images, ranks, pairs)
+    pairs = _pairs(names, right[:, common], image, points, samples, against, images, bootstrap)
+    missing = {name: int(count) for name, count in zip(names, (~asked).sum(axis=1), strict=True) if count}
+    unranked = {name: result.unranked for name, result in zip(names, results, strict=True) if result.unranked is not None}
+    return ModelComparison(chosen, metric, images, len(common), int(common.sum()), missing, unranked, ranks, pairs)
 
 
 def model_names(results: Sequence[Result]) -> list[str]:
@@ -144,9 +160,13 @@ def _refuse_conventions(results: Sequence[Result], files: Sequence[Path]) -> Non
         )
 
 
-def _table(result: Result, split: str) -> Counts:
+def _table(result: Result, split: str, common: NDArray[np.bool_]) -> Counts:
+    """The counts of the questions that all models were asked; images without one are empty."""
     found = result.splits[split]
-    return count_table(found.labels, found.verdicts, found.questions_per_image)
+    if common.all():
+        return count_table(found.labels, found.verdicts, found.questions_per_image)
+    verdicts = "".join(letter if kept else PACKED["unasked"] for letter, kept in zip(found.verdicts, common, strict=True))
+    return count_table(found.labels, verdicts, found.questions_per_image)
 
 
 def _ranks(
@@ -177,20 +197,18 @@ def _rank_rows(values: Floats) -> NDArray[np.int64]:
 
 def _pairs(
     names: Sequence[str],
-    results: Sequence[Result],
-    split: str,
+    right: NDArray[np.bool_],
+    image: NDArray[np.int64],
     points: Sequence[float | None],
     samples: Floats,
     against: str | None,
     images: int,
     bootstrap: Bootstrap,
 ) -> tuple[Pair, ...]:
-    right, asked = _correct(results, split)
-    image = np.repeat(np.arange(images), results[0].splits[split].questions_per_image)
+    """`right` [models, questions] and `image` [questions], in [0, images), are of the questions in common."""
 
     def pair(one: int, other: int) -> Pair:
-        both = asked[one] & asked[other]
-        only = (right[one] & ~right[other] & both, right[other] & ~right[one] & both)
+        only = (right[one] & ~right[other], right[other] & ~right[one])
         drawn = samples[:, one] - samples[:, other]
         found = estimate(minus(points[one], points[other]), drawn, images, bootstrap.confidence)
         defined = found.low is not None

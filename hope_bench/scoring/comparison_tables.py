@@ -41,6 +41,17 @@ def standing_table(found: ModelComparison) -> Table:
     return table
 
 
+def caveats(found: ModelComparison) -> list[str]:
+    """What a reader has to know about what was compared, in sentences."""
+    said = []
+    if found.unasked:
+        missing = ", ".join(f"{name} {count:,}" for name, count in found.unasked.items())
+        counted = f"{found.common:,} of {found.questions:,} questions"
+        said.append(f"Compared on the {counted} that every model was asked (not asked: {missing}).")
+    said += [f"{name} is not ranked: {reason}." for name, reason in found.unranked.items()]
+    return said
+
+
 def without_looking(results: Sequence[Result], found: ModelComparison) -> str | None:
     """What the compared number is without looking at the pictures, in a sentence; None where results don't say."""
     blind = next((one.splits[found.split].blind for one in results if one.splits[found.split].blind), ())
@@ -67,7 +78,7 @@ def pair_table(found: ModelComparison) -> Table:
 
 
 def _detectable(pair: Pair) -> str:
-    return "-" if pair.detectable is None else points(pair.detectable).lstrip("+")
+    return "-" if not pair.detectable else points(pair.detectable).lstrip("+")
 
 
 def verdict_on(pair: Pair, metric: str) -> str:
@@ -77,10 +88,10 @@ def verdict_on(pair: Pair, metric: str) -> str:
     more, less = (pair.one, pair.other) if pair.difference.value >= 0 else (pair.other, pair.one)
     if pair.p_holm < 0.05:
         return f"{more} has a higher {metric_name(metric)} than {less} (corrected p {p_value(pair.p_holm)})."
-    return (
-        f"{pair.one} and {pair.other} are not told apart (corrected p {p_value(pair.p_holm)}); this comparison would find a true "
-        f"difference of {_detectable(pair)} points 4 times in 5."
-    )
+    apart = f"{pair.one} and {pair.other} are not told apart (corrected p {p_value(pair.p_holm)})"
+    if not pair.detectable:
+        return f"{apart}: they answered alike, which doesn't say what difference would have been found."
+    return f"{apart}; this comparison would find a true difference of {_detectable(pair)} points 4 times in 5."
 
 
 def differing_table(names: Sequence[str], split: str, found: Sequence[Differing]) -> Table:

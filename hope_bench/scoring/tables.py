@@ -79,7 +79,7 @@ def print_result(console: Console, result: Result) -> None:
 def print_whole(console: Console, table: Table) -> None:
     """Print a table whose columns don't wrap as wide as it needs, in a narrow terminal or pipe too: nothing of it is cut off."""
     needed = Measurement.get(console, console.options.update(width=_WIDEST), table).maximum
-    Console(file=console.file, force_terminal=console.is_terminal, width=max(console.width, needed)).print(table)
+    Console(file=console.file, emoji=False, force_terminal=console.is_terminal, width=max(console.width, needed)).print(table)
 
 
 def lead_comparison(result: Result) -> Comparison | None:

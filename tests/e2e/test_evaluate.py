@@ -243,3 +243,19 @@ def test_a_dry_run_counts_and_writes_nothing(world: World) -> None:
     events = world.evaluate("new", "--dry-run", "--progress", "json").stderr.splitlines()
     assert [json.loads(line)["event"] for line in events] == ["message"]
     assert "missing" not in world.evaluate("dry", "--dry-run", "--name", "short").stderr, "its questions are answered"
+
+
+def test_interrupted_while_it_is_still_imported() -> None:
+    script = """
+import builtins
+from hope_bench.__main__ import main
+imported = builtins.__import__
+def slow(name, *rest, **more):
+    if name == "hope_bench.cli":
+        raise KeyboardInterrupt
+    return imported(name, *rest, **more)
+builtins.__import__ = slow
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "")

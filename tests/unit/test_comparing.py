@@ -16,6 +16,7 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.records import Label, Verdict
 from hope_bench.result import Bootstrap, ModelInfo, Result, write_result
 from hope_bench.scoring.comparing import compare, model_names
+from hope_bench.scoring.comparison_tables import caveats, verdict_on
 from hope_bench.scoring.differing import differing_questions
 from hope_bench.scoring.score import score
 from hope_bench.scoring.significance import bootstrap_p, clustered_mcnemar, detectable_difference, holm
@@ -157,6 +158,40 @@ def test_what_does_not_compare(benchmark: Benchmark, tmp_path: Path) -> None:
         compare([one, one], against="onee")
 
 
+def partial(benchmark: Benchmark, folder: Path, name: str, affirmed: int, images: int) -> Result:
+    """As `model`, asked about the first images alone."""
+    said: dict[tuple[str, str], Verdict] = {}
+    for number, image in enumerate(IMAGES[:images]):
+        said |= {(image, "dog"): "yes", (image, "wolf"): "yes" if number < affirmed else "no"}
+    return score(benchmark, make_run(folder / name, benchmark, said, model=ModelInfo(name=name)), FAST)
+
+
+def test_only_questions_asked_of_all_count(benchmark: Benchmark, tmp_path: Path) -> None:
+    """The same model asked about fewer images is the same model, not a better one."""
+    whole = model(benchmark, tmp_path, "whole", 15)
+    half, few = partial(benchmark, tmp_path, "half", 15, 20), partial(benchmark, tmp_path, "few", 2, 20)
+    found = compare([whole, half, few], bootstrap=FAST)
+    assert (found.images, found.questions, found.common, found.unasked) == (20, 60, 40, {"half": 20, "few": 20})
+    assert "20 of 60 questions" in (half.unranked or "")
+    assert set(found.unranked) == {"half", "few"}
+    assert {one.name: one.value.value for one in found.standings} == {
+        "few": 0.95, "whole": (1 + 5 / 20) / 2, "half": (1 + 5 / 20) / 2
+    }  # fmt: skip
+    pairs = {(pair.one, pair.other): pair for pair in found.pairs}
+    same = pairs["whole", "half"]
+    assert (same.difference.value, same.one_only, same.other_only, same.p) == (0, 0, 0, 1)
+    assert pairs["whole", "few"].other_only == 13
+    assert pairs["whole", "few"].mcnemar_p == pytest.approx(chi2.sf(13, 1))
+    said = " ".join(caveats(found))
+    assert "Compared on the 40 of 60 questions that every model was asked (not asked: half 20, few 20)." in said
+    assert "half is not ranked: 20 of 60 questions" in said
+    assert "they answered alike" in verdict_on(same, found.metric)
+    last: dict[tuple[str, str], Verdict] = {(IMAGES[-1], "dog"): "yes", (IMAGES[-1], "wolf"): "no"}
+    other = score(benchmark, make_run(tmp_path / "last", benchmark, last, model=ModelInfo(name="last")), FAST)
+    with pytest.raises(HopeBenchError, match="No question of content was asked of all 2 models"):
+        compare([half, other], bootstrap=FAST)
+
+
 def test_the_most_divided_questions(benchmark: Benchmark, tmp_path: Path) -> None:
     results = [model(benchmark, tmp_path, "a", 2), model(benchmark, tmp_path, "b", 1, errors=[5])]
     found = differing_questions(benchmark, results, "content", 10)
@@ -180,3 +215,9 @@ def test_the_command(benchmark: Benchmark, tmp_path: Path, capsys: pytest.Captur
     assert "--benchmark FOLDER (tiny)" in hope_bench(capsys, "compare", "tiny", *options).out
     assert "Did you mean 'tiny/good'" in refused(capsys, "compare", "tiny/goo", *options)
     assert "Did you mean 'precision'" in refused(capsys, "compare", "tiny", "--metric", "precison", *options)
+    write_result(folder / "glance.json", partial(benchmark, tmp_path, "glance", 0, 3))
+    done = hope_bench(capsys, "compare", "tiny", *options, "--questions", 0)
+    assert "Left out, as they are not ranked: glance." in done.err
+    assert "glance" not in done.out
+    done = hope_bench(capsys, "compare", "tiny/good", "tiny/glance", *options, "--questions", 0)
+    assert "Compared on the 6 of 60 questions" in done.out

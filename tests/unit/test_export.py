@@ -15,7 +15,7 @@ import PIL.Image
 import pytest
 import yaml
 
-from hope_bench.benchmark import Benchmark, read_benchmark
+from hope_bench.benchmark import Benchmark, read_benchmark, write_benchmark
 from hope_bench.errors import HopeBenchError
 from hope_bench.interchange.answers_files import AnswersSource, import_answers
 from hope_bench.interchange.export_datasets import export_datasets
@@ -26,6 +26,8 @@ from hope_bench.interchange.parquet import hub_split_names, write_parquet
 from hope_bench.records import Question
 from hope_bench.result import ModelInfo
 from hope_bench.review.noise import LabelNoise, NoiseEstimate, read_label_noise, share, write_label_noise
+from hope_bench.runs import read_run
+from hope_bench.scoring.verdicts import read_answers
 from tests.cli import hope_bench, refused
 from tests.small_benchmark import IMAGES, Small, write_small
 
@@ -75,6 +77,46 @@ def test_answers_to_llava_files_come_back(benchmark: Benchmark, tmp_path: Path) 
     source = AnswersSource({tmp_path / "answers.jsonl": None}, asked)
     report = import_answers(source, benchmark, tmp_path / "runs" / "small" / "x", ModelInfo(name="x"))
     assert (report.unmatched, set(report.unasked.values())) == ([], {0})
+
+
+@pytest.mark.parametrize(
+    "prompt", ["{question}", "Please answer yes or no. {question}", "{question} Yes or no?", "Look.\n{question}\nOne word."]
+)
+def test_questions_of_every_kind_come_back_whatever_the_prompt(prompt: str, tmp_path: Path) -> None:
+    """Descriptions, relations and natural wording: not all say "in the image", and one may stand within another."""
+    texts = [
+        "Is there a cup in the image?", "Is there a red cup in the image?", "Is there broccoli in the image?",
+        "Are there scissors in the image?", "Is there a person in the bottom half of the image?", "Is there a dog?",
+        "Is there a dog left of the person?", "Is the dog asleep?",
+    ]  # fmt: skip
+    splits = {
+        name: [
+            Question(0, image, text, "no" if place % 2 else "yes", name) for image in ("a.jpg", "b.jpg") for place, text in asked
+        ]
+        for name, asked in (("random", list(enumerate(texts))[:4]), ("description", list(enumerate(texts))))
+    }
+    write_benchmark(
+        tmp_path / "bench", splits, {"random": "pope", "description": "hope"}, name="kinds", title="Kinds",
+        headline="description", prompt=prompt, k=None, dataset="drawn", images={"a.jpg": None, "b.jpg": None},
+    )  # fmt: skip
+    benchmark = read_benchmark(tmp_path / "bench")
+    export_llava(benchmark, tmp_path / "out")
+    asked = tmp_path / "out" / "questions.jsonl"
+    rows = lines(asked)
+    answered = [
+        {"question_id": row["question_id"], "prompt": row["text"], "text": "Yes" if "dog" in row["text"] else "No"}
+        for row in rows
+    ]
+    (tmp_path / "answers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in answered), encoding="utf-8")
+    folder = tmp_path / "runs" / "kinds" / "x"
+    report = import_answers(AnswersSource({tmp_path / "answers.jsonl": None}, asked), benchmark, folder, ModelInfo(name="x"))
+    assert (report.unmatched, set(report.unasked.values()), report.reworded) == ([], {0}, [])
+    assert set(report.templates) == {prompt}
+    assert {one.question: one.verdict for one in read_answers(folder / "answers.jsonl").answers} == {
+        text: "yes" if "dog" in text else "no" for text in texts
+    }
+    record = read_run(folder)
+    assert (record.unranked is None) == (prompt != "{question}"), "asked bare, the lines don't show a prompt"
 
 
 def test_vlmevalkit_rows_hold_each_image_once_and_every_line(benchmark: Benchmark, small: Small, tmp_path: Path) -> None:

@@ -299,6 +299,18 @@ def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatc
     assert "Did you mean" in refused(capsys, "import", "answers", file, "-b", "tinny", "--name", "x")
 
 
+def test_a_title_is_shown_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither brackets nor colons are taken for markup."""
+    monkeypatch.chdir(tmp_path)
+    line = {"question_id": 1, "image": "a.jpg", "text": "Is there a cat in the image?", "label": "no"}
+    file = write_lines(tmp_path / "pope.json", line)
+    title = "POPE [/v2] of [red]:cat:[1]"
+    done = hope_bench(capsys, "import", "pope", "--name", "x", "--title", title, "--split", f"random={file}")
+    assert (done.code, done.err) == (0, "")
+    assert title in done.out
+    assert "data:cat:set" in refused(capsys, "import", "pope", "--name", "y", "--split", "random=data:cat:set")
+
+
 def test_benchmarks_of_ours_take_answers_too(tmp_path: Path) -> None:
     benchmark = make_benchmark(tmp_path / "b", {"content": [("a.jpg", "cat", "no")]})
     file = write_lines(tmp_path / "f", {"image": "a.jpg", "question": "Is there a CAT in the image?", "answer": "Yes!"})

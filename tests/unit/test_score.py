@@ -279,7 +279,7 @@ def test_a_quick_look_never_takes_the_place_of_a_full_result(
     model = read_result(next((results / "tiny").glob("*.json")))
     before = {path: path.read_bytes() for path in results.rglob("*.json")}
     looked = scored(quick).out
-    assert "It is not ranked, so the leaderboard leaves it alone" in looked
+    assert "It is not ranked (evaluated with --limit 2; " in looked
     scored(quick, "--convention", "pope")
     assert {path: path.read_bytes() for path in before} == before
     added = set(results.rglob("*.json")) - set(before)
@@ -293,6 +293,13 @@ def test_a_quick_look_never_takes_the_place_of_a_full_result(
     message = refused(capsys, "score", part, "--benchmark", benchmark.folder, "--results", results, "--replicates", 100)
     assert "answers to 48 questions" in message
     assert "holds 32." in message
+    assert {path: path.read_bytes() for path in before} == before
+
+    # So is a run in which questions failed.
+    two_failed = {question: "error" if place < 2 else said for place, (question, said) in enumerate(says().items())}
+    failed = make_run(tmp_path / "runs" / "failed", benchmark, two_failed)
+    message = refused(capsys, "score", failed, "--benchmark", benchmark.folder, "--results", results, "--replicates", 100)
+    assert re.search(r"answers to 48 questions, and .*failed holds 4[0-7]\.", " ".join(message.split()))
     assert {path: path.read_bytes() for path in before} == before
 
     # The line it prints takes it onto the leaderboard on purpose, but not over the full result.
