@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from hope_bench.errors import HopeBenchError, did_you_mean
-from hope_bench.provenance import json_sha256, write_text
+from hope_bench.provenance import check_folder, holds_files, json_sha256, write_text
 from hope_bench.records import Prompt, Question
 from hope_bench.spec import BenchmarkSpec, Kind
 from hope_bench.validation import Strict, read_json
@@ -152,25 +152,61 @@ def benchmark_hash(prompt: str, splits: Mapping[str, Sequence[Question]]) -> str
 def write_benchmark(
     folder: Path, splits: Mapping[str, Sequence[Question]], kinds: Mapping[str, Kind], **manifest: Any
 ) -> Manifest:
-    """Write splits/*.jsonl, then manifest.json, and return the manifest; `manifest` holds its other fields.
+    """Write manifest.json, then splits/*.jsonl, and return the manifest; `manifest` holds its other fields.
 
-    Split files of an earlier generation that are no longer part of the benchmark are removed.
+    The manifest comes first, so that an interrupted writing leaves a folder that can be told from others'. Split files that the
+    earlier manifest lists and this one doesn't are removed. Raises HopeBenchError as `check_own` does.
     """
+    check_own(folder, imported=manifest["k"] is None)
+    earlier = _earlier(folder / "manifest.json")
+    lines = {name: split_bytes(questions) for name, questions in splits.items()}
     infos: dict[str, SplitInfo] = {}
     for name, questions in splits.items():
-        data = split_bytes(questions)
-        write_text(folder / "splits" / f"{name}.jsonl", data.decode())
         yes = sum(question.label == "yes" for question in questions)
         infos[name] = SplitInfo(
             strategy=name, kind=kinds[name], questions=len(questions), yes=yes, no=len(questions) - yes,
-            sha256=hashlib.sha256(data).hexdigest(),
+            sha256=hashlib.sha256(lines[name]).hexdigest(),
         )  # fmt: skip
-    for stale in set((folder / "splits").glob("*.jsonl")) - {folder / "splits" / f"{name}.jsonl" for name in splits}:
-        stale.unlink()
+    stale = set() if earlier is None else earlier["splits"].keys() - splits.keys()
+    for path in (folder / "splits").glob("*.jsonl"):
+        if path.stem in stale:
+            path.unlink()
     written = Manifest(hash=benchmark_hash(manifest["prompt"], splits), splits=infos, **manifest)
     text = json.dumps(written.model_dump(mode="json"), indent=2, ensure_ascii=False)
     write_text(folder / "manifest.json", text + "\n")
+    for name, data in lines.items():
+        write_text(folder / "splits" / f"{name}.jsonl", data.decode())
     return written
+
+
+def check_own(folder: Path, *, imported: bool) -> None:
+    """Before long work: raise HopeBenchError unless a folder is new, empty (but for hidden files) or a benchmark, whose files may
+    be replaced. One that `generate` makes is not replaced by what is `imported`."""
+    check_folder(folder)
+    if not holds_files(folder):
+        return
+    spec, earlier = (folder / "spec.toml").is_file(), _earlier(folder / "manifest.json")
+    if earlier is None and not spec:
+        raise HopeBenchError(f"{folder} holds files, but no benchmark. Choose an empty or a new folder with --out.")
+    generated = spec or (earlier is not None and earlier["k"] is not None)  # what is imported has no k
+    if imported and generated:
+        raise HopeBenchError(f"{folder} is a benchmark that hope-bench generate makes. Give another --name or --out.")
+
+
+def _earlier(path: Path) -> Mapping[str, Any] | None:
+    """What an earlier manifest holds, of whatever version; None where there is none. Raises HopeBenchError for other files."""
+    if not path.is_file():
+        return None
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        found = None
+    needed = {name for name, field in Manifest.model_fields.items() if field.is_required()}
+    if not isinstance(found, dict) or not needed <= found.keys() or not isinstance(found["splits"], dict):
+        raise HopeBenchError(
+            f"{path} is no benchmark's manifest, and would be replaced. Choose an empty or a new folder with --out."
+        )
+    return found
 
 
 def read_benchmark(folder: Path) -> Benchmark:

@@ -12,11 +12,20 @@ import numpy as np
 
 from hope_bench.annotations import annotation_files, read_annotations
 from hope_bench.annotations.fitting import fit_boxes, fit_names
-from hope_bench.benchmark import ClipInfo, GuardStats, Manifest, PrototypeInfo, SkippedImage, SourceFile, write_benchmark
+from hope_bench.benchmark import (
+    ClipInfo,
+    GuardStats,
+    Manifest,
+    PrototypeInfo,
+    SkippedImage,
+    SourceFile,
+    check_own,
+    write_benchmark,
+)
 from hope_bench.collector import no_collector
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.images import hash_images
-from hope_bench.provenance import check_folder, commit, file_sha256, versions
+from hope_bench.provenance import commit, file_sha256, versions
 from hope_bench.records import Annotations, Question
 from hope_bench.search.control_content import MOST_CANDIDATES
 from hope_bench.search.crops import Crops, draw_crops
@@ -66,7 +75,7 @@ def generate(spec: BenchmarkSpec, out: Path, cache: Path, say: Say = lambda _: N
     written before every split is ready.
     """
     path, folder = _inputs(spec)
-    check_folder(out)
+    check_own(out, imported=False)
     files = annotation_files(path, spec.dataset.format, _path(spec.dataset.captions), spec.dataset.files)
     annotations = read_annotations(
         path, spec.dataset.format, _path(spec.dataset.captions), spec.dataset.files, spec.dataset.columns

@@ -76,6 +76,27 @@ def check_folder(folder: Path) -> None:
         raise HopeBenchError(f"Nothing can be written to {folder}: {_in_the_way(folder, error)}. Choose another.") from None
 
 
+def holds_files(folder: Path) -> bool:
+    """Whether a folder is there and holds anything but hidden files, such as .git."""
+    return folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir())
+
+
+def check_new(folder: Path) -> None:
+    """Before long work: raise HopeBenchError unless a folder is new or empty (but for hidden files), and can be written to."""
+    check_folder(folder)
+    if holds_files(folder):
+        raise HopeBenchError(f"{folder} holds files already. Give another --out, or remove it.")
+
+
+def check_pages(folder: Path, mark: str, what: str) -> None:
+    """Before long work: raise HopeBenchError where a folder holds files of others: pages are only written to an empty folder (but
+    for hidden files), or over earlier ones, whose index.html holds `mark`. `what` says in words what these are."""
+    check_folder(folder)
+    index = folder / "index.html"
+    if holds_files(folder) and not (index.is_file() and mark in index.read_text(encoding="utf-8", errors="replace")[:1000]):
+        raise HopeBenchError(f"{folder} holds files, but no {what}. Choose an empty or a new folder.")
+
+
 def _in_the_way(folder: Path, error: OSError) -> str:
     file = next((one for one in (folder, *folder.parents) if os.path.exists(one) and not one.is_dir()), None)  # noqa: PTH110 (Path.exists raises here)
     return f"{file} is a file" if file is not None else error.strerror or str(error)

@@ -17,7 +17,7 @@ def find_images(benchmark: Benchmark, given: Path | None) -> Path:
     """The folder of the benchmark's images. Raises HopeBenchError where there is none, or it holds none of them."""
     named = _dataset(benchmark).images
     folder = given if given is not None or named is None else Path(named)
-    return check_images_folder(folder, list(benchmark.manifest.images), benchmark.manifest.name)
+    return check_images_folder(folder, list(benchmark.manifest.images), benchmark)
 
 
 def find_annotations(benchmark: Benchmark, given: Path | None) -> Annotations | None:

@@ -31,7 +31,7 @@ class Target(StrEnum):
 def export(
     benchmark: Annotated[str, typer.Argument(help="A generated benchmark: its folder or name.")],
     to: Annotated[Target, typer.Option(help="The tool to export for.")],
-    out: Annotated[Path, typer.Option(help="Folder to write to.")],
+    out: Annotated[Path, typer.Option(help="A new or empty folder to write to.")],
     images: Annotated[Path | None, typer.Option(help="Folder of the images, to put them into the files.")] = None,
     split: Annotated[list[str] | None, typer.Option(help="Only this split; may be given several times.")] = None,
 ) -> None:
@@ -48,8 +48,10 @@ def export(
     """
     from hope_bench.benchmark import read_benchmark
     from hope_bench.cli.data import find_images
+    from hope_bench.provenance import check_new
     from hope_bench.registry import find_benchmark
 
+    check_new(out)
     chosen = read_benchmark(find_benchmark(benchmark))
     chosen = chosen.select(split) if split else chosen
     rows = _export(chosen, to, out, None if images is None else find_images(chosen, images))
@@ -98,7 +100,7 @@ def labels(
 
     Example: hope-bench import labels pope-coco coco_repope_random.json coco_repope_popular.json --name repope-coco
     """
-    from hope_bench.benchmark import read_benchmark
+    from hope_bench.benchmark import check_own, read_benchmark
     from hope_bench.interchange.relabel import label_files, relabel
     from hope_bench.registry import find_benchmark
 
@@ -107,6 +109,7 @@ def labels(
     folder = out or Path("benchmarks") / called
     if folder.resolve() == chosen.folder.resolve():
         raise HopeBenchError(f"{folder} is the benchmark itself. Choose another --name or --out.")
+    check_own(folder, imported=True)
     manifest, changes = relabel(chosen, label_files(files), called, title or f"{chosen.manifest.title}, relabelled", folder, keep)
     table = Table(title=escape(manifest.title), title_justify="left")
     table.add_column("split", no_wrap=True)

@@ -33,13 +33,15 @@ def inspect(
     from hope_bench.benchmark import read_benchmark
     from hope_bench.cli.data import find_images
     from hope_bench.cli.review import noise_table
-    from hope_bench.inspection.gallery import write_gallery
+    from hope_bench.inspection.gallery import check_gallery, write_gallery
     from hope_bench.inspection.summary import summarize
     from hope_bench.inspection.tables import summary_tables
     from hope_bench.registry import find_benchmark
     from hope_bench.review.noise import LABEL_NOISE_FILE, read_label_noise
 
     chosen = read_benchmark(find_benchmark(benchmark))
+    folder = out or Path("build") / "inspect" / chosen.manifest.name
+    check_gallery(folder)
     pictures = None if no_images else find_images(chosen, images)
     noise = read_label_noise(chosen.folder, chosen.manifest.hash)
     if noise is None and (chosen.folder / LABEL_NOISE_FILE).is_file():
@@ -51,7 +53,6 @@ def inspect(
         wide.print(table)
     if noise is not None:
         wide.print(noise_table(noise.estimates))
-    folder = out or Path("build") / "inspect" / chosen.manifest.name
     with progress_bar("Thumbnails", len(chosen.manifest.images) if pictures else 0) as advance:
         failed = write_gallery(chosen, summary, folder, pictures, advance)
     if failed:

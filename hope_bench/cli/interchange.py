@@ -51,7 +51,7 @@ def pope(
 
     hope-bench import pope --name repope-coco --split random=coco_pope_random.json --labels repope
     """
-    from hope_bench.benchmark import read_benchmark
+    from hope_bench.benchmark import check_own, read_benchmark
     from hope_bench.cli.generate import split_counts
     from hope_bench.interchange.pope_files import import_pope
     from hope_bench.interchange.questions import unescaped
@@ -66,6 +66,7 @@ def pope(
             )
         files[strategy] = Path(file)
     folder = out or Path("benchmarks") / name
+    check_own(folder, imported=True)
     options: dict[str, Any] = {"prompt": None if prompt is None else unescaped(prompt), "headline": headline, "dataset": dataset}
     if labels:
         chosen = label_files(labels)

@@ -131,6 +131,8 @@ def review_merge(
 
     if len(files) < 2:
         raise HopeBenchError("Give two or more decisions files.")
+    if out is not None and any(out.exists() and file.exists() and out.samefile(file) for file in files):
+        raise HopeBenchError(f"--out {out} is one of the files to merge, and would be replaced. Give another --out.")
     merged = merge(read_reviews(files))
     console.print(agreement_table(merged.agreements))
     _print_disagreements(merged, show)

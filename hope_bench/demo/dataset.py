@@ -46,11 +46,25 @@ def write_world(folder: Path, scenes: int, first_seed: int, progress: Callable[[
             captions.append({"id": len(captions) + 1, "image_id": scene.seed, "caption": text})
         if progress:
             progress(1)
-    info = {"description": "hope-bench drawn world", "version": "1", "first_seed": first_seed}
+    info = _info(first_seed)
     categories = [{"id": CATEGORY_IDS[name], "name": name, "supercategory": GROUP_OF[name]} for name in CATEGORIES]
     common = {"info": info, "licenses": [], "images": records}
     _write(folder / "instances.json", common | {"annotations": instances, "categories": categories})
     _write(folder / "captions.json", common | {"annotations": captions})
+
+
+def drawn_scenes(folder: Path, first_seed: int) -> int | None:
+    """How many scenes from `first_seed` on `write_world` drew into a folder; None where it holds something else, or nothing."""
+    try:
+        content = json.loads((folder / "instances.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    drawn = isinstance(content, dict) and content.get("info") == _info(first_seed)
+    return len(content["images"]) if drawn else None
+
+
+def _info(first_seed: int) -> dict[str, Any]:
+    return {"description": "hope-bench drawn world", "version": "1", "first_seed": first_seed}
 
 
 def _instance(item: SceneObject, image: int, number: int) -> dict[str, Any]:

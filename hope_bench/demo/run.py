@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +10,13 @@ from pathlib import Path
 from hope_bench.annotations import read_annotations
 from hope_bench.benchmark import read_benchmark
 from hope_bench.card import ModelCard, read_card, slug
-from hope_bench.demo.dataset import write_world
+from hope_bench.demo.dataset import drawn_scenes, write_world
 from hope_bench.demo.world import EVALUATION_SEED
+from hope_bench.errors import HopeBenchError
 from hope_bench.generate import generate
 from hope_bench.inference.engine import EvaluateOptions, evaluate, run_folder
 from hope_bench.progress import progress_bar
+from hope_bench.provenance import check_folder, holds_files, make_folder
 from hope_bench.registry import data_root
 from hope_bench.result import Result, write_result
 from hope_bench.scoring.breakdown import object_sizes
@@ -33,11 +36,13 @@ class DemoOutcome:
 
 
 def run_demo(out: Path, scenes: int, say: Callable[[str], None] = lambda _: None) -> DemoOutcome:
-    """Run the demo on `scenes` newly drawn evaluation scenes, everything under `out`. The same call gives the same numbers."""
+    """Run the demo on `scenes` newly drawn evaluation scenes, everything under `out`. The same call gives the same numbers.
+
+    An interrupted demo goes on. Raises HopeBenchError, before anything is written, where `out` holds anything but a demo of as
+    many scenes.
+    """
     world = out / "world"
-    if not (world / "captions.json").is_file():
-        with progress_bar("Drawing scenes", scenes) as advance:
-            write_world(world, scenes, EVALUATION_SEED, advance)
+    _draw(out, world, scenes)
     say(f"{scenes} scenes are drawn in {world}.")
     generate(demo_spec(world, scenes), out / "benchmarks" / "demo", out / "cache", say)
     benchmark = read_benchmark(out / "benchmarks" / "demo")
@@ -50,6 +55,27 @@ def run_demo(out: Path, scenes: int, say: Callable[[str], None] = lambda _: None
     write_result(results / slug(benchmark.manifest.name) / f"{slug(card.name)}.json", result)
     describe_benchmark(benchmark, results, images=world / "images", licence="drawn by hope-bench, Apache-2.0")
     return DemoOutcome(result, build_site(results, out / "site").index, record.errors)
+
+
+def _draw(out: Path, world: Path, scenes: int) -> None:
+    """Draw the scenes, unless they are there. They are drawn in a hidden folder beside `world`: one that is there is whole."""
+    check_folder(out)
+    drawn = drawn_scenes(world, EVALUATION_SEED)
+    if drawn is None and holds_files(out):
+        raise HopeBenchError(f"{out} holds files, but no demo. Choose an empty or a new folder.")
+    if drawn is not None and drawn != scenes:
+        raise HopeBenchError(
+            f"{out} holds a demo of {drawn} scenes, not of {scenes}. Ask for {drawn} (hope-bench demo --scenes {drawn}), "
+            "or choose another folder."
+        )
+    if drawn is None:
+        make_folder(out)
+        with (
+            tempfile.TemporaryDirectory(prefix=".world.", dir=out) as temporary,
+            progress_bar("Drawing scenes", scenes) as advance,
+        ):
+            write_world(Path(temporary) / "world", scenes, EVALUATION_SEED, advance)
+            (Path(temporary) / "world").rename(world)
 
 
 def demo_spec(world: Path, scenes: int) -> BenchmarkSpec:

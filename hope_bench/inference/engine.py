@@ -114,7 +114,7 @@ def evaluate(
             return start.record
         check_shared(folder, processes)
         sitting = _Sitting(folder, plan, model, processes, options, say)
-        return sitting.run(start, lambda: _Images(check_images_folder(images, names, benchmark.manifest.name), sha256))
+        return sitting.run(start, lambda: _Images(check_images_folder(images, names, benchmark), sha256))
 
 
 class _Sitting:

@@ -64,7 +64,7 @@ def estimate(benchmark: Benchmark, card: ModelCard, options: EvaluateOptions) ->
     try:
         rest = _left(folder, plan, chosen, card, prompt, options.limit, image_hashes(names, images, chosen.manifest.images))
         if rest.steps:
-            check_images_folder(images, names, chosen.manifest.name)
+            check_images_folder(images, names, chosen)
     except HopeBenchError as error:
         stops = str(error)
     requests = list(rest.requests)

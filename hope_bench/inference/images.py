@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from PIL.Image import Image
 
+from hope_bench.benchmark import Benchmark
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.images import UnreadableImageError, decode_rgb, hash_images, read_image_bytes
 from hope_bench.inference.plan import Step
@@ -88,11 +89,13 @@ def image_hashes(images: Iterable[str], folder: Path | None, known: Mapping[str,
     return {name: known.get(name) or (found if isinstance(found := here.get(name), str) else None) for name in names}
 
 
-def check_images_folder(folder: Path | None, images: Sequence[str], benchmark: str) -> Path:
+def check_images_folder(folder: Path | None, images: Sequence[str], benchmark: Benchmark) -> Path:
     """The folder, if it holds at least one of `images`; else HopeBenchError, since every answer would be an error."""
     if folder is None:
+        named = (benchmark.folder / "spec.toml").is_file()
+        why = "its spec.toml names no folder" if named else f"{benchmark.folder} holds no spec.toml that could name their folder"
         raise HopeBenchError(
-            f"Nothing says where the images of {benchmark} are: its spec.toml names no folder. Give it with --images FOLDER."
+            f"Nothing says where the images of {benchmark.manifest.name} are: {why}. Give it with --images FOLDER."
         )
     if not folder.is_dir():
         raise HopeBenchError(f"The images folder {folder} does not exist. Give the right one with --images FOLDER.")

@@ -14,11 +14,18 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.images import UnreadableImageError
 from hope_bench.inspection.summary import Summary
 from hope_bench.inspection.thumbnails import Thumbnail, write_thumbnails
-from hope_bench.provenance import write_text
+from hope_bench.provenance import check_pages, write_text
 from hope_bench.records import Question
 from hope_bench.wording import existence_question
 
 _TEMPLATES = Path(__file__).parent / "templates"
+_MARK = '<meta name="generator" content="hope-bench inspect">'
+_UNFINISHED = f"<!doctype html>\n{_MARK}\n<p>This gallery is not finished. Run hope-bench inspect again.\n"
+
+
+def check_gallery(out: Path) -> None:
+    """Raise HopeBenchError where `out` holds anything but an earlier gallery."""
+    check_pages(out, _MARK, "gallery that hope-bench inspect wrote")
 
 
 def write_gallery(
@@ -27,8 +34,12 @@ def write_gallery(
     """Write index.html, its data, style and script, and the thumbnails to `out`; the same inputs give the same bytes.
 
     `images` is the folder of the image files, None for a gallery without pictures; `advance` is told of each picture done.
-    Returns the images that could not be shown, with the reason. Raises HopeBenchError where none could.
+    Returns the images that could not be shown, with the reason. Raises HopeBenchError where none could, and where `out` holds
+    anything but an earlier gallery.
     """
+    check_gallery(out)
+    if not (out / "index.html").exists():  # an interrupted gallery can be told from others' files
+        write_text(out / "index.html", _UNFINISHED)
     names = sorted(benchmark.manifest.images)
     pictures: Sequence[Thumbnail | UnreadableImageError | None] = [None] * len(names)
     if images is not None:

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from hope_bench.benchmark import read_benchmark
 from hope_bench.collector import no_collector
-from hope_bench.errors import HopeBenchError
-from hope_bench.provenance import atomic_path, check_folder, make_folder
+from hope_bench.provenance import atomic_path, check_pages, make_folder
 from hope_bench.site import views
 from hope_bench.site.about import check_sheet
 from hope_bench.site.data import BADGE_MARK, data_files
@@ -38,20 +37,9 @@ def build_site(results_folder: Path, out: Path, benchmarks: Path | None = None) 
     Raises HopeBenchError naming the file and key of anything invalid, or for a folder that holds anything but an earlier site;
     nothing is written then.
     """
-    check_folder(out)
-    _check_own(out)
+    check_pages(out, GENERATOR, "leaderboard that hope-bench built")
     with no_collector():  # a third of the time, with a thousand results
         return _build(results_folder, out, benchmarks or results_folder.absolute().parent.parent / "benchmarks")
-
-
-def _check_own(out: Path) -> None:
-    """Raises HopeBenchError where `out` holds files of others: only an empty folder (but for hidden files, such as .git) or an
-    earlier site is written to."""
-    index = out / "index.html"
-    if not out.is_dir() or not any(not path.name.startswith(".") for path in out.iterdir()):
-        return
-    if not index.is_file() or GENERATOR not in index.read_text(encoding="utf-8", errors="replace")[:1000]:
-        raise HopeBenchError(f"{out} holds files, but no leaderboard that hope-bench built. Choose an empty or a new folder.")
 
 
 def _build(results_folder: Path, out: Path, benchmarks: Path) -> SitePages:

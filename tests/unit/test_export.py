@@ -305,6 +305,9 @@ def test_the_command(small: Small, tmp_path: Path, capsys: pytest.CaptureFixture
     assert "11 rows (17 questions; those that several splits share are one row) of 3 split(s)" in outcome.out
     outcome = hope_bench(capsys, "export", small.folder, "--to", "llava", "--split", "content", "--out", tmp_path / "l")
     assert "6 rows of 1 split(s)" in outcome.out
+    message = refused(capsys, "export", small.folder, "--to", "llava", "--split", "random", "--out", tmp_path / "l")
+    assert f"{tmp_path / 'l'} holds files already. Give another --out, or remove it." in message
+    assert [path.name for path in (tmp_path / "l" / "annotations").iterdir()] == ["coco_pope_content.json"]
     message = refused(capsys, "export", small.folder, "--to", "lmms-eval", "--out", tmp_path / "x")
     assert "--images" in message
     (small.images / "b.png").unlink()

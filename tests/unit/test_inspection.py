@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from hope_bench.benchmark import read_benchmark
+from hope_bench.errors import HopeBenchError
 from hope_bench.inspection.gallery import gallery_data, write_gallery
 from hope_bench.inspection.summary import histogram, summarize
 from hope_bench.inspection.thumbnails import LONGEST, Thumbnail, shrink
@@ -70,7 +71,7 @@ def test_each_question_is_in_the_data_once_with_every_split_that_asks_it(small: 
 def test_the_same_inputs_give_the_same_gallery_and_nothing_from_elsewhere(small: Small, tmp_path: Path) -> None:
     benchmark = read_benchmark(small.folder)
     for out in ("one", "two"):
-        (tmp_path / out / "thumbs").mkdir(parents=True)
+        write_gallery(benchmark, summarize(benchmark), tmp_path / out, small.images)
         (tmp_path / out / "thumbs" / "000009.jpg").write_bytes(b"of a longer gallery")
         assert write_gallery(benchmark, summarize(benchmark), tmp_path / out, small.images) == {}
     assert files(tmp_path / "one") == files(tmp_path / "two")
@@ -93,11 +94,31 @@ def test_images_that_cannot_be_shown_are_counted_and_none_at_all_is_an_error(
     assert "could not be shown, b.png for one" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     (tmp_path / "empty").mkdir()
     assert "holds none of the 3 images" in refused(capsys, "inspect", small.folder, "--images", tmp_path / "empty")
-    assert "--images" in refused(capsys, "inspect", small.folder)
+    assert f"{small.folder} holds no spec.toml that could name" in refused(capsys, "inspect", small.folder)
+    (small.folder / "spec.toml").write_text('name = "small"\nstrategies = ["random"]\nheadline = "random"\n')
+    assert "small are: its spec.toml names no folder. Give" in refused(capsys, "inspect", small.folder)
     for name in IMAGES:
         (small.images / name).write_bytes(b"no picture")
     message = refused(capsys, "inspect", small.folder, "--images", small.images, "--out", tmp_path / "none")
     assert "None of the 3 images can be shown" in message
+
+
+def test_a_gallery_is_written_over_an_earlier_or_interrupted_one_only(small: Small, tmp_path: Path) -> None:
+    benchmark = read_benchmark(small.folder)
+
+    def interrupt(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_gallery(benchmark, summarize(benchmark), tmp_path / "out", small.images, interrupt)
+    assert "not finished" in (tmp_path / "out" / "index.html").read_text()
+    for _ in range(2):
+        write_gallery(benchmark, summarize(benchmark), tmp_path / "out", small.images)
+    assert "not finished" not in (tmp_path / "out" / "index.html").read_text()
+    (tmp_path / "out" / "index.html").write_text("my own page")
+    with pytest.raises(HopeBenchError, match="out holds files, but no gallery that hope-bench inspect wrote"):
+        write_gallery(benchmark, summarize(benchmark), tmp_path / "out", small.images)
+    assert (tmp_path / "out" / "index.html").read_text() == "my own page"
 
 
 def test_the_tables(small: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,6 +19,7 @@ from hope_bench.scoring.score import score
 from hope_bench.scoring.verdicts import read_answers
 from tests.cli import hope_bench, refused
 from tests.runs import make_benchmark, make_run
+from tests.small_benchmark import write_small
 
 MODEL = ModelInfo(name="Model")
 SUFFIX = "\nAnswer the question using a single word or phrase."
@@ -266,6 +267,29 @@ def test_an_import_never_replaces_an_evaluated_run(benchmark: Benchmark, tmp_pat
     source = llava(tmp_path, ("a.jpg", "Is there a dog in the image?", "random", "Yes"))
     with pytest.raises(HopeBenchError, match="Choose another --name"):
         run_import(source, benchmark, tmp_path)
+
+
+def test_an_import_replaces_an_earlier_one_but_no_generated_benchmark(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = write_lines(tmp_path / "random.json", *ROWS)
+    small = write_small(tmp_path / "benchmarks" / "x").folder
+    small.rename(tmp_path / "benchmarks" / "made")
+    (tmp_path / "benchmarks" / "planned").mkdir()
+    (tmp_path / "benchmarks" / "planned" / "spec.toml").write_text('name = "planned"\n')
+    before = {path: path.read_bytes() for path in (tmp_path / "benchmarks").rglob("*") if path.is_file()}
+    for name in ("made", "planned"):
+        for labels in ([], ["--labels", file]):
+            message = refused(capsys, "import", "pope", "--name", name, "--split", f"random={file}", *labels)
+            words = "is a benchmark that hope-bench generate makes. Give another --name or --out."
+            assert f"benchmarks/{name} {words}" in message
+        with pytest.raises(HopeBenchError, match="hope-bench generate makes"):
+            import_pope({"random": file}, name, "", tmp_path / "benchmarks" / name)
+    assert {path: path.read_bytes() for path in (tmp_path / "benchmarks").rglob("*") if path.is_file()} == before
+    for split in ("random", "popular"):
+        assert hope_bench(capsys, "import", "pope", "--name", "again", "--split", f"{split}={file}").code == 0
+    assert [path.name for path in (tmp_path / "benchmarks" / "again" / "splits").iterdir()] == ["popular.jsonl"]
 
 
 def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

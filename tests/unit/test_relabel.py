@@ -45,6 +45,12 @@ def test_labels_are_replaced_by_image_and_object(small: Small, tmp_path: Path, c
     assert new.manifest.hash != old.manifest.hash
     assert "content: 1 labels yes to no, 1 no to yes, 2 questions left out." in new.manifest.notes
     assert {source.file for source in new.manifest.sources} == {"labels.json"}
+    again = hope_bench(capsys, "import", "labels", small.folder, given, "--out", tmp_path / "new")
+    assert again.code == 0, "an earlier import may be replaced"
+    made = write_small(tmp_path / "made").folder
+    message = refused(capsys, "import", "labels", small.folder, given, "--out", made)
+    assert f"{made} is a benchmark that hope-bench generate makes. Give another --name or --out." in message
+    assert read_benchmark(made).manifest.hash == old.manifest.hash
 
 
 def test_a_run_is_scored_under_the_labels_of_a_folder(small: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

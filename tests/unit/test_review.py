@@ -373,6 +373,12 @@ def test_merging_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert [(one.object, one.decision, one.reviewer) for one in merged.values()] == [
         ("vase", "absent", "alice+bob"), ("dog", "unsure", "alice+bob"),
     ]  # fmt: skip
+    before = files[0].read_bytes()
+    (tmp_path / "link.jsonl").symlink_to(files[0])
+    for out in (files[0], tmp_path / "link.jsonl"):
+        message = refused(capsys, "review-merge", *files, "--out", out)
+        assert f"--out {out} is one of the files to merge, and would be replaced. Give another --out." in message
+    assert files[0].read_bytes() == before
     assert "Give two or more" in refused(capsys, "review-merge", files[0])
     assert "does not exist" in refused(capsys, "review-merge", files[0], tmp_path / "nobody.jsonl")
 
