@@ -169,7 +169,7 @@ def label_noise(
     if short:
         listed = ", ".join(f"{name} ({done} of {drawn})" for name, (done, drawn) in short.items())
         errors.print(
-            f"Left out, with fewer than {LEAST_REVIEWED} (and not the whole sample) reviewed from its beginning: {escape(listed)}.",
+            f"Left out, with fewer than {LEAST_REVIEWED} (and not all) of the sample decided from the start: {escape(listed)}.",
             soft_wrap=True, highlight=False,
         )  # fmt: skip
     path = write_label_noise(chosen.folder, estimate)

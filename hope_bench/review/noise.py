@@ -147,8 +147,8 @@ def estimate_noise(
         furthest = max(short, key=lambda split: short[split][0])
         raise HopeBenchError(
             f"No split's sample is reviewed far enough from its beginning: {furthest}'s furthest, {short[furthest][0]} of "
-            f"{short[furthest][1]}; {LEAST_REVIEWED} or the whole sample are needed. Are --sample {sample} and --seed {seed} those "
-            "of the review (hope-bench review --sample)?"
+            f"{short[furthest][1]}; {LEAST_REVIEWED} or the whole sample are needed. Are --sample {sample} and --seed {seed} "
+            "those of the review (hope-bench review --sample)?"
         )
     estimate = NoiseEstimate(
         benchmark=benchmark.manifest.name, hash=benchmark.manifest.hash, sample=sample, seed=seed,
