@@ -85,7 +85,7 @@ def test_a_port_that_is_none(port: int, tmp_path: Path, capsys: pytest.CaptureFi
     folders = ["--results", tmp_path / "results", "--out", tmp_path / "site"]
     outcome = hope_bench(capsys, "leaderboard", "serve", *folders, "--port", port)
     assert outcome.code == 2
-    assert ("--port" in outcome.err, "65535" in outcome.err, "bind()" in outcome.err) == (True, True, False)
+    assert "Invalid value for '--port'" in outcome.err
     assert not (tmp_path / "site").exists()
 
 
