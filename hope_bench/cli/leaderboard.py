@@ -100,7 +100,7 @@ def describe(
 
     hope-bench leaderboard describe hope-coco
 
-    hope-bench leaderboard describe demo --images build/demo/world/images --licence Apache-2.0
+    hope-bench leaderboard describe build/demo/benchmarks/demo --images build/demo/world/images --licence Apache-2.0
     """
     from hope_bench.benchmark import read_benchmark
     from hope_bench.registry import find_benchmark
