@@ -151,19 +151,21 @@ def check_name(name: str, what: str) -> None:
 
 
 def read_card(path: Path) -> ModelCard:
-    """A validated card, with `checkpoint` and an adapter's file made absolute where they are relative to the card.
+    """A validated card, with `checkpoint` and an adapter's file made absolute where they are relative to the card: to the real
+    one, where `path` is a link to it.
 
     Reading a card runs no code. Raises HopeBenchError.
     """
     card = read_toml(path, ModelCard)
+    folder = path.resolve().parent
     changed: dict[str, str] = {}
     if card.adapter_file is not None:
         file, name = card.adapter_file
-        if file.name != str(file) or not (path.parent / file).is_file():
+        if file.name != str(file) or not (folder / file).is_file():
             raise HopeBenchError(f"{path}: the adapter's file {str(file)!r} is no file beside the card.")
-        changed["adapter"] = f"{(path.parent / file).resolve()}:{name}"
+        changed["adapter"] = f"{(folder / file).resolve()}:{name}"
     if card.checkpoint.startswith(("./", "../")):
-        checkpoint = (path.parent / card.checkpoint).resolve()
+        checkpoint = (folder / card.checkpoint).resolve()
         if not checkpoint.is_dir() and not (card.adapter_file is not None and checkpoint.is_file()):
             raise HopeBenchError(f"{path}: checkpoint {card.checkpoint!r} is not a folder beside the card.")
         changed["checkpoint"] = str(checkpoint)

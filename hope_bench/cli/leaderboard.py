@@ -38,7 +38,9 @@ def build(results: Results = RESULTS, out: Out = SITE) -> None:
     hope-bench leaderboard build --results /tmp/results --out /tmp/page
     """
     from hope_bench.site import build_site
+    from hope_bench.site.reading import check_not_empty
 
+    check_not_empty(results)
     pages = build_site(results, out)
     console.print(f"{len(pages.results)} result(s) checked and published.", highlight=False)
     console.print(f"Leaderboard: {escape(str(pages.index.resolve()))}", soft_wrap=True, highlight=False)
@@ -98,7 +100,7 @@ def describe(
 
     hope-bench leaderboard describe hope-coco
 
-    hope-bench leaderboard describe demo --images build/demo/world/images --licence Apache-2.0
+    hope-bench leaderboard describe build/demo/benchmarks/demo --images build/demo/world/images --licence Apache-2.0
     """
     from hope_bench.benchmark import read_benchmark
     from hope_bench.registry import find_benchmark
@@ -112,7 +114,7 @@ def describe(
 def serve(
     results: Results = RESULTS,
     out: Out = SITE,
-    port: Annotated[int, typer.Option(help="The port on 127.0.0.1; 0 takes a free one.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port on 127.0.0.1; 0 takes a free one.")] = 8000,
 ) -> None:
     """Serve the leaderboard on this computer only, and build it again whenever a result changes. Ctrl-C ends it.
 

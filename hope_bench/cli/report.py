@@ -57,7 +57,7 @@ def report(
     from hope_bench.runs import asked_otherwise, read_run
     from hope_bench.scoring.conventions import find_convention
     from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
-    from hope_bench.scoring.prompt_spread import how_asked, prompt_spread
+    from hope_bench.scoring.prompt_spread import check_other_prompts, check_same_asked, how_asked, prompt_spread
     from hope_bench.scoring.score import score as score_run
     from hope_bench.scoring.verdicts import read_answers
 
@@ -65,22 +65,26 @@ def report(
         raise HopeBenchError(f"--out {out}: name a page {' or '.join(_ENDINGS)}, such as {out}.html.")
     folder = find_run(run)
     chosen = read_benchmark(find_benchmark(benchmark or read_run(folder).benchmark))
+    found = {path.resolve(): path for path in asked_otherwise(folder)}
+    given = {path.resolve(): path for path in map(find_run, paraphrase or ()) if path.resolve() not in found}
+    check_other_prompts(folder, list(given.values()), found.values())
     bootstrap, way = DEFAULT_BOOTSTRAP.model_copy(update={"replicates": replicates}), find_convention(convention)
     known = find_known(chosen, annotations)
     result = score_run(chosen, folder, bootstrap, way, known=known)
-    beside = dict.fromkeys([*asked_otherwise(folder), *map(find_run, paraphrase or ())])
-    others = [score_run(chosen, other, bootstrap, way) for other in beside]
+    others = [score_run(chosen, other, bootstrap, way) for other in (*found.values(), *given.values())]
+    for path, other in zip(given.values(), others[len(found) :], strict=True):
+        check_same_asked(result, other, path)
     extras = Extras(
         sizes=known.sizes,
         prompts=tuple(map(how_asked, (result, *others))) if others else (),
         spreads=prompt_spread([result, *others]) if others else (),
     )
     content = gather(chosen, result, read_answers(folder / "answers.jsonl").answers, worst, extras)
-    path = out or Path("build") / "report" / folder.parent.name / f"{folder.name}.html"
-    failed = write_report(content, path, None if path.suffix.lower() == ".md" else _images(chosen, images))
+    page = out or Path("build") / "report" / folder.parent.name / f"{folder.name}.html"
+    failed = write_report(content, page, None if page.suffix.lower() == ".md" else _images(chosen, images))
     if failed:
         errors.print(f"{len(failed):,} image(s) can't be shown: {escape(first_few(failed.items(), 3))}.", soft_wrap=True)
-    console.print(f"Report: {escape(str(path.resolve()))}", soft_wrap=True, highlight=False)
+    console.print(f"Report: {escape(str(page.resolve()))}", soft_wrap=True, highlight=False)
 
 
 def _images(benchmark: Benchmark, given: Path | None) -> Path | None:

@@ -154,7 +154,7 @@ def label_noise(
 
     Writes label_noise.json beside the benchmark's manifest.json, where inspect, report and the leaderboard find it. Of each
     split's sample, what is decided without a gap from its beginning counts; a split with fewer than 20 such questions (unless
-    they are all) is left out. Where reviewers differ, the claim counts as unsure.
+    they are its whole sample) is left out. Where reviewers differ, the claim counts as unsure.
 
     Example: hope-bench label-noise my-benchmark alice.jsonl bob.jsonl --sample 100
     """
@@ -171,7 +171,7 @@ def label_noise(
     if short:
         listed = ", ".join(f"{name} ({done} of {drawn})" for name, (done, drawn) in short.items())
         errors.print(
-            f"Left out, with less than {LEAST_REVIEWED} or all of the sample reviewed from its beginning: {escape(listed)}.",
+            f"Left out, with fewer than {LEAST_REVIEWED} (and not all) of the sample decided from the start: {escape(listed)}.",
             soft_wrap=True, highlight=False,
         )  # fmt: skip
     path = write_label_noise(chosen.folder, estimate)

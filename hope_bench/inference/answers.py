@@ -20,6 +20,7 @@ Key = tuple[str, str, str | None]
 """(image, question, key): what identifies an answer; `key` is `records.Request.key`."""
 
 ANSWERS = "answers.jsonl"
+LOCK = ".lock"
 EARLIER = "answers.earlier.jsonl"
 """Answers that other settings, another model revision or other questions gave under the same run name; found again when these
 come back."""
@@ -37,21 +38,46 @@ def shard_paths(folder: Path) -> list[Path]:
 
 @contextlib.contextmanager
 def lock_run(folder: Path) -> Iterator[None]:
-    """Make the run folder and hold it, so that two processes never write one run. Raises HopeBenchError if another holds it."""
+    """Make the run folder and hold it, so that two processes never write one run; what fails before anything is in it takes the
+    folder away again. Raises HopeBenchError if another holds it."""
     with explain_write_errors(folder):
+        lock = _acquire(folder)
+    try:
+        yield
+    except BaseException:
+        _remove_empty(folder)  # still locked, so that nobody else's work is in it
+        raise
+    finally:
+        lock.release()
+
+
+def _acquire(folder: Path, attempts: int = 3) -> FileLock:
+    # A killed run's workers are gone, and with them the lock, within a second.
+    lock = FileLock(folder / LOCK, timeout=1)
+    for left in reversed(range(attempts)):
         folder.mkdir(parents=True, exist_ok=True)
-        # A killed run's workers are gone, and with them the lock, within a second.
-        lock = FileLock(folder / ".lock", timeout=1)
         try:
             lock.acquire()
+        except FileNotFoundError:  # whoever held it failed, and took the folder away
+            if not left:
+                raise
         except Timeout:
             raise HopeBenchError(
                 f"Another process is writing the run {folder}. Wait until it is done, or give this one another --name."
             ) from None
-    try:
-        yield
-    finally:
-        lock.release()
+        else:
+            break
+    return lock
+
+
+def _remove_empty(folder: Path) -> None:
+    """Remove a run folder that holds nothing but the lock and files of answers without any."""
+    with contextlib.suppress(OSError):
+        empty = [path for path in (folder / ANSWERS, *shard_paths(folder)) if path.is_file() and not path.stat().st_size]
+        if {path.name for path in folder.iterdir()} <= {LOCK, *(path.name for path in empty)}:
+            for path in (*empty, folder / LOCK):
+                path.unlink()
+            folder.rmdir()
 
 
 @contextlib.contextmanager

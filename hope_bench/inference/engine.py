@@ -105,6 +105,8 @@ def evaluate(
         plan = plan.keyed(answers_key(record), sha256)
 
         def begin() -> Start:
+            if not folder.is_dir():  # all is to be asked; a finished run needs no images
+                check_images_folder(images, names, benchmark)
             held.enter_context(lock_run(folder))
             return find_start(folder, plan, record, say)
 

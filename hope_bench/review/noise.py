@@ -22,8 +22,8 @@ LABEL_NOISE_FILE = "label_noise.json"
 """Where a benchmark's estimate stands, beside its manifest.json."""
 
 LEAST_REVIEWED = 20
-"""Fewer questions of a split, unless they are its whole sample, tell too little to publish: even without an error among 19, one
-label in six may be wrong."""
+"""Fewer questions of a split are not published unless they are its whole sample, however small that was chosen: even without an
+error among 19, one label in six may be wrong."""
 
 _CONTRADICTS: dict[Label, Verdict] = {"yes": "absent", "no": "present"}
 
@@ -147,8 +147,8 @@ def estimate_noise(
         furthest = max(short, key=lambda split: short[split][0])
         raise HopeBenchError(
             f"No split's sample is reviewed far enough from its beginning: {furthest}'s furthest, {short[furthest][0]} of "
-            f"{short[furthest][1]}; {LEAST_REVIEWED} or all are needed. Are --sample {sample} and --seed {seed} those of the "
-            "review (hope-bench review --sample)?"
+            f"{short[furthest][1]}; {LEAST_REVIEWED} or the whole sample are needed. Are --sample {sample} and --seed {seed} "
+            "those of the review (hope-bench review --sample)?"
         )
     estimate = NoiseEstimate(
         benchmark=benchmark.manifest.name, hash=benchmark.manifest.hash, sample=sample, seed=seed,

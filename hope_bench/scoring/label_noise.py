@@ -18,9 +18,8 @@ def correct(result: Result, noise: Sequence[LabelNoise]) -> dict[str, Corrected]
 
     With d and e the shares of wrong yes- and no-labels, r and h the model's true recall and hallucination rate, and errors of
     labels independent of the model's given the truth, the observed rates are (1 - d) r + d h and e r + (1 - e) h; they are solved
-    for r and h (Rogan and Gladen 1978) and cut to [0, 1]. The intervals join the bootstrap over images with draws of d and e from
-    their Jeffreys posteriors, Beta(wrong + 1/2, right + 1/2). Null where the sample says nothing, or where labels are so wrong
-    that nothing follows.
+    for r and h (Rogan and Gladen 1978) and cut to [0, 1]. The intervals join the bootstrap over images with draws of d and e
+    (`_draw_share`). Null where the sample says nothing, or where labels are so wrong that nothing follows.
     """
     found = {(one.split, one.label): one for one in noise if one.reviewed}
     rows = {}
@@ -42,9 +41,7 @@ def _one(result: Result, split: str, yes: LabelNoise, no: LabelNoise) -> Correct
     table = count_table(scored.labels, scored.verdicts, scored.questions_per_image)
     samples = compute(bootstrap_counts(table[None], bootstrap), CONVENTIONS[result.convention])
     rng = np.random.default_rng([bootstrap.seed, 1])  # another stream than the bootstrap's
-    drawn_d, drawn_e = (
-        rng.beta(one.wrong.count + 0.5, one.wrong.total - one.wrong.count + 0.5, size=bootstrap.replicates) for one in (yes, no)
-    )
+    drawn_d, drawn_e = (_draw_share(one.wrong.count, one.wrong.total, bootstrap.replicates, rng) for one in (yes, no))
     d, e = yes.wrong.count / yes.wrong.total, no.wrong.count / no.wrong.total
     recall, rate = _solve(samples["recall"][:, 0], samples["hallucination_rate"][:, 0], drawn_d, drawn_e)
     seen = (_number(scored.recall.value), _number(scored.hallucination_rate.value))
@@ -58,6 +55,19 @@ def _one(result: Result, split: str, yes: LabelNoise, no: LabelNoise) -> Correct
         hallucination_rate=estimate(true_rate, rate, images, confidence),
         ceiling=estimate(optional(1 - (d + e) / 2), 1 - (drawn_d + drawn_e) / 2, images, confidence),
     )
+
+
+def _draw_share(count: int, total: int, size: int, rng: np.random.Generator) -> Floats:
+    """Draws of the share behind `count` of `total`, float64 [size]: half of them from Beta(count, total - count + 1), half from
+    Beta(count + 1, total - count), whose quantiles are the ends of exact (Clopper-Pearson) intervals.
+
+    Their mixture is the binomial's mid-p confidence distribution, also its generalised fiducial one (Hannig 2009). The observed
+    share lies near its middle, and is drawn in half of the cases where it is 0 or 1, so that the interval of what is computed
+    from draws holds what is computed from the observed shares. A Jeffreys posterior doesn't do that: it never draws 0 or 1.
+    """
+    less = rng.beta(count, total - count + 1, size=size) if count > 0 else np.zeros(size)
+    more = rng.beta(count + 1, total - count, size=size) if count < total else np.ones(size)
+    return np.where(rng.random(size) < 0.5, less, more)
 
 
 def _solve(recall: Floats, rate: Floats, d: Floats, e: Floats) -> tuple[Floats, Floats]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from hope_bench.errors import HopeBenchError
-from hope_bench.result import Estimate, Result
+from hope_bench.result import PACKED, Estimate, Result
+from hope_bench.runs import RunRecord, read_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,65 @@ def how_asked(result: Result) -> HowAsked:
     """How a result's questions were asked."""
     own = "the benchmark's" if result.run.prompt == result.benchmark.prompt else "another"
     return HowAsked(result.run.prompt_name or own, result.run.prompt or "unknown")
+
+
+def check_other_prompts(folder: Path, given: Sequence[Path], found: Iterable[Path] = ()) -> None:
+    """See that the `given` runs may be set beside a run: the same model and benchmark, each asked with a prompt of its own, also
+    beside the runs `found`. Raises HopeBenchError naming the run."""
+    own = read_run(folder)
+    prompts = {read_run(path).run.prompt: path for path in (*found, folder)}
+    for path in given:
+        other = read_run(path)
+        if problem := _of_another_model(own, other) or _of_other_questions(own, other):
+            raise HopeBenchError(f"--paraphrase {path}: {problem} Give a run of the same model and questions, asked otherwise.")
+        unknown = folder if own.run.prompt is None else path if other.run.prompt is None else None
+        if unknown is not None:
+            raise HopeBenchError(
+                f"--paraphrase {path}: nothing says which prompt {unknown} was asked with. Import it again with --prompt."
+            )
+        if other.run.prompt in prompts:
+            raise HopeBenchError(
+                f"--paraphrase {path}: it was asked with the same prompt as {prompts[other.run.prompt]}, so it says nothing of "
+                "another wording. Leave it out."
+            )
+        prompts[other.run.prompt] = path
+
+
+def _of_another_model(own: RunRecord, other: RunRecord) -> str | None:
+    """What tells two runs' models apart, in words; what either run doesn't know tells nothing."""
+    one, two = own.model, other.model
+    if one.name != two.name:
+        return f"it is a run of the model {two.name}, not of {one.name}."
+    digests = own.run.weights_sha256, other.run.weights_sha256
+    if None not in digests:  # a folder is what it holds, whatever it is called
+        return None if digests[0] == digests[1] else f"its checkpoint of {one.name} holds other weights (by their SHA-256)."
+    for what in ("checkpoint", "revision"):
+        ours, theirs = getattr(one, what), getattr(two, what)
+        if None not in (ours, theirs) and ours != theirs:
+            return f"its model has the {what} {theirs}, not {ours}."
+    return None
+
+
+def _of_other_questions(own: RunRecord, other: RunRecord) -> str | None:
+    if own.benchmark_hash == other.benchmark_hash:
+        return None
+    return (
+        f"it answered other questions, those of {other.benchmark} (hash {other.benchmark_hash[:12]}), not of {own.benchmark} "
+        f"({own.benchmark_hash[:12]})."
+    )
+
+
+def check_same_asked(result: Result, other: Result, path: Path) -> None:
+    """See that another run, in `path`, was asked the same questions as `result` in every split that `result` was asked anything
+    of. Raises HopeBenchError."""
+    for name in result.splits:
+        ours, theirs = ([verdict != PACKED["unasked"] for verdict in one.splits[name].verdicts] for one in (result, other))
+        if any(ours) and ours != theirs:
+            both = sum(map(bool.__and__, ours, theirs))
+            raise HopeBenchError(
+                f"--paraphrase {path}: prompts are compared on the same questions, but it was asked {sum(theirs):,} of {name}, "
+                f"and the report's run {sum(ours):,}, of which {both:,} are the same. Ask both all (without --limit or --split)."
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.result import Estimate, Result, write_result
 from hope_bench.scoring.intervals import bootstrap_counts, estimate
 from hope_bench.scoring.metrics import METRICS, Floats, compute, count_table, discrimination, pair_table
-from hope_bench.site.reading import Entry, check_numbers, check_same_questions, read_groups
+from hope_bench.site.reading import Entry, check_not_empty, check_numbers, check_same_questions, read_groups
 from hope_bench.site.safety import read_untrusted
 from hope_bench.site.sheet import read_sheets
 
@@ -29,6 +30,7 @@ def add_result(source: Path, results: Path, *, new_version: bool = False, replac
     for its day, stays as it is; `replace` replaces the model's result for the same questions, never one for others.
     Raises HopeBenchError saying what to fix; nothing is written then.
     """
+    _check_file(source)
     result = read_untrusted(source, source.parent)
     check_numbers(result, str(source))
     check_intervals(result, str(source))
@@ -50,6 +52,20 @@ def add_result(source: Path, results: Path, *, new_version: bool = False, replac
     return target
 
 
+def _check_file(source: Path) -> None:
+    """Raise HopeBenchError for what is no file, a run above all."""
+    if source.is_file():
+        return
+    expected = "such as leaderboard/results/BENCHMARK/MODEL.json"
+    if any((folder / "run.json").is_file() for folder in (source, Path("runs") / source)):
+        raise HopeBenchError(
+            f"{source} is a run, not a result file. Score it first (hope-bench score {shlex.quote(str(source))}), then add the "
+            f"file that this writes, {expected}."
+        )
+    what = "is a folder, not a result file" if source.is_dir() else "does not exist"
+    raise HopeBenchError(f"{source} {what}. Give a file that hope-bench score wrote, {expected}.")
+
+
 def _target(result: Result, results: Path, versions: Mapping[Path, tuple[str, str]]) -> Path:
     """Where a result goes: MODEL.json, or MODEL-HASH.json where the model's result for other questions has that name."""
     folder, model, mine = results / slug(result.benchmark.name), slug(result.model.name), _version(result)
@@ -64,8 +80,9 @@ def _undated(result: Result) -> Result:
 def check_results(results: Path) -> int:
     """Every result of a folder, its intervals included, and the sheets beside it; returns how many results there are.
 
-    Raises HopeBenchError saying what to fix.
+    Raises HopeBenchError saying what to fix, also where there is no result.
     """
+    check_not_empty(results)
     read_sheets(results.absolute().parent / "benchmarks")
     entries = [entry for group in read_groups(results) for entry in group.entries]
     for entry in entries:

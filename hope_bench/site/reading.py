@@ -76,6 +76,15 @@ def read_groups(folder: Path) -> tuple[Group, ...]:
     return tuple(Group(tuple(groups[key])) for key in sorted(groups))
 
 
+def check_not_empty(folder: Path) -> None:
+    """Raise HopeBenchError where a folder of results holds none: a mistyped path is no leaderboard."""
+    if folder.is_dir() and not any(folder.glob("*/*.json")) and not any(folder.glob("*.json")):
+        raise HopeBenchError(
+            f"{folder} holds no result: none lies at {folder}/BENCHMARK/MODEL.json. Pass the right --results DIR, or score a run "
+            "first. What isn't ranked lies in BENCHMARK/unranked; hope-bench leaderboard add shows it all the same."
+        )
+
+
 def check_same_questions(entries: Sequence[Entry]) -> None:
     """Results of one hash answer the same questions, so whatever a file says about them must be what the others say."""
 

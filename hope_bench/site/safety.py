@@ -84,7 +84,8 @@ def _load(path: Path) -> Any:
         raw = path.read_bytes()
         text = raw.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise HopeBenchError(f"{path} can't be read: {error}.") from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise HopeBenchError(f"{path} can't be read: {reason}.") from None
     if (data := _plain(raw)) is not None:
         return data
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from hope_bench.benchmark import read_benchmark
-from hope_bench.result import Result, read_result
+from hope_bench.result import Result, read_result, write_result
+from tests.cli import hope_bench
+from tests.unit.test_docs import commands
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SCENES = 120
@@ -85,6 +88,23 @@ def test_the_same_table_and_files_again(demo: tuple[Path, str], tmp_path: Path) 
         assert path.read_bytes() == (second / "benchmarks/demo/splits" / path.name).read_bytes()
     table = demo[1][: demo[1].index("The leaderboard page")]
     assert again.stdout.startswith(table)
+
+
+def test_the_documented_lines_of_publishing_work_after_a_demo(
+    demo: tuple[Path, str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a clone, whose leaderboard holds the demo's result of an earlier commit."""
+    monkeypatch.chdir(tmp_path)
+    Path("build").mkdir()
+    Path("build", "demo").symlink_to(demo[0])
+    earlier = result_of(demo[0]).run.model_copy(update={"commit": "earlier"})
+    write_result(Path("leaderboard/results/demo/demo-llava.json"), result_of(demo[0]).model_copy(update={"run": earlier}))
+    lines = [line for line in commands(ROOT / "docs" / "publishing.md") if line != "hope-bench leaderboard serve"]
+    assert len(lines) >= 5
+    for line in lines:
+        done = hope_bench(capsys, *shlex.split(line)[1:])
+        assert done.code == 0, (line, done.err)
+    assert list(Path("leaderboard", "benchmarks").glob("demo-*/*.png"))
 
 
 def test_run_eval_takes_a_model_and_a_benchmark(demo: tuple[Path, str], tmp_path: Path) -> None:

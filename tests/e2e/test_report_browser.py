@@ -9,6 +9,7 @@ import pytest
 
 from hope_bench.benchmark import read_benchmark
 from hope_bench.records import Answer
+from hope_bench.result import RunInfo
 from tests.chromium import opened
 from tests.cli import hope_bench
 from tests.runs import make_run, write_answers
@@ -26,10 +27,12 @@ def report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     chosen = read_benchmark(small.folder)
     run = make_run(tmp_path / "run", chosen, {})
     asked = {(one.image, one.text): one for questions in chosen.splits.values() for one in questions}
-    write_answers(run, [Answer(image, text, "Yes", "yes", p_yes=0.1 + 0.02 * n) for n, (image, text) in enumerate(asked)])
+    other = make_run(tmp_path / "other", chosen, {}, run=RunInfo(prompt="Really? {question}"))
+    for folder in (run, other):
+        write_answers(folder, [Answer(image, text, "Yes", "yes", p_yes=0.1 + 0.02 * n) for n, (image, text) in enumerate(asked)])
     options = ["-b", small.folder, "--images", small.images, "--annotations", small.annotations, "--replicates", 100]
     out = tmp_path / "report.html"
-    assert hope_bench(capsys, "report", run, *options, "--paraphrase", run, "--out", out).code == 0
+    assert hope_bench(capsys, "report", run, *options, "--paraphrase", other, "--out", out).code == 0
     return out
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 import textwrap
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -109,6 +112,38 @@ def test_a_second_process_is_refused(tmp_path: Path) -> None:
         with pytest.raises(HopeBenchError, match="Another process"), lock_run(folder):
             pass
     assert other_process() == "locked\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file can't be removed")
+def test_a_folder_is_taken_away_only_while_it_is_empty_and_whoever_waits_gets_a_new_one(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    got: list[bool] = []
+
+    def wait() -> None:
+        with lock_run(folder):
+            got.append((folder / ".lock").is_file())
+
+    def fail(seconds: float = 0.0) -> None:
+        with contextlib.suppress(ZeroDivisionError), lock_run(folder):
+            for name in ("answers.jsonl", "answers.process-0.jsonl"):
+                (folder / name).touch()
+            time.sleep(seconds)
+            raise ZeroDivisionError
+
+    fail()
+    assert not folder.exists()
+    failing = threading.Thread(target=fail, args=(0.3,))
+    failing.start()
+    while not (folder / "answers.process-0.jsonl").exists():
+        time.sleep(0.01)
+    wait()
+    failing.join()
+    assert got == [True]
+    for name in ("answers.earlier.jsonl", "run.json", "answers.process-1.jsonl"):
+        (folder / name).write_text("x")
+        fail()
+        assert (folder / name).read_text() == "x"
+        (folder / name).unlink()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="file size limits are POSIX")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from hope_bench.benchmark import Benchmark, read_benchmark, write_benchmark
@@ -170,6 +172,40 @@ def test_right_labels_change_nothing_but_the_interval(result: Result) -> None:
     raw = result.splits["category"]
     assert found.recall.value == raw.recall.value
     assert found.hallucination_rate.value == raw.hallucination_rate.value
+
+
+def test_no_wrong_label_found_leaves_the_ceiling_at_its_top(result: Result) -> None:
+    found = correct(result, [noise("yes", 0, 5), noise("no", 0, 5)])["category"]
+    assert (found.ceiling.value, found.ceiling.high) == (1.0, 1.0)
+    assert 0.6 < (found.ceiling.low or 0) < 0.9, "five labels a side tell little"
+
+
+def reviewed_counts() -> st.SearchStrategy[tuple[int, int]]:
+    return st.integers(1, 400).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total)))
+
+
+@given(yes=reviewed_counts(), no=reviewed_counts(), affirmed=st.tuples(st.integers(0, 200), st.integers(0, 200)))
+@example(yes=(0, 1), no=(0, 400), affirmed=(180, 20))
+@example(yes=(1, 400), no=(0, 3), affirmed=(200, 0))
+@settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_every_corrected_number_lies_in_its_interval(
+    result: Result, yes: tuple[int, int], no: tuple[int, int], affirmed: tuple[int, int]
+) -> None:
+    """200 images with a question of each label, so many of which are affirmed."""
+    said = "".join("yn"[place >= affirmed[0]] + "yn"[place >= affirmed[1]] for place in range(200))
+    split = result.splits["category"].model_copy(update={
+        "labels": "yn" * 200, "verdicts": said, "questions_per_image": (2,) * 200,
+        "recall": Estimate(value=affirmed[0] / 200), "hallucination_rate": Estimate(value=affirmed[1] / 200),
+    })  # fmt: skip
+    made = result.model_copy(update={
+        "splits": {"category": split}, "benchmark": result.benchmark.model_copy(update={"images": 200}),
+    })  # fmt: skip
+    found = correct(made, [noise("yes", *yes), noise("no", *no)])["category"]
+    for one in (found.wrong_yes, found.wrong_no, found.recall, found.hallucination_rate, found.ceiling):
+        if one.low is not None:
+            assert one.value is not None
+            assert one.high is not None
+            assert 0 <= one.low <= one.value <= one.high <= 1, one
 
 
 def test_hopeless_labels_give_null(result: Result) -> None:

@@ -408,6 +408,35 @@ def test_where_the_images_are(benchmark: Benchmark, options: EvaluateOptions, tm
     assert evaluate(benchmark, CARD, unsaid, adapter=Model(by_brightness)).errors == 0
 
 
+def test_a_run_that_fails_before_anything_is_asked_leaves_no_folder(
+    benchmark: Benchmark, options: EvaluateOptions, tmp_path: Path
+) -> None:
+    class Dead(Model):
+        def load(self) -> None:
+            raise HopeBenchError("Nothing answers")
+
+    folder = options.runs / "tiny" / "a-model"
+    for images in (None, tmp_path / "no"):
+        with pytest.raises(HopeBenchError, match="--images"):
+            evaluate(benchmark, CARD, replace(options, images=images), adapter=Model(by_brightness))
+        assert not options.runs.exists(), "images are looked for first"
+    with pytest.raises(HopeBenchError, match="Nothing answers"):
+        evaluate(benchmark, CARD, options, adapter=Dead(by_brightness))
+    assert not folder.exists()
+
+    # A folder that holds something stays as it is.
+    folder.mkdir(parents=True)
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(HopeBenchError, match="Nothing answers"):
+        evaluate(benchmark, CARD, options, adapter=Dead(by_brightness))
+    assert (folder / "notes.txt").read_text() == "mine"
+    evaluate(benchmark, CARD, replace(options, limit=2), adapter=Model(by_brightness))
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(HopeBenchError, match="Nothing answers"):
+        evaluate(benchmark, CARD, options, adapter=Dead(by_brightness))
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
 def test_an_unknown_split_suggests_one(benchmark: Benchmark, options: EvaluateOptions) -> None:
     with pytest.raises(HopeBenchError, match="Did you mean 'content'"):
         evaluate(benchmark, CARD, replace(options, splits=("contents",)), adapter=Model(by_brightness))

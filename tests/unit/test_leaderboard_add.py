@@ -131,6 +131,37 @@ def test_check_finds_a_file_under_another_models_name(mine: Path, tmp_path: Path
     assert "call the file my-model.json" in refused(capsys, "leaderboard", "check", "--results", tmp_path / "results")
 
 
+@pytest.mark.parametrize("command", ["check", "build"])
+def test_a_folder_without_a_result_is_no_leaderboard(command: str, tmp_path: Path, capsys: Capture) -> None:
+    options = ["--out", tmp_path / "site"] if command == "build" else []
+    assert "does not exist" in refused(capsys, "leaderboard", command, "--results", tmp_path / "nowhere", *options)
+    results = tmp_path / "results"
+    (results / "tiny" / "unranked").mkdir(parents=True)
+    for name in ("unranked/look.json", "notes.txt"):
+        (results / "tiny" / name).write_text("{}")
+    message = refused(capsys, "leaderboard", command, "--results", results, *options)
+    assert f"{results} holds no result: none lies at {results}/BENCHMARK/MODEL.json" in message
+    assert not (tmp_path / "site").exists()
+    (results / "stray.json").write_text("{}")
+    assert "stray.json is not in a benchmark's folder" in refused(capsys, "leaderboard", command, "--results", results, *options)
+
+
+def test_only_a_result_file_is_added(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("runs", "my bench", "ep-ok").mkdir(parents=True)
+    Path("runs", "my bench", "ep-ok", "run.json").write_text("{}")
+    Path("folder").mkdir()
+    expected = "such as leaderboard/results/BENCHMARK/MODEL.json."
+    for given in ("my bench/ep-ok", "runs/my bench/ep-ok"):
+        message = refused(capsys, "leaderboard", "add", given)
+        assert f"{given} is a run, not a result file. Score it first (hope-bench score '{given}')" in message
+        assert message.endswith(expected)
+    for given, words in (("folder", "is a folder, not a result file"), ("no.json", "does not exist"), ("a/b", "does not exist")):
+        message = refused(capsys, "leaderboard", "add", given)
+        assert message == f"Error: {given} {words}. Give a file that hope-bench score wrote, {expected}"
+    assert not Path("leaderboard").exists()
+
+
 def test_the_committed_results_hold(capsys: Capture) -> None:
     assert hope_bench(capsys, "leaderboard", "check", "--results", ROOT / "leaderboard" / "results").code == 0
 

@@ -40,6 +40,21 @@ def small(tmp_path: Path) -> Small:
     return write_small(tmp_path / "small")
 
 
+def test_a_linked_card_finds_what_lies_beside_the_real_one(tmp_path: Path) -> None:
+    real, elsewhere = tmp_path / "real", tmp_path / "elsewhere"
+    for folder in (real, elsewhere, real / "weights"):
+        folder.mkdir()
+    text = 'name = "my-model"\ncheckpoint = "./weights"\n'
+    link = elsewhere / "linked.toml"
+    link.symlink_to(write(real, "", f'{text}adapter = "my_model.py:MyAdapter"\n'))
+    card = read_card(link)
+    assert card.adapter == f"{real.resolve() / 'my_model.py'}:MyAdapter"
+    assert card.checkpoint == str((real / "weights").resolve())
+    (real / "plain.toml").write_text(text)
+    (elsewhere / "plain.toml").symlink_to(Path("..") / "real" / "plain.toml")
+    assert find_card(str(elsewhere / "plain.toml")).checkpoint == card.checkpoint
+
+
 def arguments(card: Path, small: Small, *more: object) -> tuple[object, ...]:
     runs = small.folder.parent / "runs"
     return ("evaluate", "-m", card, "-b", small.folder, "--images", small.images, "--runs", runs, *more)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -152,7 +153,7 @@ def test_no_images_no_pictures(small: Small, run: Path, tmp_path: Path, capsys: 
 def test_prompts_and_corrected_rates(small: Small, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     chosen = read_benchmark(small.folder)
     asked = {(one.image, one.text): one for questions in chosen.splits.values() for one in questions}
-    other = make_run(run.parent / "other", chosen, {}, run=RunInfo(prompt="Really? {question}"))
+    other = make_run(run.parent / "other", chosen, {}, model=ModelInfo(name="Mine"), run=RunInfo(prompt="Really? {question}"))
     write_answers(other, [Answer(image, text, "no", "no") for image, text in asked])
     decisions = tmp_path / "decisions.jsonl"
     decisions.write_text("".join(
@@ -168,6 +169,75 @@ def test_prompts_and_corrected_rates(small: Small, run: Path, tmp_path: Path, ca
         assert "Really?" in text
         assert "Corrected for wrong labels" in text
         assert "eviation" in text
+
+
+def test_only_the_same_model_and_questions_with_another_prompt_stand_beside_a_run(
+    small: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = read_benchmark(small.folder)
+    asked = list({(one.image, one.text): one for questions in chosen.splits.values() for one in questions})
+    mine = ModelInfo(name="Mine", checkpoint="org/mine", revision="abc")
+
+    def asked_in(name: str, prompt: str | None, count: int = len(asked), model: ModelInfo = mine, **record: Any) -> Path:
+        sha256 = record.pop("sha256", None)
+        run = RunInfo(prompt=prompt, weights_sha256=sha256)
+        folder = make_run(tmp_path / "runs" / "small" / name, chosen, {}, settings={}, model=model, run=run, **record)
+        write_answers(folder, [Answer(image, text, "no", "no") for image, text in asked[:count]])
+        return folder
+
+    own = asked_in("own", chosen.manifest.prompt)
+    good, again = asked_in("good", "Really? {question}"), asked_in("again", "Really? {question}")
+    unknown = asked_in("unknown", None)
+    imported = asked_in("imported", "So? {question}", model=ModelInfo(name="Mine"))
+    command = ("report", own, "-b", small.folder, "--replicates", 100, "--out", tmp_path / "r.md", "--paraphrase")
+    for path, words in {
+        asked_in("a", "A {question}", model=ModelInfo(name="Theirs")): "it is a run of the model Theirs, not of Mine",
+        asked_in("b", "B {question}", model=mine.model_copy(update={"checkpoint": "org/x"})): "checkpoint org/x, not org/mine",
+        asked_in("c", "C {question}", model=mine.model_copy(update={"revision": "def"})): "revision def, not abc",
+        asked_in("d", "D {question}", benchmark_hash="0" * 64): "answered other questions, those of small (hash 000000000000)",
+        asked_in("e", "E {question}", 6): "asked 4 of content, and the report's run 6, of which 4 are the same",
+        asked_in("f", "F {question}", 0): "asked 0 of random, and",
+        unknown: f"nothing says which prompt {unknown} was asked with",
+        own: f"the same prompt as {own}",
+    }.items():
+        message = refused(capsys, *command, path)
+        assert f"--paraphrase {path}: " in message
+        assert words in message
+        assert not (tmp_path / "r.md").exists()
+    assert f"--paraphrase {again}: it was asked with the same prompt as {good}" in refused(
+        capsys, *command, good, "--paraphrase", again
+    )
+    done = hope_bench(capsys, *command, good, "--paraphrase", imported, "--paraphrase", good)
+    assert done.code == 0, done.err
+    text = (tmp_path / "r.md").read_text()
+    assert (text.count("Really? {question}"), text.count("So? {question}")) == (1, 1)
+
+    # A checkpoint folder is what it holds, wherever it lies.
+    one, two = (ModelInfo(name="Mine", checkpoint=name) for name in ("here", "there"))
+    own = asked_in("own", chosen.manifest.prompt, model=one, sha256="1")
+    same = asked_in("same", "G {question}", model=two, sha256="1")
+    assert hope_bench(capsys, *command, same).code == 0
+    changed = asked_in("changed", "H {question}", model=one, sha256="2")
+    assert "holds other weights" in refused(capsys, *command, changed)
+
+
+def test_what_the_report_finds_itself_may_be_named_too(small: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chosen = read_benchmark(small.folder)
+    asked = {(one.image, one.text): one for questions in chosen.splits.values() for one in questions}
+    folders = [
+        make_run(tmp_path / "runs" / "small" / name, chosen, {}, complete=True, run=RunInfo(prompt=prompt))
+        for name, prompt in {"own": chosen.manifest.prompt, "beside": "Really? {question}"}.items()
+    ]
+    for folder in folders:
+        write_answers(folder, [Answer(image, text, "no", "no") for image, text in asked])
+    out = tmp_path / "r.md"
+    options = ["-b", small.folder, "--replicates", 100, "--out", out]
+    assert hope_bench(capsys, "report", folders[0], *options).code == 0
+    found = out.read_bytes()
+    assert b"Really?" in found
+    elsewhere = folders[1].parent / ".." / "small" / "beside"
+    assert hope_bench(capsys, "report", folders[0], *options, "--paraphrase", elsewhere).code == 0
+    assert out.read_bytes() == found
 
 
 def test_hostile_texts_stay_texts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

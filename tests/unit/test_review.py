@@ -335,6 +335,13 @@ def test_a_split_of_which_too_little_is_reviewed_is_left_out(tmp_path: Path, cap
     assert "random's furthest, 2 of 25" in refused(capsys, *command)
     assert (benchmark.folder / "label_noise.json").read_bytes() == published, "what was published stays"
 
+    small = (*command[:-1], 10)  # a smaller sample is published once all of it is decided
+    reviewed(9, 9)
+    assert "random's furthest, 9 of 10; 20 or the whole sample are needed" in refused(capsys, *small)
+    reviewed(10, 9)
+    done = hope_bench(capsys, *small)
+    assert (done.code, "content (9 of 10)" in done.err) == (0, True)
+
 
 def test_label_noise_of_other_questions_or_by_hand_is_not_shown(
     small: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]

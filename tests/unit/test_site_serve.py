@@ -18,6 +18,7 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.result import write_result
 from hope_bench.site import build_site
 from hope_bench.site.serve import start, watch
+from tests.cli import hope_bench
 from tests.unit.test_site import make_result
 
 
@@ -76,6 +77,16 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
         taken.listen()
         with pytest.raises(HopeBenchError, match="Choose another --port"):
             start(tmp_path, taken.getsockname()[1])
+
+
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_a_port_that_is_none(port: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_result(tmp_path / "results" / "tiny" / "one.json", make_result(tmp_path, "One", 1))
+    folders = ["--results", tmp_path / "results", "--out", tmp_path / "site"]
+    outcome = hope_bench(capsys, "leaderboard", "serve", *folders, "--port", port)
+    assert outcome.code == 2
+    assert "Invalid value for '--port'" in outcome.err
+    assert not (tmp_path / "site").exists()
 
 
 def _wait(true: object) -> None:
