@@ -146,9 +146,9 @@ def moved(earlier: RunRecord, record: RunRecord) -> bool:
     return before["model"] == now["model"] and before["address"] != now["address"]
 
 
-def continued(record: RunRecord, earlier: RunRecord) -> RunRecord:
-    """`record` as a further sitting of a run: time adds up, and a change of package versions or of an endpoint's address is
-    noted."""
+def continued(record: RunRecord, earlier: RunRecord, asks: bool) -> RunRecord:
+    """`record` as a further sitting of a run, in which something is asked or nothing: time adds up, and a change of package
+    versions or of an endpoint's address is noted."""
     before, now = earlier.run.versions, record.run.versions
     changed = [
         f"{package} {before.get(package, 'none')} then {now.get(package, 'none')}"
@@ -158,12 +158,12 @@ def continued(record: RunRecord, earlier: RunRecord) -> RunRecord:
     notes = dict.fromkeys(earlier.notes)
     if changed:
         notes[f"Asked under changing versions: {', '.join(changed)}."] = None
-    if moved(earlier, record):
+    if asks and moved(earlier, record):
         notes["Asked at more than one address (run.json says which)."] = None
     kept = ("path", "self_checks", "input_tokens", "output_tokens", "cost_usd")
     run = record.run.model_copy(update={name: getattr(earlier.run, name) for name in kept})
     sums = {"seconds": earlier.seconds, "asked": earlier.asked}
-    addresses = tuple(dict.fromkeys((*earlier.addresses, *record.addresses)))
+    addresses = tuple(dict.fromkeys((*earlier.addresses, *(record.addresses if asks else ()))))
     return record.model_copy(update={**sums, "addresses": addresses, "notes": tuple(notes), "run": run})
 
 

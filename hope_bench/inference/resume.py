@@ -51,7 +51,7 @@ def find_start(folder: Path, plan: Plan, record: RunRecord, say: Callable[[str],
     total = sum(map(len, plan.steps))
     moves = earlier is not None and moved(earlier, record) and 0 < to_ask < total
     if earlier is not None and (to_ask < total or not changed):
-        record = continued(record, earlier)
+        record = continued(record, earlier, asks=to_ask > 0)
     if earlier is not None and changed:
         say(f"What is asked, how or where, has changed since the last run of this name ({changes(earlier, record)}).")
         if moves:

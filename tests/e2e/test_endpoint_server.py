@@ -191,6 +191,8 @@ def test_a_server_that_moved_is_asked_only_what_is_left(bench: Path, faulty: Ser
     assert record.notes == ("Asked at more than one address (run.json says which).",), "no address is published"
     assert record.addresses == (faulty.url, elsewhere.url)
     assert record.asked == 60
+    assert evaluate(bench, write_card(bench, "http://127.0.0.1:9/v1", "m"), "moved").exit_code == 0, "there is nothing to ask"
+    assert read_run(answers.parent).addresses == record.addresses
     other = evaluate(bench, write_card(bench, faulty.url, "n"), "moved")
     assert "of another checkpoint called served, or of other files in it (m)" in str(other.exception)
 
