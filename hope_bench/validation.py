@@ -104,7 +104,7 @@ def _fields_at(model: type[BaseModel], parents: list[int | str]) -> list[str]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # Windows programs begin a file with a mark
     except FileNotFoundError:
         raise HopeBenchError(f"{path} does not exist.") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -14,7 +14,8 @@ from hope_bench.annotations.lvis import read_lvis
 from hope_bench.annotations.object_list import read_object_list
 from hope_bench.annotations.open_images import find_open_images, read_open_images
 from hope_bench.annotations.visual_genome import read_visual_genome, visual_genome_files
-from hope_bench.errors import HopeBenchError, did_you_mean
+from hope_bench.annotations.wording import words
+from hope_bench.errors import HopeBenchError, did_you_mean, first_few
 from hope_bench.records import Annotations
 
 __all__ = ["Format", "annotation_files", "detect_format", "read_annotations"]
@@ -38,7 +39,26 @@ def read_annotations(
     Images: boxes, labels, classes, hierarchy) or a split (Hugging Face: split); `columns` names the columns of a Hugging Face
     dataset. Raises HopeBenchError where a file is missing or isn't what it should be.
     """
-    files, columns = files or {}, columns or {}
+    annotations = _read(path, format, captions, files or {}, columns or {})
+    _check_said_apart(path, annotations)
+    return annotations
+
+
+def _check_said_apart(path: Path, annotations: Annotations) -> None:
+    """Raise HopeBenchError where two categories make the same question but for case and spaces: it would be asked of one image
+    with both answers, "Is there a Dining Table?" yes and "Is there a dining table?" no."""
+    said: dict[str, list[str]] = {}
+    for category in annotations.categories:
+        said.setdefault(words(category.spoken or category.name).casefold(), []).append(category.name)
+    alike = [" and ".join(map(repr, names)) for names in said.values() if len(names) > 1]
+    if alike:
+        raise HopeBenchError(
+            f"{path}: {len(alike):,} categories go by more than one name that questions say alike ({first_few(alike, 3)}). "
+            "Give them one name, or different ones."
+        )
+
+
+def _read(path: Path, format: Format, captions: Path | None, files: Mapping[str, str], columns: Mapping[str, str]) -> Annotations:
     named = _checked_format(path, format, captions, files, columns)
     if named == "object-list":
         return read_object_list(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -21,6 +22,7 @@ from hope_bench.annotations.coco_file import (
     image_table,
     index_categories,
     instance_rows,
+    not_json,
 )
 from hope_bench.annotations.columns import InstanceRows
 from hope_bench.collector import no_collector
@@ -71,6 +73,8 @@ def _batches(path: Path, key: str, kind: type[_Row]) -> Iterator[list[_Row]]:
     done = 0
     try:
         with path.open("rb") as stream:
+            if stream.read(len(BOM_UTF8)) != BOM_UTF8:
+                stream.seek(0)
             rows = ijson.items(stream, f"{key}.item", use_float=True)
             while batch := list(islice(rows, _BATCH)):
                 yield msgspec.convert(batch, list[kind])  # type: ignore[valid-type]
@@ -79,6 +83,6 @@ def _batches(path: Path, key: str, kind: type[_Row]) -> Iterator[list[_Row]]:
         raise HopeBenchError(f"{path} is JSON, but not {DESCRIPTION}: {error}, after {done} rows of {key}.") from None
     except ijson.JSONError as error:
         words = str(error).splitlines()[0] if str(error) else "it ends too early"
-        raise HopeBenchError(f"{path} is not JSON ({words}). If it was downloaded, it may be cut off: get it again.") from None
+        raise not_json(path, words) from None
     except OSError as error:
         raise HopeBenchError(f"{path} can't be read: {error}.") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,7 +53,7 @@ def read_decisions(path: Path) -> list[Reviewed]:
         raise HopeBenchError(f"The decisions file {path} does not exist.") from None
     except OSError as error:
         raise HopeBenchError(f"{path} can't be read: {error.strerror or error}.") from None
-    lines = data.split(b"\n")
+    lines = data.removeprefix(BOM_UTF8).split(b"\n")
     decisions = []
     for number, line in enumerate(lines, 1):
         if not line.strip():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -119,6 +121,32 @@ def test_missing_and_malformed_files_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.real
+@pytest.mark.parametrize("other", ["Dining Table", "dining_table", " dining  table"])
+def test_two_names_that_questions_say_alike_are_refused(other: str, tmp_path: Path) -> None:
+    """They would be asked of one image with both answers."""
+    categories = [{"id": 90, "name": "dining table"}, {"id": 1, "name": other}, {"id": 2, "name": "cup"}]
+    with pytest.raises(HopeBenchError, match=r"1 categories go by more than one name .*'dining table' and "):
+        read_annotations(coco_file(tmp_path, categories=categories))
+    lines = tmp_path / "objects.jsonl"
+    lines.write_text(json.dumps({"image": "a.jpg", "objects": ["dining table", other]}) + "\n")
+    with pytest.raises(HopeBenchError, match="go by more than one name"):
+        read_annotations(lines)
+
+
+@pytest.mark.parametrize("above", [1 << 40, 0], ids=["whole", "as a stream"])
+def test_a_file_from_windows_or_still_packed(above: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = coco_file(tmp_path)
+    plain = read_annotations(path)
+    monkeypatch.setattr("hope_bench.annotations.coco_file.STREAM_ABOVE", above)
+    packed = tmp_path / "instances.json.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    path.write_bytes(codecs.BOM_UTF8 + path.read_bytes())
+    marked = read_annotations(path)
+    assert (marked.images, marked.categories) == (plain.images, plain.categories)
+    with pytest.raises(HopeBenchError, match=r"is compressed\. Unpack it"):
+        read_annotations(packed, "coco")
+
+
 def test_real_coco_file_against_json(real: Path) -> None:
     path = real / "coco-mini" / "instances_val2017.json"
     annotations = read_annotations(path, captions=real / "coco-mini" / "captions_val2017.json")
