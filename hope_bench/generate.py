@@ -152,9 +152,10 @@ def _sample(rng: random.Random, annotations: Annotations, path: Path, spec: Benc
     present = [annotations.present(image) for image in range(len(annotations.images))]
     eligible = len(eligible_images(present, spec.k))
     if eligible < spec.sample_images:
+        instead = f"Set sample_images to at most {eligible} in the spec, or lower k." if eligible else "Is it the right file?"
         raise HopeBenchError(
             f"{path} has {eligible} image(s) with at least {spec.k} present categories, but {spec.sample_images} are wanted. "
-            f"Set sample_images to at most {eligible} in the spec, or lower k."
+            + instead
         )
     return tuple(sample_images(rng, present, spec.sample_images, spec.k))
 

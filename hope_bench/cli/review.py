@@ -19,6 +19,8 @@ from hope_bench.errors import HopeBenchError
 if TYPE_CHECKING:
     from hope_bench.benchmark import Benchmark
     from hope_bench.review.agreement import Agreement, Merged
+    from hope_bench.review.claims import Key
+    from hope_bench.review.decisions import Reviewed
     from hope_bench.review.noise import LabelNoise, Share
     from hope_bench.review.picture import Pictures
     from hope_bench.review.session import Session
@@ -114,6 +116,16 @@ def _pictures(benchmark: Benchmark, images: Path | None, annotations: Path | Non
     return pictures
 
 
+def _read_reviews(files: Sequence[Path]) -> dict[str, dict[Key, Reviewed]]:
+    from hope_bench.review.agreement import read_reviews
+    from hope_bench.review.decisions import is_cut_off
+
+    reviews = read_reviews(files)
+    for file in filter(is_cut_off, files):
+        errors.print(f"{escape(str(file))}: its last line is cut off and is not counted.", soft_wrap=True, highlight=False)
+    return reviews
+
+
 @app.command()
 def review_merge(
     files: Annotated[list[Path], typer.Argument(help="Two or more decisions files.", metavar="FILE FILE...")],
@@ -126,14 +138,14 @@ def review_merge(
 
     Example: hope-bench review-merge alice.jsonl bob.jsonl --out merged.jsonl
     """
-    from hope_bench.review.agreement import merge, read_reviews
+    from hope_bench.review.agreement import merge
     from hope_bench.review.decisions import write_decisions
 
     if len(files) < 2:
         raise HopeBenchError("Give two or more decisions files.")
     if out is not None and any(out.exists() and file.exists() and out.samefile(file) for file in files):
         raise HopeBenchError(f"--out {out} is one of the files to merge, and would be replaced. Give another --out.")
-    merged = merge(read_reviews(files))
+    merged = merge(_read_reviews(files))
     console.print(agreement_table(merged.agreements))
     _print_disagreements(merged, show)
     if out is not None:
@@ -160,11 +172,10 @@ def label_noise(
     """
     from hope_bench.benchmark import read_benchmark
     from hope_bench.registry import find_benchmark
-    from hope_bench.review.agreement import read_reviews
     from hope_bench.review.noise import LEAST_REVIEWED, estimate_noise, write_label_noise
 
     chosen = read_benchmark(find_benchmark(benchmark))
-    estimate, short = estimate_noise(chosen, read_reviews(files), sample, seed)
+    estimate, short = estimate_noise(chosen, _read_reviews(files), sample, seed)
     _wide().print(noise_table(estimate.estimates))
     if estimate.agreements:
         console.print(agreement_table(estimate.agreements))

@@ -70,6 +70,16 @@ def read_decisions(path: Path) -> list[Reviewed]:
     return decisions
 
 
+def is_cut_off(path: Path) -> bool:
+    """Whether a decisions file's last line was cut off, so that it isn't counted."""
+    last = path.read_bytes().rsplit(b"\n", 1)[-1].strip()
+    try:
+        msgspec.json.decode(last or b"{}")
+    except msgspec.DecodeError:
+        return True
+    return False
+
+
 def write_decisions(path: Path, decisions: Iterable[Reviewed]) -> None:
     """Write a decisions file whole or not at all."""
     with atomic_path(path) as temporary, temporary.open("wb") as stream:

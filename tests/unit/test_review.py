@@ -386,6 +386,9 @@ def test_merging_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
         message = refused(capsys, "review-merge", *files, "--out", out)
         assert f"--out {out} is one of the files to merge, and would be replaced. Give another --out." in message
     assert files[0].read_bytes() == before
+    assert "cut off" not in outcome.err
+    files[0].write_bytes(files[0].read_bytes()[:-9])
+    assert f"{files[0]}: its last line is cut off and is not counted." in hope_bench(capsys, "review-merge", *files).err
     assert "Give two or more" in refused(capsys, "review-merge", files[0])
     assert "does not exist" in refused(capsys, "review-merge", files[0], tmp_path / "nobody.jsonl")
 
