@@ -92,11 +92,12 @@ def export_images(path: Path, folder: Path, columns: Mapping[str, str] | None = 
     """Write the images that the dataset holds as bytes into `folder`, under the names `read_hf_dataset` gives; how many were
     written (those already there are left). Raises HopeBenchError where the dataset can't be read or holds no images."""
     source = open_dataset(path, split)
-    found = _find_columns(source, {key: name for key, name in (columns or {}).items() if key != "box_format"})
+    keys = ("image", "file_name")
+    found = _find_columns(source, {key: name for key, name in (columns or {}).items() if key != "box_format"}, keys)
     if "image" not in found:
         raise HopeBenchError(f"{path} has no image column (its columns: {first_few(source.features, 20)}).")
     number = written = 0
-    for batch in source.batches([found[key] for key in ("image", "file_name") if key in found], True):
+    for batch in source.batches([found[key] for key in keys if key in found], True):
         for row in batch:
             target = folder / _image(row, found, number).file_name
             number += 1
@@ -117,13 +118,15 @@ def _fields(feature: Any) -> dict[str, Any]:
     return {name: getattr(one, "feature", one) for name, one in inner.items()} if isinstance(inner, dict) else {}
 
 
-def _find_columns(source: Source, wanted: Mapping[str, str]) -> dict[str, str]:
+def _find_columns(source: Source, wanted: Mapping[str, str], keys: Sequence[str] = tuple(COLUMNS)) -> dict[str, str]:
+    """The dataset's name of each of `keys` (in the order of COLUMNS); those that aren't looked for need not exist."""
     for key in wanted:
         if key not in COLUMNS:
             raise HopeBenchError(f"columns.{key} is nothing that is read. {did_you_mean(key, [*COLUMNS, 'box_format'])}")
     found: dict[str, str] = {}
     objects: dict[str, Any] = {}
-    for key, usual in COLUMNS.items():
+    for key in keys:
+        usual = COLUMNS[key]
         known = objects if "objects" in found else source.features
         if key in wanted and wanted[key] not in known:
             raise HopeBenchError(

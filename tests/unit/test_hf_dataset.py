@@ -127,3 +127,20 @@ def test_pictures_become_files_on_the_command_line(tmp_path: Path, capsys: pytes
     assert "2 picture(s) written" in done.out
     assert sorted(path.name for path in (tmp_path / "images").iterdir()) == ["00000001.jpg", "a.png"]
     assert "does not exist" in refused(capsys, "import", "images", tmp_path / "no", *options)
+
+
+def test_pictures_need_no_objects_and_no_categories(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import datasets
+
+    data = hf_dataset().rename_column("image", "photo")
+    datasets.DatasetDict(train=data, validation=data.remove_columns("objects")).save_to_disk(tmp_path / "bare")
+    data.remove_columns("objects").add_column("objects", [[{"id": 1}], [{"id": 2}]]).save_to_disk(tmp_path / "nameless")
+    options = ("--column", "image=photo", "--out")
+    for name, split in (("bare", ("--split", "validation")), ("nameless", ())):
+        done = hope_bench(capsys, "import", "images", tmp_path / name, *split, *options, tmp_path / f"{name}-images")
+        assert done.code == 0, done.err
+        assert "2 picture(s) written" in done.out
+    again = ("--column", "objects=things", *options, tmp_path / "nameless-images")  # a spec's columns, as a whole
+    assert hope_bench(capsys, "import", "images", tmp_path / "nameless", *again).code == 0
+    with pytest.raises(HopeBenchError, match="no objects column"):
+        read_annotations(tmp_path / "bare", files={"split": "validation"}, columns={"image": "photo"})
