@@ -88,27 +88,52 @@ def _refuse_corners(path: Path, rows: _Rows, images: Sequence[Image]) -> None:
         )
 
 
-def export_images(path: Path, folder: Path, columns: Mapping[str, str] | None = None, split: str = "") -> int:
-    """Write the images that the dataset holds as bytes into `folder`, under the names `read_hf_dataset` gives; how many were
-    written (those already there are left). Raises HopeBenchError where the dataset can't be read or holds no images."""
+@dataclass(frozen=True, slots=True)
+class ExportedImages:
+    """How many pictures were written, and of the rows that hold none and have no file yet, where they point."""
+
+    written: int
+    missing: tuple[str, ...]
+
+
+def export_images(path: Path, folder: Path, columns: Mapping[str, str] | None = None, split: str = "") -> ExportedImages:
+    """Write the images that the dataset holds as bytes into `folder`, under the names `read_hf_dataset` gives (those already
+    there are left). Raises HopeBenchError where the dataset can't be read or has no rows, or none of them holds a picture."""
     source = open_dataset(path, split)
-    found = _find_columns(source, {key: name for key, name in (columns or {}).items() if key != "box_format"})
+    keys = ("image", "file_name")
+    found = _find_columns(source, {key: name for key, name in (columns or {}).items() if key != "box_format"}, keys)
     if "image" not in found:
         raise HopeBenchError(f"{path} has no image column (its columns: {first_few(source.features, 20)}).")
-    number = written = 0
-    for batch in source.batches([found[key] for key in ("image", "file_name") if key in found], True):
+    number = held = written = 0
+    missing: list[str] = []
+    for batch in source.batches([found[key] for key in keys if key in found], True):
         for row in batch:
             target = folder / _image(row, found, number).file_name
             number += 1
             value = row[found["image"]]
             data = value.get("bytes") if isinstance(value, dict) else None
-            if not target.resolve().is_relative_to(folder.resolve()):
+            inside = target.resolve().is_relative_to(folder.resolve())
+            if data and not inside:
                 raise HopeBenchError(f"{path}: row {number - 1} names its image {target}, which is outside {folder}.")
-            if data is not None and not target.is_file():
+            held += bool(data)
+            if inside and target.is_file():
+                continue
+            if data:
                 with atomic_path(target) as temporary:
                     temporary.write_bytes(data)
                 written += 1
-    return written
+            else:
+                pointed = value.get("path") if isinstance(value, dict) else value
+                missing.append(str(pointed or f"nowhere (row {number - 1})"))
+    if not number:
+        raise HopeBenchError(f"{path} holds no rows.")
+    if missing and not held:
+        raise HopeBenchError(
+            f"{path}: no picture can be written to {folder}: {len(missing):,} of {number:,} row(s) hold no picture bytes, and no "
+            f"row holds any. They point to {first_few(missing, 3)}. If those files are there, give their folder to hope-bench "
+            "generate as --images; else save the dataset with the pictures in it."
+        )
+    return ExportedImages(written, tuple(missing))
 
 
 def _fields(feature: Any) -> dict[str, Any]:
@@ -117,13 +142,15 @@ def _fields(feature: Any) -> dict[str, Any]:
     return {name: getattr(one, "feature", one) for name, one in inner.items()} if isinstance(inner, dict) else {}
 
 
-def _find_columns(source: Source, wanted: Mapping[str, str]) -> dict[str, str]:
+def _find_columns(source: Source, wanted: Mapping[str, str], keys: Sequence[str] = tuple(COLUMNS)) -> dict[str, str]:
+    """The dataset's name of each of `keys` (in the order of COLUMNS); those that aren't looked for need not exist."""
     for key in wanted:
         if key not in COLUMNS:
             raise HopeBenchError(f"columns.{key} is nothing that is read. {did_you_mean(key, [*COLUMNS, 'box_format'])}")
     found: dict[str, str] = {}
     objects: dict[str, Any] = {}
-    for key, usual in COLUMNS.items():
+    for key in keys:
+        usual = COLUMNS[key]
         known = objects if "objects" in found else source.features
         if key in wanted and wanted[key] not in known:
             raise HopeBenchError(

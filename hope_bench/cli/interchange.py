@@ -151,7 +151,7 @@ def images(
 ) -> None:
     """Write the pictures that a Hugging Face dataset holds as files, named as hope-bench generate then asks for them.
 
-    Pictures that are there already are left alone.
+    Pictures that are there already are left alone. Rows that only name a file, and hold no picture, are counted.
 
     Example: hope-bench import images my-dataset --split validation --out my-dataset-images
     """
@@ -160,8 +160,11 @@ def images(
     columns = dict(given.partition("=")[::2] for given in column or ())
     if not dataset.exists():
         raise HopeBenchError(f"{dataset} does not exist.")
-    written = export_images(dataset, out, columns, split)
-    console.print(f"{written:,} picture(s) written to {escape(str(out))}", soft_wrap=True, highlight=False)
+    done = export_images(dataset, out, columns, split)
+    console.print(f"{done.written:,} picture(s) written to {escape(str(out))}", soft_wrap=True, highlight=False)
+    if done.missing:
+        left = f"{len(done.missing):,} row(s) hold no picture bytes and were left out; they point to {first_few(done.missing)}."
+        console.print(escape(left), soft_wrap=True, highlight=False)
     say_next("Next:", "generate", "SPEC", "--annotations", dataset, "--images", out)
 
 

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from hope_bench.benchmark import Benchmark
 from hope_bench.errors import HopeBenchError
 from hope_bench.images import UnreadableImageError, read_image_bytes
+
+
+def image_names(benchmark: Benchmark) -> list[str]:
+    """Every image that a question is about, once. Raises HopeBenchError where a name leads out of the folder of images: a file
+    from elsewhere on this machine must not get into what is published. Called before anything is written."""
+    names = dict.fromkeys(question.image for questions in benchmark.splits.values() for question in questions)
+    for name in names:
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+            raise HopeBenchError(f"{name!r} is no file name within a folder of images. Rename the image in the benchmark.")
+    return list(names)
 
 
 def image_bytes(folder: Path, name: str) -> bytes:

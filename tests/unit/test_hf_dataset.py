@@ -8,11 +8,12 @@ import pytest
 from PIL import Image as PillowImage
 
 from hope_bench.annotations import annotation_files, read_annotations
-from hope_bench.annotations.hf_dataset import export_images
+from hope_bench.annotations.hf_dataset import ExportedImages, export_images
 from hope_bench.errors import HopeBenchError
 from tests.cli import hope_bench, refused
 from tests.datasets import (
     hf_dataset,
+    png,
 )
 
 
@@ -43,8 +44,8 @@ def test_hf_dataset(tmp_path: Path, layout: str) -> None:
     assert "1 object(s) without a known category left out (-1)" in "\n".join(annotations.problems)
     assert annotation_files(path, files=files)
     split = files.get("split", "")
-    assert export_images(path, tmp_path / "images", split=split) == 2
-    assert export_images(path, tmp_path / "images", split=split) == 0
+    assert export_images(path, tmp_path / "images", split=split) == ExportedImages(2, ())
+    assert export_images(path, tmp_path / "images", split=split) == ExportedImages(0, ())
     assert PillowImage.open(tmp_path / "images" / "00000001.jpg").size == (20, 10)
 
 
@@ -127,3 +128,63 @@ def test_pictures_become_files_on_the_command_line(tmp_path: Path, capsys: pytes
     assert "2 picture(s) written" in done.out
     assert sorted(path.name for path in (tmp_path / "images").iterdir()) == ["00000001.jpg", "a.png"]
     assert "does not exist" in refused(capsys, "import", "images", tmp_path / "no", *options)
+
+
+def test_pictures_need_no_objects_and_no_categories(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import datasets
+
+    data = hf_dataset().rename_column("image", "photo")
+    datasets.DatasetDict(train=data, validation=data.remove_columns("objects")).save_to_disk(tmp_path / "bare")
+    data.remove_columns("objects").add_column("objects", [[{"id": 1}], [{"id": 2}]]).save_to_disk(tmp_path / "nameless")
+    options = ("--column", "image=photo", "--out")
+    for name, split in (("bare", ("--split", "validation")), ("nameless", ())):
+        done = hope_bench(capsys, "import", "images", tmp_path / name, *split, *options, tmp_path / f"{name}-images")
+        assert done.code == 0, done.err
+        assert "2 picture(s) written" in done.out
+    again = ("--column", "objects=things", *options, tmp_path / "nameless-images")  # a spec's columns, as a whole
+    assert hope_bench(capsys, "import", "images", tmp_path / "nameless", *again).code == 0
+    with pytest.raises(HopeBenchError, match="no objects column"):
+        read_annotations(tmp_path / "bare", files={"split": "validation"}, columns={"image": "photo"})
+
+
+def write_pictures(path: Path, pictures: list[tuple[bytes | None, str | None]]) -> None:
+    """A parquet file of pictures (bytes, path) as other writers leave it: `datasets` itself would put files' bytes in."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    column = pa.array([{"bytes": data, "path": name} for data, name in pictures], kind)
+    parquet.write_table(pa.table({"image": column}), path)
+
+
+@pytest.mark.parametrize("kind", ["structs", "text"])
+def test_rows_without_picture_bytes_are_refused_where_there_are_no_others(
+    tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import datasets
+
+    paths = ["/data/imgs/a.jpg", "../imgs/b.jpg"]
+    (tmp_path / "imgs").mkdir()
+    (tmp_path / "imgs" / "b.jpg").write_bytes(png(20, 10))  # outside --out: not there already
+    if kind == "structs":
+        write_pictures(tmp_path / "data.parquet", [(None, path) for path in paths])
+    else:
+        hf_dataset(image=(paths, datasets.Value("string"))).to_parquet(tmp_path / "data.parquet")
+    message = refused(capsys, "import", "images", tmp_path / "data.parquet", "--out", tmp_path / "images")
+    assert "2 of 2 row(s) hold no picture bytes" in message
+    assert "They point to /data/imgs/a.jpg, ../imgs/b.jpg." in message
+    assert "--images" in message
+    assert not (tmp_path / "images").exists()
+    write_pictures(tmp_path / "empty.parquet", [])
+    assert "holds no rows" in refused(capsys, "import", "images", tmp_path / "empty.parquet", "--out", tmp_path / "images")
+
+
+def test_rows_without_picture_bytes_are_counted_beside_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pictures = [(png(20, 10), "a.png"), (None, "imgs/b.jpg"), (png(20, 10), None), (None, None)]
+    write_pictures(tmp_path / "data.parquet", pictures)
+    for written in (2, 0):
+        done = hope_bench(capsys, "import", "images", tmp_path / "data.parquet", "--out", tmp_path / "images")
+        assert done.code == 0, done.err
+        assert f"{written} picture(s) written" in done.out
+        assert "2 row(s) hold no picture bytes and were left out; they point to imgs/b.jpg, nowhere (row 3)." in done.out
+    assert sorted(path.name for path in (tmp_path / "images").iterdir()) == ["00000002.jpg", "a.png"]
