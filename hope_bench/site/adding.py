@@ -14,7 +14,7 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.result import Estimate, Result, write_result
 from hope_bench.scoring.intervals import bootstrap_counts, estimate
 from hope_bench.scoring.metrics import METRICS, Floats, compute, count_table, discrimination, pair_table
-from hope_bench.site.reading import Entry, check_not_empty, check_numbers, check_same_questions, read_groups
+from hope_bench.site.reading import Entry, check_not_empty, check_numbers, check_same_questions, check_strict, read_groups
 from hope_bench.site.safety import read_untrusted
 from hope_bench.site.sheet import read_sheets
 
@@ -32,6 +32,7 @@ def add_result(source: Path, results: Path, *, new_version: bool = False, replac
     """
     _check_file(source)
     result = read_untrusted(source, source.parent)
+    check_strict(result, source, results / slug(result.benchmark.name))
     check_numbers(result, str(source))
     check_intervals(result, str(source))
     groups = read_groups(results) if results.is_dir() else ()

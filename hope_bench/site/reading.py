@@ -110,13 +110,18 @@ def read_entry(path: Path, results: Path) -> Entry:
             f"{path}: benchmark.name is {result.benchmark.name!r}, so the file belongs in the folder {folder!r}, "
             f"not in {path.parent.name!r}."
         )
+    check_strict(result, path, path.parent)
+    check_numbers(result, str(path))
+    return Entry(result, path, f"{folder}/{slug(path.stem)}.html")
+
+
+def check_strict(result: Result, path: Path, folder: Path) -> None:
+    """Raise HopeBenchError for a result of another convention than strict; `folder` is its benchmark's."""
     if result.convention != "strict":
         raise HopeBenchError(
             f"{path} was scored by the {result.convention} convention; the leaderboard compares strict results only. "
-            f"Such files belong in {path.parent / result.convention}/, which it leaves alone."
+            f"Such files belong in {folder / result.convention}/, which it leaves alone."
         )
-    check_numbers(result, str(path))
-    return Entry(result, path, f"{folder}/{slug(path.stem)}.html")
 
 
 def check_numbers(result: Result, where: str) -> None:

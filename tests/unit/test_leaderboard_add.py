@@ -124,6 +124,17 @@ def test_what_is_refused(
     assert not (tmp_path / "results").exists()
 
 
+def test_only_strict_results_are_added(mine: Path, tmp_path: Path, capsys: Capture) -> None:
+    results = tmp_path / "results"
+    target = add_result(mine, results)
+    before = target.read_bytes()
+    write_result(mine, read_result(mine).model_copy(update={"convention": "pope"}))
+    message = refused(capsys, "leaderboard", "add", mine, "--results", results, "--replace")
+    assert f"{mine} was scored by the pope convention; the leaderboard compares strict results only." in message
+    assert f"belong in {target.parent / 'pope'}/" in message
+    assert target.read_bytes() == before
+
+
 def test_check_finds_a_file_under_another_models_name(mine: Path, tmp_path: Path, capsys: Capture) -> None:
     target = tmp_path / "results" / "tiny" / "gpt.json"
     target.parent.mkdir(parents=True)
