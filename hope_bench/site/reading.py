@@ -25,10 +25,8 @@ from hope_bench.scoring.metrics import (
     stated_table,
 )
 from hope_bench.scoring.probability import evidence, probabilities, unpack
+from hope_bench.site.claims import TOLERANCE, check_blind, check_corrected, differ, prior, same_blind
 from hope_bench.site.safety import read_untrusted
-
-_TOLERANCE = 2e-6
-"""Numbers in a result are rounded to 6 digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +97,17 @@ def check_same_questions(entries: Sequence[Entry]) -> None:
                 f"{entry.source} and {first.source} have the same benchmark.hash, but benchmark.headline, or the splits' kind, "
                 "labels or questions_per_image, differ. Score the runs again."
             )
+    priors: dict[str, Entry] = {}
+    for entry in entries:
+        for name, split in entry.result.splits.items():
+            if (stated := prior(split)) is None:
+                continue
+            other = priors.setdefault(name, entry)
+            if not same_blind(stated, prior(other.result.splits[name])):
+                raise HopeBenchError(
+                    f"{entry.source} and {other.source} have the same benchmark.hash, but what splits.{name}.blind says of "
+                    "category-prior differs. Score the runs again."
+                )
 
 
 def read_entry(path: Path, results: Path) -> Entry:
@@ -132,6 +141,8 @@ def check_numbers(result: Result, where: str) -> None:
     metrics = zip(*(map(optional, recomputed[metric].tolist()) for metric in METRICS), strict=True)
     for (name, split), expected in zip(result.splits.items(), metrics, strict=True):
         _check_split(name, split, expected, where)
+        check_blind(split, f"{where}: splits.{name}")
+        check_corrected(split, f"{where}: splits.{name}", result.benchmark.images, result.bootstrap)
     _check_parts(result, where)
     p_yes = {name: _p_yes(result.splits[name]) for name in {one.split for one in result.worst or ()}}
     for index, hallucination in enumerate(result.worst or ()):
@@ -174,7 +185,7 @@ def _check_split(name: str, split: SplitScore, recomputed: Sequence[float | None
     """Hold a split against its metrics, in the order of METRICS."""
     for metric, expected in zip(METRICS, recomputed, strict=True):
         estimate = getattr(split, metric)
-        if estimate is not None and _differ(estimate.value, expected):  # files written before MCC was computed have none
+        if estimate is not None and differ(estimate.value, expected):  # files written before MCC was computed have none
             _check(f"{where}: splits.{name}.{metric}.value", estimate.value, expected)
     if split.probabilities is not None:
         _check_probabilities(split, split.probabilities, f"{where}: splits.{name}.probabilities")
@@ -196,7 +207,7 @@ def _check_parts(result: Result, where: str) -> None:
     for rate in ("recall", "hallucination_rate"):
         stated = np.array([getattr(part, rate).value for _, _, part in parts], dtype=np.float64)
         expected = recomputed[rate]
-        near = (np.abs(stated - expected) <= _TOLERANCE / 2) | (np.isnan(stated) & np.isnan(expected))  # before it is rounded
+        near = (np.abs(stated - expected) <= TOLERANCE / 2) | (np.isnan(stated) & np.isnan(expected))  # before it is rounded
         for index in np.flatnonzero(~near).tolist():
             name, breakdown, part = parts[index]
             key = f"{where}: splits.{name}.breakdowns.{breakdown}.{part.name}.{rate}.value"
@@ -245,14 +256,8 @@ def _check_difference(key: str, stated: float | None, more: float | None, less: 
     _check(key, stated, None if more is None or less is None else more - less)
 
 
-def _differ(stated: float | None, expected: float | None) -> bool:
-    if stated is None or expected is None:
-        return stated is not expected
-    return not abs(stated - expected) <= _TOLERANCE
-
-
 def _check(key: str, stated: float | None, expected: float | None) -> None:
-    if _differ(stated, expected):
+    if differ(stated, expected):
         raise HopeBenchError(f"{key} is {stated}, but the result's own verdicts give {expected}. Score the run again.")
 
 
