@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from hope_bench.benchmark import Benchmark
 from hope_bench.errors import HopeBenchError
-from hope_bench.interchange.images import image_bytes
+from hope_bench.interchange.images import image_bytes, within_folder
 from hope_bench.interchange.lmms_eval_task import METRICS
 from hope_bench.interchange.parquet import ParquetFile, write_parquet
 from hope_bench.progress import progress_bar
@@ -55,7 +55,7 @@ def _copy_pictures(benchmark: Benchmark, out: Path, images: Path) -> None:
     names = dict.fromkeys(question.image for questions in benchmark.splits.values() for question in questions)
     with progress_bar("Copying images", len(names)) as advance:
         for name in names:
-            if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+            if not within_folder(name):
                 raise HopeBenchError(f"{name!r} is no file name within a folder of images. Rename the image in the benchmark.")
             with atomic_path(out / name) as temporary:
                 temporary.write_bytes(image_bytes(images, name))

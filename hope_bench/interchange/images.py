@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.images import UnreadableImageError, read_image_bytes
+
+
+def within_folder(name: str) -> bool:
+    """Whether an image's name is that of a file within a folder of images; subfolders are fine."""
+    path = PurePosixPath(name)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
 
 
 def image_bytes(folder: Path, name: str) -> bytes:

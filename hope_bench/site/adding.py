@@ -38,7 +38,7 @@ def add_result(source: Path, results: Path, *, new_version: bool = False, replac
     _check_version(result, source, entries, new_version)
     versions = {entry.source: _version(entry.result) for entry in entries}
     target = _target(result, results, versions)
-    same = [entry for entry in entries if entry.source != target and versions[entry.source] == _version(result)]
+    same = [entry for entry in entries if entry.source != target and entry.result.benchmark.hash == result.benchmark.hash]
     check_same_questions([*same, Entry(result, source, "")])
     there = read_untrusted(target, results) if target.is_file() else None
     if there is not None and there.added is not None and _undated(there) == _undated(result):

@@ -67,9 +67,11 @@ def read_groups(folder: Path) -> tuple[Group, ...]:
         if other != entry.source:
             raise HopeBenchError(f"{entry.source} and {other} would share the page {entry.page}. Rename one of them.")
     groups: dict[tuple[str, str], list[Entry]] = {}
+    asked: dict[str, list[Entry]] = {}
     for entry in entries:
         groups.setdefault((entry.result.benchmark.name, entry.result.benchmark.hash), []).append(entry)
-    for members in groups.values():
+        asked.setdefault(entry.result.benchmark.hash, []).append(entry)
+    for members in asked.values():
         check_same_questions(members)
     return tuple(Group(tuple(groups[key])) for key in sorted(groups))
 
@@ -86,16 +88,22 @@ def check_not_empty(folder: Path) -> None:
 def check_same_questions(entries: Sequence[Entry]) -> None:
     """Results of one hash answer the same questions, so whatever a file says about them must be what the others say."""
 
-    def asked(result: Result) -> list[object]:
-        splits = sorted((name, split.kind, split.labels, split.questions_per_image) for name, split in result.splits.items())
-        return [result.benchmark.headline, *splits]
+    def asked(result: Result) -> Sequence[object]:
+        return sorted((name, split.kind, split.labels, split.questions_per_image) for name, split in result.splits.items())
 
     first = entries[0]
     for entry in entries[1:]:
+        for key in ("name", "title", "headline", "dataset", "prompt"):
+            mine, there = (getattr(one.result.benchmark, key) for one in (entry, first))
+            if mine != there:
+                raise HopeBenchError(
+                    f"{entry.source} and {first.source} have the same benchmark.hash, but benchmark.{key} is {mine[:200]!r} in "
+                    f"one and {there[:200]!r} in the other. Make them agree: score the runs again on the same benchmark."
+                )
         if asked(entry.result) != asked(first.result):
             raise HopeBenchError(
-                f"{entry.source} and {first.source} have the same benchmark.hash, but benchmark.headline, or the splits' kind, "
-                "labels or questions_per_image, differ. Score the runs again."
+                f"{entry.source} and {first.source} have the same benchmark.hash, but the splits' kind, labels or "
+                "questions_per_image differ. Score the runs again."
             )
     priors: dict[str, Entry] = {}
     for entry in entries:

@@ -192,6 +192,46 @@ def test_a_prior_is_the_same_in_all_results_of_a_benchmark(mine: Path, tmp_path:
     assert hope_bench(capsys, "leaderboard", "add", other, "--results", results).code == 0
 
 
+@pytest.mark.parametrize("key", ["name", "title", "prompt", "dataset", "headline"])
+def test_the_same_questions_are_called_the_same(mine: Path, tmp_path: Path, capsys: Capture, key: str) -> None:
+    results, other = tmp_path / "results", tmp_path / "other.json"
+    add_result(mine, results)
+    write_result(other, make_result(tmp_path, "Other", 3))
+    data = json.loads(other.read_text())
+    to = data["benchmark"][key] = "adversarial" if key == "headline" else "Elsewhere"
+    other.write_text(json.dumps(data))
+    words = f"have the same benchmark.hash, but benchmark.{key} is {to!r} in one"
+    assert words in refused(capsys, "leaderboard", "add", other, "--results", results, "--new-version")
+    assert [path.name for path in results.rglob("*.json")] == ["my-model.json"]
+    folder = results / ("elsewhere" if key == "name" else "tiny")
+    folder.mkdir(exist_ok=True)
+    (folder / "other.json").write_text(json.dumps(data))
+    for command in (["check"], ["build", "--out", tmp_path / "site"]):
+        assert f"but benchmark.{key} is " in refused(capsys, "leaderboard", *command, "--results", results)
+
+
+@pytest.mark.parametrize("name", ["../secret.png", "/etc/passwd", "a/../../b.png", "", "."])
+def test_images_outside_their_folder_are_refused(mine: Path, tmp_path: Path, capsys: Capture, name: str) -> None:
+    data = json.loads(mine.read_text())
+    data["worst"][0]["image"] = name
+    words = f"worst.0.image {name!r} is no file name within a folder of images. Rename the image"
+    _refused_everywhere(data, mine, tmp_path, capsys, words)
+
+
+def test_images_may_lie_in_subfolders(mine: Path, tmp_path: Path) -> None:
+    data = json.loads(mine.read_text())
+    data["worst"][0]["image"] = "val2014/a..b.png"
+    mine.write_text(json.dumps(data))
+    assert add_result(mine, tmp_path / "results").is_file()
+
+
+@pytest.mark.parametrize("key", ["input_tokens", "output_tokens", "cost_usd"])
+def test_negative_counts_are_refused(mine: Path, tmp_path: Path, capsys: Capture, key: str) -> None:
+    data = json.loads(mine.read_text())
+    data["run"][key] = -1
+    _refused_everywhere(data, mine, tmp_path, capsys, f"run.{key} is -1")
+
+
 def _corrected(path: Path) -> dict[str, Any]:
     """The result with rates corrected for a review of 5 no-questions, one of which was wrong, and 4 yes-questions."""
     noise = [
