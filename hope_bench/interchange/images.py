@@ -14,9 +14,15 @@ def image_names(benchmark: Benchmark) -> list[str]:
     from elsewhere on this machine must not get into what is published. Called before anything is written."""
     names = dict.fromkeys(question.image for questions in benchmark.splits.values() for question in questions)
     for name in names:
-        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+        if not within_folder(name):
             raise HopeBenchError(f"{name!r} is no file name within a folder of images. Rename the image in the benchmark.")
     return list(names)
+
+
+def within_folder(name: str) -> bool:
+    """Whether an image's name is that of a file within a folder of images; subfolders are fine."""
+    path = PurePosixPath(name)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
 
 
 def image_bytes(folder: Path, name: str) -> bytes:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from hope_bench.benchmark import Manifest, SourceFile, write_benchmark
 from hope_bench.card import check_name
 from hope_bench.errors import HopeBenchError, did_you_mean
+from hope_bench.interchange.images import within_folder
 from hope_bench.interchange.questions import Line, read_lines, read_question
 from hope_bench.provenance import commit, file_sha256, versions
 from hope_bench.records import Question
@@ -79,7 +80,7 @@ def _read_line(split: str, line: Line, templates: Counter[str], repaired: Counte
         raise HopeBenchError(f"{line.where}: question_id must be a whole number, not {number!r}.")
     if label not in ("yes", "no"):
         raise HopeBenchError(f'{line.where}: label must be "yes" or "no", not {label!r}.')
-    if not image or PurePosixPath(image).is_absolute() or ".." in PurePosixPath(image).parts:
+    if not within_folder(image):
         raise HopeBenchError(f"{line.where}: image must be a file name relative to the images folder, not {image!r}.")
     worded = read_question(text)
     if worded is None:

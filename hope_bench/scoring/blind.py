@@ -55,8 +55,13 @@ def _codes(values: Sequence[Hashable]) -> NDArray[np.int64]:
 
 
 def _metrics(positive: NDArray[np.bool_], said_yes: NDArray[np.bool_]) -> dict[str, float | None]:
+    right, wrong = int((positive & said_yes).sum()), int((~positive & said_yes).sum())
+    return blind_metrics(int(positive.sum()), int((~positive).sum()), right, wrong)
+
+
+def blind_metrics(positives: int, negatives: int, right: int, wrong: int) -> dict[str, float | None]:
+    """The metrics of a blind way's record: it says yes to `right` of the yes-questions and to `wrong` of the no-questions."""
     counts = np.zeros((2, len(VERDICTS)), dtype=np.int64)
-    for row, label in enumerate((positive, ~positive)):
-        counts[row, :2] = (label & said_yes).sum(), (label & ~said_yes).sum()
+    counts[:, :2] = (right, positives - right), (wrong, negatives - wrong)
     metrics = point_metrics(counts)
     return {name: metrics[name] for name in _SHOWN}

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hope_bench.result import Corrected, Estimate, Result
-from hope_bench.review.noise import LabelNoise
+from hope_bench.result import Bootstrap, Corrected, Estimate, Result, SplitScore
+from hope_bench.review.noise import LabelNoise, Share
 from hope_bench.scoring.conventions import CONVENTIONS
 from hope_bench.scoring.intervals import bootstrap_counts, estimate
 from hope_bench.scoring.metrics import Floats, compute, count_table, optional
@@ -40,15 +40,24 @@ def _one(result: Result, split: str, yes: LabelNoise, no: LabelNoise) -> Correct
     scored, bootstrap = result.splits[split], result.bootstrap
     table = count_table(scored.labels, scored.verdicts, scored.questions_per_image)
     samples = compute(bootstrap_counts(table[None], bootstrap), CONVENTIONS[result.convention])
+    drawn = samples["recall"][:, 0], samples["hallucination_rate"][:, 0]
+    return corrected_rates(scored, yes.wrong, no.wrong, drawn, result.benchmark.images, bootstrap)
+
+
+def corrected_rates(
+    scored: SplitScore, yes: Share, no: Share, samples: tuple[Floats, Floats], images: int, bootstrap: Bootstrap
+) -> Corrected:
+    """A split's rates corrected for these shares of wrong yes- and no-labels (totals of at least 1), given the bootstrap's
+    `samples` of its recall and hallucination rate, [replicates] each."""
     rng = np.random.default_rng([bootstrap.seed, 1])  # another stream than the bootstrap's
-    drawn_d, drawn_e = (_draw_share(one.wrong.count, one.wrong.total, bootstrap.replicates, rng) for one in (yes, no))
-    d, e = yes.wrong.count / yes.wrong.total, no.wrong.count / no.wrong.total
-    recall, rate = _solve(samples["recall"][:, 0], samples["hallucination_rate"][:, 0], drawn_d, drawn_e)
+    drawn_d, drawn_e = (_draw_share(one.count, one.total, bootstrap.replicates, rng) for one in (yes, no))
+    d, e = yes.count / yes.total, no.count / no.total
+    recall, rate = _solve(*samples, drawn_d, drawn_e)
     seen = (_number(scored.recall.value), _number(scored.hallucination_rate.value))
     true_recall, true_rate = (optional(float(one[0])) for one in _solve(seen[0], seen[1], np.array([d]), np.array([e])))
-    images, confidence = result.benchmark.images, bootstrap.confidence
+    confidence = bootstrap.confidence
     return Corrected(
-        reviewed=yes.reviewed + no.reviewed,
+        reviewed=yes.total + no.total,
         wrong_yes=_share(yes),
         wrong_no=_share(no),
         recall=estimate(true_recall, recall, images, confidence),
@@ -80,5 +89,5 @@ def _number(value: float | None) -> Floats:
     return np.array([np.nan if value is None else value])
 
 
-def _share(noise: LabelNoise) -> Estimate:
-    return Estimate(value=noise.wrong.value, low=noise.wrong.low, high=noise.wrong.high)
+def _share(wrong: Share) -> Estimate:
+    return Estimate(value=wrong.value, low=wrong.low, high=wrong.high)

@@ -14,12 +14,10 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.result import Estimate, Result, write_result
 from hope_bench.scoring.intervals import bootstrap_counts, estimate
 from hope_bench.scoring.metrics import METRICS, Floats, compute, count_table, discrimination, pair_table
-from hope_bench.site.reading import Entry, check_not_empty, check_numbers, check_same_questions, read_groups
+from hope_bench.site.claims import INTERVAL_TOLERANCE, check_corrected
+from hope_bench.site.reading import Entry, check_not_empty, check_numbers, check_same_questions, check_strict, read_groups
 from hope_bench.site.safety import read_untrusted
 from hope_bench.site.sheet import read_sheets
-
-_TOLERANCE = 2e-4
-"""Intervals are percentiles of resamples; another version of numpy may round one resample to the other side."""
 
 
 def add_result(source: Path, results: Path, *, new_version: bool = False, replace: bool = False, day: date | None = None) -> Path:
@@ -32,6 +30,7 @@ def add_result(source: Path, results: Path, *, new_version: bool = False, replac
     """
     _check_file(source)
     result = read_untrusted(source, source.parent)
+    check_strict(result, source, results / slug(result.benchmark.name))
     check_numbers(result, str(source))
     check_intervals(result, str(source))
     groups = read_groups(results) if results.is_dir() else ()
@@ -39,7 +38,7 @@ def add_result(source: Path, results: Path, *, new_version: bool = False, replac
     _check_version(result, source, entries, new_version)
     versions = {entry.source: _version(entry.result) for entry in entries}
     target = _target(result, results, versions)
-    same = [entry for entry in entries if entry.source != target and versions[entry.source] == _version(result)]
+    same = [entry for entry in entries if entry.source != target and entry.result.benchmark.hash == result.benchmark.hash]
     check_same_questions([*same, Entry(result, source, "")])
     there = read_untrusted(target, results) if target.is_file() else None
     if there is not None and there.added is not None and _undated(there) == _undated(result):
@@ -123,7 +122,7 @@ def check_intervals(result: Result, where: str) -> None:
         expected = estimate(stated.value, drawn, images, bootstrap.confidence)
         for end in ("low", "high"):
             one, other = getattr(stated, end), getattr(expected, end)
-            if (one is None) != (other is None) or (one is not None and abs(one - other) > _TOLERANCE):
+            if (one is None) != (other is None) or (one is not None and abs(one - other) > INTERVAL_TOLERANCE):
                 raise HopeBenchError(
                     f"{where}: {key}.{end} is {one}, but the verdicts' bootstrap gives {other}. Score the run again."
                 )
@@ -134,6 +133,8 @@ def check_intervals(result: Result, where: str) -> None:
         if split.paired_discrimination is not None and split.kind == "twin":
             pairs = discrimination(bootstrap_counts(pair_table(*packed[index])[None], bootstrap))
             check(f"splits.{name}.paired_discrimination", split.paired_discrimination, pairs[:, 0])
+        rates = samples["recall"][:, index], samples["hallucination_rate"][:, index]
+        check_corrected(split, f"{where}: splits.{name}", images, bootstrap, rates)
     for index, pair in enumerate(result.comparisons):
         one, base = names.index(pair.split), names.index(pair.baseline)
         drop = samples["precision"][:, base] - samples["precision"][:, one]

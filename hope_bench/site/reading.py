@@ -25,10 +25,8 @@ from hope_bench.scoring.metrics import (
     stated_table,
 )
 from hope_bench.scoring.probability import evidence, probabilities, unpack
+from hope_bench.site.claims import TOLERANCE, check_blind, check_corrected, differ, prior, same_blind
 from hope_bench.site.safety import read_untrusted
-
-_TOLERANCE = 2e-6
-"""Numbers in a result are rounded to 6 digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +67,11 @@ def read_groups(folder: Path) -> tuple[Group, ...]:
         if other != entry.source:
             raise HopeBenchError(f"{entry.source} and {other} would share the page {entry.page}. Rename one of them.")
     groups: dict[tuple[str, str], list[Entry]] = {}
+    asked: dict[str, list[Entry]] = {}
     for entry in entries:
         groups.setdefault((entry.result.benchmark.name, entry.result.benchmark.hash), []).append(entry)
-    for members in groups.values():
+        asked.setdefault(entry.result.benchmark.hash, []).append(entry)
+    for members in asked.values():
         check_same_questions(members)
     return tuple(Group(tuple(groups[key])) for key in sorted(groups))
 
@@ -88,17 +88,34 @@ def check_not_empty(folder: Path) -> None:
 def check_same_questions(entries: Sequence[Entry]) -> None:
     """Results of one hash answer the same questions, so whatever a file says about them must be what the others say."""
 
-    def asked(result: Result) -> list[object]:
-        splits = sorted((name, split.kind, split.labels, split.questions_per_image) for name, split in result.splits.items())
-        return [result.benchmark.headline, *splits]
+    def asked(result: Result) -> Sequence[object]:
+        return sorted((name, split.kind, split.labels, split.questions_per_image) for name, split in result.splits.items())
 
     first = entries[0]
     for entry in entries[1:]:
+        for key in ("name", "title", "headline", "dataset", "prompt"):
+            mine, there = (getattr(one.result.benchmark, key) for one in (entry, first))
+            if mine != there:
+                raise HopeBenchError(
+                    f"{entry.source} and {first.source} have the same benchmark.hash, but benchmark.{key} is {mine[:200]!r} in "
+                    f"one and {there[:200]!r} in the other. Make them agree: score the runs again on the same benchmark."
+                )
         if asked(entry.result) != asked(first.result):
             raise HopeBenchError(
-                f"{entry.source} and {first.source} have the same benchmark.hash, but benchmark.headline, or the splits' kind, "
-                "labels or questions_per_image, differ. Score the runs again."
+                f"{entry.source} and {first.source} have the same benchmark.hash, but the splits' kind, labels or "
+                "questions_per_image differ. Score the runs again."
             )
+    priors: dict[str, Entry] = {}
+    for entry in entries:
+        for name, split in entry.result.splits.items():
+            if (stated := prior(split)) is None:
+                continue
+            other = priors.setdefault(name, entry)
+            if not same_blind(stated, prior(other.result.splits[name])):
+                raise HopeBenchError(
+                    f"{entry.source} and {other.source} have the same benchmark.hash, but what splits.{name}.blind says of "
+                    "category-prior differs. Score the runs again."
+                )
 
 
 def read_entry(path: Path, results: Path) -> Entry:
@@ -110,13 +127,18 @@ def read_entry(path: Path, results: Path) -> Entry:
             f"{path}: benchmark.name is {result.benchmark.name!r}, so the file belongs in the folder {folder!r}, "
             f"not in {path.parent.name!r}."
         )
+    check_strict(result, path, path.parent)
+    check_numbers(result, str(path))
+    return Entry(result, path, f"{folder}/{slug(path.stem)}.html")
+
+
+def check_strict(result: Result, path: Path, folder: Path) -> None:
+    """Raise HopeBenchError for a result of another convention than strict; `folder` is its benchmark's."""
     if result.convention != "strict":
         raise HopeBenchError(
             f"{path} was scored by the {result.convention} convention; the leaderboard compares strict results only. "
-            f"Such files belong in {path.parent / result.convention}/, which it leaves alone."
+            f"Such files belong in {folder / result.convention}/, which it leaves alone."
         )
-    check_numbers(result, str(path))
-    return Entry(result, path, f"{folder}/{slug(path.stem)}.html")
 
 
 def check_numbers(result: Result, where: str) -> None:
@@ -127,6 +149,8 @@ def check_numbers(result: Result, where: str) -> None:
     metrics = zip(*(map(optional, recomputed[metric].tolist()) for metric in METRICS), strict=True)
     for (name, split), expected in zip(result.splits.items(), metrics, strict=True):
         _check_split(name, split, expected, where)
+        check_blind(split, f"{where}: splits.{name}")
+        check_corrected(split, f"{where}: splits.{name}", result.benchmark.images, result.bootstrap)
     _check_parts(result, where)
     p_yes = {name: _p_yes(result.splits[name]) for name in {one.split for one in result.worst or ()}}
     for index, hallucination in enumerate(result.worst or ()):
@@ -169,7 +193,7 @@ def _check_split(name: str, split: SplitScore, recomputed: Sequence[float | None
     """Hold a split against its metrics, in the order of METRICS."""
     for metric, expected in zip(METRICS, recomputed, strict=True):
         estimate = getattr(split, metric)
-        if estimate is not None and _differ(estimate.value, expected):  # files written before MCC was computed have none
+        if estimate is not None and differ(estimate.value, expected):  # files written before MCC was computed have none
             _check(f"{where}: splits.{name}.{metric}.value", estimate.value, expected)
     if split.probabilities is not None:
         _check_probabilities(split, split.probabilities, f"{where}: splits.{name}.probabilities")
@@ -191,7 +215,7 @@ def _check_parts(result: Result, where: str) -> None:
     for rate in ("recall", "hallucination_rate"):
         stated = np.array([getattr(part, rate).value for _, _, part in parts], dtype=np.float64)
         expected = recomputed[rate]
-        near = (np.abs(stated - expected) <= _TOLERANCE / 2) | (np.isnan(stated) & np.isnan(expected))  # before it is rounded
+        near = (np.abs(stated - expected) <= TOLERANCE / 2) | (np.isnan(stated) & np.isnan(expected))  # before it is rounded
         for index in np.flatnonzero(~near).tolist():
             name, breakdown, part = parts[index]
             key = f"{where}: splits.{name}.breakdowns.{breakdown}.{part.name}.{rate}.value"
@@ -240,14 +264,8 @@ def _check_difference(key: str, stated: float | None, more: float | None, less: 
     _check(key, stated, None if more is None or less is None else more - less)
 
 
-def _differ(stated: float | None, expected: float | None) -> bool:
-    if stated is None or expected is None:
-        return stated is not expected
-    return not abs(stated - expected) <= _TOLERANCE
-
-
 def _check(key: str, stated: float | None, expected: float | None) -> None:
-    if _differ(stated, expected):
+    if differ(stated, expected):
         raise HopeBenchError(f"{key} is {stated}, but the result's own verdicts give {expected}. Score the run again.")
 
 

@@ -14,6 +14,7 @@ import msgspec
 
 from hope_bench.card import slug
 from hope_bench.errors import HopeBenchError
+from hope_bench.interchange.images import within_folder
 from hope_bench.result import Estimate, Result, parse_result
 
 LARGEST_FILE = 8 * 2**20
@@ -200,6 +201,15 @@ def _implausible(result: Result) -> Iterator[str]:
         yield f"benchmark.images is {benchmark.images}, not between 0 and {MOST_IMAGES:,}."
     if not 1 <= bootstrap.replicates <= MOST_REPLICATES or not 0 < bootstrap.confidence < 1 or bootstrap.seed < 0:
         yield f"bootstrap: replicates lie in 1 to {MOST_REPLICATES:,}, confidence between 0 and 1, and a seed is at least 0."
+    for field in ("input_tokens", "output_tokens", "cost_usd"):
+        if (number := getattr(result.run, field)) is not None and number < 0:
+            yield f"run.{field} is {number}; it is at least 0. Score the run again."
+    for index, one in enumerate(result.worst or ()):
+        if not within_folder(one.image):
+            yield (
+                f"worst.{index}.image {one.image[:LONGEST_NAME]!r} is no file name within a folder of images. Rename the image "
+                "in the benchmark, and score the run again."
+            )
     if len(result.splits) > MOST_SPLITS:
         yield f"splits: {len(result.splits)} are more than {MOST_SPLITS}."
     for name, split in result.splits.items():

@@ -12,8 +12,11 @@ from typing import Any
 import pytest
 import yaml
 
-from hope_bench.result import read_result, write_result
+from hope_bench.result import Corrected, Estimate, read_result, write_result
+from hope_bench.review.noise import LabelNoise, share
+from hope_bench.scoring.label_noise import with_corrections
 from hope_bench.site.adding import add_result
+from hope_bench.site.claims import _reviews
 from tests.cli import hope_bench, refused
 from tests.unit.test_site import change, make_result
 
@@ -122,6 +125,170 @@ def test_what_is_refused(
     assert words in message
     assert "mine.json" in message
     assert not (tmp_path / "results").exists()
+
+
+def test_only_strict_results_are_added(mine: Path, tmp_path: Path, capsys: Capture) -> None:
+    results = tmp_path / "results"
+    target = add_result(mine, results)
+    before = target.read_bytes()
+    write_result(mine, read_result(mine).model_copy(update={"convention": "pope"}))
+    message = refused(capsys, "leaderboard", "add", mine, "--results", results, "--replace")
+    assert f"{mine} was scored by the pope convention; the leaderboard compares strict results only." in message
+    assert f"belong in {target.parent / 'pope'}/" in message
+    assert target.read_bytes() == before
+
+
+BLIND = ("splits", "content", "blind")
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        (change(*BLIND, 0, "balanced_accuracy", to=0.1), "blind.0.balanced_accuracy is 0.1, but the labels give always-yes"),
+        (change(*BLIND, 0, "recall", to=0.5), "content.blind.0.recall is 0.5"),
+        (change(*BLIND, 1, "hallucination_rate", to=0.5), "blind.1.hallucination_rate is 0.5, but the labels"),
+        (change(*BLIND, 1, "precision", to=0.5), "content.blind.1.precision is 0.5, but the labels give always-no None"),
+        (change(*BLIND, 1, "name", to="always-yes"), "content.blind holds a name twice"),
+        (change(*BLIND, 2, "accuracy", to=0.1), "content.blind.2.accuracy is 0.1, but the labels give category-prior"),
+        (change(*BLIND, 2, "hallucination_rate", to=0.3), "content.blind.2.accuracy is 1.0, but"),
+        (change(*BLIND, 2, "recall", to=7), "content.blind.2: recall or hallucination_rate is not between 0 and 1"),
+    ],
+)  # fmt: skip
+def test_tampered_blind_numbers_are_refused_everywhere(
+    mine: Path, tmp_path: Path, capsys: Capture, changed: Callable[[dict[str, Any]], None], words: str
+) -> None:
+    data = json.loads(mine.read_text())
+    changed(data)
+    _refused_everywhere(data, mine, tmp_path, capsys, words)
+
+
+def _refused_everywhere(
+    data: dict[str, Any], mine: Path, tmp_path: Path, capsys: Capture, words: str, *, build: bool = True
+) -> None:
+    """By add; and by check and build where it lies there all the same."""
+    results = tmp_path / "results"
+    mine.write_text(json.dumps(data))
+    assert words in refused(capsys, "leaderboard", "add", mine, "--results", results)
+    target = results / "tiny" / "my-model.json"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps(data))
+    assert words in refused(capsys, "leaderboard", "check", "--results", results)
+    if build:
+        assert words in refused(capsys, "leaderboard", "build", "--results", results, "--out", tmp_path / "site")
+
+
+def test_a_prior_is_the_same_in_all_results_of_a_benchmark(mine: Path, tmp_path: Path, capsys: Capture) -> None:
+    results, other = tmp_path / "results", tmp_path / "other.json"
+    add_result(mine, results)
+    write_result(other, make_result(tmp_path, "Other", 3))
+    data = json.loads(other.read_text())
+    prior = data["splits"]["content"]["blind"][2]
+    prior |= data["splits"]["content"]["blind"][0] | {"name": "category-prior"}
+    other.write_text(json.dumps(data))
+    message = refused(capsys, "leaderboard", "add", other, "--results", results)
+    assert "what splits.content.blind says of category-prior differs" in message
+    data["splits"]["content"]["blind"].pop()
+    other.write_text(json.dumps(data))
+    assert hope_bench(capsys, "leaderboard", "add", other, "--results", results).code == 0
+
+
+@pytest.mark.parametrize("key", ["name", "title", "prompt", "dataset", "headline"])
+def test_the_same_questions_are_called_the_same(mine: Path, tmp_path: Path, capsys: Capture, key: str) -> None:
+    results, other = tmp_path / "results", tmp_path / "other.json"
+    add_result(mine, results)
+    write_result(other, make_result(tmp_path, "Other", 3))
+    data = json.loads(other.read_text())
+    to = data["benchmark"][key] = "adversarial" if key == "headline" else "Elsewhere"
+    other.write_text(json.dumps(data))
+    words = f"have the same benchmark.hash, but benchmark.{key} is {to!r} in one"
+    assert words in refused(capsys, "leaderboard", "add", other, "--results", results, "--new-version")
+    assert [path.name for path in results.rglob("*.json")] == ["my-model.json"]
+    folder = results / ("elsewhere" if key == "name" else "tiny")
+    folder.mkdir(exist_ok=True)
+    (folder / "other.json").write_text(json.dumps(data))
+    for command in (["check"], ["build", "--out", tmp_path / "site"]):
+        assert f"but benchmark.{key} is " in refused(capsys, "leaderboard", *command, "--results", results)
+
+
+@pytest.mark.parametrize("name", ["../secret.png", "/etc/passwd", "a/../../b.png", "", "."])
+def test_images_outside_their_folder_are_refused(mine: Path, tmp_path: Path, capsys: Capture, name: str) -> None:
+    data = json.loads(mine.read_text())
+    data["worst"][0]["image"] = name
+    words = f"worst.0.image {name!r} is no file name within a folder of images. Rename the image"
+    _refused_everywhere(data, mine, tmp_path, capsys, words)
+
+
+def test_images_may_lie_in_subfolders(mine: Path, tmp_path: Path) -> None:
+    data = json.loads(mine.read_text())
+    data["worst"][0]["image"] = "val2014/a..b.png"
+    mine.write_text(json.dumps(data))
+    assert add_result(mine, tmp_path / "results").is_file()
+
+
+@pytest.mark.parametrize("key", ["input_tokens", "output_tokens", "cost_usd"])
+def test_negative_counts_are_refused(mine: Path, tmp_path: Path, capsys: Capture, key: str) -> None:
+    data = json.loads(mine.read_text())
+    data["run"][key] = -1
+    _refused_everywhere(data, mine, tmp_path, capsys, f"run.{key} is -1")
+
+
+def _corrected(path: Path) -> dict[str, Any]:
+    """The result with rates corrected for a review of 5 no-questions, one of which was wrong, and 4 yes-questions."""
+    noise = [
+        LabelNoise(split="content", label=label, sampled=total, wrong=share(wrong, total), unsure=share(0, total))
+        for label, wrong, total in (("yes", 0, 4), ("no", 1, 5))
+    ]  # type: ignore[arg-type]
+    write_result(path, with_corrections(read_result(path), noise))
+    found: dict[str, Any] = json.loads(path.read_text())
+    assert found["splits"]["content"]["corrected"]["reviewed"] == 9
+    return found
+
+
+@pytest.mark.parametrize(
+    ("key", "to", "words", "build"),
+    [
+        (("hallucination_rate", "value"), 0.01, "corrected.hallucination_rate.value is 0.01, but its own shares", True),
+        (("recall", "value"), None, "corrected.recall.value is None, but its own shares", True),
+        (("ceiling", "value"), 1.0, "corrected.ceiling.value is 1.0, but its own shares of wrong labels give 0.9", True),
+        (("hallucination_rate", "high"), 0.99, "corrected.hallucination_rate.high is 0.99", False),
+        (("ceiling", "low"), 0.01, "corrected.ceiling.low is 0.01", False),
+        (("reviewed",), 8, "corrected: no review of 8 of its 12 questions finds the shares", True),
+        (("reviewed",), 10**9, "corrected: no review of 1,000,000,000 of its 12 questions", True),
+        (("wrong_no", "value"), 0.0, "corrected: no review of 9", True),
+        (("wrong_yes", "high"), 0.1, "corrected: no review of 9", True),
+        (("wrong_yes", "low"), None, "corrected: no review of 9", True),
+    ],
+)  # fmt: skip
+def test_tampered_corrected_rates_are_refused(
+    mine: Path, tmp_path: Path, capsys: Capture, key: tuple[str, ...], to: float | None, words: str, build: bool
+) -> None:
+    data = _corrected(mine)
+    change("splits", "content", "corrected", *key, to=to)(data)
+    _refused_everywhere(data, mine, tmp_path, capsys, f"splits.content.{words}", build=build)
+
+
+def test_corrected_rates_that_follow_from_a_review_are_taken(mine: Path, tmp_path: Path, capsys: Capture) -> None:
+    results = tmp_path / "results"
+    _corrected(mine)
+    assert hope_bench(capsys, "leaderboard", "add", mine, "--results", results).code == 0
+    assert hope_bench(capsys, "leaderboard", "check", "--results", results).code == 0
+    assert hope_bench(capsys, "leaderboard", "build", "--results", results, "--out", tmp_path / "site").code == 0
+
+
+@pytest.mark.parametrize(("yes", "no"), [((0, 1), (0, 1)), ((3, 150), (0, 150)), ((0, 3000), (7, 3000)), ((11, 11), (1, 700))])
+def test_the_counts_of_a_review_follow_from_its_shares(yes: tuple[int, int], no: tuple[int, int]) -> None:
+    shares = share(*yes), share(*no)
+    wrong_yes, wrong_no = (Estimate(value=one.value, low=one.low, high=one.high) for one in shares)
+    nothing = Estimate(value=None)
+    stated = Corrected(
+        reviewed=yes[1] + no[1],
+        wrong_yes=wrong_yes,
+        wrong_no=wrong_no,
+        recall=nothing,
+        hallucination_rate=nothing,
+        ceiling=nothing,
+    )
+    assert shares in _reviews(stated, 10_000)
 
 
 def test_check_finds_a_file_under_another_models_name(mine: Path, tmp_path: Path, capsys: Capture) -> None:

@@ -113,8 +113,8 @@ def test_ranking_and_pages(tmp_path: Path, put: Put) -> None:
 
 def test_pages_say_what_searched_and_claim_no_review(tmp_path: Path, put: Put) -> None:
     result = make_result(tmp_path, "A", 1)
-    for name, clip in (("one", "local-dir:clip"), ("two", "ViT-L-14:openai")):
-        benchmark = result.benchmark.model_copy(update={"name": name, "clip": clip})
+    for name, clip, digit in (("one", "local-dir:clip", "1"), ("two", "ViT-L-14:openai", "2")):
+        benchmark = result.benchmark.model_copy(update={"name": name, "clip": clip, "hash": digit * 64})
         put("a", result.model_copy(update={"benchmark": benchmark}), folder=name)
     index = build_site(tmp_path / "results", tmp_path / "site").index.read_text()
     assert "the misleading ones found with a local CLIP (folder clip)." in index
