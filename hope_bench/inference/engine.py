@@ -22,7 +22,7 @@ from hope_bench.inference.processes import Processes, is_first, join_processes
 from hope_bench.inference.progress import ProgressMode, RunProgress, run_progress
 from hope_bench.inference.record import answers_key, describe_run, of_set, reported
 from hope_bench.inference.resume import Reusable, Start, find_start, settle, write_record
-from hope_bench.inference.sharing import check_shared
+from hope_bench.inference.shared_folder import check_shared
 from hope_bench.inference.workers import Workers, default_workers
 from hope_bench.paraphrases import Paraphrase
 from hope_bench.records import Prompt

@@ -14,7 +14,7 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.result import Estimate, Result, write_result
 from hope_bench.scoring.intervals import bootstrap_counts, estimate
 from hope_bench.scoring.metrics import METRICS, Floats, compute, count_table, discrimination, pair_table
-from hope_bench.site.claims import INTERVAL_TOLERANCE, check_corrected
+from hope_bench.site.blind_and_corrected import INTERVAL_TOLERANCE, check_corrected
 from hope_bench.site.reading import Entry, check_not_empty, check_numbers, check_same_questions, check_strict, read_groups
 from hope_bench.site.safety import read_untrusted
 from hope_bench.site.sheet import read_sheets

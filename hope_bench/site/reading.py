@@ -25,7 +25,7 @@ from hope_bench.scoring.metrics import (
     stated_table,
 )
 from hope_bench.scoring.probability import evidence, probabilities, unpack
-from hope_bench.site.claims import TOLERANCE, check_blind, check_corrected, differ, prior, same_blind
+from hope_bench.site.blind_and_corrected import TOLERANCE, check_blind, check_corrected, differ, prior, same_blind
 from hope_bench.site.safety import read_untrusted
 
 

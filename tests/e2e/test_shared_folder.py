@@ -22,7 +22,7 @@ _SCRIPT = """
 import sys
 from pathlib import Path
 from hope_bench.inference.processes import join_processes
-from hope_bench.inference.sharing import check_shared
+from hope_bench.inference.shared_folder import check_shared
 with join_processes() as processes:
     check_shared(Path(sys.argv[1]), processes, patience=1.0)
     print("shared")

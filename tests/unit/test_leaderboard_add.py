@@ -16,7 +16,7 @@ from hope_bench.result import Corrected, Estimate, read_result, write_result
 from hope_bench.review.noise import LabelNoise, share
 from hope_bench.scoring.label_noise import with_corrections
 from hope_bench.site.adding import add_result
-from hope_bench.site.claims import _reviews
+from hope_bench.site.blind_and_corrected import _reviews
 from tests.cli import hope_bench, refused
 from tests.unit.test_site import change, make_result
 

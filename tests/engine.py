@@ -1,0 +1,77 @@
+"""A model made of a function, and a small benchmark to ask it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from hope_bench.adapters.base import AdapterInfo, AdapterReport, RawAnswer
+from hope_bench.benchmark import Benchmark, read_benchmark, write_benchmark
+from hope_bench.card import ModelCard
+from hope_bench.inference.engine import EvaluateOptions
+from hope_bench.provenance import file_sha256
+from hope_bench.records import Question
+
+CARD = ModelCard(name="A model", checkpoint="org/it", batch_size=4)
+Pair = tuple[Image.Image, str]
+
+
+class Model:
+    """An adapter whose answer to a batch is a function's."""
+
+    def __init__(self, reply: Callable[[Sequence[Pair]], list[RawAnswer]], identity: str = "it@1") -> None:
+        self._reply = reply
+        self.info = AdapterInfo("function", identity, "1", None, "float32", "cpu", "cpu")
+        self.batches: list[int] = []
+        self.loads = 0
+        self.report = AdapterReport()
+
+    def prepare(self, batch: Sequence[Pair]) -> None:
+        """Nothing to do ahead."""
+
+    def load(self) -> None:
+        self.loads += 1
+
+    def answer(self, batch: Sequence[Pair]) -> list[RawAnswer]:
+        self.batches.append(len(batch))
+        return self._reply(batch)
+
+
+def by_brightness(batch: Sequence[Pair]) -> list[RawAnswer]:
+    """Yes to bright pictures: wrong pairing of images and answers shows."""
+    return [RawAnswer(text="Yes." if image.getpixel((0, 0))[0] > 100 else "No.", p_yes=0.5, mass=1.0) for image, _ in batch]
+
+
+@pytest.fixture
+def benchmark(tmp_path: Path) -> Benchmark:
+    """Four pictures, dark and bright in turn, three questions each: 12 in 4 steps of 3."""
+    images = tmp_path / "images"
+    images.mkdir()
+    hashes = {}
+    for place in range(4):
+        path = images / f"{place}.png"
+        Image.new("RGB", (8, 8), (200, 0, 0) if place % 2 else (20, 0, 0)).save(path)
+        hashes[path.name] = file_sha256(path)
+    questions = [
+        Question(i, f"{i // 3}.png", f"Is there a {'abc'[i % 3]}?", "no" if i % 2 else "yes", "random") for i in range(12)
+    ]
+    write_benchmark(
+        tmp_path / "bench", {"random": questions, "content": questions[:6]}, {"random": "pope", "content": "hope"},
+        name="tiny", title="Tiny", headline="content", prompt="Say yes or no. {question}", k=None, dataset="drawn", images=hashes,
+    )  # fmt: skip
+    return read_benchmark(tmp_path / "bench")
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> EvaluateOptions:
+    return EvaluateOptions(images=tmp_path / "images", runs=tmp_path / "runs")
+
+
+def lines(options: EvaluateOptions, name: str = "a-model") -> list[dict[str, Any]]:
+    text = (options.runs / "tiny" / name / "answers.jsonl").read_text()
+    return [json.loads(line) for line in text.splitlines()]

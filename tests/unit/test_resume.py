@@ -1,0 +1,192 @@
+"""What is asked again after an interruption or a change, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from hope_bench.adapters.base import RawAnswer
+from hope_bench.benchmark import Benchmark
+from hope_bench.card import ModelCard
+from hope_bench.errors import HopeBenchError
+from hope_bench.inference.engine import EvaluateOptions, evaluate
+from hope_bench.provenance import file_sha256
+from hope_bench.runs import read_run, write_run
+from tests.engine import CARD, Model, Pair, benchmark, by_brightness, lines, options
+
+__all__ = ["benchmark", "options"]  # the fixtures
+
+
+@pytest.mark.parametrize("stop_at", [1, 2, 3])
+def test_after_an_interruption_the_rest_is_asked(benchmark: Benchmark, options: EvaluateOptions, stop_at: int) -> None:
+    evaluate(benchmark, CARD, replace(options, name="whole"), adapter=Model(by_brightness))
+    steps: Iterator[int] = iter(range(1, 99))
+
+    def interrupted(batch: Sequence[Pair]) -> list[RawAnswer]:
+        if next(steps) == stop_at:
+            raise KeyboardInterrupt
+        return by_brightness(batch)
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(benchmark, CARD, options, adapter=Model(interrupted))
+    assert len(lines(options)) == 3 * (stop_at - 1)
+    assert not read_run(options.runs / "tiny" / "a-model").complete
+    model, said = Model(by_brightness), list[str]()
+    record = evaluate(benchmark, CARD, options, said.append, adapter=model)
+    assert len(model.batches) == 5 - stop_at
+    assert ("Going on:" in said[0]) == (stop_at > 1)
+    assert record.complete
+    folder = options.runs / "tiny"
+    assert (folder / "a-model" / "answers.jsonl").read_bytes() == (folder / "whole" / "answers.jsonl").read_bytes()
+
+
+def asked_again(benchmark: Benchmark, options: EvaluateOptions, card: ModelCard = CARD, identity: str = "it@1") -> list[str]:
+    """What a further call puts to the model, as image and question; every question must have its right answer afterwards."""
+    asked: list[str] = []
+
+    def reply(batch: Sequence[Pair]) -> list[RawAnswer]:
+        asked.extend(f"{image.getpixel((0, 0))[0]} {prompt}" for image, prompt in batch)
+        return by_brightness(batch)
+
+    record = evaluate(benchmark, card, options, adapter=Model(reply, identity))
+    assert record.complete
+    assert {(line["image"], line["verdict"]) for line in lines(options)} <= {
+        ("0.png", "no"), ("1.png", "yes"), ("2.png", "no"), ("3.png", "yes")
+    }  # fmt: skip
+    assert len(lines(options)) == record.questions
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("change", "identity"),
+    [({"max_new_tokens": 9}, "it@1"), ({"prompt": "{question}!"}, "it@1"), ({"path": "plain"}, "it@1"), ({}, "it@2")],
+)
+def test_a_change_that_concerns_every_answer_asks_all_again_and_loses_none(
+    change: dict[str, Any], identity: str, benchmark: Benchmark, options: EvaluateOptions
+) -> None:
+    assert len(asked_again(benchmark, options)) == 12
+    before = lines(options)
+    card, said = CARD.model_copy(update=change), list[str]()
+    assert len(asked_again(benchmark, options, card, identity)) == 12
+    assert {line["key"] for line in lines(options)}.isdisjoint(line["key"] for line in before)
+    evaluate(benchmark, CARD, options, said.append, adapter=Model(by_brightness))
+    assert "0 of 12 questions are asked now" in said[1], "the former answers were set aside"
+    assert lines(options) == before
+    assert asked_again(benchmark, options, card, identity) == []
+
+
+def test_a_later_engine_asks_all_again(benchmark: Benchmark, options: EvaluateOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked_again(benchmark, options)
+    monkeypatch.setattr("hope_bench.inference.record.ENGINE_VERSION", 99)
+    assert len(asked_again(benchmark, options)) == 12
+
+
+def test_settings_that_no_answer_depends_on_ask_nothing_again(benchmark: Benchmark, options: EvaluateOptions) -> None:
+    asked_again(benchmark, options)
+    assert asked_again(benchmark, options, CARD.model_copy(update={"batch_size": 6})) == []
+
+
+def test_more_and_fewer_questions_ask_only_what_is_new(benchmark: Benchmark, options: EvaluateOptions) -> None:
+    few = asked_again(benchmark, replace(options, limit=2))
+    assert 0 < len(few) < 12
+    rest = asked_again(benchmark, options)
+    assert len(few) + len(rest) == 12
+    assert asked_again(benchmark, replace(options, splits=("content",))) == []
+    assert len(lines(options)) == 6
+    assert asked_again(benchmark, options) == []
+
+
+@pytest.mark.parametrize("hashed", [True, False])
+def test_a_replaced_image_has_only_its_own_questions_asked_again(
+    hashed: bool, benchmark: Benchmark, options: EvaluateOptions
+) -> None:
+    assert options.images is not None
+
+    def current() -> Benchmark:
+        images = {
+            name: file_sha256(options.images / name) if hashed and options.images else None for name in benchmark.manifest.images
+        }
+        manifest = benchmark.manifest.model_copy(update={"images": images, "hash": "h"})
+        return replace(benchmark, manifest=manifest)
+
+    asked_again(current(), options, CARD.model_copy(update={"batch_size": 6}))
+    Image.new("RGB", (8, 8), (30, 0, 0)).save(options.images / "2.png")
+    again = asked_again(current(), options, CARD.model_copy(update={"batch_size": 6}))
+    assert again == [f"30 Say yes or no. Is there a {thing}?" for thing in "abc"]
+
+
+@pytest.mark.parametrize("stop_at", [1, 2, 3])
+def test_interrupted_while_asking_what_changed_the_bytes_are_those_of_an_undisturbed_change(
+    stop_at: int, benchmark: Benchmark, options: EvaluateOptions
+) -> None:
+    """Answers depend on what is asked together here, as a model's last digits do."""
+
+    def together(batch: Sequence[Pair]) -> list[RawAnswer]:
+        return [replace(answer, p_yes=len(batch) / 10) for answer in by_brightness(batch)]
+
+    steps: Iterator[int] = iter(range(1, 99))
+
+    def interrupted(batch: Sequence[Pair]) -> list[RawAnswer]:
+        if next(steps) == stop_at:
+            raise KeyboardInterrupt
+        return together(batch)
+
+    content, shaken = replace(options, splits=("content",), limit=4), replace(options, name="shaken")
+    for name in ("a-model", "shaken"):
+        evaluate(benchmark, CARD, replace(content, name=name), adapter=Model(together))
+    evaluate(benchmark, CARD, options, adapter=Model(together))
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(benchmark, CARD, shaken, adapter=Model(interrupted))
+    evaluate(benchmark, CARD, shaken, adapter=Model(together))
+    assert lines(options, "shaken") == lines(options)
+    assert len({line["p_yes"] for line in lines(options)}) == 3, "kept answers and new ones stand side by side"
+
+
+def test_another_model_and_answers_of_another_tool_are_refused(benchmark: Benchmark, options: EvaluateOptions) -> None:
+    record = evaluate(benchmark, CARD, options, adapter=Model(by_brightness))
+    folder = options.runs / "tiny" / "a-model"
+    before = (folder / "answers.jsonl").read_bytes()
+    other = CARD.model_copy(update={"name": "Another"})
+    with pytest.raises(HopeBenchError, match=r"answers of another model, A model\. They stay as they are; .*--name"):
+        evaluate(benchmark, other, replace(options, name="a-model"), adapter=Model(by_brightness))
+    namesake = CARD.model_copy(update={"checkpoint": "elsewhere/it"})
+    with pytest.raises(HopeBenchError, match=r"of another checkpoint called A model, or of other files in it \(org/it\)"):
+        evaluate(benchmark, namesake, options, adapter=Model(by_brightness))
+    write_run(folder, record.model_copy(update={"key": "imported-1", "settings": {}}))
+    with pytest.raises(HopeBenchError, match="hope-bench evaluate didn't make"):
+        evaluate(benchmark, CARD, options, adapter=Model(by_brightness))
+    assert (folder / "answers.jsonl").read_bytes() == before
+    (folder / "run.json").unlink()
+    assert asked_again(benchmark, options) == [], "each answer says what it is an answer to"
+
+
+def test_a_folder_is_the_model_that_it_holds(benchmark: Benchmark, options: EvaluateOptions) -> None:
+    """checkpoint-500 of one training run and of another are called the same."""
+
+    def asked(folder: str, sha256: str) -> int:
+        model = Model(by_brightness, sha256)
+        model.info = replace(model.info, weights_sha256=sha256)
+        evaluate(benchmark, CARD.model_copy(update={"checkpoint": folder}), options, adapter=model)
+        return sum(model.batches)
+
+    assert asked("/first/checkpoint-500", "aa11") == 12
+    assert asked("/moved/checkpoint", "aa11") == 0, "wherever it lies"
+    with pytest.raises(HopeBenchError, match=r"another checkpoint called A model, .* \(SHA-256 aa11\)\. .*--name"):
+        asked("/second/checkpoint-500", "bb22")
+    assert len(lines(options)) == 12
+
+
+def test_a_change_of_versions_between_sittings_is_noted(benchmark: Benchmark, options: EvaluateOptions) -> None:
+    record = evaluate(benchmark, CARD, options, adapter=Model(by_brightness))
+    folder = options.runs / "tiny" / "a-model"
+    old = record.run.model_copy(update={"versions": {**record.run.versions, "torch": "1.0"}})
+    write_run(folder, record.model_copy(update={"run": old, "complete": False}))
+    answers = folder / "answers.jsonl"
+    answers.write_bytes(answers.read_bytes()[:-5])
+    notes = evaluate(benchmark, CARD, options, adapter=Model(by_brightness)).notes
+    assert len(notes) == 1
+    assert notes[0].startswith("Asked under changing versions: torch 1.0 then ")
