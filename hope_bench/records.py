@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import gc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import isnan
 from typing import Any, Literal
@@ -231,3 +233,16 @@ class Answer:
     error: str | None = None
     splits: tuple[str, ...] | None = None
     key: str | None = None
+
+
+@contextmanager
+def no_collector() -> Iterator[None]:
+    """No garbage collection meanwhile, where millions of records are made and all of them stay: looking for garbage among them
+    is a tenth of the time and more."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()

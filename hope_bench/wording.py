@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from hope_bench.validation import Strict, read_toml
+from hope_bench.files.validation import Strict, read_toml
 
 if TYPE_CHECKING:
     import inflect

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from hope_bench.adapters.base import AdapterInfo, AdapterReport, RawAnswer
-from hope_bench.benchmark import Benchmark, read_benchmark, write_benchmark
-from hope_bench.card import ModelCard
+from hope_bench.files.benchmark import Benchmark, read_benchmark, write_benchmark
+from hope_bench.files.card import ModelCard
 from hope_bench.inference.engine import EvaluateOptions
 from hope_bench.provenance import file_sha256
 from hope_bench.records import Question

@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 
-from hope_bench.benchmark import Benchmark, read_benchmark, write_benchmark
+from hope_bench.files.benchmark import Benchmark, read_benchmark, write_benchmark
+from hope_bench.files.result import ModelInfo, RunInfo
+from hope_bench.files.run import RunRecord, write_run
+from hope_bench.files.spec import STRATEGY_KINDS
 from hope_bench.records import Answer, Label, Question, Verdict
-from hope_bench.result import ModelInfo, RunInfo
-from hope_bench.runs import RunRecord, write_run
-from hope_bench.spec import STRATEGY_KINDS
 from hope_bench.wording import existence_question
 
 Row = tuple[str, str, Label]

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from hope_bench.files.spec import BenchmarkSpec, ClipSpec, GuardsSpec
 from hope_bench.records import Annotations, Category, Image
 from hope_bench.search.inputs import Encoded, SearchInputs
 from hope_bench.search.risk import TILES
-from hope_bench.spec import BenchmarkSpec, ClipSpec, GuardsSpec
 
 WORDS = ["apple", "bus", "cup", "dog", "egg", "fork", "owl"]
 

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from PIL import Image, ImageDraw
 
-from hope_bench.benchmark import write_benchmark
+from hope_bench.files.benchmark import write_benchmark
+from hope_bench.files.spec import Kind
 from hope_bench.records import Question
-from hope_bench.spec import Kind
 from hope_bench.wording import existence_question
 
 IMAGES = ("a.jpg", "b.png", "straße ü.jpg")

@@ -25,7 +25,7 @@ from torch.utils.backend_registration import _DummyBackendModule, _DummyPrivateU
 from hope_bench.adapters import transformers_model
 from hope_bench.adapters.loading import load_model
 from hope_bench.adapters.transformers_model import TransformersModel
-from hope_bench.card import ModelCard
+from hope_bench.files.card import ModelCard
 from tests.checkpoints import pictures, prompts
 from tests.families import BLIP_CHAT
 

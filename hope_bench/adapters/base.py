@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from hope_bench.result import SelfCheck
+from hope_bench.files.result import SelfCheck
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -9,7 +9,7 @@ from typing import Literal
 
 import torch
 
-from hope_bench.gpu import is_out_of_memory
+from hope_bench.adapters.gpu import is_out_of_memory
 
 Forward = Literal["prefix", "packed", "rows", "plain"]
 """What is computed: images' common beginnings, their questions in one row or in rows of their own, or whole prompts."""

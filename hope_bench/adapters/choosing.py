@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hope_bench.adapters.base import Adapter
-from hope_bench.card import ModelCard
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.card import ModelCard
 
 
 def make_adapter(card: ModelCard, say: Callable[[str], None], trust_remote_code: bool = False) -> Adapter:

@@ -38,7 +38,7 @@ from hope_bench.errors import HopeBenchError, short_reason
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from hope_bench.card import ModelCard
+    from hope_bench.files.card import ModelCard
 
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 _TOP, _FEWER = 20, 5

@@ -17,11 +17,11 @@ from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, Auto
 from transformers.utils import logging
 
 from hope_bench.adapters.checkpoint import auto_map
+from hope_bench.adapters.gpu import computes_bfloat16
 from hope_bench.errors import HopeBenchError, first_few, short_reason
-from hope_bench.gpu import computes_bfloat16
 
 if TYPE_CHECKING:
-    from hope_bench.card import ModelCard
+    from hope_bench.files.card import ModelCard
 
 _LOAD_ERRORS = (OSError, ValueError, TypeError, KeyError, AttributeError, ImportError, RuntimeError, SafetensorError)
 """What transformers raises for checkpoints that don't fit it."""

@@ -13,12 +13,12 @@ from hope_bench.adapters.base import RawAnswer
 from hope_bench.adapters.budget import Budget
 from hope_bench.adapters.decoding import Decoder
 from hope_bench.adapters.encoding import ImageRows, NotShareableError, Row, aligned_inputs, join, media_tokens, rows_of_image
+from hope_bench.adapters.gpu import raise_if_lost
 from hope_bench.adapters.self_check import PROBES, QUESTIONS, choose, relative_difference, threshold
 from hope_bench.adapters.shared_prefix import Prefix, SharedPrefix
 from hope_bench.adapters.yes_no import read_first_token
 from hope_bench.errors import HopeBenchError, short_reason
-from hope_bench.gpu import raise_if_lost
-from hope_bench.result import SelfCheck
+from hope_bench.files.result import SelfCheck
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -19,7 +19,7 @@ from hope_bench.provenance import file_sha256
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from hope_bench.card import ModelCard
+    from hope_bench.files.card import ModelCard
 
 T = TypeVar("T")
 

@@ -14,6 +14,7 @@ from hope_bench.adapters.budget import Budget
 from hope_bench.adapters.checkpoint import find_checkpoint
 from hope_bench.adapters.decoding import Decoder, greedy_settings
 from hope_bench.adapters.encoding import Encoder, PackedRows, known_inputs, pack, unpack
+from hope_bench.adapters.gpu import raise_if_lost
 from hope_bench.adapters.loading import (
     check_quantize,
     find_device,
@@ -25,11 +26,11 @@ from hope_bench.adapters.loading import (
 )
 from hope_bench.adapters.paths import Pair, Paths
 from hope_bench.adapters.yes_no import find_yes_no
+from hope_bench.clip.exact import compute_exactly
 from hope_bench.errors import HopeBenchError, short_reason
-from hope_bench.gpu import compute_exactly, raise_if_lost
 
 if TYPE_CHECKING:
-    from hope_bench.card import ModelCard
+    from hope_bench.files.card import ModelCard
 
 
 class TransformersModel:

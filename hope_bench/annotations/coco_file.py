@@ -20,9 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hope_bench.annotations.columns import InstanceRows
-from hope_bench.collector import no_collector
 from hope_bench.errors import HopeBenchError, first_few
-from hope_bench.records import Image
+from hope_bench.records import Image, no_collector
 
 Id = int | str
 

@@ -25,8 +25,8 @@ from hope_bench.annotations.coco_file import (
     not_json,
 )
 from hope_bench.annotations.columns import InstanceRows
-from hope_bench.collector import no_collector
 from hope_bench.errors import HopeBenchError
+from hope_bench.records import no_collector
 
 _BATCH = 10_000
 

@@ -15,8 +15,8 @@ from hope_bench.cli.app import app, console, errors
 from hope_bench.errors import HopeBenchError, did_you_mean, first_few
 
 if TYPE_CHECKING:
-    from hope_bench.benchmark import Benchmark
-    from hope_bench.result import Result
+    from hope_bench.files.benchmark import Benchmark
+    from hope_bench.files.result import Result
 
 _WIDTH = 140
 _MOST_FOR_ALL_PAIRS = 8
@@ -50,7 +50,7 @@ def compare(
 
     hope-bench compare pope-coco --split popular --metric hallucination_rate
     """
-    from hope_bench.result import read_result
+    from hope_bench.files.result import read_result
     from hope_bench.scoring import comparison_tables as tables
     from hope_bench.scoring.comparing import compare as compare_results
     from hope_bench.scoring.comparing import model_names
@@ -130,8 +130,8 @@ def _best(loaded: Sequence[Result], split: str | None, metric: str) -> str:
 
 def _benchmark(name: str | None, result: Result) -> Benchmark | None:
     """The benchmark that was named, or the one of that name and hash, if it is at hand."""
-    from hope_bench.benchmark import read_benchmark
-    from hope_bench.registry import find_benchmark, known_benchmarks
+    from hope_bench.files.benchmark import read_benchmark
+    from hope_bench.files.registry import find_benchmark, known_benchmarks
 
     if name is not None:
         return read_benchmark(find_benchmark(name))

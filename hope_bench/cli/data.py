@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hope_bench.files.spec import DatasetSpec, read_spec
 from hope_bench.inference.images import check_images_folder
-from hope_bench.spec import DatasetSpec, read_spec
 
 if TYPE_CHECKING:
-    from hope_bench.benchmark import Benchmark
+    from hope_bench.files.benchmark import Benchmark
     from hope_bench.records import Annotations
 
 
@@ -36,7 +36,7 @@ def find_annotations(benchmark: Benchmark, given: Path | None) -> Annotations | 
 
 def benchmark_flag(benchmark: Benchmark) -> tuple[str, ...]:
     """What a command about a run needs to find its benchmark: nothing where the name finds it, else --benchmark FOLDER."""
-    from hope_bench.registry import known_benchmarks
+    from hope_bench.files.registry import known_benchmarks
 
     known = known_benchmarks().get(benchmark.manifest.name)
     found = known is not None and known.resolve() == benchmark.folder.resolve()

@@ -14,21 +14,21 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from hope_bench.card import ModelCard, check_name, find_card
 from hope_bench.cli.app import INTERRUPTED, INTERRUPTED_CODE, app, console, errors, say_next
 from hope_bench.cli.data import benchmark_flag
 from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.files.card import ModelCard, check_name, find_card
+from hope_bench.files.run import RunRecord
+from hope_bench.files.validation import validate
 from hope_bench.inference.processes import check_count, is_first
 from hope_bench.inference.progress import ProgressMode
 from hope_bench.records import Verdict
-from hope_bench.runs import RunRecord
-from hope_bench.validation import validate
 
 if TYPE_CHECKING:
-    from hope_bench.benchmark import Benchmark
+    from hope_bench.files.benchmark import Benchmark
+    from hope_bench.files.paraphrases import Paraphrase
     from hope_bench.inference.engine import EvaluateOptions
     from hope_bench.inference.estimate import Estimate
-    from hope_bench.paraphrases import Paraphrase
 
 _LOADING = "Loading the model"
 """These options' own panel of the help, narrow enough for 80 columns."""
@@ -139,10 +139,10 @@ def evaluate(
 
     Exit code: 0 all answered, 1 some answers are errors.
     """
-    from hope_bench.benchmark import read_benchmark
+    from hope_bench.files.benchmark import read_benchmark
+    from hope_bench.files.registry import find_benchmark
     from hope_bench.inference.engine import EvaluateOptions, evaluate_paraphrases, run_folder, ways
     from hope_bench.inference.engine import evaluate as run
-    from hope_bench.registry import find_benchmark
 
     with _told_in_json(progress == "json"):
         if name is not None:
@@ -200,7 +200,7 @@ def evaluate(
 
 
 def _paraphrases(path: Path, authors_prompt: bool) -> tuple[Paraphrase, ...]:
-    from hope_bench.paraphrases import read_paraphrases
+    from hope_bench.files.paraphrases import read_paraphrases
 
     if authors_prompt:
         raise HopeBenchError("--prompts says how to ask, and so does --authors-prompt. Give one of them.")

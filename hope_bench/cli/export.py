@@ -15,7 +15,7 @@ from hope_bench.cli.interchange import importer
 from hope_bench.errors import HopeBenchError
 
 if TYPE_CHECKING:
-    from hope_bench.benchmark import Benchmark
+    from hope_bench.files.benchmark import Benchmark
 
 
 class Target(StrEnum):
@@ -46,10 +46,10 @@ def export(
 
     hope-bench export my-benchmark --to datasets --images val2014 --out my-dataset
     """
-    from hope_bench.benchmark import read_benchmark
     from hope_bench.cli.data import find_images
+    from hope_bench.files.benchmark import read_benchmark
+    from hope_bench.files.registry import find_benchmark
     from hope_bench.provenance import check_new
-    from hope_bench.registry import find_benchmark
 
     check_new(out)
     chosen = read_benchmark(find_benchmark(benchmark))
@@ -100,9 +100,9 @@ def labels(
 
     Example: hope-bench import labels pope-coco coco_repope_random.json coco_repope_popular.json --name repope-coco
     """
-    from hope_bench.benchmark import check_own, read_benchmark
+    from hope_bench.files.benchmark import check_own, read_benchmark
+    from hope_bench.files.registry import find_benchmark
     from hope_bench.interchange.relabel import label_files, relabel
-    from hope_bench.registry import find_benchmark
 
     chosen = read_benchmark(find_benchmark(benchmark))
     called = name or f"{chosen.manifest.name}-relabelled"

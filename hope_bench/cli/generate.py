@@ -9,10 +9,10 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from hope_bench.benchmark import Manifest
 from hope_bench.cli.app import app, console, errors
-from hope_bench.registry import find_spec
-from hope_bench.spec import BenchmarkSpec, ClipSpec, read_spec
+from hope_bench.files.benchmark import Manifest
+from hope_bench.files.registry import find_spec
+from hope_bench.files.spec import BenchmarkSpec, ClipSpec, read_spec
 
 
 @app.command()
@@ -46,7 +46,7 @@ def generate(
     Example: hope-bench generate hope-coco --annotations instances_val2014.json --images val2014 --clip ViT-L-14:openai
     """
     from hope_bench.clip.store import default_cache
-    from hope_bench.generate import generate as run
+    from hope_bench.search.generate import generate as run
 
     chosen = _override(read_spec(find_spec(spec)), annotations, images, captions, clip, reviewed)
     folder = out or Path("benchmarks") / chosen.name

@@ -30,13 +30,13 @@ def inspect(
 
     Example: hope-bench inspect my-benchmark --images val2014
     """
-    from hope_bench.benchmark import read_benchmark
     from hope_bench.cli.data import find_images
     from hope_bench.cli.review import noise_table
+    from hope_bench.files.benchmark import read_benchmark
+    from hope_bench.files.registry import find_benchmark
     from hope_bench.inspection.gallery import check_gallery, write_gallery
     from hope_bench.inspection.summary import summarize
     from hope_bench.inspection.tables import summary_tables
-    from hope_bench.registry import find_benchmark
     from hope_bench.review.noise import LABEL_NOISE_FILE, read_label_noise
 
     chosen = read_benchmark(find_benchmark(benchmark))

@@ -51,8 +51,8 @@ def pope(
 
     hope-bench import pope --name repope-coco --split random=coco_pope_random.json --labels repope
     """
-    from hope_bench.benchmark import check_own, read_benchmark
     from hope_bench.cli.generate import split_counts
+    from hope_bench.files.benchmark import check_own, read_benchmark
     from hope_bench.interchange.pope_files import import_pope
     from hope_bench.interchange.questions import unescaped
     from hope_bench.interchange.relabel import label_files, relabel
@@ -116,13 +116,13 @@ def answers(
 
     hope-bench import answers random.json popular.json --split random --split popular --benchmark pope-coco --name my-model
     """
-    from hope_bench.benchmark import read_benchmark
-    from hope_bench.card import check_name, slug
     from hope_bench.cli.data import benchmark_flag
+    from hope_bench.files.benchmark import read_benchmark
+    from hope_bench.files.card import check_name, slug
+    from hope_bench.files.registry import find_benchmark
+    from hope_bench.files.result import ModelInfo
     from hope_bench.interchange.answers_files import AnswersSource, import_answers
     from hope_bench.interchange.questions import unescaped
-    from hope_bench.registry import find_benchmark
-    from hope_bench.result import ModelInfo
 
     check_name(name, "A run's name")
     if split and len(split) != len(files):

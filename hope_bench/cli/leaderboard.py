@@ -102,8 +102,8 @@ def describe(
 
     hope-bench leaderboard describe build/demo/benchmarks/demo --images build/demo/world/images --licence Apache-2.0
     """
-    from hope_bench.benchmark import read_benchmark
-    from hope_bench.registry import find_benchmark
+    from hope_bench.files.benchmark import read_benchmark
+    from hope_bench.files.registry import find_benchmark
     from hope_bench.site.sheet import describe_benchmark
 
     path = describe_benchmark(read_benchmark(find_benchmark(benchmark)), results, images, licence)

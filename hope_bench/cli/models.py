@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from hope_bench.card import ModelCard, find_card, read_card
 from hope_bench.cli.app import app, console, errors
 from hope_bench.errors import HopeBenchError
-from hope_bench.registry import known_models
+from hope_bench.files.card import ModelCard, find_card, read_card
+from hope_bench.files.registry import known_models
 
 _WIDE = 200
 """Characters of a line that goes into a file or a pipe: nothing is cut there."""

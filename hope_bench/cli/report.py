@@ -13,7 +13,7 @@ from hope_bench.cli.score import find_known, find_run
 from hope_bench.errors import HopeBenchError, first_few
 
 if TYPE_CHECKING:
-    from hope_bench.benchmark import Benchmark
+    from hope_bench.files.benchmark import Benchmark
 
 _ENDINGS = (".html", ".md")
 
@@ -50,11 +50,11 @@ def report(
 
     hope-bench report hope-coco/llava-1.5-7b --out report.md
     """
-    from hope_bench.benchmark import read_benchmark
-    from hope_bench.registry import find_benchmark
+    from hope_bench.files.benchmark import read_benchmark
+    from hope_bench.files.registry import find_benchmark
+    from hope_bench.files.run import asked_otherwise, read_run
     from hope_bench.report.content import Extras, gather
     from hope_bench.report.page import write_report
-    from hope_bench.runs import asked_otherwise, read_run
     from hope_bench.scoring.conventions import find_convention
     from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
     from hope_bench.scoring.prompt_spread import check_other_prompts, check_same_asked, how_asked, prompt_spread

@@ -17,7 +17,7 @@ from hope_bench.cli.app import app, console, errors
 from hope_bench.errors import HopeBenchError
 
 if TYPE_CHECKING:
-    from hope_bench.benchmark import Benchmark
+    from hope_bench.files.benchmark import Benchmark
     from hope_bench.review.agreement import Agreement, Merged
     from hope_bench.review.claims import Key
     from hope_bench.review.decisions import Reviewed
@@ -56,8 +56,8 @@ def review(
 
     hope-bench review my-benchmark --images val2014 --sample 100 --reviewer alice
     """
-    from hope_bench.benchmark import read_benchmark
-    from hope_bench.registry import find_benchmark
+    from hope_bench.files.benchmark import read_benchmark
+    from hope_bench.files.registry import find_benchmark
     from hope_bench.review.claims import draw_samples, review_queue, sample_queue
     from hope_bench.review.decisions import DecisionsFile
     from hope_bench.review.noise import label_noise
@@ -170,8 +170,8 @@ def label_noise(
 
     Example: hope-bench label-noise my-benchmark alice.jsonl bob.jsonl --sample 100
     """
-    from hope_bench.benchmark import read_benchmark
-    from hope_bench.registry import find_benchmark
+    from hope_bench.files.benchmark import read_benchmark
+    from hope_bench.files.registry import find_benchmark
     from hope_bench.review.noise import LEAST_REVIEWED, estimate_noise, write_label_noise
 
     chosen = read_benchmark(find_benchmark(benchmark))

@@ -42,10 +42,10 @@ def run_eval(
 
     Exit code: 0 done, 1 some answers are errors, 2 bad input.
     """
-    from hope_bench.benchmark import read_benchmark
-    from hope_bench.card import find_card
+    from hope_bench.files.benchmark import read_benchmark
+    from hope_bench.files.card import find_card
+    from hope_bench.files.registry import find_benchmark
     from hope_bench.inference.engine import EvaluateOptions, run_folder
-    from hope_bench.registry import find_benchmark
 
     if model is None and benchmark is None:
         demo(out=out)

@@ -16,8 +16,8 @@ from hope_bench.errors import HopeBenchError, did_you_mean
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from hope_bench.benchmark import Benchmark
-    from hope_bench.result import Result
+    from hope_bench.files.benchmark import Benchmark
+    from hope_bench.files.result import Result
     from hope_bench.scoring.score import Known
 
 _LARGEST_UNASKED = 2**30
@@ -64,11 +64,11 @@ def score(
 
     hope-bench score pope-coco/llava-v1.5-13b --labels coco_repope_random.json --labels coco_repope_popular.json
     """
-    from hope_bench.benchmark import read_benchmark
+    from hope_bench.files.benchmark import read_benchmark
+    from hope_bench.files.registry import find_benchmark
+    from hope_bench.files.result import write_result
+    from hope_bench.files.run import read_run
     from hope_bench.provenance import check_folder
-    from hope_bench.registry import find_benchmark
-    from hope_bench.result import write_result
-    from hope_bench.runs import read_run
     from hope_bench.scoring.conventions import find_convention
     from hope_bench.scoring.detail_tables import corrected_table
     from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
@@ -115,8 +115,8 @@ def baselines(
 
     hope-bench baselines hope-coco
     """
-    from hope_bench.benchmark import read_benchmark
-    from hope_bench.registry import find_benchmark
+    from hope_bench.files.benchmark import read_benchmark
+    from hope_bench.files.registry import find_benchmark
     from hope_bench.scoring.blind import blind_scores
     from hope_bench.scoring.detail_tables import blind_table
 
@@ -127,7 +127,7 @@ def baselines(
 def _result_path(result: Result, results: Path, run: str) -> Path:
     """MODEL.json for what is ranked; what isn't goes by its run's name to a folder of its own, so that a quick look never takes
     the place of a full result."""
-    from hope_bench.card import slug
+    from hope_bench.files.card import slug
 
     folder = results / slug(result.benchmark.name)
     folder = folder if result.convention == "strict" else folder / result.convention
@@ -139,7 +139,7 @@ def _result_path(result: Result, results: Path, run: str) -> Path:
 
 def _keep_fuller(path: Path, result: Result, run: Path) -> None:
     """A ranked result of fewer splits, or with failed questions, never takes the place of a fuller one. Raises HopeBenchError."""
-    from hope_bench.result import read_result
+    from hope_bench.files.result import read_result
     from hope_bench.scoring.score import unasked
 
     def answered(one: Result) -> int:

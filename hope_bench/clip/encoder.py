@@ -17,8 +17,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from hope_bench.clip.exact import compute_exactly
 from hope_bench.errors import HopeBenchError, did_you_mean
-from hope_bench.gpu import compute_exactly
 from hope_bench.wording import article
 
 Embeddings = NDArray[np.float32]

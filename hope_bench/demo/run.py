@@ -8,22 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hope_bench.annotations import read_annotations
-from hope_bench.benchmark import read_benchmark
-from hope_bench.card import ModelCard, read_card, slug
 from hope_bench.demo.dataset import drawn_scenes, write_world
 from hope_bench.demo.world import EVALUATION_SEED
 from hope_bench.errors import HopeBenchError
-from hope_bench.generate import generate
+from hope_bench.files.benchmark import read_benchmark
+from hope_bench.files.card import ModelCard, read_card, slug
+from hope_bench.files.registry import data_root
+from hope_bench.files.result import Result, write_result
+from hope_bench.files.spec import BenchmarkSpec, DatasetSpec, read_spec
 from hope_bench.inference.engine import EvaluateOptions, evaluate, run_folder
 from hope_bench.progress import progress_bar
 from hope_bench.provenance import check_folder, holds_files, make_folder
-from hope_bench.registry import data_root
-from hope_bench.result import Result, write_result
 from hope_bench.scoring.breakdown import object_sizes
 from hope_bench.scoring.score import Known, score
+from hope_bench.search.generate import generate
 from hope_bench.site import build_site
 from hope_bench.site.sheet import describe_benchmark
-from hope_bench.spec import BenchmarkSpec, DatasetSpec, read_spec
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,13 @@ from pathlib import Path
 from hope_bench.adapters.base import Adapter, encodes_elsewhere
 from hope_bench.adapters.choosing import make_adapter
 from hope_bench.adapters.kept import Kept
-from hope_bench.benchmark import Benchmark
-from hope_bench.card import ModelCard, slug
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.benchmark import Benchmark
+from hope_bench.files.card import ModelCard, slug
+from hope_bench.files.paraphrases import Paraphrase
+from hope_bench.files.run import RunRecord
+from hope_bench.files.spec import BenchmarkSpec
+from hope_bench.files.validation import read_toml
 from hope_bench.inference.answers import ANSWERS, AnswersFile, lock_run, shard_path, shard_paths
 from hope_bench.inference.asking import Asker, batch_of
 from hope_bench.inference.images import StepImages, check_images_folder, image_hashes, steps_with_images
@@ -24,11 +28,7 @@ from hope_bench.inference.record import answers_key, describe_run, of_set, repor
 from hope_bench.inference.resume import Reusable, Start, find_start, settle, write_record
 from hope_bench.inference.shared_folder import check_shared
 from hope_bench.inference.workers import Workers, default_workers
-from hope_bench.paraphrases import Paraphrase
 from hope_bench.records import Prompt
-from hope_bench.runs import RunRecord
-from hope_bench.spec import BenchmarkSpec
-from hope_bench.validation import read_toml
 
 Say = Callable[[str], None]
 

@@ -9,16 +9,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hope_bench.adapters.base import AdapterInfo
-from hope_bench.benchmark import Benchmark
-from hope_bench.card import ModelCard
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.benchmark import Benchmark
+from hope_bench.files.card import ModelCard
+from hope_bench.files.run import RunRecord, read_run
 from hope_bench.inference.engine import EvaluateOptions, images_folder, plan_run, run_folder
 from hope_bench.inference.images import check_images_folder, image_hashes
 from hope_bench.inference.plan import Plan
 from hope_bench.inference.record import answers_key, describe_run
 from hope_bench.inference.resume import what_is_left
 from hope_bench.records import Prompt
-from hope_bench.runs import RunRecord, read_run
 
 _SAMPLE = 8
 """Images whose questions are tokenized."""

@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from PIL.Image import Image
 
-from hope_bench.benchmark import Benchmark
 from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.files.benchmark import Benchmark
 from hope_bench.images import UnreadableImageError, decode_rgb, hash_images, read_image_bytes
 from hope_bench.inference.plan import Step
 

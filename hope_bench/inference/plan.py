@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final
 
-from hope_bench.benchmark import Benchmark
+from hope_bench.files.benchmark import Benchmark
 from hope_bench.records import Label, Prompt, Question, Request
 
 _SAMPLE_SEED: Final = "hope-bench limit 0"

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from hope_bench.adapters.base import AdapterInfo, AdapterReport
-from hope_bench.benchmark import Benchmark
-from hope_bench.card import ModelCard
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.benchmark import Benchmark
+from hope_bench.files.card import ModelCard
+from hope_bench.files.paraphrases import Paraphrase
+from hope_bench.files.result import ModelInfo, RunInfo
+from hope_bench.files.run import RunRecord, read_run
 from hope_bench.inference.answers import ANSWERS, shard_paths
-from hope_bench.paraphrases import Paraphrase
 from hope_bench.provenance import commit, json_sha256, versions
 from hope_bench.records import Prompt
-from hope_bench.result import ModelInfo, RunInfo
-from hope_bench.runs import RunRecord, read_run
 
 Number = TypeVar("Number", int, float)
 

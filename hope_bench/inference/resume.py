@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hope_bench.files.run import RunRecord, write_run
 from hope_bench.inference.answers import (
     ANSWERS,
     EARLIER,
@@ -19,7 +20,6 @@ from hope_bench.inference.answers import (
 from hope_bench.inference.plan import Plan, Step
 from hope_bench.inference.record import changes, continued, earlier_sitting, moved
 from hope_bench.records import Answer, Request
-from hope_bench.runs import RunRecord, write_run
 
 
 @dataclass(frozen=True, slots=True)

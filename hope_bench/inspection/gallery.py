@@ -9,8 +9,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from hope_bench.benchmark import Benchmark
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.benchmark import Benchmark
 from hope_bench.images import UnreadableImageError
 from hope_bench.inspection.summary import Summary
 from hope_bench.inspection.thumbnails import Thumbnail, write_thumbnails

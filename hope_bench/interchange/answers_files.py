@@ -10,13 +10,13 @@ from pathlib import Path
 
 import msgspec
 
-from hope_bench.benchmark import Benchmark
 from hope_bench.errors import HopeBenchError, did_you_mean, first_few
+from hope_bench.files.benchmark import Benchmark
+from hope_bench.files.result import ModelInfo, RunInfo
+from hope_bench.files.run import RunRecord, read_run, write_run
 from hope_bench.interchange.questions import Line, escaped, question_key, read_lines, read_question, wrapping
 from hope_bench.provenance import atomic_path, file_sha256, json_sha256
 from hope_bench.records import Answer
-from hope_bench.result import ModelInfo, RunInfo
-from hope_bench.runs import RunRecord, read_run, write_run
 from hope_bench.scoring.parsing import parse_strict
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hope_bench.benchmark import Benchmark
+from hope_bench.files.benchmark import Benchmark
 from hope_bench.interchange.parquet import ParquetFile, question_features, write_parquet
 from hope_bench.provenance import write_text
 from hope_bench.review.noise import LabelNoise, read_label_noise, write_label_noise

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hope_bench.benchmark import Benchmark, split_bytes
+from hope_bench.files.benchmark import Benchmark, split_bytes
 from hope_bench.provenance import write_text
 
 

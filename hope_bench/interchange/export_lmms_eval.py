@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from hope_bench.benchmark import Benchmark
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.benchmark import Benchmark
 from hope_bench.interchange.images import image_bytes, image_names
 from hope_bench.interchange.lmms_eval_task import METRICS
 from hope_bench.interchange.parquet import ParquetFile, write_parquet

@@ -8,8 +8,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from hope_bench.benchmark import Benchmark, split_bytes
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.benchmark import Benchmark, split_bytes
 from hope_bench.interchange.images import image_bytes, image_names
 from hope_bench.provenance import atomic_path, write_text
 from hope_bench.records import Question

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
-from hope_bench.benchmark import Benchmark
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.benchmark import Benchmark
 from hope_bench.images import UnreadableImageError, read_image_bytes
 
 

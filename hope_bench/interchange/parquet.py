@@ -10,7 +10,7 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hope_bench.benchmark import Benchmark
+from hope_bench.files.benchmark import Benchmark
 from hope_bench.interchange.images import image_bytes, image_names
 from hope_bench.progress import progress_bar
 from hope_bench.provenance import atomic_path, file_sha256

@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 
-from hope_bench.benchmark import Manifest, SourceFile, write_benchmark
-from hope_bench.card import check_name
 from hope_bench.errors import HopeBenchError, did_you_mean
+from hope_bench.files.benchmark import Manifest, SourceFile, write_benchmark
+from hope_bench.files.card import check_name
+from hope_bench.files.spec import STRATEGY_KINDS
 from hope_bench.interchange.images import within_folder
 from hope_bench.interchange.questions import Line, read_lines, read_question
 from hope_bench.provenance import commit, file_sha256, versions
 from hope_bench.records import Question
-from hope_bench.spec import STRATEGY_KINDS
 from hope_bench.wording import existence_question
 
 

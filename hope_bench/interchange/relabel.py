@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from hope_bench.benchmark import Benchmark, Manifest, SourceFile, write_benchmark
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.benchmark import Benchmark, Manifest, SourceFile, write_benchmark
+from hope_bench.files.spec import Kind
 from hope_bench.interchange.questions import question_key, read_lines
 from hope_bench.provenance import commit, file_sha256, versions
 from hope_bench.records import Label, Question
-from hope_bench.spec import Kind
 
 Labels = Mapping[tuple[str, str], Label]
 """Labels by image and what is asked of it (the object, or the whole question where it is no existence question)."""

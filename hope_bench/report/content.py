@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from hope_bench.benchmark import Benchmark
+from hope_bench.files.benchmark import Benchmark
+from hope_bench.files.result import Comparison, Hallucination, Part, Result, SplitScore
 from hope_bench.records import Answer
-from hope_bench.result import Comparison, Hallucination, Part, Result, SplitScore
 from hope_bench.scoring.breakdown import SIZES, break_down, by_category, by_kind, by_size, unique_rows
 from hope_bench.scoring.conventions import CONVENTIONS
 from hope_bench.scoring.prompt_spread import HowAsked, Spread

@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from hope_bench.benchmark import Benchmark
+from hope_bench.files.benchmark import Benchmark
 from hope_bench.records import Label, Question
 
 Key = tuple[str, str, str | None]

@@ -9,14 +9,14 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from hope_bench.benchmark import Benchmark
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.benchmark import Benchmark
+from hope_bench.files.validation import Strict, read_json
 from hope_bench.provenance import write_text
 from hope_bench.records import Label, Question
 from hope_bench.review.agreement import Agreement, merge
 from hope_bench.review.claims import Key, draw_samples, key_of, sample_queue
 from hope_bench.review.decisions import Reviewed, Verdict, by_claim
-from hope_bench.validation import Strict, read_json
 
 LABEL_NOISE_FILE = "label_noise.json"
 """Where a benchmark's estimate stands, beside its manifest.json."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from hope_bench.benchmark import Benchmark
+from hope_bench.files.benchmark import Benchmark
 from hope_bench.images import open_rgb
 from hope_bench.records import Annotations
 

@@ -7,8 +7,9 @@ from typing import Literal
 
 import numpy as np
 
+from hope_bench.files.result import SplitScore
+from hope_bench.files.spec import Kind
 from hope_bench.records import Question
-from hope_bench.result import SplitScore
 from hope_bench.scoring.conventions import STRICT, Convention
 from hope_bench.scoring.metrics import (
     LABELS,
@@ -22,7 +23,6 @@ from hope_bench.scoring.metrics import (
     point_metrics,
     stated_table,
 )
-from hope_bench.spec import Kind
 
 Group = Literal["pope", "pope-guarded", "hope"]
 

@@ -7,8 +7,8 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from hope_bench.files.result import Blind
 from hope_bench.records import Question
-from hope_bench.result import Blind
 from hope_bench.scoring.metrics import VERDICTS, point_metrics
 
 _SHOWN = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "hallucination_rate")

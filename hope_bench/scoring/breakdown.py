@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hope_bench.benchmark import Benchmark
+from hope_bench.files.benchmark import Benchmark
+from hope_bench.files.result import BreakdownName, Estimate, Part, Result
 from hope_bench.records import Annotations, Question
-from hope_bench.result import BreakdownName, Estimate, Part, Result
 from hope_bench.scoring.conventions import STRICT, Convention
 from hope_bench.scoring.metrics import VERDICTS, Counts, Floats, cells, compute, divide, optional, verdict_counts
 from hope_bench.scoring.verdicts import in_packed_order

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hope_bench.errors import HopeBenchError, did_you_mean, first_few
-from hope_bench.result import PACKED, Bootstrap, Estimate, Result
+from hope_bench.files.result import PACKED, Bootstrap, Estimate, Result
 from hope_bench.scoring.conventions import CONVENTIONS
 from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP, bootstrap_counts, estimate
 from hope_bench.scoring.metrics import METRICS, Counts, Floats, compute, count_table, optional, point_metrics

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from hope_bench.result import Result
+from hope_bench.files.result import Result
 from hope_bench.scoring.comparing import ModelComparison, Pair
 from hope_bench.scoring.detail_tables import share
 from hope_bench.scoring.differing import Differing

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from rich.table import Table
 from rich.text import Text
 
-from hope_bench.result import Blind, BreakdownName, Estimate, Result
+from hope_bench.files.result import Blind, BreakdownName, Estimate, Result
 from hope_bench.scoring.conventions import CONVENTIONS
 from hope_bench.scoring.labels import Relabelled
 from hope_bench.scoring.metrics import VERDICTS, point_metrics, stated_table

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hope_bench.benchmark import Benchmark
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.benchmark import Benchmark
+from hope_bench.files.result import PACKED, Result
 from hope_bench.records import Question
-from hope_bench.result import PACKED, Result
 from hope_bench.scoring.metrics import Floats
 from hope_bench.scoring.probability import unpack
 from hope_bench.scoring.verdicts import in_packed_order

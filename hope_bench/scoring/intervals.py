@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from hope_bench.result import Bootstrap, Estimate
+from hope_bench.files.result import Bootstrap, Estimate
 from hope_bench.scoring.metrics import Counts, Floats, optional
 
 DEFAULT_BOOTSTRAP = Bootstrap(replicates=2000, seed=0, confidence=0.95)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from hope_bench.benchmark import Benchmark, read_benchmark
+from hope_bench.files.benchmark import Benchmark, read_benchmark
+from hope_bench.files.result import Bootstrap, Estimate, Result, SplitScore
 from hope_bench.interchange.relabel import relabel
 from hope_bench.records import Answer
-from hope_bench.result import Bootstrap, Estimate, Result, SplitScore
 from hope_bench.scoring.breakdown import Sizes
 from hope_bench.scoring.conventions import STRICT, Convention, reader
 from hope_bench.scoring.intervals import bootstrap_counts, estimate

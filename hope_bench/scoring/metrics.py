@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from hope_bench.result import PACKED, Part, SplitScore, VerdictCounts, stated_counts
+from hope_bench.files.result import PACKED, Part, SplitScore, VerdictCounts, stated_counts
 from hope_bench.scoring.conventions import STRICT, Convention
 
 Floats = NDArray[np.float64]

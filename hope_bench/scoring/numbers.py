@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hope_bench.benchmark import Benchmark
-from hope_bench.collector import no_collector
-from hope_bench.result import (
+from hope_bench.files.benchmark import Benchmark
+from hope_bench.files.result import (
     Average,
     Bootstrap,
     BreakdownName,
@@ -20,6 +19,8 @@ from hope_bench.result import (
     Probabilities,
     SplitScore,
 )
+from hope_bench.files.spec import Kind
+from hope_bench.records import no_collector
 from hope_bench.scoring import probability
 from hope_bench.scoring.averaging import Group, group_splits, mark_repeated, mean, unique_table
 from hope_bench.scoring.blind import blind_scores
@@ -40,7 +41,6 @@ from hope_bench.scoring.metrics import (
 )
 from hope_bench.scoring.verdicts import PackedSplit
 from hope_bench.scoring.worst import Answered, worst_hallucinations
-from hope_bench.spec import Kind
 
 
 @dataclass(frozen=True, slots=True)

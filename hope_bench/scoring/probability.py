@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hope_bench.result import Bootstrap, Estimate, Probabilities, ReliabilityBin
+from hope_bench.files.result import Bootstrap, Estimate, Probabilities, ReliabilityBin
 from hope_bench.scoring.intervals import estimate, weight_chunks
 from hope_bench.scoring.metrics import Floats, divide, optional
 

@@ -11,8 +11,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from hope_bench.files.result import PACKED, SCHEMA_VERSION, Result
 from hope_bench.provenance import write_text
-from hope_bench.result import PACKED, SCHEMA_VERSION, Result
 
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "result-schema.md"
 

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hope_bench.benchmark import Benchmark
 from hope_bench.errors import HopeBenchError
-from hope_bench.result import BenchmarkInfo, Bootstrap, Result, SplitScore
+from hope_bench.files.benchmark import Benchmark
+from hope_bench.files.result import BenchmarkInfo, Bootstrap, Result, SplitScore
+from hope_bench.files.run import RunRecord, read_run
 from hope_bench.review.noise import LabelNoise
-from hope_bench.runs import RunRecord, read_run
 from hope_bench.scoring.breakdown import Sizes
 from hope_bench.scoring.conventions import STRICT, Convention, reader
 from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP

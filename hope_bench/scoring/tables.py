@@ -8,7 +8,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from hope_bench.result import Comparison, Estimate, Result, SplitScore
+from hope_bench.files.result import Comparison, Estimate, Result, SplitScore
 
 _WIDEST = 10_000
 """Columns that no table needs."""

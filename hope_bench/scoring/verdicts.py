@@ -9,11 +9,10 @@ from pathlib import Path
 
 import msgspec
 
-from hope_bench.benchmark import Benchmark
-from hope_bench.collector import no_collector
 from hope_bench.errors import HopeBenchError, first_few
-from hope_bench.records import Answer, Question, Verdict
-from hope_bench.result import PACKED
+from hope_bench.files.benchmark import Benchmark
+from hope_bench.files.result import PACKED
+from hope_bench.records import Answer, Question, Verdict, no_collector
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hope_bench.files.result import PACKED, Hallucination
 from hope_bench.records import Question
-from hope_bench.result import PACKED, Hallucination
 from hope_bench.scoring.metrics import Floats
 
 MOST = 12

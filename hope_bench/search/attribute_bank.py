@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hope_bench.validation import Strict, read_toml
+from hope_bench.files.validation import Strict, read_toml
 
 _SAY_NOTHING = frozenset(("true", "false", "yes", "no", "unknown", "none", "other", "others", "na", "undefined", "unspecified"))
 """Values that annotation tools write and that are no adjectives."""

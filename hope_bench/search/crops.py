@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from hope_bench.annotations.fitting import fit_sizes
-from hope_bench.benchmark import PrototypeInfo
 from hope_bench.errors import first_few
+from hope_bench.files.benchmark import PrototypeInfo
 from hope_bench.images import hash_images
 from hope_bench.provenance import json_sha256
 from hope_bench.records import Annotations

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hope_bench.benchmark import ClipInfo
+from hope_bench.files.benchmark import ClipInfo
+from hope_bench.files.spec import ClipSpec
 from hope_bench.progress import progress_bar
 from hope_bench.records import Annotations
 from hope_bench.search.attribute_bank import attribute_bank
 from hope_bench.search.crops import Crops, share_box
 from hope_bench.search.inputs import Embeddings, Encoded
 from hope_bench.search.risk import TILES
-from hope_bench.spec import ClipSpec
 from hope_bench.wording import article
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from hope_bench.errors import HopeBenchError, did_you_mean
+from hope_bench.files.validation import Strict, read_toml
 from hope_bench.records import Annotations, Category
-from hope_bench.validation import Strict, read_toml
 from hope_bench.wording import plural
 
 Removed = NDArray[np.bool_]

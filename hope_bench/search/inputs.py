@@ -9,8 +9,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from hope_bench.files.spec import BenchmarkSpec
 from hope_bench.records import Annotations
-from hope_bench.spec import BenchmarkSpec
 
 Embeddings = NDArray[np.float32]
 

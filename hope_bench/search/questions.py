@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from hope_bench.collector import no_collector
-from hope_bench.records import Question
+from hope_bench.records import Question, no_collector
 from hope_bench.search.guarding import Guarded
 from hope_bench.search.inputs import SearchInputs
 from hope_bench.search.selection import Distractor

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from hope_bench.files.spec import base_strategy, encoder_name
 from hope_bench.search.category import category, category_cooccurrence, category_similarity
 from hope_bench.search.content import content, content_probability
 from hope_bench.search.control_content import control_content
 from hope_bench.search.false_descriptions import FalseDescriptions
 from hope_bench.search.inputs import Encoded, SearchInputs
 from hope_bench.search.selection import Distractor, in_turn, top_columns
-from hope_bench.spec import base_strategy, encoder_name
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hope_bench.errors import HopeBenchError
-from hope_bench.result import SplitScore
+from hope_bench.files.result import SplitScore
+from hope_bench.files.spec import Kind
 from hope_bench.review.noise import LabelNoise
 from hope_bench.site.sheet import Described, Example, RiskSummary, Sheet
 from hope_bench.site.views import KINDS, Section
-from hope_bench.spec import Kind
 
 _STRATEGIES = {
     "random": "uniform over the categories seen in the sampled images",

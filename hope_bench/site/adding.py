@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from hope_bench.card import slug
 from hope_bench.errors import HopeBenchError
-from hope_bench.result import Estimate, Result, write_result
+from hope_bench.files.card import slug
+from hope_bench.files.result import Estimate, Result, write_result
 from hope_bench.scoring.intervals import bootstrap_counts, estimate
 from hope_bench.scoring.metrics import METRICS, Floats, compute, count_table, discrimination, pair_table
 from hope_bench.site.blind_and_corrected import INTERVAL_TOLERANCE, check_corrected

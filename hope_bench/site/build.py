@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hope_bench.benchmark import read_benchmark
-from hope_bench.collector import no_collector
+from hope_bench.files.benchmark import read_benchmark
 from hope_bench.provenance import atomic_path, check_pages, make_folder
+from hope_bench.records import no_collector
 from hope_bench.site import views
 from hope_bench.site.about import check_sheet
 from hope_bench.site.data import BADGE_MARK, data_files

@@ -15,7 +15,7 @@ from xml.sax.saxutils import escape, quoteattr
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hope_bench.result import Result
+from hope_bench.files.result import Result
 from hope_bench.scoring.metrics import METRICS
 from hope_bench.site.render import percent
 from hope_bench.site.views import ModelRow, Section

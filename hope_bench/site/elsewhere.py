@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from hope_bench.validation import Strict, read_json
+from hope_bench.files.validation import Strict, read_json
 
 
 class ReportedRow(Strict):

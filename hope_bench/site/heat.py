@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hope_bench.result import Part, Result
+from hope_bench.files.result import Part, Result
 from hope_bench.site.views import SplitRow
 
 STEPS = 10

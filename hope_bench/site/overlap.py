@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from hope_bench.result import Result
-from hope_bench.validation import Strict, read_json
+from hope_bench.files.result import Result
+from hope_bench.files.validation import Strict, read_json
 
 
 class PublishedTraining(Strict):

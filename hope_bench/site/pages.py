@@ -10,8 +10,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from hope_bench.errors import HopeBenchError
-from hope_bench.registry import data_root
-from hope_bench.result import Comparison
+from hope_bench.files.registry import data_root
+from hope_bench.files.result import Comparison
 from hope_bench.scoring.score import tower_family
 from hope_bench.site import about, board, charts, heat, render, views
 from hope_bench.site.data import badge_path

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from hope_bench.result import Bootstrap, SplitScore
+from hope_bench.files.result import Bootstrap, SplitScore
 from hope_bench.scoring.intervals import bootstrap_counts
 from hope_bench.scoring.metrics import LABELS, VERDICTS, count_table
 

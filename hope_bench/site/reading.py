@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from hope_bench.card import slug
 from hope_bench.errors import HopeBenchError
-from hope_bench.result import PACKED, Average, Hallucination, Probabilities, Result, SplitScore
+from hope_bench.files.card import slug
+from hope_bench.files.result import PACKED, Average, Hallucination, Probabilities, Result, SplitScore
 from hope_bench.scoring.averaging import average_points
 from hope_bench.scoring.conventions import CONVENTIONS
 from hope_bench.scoring.metrics import (

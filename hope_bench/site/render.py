@@ -10,11 +10,11 @@ from functools import lru_cache
 
 from markupsafe import Markup, escape
 
-from hope_bench.result import PACKED, Comparison, Estimate, SplitScore, stated_counts
+from hope_bench.files.result import PACKED, Comparison, Estimate, SplitScore, stated_counts
+from hope_bench.files.spec import Kind
 from hope_bench.site.heat import HeatMap
 from hope_bench.site.marks import Axis, Mark
 from hope_bench.site.views import KINDS, SplitRow
-from hope_bench.spec import Kind
 
 _SHAPES: dict[Kind, str] = {
     "hope": '<path class="point" d="M0-7 7 0 0 7-7 0z"/>',

@@ -12,10 +12,10 @@ from typing import Any
 
 import msgspec
 
-from hope_bench.card import slug
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.card import slug
+from hope_bench.files.result import Estimate, Result, parse_result
 from hope_bench.interchange.images import within_folder
-from hope_bench.result import Estimate, Result, parse_result
 
 LARGEST_FILE = 8 * 2**20
 """Bytes of one result file; 36,000 questions take about 130 KB."""

@@ -9,7 +9,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from hope_bench.errors import HopeBenchError
-from hope_bench.registry import data_root
+from hope_bench.files.registry import data_root
 from hope_bench.site.build import build_site
 
 ADDRESS = "127.0.0.1"

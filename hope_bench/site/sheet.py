@@ -17,16 +17,16 @@ from typing import Literal
 from PIL import Image, UnidentifiedImageError
 from pydantic import Field, model_validator
 
-from hope_bench.benchmark import Benchmark, ClipInfo, GuardStats, SourceFile
-from hope_bench.card import slug
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.benchmark import Benchmark, ClipInfo, GuardStats, SourceFile
+from hope_bench.files.card import slug
+from hope_bench.files.result import read_result
+from hope_bench.files.spec import Kind
+from hope_bench.files.validation import Strict, validate
 from hope_bench.provenance import atomic_path, write_text
 from hope_bench.records import Question
-from hope_bench.result import read_result
 from hope_bench.review.noise import NoiseEstimate, read_label_noise
 from hope_bench.site.safety import read_bounded
-from hope_bench.spec import Kind
-from hope_bench.validation import Strict, validate
 
 EXAMPLES = 4
 """Example questions of a split, each about another image."""

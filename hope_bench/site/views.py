@@ -6,12 +6,12 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hope_bench.card import slug
-from hope_bench.result import Comparison, Result, SplitScore
+from hope_bench.files.card import slug
+from hope_bench.files.result import Comparison, Result, SplitScore
+from hope_bench.files.spec import Kind
 from hope_bench.site.marks import Axis, Mark, axis_over, mark
 from hope_bench.site.ranges import rank_ranges
 from hope_bench.site.reading import Entry, Group, ranked, unranked_reason
-from hope_bench.spec import Kind
 
 KINDS: dict[Kind, str] = {"pope": "POPE", "control": "control", "hope": "HOPE", "twin": "twins"}
 """What a split is, in the order in which pages show them."""

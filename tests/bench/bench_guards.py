@@ -24,6 +24,7 @@ from hope_bench.annotations import read_annotations
 from hope_bench.demo.dataset import write_world
 from hope_bench.demo.run import demo_card, demo_spec
 from hope_bench.demo.world import SECOND_EVALUATION_SEEDS
+from hope_bench.files.spec import CalibratedSpec, GuardsSpec
 from hope_bench.images import hash_images
 from hope_bench.scoring.parsing import parse_strict
 from hope_bench.search import guards
@@ -33,7 +34,6 @@ from hope_bench.search.inputs import SearchInputs
 from hope_bench.search.pope import pope_negatives
 from hope_bench.search.risk import FOLDS, labelled_probability, lookalikes, risk_of_presence
 from hope_bench.search.strategies import ranked
-from hope_bench.spec import CalibratedSpec, GuardsSpec
 from hope_bench.wording import existence_question
 
 FOLDER = Path("build/bench/guards")

@@ -24,7 +24,7 @@ import transformers as hf
 from PIL import Image
 
 from hope_bench.adapters.transformers_model import TransformersModel
-from hope_bench.card import ModelCard
+from hope_bench.files.card import ModelCard
 from hope_bench.inference.asking import batch_of
 from hope_bench.inference.images import steps_with_images
 from hope_bench.inference.workers import Workers

@@ -13,9 +13,9 @@ MODELS = 500
 _MILLION = """
 import numpy as np
 from pathlib import Path
-from hope_bench.benchmark import Benchmark, Manifest, SplitInfo
+from hope_bench.files.benchmark import Benchmark, Manifest, SplitInfo
 from hope_bench.records import Answer, Question
-from hope_bench.result import Bootstrap
+from hope_bench.files.result import Bootstrap
 from hope_bench.scoring.numbers import Scored, score_splits
 from hope_bench.scoring.verdicts import join
 import scipy.sparse, scipy.stats  # imports are not the work
@@ -54,7 +54,7 @@ assert found.splits["hope"].precision.low is not None and found.splits["hope"].p
 _MODELS = """
 import numpy as np
 from rich.console import Console
-from hope_bench.result import BenchmarkInfo, Bootstrap, Estimate, ModelInfo, Result, RunInfo, SplitScore, VerdictCounts
+from hope_bench.files.result import BenchmarkInfo, Bootstrap, Estimate, ModelInfo, Result, RunInfo, SplitScore, VerdictCounts
 from hope_bench.scoring.comparing import compare
 from hope_bench.scoring.comparison_tables import pair_table, standing_table
 import scipy.stats

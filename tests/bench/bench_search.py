@@ -12,8 +12,8 @@ DIMENSIONS = 512
 _SETUP = """
 import random
 import numpy as np
-from hope_bench.benchmark import split_bytes
-from hope_bench.collector import no_collector
+from hope_bench.files.benchmark import split_bytes
+from hope_bench.records import no_collector
 from hope_bench.records import Annotations, Category, Image
 from hope_bench.search.false_descriptions import FalseDescriptions
 from hope_bench.search.guarding import guard
@@ -22,7 +22,7 @@ from hope_bench.search.pope import pope_negatives
 from hope_bench.search.questions import split_questions, twin_questions
 from hope_bench.search.selection import Distractor
 from hope_bench.search.strategies import Rankings
-from hope_bench.spec import BenchmarkSpec, ClipSpec, GuardsSpec
+from hope_bench.files.spec import BenchmarkSpec, ClipSpec, GuardsSpec
 from hope_bench.wording import plural
 
 plural("cup")  # imports inflect

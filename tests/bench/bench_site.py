@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from hope_bench.result import (
+from hope_bench.files.result import (
     BenchmarkInfo,
     Bootstrap,
     Comparison,
@@ -25,10 +25,10 @@ from hope_bench.result import (
     SplitScore,
     write_result,
 )  # fmt: skip
+from hope_bench.files.spec import Kind
 from hope_bench.scoring.metrics import count_table, point_metrics, verdict_counts
 from hope_bench.scoring.score import comparison_pairs
 from hope_bench.site import build_site
-from hope_bench.spec import Kind
 
 MODELS, BENCHMARKS, IMAGES, PER_IMAGE = 500, 3, 500, 6
 SPLITS: dict[str, Kind] = {

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from hope_bench.benchmark import Benchmark, read_benchmark
-from hope_bench.registry import data_root
+from hope_bench.files.benchmark import Benchmark, read_benchmark
+from hope_bench.files.registry import data_root
 from tests.cli import generated, hope_bench, refused
 from tests.datasets import BOXES, LABELS, lvis_file, open_images_folder, visual_genome_folder, write_json
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from hope_bench.benchmark import read_benchmark
 from hope_bench.cli.run_eval import run_eval
 from hope_bench.demo.dataset import write_world
 from hope_bench.demo.run import run_demo
 from hope_bench.demo.world import EVALUATION_SEED
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.benchmark import read_benchmark
 from tests.cli import hope_bench, refused
 from tests.runs import make_run
 from tests.small_benchmark import Small, write_small
@@ -133,7 +133,7 @@ def test_a_benchmark_is_only_written_where_one_may_be(capsys: Capture, small: Sm
 
 
 def test_an_interrupted_writing_of_a_benchmark_can_be_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import hope_bench.benchmark as module
+    import hope_bench.files.benchmark as module
 
     write = module.write_text
 
@@ -194,7 +194,7 @@ def test_an_interrupted_demo_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 @pytest.fixture(scope="module")
 def results(small: Small, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from hope_bench.result import write_result
+    from hope_bench.files.result import write_result
     from hope_bench.scoring.score import score
 
     folder = tmp_path_factory.mktemp("results")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from hope_bench.benchmark import read_benchmark
-from hope_bench.result import Result, read_result, write_result
+from hope_bench.files.benchmark import read_benchmark
+from hope_bench.files.result import Result, read_result, write_result
 from tests.cli import hope_bench
 from tests.unit.test_docs import commands
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from hope_bench.benchmark import read_benchmark, write_benchmark
+from hope_bench.files.benchmark import read_benchmark, write_benchmark
 from hope_bench.inspection.gallery import write_gallery
 from hope_bench.inspection.summary import summarize
 from tests.chromium import opened

@@ -15,8 +15,8 @@ import torch
 
 from hope_bench.adapters.base import RawAnswer
 from hope_bench.adapters.transformers_model import TransformersModel
-from hope_bench.card import ModelCard
-from hope_bench.runs import read_run
+from hope_bench.files.card import ModelCard
+from hope_bench.files.run import read_run
 from hope_bench.scoring.verdicts import read_answers
 from tests.bench.bench_inference import build
 from tests.checkpoints import pictures, prompts

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from hope_bench.runs import read_run, write_run
+from hope_bench.files.run import read_run, write_run
 from tests.e2e.test_evaluate import IMAGES, UNIQUE, World, world  # noqa: F401 - the fixture
 
 TORCHRUN = ("torch.distributed.run", "--nproc-per-node", "2", "--master-port")

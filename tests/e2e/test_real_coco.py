@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from hope_bench.annotations import read_annotations
-from hope_bench.benchmark import Benchmark, read_benchmark
-from hope_bench.generate import generate
+from hope_bench.files.benchmark import Benchmark, read_benchmark
+from hope_bench.files.registry import find_spec
+from hope_bench.files.spec import STRATEGY_KINDS, CalibratedSpec, DatasetSpec, GuardsSpec, read_spec
 from hope_bench.records import Annotations
-from hope_bench.registry import find_spec
 from hope_bench.search import guards
-from hope_bench.spec import STRATEGY_KINDS, CalibratedSpec, DatasetSpec, GuardsSpec, read_spec
+from hope_bench.search.generate import generate
 from tests.unit.test_pope import naive_pope
 
 pytestmark = pytest.mark.real

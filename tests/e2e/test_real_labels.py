@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from hope_bench.benchmark import read_benchmark
+from hope_bench.files.benchmark import read_benchmark
+from hope_bench.files.result import Bootstrap, read_result
 from hope_bench.interchange.relabel import relabel
-from hope_bench.result import Bootstrap, read_result
 from hope_bench.scoring.detail_tables import share
 from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
 from hope_bench.scoring.labels import score_relabelled

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hope_bench.benchmark import read_benchmark
+from hope_bench.files.benchmark import read_benchmark
+from hope_bench.files.result import RunInfo
 from hope_bench.records import Answer
-from hope_bench.result import RunInfo
 from tests.chromium import opened
 from tests.cli import hope_bench
 from tests.runs import make_run, write_answers

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from hope_bench.annotations import read_annotations
-from hope_bench.benchmark import read_benchmark
+from hope_bench.files.benchmark import read_benchmark
 from hope_bench.review.claims import review_queue
 from hope_bench.review.decisions import DecisionsFile
 from hope_bench.review.picture import Pictures, known_present

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from hope_bench.benchmark import write_benchmark
+from hope_bench.files.benchmark import write_benchmark
 from hope_bench.provenance import file_sha256
 from hope_bench.records import Label, Question
 
@@ -27,8 +27,8 @@ SITTING = """
 import hashlib, sys, time
 from pathlib import Path
 from hope_bench.adapters.base import AdapterInfo, AdapterReport, RawAnswer
-from hope_bench.benchmark import read_benchmark
-from hope_bench.card import ModelCard
+from hope_bench.files.benchmark import read_benchmark
+from hope_bench.files.card import ModelCard
 from hope_bench.inference.engine import EvaluateOptions, evaluate
 
 class Model:

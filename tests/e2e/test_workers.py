@@ -16,7 +16,7 @@ import pytest
 from hope_bench.adapters.base import EncodesElsewhere
 from hope_bench.adapters.encoding import pack, unpack
 from hope_bench.adapters.transformers_model import TransformersModel
-from hope_bench.card import ModelCard
+from hope_bench.files.card import ModelCard
 from hope_bench.inference.asking import Asker, Batch
 from hope_bench.inference.workers import Workers
 from hope_bench.records import Request

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chi2, norm
 
-from hope_bench.benchmark import Benchmark
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.benchmark import Benchmark
+from hope_bench.files.result import Bootstrap, ModelInfo, Result, write_result
 from hope_bench.records import Label, Verdict
-from hope_bench.result import Bootstrap, ModelInfo, Result, write_result
 from hope_bench.scoring.comparing import compare, model_names
 from hope_bench.scoring.comparison_tables import caveats, verdict_on
 from hope_bench.scoring.differing import differing_questions

@@ -20,7 +20,7 @@ from hope_bench.adapters.encoding import Encoder, NotShareableError, media_token
 from hope_bench.adapters.self_check import choose
 from hope_bench.adapters.shared_prefix import SharedPrefix
 from hope_bench.adapters.transformers_model import TransformersModel
-from hope_bench.card import ModelCard
+from hope_bench.files.card import ModelCard
 from tests.checkpoints import FAMILIES, pictures, prompts
 from tests.families import BLIP_CHAT, MORE_FAMILIES
 from tests.recent_families import RECENT_FAMILIES

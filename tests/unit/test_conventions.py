@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hope_bench.benchmark import Benchmark
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.benchmark import Benchmark
+from hope_bench.files.result import read_result
 from hope_bench.records import Answer
-from hope_bench.result import read_result
 from hope_bench.scoring.conventions import CONVENTIONS, find_convention, reader
 from hope_bench.scoring.languages import LANGUAGES
 from hope_bench.scoring.metrics import point_metrics

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import beta
 
-from hope_bench.result import Bootstrap
+from hope_bench.files.result import Bootstrap
 from hope_bench.scoring.intervals import bootstrap_counts, estimate
 from hope_bench.scoring.metrics import Counts, compute, point_metrics
 

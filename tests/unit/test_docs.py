@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import typer
 
-from hope_bench.card import ModelCard
 from hope_bench.cli import app
 from hope_bench.cli.run_eval import run_eval
-from hope_bench.spec import BenchmarkSpec
+from hope_bench.files.card import ModelCard
+from hope_bench.files.spec import BenchmarkSpec
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -22,8 +22,8 @@ from PIL import Image
 from hope_bench.adapters import endpoint_failures as failures
 from hope_bench.adapters.endpoint import Endpoint
 from hope_bench.adapters.yes_no_words import p_yes_of
-from hope_bench.card import ModelCard
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.card import ModelCard
 from hope_bench.scoring.parsing import parse_strict
 from tests.checkpoints import pictures, prompts
 from tests.faulty_server import FAULTS, Handler, Reply, Server, answer, odd, status

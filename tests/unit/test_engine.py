@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from hope_bench.adapters.base import AdapterReport, RawAnswer
-from hope_bench.benchmark import Benchmark
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.benchmark import Benchmark
+from hope_bench.files.paraphrases import Paraphrase
+from hope_bench.files.result import SelfCheck
+from hope_bench.files.run import read_run
 from hope_bench.inference.engine import EvaluateOptions, evaluate, evaluate_paraphrases
-from hope_bench.paraphrases import Paraphrase
 from hope_bench.records import Prompt
-from hope_bench.result import SelfCheck
-from hope_bench.runs import read_run
 from tests.engine import CARD, Model, Pair, benchmark, by_brightness, lines, options
 
 __all__ = ["benchmark", "options"]  # the fixtures

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from hope_bench.card import find_card, slug
 from hope_bench.errors import HopeBenchError
-from hope_bench.registry import find_benchmark, find_spec, known_benchmarks, known_models
-from hope_bench.spec import read_spec
+from hope_bench.files.card import find_card, slug
+from hope_bench.files.registry import find_benchmark, find_spec, known_benchmarks, known_models
+from hope_bench.files.spec import read_spec
 
 
 def spec_file(folder: Path, text: str) -> Path:

@@ -20,8 +20,8 @@ from hope_bench.annotations.columns import TOLERANCE, clean_boxes
 from hope_bench.annotations.fitting import fit_boxes, fit_names
 from hope_bench.annotations.wording import plain_names, spoken_names
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.spec import DatasetSpec
 from hope_bench.records import Image
-from hope_bench.spec import DatasetSpec
 from tests.datasets import (
     hf_dataset,
     lvis_file,

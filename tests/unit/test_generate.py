@@ -13,11 +13,9 @@ import torch
 from PIL import Image
 
 from hope_bench.annotations import read_annotations
-from hope_bench.benchmark import Benchmark, read_benchmark
 from hope_bench.errors import HopeBenchError
-from hope_bench.generate import generate
-from hope_bench.records import Question
-from hope_bench.spec import (
+from hope_bench.files.benchmark import Benchmark, read_benchmark
+from hope_bench.files.spec import (
     STRATEGY_KINDS,
     BenchmarkSpec,
     CalibratedSpec,
@@ -26,6 +24,8 @@ from hope_bench.spec import (
     DescriptionSpec,
     GuardsSpec,
 )
+from hope_bench.records import Question
+from hope_bench.search.generate import generate
 from tests.clips import save_tiny_clip
 
 NAMES = ["apple", "bus", "cup", "dog", "egg", "fork", "gate", "hat", "owl", "pan"]

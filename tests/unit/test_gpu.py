@@ -16,8 +16,8 @@ from hope_bench.adapters.decoding import Decoder
 from hope_bench.adapters.loading import find_dtype, load_model
 from hope_bench.adapters.shared_prefix import Prefix, SharedPrefix
 from hope_bench.adapters.transformers_model import TransformersModel
-from hope_bench.card import ModelCard
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.card import ModelCard
 from tests.checkpoints import pictures, prompts
 
 Checkpoint = Callable[[str], Path]

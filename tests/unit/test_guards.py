@@ -8,11 +8,11 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hope_bench.files.spec import CalibratedSpec, GuardsSpec
 from hope_bench.records import Annotations, Category, Image
 from hope_bench.search import guards
 from hope_bench.search.guarding import guard
 from hope_bench.search.risk import FOLDS, estimate_risk, labelled_probability, lookalikes, risk_of_presence
-from hope_bench.spec import CalibratedSpec, GuardsSpec
 from hope_bench.wording import plural
 from tests.search_inputs import OBJECTS, WORDS, make_annotations, make_inputs, unit
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from hope_bench.benchmark import read_benchmark
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.benchmark import read_benchmark
 from hope_bench.inspection.gallery import gallery_data, write_gallery
 from hope_bench.inspection.summary import histogram, summarize
 from hope_bench.inspection.thumbnails import LONGEST, Thumbnail, shrink

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from hope_bench.result import Bootstrap, Estimate
+from hope_bench.files.result import Bootstrap, Estimate
 from hope_bench.scoring import intervals
 from hope_bench.scoring.intervals import bootstrap_counts, estimate, resampling_weights
 from hope_bench.scoring.metrics import METRICS, Counts, compute, point_metrics

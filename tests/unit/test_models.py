@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
-from hope_bench.card import ModelCard, find_card, read_card
 from hope_bench.errors import HopeBenchError
-from hope_bench.registry import known_models
+from hope_bench.files.card import ModelCard, find_card, read_card
+from hope_bench.files.registry import known_models
 from tests.cli import hope_bench, refused
 from tests.unit.test_conformance import ALL
 

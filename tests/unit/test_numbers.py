@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import matthews_corrcoef
 
-from hope_bench.benchmark import Benchmark
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.benchmark import Benchmark
+from hope_bench.files.result import Bootstrap, Result, read_result, write_result
 from hope_bench.records import Answer, Question
-from hope_bench.result import Bootstrap, Result, read_result, write_result
 from hope_bench.scoring.blind import blind_scores, category_prior
 from hope_bench.scoring.metrics import point_metrics
 from hope_bench.scoring.score import score

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hope_bench.benchmark import Benchmark, Manifest
+from hope_bench.files.benchmark import Benchmark, Manifest
 from hope_bench.inference.plan import limited, make_plan
 from hope_bench.records import Label, Prompt, Question
 

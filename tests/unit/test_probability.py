@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
-from hope_bench.result import Bootstrap
+from hope_bench.files.result import Bootstrap
 from hope_bench.scoring import probability
 from hope_bench.scoring.intervals import resampling_weights
 from hope_bench.scoring.probability import Evidence, evidence, pack, probabilities, resample, unpack

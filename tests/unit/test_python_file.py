@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from hope_bench.adapters.choosing import make_adapter
-from hope_bench.card import find_card, read_card
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.card import find_card, read_card
+from hope_bench.files.run import read_run
 from hope_bench.provenance import file_sha256
-from hope_bench.runs import read_run
 from tests.checkpoints import pictures, prompts
 from tests.cli import hope_bench
 from tests.small_benchmark import Small, write_small

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from hope_bench.benchmark import read_benchmark, write_benchmark
+from hope_bench.files.benchmark import read_benchmark, write_benchmark
+from hope_bench.files.result import read_result
 from hope_bench.interchange.pope_files import import_pope
 from hope_bench.interchange.relabel import relabel
 from hope_bench.records import Answer
-from hope_bench.result import read_result
 from tests.cli import hope_bench, refused
 from tests.runs import make_run, write_answers
 from tests.small_benchmark import Small, write_small

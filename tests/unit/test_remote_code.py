@@ -13,9 +13,9 @@ from safetensors.torch import save_file
 from transformers import LlavaForConditionalGeneration
 
 from hope_bench.adapters.choosing import make_adapter
-from hope_bench.card import ModelCard
 from hope_bench.errors import HopeBenchError
-from hope_bench.runs import read_run
+from hope_bench.files.card import ModelCard
+from hope_bench.files.run import read_run
 from tests.checkpoints import pictures, prompts
 from tests.cli import hope_bench, refused
 from tests.small_benchmark import write_small

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from hope_bench.benchmark import Benchmark, read_benchmark
+from hope_bench.files.benchmark import Benchmark, read_benchmark
+from hope_bench.files.result import ModelInfo, RunInfo
 from hope_bench.records import Answer, Verdict
-from hope_bench.result import ModelInfo, RunInfo
 from tests.cli import hope_bench, refused
 from tests.runs import Row, make_benchmark, make_run, write_answers
 from tests.small_benchmark import IMAGES, Small, write_small

@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 
 from hope_bench.adapters.base import RawAnswer
-from hope_bench.benchmark import Benchmark
-from hope_bench.card import ModelCard
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.benchmark import Benchmark
+from hope_bench.files.card import ModelCard
+from hope_bench.files.run import read_run, write_run
 from hope_bench.inference.engine import EvaluateOptions, evaluate
 from hope_bench.provenance import file_sha256
-from hope_bench.runs import read_run, write_run
 from tests.engine import CARD, Model, Pair, benchmark, by_brightness, lines, options
 
 __all__ = ["benchmark", "options"]  # the fixtures

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hope_bench.annotations import read_annotations
-from hope_bench.benchmark import read_benchmark, write_benchmark
 from hope_bench.cli.data import find_annotations, find_images
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.benchmark import read_benchmark, write_benchmark
 from hope_bench.records import Label, Question
 from hope_bench.review import fragments
 from hope_bench.review.agreement import agreement, merge

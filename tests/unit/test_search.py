@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hope_bench.files.spec import BenchmarkSpec, CalibratedSpec, CategorySpec, GuardsSpec, base_strategy, encoder_name
 from hope_bench.records import Annotations
 from hope_bench.search.description import Describer, Descriptions
 from hope_bench.search.false_descriptions import FalseDescriptions
@@ -19,7 +20,6 @@ from hope_bench.search.guarding import Claim, guard
 from hope_bench.search.inputs import SearchInputs
 from hope_bench.search.selection import Distractor
 from hope_bench.search.strategies import Rankings
-from hope_bench.spec import BenchmarkSpec, CalibratedSpec, CategorySpec, GuardsSpec, base_strategy, encoder_name
 from tests.search_inputs import OBJECTS, WORDS, make_annotations, make_inputs
 
 RANKED = ["category-cooccurrence", "category-similarity", "category", "content", "content@other", "control-content"]

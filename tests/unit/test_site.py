@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.result import Bootstrap, Estimate, ModelInfo, Result, RunInfo, write_result
 from hope_bench.records import Verdict
-from hope_bench.result import Bootstrap, Estimate, ModelInfo, Result, RunInfo, write_result
 from hope_bench.scoring.score import score
 from hope_bench.site import build_site
 from hope_bench.site.marks import axis_over, mark

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from hope_bench.benchmark import Benchmark
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.benchmark import Benchmark
+from hope_bench.files.result import Part, Result, write_result
 from hope_bench.records import Answer
-from hope_bench.result import Part, Result, write_result
 from hope_bench.scoring.score import score
 from hope_bench.site import build_site, libraries
 from hope_bench.site.heat import heat_map, parts_tables

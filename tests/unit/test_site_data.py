@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from hope_bench.result import Bootstrap, Result, SplitScore, read_result, write_result
+from hope_bench.files.result import Bootstrap, Result, SplitScore, read_result, write_result
 from hope_bench.scoring.intervals import resampling_weights
 from hope_bench.site import build_site
 from hope_bench.site.about import strategy

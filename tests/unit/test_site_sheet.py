@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from hope_bench.benchmark import Benchmark, GuardStats, read_benchmark, write_benchmark
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.benchmark import Benchmark, GuardStats, read_benchmark, write_benchmark
+from hope_bench.files.result import Result, write_result
 from hope_bench.records import Question
-from hope_bench.result import Result, write_result
 from hope_bench.review.noise import LabelNoise, NoiseEstimate, share, write_label_noise
 from hope_bench.scoring.score import score
 from hope_bench.site import build_site

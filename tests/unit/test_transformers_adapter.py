@@ -22,8 +22,8 @@ from hope_bench.adapters.encoding import rows_of_image
 from hope_bench.adapters.loading import check_quantize, find_device
 from hope_bench.adapters.transformers_model import TransformersModel
 from hope_bench.adapters.yes_no import find_yes_no, read_first_token
-from hope_bench.card import ModelCard
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.card import ModelCard
 from tests.checkpoints import FAMILIES, pictures, prompts
 
 BATCH = list(zip(pictures(12), prompts(12), strict=True))

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from hope_bench.benchmark import Benchmark, read_benchmark
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.benchmark import Benchmark, read_benchmark
+from hope_bench.files.result import Bootstrap, Result, read_result, write_result
 from hope_bench.records import Answer
-from hope_bench.result import Bootstrap, Result, read_result, write_result
 from hope_bench.scoring.score import score
 from tests.runs import make_benchmark, make_run, write_answers
 from tests.small_benchmark import write_small

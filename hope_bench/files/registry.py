@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hope_bench.errors import HopeBenchError, did_you_mean
 
-_PACKAGE = Path(__file__).parent
+_PACKAGE = Path(__file__).resolve().parent.parent
 
 
 def data_root() -> Path:

@@ -11,7 +11,7 @@ from typing import Literal, TypeVar
 from pydantic import Field, field_validator, model_validator
 
 from hope_bench.errors import HopeBenchError, did_you_mean
-from hope_bench.validation import Strict, read_toml
+from hope_bench.files.validation import Strict, read_toml
 
 Part = TypeVar("Part", bound=Strict)
 Kind = Literal["pope", "hope", "control", "twin"]

@@ -11,8 +11,8 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from hope_bench.errors import HopeBenchError, did_you_mean
-from hope_bench.registry import known_models
-from hope_bench.validation import Strict, read_toml
+from hope_bench.files.registry import known_models
+from hope_bench.files.validation import Strict, read_toml
 
 _DEVICES = ("auto", "cpu", "cuda", "mps", "xpu", "npu", "hpu")
 _OF_ENDPOINTS = (

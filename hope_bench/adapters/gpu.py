@@ -1,19 +1,10 @@
-"""What is particular about GPUs: how they round, which kernels they choose, and how they fail."""
+"""What is particular about GPUs: which number formats they have, and how they fail."""
 
 from __future__ import annotations
 
 import torch
 
 from hope_bench.errors import HopeBenchError, short_reason
-
-
-def compute_exactly() -> None:
-    """Process-wide: float32 is computed as float32, as on a CPU (convolutions round to TF32 by default, and the first layer of
-    most vision towers is one), and attention by kernels that are there (cuDNN's, which torch prefers on H100 and later, are made
-    anew for every shape, and questions come in many)."""
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cuda.enable_cudnn_sdp(False)
 
 
 def computes_bfloat16(device: torch.device) -> bool:

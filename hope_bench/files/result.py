@@ -12,9 +12,9 @@ from typing import Any, Literal
 from pydantic import Field, model_serializer, model_validator
 
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.spec import Kind
+from hope_bench.files.validation import Strict, parse_json, validate
 from hope_bench.provenance import write_text
-from hope_bench.spec import Kind
-from hope_bench.validation import Strict, parse_json, validate
 
 SCHEMA_VERSION = 2
 """The version of the result schema that this hope-bench writes (docs/result-schema.md); older ones are migrated when read."""

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.result import ModelInfo, RunInfo
+from hope_bench.files.validation import Strict, read_json
 from hope_bench.provenance import write_text
-from hope_bench.result import ModelInfo, RunInfo
-from hope_bench.validation import Strict, read_json
 
 
 class RunRecord(Strict):

@@ -12,7 +12,8 @@ import numpy as np
 
 from hope_bench.annotations import annotation_files, read_annotations
 from hope_bench.annotations.fitting import fit_boxes, fit_names
-from hope_bench.benchmark import (
+from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.files.benchmark import (
     ClipInfo,
     GuardStats,
     Manifest,
@@ -22,11 +23,18 @@ from hope_bench.benchmark import (
     check_own,
     write_benchmark,
 )
-from hope_bench.collector import no_collector
-from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.files.spec import (
+    DESCRIPTION_STRATEGIES,
+    STRATEGY_KINDS,
+    BenchmarkSpec,
+    ClipSpec,
+    Kind,
+    base_strategy,
+    encoder_name,
+)
 from hope_bench.images import hash_images
 from hope_bench.provenance import commit, file_sha256, versions
-from hope_bench.records import Annotations, Question
+from hope_bench.records import Annotations, Question, no_collector
 from hope_bench.search.control_content import MOST_CANDIDATES
 from hope_bench.search.crops import Crops, draw_crops
 from hope_bench.search.description import Descriptions
@@ -40,7 +48,6 @@ from hope_bench.search.pope import eligible_images, pope_negatives, sample_image
 from hope_bench.search.questions import split_questions, twin_questions
 from hope_bench.search.selection import Distractor
 from hope_bench.search.strategies import Rankings
-from hope_bench.spec import DESCRIPTION_STRATEGIES, STRATEGY_KINDS, BenchmarkSpec, ClipSpec, Kind, base_strategy, encoder_name
 
 Say = Callable[[str], None]
 Distractors = dict[int, list[Distractor]]

@@ -13,10 +13,10 @@ from typing import Any, Literal
 import msgspec
 
 from hope_bench.errors import HopeBenchError, did_you_mean
+from hope_bench.files.spec import BenchmarkSpec, Kind
+from hope_bench.files.validation import Strict, read_json
 from hope_bench.provenance import check_folder, holds_files, json_sha256, write_text
 from hope_bench.records import Prompt, Question
-from hope_bench.spec import BenchmarkSpec, Kind
-from hope_bench.validation import Strict, read_json
 
 
 class SourceFile(Strict):

@@ -6,8 +6,8 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from hope_bench.card import slug
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.card import slug
 from hope_bench.records import Prompt
 
 
