@@ -14,7 +14,7 @@ import msgspec
 from hope_bench.errors import HopeBenchError
 from hope_bench.provenance import atomic_path, make_folder
 from hope_bench.review.claims import Claim, Key
-from hope_bench.search.guards import Decision
+from hope_bench.search.decisions import Decision
 
 Verdict = Literal["absent", "present", "unsure"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)

@@ -36,8 +36,8 @@ from hope_bench.review.decisions import VERDICTS, DecisionsFile, Reviewed, by_cl
 from hope_bench.review.noise import label_noise, read_label_noise, share
 from hope_bench.review.picture import Box, Pictures, draw_boxes, known_present
 from hope_bench.review.session import Session
-from hope_bench.search.guards import Decision
-from hope_bench.search.guards import read_decisions as read_for_generation
+from hope_bench.search.decisions import Decision
+from hope_bench.search.decisions import read_decisions as read_for_generation
 from tests.cli import hope_bench, refused
 from tests.runs import Row, make_benchmark
 from tests.small_benchmark import IMAGES, Small, no, questions, write_small
@@ -169,7 +169,7 @@ def test_decisions_are_appended_undone_replaced_and_read_by_generate(tmp_path: P
     assert path.read_bytes() == b""
     file.add(decide(claim(name="dog"), "unsure", "alice"))
     found, problems = read_for_generation(path)
-    assert (found, problems) == ([Decision("a.jpg", "dog", "unsure", None, "alice")], ())
+    assert (found, problems) == ((Decision("a.jpg", "dog", "unsure", None, "alice"),), ())
 
 
 def test_a_line_cut_off_by_a_crash_is_dropped_and_any_other_bad_line_is_named(tmp_path: Path) -> None:
