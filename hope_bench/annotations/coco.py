@@ -7,8 +7,11 @@ from pathlib import Path
 
 import msgspec
 
-from hope_bench.annotations.coco_file import Id, InstancesFile, decode, load_instances
+from hope_bench.annotations.coco_file import load_instances
+from hope_bench.annotations.coco_rows import InstancesFile
 from hope_bench.annotations.columns import assemble
+from hope_bench.annotations.ids import Id
+from hope_bench.annotations.json_file import decode
 from hope_bench.annotations.wording import alternatives, spoken_names
 from hope_bench.errors import HopeBenchError
 from hope_bench.records import Annotations, Category

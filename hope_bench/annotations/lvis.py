@@ -12,8 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from hope_bench.annotations.coco import read_captions
-from hope_bench.annotations.coco_file import Id, InstancesFile, load_instances, look_up
+from hope_bench.annotations.coco_file import load_instances
+from hope_bench.annotations.coco_rows import InstancesFile
 from hope_bench.annotations.columns import assemble
+from hope_bench.annotations.ids import Id, look_up
 from hope_bench.annotations.wording import plain_names, without_aside, words
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.records import Annotations, Category
