@@ -82,12 +82,13 @@ def score(
     way, spoken = find_convention(convention), tuple(language or ())
     known, moves = find_known(questions, annotations), None
     if labels:
-        from hope_bench.interchange.relabel import label_files
+        from hope_bench.interchange.relabel import label_files, relabelled
         from hope_bench.scoring.detail_tables import relabelled_table
         from hope_bench.scoring.labels import score_relabelled
 
         called = name or f"{questions.manifest.name}-relabelled"
-        scored = score_relabelled(questions, folder, label_files(labels), called, bootstrap, way, spoken, known.sizes)
+        other = relabelled(questions, label_files(labels), called)
+        scored = score_relabelled(questions, other, folder, bootstrap, way, spoken, known.sizes)
         result, moves = scored.after, relabelled_table(scored)
     elif name is not None:
         raise HopeBenchError("--name is what a relabelled benchmark is called; it needs --labels.")
