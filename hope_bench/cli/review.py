@@ -19,11 +19,11 @@ from hope_bench.errors import HopeBenchError
 if TYPE_CHECKING:
     from hope_bench.files.benchmark import Benchmark
     from hope_bench.review.agreement import Agreement, Merged
-    from hope_bench.review.claims import Key
     from hope_bench.review.decisions import Reviewed
     from hope_bench.review.noise import LabelNoise, Share
     from hope_bench.review.picture import Pictures
     from hope_bench.review.session import Session
+    from hope_bench.search.decisions import ClaimKey
 
 
 @app.command()
@@ -116,7 +116,7 @@ def _pictures(benchmark: Benchmark, images: Path | None, annotations: Path | Non
     return pictures
 
 
-def _read_reviews(files: Sequence[Path]) -> dict[str, dict[Key, Reviewed]]:
+def _read_reviews(files: Sequence[Path]) -> dict[str, dict[ClaimKey, Reviewed]]:
     from hope_bench.review.agreement import read_reviews
     from hope_bench.review.decisions import is_cut_off
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark, Manifest, SourceFile, read_benchmark, write_benchmark
 from hope_bench.files.spec import Kind
-from hope_bench.interchange.questions import question_key, read_lines
+from hope_bench.interchange.questions import question_key, read_lines, unshared_positives
 from hope_bench.provenance import commit, file_sha256, versions
 from hope_bench.records import Label, Question
 
@@ -81,9 +81,7 @@ def relabel(
     former = former or f"{benchmark.manifest.name} (hash {benchmark.manifest.hash[:12]})"
     notes = [f"The labels of {former} are replaced by those of {by}."]
     notes += [_note(split, change) for split, change in changes.items()]
-    positives = {frozenset((one.image, one.text) for one in questions if one.label == "yes") for questions in splits.values()}
-    if len(positives) > 1:
-        notes.append("The splits don't share their yes-questions, so between two of them more differs than the distractors.")
+    notes += unshared_positives(splits)
     old |= {
         "name": name,
         "title": title,

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from threading import Lock
 
 from hope_bench.review.claims import Claim
-from hope_bench.review.decisions import DecisionsFile, Verdict, decide
+from hope_bench.review.decisions import DecisionsFile, decide
+from hope_bench.search.decisions import Verdict
 
 
 class Session:

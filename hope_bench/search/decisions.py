@@ -10,8 +10,10 @@ import msgspec
 
 from hope_bench.errors import HopeBenchError
 
-Claim = tuple[str, str, str | None]
-"""What was decided on: an image's file name, a category, and what is claimed of it (None: that it is absent)."""
+ClaimKey = tuple[str, str, str | None]
+"""What a claim is known by: its image's file name, the object, and the description where one is claimed of it."""
+
+Verdict = Literal["absent", "present", "unsure"]
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -19,9 +21,14 @@ class Decision(msgspec.Struct, frozen=True):
 
     image: str
     object: str
-    decision: Literal["absent", "present", "unsure"]
+    decision: Verdict
     description: str | None = None
     reviewer: str = ""
+
+    @property
+    def key(self) -> ClaimKey:
+        """The claim decided on."""
+        return (self.image, self.object, self.description)
 
 
 def read_decisions(path: Path) -> tuple[tuple[Decision, ...], tuple[str, ...]]:
@@ -45,7 +52,7 @@ def read_decisions(path: Path) -> tuple[tuple[Decision, ...], tuple[str, ...]]:
     return tuple(decisions), tuple(problems)
 
 
-def rejected(decisions: Iterable[Decision]) -> frozenset[Claim]:
+def rejected(decisions: Iterable[Decision]) -> frozenset[ClaimKey]:
     """The claims that some reviewer found present, or was unsure of, in the end."""
-    last = {(one.image, one.object, one.description, one.reviewer): one.decision for one in decisions}
-    return frozenset(claim[:3] for claim, decision in last.items() if decision != "absent")
+    last = {(one.key, one.reviewer): one.decision for one in decisions}
+    return frozenset(claim for (claim, _), decision in last.items() if decision != "absent")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hope_bench.search.attribute_bank import attribute_bank
-from hope_bench.search.decisions import Claim
+from hope_bench.search.decisions import ClaimKey
 from hope_bench.search.description import Describer, Description, Descriptions
 from hope_bench.search.selection import Distractor
 from hope_bench.search.space import Embeddings, SearchSpace
@@ -22,7 +22,7 @@ class FalseDescriptions:
         self,
         space: SearchSpace,
         given: Mapping[str, Descriptions] | None = None,
-        rejected: Set[Claim] = frozenset(),
+        rejected: Set[ClaimKey] = frozenset(),
         guessed: Mapping[int, Mapping[str, str]] | None = None,
     ) -> None:
         """`given` are a user's own descriptions by image file name, `rejected` the claims (image file, object, description) that

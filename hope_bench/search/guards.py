@@ -16,7 +16,8 @@ from pydantic import Field
 from hope_bench.errors import HopeBenchError, did_you_mean
 from hope_bench.files.validation import Strict, read_toml
 from hope_bench.records import Annotations, Category
-from hope_bench.search.decisions import Claim
+from hope_bench.search.decisions import ClaimKey
+from hope_bench.search.hierarchy import ancestors
 from hope_bench.search.risk import FOLDS, estimate_risk
 from hope_bench.search.space import SearchSpace
 from hope_bench.wording import plural
@@ -51,7 +52,7 @@ class Guarded:
         return round(float(self.risk[row, column]), 4), dict(zip(EVIDENCE, values, strict=True))
 
 
-def guard(space: SearchSpace, rejected: Set[Claim] = frozenset()) -> Guarded:
+def guard(space: SearchSpace, rejected: Set[ClaimKey] = frozenset()) -> Guarded:
     """Apply every guard that the spec switches on and the data can feed; `rejected` are claims that reviewers don't stand by."""
     spec, annotations = space.spec.guards, space.annotations
     present = space.present_mask
@@ -150,26 +151,15 @@ def relatives(categories: Sequence[Category], also_related: Iterable[tuple[str, 
     for places in by_word.values():
         for one, other in combinations(places, 2):
             relate(one, other)
-    for place in range(len(categories)):
-        for above in _ancestors(categories, index, place):
-            relate(place, above)
+    for below, names in ancestors(categories).items():
+        for above in names & index.keys():
+            relate(index[below], index[above])
     for pair in also_related:
         for name in pair:
             if name not in index:
                 raise HopeBenchError(f"The ontology table relates {name!r}, which is no category. " + did_you_mean(name, index))
         relate(index[pair[0]], index[pair[1]])
     return related
-
-
-def _ancestors(categories: Sequence[Category], index: Mapping[str, int], place: int) -> set[int]:
-    found: set[int] = set()
-    waiting = list(categories[place].parents)
-    while waiting:
-        above = index.get(waiting.pop())
-        if above is not None and above not in found:
-            found.add(above)
-            waiting += categories[above].parents
-    return found
 
 
 def captions(annotations: Annotations, images: Sequence[int]) -> Mask:
@@ -194,7 +184,7 @@ def _plain(text: str) -> str:
     return " ".join(re.sub(r"[_\-/]+", " ", text.lower()).split())
 
 
-def review(annotations: Annotations, images: Sequence[int], claims: Set[Claim]) -> Mask:
+def review(annotations: Annotations, images: Sequence[int], claims: Set[ClaimKey]) -> Mask:
     """The rejected claims that a category is absent, as a mask."""
     names = {category.name: column for column, category in enumerate(annotations.categories)}
     rows = {annotations.images[image].file_name: row for row, image in enumerate(images)}

@@ -11,7 +11,7 @@ from hope_bench.annotations.fitting import fit_names
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.spec import BenchmarkSpec
 from hope_bench.records import Annotations
-from hope_bench.search.decisions import Claim, Decision, read_decisions, rejected
+from hope_bench.search.decisions import ClaimKey, Decision, read_decisions, rejected
 from hope_bench.search.description import Descriptions
 from hope_bench.search.description_given import read_given
 
@@ -32,7 +32,7 @@ class Inputs:
     annotations: Annotations
     given: Mapping[str, Descriptions]
     decisions: tuple[Decision, ...]
-    rejected: frozenset[Claim]
+    rejected: frozenset[ClaimKey]
     problems: tuple[str, ...]
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from hope_bench.files.spec import BenchmarkSpec, CalibratedSpec, CategorySpec, GuardsSpec, base_strategy, encoder_name
 from hope_bench.records import Annotations
-from hope_bench.search.decisions import Claim
+from hope_bench.search.decisions import ClaimKey
 from hope_bench.search.description import Describer, Descriptions
 from hope_bench.search.false_descriptions import FalseDescriptions
 from hope_bench.search.guards import guard
@@ -32,7 +32,7 @@ Scores = dict[str, float]
 """What a strategy's definition gives each claim of one image: a category's name, or a description's question."""
 
 
-def asked(split: str, inputs: SearchSpace, rejected: frozenset[Claim] = frozenset()) -> list[list[Distractor]]:
+def asked(split: str, inputs: SearchSpace, rejected: frozenset[ClaimKey] = frozenset()) -> list[list[Distractor]]:
     return Rankings(inputs, guard(inputs, rejected).allowed, FalseDescriptions(inputs, rejected=rejected)).of(split)
 
 
