@@ -23,7 +23,6 @@ from hope_bench.review import fragments
 from hope_bench.review.agreement import agreement, merge
 from hope_bench.review.claims import (
     Claim,
-    Key,
     draw_samples,
     key_of,
     question,
@@ -36,7 +35,7 @@ from hope_bench.review.decisions import VERDICTS, DecisionsFile, Reviewed, by_cl
 from hope_bench.review.noise import label_noise, read_label_noise, share
 from hope_bench.review.picture import Box, Pictures, draw_boxes, known_present
 from hope_bench.review.session import Session
-from hope_bench.search.decisions import Decision
+from hope_bench.search.decisions import ClaimKey, Decision
 from hope_bench.search.decisions import read_decisions as read_for_generation
 from tests.cli import hope_bench, refused
 from tests.runs import Row, make_benchmark
@@ -269,7 +268,7 @@ def test_boxes_at_and_beyond_the_edge_are_drawn() -> None:
     assert len(set(picture.get_flattened_data() if hasattr(picture, "get_flattened_data") else picture.getdata())) > 3
 
 
-def write_review(path: Path, reviewer: str, verdicts: dict[Key, str]) -> Path:
+def write_review(path: Path, reviewer: str, verdicts: dict[ClaimKey, str]) -> Path:
     rows = (
         {"image": image, "object": name, "decision": verdict, "reviewer": reviewer} | ({"description": what} if what else {})
         for (image, name, what), verdict in verdicts.items()
