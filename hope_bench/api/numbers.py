@@ -105,12 +105,11 @@ def score_and_write(
     way, spoken = find_convention(convention), tuple(languages)
     known, moved = _known(questions, path_or_none(annotations), teller(progress, say)), None
     if labels:
+        from hope_bench.interchange.relabel import label_files, relabelled
         from hope_bench.scoring.labels import score_relabelled
 
-        called = name or f"{questions.name}-relabelled"
-        moved = score_relabelled(
-            questions, found.folder, [Path(one) for one in labels], called, bootstrap, way, spoken, known.sizes
-        )
+        other = relabelled(questions, label_files([Path(one) for one in labels]), name or f"{questions.name}-relabelled")
+        moved = score_relabelled(questions, other, found.folder, bootstrap, way, spoken, known.sizes)
         result = moved.after
     else:
         result = score_run(questions, found.folder, bootstrap, way, spoken, known)

@@ -299,9 +299,9 @@ def test_how_to_reproduce(tmp_path: Path) -> None:
     result = make_result(tmp_path, "Mine 2", 2, run=run)
     asked = result.model_copy(update={"model": ModelInfo(name="Mine 2", checkpoint="org/mine; rm -rf", revision="abc")})
     assert reproduce(asked) == [
-        "hope-bench evaluate --model 'org/mine; rm -rf' --benchmark tiny --images IMAGES --name mine-2 "
+        "hope-bench evaluate --model 'org/mine; rm -rf' --benchmark tiny --images IMAGES --name run "
         "--revision abc --dtype float32 --batch-size 8 --max-new-tokens 16",
-        "hope-bench score tiny/mine-2 --replicates 100",
+        "hope-bench score tiny/run --replicates 100",
     ]
     imported = result.model_copy(update={"run": RunInfo(source="elsewhere", command="hope-bench import answers f.jsonl")})
     assert reproduce(imported)[0] == "hope-bench import answers f.jsonl"
