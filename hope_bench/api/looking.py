@@ -131,8 +131,9 @@ def review(
 def merge_reviews(files: Sequence[PathOr], *, out: PathOr | None = None, say: Say | None = None) -> Merged:
     """Merge reviewers' decisions: how far they agree (Cohen's kappa), where they don't, and one decision a claim.
 
-    What they decide differently is "unsure", which `generate` then doesn't ask. `out` is where the merged decisions go. Raises
-    HopeBenchError, also where `out` is one of the files.
+    What they decide differently is "unsure", which `generate` then doesn't ask. `out` is where the merged decisions go.
+
+    Raises HopeBenchError, also where `out` is one of the files.
 
     Example: hb.merge_reviews(["alice.jsonl", "bob.jsonl"], out="merged.jsonl").agreements
     """

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.card import slug
 from hope_bench.files.result import Bootstrap, Estimate, ModelInfo, Result, RunInfo, write_result
 from hope_bench.records import Verdict
 from hope_bench.scoring.score import score
@@ -37,7 +38,7 @@ def make_result(folder: Path, model: str, affirmed: int, prompt: str = "{questio
     said: dict[tuple[str, str], Verdict] = {}
     for number, image in enumerate(IMAGES):
         said |= {(image, "dog"): "yes", (image, "cat"): "no", (image, "wolf"): "yes" if number < affirmed else "no"}
-    return score(benchmark, make_run(folder / "run", benchmark, said, model=ModelInfo(name=model), **record), FAST)
+    return score(benchmark, make_run(folder / "runs" / slug(model), benchmark, said, model=ModelInfo(name=model), **record), FAST)
 
 
 CHARTS = '<script src="{}assets/charts.js">'
@@ -299,9 +300,9 @@ def test_how_to_reproduce(tmp_path: Path) -> None:
     result = make_result(tmp_path, "Mine 2", 2, run=run)
     asked = result.model_copy(update={"model": ModelInfo(name="Mine 2", checkpoint="org/mine; rm -rf", revision="abc")})
     assert reproduce(asked) == [
-        "hope-bench evaluate --model 'org/mine; rm -rf' --benchmark tiny --images IMAGES --name run "
+        "hope-bench evaluate --model 'org/mine; rm -rf' --benchmark tiny --images IMAGES --name mine-2 "
         "--revision abc --dtype float32 --batch-size 8 --max-new-tokens 16",
-        "hope-bench score tiny/run --replicates 100",
+        "hope-bench score tiny/mine-2 --replicates 100",
     ]
     imported = result.model_copy(update={"run": RunInfo(source="elsewhere", command="hope-bench import answers f.jsonl")})
     assert reproduce(imported)[0] == "hope-bench import answers f.jsonl"
