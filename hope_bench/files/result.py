@@ -306,11 +306,12 @@ class RunInfo(Strict):
     """How the answers came about: settings, device, versions, commit. `path` says whether questions of an image shared a
     computed prefix ("shared", "plain", or both), `source` where imported answers come from, and `command` how they were
     imported (files by name). `prompt_set` names the file of paraphrases that the run belongs to, and `prompt_name` which of them
-    it is (`evaluate --prompts`)."""
+    it is (`evaluate --prompts`). `step` is the training step of a model that was asked in training."""
 
     prompt: str | None = None
     prompt_set: str | None = None
     prompt_name: str | None = None
+    step: int | None = None
     dtype: str | None = None
     device: str | None = None
     batch_size: int | None = None

@@ -34,6 +34,11 @@ class RunRecord(Strict):
     asked: int = 0
     addresses: tuple[str, ...] = ()
 
+    @property
+    def step(self) -> int | None:
+        """The training step of the model that was asked, if known."""
+        return self.run.step
+
 
 def read_run(folder: Path) -> RunRecord:
     """The validated run.json of a run folder. Raises HopeBenchError."""

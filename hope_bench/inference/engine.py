@@ -24,7 +24,7 @@ from hope_bench.inference.images import StepImages, check_images_folder, image_h
 from hope_bench.inference.plan import Plan, Step, make_plan
 from hope_bench.inference.processes import Processes, is_first, join_processes
 from hope_bench.inference.progress import ProgressMode, RunProgress, run_progress
-from hope_bench.inference.record import answers_key, describe_run, of_set, reported
+from hope_bench.inference.record import answers_key, at_step, describe_run, of_set, reported
 from hope_bench.inference.resume import Reusable, Start, find_start, settle, write_record
 from hope_bench.inference.shared_folder import check_shared
 from hope_bench.inference.workers import Workers, default_workers
@@ -41,7 +41,7 @@ class EvaluateOptions:
     all), `name` the run's name (None: the model's), `splits` the splits to ask (empty: all), `runs` the folder of runs.
     `processes` is how many processes must have been started together (None: any number), `progress` how it is shown.
     `workers` is how many further processes make images ready for the model (None: `default_workers`).
-    `paraphrase` asks so instead of as the card and the benchmark do.
+    `paraphrase` asks so instead of as the card and the benchmark do. `step` is the model's training step, for the record.
     `trust_remote_code` runs code that the checkpoint brings along, if its card says so, too.
     """
 
@@ -55,6 +55,7 @@ class EvaluateOptions:
     trust_remote_code: bool = False
     paraphrase: Paraphrase | None = None
     workers: int | None = None
+    step: int | None = None
 
 
 def run_folder(benchmark: Benchmark, card: ModelCard, options: EvaluateOptions) -> Path:
@@ -95,13 +96,16 @@ def evaluate(
     with join_processes(options.processes) as processes, contextlib.ExitStack() as held:
         if not processes.first:
             say = _silent
-        model = adapter if adapter is not None else make_adapter(card, say, options.trust_remote_code)
+        model = processes.together(
+            lambda: adapter if adapter is not None else make_adapter(card, say, options.trust_remote_code)
+        )
         folder = run_folder(benchmark, card, options)
         images = images_folder(benchmark, options)
         names = list(dict.fromkeys(request.image for request in plan.requests))
         sha256 = processes.by_first(lambda: image_hashes(names, images, benchmark.manifest.images))
-        record = describe_run(folder.name, chosen, card, prompt, model.info, options.limit, sha256)
-        record = of_set(record, options.paraphrase)
+        info = processes.by_first(lambda: model.info)  # hashing a loaded model's weights takes all cores
+        record = describe_run(folder.name, chosen, card, prompt, info, options.limit, sha256)
+        record = at_step(of_set(record, options.paraphrase), options.step)
         plan = plan.keyed(answers_key(record), sha256)
 
         def begin() -> Start:
@@ -132,7 +136,7 @@ class _Sitting:
     def run(self, start: Start, images: Callable[[], _Images]) -> RunRecord:
         total = sum(len(step) for step in self._plan.steps)
         record = start.record.model_copy(update={"questions": total})
-        source = images() if start.to_ask else None
+        source = self._processes.together(images) if start.to_ask else None
         with self._started(bool(start.to_ask)) as workers:
             return self._run(start, record, source, workers)
 
@@ -143,12 +147,12 @@ class _Sitting:
 
     def _run(self, start: Start, record: RunRecord, source: _Images | None, workers: Workers) -> RunRecord:
         if start.to_ask:
-            self._model.load()
+            self._processes.together(self._model.load)
         # run.json first: without it, nothing would say what the answers were made by.
         self._processes.by_first(lambda: settle(self._folder, self._plan, replace(start, record=record)))
         begun = time.monotonic()
         try:
-            self._ask(source, start, workers)
+            self._processes.together(lambda: self._ask(source, start, workers))
             reports, counts = zip(*self._processes.gather((self._model.report, self._asked)), strict=True)
         except BaseException:
             # The time counts even so; why it ended is the caller's to hear.

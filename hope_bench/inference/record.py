@@ -99,6 +99,11 @@ def of_set(record: RunRecord, paraphrase: Paraphrase | None) -> RunRecord:
     return record.model_copy(update={"run": run})
 
 
+def at_step(record: RunRecord, step: int | None) -> RunRecord:
+    """`record` with the training step that the model had reached, if any."""
+    return record.model_copy(update={"run": record.run.model_copy(update={"step": step})})
+
+
 def earlier_sitting(folder: Path, record: RunRecord) -> RunRecord | None:
     """The record of the answers that the run folder holds already, if any.
 
