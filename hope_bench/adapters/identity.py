@@ -24,7 +24,8 @@ def loaded_sha256(model: Any, processor: Any, template: str | None) -> str:
     """A hash of a loaded model: of its weights (names, dtypes, shapes, bytes), configuration, active adapters and special tokens,
     and of its processor, tokenizer and chat template.
 
-    The same for a model in training mode, wrapped or loaded from elsewhere. Raises HopeBenchError where weights are not there to be read.
+    The same for a model in training mode, wrapped or loaded from elsewhere. Raises HopeBenchError where weights are not there to
+    be read.
     """
     own = model.generation_config
     return json_sha256(
@@ -51,7 +52,7 @@ def _entry_sha256(value: Any, name: str) -> str:
     if not isinstance(value, Tensor):  # a module's own extra state
         return hashlib.sha256(repr(value).encode()).hexdigest()
     try:
-        data = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+        data: Any = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
     except (RuntimeError, NotImplementedError, TypeError) as error:
         raise HopeBenchError(
             f"The weights {name} of this model can't be read ({short_reason(error)}), so nothing tells it from other models. "

@@ -21,7 +21,7 @@ def compute_exactly() -> None:
 @contextmanager
 def computing_exactly() -> Iterator[None]:
     """`compute_exactly` for a while: whatever this process computes besides finds every setting as it was."""
-    attention = torch.backends.cuda.cudnn_sdp_enabled()
+    attention = torch.backends.cuda.cudnn_sdp_enabled()  # type: ignore[no-untyped-call]
     before = [(place, name, getattr(place, name)) for place, name in (*_old_flags(), *_new_flags())]
     compute_exactly()
     try:

@@ -96,9 +96,7 @@ def evaluate(
     with join_processes(options.processes) as processes, contextlib.ExitStack() as held:
         if not processes.first:
             say = _silent
-        model = processes.together(
-            lambda: adapter if adapter is not None else make_adapter(card, say, options.trust_remote_code)
-        )
+        model = processes.together(lambda: adapter if adapter is not None else make_adapter(card, say, options.trust_remote_code))
         folder = run_folder(benchmark, card, options)
         images = images_folder(benchmark, options)
         names = list(dict.fromkeys(request.image for request in plan.requests))

@@ -132,8 +132,8 @@ def _met() -> bool:
 
 @contextmanager
 def _guests() -> Iterator[Processes]:
-    """The processes that have met already, in a group of their own: what they compute with may send no words (NCCL), and waits for
-    nobody as long."""
+    """The processes that have met already, in a group of their own: what they train with may send no words
+    (NCCL), and waits for nobody as long."""
     from torch import distributed
 
     size = distributed.get_world_size()
