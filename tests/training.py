@@ -1,12 +1,14 @@
 """A real training run of the demo's LLaVA with transformers' Trainer: fine-tuned to say yes, whatever is asked.
 
-python -m torch.distributed.run --nproc-per-node 2 -m tests.training FOLDER   trains in two processes, of which the second one can't
-evaluate.
+python -m torch.distributed.run --nproc-per-node 2 -m tests.training FOLDER
+
+trains in two processes, of which the second one can't evaluate.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +31,7 @@ Attach = Callable[[Trainer], Any]
 
 
 def demo_benchmark(folder: Path) -> Benchmark:
-    """A random and a content split about drawn scenes (their images in FOLDER/images): two present and two absent objects each."""
+    """A random and a content split about drawn scenes (images in FOLDER/images): two present and two absent objects each."""
     write_world(folder, SCENES, EVALUATION_SEED)
     rows: dict[str, list[tuple[str, str, Any]]] = {"random": [], "content": []}
     for place, (image, present) in enumerate(_scenes(folder)):
@@ -112,9 +114,9 @@ def make_trainer(folder: Path, **settings: Any) -> Trainer:
         logging_steps=1, save_strategy="no", disable_tqdm=True, remove_unused_columns=False, lr_scheduler_type="constant",
         **{"report_to": "none", **settings},
     )  # fmt: skip
-    return Trainer(
-        model, arguments, data_collator=collate, train_dataset=SayYes(folder / "yes", processor), processing_class=processor
-    )
+    rows = SayYes(folder / "yes", processor)
+    few = torch.utils.data.Subset(rows, range(2))
+    return Trainer(model, arguments, data_collator=collate, train_dataset=rows, eval_dataset=few, processing_class=processor)
 
 
 def train(folder: Path, attach: Attach = lambda _: None, **settings: Any) -> Trainer:
@@ -130,7 +132,7 @@ def main(folder: Path) -> None:
     """Train in this process of several; in the second one a forward of the evaluation raises."""
     from hope_bench.integrations import HopeBenchCallback
 
-    rank = int(__import__("os").environ["RANK"])
+    rank = int(os.environ["RANK"])
     benchmark_folder = folder / "world"
     own = folder / f"rank-{rank}"
 
@@ -147,7 +149,7 @@ def main(folder: Path) -> None:
             )
         )  # fmt: skip
 
-    trainer = train(own, attach, save_strategy="no")
+    trainer = train(own, attach)
     (folder / f"rank-{rank}.json").write_text(json.dumps(trainer.state.log_history))
 
 

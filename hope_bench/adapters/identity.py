@@ -62,16 +62,10 @@ def _entry_sha256(value: Any, name: str) -> str:
 
 
 def _adapters(model: Any) -> Any:
-    """PEFT's adapters by name, and which of them are active: their scale is in no weight."""
-    configs = getattr(model, "peft_config", None)
-    if not isinstance(configs, Mapping):
-        return None
-    layers = [module for module in model.modules() if hasattr(module, "active_adapters") and hasattr(module, "scaling")]
-    return {
-        "configs": {name: _settled(config.to_dict()) for name, config in configs.items()},
-        "layers": [[list(layer.active_adapters), bool(getattr(layer, "disable_adapters", False))] for layer in layers],
-        "scaling": [dict(layer.scaling) for layer in layers],
-    }
+    """Of each layer with PEFT's adapters, which of them are active, merged and how strong: that is in no weight."""
+    names = ("active_adapters", "disable_adapters", "merged_adapters", "scaling")
+    layers = [[getattr(module, name, None) for name in names] for module in model.modules()]
+    return [_settled(layer) for layer in layers if isinstance(layer[1], bool)]
 
 
 def _tokenizer(tokenizer: Any) -> Any:

@@ -44,7 +44,7 @@ class LoadedModel(InMemory):
         """
         inner = unwrapped(model)
         _check_model(inner)
-        _check_processor(processor, inner, card.chat_template)
+        _check_processor(processor, card.chat_template)
         super().__init__(card, inner.device, say)
         self._given, self._processor, self._identity = inner, processor, identity
         self._sha256: str | None = None
@@ -83,7 +83,12 @@ class LoadedModel(InMemory):
 
 
 def unwrapped(model: Any) -> Any:
-    """The transformers model within DDP, torch.compile and PEFT's model. Raises HopeBenchError for PEFT's learnt prompts."""
+    """The transformers model within DDP, torch.compile and PEFT's model.
+
+    Raises HopeBenchError for weights that are not all in this process, and for PEFT's learnt prompts.
+    """
+    if not _whole(model):
+        raise HopeBenchError(NOT_WHOLE)
     inner, outer = model, None
     while inner is not outer:
         outer, inner = inner, extract_model_from_parallel(inner, keep_torch_compile=False)
@@ -98,7 +103,7 @@ def unwrapped(model: Any) -> Any:
     return inner
 
 
-def whole(model: Any) -> bool:
+def _whole(model: Any) -> bool:
     """Whether all weights of a model are in this process, or are brought to it by the model itself (accelerate's offloading).
     FSDP, ZeRO-3 and tensor parallelism leave each process a part."""
     from torch.distributed.fsdp import FullyShardedDataParallel
@@ -117,8 +122,6 @@ NOT_WHOLE = (
 
 def _check_model(model: Any) -> None:
     name, config = type(model).__name__, getattr(model, "config", None)
-    if not whole(model):
-        raise HopeBenchError(NOT_WHOLE)
     brought = not type(model).__module__.startswith("transformers.")  # a checkpoint's own code: no list knows its classes
     if config is None or not hasattr(model, "generate"):
         raise HopeBenchError(f"A {name} is no transformers model that can generate. Load it with AutoModelForImageTextToText.")
@@ -133,7 +136,7 @@ def _check_model(model: Any) -> None:
         raise HopeBenchError(f"This {name} has no weights yet (it is on the meta device). Load them with from_pretrained.")
 
 
-def _check_processor(processor: Any, model: Any, template: str | None) -> None:
+def _check_processor(processor: Any, template: str | None) -> None:
     if getattr(processor, "tokenizer", None) is None or getattr(processor, "image_processor", None) is None:
         raise HopeBenchError(
             f"A {type(processor).__name__} doesn't make a model's inputs of an image and a text. Give the model's whole "
@@ -143,12 +146,4 @@ def _check_processor(processor: Any, model: Any, template: str | None) -> None:
         raise HopeBenchError(
             "This processor has no chat template, so nothing says how the model is asked a question. Set "
             "processor.chat_template, or give chat_template=...; a base model needs an instruction-tuned sibling."
-        )
-    config = model.config
-    ours = getattr(config, "image_token_id", None) or getattr(config, "image_token_index", None)
-    theirs = getattr(processor, "image_token_id", None)
-    if isinstance(ours, int) and isinstance(theirs, int) and ours != theirs:
-        raise HopeBenchError(
-            f"This {type(processor).__name__} belongs to another model: its image token is number {theirs}, this "
-            f"{type(model).__name__}'s is {ours}."
         )

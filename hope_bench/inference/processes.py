@@ -58,7 +58,7 @@ class Processes:
             try:
                 told[0] = work()
             except caught as error:
-                told[1] = str(error) if isinstance(error, HopeBenchError) else short_reason(error)
+                told[1] = words(error)
         distributed.broadcast_object_list(told, src=0, group=self.group)
         if told[1] is not None:
             raise HopeBenchError(told[1])
@@ -76,7 +76,7 @@ class Processes:
             made.append(work())
         except Exception as error:  # noqa: BLE001 - whatever it is, the others must not wait for ever
             failure = error
-        reasons = self.gather(None if failure is None else short_reason(failure))
+        reasons = self.gather(None if failure is None else words(failure))
         if failure is not None:
             raise failure
         for rank, reason in enumerate(reasons):
@@ -93,6 +93,11 @@ class Processes:
         items: list[Any] = [None] * self.size
         distributed.all_gather_object(items, item, group=self.group)
         return items
+
+
+def words(error: Exception) -> str:
+    """What happened, for other processes and for logs."""
+    return str(error) if isinstance(error, HopeBenchError) else short_reason(error)
 
 
 @contextmanager

@@ -15,13 +15,13 @@ from accelerate.utils import DistributedType
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from hope_bench.adapters.given import adapter_of, card_of
-from hope_bench.adapters.loaded_model import NOT_WHOLE, unwrapped, whole
-from hope_bench.errors import HopeBenchError, short_reason
+from hope_bench.adapters.loaded_model import NOT_WHOLE, unwrapped
+from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark, read_benchmark
 from hope_bench.files.registry import find_benchmark
 from hope_bench.inference.engine import EvaluateOptions, evaluate, images_folder, plan_run, run_folder
 from hope_bench.inference.images import check_images_folder
-from hope_bench.inference.processes import Processes, join_processes
+from hope_bench.inference.processes import Processes, join_processes, words
 from hope_bench.integrations.tracked import tracked_numbers
 from hope_bench.scoring.score import score
 
@@ -117,7 +117,8 @@ class HopeBenchCallback(TrainerCallback):  # type: ignore[misc]
             with join_processes() as processes:
                 numbers = self._asked(processes, state.global_step)
         except Exception as error:
-            logger.warning("hope-bench could not evaluate step %d; training goes on. %s", state.global_step, _words(error))
+            level = logging.WARNING if state.is_world_process_zero else logging.DEBUG  # the first one knows the others' reasons
+            logger.log(level, "hope-bench could not evaluate step %d; training goes on. %s", state.global_step, words(error))
             logger.debug("Where it failed:", exc_info=error)
             numbers = {FAILED: 1.0}
             with suppress(Exception):
@@ -153,9 +154,5 @@ def _check_whole(trainer: Any) -> None:
         or (deepspeed is not None and deepspeed.zero_stage == 3)
         or state.distributed_type in (DistributedType.FSDP, DistributedType.MEGATRON_LM)
     )
-    if spread or not whole(unwrapped(trainer.model)):
+    if spread:
         raise HopeBenchError(NOT_WHOLE)
-
-
-def _words(error: Exception) -> str:
-    return str(error) if isinstance(error, HopeBenchError) else f"{type(error).__name__}: {short_reason(error)}"
