@@ -109,11 +109,12 @@ def make_trainer(folder: Path, **settings: Any) -> Trainer:
     for module in model.modules():
         if hasattr(module, "attention_dropout"):
             module.attention_dropout = 0.1
-    arguments = TrainingArguments(
-        output_dir=str(folder / "out"), max_steps=STEPS, per_device_train_batch_size=8, learning_rate=2e-4, use_cpu=True,
-        logging_steps=1, save_strategy="no", disable_tqdm=True, remove_unused_columns=False, lr_scheduler_type="constant",
-        **{"report_to": "none", **settings},
-    )  # fmt: skip
+    usual = {
+        "max_steps": STEPS, "per_device_train_batch_size": 8, "learning_rate": 2e-4, "lr_scheduler_type": "constant",
+        "use_cpu": True, "logging_steps": 1, "save_strategy": "no", "report_to": "none", "disable_tqdm": True,
+        "remove_unused_columns": False,
+    }  # fmt: skip
+    arguments = TrainingArguments(output_dir=str(folder / "out"), **{**usual, **settings})
     rows = SayYes(folder / "yes", processor)
     few = torch.utils.data.Subset(rows, range(2))
     return Trainer(model, arguments, data_collator=collate, train_dataset=rows, eval_dataset=few, processing_class=processor)

@@ -97,7 +97,7 @@ def evaluate(
 
     chosen = load_benchmark(benchmark)
     tell = teller(progress, say)
-    card, adapter = _model(model, processor, settings, authors_prompt, tell)
+    card, adapter = _model(model, processor, name, settings, authors_prompt, tell)
     options = _options(card, images, limit, splits, name, runs, step, workers, processes, trust_remote_code, progress)
     record = run(chosen, card, options, tell, adapter)
     return Run(run_folder(chosen, card, options), record)
@@ -133,7 +133,7 @@ def evaluate_prompts(
 
     chosen = load_benchmark(benchmark)
     tell = teller(progress, say)
-    card, adapter = _model(model, processor, settings, authors_prompt=False, say=tell)
+    card, adapter = _model(model, processor, name, settings, authors_prompt=False, tell=tell)
     options = _options(card, images, limit, splits, name, runs, step, workers, processes, trust_remote_code, progress)
     for record, folder in evaluate_paraphrases(chosen, card, _paraphrases(prompts), options, tell, adapter):
         yield Run(folder, record)
@@ -169,18 +169,21 @@ def estimate(
 
 
 def _model(
-    model: Any, processor: Any, settings: CardSettings, authors_prompt: bool, say: Say
+    model: Any, processor: Any, name: str | None, settings: CardSettings, authors_prompt: bool, tell: Say
 ) -> tuple[ModelCard, Adapter | None]:
-    """The card to ask by, and the adapter where `model` is neither a card nor the name of one."""
+    """The card to ask by, and the adapter where `model` is no card or name of one."""
     if isinstance(model, ModelCard | str | PathLike):
         if processor is not None:
-            raise HopeBenchError("A processor goes with a loaded model; a card, an id or a folder brings its own. Leave it out.")
+            raise HopeBenchError("A processor is for a loaded model; a card, an id or a folder has its own. Leave it out.")
         return with_settings(load_card(model), settings, authors_prompt), None
     from hope_bench.adapters.given import adapter_of, card_of
 
-    given: dict[str, Any] = {key: value for key, value in settings.items() if value is not None}
-    card = with_settings(card_of(model, **given), {}, authors_prompt)
-    return card, adapter_of(model, processor, card, say)
+    if authors_prompt:
+        raise HopeBenchError(
+            "A loaded model has no card that says how its authors ask (authors_prompt). Give prompt=... instead."
+        )
+    card = card_of(model, name, **{key: value for key, value in settings.items() if value is not None})
+    return card, adapter_of(model, processor, card, tell)
 
 
 def with_settings(card: ModelCard, settings: CardSettings, authors_prompt: bool = False) -> ModelCard:

@@ -1,4 +1,4 @@
-"""hope-bench inside other tools: transformers' Trainer, and experiment trackers. Importing it imports neither."""
+"""hope-bench inside other tools: transformers' Trainer, and experiment trackers."""
 
 from __future__ import annotations
 

@@ -31,8 +31,10 @@ def log_result(
 
         log_result(score(run), "trackio", run="my-model")
 
-    Raises HopeBenchError for a tracker that is unknown or not installed.
+    Of processes that were started together, each calls this, and the first one logs. Raises HopeBenchError for a tracker that is
+    unknown or not installed.
     """
+    from accelerate import PartialState
     from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
 
     if tracker not in get_args(Tracker):
@@ -42,8 +44,9 @@ def log_result(
     name = run or result.model.name
     made = LOGGER_TYPE_TO_CLASS[tracker]
     one = made(name, str(folder), **more) if made.requires_logging_directory else made(project, **{"name": name, **more})
-    one.main_process_only = False  # else accelerate would join processes first; who calls this is the caller's affair
     numbers = tracked_numbers(result)
+    if not PartialState().is_main_process:  # accelerate's trackers need it in any case
+        return numbers
     one.start()
     try:
         one.log(numbers, step=step if step is not None else result.run.step or 0)

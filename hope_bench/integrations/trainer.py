@@ -17,9 +17,9 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from hope_bench.adapters.given import adapter_of, card_of
 from hope_bench.adapters.loaded_model import NOT_WHOLE, unwrapped
 from hope_bench.annotations.of_benchmark import check_images_folder, images_folder
+from hope_bench.api.making import load_benchmark
 from hope_bench.errors import HopeBenchError
-from hope_bench.files.benchmark import Benchmark, read_benchmark
-from hope_bench.files.registry import find_benchmark
+from hope_bench.files.benchmark import Benchmark
 from hope_bench.inference.engine import EvaluateOptions, evaluate, plan_run, run_folder
 from hope_bench.inference.processes import Processes, join_processes, words
 from hope_bench.integrations.tracked import tracked_numbers
@@ -78,7 +78,7 @@ class HopeBenchCallback(TrainerCallback):  # type: ignore[misc]
         self._name = name or Path(arguments.run_name or arguments.output_dir).resolve().name
         self._card = card_of(unwrapped(trainer.model), self._name, **settings)
         adapter_of(trainer.model, self._processor, self._card, identity="not trained yet")
-        self._benchmark = benchmark if isinstance(benchmark, Benchmark) else read_benchmark(find_benchmark(str(benchmark)))
+        self._benchmark = load_benchmark(benchmark)
         self._options = EvaluateOptions(
             images=None if images is None else Path(images), limit=limit, splits=tuple(splits), runs=Path(runs), progress="quiet"
         )

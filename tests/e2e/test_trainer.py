@@ -75,7 +75,7 @@ def test_tensorboard_shows_a_model_learn_to_say_yes_and_training_is_the_same(wor
     for step, rate in rates:
         run = tmp_path / "runs" / "demo" / f"yes-man-step-{step}"
         record = read_run(run)
-        assert (record.step, record.complete, record.run.limit, record.run.weights_sha256) == (step, True, 12, None)
+        assert (record.run.step, record.complete, record.run.limit, record.run.weights_sha256) == (step, True, 12, None)
         result = score(benchmark, run)
         assert result.run.step == step
         assert result.splits["random"].hallucination_rate.value == pytest.approx(rate)

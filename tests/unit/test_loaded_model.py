@@ -51,6 +51,10 @@ def in_training(model: Any, processor: Any) -> None:
     """As training code leaves a model: all of this would change answers, or be changed by asking."""
     model.train()
     next(model.children()).eval()
+    for module in model.modules():
+        if hasattr(module, "attention_dropout"):
+            module.attention_dropout = 0.9
+            module.train()
     model.gradient_checkpointing_enable()
     model.config.use_cache = False
     for place, weight in enumerate(model.parameters()):
