@@ -265,7 +265,7 @@ def report(
 
     One page that loads nothing from elsewhere; `out` is by default build/report/BENCHMARK/NAME.html, and a name in .md gives
     Markdown. `paraphrases` are runs of the same model with other prompts, beside those that `evaluate_prompts` made. `worst` is
-    how many hallucinations to show. The model is not needed; without images the pictures are left out.
+    how many hallucinations to show. The model is not needed; without images the pictures are left out. Raises HopeBenchError.
 
     Example: hb.report("hope-coco/llava-1.5-7b", images="val2014")
     """
