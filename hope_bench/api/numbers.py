@@ -226,8 +226,9 @@ def trend(
 
     `steps` are the runs' training steps in their order (default: what each run says, or N of a checkpoint-N it was made by).
     `split` is by default the headline split, `baseline` the POPE split that it is held against (default: adversarial, else the
-    first). Differences between neighbours are paired by image, their intervals and p-values corrected for their number. Raises
-    HopeBenchError for runs of different questions, for a run without a step, and where two have the same.
+    first). Differences between neighbours are paired by image, their intervals and p-values corrected for their number.
+
+    Raises HopeBenchError for runs of different questions, for a run without a step, and where two have the same.
 
     Example: hb.trend(["demo/run-100", "demo/run-200"], steps=[100, 200]).plot()
     """
