@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
 from hope_bench.cli.app import app, console, errors
+from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Manifest
 from hope_bench.files.registry import find_spec
 from hope_bench.files.spec import BenchmarkSpec, ClipSpec, read_spec
@@ -30,13 +31,17 @@ def generate(
             "local-dir:FOLDER or hf-hub:ORG/NAME."
         ),
     ] = None,
+    activation: Annotated[
+        Literal["gelu", "quick_gelu"] | None,
+        typer.Option(help="What a checkpoint file given with --clip was trained with, where its architecture has both."),
+    ] = None,
     reviewed: Annotated[
         Path | None, typer.Option(help="People's decisions (hope-bench review): rejected claims give way to the next best.")
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Where the benchmark goes. Default: benchmarks/NAME in the working directory.")
     ] = None,
-    cache: Annotated[Path | None, typer.Option(help="Where image embeddings are kept. Default: the user's cache folder.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Where embeddings are kept. Default: the user's cache folder.")] = None,
 ) -> None:
     """Make a benchmark: yes/no questions about present objects and about misleading absent ones.
 
@@ -48,7 +53,7 @@ def generate(
     from hope_bench.clip.store import default_cache
     from hope_bench.search.generate import generate as run
 
-    chosen = _override(read_spec(find_spec(spec)), annotations, images, captions, clip, reviewed)
+    chosen = _override(read_spec(find_spec(spec)), annotations, images, captions, clip, activation, reviewed)
     folder = out or Path("benchmarks") / chosen.name
     manifest = run(
         chosen, folder, cache or default_cache(), lambda line: errors.print(escape(line), highlight=False, soft_wrap=True)
@@ -75,6 +80,7 @@ def _override(
     images: Path | None,
     captions: Path | None,
     clip: str | None,
+    activation: Literal["gelu", "quick_gelu"] | None,
     reviewed: Path | None,
 ) -> BenchmarkSpec:
     given = {"annotations": annotations, "images": images, "captions": captions}
@@ -82,5 +88,11 @@ def _override(
     guards = spec.guards if reviewed is None else spec.guards.model_copy(update={"review": str(reviewed)})
     encoder = spec.clip
     if clip is not None:
-        encoder = ClipSpec(model=clip) if encoder is None else encoder.model_copy(update={"model": clip})
+        # The spec's activation is that of the spec's weights.
+        other = {"model": clip, "activation": None}
+        encoder = ClipSpec(model=clip) if encoder is None else encoder.model_copy(update=other)
+    if activation is not None:
+        if encoder is None:
+            raise HopeBenchError("--activation says what the weights of --clip were trained with, and no encoder is named.")
+        encoder = encoder.model_copy(update={"activation": activation})
     return spec.model_copy(update={"dataset": dataset, "clip": encoder, "guards": guards})

@@ -76,7 +76,7 @@ class _Draft:
 
 
 def generate(spec: BenchmarkSpec, out: Path, cache: Path, say: Say = lambda _: None) -> Manifest:
-    """Generate a benchmark into `out` and return its manifest; image embeddings are kept under `cache`.
+    """Generate a benchmark into `out` and return its manifest; embeddings are kept under `cache`.
 
     `say` is told in words what is going on and what was survived. Raises HopeBenchError for everything else; nothing is
     written before every split is ready.
@@ -215,7 +215,8 @@ def _encode(
     sessions: dict[str, EncoderSession] = {}
     if folder is not None:
         for name, clip in _encoders_needed(spec).items():
-            sessions[name] = stack.enter_context(closing(EncoderSession(clip, cache)))
+            sessions[name] = session = stack.enter_context(closing(EncoderSession(clip, cache)))
+            draft.notes += [session.note] if session.note else []
 
     def pictures() -> Pictures:
         left = draft.left()
