@@ -31,8 +31,7 @@ def content_probability(
     if logit_scale is None:
         return cosines
     if logit_bias is not None:
-        # tanh does not overflow.
-        return np.asarray(0.5 * (1.0 + np.tanh(0.5 * (cosines * logit_scale + logit_bias))))
+        return np.asarray(np.exp(-np.logaddexp(0.0, -(cosines * logit_scale + logit_bias))))
     logits = cosines * logit_scale
     logits -= logits.max(axis=1, keepdims=True)
     exponentials = np.exp(logits)
