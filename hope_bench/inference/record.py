@@ -23,7 +23,7 @@ _STEP = re.compile(r"checkpoint-(\d+)")
 
 Number = TypeVar("Number", int, float)
 
-ENGINE_VERSION: Final = 3
+ENGINE_VERSION: Final = 4
 """Goes up when the same model, questions and settings would be answered differently than by an earlier release."""
 
 _OF_THE_PLAN: Final = ("batch_size", "batch_tokens", "address", "prompt", "benchmark", "images", "splits", "limit")
