@@ -17,7 +17,7 @@ from rich.table import Table
 from hope_bench.cli.app import INTERRUPTED, INTERRUPTED_CODE, app, console, errors, say_next
 from hope_bench.cli.data import benchmark_flag
 from hope_bench.errors import HopeBenchError, first_few
-from hope_bench.files.card import ModelCard, check_name, find_card
+from hope_bench.files.card import ModelCard, check_name, endpoint_card, find_card
 from hope_bench.files.run import RunRecord
 from hope_bench.files.validation import validate
 from hope_bench.inference.processes import check_count, is_first
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from hope_bench.inference.engine import EvaluateOptions
     from hope_bench.inference.estimate import Estimate
 
+_SERVERS = "Servers"
 _LOADING = "Loading the model"
 """These options' own panel of the help, narrow enough for 80 columns."""
 
@@ -113,6 +114,25 @@ def evaluate(
             help="Run the Python code that the checkpoint brings along, if its card says so, too.",
         ),
     ] = False,
+    base_url: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=_SERVERS, help="Ask the OpenAI-compatible server there (http://HOST/v1); --model is its name there."
+        ),
+    ] = None,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=_SERVERS, help="Start a server of the checkpoint here, ask it, end it: vllm, sglang or transformers."
+        ),
+    ] = None,
+    server_args: Annotated[
+        str | None,
+        typer.Option(rich_help_panel=_SERVERS, help='More arguments for it, in one string: "--tensor-parallel-size 2".'),
+    ] = None,
+    server_timeout: Annotated[
+        float | None, typer.Option(min=1, rich_help_panel=_SERVERS, help="Seconds until it must be ready. Default: 1800.")
+    ] = None,
     processes: Annotated[
         int | None, typer.Option(min=1, help="Refuse to run unless a launcher (torchrun) started exactly this many processes.")
     ] = None,
@@ -137,6 +157,10 @@ def evaluate(
 
     hope-bench evaluate --model ./my-checkpoint --benchmark hope-coco --images val2014 --limit 60 --name quick-look
 
+    hope-bench evaluate --base-url http://127.0.0.1:8000/v1 --model SERVED-NAME --benchmark hope-coco --images val2014
+
+    hope-bench evaluate --server vllm --model Qwen/Qwen2.5-VL-7B-Instruct --benchmark hope-coco --images val2014
+
     Exit code: 0 all answered, 1 some answers are errors.
     """
     from hope_bench.files.benchmark import read_benchmark
@@ -160,13 +184,17 @@ def evaluate(
             "path": path,
             "device_map": device_map,
             "complete": True if complete else None,
+            "server": server,
+            "server_args": server_args,
+            "server_timeout": server_timeout,
         }
-        found = find_card(model)
+        found = find_card(model) if base_url is None else endpoint_card(model, base_url)
         if authors_prompt:
             overrides["prompt"] = _authors_prompt(found)
         card = _override(found, overrides)
-        if workers and card.adapter != "transformers":
-            raise HopeBenchError(f"--workers would have no effect: they encode images for transformers, not for {card.adapter}.")
+        if workers and (card.served or card.adapter != "transformers"):
+            asked = card.server or card.adapter
+            raise HopeBenchError(f"--workers would have no effect: they encode images for transformers, not for {asked}.")
         options = EvaluateOptions(
             images, limit, name, tuple(split or ()), runs, processes, progress, trust_remote_code, workers=workers
         )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hope_bench.adapters.base import Adapter, encodes_elsewhere
-from hope_bench.adapters.choosing import make_adapter
+from hope_bench.adapters.choosing import open_adapter
 from hope_bench.adapters.kept import Kept
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
@@ -95,7 +95,8 @@ def evaluate(
     with join_processes(options.processes) as processes, contextlib.ExitStack() as held:
         if not processes.first:
             say = _silent
-        model = adapter if adapter is not None else make_adapter(card, say, options.trust_remote_code)
+        opened = open_adapter(card, say, options.trust_remote_code) if adapter is None else contextlib.nullcontext(adapter)
+        model = held.enter_context(opened)
         folder = run_folder(benchmark, card, options)
         images = images_folder(benchmark, options)
         names = list(dict.fromkeys(request.image for request in plan.requests))
@@ -251,7 +252,9 @@ def evaluate_paraphrases(
     Each paraphrase is a run of its own (`ways`) that goes on where it was interrupted.
     """
     tell = say if is_first() else _silent
-    model = Kept(adapter if adapter is not None else make_adapter(card, tell, options.trust_remote_code))
-    for chosen in ways(card, paraphrases, options):
-        model.new_run()
-        yield evaluate(benchmark, card, chosen, say, model), run_folder(benchmark, card, chosen)
+    opened = open_adapter(card, tell, options.trust_remote_code) if adapter is None else contextlib.nullcontext(adapter)
+    with opened as one:
+        model = Kept(one)
+        for chosen in ways(card, paraphrases, options):
+            model.new_run()
+            yield evaluate(benchmark, card, chosen, say, model), run_folder(benchmark, card, chosen)
