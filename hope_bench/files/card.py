@@ -152,9 +152,7 @@ class ModelCard(Strict):
             if not _HEADER.fullmatch(header):
                 raise ValueError('not the name of a header. Write HEADER = "VARIABLE", VARIABLE being one of the environment')
             if not _VARIABLE.fullmatch(variable):
-                raise ValueError(
-                    f"{header} must be the name of an environment variable (capitals, digits, _) that holds the value"
-                )
+                raise ValueError(f"{header} must name the environment variable (capitals, digits, _) that holds the value")
         return headers
 
     @field_validator("extra_query", "extra_body")
