@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from hope_bench.adapters.base import AdapterInfo, AdapterReport, RawAnswer
 from hope_bench.adapters.checkpoint import find_checkpoint
 from hope_bench.adapters.endpoint import Endpoint
-from hope_bench.adapters.server import Server, command_line, free_port, served_name
+from hope_bench.adapters.server import Server, command_line, free_port, further_fields, served_name
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import ModelCard
 
@@ -82,8 +82,9 @@ class Served:
         except HopeBenchError:
             self._end(keep_log=True)
             raise
-        there = card.at(self._server.base_url, served_name(card, folder)).model_copy(update={"api_key_env": _NO_KEY})
-        endpoint = self._endpoint = Endpoint(there, self._say)
+        there = card.at(self._server.base_url, served_name(card, folder))
+        more = {"api_key_env": _NO_KEY, "extra_body": further_fields(card, folder)}
+        endpoint = self._endpoint = Endpoint(there.model_copy(update=more), self._say)
         self._server.when_it_ends(lambda: endpoint.give_up("the server ended"))
 
     def prepare(self, batch: Sequence[tuple[Image, str]]) -> None:

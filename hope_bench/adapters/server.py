@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import importlib.util
+import json
 import os
 import re
 import shlex
@@ -18,10 +19,12 @@ import time
 import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from hope_bench.adapters import server_guard
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import ModelCard
+from hope_bench.files.validation import parse_json
 
 _OURS = (
     "--host", "--port", "--model", "--model-path", "--served-model-name", "--revision", "--api-key", "--admin-api-key",
@@ -55,10 +58,11 @@ def command_line(card: ModelCard, folder: Path, port: int, template: Path | None
     if template is not None:
         at += ["--chat-template", str(template)]
     name = ["--served-model-name", served_name(card, folder)]
+    # Answers are plain greedy ones: the checkpoint's own penalties and sampling (generation_config.json) are put aside.
     if card.server == "vllm":
-        return [*program, str(folder), *at, *name, "--enable-prefix-caching", *more]
+        return [*program, str(folder), *at, *name, "--enable-prefix-caching", "--generation-config", "vllm", *more]
     if card.server == "sglang":  # its radix cache keeps prefixes unless --disable-radix-cache is given
-        return [*program, "--model-path", str(folder), *at, *name, *more]
+        return [*program, "--model-path", str(folder), *at, *name, "--sampling-defaults", "openai", *more]
     device = [] if card.device == "auto" else ["--device", card.device]
     return [*program, str(folder), *at, *device, *more]
 
@@ -66,6 +70,17 @@ def command_line(card: ModelCard, folder: Path, port: int, template: Path | None
 def served_name(card: ModelCard, folder: Path) -> str:
     """What the server calls the model: transformers serve has no other name than the folder's path."""
     return str(folder) if card.server == "transformers" else card.checkpoint
+
+
+def further_fields(card: ModelCard, folder: Path) -> dict[str, Any]:
+    """What every request to the card's server holds besides: for transformers serve, which takes it nowhere else, the
+    checkpoint's special tokens without its penalties and sampling."""
+    file = folder / "generation_config.json"
+    if card.server != "transformers" or not file.is_file():
+        return dict(card.extra_body)
+    own = parse_json(file)
+    tokens = {name: value for name, value in own.items() if name.endswith("_token_id")} if isinstance(own, dict) else {}
+    return {"generation_config": json.dumps(tokens), **card.extra_body}
 
 
 def further_arguments(text: str) -> list[str]:
