@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -20,8 +21,8 @@ import psutil
 import pytest
 from typer.testing import CliRunner, Result
 
-from hope_bench.cli import app
 from hope_bench.adapters.yes_no_words import yes_or_no
+from hope_bench.cli import app
 from hope_bench.demo.dataset import write_world
 from hope_bench.demo.world import EVALUATION_SEED
 from hope_bench.files.benchmark import write_benchmark
@@ -116,6 +117,7 @@ def test_a_served_model_gives_the_verdicts_it_gives_here(served: str, bench: Pat
 
 def test_a_server_started_for_a_run_gives_the_same_verdicts_and_ends(bench: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setattr(tempfile, "tempdir", str(bench))
     before = {process.pid for process in psutil.process_iter()}
     model = shutil.copytree(MODEL, bench / "model")
     own = json.loads((model / "generation_config.json").read_text())
@@ -136,7 +138,7 @@ def test_a_server_started_for_a_run_gives_the_same_verdicts_and_ends(bench: Path
     assert (other.run.weights_sha256, other.run.adapter, other.addresses) == (one.run.weights_sha256, "transformers-serve", ())
     assert "The endpoint gives no logprobs, so answers carry no P(yes)." in other.notes
     left = [process for process in psutil.process_iter(["cmdline"]) if process.pid not in before]
-    assert not [process for process in left if str(model) in " ".join(process.info["cmdline"] or ())]
+    assert not [process for process in left if str(bench) in " ".join(process.info["cmdline"] or ())]
 
 
 def nowhere(folder: Path, *outputs: str) -> None:
