@@ -15,7 +15,18 @@ from hope_bench.files.validation import validate
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-_AS_IT_IS = ("checkpoint", "revision", "dtype", "device", "attention", "device_map", "quantize", "compile", "trust_remote_code")
+_AS_IT_IS = (
+    "checkpoint",
+    "revision",
+    "dtype",
+    "device",
+    "attention",
+    "device_map",
+    "quantize",
+    "compile",
+    "trust_remote_code",
+    "server",
+)
 """Settings that say how a model is loaded, and one that is given is loaded."""
 
 

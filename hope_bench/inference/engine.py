@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hope_bench.adapters.base import Adapter, encodes_elsewhere
-from hope_bench.adapters.choosing import make_adapter
+from hope_bench.adapters.choosing import open_adapter
 from hope_bench.adapters.kept import Kept
 from hope_bench.annotations.of_benchmark import check_images_folder, images_folder
 from hope_bench.errors import HopeBenchError
@@ -95,7 +95,8 @@ def evaluate(
     with join_processes(options.processes) as processes, contextlib.ExitStack() as held:
         if not processes.first:
             say = say_nothing
-        model = processes.together(lambda: adapter if adapter is not None else make_adapter(card, say, options.trust_remote_code))
+        opened = open_adapter(card, say, options.trust_remote_code) if adapter is None else contextlib.nullcontext(adapter)
+        model = processes.together(lambda: held.enter_context(opened))
         folder = run_folder(benchmark, card, options)
         images = images_folder(benchmark, options.images)
         names = list(dict.fromkeys(request.image for request in plan.requests))
@@ -239,7 +240,9 @@ def evaluate_paraphrases(
     Each paraphrase is a run of its own (`ways`) that goes on where it was interrupted.
     """
     tell = say if is_first() else say_nothing
-    model = Kept(adapter if adapter is not None else make_adapter(card, tell, options.trust_remote_code))
-    for chosen in ways(card, paraphrases, options):
-        model.new_run()
-        yield evaluate(benchmark, card, chosen, say, model), run_folder(benchmark, card, chosen)
+    opened = open_adapter(card, tell, options.trust_remote_code) if adapter is None else contextlib.nullcontext(adapter)
+    with opened as one:
+        model = Kept(one)
+        for chosen in ways(card, paraphrases, options):
+            model.new_run()
+            yield evaluate(benchmark, card, chosen, say, model), run_folder(benchmark, card, chosen)

@@ -166,9 +166,9 @@ def _left(
 
 def _likely_info(card: ModelCard, earlier: RunRecord) -> AdapterInfo:
     """What the card's adapter would say of itself: as far as that takes its files, what it said in the earlier sitting."""
-    from hope_bench.adapters.checkpoint import local_folder
     from hope_bench.adapters.endpoint import endpoint_info
     from hope_bench.adapters.loading import find_device, find_dtype
+    from hope_bench.adapters.served import served_by, served_dtype
 
     if card.adapter == "endpoint":
         return endpoint_info(card)
@@ -177,9 +177,17 @@ def _likely_info(card: ModelCard, earlier: RunRecord) -> AdapterInfo:
     info = AdapterInfo(adapter, model, earlier.model.revision, run.weights_sha256, dtype, device_kind, str(run.device))
     if card.adapter != "transformers":
         return info
+    if card.server is not None:
+        return replace(_identified(card, info), adapter=served_by(card), device_kind=served_by(card), dtype=served_dtype(card))
     device = find_device(card.device)
     dtype = str(find_dtype(card.dtype, device)).removeprefix("torch.")
-    info = replace(info, adapter="transformers", dtype=dtype, device_kind=device.type)
+    return _identified(card, replace(info, adapter="transformers", dtype=dtype, device_kind=device.type))
+
+
+def _identified(card: ModelCard, info: AdapterInfo) -> AdapterInfo:
+    """`info` with the identity of the card's checkpoint, as far as that can be known without hashing a folder."""
+    from hope_bench.adapters.checkpoint import local_folder
+
     if Path(card.checkpoint).is_dir():
         return info
     here = local_folder(card.checkpoint, card.revision)
