@@ -143,11 +143,10 @@ def _plain(text: str) -> str:
     return "".join(letter for letter in unicodedata.normalize("NFD", text) if not unicodedata.combining(letter))
 
 
-@cache
 def _inflect() -> inflect.engine:
-    import inflect
+    from hope_bench.plain_inflect import ENGINE
 
-    return inflect.engine()
+    return ENGINE
 
 
 @cache
