@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 _SECONDS, _MOST_SECONDS, _SHARE = 5.0, 30.0, 0.1
 """Lines are this many seconds apart at least; then one comes with the next tenth of the way, or after this many at most."""
@@ -20,6 +19,8 @@ def progress_bar(description: str, total: int) -> Iterator[Callable[[int], None]
     if not console.is_terminal:
         yield _Lines(console, description, total).advance
         return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

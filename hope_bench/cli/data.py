@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hope_bench.files.spec import DatasetSpec, read_spec
-from hope_bench.inference.images import check_images_folder
-
 if TYPE_CHECKING:
     from hope_bench.files.benchmark import Benchmark
+    from hope_bench.files.spec import DatasetSpec
     from hope_bench.records import Annotations
 
 
 def find_images(benchmark: Benchmark, given: Path | None) -> Path:
     """The folder of the benchmark's images. Raises HopeBenchError where there is none, or it holds none of them."""
+    from hope_bench.inference.images import check_images_folder
+
     named = _dataset(benchmark).images
     folder = given if given is not None or named is None else Path(named)
     return check_images_folder(folder, list(benchmark.manifest.images), benchmark)
@@ -52,6 +52,8 @@ def annotation_bytes(benchmark: Benchmark) -> int:
 def _dataset(benchmark: Benchmark) -> DatasetSpec:
     """The spec's dataset, its paths relative to the working directory; without a spec.toml, how the manifest says that the files
     were read."""
+    from hope_bench.files.spec import DatasetSpec, read_spec
+
     spec = benchmark.folder / "spec.toml"
     if spec.is_file():
         return read_spec(spec).dataset

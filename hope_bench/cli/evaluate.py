@@ -17,18 +17,17 @@ from rich.table import Table
 from hope_bench.cli.app import INTERRUPTED, INTERRUPTED_CODE, app, console, errors, say_next
 from hope_bench.cli.data import benchmark_flag
 from hope_bench.errors import HopeBenchError, first_few
-from hope_bench.files.card import ModelCard, check_name, find_card
-from hope_bench.files.run import RunRecord
-from hope_bench.files.validation import validate
 from hope_bench.inference.processes import check_count, is_first
 from hope_bench.inference.progress import ProgressMode
-from hope_bench.records import Verdict
 
 if TYPE_CHECKING:
     from hope_bench.files.benchmark import Benchmark
+    from hope_bench.files.card import ModelCard
     from hope_bench.files.paraphrases import Paraphrase
+    from hope_bench.files.run import RunRecord
     from hope_bench.inference.engine import EvaluateOptions
     from hope_bench.inference.estimate import Estimate
+    from hope_bench.records import Verdict
 
 _LOADING = "Loading the model"
 """These options' own panel of the help, narrow enough for 80 columns."""
@@ -140,6 +139,7 @@ def evaluate(
     Exit code: 0 all answered, 1 some answers are errors.
     """
     from hope_bench.files.benchmark import read_benchmark
+    from hope_bench.files.card import check_name, find_card
     from hope_bench.files.registry import find_benchmark
     from hope_bench.inference.engine import EvaluateOptions, evaluate_paraphrases, run_folder, ways
     from hope_bench.inference.engine import evaluate as run
@@ -304,6 +304,9 @@ def _authors_prompt(card: ModelCard) -> str:
 
 
 def _override(card: ModelCard, flags: dict[str, Any]) -> ModelCard:
+    from hope_bench.files.card import ModelCard
+    from hope_bench.files.validation import validate
+
     given = {key: value for key, value in flags.items() if value is not None}
     return validate({**card.model_dump(), **given}, ModelCard, f"Card {card.name!r} with these flags") if given else card
 

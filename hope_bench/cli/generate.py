@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
 from hope_bench.cli.app import app, console, errors
-from hope_bench.files.benchmark import Manifest
-from hope_bench.files.registry import find_spec
-from hope_bench.files.spec import BenchmarkSpec, ClipSpec, read_spec
+
+if TYPE_CHECKING:
+    from hope_bench.files.benchmark import Manifest
+    from hope_bench.files.spec import BenchmarkSpec
 
 
 @app.command()
@@ -46,6 +47,8 @@ def generate(
     Example: hope-bench generate hope-coco --annotations instances_val2014.json --images val2014 --clip ViT-L-14:openai
     """
     from hope_bench.clip.store import default_cache
+    from hope_bench.files.registry import find_spec
+    from hope_bench.files.spec import read_spec
     from hope_bench.search.generate import generate as run
 
     chosen = _override(read_spec(find_spec(spec)), annotations, images, captions, clip, reviewed)
@@ -77,6 +80,8 @@ def _override(
     clip: str | None,
     reviewed: Path | None,
 ) -> BenchmarkSpec:
+    from hope_bench.files.spec import ClipSpec
+
     given = {"annotations": annotations, "images": images, "captions": captions}
     dataset = spec.dataset.model_copy(update={key: str(path) for key, path in given.items() if path is not None})
     guards = spec.guards if reviewed is None else spec.guards.model_copy(update={"review": str(reviewed)})

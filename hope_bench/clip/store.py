@@ -5,12 +5,15 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import platformdirs
 
-from hope_bench.clip.encoder import ClipEncoder, Embeddings
 from hope_bench.errors import HopeBenchError
+
+if TYPE_CHECKING:
+    from hope_bench.clip.encoder import ClipEncoder, Embeddings
 
 _AT_ONCE = 500
 
