@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -17,6 +17,9 @@ from hope_bench.files.spec import BenchmarkSpec, Kind
 from hope_bench.files.validation import Strict, read_json
 from hope_bench.provenance import check_folder, holds_files, json_sha256, write_text
 from hope_bench.records import Prompt, Question
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class SourceFile(Strict):
@@ -106,9 +109,31 @@ class Benchmark:
     splits: Mapping[str, tuple[Question, ...]]
 
     @property
+    def name(self) -> str:
+        """What the benchmark is called."""
+        return self.manifest.name
+
+    @property
     def prompt(self) -> Prompt:
         """How this benchmark asks."""
         return Prompt(self.manifest.prompt)
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row a question of a split (docs/api.md lists the columns and their types)."""
+        from hope_bench.files.frames import benchmark_frame
+
+        return benchmark_frame(self)
+
+    def __str__(self) -> str:
+        """A short table: a line a split."""
+        from hope_bench.files.frames import benchmark_text
+
+        return benchmark_text(self)
+
+    def _repr_html_(self) -> str:
+        from hope_bench.files.frames import benchmark_html
+
+        return benchmark_html(self)
 
     def select(self, names: Sequence[str]) -> Benchmark:
         """The same benchmark with only the named splits. Raises HopeBenchError for an unknown name."""

@@ -1,20 +1,26 @@
-"""A result file (leaderboard/results/BENCHMARK/MODEL.json): one model on one benchmark, small, reviewed and committed."""
+"""A result file (leaderboard/results/BENCHMARK/RUN.json): one run of a model on a benchmark, small, reviewed, committed."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_serializer, model_validator
 
-from hope_bench.errors import HopeBenchError
+from hope_bench.errors import HopeBenchError, did_you_mean
+from hope_bench.files.card import slug
+from hope_bench.files.places import RESULTS
 from hope_bench.files.spec import Kind
 from hope_bench.files.validation import Strict, parse_json, validate
 from hope_bench.provenance import write_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
 
 SCHEMA_VERSION = 2
 """The version of the result schema that this hope-bench writes (docs/result-schema.md); older ones are migrated when read."""
@@ -305,9 +311,13 @@ class SelfCheck(Strict):
 class RunInfo(Strict):
     """How the answers came about: settings, device, versions, commit. `path` says whether questions of an image shared a
     computed prefix ("shared", "plain", or both), `source` where imported answers come from, and `command` how they were
-    imported (files by name). `prompt_set` names the file of paraphrases that the run belongs to, and `prompt_name` which of them
+    imported (files by name). `name` is the run's, which the result is called by (None in files written before it was kept),
+    and `step` the training step of a checkpoint of a training run.
+    `prompt_set` names the file of paraphrases that the run belongs to, and `prompt_name` which of them
     it is (`evaluate --prompts`)."""
 
+    name: str | None = None
+    step: int | None = Field(default=None, ge=0)
     prompt: str | None = None
     prompt_set: str | None = None
     prompt_name: str | None = None
@@ -362,6 +372,40 @@ class Result(Strict):
     notes: tuple[str, ...] = ()
     added: date | None = None
 
+    @property
+    def called(self) -> str:
+        """What the result's file is called: its run's name, or the model's in files written before runs' names were kept."""
+        return slug(self.run.name or self.model.name)
+
+    @property
+    def made_by(self) -> tuple[str | None, ...]:
+        """Which model it is of: name, checkpoint, revision, SHA-256 of the weights."""
+        return (self.model.name, self.model.checkpoint, self.model.revision, self.run.weights_sha256)
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row a split: counts, and every number with the ends of its interval (docs/api.md lists the columns and types)."""
+        from hope_bench.files.frames import result_frame
+
+        return result_frame(self)
+
+    def plot(self) -> go.Figure:
+        """The POPE-to-HOPE picture: the hallucination rate of every split in percent with its 95% interval, each HOPE split's
+        with a line from the POPE split that it is compared with."""
+        from hope_bench.files.frames import result_figure
+
+        return result_figure(self)
+
+    def __str__(self) -> str:
+        """A short table: a line a split."""
+        from hope_bench.files.frames import result_text
+
+        return result_text(self)
+
+    def _repr_html_(self) -> str:
+        from hope_bench.files.frames import result_html
+
+        return result_html(self)
+
     @model_validator(mode="after")
     def _worst_are_hallucinations(self) -> Result:
         for index, one in enumerate(self.worst or ()):
@@ -397,6 +441,35 @@ def parse_result(data: Any, where: str) -> Result:
             + ("Update hope-bench." if newer else "Score the run again.")
         )
     return validate(data, Result, where)
+
+
+def result_path(result: Result, results: Path = RESULTS) -> Path:
+    """Where a result goes: RESULTS/BENCHMARK/RUN.json. What isn't ranked and other conventions than `strict` go to folders
+    of their own below it, so that a quick look never takes the place of a full result."""
+    folder = results / slug(result.benchmark.name)
+    folder = folder if result.convention == "strict" else folder / result.convention
+    return (folder if result.unranked is None else folder / "unranked") / f"{result.called}.json"
+
+
+def find_results(given: Sequence[str | Path], results: Path = RESULTS) -> list[Path]:
+    """The result files that are meant, each once: files, BENCHMARK/RUN under `results`, or BENCHMARK for all of its ranked ones.
+
+    Raises HopeBenchError naming the nearest known one.
+    """
+    found: dict[Path, None] = {}
+    for name in given:
+        if Path(name).is_file():
+            found[Path(name)] = None
+        elif (results / f"{name}.json").is_file():
+            found[results / f"{name}.json"] = None
+        elif files := sorted((results / name).glob("*.json")):
+            found.update(dict.fromkeys(files))
+        else:
+            known = [str(path.relative_to(results).with_suffix("")) for path in results.glob("*/*.json")]
+            raise HopeBenchError(
+                f"No result {str(name)!r}: give a file, BENCHMARK/RUN or BENCHMARK. " + did_you_mean(str(name), known)
+            )
+    return list(found)
 
 
 def read_result(path: Path) -> Result:

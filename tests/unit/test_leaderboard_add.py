@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from hope_bench.files.result import Corrected, Estimate, read_result, write_result
-from hope_bench.review.noise import LabelNoise, share
+from hope_bench.reviewing.noise import LabelNoise, share
 from hope_bench.scoring.label_noise import with_corrections
 from hope_bench.site.adding import add_result
 from hope_bench.site.blind_and_corrected import _reviews

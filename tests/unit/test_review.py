@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hope_bench.annotations import read_annotations
-from hope_bench.cli.data import find_annotations, find_images
+from hope_bench.annotations.of_benchmark import find_annotations, find_images
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import read_benchmark, write_benchmark
 from hope_bench.records import Label, Question
-from hope_bench.review import fragments
-from hope_bench.review.agreement import agreement, merge
-from hope_bench.review.claims import (
+from hope_bench.reviewing import fragments
+from hope_bench.reviewing.agreement import agreement, merge
+from hope_bench.reviewing.claims import (
     Claim,
     Key,
     draw_samples,
@@ -32,10 +32,10 @@ from hope_bench.review.claims import (
     statement,
     unique_claims,
 )
-from hope_bench.review.decisions import VERDICTS, DecisionsFile, Reviewed, by_claim, decide, read_decisions
-from hope_bench.review.noise import label_noise, read_label_noise, share
-from hope_bench.review.picture import Box, Pictures, draw_boxes, known_present
-from hope_bench.review.session import Session
+from hope_bench.reviewing.decisions import VERDICTS, DecisionsFile, Reviewed, by_claim, decide, read_decisions
+from hope_bench.reviewing.noise import label_noise, read_label_noise, share
+from hope_bench.reviewing.picture import Box, Pictures, draw_boxes, known_present
+from hope_bench.reviewing.session import Session
 from hope_bench.search.guards import Decision
 from hope_bench.search.guards import read_decisions as read_for_generation
 from tests.cli import hope_bench, refused

@@ -14,9 +14,9 @@ from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.validation import Strict, read_json
 from hope_bench.provenance import write_text
 from hope_bench.records import Label, Question
-from hope_bench.review.agreement import Agreement, merge
-from hope_bench.review.claims import Key, draw_samples, key_of, sample_queue
-from hope_bench.review.decisions import Reviewed, Verdict, by_claim
+from hope_bench.reviewing.agreement import Agreement, merge
+from hope_bench.reviewing.claims import Key, draw_samples, key_of, sample_queue
+from hope_bench.reviewing.decisions import Reviewed, Verdict, by_claim
 
 LABEL_NOISE_FILE = "label_noise.json"
 """Where a benchmark's estimate stands, beside its manifest.json."""

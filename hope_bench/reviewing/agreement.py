@@ -11,8 +11,8 @@ from pydantic import Field
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.validation import Strict
-from hope_bench.review.claims import Key
-from hope_bench.review.decisions import VERDICTS, Reviewed, by_claim, read_decisions
+from hope_bench.reviewing.claims import Key
+from hope_bench.reviewing.decisions import VERDICTS, Reviewed, by_claim, read_decisions
 
 
 class Agreement(Strict):

@@ -13,7 +13,7 @@ import msgspec
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.provenance import atomic_path, make_folder
-from hope_bench.review.claims import Claim, Key
+from hope_bench.reviewing.claims import Claim, Key
 from hope_bench.search.guards import Decision
 
 Verdict = Literal["absent", "present", "unsure"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from html import escape
 
 from hope_bench.images import UnreadableImageError
-from hope_bench.review.claims import Claim, is_existence, question, statement
-from hope_bench.review.decisions import VERDICTS, Verdict
-from hope_bench.review.picture import Pictures
-from hope_bench.review.session import Session
+from hope_bench.reviewing.claims import Claim, is_existence, question, statement
+from hope_bench.reviewing.decisions import VERDICTS, Verdict
+from hope_bench.reviewing.picture import Pictures
+from hope_bench.reviewing.session import Session
 
 
 def picture(pictures: Pictures, claim: Claim, boxes: bool) -> str:
