@@ -100,6 +100,10 @@ def score_and_write(
         check_folder(Path(results))
     if name is not None and not labels:
         raise HopeBenchError("--name is what a relabelled benchmark is called; it needs --labels.")
+    if labels:
+        from hope_bench.interchange.relabel import label_files
+
+        labels = label_files([Path(one) for one in labels])
     found = load_run(run, runs)
     questions = load_benchmark(found.record.benchmark if benchmark is None else benchmark)
     bootstrap = DEFAULT_BOOTSTRAP.model_copy(update={"replicates": replicates})
@@ -287,6 +291,8 @@ def report(
     given = {path.resolve(): path for path in folders if path.resolve() not in found}
     check_other_prompts(own.folder, list(given.values()), found.values())
     bootstrap, way = DEFAULT_BOOTSTRAP.model_copy(update={"replicates": replicates}), find_convention(convention)
+    page = page or Path("build") / "report" / own.folder.resolve().parent.name / f"{own.name}.html"
+    pictures = None if page.suffix.lower() == ".md" else _pictures(chosen, images, tell)
     known = _known(chosen, path_or_none(annotations), tell)
     result = score_run(chosen, own.folder, bootstrap, way, known=known)
     others = [score_run(chosen, other, bootstrap, way) for other in (*found.values(), *given.values())]
@@ -298,8 +304,7 @@ def report(
         spreads=prompt_spread([result, *others]) if others else (),
     )
     content = gather(chosen, result, own.answers().answers, worst, extras)
-    page = page or Path("build") / "report" / own.folder.resolve().parent.name / f"{own.name}.html"
-    failed = write_report(content, page, None if page.suffix.lower() == ".md" else _pictures(chosen, images, tell))
+    failed = write_report(content, page, pictures)
     if failed:
         tell(f"{len(failed):,} image(s) can't be shown: {first_few(failed.items(), 3)}.")
     return page

@@ -114,7 +114,7 @@ def answers(
     )  # fmt: skip
     _print_report(report)
     line(f"Run: {folder}")
-    say_next("Next:", "score", folder, *benchmark_flag(chosen))
+    say_next("Next:", "score", folder, *benchmark_flag(chosen.name, chosen.folder))
 
 
 @importer.command()

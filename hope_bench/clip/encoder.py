@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hope_bench.clip.exact import compute_exactly
+from hope_bench.clip.names import check_clip_name
 from hope_bench.errors import HopeBenchError, did_you_mean
 from hope_bench.wording import article
 
@@ -112,15 +113,10 @@ def load_encoder(name: str, device: str = "auto") -> ClipEncoder:
 
 def _check_name(name: str) -> tuple[str, str | None]:
     """open_clip's (architecture, pretrained). An architecture alone is refused: open_clip would quietly use random weights."""
+    check_clip_name(name)
     scheme, _, rest = name.partition(":")
-    if scheme == "local-dir":
-        if not (Path(rest) / "open_clip_config.json").is_file():
-            raise HopeBenchError(f"CLIP model {name!r}: {rest} holds no open_clip_config.json.")
+    if scheme in ("local-dir", "hf-hub"):
         return name, None
-    if scheme == "hf-hub":
-        return name, None
-    if scheme not in open_clip.list_models():
-        raise HopeBenchError(f"open_clip has no model {scheme!r}. " + did_you_mean(scheme, open_clip.list_models()))
     tags = open_clip.list_pretrained_tags_by_model(scheme)
     if not rest:
         raise HopeBenchError(

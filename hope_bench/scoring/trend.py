@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hope_bench.errors import HopeBenchError, did_you_mean, first_few
-from hope_bench.files.frames import compared_with
 from hope_bench.files.result import PACKED, Bootstrap, Estimate, Result
 from hope_bench.provenance import write_text
 from hope_bench.scoring.conventions import CONVENTIONS
@@ -144,6 +143,8 @@ def trend_of(
         raise HopeBenchError(f"{len(twice)} step(s) are of two runs ({first_few(twice)}). Give each run its own with --step.")
     first = results[0]
     chosen = split or first.benchmark.headline
+    from hope_bench.files.frames import compared_with
+
     compared = compared_with(first, chosen)
     base = baseline or (None if compared is None else compared.baseline)
     for one in dict.fromkeys((chosen, base)):

@@ -12,6 +12,7 @@ import numpy as np
 
 from hope_bench.annotations import annotation_files, read_annotations
 from hope_bench.annotations.fitting import fit_boxes, fit_names
+from hope_bench.clip.names import check_clip_name
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.files.benchmark import (
     ClipInfo,
@@ -148,6 +149,8 @@ def _inputs(spec: BenchmarkSpec) -> tuple[Path, Path | None]:
             f"Spec {spec.name!r} searches the images with CLIP, but has no main model (guards use it, too). Pass --clip NAME "
             "(such as ViT-L-14:openai), or set clip.model in it."
         )
+    for encoder in _encoders_needed(spec).values():
+        check_clip_name(encoder.model)
     return Path(spec.dataset.annotations), images
 
 
