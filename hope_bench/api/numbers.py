@@ -13,9 +13,10 @@ from hope_bench.api.asking import load_run
 from hope_bench.api.making import PathOr, load_benchmark, path_or_none, teller
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.files.benchmark import Benchmark, read_benchmark
+from hope_bench.files.places import RESULTS, RUNS
 from hope_bench.files.registry import known_benchmarks
-from hope_bench.files.result import RESULTS, Blind, Result, find_results, read_result, result_path, write_result
-from hope_bench.files.run import RUNS, Run, asked_otherwise, find_run
+from hope_bench.files.result import Blind, Result, find_results, read_result, result_path, write_result
+from hope_bench.files.run import Run, asked_otherwise, find_run
 from hope_bench.progress import ProgressMode, Say
 
 if TYPE_CHECKING:
@@ -99,6 +100,10 @@ def score_and_write(
         check_folder(Path(results))
     if name is not None and not labels:
         raise HopeBenchError("--name is what a relabelled benchmark is called; it needs --labels.")
+    if labels:
+        from hope_bench.interchange.relabel import label_files
+
+        labels = label_files([Path(one) for one in labels])
     found = load_run(run, runs)
     questions = load_benchmark(found.record.benchmark if benchmark is None else benchmark)
     bootstrap = DEFAULT_BOOTSTRAP.model_copy(update={"replicates": replicates})
@@ -288,6 +293,8 @@ def report(
     given = {path.resolve(): path for path in folders if path.resolve() not in found}
     check_other_prompts(own.folder, list(given.values()), found.values())
     bootstrap, way = DEFAULT_BOOTSTRAP.model_copy(update={"replicates": replicates}), find_convention(convention)
+    page = page or Path("build") / "report" / own.folder.resolve().parent.name / f"{own.name}.html"
+    pictures = None if page.suffix.lower() == ".md" else _pictures(chosen, images, tell)
     known = _known(chosen, path_or_none(annotations), tell)
     result = score_run(chosen, own.folder, bootstrap, way, known=known)
     others = [score_run(chosen, other, bootstrap, way) for other in (*found.values(), *given.values())]
@@ -299,8 +306,7 @@ def report(
         spreads=prompt_spread([result, *others]) if others else (),
     )
     content = gather(chosen, result, own.answers().answers, worst, extras)
-    page = page or Path("build") / "report" / own.folder.resolve().parent.name / f"{own.name}.html"
-    failed = write_report(content, page, None if page.suffix.lower() == ".md" else _pictures(chosen, images, tell))
+    failed = write_report(content, page, pictures)
     if failed:
         tell(f"{len(failed):,} image(s) can't be shown: {first_few(failed.items(), 3)}.")
     return page

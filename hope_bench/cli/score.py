@@ -19,7 +19,7 @@ from hope_bench.cli.options import (
     RunArgument,
     RunBenchmark,
 )
-from hope_bench.files.result import RESULTS
+from hope_bench.files.places import RESULTS
 
 if TYPE_CHECKING:
     from rich.table import Table
