@@ -166,6 +166,10 @@ def _notes(
     ]
     if file.truncated:
         notes.append("The last line of answers.jsonl was cut off and is not counted.")
+    if file.reread:
+        notes.append(
+            f"{file.reread:,} answer(s) read otherwise than when they were asked, by this release's rule (docs/scoring.md)."
+        )
     if joined.retried:
         notes.append(f"{joined.retried:,} question(s) were asked again after an error; the last answer counts.")
     failed = sum(split.on_yes.error + split.on_no.error for split in splits.values())
