@@ -274,6 +274,9 @@ def _done(record: RunRecord, folder: Path, reasons: Mapping[str, int]) -> dict[s
 
 
 def _show(record: RunRecord, folder: Path, benchmark: Benchmark) -> None:
+    from hope_bench.scoring.unread import unread_report
+    from hope_bench.scoring.verdicts import read_answers
+
     if record.run.prompt_name is not None:
         _line(f"\nPrompt {record.run.prompt_name} of {record.run.prompt_set}: {record.run.prompt!r}")
     console.print(_summary(folder))
@@ -287,6 +290,8 @@ def _show(record: RunRecord, folder: Path, benchmark: Benchmark) -> None:
         _line(f"Tokens: {run.input_tokens:,} in, {run.output_tokens or 0:,} out{cost}. Time asking: {record.seconds:,.0f} s.")
     if record.unranked is not None:
         _line(f"A result of this run is not ranked: {record.unranked}.")
+    for line in unread_report(read_answers(folder / "answers.jsonl").answers):
+        _line(line)
     _line(f"Answers: {folder / 'answers.jsonl'}")
     if record.errors:
         _line("The same command asks again what failed.")

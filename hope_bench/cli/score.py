@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from hope_bench.files.benchmark import Benchmark
     from hope_bench.files.result import Result
+    from hope_bench.scoring.conventions import Convention
     from hope_bench.scoring.score import Known
 
 _LARGEST_UNASKED = 2**30
@@ -97,6 +98,8 @@ def score(
     _keep_fuller(path, result, folder)
     write_result(path, result)
     print_result(console, result)
+    for line in _unread(folder, way, spoken):
+        console.print(escape(line), soft_wrap=True, highlight=False)
     _print_wide([corrected_table(result), moves, *(_details(result) if details else [])])
     console.print(f"\nResult: {escape(str(path))}", soft_wrap=True, highlight=False)
     _say_next(result, path, results)
@@ -166,6 +169,15 @@ def _say_next(result: Result, path: Path, results: Path) -> None:
     else:
         before = f"It is not ranked ({result.unranked}), so the leaderboard leaves it alone. To show it there all the same:"
         say_next(before, "leaderboard", "add", path, *there)
+
+
+def _unread(run: Path, convention: Convention, languages: tuple[str, ...]) -> list[str]:
+    from hope_bench.scoring.conventions import reader
+    from hope_bench.scoring.unread import unread_report
+    from hope_bench.scoring.verdicts import read_answers
+
+    answers = read_answers(run / "answers.jsonl").answers
+    return unread_report(answers, reader(answers, convention, languages))
 
 
 def _details(result: Result) -> list[Table | None]:

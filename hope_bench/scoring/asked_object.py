@@ -102,7 +102,7 @@ def asked_about(question: str) -> str | None:
 
 @lru_cache(maxsize=10_000)
 def asked(what: str) -> Asked | None:
-    """The object asked about, by its name or description ("dining table", "a red car", "two dogs"); None where it says nothing."""
+    """The object asked about, by name or description ("dining table", "a red car", "two dogs"); None where it says nothing."""
     words = re.findall(r"\w+", what.lower())
     while words and words[0] in _OPENING:
         words = words[1:]
@@ -120,8 +120,6 @@ def asked(what: str) -> Asked | None:
 
 
 _TWO_WORDS = frozenset(("stop sign", "fire hydrant", "parking meter", "glass bottle", "living room", "orange juice"))
-    ("stop sign", "fire hydrant", "parking meter", "glass bottle", "living room", "orange juice", "cutting board")
-)
 """Names that begin with what elsewhere is an adjective."""
 
 

@@ -214,7 +214,7 @@ def _opens(place: int, head: Words) -> bool:
     if word == "with":
         return place > 0
     if word in BE:
-        return bool((INDEFINITE | {"the"}) & set(after))
+        return bool((INDEFINITE | {"the"}) & set(after)) or (len(after) == 1 and after[0] in RELATIONS)
     return place > 0 and determined and (word in VERBS or (word.endswith("ing") and word not in NOUNS_IN_ED_OR_ING))
 
 

@@ -76,7 +76,7 @@ def _english(text: str, what: Asked | None) -> Verdict:
         found = reader.read(sentence)
         if reasons and number == len(lines) and len(found) == 1 and found[0].kind == "direct":
             found = [found[0]._replace(rank=max(found[0].rank, 1))]  # reasoning that ends in a bare "No."
-        if readings or not sentence.asks:
+        if readings or not sentence.asks or any(one.said is not None for one in found):  # not the question alone, repeated
             readings += found
     said = _decide(readings, reasons)
     return said if said in ("yes", "no") else "unparsed"

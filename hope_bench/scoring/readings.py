@@ -31,7 +31,7 @@ Kind = Literal["direct", "soft", "statement"]
 class Reading(NamedTuple):
     """One thing that an answer says (None: nothing of the object).
 
-    `rank` is 0 by the way, 1 as a conclusion, 2 and 3 as the answer by its label; `turns` says that "but", "actually" and the like
+    `rank` is 0 by the way, 1 as a conclusion, 2 and 3 as the labelled answer; `turns` says that "but", "actually" and the like
     precede it.
     """
 

@@ -18,6 +18,7 @@ from hope_bench.scoring.conventions import STRICT, Convention, reader
 from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
 from hope_bench.scoring.label_noise import with_corrections
 from hope_bench.scoring.numbers import Scored, comparison_pairs, score_splits
+from hope_bench.scoring.unread import unread_reason
 from hope_bench.scoring.verdicts import Joined, RunAnswers, join, read_answers
 
 __all__ = ["Known", "comparison_pairs", "make_result", "read_answered", "score", "tower_family", "unasked"]
@@ -149,7 +150,7 @@ def _unranked(benchmark: Benchmark, record: RunRecord, splits: Mapping[str, Spli
         reasons.append(
             f"{missing:,} of {len(splits[headline].labels):,} questions of the headline split {headline} were never asked"
         )
-    return "; ".join(reasons) or None
+    return "; ".join(reasons) or unread_reason(splits)
 
 
 def _notes(

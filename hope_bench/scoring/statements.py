@@ -134,7 +134,7 @@ def _denies(tokens: Sequence[str], words: set[str]) -> bool:
 
 def _affirms(tokens: Sequence[str], words: set[str]) -> bool:
     if words & ((PERCEIVE | CONTAIN) - (PRESENT if words & BE else set())):
-        return bool(words & {"i", "we", "you", "here"} and words & _STANDS_FOR)
+        return bool((words & {"i", "we", "you", "here"} or (tokens[0] == "it" and words & CONTAIN)) and words & _STANDS_FOR)
     if not words & (BE | {"do", "does"}) or (words & {"think", "believe", "say", "guess", "suppose"} and "so" not in words):
         return False
     if tokens[0] in ("there", "it", "they", "one", "some", "several", "two", "many", "here"):
