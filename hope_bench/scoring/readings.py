@@ -74,7 +74,7 @@ class Reader:
 
     def read(self, sentence: Sentence) -> list[Reading]:
         """What the sentence says. A question says nothing, unless it is a bare yes or no."""
-        if sentence.asks and _direct(words_of(sentence.text)) is None:
+        if sentence.asks and _direct(words_of(re.split(r"[:,]", sentence.text, maxsplit=1)[0])) is None:
             return [Reading(None, "statement")]
         found: list[Reading] = []
         rank, self._lent = self._lent, 0
