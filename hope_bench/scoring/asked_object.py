@@ -10,8 +10,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from hope_bench.wording import plural
-
 _TABLE: Mapping[str, Any] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 _SYNONYMS: Mapping[str, list[str]] = _TABLE["synonyms"]
 _SAME: Mapping[str, str] = _TABLE["same"]
@@ -108,7 +106,7 @@ def asked(what: str) -> Asked | None:
         words = words[1:]
     if not words:
         return None
-    if _singular(" ".join(words)) in _SYNONYMS:
+    if any(" ".join(words) in _numbers(one) for one in _SYNONYMS):
         return _named(words)
     cut = next((place for place, word in enumerate(words) if place and (word in _ENDS_NAME or word.endswith("ing"))), len(words))
     name, claims = words[:cut], [same_word(word) for word in words[cut:] if word not in _CLAIMS_NOTHING]
@@ -123,16 +121,33 @@ _TWO_WORDS = frozenset(("stop sign", "fire hydrant", "parking meter", "glass bot
 """Names that begin with what elsewhere is an adjective."""
 
 
-def _singular(name: str) -> str:
-    return next((one for one, others in _SYNONYMS.items() if name in (one, plural(one), *others)), name)
+def _numbers(name: str) -> set[str]:
+    """A name in the singular and the plural, as regular nouns have them, and a few forms that no one says.
+
+    (inflect, by which questions are worded, would take seconds to import for every run with one talkative answer.)
+    """
+    forms = {name}
+    for single, many in (
+        ("", "s"),
+        ("y", "ies"),
+        ("f", "ves"),
+        ("fe", "ves"),
+        ("s", "ses"),
+        ("x", "xes"),
+        ("h", "hes"),
+        ("o", "oes"),
+    ):
+        if name.endswith(single):
+            forms.add(name.removesuffix(single) + many)
+        if name.endswith(many) and not name.endswith("ss"):
+            forms.add(name.removesuffix(many) + single)
+    return forms - {""}
 
 
 def _named(words: Sequence[str]) -> Asked:
     name = " ".join(words)
-    one = _singular(name)
-    forms = {name, plural(name), one, plural(one), *_SYNONYMS.get(one, ())}
-    if one == name and name.endswith("s") and not name.endswith("ss"):
-        forms.update((name.removesuffix("s"), name.removesuffix("es")))
-    wider = frozenset(word for kind in _TABLE["kind"] if one in kind["objects"] for word in kind["words"])
+    one = next((one for one, others in _SYNONYMS.items() if name in others or name in _numbers(one)), name)
+    forms = set().union(*map(_numbers, {name, one, *_SYNONYMS.get(one, ())}))
+    wider = frozenset(word for kind in _TABLE["kind"] if kind["objects"].count(one) for word in kind["words"])
     ordered = sorted((tuple(form.split()) for form in forms), key=lambda form: (-len(form), form))
     return Asked(tuple(ordered), frozenset(), wider, _TABLE["other_things"].get(one))

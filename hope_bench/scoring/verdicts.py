@@ -5,27 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-
-import msgspec
 
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.result import PACKED
+from hope_bench.files.run import RunAnswers
 from hope_bench.records import Answer, Question, Verdict, no_collector
 from hope_bench.scoring.parsing import parse_answer
-
-
-@dataclass(frozen=True, slots=True)
-class RunAnswers:
-    """The answers of an answers.jsonl, in its order, each with the verdict that its words get now.
-
-    `truncated` says that its last line was cut off (an interrupted write), `reread` how many had another verdict in the file.
-    """
-
-    answers: tuple[Answer, ...]
-    truncated: bool
-    reread: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,32 +34,18 @@ class Joined:
     retried: int
 
 
-def read_answers(path: Path) -> RunAnswers:
-    """The answers of a run, read by this release's rule: an earlier one may have read them otherwise.
+def reread(file: RunAnswers) -> RunAnswers:
+    """The answers with the verdicts that their words get now: an earlier release may have read them by another rule."""
+    answers = tuple(map(_reread, file.answers))
+    changed = sum(now is not before for now, before in zip(answers, file.answers, strict=True))
+    return replace(file, answers=answers, reread=changed)
 
-    Raises HopeBenchError naming the line of anything malformed but a last line that was cut off.
-    """
-    if not path.is_file():
-        raise HopeBenchError(f"{path} does not exist: this run has no answers yet. Evaluate or import it first.")
-    data = path.read_bytes()
-    lines = data.splitlines()
-    answers: list[Answer] = []
-    truncated, reread = False, 0
-    for number, line in enumerate(lines, 1):
-        try:
-            answer = msgspec.json.decode(line, type=Answer)
-        except msgspec.DecodeError as error:
-            if number == len(lines) and not data.endswith(b"\n"):
-                truncated = True
-                break
-            raise HopeBenchError(f"{path}, line {number}: not an answer ({error}). Remove the line, or run again.") from None
-        verdict = (
-            answer.verdict if answer.text is None or answer.verdict == "error" else parse_answer(answer.text, answer.question)
-        )
-        if verdict != answer.verdict:
-            answer, reread = replace(answer, verdict=verdict), reread + 1
-        answers.append(answer)
-    return RunAnswers(tuple(answers), truncated, reread)
+
+def _reread(answer: Answer) -> Answer:
+    if answer.text is None or answer.verdict == "error":
+        return answer
+    verdict = parse_answer(answer.text, answer.question)
+    return answer if verdict == answer.verdict else replace(answer, verdict=verdict)
 
 
 _Key = tuple[str, str, str]

@@ -22,10 +22,9 @@ from hope_bench.cli import app
 from hope_bench.demo.dataset import write_world
 from hope_bench.demo.world import EVALUATION_SEED
 from hope_bench.files.benchmark import write_benchmark
-from hope_bench.files.run import asked_otherwise, read_run
+from hope_bench.files.run import asked_otherwise, read_answers, read_run
 from hope_bench.provenance import file_sha256
 from hope_bench.records import Label, Question
-from hope_bench.scoring.verdicts import read_answers
 from tests.faulty_server import Handler, Server, answer, held, status
 
 MODEL = Path(__file__).resolve().parents[2] / "models" / "demo-llava"
