@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
@@ -16,6 +17,7 @@ from hope_bench.files.validation import validate
 from hope_bench.progress import ProgressMode, Say
 
 if TYPE_CHECKING:
+    from hope_bench.adapters.base import Adapter
     from hope_bench.files.paraphrases import Paraphrase
     from hope_bench.inference.engine import EvaluateOptions
     from hope_bench.inference.estimate import Estimate
@@ -94,9 +96,10 @@ def evaluate(
     from hope_bench.inference.engine import run_folder
 
     chosen = load_benchmark(benchmark)
-    card, adapter = _model(model, processor, name, settings, authors_prompt)
+    tell = teller(progress, say)
+    card, adapter = _model(model, processor, settings, authors_prompt, tell)
     options = _options(card, images, limit, splits, name, runs, step, workers, processes, trust_remote_code, progress)
-    record = run(chosen, card, options, teller(progress, say), adapter)
+    record = run(chosen, card, options, tell, adapter)
     return Run(run_folder(chosen, card, options), record)
 
 
@@ -129,9 +132,10 @@ def evaluate_prompts(
     from hope_bench.inference.engine import evaluate_paraphrases
 
     chosen = load_benchmark(benchmark)
-    card, adapter = _model(model, processor, name, settings, authors_prompt=False)
+    tell = teller(progress, say)
+    card, adapter = _model(model, processor, settings, authors_prompt=False, say=tell)
     options = _options(card, images, limit, splits, name, runs, step, workers, processes, trust_remote_code, progress)
-    for record, folder in evaluate_paraphrases(chosen, card, _paraphrases(prompts), options, teller(progress, say), adapter):
+    for record, folder in evaluate_paraphrases(chosen, card, _paraphrases(prompts), options, tell, adapter):
         yield Run(folder, record)
 
 
@@ -164,9 +168,19 @@ def estimate(
     return tuple(size_up(chosen, card, way) for way in each)
 
 
-def _model(model: Any, processor: Any, name: str | None, settings: CardSettings, authors_prompt: bool) -> tuple[ModelCard, Any]:
-    """The card to ask by, and the adapter where `model` is no card or name of one."""
-    return with_settings(load_card(model), settings, authors_prompt), None
+def _model(
+    model: Any, processor: Any, settings: CardSettings, authors_prompt: bool, say: Say
+) -> tuple[ModelCard, Adapter | None]:
+    """The card to ask by, and the adapter where `model` is neither a card nor the name of one."""
+    if isinstance(model, ModelCard | str | PathLike):
+        if processor is not None:
+            raise HopeBenchError("A processor goes with a loaded model; a card, an id or a folder brings its own. Leave it out.")
+        return with_settings(load_card(model), settings, authors_prompt), None
+    from hope_bench.adapters.given import adapter_of, card_of
+
+    given: dict[str, Any] = {key: value for key, value in settings.items() if value is not None}
+    card = with_settings(card_of(model, **given), {}, authors_prompt)
+    return card, adapter_of(model, processor, card, say)
 
 
 def with_settings(card: ModelCard, settings: CardSettings, authors_prompt: bool = False) -> ModelCard:

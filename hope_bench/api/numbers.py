@@ -206,8 +206,9 @@ def differing(
 def baselines(benchmark: Benchmark | PathOr) -> Mapping[str, tuple[Blind, ...]]:
     """What answering without looking gives on every split: always yes, always no, and by the asked category alone.
 
-    Where the last beats a balanced accuracy of 0.5, part of the benchmark can be solved without the pictures. Raises HopeBenchError
-    for an unknown benchmark.
+    Where the last beats a balanced accuracy of 0.5, part of the benchmark can be solved without the pictures.
+
+    Raises HopeBenchError for an unknown benchmark.
 
     Example: hb.baselines("hope-coco")["hope"]
     """

@@ -48,6 +48,11 @@ class RunRecord(Strict):
     asked: int = 0
     addresses: tuple[str, ...] = ()
 
+    @property
+    def step(self) -> int | None:
+        """The training step of the model that was asked, if known."""
+        return self.run.step
+
 
 @dataclass(frozen=True, slots=True)
 class RunAnswers:
