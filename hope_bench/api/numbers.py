@@ -34,11 +34,13 @@ _PAGES = (".html", ".md")
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A run's `result`, the `path` it was written to (None: it was not), and under --labels what `moved`."""
+    """A run's `result`, the `path` it was written to (None: it was not), under --labels what `moved`, and in lines for people
+    what was said where too many answers can't be judged (`unread`)."""
 
     result: Result
     path: Path | None
     moved: Relabelled | None = None
+    unread: Sequence[str] = ()
 
 
 def score(
@@ -92,9 +94,11 @@ def score_and_write(
     """`score`, also under the labels of other files (RePOPE's, say), of a relabelled benchmark called `name`; with where the
     result went and what moved."""
     from hope_bench.provenance import check_folder
-    from hope_bench.scoring.conventions import find_convention
+    from hope_bench.scoring.conventions import find_convention, reader
     from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
     from hope_bench.scoring.score import score as score_run
+    from hope_bench.scoring.unread import unread_report
+    from hope_bench.scoring.verdicts import reread
 
     if results is not None:
         check_folder(Path(results))
@@ -123,7 +127,8 @@ def score_and_write(
         path = result_path(result, Path(results))
         _check_replaced(path, result, found, replace)
         write_result(path, result)
-    return Scored(result, path, moved)
+    answers = reread(found.answers()).answers
+    return Scored(result, path, moved, unread_report(answers, reader(answers, way, spoken)))
 
 
 def load_result(result: Result | PathOr, results: PathOr = RESULTS) -> Result:

@@ -208,8 +208,10 @@ def evaluate(
 def show_run(run: Run, benchmark: str, *, as_json: bool = False) -> None:
     """What became of a run: failures, how often the model said what, how it was asked, and the command that comes next."""
     from hope_bench.files.registry import find_benchmark
+    from hope_bench.scoring.unread import unread_report
+    from hope_bench.scoring.verdicts import reread
 
-    answers = run.answers().answers
+    answers = reread(run.answers()).answers
     reasons = Counter(answer.error for answer in answers if answer.error is not None).most_common(_REASONS)
     record = run.record
     if as_json:
@@ -235,6 +237,8 @@ def show_run(run: Run, benchmark: str, *, as_json: bool = False) -> None:
         line(f"Tokens: {tokens}{cost}. Time asking: {record.seconds:,.0f} s.")
     if record.unranked is not None:
         line(f"A result of this run is not ranked: {record.unranked}.")
+    for text in unread_report(answers):
+        line(text)
     line(f"Answers: {run.folder / 'answers.jsonl'}")
     if record.errors:
         line("The same command asks again what failed.")

@@ -49,10 +49,15 @@ class RunRecord(Strict):
 
 @dataclass(frozen=True, slots=True)
 class RunAnswers:
-    """The answers of an answers.jsonl, in its order; `truncated` says that its last line was cut off (an interrupted write)."""
+    """The answers of an answers.jsonl, in its order.
+
+    `truncated` says that its last line was cut off (an interrupted write), `reread` how many have since got another verdict than
+    the file has (scoring.verdicts.reread).
+    """
 
     answers: tuple[Answer, ...]
     truncated: bool
+    reread: int = 0
 
 
 _COLUMNS = {
