@@ -33,7 +33,7 @@ class AdapterInfo:
 
     `identity` names the exact weights, tokenizer, processor and template; answers of one identity may be mixed. `revision` is a
     Hub commit and `weights_sha256` the hash of a local checkpoint; each None where it doesn't apply. `device_kind` is what
-    numbers depend on ("cuda", "cpu"), `device` the same in words for people. `address` is where an endpoint is reached.
+    numbers depend on ("cuda", "cpu"), `device` the same in words for people. `addresses` are where an endpoint is reached.
     """
 
     adapter: str
@@ -43,14 +43,14 @@ class AdapterInfo:
     dtype: str
     device_kind: str
     device: str
-    address: str | None = None
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class AdapterReport:
     """What happened while asking: `path` in words where there is a choice ("shared", "plain" or both), the self-checks made,
     and the most memory used of one GPU, in bytes. `input_tokens`, `output_tokens` and `cost` (US dollars, where the card knows
-    prices) are an endpoint's."""
+    prices) are an endpoint's. `notes` say in sentences what is to be known about all answers."""
 
     path: str | None = None
     checks: tuple[SelfCheck, ...] = ()
@@ -58,6 +58,7 @@ class AdapterReport:
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost: float | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Adapter(Protocol):

@@ -140,8 +140,7 @@ class _AfterOne(StoppingCriteria):  # type: ignore[misc]
 
 
 def greedy_settings(model: Any, tokenizer: Any, max_new_tokens: int) -> Any:
-    """Plain greedy decoding. The checkpoint's own settings (sampling, penalties, suppressed tokens) are put aside, since
-    generate() would mix them in; only its special tokens are kept."""
+    """Plain greedy decoding with the checkpoint's own special tokens and nothing else of its settings."""
     own = model.generation_config
     text = model.config.get_text_config()
     ends: int | list[int] = next(
@@ -149,15 +148,20 @@ def greedy_settings(model: Any, tokenizer: Any, max_new_tokens: int) -> Any:
     )
     eos = [ends] if isinstance(ends, int) else list(ends)
     pads = (own.pad_token_id, tokenizer.pad_token_id, *eos, 0)
-    greedy = GenerationConfig(
+    return GenerationConfig(
         do_sample=False,
+        use_cache=True,  # also where training has turned it off in the model's config
         max_new_tokens=max_new_tokens,
         eos_token_id=eos or None,
         pad_token_id=next(pad for pad in pads if pad is not None),
         bos_token_id=own.bos_token_id,
         decoder_start_token_id=own.decoder_start_token_id,
     )
+
+
+def use_settings(model: Any, greedy: Any) -> None:
+    """Put the checkpoint's own settings (sampling, penalties, suppressed tokens) aside, in every part of the model: generate()
+    would mix them in."""
     for part in model.modules():
         if isinstance(getattr(part, "generation_config", None), GenerationConfig):
             part.generation_config = GenerationConfig.from_dict(greedy.to_dict())
-    return greedy

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 from hope_bench.api.making import PathOr, load_benchmark, path_or_none, teller
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
-from hope_bench.files.card import ModelCard, check_name, find_card
+from hope_bench.files.card import ModelCard, check_name, endpoint_card, find_card
 from hope_bench.files.places import RUNS
 from hope_bench.files.run import Run, find_run
 from hope_bench.files.run import load_run as read_run_folder
@@ -17,6 +18,7 @@ from hope_bench.files.validation import validate
 from hope_bench.progress import ProgressMode, Say
 
 if TYPE_CHECKING:
+    from hope_bench.adapters.base import Adapter
     from hope_bench.files.paraphrases import Paraphrase
     from hope_bench.inference.engine import EvaluateOptions
     from hope_bench.inference.estimate import Estimate
@@ -37,6 +39,10 @@ class CardSettings(TypedDict, total=False):
     quantize: str | None
     compile: bool | None
     complete: bool | None
+    base_url: str | None
+    server: Literal["vllm", "sglang", "transformers"] | str | None
+    server_args: str | None
+    server_timeout: float | None
 
 
 def load_card(model: ModelCard | PathOr) -> ModelCard:
@@ -95,9 +101,10 @@ def evaluate(
     from hope_bench.inference.engine import run_folder
 
     chosen = load_benchmark(benchmark)
-    card, adapter = _model(model, processor, name, settings, authors_prompt)
+    tell = teller(progress, say)
+    card, adapter = _model(model, processor, name, settings, authors_prompt, tell)
     options = _options(card, images, limit, splits, name, runs, step, workers, processes, trust_remote_code, progress)
-    record = run(chosen, card, options, teller(progress, say), adapter)
+    record = run(chosen, card, options, tell, adapter)
     return Run(run_folder(chosen, card, options), record)
 
 
@@ -130,9 +137,10 @@ def evaluate_prompts(
     from hope_bench.inference.engine import evaluate_paraphrases
 
     chosen = load_benchmark(benchmark)
-    card, adapter = _model(model, processor, name, settings, authors_prompt=False)
+    tell = teller(progress, say)
+    card, adapter = _model(model, processor, name, settings, authors_prompt=False, tell=tell)
     options = _options(card, images, limit, splits, name, runs, step, workers, processes, trust_remote_code, progress)
-    for record, folder in evaluate_paraphrases(chosen, card, _paraphrases(prompts), options, teller(progress, say), adapter):
+    for record, folder in evaluate_paraphrases(chosen, card, _paraphrases(prompts), options, tell, adapter):
         yield Run(folder, record)
 
 
@@ -159,15 +167,35 @@ def estimate(
     from hope_bench.inference.estimate import estimate as size_up
 
     chosen = load_benchmark(benchmark)
-    card = with_settings(load_card(model), settings, authors_prompt)
+    card = with_settings(_card_at(model, settings.get("base_url")), settings, authors_prompt)
     options = _options(card, images, limit, splits, name, runs)
     each = [options] if prompts is None else ways(card, _paraphrases(prompts), options)
     return tuple(size_up(chosen, card, way) for way in each)
 
 
-def _model(model: Any, processor: Any, name: str | None, settings: CardSettings, authors_prompt: bool) -> tuple[ModelCard, Any]:
+def _model(
+    model: Any, processor: Any, name: str | None, settings: CardSettings, authors_prompt: bool, tell: Say
+) -> tuple[ModelCard, Adapter | None]:
     """The card to ask by, and the adapter where `model` is no card or name of one."""
-    return with_settings(load_card(model), settings, authors_prompt), None
+    if isinstance(model, ModelCard | str | PathLike):
+        if processor is not None:
+            raise HopeBenchError("A processor is for a loaded model; a card, an id or a folder has its own. Leave it out.")
+        return with_settings(_card_at(model, settings.get("base_url")), settings, authors_prompt), None
+    from hope_bench.adapters.given import adapter_of, card_of
+
+    if authors_prompt:
+        raise HopeBenchError(
+            "A loaded model has no card that says how its authors ask (authors_prompt). Give prompt=... instead."
+        )
+    card = card_of(model, name, **{key: value for key, value in settings.items() if value is not None})
+    return card, adapter_of(model, processor, card, tell)
+
+
+def _card_at(model: ModelCard | PathOr, base_url: str | None) -> ModelCard:
+    """The model's card; with `base_url`, that of the server there, which calls the model so."""
+    if base_url is None:
+        return load_card(model)
+    return endpoint_card(model if isinstance(model, ModelCard) else str(model), base_url)
 
 
 def with_settings(card: ModelCard, settings: CardSettings, authors_prompt: bool = False) -> ModelCard:
@@ -197,8 +225,9 @@ def _options(
 
     if name is not None:
         check_name(name, "A run's name")
-    if workers and card.adapter != "transformers":
-        raise HopeBenchError(f"--workers would have no effect: they encode images for transformers, not for {card.adapter}.")
+    if workers and (card.served or card.adapter != "transformers"):
+        asked = card.server or card.adapter
+        raise HopeBenchError(f"--workers would have no effect: they encode images for transformers, not for {asked}.")
     return EvaluateOptions(
         images=path_or_none(images), limit=limit, name=name, splits=tuple(splits), runs=Path(runs), processes=processes,
         progress=progress, trust_remote_code=trust_remote_code, workers=workers, step=step,

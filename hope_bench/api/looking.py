@@ -18,9 +18,9 @@ from hope_bench.progress import ProgressMode, Say, progress_bar, progress_shown
 if TYPE_CHECKING:
     from hope_bench.inspection.summary import Summary
     from hope_bench.reviewing.agreement import Agreement, Merged
-    from hope_bench.reviewing.claims import Key
     from hope_bench.reviewing.decisions import Reviewed
     from hope_bench.reviewing.noise import LabelNoise
+    from hope_bench.search.decisions import ClaimKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +131,9 @@ def review(
 def merge_reviews(files: Sequence[PathOr], *, out: PathOr | None = None, say: Say | None = None) -> Merged:
     """Merge reviewers' decisions: how far they agree (Cohen's kappa), where they don't, and one decision a claim.
 
-    What they decide differently is "unsure", which `generate` then doesn't ask. `out` is where the merged decisions go. Raises
-    HopeBenchError, also where `out` is one of the files.
+    What they decide differently is "unsure", which `generate` then doesn't ask. `out` is where the merged decisions go.
+
+    Raises HopeBenchError, also where `out` is one of the files.
 
     Example: hb.merge_reviews(["alice.jsonl", "bob.jsonl"], out="merged.jsonl").agreements
     """
@@ -180,7 +181,7 @@ def label_noise(
     return PublishedNoise(tuple(found.estimates), tuple(found.agreements), write_label_noise(chosen.folder, found))
 
 
-def _read_reviews(files: Sequence[Path], say: Say) -> dict[str, dict[Key, Reviewed]]:
+def _read_reviews(files: Sequence[Path], say: Say) -> dict[str, dict[ClaimKey, Reviewed]]:
     from hope_bench.reviewing.agreement import read_reviews
     from hope_bench.reviewing.decisions import is_cut_off
 

@@ -110,12 +110,11 @@ def score_and_write(
     way, spoken = find_convention(convention), tuple(languages)
     known, moved = _known(questions, path_or_none(annotations), teller(progress, say)), None
     if labels:
+        from hope_bench.interchange.relabel import label_files, relabelled
         from hope_bench.scoring.labels import score_relabelled
 
-        called = name or f"{questions.name}-relabelled"
-        moved = score_relabelled(
-            questions, found.folder, [Path(one) for one in labels], called, bootstrap, way, spoken, known.sizes
-        )
+        other = relabelled(questions, label_files([Path(one) for one in labels]), name or f"{questions.name}-relabelled")
+        moved = score_relabelled(questions, other, found.folder, bootstrap, way, spoken, known.sizes)
         result = moved.after
     else:
         result = score_run(questions, found.folder, bootstrap, way, spoken, known)
@@ -209,6 +208,8 @@ def baselines(benchmark: Benchmark | PathOr) -> Mapping[str, tuple[Blind, ...]]:
 
     Where the last beats a balanced accuracy of 0.5, part of the benchmark can be solved without the pictures.
 
+    Raises HopeBenchError for an unknown benchmark.
+
     Example: hb.baselines("hope-coco")["hope"]
     """
     from hope_bench.scoring.blind import blind_scores
@@ -230,8 +231,9 @@ def trend(
 
     `steps` are the runs' training steps in their order (default: what each run says, or N of a checkpoint-N it was made by).
     `split` is by default the headline split, `baseline` the POPE split that it is held against (default: adversarial, else the
-    first). Differences between neighbours are paired by image, their intervals and p-values corrected for their number. Raises
-    HopeBenchError for runs of different questions, for a run without a step, and where two have the same.
+    first). Differences between neighbours are paired by image, their intervals and p-values corrected for their number.
+
+    Raises HopeBenchError for runs of different questions, for a run without a step, and where two have the same.
 
     Example: hb.trend(["demo/run-100", "demo/run-200"], steps=[100, 200]).plot()
     """
@@ -269,7 +271,7 @@ def report(
 
     One page that loads nothing from elsewhere; `out` is by default build/report/BENCHMARK/NAME.html, and a name in .md gives
     Markdown. `paraphrases` are runs of the same model with other prompts, beside those that `evaluate_prompts` made. `worst` is
-    how many hallucinations to show. The model is not needed; without images the pictures are left out.
+    how many hallucinations to show. The model is not needed; without images the pictures are left out. Raises HopeBenchError.
 
     Example: hb.report("hope-coco/llava-1.5-7b", images="val2014")
     """

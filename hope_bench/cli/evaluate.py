@@ -46,6 +46,9 @@ if TYPE_CHECKING:
     from hope_bench.inference.estimate import Estimate
     from hope_bench.records import Answer, Verdict
 
+_SERVERS = "Servers"
+"""These options' own panel of the help."""
+
 _VERDICTS: dict[Verdict, str] = {"yes": "yes", "no": "no", "unparsed": "neither (unparsed)", "error": "error"}
 _REASONS = 3
 
@@ -114,6 +117,25 @@ def evaluate(
         ),
     ] = None,
     trust_remote_code: TrustRemoteCode = False,
+    base_url: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=_SERVERS, help="Ask the OpenAI-compatible server there (http://HOST/v1); --model is its name there."
+        ),
+    ] = None,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=_SERVERS, help="Start a server of the checkpoint here, ask it, end it: vllm, sglang or transformers."
+        ),
+    ] = None,
+    server_args: Annotated[
+        str | None,
+        typer.Option(rich_help_panel=_SERVERS, help='More arguments for it, in one string: "--tensor-parallel-size 2".'),
+    ] = None,
+    server_timeout: Annotated[
+        float | None, typer.Option(min=1, rich_help_panel=_SERVERS, help="Seconds until it must be ready. Default: 1800.")
+    ] = None,
     processes: Annotated[
         int | None, typer.Option(min=1, help="Refuse to run unless a launcher (torchrun) started exactly this many processes.")
     ] = None,
@@ -138,6 +160,10 @@ def evaluate(
 
     hope-bench evaluate --model ./my-checkpoint --benchmark hope-coco --images val2014 --limit 60 --name quick-look
 
+    hope-bench evaluate --base-url http://127.0.0.1:8000/v1 --model SERVED-NAME --benchmark hope-coco --images val2014
+
+    hope-bench evaluate --server vllm --model Qwen/Qwen2.5-VL-7B-Instruct --benchmark hope-coco --images val2014
+
     Exit code: 0 all answered, 1 some answers are errors.
     """
     from hope_bench.api import asking
@@ -147,7 +173,8 @@ def evaluate(
     settings: asking.CardSettings = {
         "dtype": dtype, "device": device, "batch_size": batch_size, "batch_tokens": batch_tokens, "quantize": quantize,
         "compile": compiled, "max_new_tokens": max_new_tokens, "revision": revision, "path": path, "device_map": device_map,
-        "complete": complete or None,
+        "complete": complete or None, "base_url": base_url, "server": server, "server_args": server_args,
+        "server_timeout": server_timeout,
     }  # fmt: skip
     asked: dict[str, Any] = {"images": images, "limit": limit, "splits": as_values(split), "name": name, "runs": runs, **settings}
     how: dict[str, Any] = {

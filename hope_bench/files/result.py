@@ -40,12 +40,27 @@ stated_counts: Callable[[Part | SplitScore], tuple[int, ...]] = attrgetter(
 """The counts that a split or a part of one states: of the yes-questions by verdict, as PACKED lists them, then of the others."""
 
 
+_ESTIMATES = (
+    "accuracy", "balanced_accuracy", "precision", "recall", "f1", "specificity", "hallucination_rate", "yes_ratio", "mcc",
+    "paired_discrimination",
+)  # fmt: skip
+_DROPS = ("precision_drop", "hallucination_rise", "auroc_drop")
+"""The numbers of a split, and of one against its baseline, that a frame shows."""
+
+
 class Estimate(Strict):
     """A number with its 95% interval; null where it can't be computed."""
 
     value: float | None
     low: float | None = None
     high: float | None = None
+
+    def percent(self) -> str:
+        """In percent with one decimal, "12.3 [10.1, 14.8]"; "-" where it can't be computed."""
+        if self.value is None:
+            return "-"
+        ends = "" if self.low is None or self.high is None else f" [{100 * self.low:.1f}, {100 * self.high:.1f}]"
+        return f"{100 * self.value:.1f}{ends}"
 
 
 class VerdictCounts(Strict):
@@ -384,27 +399,71 @@ class Result(Strict):
 
     def to_frame(self) -> pd.DataFrame:
         """A row a split: counts, and every number with the ends of its interval (docs/api.md lists the columns and types)."""
-        from hope_bench.files.frames import result_frame
+        from hope_bench.files.frames import typed_frame
 
-        return result_frame(self)
+        rows = []
+        for name, split in self.splits.items():
+            pair = self.compared(name)
+            row: dict[str, Any] = {"split": name, "kind": split.kind, "questions": len(split.labels)}
+            row |= {verdict: getattr(split.on_yes, verdict) + getattr(split.on_no, verdict) for verdict in PACKED}
+            for metric in _ESTIMATES:
+                row |= _ends(metric, getattr(split, metric))
+            row |= {"auroc": None if split.probabilities is None else split.probabilities.auroc.value}
+            row |= {"baseline": None if pair is None else pair.baseline}
+            for drop in _DROPS:
+                row |= _ends(drop, None if pair is None else getattr(pair, drop))
+            rows.append(row)
+        kinds = dict.fromkeys(("split", "kind", "baseline"), "string") | dict.fromkeys(("questions", *PACKED), "int64")
+        return typed_frame([tuple(row.values()) for row in rows], {name: kinds.get(name, "float64") for name in rows[0]})
+
+    def compared(self, split: str) -> Comparison | None:
+        """A split against POPE's adversarial one, or else the first baseline it is compared with; None where there is none."""
+        pairs = [pair for pair in self.comparisons if pair.split == split]
+        return next((pair for pair in pairs if pair.baseline == "adversarial"), pairs[0] if pairs else None)
 
     def plot(self) -> go.Figure:
         """The POPE-to-HOPE picture: the hallucination rate of every split in percent with its 95% interval, each HOPE split's
         with a line from the POPE split that it is compared with."""
-        from hope_bench.files.frames import result_figure
+        from hope_bench.files.frames import Rate, rates_figure
 
-        return result_figure(self)
+        rates = []
+        for name, split in self.splits.items():
+            own, pair = split.hallucination_rate, self.compared(name)
+            base = None if pair is None else self.splits[pair.baseline].hallucination_rate.value
+            if split.kind != "twin" and own.value is not None:
+                rates.append(Rate(name, split.kind, own.value, own.low, own.high, base))
+        return rates_figure(f"{self.model.name} on {self.benchmark.title}", rates)
 
     def __str__(self) -> str:
         """A short table: a line a split."""
-        from hope_bench.files.frames import result_text
+        from hope_bench.files.frames import as_text
 
-        return result_text(self)
+        return as_text(*self._table())
 
     def _repr_html_(self) -> str:
-        from hope_bench.files.frames import result_html
+        from hope_bench.files.frames import as_html
 
-        return result_html(self)
+        return as_html(*self._table())
+
+    def _table(self) -> tuple[str, list[dict[str, object]]]:
+        rows: list[dict[str, object]] = []
+        for name, split in self.splits.items():
+            pair = self.compared(name)
+            drop = None if pair is None else pair.precision_drop.value
+            if split.kind != "twin":
+                rows.append(
+                    {
+                        "split": name,
+                        "hallucination rate": split.hallucination_rate.percent(),
+                        "balanced accuracy": split.balanced_accuracy.percent(),
+                        "precision": split.precision.percent(),
+                        "precision drop": "" if drop is None else f"{100 * drop:+.1f}",
+                        "unparsed": split.on_yes.unparsed + split.on_no.unparsed,
+                        "errors": split.on_yes.error + split.on_no.error,
+                    }
+                )
+        standing = "" if self.unranked is None else f"; not ranked: {self.unranked}"
+        return f"{self.model.name} on {self.benchmark.title} (percent, 95% intervals{standing})", rows
 
     @model_validator(mode="after")
     def _worst_are_hallucinations(self) -> Result:
@@ -413,6 +472,12 @@ class Result(Strict):
             if split is None or one.place >= len(split.labels) or not split.hallucinates(one.place):
                 raise ValueError(f"worst.{index} is not a no-question of {one.split} that was answered yes")
         return self
+
+
+def _ends(name: str, estimate: Estimate | None) -> dict[str, float | None]:
+    """A number and the ends of its interval, as a frame names them."""
+    value, low, high = (None, None, None) if estimate is None else (estimate.value, estimate.low, estimate.high)
+    return {name: value, f"{name}_low": low, f"{name}_high": high}
 
 
 def _from_version_1(data: dict[str, Any]) -> dict[str, Any]:

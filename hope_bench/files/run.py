@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import msgspec
 
@@ -16,7 +17,7 @@ from hope_bench.files.places import RUNS
 from hope_bench.files.result import ModelInfo, RunInfo
 from hope_bench.files.validation import Strict, read_json
 from hope_bench.provenance import write_text
-from hope_bench.records import Answer
+from hope_bench.records import Answer, Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,6 +55,13 @@ class RunAnswers:
     truncated: bool
 
 
+_COLUMNS = {
+    "image": "string", "question": "string", "text": "string", "verdict": "string", "p_yes": "float64", "mass": "float64",
+    "error": "string",
+}  # fmt: skip
+"""Of a run's frame, with their types."""
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """A model's answers to a benchmark, on disk: `folder` is RUNS/BENCHMARK/NAME, `record` its run.json."""
@@ -77,20 +85,25 @@ class Run:
 
     def to_frame(self) -> pd.DataFrame:
         """A row an answer (docs/api.md lists the columns and their types). Raises HopeBenchError as `answers` does."""
-        from hope_bench.files.frames import answers_frame
+        from hope_bench.files.frames import typed_frame
 
-        return answers_frame(self.answers().answers)
+        return typed_frame([tuple(getattr(answer, name) for name in _COLUMNS) for answer in self.answers().answers], _COLUMNS)
 
     def __str__(self) -> str:
         """The run in a line, and how often it said what."""
-        from hope_bench.files.frames import run_text
+        from hope_bench.files.frames import as_text
 
-        return run_text(self)
+        return as_text(*self._table())
 
     def _repr_html_(self) -> str:
-        from hope_bench.files.frames import run_html
+        from hope_bench.files.frames import as_html
 
-        return run_html(self)
+        return as_html(*self._table())
+
+    def _table(self) -> tuple[str, list[dict[str, object]]]:
+        counts = Counter(answer.verdict for answer in self.answers().answers)
+        title = f"Run {self.name}: {self.record.model.name} on {self.record.benchmark}"
+        return title, [{"answer": verdict, "questions": counts[verdict]} for verdict in get_args(Verdict)]
 
 
 def read_run(folder: Path) -> RunRecord:

@@ -6,9 +6,10 @@ from html import escape
 
 from hope_bench.images import UnreadableImageError
 from hope_bench.reviewing.claims import Claim, is_existence, question, statement
-from hope_bench.reviewing.decisions import VERDICTS, Verdict
+from hope_bench.reviewing.decisions import VERDICTS
 from hope_bench.reviewing.picture import Pictures
 from hope_bench.reviewing.session import Session
+from hope_bench.search.decisions import Verdict
 
 
 def picture(pictures: Pictures, claim: Claim, boxes: bool) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from threading import Lock
 
 from hope_bench.reviewing.claims import Claim
-from hope_bench.reviewing.decisions import DecisionsFile, Verdict, decide
+from hope_bench.reviewing.decisions import DecisionsFile, decide
+from hope_bench.search.decisions import Verdict
 
 
 class Session:

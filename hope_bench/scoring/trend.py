@@ -143,9 +143,7 @@ def trend_of(
         raise HopeBenchError(f"{len(twice)} step(s) are of two runs ({first_few(twice)}). Give each run its own with --step.")
     first = results[0]
     chosen = split or first.benchmark.headline
-    from hope_bench.files.frames import compared_with
-
-    compared = compared_with(first, chosen)
+    compared = first.compared(chosen)
     base = baseline or (None if compared is None else compared.baseline)
     for one in dict.fromkeys((chosen, base)):
         if one is not None and one not in first.splits:
