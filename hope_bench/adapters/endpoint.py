@@ -15,6 +15,7 @@ from tenacity.nap import sleep_using_event
 from tenacity.stop import stop_when_event_set
 
 from hope_bench.adapters.base import AdapterInfo, AdapterReport, RawAnswer
+from hope_bench.adapters.endpoint_card import addresses, endpoint_info
 from hope_bench.adapters.endpoint_failures import (
     FAILURES,
     BadReplyError,
@@ -27,7 +28,7 @@ from hope_bench.adapters.endpoint_failures import (
     without_keys,
 )
 from hope_bench.adapters.endpoint_picture import picture_url
-from hope_bench.adapters.endpoint_places import Place, Places, addresses, checked_url
+from hope_bench.adapters.endpoint_places import Place, Places
 from hope_bench.adapters.endpoint_refusals import (
     KINDS,
     NO_LOGPROBS,
@@ -52,15 +53,6 @@ _REFUSALS = 5
 """Refusals in a row after which nothing further is asked."""
 
 
-def endpoint_info(card: ModelCard) -> AdapterInfo:
-    """What a card calls the model, and where it is; nothing is known of its weights. Servers come and go: another address is no
-    other model, another `revision` is."""
-    images = (card.image_url_base or "").rstrip("/")
-    named = card.checkpoint if card.revision is None else f"{card.checkpoint}@{card.revision}"
-    identity = f"{named}, images from {images}" if images else named
-    return AdapterInfo("endpoint", identity, card.revision, None, "the server's", "endpoint", "endpoint", addresses(card))
-
-
 class Endpoint:
     """One model behind an endpoint as an `Adapter`: temperature 0, the questions of an image sent together behind a first one,
     so that a server that keeps prefixes computes the image once.
@@ -72,8 +64,6 @@ class Endpoint:
         """Check the card and find the keys, in the environment only. Raises HopeBenchError."""
         self._card, self._say = card, say
         self._places = Places(card, say)
-        if card.image_url_base is not None:
-            checked_url(card, "image_url_base", card.image_url_base)
         self._asks: dict[str, Any] = {"temperature": 0, "max_tokens": card.max_new_tokens}
         if card.logprobs:
             self._asks |= {"logprobs": True, "top_logprobs": TOP}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from hope_bench.adapters.base import AdapterInfo
 from hope_bench.adapters.checkpoint import check_reachable, known_checkpoint, local_folder
+from hope_bench.adapters.endpoint_card import endpoint_info, find_access, served_by, served_dtype
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import ModelCard
 
@@ -26,9 +27,11 @@ def check_card(card: ModelCard, trust_remote_code: bool, say: Callable[[str], No
     that isn't there, a checkpoint that is no checkpoint or lacks files. With `say`, also for a Hugging Face id that can't be
     fetched: its config.json is."""
     check_agreed(card, trust_remote_code)
-    if card.adapter != "transformers" or card.server is not None:
+    if card.adapter == "endpoint":
+        find_access(card)
+    if card.adapter != "transformers":
         return
-    kind = known_device(card.device)
+    kind = None if card.server is not None else known_device(card.device)
     if card.device.startswith("cuda") and kind == "cpu":
         raise HopeBenchError(
             f"Device {card.device!r} can't be used: this machine has no GPU driver. Use auto or cpu (torch sees no GPU here)."
@@ -71,21 +74,21 @@ def known_info(card: ModelCard) -> AdapterInfo | None:
     """What the card's adapter would say of itself, as far as a run's answers depend on it; None where only torch, or the Python
     file that a card names, can tell. A checkpoint folder is hashed. Raises HopeBenchError as the adapter would."""
     if card.adapter == "endpoint":
-        from hope_bench.adapters.endpoint import endpoint_info
-
         return endpoint_info(card)
-    kind = known_device(card.device) if card.adapter == "transformers" and card.server is None else None
+    if card.adapter != "transformers":
+        return None
+    kind = served_by(card) if card.server is not None else known_device(card.device)
     if kind is None:
         return None
     found = known_checkpoint(card.checkpoint, card.revision, card.trust_remote_code)
     if found is None:
         return None
     return AdapterInfo(
-        adapter="transformers",
+        adapter="transformers" if card.server is None else kind,
         identity=found.identity + (" with its own code" if card.trust_remote_code else ""),
         revision=found.revision,
         weights_sha256=found.weights_sha256,
-        dtype=known_dtype(card.dtype, kind),
+        dtype=known_dtype(card.dtype, kind) if card.server is None else served_dtype(card),
         device_kind=kind,
         device=kind,
     )

@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hope_bench.adapters.base import AdapterInfo
-from hope_bench.adapters.known import check_card
+from hope_bench.adapters.checkpoint import local_folder
+from hope_bench.adapters.endpoint_card import endpoint_info, served_by, served_dtype
+from hope_bench.adapters.known import check_card, known_device, known_dtype
 from hope_bench.annotations.of_benchmark import check_images_folder, images_folder
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
@@ -168,11 +170,7 @@ def _left(
 
 def _likely_info(card: ModelCard, earlier: RunRecord) -> AdapterInfo:
     """What the card's adapter would say of itself: as far as that takes its files, what it said in the earlier sitting."""
-    from hope_bench.adapters.known import known_device, known_dtype
-
     if card.adapter == "endpoint":
-        from hope_bench.adapters.endpoint import endpoint_info
-
         return endpoint_info(card)
     adapter, model, dtype, device_kind = (str(earlier.settings.get(name)) for name in ("adapter", "model", "dtype", "device"))
     run = earlier.run
@@ -180,8 +178,6 @@ def _likely_info(card: ModelCard, earlier: RunRecord) -> AdapterInfo:
     if card.adapter != "transformers":
         return info
     if card.server is not None:
-        from hope_bench.adapters.served import served_by, served_dtype
-
         return replace(_identified(card, info), adapter=served_by(card), device_kind=served_by(card), dtype=served_dtype(card))
     kind = known_device(card.device)
     if kind is None:
@@ -196,8 +192,6 @@ def _likely_info(card: ModelCard, earlier: RunRecord) -> AdapterInfo:
 
 def _identified(card: ModelCard, info: AdapterInfo) -> AdapterInfo:
     """`info` with the identity of the card's checkpoint, as far as that can be known without hashing a folder."""
-    from hope_bench.adapters.checkpoint import local_folder
-
     if Path(card.checkpoint).is_dir():
         return info
     here = local_folder(card.checkpoint, card.revision)
@@ -208,7 +202,6 @@ def _identified(card: ModelCard, info: AdapterInfo) -> AdapterInfo:
 
 def _tokens(card: ModelCard, plan: Plan, images: Path) -> tuple[float, float] | tuple[None, None]:
     """Mean tokens of a question, and of what is left of it after the prefix that its image's questions share."""
-    from hope_bench.adapters.checkpoint import local_folder
     from hope_bench.adapters.loading import load_processor, quiet
     from hope_bench.adapters.token_count import count_tokens
     from hope_bench.inference.images import open_checked
