@@ -298,8 +298,9 @@ def test_words_are_those_of_inflect_with_its_type_checks(world: World) -> None:
     said = subprocess.run(
         [sys.executable, "-c", oracle], input=json.dumps(names), capture_output=True, text=True, check=True, cwd=world.folder
     ).stdout
-    ours = [
-        [inflect_engine().a(name), inflect_engine().plural_noun(name), inflect_engine().singular_noun(name)] for name in names
+    engine = inflect_engine()
+    ours = [[engine.a(name), engine.plural_noun(name), engine.singular_noun(name)] for name in names]
+        [engine.a(name), inflect_engine().plural_noun(name), inflect_engine().singular_noun(name)] for name in names
     ]
     assert [*ours, *(inflect_engine().number_to_words(number) for number in range(200))] == json.loads(said)
 
