@@ -300,9 +300,7 @@ def test_words_are_those_of_inflect_with_its_type_checks(world: World) -> None:
     ).stdout
     engine = inflect_engine()
     ours = [[engine.a(name), engine.plural_noun(name), engine.singular_noun(name)] for name in names]
-        [engine.a(name), inflect_engine().plural_noun(name), inflect_engine().singular_noun(name)] for name in names
-    ]
-    assert [*ours, *(inflect_engine().number_to_words(number) for number in range(200))] == json.loads(said)
+    assert [*ours, *(engine.number_to_words(number) for number in range(200))] == json.loads(said)
 
 
 def test_typeguard_is_left_as_it_was_and_inflect_is_not_rewritten_by_it() -> None:
