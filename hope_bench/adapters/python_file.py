@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from hope_bench.adapters.base import AdapterInfo, AdapterReport, RawAnswer
 from hope_bench.adapters.checkpoint import content_sha256
+from hope_bench.adapters.thinking import separate
 from hope_bench.errors import HopeBenchError, did_you_mean, short_reason
 from hope_bench.provenance import file_sha256
 
@@ -96,7 +97,8 @@ class PythonFile:
             raise HopeBenchError(f"{self._where}.answer() gave a RawAnswer with neither text nor error.")
         if not isinstance(answer.complete, bool):
             raise HopeBenchError(f"{self._where}.answer() gave complete = {answer.complete!r}, which is not True or False.")
-        return replace(answer, p_yes=self._probability("p_yes", answer.p_yes), mass=self._probability("mass", answer.mass))
+        answer = replace(answer, p_yes=self._probability("p_yes", answer.p_yes), mass=self._probability("mass", answer.mass))
+        return answer if answer.text is None else _without_thought(answer, answer.text)
 
     def _probability(self, name: str, value: object) -> float | None:
         """As a float, whatever kind of real number the file computes with (NumPy's have no place in JSON)."""
@@ -135,6 +137,14 @@ class PythonFile:
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the file can raise anything
             raise HopeBenchError(f"{self._where} {failed}{_line(error, self._file)}: {short_reason(error)}.") from None
+
+
+def _without_thought(answer: RawAnswer, text: str) -> RawAnswer:
+    """Where a text holds a thought, what follows it alone; a text that ends within one is no answer."""
+    said = separate(text)
+    if said.answer is None:
+        return RawAnswer(error="the text ends within the model's thought, without an answer")
+    return answer if said.thought is None else replace(answer, text=said.answer, p_yes=None, mass=None)
 
 
 def _line(error: BaseException, file: Path) -> str:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property, partial
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from hope_bench.adapters.base import AdapterInfo, AdapterReport, RawAnswer
 from hope_bench.adapters.budget import Budget
+from hope_bench.adapters.chat_template import ChatTemplate, find_template
 from hope_bench.adapters.checkpoint import find_checkpoint
-from hope_bench.adapters.decoding import Decoder, greedy_settings
+from hope_bench.adapters.decoding import Decoder, decoding_settings
 from hope_bench.adapters.encoding import Encoder, PackedRows, known_inputs, pack, unpack
 from hope_bench.adapters.gpu import raise_if_lost
 from hope_bench.adapters.loading import (
@@ -34,7 +38,8 @@ if TYPE_CHECKING:
 
 
 class TransformersModel:
-    """One checkpoint as an `Adapter`: a single user turn [image, prompt] in its own chat template, greedy decoding."""
+    """One checkpoint as an `Adapter`: a single user turn [image, prompt] in its own chat template, greedy decoding unless its
+    card says otherwise."""
 
     def __init__(self, card: ModelCard, say: Callable[[str], None] = lambda _: None, *, trust_remote_code: bool = False) -> None:
         """Find (or download) the checkpoint and the device. `say` is told of a download. Raises HopeBenchError.
@@ -60,8 +65,10 @@ class TransformersModel:
 
     @property
     def info(self) -> AdapterInfo:
-        """Which checkpoint, in which number format, on which device."""
+        """Which checkpoint, in which number format, on which device, and how its template asks. Raises HopeBenchError where it
+        has no processor that could say."""
         cuda = self._device.type == "cuda"
+        template = self._asking[1]
         return AdapterInfo(
             adapter="transformers",
             identity=self._checkpoint.identity + (" with its own code" if self._trust else ""),
@@ -70,7 +77,16 @@ class TransformersModel:
             dtype=str(self._dtype).removeprefix("torch."),
             device_kind=self._device.type,
             device=f"{self._device} ({torch.cuda.get_device_name(self._device)})" if cuda else str(self._device),
+            thinks=template.thinks,
+            probe_sha256=sha256(template.rendered.encode()).hexdigest(),
         )
+
+    @cached_property
+    def _asking(self) -> tuple[Any, ChatTemplate]:
+        """The checkpoint's processor, and the template it asks by."""
+        with quiet():
+            processor = load_processor(str(self._checkpoint.folder), self._card.chat_template, self._trust)
+            return processor, find_template(processor, self._card)
 
     @property
     def report(self) -> AdapterReport:
@@ -87,14 +103,16 @@ class TransformersModel:
         compute_exactly()
         if self._device.type == "cuda":
             torch.cuda.set_device(self._device)  # kernels of Triton run on the current one, whatever their inputs
+        processor, template = self._asking
         with quiet():
-            processor = load_processor(folder, self._card.chat_template, self._trust)
             self._model = load_model(folder, self._dtype, self._device, self._card, self._trust)
         tokenizer = processor.tokenizer
-        settings = greedy_settings(self._model, tokenizer, self._card.max_new_tokens)
+        settings = decoding_settings(
+            self._model, tokenizer, self._card.new_tokens(template.thinks), self._card.sampling and self._card.sampling.chosen
+        )
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token_id = settings.pad_token_id
-        encoder = self._encoder = Encoder(processor, known_inputs(self._model), self._model.dtype, self._card.chat_template)
+        encoder = self._encoder = Encoder(processor, known_inputs(self._model), self._model.dtype, template)
         decoder = Decoder(self._model, encoder, find_yes_no(tokenizer.get_vocab()), settings, self._card.complete)
         self._paths = Paths(decoder, self._card.path, self._budget, self._say, self._dtype)
 
@@ -107,7 +125,7 @@ class TransformersModel:
     def elsewhere(self) -> Callable[[], Callable[[Sequence[Pair]], PackedRows]]:
         """What does the first part of `prepare` in another process; see `take`."""
         card, known = self._card, known_inputs(self._model)
-        return partial(_encodes, str(self._checkpoint.folder), known, self._model.dtype, card.chat_template, self._trust)
+        return partial(_encodes, str(self._checkpoint.folder), known, self._model.dtype, card, self._trust)
 
     def take(self, batch: Sequence[Pair], encoded: PackedRows) -> None:
         """What `prepare` does then, with what was made in another process."""
@@ -121,7 +139,7 @@ class TransformersModel:
         """
         if self._paths is None:
             raise RuntimeError("answer() was called before load()")
-        with quiet(), one_thread_if_small(self._model, self._device), torch.inference_mode():
+        with quiet(), one_thread_if_small(self._model, self._device), torch.inference_mode(), self._drawing(batch):
             try:
                 return self._answer(self._paths, list(batch))
             except HopeBenchError:
@@ -131,6 +149,19 @@ class TransformersModel:
                 raise
             finally:
                 self._paths.forget(batch)
+
+    @contextmanager
+    def _drawing(self, batch: Sequence[Pair]) -> Iterator[None]:
+        """Draw the tokens of these questions from the card's seed and from what they are, and nobody else's random numbers:
+        a step is drawn alike whoever asks it, and whenever."""
+        if self._card.sampling is None:
+            yield
+            return
+        which = [(str(image.info.get("file_name")), prompt) for image, prompt in batch]
+        seed = int(sha256(json.dumps([self._card.seed, which]).encode()).hexdigest()[:15], 16)
+        with torch.random.fork_rng([self._device] if self._device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            yield
 
     def _answer(self, paths: Paths, batch: list[Pair]) -> list[RawAnswer]:
         """Where memory runs out, what was too much for one forward goes in several; last of all the batch itself is halved."""
@@ -156,11 +187,12 @@ class TransformersModel:
 
 
 def _encodes(
-    folder: str, known: frozenset[str], dtype: torch.dtype, template: str | None, trust_remote_code: bool
+    folder: str, known: frozenset[str], dtype: torch.dtype, card: ModelCard, trust_remote_code: bool
 ) -> Callable[[Sequence[Pair]], PackedRows]:
     """What a process without the model encodes questions by."""
     with quiet():
-        encoder = Encoder(load_processor(folder, template, trust_remote_code), known, dtype, template)
+        processor = load_processor(folder, card.chat_template, trust_remote_code)
+        encoder = Encoder(processor, known, dtype, find_template(processor, card))
 
     def encode(batch: Sequence[Pair]) -> PackedRows:
         with quiet():

@@ -64,7 +64,18 @@ def evaluate(
         int | None, typer.Option(min=1, help="Tokens computed at once at most, those of images included.")
     ] = None,
     max_new_tokens: Annotated[
-        int | None, typer.Option(min=1, help="The longest answer, where the first token is neither yes nor no.")
+        int | None,
+        typer.Option(
+            min=1,
+            help="The longest answer, where the first token is neither yes nor no. Default: 16, or 4096 of a model that thinks.",
+        ),
+    ] = None,
+    thinking: Annotated[
+        str | None,
+        typer.Option(
+            help="Whether the model thinks before it answers: on, off, or auto, as its chat template does by itself. After a "
+            "thought there is no P(yes); one that is cut off is an error."
+        ),
     ] = None,
     revision: Annotated[
         str | None, typer.Option(rich_help_panel=_LOADING, help="Branch, tag or commit of a Hugging Face id.")
@@ -156,6 +167,7 @@ def evaluate(
             "quantize": quantize,
             "compile": compiled,
             "max_new_tokens": max_new_tokens,
+            "thinking": thinking,
             "revision": revision,
             "path": path,
             "device_map": device_map,
@@ -248,7 +260,9 @@ def _show_price(card: ModelCard, found: Estimate) -> None:
         return
     _line(f"To send: about {found.text_tokens:,} tokens of text and {found.left:,} pictures, which the server counts.")
     if prices[0] is not None and prices[1] is not None:
-        text, answers = found.text_tokens * prices[0] / 1e6, found.left * card.max_new_tokens * prices[1] / 1e6
+        from hope_bench.adapters.endpoint_asks import thinks
+
+        text, answers = found.text_tokens * prices[0] / 1e6, found.left * card.new_tokens(thinks(card)) * prices[1] / 1e6
         _line(f"Price: ${text:,.4f} for the text, at most ${answers:,.4f} for the answers, and the pictures.")
         _line("What the pictures take shows in a quick look (--limit 60 --name look); then this says the price of all.")
 

@@ -306,7 +306,8 @@ class RunInfo(Strict):
     """How the answers came about: settings, device, versions, commit. `path` says whether questions of an image shared a
     computed prefix ("shared", "plain", or both), `source` where imported answers come from, and `command` how they were
     imported (files by name). `prompt_set` names the file of paraphrases that the run belongs to, and `prompt_name` which of them
-    it is (`evaluate --prompts`)."""
+    it is (`evaluate --prompts`). `thinking` says whether the model thought before it answered, `decoding` whether its answers are
+    greedy or sampled, and how; each null where unknown."""
 
     prompt: str | None = None
     prompt_set: str | None = None
@@ -315,6 +316,8 @@ class RunInfo(Strict):
     device: str | None = None
     batch_size: int | None = None
     max_new_tokens: int | None = None
+    thinking: bool | None = None
+    decoding: str | None = None
     adapter: str | None = None
     weights_sha256: str | None = None
     limit: int | None = None

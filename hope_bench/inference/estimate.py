@@ -123,6 +123,8 @@ def _likely_info(card: ModelCard, earlier: RunRecord) -> AdapterInfo:
     adapter, model, dtype, device_kind = (str(earlier.settings.get(name)) for name in ("adapter", "model", "dtype", "device"))
     run = earlier.run
     info = AdapterInfo(adapter, model, earlier.model.revision, run.weights_sha256, dtype, device_kind, str(run.device))
+    probe = earlier.settings.get("probe")
+    info = replace(info, thinks=bool(run.thinking), probe_sha256=None if probe is None else str(probe))
     if card.adapter != "transformers":
         return info
     device = find_device(card.device)
@@ -138,6 +140,7 @@ def _likely_info(card: ModelCard, earlier: RunRecord) -> AdapterInfo:
 
 def _tokens(card: ModelCard, plan: Plan, images: Path) -> tuple[float, float] | tuple[None, None]:
     """Mean tokens of a question, and of what is left of it after the prefix that its image's questions share."""
+    from hope_bench.adapters.chat_template import find_template
     from hope_bench.adapters.checkpoint import local_folder
     from hope_bench.adapters.loading import load_processor, quiet
     from hope_bench.adapters.token_count import count_tokens
@@ -153,8 +156,9 @@ def _tokens(card: ModelCard, plan: Plan, images: Path) -> tuple[float, float] | 
     pictures = {name: open_checked(images / name, None) for name in names}
     with quiet():
         processor = load_processor(str(folder), card.chat_template)
+        template = find_template(processor, card)
         counted = [
-            count_tokens(processor, card.chat_template, picture, by_image[name])
+            count_tokens(processor, template, picture, by_image[name])
             for name, picture in pictures.items()
             if not isinstance(picture, Exception)
         ]
