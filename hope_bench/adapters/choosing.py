@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from hope_bench.adapters.base import Adapter
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import ModelCard
+
+
+@contextmanager
+def open_adapter(card: ModelCard, say: Callable[[str], None], trust_remote_code: bool = False) -> Iterator[Adapter]:
+    """The card's adapter (`make_adapter`); what it started ends with the block, however that ends."""
+    adapter = make_adapter(card, say, trust_remote_code)
+    try:
+        yield adapter
+    finally:
+        close = getattr(adapter, "close", None)
+        if card.adapter_file is None and close is not None:
+            close()
 
 
 def make_adapter(card: ModelCard, say: Callable[[str], None], trust_remote_code: bool = False) -> Adapter:
@@ -25,6 +38,10 @@ def make_adapter(card: ModelCard, say: Callable[[str], None], trust_remote_code:
         from hope_bench.adapters.endpoint import Endpoint
 
         return Endpoint(card, say)
+    if card.server is not None:
+        from hope_bench.adapters.served import Served
+
+        return Served(card, say)
     from hope_bench.adapters.transformers_model import TransformersModel
 
     if trust_remote_code:

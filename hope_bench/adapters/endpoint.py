@@ -50,8 +50,6 @@ if TYPE_CHECKING:
 
     from hope_bench.files.card import ModelCard
 
-_FIRST_CONTACT = 10.0
-"""Seconds to wait for a first sign of life."""
 _REFUSALS = 5
 """Refusals in a row after which nothing further is asked."""
 
@@ -113,7 +111,7 @@ class Endpoint:
         places = self._places.alive
         for place in places:
             try:
-                place.client.models.list(timeout=_FIRST_CONTACT)
+                place.greet()
             except openai.APITimeoutError:
                 pass
             except openai.APIConnectionError as error:
@@ -240,9 +238,9 @@ class Endpoint:
 
     def _send(self, place: Place, asked: Mapping[str, Any], messages: Sequence[Mapping[str, Any]]) -> Reply:
         create: Any = place.client.chat.completions.with_streaming_response.create
-        extra = self._extra or None
+        extra: dict[str, Any] = {"extra_headers": place.headers, "extra_body": self._extra or None}
         try:
-            with create(model=self._card.checkpoint, messages=messages, extra_body=extra, **asked) as reply:
+            with create(model=self._card.checkpoint, messages=messages, **extra, **asked) as reply:
                 data = json.loads(in_time(reply.iter_bytes(), self._card.timeout))
             self._count(*tokens_of(data))
             return read_reply(data)

@@ -5,28 +5,37 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 import openai
 
-from hope_bench.adapters.endpoint_failures import is_gone
+from hope_bench.adapters.endpoint_failures import FAILURES, is_gone
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import ModelCard
 
 _LOCAL = ("127.0.0.1", "localhost", "::1")
+_SIGN_OF_LIFE = 10.0
+"""Seconds to wait for one."""
 _LOST = 3
 """Failures in a row after which a server's work goes to the others."""
 
 
 @dataclass(slots=True)
 class Place:
-    """One server: its address, a client for it, and how many requests failed in a row as if it were gone."""
+    """One server: its address, a client for it, the headers of every request, and how many requests failed in a row as if it
+    were gone."""
 
     url: str
     client: openai.OpenAI = field(repr=False)
+    headers: Mapping[str, Any] = field(repr=False)
     failed: int = 0
+
+    def greet(self) -> None:
+        """Ask which models it has. Raises one of `FAILURES` where it doesn't say."""
+        self.client.models.list(timeout=_SIGN_OF_LIFE, extra_headers=self.headers)
 
 
 class Places:
@@ -53,7 +62,7 @@ class Places:
         self.secrets = tuple(dict.fromkeys(value for value in (key, *headers.values()) if value))
         # A key that a header of its own carries isn't sent a second time.
         in_header = card.api_key_env in card.extra_headers.values() or (key is None and bool(headers))
-        sent: dict[str, object] = {"Authorization": openai.Omit()} if in_header else {}
+        sent: dict[str, Any] = {"Authorization": openai.Omit()} if in_header else {}
         sent |= {name: value for name, value in headers.items() if value is not None}
         self._say = say
         self._lock = threading.Lock()
@@ -62,10 +71,11 @@ class Places:
                 url,
                 openai.OpenAI(
                     base_url=url, api_key=key or "none", timeout=card.timeout, max_retries=0,
-                    default_headers=sent, default_query=dict(card.extra_query),  # type: ignore[arg-type]
+                    default_query=dict(card.extra_query),
                     # What is on this machine is reached without a proxy.
                     http_client=openai.DefaultHttpxClient(trust_env=host not in _LOCAL),
                 ),
+                sent,
             )
             for url, host in zip(urls, hosts, strict=True)
         ]  # fmt: skip
@@ -85,7 +95,8 @@ class Places:
         place.failed = 0
 
     def lost(self, place: Place, error: BaseException) -> bool:
-        """Whether a failed request had better be sent to another server; gives a server up that failed some times in a row."""
+        """Whether a failed request had better be sent to another server; gives a server up that failed some times in a row, and
+        doesn't even list its models: a picture that makes it fail is no reason."""
         if not is_gone(error):
             return False
         with self._lock:
@@ -94,6 +105,12 @@ class Places:
                 return True
             if place.failed < _LOST or len(self._alive) == 1:
                 return False
+        if _lives(place):
+            place.failed = 0
+            return False
+        with self._lock:
+            if place not in self._alive or len(self._alive) == 1:
+                return place not in self._alive
             self._alive.remove(place)
         self._say(f"{place.url} doesn't answer any more; its pictures go to the other servers.")
         return True
@@ -107,6 +124,14 @@ class Places:
         """Close all connections."""
         for place in self.alive:
             place.client.close()
+
+
+def _lives(place: Place) -> bool:
+    try:
+        place.greet()
+    except FAILURES as error:
+        return not is_gone(error)
+    return True
 
 
 def addresses(card: ModelCard) -> tuple[str, ...]:

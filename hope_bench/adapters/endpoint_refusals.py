@@ -107,9 +107,7 @@ def advice(refusal: Refusal) -> str:
     if refusal.status == 413 or _LARGE_PICTURE.search(refusal.message):
         return ' The picture is too large for this server: set image_format = "jpeg" or image_max_side in the card.'
     if refusal.status == 400 and _LONG_PROMPT.search(refusal.message):
-        return (
-            " Picture and question don't fit the server's context: start it with a longer one, or set image_max_side in the card."
-        )
+        return " It doesn't fit the server's context: start it with a longer one, or set image_max_side in the card."
     return ""
 
 

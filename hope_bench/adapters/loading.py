@@ -63,7 +63,7 @@ def _with_patch_size(processor: Any, folder: str) -> None:
     if getattr(processor, "patch_size", 0) is not None:
         return
     config = AutoConfig.from_pretrained(folder)
-    vision = getattr(config, "vision_config", None)
+    vision: Any = getattr(config, "vision_config", None)
     patch_size = getattr(vision, "patch_size", None)
     if patch_size is None:
         raise HopeBenchError(

@@ -107,9 +107,8 @@ class TransformersModel:
         with quiet():
             self._model = load_model(folder, self._dtype, self._device, self._card, self._trust)
         tokenizer = processor.tokenizer
-        settings = decoding_settings(
-            self._model, tokenizer, self._card.new_tokens(template.thinks), self._card.sampling and self._card.sampling.chosen
-        )
+        sampling = None if self._card.sampling is None else self._card.sampling.chosen
+        settings = decoding_settings(self._model, tokenizer, self._card.new_tokens(template.thinks), sampling)
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token_id = settings.pad_token_id
         encoder = self._encoder = Encoder(processor, known_inputs(self._model), self._model.dtype, template)

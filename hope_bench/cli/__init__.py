@@ -1,4 +1,4 @@
-"""The command line. Each module of this package holds one command or family of commands; `main` runs them.
+"""The command line: a module holds one command or family of commands, which parses, calls the API, and shows.
 
 Exit codes: 0 done; 1 done, but some answers are errors; 2 bad input or an impossible request; 130 interrupted.
 """

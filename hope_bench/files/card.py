@@ -178,9 +178,7 @@ class ModelCard(Strict):
             if not _HEADER.fullmatch(header):
                 raise ValueError('not the name of a header. Write HEADER = "VARIABLE", VARIABLE being one of the environment')
             if not _VARIABLE.fullmatch(variable):
-                raise ValueError(
-                    f"{header} must be the name of an environment variable (capitals, digits, _) that holds the value"
-                )
+                raise ValueError(f"{header} must name the environment variable (capitals, digits, _) that holds the value")
         return headers
 
     @field_validator("extra_query", "extra_body")
@@ -345,11 +343,14 @@ def find_card(name: str) -> ModelCard:
     )
 
 
-def endpoint_card(name: str, base_url: str) -> ModelCard:
-    """The card of the model that the server at `base_url` calls `name`: an endpoint's card with its address changed, or one made
+def endpoint_card(model: ModelCard | str, base_url: str) -> ModelCard:
+    """The card of the model that the server at `base_url` calls `model`: an endpoint's card with its address changed, or one made
     for it, with what a known card of the same name or checkpoint says of the model. Raises HopeBenchError."""
+    name = model.checkpoint if isinstance(model, ModelCard) else model
     path, known = Path(name), known_models()
-    if path.suffix == ".toml" and path.is_file():
+    if isinstance(model, ModelCard):
+        card = model
+    elif path.suffix == ".toml" and path.is_file():
         card = read_card(path)
     elif name in known:
         card = read_card(known[name])

@@ -180,8 +180,8 @@ class BenchmarkSpec(Strict):
 
     @property
     def needs_clip(self) -> bool:
-        """Whether a strategy searches with CLIP."""
-        return any(base_strategy(strategy) in CLIP_STRATEGIES for strategy in self.strategies)
+        """Whether a strategy searches with CLIP, or a guard looks with it."""
+        return self.guards.calibrated is not None or any(base_strategy(one) in CLIP_STRATEGIES for one in self.strategies)
 
 
 def read_spec(path: Path) -> BenchmarkSpec:

@@ -9,28 +9,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hope_bench.adapters.base import Adapter, encodes_elsewhere
-from hope_bench.adapters.choosing import make_adapter
+from hope_bench.adapters.choosing import open_adapter
 from hope_bench.adapters.kept import Kept
+from hope_bench.annotations.of_benchmark import check_images_folder, images_folder
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.card import ModelCard, slug
 from hope_bench.files.paraphrases import Paraphrase
-from hope_bench.files.run import RunRecord
-from hope_bench.files.spec import BenchmarkSpec
-from hope_bench.files.validation import read_toml
-from hope_bench.inference.answers import ANSWERS, AnswersFile, lock_run, shard_path, shard_paths
+from hope_bench.files.run import ANSWERS, RunRecord
+from hope_bench.inference.answers import AnswersFile, lock_run, shard_path, shard_paths
 from hope_bench.inference.asking import Asker, batch_of
-from hope_bench.inference.images import StepImages, check_images_folder, image_hashes, steps_with_images
+from hope_bench.inference.images import StepImages, image_hashes, steps_with_images
 from hope_bench.inference.plan import Plan, Step, make_plan
 from hope_bench.inference.processes import Processes, is_first, join_processes
-from hope_bench.inference.progress import ProgressMode, RunProgress, run_progress
-from hope_bench.inference.record import answers_key, describe_run, of_set, reported
+from hope_bench.inference.progress import RunProgress, run_progress
+from hope_bench.inference.record import answers_key, at_step, describe_run, of_set, reported
 from hope_bench.inference.resume import Reusable, Start, find_start, settle, write_record
 from hope_bench.inference.shared_folder import check_shared
 from hope_bench.inference.workers import Workers, default_workers
+from hope_bench.progress import ProgressMode, Say, say_nothing
 from hope_bench.records import Prompt
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +39,7 @@ class EvaluateOptions:
     all), `name` the run's name (None: the model's), `splits` the splits to ask (empty: all), `runs` the folder of runs.
     `processes` is how many processes must have been started together (None: any number), `progress` how it is shown.
     `workers` is how many further processes make images ready for the model (None: `default_workers`).
+    `step` is the training step of the checkpoint (None: what its name says, "checkpoint-N", if that).
     `paraphrase` asks so instead of as the card and the benchmark do.
     `trust_remote_code` runs code that the checkpoint brings along, if its card says so, too.
     """
@@ -55,6 +54,7 @@ class EvaluateOptions:
     trust_remote_code: bool = False
     paraphrase: Paraphrase | None = None
     workers: int | None = None
+    step: int | None = None
 
 
 def run_folder(benchmark: Benchmark, card: ModelCard, options: EvaluateOptions) -> Path:
@@ -80,7 +80,7 @@ def evaluate(
     benchmark: Benchmark,
     card: ModelCard,
     options: EvaluateOptions | None = None,
-    say: Say = lambda _: None,
+    say: Say = say_nothing,
     adapter: Adapter | None = None,
 ) -> RunRecord:
     """Ask a model a benchmark's questions and write the answers to the run folder; go on where an earlier call was interrupted.
@@ -94,14 +94,15 @@ def evaluate(
     chosen, prompt, plan = plan_run(benchmark, card, options)
     with join_processes(options.processes) as processes, contextlib.ExitStack() as held:
         if not processes.first:
-            say = _silent
-        model = adapter if adapter is not None else make_adapter(card, say, options.trust_remote_code)
+            say = say_nothing
+        opened = open_adapter(card, say, options.trust_remote_code) if adapter is None else contextlib.nullcontext(adapter)
+        model = held.enter_context(opened)
         folder = run_folder(benchmark, card, options)
-        images = images_folder(benchmark, options)
+        images = images_folder(benchmark, options.images)
         names = list(dict.fromkeys(request.image for request in plan.requests))
         sha256 = processes.by_first(lambda: image_hashes(names, images, benchmark.manifest.images))
         record = describe_run(folder.name, chosen, card, prompt, model.info, options.limit, sha256)
-        record = of_set(record, options.paraphrase)
+        record = of_set(at_step(record, card, options.step), options.paraphrase)
         plan = plan.keyed(answers_key(record), sha256)
 
         def begin() -> Start:
@@ -210,22 +211,9 @@ class _Images:
     sha256: Mapping[str, str | None]
 
 
-def images_folder(benchmark: Benchmark, options: EvaluateOptions) -> Path | None:
-    """The images folder: the one given, else the one that the benchmark's spec.toml names, if any."""
-    spec = benchmark.folder / "spec.toml"
-    if options.images is not None or not spec.is_file():
-        return options.images
-    named = read_toml(spec, BenchmarkSpec).dataset.images
-    return None if named is None else spec.parent / named
-
-
 def _spent(record: RunRecord, begun: float, asked: int) -> RunRecord:
     seconds = round(record.seconds + time.monotonic() - begun, 3)
     return record.model_copy(update={"seconds": seconds, "asked": record.asked + asked})
-
-
-def _silent(_: str) -> None:
-    """What all but the first process say."""
 
 
 def ways(card: ModelCard, paraphrases: Sequence[Paraphrase], options: EvaluateOptions) -> list[EvaluateOptions]:
@@ -242,7 +230,7 @@ def evaluate_paraphrases(
     card: ModelCard,
     paraphrases: Sequence[Paraphrase],
     options: EvaluateOptions,
-    say: Say = lambda _: None,
+    say: Say = say_nothing,
     adapter: Adapter | None = None,
 ) -> Iterator[tuple[RunRecord, Path]]:
     """Ask a benchmark's questions once in each way, as `evaluate` does, with the model loaded once; each one's record and run
@@ -250,8 +238,10 @@ def evaluate_paraphrases(
 
     Each paraphrase is a run of its own (`ways`) that goes on where it was interrupted.
     """
-    tell = say if is_first() else _silent
-    model = Kept(adapter if adapter is not None else make_adapter(card, tell, options.trust_remote_code))
-    for chosen in ways(card, paraphrases, options):
-        model.new_run()
-        yield evaluate(benchmark, card, chosen, say, model), run_folder(benchmark, card, chosen)
+    tell = say if is_first() else say_nothing
+    opened = open_adapter(card, tell, options.trust_remote_code) if adapter is None else contextlib.nullcontext(adapter)
+    with opened as one:
+        model = Kept(one)
+        for chosen in ways(card, paraphrases, options):
+            model.new_run()
+            yield evaluate(benchmark, card, chosen, say, model), run_folder(benchmark, card, chosen)

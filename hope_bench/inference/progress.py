@@ -8,17 +8,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column
 
 from hope_bench.adapters.base import AdapterReport
+from hope_bench.progress import ProgressMode
 from hope_bench.records import Answer
-
-ProgressMode = Literal["auto", "json", "quiet"]
-"""auto: a bar if stderr is a terminal, else lines; json: one JSON object a line on stderr; quiet: none."""
 
 _LINE_SECONDS = 30.0
 _LINE_SHARE = 0.1

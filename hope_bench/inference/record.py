@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
@@ -14,10 +15,13 @@ from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.card import ModelCard
 from hope_bench.files.paraphrases import Paraphrase
 from hope_bench.files.result import ModelInfo, RunInfo
-from hope_bench.files.run import RunRecord, read_run
-from hope_bench.inference.answers import ANSWERS, shard_paths
+from hope_bench.files.run import ANSWERS, RunRecord, read_run
+from hope_bench.inference.answers import shard_paths
 from hope_bench.provenance import commit, json_sha256, versions
 from hope_bench.records import Prompt
+
+_STEP = re.compile(r"checkpoint-(\d+)")
+"""How transformers' Trainer calls the folders it saves."""
 
 Number = TypeVar("Number", int, float)
 
@@ -127,6 +131,13 @@ def of_set(record: RunRecord, paraphrase: Paraphrase | None) -> RunRecord:
         return record
     run = record.run.model_copy(update={"prompt_set": paraphrase.set, "prompt_name": paraphrase.name})
     return record.model_copy(update={"run": run})
+
+
+def at_step(record: RunRecord, card: ModelCard, step: int | None) -> RunRecord:
+    """`record` with the training step: the one given, else what the checkpoint's name says ("checkpoint-500"), if that."""
+    named = _STEP.fullmatch(Path(card.checkpoint).name)
+    found = int(named[1]) if step is None and named is not None else step
+    return record.model_copy(update={"run": record.run.model_copy(update={"step": found})})
 
 
 def earlier_sitting(folder: Path, record: RunRecord) -> RunRecord | None:

@@ -7,9 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hope_bench.files.run import RunRecord, write_run
+from hope_bench.files.run import ANSWERS, RunRecord, write_run
 from hope_bench.inference.answers import (
-    ANSWERS,
     EARLIER,
     Answers,
     AnswersFile,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,9 @@ from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP, bootstrap_counts, es
 from hope_bench.scoring.metrics import METRICS, Counts, Floats, compute, count_table, optional, point_metrics
 from hope_bench.scoring.numbers import minus
 from hope_bench.scoring.significance import bootstrap_p, clustered_mcnemar, detectable_difference, holm
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LOWER_IS_BETTER = ("hallucination_rate",)
 UNRANKABLE = ("yes_ratio",)
@@ -75,6 +79,34 @@ class ModelComparison:
     standings: tuple[Standing, ...]
     pairs: tuple[Pair, ...]
 
+    def to_frame(self) -> pd.DataFrame:
+        """A row a pair: `one`, `other`, `difference` (one minus other) with `_low` and `_high`, and the tests' numbers (float64,
+        NaN where undefined)."""
+        import pandas as pd
+
+        rows = [
+            {
+                **{field.name: getattr(pair, field.name) for field in fields(pair) if field.name != "difference"},
+                "difference": pair.difference.value,
+                "difference_low": pair.difference.low,
+                "difference_high": pair.difference.high,
+            }
+            for pair in self.pairs
+        ]
+        return pd.DataFrame(rows).astype({"one": "string", "other": "string"})
+
+    def standings_frame(self) -> pd.DataFrame:
+        """A row a model, the best first: `name`, `value` with `_low` and `_high`, `rank` and its interval ("Int64")."""
+        import pandas as pd
+
+        rows = [
+            (one.name, one.value.value, one.value.low, one.value.high, one.rank, one.rank_low, one.rank_high)
+            for one in self.standings
+        ]
+        columns = ["name", "value", "value_low", "value_high", "rank", "rank_low", "rank_high"]
+        kinds = {"name": "string", **dict.fromkeys(columns[1:4], "float64"), **dict.fromkeys(columns[4:], "Int64")}
+        return pd.DataFrame(rows, columns=columns).astype(kinds)
+
 
 def compare(
     results: Sequence[Result],
@@ -82,7 +114,7 @@ def compare(
     metric: str = "balanced_accuracy",
     against: str | None = None,
     bootstrap: Bootstrap = DEFAULT_BOOTSTRAP,
-    files: Sequence[Path] = (),
+    files: Sequence[Path | str] = (),
 ) -> ModelComparison:
     """Compare results of one benchmark on a split (the headline one by default), by the questions that all of them were asked.
 
@@ -117,6 +149,25 @@ def compare(
     return ModelComparison(chosen, metric, images, len(common), int(common.sum()), missing, unranked, ranks, pairs)
 
 
+def check_metric(metric: str) -> None:
+    """Raises HopeBenchError for what is no metric, naming the nearest."""
+    if metric not in METRICS:
+        raise HopeBenchError(f"No metric {metric!r}. " + did_you_mean(metric, METRICS))
+
+
+def best(results: Sequence[Result], split: str | None, metric: str) -> str:
+    """The name of the model with the best number on the split (the headline one by default), to hold the others against."""
+    sign = -1 if metric in LOWER_IS_BETTER else 1
+    place = split or results[0].benchmark.headline
+
+    def number(result: Result) -> float:
+        found = getattr(result.splits[place], metric) if place in result.splits else None
+        return float("-inf") if found is None or found.value is None else sign * found.value
+
+    numbers = [number(result) for result in results]
+    return model_names(results)[numbers.index(max(numbers))]
+
+
 def model_names(results: Sequence[Result]) -> list[str]:
     """The models' names, each with its prompt where it is one of a set, told apart by number where two are called the same."""
     called = [
@@ -130,8 +181,7 @@ def model_names(results: Sequence[Result]) -> list[str]:
 
 def _refuse(results: Sequence[Result], split: str, metric: str) -> None:
     first = results[0]
-    if metric not in METRICS:
-        raise HopeBenchError(f"No metric {metric!r}. " + did_you_mean(metric, METRICS))
+    check_metric(metric)
     if split not in first.splits:
         raise HopeBenchError(f"Benchmark {first.benchmark.name} has no split {split!r}. " + did_you_mean(split, first.splits))
     others = [one for one in results if one.benchmark.hash != first.benchmark.hash]
@@ -147,7 +197,7 @@ def _refuse(results: Sequence[Result], split: str, metric: str) -> None:
             raise HopeBenchError(f"{result.model.name}'s labels of {split} are not {first.model.name}'s. Score the runs again.")
 
 
-def _refuse_conventions(results: Sequence[Result], files: Sequence[Path]) -> None:
+def _refuse_conventions(results: Sequence[Result], files: Sequence[Path | str]) -> None:
     called = [str(file) for file in files] or model_names(results)
     by_convention: dict[str, list[str]] = {}
     for result, name in zip(results, called, strict=True):

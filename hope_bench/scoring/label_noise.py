@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hope_bench.files.result import Bootstrap, Corrected, Estimate, Result, SplitScore
-from hope_bench.review.noise import LabelNoise, Share
+from hope_bench.reviewing.noise import LabelNoise, Share
 from hope_bench.scoring.conventions import CONVENTIONS
 from hope_bench.scoring.intervals import bootstrap_counts, estimate
 from hope_bench.scoring.metrics import Floats, compute, count_table, optional

@@ -11,16 +11,16 @@ from pathlib import Path
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.result import BenchmarkInfo, Bootstrap, Result, SplitScore
-from hope_bench.files.run import RunRecord, read_run
-from hope_bench.review.noise import LabelNoise
+from hope_bench.files.run import RunAnswers, RunRecord, read_answers, read_run
+from hope_bench.reviewing.noise import LabelNoise
 from hope_bench.scoring.breakdown import Sizes
 from hope_bench.scoring.conventions import STRICT, Convention, reader
 from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
 from hope_bench.scoring.label_noise import with_corrections
 from hope_bench.scoring.numbers import Scored, comparison_pairs, score_splits
-from hope_bench.scoring.verdicts import Joined, RunAnswers, join, read_answers
+from hope_bench.scoring.verdicts import Joined, join
 
-__all__ = ["Known", "comparison_pairs", "make_result", "read_answered", "score", "tower_family", "unasked"]
+__all__ = ["Known", "answered", "comparison_pairs", "make_result", "read_answered", "score", "tower_family", "unasked"]
 
 _TOWER_FAMILIES = ("siglip", "eva", "dfn", "metaclip", "laion", "datacomp", "internvit", "dinov2", "openai")
 """The words by which an encoder's name tells its family (who trained it, or on what), the more telling ones first."""
@@ -53,8 +53,8 @@ def score(
 
 
 def read_answered(benchmark: Benchmark, run_folder: Path) -> tuple[RunRecord, RunAnswers]:
-    """A run's record and answers. Raises HopeBenchError where the run belongs to other questions."""
-    record = read_run(run_folder)
+    """A run's record, by the name its folder has, and answers. Raises HopeBenchError where the run belongs to other questions."""
+    record = read_run(run_folder).model_copy(update={"name": run_folder.resolve().name})
     file = read_answers(run_folder / "answers.jsonl")
     if record.benchmark_hash != benchmark.manifest.hash:
         asked = {(question.image, question.text) for questions in benchmark.splits.values() for question in questions}
@@ -85,7 +85,7 @@ def make_result(
         languages=tuple(languages),
         model=record.model,
         benchmark=_benchmark_info(benchmark),
-        run=record.run,
+        run=record.run.model_copy(update={"name": record.name}),
         bootstrap=bootstrap,
         splits=scored.splits,
         comparisons=scored.comparisons,
@@ -132,6 +132,12 @@ def _benchmark_info(benchmark: Benchmark) -> BenchmarkInfo:
 def unasked(split: SplitScore) -> int:
     """How many of a split's questions were never put to the model."""
     return split.on_yes.unasked + split.on_no.unasked
+
+
+def answered(result: Result) -> int:
+    """How many questions over all splits were put to the model and did not fail."""
+    failed = sum(split.on_yes.error + split.on_no.error for split in result.splits.values())
+    return sum(len(split.labels) - unasked(split) for split in result.splits.values()) - failed
 
 
 def _unranked(benchmark: Benchmark, record: RunRecord, splits: Mapping[str, SplitScore]) -> str | None:

@@ -5,22 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-
-import msgspec
 
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.result import PACKED
 from hope_bench.records import Answer, Question, Verdict, no_collector
-
-
-@dataclass(frozen=True, slots=True)
-class RunAnswers:
-    """The answers of an answers.jsonl, in its order; `truncated` says that its last line was cut off (an interrupted write)."""
-
-    answers: tuple[Answer, ...]
-    truncated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +30,6 @@ class Joined:
 
     splits: Mapping[str, PackedSplit]
     retried: int
-
-
-def read_answers(path: Path) -> RunAnswers:
-    """The answers of a run. Raises HopeBenchError naming the line of anything malformed but a last line that was cut off."""
-    if not path.is_file():
-        raise HopeBenchError(f"{path} does not exist: this run has no answers yet. Evaluate or import it first.")
-    data = path.read_bytes()
-    lines = data.splitlines()
-    answers: list[Answer] = []
-    for number, line in enumerate(lines, 1):
-        try:
-            answers.append(msgspec.json.decode(line, type=Answer))
-        except msgspec.DecodeError as error:
-            if number == len(lines) and not data.endswith(b"\n"):
-                return RunAnswers(tuple(answers), truncated=True)
-            raise HopeBenchError(f"{path}, line {number}: not an answer ({error}). Remove the line, or run again.") from None
-    return RunAnswers(tuple(answers), truncated=False)
 
 
 _Key = tuple[str, str, str]

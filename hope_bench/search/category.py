@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from hope_bench.records import Annotations
-from hope_bench.search.inputs import Encoded, SearchInputs
+from hope_bench.search.space import Encoded, SearchSpace
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -18,20 +18,20 @@ Aggregate = Literal["mean", "max"]
 """How the associations with several present objects become one score."""
 
 
-def category_cooccurrence(inputs: SearchInputs, _: Encoded | None = None) -> Floats:
+def category_cooccurrence(space: SearchSpace, _: Encoded | None = None) -> Floats:
     """[N, C]: how often c occurs with the image's present objects, over the whole annotation set."""
-    return association(cooccurrence(inputs.annotations), inputs.present_mask, inputs.spec.category.aggregate)
+    return association(cooccurrence(space.annotations), space.present_mask, space.spec.category.aggregate)
 
 
-def category_similarity(inputs: SearchInputs, encoded: Encoded | None) -> Floats:
+def category_similarity(space: SearchSpace, encoded: Encoded | None) -> Floats:
     """[N, C]: how much c looks like the image's present objects."""
     assert encoded is not None
-    return association(similarity(encoded.prototypes), inputs.present_mask, inputs.spec.category.aggregate)
+    return association(similarity(encoded.prototypes), space.present_mask, space.spec.category.aggregate)
 
 
-def category(inputs: SearchInputs, encoded: Encoded | None) -> Floats:
+def category(space: SearchSpace, encoded: Encoded | None) -> Floats:
     """[N, C]: the z-scored sum of both."""
-    return standardized_sum((category_cooccurrence(inputs), category_similarity(inputs, encoded)), inputs.present_mask)
+    return standardized_sum((category_cooccurrence(space), category_similarity(space, encoded)), space.present_mask)
 
 
 def cooccurrence(annotations: Annotations) -> Floats:

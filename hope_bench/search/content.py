@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hope_bench.search.inputs import Encoded, SearchInputs
+from hope_bench.search.space import Encoded, SearchSpace
 
 
-def content(_: SearchInputs, encoded: Encoded | None) -> NDArray[np.float64]:
+def content(_: SearchSpace, encoded: Encoded | None) -> NDArray[np.float64]:
     """[N, C]: CLIP's cosine of image and category."""
     assert encoded is not None
     return content_similarity(encoded.images, encoded.categories).astype(np.float64)

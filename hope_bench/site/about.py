@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.result import SplitScore
 from hope_bench.files.spec import Kind
-from hope_bench.review.noise import LabelNoise
+from hope_bench.reviewing.noise import LabelNoise
 from hope_bench.site.sheet import Described, Example, RiskSummary, Sheet
 from hope_bench.site.views import KINDS, Section
 

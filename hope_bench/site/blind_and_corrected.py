@@ -6,7 +6,7 @@ import numpy as np
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.result import Blind, Bootstrap, Corrected, Estimate, SplitScore
-from hope_bench.review.noise import Share, share
+from hope_bench.reviewing.noise import Share, share
 from hope_bench.scoring.blind import blind_metrics
 from hope_bench.scoring.label_noise import corrected_rates
 from hope_bench.scoring.metrics import Floats

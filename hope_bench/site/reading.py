@@ -51,7 +51,7 @@ class Group:
 
 
 def read_groups(folder: Path) -> tuple[Group, ...]:
-    """Every FOLDER/BENCHMARK/MODEL.json, checked, by benchmark name and hash, in a fixed order.
+    """Every FOLDER/BENCHMARK/RUN.json, checked, by benchmark name and hash, in a fixed order.
 
     Raises HopeBenchError naming the file and key of anything invalid, in the wrong folder, or at odds with its own verdicts.
     """
@@ -59,7 +59,7 @@ def read_groups(folder: Path) -> tuple[Group, ...]:
         raise HopeBenchError(f"The results folder {folder} does not exist. Score a run first, or pass --results DIR.")
     strays = sorted(folder.glob("*.json"))
     if strays:
-        raise HopeBenchError(f"{strays[0]} is not in a benchmark's folder. Results lie at {folder}/BENCHMARK/MODEL.json.")
+        raise HopeBenchError(f"{strays[0]} is not in a benchmark's folder. Results lie at {folder}/BENCHMARK/RUN.json.")
     entries = [read_entry(path, folder) for path in sorted(folder.glob("*/*.json"))]
     taken: dict[str, Path] = {}
     for entry in entries:
@@ -80,7 +80,7 @@ def check_not_empty(folder: Path) -> None:
     """Raise HopeBenchError where a folder of results holds none: a mistyped path is no leaderboard."""
     if folder.is_dir() and not any(folder.glob("*/*.json")) and not any(folder.glob("*.json")):
         raise HopeBenchError(
-            f"{folder} holds no result: none lies at {folder}/BENCHMARK/MODEL.json. Pass the right --results DIR, or score a run "
+            f"{folder} holds no result: none lies at {folder}/BENCHMARK/RUN.json. Pass the right --results DIR, or score a run "
             "first. What isn't ranked lies in BENCHMARK/unranked; hope-bench leaderboard add shows it all the same."
         )
 

@@ -25,7 +25,7 @@ from hope_bench.files.spec import Kind
 from hope_bench.files.validation import Strict, validate
 from hope_bench.provenance import atomic_path, write_text
 from hope_bench.records import Question
-from hope_bench.review.noise import NoiseEstimate, read_label_noise
+from hope_bench.reviewing.noise import NoiseEstimate, read_label_noise
 from hope_bench.site.safety import read_bounded
 
 EXAMPLES = 4

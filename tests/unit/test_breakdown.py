@@ -15,7 +15,7 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark, read_benchmark, write_benchmark
 from hope_bench.files.result import Bootstrap, Estimate, Result
 from hope_bench.records import Annotations, Category, Image, Question, Verdict
-from hope_bench.review.noise import LabelNoise, share
+from hope_bench.reviewing.noise import LabelNoise, share
 from hope_bench.scoring.breakdown import (
     Rows,
     break_down,

@@ -20,7 +20,7 @@ import yaml
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark, read_benchmark, write_benchmark
 from hope_bench.files.result import ModelInfo
-from hope_bench.files.run import read_run
+from hope_bench.files.run import read_answers, read_run
 from hope_bench.interchange.answers_files import AnswersSource, import_answers
 from hope_bench.interchange.export_datasets import export_datasets
 from hope_bench.interchange.export_llava import export_llava
@@ -28,8 +28,7 @@ from hope_bench.interchange.export_lmms_eval import export_lmms_eval
 from hope_bench.interchange.export_vlmevalkit import export_vlmevalkit
 from hope_bench.interchange.parquet import hub_split_names, write_parquet
 from hope_bench.records import Question
-from hope_bench.review.noise import LabelNoise, NoiseEstimate, read_label_noise, share, write_label_noise
-from hope_bench.scoring.verdicts import read_answers
+from hope_bench.reviewing.noise import LabelNoise, NoiseEstimate, read_label_noise, share, write_label_noise
 from tests.cli import hope_bench, refused
 from tests.small_benchmark import IMAGES, Small, write_small
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from hope_bench.errors import HopeBenchError
-from hope_bench.review import fragments
-from hope_bench.review.decisions import VERDICTS, Verdict
-from hope_bench.review.picture import Pictures
-from hope_bench.review.session import Session
+from hope_bench.reviewing import fragments
+from hope_bench.reviewing.decisions import VERDICTS
+from hope_bench.reviewing.picture import Pictures
+from hope_bench.reviewing.session import Session
+from hope_bench.search.decisions import Verdict
 
 if TYPE_CHECKING:
     import gradio as gr

@@ -7,16 +7,15 @@ from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 import msgspec
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.provenance import atomic_path, make_folder
-from hope_bench.review.claims import Claim, Key
-from hope_bench.search.guards import Decision
+from hope_bench.reviewing.claims import Claim
+from hope_bench.search.decisions import ClaimKey, Decision, Verdict
 
-Verdict = Literal["absent", "present", "unsure"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 
@@ -26,11 +25,6 @@ class Reviewed(Decision, frozen=True, omit_defaults=True):
     question: str = ""
     label: str = ""
     time: str = ""
-
-    @property
-    def key(self) -> Key:
-        """The claim decided on."""
-        return (self.image, self.object, self.description)
 
 
 def decide(claim: Claim, verdict: Verdict, reviewer: str) -> Reviewed:
@@ -88,7 +82,7 @@ def write_decisions(path: Path, decisions: Iterable[Reviewed]) -> None:
         os.fsync(stream.fileno())
 
 
-def by_claim(decisions: Iterable[Reviewed]) -> dict[Key, Reviewed]:
+def by_claim(decisions: Iterable[Reviewed]) -> dict[ClaimKey, Reviewed]:
     """The last decision on each claim."""
     return {decision.key: decision for decision in decisions}
 
@@ -110,7 +104,7 @@ class DecisionsFile:
             raise HopeBenchError(f"Decisions can't be written to {path}: {error.strerror or error}.") from None
 
     @property
-    def decisions(self) -> Mapping[Key, Reviewed]:
+    def decisions(self) -> Mapping[ClaimKey, Reviewed]:
         """Every decision by claim, oldest first."""
         return self._decisions
 

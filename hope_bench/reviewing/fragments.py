@@ -5,10 +5,11 @@ from __future__ import annotations
 from html import escape
 
 from hope_bench.images import UnreadableImageError
-from hope_bench.review.claims import Claim, is_existence, question, statement
-from hope_bench.review.decisions import VERDICTS, Verdict
-from hope_bench.review.picture import Pictures
-from hope_bench.review.session import Session
+from hope_bench.reviewing.claims import Claim, is_existence, question, statement
+from hope_bench.reviewing.decisions import VERDICTS
+from hope_bench.reviewing.picture import Pictures
+from hope_bench.reviewing.session import Session
+from hope_bench.search.decisions import Verdict
 
 
 def picture(pictures: Pictures, claim: Claim, boxes: bool) -> str:

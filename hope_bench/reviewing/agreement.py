@@ -11,8 +11,8 @@ from pydantic import Field
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.validation import Strict
-from hope_bench.review.claims import Key
-from hope_bench.review.decisions import VERDICTS, Reviewed, by_claim, read_decisions
+from hope_bench.reviewing.decisions import VERDICTS, Reviewed, by_claim, read_decisions
+from hope_bench.search.decisions import ClaimKey
 
 
 class Agreement(Strict):
@@ -40,14 +40,14 @@ class Merged:
     disagreements: tuple[Mapping[str, Reviewed], ...]
 
 
-def read_reviews(files: Sequence[Path]) -> dict[str, dict[Key, Reviewed]]:
+def read_reviews(files: Sequence[Path]) -> dict[str, dict[ClaimKey, Reviewed]]:
     """Decisions by reviewer and claim; a file of several reviewers' counts as one, under the file's name.
 
     Raises HopeBenchError where a file is given twice, can't be read or holds a line that is no decision.
     """
     if len(set(files)) != len(files):
         raise HopeBenchError("A decisions file is given twice. Give each once.")
-    reviews: dict[str, dict[Key, Reviewed]] = {}
+    reviews: dict[str, dict[ClaimKey, Reviewed]] = {}
     for path in files:
         found = read_decisions(path)
         names = {decision.reviewer for decision in found if decision.reviewer}
@@ -56,12 +56,12 @@ def read_reviews(files: Sequence[Path]) -> dict[str, dict[Key, Reviewed]]:
     return reviews
 
 
-def merge(reviews: Mapping[str, Mapping[Key, Reviewed]]) -> Merged:
+def merge(reviews: Mapping[str, Mapping[ClaimKey, Reviewed]]) -> Merged:
     """Merge decisions by claim, given by reviewer's name. A claim that only one reviewer decided keeps that decision.
 
     "unsure" for a disagreement is the careful side: a claim that isn't surely absent is not asked.
     """
-    decided: dict[Key, dict[str, Reviewed]] = {}
+    decided: dict[ClaimKey, dict[str, Reviewed]] = {}
     for name, decisions in reviews.items():
         for key, decision in decisions.items():
             decided.setdefault(key, {})[name] = decision
@@ -70,7 +70,7 @@ def merge(reviews: Mapping[str, Mapping[Key, Reviewed]]) -> Merged:
     return Merged(merged, tuple(agreement(reviews, pair) for pair in combinations(reviews, 2)), differing)
 
 
-def agreement(reviews: Mapping[str, Mapping[Key, Reviewed]], pair: tuple[str, str]) -> Agreement:
+def agreement(reviews: Mapping[str, Mapping[ClaimKey, Reviewed]], pair: tuple[str, str]) -> Agreement:
     """Agreement of two reviewers over the claims that both decided."""
     one, other = (reviews[name] for name in pair)
     common = [key for key in one if key in other]

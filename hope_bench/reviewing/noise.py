@@ -14,9 +14,10 @@ from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.validation import Strict, read_json
 from hope_bench.provenance import write_text
 from hope_bench.records import Label, Question
-from hope_bench.review.agreement import Agreement, merge
-from hope_bench.review.claims import Key, draw_samples, key_of, sample_queue
-from hope_bench.review.decisions import Reviewed, Verdict, by_claim
+from hope_bench.reviewing.agreement import Agreement, merge
+from hope_bench.reviewing.claims import draw_samples, key_of, sample_queue
+from hope_bench.reviewing.decisions import Reviewed, by_claim
+from hope_bench.search.decisions import ClaimKey, Verdict
 
 LABEL_NOISE_FILE = "label_noise.json"
 """Where a benchmark's estimate stands, beside its manifest.json."""
@@ -100,7 +101,7 @@ class NoiseEstimate(Strict):
     estimates: tuple[LabelNoise, ...]
 
 
-def label_noise(samples: Mapping[str, Sequence[Question]], decisions: Mapping[Key, Reviewed]) -> list[LabelNoise]:
+def label_noise(samples: Mapping[str, Sequence[Question]], decisions: Mapping[ClaimKey, Reviewed]) -> list[LabelNoise]:
     """The estimate for every split and label; `samples` as `draw_samples` gives them.
 
     Of each sample only the beginning up to the first undecided claim counts: it is a random sample itself, whereas decisions
@@ -125,7 +126,7 @@ def label_noise(samples: Mapping[str, Sequence[Question]], decisions: Mapping[Ke
 
 
 def estimate_noise(
-    benchmark: Benchmark, reviews: Mapping[str, Mapping[Key, Reviewed]], sample: int, seed: int
+    benchmark: Benchmark, reviews: Mapping[str, Mapping[ClaimKey, Reviewed]], sample: int, seed: int
 ) -> tuple[NoiseEstimate, dict[str, tuple[int, int]]]:
     """What reviewers' decisions (by name and claim) say of the sample of a benchmark that `sample` and `seed` draw; and the
     splits left out because too little of theirs is reviewed, with how many of how many are.

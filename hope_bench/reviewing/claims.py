@@ -10,9 +10,7 @@ from dataclasses import dataclass, replace
 
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.records import Label, Question
-
-Key = tuple[str, str, str | None]
-"""A claim's identity: image file, object, and the description where one is claimed."""
+from hope_bench.search.decisions import ClaimKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +30,19 @@ class Claim:
     evidence: Mapping[str, float] | None = None
 
     @property
-    def key(self) -> Key:
+    def key(self) -> ClaimKey:
         """The claim's identity."""
         return (self.image, self.object, self.description)
 
 
-def key_of(question: Question) -> Key:
+def key_of(question: Question) -> ClaimKey:
     """The identity of the claim behind a question; a question without an object is its own text."""
     return (question.image, question.object or question.text, question.description)
 
 
 def unique_claims(splits: Mapping[str, Iterable[Question]]) -> tuple[Claim, ...]:
     """Every claim of the splits once, in order of first appearance."""
-    found: dict[Key, Claim] = {}
+    found: dict[ClaimKey, Claim] = {}
     for split, questions in splits.items():
         listed = list(questions)
         scores = sorted(question.distractor_score for question in listed if question.distractor_score is not None)

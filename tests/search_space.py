@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from hope_bench.files.spec import BenchmarkSpec, ClipSpec, GuardsSpec
 from hope_bench.records import Annotations, Category, Image
-from hope_bench.search.inputs import Encoded, SearchInputs
 from hope_bench.search.risk import TILES
+from hope_bench.search.space import Encoded, SearchSpace
 
 WORDS = ["apple", "bus", "cup", "dog", "egg", "fork", "owl"]
 
@@ -68,9 +68,9 @@ def make_encoded(images: int, seed: int) -> Encoded:
     )
 
 
-def make_inputs(
+def make_space(
     objects: Sequence[Sequence[str]], seed: int, annotated: Mapping[str, Any] | None = None, **spec: object
-) -> SearchInputs:
+) -> SearchSpace:
     """All images that show something, searched with two encoders, "" and "other"; no guard on unless `spec` says so."""
     annotations = make_annotations(objects, np.random.default_rng(seed), **(annotated or {}))
     sampled = tuple(index for index, names in enumerate(objects) if names)
@@ -79,4 +79,4 @@ def make_inputs(
         update={"guards": GuardsSpec(ontology=False), **spec}
     )
     encoded = {"": make_encoded(len(sampled), seed), "other": make_encoded(len(sampled), seed + 1)}
-    return SearchInputs(base, annotations, sampled, encoded)
+    return SearchSpace(base, annotations, sampled, encoded)

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from threading import Lock
 
-from hope_bench.review.claims import Claim
-from hope_bench.review.decisions import DecisionsFile, Verdict, decide
+from hope_bench.reviewing.claims import Claim
+from hope_bench.reviewing.decisions import DecisionsFile, decide
+from hope_bench.search.decisions import Verdict
 
 
 class Session:

@@ -13,8 +13,8 @@ from hope_bench.files.result import Estimate, SplitScore, VerdictCounts
 from hope_bench.images import UnreadableImageError, read_image_bytes
 from hope_bench.inspection.thumbnails import shrink
 from hope_bench.provenance import write_text
-from hope_bench.report import charts
-from hope_bench.report.content import Content
+from hope_bench.reporting import charts
+from hope_bench.reporting.content import Content
 from hope_bench.scoring.comparison_tables import metric_name
 from hope_bench.scoring.tables import percent, points
 
