@@ -25,7 +25,8 @@ PROBE = "Is there a dog in the image?"
 _SWITCHES = ("enable_thinking", "thinking")
 """What templates call the variable that turns thinking on and off: Qwen, Gemma, GLM; DeepSeek, Granite."""
 
-_DIRECTIVES = "aAbBcdeDFgGhHIjklmMnpPrRsStTuUVwWxXyYzZ"
+_DIRECTIVES, _NUMBERS = "aAbBcdDFGhHIjmMpSTuUVwWxXyYzZ", "dHIjmMSUWy"
+"""What strftime writes for a time, and what of that may be padded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +107,13 @@ def _pinned(source: str) -> str:
     if not _mentions(source, "strftime_now"):
         return source
     midnight = datetime.combine(TODAY, datetime.min.time())
-    told = "format | replace('%-', '%')"
-    told += "".join(f" | replace('%{one}', {midnight.strftime(f'%{one}')!r})" for one in _DIRECTIVES)
+    values = {f"%{one}": midnight.strftime(f"%{one}") for one in _DIRECTIVES}
+    values["%e"] = f"{TODAY.day:2d}"
+    # Without padding, which not every platform's strftime knows.
+    bare = {f"%-{one}": values[f"%{one}"].lstrip("0") or "0" for one in _NUMBERS}
+    told = "format"
+    for directive, value in {"%%": "%\0", **bare, **values, "%\0": "%"}.items():
+        told += f" | replace({directive!r}, {value!r})"
     # An empty expression at the end: Jinja would take a newline after the macro, with which the template may begin.
     return "{% macro strftime_now(format) %}{{ " + told + " }}{% endmacro %}{{ '' }}" + source
 

@@ -212,6 +212,12 @@ class SplitScore(Strict):
     corrected: Corrected | None = None
 
     @property
+    def without_p_yes(self) -> int:
+        """How many answered questions have no P(yes), though the run has some: their first position isn't the answer."""
+        known = len(self.verdicts) if self.probabilities is None else self.probabilities.questions
+        return max(sum(self.verdicts.count(PACKED[verdict]) for verdict in ("yes", "no", "unparsed")) - known, 0)
+
+    @property
     def pairs_asked(self) -> int:
         """Of a split of kind "twin": how many pairs had both questions asked."""
         return sum(PACKED["unasked"] not in self.verdicts[place : place + 2] for place in range(0, len(self.verdicts), 2))
