@@ -45,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--tensor-parallel-size", "-tp", type=int)
     made.add_argument("--data-parallel-size", "-dp", type=int)
     made.add_argument("--max-model-len")
+    made.add_argument("--generation-config")
     return made
 
 

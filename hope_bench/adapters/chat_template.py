@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from hope_bench.adapters.thinking import ends_open, mentions_thinking
@@ -41,6 +42,11 @@ class ChatTemplate:
     rendered: str
     opened: bool
     thinks: bool
+
+    @property
+    def sha256(self) -> str:
+        """A hash of what the template makes of PROBE."""
+        return sha256(self.rendered.encode("utf-8", "replace")).hexdigest()
 
     def inputs(self, processor: Any, pairs: Sequence[tuple[Image, str]], **processor_kwargs: Any) -> Any:
         """The processor's tensors of (RGB image, prompt) pairs, each a single user turn."""

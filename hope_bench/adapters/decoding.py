@@ -151,8 +151,8 @@ class _AfterOne(StoppingCriteria):  # type: ignore[misc]
 
 
 def decoding_settings(model: Any, tokenizer: Any, max_new_tokens: int, sampling: Mapping[str, float | int] | None = None) -> Any:
-    """Plain greedy decoding, or the `sampling` given (temperature, top_p, ...). The checkpoint's own settings (sampling,
-    penalties, suppressed tokens) are put aside, since generate() would mix them in; only its special tokens are kept."""
+    """Plain greedy decoding, or the `sampling` given (temperature, top_p, ...), with the checkpoint's own special tokens and
+    nothing else of its settings."""
     own = model.generation_config
     text = model.config.get_text_config()
     ends: int | list[int] = next(
@@ -162,7 +162,8 @@ def decoding_settings(model: Any, tokenizer: Any, max_new_tokens: int, sampling:
     pads = (own.pad_token_id, tokenizer.pad_token_id, *eos, 0)
     # transformers samples from the 50 likeliest tokens unless it is told otherwise.
     chosen = {"do_sample": False} if sampling is None else {"top_k": 0, **sampling, "do_sample": True}
-    settings = GenerationConfig(
+    return GenerationConfig(
+        use_cache=True,  # also where training has turned it off in the model's config
         max_new_tokens=max_new_tokens,
         eos_token_id=eos or None,
         pad_token_id=next(pad for pad in pads if pad is not None),
@@ -170,7 +171,11 @@ def decoding_settings(model: Any, tokenizer: Any, max_new_tokens: int, sampling:
         decoder_start_token_id=own.decoder_start_token_id,
         **chosen,
     )
+
+
+def use_settings(model: Any, settings: Any) -> None:
+    """Put the checkpoint's own settings (sampling, penalties, suppressed tokens) aside, in every part of the model: generate()
+    would mix them in."""
     for part in model.modules():
         if isinstance(getattr(part, "generation_config", None), GenerationConfig):
             part.generation_config = GenerationConfig.from_dict(settings.to_dict())
-    return settings

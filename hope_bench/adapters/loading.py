@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from logging import ERROR
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor, BitsAndBytesConfig
-from transformers.utils import logging
+from transformers.utils import logging as hf_logging
 
 from hope_bench.adapters.checkpoint import auto_map
 from hope_bench.adapters.gpu import computes_bfloat16
@@ -125,8 +125,7 @@ def load_model(
             "be partly random. Copy or download it again, or save it with its own class."
         )
     if card is not None and card.compile:
-        # Its advice to authors of models fills the screen.
-        torch._logging.set_logs(all=ERROR)  # type: ignore[attr-defined]
+        _drop_understood(_OF_COMPILING)
         model.compile(dynamic=True)
     return model.eval()
 
@@ -189,35 +188,57 @@ def find_dtype(name: str, device: torch.device) -> torch.dtype:
     return dtype
 
 
+_OF_LOADING = {"transformers.generation.configuration_utils": "The following generation flags are not valid"}
+"""The logger and the beginning of what a library says, and we understand: everything else is shown. This is said of a checkpoint
+that keeps sampling settings beside greedy decoding; `decoding.use_settings` puts them aside."""
+
+_OF_COMPILING = {"torch._dynamo.variables.tensor": "Graph break from `Tensor.item()`"}
+"""A page of advice to the authors of a model whose forward checks its inputs, as transformers' do; it costs speed, no more."""
+
+
+class _Understood(logging.Filter):
+    """Drops one logger's messages of one beginning."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether it is shown; the filter's own name is the beginning."""
+        return not record.getMessage().startswith(self.name)
+
+
+def _drop_understood(messages: Mapping[str, str]) -> None:
+    for name, beginning in messages.items():
+        logger = logging.getLogger(name)
+        if not any(isinstance(one, _Understood) and one.name == beginning for one in logger.filters):
+            logger.addFilter(_Understood(beginning))
+
+
 class _Quiet:
-    """How many threads want silence, and what was set before the first of them."""
+    """How many threads want no bars, and whether there were any before the first of them."""
 
     lock = threading.Lock()
     depth = 0
-    before: tuple[int, bool] = (0, False)
+    bars = False
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without transformers' advice and progress bars; errors still show, and TRANSFORMERS_VERBOSITY wins."""
+    """Without transformers' progress bars, which would draw over ours, and without what is understood (`_OF_LOADING`). Its other
+    advice and its errors show; where TRANSFORMERS_VERBOSITY is set, all that it lets through does."""
     if "TRANSFORMERS_VERBOSITY" in os.environ:
         yield
         return
+    _drop_understood(_OF_LOADING)
     with _Quiet.lock:
         if not _Quiet.depth:
-            _Quiet.before = (logging.get_verbosity(), logging.is_progress_bar_enabled())
-            logging.set_verbosity_error()
-            logging.disable_progress_bar()
+            _Quiet.bars = hf_logging.is_progress_bar_enabled()
+            hf_logging.disable_progress_bar()
         _Quiet.depth += 1
     try:
         yield
     finally:
         with _Quiet.lock:
             _Quiet.depth -= 1
-            if not _Quiet.depth:
-                logging.set_verbosity(_Quiet.before[0])
-                if _Quiet.before[1]:
-                    logging.enable_progress_bar()
+            if not _Quiet.depth and _Quiet.bars:
+                hf_logging.enable_progress_bar()
 
 
 @contextmanager

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from hope_bench.adapters.base import AdapterInfo, AdapterReport, RawAnswer
 from hope_bench.adapters.checkpoint import find_checkpoint
 from hope_bench.adapters.endpoint import Endpoint
-from hope_bench.adapters.server import Server, command_line, free_port, served_name
+from hope_bench.adapters.server import Server, command_line, free_port, plain_copy, served_name
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import ModelCard
+from hope_bench.provenance import write_text
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -51,7 +52,7 @@ class Served:
         self._checkpoint = find_checkpoint(card.checkpoint, card.revision, say, card.trust_remote_code)
         self._server: Server | None = None
         self._endpoint: Endpoint | None = None
-        self._template: Path | None = None
+        self._files: tempfile.TemporaryDirectory[str] | None = None
 
     @property
     def info(self) -> AdapterInfo:
@@ -67,14 +68,15 @@ class Served:
 
     def load(self) -> None:
         """Start the server and wait until it is ready. Raises HopeBenchError with the end of its log where it isn't."""
-        card, folder = self._card, self._checkpoint.folder.resolve()
+        card, folder, template = self._card, self._checkpoint.folder.resolve(), None
+        self._files = tempfile.TemporaryDirectory(prefix="hope-bench-server-")
         if card.chat_template is not None:
-            handle, name = tempfile.mkstemp(prefix="hope-bench-template-", suffix=".jinja")
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(card.chat_template)
-            self._template = Path(name)
+            template = Path(self._files.name, "template.jinja")
+            write_text(template, card.chat_template)
+        if card.server == "transformers":
+            folder = plain_copy(folder, Path(self._files.name, folder.name))
         port = free_port()
-        command = command_line(card, folder, port, self._template)
+        command = command_line(card, folder, port, template)
         self._say(f"Starting {card.server} for {card.checkpoint} on port {port} of this machine ...")
         self._server = Server(command, port)
         try:
@@ -82,8 +84,8 @@ class Served:
         except HopeBenchError:
             self._end(keep_log=True)
             raise
-        there = card.at(self._server.base_url, served_name(card, folder)).model_copy(update={"api_key_env": _NO_KEY})
-        endpoint = self._endpoint = Endpoint(there, self._say)
+        there = card.at(self._server.base_url, served_name(card, folder))
+        endpoint = self._endpoint = Endpoint(there.model_copy(update={"api_key_env": _NO_KEY}), self._say)
         self._server.when_it_ends(lambda: endpoint.give_up("the server ended"))
 
     def prepare(self, batch: Sequence[tuple[Image, str]]) -> None:
@@ -112,6 +114,6 @@ class Served:
         finally:
             if self._endpoint is not None:
                 self._endpoint.close()
-            if self._template is not None:
-                self._template.unlink(missing_ok=True)
-                self._template = None
+            if self._files is not None:
+                self._files.cleanup()
+                self._files = None

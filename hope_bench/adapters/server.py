@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import importlib.util
+import json
 import os
 import re
 import shlex
@@ -22,6 +23,8 @@ from pathlib import Path
 from hope_bench.adapters import server_guard
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import ModelCard
+from hope_bench.files.validation import parse_json
+from hope_bench.provenance import write_text
 
 _OURS = (
     "--host", "--port", "--model", "--model-path", "--served-model-name", "--revision", "--api-key", "--admin-api-key",
@@ -41,6 +44,9 @@ _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 _SECRET_VARIABLE = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)$")
 
 
+GENERATION = "generation_config.json"
+
+
 def command_line(card: ModelCard, folder: Path, port: int, template: Path | None) -> list[str]:
     """What starts the card's `server` on 127.0.0.1 for the checkpoint in `folder`, known there as `served_name`, prefix caching
     on. `template` is a file of the card's chat template. Raises HopeBenchError where the server isn't installed, and for
@@ -55,10 +61,11 @@ def command_line(card: ModelCard, folder: Path, port: int, template: Path | None
     if template is not None:
         at += ["--chat-template", str(template)]
     name = ["--served-model-name", served_name(card, folder)]
+    # Answers are plain greedy ones: the checkpoint's own penalties and sampling are put aside (`plain_copy`).
     if card.server == "vllm":
-        return [*program, str(folder), *at, *name, "--enable-prefix-caching", *more]
+        return [*program, str(folder), *at, *name, "--enable-prefix-caching", "--generation-config", "vllm", *more]
     if card.server == "sglang":  # its radix cache keeps prefixes unless --disable-radix-cache is given
-        return [*program, "--model-path", str(folder), *at, *name, *more]
+        return [*program, "--model-path", str(folder), *at, *name, "--sampling-defaults", "openai", *more]
     device = [] if card.device == "auto" else ["--device", card.device]
     return [*program, str(folder), *at, *device, *more]
 
@@ -66,6 +73,22 @@ def command_line(card: ModelCard, folder: Path, port: int, template: Path | None
 def served_name(card: ModelCard, folder: Path) -> str:
     """What the server calls the model: transformers serve has no other name than the folder's path."""
     return str(folder) if card.server == "transformers" else card.checkpoint
+
+
+def plain_copy(folder: Path, into: Path) -> Path:
+    """A folder of links to a checkpoint's files, but for its generation_config.json, of which only the special tokens are left:
+    transformers serve mixes the rest (penalties, suppressed tokens, sampling) into every answer. The checkpoint itself where it
+    has no such file."""
+    if not (folder / GENERATION).is_file():
+        return folder
+    own = parse_json(folder / GENERATION)
+    into.mkdir()
+    for file in folder.iterdir():
+        if file.name != GENERATION:
+            (into / file.name).symlink_to(file.resolve())
+    tokens = {name: value for name, value in own.items() if name.endswith("_token_id")} if isinstance(own, dict) else {}
+    write_text(into / GENERATION, json.dumps(tokens))
+    return into
 
 
 def further_arguments(text: str) -> list[str]:

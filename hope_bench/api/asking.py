@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
@@ -16,6 +17,7 @@ from hope_bench.files.validation import validate
 from hope_bench.progress import ProgressMode, Say
 
 if TYPE_CHECKING:
+    from hope_bench.adapters.base import Adapter
     from hope_bench.files.paraphrases import Paraphrase
     from hope_bench.inference.engine import EvaluateOptions
     from hope_bench.inference.estimate import Estimate
@@ -102,9 +104,10 @@ def evaluate(
     from hope_bench.inference.engine import run_folder
 
     chosen = load_benchmark(benchmark)
-    card, adapter = _model(model, processor, name, settings, authors_prompt)
+    tell = teller(progress, say)
+    card, adapter = _model(model, processor, name, settings, authors_prompt, tell)
     options = _options(card, images, limit, splits, name, runs, step, workers, processes, trust_remote_code, progress)
-    record = run(chosen, card, options, teller(progress, say), adapter)
+    record = run(chosen, card, options, tell, adapter)
     return Run(run_folder(chosen, card, options), record)
 
 
@@ -137,9 +140,10 @@ def evaluate_prompts(
     from hope_bench.inference.engine import evaluate_paraphrases
 
     chosen = load_benchmark(benchmark)
-    card, adapter = _model(model, processor, name, settings, authors_prompt=False)
+    tell = teller(progress, say)
+    card, adapter = _model(model, processor, name, settings, authors_prompt=False, tell=tell)
     options = _options(card, images, limit, splits, name, runs, step, workers, processes, trust_remote_code, progress)
-    for record, folder in evaluate_paraphrases(chosen, card, _paraphrases(prompts), options, teller(progress, say), adapter):
+    for record, folder in evaluate_paraphrases(chosen, card, _paraphrases(prompts), options, tell, adapter):
         yield Run(folder, record)
 
 
@@ -172,9 +176,22 @@ def estimate(
     return tuple(size_up(chosen, card, way) for way in each)
 
 
-def _model(model: Any, processor: Any, name: str | None, settings: CardSettings, authors_prompt: bool) -> tuple[ModelCard, Any]:
+def _model(
+    model: Any, processor: Any, name: str | None, settings: CardSettings, authors_prompt: bool, tell: Say
+) -> tuple[ModelCard, Adapter | None]:
     """The card to ask by, and the adapter where `model` is no card or name of one."""
-    return with_settings(_card_at(model, settings.get("base_url")), settings, authors_prompt), None
+    if isinstance(model, ModelCard | str | PathLike):
+        if processor is not None:
+            raise HopeBenchError("A processor is for a loaded model; a card, an id or a folder has its own. Leave it out.")
+        return with_settings(_card_at(model, settings.get("base_url")), settings, authors_prompt), None
+    from hope_bench.adapters.given import adapter_of, card_of
+
+    if authors_prompt:
+        raise HopeBenchError(
+            "A loaded model has no card that says how its authors ask (authors_prompt). Give prompt=... instead."
+        )
+    card = card_of(model, name, **{key: value for key, value in settings.items() if value is not None})
+    return card, adapter_of(model, processor, card, tell)
 
 
 def _card_at(model: ModelCard | PathOr, base_url: str | None) -> ModelCard:

@@ -201,8 +201,9 @@ def differing(
 def baselines(benchmark: Benchmark | PathOr) -> Mapping[str, tuple[Blind, ...]]:
     """What answering without looking gives on every split: always yes, always no, and by the asked category alone.
 
-    Where the last beats a balanced accuracy of 0.5, part of the benchmark can be solved without the pictures. Raises HopeBenchError for
-    an unknown benchmark.
+    Where the last beats a balanced accuracy of 0.5, part of the benchmark can be solved without the pictures.
+
+    Raises HopeBenchError for an unknown benchmark.
 
     Example: hb.baselines("hope-coco")["hope"]
     """
@@ -225,8 +226,9 @@ def trend(
 
     `steps` are the runs' training steps in their order (default: what each run says, or N of a checkpoint-N it was made by).
     `split` is by default the headline split, `baseline` the POPE split that it is held against (default: adversarial, else the
-    first). Differences between neighbours are paired by image, their intervals and p-values corrected for their number. Raises
-    HopeBenchError for runs of different questions, for a run without a step, and where two have the same.
+    first). Differences between neighbours are paired by image, their intervals and p-values corrected for their number.
+
+    Raises HopeBenchError for runs of different questions, for a run without a step, and where two have the same.
 
     Example: hb.trend(["demo/run-100", "demo/run-200"], steps=[100, 200]).plot()
     """
@@ -264,7 +266,7 @@ def report(
 
     One page that loads nothing from elsewhere; `out` is by default build/report/BENCHMARK/NAME.html, and a name in .md gives
     Markdown. `paraphrases` are runs of the same model with other prompts, beside those that `evaluate_prompts` made. `worst` is
-    how many hallucinations to show. The model is not needed; without images the pictures are left out.
+    how many hallucinations to show. The model is not needed; without images the pictures are left out. Raises HopeBenchError.
 
     Example: hb.report("hope-coco/llava-1.5-7b", images="val2014")
     """

@@ -96,12 +96,13 @@ def evaluate(
         if not processes.first:
             say = say_nothing
         opened = open_adapter(card, say, options.trust_remote_code) if adapter is None else contextlib.nullcontext(adapter)
-        model = held.enter_context(opened)
+        model = processes.together(lambda: held.enter_context(opened))
         folder = run_folder(benchmark, card, options)
         images = images_folder(benchmark, options.images)
         names = list(dict.fromkeys(request.image for request in plan.requests))
         sha256 = processes.by_first(lambda: image_hashes(names, images, benchmark.manifest.images))
-        record = describe_run(folder.name, chosen, card, prompt, model.info, options.limit, sha256)
+        info = processes.by_first(lambda: model.info)  # hashing a loaded model's weights takes all cores
+        record = describe_run(folder.name, chosen, card, prompt, info, options.limit, sha256)
         record = of_set(at_step(record, card, options.step), options.paraphrase)
         plan = plan.keyed(answers_key(record), sha256)
 
@@ -133,7 +134,7 @@ class _Sitting:
     def run(self, start: Start, images: Callable[[], _Images]) -> RunRecord:
         total = sum(len(step) for step in self._plan.steps)
         record = start.record.model_copy(update={"questions": total})
-        source = images() if start.to_ask else None
+        source = self._processes.together(images) if start.to_ask else None
         with self._started(bool(start.to_ask)) as workers:
             return self._run(start, record, source, workers)
 
@@ -144,12 +145,12 @@ class _Sitting:
 
     def _run(self, start: Start, record: RunRecord, source: _Images | None, workers: Workers) -> RunRecord:
         if start.to_ask:
-            self._model.load()
+            self._processes.together(self._model.load)
         # run.json first: without it, nothing would say what the answers were made by.
         self._processes.by_first(lambda: settle(self._folder, self._plan, replace(start, record=record)))
         begun = time.monotonic()
         try:
-            self._ask(source, start, workers)
+            self._processes.together(lambda: self._ask(source, start, workers))
             reports, counts = zip(*self._processes.gather((self._model.report, self._asked)), strict=True)
         except BaseException:
             # The time counts even so; why it ended is the caller's to hear.

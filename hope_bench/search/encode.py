@@ -34,7 +34,7 @@ class Encoding:
 
 
 def encode(inputs: Inputs, sample: Sample, cache: Path) -> Encoding:
-    """Embed the sample; image embeddings are kept under `cache`. Raises HopeBenchError where no picture can be read."""
+    """Embed the sample; embeddings are kept under `cache`. Raises HopeBenchError where no picture can be read."""
     spec, annotations, folder = inputs.spec, sample.annotations, inputs.images
     if folder is None or not spec.needs_clip:
         sample.need_some()
@@ -44,6 +44,7 @@ def encode(inputs: Inputs, sample: Sample, cache: Path) -> Encoding:
             name: stack.enter_context(closing(EncoderSession(clip, cache))) for name, clip in _encoders_used(spec).items()
         }
         main = sessions[""]
+        sample = sample.without({}, [note for session in sessions.values() for note in session.notes])
         sample = sample.without(main.unreadable(_pictures(sample, folder), annotations))
         sample.need_some()
         comparing = {encoder_name(one) for one in spec.strategies if base_strategy(one) in _USE_PROTOTYPES}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
+import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -194,6 +196,37 @@ def test_what_a_card_may_not_say(settings: dict[str, Any], message: str, server:
         card(server, **settings)
     assert message in str(caught.value)
     assert "1234" not in str(caught.value)
+
+
+SERVERS = (Path(__file__).resolve().parents[2] / "docs" / "servers.md").read_text(encoding="utf-8")
+CARDS = re.findall(r"^```toml\n(.*?)^```", SERVERS, re.DOTALL | re.MULTILINE)
+
+
+def test_the_servers_page_has_a_card_for_each() -> None:
+    for name in ("vLLM", "SGLang", "llama.cpp", "Ollama", "OpenAI", "Azure OpenAI", "Gemini", "Anthropic", "OpenRouter"):
+        section = SERVERS.split(f"### {name}\n")[1].split("\n### ")[0]
+        assert "```toml" in section, name
+        assert "run here" in section.lower(), f"{name}: it is said whether that was tried"
+
+
+@pytest.mark.parametrize("text", CARDS, ids=[str(tomllib.loads(text)["name"]) for text in CARDS])
+def test_a_card_of_the_servers_page_works(text: str, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As far as that shows without the server itself: another one is asked just so."""
+    (tmp_path / "it.toml").write_text(text)
+    one = read_card(tmp_path / "it.toml")
+    for variable in (one.api_key_env, *one.extra_headers.values()):
+        monkeypatch.setenv(variable, KEY)
+    Endpoint(one)
+    here = {"base_urls": (server.url,)} if one.base_urls else {"base_url": server.url}
+    model = Endpoint(one.model_copy(update=here))
+    assert right(model.answer(BATCH))
+    body = server.bodies[0]
+    assert body["model"] == one.checkpoint
+    assert {name: body[name] for name in one.extra_body} == dict(one.extra_body)
+    assert ("logprobs" in body) == one.logprobs
+    assert server.paths[0].endswith("".join(f"?{name}={value}" for name, value in one.extra_query.items()))
+    sent = server.headers[0]
+    assert sent.get("authorization", sent.get("api-key", "")).endswith(KEY)
 
 
 def arguments(folder: Path, *more: object) -> list[object]:

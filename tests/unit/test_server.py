@@ -68,10 +68,11 @@ def test_vllms_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert (told.command, told.model_tag, told.host, told.port) == ("serve", str(FOLDER), "127.0.0.1", 8123)
     assert (told.served_model_name, told.enable_prefix_caching) == (["ORG/NAME"], True)
     assert (told.dtype, told.chat_template, told.trust_remote_code) == ("bfloat16", str(tmp_path / "it.jinja"), True)
+    assert told.generation_config == "vllm", "the checkpoint's own penalties are put aside"
     assert (told.tensor_parallel_size, told.max_model_len) == (2, "8k")
     assert command_line(card(server="vllm"), FOLDER, 1, None)[1:] == [
         *("serve", str(FOLDER), "--host", "127.0.0.1", "--port", "1", "--served-model-name", "ORG/NAME"),
-        "--enable-prefix-caching",
+        *("--enable-prefix-caching", "--generation-config", "vllm"),
     ]
 
 
@@ -80,7 +81,7 @@ def test_sglangs_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(servers.importlib.util, "find_spec", lambda name: name)
     assert command_line(card(server="sglang", server_args="--dp 2"), FOLDER, 8123, Path("it.jinja")) == [
         *(sys.executable, "-m", "sglang.launch_server", "--model-path", str(FOLDER), "--host", "127.0.0.1", "--port", "8123"),
-        *("--chat-template", "it.jinja", "--served-model-name", "ORG/NAME", "--dp", "2"),
+        *("--chat-template", "it.jinja", "--served-model-name", "ORG/NAME", "--sampling-defaults", "openai", "--dp", "2"),
     ]
 
 

@@ -165,7 +165,9 @@ def test_out_of_memory_asks_fewer_at_once_and_loses_nobody(checkpoint: Checkpoin
 
 
 def test_loading_and_asking_are_silent(checkpoint: Checkpoint, capfd: pytest.CaptureFixture[str]) -> None:
-    loaded(checkpoint("llava")).answer(BATCH[:2])
+    folder = checkpoint("llava")
+    capfd.readouterr()  # writing it isn't
+    loaded(folder).answer(BATCH[:2])
     assert capfd.readouterr() == ("", "")
 
 
@@ -432,3 +434,18 @@ def test_what_was_prepared_is_used_and_forgotten(checkpoint: Checkpoint, monkeyp
         patch.setattr(type(model._paths._decoder.encoder), "row", None)
         assert model.answer(batch) == expected
     assert not model._paths._rows
+
+
+def test_what_a_library_warns_of_is_seen_and_what_is_understood_is_not(
+    checkpoint: Checkpoint, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A checkpoint with weights that its model has no place for: transformers says so, and nobody else would."""
+    folder = copied(checkpoint("llava"), tmp_path)
+    weights = load_file(folder / "model.safetensors")
+    save_file({**weights, "left_over.weight": torch.zeros(3)}, folder / "model.safetensors", {"format": "pt"})
+    settings = json.loads((folder / "generation_config.json").read_text())
+    (folder / "generation_config.json").write_text(json.dumps({**settings, "do_sample": False, "temperature": 0.2}))
+    loaded(folder).answer(BATCH[:2])
+    assert "left_over.weight" in caplog.text
+    assert "generation flags" not in caplog.text
+    assert "Loading weights" not in capfd.readouterr().err
