@@ -17,7 +17,7 @@ class RawAnswer:
     """What the model said to one (image, prompt), before it is read as yes or no.
 
     The fields are those of `records.Answer`: `p_yes` and `mass` in [0, 1] or None where unknown, `complete` False where `text` is
-    the first token alone. A failure is `error`, and then nothing else is set.
+    the first token alone. A thought is no part of `text`. A failure is `error`, and then nothing else is set.
     """
 
     text: str | None = None
@@ -34,6 +34,8 @@ class AdapterInfo:
     `identity` names the exact weights, tokenizer, processor and template; answers of one identity may be mixed. `revision` is a
     Hub commit and `weights_sha256` the hash of a local checkpoint; each None where it doesn't apply. `device_kind` is what
     numbers depend on ("cuda", "cpu"), `device` the same in words for people. `addresses` are where an endpoint is reached.
+    `thinks` says whether the model thinks before it answers, and `probe_sha256` is the hash of what its chat template makes of a
+    fixed question (None where that isn't known here).
     """
 
     adapter: str
@@ -44,6 +46,8 @@ class AdapterInfo:
     device_kind: str
     device: str
     addresses: tuple[str, ...] = ()
+    thinks: bool = False
+    probe_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

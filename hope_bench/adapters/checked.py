@@ -8,6 +8,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from hope_bench.adapters.base import RawAnswer
+from hope_bench.adapters.thinking import separate
 from hope_bench.errors import HopeBenchError
 
 if TYPE_CHECKING:
@@ -45,7 +46,16 @@ def _checked(said: object, where: str) -> RawAnswer:
         raise HopeBenchError(f"{where}.answer() gave a RawAnswer with neither text nor error.")
     if not isinstance(answer.complete, bool):
         raise HopeBenchError(f"{where}.answer() gave complete = {answer.complete!r}, which is not True or False.")
-    return replace(answer, p_yes=_probability("p_yes", answer.p_yes, where), mass=_probability("mass", answer.mass, where))
+    answer = replace(answer, p_yes=_probability("p_yes", answer.p_yes, where), mass=_probability("mass", answer.mass, where))
+    return answer if answer.text is None else _without_thought(answer, answer.text)
+
+
+def _without_thought(answer: RawAnswer, text: str) -> RawAnswer:
+    """Where a text holds a thought, what follows it alone; a text that ends within one is no answer."""
+    said = separate(text)
+    if said.answer is None:
+        return RawAnswer(error="the text ends within the model's thought, without an answer")
+    return answer if said.thought is None else replace(answer, text=said.answer, p_yes=None, mass=None)
 
 
 def _probability(name: str, value: object, where: str) -> float | None:

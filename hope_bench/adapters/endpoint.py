@@ -15,10 +15,12 @@ from tenacity.nap import sleep_using_event
 from tenacity.stop import stop_when_event_set
 
 from hope_bench.adapters.base import AdapterInfo, AdapterReport, RawAnswer
+from hope_bench.adapters.endpoint_asks import extra_body, parameters, thinks
 from hope_bench.adapters.endpoint_card import addresses, endpoint_info
 from hope_bench.adapters.endpoint_failures import (
     FAILURES,
     BadReplyError,
+    NoAnswerError,
     concerns_all,
     in_time,
     in_words,
@@ -32,7 +34,6 @@ from hope_bench.adapters.endpoint_places import Place, Places
 from hope_bench.adapters.endpoint_refusals import (
     KINDS,
     NO_LOGPROBS,
-    TOP,
     Adaptation,
     Kind,
     adaptation,
@@ -41,6 +42,7 @@ from hope_bench.adapters.endpoint_refusals import (
     refusal_of,
 )
 from hope_bench.adapters.endpoint_reply import Reply, check_answered, read_reply, tokens_of
+from hope_bench.adapters.thinking import no_answer, separate
 from hope_bench.adapters.yes_no_words import p_yes_of
 from hope_bench.errors import HopeBenchError, short_reason
 
@@ -64,9 +66,9 @@ class Endpoint:
         """Check the card and find the keys, in the environment only. Raises HopeBenchError."""
         self._card, self._say = card, say
         self._places = Places(card, say)
-        self._asks: dict[str, Any] = {"temperature": 0, "max_tokens": card.max_new_tokens}
-        if card.logprobs:
-            self._asks |= {"logprobs": True, "top_logprobs": TOP}
+        self._thinks = thinks(card)
+        self._tokens = card.new_tokens(self._thinks)
+        self._asks, self._extra = parameters(card), extra_body(card)
         self._kept: dict[Kind, Adaptation] = {}
         self._taken: set[Kind] = set()
         self._said: set[str] = set()
@@ -220,12 +222,12 @@ class Endpoint:
                 changes[change.kind] = change
                 continue
             self._keep(changes)
-            check_answered(reply, self._card.max_new_tokens)
+            check_answered(reply, self._tokens)
             return self._answer_of(reply, asked)
 
     def _send(self, place: Place, asked: Mapping[str, Any], messages: Sequence[Mapping[str, Any]]) -> Reply:
         create: Any = place.client.chat.completions.with_streaming_response.create
-        extra: dict[str, Any] = {"extra_headers": place.headers, "extra_body": dict(self._card.extra_body) or None}
+        extra: dict[str, Any] = {"extra_headers": place.headers, "extra_body": self._extra or None}
         try:
             with create(model=self._card.checkpoint, messages=messages, **extra, **asked) as reply:
                 data = json.loads(in_time(reply.iter_bytes(), self._card.timeout))
@@ -254,8 +256,13 @@ class Endpoint:
             self._say_once(line)
 
     def _answer_of(self, reply: Reply, asked: Mapping[str, Any]) -> RawAnswer:
-        text = without_keys(reply.text, self._places.secrets).strip()
-        if "logprobs" not in asked or reply.thought or "</think>" in reply.text:
+        finished = reply.finish != "length"
+        # A server that told the thought apart has found its end.
+        said = separate(reply.text, thinks=self._thinks and not reply.thought, finished=finished)
+        if said.answer is None:
+            raise NoAnswerError(no_answer(finished, self._tokens))
+        text = without_keys(said.answer, self._places.secrets).strip()
+        if "logprobs" not in asked or reply.thought or said.thought is not None:
             return RawAnswer(text=text)  # what a model thinks first says nothing about the first word of its answer
         if reply.alternatives is None:
             if text:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from hope_bench.adapters.base import AdapterInfo
+from hope_bench.adapters.endpoint_asks import thinks
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import ModelCard
 
@@ -50,7 +51,8 @@ def endpoint_info(card: ModelCard) -> AdapterInfo:
     images = (card.image_url_base or "").rstrip("/")
     named = card.checkpoint if card.revision is None else f"{card.checkpoint}@{card.revision}"
     identity = f"{named}, images from {images}" if images else named
-    return AdapterInfo("endpoint", identity, card.revision, None, "the server's", "endpoint", "endpoint", addresses(card))
+    where = addresses(card)
+    return AdapterInfo("endpoint", identity, card.revision, None, "the server's", "endpoint", "endpoint", where, thinks(card))
 
 
 def served_by(card: ModelCard) -> str:

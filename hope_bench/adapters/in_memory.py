@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from hope_bench.adapters.base import AdapterReport, RawAnswer
 from hope_bench.adapters.budget import Budget
-from hope_bench.adapters.decoding import Decoder, greedy_settings
+from hope_bench.adapters.decoding import Decoder, decoding_settings
 from hope_bench.adapters.encoding import Encoder, known_inputs
 from hope_bench.adapters.gpu import raise_if_lost
 from hope_bench.adapters.loading import one_thread_if_small, quiet
@@ -17,14 +18,16 @@ from hope_bench.adapters.paths import Pair, Paths
 from hope_bench.adapters.yes_no import find_yes_no
 from hope_bench.clip.exact import computing_exactly
 from hope_bench.errors import HopeBenchError, short_reason
+from hope_bench.provenance import json_sha256
 
 if TYPE_CHECKING:
+    from hope_bench.adapters.chat_template import ChatTemplate
     from hope_bench.files.card import ModelCard
 
 
 class InMemory:
     """What all adapters of transformers models share: a single user turn [image, prompt] in the model's own chat template, greedy
-    decoding. One that derives from it calls `_ready` when it has the model."""
+    decoding unless the card says otherwise. One that derives from it calls `_ready` when it has the model."""
 
     def __init__(self, card: ModelCard, device: torch.device, say: Callable[[str], None]) -> None:
         self._card, self._device, self._say = card, device, say
@@ -33,18 +36,19 @@ class InMemory:
         self._encoder: Encoder | None = None
         self._paths: Paths | None = None
 
-    def _ready(self, model: Any, processor: Any, dtype: torch.dtype) -> Any:
-        """Make ready to ask; gives the greedy settings, which `decoding.use_settings` puts into the model.
+    def _ready(self, model: Any, processor: Any, template: ChatTemplate, dtype: torch.dtype) -> Any:
+        """Make ready to ask; gives the settings of decoding, which `decoding.use_settings` puts into the model.
 
         `processor` is changed (padding side, a pad token where it has none), the model is not. `dtype` is the number format
         asked for.
         """
         tokenizer = processor.tokenizer
-        settings = greedy_settings(model, tokenizer, self._card.max_new_tokens)
+        sampling = None if self._card.sampling is None else self._card.sampling.chosen
+        settings = decoding_settings(model, tokenizer, self._card.new_tokens(template.thinks), sampling)
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token_id = settings.pad_token_id
         self._model = model
-        encoder = self._encoder = Encoder(processor, known_inputs(model), model.dtype, self._card.chat_template)
+        encoder = self._encoder = Encoder(processor, known_inputs(model), model.dtype, template)
         decoder = Decoder(model, encoder, find_yes_no(tokenizer.get_vocab()), settings, self._card.complete)
         self._paths = Paths(decoder, self._card.path, self._budget, self._say, dtype)
         return settings
@@ -79,7 +83,7 @@ class InMemory:
             return self._ask(self._paths, batch)
 
     def _ask(self, paths: Paths, batch: Sequence[Pair]) -> list[RawAnswer]:
-        with quiet(), one_thread_if_small(self._model, self._device), computing_exactly():
+        with quiet(), one_thread_if_small(self._model, self._device), computing_exactly(), self._drawing(batch):
             try:
                 return self._answer(paths, list(batch))
             except HopeBenchError:
@@ -89,6 +93,19 @@ class InMemory:
                 raise
             finally:
                 paths.forget(batch)
+
+    @contextmanager
+    def _drawing(self, batch: Sequence[Pair]) -> Iterator[None]:
+        """Draw the tokens of these questions from the card's seed and from what they are, and nobody else's random numbers:
+        a step is drawn alike whoever asks it, and whenever."""
+        if self._card.sampling is None:
+            yield
+            return
+        which = [(str(image.info.get("file_name")), prompt) for image, prompt in batch]
+        seed = int(json_sha256([self._card.seed, which])[:15], 16)
+        with torch.random.fork_rng([self._device] if self._device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            yield
 
     def _answer(self, paths: Paths, batch: list[Pair]) -> list[RawAnswer]:
         """Where memory runs out, what was too much for one forward goes in several; last of all the batch itself is halved."""

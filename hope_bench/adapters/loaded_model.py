@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,6 +13,7 @@ from transformers import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
 from hope_bench.adapters.as_it_was import as_it_was
 from hope_bench.adapters.base import AdapterInfo, RawAnswer
+from hope_bench.adapters.chat_template import ChatTemplate, find_template
 from hope_bench.adapters.identity import loaded_sha256
 from hope_bench.adapters.in_memory import InMemory
 from hope_bench.adapters.loading import quiet
@@ -62,7 +64,13 @@ class LoadedModel(InMemory):
             dtype=str(self._given.dtype).removeprefix("torch."),
             device_kind=self._device.type,
             device=self._device_in_words(),
+            thinks=self._template.thinks,
+            probe_sha256=self._template.sha256,
         )
+
+    @cached_property
+    def _template(self) -> ChatTemplate:
+        return find_template(self._processor, self._card)
 
     def load(self) -> None:
         """Make ready to ask; nothing of the model is changed. Raises HopeBenchError where the processor can't be copied."""
@@ -71,7 +79,7 @@ class LoadedModel(InMemory):
         except Exception as error:  # noqa: BLE001 - a processor's code can raise anything
             raise HopeBenchError(f"The processor can't be copied ({short_reason(error)}), and as it is it stays.") from None
         with quiet():
-            self._settings = self._ready(self._given, processor, self._given.dtype)
+            self._settings = self._ready(self._given, processor, self._template, self._given.dtype)
 
     def answer(self, batch: Sequence[Pair]) -> list[RawAnswer]:
         """As every model in memory does; afterwards, also after an exception, the model is as it was."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor, BitsAndBytesConfig
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor, BitsAndBytesConfig
 from transformers.utils import logging as hf_logging
 
 from hope_bench.adapters import known
@@ -45,6 +45,7 @@ def load_processor(folder: str, template: str | None = None, trust_remote_code: 
             f"{folder} holds no processor for images and text (transformers found only a {type(processor).__name__}). "
             "Copy preprocessor_config.json or processor_config.json and the tokenizer's files beside the weights."
         )
+    _with_patch_size(processor, folder)
     if not (processor.chat_template or template):
         raise HopeBenchError(
             f"{folder} has no chat template, so nothing says how this model is asked a question. If the model is meant for "
@@ -52,6 +53,29 @@ def load_processor(folder: str, template: str | None = None, trust_remote_code: 
             "instruction-tuned sibling."
         )
     return processor
+
+
+def _with_patch_size(processor: Any, folder: str) -> None:
+    """LLaVA's first processors don't say how many tokens a picture has, which their model's configuration tells.
+
+    Raises HopeBenchError where it doesn't.
+    """
+    if getattr(processor, "patch_size", 0) is not None:
+        return
+    config = AutoConfig.from_pretrained(folder)
+    vision: Any = getattr(config, "vision_config", None)
+    patch_size = getattr(vision, "patch_size", None)
+    if patch_size is None:
+        raise HopeBenchError(
+            f"The processor of {folder} doesn't say its patch_size, and neither does config.json, so nobody knows how many "
+            "tokens a picture has. Add patch_size to its processor_config.json."
+        )
+    processor.patch_size = patch_size
+    processor.vision_feature_select_strategy = processor.vision_feature_select_strategy or getattr(
+        config, "vision_feature_select_strategy", "default"
+    )
+    if vision.model_type == "clip_vision_model" and not processor.num_additional_image_tokens:
+        processor.num_additional_image_tokens = 1  # CLIP's towers put a class token before the patches
 
 
 def load_model(
@@ -158,7 +182,7 @@ def find_dtype(name: str, device: torch.device) -> torch.dtype:
 
 _OF_LOADING = {"transformers.generation.configuration_utils": "The following generation flags are not valid"}
 """The logger and the beginning of what a library says, and we understand: everything else is shown. This is said of a checkpoint
-that keeps sampling settings beside greedy decoding; `greedy_settings` puts them aside."""
+that keeps sampling settings beside greedy decoding; `decoding.use_settings` puts them aside."""
 
 _OF_COMPILING = {"torch._dynamo.variables.tensor": "Graph break from `Tensor.item()`"}
 """A page of advice to the authors of a model whose forward checks its inputs, as transformers' do; it costs speed, no more."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import TYPE_CHECKING
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from hope_bench.adapters.base import AdapterInfo
+from hope_bench.adapters.chat_template import ChatTemplate, find_template
 from hope_bench.adapters.checkpoint import find_checkpoint
 from hope_bench.adapters.decoding import use_settings
 from hope_bench.adapters.encoding import Encoder, PackedRows, known_inputs, pack, unpack
@@ -43,7 +44,9 @@ class TransformersModel(InMemory):
 
     @property
     def info(self) -> AdapterInfo:
-        """Which checkpoint, in which number format, on which device."""
+        """Which checkpoint, in which number format, on which device, and how its template asks. Raises HopeBenchError where it
+        has no processor that could say."""
+        template = self._asking[1]
         return AdapterInfo(
             adapter="transformers",
             identity=self._checkpoint.identity + (" with its own code" if self._trust else ""),
@@ -52,22 +55,31 @@ class TransformersModel(InMemory):
             dtype=str(self._dtype).removeprefix("torch."),
             device_kind=self._device.type,
             device=self._device_in_words(),
+            thinks=template.thinks,
+            probe_sha256=template.sha256,
         )
+
+    @cached_property
+    def _asking(self) -> tuple[Any, ChatTemplate]:
+        """The checkpoint's processor, and the template it asks by."""
+        with quiet():
+            processor = load_processor(str(self._checkpoint.folder), self._card.chat_template, self._trust)
+            return processor, find_template(processor, self._card)
 
     def load(self) -> None:
         """Load processor and weights. Raises HopeBenchError where anything is missing, or doesn't fit the device."""
         folder = str(self._checkpoint.folder)
         if self._device.type == "cuda":
             torch.cuda.set_device(self._device)  # kernels of Triton run on the current one, whatever their inputs
+        processor, template = self._asking
         with quiet():
-            processor = load_processor(folder, self._card.chat_template, self._trust)
             model = load_model(folder, self._dtype, self._device, self._card, self._trust)
-        use_settings(model, self._ready(model, processor, self._dtype))
+        use_settings(model, self._ready(model, processor, template, self._dtype))
 
     def elsewhere(self) -> Callable[[], Callable[[Sequence[Pair]], PackedRows]]:
         """What does the first part of `prepare` in another process; see `take`."""
         card, known = self._card, known_inputs(self._model)
-        return partial(_encodes, str(self._checkpoint.folder), known, self._model.dtype, card.chat_template, self._trust)
+        return partial(_encodes, str(self._checkpoint.folder), known, self._model.dtype, card, self._trust)
 
     def take(self, batch: Sequence[Pair], encoded: PackedRows) -> None:
         """What `prepare` does then, with what was made in another process."""
@@ -76,11 +88,12 @@ class TransformersModel(InMemory):
 
 
 def _encodes(
-    folder: str, known: frozenset[str], dtype: torch.dtype, template: str | None, trust_remote_code: bool
+    folder: str, known: frozenset[str], dtype: torch.dtype, card: ModelCard, trust_remote_code: bool
 ) -> Callable[[Sequence[Pair]], PackedRows]:
     """What a process without the model encodes questions by."""
     with quiet():
-        encoder = Encoder(load_processor(folder, template, trust_remote_code), known, dtype, template)
+        processor = load_processor(folder, card.chat_template, trust_remote_code)
+        encoder = Encoder(processor, known, dtype, find_template(processor, card))
 
     def encode(batch: Sequence[Pair]) -> PackedRows:
         with quiet():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
@@ -32,6 +32,10 @@ class CardSettings(TypedDict, total=False):
     batch_size: int | None
     batch_tokens: int | None
     max_new_tokens: int | None
+    thinking: Literal["auto", "on", "off"] | str | None
+    template_kwargs: Mapping[str, Any] | None
+    sampling: Mapping[str, float] | None
+    seed: int | None
     revision: str | None
     path: Literal["auto", "shared", "plain"] | str | None
     prompt: str | None

@@ -75,7 +75,18 @@ def evaluate(
         int | None, typer.Option(min=1, help="Tokens computed at once at most, those of images included.")
     ] = None,
     max_new_tokens: Annotated[
-        int | None, typer.Option(min=1, help="The longest answer, where the first token is neither yes nor no.")
+        int | None,
+        typer.Option(
+            min=1,
+            help="The longest answer, where the first token is neither yes nor no. Default: 16, or 4096 of a model that thinks.",
+        ),
+    ] = None,
+    thinking: Annotated[
+        str | None,
+        typer.Option(
+            help="Whether the model thinks before it answers: on, off, or auto, as its chat template does by itself. After a "
+            "thought there is no P(yes); one that is cut off is an error."
+        ),
     ] = None,
     revision: Annotated[
         str | None, typer.Option(rich_help_panel=LOADING, help="Branch, tag or commit of a Hugging Face id.")
@@ -172,9 +183,9 @@ def evaluate(
 
     settings: asking.CardSettings = {
         "dtype": dtype, "device": device, "batch_size": batch_size, "batch_tokens": batch_tokens, "quantize": quantize,
-        "compile": compiled, "max_new_tokens": max_new_tokens, "revision": revision, "path": path, "device_map": device_map,
-        "complete": complete or None, "base_url": base_url, "server": server, "server_args": server_args,
-        "server_timeout": server_timeout,
+        "compile": compiled, "max_new_tokens": max_new_tokens, "thinking": thinking, "revision": revision, "path": path,
+        "device_map": device_map, "complete": complete or None, "base_url": base_url, "server": server,
+        "server_args": server_args, "server_timeout": server_timeout,
     }  # fmt: skip
     asked: dict[str, Any] = {"images": images, "limit": limit, "splits": as_values(split), "name": name, "runs": runs, **settings}
     how: dict[str, Any] = {

@@ -34,7 +34,25 @@ _OURS = (
 _SECRET = re.compile(r"(?i)(api|access|auth|subscription)[-_]?(key|token)|secret|passw|authorization|^(key|token|sig|code)$")
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_OF_TEMPLATES = ("messages", "tools", "documents", "chat_template", "add_generation_prompt", "tokenize")
+"""What hope-bench or transformers itself gives a chat template."""
+THINKING_TOKENS, PLAIN_TOKENS = 4096, 16
 _FILE = re.compile(r"(?P<path>.+\.py):(?P<name>[A-Za-z_]\w*)")
+
+
+class Sampling(Strict):
+    """How a model that thinks is decoded where its authors say that it should not be decoded greedily; what is left out has no
+    effect."""
+
+    temperature: float = Field(default=1.0, gt=0)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    top_k: int | None = Field(default=None, ge=1)
+    min_p: float | None = Field(default=None, ge=0, le=1)
+
+    @property
+    def chosen(self) -> dict[str, float | int]:
+        """What was given, by the names that transformers and servers share."""
+        return self.model_dump(exclude_none=True)
 
 
 class ModelCard(Strict):
@@ -47,8 +65,11 @@ class ModelCard(Strict):
     conformance suite (tests/unit/test_conformance.py).
 
     How it is asked: `prompt` replaces the benchmark's own template (it must hold "{question}") and makes a result unranked.
-    `chat_template` (Jinja) is used where the checkpoint has none. `path` chooses whether questions of an image share its
-    computed prefix ("auto": where the self-check passes).
+    `chat_template` (Jinja) is used where the checkpoint has none, or names one of several that it has; `template_kwargs` are
+    variables of the template. `thinking` says whether the model thinks before it answers: "on" and "off" turn its template's
+    switch and "auto" leaves it; a thought is no part of an answer, and leaves no P(yes). `sampling` (temperature, top_p, top_k,
+    min_p) with its `seed` is for a model that thinks; all else is decoded greedily. `path` chooses whether questions of an image
+    share its computed prefix ("auto": where the self-check passes).
 
     How it is run: `dtype` "auto" is bfloat16 on a GPU and float32 elsewhere, `device` "auto" the GPU if there is one,
     `attention` "auto" transformers' own choice (sdpa where the family has it). `complete` writes out every answer instead of
@@ -56,7 +77,8 @@ class ModelCard(Strict):
     forward; `batch_tokens` the most tokens in one, those of images included. `device_map` spreads one model over several GPUs,
     `quantize` loads its weights in 4 or 8 bits with bitsandbytes (on a GPU), `compile` runs it through torch.compile.
     `trust_remote_code` says that the checkpoint needs Python
-    code that it brings along; that code runs only if --trust-remote-code says so, too.
+    code that it brings along; that code runs only if --trust-remote-code says so, too. `max_new_tokens` is the longest answer: if
+    not given, 16, or 4096 of a model that thinks.
 
     `adapter` is "transformers", "endpoint" or "FILE.py:CLASS", a class in a file beside the card (docs/models.md). With
     "endpoint", `checkpoint` is the model's name at the OpenAI-compatible `base_url`, the key comes from the environment variable
@@ -83,7 +105,11 @@ class ModelCard(Strict):
     device: str = "auto"
     batch_size: int = Field(default=64, ge=1)
     batch_tokens: int = Field(default=32768, ge=1)
-    max_new_tokens: int = Field(default=16, ge=1)
+    max_new_tokens: int | None = Field(default=None, ge=1)
+    thinking: Literal["auto", "on", "off"] = "auto"
+    template_kwargs: Mapping[str, Any] = {}
+    sampling: Sampling | None = None
+    seed: int = Field(default=0, ge=0, lt=2**31)
     prompt: str | None = None
     path: Literal["auto", "shared", "plain"] = "auto"
     chat_template: str | None = None
@@ -170,6 +196,13 @@ class ModelCard(Strict):
             raise ValueError(f"{', '.join(ours)}: hope-bench itself says that (see checkpoint, max_new_tokens, logprobs)")
         return extra
 
+    @field_validator("template_kwargs")
+    @classmethod
+    def _variables_of_a_template(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        if ours := [name for name in given if name in _OF_TEMPLATES or not name.isidentifier()]:
+            raise ValueError(f"{', '.join(ours)}: not for a card to say. Name the template's own variables")
+        return given
+
     @field_validator("base_urls")
     @classmethod
     def _each_once(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
@@ -183,6 +216,16 @@ class ModelCard(Strict):
         if prompt is not None and "{question}" not in prompt:
             raise ValueError('holds no "{question}", so the model would never see one. Add it where the question goes')
         return prompt
+
+    @model_validator(mode="after")
+    def _sampling_fits(self) -> ModelCard:
+        if self.sampling is None and self.seed != 0:
+            raise ValueError("seed would have no effect: it is for sampling, and decoding is greedy. Leave it out")
+        if self.sampling is not None and self.thinking != "on":
+            raise ValueError(
+                'sampling is for a model that thinks before it answers (thinking = "on"); all else is decoded greedily'
+            )
+        return self
 
     @model_validator(mode="after")
     def _keys_fit_the_adapter(self) -> ModelCard:
@@ -216,6 +259,10 @@ class ModelCard(Strict):
                 else f"the adapter is {self.adapter!r}"
             )
             raise ValueError(f"{', '.join(set_here)} would have no effect: that is for {whose}, and {run_by}. {instead}")
+
+    def new_tokens(self, thinks: bool) -> int:
+        """The longest answer, in tokens, of this model if it `thinks` first or not."""
+        return self.max_new_tokens or (THINKING_TOKENS if thinks else PLAIN_TOKENS)
 
     @property
     def served(self) -> bool:

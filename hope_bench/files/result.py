@@ -210,6 +210,12 @@ class SplitScore(Strict):
     corrected: Corrected | None = None
 
     @property
+    def without_p_yes(self) -> int:
+        """How many answered questions have no P(yes), though the run has some: their first position isn't the answer."""
+        known = len(self.verdicts) if self.probabilities is None else self.probabilities.questions
+        return max(sum(self.verdicts.count(PACKED[verdict]) for verdict in ("yes", "no", "unparsed")) - known, 0)
+
+    @property
     def pairs_asked(self) -> int:
         """Of a split of kind "twin": how many pairs had both questions asked."""
         return sum(PACKED["unasked"] not in self.verdicts[place : place + 2] for place in range(0, len(self.verdicts), 2))
@@ -329,7 +335,8 @@ class RunInfo(Strict):
     imported (files by name). `name` is the run's, which the result is called by (None in files written before it was kept),
     and `step` the training step of a checkpoint of a training run.
     `prompt_set` names the file of paraphrases that the run belongs to, and `prompt_name` which of them
-    it is (`evaluate --prompts`)."""
+    it is (`evaluate --prompts`). `thinking` says whether the model thought before it answered, `decoding` whether its answers are
+    greedy or sampled, and how; each None where unknown."""
 
     name: str | None = None
     step: int | None = Field(default=None, ge=0)
@@ -340,6 +347,8 @@ class RunInfo(Strict):
     device: str | None = None
     batch_size: int | None = None
     max_new_tokens: int | None = None
+    thinking: bool | None = None
+    decoding: str | None = None
     adapter: str | None = None
     weights_sha256: str | None = None
     limit: int | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from PIL import Image
 
@@ -74,7 +75,7 @@ def batch_of(step: Sequence[Request], images: StepImages) -> Batch:
 
 
 def _read(request: Request, raw: RawAnswer) -> Answer:
-    return Answer(
+    answer = Answer(
         image=request.image,
         question=request.question,
         text=_writable(raw.text),
@@ -85,6 +86,7 @@ def _read(request: Request, raw: RawAnswer) -> Answer:
         error=_writable(raw.error),
         key=request.key,
     )
+    return replace(answer, p_yes=answer.read_p_yes)
 
 
 def _writable(text: str | None) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from hope_bench.adapters.base import AdapterInfo
@@ -16,6 +17,7 @@ from hope_bench.inference.images import image_hashes
 from hope_bench.inference.plan import Plan
 from hope_bench.inference.record import answers_key
 from hope_bench.inference.resume import finished, what_is_left
+from hope_bench.provenance import versions
 
 Describe = Callable[[AdapterInfo, Mapping[str, str | None]], RunRecord]
 """The record of a run, by what the model is and the SHA-256 of each image file."""
@@ -31,13 +33,16 @@ def answered_before(
     """
     names = list(dict.fromkeys(request.image for request in plan.requests))
     try:
-        read_run(folder)
+        earlier = read_run(folder)
     except HopeBenchError:  # not begun yet; a broken file is the engine's to tell
         check_images_folder(images, names, benchmark)
         return None
     info = known_info(card)
-    if info is None:
+    if info is None or earlier.run.versions != versions():
         return None
+    if card.adapter == "transformers":  # what the template makes of the probe follows from its files and transformers alone
+        probe = earlier.settings.get("probe")
+        info = replace(info, thinks=bool(earlier.run.thinking), probe_sha256=None if probe is None else str(probe))
     sha256 = image_hashes(names, images, benchmark.manifest.images)
     record = describe(info, sha256)
     keyed = plan.keyed(answers_key(record), sha256)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from hope_bench.adapters.base import AdapterInfo
 from hope_bench.adapters.checkpoint import local_folder
+from hope_bench.adapters.endpoint_asks import thinks
 from hope_bench.adapters.endpoint_card import endpoint_info, served_by, served_dtype
 from hope_bench.adapters.known import check_card, known_device, known_dtype
 from hope_bench.annotations.of_benchmark import check_images_folder, images_folder
@@ -101,7 +102,8 @@ def _price_in_words(found: Estimate) -> list[str]:
         return said
     said = [f"To send: about {found.text_tokens:,} tokens of text and {found.left:,} pictures, which the server counts."]
     if price_in is not None and price_out is not None:
-        text, answers = found.text_tokens * price_in / 1e6, found.left * found.card.max_new_tokens * price_out / 1e6
+        longest = found.card.new_tokens(thinks(found.card))
+        text, answers = found.text_tokens * price_in / 1e6, found.left * longest * price_out / 1e6
         said.append(f"Price: ${text:,.4f} for the text, at most ${answers:,.4f} for the answers, and the pictures.")
         said.append("What the pictures take shows in a quick look (--limit 60 --name look); then this says the price of all.")
     return said
@@ -175,6 +177,8 @@ def _likely_info(card: ModelCard, earlier: RunRecord) -> AdapterInfo:
     adapter, model, dtype, device_kind = (str(earlier.settings.get(name)) for name in ("adapter", "model", "dtype", "device"))
     run = earlier.run
     info = AdapterInfo(adapter, model, earlier.model.revision, run.weights_sha256, dtype, device_kind, str(run.device))
+    probe = earlier.settings.get("probe")
+    info = replace(info, thinks=bool(run.thinking), probe_sha256=None if probe is None else str(probe))
     if card.adapter != "transformers":
         return info
     if card.server is not None:
@@ -202,6 +206,7 @@ def _identified(card: ModelCard, info: AdapterInfo) -> AdapterInfo:
 
 def _tokens(card: ModelCard, plan: Plan, images: Path) -> tuple[float, float] | tuple[None, None]:
     """Mean tokens of a question, and of what is left of it after the prefix that its image's questions share."""
+    from hope_bench.adapters.chat_template import find_template
     from hope_bench.adapters.loading import load_processor, quiet
     from hope_bench.adapters.token_count import count_tokens
     from hope_bench.inference.images import open_checked
@@ -216,8 +221,9 @@ def _tokens(card: ModelCard, plan: Plan, images: Path) -> tuple[float, float] | 
     pictures = {name: open_checked(images / name, None) for name in names}
     with quiet():
         processor = load_processor(str(folder), card.chat_template)
+        template = find_template(processor, card)
         counted = [
-            count_tokens(processor, card.chat_template, picture, by_image[name])
+            count_tokens(processor, template, picture, by_image[name])
             for name, picture in pictures.items()
             if not isinstance(picture, Exception)
         ]

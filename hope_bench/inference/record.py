@@ -58,7 +58,11 @@ def describe_run(
         "batch_size": card.batch_size,
         "batch_tokens": card.batch_tokens,
         "address": ", ".join(model.addresses) or None,
-        "max_new_tokens": card.max_new_tokens,
+        "max_new_tokens": card.new_tokens(model.thinks),
+        "thinking": "thinks" if model.thinks else card.thinking,
+        "decoding": decoding(card),
+        "template_kwargs": json.dumps(dict(card.template_kwargs), sort_keys=True),
+        "probe": model.probe_sha256,
         "complete": card.complete or card.served,  # a server writes out every answer
         "path": card.path,
         "chat_template": card.chat_template,
@@ -87,7 +91,9 @@ def describe_run(
             dtype=model.dtype,
             device=model.device,
             batch_size=card.batch_size,
-            max_new_tokens=card.max_new_tokens,
+            max_new_tokens=card.new_tokens(model.thinks),
+            thinking=model.thinks,
+            decoding=decoding(card),
             adapter=model.adapter,
             weights_sha256=model.weights_sha256,
             limit=limit,
@@ -97,6 +103,13 @@ def describe_run(
         unranked=_unranked(benchmark, prompt, limit),
         notes=tuple(filter(None, [picture_note(card)])),
     )
+
+
+def decoding(card: ModelCard) -> str:
+    """How answers are decoded, in words: "greedy" or "sampled: temperature 0.6, top_p 0.95, seed 0"."""
+    if card.sampling is None:
+        return "greedy"
+    return "sampled: " + ", ".join(f"{name} {value:g}" for name, value in {**card.sampling.chosen, "seed": card.seed}.items())
 
 
 def _of_servers(card: ModelCard) -> dict[str, str | int | None]:

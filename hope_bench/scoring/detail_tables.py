@@ -31,12 +31,14 @@ def correlation(estimate: Estimate | None) -> str:
 
 def probability_table(result: Result) -> Table | None:
     """What P(yes) tells without a threshold, by split; None where the run has no P(yes)."""
-    table = _columns("From P(yes), no threshold (percent)", ("questions", "AUROC", "average precision", "Brier score", "ECE"))
+    table = _columns(
+        "From P(yes), no threshold (percent)", ("questions", "left out", "AUROC", "average precision", "Brier score", "ECE")
+    )
     for name, split in result.splits.items():
         found = split.probabilities
         if found is not None:
             numbers = (share(found.auroc), share(found.average_precision), share(found.brier), percent(found.ece))
-            table.add_row(name, f"{found.questions:,}", *numbers)
+            table.add_row(name, f"{found.questions:,}", f"{split.without_p_yes:,}", *numbers)
     return table if table.rows else None
 
 

@@ -182,6 +182,12 @@ def _notes(
         )
     if joined.retried:
         notes.append(f"{joined.retried:,} question(s) were asked again after an error; the last answer counts.")
+    elsewhere = sum(answer.mass is not None and answer.read_p_yes is None for answer in file.answers)
+    if elsewhere:
+        notes.append(
+            f"P(yes) of {elsewhere:,} of {len(file.answers):,} answers is left out: they don't begin with a plain yes or no, so "
+            "their first token tells nothing."
+        )
     failed = sum(split.on_yes.error + split.on_no.error for split in splits.values())
     if failed:
         notes.append(f"{failed:,} verdict(s) over all splits are errors: they count as wrong, and never as a no.")

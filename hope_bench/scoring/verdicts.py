@@ -95,7 +95,7 @@ def _verdicts(
             before = found.get((split, *pair), (verdict, None))[0]
             if before != verdict:
                 (retried if "error" in (before, verdict) else disagree).add(pair)
-            found[split, *pair] = (verdict, answer.p_yes)
+            found[split, *pair] = (verdict, answer.read_p_yes)
     _refuse(benchmark, foreign, sorted(disagree))
     return found, len(retried)
 

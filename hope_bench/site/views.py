@@ -165,6 +165,7 @@ def reproduce(result: Result) -> list[str]:
         ("--revision", model.revision if run.weights_sha256 is None else None),
         ("--dtype", run.dtype),
         ("--batch-size", run.batch_size),
+        ("--thinking", "on" if run.thinking else None),
         ("--max-new-tokens", run.max_new_tokens),
         ("--limit", run.limit),
     )
@@ -191,7 +192,9 @@ def facts(result: Result) -> list[tuple[str, list[tuple[str, str]]]]:
                   ("asked with", run.prompt if run.prompt != benchmark.prompt else None),
                  ("of the prompts", None if run.prompt_set is None else f"{run.prompt_set}: {run.prompt_name}"),
                  ("adapter", run.adapter), ("precision", run.dtype), ("device", run.device), ("batch size", run.batch_size),
-                 ("longest answer", None if run.max_new_tokens is None else f"{run.max_new_tokens} tokens"), ("limit", run.limit),
+                 ("longest answer", None if run.max_new_tokens is None else f"{run.max_new_tokens} tokens"),
+                 ("thinks first", None if run.thinking is None else "yes" if run.thinking else "no"), ("decoding", run.decoding),
+                 ("limit", run.limit),
                  ("versions", ", ".join(f"{package} {version}" for package, version in sorted(run.versions.items()))),
                  ("commit", run.commit))),
         ("Scoring", (("convention", result.convention),

@@ -175,7 +175,7 @@ def test_info_names_the_very_files(checkpoint: Checkpoint, tmp_path: Path) -> No
     assert (info.adapter, info.dtype, info.device_kind, info.revision) == ("transformers", "float32", "cpu", None)
     folder = copied(checkpoint("llava"), tmp_path)
     assert TransformersModel(card(folder)).info == info
-    (folder / "chat_template.jinja").write_text("{{ bos_token }}other")
+    (folder / "chat_template.jinja").write_text("{{ bos_token }}other {{ messages[0].content[1].text }}")
     assert TransformersModel(card(folder)).info.weights_sha256 != info.weights_sha256
 
 
