@@ -30,7 +30,7 @@ def known_format(name: str, files: Iterable[str]) -> str | None:
 def what_it_is(name: str, files: Iterable[str]) -> str:
     """`known_format`, or else what lies there and what a checkpoint is."""
     held = list(files)
-    holds = f"it holds {first_few(held)}" if held else "it is empty"
+    holds = f"it holds {first_few(held)}, and no config.json" if held else "it is empty"
     return known_format(name, held) or (
         f"{name} is no checkpoint in transformers' format: {holds}. Such a folder has config.json, model.safetensors and the "
         "processor's files; save_pretrained of model and processor writes them."
