@@ -13,7 +13,7 @@ from pathlib import Path
 from hope_bench.adapters import lora
 from hope_bench.adapters.folders import files_of, known_format, what_it_is
 from hope_bench.adapters.processor_files import has_processor, nearest_processor, processor_sha256
-from hope_bench.adapters.runnable import check_code, check_format, check_runnable, read_config
+from hope_bench.adapters.runnable import check_format, check_runnable, read_config
 from hope_bench.errors import HopeBenchError, short_reason
 from hope_bench.files.card import ModelCard
 from hope_bench.provenance import file_sha256, json_sha256
@@ -213,7 +213,9 @@ def _small_files(name: str, say: Say) -> Path:
         with _explained(name, None):
             folder = Path(snapshot_download(name, allow_patterns=_SMALL, ignore_patterns=_IGNORED))
     if not has_processor(folder):
-        raise HopeBenchError(f"{name} holds no processor (no processor_config.json or preprocessor_config.json): see --processor.")
+        raise HopeBenchError(
+            f"{name} holds no processor (no processor_config.json or preprocessor_config.json): see --processor."
+        )
     return folder
 
 

@@ -87,7 +87,9 @@ def with_adapter(model: Any, folder: Path) -> Any:
     try:
         adapted = PeftModel.from_pretrained(model, str(folder))
     except (OSError, ValueError, TypeError, KeyError, AttributeError, ImportError, RuntimeError) as error:
-        raise HopeBenchError(f"The adapter {folder} can't be put into its base model: {short_reason(error)}. {_merging(str(folder))}") from None
+        raise HopeBenchError(
+            f"The adapter {folder} can't be put into its base model: {short_reason(error)}. {_merging(str(folder))}"
+        ) from None
     # peft leaves what it finds no weights for as it was made, at random, and goes on.
     missing = sorted(get_peft_model_state_dict(adapted, save_embedding_layers=False).keys() - _names(folder))
     if missing:
