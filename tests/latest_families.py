@@ -38,8 +38,8 @@ def _idefics2() -> tuple[Any, Any]:
     config = hf.Idefics2Config(
         vision_config={**TINY, "image_size": 56, "patch_size": 14},
         perceiver_config={
-            "hidden_size": WIDTH, "resampler_n_latents": 4, "resampler_depth": 1, "resampler_n_heads": 2, "resampler_head_dim": 16,
-            "num_key_value_heads": 1,
+            "hidden_size": WIDTH, "resampler_n_latents": 4, "resampler_depth": 1, "resampler_n_heads": 2,
+            "resampler_head_dim": 16, "num_key_value_heads": 1,
         },
         text_config=hf.MistralConfig(**text_settings(tokenizer), sliding_window=None, head_dim=16),
         image_token_id=tokenizer.image_token_id,
@@ -174,8 +174,8 @@ def _molmo2() -> tuple[Any, Any]:
     config = hf.Molmo2Config(
         vision_config={**TINY, "num_key_value_heads": 2, "head_dim": 16, "image_size": [56, 56], "num_position_embeddings": 16},
         adapter_config={
-            "vision_feature_layer": [-1, -2], "hidden_size": 32, "num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 16,
-            "intermediate_size": 64, "text_hidden_size": WIDTH,
+            "vision_feature_layer": [-1, -2], "hidden_size": 32, "num_attention_heads": 2, "num_key_value_heads": 2,
+            "head_dim": 16, "intermediate_size": 64, "text_hidden_size": WIDTH,
         },
         text_config={
             **text_settings(tokenizer), "head_dim": 16, "additional_vocab_size": 16,

@@ -89,7 +89,8 @@ def evaluate(
     """Ask a vision-language model every question of a benchmark, each once; the same call goes on where one was interrupted.
 
     `model` is a card, a Hugging Face id, a checkpoint folder, a loaded transformers model (with its `processor`), or any object
-    with `answer(batch)` (docs/models.md). Of a checkpoint saved without a processor, `processor` names the folder or id. A loaded model is left exactly as it was; a digest of its weights says which it is.
+    with `answer(batch)` (docs/models.md). Of a checkpoint saved without a processor, `processor` names the folder or id.
+    A loaded model is left exactly as it was; a digest of its weights says which it is.
     `images` is the images folder (default: what the benchmark's spec.toml names), `limit` how many questions of each split to ask
     (default: all; a limited run is not ranked), `splits` which (default: all), `name` what the run is called (default: as the
     model), `step` the training step of a checkpoint (default: N of checkpoint-N). Answers go to RUNS/BENCHMARK/NAME. `settings`
@@ -200,8 +201,8 @@ def _named(model: ModelCard | PathOr, processor: Any, settings: CardSettings, au
     if processor is not None:
         if not isinstance(processor, str | PathLike):
             raise HopeBenchError(
-                f"A loaded processor is for a loaded model; {card.name} is loaded here. Name the processor's folder or id, or leave "
-                "it out."
+                f"A loaded processor is for a loaded model; {card.name} is loaded here. Name the processor's folder or id, or "
+                "leave it out."
             )
         card = validate({**card.model_dump(), "processor": str(processor)}, ModelCard, f"Card {card.name!r} with this processor")
     return with_settings(card, settings, authors_prompt)

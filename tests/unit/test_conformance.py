@@ -36,7 +36,7 @@ PACKED = (
     "ovis2", "vipllava", "idefics2", "granite4_vision", "perception_lm", "fast_vlm",
 )  # fmt: skip
 """Where an image's questions can stand behind each other in one row."""
-ALONE = ("minicpmv4_6", "minicpmv4_7")
+ALONE = ("minicpmv4_6", "minicpmv4_7", "molmo2")
 """Where images can't be computed together: their pixels don't stand in rows."""
 QUESTIONS = 7
 

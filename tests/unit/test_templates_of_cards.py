@@ -20,8 +20,8 @@ PICTURE = pictures(1)[0]
 
 @pytest.fixture(scope="module")
 def paligemma(real: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """PaliGemma's processor with Gemma's real vocabulary, whose tokenizer adds <bos> by itself: without the image token of Gemma 3,
-    as PaliGemma's has none either."""
+    """PaliGemma's processor with Gemma's real vocabulary, whose tokenizer adds <bos> by itself: without the image token of
+    Gemma 3, as PaliGemma's has none either."""
     folder = Path(shutil.copytree(unpacked(real, "gemma3"), tmp_path_factory.mktemp("paligemma") / "gemma"))
     file = folder / "tokenizer_config.json"
     config = json.loads(file.read_text())
