@@ -139,8 +139,8 @@ def local_folder(name: str, revision: str | None, trust_remote_code: bool = Fals
 
 def check_here(card: ModelCard, say: Say | None) -> None:
     """Raise HopeBenchError for what can be seen of a card's checkpoint without transformers: what it lacks, a format that can't
-    be run, an adapter without its base or peft. With `say`, also for a Hub id that isn't cached and can't be fetched, or is no such
-    model: its config.json is, to see."""
+    be run, an adapter without its base or peft. With `say`, also for a Hub id that isn't cached and can't be fetched, or is no
+    such model: its config.json is, to see."""
     _check_one(card.checkpoint, card.revision, say, card.server in (None, "transformers") and not card.trust_remote_code)
     if card.processor is not None and not Path(card.processor).is_dir() and card.processor.count("/") != 1:
         raise HopeBenchError(f"Processor {card.processor!r} is no folder here, and no Hugging Face id (ORG/NAME) either.")

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 _OPENAI: Final = {(1024, 14, 336): "openai/clip-vit-large-patch14-336"}
-"""CLIP towers of a width, patch and picture (pixels) that only one published CLIP in transformers' format has. At 224 pixels there
-are several people's, which the sizes don't tell apart."""
+"""CLIP towers of a width, patch and picture (pixels) that only one published CLIP in transformers' format has. At 224 pixels
+there are several people's, which the sizes don't tell apart."""
 
 _KINDS: Final = {
-    "clip_vision_model": "CLIP", "siglip_vision_model": "SigLIP", "siglip2_vision_model": "SigLIP2", "internvl_vision": "InternViT",
-    "dinov2": "DINOv2", "dinov2_with_registers": "DINOv2",
+    "clip_vision_model": "CLIP", "siglip_vision_model": "SigLIP", "siglip2_vision_model": "SigLIP2",
+    "internvl_vision": "InternViT", "dinov2": "DINOv2", "dinov2_with_registers": "DINOv2",
 }  # fmt: skip
 """What a configuration's model type means. Families of their own (Qwen's, Pixtral's) tell nothing about others' encoders."""
 

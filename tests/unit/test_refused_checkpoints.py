@@ -66,7 +66,8 @@ def refusals(name: str) -> list[str]:
     ("name", "config", "told", "not_told"),
     [
         ("liuhaotian/llava-v1.5-7b", LLAVA, ["LLaVA's own code", "llava-hf/llava-1.5-7b-hf: --model llava-1.5-7b"], "upgrade"),
-        ("liuhaotian/llava-v1.6-mistral-7b", LLAVA | {"architectures": ["LlavaMistralForCausalLM"], "model_type": "llava_mistral"},
+        ("liuhaotian/llava-v1.6-mistral-7b",
+         LLAVA | {"architectures": ["LlavaMistralForCausalLM"], "model_type": "llava_mistral"},
          ["--model llava-next-mistral-7b"], "-U"),
         ("lmms-lab/llava-onevision-qwen2-7b-ov", {"architectures": ["LlavaQwenForCausalLM"], "model_type": "llava_qwen"},
          ["--model llava-onevision-7b"], "-U"),
@@ -80,7 +81,7 @@ def refusals(name: str) -> list[str]:
         ("OpenGVLab/InternVL3-38B", {"model_type": "internvl_chat", "auto_map": CODE}, ['often end in "-hf"'], "-U"),
         ("Qwen/Qwen3-8B", {"architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3"}, ["language model without eyes"], "-U"),
         ("openai/clip-vit-large-patch14", {"model_type": "clip"}, ["goes into --clip"], "without eyes"),
-        ("org/new", {"model_type": "qwen9_vl", "transformers_version": "99.1.0"}, ["pip install -U transformers", "99.1.0"], "--base"),
+        ("org/new", {"model_type": "qwen9_vl", "transformers_version": "99.1"}, ["pip install -U transformers", "99.1"], "--base"),
         ("org/old", {"model_type": "qwen9_vl", "transformers_version": "4.40.0"}, ["a newer one won't help", "--base-url"], "-U"),
         ("org/bare", {"model_type": "llavva"}, ["nearest it knows is 'llava'", "--base-url"], "-U"),
         ("mistralai/Pixtral-12B-2409", None, ["Mistral's and Meta's own code", "vllm serve mistralai/Pixtral-12B-2409"], "-U"),
@@ -99,7 +100,7 @@ def test_it_is_refused_by_its_config(
         assert not_told not in line
         assert "\n" not in line
     assert not any("safetensors" in pattern or "bin" in pattern for pattern in fetched), "no weights were asked for"
-    if "LLaVA" in said[0] or config is None:
+    if "LLaVA's own code" in said[0] or config is None:
         assert len(said) == 2, "also before transformers is imported"
 
 
