@@ -1,4 +1,4 @@
-"""Families of the conformance suite with the real vocabularies of their models, which differ in how they mark words and numbers."""
+"""Families of the conformance suite with the real vocabularies of their models, each of which marks words in its own way."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FITS = {
     "gemma3": ("gemma3", "paligemma2"),
     "deepseek_v3": ("deepseek_vl",),
 }
-"""The families that each vocabulary fits: all of them in `make soak`, else two, since a large vocabulary takes seconds to load."""
+"""The families that each vocabulary fits: all of them in `make soak`, else two: large ones take seconds to load."""
 SOAK = "HOPE_BENCH_SOAK" in os.environ
 ALL = [(name, family) for name, fitting in FITS.items() for family in fitting]
 CASES = ALL if SOAK else [("llama2", "llava"), ("qwen3", "qwen2_5_vl")]
