@@ -1,4 +1,4 @@
-"""Served models that think: what is asked of the server, and what its replies are read as, in the shapes that servers reply in."""
+"""Served models that think: what is asked of the server, and what its replies are read as, in the shapes of real ones."""
 
 from __future__ import annotations
 
