@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from hope_bench.files.result import SelfCheck
-
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+    from hope_bench.files.result import SelfCheck
 
 
 @dataclass(frozen=True, slots=True)

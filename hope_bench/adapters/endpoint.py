@@ -16,6 +16,7 @@ from tenacity.stop import stop_when_event_set
 
 from hope_bench.adapters.base import AdapterInfo, AdapterReport, RawAnswer
 from hope_bench.adapters.endpoint_asks import extra_body, parameters, thinks
+from hope_bench.adapters.endpoint_card import addresses, endpoint_info
 from hope_bench.adapters.endpoint_failures import (
     FAILURES,
     BadReplyError,
@@ -29,7 +30,7 @@ from hope_bench.adapters.endpoint_failures import (
     without_keys,
 )
 from hope_bench.adapters.endpoint_picture import picture_url
-from hope_bench.adapters.endpoint_places import Place, Places, addresses, checked_url
+from hope_bench.adapters.endpoint_places import Place, Places
 from hope_bench.adapters.endpoint_refusals import (
     KINDS,
     NO_LOGPROBS,
@@ -54,16 +55,6 @@ _REFUSALS = 5
 """Refusals in a row after which nothing further is asked."""
 
 
-def endpoint_info(card: ModelCard) -> AdapterInfo:
-    """What a card calls the model, and where it is; nothing is known of its weights. Servers come and go: another address is no
-    other model, another `revision` is."""
-    images = (card.image_url_base or "").rstrip("/")
-    named = card.checkpoint if card.revision is None else f"{card.checkpoint}@{card.revision}"
-    identity = f"{named}, images from {images}" if images else named
-    where = addresses(card)
-    return AdapterInfo("endpoint", identity, card.revision, None, "the server's", "endpoint", "endpoint", where, thinks(card))
-
-
 class Endpoint:
     """One model behind an endpoint as an `Adapter`: temperature 0, the questions of an image sent together behind a first one,
     so that a server that keeps prefixes computes the image once.
@@ -75,8 +66,6 @@ class Endpoint:
         """Check the card and find the keys, in the environment only. Raises HopeBenchError."""
         self._card, self._say = card, say
         self._places = Places(card, say)
-        if card.image_url_base is not None:
-            checked_url(card, "image_url_base", card.image_url_base)
         self._thinks = thinks(card)
         self._tokens = card.new_tokens(self._thinks)
         self._asks, self._extra = parameters(card), extra_body(card)

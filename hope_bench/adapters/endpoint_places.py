@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 import openai
 
+from hope_bench.adapters.endpoint_card import LOCAL, find_access
 from hope_bench.adapters.endpoint_failures import FAILURES, is_gone
-from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import ModelCard
 
-_LOCAL = ("127.0.0.1", "localhost", "::1")
 _SIGN_OF_LIFE = 10.0
 """Seconds to wait for one."""
 _LOST = 3
@@ -44,26 +41,13 @@ class Places:
 
     def __init__(self, card: ModelCard, say: Callable[[str], None]) -> None:
         """Check the addresses and find the keys, in the environment only. Raises HopeBenchError."""
-        urls = addresses(card)
-        if not urls:
-            raise HopeBenchError(f'The card {card.name} has adapter = "endpoint" and no base_url (such as http://host:8000/v1).')
-        hosts = [checked_url(card, "base_url", url) for url in urls]
-        key = _secret(card.api_key_env)
-        headers = {name: _secret(variable) for name, variable in card.extra_headers.items()}
-        for name, variable in card.extra_headers.items():
-            if headers[name] is None:
-                raise HopeBenchError(
-                    f"Set the environment variable {variable} to the value of the header {name} (card {card.name})."
-                )
-        if key is None and not headers and any(host not in _LOCAL for host in hosts):
-            raise HopeBenchError(
-                f"Set the environment variable {card.api_key_env} to the endpoint's key (cards never hold keys)."
-            )
+        access = find_access(card)
+        key, headers = access.key, access.headers
         self.secrets = tuple(dict.fromkeys(value for value in (key, *headers.values()) if value))
         # A key that a header of its own carries isn't sent a second time.
         in_header = card.api_key_env in card.extra_headers.values() or (key is None and bool(headers))
         sent: dict[str, Any] = {"Authorization": openai.Omit()} if in_header else {}
-        sent |= {name: value for name, value in headers.items() if value is not None}
+        sent |= headers
         self._say = say
         self._lock = threading.Lock()
         self._alive = [
@@ -73,11 +57,11 @@ class Places:
                     base_url=url, api_key=key or "none", timeout=card.timeout, max_retries=0,
                     default_query=dict(card.extra_query),
                     # What is on this machine is reached without a proxy.
-                    http_client=openai.DefaultHttpxClient(trust_env=host not in _LOCAL),
+                    http_client=openai.DefaultHttpxClient(trust_env=host not in LOCAL),
                 ),
                 sent,
             )
-            for url, host in zip(urls, hosts, strict=True)
+            for url, host in zip(access.urls, access.hosts, strict=True)
         ]  # fmt: skip
 
     @property
@@ -132,28 +116,3 @@ def _lives(place: Place) -> bool:
     except FAILURES as error:
         return not is_gone(error)
     return True
-
-
-def addresses(card: ModelCard) -> tuple[str, ...]:
-    """A card's servers, in the card's order."""
-    named = card.base_urls or (() if card.base_url is None else (card.base_url,))
-    return tuple(url.rstrip("/") for url in named)
-
-
-def checked_url(card: ModelCard, key: str, url: str) -> str:
-    """The host. Raises HopeBenchError for what is no web address, or would carry a secret into files."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password or parts.query:
-        raise HopeBenchError(
-            f"The {key} of the card {card.name} must be http(s)://HOST/... without a user name, a password or a query: it is "
-            f"written into run.json, and keys come from the environment variable {card.api_key_env} (other queries: extra_query)."
-        )
-    return parts.hostname
-
-
-def _secret(variable: str) -> str | None:
-    """An environment variable's value; None where it is empty. Raises HopeBenchError for what no header can hold."""
-    value = os.environ.get(variable, "").strip()  # a key read from a file ends in a line break
-    if not value.isascii() or not value.isprintable():
-        raise HopeBenchError(f"The environment variable {variable} holds characters that no key or header has. Set it again.")
-    return value or None

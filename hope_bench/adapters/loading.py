@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import os
 import threading
@@ -16,6 +15,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor, BitsAndBytesConfig
 from transformers.utils import logging as hf_logging
 
+from hope_bench.adapters import known
 from hope_bench.adapters.checkpoint import auto_map
 from hope_bench.adapters.gpu import computes_bfloat16
 from hope_bench.errors import HopeBenchError, first_few, short_reason
@@ -131,16 +131,8 @@ def load_model(
 
 
 def check_quantize(quantize: str | None, device: torch.device) -> None:
-    """Raises HopeBenchError where weights can't be loaded in 4 or 8 bits: without bitsandbytes, or on a CPU, where its own code
-    fails on common layer sizes (0.50: a RuntimeError in the first forward)."""
-    if quantize is None:
-        return
-    if device.type == "cpu":
-        raise HopeBenchError(f"--quantize {quantize} needs a GPU, and this run is on the CPU. Leave it out, or give a --device.")
-    if importlib.util.find_spec("bitsandbytes") is None:
-        raise HopeBenchError(
-            f"--quantize {quantize} needs bitsandbytes, which is not installed: pip install 'hope-bench[quantized]'."
-        )
+    """Raises HopeBenchError where weights can't be loaded in 4 or 8 bits on a device."""
+    known.check_quantize(quantize, device.type)
 
 
 def _auto_class(folder: str, trust_remote_code: bool) -> Any:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from hope_bench.adapters.base import AdapterInfo, AdapterReport, RawAnswer
 from hope_bench.adapters.checkpoint import find_checkpoint
 from hope_bench.adapters.endpoint import Endpoint
+from hope_bench.adapters.endpoint_card import served_by, served_dtype
 from hope_bench.adapters.server import Server, command_line, free_port, plain_copy, served_name
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import ModelCard
@@ -21,16 +22,6 @@ if TYPE_CHECKING:
 
 _NO_KEY = "HOPE_BENCH_SERVER_KEY"
 """No key of somebody's is sent to a server of our own."""
-
-
-def served_by(card: ModelCard) -> str:
-    """What runs the checkpoint, apart from what runs one in this process."""
-    return "transformers-serve" if card.server == "transformers" else card.server or ""
-
-
-def served_dtype(card: ModelCard) -> str:
-    """The number format, which is the server's choice unless the card says it."""
-    return "the server's" if card.dtype == "auto" else card.dtype
 
 
 class Served:

@@ -11,7 +11,8 @@ from hope_bench.api.making import PathOr, load_benchmark, path_or_none, teller
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.card import ModelCard, check_name, endpoint_card, find_card
-from hope_bench.files.run import RUNS, Run, find_run
+from hope_bench.files.places import RUNS
+from hope_bench.files.run import Run, find_run
 from hope_bench.files.run import load_run as read_run_folder
 from hope_bench.files.validation import validate
 from hope_bench.progress import ProgressMode, Say

@@ -13,9 +13,10 @@ from hope_bench.api.asking import load_run
 from hope_bench.api.making import PathOr, load_benchmark, path_or_none, teller
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.files.benchmark import Benchmark, read_benchmark
+from hope_bench.files.places import RESULTS, RUNS
 from hope_bench.files.registry import known_benchmarks
-from hope_bench.files.result import RESULTS, Blind, Result, find_results, read_result, result_path, write_result
-from hope_bench.files.run import RUNS, Run, asked_otherwise, find_run
+from hope_bench.files.result import Blind, Result, find_results, read_result, result_path, write_result
+from hope_bench.files.run import Run, asked_otherwise, find_run
 from hope_bench.progress import ProgressMode, Say
 
 if TYPE_CHECKING:
@@ -33,11 +34,13 @@ _PAGES = (".html", ".md")
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A run's `result`, the `path` it was written to (None: it was not), and under --labels what `moved`."""
+    """A run's `result`, the `path` it was written to (None: it was not), under --labels what `moved`, and in lines for people
+    what was said where too many answers can't be judged (`unread`)."""
 
     result: Result
     path: Path | None
     moved: Relabelled | None = None
+    unread: Sequence[str] = ()
 
 
 def score(
@@ -91,14 +94,20 @@ def score_and_write(
     """`score`, also under the labels of other files (RePOPE's, say), of a relabelled benchmark called `name`; with where the
     result went and what moved."""
     from hope_bench.provenance import check_folder
-    from hope_bench.scoring.conventions import find_convention
+    from hope_bench.scoring.conventions import find_convention, reader
     from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
     from hope_bench.scoring.score import score as score_run
+    from hope_bench.scoring.unread import unread_report
+    from hope_bench.scoring.verdicts import reread
 
     if results is not None:
         check_folder(Path(results))
     if name is not None and not labels:
         raise HopeBenchError("--name is what a relabelled benchmark is called; it needs --labels.")
+    if labels:
+        from hope_bench.interchange.relabel import label_files
+
+        labels = label_files([Path(one) for one in labels])
     found = load_run(run, runs)
     questions = load_benchmark(found.record.benchmark if benchmark is None else benchmark)
     bootstrap = DEFAULT_BOOTSTRAP.model_copy(update={"replicates": replicates})
@@ -118,7 +127,8 @@ def score_and_write(
         path = result_path(result, Path(results))
         _check_replaced(path, result, found, replace)
         write_result(path, result)
-    return Scored(result, path, moved)
+    answers = reread(found.answers()).answers
+    return Scored(result, path, moved, unread_report(answers, reader(answers, way, spoken)))
 
 
 def load_result(result: Result | PathOr, results: PathOr = RESULTS) -> Result:
@@ -288,6 +298,8 @@ def report(
     given = {path.resolve(): path for path in folders if path.resolve() not in found}
     check_other_prompts(own.folder, list(given.values()), found.values())
     bootstrap, way = DEFAULT_BOOTSTRAP.model_copy(update={"replicates": replicates}), find_convention(convention)
+    page = page or Path("build") / "report" / own.folder.resolve().parent.name / f"{own.name}.html"
+    pictures = None if page.suffix.lower() == ".md" else _pictures(chosen, images, tell)
     known = _known(chosen, path_or_none(annotations), tell)
     result = score_run(chosen, own.folder, bootstrap, way, known=known)
     others = [score_run(chosen, other, bootstrap, way) for other in (*found.values(), *given.values())]
@@ -299,8 +311,7 @@ def report(
         spreads=prompt_spread([result, *others]) if others else (),
     )
     content = gather(chosen, result, own.answers().answers, worst, extras)
-    page = page or Path("build") / "report" / own.folder.resolve().parent.name / f"{own.name}.html"
-    failed = write_report(content, page, None if page.suffix.lower() == ".md" else _pictures(chosen, images, tell))
+    failed = write_report(content, page, pictures)
     if failed:
         tell(f"{len(failed):,} image(s) can't be shown: {first_few(failed.items(), 3)}.")
     return page

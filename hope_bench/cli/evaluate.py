@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -38,12 +38,13 @@ from hope_bench.cli.options import (
     TrustRemoteCode,
 )
 from hope_bench.errors import HopeBenchError, first_few
-from hope_bench.files.run import RUNS, Run
+from hope_bench.files.places import RUNS
 from hope_bench.progress import ProgressMode
-from hope_bench.records import Verdict
 
 if TYPE_CHECKING:
+    from hope_bench.files.run import Run
     from hope_bench.inference.estimate import Estimate
+    from hope_bench.records import Answer, Verdict
 
 _SERVERS = "Servers"
 """These options' own panel of the help."""
@@ -217,9 +218,12 @@ def evaluate(
 
 def show_run(run: Run, benchmark: str, *, as_json: bool = False) -> None:
     """What became of a run: failures, how often the model said what, how it was asked, and the command that comes next."""
-    from hope_bench.api.making import load_benchmark
+    from hope_bench.files.registry import find_benchmark
+    from hope_bench.scoring.unread import unread_report
+    from hope_bench.scoring.verdicts import reread
 
-    reasons = Counter(answer.error for answer in run.answers().answers if answer.error is not None).most_common(_REASONS)
+    answers = reread(run.answers()).answers
+    reasons = Counter(answer.error for answer in answers if answer.error is not None).most_common(_REASONS)
     record = run.record
     if as_json:
         _write_json(
@@ -233,7 +237,7 @@ def show_run(run: Run, benchmark: str, *, as_json: bool = False) -> None:
             say(f"{count:,} failed: {reason}")
     if record.run.prompt_name is not None:
         line(f"\nPrompt {record.run.prompt_name} of {record.run.prompt_set}: {record.run.prompt!r}")
-    console.print(_summary(run))
+    console.print(_summary(answers))
     if record.run.path is not None:
         checks = [check.difference for check in record.run.self_checks if check.passed and check.difference is not None]
         checked = f", self-checked to {max(checks):.1g} relative difference" if checks else ""
@@ -244,10 +248,12 @@ def show_run(run: Run, benchmark: str, *, as_json: bool = False) -> None:
         line(f"Tokens: {tokens}{cost}. Time asking: {record.seconds:,.0f} s.")
     if record.unranked is not None:
         line(f"A result of this run is not ranked: {record.unranked}.")
+    for text in unread_report(answers):
+        line(text)
     line(f"Answers: {run.folder / 'answers.jsonl'}")
     if record.errors:
         line("The same command asks again what failed.")
-    say_next("Next:", "score", run.folder, *benchmark_flag(load_benchmark(benchmark)))
+    say_next("Next:", "score", run.folder, *benchmark_flag(record.benchmark, find_benchmark(benchmark)))
 
 
 def _show_estimate(found: Estimate, words: list[str]) -> None:
@@ -267,8 +273,7 @@ def _write_json(event: dict[str, Any]) -> None:
     sys.stderr.write(json.dumps(event) + "\n")
 
 
-def _summary(run: Run) -> Table:
-    answers = run.answers().answers
+def _summary(answers: Sequence[Answer]) -> Table:
     counts = Counter(answer.verdict for answer in answers)
     table = Table(title=f"{len(answers):,} questions asked", title_justify="left")
     table.add_column("answer")

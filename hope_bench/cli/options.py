@@ -40,7 +40,7 @@ Dtype = Annotated[
     typer.Option(rich_help_panel=LOADING, help="auto (bfloat16 on a GPU, float32 on a CPU), float32, bfloat16 or float16."),
 ]
 Device = Annotated[str | None, typer.Option(rich_help_panel=LOADING, help="auto, cpu, cuda or cuda:N.")]
-BatchSize = Annotated[int | None, typer.Option(min=1, rich_help_panel=LOADING, help="Questions asked at once.")]
+BatchSize = Annotated[int | None, typer.Option(min=1, help="Questions asked at once.")]
 TrustRemoteCode = Annotated[
     bool,
     typer.Option(

@@ -19,7 +19,7 @@ from hope_bench.cli.options import (
     RunArgument,
     RunBenchmark,
 )
-from hope_bench.files.result import RESULTS
+from hope_bench.files.places import RESULTS
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -78,6 +78,8 @@ def score(
         print_numbers(result.to_frame(), as_json=as_json)
         return
     print_result(console, result)
+    for text in scored.unread:
+        line(text)
     moved = None if scored.moved is None else relabelled_table(scored.moved)
     print_tables([corrected_table(result), moved, *(_details(result) if details else [])])
     line(f"\nResult: {scored.path}")

@@ -11,28 +11,23 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import open_clip
 import PIL
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from safetensors import SafetensorError
 
 from hope_bench.clip.activation import CONFIG_KNOWS, Activation, build_options, built_activation, choose_activation
 from hope_bench.clip.exact import compute_exactly
+from hope_bench.clip.names import check_clip_name
+from hope_bench.clip.store import Embeddings, EmbeddingStore
 from hope_bench.clip.text import TextTower, text_tower
 from hope_bench.errors import HopeBenchError, did_you_mean, short_reason
 from hope_bench.images import DECODING
 from hope_bench.wording import article
-
-if TYPE_CHECKING:
-    from hope_bench.clip.store import EmbeddingStore
-
-Embeddings = NDArray[np.float32]
-"""[N, D] float32, each row of unit length."""
 
 BATCH = 32
 """Rows of every forward, the last one filled up: products of other shapes may round differently, so a picture's embedding would
@@ -217,15 +212,10 @@ def _check_vocabulary(name: str, tokenizer: Any, text: TextTower) -> None:
 
 def _check_name(name: str) -> tuple[str, str | None]:
     """open_clip's (architecture, pretrained). An architecture alone is refused: open_clip would quietly use random weights."""
+    check_clip_name(name)
     scheme, _, rest = name.partition(":")
-    if scheme == "local-dir":
-        if not (Path(rest) / "open_clip_config.json").is_file():
-            raise HopeBenchError(f"CLIP model {name!r}: {rest} holds no open_clip_config.json.")
+    if scheme in ("local-dir", "hf-hub"):
         return name, None
-    if scheme == "hf-hub":
-        return name, None
-    if scheme not in open_clip.list_models():
-        raise HopeBenchError(f"open_clip has no model {scheme!r}. " + did_you_mean(scheme, open_clip.list_models()))
     tags = open_clip.list_pretrained_tags_by_model(scheme)
     if not rest:
         raise HopeBenchError(

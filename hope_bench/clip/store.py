@@ -5,15 +5,24 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 import platformdirs
+from numpy.typing import NDArray
 
 from hope_bench.errors import HopeBenchError
 
-if TYPE_CHECKING:
-    from hope_bench.clip.encoder import ClipEncoder, Embeddings
+Embeddings = NDArray[np.float32]
+"""[N, D] float32, each row of unit length."""
+
+
+class Numbered(Protocol):
+    """An encoder, as far as a store needs it: `numbers` identifies it and the way it computes (`ClipEncoder.numbers`)."""
+
+    @property
+    def numbers(self) -> str: ...
+
 
 _AT_ONCE = 500
 
@@ -27,7 +36,7 @@ class EmbeddingStore:
     """The embeddings of one encoder, computed in one way (`ClipEncoder.numbers`): reading one gives what computing it would.
     Safe to read and write from several processes; a batch is written whole or not at all."""
 
-    def __init__(self, folder: Path, encoder: ClipEncoder) -> None:
+    def __init__(self, folder: Path, encoder: Numbered) -> None:
         """Open or create the store of one encoder under `folder`. Raises HopeBenchError where it can't be opened."""
         self.path = folder / "embeddings" / f"{encoder.numbers[:32]}.sqlite"
         try:

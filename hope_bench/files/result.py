@@ -13,6 +13,7 @@ from pydantic import Field, model_serializer, model_validator
 
 from hope_bench.errors import HopeBenchError, did_you_mean
 from hope_bench.files.card import slug
+from hope_bench.files.places import RESULTS
 from hope_bench.files.spec import Kind
 from hope_bench.files.validation import Strict, parse_json, validate
 from hope_bench.provenance import write_text
@@ -20,9 +21,6 @@ from hope_bench.provenance import write_text
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
-
-RESULTS = Path("leaderboard/results")
-"""Where results lie unless a caller says otherwise."""
 
 SCHEMA_VERSION = 2
 """The version of the result schema that this hope-bench writes (docs/result-schema.md); older ones are migrated when read."""

@@ -12,7 +12,7 @@ from hope_bench.errors import HopeBenchError, short_reason
 from hope_bench.images import UnreadableImageError
 from hope_bench.inference.images import StepImages
 from hope_bench.records import Answer, Request
-from hope_bench.scoring.parsing import parse_strict
+from hope_bench.scoring.parsing import parse_answer
 
 Batch = list[tuple[Image.Image, str]]
 
@@ -79,7 +79,7 @@ def _read(request: Request, raw: RawAnswer) -> Answer:
         image=request.image,
         question=request.question,
         text=_writable(raw.text),
-        verdict="error" if raw.error is not None else parse_strict(raw.text),
+        verdict="error" if raw.error is not None else parse_answer(raw.text or "", request.question),
         p_yes=raw.p_yes,
         mass=raw.mass,
         complete=raw.complete,

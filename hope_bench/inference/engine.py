@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hope_bench.adapters.base import Adapter, encodes_elsewhere
+from hope_bench.adapters.base import Adapter, AdapterInfo, encodes_elsewhere
 from hope_bench.adapters.choosing import open_adapter
 from hope_bench.adapters.kept import Kept
+from hope_bench.adapters.known import check_card
 from hope_bench.annotations.of_benchmark import check_images_folder, images_folder
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
@@ -19,9 +20,10 @@ from hope_bench.files.paraphrases import Paraphrase
 from hope_bench.files.run import ANSWERS, RunRecord
 from hope_bench.inference.answers import AnswersFile, lock_run, shard_path, shard_paths
 from hope_bench.inference.asking import Asker, batch_of
+from hope_bench.inference.beforehand import answered_before
 from hope_bench.inference.images import StepImages, image_hashes, steps_with_images
 from hope_bench.inference.plan import Plan, Step, make_plan
-from hope_bench.inference.processes import Processes, is_first, join_processes
+from hope_bench.inference.processes import Processes, check_count, is_first, join_processes
 from hope_bench.inference.progress import RunProgress, run_progress
 from hope_bench.inference.record import answers_key, at_step, describe_run, of_set, reported
 from hope_bench.inference.resume import Reusable, Start, find_start, settle, write_record
@@ -29,6 +31,8 @@ from hope_bench.inference.shared_folder import check_shared
 from hope_bench.inference.workers import Workers, default_workers
 from hope_bench.progress import ProgressMode, Say, say_nothing
 from hope_bench.records import Prompt
+
+_NOTHING = "All {:,} questions were answered before; nothing to ask."
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,8 @@ def evaluate(
     """
     options = options or EvaluateOptions()
     chosen, prompt, plan = plan_run(benchmark, card, options)
+    if adapter is None and (done := _answered_before(benchmark, card, options, say, (chosen, prompt, plan))) is not None:
+        return done
     with join_processes(options.processes) as processes, contextlib.ExitStack() as held:
         if not processes.first:
             say = say_nothing
@@ -114,11 +120,30 @@ def evaluate(
 
         start = processes.by_first(begin)
         if start.finished:
-            say(f"All {start.record.questions:,} questions were answered before; nothing to ask.")
+            say(_NOTHING.format(start.record.questions))
             return start.record
         check_shared(folder, processes)
         sitting = _Sitting(folder, plan, model, processes, options, say)
         return sitting.run(start, lambda: _Images(check_images_folder(images, names, benchmark), sha256))
+
+
+def _answered_before(
+    benchmark: Benchmark, card: ModelCard, options: EvaluateOptions, say: Say, planned: tuple[Benchmark, Prompt, Plan]
+) -> RunRecord | None:
+    """`beforehand.answered_before` of what `plan_run` gave, told; of one process, as several import torch to meet at all."""
+    chosen, prompt, plan = planned
+    if check_count(options.processes) > 1:
+        return None
+    check_card(card, options.trust_remote_code, say)
+    folder = run_folder(benchmark, card, options)
+
+    def describe(info: AdapterInfo, sha256: Mapping[str, str | None]) -> RunRecord:
+        return describe_run(folder.name, chosen, card, prompt, info, options.limit, sha256)
+
+    done = answered_before(folder, benchmark, card, plan, images_folder(benchmark, options.images), describe)
+    if done is not None:
+        say(_NOTHING.format(done.questions))
+    return done
 
 
 class _Sitting:
@@ -240,9 +265,14 @@ def evaluate_paraphrases(
     Each paraphrase is a run of its own (`ways`) that goes on where it was interrupted.
     """
     tell = say if is_first() else say_nothing
-    opened = open_adapter(card, tell, options.trust_remote_code) if adapter is None else contextlib.nullcontext(adapter)
-    with opened as one:
-        model = Kept(one)
+    with contextlib.ExitStack() as held:
+        model = None if adapter is None else Kept(adapter)
         for chosen in ways(card, paraphrases, options):
-            model.new_run()
-            yield evaluate(benchmark, card, chosen, say, model), run_folder(benchmark, card, chosen)
+            record = None
+            if model is None:
+                record = _answered_before(benchmark, card, chosen, say, plan_run(benchmark, card, chosen))
+            if record is None:
+                model = model or Kept(held.enter_context(open_adapter(card, tell, options.trust_remote_code)))
+                model.new_run()
+                record = evaluate(benchmark, card, chosen, say, model)
+            yield record, run_folder(benchmark, card, chosen)

@@ -9,7 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hope_bench.adapters.base import AdapterInfo
+from hope_bench.adapters.checkpoint import local_folder
 from hope_bench.adapters.endpoint_asks import thinks
+from hope_bench.adapters.endpoint_card import endpoint_info, served_by, served_dtype
+from hope_bench.adapters.known import check_card, known_device, known_dtype
 from hope_bench.annotations.of_benchmark import check_images_folder, images_folder
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
@@ -114,6 +117,7 @@ def estimate(benchmark: Benchmark, card: ModelCard, options: EvaluateOptions) ->
     names = list(dict.fromkeys(request.image for request in plan.requests))
     rest, stops = plan, None
     try:
+        check_card(card, card.trust_remote_code)
         rest = _left(folder, plan, chosen, card, prompt, options.limit, image_hashes(names, images, chosen.manifest.images))
         if rest.steps:
             check_images_folder(images, names, chosen)
@@ -168,10 +172,6 @@ def _left(
 
 def _likely_info(card: ModelCard, earlier: RunRecord) -> AdapterInfo:
     """What the card's adapter would say of itself: as far as that takes its files, what it said in the earlier sitting."""
-    from hope_bench.adapters.endpoint import endpoint_info
-    from hope_bench.adapters.loading import find_device, find_dtype
-    from hope_bench.adapters.served import served_by, served_dtype
-
     if card.adapter == "endpoint":
         return endpoint_info(card)
     adapter, model, dtype, device_kind = (str(earlier.settings.get(name)) for name in ("adapter", "model", "dtype", "device"))
@@ -183,15 +183,19 @@ def _likely_info(card: ModelCard, earlier: RunRecord) -> AdapterInfo:
         return info
     if card.server is not None:
         return replace(_identified(card, info), adapter=served_by(card), device_kind=served_by(card), dtype=served_dtype(card))
-    device = find_device(card.device)
-    dtype = str(find_dtype(card.dtype, device)).removeprefix("torch.")
-    return _identified(card, replace(info, adapter="transformers", dtype=dtype, device_kind=device.type))
+    kind = known_device(card.device)
+    if kind is None:
+        from hope_bench.adapters.loading import find_device, find_dtype
+
+        device = find_device(card.device)
+        kind, dtype = device.type, str(find_dtype(card.dtype, device)).removeprefix("torch.")
+    else:
+        dtype = known_dtype(card.dtype, kind)
+    return _identified(card, replace(info, adapter="transformers", dtype=dtype, device_kind=kind))
 
 
 def _identified(card: ModelCard, info: AdapterInfo) -> AdapterInfo:
     """`info` with the identity of the card's checkpoint, as far as that can be known without hashing a folder."""
-    from hope_bench.adapters.checkpoint import local_folder
-
     if Path(card.checkpoint).is_dir():
         return info
     here = local_folder(card.checkpoint, card.revision)
@@ -203,7 +207,6 @@ def _identified(card: ModelCard, info: AdapterInfo) -> AdapterInfo:
 def _tokens(card: ModelCard, plan: Plan, images: Path) -> tuple[float, float] | tuple[None, None]:
     """Mean tokens of a question, and of what is left of it after the prefix that its image's questions share."""
     from hope_bench.adapters.chat_template import find_template
-    from hope_bench.adapters.checkpoint import local_folder
     from hope_bench.adapters.loading import load_processor, quiet
     from hope_bench.adapters.token_count import count_tokens
     from hope_bench.inference.images import open_checked

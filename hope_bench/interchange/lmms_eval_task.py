@@ -1,6 +1,7 @@
 """What an exported lmms-eval task does: this file is copied beside the task's YAML as utils.py, and needs nothing of hope-bench.
 
-As hope-bench's `strict` scoring: the first clear yes or no of the answer counts; an answer with neither is wrong, and no "no".
+Counted as in hope-bench's `strict` scoring: an answer with neither a yes nor a no is wrong, and no "no". Read more simply: the
+first word "yes" or "no" of the answer counts.
 """
 
 from __future__ import annotations

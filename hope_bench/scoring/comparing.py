@@ -18,6 +18,7 @@ from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP, bootstrap_counts, es
 from hope_bench.scoring.metrics import METRICS, Counts, Floats, compute, count_table, optional, point_metrics
 from hope_bench.scoring.numbers import minus
 from hope_bench.scoring.significance import bootstrap_p, clustered_mcnemar, detectable_difference, holm
+from hope_bench.scoring.unread import unread_reason
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +31,7 @@ UNRANKABLE = ("yes_ratio",)
 @dataclass(frozen=True, slots=True)
 class Standing:
     """One model on the split: `rank` 1 is the best, equal values share one; `rank_low` and `rank_high` hold the bootstrap's ranks
-    (None where the number is undefined)."""
+    (None where the number is undefined, or too many answers can't be judged)."""
 
     name: str
     value: Estimate
@@ -142,10 +143,12 @@ def compare(
     points = [point_metrics(table.sum(axis=0), convention)[metric] for table in tables]
     images = len(kept)
     values = [estimate(value, samples[:, row], images, bootstrap.confidence) for row, value in enumerate(points)]
-    ranks = _ranks(names, values, samples, metric, bootstrap.confidence)
+    unjudged = [unread_reason(result.splits) for result in results]
+    ranks = _ranks(names, values, samples, metric, bootstrap.confidence, [reason is None for reason in unjudged])
     pairs = _pairs(names, right[:, common], image, points, samples, against, images, bootstrap)
     missing = {name: int(count) for name, count in zip(names, (~asked).sum(axis=1), strict=True) if count}
-    unranked = {name: result.unranked for name, result in zip(names, results, strict=True) if result.unranked is not None}
+    reasons = [result.unranked or reason for result, reason in zip(results, unjudged, strict=True)]
+    unranked = {name: reason for name, reason in zip(names, reasons, strict=True) if reason is not None}
     return ModelComparison(chosen, metric, images, len(common), int(common.sum()), missing, unranked, ranks, pairs)
 
 
@@ -220,12 +223,13 @@ def _table(result: Result, split: str, common: NDArray[np.bool_]) -> Counts:
 
 
 def _ranks(
-    names: Sequence[str], values: Sequence[Estimate], samples: Floats, metric: str, confidence: float
+    names: Sequence[str], values: Sequence[Estimate], samples: Floats, metric: str, confidence: float, judged: Sequence[bool]
 ) -> tuple[Standing, ...]:
-    """Standings, the best first, then the undefined."""
+    """Standings, the best first, then those without a rank: undefined, or with too many answers that can't be judged."""
     sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
-    points = np.array([np.nan if one.value is None else sign * one.value for one in values])
-    known = np.flatnonzero([one.low is not None for one in values])
+    fit = [one.value is not None and sound for one, sound in zip(values, judged, strict=True)]
+    points = np.array([sign * (one.value or 0.0) if sound else np.nan for one, sound in zip(values, fit, strict=True)])
+    known = np.flatnonzero([one.low is not None and sound for one, sound in zip(values, fit, strict=True)])
     drawn = _rank_rows(np.nan_to_num(sign * samples[:, known], nan=-np.inf))
     tail = 100 * (1 - confidence) / 2
     low, high = np.percentile(drawn, [tail, 100 - tail], axis=0, method="inverted_cdf") if len(known) else ([], [])

@@ -18,7 +18,8 @@ from hope_bench.scoring.conventions import STRICT, Convention, reader
 from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
 from hope_bench.scoring.label_noise import with_corrections
 from hope_bench.scoring.numbers import Scored, comparison_pairs, score_splits
-from hope_bench.scoring.verdicts import Joined, join
+from hope_bench.scoring.unread import unread_reason
+from hope_bench.scoring.verdicts import Joined, join, reread
 
 __all__ = ["Known", "answered", "comparison_pairs", "make_result", "read_answered", "score", "tower_family", "unasked"]
 
@@ -53,9 +54,12 @@ def score(
 
 
 def read_answered(benchmark: Benchmark, run_folder: Path) -> tuple[RunRecord, RunAnswers]:
-    """A run's record, by the name its folder has, and answers. Raises HopeBenchError where the run belongs to other questions."""
+    """A run's record, by the name its folder has, and its answers as this release reads them.
+
+    Raises HopeBenchError where the run belongs to other questions.
+    """
     record = read_run(run_folder).model_copy(update={"name": run_folder.resolve().name})
-    file = read_answers(run_folder / "answers.jsonl")
+    file = reread(read_answers(run_folder / "answers.jsonl"))
     if record.benchmark_hash != benchmark.manifest.hash:
         asked = {(question.image, question.text) for questions in benchmark.splits.values() for question in questions}
         foreign = sum((answer.image, answer.question) not in asked for answer in file.answers)
@@ -155,7 +159,7 @@ def _unranked(benchmark: Benchmark, record: RunRecord, splits: Mapping[str, Spli
         reasons.append(
             f"{missing:,} of {len(splits[headline].labels):,} questions of the headline split {headline} were never asked"
         )
-    return "; ".join(reasons) or None
+    return "; ".join(reasons) or unread_reason(splits)
 
 
 def _notes(
@@ -172,6 +176,10 @@ def _notes(
     ]
     if file.truncated:
         notes.append("The last line of answers.jsonl was cut off and is not counted.")
+    if file.reread:
+        notes.append(
+            f"{file.reread:,} answer(s) read otherwise than when they were asked, by this release's rule (docs/scoring.md)."
+        )
     if joined.retried:
         notes.append(f"{joined.retried:,} question(s) were asked again after an error; the last answer counts.")
     elsewhere = sum(answer.mass is not None and answer.read_p_yes is None for answer in file.answers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,7 +47,7 @@ class EncoderSession:
         from hope_bench.clip.encoder import load_encoder
         from hope_bench.clip.store import EmbeddingStore
 
-        self._clip = clip
+        self._clip, self._cache = clip, cache
         self._encoder: ClipEncoder = load_encoder(clip.model, activation=clip.activation)
         self._store = EmbeddingStore(cache, self._encoder)
 
@@ -140,7 +141,11 @@ class EncoderSession:
         return guessed
 
     def _captions(self, captions: Sequence[str]) -> Embeddings:
-        return self._encoder.encode_captions(captions, self._clip.templates, self._store)
+        """With the store opened anew: the search asks for captions after the session is closed."""
+        from hope_bench.clip.store import EmbeddingStore
+
+        with closing(EmbeddingStore(self._cache, self._encoder)) as store:
+            return self._encoder.encode_captions(captions, self._clip.templates, store)
 
     def _prototypes(self, crops: Crops, texts: Embeddings) -> Embeddings:
         """The unit mean embedding of each category's object crops; its text embedding where no crop can be had."""

@@ -25,6 +25,7 @@ from hope_bench.scoring.metrics import (
     stated_table,
 )
 from hope_bench.scoring.probability import evidence, probabilities, unpack
+from hope_bench.scoring.unread import unread_reason
 from hope_bench.site.blind_and_corrected import TOLERANCE, check_blind, check_corrected, differ, prior, same_blind
 from hope_bench.site.safety import read_untrusted
 
@@ -145,6 +146,7 @@ def check_numbers(result: Result, where: str) -> None:
     """Recompute every count, metric and difference from the packed verdicts. Raises HopeBenchError naming the key that is off."""
     if result.benchmark.headline not in result.splits:
         raise HopeBenchError(f"{where}: benchmark.headline {result.benchmark.headline!r} is not among the splits.")
+    _check_standing(result, where)
     recomputed = compute(_check_counts(result, where), CONVENTIONS[result.convention])
     metrics = zip(*(map(optional, recomputed[metric].tolist()) for metric in METRICS), strict=True)
     for (name, split), expected in zip(result.splits.items(), metrics, strict=True):
@@ -168,6 +170,13 @@ def check_numbers(result: Result, where: str) -> None:
         if pair.auroc_drop is not None:
             aurocs = [None if side.probabilities is None else side.probabilities.auroc.value for side in (base, one)]
             _check_difference(f"{key}.auroc_drop.value", pair.auroc_drop.value, aurocs[0], aurocs[1])
+
+
+def _check_standing(result: Result, where: str) -> None:
+    """A result with too many answers that can't be judged must say that it isn't ranked."""
+    unread = unread_reason(result.splits)
+    if unread is not None and result.unranked is None:
+        raise HopeBenchError(f"{where}: unranked is null, but {unread}. Score the run again.")
 
 
 def _check_counts(result: Result, where: str) -> Counts:
@@ -282,11 +291,15 @@ def ranking_value(result: Result) -> float | None:
 
 
 def unranked_reason(result: Result) -> str | None:
-    """Why a result isn't ranked, in words, whatever the file claims: its headline split must be asked in full."""
+    """Why a result isn't ranked, in words, whatever the file claims: its headline split must be asked in full, and nearly all
+    answers be a yes or a no."""
     headline = result.splits[result.benchmark.headline]
     unasked = headline.on_yes.unasked + headline.on_no.unasked
     if result.unranked is not None:
         return result.unranked
+    unread = unread_reason(result.splits)
+    if unread is not None:
+        return unread
     if unasked:
         return f"{unasked:,} questions of the headline split {result.benchmark.headline} were never asked"
     if headline.balanced_accuracy.value is None:

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from hope_bench.clip.encoder import BATCH, ClipEncoder, Embeddings, load_encoder
-from hope_bench.clip.store import EmbeddingStore
+from hope_bench.clip.encoder import BATCH, ClipEncoder, load_encoder
+from hope_bench.clip.store import Embeddings, EmbeddingStore
 from hope_bench.errors import HopeBenchError
 from hope_bench.search.content import content_probability
 from tests.clips import SIGLIP, WORDS, save_tiny_clip

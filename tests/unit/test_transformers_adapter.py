@@ -15,7 +15,6 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from hope_bench.adapters import checkpoint as checkpoint_module
 from hope_bench.adapters.base import RawAnswer
 from hope_bench.adapters.decoding import Decoder
 from hope_bench.adapters.encoding import rows_of_image
@@ -349,7 +348,7 @@ def test_a_download_is_announced_and_an_unsuitable_model_costs_no_weights(
             shutil.copy(path, snapshot)
         return str(snapshot)
 
-    monkeypatch.setattr(checkpoint_module, "snapshot_download", fake)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fake)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     assert TransformersModel(card(Path("org/tiny")), said.append).info.identity == "org/tiny@c0ffee"
     assert said == ["Downloading org/tiny from the Hugging Face Hub ..."]
