@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from hope_bench.adapters.base import AdapterInfo, AdapterReport, RawAnswer
 from hope_bench.adapters.checkpoint import find_checkpoint
 from hope_bench.adapters.endpoint import Endpoint
+from hope_bench.adapters.endpoint_asks import thinks
 from hope_bench.adapters.endpoint_card import served_by, served_dtype
 from hope_bench.adapters.server import Server, command_line, free_port, plain_copy, served_name
 from hope_bench.errors import HopeBenchError
@@ -50,7 +51,8 @@ class Served:
         """Which checkpoint, and which server."""
         found, kind = self._checkpoint, served_by(self._card)
         identity = found.identity + (" with its own code" if self._card.trust_remote_code else "")
-        return AdapterInfo(kind, identity, found.revision, found.weights_sha256, served_dtype(self._card), kind, kind)
+        dtype, thinking = served_dtype(self._card), thinks(self._card)
+        return AdapterInfo(kind, identity, found.revision, found.weights_sha256, dtype, kind, kind, thinks=thinking)
 
     @property
     def report(self) -> AdapterReport:
