@@ -11,7 +11,7 @@ from typing import Any
 import typeguard
 
 _checked: Any = typeguard.typechecked
-typeguard.typechecked = lambda function: function
+typeguard.typechecked = lambda function: function  # type: ignore[assignment]
 try:
     import inflect
 finally:
