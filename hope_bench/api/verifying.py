@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from hope_bench.api.asking import CardSettings, evaluate, load_card, load_run, with_settings
+from hope_bench.api.asking import CardSettings, card_at, evaluate, load_run, with_settings
 from hope_bench.api.exchange import import_pope
 from hope_bench.api.making import PathOr, load_benchmark, teller
 from hope_bench.errors import HopeBenchError, first_few
@@ -32,7 +33,7 @@ class _Where:
 
     pope: tuple[Path, ...]
     images: Path | None
-    out: Path
+    out: Path | None
 
 
 def verify(
@@ -55,13 +56,14 @@ def verify(
     """Ask a model POPE's questions as a paper did, score as it did, and compare with its figures (docs/inference.md).
 
     `pope` is the folder of POPE's official files, or the files; `images` the folder of val2014's images. All figures that the
-    given splits allow are compared: those of leaderboard/published.toml, or of the file `figures`, about the model of that name or
-    checkpoint (`published_as` names another, for a copy). POPE's files are imported to `out` (default: benchmarks/pope-published),
-    answers go to RUNS/pope-published/NAME; the same call goes on where one was interrupted. `settings` are keys of the card, all but
-    `prompt` and `complete`, which the figures decide. With `run` nothing is asked: that run's answers, to `benchmark` (default: the
-    one it names), are compared.
+    given splits allow are compared: those of leaderboard/published.toml, or of the file `figures`, about the model of that name
+    or checkpoint (`published_as` names another, for a copy). POPE's files are imported to `out` (default:
+    benchmarks/pope-published), answers go to RUNS/pope-published/NAME; the same call goes on where one was interrupted.
+    `settings` are keys of the card, all but `prompt` and `complete`, which the figures decide. With `run` nothing is asked:
+    that run's answers, to `benchmark` (default: the one it names), are compared.
 
-    What is needed is said before anything is downloaded. Raises HopeBenchError where something is missing, or there are no figures.
+    What is needed is said before anything is downloaded. Raises HopeBenchError where something is missing, or there are no
+    figures.
 
     Example: hb.verify("llava-hf/llava-1.5-7b-hf", pope="POPE/output/coco", images="val2014").agrees
     """
@@ -79,13 +81,13 @@ def verify(
     assert model is not None
     if {"prompt", "complete"} & {key for key, value in settings.items() if value is not None}:
         raise HopeBenchError("verify asks as the published figures were made: leave prompt and complete out.")
-    card = with_settings(load_card(model), settings)
+    card = with_settings(card_at(model, settings.get("base_url")), settings)
     about = find_figures(table, (published_as,) if published_as else (card.name, card.checkpoint))
-    given = (pope,) if isinstance(pope, str | Path) else pope
+    given = (pope,) if isinstance(pope, str | PathLike) else pope
     where = _Where(
-        tuple(Path(one) for one in given),  # type: ignore[arg-type]
+        tuple(Path(one) for one in given),
         None if images is None else Path(images),
-        Path("benchmarks") / _BENCHMARK if out is None else Path(out),
+        None if out is None else Path(out),
     )
     questions, about = _prepared(card, about, where, tell)
     asked = [
@@ -112,27 +114,30 @@ def _prepared(card: ModelCard, about: Sequence[Figure], where: _Where, tell: Say
     chosen = tuple(figure for figure in about if set(figure.splits) <= files.keys())
     needs = _needs(card, about, needed)
     if not chosen or where.images is None:
-        missing = " ".join(
-            filter(None, (
-                "" if chosen else _no_files(where.pope, needed),
-                "" if where.images else "The images are missing: give their folder with --images FOLDER.",
-            ))
-        )  # fmt: skip
-        raise HopeBenchError(f"{missing}\n" + "\n".join(needs))
+        no_files = "" if chosen else _no_files(where.pope, needed)
+        no_images = "" if where.images else "The images are missing: give their folder with --images FOLDER."
+        raise HopeBenchError("\n".join([" ".join(filter(None, (no_files, no_images))), *needs]))
     for text in needs:
         tell(text)
-    splits = {split: files[split] for split in POPE_SPLITS if split in _splits(chosen)}
+    if left := [split for split in needed if split not in files]:
+        tell(f"Left out, as no file of them was given: the figures that need {', '.join(left)}.")
+    splits = {split: files[split] for split in _splits(chosen)}
     _check_images(splits, where.images)
-    short = "" if len(splits) == len(POPE_SPLITS) else "-" + "-".join(splits)
-    out = where.out.with_name(where.out.name + short)
-    title, dataset = f"{about[0].table.benchmark}, as published figures use it", about[0].table.dataset
-    made = import_pope(_BENCHMARK + short, splits, title=title, prompt="{question}", dataset=dataset, out=out)
+    made = _imported(splits, about[0], where.out)
     questions = {(one.image, one.text) for each in made.splits.values() for one in each}
     tell(
         f"{len(chosen)} published figure(s) can be compared. To ask: {len(questions):,} different questions about "
         f"{len(made.manifest.images):,} images, all of them in {where.images}."
     )
     return made, chosen
+
+
+def _imported(splits: Mapping[str, Path], figure: Figure, out: Path | None) -> Benchmark:
+    """The files as a benchmark; some of the splits make one of their own, so that none replaces another."""
+    name = "-".join([_BENCHMARK, *(() if len(splits) == len(POPE_SPLITS) else splits)])
+    title = f"{figure.table.benchmark}, as published figures use it"
+    folder = Path("benchmarks") / name if out is None else out
+    return import_pope(name, splits, title=title, prompt="{question}", dataset=figure.table.dataset, out=folder)
 
 
 def _needs(card: ModelCard, about: Sequence[Figure], splits: Sequence[str]) -> list[str]:
@@ -154,7 +159,7 @@ def _no_files(given: Sequence[Path], splits: Sequence[str]) -> str:
     return f"None of the files needed ({wanted}) is in {', '.join(map(str, given))}."
 
 
-def _check_images(files: dict[str, Path], images: Path) -> None:
+def _check_images(files: Mapping[str, Path], images: Path) -> None:
     """All pictures are there, before anything is imported or downloaded. Raises HopeBenchError."""
     from hope_bench.interchange.questions import read_lines
 

@@ -51,9 +51,9 @@ def verify(
 ) -> None:
     """Ask a model POPE's questions as a paper did, and say whether its figures come out here.
 
-    The first thing to run on a new machine: download, pictures, prompt, model, parsing and scoring in one command. What it needs is
-    said first. Interrupt it as you like: the same command goes on. How far two honest runs may differ is derived from the number of
-    questions (docs/inference.md).
+    The first thing to run on a new machine: download, pictures, prompt, model, parsing and scoring in one command. What it
+    needs is said first. Interrupt it as you like: the same command goes on. How far two honest runs may differ is derived from
+    the number of questions (docs/inference.md).
 
     Examples:
 

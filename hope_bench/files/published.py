@@ -24,9 +24,9 @@ Place = Literal["random", "popular", "adversarial", "split-mean"]
 class PublishedTable(Strict):
     """Figures of one source, all made in one way.
 
-    `values` maps a model to its figures in percent, by split or `split-mean`, with `decimals` as the source gives. `prompt` is how
-    the source asked, `convention` how it read and counted answers (docs/scoring.md). `questions` says how many each split held
-    there, where known. `same_questions` says that they were POPE's official ones; else they are taken for another sample.
+    `values` maps a model to its figures in percent, by split or `split-mean`, with `decimals` as the source gives. `prompt` is
+    how the source asked, `convention` how it read and counted answers (docs/scoring.md). `questions` says how many each split
+    held there, where known. `same_questions` says that they were POPE's official ones; else they are taken for another sample.
     """
 
     name: str

@@ -13,8 +13,8 @@ _SUFFIXES = (".json", ".jsonl")
 def find_pope_files(given: Sequence[Path], splits: Sequence[str]) -> dict[str, Path]:
     """The file of each split among files and folders, by how their names end: coco_pope_random.json holds `random`.
 
-    In a folder that holds several sets (gqa_pope_random.json, ...) those that begin with coco_ count. Splits without a file are left
-    out. Raises HopeBenchError for a path that isn't there, and where two files would be one split.
+    In a folder that holds several sets (gqa_pope_random.json, ...) those that begin with coco_ count. Splits without a file are
+    left out. Raises HopeBenchError for a path that isn't there, and where two files would be one split.
     """
     files: list[Path] = []
     for path in given:

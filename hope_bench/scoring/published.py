@@ -1,13 +1,14 @@
 """A run against published figures: how far apart they are, how far two honest runs may be, and what to look at first.
 
-How far they may be, in points, is derived from the number of questions. Two runs of the same weights on the same questions
-still differ in some answers: precision, kernels, how pictures are resized, cropped or padded, library versions. The rule allows for
-one answer in 20 to differ (FLIPPED), either way alike: then the number's standard deviation is the root of the sum, over the
-questions of each label, of FLIPPED times the square of what one flip moves it by, and 1.96 of them are allowed, plus half a unit
-of the figure's last digit. That gives about 0.9 points of F1 at POPE's 3,000 questions, and more where there are fewer. LLaVA's own code, run
-again by somebody else, came within 0.1 points of one of its models (github.com/haotian-liu/LLaVA, issue 626); a wrong prompt, a
-wrong checkpoint or a broken image pipeline moves F1 by several points. Where the source's questions were others, the difference
-of two samples of questions is allowed for, too: root 2 times the half width of this run's interval (by image), added in squares.
+How far they may be, in points, follows from the number of questions. Two runs of the same weights on the same questions still
+differ in some answers: precision, kernels, library versions, how pictures are resized, cropped or padded. The rule allows for
+one answer in 20 to differ (FLIPPED), either way alike. Then the variance of the number is the sum, over its questions, of
+FLIPPED times the square of what one flip moves it by; 1.96 standard deviations are allowed, plus half a unit of the figure's
+last digit. That is about 0.9 points of F1 at POPE's 3,000 questions, and more where there are fewer. For scale: LLaVA's own
+code, run by somebody else, came within 0.1 points of the 13B figures (github.com/haotian-liu/LLaVA, issue 626); a wrong
+prompt, checkpoint or image pipeline moves F1 by several points. Where the source asked other questions, the difference of two
+samples of questions is allowed for, too: root 2 times the half width of this run's interval (clustered by image), added in
+squares.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.published import Figure
-from hope_bench.files.result import Result, SplitScore
+from hope_bench.files.result import ConventionName, Result, SplitScore
 from hope_bench.files.run import Run
 from hope_bench.scoring.averaging import mean
 from hope_bench.scoring.conventions import Convention, find_convention
@@ -96,7 +97,7 @@ class Verification:
 
 
 def check_figures(
-    results: Mapping[str, Result], figures: Sequence[Figure], official: bool
+    results: Mapping[ConventionName, Result], figures: Sequence[Figure], official: bool
 ) -> tuple[tuple[Check, ...], list[str]]:
     """Every figure that the run's results (by convention) allow, and in words which were left out. `official` says that the
     questions are POPE's files as published. Raises HopeBenchError where none is left."""
@@ -197,15 +198,17 @@ def explanations(verification: Verification) -> list[str]:
         lines.append(
             f"{unread.unread:,} of {unread.questions:,} answers are neither yes nor no. Read some: hope-bench score RUN."
         )
-    for run in verification.runs:
-        how = {"asked with": run.record.run.prompt, "in": run.record.run.dtype, "on": run.record.run.device}
-        known = ", ".join(
-            f"{word} {value!r}" if word == "asked with" else f"{word} {value}" for word, value in how.items() if value
-        )
-        lines.append(f"Run {run.name}: {known or 'how it was asked is not known'}.")
+    lines += [f"Run {run.name}: {_how(run)}." for run in verification.runs]
     lines += dict.fromkeys(f"{check.figure.table.name}: {check.figure.table.note}" for check in off if check.figure.table.note)
     lines.append(
         "What usually explains a difference: another prompt or chat template; how pictures are resized, cropped or padded; "
         "quantized weights or another precision (try --dtype float16); another revision of the checkpoint; other questions."
     )
     return lines
+
+
+def _how(run: Run) -> str:
+    info = run.record.run
+    known = [f"{word} {value}" for word, value in (("in", info.dtype), ("on", info.device), ("path", info.path)) if value]
+    asked = "no prompt is recorded" if info.prompt is None else f"asked with {info.prompt!r}"
+    return ", ".join([asked, *known])

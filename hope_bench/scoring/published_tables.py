@@ -7,8 +7,14 @@ from itertools import groupby
 from rich.table import Table
 from rich.text import Text
 
+from hope_bench.files.published import Metric
 from hope_bench.scoring.published import Check, Verification
 from hope_bench.scoring.tables import plain_table
+
+_METRICS: dict[Metric, str] = {
+    "accuracy": "accuracy", "precision": "precision", "recall": "recall", "f1": "F1", "yes_ratio": "yes-ratio",
+}  # fmt: skip
+"""How people write them."""
 
 
 def verification_tables(verification: Verification) -> list[Table]:
@@ -21,7 +27,9 @@ def verification_tables(verification: Verification) -> list[Table]:
 
 def _table(model: str, checks: list[Check]) -> Table:
     source = checks[0].figure.table
-    table = plain_table(f"{model} on {source.benchmark}: {source.metric} in percent, {source.convention} convention", gap=1)
+    table = plain_table(
+        f"{model} on {source.benchmark}: {_METRICS[source.metric]} in percent, {source.convention} convention", gap=1
+    )
     table.add_column("split", no_wrap=True)
     for heading in ("questions", "published", "here", "apart", "allowed"):
         table.add_column(heading, justify="right", no_wrap=True)
