@@ -198,7 +198,7 @@ def explanations(verification: Verification) -> list[str]:
         lines.append(
             f"{unread.unread:,} of {unread.questions:,} answers are neither yes nor no. Read some: hope-bench score RUN."
         )
-    lines += [f"Run {run.name}: {_how(run)}." for run in verification.runs]
+    lines += [f"Run {run.name} was asked {how}." for run in verification.runs if (how := _how(run))]
     lines += dict.fromkeys(f"{check.figure.table.name}: {check.figure.table.note}" for check in off if check.figure.table.note)
     lines.append(
         "What usually explains a difference: another prompt or chat template; how pictures are resized, cropped or padded; "
@@ -209,6 +209,4 @@ def explanations(verification: Verification) -> list[str]:
 
 def _how(run: Run) -> str:
     info = run.record.run
-    known = [f"{word} {value}" for word, value in (("in", info.dtype), ("on", info.device), ("path", info.path)) if value]
-    asked = "no prompt is recorded" if info.prompt is None else f"asked with {info.prompt!r}"
-    return ", ".join([asked, *known])
+    return ", ".join(f"{word} {value}" for word, value in (("in", info.dtype), ("on", info.device), ("path", info.path)) if value)
