@@ -171,7 +171,7 @@ def estimate(
     from hope_bench.inference.estimate import estimate as size_up
 
     chosen = load_benchmark(benchmark)
-    card = with_settings(_card_at(model, settings.get("base_url")), settings, authors_prompt)
+    card = with_settings(card_at(model, settings.get("base_url")), settings, authors_prompt)
     options = _options(card, images, limit, splits, name, runs)
     each = [options] if prompts is None else ways(card, _paraphrases(prompts), options)
     return tuple(size_up(chosen, card, way) for way in each)
@@ -184,7 +184,7 @@ def _model(
     if isinstance(model, ModelCard | str | PathLike):
         if processor is not None:
             raise HopeBenchError("A processor is for a loaded model; a card, an id or a folder has its own. Leave it out.")
-        return with_settings(_card_at(model, settings.get("base_url")), settings, authors_prompt), None
+        return with_settings(card_at(model, settings.get("base_url")), settings, authors_prompt), None
     from hope_bench.adapters.given import adapter_of, card_of
 
     if authors_prompt:
@@ -195,7 +195,7 @@ def _model(
     return card, adapter_of(model, processor, card, tell)
 
 
-def _card_at(model: ModelCard | PathOr, base_url: str | None) -> ModelCard:
+def card_at(model: ModelCard | PathOr, base_url: str | None) -> ModelCard:
     """The model's card; with `base_url`, that of the server there, which calls the model so."""
     if base_url is None:
         return load_card(model)
