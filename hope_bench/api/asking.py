@@ -89,7 +89,8 @@ def evaluate(
     """Ask a vision-language model every question of a benchmark, each once; the same call goes on where one was interrupted.
 
     `model` is a card, a Hugging Face id, a checkpoint folder, a loaded transformers model (with its `processor`), or any object
-    with `answer(batch)` (docs/models.md). Of a checkpoint saved without a processor, `processor` names the folder or id. A loaded model is left exactly as it was; a digest of its weights says which it is.
+    with `answer(batch)` (docs/models.md). Of a checkpoint saved without a processor, `processor` names the
+    folder or id. A loaded model is left exactly as it was; a digest of its weights says which it is.
     `images` is the images folder (default: what the benchmark's spec.toml names), `limit` how many questions of each split to ask
     (default: all; a limited run is not ranked), `splits` which (default: all), `name` what the run is called (default: as the
     model), `step` the training step of a checkpoint (default: N of checkpoint-N). Answers go to RUNS/BENCHMARK/NAME. `settings`
@@ -172,11 +173,7 @@ def estimate(
     from hope_bench.inference.estimate import estimate as size_up
 
     chosen = load_benchmark(benchmark)
-<<<<<<< HEAD
-    card = with_settings(card_at(model, settings.get("base_url")), settings, authors_prompt)
-=======
     card = _named(model, processor, settings, authors_prompt)
->>>>>>> cards
     options = _options(card, images, limit, splits, name, runs)
     each = [options] if prompts is None else ways(card, _paraphrases(prompts), options)
     return tuple(size_up(chosen, card, way) for way in each)
@@ -187,13 +184,7 @@ def _model(
 ) -> tuple[ModelCard, Adapter | None]:
     """The card to ask by, and the adapter where `model` is no card or name of one."""
     if isinstance(model, ModelCard | str | PathLike):
-<<<<<<< HEAD
-        if processor is not None:
-            raise HopeBenchError("A processor is for a loaded model; a card, an id or a folder has its own. Leave it out.")
-        return with_settings(card_at(model, settings.get("base_url")), settings, authors_prompt), None
-=======
         return _named(model, processor, settings, authors_prompt), None
->>>>>>> cards
     from hope_bench.adapters.given import adapter_of, card_of
 
     if authors_prompt:
@@ -204,12 +195,9 @@ def _model(
     return card, adapter_of(model, processor, card, tell)
 
 
-<<<<<<< HEAD
-def card_at(model: ModelCard | PathOr, base_url: str | None) -> ModelCard:
-=======
 def _named(model: ModelCard | PathOr, processor: Any, settings: CardSettings, authors_prompt: bool) -> ModelCard:
     """The card of a model that is named, with the call's settings."""
-    card = _card_at(model, settings.get("base_url"))
+    card = card_at(model, settings.get("base_url"))
     if processor is not None:
         if not isinstance(processor, str | PathLike):
             raise HopeBenchError(
@@ -220,8 +208,7 @@ def _named(model: ModelCard | PathOr, processor: Any, settings: CardSettings, au
     return with_settings(card, settings, authors_prompt)
 
 
-def _card_at(model: ModelCard | PathOr, base_url: str | None) -> ModelCard:
->>>>>>> cards
+def card_at(model: ModelCard | PathOr, base_url: str | None) -> ModelCard:
     """The model's card; with `base_url`, that of the server there, which calls the model so."""
     if base_url is None:
         return load_card(model)

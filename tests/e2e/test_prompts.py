@@ -92,7 +92,7 @@ def test_each_way_is_a_run_and_the_report_shows_the_spread(folder: Path, run: Ru
     assert "Sampling error" in text
     assert text.count("</b>: <q>") == 3, "its own prompt counts once"
 
-    # Each is scored into a file of its own, so that none takes the place of another. None is ranked: few answers are a yes or a no.
+    # Each is scored into a file of its own. None is ranked: few of the answers are a yes or a no.
     for name in ("me", *runs):
         assert hope_bench(capsys, "score", folder / "runs" / "tiny" / name, *options, "--results", folder / "results").code == 0
     results = {path.stem: read_result(path) for path in (folder / "results" / "tiny").rglob("*.json")}
