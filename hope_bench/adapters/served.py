@@ -8,9 +8,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hope_bench.adapters import lora
 from hope_bench.adapters.base import AdapterInfo, AdapterReport, RawAnswer
 from hope_bench.adapters.checkpoint import find_checkpoint
 from hope_bench.adapters.endpoint import Endpoint
+from hope_bench.adapters.endpoint_asks import thinks
 from hope_bench.adapters.endpoint_card import served_by, served_dtype
 from hope_bench.adapters.server import Server, command_line, free_port, plain_copy, served_name
 from hope_bench.errors import HopeBenchError
@@ -40,7 +42,9 @@ class Served:
             )
         command_line(card, Path(), 0, None)  # before anything is downloaded
         self._card, self._say = card, say
-        self._checkpoint = find_checkpoint(card.checkpoint, card.revision, say, card.trust_remote_code)
+        self._checkpoint = find_checkpoint(card, say, card.trust_remote_code, runs_here=card.server == "transformers")
+        if self._checkpoint.adapter is not None:
+            raise lora.served(self._checkpoint.adapter, str(card.server))
         self._server: Server | None = None
         self._endpoint: Endpoint | None = None
         self._files: tempfile.TemporaryDirectory[str] | None = None
@@ -50,7 +54,8 @@ class Served:
         """Which checkpoint, and which server."""
         found, kind = self._checkpoint, served_by(self._card)
         identity = found.identity + (" with its own code" if self._card.trust_remote_code else "")
-        return AdapterInfo(kind, identity, found.revision, found.weights_sha256, served_dtype(self._card), kind, kind)
+        dtype, thinking = served_dtype(self._card), thinks(self._card)
+        return AdapterInfo(kind, identity, found.revision, found.weights_sha256, dtype, kind, kind, thinks=thinking)
 
     @property
     def report(self) -> AdapterReport:

@@ -39,7 +39,7 @@ from hope_bench.cli.options import (
 )
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.files.places import RUNS
-from hope_bench.progress import ProgressMode
+from hope_bench.progress import ProgressMode, Say
 
 if TYPE_CHECKING:
     from hope_bench.files.run import Run
@@ -90,6 +90,12 @@ def evaluate(
     ] = None,
     revision: Annotated[
         str | None, typer.Option(rich_help_panel=LOADING, help="Branch, tag or commit of a Hugging Face id.")
+    ] = None,
+    processor: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=LOADING, help="Folder or id of the processor, where a checkpoint from training was saved without one."
+        ),
     ] = None,
     device_map: Annotated[
         str | None,
@@ -188,6 +194,7 @@ def evaluate(
         "server_args": server_args, "server_timeout": server_timeout,
     }  # fmt: skip
     asked: dict[str, Any] = {"images": images, "limit": limit, "splits": as_values(split), "name": name, "runs": runs, **settings}
+    asked["processor"] = processor
     how: dict[str, Any] = {
         "step": step, "workers": workers, "processes": processes, "trust_remote_code": trust_remote_code, "progress": progress,
         "say": _say_json if progress == "json" else say,
@@ -200,7 +207,7 @@ def evaluate(
             if not is_first():
                 return
             for found in asking.estimate(model, benchmark, prompts=prompts, authors_prompt=authors_prompt, **asked):
-                _show_estimate(found, in_words(found))
+                _show_estimate(found, in_words(found), how["say"])
             return
         made = (
             [asking.evaluate(model, benchmark, authors_prompt=authors_prompt, **asked, **how)]
@@ -256,13 +263,13 @@ def show_run(run: Run, benchmark: str, *, as_json: bool = False) -> None:
     say_next("Next:", "score", run.folder, *benchmark_flag(record.benchmark, find_benchmark(benchmark)))
 
 
-def _show_estimate(found: Estimate, words: list[str]) -> None:
+def _show_estimate(found: Estimate, words: list[str], tell: Say) -> None:
     for text in words:
         line(text)
     if found.stops is not None:
-        say(f"The run would stop at once: {found.stops}")
+        tell(f"The run would stop at once: {found.stops}")
     if found.missing:
-        say(f"Images that are missing: {len(found.missing):,} ({first_few(found.missing, 3)}). Their questions would be errors.")
+        tell(f"Images that are missing: {len(found.missing):,} ({first_few(found.missing, 3)}). Their questions would be errors.")
 
 
 def _say_json(text: str) -> None:

@@ -135,7 +135,7 @@ def wrong(world: World) -> list[tuple[list[object], str]]:
         (ask(model="demo-lava"), "Did you mean 'demo-llava'?"),
         (ask(model="./nowhere"), "nowhere"),
         (ask(model=here / "no-weights"), "is incomplete: it holds no weights"),
-        (ask(model=here / "no-config"), "without config.json"),
+        (ask(model=here / "no-config"), "and no config.json"),
         (ask(model="org/nothing"), "org/nothing is not in the local Hugging Face cache"),
         (ask(model="org/nothing", runs="half"), "org/nothing is not in the local Hugging Face cache"),
         (ask(model="keyless.toml"), "Set the environment variable"),
