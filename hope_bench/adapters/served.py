@@ -12,6 +12,7 @@ from hope_bench.adapters import lora
 from hope_bench.adapters.base import AdapterInfo, AdapterReport, RawAnswer
 from hope_bench.adapters.checkpoint import find_checkpoint
 from hope_bench.adapters.endpoint import Endpoint
+from hope_bench.adapters.endpoint_asks import thinks
 from hope_bench.adapters.endpoint_card import served_by, served_dtype
 from hope_bench.adapters.runnable import read_config
 from hope_bench.adapters.server import Server, command_line, free_port, plain_copy, served_name
@@ -55,9 +56,10 @@ class Served:
         """Which checkpoint, and which server."""
         found, kind = self._checkpoint, served_by(self._card)
         identity = found.identity + (" with its own code" if self._card.trust_remote_code else "")
+        dtype, thinking = served_dtype(self._card), thinks(self._card)
         tower = vision_tower(read_config(found.folder))
         return AdapterInfo(
-            kind, identity, found.revision, found.weights_sha256, served_dtype(self._card), kind, kind, vision_tower=tower
+            kind, identity, found.revision, found.weights_sha256, dtype, kind, kind, thinks=thinking, vision_tower=tower
         )
 
     @property

@@ -89,8 +89,8 @@ def evaluate(
     """Ask a vision-language model every question of a benchmark, each once; the same call goes on where one was interrupted.
 
     `model` is a card, a Hugging Face id, a checkpoint folder, a loaded transformers model (with its `processor`), or any object
-    with `answer(batch)` (docs/models.md). Of a checkpoint saved without a processor, `processor` names the folder or id.
-    A loaded model is left exactly as it was; a digest of its weights says which it is.
+    with `answer(batch)` (docs/models.md). Of a checkpoint saved without a processor, `processor` names the
+    folder or id. A loaded model is left exactly as it was; a digest of its weights says which it is.
     `images` is the images folder (default: what the benchmark's spec.toml names), `limit` how many questions of each split to ask
     (default: all; a limited run is not ranked), `splits` which (default: all), `name` what the run is called (default: as the
     model), `step` the training step of a checkpoint (default: N of checkpoint-N). Answers go to RUNS/BENCHMARK/NAME. `settings`
@@ -197,7 +197,7 @@ def _model(
 
 def _named(model: ModelCard | PathOr, processor: Any, settings: CardSettings, authors_prompt: bool) -> ModelCard:
     """The card of a model that is named, with the call's settings."""
-    card = _card_at(model, settings.get("base_url"))
+    card = card_at(model, settings.get("base_url"))
     if processor is not None:
         if not isinstance(processor, str | PathLike):
             raise HopeBenchError(
@@ -208,7 +208,7 @@ def _named(model: ModelCard | PathOr, processor: Any, settings: CardSettings, au
     return with_settings(card, settings, authors_prompt)
 
 
-def _card_at(model: ModelCard | PathOr, base_url: str | None) -> ModelCard:
+def card_at(model: ModelCard | PathOr, base_url: str | None) -> ModelCard:
     """The model's card; with `base_url`, that of the server there, which calls the model so."""
     if base_url is None:
         return load_card(model)

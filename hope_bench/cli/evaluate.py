@@ -39,7 +39,7 @@ from hope_bench.cli.options import (
 )
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.files.places import RUNS
-from hope_bench.progress import ProgressMode
+from hope_bench.progress import ProgressMode, Say
 
 if TYPE_CHECKING:
     from hope_bench.files.run import Run
@@ -207,7 +207,7 @@ def evaluate(
             if not is_first():
                 return
             for found in asking.estimate(model, benchmark, prompts=prompts, authors_prompt=authors_prompt, **asked):
-                _show_estimate(found, in_words(found))
+                _show_estimate(found, in_words(found), how["say"])
             return
         made = (
             [asking.evaluate(model, benchmark, authors_prompt=authors_prompt, **asked, **how)]
@@ -263,13 +263,13 @@ def show_run(run: Run, benchmark: str, *, as_json: bool = False) -> None:
     say_next("Next:", "score", run.folder, *benchmark_flag(record.benchmark, find_benchmark(benchmark)))
 
 
-def _show_estimate(found: Estimate, words: list[str]) -> None:
+def _show_estimate(found: Estimate, words: list[str], tell: Say) -> None:
     for text in words:
         line(text)
     if found.stops is not None:
-        say(f"The run would stop at once: {found.stops}")
+        tell(f"The run would stop at once: {found.stops}")
     if found.missing:
-        say(f"Images that are missing: {len(found.missing):,} ({first_few(found.missing, 3)}). Their questions would be errors.")
+        tell(f"Images that are missing: {len(found.missing):,} ({first_few(found.missing, 3)}). Their questions would be errors.")
 
 
 def _say_json(text: str) -> None:

@@ -178,7 +178,8 @@ def _likely_info(card: ModelCard, earlier: RunRecord) -> AdapterInfo:
     run = earlier.run
     info = AdapterInfo(adapter, model, earlier.model.revision, run.weights_sha256, dtype, device_kind, str(run.device))
     probe = earlier.settings.get("probe")
-    info = replace(info, thinks=bool(run.thinking), probe_sha256=None if probe is None else str(probe))
+    thinks = card.thinking == "on" or (card.thinking == "auto" and bool(run.thinking))
+    info = replace(info, thinks=thinks, probe_sha256=None if probe is None else str(probe))
     if card.adapter != "transformers":
         return info
     if card.server is not None:

@@ -24,6 +24,7 @@ from tests.bench.bench_inference import bench_inference
 from tests.bench.bench_scoring import bench_scoring
 from tests.bench.bench_search import bench_search
 from tests.bench.bench_site import bench_site
+from tests.bench.bench_start import bench_start
 
 OUT = Path("build/bench.json")
 
@@ -37,6 +38,7 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "inference": bench_inference,
     "scoring": bench_scoring,
     "site": bench_site,
+    "start": bench_start,
     "demo": bench_demo,
 }
 
