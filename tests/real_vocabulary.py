@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import lzma
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -47,6 +48,23 @@ def vocabulary(real: Path, name: str, *marks: str) -> Any:
     tokenizer.add_special_tokens({"additional_special_tokens": ["<image>", *marks]}, replace_extra_special_tokens=False)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def real_tokenizer(real: Path, name: str, special: Sequence[str], named: Mapping[str, str]) -> Any:
+    """A fresh real tokenizer with further special tokens, some of them by the names that a processor asks for."""
+    folder = unpacked(real, name)
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    own = {key: settings.get(key) for key in ("bos_token", "eos_token", "unk_token", "pad_token")}
+    words = {key: word["content"] if isinstance(word, dict) else word for key, word in own.items() if word}
+    tokenizer = hf.PreTrainedTokenizerFast(
+        tokenizer_file=str(folder / "tokenizer.json"), **words, extra_special_tokens=dict(named)
+    )  # fmt: skip
+    tokenizer.add_special_tokens({"additional_special_tokens": list(special)}, replace_extra_special_tokens=False)
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    if tokenizer.bos_token_id is None:  # Qwen's begin with nothing, and templates that write it write nothing
+        tokenizer.bos_token = tokenizer.eos_token
     return tokenizer
 
 

@@ -35,7 +35,7 @@ class AdapterInfo:
     Hub commit and `weights_sha256` the hash of a local checkpoint; each None where it doesn't apply. `device_kind` is what
     numbers depend on ("cuda", "cpu"), `device` the same in words for people. `addresses` are where an endpoint is reached.
     `thinks` says whether the model thinks before it answers, and `probe_sha256` is the hash of what its chat template makes of a
-    fixed question (None where that isn't known here).
+    fixed question (None where that isn't known here). `vision_tower` is the encoder that the checkpoint's configuration tells of.
     """
 
     adapter: str
@@ -48,6 +48,7 @@ class AdapterInfo:
     addresses: tuple[str, ...] = ()
     thinks: bool = False
     probe_sha256: str | None = None
+    vision_tower: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

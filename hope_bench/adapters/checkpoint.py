@@ -138,9 +138,9 @@ def local_folder(name: str, revision: str | None, trust_remote_code: bool = Fals
 
 
 def check_here(card: ModelCard, say: Say | None) -> None:
-    """Raise HopeBenchError for what can be seen of a card's checkpoint without transformers: what it lacks, a format that can't be
-    run, an adapter without its base or peft. With `say`, also for a Hub id that isn't cached and can't be fetched, or is no such
-    model: its config.json is, to see."""
+    """Raise HopeBenchError for what can be seen of a card's checkpoint without transformers: what it lacks, a format that can't
+    be run, an adapter without its base or peft. With `say`, also for a Hub id that isn't cached and can't be fetched, or is no
+    such model: its config.json is, to see."""
     _check_one(card.checkpoint, card.revision, say, card.server in (None, "transformers") and not card.trust_remote_code)
     if card.processor is not None and not Path(card.processor).is_dir() and card.processor.count("/") != 1:
         raise HopeBenchError(f"Processor {card.processor!r} is no folder here, and no Hugging Face id (ORG/NAME) either.")
@@ -213,9 +213,7 @@ def _small_files(name: str, say: Say) -> Path:
         with _explained(name, None):
             folder = Path(snapshot_download(name, allow_patterns=_SMALL, ignore_patterns=_IGNORED))
     if not has_processor(folder):
-        raise HopeBenchError(
-            f"{name} holds no processor (no processor_config.json or preprocessor_config.json): see --processor."
-        )
+        raise HopeBenchError(f"{name} holds no processor: no processor_config.json or preprocessor_config.json. See --processor.")
     return folder
 
 

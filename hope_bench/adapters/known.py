@@ -12,6 +12,8 @@ from pathlib import Path
 from hope_bench.adapters.base import AdapterInfo
 from hope_bench.adapters.checkpoint import check_here, known_checkpoint
 from hope_bench.adapters.endpoint_card import endpoint_info, find_access, served_by, served_dtype
+from hope_bench.adapters.runnable import read_config
+from hope_bench.adapters.tower import vision_tower
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import ModelCard
 
@@ -90,6 +92,7 @@ def known_info(card: ModelCard) -> AdapterInfo | None:
         dtype=known_dtype(card.dtype, kind) if card.server is None else served_dtype(card),
         device_kind=kind,
         device=kind,
+        vision_tower=vision_tower(read_config(found.folder)),
     )
 
 

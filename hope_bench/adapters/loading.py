@@ -90,7 +90,7 @@ def load_model(
     trust_remote_code: bool = False,
     adapter: Path | None = None,
 ) -> Any:
-    """The checkpoint's model, ready to answer, with the card's attention, device_map and quantization, and PEFT's `adapter` in it.
+    """The checkpoint's model, ready to answer, with the card's attention, device_map and quantization, and PEFT's `adapter`.
 
     With `trust_remote_code` the classes are the checkpoint's own. Raises HopeBenchError where weights are missing, damaged or
     too large, or a package for them is missing.

@@ -50,8 +50,8 @@ def base_of(folder: Path) -> Base:
             return Base(str(here), None)
     if Path(name).is_absolute() or name.startswith(".") or name.count("/") != 1:
         raise HopeBenchError(
-            f"The adapter {folder} was trained on {name}, which is no folder here, and no Hugging Face id either. Write where its "
-            f"base model is into {folder / CONFIG}: base_model_name_or_path."
+            f"The adapter {folder} was trained on {name}, which is no folder here, and no Hugging Face id either. Write where "
+            f"its base model is into {folder / CONFIG}: base_model_name_or_path."
         )
     return Base(name, revision)
 
@@ -60,7 +60,8 @@ def check_peft(folder: str) -> None:
     """Raise HopeBenchError where peft isn't installed, saying how else `folder` can be evaluated."""
     if importlib.util.find_spec("peft") is None:
         raise HopeBenchError(
-            f"{folder} is an adapter of PEFT's (LoRA or its kin), which needs peft: pip install 'hope-bench[peft]'. {_merging(folder)}"
+            f"{folder} is an adapter of PEFT's (LoRA or its kin), which needs peft: pip install 'hope-bench[peft]'. "
+            f"{_merging(folder)}"
         )
 
 

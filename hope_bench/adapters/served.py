@@ -14,7 +14,9 @@ from hope_bench.adapters.checkpoint import find_checkpoint
 from hope_bench.adapters.endpoint import Endpoint
 from hope_bench.adapters.endpoint_asks import thinks
 from hope_bench.adapters.endpoint_card import served_by, served_dtype
+from hope_bench.adapters.runnable import read_config
 from hope_bench.adapters.server import Server, command_line, free_port, plain_copy, served_name
+from hope_bench.adapters.tower import vision_tower
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import ModelCard
 from hope_bench.provenance import write_text
@@ -55,7 +57,10 @@ class Served:
         found, kind = self._checkpoint, served_by(self._card)
         identity = found.identity + (" with its own code" if self._card.trust_remote_code else "")
         dtype, thinking = served_dtype(self._card), thinks(self._card)
-        return AdapterInfo(kind, identity, found.revision, found.weights_sha256, dtype, kind, kind, thinks=thinking)
+        tower = vision_tower(read_config(found.folder))
+        return AdapterInfo(
+            kind, identity, found.revision, found.weights_sha256, dtype, kind, kind, thinks=thinking, vision_tower=tower
+        )
 
     @property
     def report(self) -> AdapterReport:

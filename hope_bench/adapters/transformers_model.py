@@ -17,6 +17,8 @@ from hope_bench.adapters.encoding import Encoder, PackedRows, known_inputs, pack
 from hope_bench.adapters.in_memory import InMemory
 from hope_bench.adapters.loading import check_quantize, find_device, find_dtype, load_model, load_processor, quiet
 from hope_bench.adapters.paths import Pair
+from hope_bench.adapters.runnable import read_config
+from hope_bench.adapters.tower import vision_tower
 from hope_bench.errors import HopeBenchError
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ class TransformersModel(InMemory):
             device=self._device_in_words(),
             thinks=template.thinks,
             probe_sha256=template.sha256,
+            vision_tower=vision_tower(read_config(self._checkpoint.folder)),
         )
 
     @cached_property

@@ -201,8 +201,8 @@ def _named(model: ModelCard | PathOr, processor: Any, settings: CardSettings, au
     if processor is not None:
         if not isinstance(processor, str | PathLike):
             raise HopeBenchError(
-                f"A loaded processor is for a loaded model; {card.name} is loaded here. Name the processor's folder or id, or leave "
-                "it out."
+                f"A loaded processor is for a loaded model; {card.name} is loaded here. Name the processor's folder or id, or "
+                "leave it out."
             )
         card = validate({**card.model_dump(), "processor": str(processor)}, ModelCard, f"Card {card.name!r} with this processor")
     return with_settings(card, settings, authors_prompt)

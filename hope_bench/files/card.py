@@ -64,8 +64,8 @@ class ModelCard(Strict):
     `authors_prompt_source` shows; it is used only on demand (--authors-prompt). `conformance` says that the family is in the
     conformance suite (tests/unit/test_conformance.py).
 
-    `processor` is the folder or id whose processor is taken where the checkpoint has none (the folder above is tried first, and an
-    adapter's base model).
+    `processor` is the folder or id whose processor is taken where the checkpoint has none (the folder above is tried first, and
+    an adapter's base model).
 
     How it is asked: `prompt` replaces the benchmark's own template (it must hold "{question}") and makes a result unranked.
     `chat_template` (Jinja) is used where the checkpoint has none, or names one of several that it has; `template_kwargs` are

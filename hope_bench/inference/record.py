@@ -240,7 +240,7 @@ def _model_info(card: ModelCard, model: AdapterInfo) -> ModelInfo:
         checkpoint=checkpoint,
         revision=model.revision,
         family=card.family,
-        vision_tower=card.vision_tower,
+        vision_tower=card.vision_tower or model.vision_tower,
         parameters=card.parameters,
         license=card.license,
     )

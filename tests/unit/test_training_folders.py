@@ -108,8 +108,8 @@ def test_an_adapter_that_does_not_fit_is_refused(adapter: Callable[..., Path], m
     with pytest.raises(HopeBenchError, match="learnt prompt"):
         check_card(card(folder), False)
     file.write_text(json.dumps(config))
-    with pytest.raises(HopeBenchError, match="--server vllm is given whole models only.*merge"):
-        monkeypatch.setattr("hope_bench.adapters.served.command_line", lambda *_: [])
+    monkeypatch.setattr("hope_bench.adapters.served.command_line", lambda *_: [])
+    with pytest.raises(HopeBenchError, match=r"--server vllm is given whole models only.*merge"):
         make_adapter(ModelCard(name="tiny", checkpoint=str(folder), server="vllm"), print)
 
 
@@ -117,7 +117,7 @@ def test_without_peft_it_is_said_how_to_merge(checkpoint: Checkpoint, tmp_path: 
     config = {"peft_type": "LORA", "base_model_name_or_path": str(checkpoint("llava"))}
     (tmp_path / "adapter_config.json").write_text(json.dumps(config))
     (tmp_path / "adapter_model.safetensors").write_bytes(b"")
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(HopeBenchError, match=r"pip install 'hope-bench\[peft\]'.*merge_and_unload\(\)"):
         check_card(card(tmp_path), False)
 

@@ -23,7 +23,7 @@ from hope_bench.adapters.transformers_model import TransformersModel
 from hope_bench.adapters.yes_no import find_yes_no, read_first_token
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import ModelCard
-from tests.checkpoints import FAMILIES, pictures, prompts
+from tests.checkpoints import FAMILIES, pictures, prompts, template_of
 
 BATCH = list(zip(pictures(12), prompts(12), strict=True))
 Checkpoint = Callable[[str], Path]
@@ -41,7 +41,9 @@ def one_thread() -> Any:
 
 
 def card(folder: Path, **settings: Any) -> ModelCard:
-    return ModelCard(name="tiny", checkpoint=str(folder), **{"device": "cpu", "max_new_tokens": 6, **settings})
+    return ModelCard(
+        name="tiny", checkpoint=str(folder), **{"device": "cpu", "max_new_tokens": 6, **template_of(folder.name), **settings}
+    )
 
 
 def loaded(folder: Path, **settings: Any) -> TransformersModel:
@@ -59,12 +61,14 @@ class Naive:
 
     def __init__(self, folder: Path) -> None:
         self.processor = AutoProcessor.from_pretrained(folder)
+        self.template = template_of(folder.name)
         self.model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
 
     def inputs(self, image: Any, prompt: str) -> Any:
         content = [{"type": "image", "image": image}, {"type": "text", "text": prompt}]
         inputs = self.processor.apply_chat_template(
             [{"role": "user", "content": content}],
+            **self.template,
             add_generation_prompt=True,
             tokenize=True,
             return_dict=True,
