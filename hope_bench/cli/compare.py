@@ -37,7 +37,7 @@ def compare(
     ] = None,
     questions: Annotated[int, typer.Option(min=0, help="How many of the questions on which they differ most to list.")] = 10,
     results: Annotated[Path, typer.Option(help="Where RESULTS/BENCHMARK/MODEL.json lie.")] = Path("leaderboard/results"),
-    replicates: Annotated[int, typer.Option(min=100, help="Bootstrap replicates.")] = 2000,
+    replicates: Annotated[int, typer.Option(min=100, help="Bootstrap replicates, for MCC.")] = 2000,
 ) -> None:
     """Compare models on the same questions: numbers, ranks as intervals, differences paired by image, p-values.
 

@@ -19,7 +19,7 @@ from hope_bench.errors import HopeBenchError
 if TYPE_CHECKING:
     from hope_bench.files.benchmark import Benchmark
     from hope_bench.review.agreement import Agreement, Merged
-    from hope_bench.review.claims import Key
+    from hope_bench.review.claims import Claim, Key
     from hope_bench.review.decisions import Reviewed
     from hope_bench.review.noise import LabelNoise, Share
     from hope_bench.review.picture import Pictures
@@ -42,6 +42,10 @@ def review(
         int | None, typer.Option(min=1, help="Look at a random sample of this many questions per split, to estimate label noise.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the sample.")] = 0,
+    run: Annotated[
+        str | None,
+        typer.Option(help="Sample by this run's answers, --sample questions of each label and answer, to correct its rates."),
+    ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes a free one.")] = 7860,
 ) -> None:
     """Look at a benchmark's claims and decide: absent, present or unsure. Opens a page for this machine alone.
@@ -49,36 +53,56 @@ def review(
     The likeliest wrong claims come first. Keys: A absent, P present, U unsure, Z undo, B boxes. Every decision is on disk at
     once, and the same command goes on where you stopped. With --sample, the questions come in random order, without what the
     benchmark says of them, and the label noise of every split is estimated at the end; hope-bench label-noise publishes it.
+    With --run too, they are drawn so that the few questions which that run got wrong are looked at as often as the many that it
+    got right; hope-bench score RUN --reviewed FILE then gives its rates under the truth that you found.
 
     Examples:
 
     hope-bench review my-benchmark --images val2014 --annotations instances_val2014.json
 
     hope-bench review my-benchmark --images val2014 --sample 100 --reviewer alice
+
+    hope-bench review my-benchmark --images val2014 --sample 50 --run my-benchmark/llava-1.5-7b
     """
     from hope_bench.files.benchmark import read_benchmark
     from hope_bench.files.registry import find_benchmark
-    from hope_bench.review.claims import draw_samples, review_queue, sample_queue
+    from hope_bench.review.claims import review_queue
     from hope_bench.review.decisions import DecisionsFile
     from hope_bench.review.noise import label_noise
+    from hope_bench.review.sampling import draw_samples
     from hope_bench.review.session import Session
 
     chosen = read_benchmark(find_benchmark(benchmark))
     chosen = chosen.select(split) if split else chosen
     name = reviewer or _login()
     path = decisions or chosen.folder / "review" / f"{_file_name(name)}.jsonl"
-    samples = None if sample is None else draw_samples(chosen, sample, seed)
-    queue = review_queue(chosen.splits) if samples is None else sample_queue(samples, seed)
+    if run is not None and sample is None:
+        raise HopeBenchError("--run draws a sample; say how many questions of each label and answer with --sample N.")
+    samples = None if sample is None or run is not None else draw_samples(chosen, sample, seed)
+    queue = review_queue(chosen.splits) if sample is None else _drawn(chosen, sample, seed, run)
     pictures = _pictures(chosen, images, annotations)
-    session = Session(queue, DecisionsFile(path), name, blind=samples is not None)
+    session = Session(queue, DecisionsFile(path), name, blind=sample is not None)
     _serve(session, pictures, port)
-    decided = session.file.decisions
-    done = [decided[claim.key].decision for claim in queue if claim.key in decided]
-    counts = ", ".join(f"{done.count(verdict):,} {verdict}" for verdict in ("absent", "present", "unsure"))
-    console.print(f"{len(done):,} of {len(queue):,} claims decided: {counts}.", highlight=False)
+    done = session.counts()
+    counts = ", ".join(f"{done[verdict]:,} {verdict}" for verdict in ("absent", "present", "unsure"))
+    console.print(f"{done.total():,} of {len(queue):,} claims decided: {counts}.", highlight=False)
     if samples is not None:
-        _wide().print(noise_table(label_noise(samples, decided)))
+        _wide().print(noise_table(label_noise(samples, session.file.decisions)))
     console.print(f"Decisions: {escape(str(path))}", soft_wrap=True, highlight=False)
+
+
+def _drawn(benchmark: Benchmark, sample: int, seed: int, run: str | None) -> tuple[Claim, ...]:
+    """The claims of a random sample of every split or, with a run, of each of its labels and answers."""
+    from hope_bench.cli.score import find_run
+    from hope_bench.review.sampling import draw_cells, draw_samples, inclusions, sample_queue
+    from hope_bench.scoring.score import read_answered
+
+    if run is None:
+        return sample_queue(draw_samples(benchmark, sample, seed), seed, inclusions(benchmark, sample))
+    _, file = read_answered(benchmark, find_run(run))
+    said_yes = {(answer.image, answer.question): answer.verdict == "yes" for answer in file.answers}
+    samples, inclusion = draw_cells(benchmark, said_yes, sample, seed)
+    return sample_queue(samples, seed, inclusion)
 
 
 def _serve(session: Session, pictures: Pictures, port: int) -> None:

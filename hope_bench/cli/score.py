@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,7 +32,9 @@ def score(
         str | None, typer.Option("--benchmark", "-b", help="The benchmark's folder or name. Default: the one the run names.")
     ] = None,
     results: Annotated[Path, typer.Option(help="Where RESULTS/BENCHMARK/MODEL.json goes.")] = RESULTS,
-    replicates: Annotated[int, typer.Option(min=100, help="Bootstrap replicates behind the 95% intervals.")] = 2000,
+    replicates: Annotated[
+        int, typer.Option(min=100, help="Bootstrap replicates, for what no formula serves (docs/scoring.md).")
+    ] = 2000,
     convention: Annotated[
         str, typer.Option(help="How answers are read and counted: strict, pope, vlmevalkit, lmms-eval or repope.")
     ] = "strict",
@@ -45,6 +48,10 @@ def score(
     name: Annotated[str | None, typer.Option(help="What the relabelled benchmark is called. Default: NAME-relabelled.")] = None,
     annotations: Annotated[
         Path | None, typer.Option(help="The annotation file, for the sizes of objects. Default: the spec's, if it is there.")
+    ] = None,
+    reviewed: Annotated[
+        list[Path] | None,
+        typer.Option(help="A decisions file of a reviewed sample; may be given several times. Default: what is published."),
     ] = None,
     details: Annotated[
         bool, typer.Option("--details", help="Print P(yes), averages, categories, kinds, sizes and answers without looking too.")
@@ -69,6 +76,7 @@ def score(
     from hope_bench.files.result import write_result
     from hope_bench.files.run import read_run
     from hope_bench.provenance import check_folder
+    from hope_bench.review.noise import read_reviewed
     from hope_bench.scoring.conventions import find_convention
     from hope_bench.scoring.detail_tables import corrected_table
     from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
@@ -81,6 +89,8 @@ def score(
     bootstrap = DEFAULT_BOOTSTRAP.model_copy(update={"replicates": replicates})
     way, spoken = find_convention(convention), tuple(language or ())
     known, moves = find_known(questions, annotations), None
+    if reviewed:
+        known = replace(known, reviewed=read_reviewed(reviewed))
     if labels:
         from hope_bench.interchange.relabel import label_files
         from hope_bench.scoring.detail_tables import relabelled_table
@@ -191,19 +201,19 @@ def _print_wide(tables: list[Table | None]) -> None:
 
 def find_known(benchmark: Benchmark, annotations: Path | None) -> Known:
     """What lies beside a benchmark: the sizes of its objects, by the annotation file given or the one its spec names (unless
-    reading that takes minutes), and the label noise published with it; each empty where there is none."""
+    reading that takes minutes), and what its published review found; each empty where there is none."""
     from hope_bench.cli.data import annotation_bytes, find_annotations
     from hope_bench.review.noise import read_label_noise
     from hope_bench.scoring.breakdown import object_sizes
     from hope_bench.scoring.score import Known
 
     published = read_label_noise(benchmark.folder, benchmark.manifest.hash)
-    noise = () if published is None else published.estimates
+    reviewed = () if published is None else published.reviewed
     if annotations is None and annotation_bytes(benchmark) > _LARGEST_UNASKED:
         errors.print("Object sizes are left out, as the annotation file takes long to read. Pass --annotations to have them.")
-        return Known(noise=noise)
+        return Known(reviewed=reviewed)
     found = find_annotations(benchmark, annotations)
-    return Known({} if found is None else object_sizes(found, set(benchmark.manifest.images)), noise)
+    return Known({} if found is None else object_sizes(found, set(benchmark.manifest.images)), reviewed)
 
 
 def find_run(run: str) -> Path:

@@ -93,18 +93,16 @@ def part_table(result: Result, breakdown: BreakdownName) -> Table | None:
 
 
 def corrected_table(result: Result) -> Table | None:
-    """Rates beside what they would be under right labels, by the benchmark's published review; None where there is none."""
+    """Rates beside what they are under the truth that people found for a sample of the questions; None where there is none."""
     table = _columns(
-        "Corrected for wrong labels, as a reviewed sample estimates them (percent)",
-        ("reviewed", "wrong no-labels", "wrong yes-labels", "halluc. rate", "corrected", "recall", "corrected", "ceiling"),
+        "Under reviewed truth (percent)", ("reviewed", "unsure", "halluc. rate", "reviewed truth", "recall", "reviewed truth")
     )
     for name, split in result.splits.items():
         found = split.corrected
         if found is not None:
             table.add_row(
-                name, f"{found.reviewed:,}", share(found.wrong_no), share(found.wrong_yes),
-                percent(split.hallucination_rate.value), share(found.hallucination_rate),
-                percent(split.recall.value), share(found.recall), percent(found.ceiling.value),
+                name, f"{found.reviewed:,}", f"{found.unsure:,}", percent(split.hallucination_rate.value),
+                share(found.hallucination_rate), percent(split.recall.value), share(found.recall),
             )  # fmt: skip
     return table if table.rows else None
 
