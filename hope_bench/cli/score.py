@@ -179,12 +179,12 @@ def _say_next(result: Result, path: Path, results: Path) -> None:
 
 
 def _details(result: Result) -> list[Table | None]:
-    from hope_bench.scoring.detail_tables import auroc_table, average_table, blind_table, part_table, probability_table
+    from hope_bench.scoring.detail_tables import average_table, blind_table, part_table, probability_table, sensitivity_table
 
     blind = {name: split.blind for name, split in result.splits.items()}
     parts = [part_table(result, "category"), part_table(result, "description-kind"), part_table(result, "object-size")]
     return [
-        probability_table(result), auroc_table(result), average_table(result), *parts,
+        sensitivity_table(result), probability_table(result), average_table(result), *parts,
         blind_table(result.benchmark.title, blind),
     ]  # fmt: skip
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -55,7 +56,7 @@ def _ratios(tables: Counts, confidence: float, convention: Convention) -> dict[s
         return -n1 * value, ((n1 * (2 - value), recall), (-n0 * value, rate))
 
     return {
-        "accuracy": combined((share, hits), (1 - share, specificity)),
+        "accuracy": replace(combined((share, hits), (1 - share, specificity)), influence=influence("accuracy")),
         "balanced_accuracy": combined((0.5, recall), (0.5, specificity)),
         "precision": quotient(points["precision"], influence("precision"), precision),
         "recall": recall,
@@ -64,7 +65,7 @@ def _ratios(tables: Counts, confidence: float, convention: Convention) -> dict[s
         "hallucination_rate": rate,
         "yes_ratio": korn_graubard(*counted["yes_ratio"], confidence)
         if convention.gold_yes_ratio
-        else combined((share, hits), (1 - share, rate)),
+        else replace(combined((share, hits), (1 - share, rate)), influence=influence("yes_ratio")),
     }
 
 
@@ -107,8 +108,3 @@ def _mcc(tables: Counts, bootstrap: Bootstrap, convention: Convention) -> Measur
     )
     slopes = np.stack([_mcc_gradient(np.asarray(total, dtype=np.float64), convention) for total in totals])
     return Measured(value, low, high, np.einsum("silv,slv->si", tables, slopes))
-
-
-def measured_split(found: Mapping[str, Measured], place: int) -> dict[str, Measured]:
-    """One table's numbers among those measured together."""
-    return {metric: one[place] for metric, one in found.items()}

@@ -112,7 +112,7 @@ def compute(counts: NDArray[np.int64] | Floats, convention: Convention = STRICT)
     MCC is Matthews' correlation of labels and answers, with "neither yes nor no" as a third answer (R_K, Gorodkin 2004).
     """
     weights = ratio_weights(convention)
-    flat: Any = np.asarray(counts).reshape(*np.shape(counts)[:-2], -1)
+    flat: Any = np.asarray(counts).reshape(*np.shape(counts)[:-2], len(LABELS) * len(VERDICTS))
     above, below = (flat @ np.stack([weights[name][side].ravel() for name in RATIOS], axis=1) for side in (0, 1))
     found = {name: divide(above[..., place], below[..., place]) for place, name in enumerate(RATIOS)}
     kept = 2 if convention.unread == "nowhere" else VERDICTS.index("unasked")

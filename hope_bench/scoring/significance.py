@@ -19,6 +19,9 @@ _UNITS = 720_720
 _MOST_STEPS = 2**27
 """Images times attainable sums: a fraction of a second."""
 
+_FINEST = 2**18
+"""Attainable sums of differences that have no unit."""
+
 
 def sign_flip(differences: Floats | NDArray[np.int64]) -> float | None:
     """The exact two-sided sign-flip test of "no difference" from each image's difference between two models: p in (0, 1].
@@ -28,9 +31,9 @@ def sign_flip(differences: Floats | NDArray[np.int64]) -> float | None:
     image it is McNemar's exact test. None where no image differs.
 
     Differences are taken in whole units: exactly where they are multiples of one (counts of questions are), else rounded to a
-    grid so fine that the test remains one of what was asked, and exact as such.
+    fine grid, where sums that rounding may have told apart count as equal, so that p is never too small.
     """
-    whole = _in_units(np.asarray(differences, dtype=np.float64))
+    whole, slack = _in_units(np.asarray(differences, dtype=np.float64))
     if not len(whole):
         return None
     seen, largest = abs(int(whole.sum())), int(np.abs(whole).sum())
@@ -42,24 +45,24 @@ def sign_flip(differences: Floats | NDArray[np.int64]) -> float | None:
         reached += step
         ways[: reached + 1] /= 2
     sums = 2 * np.arange(largest + 1) - largest
-    p = float(ways[np.abs(sums) >= seen].sum())
+    p = float(ways[np.abs(sums) >= seen - slack].sum())
     return min(1.0, max(p, float(np.finfo(np.float64).tiny)))
 
 
-def _in_units(differences: Floats) -> NDArray[np.int64]:
-    """The differences other than 0 as whole numbers without a common divisor, int64."""
+def _in_units(differences: Floats) -> tuple[NDArray[np.int64], int]:
+    """The differences other than 0 as whole numbers, int64, and by how much rounding may have moved their sum."""
     largest = float(np.abs(differences).max(initial=0))
     known: Floats = differences[np.abs(differences) > 1e-9 * largest]
     if not len(known):
-        return np.zeros(0, dtype=np.int64)
+        return np.zeros(0, dtype=np.int64), 0
     exact = known / largest * _UNITS
     whole: NDArray[np.int64] = np.rint(exact).astype(np.int64)
     if np.abs(exact - whole).max() < 0.01:
         smallest: NDArray[np.int64] = whole // int(np.gcd.reduce(whole))
         if len(smallest) * int(np.abs(smallest).sum()) <= _MOST_STEPS:
-            return smallest
-    scale = _MOST_STEPS / len(known) / float(np.abs(known).sum())
-    return np.rint(known * scale).astype(np.int64)
+            return smallest, 0
+    scale = min(_MOST_STEPS / len(known), _FINEST) / float(np.abs(known).sum())
+    return np.rint(known * scale).astype(np.int64), len(known)
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:

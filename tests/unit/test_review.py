@@ -24,17 +24,16 @@ from hope_bench.review.agreement import agreement, merge
 from hope_bench.review.claims import (
     Claim,
     Key,
-    draw_samples,
     key_of,
     question,
     review_queue,
-    sample_queue,
     statement,
     unique_claims,
 )
 from hope_bench.review.decisions import VERDICTS, DecisionsFile, Reviewed, by_claim, decide, read_decisions
 from hope_bench.review.noise import label_noise, read_label_noise, share
 from hope_bench.review.picture import Box, Pictures, draw_boxes, known_present
+from hope_bench.review.sampling import draw_samples, sample_queue
 from hope_bench.review.session import Session
 from hope_bench.search.guards import Decision
 from hope_bench.search.guards import read_decisions as read_for_generation
