@@ -132,7 +132,7 @@ def correlation(asked: NDArray[np.int64] | Floats) -> Floats:
     total, right = true[0] + true[1], values[..., 0, 0] + values[..., 1, 1]
     covariance = right * total - given[0] * true[0] - given[1] * true[1]
     spread = (total**2 - sum(one**2 for one in given)) * (total**2 - sum(one**2 for one in true))
-    return divide(covariance, np.sqrt(spread))
+    return divide(covariance, np.sqrt(np.maximum(spread, 0)))
 
 
 def point_metrics(counts: Counts, convention: Convention = STRICT) -> dict[str, float | None]:

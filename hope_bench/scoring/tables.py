@@ -43,7 +43,7 @@ def split_table(result: Result) -> Table:
 
 
 def comparison_table(result: Result) -> Table:
-    """Every HOPE split against its baselines, in percentage points; positive means that the split is harder. The AUROC drop, which
+    """Every HOPE split against its baselines, in percentage points; positive means that it is harder. The AUROC drop, which
     no readiness to say yes moves, stands beside the precision drop where the run has P(yes)."""
     table = plain_table("Harder than the baseline by (percentage points, 95% intervals paired by image)", gap=1)
     for heading in ("split", "baseline"):

@@ -35,7 +35,7 @@ def test_everything_reviewed_is_the_rate_under_the_truth() -> None:
 
 def test_the_weights_undo_how_the_reviewed_were_drawn() -> None:
     """All hallucinations looked at, half of the right denials, a third of what was recalled: by cells, by hand."""
-    asked = [("y", "y", "y--y--y-----")] + [("n", "y", "nny")] + [("n", "n", "n-y-n-n-n-")] + [("y", "n", "y-n-")]
+    asked = [("y", "y", "y--y--y-----"), ("n", "y", "nny"), ("n", "n", "n-y-n-n-n-"), ("y", "n", "y-n-")]
     labels, verdicts, truth = ("".join(one) for one in zip(*((a * len(t), b * len(t), t) for a, b, t in asked), strict=True))
     chances = {("y", "y"): 1 / 4, ("n", "y"): 1.0, ("n", "n"): 1 / 2, ("y", "n"): 1 / 2}
     drawn = tuple(chances[a, b] for a, b, t in asked for letter in t if letter != "-")
