@@ -99,7 +99,7 @@ def test_versions_of_one_model_stand_side_by_side(mine: Path, tmp_path: Path, ca
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        (change("splits", "content", "precision", "low", to=0.1), "content.precision.low is 0.1, but the result's own verdicts give"),
+        (change("splits", "content", "precision", "low", to=0.1), "content.precision.low is 0.1, but the result's own verdicts"),
         (change("splits", "content", "precision", "low", to=None), "half an interval"),
         (change("splits", "content", "f1", to={"value": 0.857143, "low": None, "high": None}), "splits.content.f1.low is None"),
         (change("splits", "content", "recall", "value", to=0.5), "splits.content.recall.value is 0.5"),
