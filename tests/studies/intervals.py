@@ -19,7 +19,7 @@ from hope_bench.scoring.ranks import rank_ranges
 from hope_bench.scoring.rates import Measured, difference, korn_graubard
 from hope_bench.scoring.reviewed import correct
 from hope_bench.scoring.significance import sign_flip
-from tests.studies.simulated import affirmed, sizes, tables, truths
+from tests.studies.simulated import SIZES, affirmed, sizes, tables, truths
 
 UNUSED = Bootstrap(replicates=2, seed=0, confidence=0.95)
 METRICS = ("recall", "hallucination_rate", "accuracy", "balanced_accuracy", "precision", "f1", "yes_ratio")
@@ -194,8 +194,8 @@ def _corrected(
 
 def page() -> str:
     """All tables, as Markdown."""
-    rates = rate_coverage((10, 20, 50, 100, 500), ("1", "3", "1-6", "1-20"), (0, 1 / 3, 0.7, 1), RATES, 2000)
-    combined = combined_coverage((10, 30, 100, 500), ("3", "1-6"), (0, 1 / 3, 0.9), 1000)
+    rates = rate_coverage((10, 20, 50, 200), SIZES, (0, 1 / 3, 0.7, 1), RATES, 1000)
+    combined = combined_coverage((10, 30, 200), ("3", "1-6"), (0, 1 / 3, 0.9), 500)
     lines = [
         "# Intervals, tests and ranks, simulated\n",
         "| 95% interval of | settings | lowest | where | highest, with errors in more than 10 images and none in more than 10 |",
@@ -207,16 +207,16 @@ def page() -> str:
         most = max((one.share for one in rows if one.both), default=float("nan"))
         lines.append(f"| {what} | {len(rows)} | {least.share:.3f} | {least.setting} | {most:.3f} |")
     lines += ["", "| test of | images | at .05 | at .01 |", "|---|---|---|---|"]
-    for metric, count in itertools.product(("balanced_accuracy", "precision", "f1", "mcc"), (10, 30, 100, 500)):
-        found = levels(count, metric, 2000)
+    for metric, count in itertools.product(("balanced_accuracy", "precision", "mcc"), (10, 30, 100, 500)):
+        found = levels(count, metric, 1000)
         lines.append(f"| {metric} | {count} | {found[0.05]:.3f} | {found[0.01]:.3f} |")
     lines += ["", "| models | images | all ranks at once |", "|---|---|---|"]
     close = tuple(np.linspace(0.8, 0.87, 8).tolist())
     for name, chances in (("2 equal", (0.9,) * 2), ("5 equal", (0.85,) * 5), ("12 equal", (0.9,) * 12), ("8 close", close)):
-        lines += [f"| {name} | {count} | {rank_coverage(chances, count, 400):.3f} |" for count in (20, 100, 500)]
+        lines += [f"| {name} | {count} | {rank_coverage(chances, count, 300):.3f} |" for count in (20, 100, 500)]
     lines += ["", "| reviewed | recall: coverage, bias | hallucination rate: coverage, bias |", "|---|---|---|"]
     for reviewed, by_answer in ((50, False), (100, False), (200, False), (75, True)):
-        rows_ = reviewed_coverage(300, reviewed, 300, by_answer)
+        rows_ = reviewed_coverage(300, reviewed, 200, by_answer)
         cells = " | ".join(f"{share:.3f}, {bias:+.4f}" for share, bias in rows_.values())
         lines.append(f"| {reviewed} of each label{' and answer' if by_answer else ''} | {cells} |")
     return "\n".join(lines) + "\n"
