@@ -297,8 +297,8 @@ def test_only_a_decision_on_a_drawn_claim_counts_in_a_sample(tmp_path: Path) -> 
     session = Session(queue, file, "alice", blind=True)
     assert (session.next(), session.counts().total()) == (0, 0)
     session.decide(0, "absent")
-    assert (session.next(), file.decisions[queue[0].key].inclusion) == (1, 5 / 200)
-    assert [one.inclusion for one in reviewed_claims(read_decisions(tmp_path / "d.jsonl"))] == [5 / 200]
+    assert (session.next(), file.decisions[queue[0].key].inclusion) == (1, 5 / 400)
+    assert [one.inclusion for one in reviewed_claims(read_decisions(tmp_path / "d.jsonl"))] == [5 / 400]
 
 
 def test_a_runs_rates_under_what_its_reviewers_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
