@@ -5,21 +5,54 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Literal
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+ProgressMode = Literal["auto", "json", "quiet"]
+"""auto: a bar if stderr is a terminal, else lines; json: one JSON object a line on stderr; quiet: none."""
+
+Say = Callable[[str], None]
+"""What is told, in words, what is going on and what was survived."""
+
+_MODE: ContextVar[ProgressMode] = ContextVar("progress", default="auto")
 
 _SECONDS, _MOST_SECONDS, _SHARE = 5.0, 30.0, 0.1
 """Lines are this many seconds apart at least; then one comes with the next tenth of the way, or after this many at most."""
 
 
 @contextmanager
+def progress_shown(mode: ProgressMode) -> Iterator[None]:
+    """Show the progress of long work in this way meanwhile; "json" is for evaluating alone, and shows no other bar."""
+    token = _MODE.set(mode)
+    try:
+        yield
+    finally:
+        _MODE.reset(token)
+
+
+def say_on_stderr(line: str) -> None:
+    """A message as the command line shows it: on stderr, so that stdout can be piped; its text taken as it is."""
+    Console(stderr=True, emoji=False).print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def say_nothing(_: str) -> None:
+    """What a script passes as `say` that wants no messages."""
+
+
+@contextmanager
 def progress_bar(description: str, total: int) -> Iterator[Callable[[int], None]]:
     """Progress over `total` items; yields the function that advances it by a number of items. Short work prints no line."""
     console = Console(stderr=True, emoji=False)
+    if _MODE.get() != "auto":
+        yield lambda _: None
+        return
     if not console.is_terminal:
         yield _Lines(console, description, total).advance
         return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -72,6 +72,12 @@ def text_settings(tokenizer: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+TINY_CLIP = {
+    "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 56,
+    "patch_size": 14,
+}  # fmt: skip
+
+
 def siglip() -> Any:
     return hf.SiglipVisionConfig(
         hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2, image_size=56, patch_size=14,
@@ -86,11 +92,10 @@ def _llava() -> tuple[Any, Any]:
         images, tokenizer, patch_size=14, vision_feature_select_strategy="default", num_additional_image_tokens=1,
         chat_template="{{ bos_token }}" + CHAT.replace("IMAGE", "<image>\n"),
     )  # fmt: skip
-    vision = hf.CLIPVisionConfig(
-        hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2, image_size=56, patch_size=14
-    )
     config = hf.LlavaConfig(
-        vision_config=vision, text_config=hf.LlamaConfig(**text_settings(tokenizer)), image_token_index=tokenizer.image_token_id
+        vision_config=hf.CLIPVisionConfig(**TINY_CLIP),
+        text_config=hf.LlamaConfig(**text_settings(tokenizer)),
+        image_token_index=tokenizer.image_token_id,
     )
     return hf.LlavaForConditionalGeneration(config), processor
 

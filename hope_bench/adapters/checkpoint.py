@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-
-from huggingface_hub import constants, snapshot_download
-
-# The base of everything the HTTP client raises, whichever client huggingface_hub is built on.
-from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 
 from hope_bench.errors import HopeBenchError, first_few, short_reason
 from hope_bench.provenance import file_sha256, json_sha256
@@ -45,31 +42,58 @@ def find_checkpoint(name: str, revision: str | None, say: Callable[[str], None],
     Python files of the checkpoint are fetched and run only with `trust_remote_code`. Raises HopeBenchError for a folder that is
     no checkpoint and for a download that fails.
     """
+    folder = local_folder(name, revision, trust_remote_code)
+    if folder is None:
+        folder = _download(name, revision, say, trust_remote_code)
+    elif Path(name).is_dir():
+        _check_config(folder, trust_remote_code)
+    if trust_remote_code:
+        _check_code(folder)
+    return _identified(name, folder)
+
+
+def known_checkpoint(name: str, revision: str | None, trust_remote_code: bool = False) -> Checkpoint | None:
+    """What `find_checkpoint` would find, without asking transformers whether it can run it; None where it isn't here."""
+    folder = local_folder(name, revision, trust_remote_code)
+    return None if folder is None else _identified(name, folder)
+
+
+def _identified(name: str, folder: Path) -> Checkpoint:
+    if Path(name).is_dir():
+        digest = content_sha256(folder)
+        return Checkpoint(folder, f"sha256:{digest}", weights_sha256=digest)
+    return Checkpoint(folder, f"{name}@{folder.name}", revision=folder.name)
+
+
+def local_folder(name: str, revision: str | None, trust_remote_code: bool = False) -> Path | None:
+    """The folder of a checkpoint that is here already, complete; None where it would have to be downloaded. Raises HopeBenchError
+    for a folder that lacks files, for a folder's revision, and for what is neither a folder nor a Hub id."""
     folder = Path(name)
     if folder.is_dir():
         if revision is not None:
             raise HopeBenchError(f"Checkpoint {name} is a folder, which has no revision {revision!r}. Leave the revision out.")
-        _check_complete(folder, trust_remote_code)
-        digest = content_sha256(folder)
-        return Checkpoint(folder, f"sha256:{digest}", weights_sha256=digest)
+        _check_complete(folder)
+        return folder
     if folder.is_absolute() or name.startswith(("./", "../")) or name.count("/") != 1:
         raise HopeBenchError(f"Checkpoint {name!r} is no folder here, and no Hugging Face id (ORG/NAME) either.")
     cached = _cached(name, revision)
-    if cached is not None and trust_remote_code:
-        # It may have been fetched without its code.
-        cached = cached if any(cached.glob("*.py")) else None
-    folder = cached or _download(name, revision, say, trust_remote_code)
-    if trust_remote_code:
-        _check_code(folder)
-    return Checkpoint(folder, f"{name}@{folder.name}", revision=folder.name)
+    # Without trust, it may have been fetched without its code.
+    return cached if cached is not None and (not trust_remote_code or any(cached.glob("*.py"))) else None
 
 
-def local_folder(name: str, revision: str | None) -> Path | None:
-    """The folder of a checkpoint that is here already, complete; None where it would have to be downloaded."""
-    return Path(name) if Path(name).is_dir() else _cached(name, revision)
+def check_reachable(name: str, revision: str | None, say: Callable[[str], None]) -> None:
+    """Raise HopeBenchError where a Hub id isn't in the local cache and can't be downloaded: its config.json is, to see."""
+    from huggingface_hub import constants, snapshot_download
+
+    if not constants.HF_HUB_OFFLINE:
+        say(f"Looking for {name} on the Hugging Face Hub ...")
+    with _explained(name, revision):
+        snapshot_download(name, revision=revision, allow_patterns=["config.json"])
 
 
 def _cached(name: str, revision: str | None) -> Path | None:
+    from huggingface_hub import snapshot_download
+
     try:
         folder = Path(snapshot_download(name, revision=revision, local_files_only=True))
     except (OSError, ValueError):
@@ -78,47 +102,66 @@ def _cached(name: str, revision: str | None) -> Path | None:
 
 
 def _download(name: str, revision: str | None, say: Callable[[str], None], trust_remote_code: bool) -> Path:
+    from huggingface_hub import constants, snapshot_download
+
     if not constants.HF_HUB_OFFLINE:
         say(f"Downloading {name} from the Hugging Face Hub ...")
 
     def fetch(patterns: list[str]) -> Path:
         return Path(snapshot_download(name, revision=revision, allow_patterns=patterns, ignore_patterns=_IGNORED))
 
-    wanted = name if revision is None else f"{name} (revision {revision})"
-    try:
+    with _explained(name, revision):
         # Small files first, so that a model that can't be run is refused before its weights travel.
         folder = fetch([*_SMALL, *_CODE] if trust_remote_code else _SMALL)
         _check_config(folder, trust_remote_code)
         folder = fetch(_SAFETENSORS)
         if _missing(folder):
             folder = fetch(_PICKLES)
-    except (OSError, ValueError, HTTPError) as error:
-        raise HopeBenchError(
-            f"{wanted} is not in the local Hugging Face cache and can't be downloaded: {short_reason(error)}. Check the id, "
-            "the network and HF_HUB_OFFLINE (a gated model also needs: hf auth login), or give a checkpoint folder instead."
-        ) from None
     missing = _missing(folder)
     if missing:
         raise HopeBenchError(
-            f"{wanted} is incomplete in the local Hugging Face cache: {missing}. Either the Hub can't be reached (check the "
-            "network and HF_HUB_OFFLINE) or the repository holds no weights in transformers' format."
+            f"{_wanted(name, revision)} is incomplete in the local Hugging Face cache: {missing}. Either the Hub can't be "
+            "reached (check the network and HF_HUB_OFFLINE) or the repository holds no weights in transformers' format."
         )
     return folder
 
 
-def _check_complete(folder: Path, trust_remote_code: bool) -> None:
-    _check_config(folder, trust_remote_code)
+@contextmanager
+def _explained(name: str, revision: str | None) -> Iterator[None]:
+    # The base of everything the HTTP client raises, whichever client huggingface_hub is built on.
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
+
+    try:
+        yield
+    except (OSError, ValueError, HTTPError) as error:
+        raise HopeBenchError(
+            f"{_wanted(name, revision)} is not in the local Hugging Face cache and can't be downloaded: {short_reason(error)}. "
+            "Check the id, the network and HF_HUB_OFFLINE (a gated model also needs: hf auth login), or give a checkpoint folder "
+            "instead."
+        ) from None
+
+
+def _wanted(name: str, revision: str | None) -> str:
+    return name if revision is None else f"{name} (revision {revision})"
+
+
+def _check_complete(folder: Path) -> None:
+    _check_is_one(folder)
     missing = _missing(folder)
     if missing:
         raise HopeBenchError(f"Checkpoint {folder} is incomplete: {missing}. Copy or download it again.")
+
+
+def _check_is_one(folder: Path) -> None:
+    if not (folder / "config.json").is_file():
+        raise HopeBenchError(f"{folder} holds no config.json, so it is not a checkpoint in transformers' format.")
 
 
 def _check_config(folder: Path, trust_remote_code: bool) -> None:
     """A folder whose configuration names a model that transformers can't ask about an image is refused, in words."""
     from transformers import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING, AutoConfig
 
-    if not (folder / "config.json").is_file():
-        raise HopeBenchError(f"{folder} holds no config.json, so it is not a checkpoint in transformers' format.")
+    _check_is_one(folder)
     if trust_remote_code:
         _check_code(folder)
         return
@@ -199,5 +242,12 @@ def content_sha256(folder: Path) -> str:
     """A hash of every top-level file that answers depend on, names included."""
     patterns = (*_SMALL, *_CODE, *_SAFETENSORS, "*.bin")
     files = sorted({path for pattern in patterns for path in folder.glob(pattern) if path.is_file()})
+    return _content_sha256(tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in files))
+
+
+@cache
+def _content_sha256(files: tuple[tuple[Path, int, int], ...]) -> str:
+    """Of files with their sizes and times of change: before a model is loaded its files are asked for twice, and may be large."""
+    paths = [path for path, _, _ in files]
     with ThreadPoolExecutor(max_workers=4) as pool:
-        return json_sha256(dict(zip((path.name for path in files), pool.map(file_sha256, files), strict=True)))
+        return json_sha256(dict(zip((path.name for path in paths), pool.map(file_sha256, paths), strict=True)))

@@ -70,8 +70,8 @@ def _read(path: Path, format: Format, captions: Path | None, files: Mapping[str,
         return read_hf_dataset(path, columns, files.get("split", ""))
     file = load_instances(path)
     if named == "lvis" or (format == "auto" and file.images.negative is not None):  # LVIS shows in the images, once decoded
-        return read_lvis(path, captions, file)
-    return read_coco(path, captions, file)
+        return read_lvis(file, captions)
+    return read_coco(file, captions)
 
 
 def annotation_files(

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import msgspec
 
-from hope_bench.annotations.coco_file import Id, InstancesFile, decode, load_instances
+from hope_bench.annotations.coco_rows import InstancesFile
 from hope_bench.annotations.columns import assemble
+from hope_bench.annotations.ids import Id
+from hope_bench.annotations.json_file import decode
 from hope_bench.annotations.wording import alternatives, spoken_names
 from hope_bench.errors import HopeBenchError
 from hope_bench.records import Annotations, Category
@@ -23,20 +25,19 @@ class _CaptionsFile(msgspec.Struct):
     annotations: list[_Caption]
 
 
-def read_coco(path: Path, captions: Path | None = None, file: InstancesFile | None = None) -> Annotations:
-    """Read a COCO instances file (and a captions file for the same images); `file` is the instances file if already decoded.
+def read_coco(file: InstancesFile, captions: Path | None) -> Annotations:
+    """A COCO instances file (`load_instances`) and a captions file for the same images.
 
     Crowd regions (`iscrowd`) are kept and marked; `attributes` are kept as written. Boxes are cut to their image. Captions of
-    images that the instances file does not list are left out. Raises HopeBenchError where the file isn't JSON or isn't such a
-    file, an id or name occurs twice, or an annotation names an unknown image or category.
+    images that the instances file does not list are left out. Raises HopeBenchError where it is no captions file, or holds
+    none for these images.
     """
-    file = load_instances(path) if file is None else file
     spoken = spoken_names([row.name for row in file.categories])
     categories = tuple(
         Category(row.name, row.supercategory, words, alternatives(row.name))
         for row, words in zip(file.categories, spoken, strict=True)
     )
-    annotations = assemble(path.name, file.images.images, categories, file.rows, file.attributes)
+    annotations = assemble(file.path.name, file.images.images, categories, file.rows, file.attributes)
     return annotations if captions is None else replace(annotations, captions=read_captions(captions, file.images.index))
 
 

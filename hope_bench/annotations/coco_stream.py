@@ -12,19 +12,19 @@ import ijson
 import msgspec
 import numpy as np
 
-from hope_bench.annotations.coco_file import (
+from hope_bench.annotations.coco_rows import (
     DESCRIPTION,
     CategoryRow,
-    Id,
     ImageRow,
     InstanceRow,
     InstancesFile,
     image_table,
     index_categories,
     instance_rows,
-    not_json,
 )
 from hope_bench.annotations.columns import InstanceRows
+from hope_bench.annotations.ids import Id
+from hope_bench.annotations.json_file import not_json
 from hope_bench.errors import HopeBenchError
 from hope_bench.records import no_collector
 

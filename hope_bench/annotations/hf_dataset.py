@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from hope_bench.annotations.coco_file import unique_index
 from hope_bench.annotations.columns import InstanceRows, assemble
 from hope_bench.annotations.hf_source import Source, open_dataset
+from hope_bench.annotations.ids import unique_index
 from hope_bench.annotations.wording import alternatives, spoken_names
 from hope_bench.errors import HopeBenchError, did_you_mean, first_few
 from hope_bench.provenance import atomic_path

@@ -12,20 +12,21 @@ from dataclasses import replace
 from pathlib import Path
 
 from hope_bench.annotations.coco import read_captions
-from hope_bench.annotations.coco_file import Id, InstancesFile, load_instances, look_up
+from hope_bench.annotations.coco_rows import InstancesFile
 from hope_bench.annotations.columns import assemble
+from hope_bench.annotations.ids import Id, look_up
 from hope_bench.annotations.wording import plain_names, without_aside, words
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.records import Annotations, Category
 
 
-def read_lvis(path: Path, captions: Path | None = None, file: InstancesFile | None = None) -> Annotations:
-    """Read an LVIS file (and a COCO captions file for its images); `file` is the LVIS file if already decoded.
+def read_lvis(file: InstancesFile, captions: Path | None) -> Annotations:
+    """An LVIS file (`load_instances`) and a COCO captions file for its images.
 
     Category names become words, their remarks in parentheses dropped where names stay distinct. Raises HopeBenchError as
     `read_coco` does, and where no image lists neg_category_ids.
     """
-    file = load_instances(path) if file is None else file
+    path = file.path
     if file.images.negative is None:
         raise HopeBenchError(f'{path}: no image lists neg_category_ids, as LVIS files do. Is it a COCO file (format = "coco")?')
     annotations = assemble(path.name, file.images.images, _categories(file), file.rows, file.attributes)

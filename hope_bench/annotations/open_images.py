@@ -18,9 +18,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from hope_bench.annotations.coco_file import decode
 from hope_bench.annotations.columns import InstanceRows, assemble, by_image
 from hope_bench.annotations.csv_file import LeftOut, codes, csv_batches, csv_header, equals, keep, numbers
+from hope_bench.annotations.json_file import decode
 from hope_bench.annotations.wording import alternatives, spoken_names
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.records import Annotations, Category, Image

@@ -16,8 +16,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from hope_bench.annotations.coco_file import decode, unique_index
 from hope_bench.annotations.columns import InstanceRows, assemble, by_image
+from hope_bench.annotations.ids import unique_index
+from hope_bench.annotations.json_file import decode
 from hope_bench.annotations.wording import words
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.records import Annotations, Category, Image, Relationships

@@ -1,4 +1,4 @@
-"""The command line. Each module of this package holds one command or family of commands; `main` runs them.
+"""The command line: a module holds one command or family of commands, which parses, calls the API, and shows.
 
 Exit codes: 0 done; 1 done, but some answers are errors; 2 bad input or an impossible request; 130 interrupted.
 """
@@ -24,6 +24,7 @@ from hope_bench.cli import (
     report,
     review,
     score,
+    verify,
 )
 from hope_bench.cli.app import INTERRUPTED, INTERRUPTED_CODE, app, errors
 from hope_bench.errors import HopeBenchError
@@ -43,6 +44,7 @@ __all__ = [
     "review",
     "run_command",
     "score",
+    "verify",
 ]
 
 

@@ -1,15 +1,27 @@
-"""The typer application that every command registers itself with, and the consoles they print to."""
+"""The typer application that every command registers itself with, and how commands print."""
 
 from __future__ import annotations
 
+import json
 import shlex
-from typing import Annotated
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 
 from hope_bench import __version__
+from hope_bench.errors import HopeBenchError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+    from hope_bench.files.benchmark import Benchmark
 
 console = Console(emoji=False)  # ":cat:" in a path or a title is no cat
 """Results go to stdout."""
@@ -34,9 +46,81 @@ app = typer.Typer(
 )
 
 
+def line(text: str) -> None:
+    """Print a line of a result, its text taken as it is and never broken."""
+    console.print(escape(text), soft_wrap=True, highlight=False)
+
+
+def say(text: str) -> None:
+    """Print a message, its text taken as it is and never broken."""
+    errors.print(escape(text), soft_wrap=True, highlight=False)
+
+
+def print_tables(tables: Iterable[Table | None]) -> None:
+    """Print tables with whole lines, even in a narrow pipe, each after an empty line."""
+    from hope_bench.scoring.tables import print_whole
+
+    for table in tables:
+        if table is not None:
+            console.print()
+            print_whole(console, table)
+
+
+def wide(width: int) -> Console:
+    """Stdout with room for so many columns: numbers cut off in a narrow pipe would be no numbers."""
+    return Console(file=console.file, emoji=False, force_terminal=console.is_terminal, width=max(console.width, width))
+
+
+def print_numbers(frame: pd.DataFrame, *, as_json: bool) -> None:
+    """Print a frame for programs: JSON (a list of rows, null where undefined) or CSV (empty where undefined)."""
+    if as_json:
+        rows = json.loads(frame.to_json(orient="records", double_precision=15))
+        sys.stdout.write(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+    else:
+        frame.to_csv(sys.stdout, index=False)
+
+
+def check_one_format(as_json: bool, as_csv: bool) -> None:
+    """Raises HopeBenchError where both were asked for."""
+    if as_json and as_csv:
+        raise HopeBenchError("--json and --csv exclude each other. Give one of them.")
+
+
 def say_next(before: str, *words: object) -> None:
     """Print which command comes next, to be pasted into a shell: `before`, then `hope-bench` and its words, quoted as needed."""
-    console.print(escape(f"{before} {shlex.join(['hope-bench', *map(str, words)])}"), soft_wrap=True, highlight=False)
+    line(f"{before} {shlex.join(['hope-bench', *map(str, words)])}")
+
+
+def benchmark_flag(name: str, folder: Path) -> tuple[str, ...]:
+    """What a command about a run needs to find its benchmark: nothing where the name finds it, else --benchmark FOLDER."""
+    from hope_bench.files.registry import known_benchmarks
+
+    known = known_benchmarks().get(name)
+    found = known is not None and known.resolve() == folder.resolve()
+    return () if found else ("--benchmark", str(folder))
+
+
+def split_counts(benchmark: Benchmark) -> Table:
+    """The splits of a benchmark and how many questions each holds."""
+    manifest = benchmark.manifest
+    table = Table(title=escape(f"{manifest.title}: {len(manifest.images)} images"), title_justify="left")
+    table.add_column("split")
+    table.add_column("kind")
+    for column in ("questions", "yes", "no"):
+        table.add_column(column, justify="right")
+    for name, split in manifest.splits.items():
+        table.add_row(name, split.kind, f"{split.questions:,}", f"{split.yes:,}", f"{split.no:,}")
+    return table
+
+
+def say_written(benchmark: Benchmark) -> None:
+    """Where a new benchmark lies, and which it is."""
+    line(f"Benchmark written to {benchmark.folder} (hash {benchmark.manifest.hash[:12]}).")
+
+
+def as_values(value: Any) -> Any:
+    """A typer option's value as the API takes it: an empty list for one that wasn't given."""
+    return () if value is None else tuple(value)
 
 
 @app.callback(invoke_without_command=True)

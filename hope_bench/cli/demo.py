@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from hope_bench.cli.app import app, console, errors
+from hope_bench.cli.app import app, console, line, say
 
 
 @app.command()
@@ -27,9 +25,8 @@ def demo(
     from hope_bench.demo.run import run_demo
     from hope_bench.scoring.tables import print_result
 
-    folder = out or Path(tempfile.mkdtemp(prefix="hope-bench-demo-"))
-    outcome = run_demo(folder, scenes, lambda line: errors.print(escape(line), highlight=False, soft_wrap=True))
+    outcome = run_demo(out, scenes, say)
     print_result(console, outcome.result)
-    console.print(f"\nThe leaderboard page: {escape(str(outcome.page))}", highlight=False, soft_wrap=True)
+    line(f"\nThe leaderboard page: {outcome.page}")
     if outcome.errors:
         raise typer.Exit(1)

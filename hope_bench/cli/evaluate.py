@@ -5,35 +5,52 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
-from hope_bench.cli.app import INTERRUPTED, INTERRUPTED_CODE, app, console, errors, say_next
-from hope_bench.cli.data import benchmark_flag
+from hope_bench.cli.app import (
+    INTERRUPTED,
+    INTERRUPTED_CODE,
+    app,
+    as_values,
+    benchmark_flag,
+    console,
+    errors,
+    line,
+    say,
+    say_next,
+)
+from hope_bench.cli.options import (
+    LOADING,
+    BatchSize,
+    Device,
+    Dtype,
+    Images,
+    Limit,
+    RunName,
+    Runs,
+    Split,
+    TrustRemoteCode,
+)
 from hope_bench.errors import HopeBenchError, first_few
-from hope_bench.files.card import ModelCard, check_name, find_card
-from hope_bench.files.run import RunRecord
-from hope_bench.files.validation import validate
-from hope_bench.inference.processes import check_count, is_first
-from hope_bench.inference.progress import ProgressMode
-from hope_bench.records import Verdict
+from hope_bench.files.places import RUNS
+from hope_bench.progress import ProgressMode, Say
 
 if TYPE_CHECKING:
-    from hope_bench.files.benchmark import Benchmark
-    from hope_bench.files.paraphrases import Paraphrase
-    from hope_bench.inference.engine import EvaluateOptions
+    from hope_bench.files.run import Run
     from hope_bench.inference.estimate import Estimate
+    from hope_bench.records import Answer, Verdict
 
-_LOADING = "Loading the model"
-"""These options' own panel of the help, narrow enough for 80 columns."""
+_SERVERS = "Servers"
+"""These options' own panel of the help."""
 
 _VERDICTS: dict[Verdict, str] = {"yes": "yes", "no": "no", "unparsed": "neither (unparsed)", "error": "error"}
+_REASONS = 3
 
 
 @app.command()
@@ -43,42 +60,47 @@ def evaluate(
         typer.Option("--model", "-m", help="A model card (name or .toml), a checkpoint folder or a Hugging Face id (ORG/NAME)."),
     ],
     benchmark: Annotated[str, typer.Option("--benchmark", "-b", help="A generated benchmark: its folder or name.")],
-    images: Annotated[Path | None, typer.Option(help="Folder of the images. Default: what the spec.toml names.")] = None,
-    limit: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Ask only this many questions of each split (half yes, half no, of the same images). The result is unranked.",
-        ),
+    images: Images = None,
+    limit: Limit = None,
+    split: Split = None,
+    name: RunName = None,
+    runs: Runs = RUNS,
+    step: Annotated[
+        int | None, typer.Option(min=0, help="The checkpoint's training step (hope-bench trend). Default: N of checkpoint-N.")
     ] = None,
-    split: Annotated[list[str] | None, typer.Option(help="Ask only this split; may be given several times.")] = None,
-    name: Annotated[str | None, typer.Option(help="The run's name. Default: the model's.")] = None,
-    runs: Annotated[Path, typer.Option(help="Folder of runs; in it, the answers go to BENCHMARK/NAME.")] = Path("runs"),
-    dtype: Annotated[
-        str | None,
-        typer.Option(rich_help_panel=_LOADING, help="auto (bfloat16 on a GPU, float32 on a CPU), float32, bfloat16 or float16."),
-    ] = None,
-    device: Annotated[str | None, typer.Option(rich_help_panel=_LOADING, help="auto, cpu, cuda or cuda:N.")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Questions asked in one step, and at once.")] = None,
+    dtype: Dtype = None,
+    device: Device = None,
+    batch_size: BatchSize = None,
     batch_tokens: Annotated[
         int | None, typer.Option(min=1, help="Tokens computed at once at most, those of images included.")
     ] = None,
     max_new_tokens: Annotated[
-        int | None, typer.Option(min=1, help="The longest answer, where the first token is neither yes nor no.")
+        int | None,
+        typer.Option(
+            min=1,
+            help="The longest answer, where the first token is neither yes nor no. Default: 16, or 4096 of a model that thinks.",
+        ),
+    ] = None,
+    thinking: Annotated[
+        str | None,
+        typer.Option(
+            help="Whether the model thinks before it answers: on, off, or auto, as its chat template does by itself. After a "
+            "thought there is no P(yes); one that is cut off is an error."
+        ),
     ] = None,
     revision: Annotated[
-        str | None, typer.Option(rich_help_panel=_LOADING, help="Branch, tag or commit of a Hugging Face id.")
+        str | None, typer.Option(rich_help_panel=LOADING, help="Branch, tag or commit of a Hugging Face id.")
     ] = None,
     device_map: Annotated[
         str | None,
-        typer.Option(rich_help_panel=_LOADING, help="Spread one model over several GPUs: auto, balanced or sequential."),
+        typer.Option(rich_help_panel=LOADING, help="Spread one model over several GPUs: auto, balanced or sequential."),
     ] = None,
     quantize: Annotated[
         str | None,
-        typer.Option(rich_help_panel=_LOADING, help="Load the weights in fewer bits with bitsandbytes, on a GPU: 4bit or 8bit."),
+        typer.Option(rich_help_panel=LOADING, help="Load the weights in fewer bits with bitsandbytes, on a GPU: 4bit or 8bit."),
     ] = None,
     compiled: Annotated[
-        bool | None, typer.Option("--compile/--no-compile", rich_help_panel=_LOADING, help="Run the model through torch.compile.")
+        bool | None, typer.Option("--compile/--no-compile", rich_help_panel=LOADING, help="Run the model through torch.compile.")
     ] = None,
     workers: Annotated[
         int | None,
@@ -105,14 +127,26 @@ def evaluate(
             "where it fails; plain: never share."
         ),
     ] = None,
-    trust_remote_code: Annotated[
-        bool,
+    trust_remote_code: TrustRemoteCode = False,
+    base_url: Annotated[
+        str | None,
         typer.Option(
-            "--trust-remote-code",
-            rich_help_panel=_LOADING,
-            help="Run the Python code that the checkpoint brings along, if its card says so, too.",
+            rich_help_panel=_SERVERS, help="Ask the OpenAI-compatible server there (http://HOST/v1); --model is its name there."
         ),
-    ] = False,
+    ] = None,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=_SERVERS, help="Start a server of the checkpoint here, ask it, end it: vllm, sglang or transformers."
+        ),
+    ] = None,
+    server_args: Annotated[
+        str | None,
+        typer.Option(rich_help_panel=_SERVERS, help='More arguments for it, in one string: "--tensor-parallel-size 2".'),
+    ] = None,
+    server_timeout: Annotated[
+        float | None, typer.Option(min=1, rich_help_panel=_SERVERS, help="Seconds until it must be ready. Default: 1800.")
+    ] = None,
     processes: Annotated[
         int | None, typer.Option(min=1, help="Refuse to run unless a launcher (torchrun) started exactly this many processes.")
     ] = None,
@@ -137,181 +171,109 @@ def evaluate(
 
     hope-bench evaluate --model ./my-checkpoint --benchmark hope-coco --images val2014 --limit 60 --name quick-look
 
+    hope-bench evaluate --base-url http://127.0.0.1:8000/v1 --model SERVED-NAME --benchmark hope-coco --images val2014
+
+    hope-bench evaluate --server vllm --model Qwen/Qwen2.5-VL-7B-Instruct --benchmark hope-coco --images val2014
+
     Exit code: 0 all answered, 1 some answers are errors.
     """
-    from hope_bench.files.benchmark import read_benchmark
-    from hope_bench.files.registry import find_benchmark
-    from hope_bench.inference.engine import EvaluateOptions, evaluate_paraphrases, run_folder, ways
-    from hope_bench.inference.engine import evaluate as run
+    from hope_bench.api import asking
+    from hope_bench.inference.estimate import in_words
+    from hope_bench.inference.processes import check_count, is_first
 
+    settings: asking.CardSettings = {
+        "dtype": dtype, "device": device, "batch_size": batch_size, "batch_tokens": batch_tokens, "quantize": quantize,
+        "compile": compiled, "max_new_tokens": max_new_tokens, "thinking": thinking, "revision": revision, "path": path,
+        "device_map": device_map, "complete": complete or None, "base_url": base_url, "server": server,
+        "server_args": server_args, "server_timeout": server_timeout,
+    }  # fmt: skip
+    asked: dict[str, Any] = {"images": images, "limit": limit, "splits": as_values(split), "name": name, "runs": runs, **settings}
+    how: dict[str, Any] = {
+        "step": step, "workers": workers, "processes": processes, "trust_remote_code": trust_remote_code, "progress": progress,
+        "say": _say_json if progress == "json" else say,
+    }  # fmt: skip
     with _told_in_json(progress == "json"):
-        if name is not None:
-            check_name(name, "A run's name")
-        chosen = read_benchmark(find_benchmark(benchmark))
-        overrides: dict[str, Any] = {
-            "dtype": dtype,
-            "device": device,
-            "batch_size": batch_size,
-            "batch_tokens": batch_tokens,
-            "quantize": quantize,
-            "compile": compiled,
-            "max_new_tokens": max_new_tokens,
-            "revision": revision,
-            "path": path,
-            "device_map": device_map,
-            "complete": True if complete else None,
-        }
-        found = find_card(model)
-        if authors_prompt:
-            overrides["prompt"] = _authors_prompt(found)
-        card = _override(found, overrides)
-        if workers and card.adapter != "transformers":
-            raise HopeBenchError(f"--workers would have no effect: they encode images for transformers, not for {card.adapter}.")
-        options = EvaluateOptions(
-            images, limit, name, tuple(split or ()), runs, processes, progress, trust_remote_code, workers=workers
-        )
-        paraphrases = () if prompts is None else _paraphrases(prompts, authors_prompt)
-        tell = _say_json if progress == "json" else _say
+        if prompts is not None and authors_prompt:
+            raise HopeBenchError("--prompts says how to ask, and so does --authors-prompt. Give one of them.")
         if dry_run:
             check_count(processes)
             if not is_first():
                 return
-            for way in ways(card, paraphrases, options) or [options]:
-                _show_estimate(chosen, card, way, tell)
+            for found in asking.estimate(model, benchmark, prompts=prompts, authors_prompt=authors_prompt, **asked):
+                _show_estimate(found, in_words(found), how["say"])
             return
         made = (
-            [(run(chosen, card, options, tell), run_folder(chosen, card, options))]
+            [asking.evaluate(model, benchmark, authors_prompt=authors_prompt, **asked, **how)]
             if prompts is None
-            else evaluate_paraphrases(chosen, card, paraphrases, options, tell)
+            else asking.evaluate_prompts(model, benchmark, prompts, **asked, **how)
         )
         failed = False
-        for record, folder in made:
-            failed |= record.errors > 0
+        for run in made:
+            failed |= run.errors > 0
             if is_first():
-                reasons = _reasons(folder)
-                if progress == "json":
-                    _write_json(_done(record, folder, reasons))
-                else:
-                    for reason, count in reasons.items():
-                        errors.print(f"{count:,} failed: {escape(reason)}", highlight=False, soft_wrap=True)
-                _show(record, folder, chosen)
+                show_run(run, benchmark, as_json=progress == "json")
         if failed:
             raise typer.Exit(1)
 
 
-def _paraphrases(path: Path, authors_prompt: bool) -> tuple[Paraphrase, ...]:
-    from hope_bench.files.paraphrases import read_paraphrases
+def show_run(run: Run, benchmark: str, *, as_json: bool = False) -> None:
+    """What became of a run: failures, how often the model said what, how it was asked, and the command that comes next."""
+    from hope_bench.files.registry import find_benchmark
+    from hope_bench.scoring.unread import unread_report
+    from hope_bench.scoring.verdicts import reread
 
-    if authors_prompt:
-        raise HopeBenchError("--prompts says how to ask, and so does --authors-prompt. Give one of them.")
-    return read_paraphrases(path)
-
-
-def _show_estimate(benchmark: Benchmark, card: ModelCard, options: EvaluateOptions, warn: Callable[[str], None]) -> None:
-    from hope_bench.inference.estimate import estimate
-
-    if options.paraphrase is not None:
-        _line(f"Prompt {options.paraphrase.name}:")
-    found = estimate(benchmark, card, options)
-    _line(f"{found.questions:,} questions in {found.splits} splits, of which {found.unique:,} unique ones would be asked,")
-    _line(f"about {found.images:,} images in {found.steps:,} steps (of one image or more, up to {card.batch_size} questions).")
-    if found.left < found.unique:
-        same = "" if card.adapter == "endpoint" else ", if the model's files are still the same"
-        _line(f"{found.unique - found.left:,} are answered in {found.folder} already{same}.")
-        if not found.left:
-            _line("Nothing is left to ask.")
-            return
-        _line(f"{found.left:,} are left, about {found.left_images:,} images. What follows is about these.")
-    if found.stops is not None:
-        warn(f"The run would stop at once: {found.stops}")
-    if found.missing:
-        warn(f"Images that are missing: {len(found.missing):,} ({first_few(found.missing, 3)}). Their questions would be errors.")
-    if found.tokens is not None and found.shared is not None:
-        whole, shared = found.left * found.tokens, found.left * found.shared + found.left_images * (found.tokens - found.shared)
-        _line(f"Tokens, from a sample: {whole:,.0f} asked one by one, {shared:,.0f} where an image's questions share its prompt.")
-    if card.adapter == "endpoint":
-        _show_price(card, found)
-    if found.seconds is not None:
-        _line(f"Time: about {found.seconds:,.0f} s at the speed of {found.like}.")
+    answers = reread(run.answers()).answers
+    reasons = Counter(answer.error for answer in answers if answer.error is not None).most_common(_REASONS)
+    record = run.record
+    if as_json:
+        _write_json(
+            {
+                "event": "done", "run": str(run.folder), "questions": record.questions, "errors": record.errors,
+                "seconds": record.seconds, "path": record.run.path, "unranked": record.unranked, "reasons": dict(reasons),
+            }
+        )  # fmt: skip
     else:
-        _line("Time: unknown, as no finished run of this model is in the runs folder (a quick look: --limit 60 --name look).")
+        for reason, count in reasons:
+            say(f"{count:,} failed: {reason}")
+    if record.run.prompt_name is not None:
+        line(f"\nPrompt {record.run.prompt_name} of {record.run.prompt_set}: {record.run.prompt!r}")
+    console.print(_summary(answers))
+    if record.run.path is not None:
+        checks = [check.difference for check in record.run.self_checks if check.passed and check.difference is not None]
+        checked = f", self-checked to {max(checks):.1g} relative difference" if checks else ""
+        line(f"Path: {record.run.path}{checked}. Time asking: {record.seconds:,.0f} s.")
+    if record.run.input_tokens is not None:
+        cost = "" if record.run.cost_usd is None else f", ${record.run.cost_usd:,.4f} at the card's prices"
+        tokens = f"{record.run.input_tokens:,} in, {record.run.output_tokens or 0:,} out"
+        line(f"Tokens: {tokens}{cost}. Time asking: {record.seconds:,.0f} s.")
+    if record.unranked is not None:
+        line(f"A result of this run is not ranked: {record.unranked}.")
+    for text in unread_report(answers):
+        line(text)
+    line(f"Answers: {run.folder / 'answers.jsonl'}")
+    if record.errors:
+        line("The same command asks again what failed.")
+    say_next("Next:", "score", run.folder, *benchmark_flag(record.benchmark, find_benchmark(benchmark)))
 
 
-def _show_price(card: ModelCard, found: Estimate) -> None:
-    """By what an earlier run's questions took; else only what can be counted here: no server says what a picture costs."""
-    prices = (card.price_input, card.price_output)
-    if found.per_question is not None:
-        sent, got = (found.left * tokens for tokens in found.per_question)
-        _line(f"Tokens, as the questions of {found.like} took: {sent:,.0f} in, {got:,.0f} out.")
-        if prices[0] is not None and prices[1] is not None:
-            _line(f"Price: about ${(sent * prices[0] + got * prices[1]) / 1e6:,.2f}.")
-        return
-    _line(f"To send: about {found.text_tokens:,} tokens of text and {found.left:,} pictures, which the server counts.")
-    if prices[0] is not None and prices[1] is not None:
-        text, answers = found.text_tokens * prices[0] / 1e6, found.left * card.max_new_tokens * prices[1] / 1e6
-        _line(f"Price: ${text:,.4f} for the text, at most ${answers:,.4f} for the answers, and the pictures.")
-        _line("What the pictures take shows in a quick look (--limit 60 --name look); then this says the price of all.")
+def _show_estimate(found: Estimate, words: list[str], tell: Say) -> None:
+    for text in words:
+        line(text)
+    if found.stops is not None:
+        tell(f"The run would stop at once: {found.stops}")
+    if found.missing:
+        tell(f"Images that are missing: {len(found.missing):,} ({first_few(found.missing, 3)}). Their questions would be errors.")
 
 
-def _say(line: str) -> None:
-    errors.print(escape(line), highlight=False, soft_wrap=True)
-
-
-def _say_json(line: str) -> None:
-    _write_json({"event": "message", "text": line})
+def _say_json(text: str) -> None:
+    _write_json({"event": "message", "text": text})
 
 
 def _write_json(event: dict[str, Any]) -> None:
     sys.stderr.write(json.dumps(event) + "\n")
 
 
-def _done(record: RunRecord, folder: Path, reasons: Mapping[str, int]) -> dict[str, Any]:
-    """The summary for machines."""
-    return {
-        "event": "done", "run": str(folder), "questions": record.questions, "errors": record.errors, "seconds": record.seconds,
-        "path": record.run.path, "unranked": record.unranked, "reasons": reasons,
-    }  # fmt: skip
-
-
-def _show(record: RunRecord, folder: Path, benchmark: Benchmark) -> None:
-    if record.run.prompt_name is not None:
-        _line(f"\nPrompt {record.run.prompt_name} of {record.run.prompt_set}: {record.run.prompt!r}")
-    console.print(_summary(folder))
-    run = record.run
-    if run.path is not None:
-        checks = [check.difference for check in run.self_checks if check.passed and check.difference is not None]
-        checked = f", self-checked to {max(checks):.1g} relative difference" if checks else ""
-        _line(f"Path: {run.path}{checked}. Time asking: {record.seconds:,.0f} s.")
-    if run.input_tokens is not None:
-        cost = "" if run.cost_usd is None else f", ${run.cost_usd:,.4f} at the card's prices"
-        _line(f"Tokens: {run.input_tokens:,} in, {run.output_tokens or 0:,} out{cost}. Time asking: {record.seconds:,.0f} s.")
-    if record.unranked is not None:
-        _line(f"A result of this run is not ranked: {record.unranked}.")
-    _line(f"Answers: {folder / 'answers.jsonl'}")
-    if record.errors:
-        _line("The same command asks again what failed.")
-    say_next("Next:", "score", folder, *benchmark_flag(benchmark))
-
-
-def _line(text: str) -> None:
-    console.print(escape(text), soft_wrap=True, highlight=False)
-
-
-def _authors_prompt(card: ModelCard) -> str:
-    if card.authors_prompt is None:
-        raise HopeBenchError(f"The card {card.name} doesn't say how the model's authors ask (authors_prompt).")
-    return card.authors_prompt
-
-
-def _override(card: ModelCard, flags: dict[str, Any]) -> ModelCard:
-    given = {key: value for key, value in flags.items() if value is not None}
-    return validate({**card.model_dump(), **given}, ModelCard, f"Card {card.name!r} with these flags") if given else card
-
-
-def _summary(folder: Path) -> Table:
-    from hope_bench.scoring.verdicts import read_answers
-
-    answers = read_answers(folder / "answers.jsonl").answers
+def _summary(answers: Sequence[Answer]) -> Table:
     counts = Counter(answer.verdict for answer in answers)
     table = Table(title=f"{len(answers):,} questions asked", title_justify="left")
     table.add_column("answer")
@@ -319,14 +281,6 @@ def _summary(folder: Path) -> Table:
     for verdict, words in _VERDICTS.items():
         table.add_row(words, f"{counts[verdict]:,}")
     return table
-
-
-def _reasons(folder: Path) -> dict[str, int]:
-    """The commonest reasons of errors, and how many questions each concerns."""
-    from hope_bench.scoring.verdicts import read_answers
-
-    answers = read_answers(folder / "answers.jsonl").answers
-    return dict(Counter(answer.error for answer in answers if answer.error is not None).most_common(3))
 
 
 @contextmanager

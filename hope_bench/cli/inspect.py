@@ -6,18 +6,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
-from hope_bench.cli.app import app, console, errors
-from hope_bench.errors import first_few
-from hope_bench.progress import progress_bar
+from hope_bench.cli.app import app, line, say, wide
+from hope_bench.cli.options import BenchmarkArgument, Images
 
 
 @app.command()
 def inspect(
-    benchmark: Annotated[str, typer.Argument(help="A generated benchmark: its folder or name.")],
-    images: Annotated[Path | None, typer.Option(help="Folder of the images. Default: what the spec.toml names.")] = None,
+    benchmark: BenchmarkArgument,
+    images: Images = None,
     out: Annotated[Path | None, typer.Option(help="Where the gallery goes. Default: build/inspect/NAME.")] = None,
     no_images: Annotated[bool, typer.Option("--no-images", help="A gallery of the questions alone, without pictures.")] = False,
     most_frequent: Annotated[int, typer.Option(min=1, help="How many distractors to list per split.")] = 5,
@@ -30,32 +27,13 @@ def inspect(
 
     Example: hope-bench inspect my-benchmark --images val2014
     """
-    from hope_bench.cli.data import find_images
+    from hope_bench.api.looking import inspect as look
     from hope_bench.cli.review import noise_table
-    from hope_bench.files.benchmark import read_benchmark
-    from hope_bench.files.registry import find_benchmark
-    from hope_bench.inspection.gallery import check_gallery, write_gallery
-    from hope_bench.inspection.summary import summarize
     from hope_bench.inspection.tables import summary_tables
-    from hope_bench.review.noise import LABEL_NOISE_FILE, read_label_noise
 
-    chosen = read_benchmark(find_benchmark(benchmark))
-    folder = out or Path("build") / "inspect" / chosen.manifest.name
-    check_gallery(folder)
-    pictures = None if no_images else find_images(chosen, images)
-    noise = read_label_noise(chosen.folder, chosen.manifest.hash)
-    if noise is None and (chosen.folder / LABEL_NOISE_FILE).is_file():
-        errors.print(f"{LABEL_NOISE_FILE} is of other questions than these, and left out. Review a new sample.", soft_wrap=True)
-    summary = summarize(chosen, () if noise is None else noise.estimates)
-    # Numbers cut off in a narrow pipe would be no numbers.
-    wide = Console(file=console.file, emoji=False, force_terminal=console.is_terminal, width=max(console.width, 110))
-    for table in summary_tables(summary, most_frequent, categories):
-        wide.print(table)
-    if noise is not None:
-        wide.print(noise_table(noise.estimates))
-    with progress_bar("Thumbnails", len(chosen.manifest.images) if pictures else 0) as advance:
-        failed = write_gallery(chosen, summary, folder, pictures, advance)
-    if failed:
-        listed = first_few((f"{name} ({reason})" for name, reason in failed.items()), 3)
-        errors.print(escape(f"{len(failed):,} image(s) could not be shown: {listed}."), soft_wrap=True, highlight=False)
-    console.print(f"Gallery: {escape(str((folder / 'index.html').resolve()))}", soft_wrap=True, highlight=False)
+    found = look(benchmark, images=images, out=out, no_images=no_images, say=say)
+    for table in summary_tables(found.summary, most_frequent, categories):
+        wide(110).print(table)
+    if found.noise:
+        wide(110).print(noise_table(found.noise))
+    line(f"Gallery: {found.gallery.resolve()}")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
-from hope_bench.cli.app import app, console, say_next
+from hope_bench.cli.app import app, as_values, benchmark_flag, console, line, say_next, say_written, split_counts
+from hope_bench.cli.options import Runs
 from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.files.places import RUNS
 
 if TYPE_CHECKING:
     from hope_bench.interchange.answers_files import ImportReport
@@ -51,35 +51,23 @@ def pope(
 
     hope-bench import pope --name repope-coco --split random=coco_pope_random.json --labels repope
     """
-    from hope_bench.cli.generate import split_counts
-    from hope_bench.files.benchmark import check_own, read_benchmark
-    from hope_bench.interchange.pope_files import import_pope
-    from hope_bench.interchange.questions import unescaped
-    from hope_bench.interchange.relabel import label_files, relabel
+    from hope_bench.api.exchange import import_pope
 
-    files: dict[str, Path] = {}
+    files: dict[str, str] = {}
     for given in split:
         strategy, _, file = given.partition("=")
         if not strategy or not file or strategy in files:
             raise HopeBenchError(
                 f"--split {given}: give STRATEGY=FILE, such as random=coco_pope_random.json, each strategy once."
             )
-        files[strategy] = Path(file)
-    folder = out or Path("benchmarks") / name
-    check_own(folder, imported=True)
-    options: dict[str, Any] = {"prompt": None if prompt is None else unescaped(prompt), "headline": headline, "dataset": dataset}
-    if labels:
-        chosen = label_files(labels)
-        with tempfile.TemporaryDirectory() as temporary:
-            import_pope(files, name, title or name, Path(temporary), **options)
-            former = ", ".join(path.name for path in files.values())
-            manifest, _ = relabel(read_benchmark(Path(temporary)), chosen, name, title or name, folder, former=former)
-    else:
-        manifest = import_pope(files, name, title or name, folder, **options)
-    console.print(split_counts(manifest))
-    for note in manifest.notes:
-        console.print(escape(note), soft_wrap=True, highlight=False)
-    console.print(f"Benchmark written to {escape(str(folder))} (hash {manifest.hash[:12]}).", highlight=False, soft_wrap=True)
+        files[strategy] = file
+    made = import_pope(
+        name, files, title=title, prompt=_unescaped(prompt), headline=headline, dataset=dataset, labels=as_values(labels), out=out
+    )
+    console.print(split_counts(made))
+    for note in made.manifest.notes:
+        line(note)
+    say_written(made)
 
 
 @importer.command()
@@ -103,7 +91,7 @@ def answers(
     checkpoint: Annotated[str | None, typer.Option(help="The model's checkpoint, such as ORG/NAME.")] = None,
     vision_tower: Annotated[str | None, typer.Option(help="The encoder the model is built on, such as ORG/NAME.")] = None,
     source: Annotated[str | None, typer.Option(help="Where the answers come from, in words.")] = None,
-    runs: Annotated[Path, typer.Option(help="Folder of runs; in it, the run goes to BENCHMARK/NAME.")] = Path("runs"),
+    runs: Runs = RUNS,
 ) -> None:
     """Turn answers collected by another tool into a run that can be scored.
 
@@ -116,26 +104,17 @@ def answers(
 
     hope-bench import answers random.json popular.json --split random --split popular --benchmark pope-coco --name my-model
     """
-    from hope_bench.cli.data import benchmark_flag
-    from hope_bench.files.benchmark import read_benchmark
-    from hope_bench.files.card import check_name, slug
-    from hope_bench.files.registry import find_benchmark
-    from hope_bench.files.result import ModelInfo
-    from hope_bench.interchange.answers_files import AnswersSource, import_answers
-    from hope_bench.interchange.questions import unescaped
+    from hope_bench.api.exchange import import_answers
+    from hope_bench.api.making import load_benchmark
 
-    check_name(name, "A run's name")
-    if split and len(split) != len(files):
-        raise HopeBenchError(f"{len(files)} file(s), but {len(split)} --split: name the split of each file, in the same order.")
-    chosen = read_benchmark(find_benchmark(benchmark))
-    folder = runs / slug(chosen.manifest.name) / name
-    per_file: dict[Path, str | None] = dict(zip(files, split, strict=True)) if split else dict.fromkeys(files)
-    model = ModelInfo(name=model_name or name, checkpoint=checkpoint, vision_tower=vision_tower)
-    asked = None if prompt is None else unescaped(prompt)
-    report = import_answers(AnswersSource(per_file, questions, asked, source), chosen, folder, model)
+    chosen = load_benchmark(benchmark)
+    folder, report = import_answers(
+        files, chosen, name, splits=as_values(split), questions=questions, prompt=_unescaped(prompt), model_name=model_name,
+        checkpoint=checkpoint, vision_tower=vision_tower, source=source, runs=runs,
+    )  # fmt: skip
     _print_report(report)
-    console.print(f"Run: {escape(str(folder))}", soft_wrap=True, highlight=False)
-    say_next("Next:", "score", folder, *benchmark_flag(chosen))
+    line(f"Run: {folder}")
+    say_next("Next:", "score", folder, *benchmark_flag(chosen.name, chosen.folder))
 
 
 @importer.command()
@@ -155,17 +134,20 @@ def images(
 
     Example: hope-bench import images my-dataset --split validation --out my-dataset-images
     """
-    from hope_bench.annotations.hf_dataset import export_images
+    from hope_bench.api.exchange import import_images
 
     columns = dict(given.partition("=")[::2] for given in column or ())
-    if not dataset.exists():
-        raise HopeBenchError(f"{dataset} does not exist.")
-    done = export_images(dataset, out, columns, split)
-    console.print(f"{done.written:,} picture(s) written to {escape(str(out))}", soft_wrap=True, highlight=False)
+    done = import_images(dataset, out, split=split, columns=columns)
+    line(f"{done.written:,} picture(s) written to {out}")
     if done.missing:
-        left = f"{len(done.missing):,} row(s) hold no picture bytes and were left out; they point to {first_few(done.missing)}."
-        console.print(escape(left), soft_wrap=True, highlight=False)
+        line(f"{len(done.missing):,} row(s) hold no picture bytes and were left out; they point to {first_few(done.missing)}.")
     say_next("Next:", "generate", "SPEC", "--annotations", dataset, "--images", out)
+
+
+def _unescaped(prompt: str | None) -> str | None:
+    from hope_bench.interchange.questions import unescaped
+
+    return None if prompt is None else unescaped(prompt)
 
 
 def _print_report(report: ImportReport) -> None:
@@ -177,9 +159,6 @@ def _print_report(report: ImportReport) -> None:
         table.add_row(row, f"{asked:,}", f"{report.unasked[row]:,}")
     console.print(table)
     if report.unmatched:
-        listed = first_few(report.unmatched, 3)
-        console.print(
-            escape(f"{len(report.unmatched):,} answer(s) match no question: {listed}."), soft_wrap=True, highlight=False
-        )
+        line(f"{len(report.unmatched):,} answer(s) match no question: {first_few(report.unmatched, 3)}.")
     for reason in report.unranked:
-        console.print(escape(f"A result of this run is not ranked: {reason}"), soft_wrap=True, highlight=False)
+        line(f"A result of this run is not ranked: {reason}")

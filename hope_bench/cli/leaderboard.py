@@ -7,16 +7,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from hope_bench.cli.app import app, console
+from hope_bench.cli.app import app, line
+from hope_bench.cli.options import BenchmarkArgument, Results, SiteOut
+from hope_bench.files.places import RESULTS, SITE
 
 leaderboard = typer.Typer(no_args_is_help=True, help="Publish results as a static site.")
 app.add_typer(leaderboard, name="leaderboard")
-
-Results = Annotated[Path, typer.Option(help="Folder of RESULTS/BENCHMARK/MODEL.json files.")]
-Out = Annotated[Path, typer.Option(help="Where the site goes: a new or empty folder, or an earlier site.")]
-RESULTS, SITE = Path("leaderboard/results"), Path("build/site")
 
 
 @leaderboard.callback()
@@ -25,7 +22,7 @@ def _family() -> None:
 
 
 @leaderboard.command()
-def build(results: Results = RESULTS, out: Out = SITE) -> None:
+def build(results: Results = RESULTS, out: SiteOut = SITE) -> None:
     """Build the leaderboard: an overview, a ranking for every benchmark, a page per result, and the data for programs.
 
     Every result file is checked first (its schema, and its numbers against its own verdicts). The site is static and fetches
@@ -37,13 +34,9 @@ def build(results: Results = RESULTS, out: Out = SITE) -> None:
 
     hope-bench leaderboard build --results /tmp/results --out /tmp/page
     """
-    from hope_bench.site import build_site
-    from hope_bench.site.reading import check_not_empty
+    from hope_bench.api.publishing import build_leaderboard
 
-    check_not_empty(results)
-    pages = build_site(results, out)
-    console.print(f"{len(pages.results)} result(s) checked and published.", highlight=False)
-    console.print(f"Leaderboard: {escape(str(pages.index.resolve()))}", soft_wrap=True, highlight=False)
+    line(f"Leaderboard: {build_leaderboard(results, out).resolve()}")
 
 
 @leaderboard.command()
@@ -64,10 +57,9 @@ def add(
 
     hope-bench leaderboard add /tmp/results/pope-coco/mine.json
     """
-    from hope_bench.site.adding import add_result
+    from hope_bench.api.publishing import add_result
 
-    target = add_result(result, results, new_version=new_version, replace=replace)
-    console.print(f"Checked, and added as {escape(str(target))}", soft_wrap=True, highlight=False)
+    line(f"Checked, and added as {add_result(result, results, new_version=new_version, replace=replace)}")
 
 
 @leaderboard.command()
@@ -78,14 +70,14 @@ def check(results: Results = RESULTS) -> None:
 
     hope-bench leaderboard check
     """
-    from hope_bench.site.adding import check_results
+    from hope_bench.api.publishing import check_results
 
-    console.print(f"{check_results(results)} result(s) hold.", highlight=False)
+    line(f"{check_results(results)} result(s) hold.")
 
 
 @leaderboard.command()
 def describe(
-    benchmark: Annotated[str, typer.Argument(help="A generated benchmark: its folder or name.")],
+    benchmark: BenchmarkArgument,
     results: Results = RESULTS,
     images: Annotated[Path | None, typer.Option(help="Folder of the benchmark's images, of which some are published.")] = None,
     licence: Annotated[str, typer.Option(help="The licence by which these images may be published.")] = "",
@@ -102,18 +94,15 @@ def describe(
 
     hope-bench leaderboard describe build/demo/benchmarks/demo --images build/demo/world/images --licence Apache-2.0
     """
-    from hope_bench.files.benchmark import read_benchmark
-    from hope_bench.files.registry import find_benchmark
-    from hope_bench.site.sheet import describe_benchmark
+    from hope_bench.api.publishing import describe_benchmark
 
-    path = describe_benchmark(read_benchmark(find_benchmark(benchmark)), results, images, licence)
-    console.print(f"Described in {escape(str(path))}", soft_wrap=True, highlight=False)
+    line(f"Described in {describe_benchmark(benchmark, results, images=images, licence=licence)}")
 
 
 @leaderboard.command()
 def serve(
     results: Results = RESULTS,
-    out: Out = SITE,
+    out: SiteOut = SITE,
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port on 127.0.0.1; 0 takes a free one.")] = 8000,
 ) -> None:
     """Serve the leaderboard on this computer only, and build it again whenever a result changes. Ctrl-C ends it.
@@ -129,14 +118,11 @@ def serve(
     from hope_bench.site import build_site
     from hope_bench.site.serve import ADDRESS, start, watch
 
-    def say(words: str) -> None:
-        console.print(escape(words), soft_wrap=True, highlight=False)
-
     build_site(results, out)
     server = start(out, port)
     try:
         with contextlib.suppress(KeyboardInterrupt):  # how serving ends
-            say(f"Leaderboard: http://{ADDRESS}:{server.server_port}/")
-            watch(results, out, say, threading.Event())
+            line(f"Leaderboard: http://{ADDRESS}:{server.server_port}/")
+            watch(results, out, line, threading.Event())
     finally:
         server.shutdown()

@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
-import getpass
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from hope_bench.cli.app import app, console, errors
-from hope_bench.errors import HopeBenchError
+from hope_bench.cli.app import app, as_values, console, errors, line, say, wide
+from hope_bench.cli.options import BenchmarkArgument, Images, Split
 
 if TYPE_CHECKING:
-    from hope_bench.files.benchmark import Benchmark
-    from hope_bench.review.agreement import Agreement, Merged
-    from hope_bench.review.claims import Claim, Key
-    from hope_bench.review.decisions import Reviewed
-    from hope_bench.review.noise import LabelNoise, Share
-    from hope_bench.review.picture import Pictures
-    from hope_bench.review.session import Session
+    from hope_bench.reviewing.agreement import Agreement, Merged
+    from hope_bench.reviewing.noise import LabelNoise, Share
 
 
 @app.command()
 def review(
-    benchmark: Annotated[str, typer.Argument(help="A generated benchmark: its folder or name.")],
-    images: Annotated[Path | None, typer.Option(help="Folder of the images. Default: what the spec.toml names.")] = None,
+    benchmark: BenchmarkArgument,
+    images: Images = None,
     annotations: Annotated[
         Path | None, typer.Option(help="The annotation file, for the boxes of what is there. Default: the spec's.")
     ] = None,
-    split: Annotated[list[str] | None, typer.Option(help="Only this split; may be given several times.")] = None,
+    split: Split = None,
     reviewer: Annotated[str | None, typer.Option(help="Your name, kept with each decision. Default: your login name.")] = None,
     decisions: Annotated[
         Path | None, typer.Option(help="The decisions file. Default: review/REVIEWER.jsonl beside the questions.")
@@ -64,90 +56,18 @@ def review(
 
     hope-bench review my-benchmark --images val2014 --sample 50 --run my-benchmark/llava-1.5-7b
     """
-    from hope_bench.files.benchmark import read_benchmark
-    from hope_bench.files.registry import find_benchmark
-    from hope_bench.review.claims import review_queue
-    from hope_bench.review.decisions import DecisionsFile
-    from hope_bench.review.noise import label_noise
-    from hope_bench.review.sampling import draw_samples
-    from hope_bench.review.session import Session
+    from hope_bench.api.looking import review as serve
 
-    chosen = read_benchmark(find_benchmark(benchmark))
-    chosen = chosen.select(split) if split else chosen
-    name = reviewer or _login()
-    path = decisions or chosen.folder / "review" / f"{_file_name(name)}.jsonl"
-    if run is not None and sample is None:
-        raise HopeBenchError("--run draws a sample; say how many questions of each label and answer with --sample N.")
-    samples = None if sample is None or run is not None else draw_samples(chosen, sample, seed)
-    queue = review_queue(chosen.splits) if sample is None else _drawn(chosen, sample, seed, run)
-    pictures = _pictures(chosen, images, annotations)
-    session = Session(queue, DecisionsFile(path), name, blind=sample is not None)
-    _serve(session, pictures, port)
-    done = session.counts()
-    counts = ", ".join(f"{done[verdict]:,} {verdict}" for verdict in ("absent", "present", "unsure"))
-    console.print(f"{done.total():,} of {len(queue):,} claims decided: {counts}.", highlight=False)
-    if samples is not None:
-        _wide().print(noise_table(label_noise(samples, session.file.decisions)))
-    console.print(f"Decisions: {escape(str(path))}", soft_wrap=True, highlight=False)
-
-
-def _drawn(benchmark: Benchmark, sample: int, seed: int, run: str | None) -> tuple[Claim, ...]:
-    """The claims of a random sample of every split or, with a run, of each of its labels and answers."""
-    from hope_bench.cli.score import find_run
-    from hope_bench.review.sampling import draw_cells, draw_samples, inclusions, sample_queue
-    from hope_bench.scoring.score import read_answered
-
-    if run is None:
-        return sample_queue(draw_samples(benchmark, sample, seed), seed, inclusions(benchmark, sample))
-    _, file = read_answered(benchmark, find_run(run))
-    said_yes = {(answer.image, answer.question): answer.verdict == "yes" for answer in file.answers}
-    samples, inclusion = draw_cells(benchmark, said_yes, sample, seed)
-    return sample_queue(samples, seed, inclusion)
-
-
-def _serve(session: Session, pictures: Pictures, port: int) -> None:
-    from hope_bench.review.page import serve
-
-    def ready(address: str) -> None:
-        errors.print(f"Open {address} (this machine only). Ctrl-C ends the review.", highlight=False)
-
-    with contextlib.suppress(KeyboardInterrupt):  # how a review ends
-        serve(session, pictures, port, ready)
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a container's user without a name
-        return "reviewer"
-
-
-def _file_name(reviewer: str) -> str:
-    kept = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in reviewer).strip("-.")
-    if not kept:
-        raise HopeBenchError(f"--reviewer {reviewer!r} gives no file name. Use letters or digits.")
-    return kept
-
-
-def _pictures(benchmark: Benchmark, images: Path | None, annotations: Path | None) -> Pictures:
-    from hope_bench.cli.data import find_annotations, find_images
-    from hope_bench.review.picture import Pictures, known_present
-
-    folder = find_images(benchmark, images)
-    pictures = Pictures(folder, known_present(benchmark, find_annotations(benchmark, annotations)))
-    if annotations is not None and not pictures.present:
-        raise HopeBenchError(f"{annotations} lists none of the benchmark's images. Give the file it was made from.")
-    return pictures
-
-
-def _read_reviews(files: Sequence[Path]) -> dict[str, dict[Key, Reviewed]]:
-    from hope_bench.review.agreement import read_reviews
-    from hope_bench.review.decisions import is_cut_off
-
-    reviews = read_reviews(files)
-    for file in filter(is_cut_off, files):
-        errors.print(f"{escape(str(file))}: its last line is cut off and is not counted.", soft_wrap=True, highlight=False)
-    return reviews
+    done = serve(
+        benchmark, images=images, annotations=annotations, splits=as_values(split), reviewer=reviewer, decisions=decisions,
+        sample=sample, seed=seed, run=run, port=port,
+        ready=lambda address: errors.print(f"Open {address} (this machine only). Ctrl-C ends the review.", highlight=False),
+    )  # fmt: skip
+    counts = ", ".join(f"{count:,} {verdict}" for verdict, count in done.counts.items())
+    line(f"{sum(done.counts.values()):,} of {done.claims:,} claims decided: {counts}.")
+    if done.noise is not None:
+        wide(100).print(noise_table(done.noise))
+    line(f"Decisions: {done.decisions}")
 
 
 @app.command()
@@ -162,24 +82,18 @@ def review_merge(
 
     Example: hope-bench review-merge alice.jsonl bob.jsonl --out merged.jsonl
     """
-    from hope_bench.review.agreement import merge
-    from hope_bench.review.decisions import write_decisions
+    from hope_bench.api.looking import merge_reviews
 
-    if len(files) < 2:
-        raise HopeBenchError("Give two or more decisions files.")
-    if out is not None and any(out.exists() and file.exists() and out.samefile(file) for file in files):
-        raise HopeBenchError(f"--out {out} is one of the files to merge, and would be replaced. Give another --out.")
-    merged = merge(_read_reviews(files))
+    merged = merge_reviews(files, out=out, say=say)
     console.print(agreement_table(merged.agreements))
     _print_disagreements(merged, show)
     if out is not None:
-        write_decisions(out, merged.decisions)
-        console.print(f"{len(merged.decisions):,} merged decisions: {escape(str(out))}", soft_wrap=True, highlight=False)
+        line(f"{len(merged.decisions):,} merged decisions: {out}")
 
 
 @app.command()
 def label_noise(
-    benchmark: Annotated[str, typer.Argument(help="A generated benchmark: its folder or name.")],
+    benchmark: BenchmarkArgument,
     files: Annotated[
         list[Path], typer.Argument(help="Decisions files of people who reviewed the sample, one each.", metavar="FILE...")
     ],
@@ -194,23 +108,13 @@ def label_noise(
 
     Example: hope-bench label-noise my-benchmark alice.jsonl bob.jsonl --sample 100
     """
-    from hope_bench.files.benchmark import read_benchmark
-    from hope_bench.files.registry import find_benchmark
-    from hope_bench.review.noise import LEAST_REVIEWED, estimate_noise, write_label_noise
+    from hope_bench.api.looking import label_noise as publish
 
-    chosen = read_benchmark(find_benchmark(benchmark))
-    estimate, short = estimate_noise(chosen, _read_reviews(files), sample, seed)
-    _wide().print(noise_table(estimate.estimates))
-    if estimate.agreements:
-        console.print(agreement_table(estimate.agreements))
-    if short:
-        listed = ", ".join(f"{name} ({done} of {drawn})" for name, (done, drawn) in short.items())
-        errors.print(
-            f"Left out, with fewer than {LEAST_REVIEWED} (and not all) of the sample decided from the start: {escape(listed)}.",
-            soft_wrap=True, highlight=False,
-        )  # fmt: skip
-    path = write_label_noise(chosen.folder, estimate)
-    console.print(f"Label noise: {escape(str(path))}", soft_wrap=True, highlight=False)
+    published = publish(benchmark, files, sample=sample, seed=seed, say=say)
+    wide(100).print(noise_table(published.estimates))
+    if published.agreements:
+        console.print(agreement_table(published.agreements))
+    line(f"Label noise: {published.path}")
 
 
 def agreement_table(agreements: Sequence[Agreement]) -> Table:
@@ -239,11 +143,6 @@ def _print_disagreements(merged: Merged, show: int) -> None:
     console.print(table)
     if len(merged.disagreements) > show:
         console.print(f"... and {len(merged.disagreements) - show:,} more (--show {len(merged.disagreements)}).", highlight=False)
-
-
-def _wide() -> Console:
-    """Numbers cut off in a narrow pipe would be no numbers."""
-    return Console(file=console.file, emoji=False, force_terminal=console.is_terminal, width=max(console.width, 100))
 
 
 def noise_table(rows: Sequence[LabelNoise]) -> Table:

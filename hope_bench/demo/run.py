@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hope_bench.annotations import read_annotations
+from hope_bench.api.asking import evaluate
+from hope_bench.api.making import generate
+from hope_bench.api.numbers import score
+from hope_bench.api.publishing import build_leaderboard, describe_benchmark
 from hope_bench.demo.dataset import drawn_scenes, write_world
 from hope_bench.demo.world import EVALUATION_SEED
 from hope_bench.errors import HopeBenchError
-from hope_bench.files.benchmark import read_benchmark
-from hope_bench.files.card import ModelCard, read_card, slug
+from hope_bench.files.card import ModelCard, read_card
 from hope_bench.files.registry import data_root
-from hope_bench.files.result import Result, write_result
+from hope_bench.files.result import Result
 from hope_bench.files.spec import BenchmarkSpec, DatasetSpec, read_spec
-from hope_bench.inference.engine import EvaluateOptions, evaluate, run_folder
-from hope_bench.progress import progress_bar
+from hope_bench.progress import Say, progress_bar, say_nothing
 from hope_bench.provenance import check_folder, holds_files, make_folder
-from hope_bench.scoring.breakdown import object_sizes
-from hope_bench.scoring.score import Known, score
-from hope_bench.search.generate import generate
-from hope_bench.site import build_site
-from hope_bench.site.sheet import describe_benchmark
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +30,22 @@ class DemoOutcome:
     errors: int
 
 
-def run_demo(out: Path, scenes: int, say: Callable[[str], None] = lambda _: None) -> DemoOutcome:
-    """Run the demo on `scenes` newly drawn evaluation scenes, everything under `out`. The same call gives the same numbers.
+def run_demo(out: Path | None = None, scenes: int = 500, say: Say = say_nothing) -> DemoOutcome:
+    """Run the demo on `scenes` newly drawn evaluation scenes, everything under `out` (default: a new temporary folder). The same
+    call gives the same numbers.
 
     An interrupted demo goes on. Raises HopeBenchError, before anything is written, where `out` holds anything but a demo of as
     many scenes.
     """
-    world = out / "world"
-    _draw(out, world, scenes)
+    folder = Path(tempfile.mkdtemp(prefix="hope-bench-demo-")) if out is None else out
+    world, results = folder / "world", folder / "leaderboard" / "results"
+    _draw(folder, world, scenes)
     say(f"{scenes} scenes are drawn in {world}.")
-    generate(demo_spec(world, scenes), out / "benchmarks" / "demo", out / "cache", say)
-    benchmark = read_benchmark(out / "benchmarks" / "demo")
-    card = demo_card()
-    options = EvaluateOptions(images=world / "images", runs=out / "runs")
-    record = evaluate(benchmark, card, options, say)
-    known = Known(sizes=object_sizes(read_annotations(world / "instances.json"), set(benchmark.manifest.images)))
-    result = score(benchmark, run_folder(benchmark, card, options), known=known)
-    results = out / "leaderboard" / "results"
-    write_result(results / slug(benchmark.manifest.name) / f"{slug(card.name)}.json", result)
-    describe_benchmark(benchmark, results, images=world / "images", licence="drawn by hope-bench, Apache-2.0")
-    return DemoOutcome(result, build_site(results, out / "site").index, record.errors)
+    made = generate(demo_spec(world, scenes), out=folder / "benchmarks" / "demo", cache=folder / "cache", say=say)
+    run = evaluate(demo_card(), made, images=world / "images", runs=folder / "runs", say=say)
+    result = score(run, benchmark=made, annotations=world / "instances.json", results=results, say=say)
+    describe_benchmark(made, results, images=world / "images", licence="drawn by hope-bench, Apache-2.0")
+    return DemoOutcome(result, build_leaderboard(results, folder / "site"), run.errors)
 
 
 def _draw(out: Path, world: Path, scenes: int) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -17,6 +17,9 @@ from hope_bench.files.spec import BenchmarkSpec, Kind
 from hope_bench.files.validation import Strict, read_json
 from hope_bench.provenance import check_folder, holds_files, json_sha256, write_text
 from hope_bench.records import Prompt, Question
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class SourceFile(Strict):
@@ -27,11 +30,13 @@ class SourceFile(Strict):
 
 
 class ClipInfo(Strict):
-    """The encoder that searched: its name and the SHA-256 of its weights and preprocessing."""
+    """The encoder that searched: its name, the SHA-256 of its weights, activation and preprocessing, and the activation of its
+    towers: None in manifests written before it was recorded, when `ViT-L-14:openai` and 26 others ran with the wrong one."""
 
     model: str
     sha256: str
     templates: tuple[str, ...]
+    activation: Literal["gelu", "quick_gelu"] | None = None
 
 
 class PrototypeInfo(Strict):
@@ -96,6 +101,13 @@ class Manifest(Strict):
     commit: str | None = None
 
 
+_COLUMNS = {
+    "split": "string", "question_id": "int64", "image": "string", "text": "string", "label": "string", "object": "string",
+    "description": "string", "description_kind": "string", "distractor_score": "float64", "risk": "float64", "twin_of": "Int64",
+}  # fmt: skip
+"""Of a benchmark's frame, with their types."""
+
+
 @dataclass(frozen=True, slots=True)
 class Benchmark:
     """A benchmark as read: `splits` maps a split's name to its questions in file order; `images` in the manifest maps each image
@@ -106,9 +118,41 @@ class Benchmark:
     splits: Mapping[str, tuple[Question, ...]]
 
     @property
+    def name(self) -> str:
+        """What the benchmark is called."""
+        return self.manifest.name
+
+    @property
     def prompt(self) -> Prompt:
         """How this benchmark asks."""
         return Prompt(self.manifest.prompt)
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row a question of a split (docs/api.md lists the columns and their types)."""
+        from hope_bench.files.frames import typed_frame
+
+        rows = [
+            (split, *(getattr(question, name) for name in list(_COLUMNS)[1:]))
+            for split, questions in self.splits.items()
+            for question in questions
+        ]
+        return typed_frame(rows, _COLUMNS)
+
+    def __str__(self) -> str:
+        """A short table: a line a split."""
+        from hope_bench.files.frames import as_text
+
+        return as_text(*self._table())
+
+    def _repr_html_(self) -> str:
+        from hope_bench.files.frames import as_html
+
+        return as_html(*self._table())
+
+    def _table(self) -> tuple[str, list[dict[str, object]]]:
+        title = f"{self.manifest.title}: {len(self.manifest.images):,} images (hash {self.manifest.hash[:12]})"
+        splits = self.manifest.splits.items()
+        return title, [{"split": name, **one.model_dump(include={"kind", "questions", "yes", "no"})} for name, one in splits]
 
     def select(self, names: Sequence[str]) -> Benchmark:
         """The same benchmark with only the named splits. Raises HopeBenchError for an unknown name."""

@@ -1,20 +1,26 @@
-"""A result file (leaderboard/results/BENCHMARK/MODEL.json): one model on one benchmark, small, reviewed and committed."""
+"""A result file (leaderboard/results/BENCHMARK/RUN.json): one run of a model on a benchmark, small, reviewed, committed."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from operator import attrgetter
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_serializer, model_validator
 
-from hope_bench.errors import HopeBenchError
+from hope_bench.errors import HopeBenchError, did_you_mean
+from hope_bench.files.card import slug
+from hope_bench.files.places import RESULTS
 from hope_bench.files.spec import Kind
 from hope_bench.files.validation import Strict, parse_json, validate
 from hope_bench.provenance import write_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
 
 SCHEMA_VERSION = 3
 """The version of the result schema that this hope-bench writes (docs/result-schema.md); older ones are migrated when read."""
@@ -34,12 +40,27 @@ stated_counts: Callable[[Part | SplitScore], tuple[int, ...]] = attrgetter(
 """The counts that a split or a part of one states: of the yes-questions by verdict, as PACKED lists them, then of the others."""
 
 
+_ESTIMATES = (
+    "accuracy", "balanced_accuracy", "precision", "recall", "f1", "specificity", "hallucination_rate", "yes_ratio", "mcc",
+    "paired_discrimination",
+)  # fmt: skip
+_DROPS = ("precision_drop", "hallucination_rise", "auroc_drop")
+"""The numbers of a split, and of one against its baseline, that a frame shows."""
+
+
 class Estimate(Strict):
     """A number with its 95% interval; null where it can't be computed."""
 
     value: float | None
     low: float | None = None
     high: float | None = None
+
+    def percent(self) -> str:
+        """In percent with one decimal, "12.3 [10.1, 14.8]"; "-" where it can't be computed."""
+        if self.value is None:
+            return "-"
+        ends = "" if self.low is None or self.high is None else f" [{100 * self.low:.1f}, {100 * self.high:.1f}]"
+        return f"{100 * self.value:.1f}{ends}"
 
 
 class VerdictCounts(Strict):
@@ -220,6 +241,12 @@ class SplitScore(Strict):
     corrected: Corrected | None = None
 
     @property
+    def without_p_yes(self) -> int:
+        """How many answered questions have no P(yes), though the run has some: their first position isn't the answer."""
+        known = len(self.verdicts) if self.probabilities is None else self.probabilities.questions
+        return max(sum(self.verdicts.count(PACKED[verdict]) for verdict in ("yes", "no", "unparsed")) - known, 0)
+
+    @property
     def pairs_asked(self) -> int:
         """Of a split of kind "twin": how many pairs had both questions asked."""
         return sum(PACKED["unasked"] not in self.verdicts[place : place + 2] for place in range(0, len(self.verdicts), 2))
@@ -338,9 +365,14 @@ class SelfCheck(Strict):
 class RunInfo(Strict):
     """How the answers came about: settings, device, versions, commit. `path` says whether questions of an image shared a
     computed prefix ("shared", "plain", or both), `source` where imported answers come from, and `command` how they were
-    imported (files by name). `prompt_set` names the file of paraphrases that the run belongs to, and `prompt_name` which of them
-    it is (`evaluate --prompts`)."""
+    imported (files by name). `name` is the run's, which the result is called by (None in files written before it was kept),
+    and `step` the training step of a checkpoint of a training run.
+    `prompt_set` names the file of paraphrases that the run belongs to, and `prompt_name` which of them
+    it is (`evaluate --prompts`). `thinking` says whether the model thought before it answered, `decoding` whether its answers are
+    greedy or sampled, and how; each None where unknown."""
 
+    name: str | None = None
+    step: int | None = Field(default=None, ge=0)
     prompt: str | None = None
     prompt_set: str | None = None
     prompt_name: str | None = None
@@ -348,6 +380,8 @@ class RunInfo(Strict):
     device: str | None = None
     batch_size: int | None = None
     max_new_tokens: int | None = None
+    thinking: bool | None = None
+    decoding: str | None = None
     adapter: str | None = None
     weights_sha256: str | None = None
     limit: int | None = None
@@ -396,6 +430,84 @@ class Result(Strict):
     notes: tuple[str, ...] = ()
     added: date | None = None
 
+    @property
+    def called(self) -> str:
+        """What the result's file is called: its run's name, or the model's in files written before runs' names were kept."""
+        return slug(self.run.name or self.model.name)
+
+    @property
+    def made_by(self) -> tuple[str | None, ...]:
+        """Which model it is of: name, checkpoint, revision, SHA-256 of the weights."""
+        return (self.model.name, self.model.checkpoint, self.model.revision, self.run.weights_sha256)
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row a split: counts, and every number with the ends of its interval (docs/api.md lists the columns and types)."""
+        from hope_bench.files.frames import typed_frame
+
+        rows = []
+        for name, split in self.splits.items():
+            pair = self.compared(name)
+            row: dict[str, Any] = {"split": name, "kind": split.kind, "questions": len(split.labels)}
+            row |= {verdict: getattr(split.on_yes, verdict) + getattr(split.on_no, verdict) for verdict in PACKED}
+            for metric in _ESTIMATES:
+                row |= _ends(metric, getattr(split, metric))
+            row |= {"auroc": None if split.probabilities is None else split.probabilities.auroc.value}
+            row |= {"baseline": None if pair is None else pair.baseline}
+            for drop in _DROPS:
+                row |= _ends(drop, None if pair is None else getattr(pair, drop))
+            rows.append(row)
+        kinds = dict.fromkeys(("split", "kind", "baseline"), "string") | dict.fromkeys(("questions", *PACKED), "int64")
+        return typed_frame([tuple(row.values()) for row in rows], {name: kinds.get(name, "float64") for name in rows[0]})
+
+    def compared(self, split: str) -> Comparison | None:
+        """A split against POPE's adversarial one, or else the first baseline it is compared with; None where there is none."""
+        pairs = [pair for pair in self.comparisons if pair.split == split]
+        return next((pair for pair in pairs if pair.baseline == "adversarial"), pairs[0] if pairs else None)
+
+    def plot(self) -> go.Figure:
+        """The POPE-to-HOPE picture: the hallucination rate of every split in percent with its 95% interval, each HOPE split's
+        with a line from the POPE split that it is compared with."""
+        from hope_bench.files.frames import Rate, rates_figure
+
+        rates = []
+        for name, split in self.splits.items():
+            own, pair = split.hallucination_rate, self.compared(name)
+            base = None if pair is None else self.splits[pair.baseline].hallucination_rate.value
+            if split.kind != "twin" and own.value is not None:
+                rates.append(Rate(name, split.kind, own.value, own.low, own.high, base))
+        return rates_figure(f"{self.model.name} on {self.benchmark.title}", rates)
+
+    def __str__(self) -> str:
+        """A short table: a line a split."""
+        from hope_bench.files.frames import as_text
+
+        return as_text(*self._table())
+
+    def _repr_html_(self) -> str:
+        from hope_bench.files.frames import as_html
+
+        return as_html(*self._table())
+
+    def _table(self) -> tuple[str, list[dict[str, object]]]:
+        rows: list[dict[str, object]] = []
+        for name, split in self.splits.items():
+            pair = self.compared(name)
+            drop = None if pair is None else pair.precision_drop.value
+            if split.kind != "twin":
+                rows.append(
+                    {
+                        "split": name,
+                        "hallucination rate": split.hallucination_rate.percent(),
+                        "balanced accuracy": split.balanced_accuracy.percent(),
+                        "precision": split.precision.percent(),
+                        "precision drop": "" if drop is None else f"{100 * drop:+.1f}",
+                        "unparsed": split.on_yes.unparsed + split.on_no.unparsed,
+                        "errors": split.on_yes.error + split.on_no.error,
+                    }
+                )
+        standing = "" if self.unranked is None else f"; not ranked: {self.unranked}"
+        return f"{self.model.name} on {self.benchmark.title} (percent, 95% intervals{standing})", rows
+
     @model_validator(mode="after")
     def _worst_are_hallucinations(self) -> Result:
         for index, one in enumerate(self.worst or ()):
@@ -403,6 +515,12 @@ class Result(Strict):
             if split is None or one.place >= len(split.labels) or not split.hallucinates(one.place):
                 raise ValueError(f"worst.{index} is not a no-question of {one.split} that was answered yes")
         return self
+
+
+def _ends(name: str, estimate: Estimate | None) -> dict[str, float | None]:
+    """A number and the ends of its interval, as a frame names them."""
+    value, low, high = (None, None, None) if estimate is None else (estimate.value, estimate.low, estimate.high)
+    return {name: value, f"{name}_low": low, f"{name}_high": high}
 
 
 def _from_version_1(data: dict[str, Any]) -> dict[str, Any]:
@@ -459,6 +577,35 @@ def parse_result(data: Any, where: str) -> Result:
             + ("Update hope-bench." if newer else "Score the run again.")
         )
     return validate(data, Result, where)
+
+
+def result_path(result: Result, results: Path = RESULTS) -> Path:
+    """Where a result goes: RESULTS/BENCHMARK/RUN.json. What isn't ranked and other conventions than `strict` go to folders
+    of their own below it, so that a quick look never takes the place of a full result."""
+    folder = results / slug(result.benchmark.name)
+    folder = folder if result.convention == "strict" else folder / result.convention
+    return (folder if result.unranked is None else folder / "unranked") / f"{result.called}.json"
+
+
+def find_results(given: Sequence[str | Path], results: Path = RESULTS) -> list[Path]:
+    """The result files that are meant, each once: files, BENCHMARK/RUN under `results`, or BENCHMARK for all of its ranked ones.
+
+    Raises HopeBenchError naming the nearest known one.
+    """
+    found: dict[Path, None] = {}
+    for name in given:
+        if Path(name).is_file():
+            found[Path(name)] = None
+        elif (results / f"{name}.json").is_file():
+            found[results / f"{name}.json"] = None
+        elif files := sorted((results / name).glob("*.json")):
+            found.update(dict.fromkeys(files))
+        else:
+            known = [str(path.relative_to(results).with_suffix("")) for path in results.glob("*/*.json")]
+            raise HopeBenchError(
+                f"No result {str(name)!r}: give a file, BENCHMARK/RUN or BENCHMARK. " + did_you_mean(str(name), known)
+            )
+    return list(found)
 
 
 def read_result(path: Path) -> Result:

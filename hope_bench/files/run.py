@@ -1,16 +1,28 @@
-"""A run on disk: runs/BENCHMARK/NAME/answers.jsonl and run.json."""
+"""A run: a model's answers to a benchmark, in runs/BENCHMARK/NAME/answers.jsonl and run.json."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, get_args
 
-from hope_bench.errors import HopeBenchError
+import msgspec
+
+from hope_bench.errors import HopeBenchError, did_you_mean
+from hope_bench.files.places import RUNS
 from hope_bench.files.result import ModelInfo, RunInfo
 from hope_bench.files.validation import Strict, read_json
 from hope_bench.provenance import write_text
+from hope_bench.records import Answer, Verdict
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ANSWERS = "answers.jsonl"
 
 
 class RunRecord(Strict):
@@ -35,9 +47,106 @@ class RunRecord(Strict):
     addresses: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class RunAnswers:
+    """The answers of an answers.jsonl, in its order.
+
+    `truncated` says that its last line was cut off (an interrupted write), `reread` how many have since got another verdict than
+    the file has (scoring.verdicts.reread).
+    """
+
+    answers: tuple[Answer, ...]
+    truncated: bool
+    reread: int = 0
+
+
+_COLUMNS = {
+    "image": "string", "question": "string", "text": "string", "verdict": "string", "p_yes": "float64", "mass": "float64",
+    "error": "string",
+}  # fmt: skip
+"""Of a run's frame, with their types."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A model's answers to a benchmark, on disk: `folder` is RUNS/BENCHMARK/NAME, `record` its run.json."""
+
+    folder: Path
+    record: RunRecord
+
+    @property
+    def name(self) -> str:
+        """The run's name, which its folder and its result are called by."""
+        return self.folder.resolve().name
+
+    @property
+    def errors(self) -> int:
+        """How many questions failed; the same `evaluate` asks them again."""
+        return self.record.errors
+
+    def answers(self) -> RunAnswers:
+        """What the model said, in the order of the file. Raises HopeBenchError for a malformed line."""
+        return read_answers(self.folder / ANSWERS)
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row an answer (docs/api.md lists the columns and their types). Raises HopeBenchError as `answers` does."""
+        from hope_bench.files.frames import typed_frame
+
+        return typed_frame([tuple(getattr(answer, name) for name in _COLUMNS) for answer in self.answers().answers], _COLUMNS)
+
+    def __str__(self) -> str:
+        """The run in a line, and how often it said what."""
+        from hope_bench.files.frames import as_text
+
+        return as_text(*self._table())
+
+    def _repr_html_(self) -> str:
+        from hope_bench.files.frames import as_html
+
+        return as_html(*self._table())
+
+    def _table(self) -> tuple[str, list[dict[str, object]]]:
+        counts = Counter(answer.verdict for answer in self.answers().answers)
+        title = f"Run {self.name}: {self.record.model.name} on {self.record.benchmark}"
+        return title, [{"answer": verdict, "questions": counts[verdict]} for verdict in get_args(Verdict)]
+
+
 def read_run(folder: Path) -> RunRecord:
     """The validated run.json of a run folder. Raises HopeBenchError."""
     return read_json(folder / "run.json", RunRecord)
+
+
+def load_run(folder: Path) -> Run:
+    """The run of a folder. Raises HopeBenchError."""
+    return Run(folder, read_run(folder))
+
+
+def find_run(run: str | Path, runs: Path = RUNS) -> Path:
+    """The folder of a run: a path, or BENCHMARK/NAME under `runs`. Raises HopeBenchError naming the nearest known one."""
+    for folder in (Path(run), runs / run):
+        if (folder / "run.json").is_file():
+            return folder
+    known = [str(path.parent.relative_to(runs)) for path in runs.glob("*/*/run.json")]
+    raise HopeBenchError(
+        f"No run {str(run)!r}: give its folder, or BENCHMARK/NAME under {runs}/. " + did_you_mean(str(run), known)
+    )
+
+
+def read_answers(path: Path) -> RunAnswers:
+    """The answers of a run. Raises HopeBenchError naming the line of anything malformed but a last line that was cut off."""
+    if not path.is_file():
+        raise HopeBenchError(f"{path} does not exist: this run has no answers yet. Evaluate or import it first.")
+    data = path.read_bytes()
+    lines = data.splitlines()
+    answers: list[Answer] = []
+    for number, line in enumerate(lines, 1):
+        try:
+            answers.append(msgspec.json.decode(line, type=Answer))
+        except msgspec.DecodeError as error:
+            if number == len(lines) and not data.endswith(b"\n"):
+                return RunAnswers(tuple(answers), truncated=True)
+            raise HopeBenchError(f"{path}, line {number}: not an answer ({error}). Remove the line, or run again.") from None
+    return RunAnswers(tuple(answers), truncated=False)
 
 
 def write_run(folder: Path, record: RunRecord) -> None:

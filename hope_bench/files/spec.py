@@ -70,9 +70,11 @@ class DatasetSpec(Strict):
 class ClipSpec(Strict):
     """The encoder that searches. `model` is "NAME:TAG" as open_clip lists them, "NAME:CHECKPOINT-FILE", "local-dir:FOLDER" or
     "hf-hub:ORG/NAME". A category's text embedding is the mean over `templates`, where {category} is its name and {a} its article.
+    `activation` says what a checkpoint file was trained with, where its architecture has weights of both kinds.
     """
 
     model: str
+    activation: Literal["gelu", "quick_gelu"] | None = None
     templates: tuple[str, ...] = ("a photo of {a} {category}.",)
 
     @field_validator("templates")
@@ -180,8 +182,8 @@ class BenchmarkSpec(Strict):
 
     @property
     def needs_clip(self) -> bool:
-        """Whether a strategy searches with CLIP."""
-        return any(base_strategy(strategy) in CLIP_STRATEGIES for strategy in self.strategies)
+        """Whether a strategy searches with CLIP, or a guard looks with it."""
+        return self.guards.calibrated is not None or any(base_strategy(one) in CLIP_STRATEGIES for one in self.strategies)
 
 
 def read_spec(path: Path) -> BenchmarkSpec:

@@ -1,1 +1,1 @@
-"""From a benchmark and an adapter to answers.jsonl: plan, steps, resume."""
+"""From a benchmark and an adapter to answers.jsonl: plan, steps, resume, processes."""

@@ -13,13 +13,13 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.run import ANSWERS
 from hope_bench.provenance import atomic_path
 from hope_bench.records import Answer, Request
 
 Key = tuple[str, str, str | None]
 """(image, question, key): what identifies an answer; `key` is `records.Request.key`."""
 
-ANSWERS = "answers.jsonl"
 LOCK = ".lock"
 EARLIER = "answers.earlier.jsonl"
 """Answers that other settings, another model revision or other questions gave under the same run name; found again when these

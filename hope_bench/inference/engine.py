@@ -8,29 +8,31 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hope_bench.adapters.base import Adapter, encodes_elsewhere
-from hope_bench.adapters.choosing import make_adapter
+from hope_bench.adapters.base import Adapter, AdapterInfo, encodes_elsewhere
+from hope_bench.adapters.choosing import open_adapter
 from hope_bench.adapters.kept import Kept
+from hope_bench.adapters.known import check_card
+from hope_bench.annotations.of_benchmark import check_images_folder, images_folder
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.card import ModelCard, slug
 from hope_bench.files.paraphrases import Paraphrase
-from hope_bench.files.run import RunRecord
-from hope_bench.files.spec import BenchmarkSpec
-from hope_bench.files.validation import read_toml
-from hope_bench.inference.answers import ANSWERS, AnswersFile, lock_run, shard_path, shard_paths
+from hope_bench.files.run import ANSWERS, RunRecord
+from hope_bench.inference.answers import AnswersFile, lock_run, shard_path, shard_paths
 from hope_bench.inference.asking import Asker, batch_of
-from hope_bench.inference.images import StepImages, check_images_folder, image_hashes, steps_with_images
+from hope_bench.inference.beforehand import answered_before
+from hope_bench.inference.images import StepImages, image_hashes, steps_with_images
 from hope_bench.inference.plan import Plan, Step, make_plan
-from hope_bench.inference.processes import Processes, is_first, join_processes
-from hope_bench.inference.progress import ProgressMode, RunProgress, run_progress
-from hope_bench.inference.record import answers_key, describe_run, of_set, reported
+from hope_bench.inference.processes import Processes, check_count, is_first, join_processes
+from hope_bench.inference.progress import RunProgress, run_progress
+from hope_bench.inference.record import answers_key, at_step, describe_run, of_set, reported
 from hope_bench.inference.resume import Reusable, Start, find_start, settle, write_record
 from hope_bench.inference.shared_folder import check_shared
 from hope_bench.inference.workers import Workers, default_workers
+from hope_bench.progress import ProgressMode, Say, say_nothing
 from hope_bench.records import Prompt
 
-Say = Callable[[str], None]
+_NOTHING = "All {:,} questions were answered before; nothing to ask."
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class EvaluateOptions:
     all), `name` the run's name (None: the model's), `splits` the splits to ask (empty: all), `runs` the folder of runs.
     `processes` is how many processes must have been started together (None: any number), `progress` how it is shown.
     `workers` is how many further processes make images ready for the model (None: `default_workers`).
+    `step` is the training step of the checkpoint (None: what its name says, "checkpoint-N", if that).
     `paraphrase` asks so instead of as the card and the benchmark do.
     `trust_remote_code` runs code that the checkpoint brings along, if its card says so, too.
     """
@@ -55,6 +58,7 @@ class EvaluateOptions:
     trust_remote_code: bool = False
     paraphrase: Paraphrase | None = None
     workers: int | None = None
+    step: int | None = None
 
 
 def run_folder(benchmark: Benchmark, card: ModelCard, options: EvaluateOptions) -> Path:
@@ -80,7 +84,7 @@ def evaluate(
     benchmark: Benchmark,
     card: ModelCard,
     options: EvaluateOptions | None = None,
-    say: Say = lambda _: None,
+    say: Say = say_nothing,
     adapter: Adapter | None = None,
 ) -> RunRecord:
     """Ask a model a benchmark's questions and write the answers to the run folder; go on where an earlier call was interrupted.
@@ -92,16 +96,20 @@ def evaluate(
     """
     options = options or EvaluateOptions()
     chosen, prompt, plan = plan_run(benchmark, card, options)
+    if adapter is None and (done := _answered_before(benchmark, card, options, say, (chosen, prompt, plan))) is not None:
+        return done
     with join_processes(options.processes) as processes, contextlib.ExitStack() as held:
         if not processes.first:
-            say = _silent
-        model = adapter if adapter is not None else make_adapter(card, say, options.trust_remote_code)
+            say = say_nothing
+        opened = open_adapter(card, say, options.trust_remote_code) if adapter is None else contextlib.nullcontext(adapter)
+        model = processes.together(lambda: held.enter_context(opened))
         folder = run_folder(benchmark, card, options)
-        images = images_folder(benchmark, options)
+        images = images_folder(benchmark, options.images)
         names = list(dict.fromkeys(request.image for request in plan.requests))
         sha256 = processes.by_first(lambda: image_hashes(names, images, benchmark.manifest.images))
-        record = describe_run(folder.name, chosen, card, prompt, model.info, options.limit, sha256)
-        record = of_set(record, options.paraphrase)
+        info = processes.by_first(lambda: model.info)  # hashing a loaded model's weights takes all cores
+        record = describe_run(folder.name, chosen, card, prompt, info, options.limit, sha256)
+        record = of_set(at_step(record, card, options.step), options.paraphrase)
         plan = plan.keyed(answers_key(record), sha256)
 
         def begin() -> Start:
@@ -112,11 +120,30 @@ def evaluate(
 
         start = processes.by_first(begin)
         if start.finished:
-            say(f"All {start.record.questions:,} questions were answered before; nothing to ask.")
+            say(_NOTHING.format(start.record.questions))
             return start.record
         check_shared(folder, processes)
         sitting = _Sitting(folder, plan, model, processes, options, say)
         return sitting.run(start, lambda: _Images(check_images_folder(images, names, benchmark), sha256))
+
+
+def _answered_before(
+    benchmark: Benchmark, card: ModelCard, options: EvaluateOptions, say: Say, planned: tuple[Benchmark, Prompt, Plan]
+) -> RunRecord | None:
+    """`beforehand.answered_before` of what `plan_run` gave, told; of one process, as several import torch to meet at all."""
+    chosen, prompt, plan = planned
+    if check_count(options.processes) > 1:
+        return None
+    check_card(card, options.trust_remote_code, say)
+    folder = run_folder(benchmark, card, options)
+
+    def describe(info: AdapterInfo, sha256: Mapping[str, str | None]) -> RunRecord:
+        return describe_run(folder.name, chosen, card, prompt, info, options.limit, sha256)
+
+    done = answered_before(folder, benchmark, card, plan, images_folder(benchmark, options.images), describe)
+    if done is not None:
+        say(_NOTHING.format(done.questions))
+    return done
 
 
 class _Sitting:
@@ -132,7 +159,7 @@ class _Sitting:
     def run(self, start: Start, images: Callable[[], _Images]) -> RunRecord:
         total = sum(len(step) for step in self._plan.steps)
         record = start.record.model_copy(update={"questions": total})
-        source = images() if start.to_ask else None
+        source = self._processes.together(images) if start.to_ask else None
         with self._started(bool(start.to_ask)) as workers:
             return self._run(start, record, source, workers)
 
@@ -143,12 +170,12 @@ class _Sitting:
 
     def _run(self, start: Start, record: RunRecord, source: _Images | None, workers: Workers) -> RunRecord:
         if start.to_ask:
-            self._model.load()
+            self._processes.together(self._model.load)
         # run.json first: without it, nothing would say what the answers were made by.
         self._processes.by_first(lambda: settle(self._folder, self._plan, replace(start, record=record)))
         begun = time.monotonic()
         try:
-            self._ask(source, start, workers)
+            self._processes.together(lambda: self._ask(source, start, workers))
             reports, counts = zip(*self._processes.gather((self._model.report, self._asked)), strict=True)
         except BaseException:
             # The time counts even so; why it ended is the caller's to hear.
@@ -210,22 +237,9 @@ class _Images:
     sha256: Mapping[str, str | None]
 
 
-def images_folder(benchmark: Benchmark, options: EvaluateOptions) -> Path | None:
-    """The images folder: the one given, else the one that the benchmark's spec.toml names, if any."""
-    spec = benchmark.folder / "spec.toml"
-    if options.images is not None or not spec.is_file():
-        return options.images
-    named = read_toml(spec, BenchmarkSpec).dataset.images
-    return None if named is None else spec.parent / named
-
-
 def _spent(record: RunRecord, begun: float, asked: int) -> RunRecord:
     seconds = round(record.seconds + time.monotonic() - begun, 3)
     return record.model_copy(update={"seconds": seconds, "asked": record.asked + asked})
-
-
-def _silent(_: str) -> None:
-    """What all but the first process say."""
 
 
 def ways(card: ModelCard, paraphrases: Sequence[Paraphrase], options: EvaluateOptions) -> list[EvaluateOptions]:
@@ -242,7 +256,7 @@ def evaluate_paraphrases(
     card: ModelCard,
     paraphrases: Sequence[Paraphrase],
     options: EvaluateOptions,
-    say: Say = lambda _: None,
+    say: Say = say_nothing,
     adapter: Adapter | None = None,
 ) -> Iterator[tuple[RunRecord, Path]]:
     """Ask a benchmark's questions once in each way, as `evaluate` does, with the model loaded once; each one's record and run
@@ -250,8 +264,15 @@ def evaluate_paraphrases(
 
     Each paraphrase is a run of its own (`ways`) that goes on where it was interrupted.
     """
-    tell = say if is_first() else _silent
-    model = Kept(adapter if adapter is not None else make_adapter(card, tell, options.trust_remote_code))
-    for chosen in ways(card, paraphrases, options):
-        model.new_run()
-        yield evaluate(benchmark, card, chosen, say, model), run_folder(benchmark, card, chosen)
+    tell = say if is_first() else say_nothing
+    with contextlib.ExitStack() as held:
+        model = None if adapter is None else Kept(adapter)
+        for chosen in ways(card, paraphrases, options):
+            record = None
+            if model is None:
+                record = _answered_before(benchmark, card, chosen, say, plan_run(benchmark, card, chosen))
+            if record is None:
+                model = model or Kept(held.enter_context(open_adapter(card, tell, options.trust_remote_code)))
+                model.new_run()
+                record = evaluate(benchmark, card, chosen, say, model)
+            yield record, run_folder(benchmark, card, chosen)

@@ -9,12 +9,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hope_bench.adapters.base import AdapterInfo
+from hope_bench.adapters.checkpoint import local_folder
+from hope_bench.adapters.endpoint_asks import thinks
+from hope_bench.adapters.endpoint_card import endpoint_info, served_by, served_dtype
+from hope_bench.adapters.known import check_card, known_device, known_dtype
+from hope_bench.annotations.of_benchmark import check_images_folder, images_folder
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.card import ModelCard
 from hope_bench.files.run import RunRecord, read_run
-from hope_bench.inference.engine import EvaluateOptions, images_folder, plan_run, run_folder
-from hope_bench.inference.images import check_images_folder, image_hashes
+from hope_bench.inference.engine import EvaluateOptions, plan_run, run_folder
+from hope_bench.inference.images import image_hashes
 from hope_bench.inference.plan import Plan
 from hope_bench.inference.record import answers_key, describe_run
 from hope_bench.inference.resume import what_is_left
@@ -28,7 +33,9 @@ _CHARACTERS_PER_TOKEN = 4
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a run would ask. `questions` counts those of all `splits` splits, `unique` those that are asked, of `images` images in
+    """What a run of the model of `card` would ask, by the prompt called `prompt_name` (None: the only one).
+
+    `questions` counts those of all `splits` splits, `unique` those that are asked, of `images` images in
     `steps` steps; of these, `left` and `left_images` have no answer in the run `folder` yet. All that follows is about what is
     left. `missing` are images that aren't there, `stops` says why the run would not even begin. `tokens` are the tokens per
     question of a sample, `shared` those left of each where an image's prompt is computed once; None where only a server knows.
@@ -36,6 +43,8 @@ class Estimate:
     `per_question` its (input, output) tokens a question, where an endpoint counted them.
     """
 
+    card: ModelCard
+    prompt_name: str | None
     questions: int
     splits: int
     unique: int
@@ -54,14 +63,61 @@ class Estimate:
     per_question: tuple[float, float] | None = None
 
 
+def in_words(found: Estimate) -> list[str]:
+    """What a run would ask, in lines."""
+    card = found.card
+    said = [] if found.prompt_name is None else [f"Prompt {found.prompt_name}:"]
+    said.append(f"{found.questions:,} questions in {found.splits} splits, of which {found.unique:,} unique ones would be asked,")
+    said.append(
+        f"about {found.images:,} images in {found.steps:,} steps (of one image or more, up to {card.batch_size} questions)."
+    )
+    if found.left < found.unique:
+        same = "" if card.adapter == "endpoint" else ", if the model's files are still the same"
+        said.append(f"{found.unique - found.left:,} are answered in {found.folder} already{same}.")
+        if not found.left:
+            return [*said, "Nothing is left to ask."]
+        said.append(f"{found.left:,} are left, about {found.left_images:,} images. What follows is about these.")
+    if found.tokens is not None and found.shared is not None:
+        whole, shared = found.left * found.tokens, found.left * found.shared + found.left_images * (found.tokens - found.shared)
+        said.append(
+            f"Tokens, from a sample: {whole:,.0f} asked one by one, {shared:,.0f} where an image's questions share its prompt."
+        )
+    if card.adapter == "endpoint":
+        said += _price_in_words(found)
+    if found.seconds is not None:
+        return [*said, f"Time: about {found.seconds:,.0f} s at the speed of {found.like}."]
+    return [
+        *said, "Time: unknown, as no finished run of this model is in the runs folder (a quick look: --limit 60 --name look).",
+    ]  # fmt: skip
+
+
+def _price_in_words(found: Estimate) -> list[str]:
+    """By what an earlier run's questions took; else only what can be counted here: no server says what a picture costs."""
+    price_in, price_out = found.card.price_input, found.card.price_output
+    if found.per_question is not None:
+        sent, got = (found.left * tokens for tokens in found.per_question)
+        said = [f"Tokens, as the questions of {found.like} took: {sent:,.0f} in, {got:,.0f} out."]
+        if price_in is not None and price_out is not None:
+            said.append(f"Price: about ${(sent * price_in + got * price_out) / 1e6:,.2f}.")
+        return said
+    said = [f"To send: about {found.text_tokens:,} tokens of text and {found.left:,} pictures, which the server counts."]
+    if price_in is not None and price_out is not None:
+        longest = found.card.new_tokens(thinks(found.card))
+        text, answers = found.text_tokens * price_in / 1e6, found.left * longest * price_out / 1e6
+        said.append(f"Price: ${text:,.4f} for the text, at most ${answers:,.4f} for the answers, and the pictures.")
+        said.append("What the pictures take shows in a quick look (--limit 60 --name look); then this says the price of all.")
+    return said
+
+
 def estimate(benchmark: Benchmark, card: ModelCard, options: EvaluateOptions) -> Estimate:
     """Count what `evaluate` would ask and size up what is left of it; nothing is written or downloaded. The model's processor is
     used where it is here with some images, its weights never."""
     chosen, prompt, plan = plan_run(benchmark, card, options)
-    folder, images = run_folder(benchmark, card, options), images_folder(benchmark, options)
+    folder, images = run_folder(benchmark, card, options), images_folder(benchmark, options.images)
     names = list(dict.fromkeys(request.image for request in plan.requests))
     rest, stops = plan, None
     try:
+        check_card(card, card.trust_remote_code)
         rest = _left(folder, plan, chosen, card, prompt, options.limit, image_hashes(names, images, chosen.manifest.images))
         if rest.steps:
             check_images_folder(images, names, chosen)
@@ -75,6 +131,8 @@ def estimate(benchmark: Benchmark, card: ModelCard, options: EvaluateOptions) ->
             tokens, shared = _tokens(card, rest, images)
     earlier = _earlier(card, options.runs)
     return Estimate(
+        card=card,
+        prompt_name=None if options.paraphrase is None else options.paraphrase.name,
         questions=sum(min(len(questions), options.limit or len(questions)) for questions in chosen.splits.values()),
         splits=len(chosen.splits),
         unique=len(list(plan.requests)),
@@ -114,20 +172,30 @@ def _left(
 
 def _likely_info(card: ModelCard, earlier: RunRecord) -> AdapterInfo:
     """What the card's adapter would say of itself: as far as that takes its files, what it said in the earlier sitting."""
-    from hope_bench.adapters.checkpoint import local_folder
-    from hope_bench.adapters.endpoint import endpoint_info
-    from hope_bench.adapters.loading import find_device, find_dtype
-
     if card.adapter == "endpoint":
         return endpoint_info(card)
     adapter, model, dtype, device_kind = (str(earlier.settings.get(name)) for name in ("adapter", "model", "dtype", "device"))
     run = earlier.run
     info = AdapterInfo(adapter, model, earlier.model.revision, run.weights_sha256, dtype, device_kind, str(run.device))
+    probe = earlier.settings.get("probe")
+    info = replace(info, thinks=bool(run.thinking), probe_sha256=None if probe is None else str(probe))
     if card.adapter != "transformers":
         return info
-    device = find_device(card.device)
-    dtype = str(find_dtype(card.dtype, device)).removeprefix("torch.")
-    info = replace(info, adapter="transformers", dtype=dtype, device_kind=device.type)
+    if card.server is not None:
+        return replace(_identified(card, info), adapter=served_by(card), device_kind=served_by(card), dtype=served_dtype(card))
+    kind = known_device(card.device)
+    if kind is None:
+        from hope_bench.adapters.loading import find_device, find_dtype
+
+        device = find_device(card.device)
+        kind, dtype = device.type, str(find_dtype(card.dtype, device)).removeprefix("torch.")
+    else:
+        dtype = known_dtype(card.dtype, kind)
+    return _identified(card, replace(info, adapter="transformers", dtype=dtype, device_kind=kind))
+
+
+def _identified(card: ModelCard, info: AdapterInfo) -> AdapterInfo:
+    """`info` with the identity of the card's checkpoint, as far as that can be known without hashing a folder."""
     if Path(card.checkpoint).is_dir():
         return info
     here = local_folder(card.checkpoint, card.revision)
@@ -138,7 +206,7 @@ def _likely_info(card: ModelCard, earlier: RunRecord) -> AdapterInfo:
 
 def _tokens(card: ModelCard, plan: Plan, images: Path) -> tuple[float, float] | tuple[None, None]:
     """Mean tokens of a question, and of what is left of it after the prefix that its image's questions share."""
-    from hope_bench.adapters.checkpoint import local_folder
+    from hope_bench.adapters.chat_template import find_template
     from hope_bench.adapters.loading import load_processor, quiet
     from hope_bench.adapters.token_count import count_tokens
     from hope_bench.inference.images import open_checked
@@ -153,8 +221,9 @@ def _tokens(card: ModelCard, plan: Plan, images: Path) -> tuple[float, float] | 
     pictures = {name: open_checked(images / name, None) for name in names}
     with quiet():
         processor = load_processor(str(folder), card.chat_template)
+        template = find_template(processor, card)
         counted = [
-            count_tokens(processor, card.chat_template, picture, by_image[name])
+            count_tokens(processor, template, picture, by_image[name])
             for name, picture in pictures.items()
             if not isinstance(picture, Exception)
         ]

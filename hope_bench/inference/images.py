@@ -12,8 +12,6 @@ from typing import TypeVar
 
 from PIL.Image import Image
 
-from hope_bench.errors import HopeBenchError, first_few
-from hope_bench.files.benchmark import Benchmark
 from hope_bench.images import UnreadableImageError, decode_rgb, hash_images, read_image_bytes
 from hope_bench.inference.plan import Step
 
@@ -87,21 +85,3 @@ def image_hashes(images: Iterable[str], folder: Path | None, known: Mapping[str,
     unknown = [] if folder is None else [name for name in names if known.get(name) is None]
     here = dict(zip(unknown, hash_images([folder / name for name in unknown]), strict=True)) if folder is not None else {}
     return {name: known.get(name) or (found if isinstance(found := here.get(name), str) else None) for name in names}
-
-
-def check_images_folder(folder: Path | None, images: Sequence[str], benchmark: Benchmark) -> Path:
-    """The folder, if it holds at least one of `images`; else HopeBenchError, since every answer would be an error."""
-    if folder is None:
-        named = (benchmark.folder / "spec.toml").is_file()
-        why = "its spec.toml names no folder" if named else f"{benchmark.folder} holds no spec.toml that could name their folder"
-        raise HopeBenchError(
-            f"Nothing says where the images of {benchmark.manifest.name} are: {why}. Give it with --images FOLDER."
-        )
-    if not folder.is_dir():
-        raise HopeBenchError(f"The images folder {folder} does not exist. Give the right one with --images FOLDER.")
-    if not any((folder / name).is_file() for name in images):
-        raise HopeBenchError(
-            f"The images folder {folder} holds none of the {len(images)} images to ask about ({first_few(images, 3)}). "
-            "Give the right one with --images FOLDER."
-        )
-    return folder

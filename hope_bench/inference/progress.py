@@ -8,17 +8,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
-from rich.table import Column
 
 from hope_bench.adapters.base import AdapterReport
-from hope_bench.records import Answer
+from hope_bench.progress import ProgressMode
 
-ProgressMode = Literal["auto", "json", "quiet"]
-"""auto: a bar if stderr is a terminal, else lines; json: one JSON object a line on stderr; quiet: none."""
+if TYPE_CHECKING:
+    from hope_bench.records import Answer
 
 _LINE_SECONDS = 30.0
 _LINE_SHARE = 0.1
@@ -102,6 +100,9 @@ def run_progress(
     elif not console.is_terminal:
         yield RunProgress(done, total, report, _Lines(done, say))
     else:
+        from rich.progress import BarColumn, Progress, TextColumn
+        from rich.table import Column
+
         # The words may take several lines: in a narrow terminal nothing is cut off.
         words = TextColumn("{task.fields[words]}", table_column=Column(ratio=1, no_wrap=False))
         with Progress(BarColumn(bar_width=16), words, console=console, transient=True, expand=True) as bar:

@@ -7,9 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hope_bench.files.run import RunRecord, write_run
+from hope_bench.files.run import ANSWERS, RunRecord, write_run
 from hope_bench.inference.answers import (
-    ANSWERS,
     EARLIER,
     Answers,
     AnswersFile,
@@ -79,6 +78,15 @@ def what_is_left(folder: Path, plan: Plan, record: RunRecord) -> Plan:
     answers = read_answers_of(folder / ANSWERS, *shard_paths(folder))
     _, rests = _missing(folder, plan, answers, earlier is not None and earlier.key != record.key)
     return Plan(tuple(rest for rest in rests if rest))
+
+
+def finished(folder: Path, plan: Plan, record: RunRecord) -> RunRecord | None:
+    """The record of a run that `find_start` would find finished; nothing is touched. None where there is anything to do."""
+    earlier = earlier_sitting(folder, record)
+    if earlier is None or not earlier.complete or earlier.key != record.key or shard_paths(folder):
+        return None
+    answers = read_answers_of(folder / ANSWERS)
+    return earlier if all(map(answers.has, plan.steps)) else None
 
 
 def settle(folder: Path, plan: Plan, start: Start) -> None:

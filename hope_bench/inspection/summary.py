@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.spec import Kind
 from hope_bench.records import Question
-from hope_bench.review.noise import LabelNoise
+from hope_bench.reviewing.noise import LabelNoise
 
 BINS = 10
 """The risk histogram has bins of a tenth; the last one includes 1."""

@@ -1,1 +1,1 @@
-"""Files of other tools: official POPE splits and answers files in."""
+"""Other tools' questions, labels and answers in; benchmarks out, in their formats."""

@@ -10,7 +10,7 @@ from typing import Any
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.interchange.parquet import ParquetFile, question_features, write_parquet
 from hope_bench.provenance import write_text
-from hope_bench.review.noise import LabelNoise, read_label_noise, write_label_noise
+from hope_bench.reviewing.noise import LabelNoise, read_label_noise, write_label_noise
 
 _CONTEXT = {
     "@language": "en", "@vocab": "https://schema.org/", "citeAs": "cr:citeAs", "column": "cr:column",

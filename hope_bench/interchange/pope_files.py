@@ -11,7 +11,7 @@ from hope_bench.files.benchmark import Manifest, SourceFile, write_benchmark
 from hope_bench.files.card import check_name
 from hope_bench.files.spec import STRATEGY_KINDS
 from hope_bench.interchange.images import within_folder
-from hope_bench.interchange.questions import Line, read_lines, read_question
+from hope_bench.interchange.questions import Line, read_lines, read_question, unshared_positives
 from hope_bench.provenance import commit, file_sha256, versions
 from hope_bench.records import Question
 from hope_bench.wording import existence_question
@@ -46,9 +46,7 @@ def import_pope(
     repaired: Counter[str] = Counter()
     splits = {split: _read_split(split, path, templates, repaired) for split, path in files.items()}
     notes = [f"{count:,} question(s) were worded {text!r}; repaired." for text, count in sorted(repaired.items())]
-    positives = {frozenset((row.image, row.text) for row in rows if row.label == "yes") for rows in splits.values()}
-    if len(positives) > 1:
-        notes.append("The splits don't share their yes-questions, so between two of them more differs than the distractors.")
+    notes += unshared_positives(splits)
     return write_benchmark(
         out, splits, {split: STRATEGY_KINDS[split] for split in splits},
         name=name, title=title, headline=headline, prompt=_prompt(prompt, templates), k=None, dataset=dataset,

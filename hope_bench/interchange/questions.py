@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hope_bench.errors import HopeBenchError
+from hope_bench.records import Question
 
 _EXISTENCE = re.compile(r"is there (?:an? )?(?P<object>\S.*?) in the im(?:age|ange)\s*\??", re.IGNORECASE)
 """POPE's question, with "imange" and "a umbrella" as redistributed copies have them."""
@@ -32,6 +33,14 @@ def read_question(text: str) -> Worded | None:
     if found is None:
         return None
     return Worded(found["object"], text[: found.start()] + "{question}" + text[found.end() :])
+
+
+def unshared_positives(splits: Mapping[str, Iterable[Question]]) -> list[str]:
+    """A note for the manifest where the splits don't share their yes-questions; nothing where they do."""
+    positives = {frozenset((one.image, one.text) for one in questions if one.label == "yes") for questions in splits.values()}
+    if len(positives) < 2:
+        return []
+    return ["The splits don't share their yes-questions, so between two of them more differs than the distractors."]
 
 
 def question_key(text: str) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hope_bench.errors import HopeBenchError
-from hope_bench.files.benchmark import Benchmark, Manifest, SourceFile, write_benchmark
+from hope_bench.files.benchmark import Benchmark, Manifest, SourceFile, read_benchmark, write_benchmark
 from hope_bench.files.spec import Kind
-from hope_bench.interchange.questions import question_key, read_lines
+from hope_bench.interchange.questions import question_key, read_lines, unshared_positives
 from hope_bench.provenance import commit, file_sha256, versions
 from hope_bench.records import Label, Question
 
@@ -29,9 +30,12 @@ class SplitChange:
 
 
 def label_files(given: Sequence[Path]) -> list[Path]:
-    """The label files that paths name: files themselves, and folders' JSON files. Raises HopeBenchError for an empty folder."""
+    """The label files that paths name: files themselves, and folders' JSON files. Raises HopeBenchError for a missing file
+    and an empty folder."""
     found: list[Path] = []
     for path in given:
+        if not path.exists():
+            raise HopeBenchError(f"{path} does not exist.")
         inside = sorted(one for one in path.iterdir() if one.suffix in (".json", ".jsonl")) if path.is_dir() else [path]
         if not inside:
             raise HopeBenchError(f"{path} holds no label files (.json or .jsonl).")
@@ -80,9 +84,7 @@ def relabel(
     former = former or f"{benchmark.manifest.name} (hash {benchmark.manifest.hash[:12]})"
     notes = [f"The labels of {former} are replaced by those of {by}."]
     notes += [_note(split, change) for split, change in changes.items()]
-    positives = {frozenset((one.image, one.text) for one in questions if one.label == "yes") for questions in splits.values()}
-    if len(positives) > 1:
-        notes.append("The splits don't share their yes-questions, so between two of them more differs than the distractors.")
+    notes += unshared_positives(splits)
     old |= {
         "name": name,
         "title": title,
@@ -94,6 +96,14 @@ def relabel(
         "commit": commit(),
     }
     return write_benchmark(out, splits, {split: kinds[split] for split in splits}, **old), changes
+
+
+def relabelled(benchmark: Benchmark, files: Sequence[Path], name: str) -> Benchmark:
+    """The benchmark with the files' labels, kept nowhere: its `folder` is gone. Raises HopeBenchError as `relabel` does."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "relabelled"
+        relabel(benchmark, files, name, f"{benchmark.manifest.title}, relabelled", folder)
+        return read_benchmark(folder)
 
 
 def _change(questions: Sequence[Question], labels: Labels, keep: bool, kind: Kind) -> SplitChange:

@@ -1,1 +1,1 @@
-"""Answers in, verdict counts, metrics, intervals and comparisons out."""
+"""Answers in; verdicts, metrics, intervals and comparisons out."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,10 @@ from hope_bench.scoring.ranks import ranges_of
 from hope_bench.scoring.rates import Measured
 from hope_bench.scoring.recount import paired
 from hope_bench.scoring.significance import detectable_difference, holm, sign_flip
+from hope_bench.scoring.unread import unread_reason
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LOWER_IS_BETTER = ("hallucination_rate",)
 UNRANKABLE = ("yes_ratio",)
@@ -29,7 +34,8 @@ UNRANKABLE = ("yes_ratio",)
 @dataclass(frozen=True, slots=True)
 class Standing:
     """One model on the split: `rank` 1 is the best, equal values share one. All models' true ranks lie between their `rank_low`
-    and `rank_high` at once with 95% confidence (`scoring.ranks`); None where the number is undefined."""
+    and `rank_high` at once with 95% confidence (`scoring.ranks`); None where the number is undefined, or too many answers
+    can't be judged."""
 
     name: str
     value: Estimate
@@ -79,6 +85,34 @@ class ModelComparison:
     standings: tuple[Standing, ...]
     pairs: tuple[Pair, ...]
 
+    def to_frame(self) -> pd.DataFrame:
+        """A row a pair: `one`, `other`, `difference` (one minus other) with `_low` and `_high`, and the tests' numbers (float64,
+        NaN where undefined)."""
+        import pandas as pd
+
+        rows = [
+            {
+                **{field.name: getattr(pair, field.name) for field in fields(pair) if field.name != "difference"},
+                "difference": pair.difference.value,
+                "difference_low": pair.difference.low,
+                "difference_high": pair.difference.high,
+            }
+            for pair in self.pairs
+        ]
+        return pd.DataFrame(rows).astype({"one": "string", "other": "string"})
+
+    def standings_frame(self) -> pd.DataFrame:
+        """A row a model, the best first: `name`, `value` with `_low` and `_high`, `rank` and its interval ("Int64")."""
+        import pandas as pd
+
+        rows = [
+            (one.name, one.value.value, one.value.low, one.value.high, one.rank, one.rank_low, one.rank_high)
+            for one in self.standings
+        ]
+        columns = ["name", "value", "value_low", "value_high", "rank", "rank_low", "rank_high"]
+        kinds = {"name": "string", **dict.fromkeys(columns[1:4], "float64"), **dict.fromkeys(columns[4:], "Int64")}
+        return pd.DataFrame(rows, columns=columns).astype(kinds)
+
 
 def compare(
     results: Sequence[Result],
@@ -86,7 +120,7 @@ def compare(
     metric: str = "balanced_accuracy",
     against: str | None = None,
     bootstrap: Bootstrap = DEFAULT_BOOTSTRAP,
-    files: Sequence[Path] = (),
+    files: Sequence[Path | str] = (),
 ) -> ModelComparison:
     """Compare results of one benchmark on a split (the headline one by default), by the questions that all of them were asked.
 
@@ -114,9 +148,30 @@ def compare(
     questions = _Questions(tables, right[:, common], image, metric, convention)
     pairs = _pairs(names, measured, questions, against)
     missing = {name: int(count) for name, count in zip(names, (~asked).sum(axis=1), strict=True) if count}
-    unranked = {name: result.unranked for name, result in zip(names, results, strict=True) if result.unranked is not None}
-    ranks = _ranks(names, measured, metric)
+    unjudged = [unread_reason(result.splits) for result in results]
+    reasons = [result.unranked or reason for result, reason in zip(results, unjudged, strict=True)]
+    unranked = {name: reason for name, reason in zip(names, reasons, strict=True) if reason is not None}
+    ranks = _ranks(names, measured, metric, [reason is None for reason in unjudged])
     return ModelComparison(chosen, metric, len(kept), len(common), int(common.sum()), missing, unranked, ranks, pairs)
+
+
+def check_metric(metric: str) -> None:
+    """Raises HopeBenchError for what is no metric, naming the nearest."""
+    if metric not in METRICS:
+        raise HopeBenchError(f"No metric {metric!r}. " + did_you_mean(metric, METRICS))
+
+
+def best(results: Sequence[Result], split: str | None, metric: str) -> str:
+    """The name of the model with the best number on the split (the headline one by default), to hold the others against."""
+    sign = -1 if metric in LOWER_IS_BETTER else 1
+    place = split or results[0].benchmark.headline
+
+    def number(result: Result) -> float:
+        found = getattr(result.splits[place], metric) if place in result.splits else None
+        return float("-inf") if found is None or found.value is None else sign * found.value
+
+    numbers = [number(result) for result in results]
+    return model_names(results)[numbers.index(max(numbers))]
 
 
 def model_names(results: Sequence[Result]) -> list[str]:
@@ -132,8 +187,7 @@ def model_names(results: Sequence[Result]) -> list[str]:
 
 def _refuse(results: Sequence[Result], split: str, metric: str) -> None:
     first = results[0]
-    if metric not in METRICS:
-        raise HopeBenchError(f"No metric {metric!r}. " + did_you_mean(metric, METRICS))
+    check_metric(metric)
     if split not in first.splits:
         raise HopeBenchError(f"Benchmark {first.benchmark.name} has no split {split!r}. " + did_you_mean(split, first.splits))
     others = [one for one in results if one.benchmark.hash != first.benchmark.hash]
@@ -149,7 +203,7 @@ def _refuse(results: Sequence[Result], split: str, metric: str) -> None:
             raise HopeBenchError(f"{result.model.name}'s labels of {split} are not {first.model.name}'s. Score the runs again.")
 
 
-def _refuse_conventions(results: Sequence[Result], files: Sequence[Path]) -> None:
+def _refuse_conventions(results: Sequence[Result], files: Sequence[Path | str]) -> None:
     called = [str(file) for file in files] or model_names(results)
     by_convention: dict[str, list[str]] = {}
     for result, name in zip(results, called, strict=True):
@@ -171,11 +225,12 @@ def _table(result: Result, split: str, common: NDArray[np.bool_]) -> Counts:
     return count_table(found.labels, verdicts, found.questions_per_image)
 
 
-def _ranks(names: Sequence[str], measured: Measured, metric: str) -> tuple[Standing, ...]:
-    """Standings, the best first, then the undefined."""
+def _ranks(names: Sequence[str], measured: Measured, metric: str, judged: Sequence[bool]) -> tuple[Standing, ...]:
+    """Standings, the best first, then those without a rank: undefined, or with too many answers that can't be judged."""
     sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
     estimates = [measured[row].estimate() for row in range(len(names))]
-    values = [None if metric in UNRANKABLE else one.value for one in estimates]
+    rankable = [metric not in UNRANKABLE and sound for sound in judged]
+    values = [one.value if sound else None for one, sound in zip(estimates, rankable, strict=True)]
     ranges = ranges_of(values, measured.influence, sign)
     standings = []
     for name, estimate, value, found in zip(names, estimates, values, ranges, strict=True):

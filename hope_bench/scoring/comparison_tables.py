@@ -12,6 +12,7 @@ from hope_bench.scoring.comparing import ModelComparison, Pair
 from hope_bench.scoring.detail_tables import share
 from hope_bench.scoring.differing import Differing
 from hope_bench.scoring.tables import difference, percent, plain_table, points
+from hope_bench.scoring.trend import NUMBERS, Trend, TrendPoint, shown
 
 _WORDS = {"f1": "F1", "mcc": "MCC"}
 
@@ -116,3 +117,24 @@ def _tallied(names: Sequence[str], verdicts: Sequence[str]) -> tuple[str, str, s
         return ", ".join(found[:4]) + (f" and {len(found) - 4} more" if len(found) > 4 else "")
 
     return those("yes"), those("no"), those("unparsed", "error", "unasked")
+
+
+def trend_table(found: Trend) -> Table:
+    """Checkpoints over steps: each number in percent, and its change since the one before in percentage points."""
+    against = "" if found.baseline is None else f" against {found.baseline}"
+    table = plain_table(f"{found.benchmark}: {found.split}{against}, percent, changes in points, 95% intervals", gap=2)
+    table.add_column("step", justify="right")
+    table.add_column("run")
+    for name in NUMBERS:
+        table.add_column(metric_name(name).replace(" ", "\n", 1), justify="right", no_wrap=True)
+        table.add_column("change\n(p, Holm)", justify="right", no_wrap=True)
+    for point in found.points:
+        cells = [cell for name in NUMBERS for cell in (shown(point.numbers[name]), _change(point, name))]
+        table.add_row(f"{point.step:,}", Text(point.run), *cells)
+    return table
+
+
+def _change(point: TrendPoint, name: str) -> str:
+    change = point.changes.get(name)
+    p = point.p_holm.get(name)
+    return "" if change is None else shown(change, signed=True) + ("" if p is None else f" ({p_value(p)})")

@@ -31,7 +31,7 @@ def correlation(estimate: Estimate | None) -> str:
 
 def probability_table(result: Result) -> Table | None:
     """What P(yes) tells without a threshold, by split; None where the run has no P(yes)."""
-    headings = ("questions", "AUROC", "average precision", "Brier score", "ECE", "if calibrated")
+    headings = ("questions", "left out", "AUROC", "average precision", "Brier score", "ECE", "if calibrated")
     table = _columns("From P(yes), no threshold (percent)", headings)
     for name, split in result.splits.items():
         found = split.probabilities
@@ -39,7 +39,7 @@ def probability_table(result: Result) -> Table | None:
             null = found.ece_null
             by_chance = "-" if null is None else share(Estimate(value=null.mean, low=null.low, high=null.high))
             numbers = (share(found.auroc), share(found.average_precision), share(found.brier), percent(found.ece), by_chance)
-            table.add_row(name, f"{found.questions:,}", *numbers)
+            table.add_row(name, f"{found.questions:,}", f"{split.without_p_yes:,}", *numbers)
     return table if table.rows else None
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from hope_bench.files.benchmark import Benchmark, read_benchmark
+from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.result import Bootstrap, Estimate, Result, SplitScore
-from hope_bench.interchange.relabel import relabel
 from hope_bench.records import Answer
 from hope_bench.scoring.breakdown import Sizes
 from hope_bench.scoring.conventions import STRICT, Convention, reader
@@ -24,7 +22,7 @@ from hope_bench.scoring.verdicts import join
 
 @dataclass(frozen=True, slots=True)
 class Relabelled:
-    """Results under a benchmark's own labels and under the files', and by split and metric the second minus the first, with
+    """Results under a benchmark's own labels and under the other ones, and by split and metric the second minus the first, with
     intervals paired by image."""
 
     before: Result
@@ -34,29 +32,26 @@ class Relabelled:
 
 def score_relabelled(
     benchmark: Benchmark,
+    relabelled: Benchmark,
     run_folder: Path,
-    files: Sequence[Path],
-    name: str,
     bootstrap: Bootstrap,
     convention: Convention = STRICT,
     languages: Sequence[str] = (),
     sizes: Sizes | None = None,
 ) -> Relabelled:
-    """Score a run of `benchmark` under the labels of POPE-like `files`, as `hope-bench import labels` would apply them.
+    """Score a run of `benchmark` under the labels of `relabelled`, the same benchmark with other labels (`interchange.relabel`).
 
-    Questions that the files don't label are left out. Raises HopeBenchError as `score` and `relabel` do.
+    Answers to questions that it leaves out are left out. Raises HopeBenchError as `score` does.
     """
     record, file = read_answered(benchmark, run_folder)
     known = Known(sizes or {})
     read = reader(file.answers, convention, languages)
     before = make_result(benchmark, record, file, join(benchmark, file.answers, read), bootstrap, convention, languages, known)
-    with tempfile.TemporaryDirectory() as folder:
-        relabel(benchmark, files, name, f"{benchmark.manifest.title}, relabelled", Path(folder) / "relabelled")
-        other = read_benchmark(Path(folder) / "relabelled")
-    kept = replace(file, answers=_asked(other, file.answers))
-    after = make_result(other, record, kept, join(other, kept.answers, read), bootstrap, convention, languages, known)
+    kept = replace(file, answers=_asked(relabelled, file.answers))
+    joined = join(relabelled, kept.answers, read)
+    after = make_result(relabelled, record, kept, joined, bootstrap, convention, languages, known)
     row = {image: index for index, image in enumerate(benchmark.manifest.images)}
-    places = [row[image] for image in other.manifest.images]
+    places = [row[image] for image in relabelled.manifest.images]
     return Relabelled(before, after, _differences(before, after, places, bootstrap, convention))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -62,7 +63,8 @@ def _critical(influence: Floats, scale: NDArray[np.float32], resamples: Bootstra
             some = moved[start : start + rows]
             gaps = np.abs(some[:, :, None] - some[:, None, :])
             largest.append((gaps * scale).reshape(len(some), -1).max(axis=1))
-    normal = float(np.quantile(np.concatenate(largest), resamples.confidence))
+    # Resamples spread by (images - 1) / images less than the standard errors that they are held against.
+    normal = float(np.quantile(np.concatenate(largest), resamples.confidence)) * math.sqrt(images / (images - 1))
     return float(-stdtrit(images - 1, ndtr(-normal)))
 
 

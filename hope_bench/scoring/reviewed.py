@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from hope_bench.files.result import Corrected, SplitScore
 from hope_bench.records import Question
-from hope_bench.review.claims import key_of
-from hope_bench.review.noise import ReviewedClaim
+from hope_bench.reviewing.claims import key_of
+from hope_bench.reviewing.noise import ReviewedClaim
 from hope_bench.scoring.metrics import LABELS, Floats, divide
 from hope_bench.scoring.rates import Measured, Weighted, korn_graubard, quotient
 

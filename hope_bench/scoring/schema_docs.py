@@ -18,8 +18,8 @@ PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "result-schema.m
 
 _OPENING = f"""# Result files
 
-`hope-bench score` writes one JSON file per model and benchmark: RESULTS/BENCHMARK/MODEL.json for the strict convention,
-RESULTS/BENCHMARK/CONVENTION/MODEL.json for another. This page is written from the code:
+`hope-bench score` writes one JSON file per model and benchmark: RESULTS/BENCHMARK/RUN.json for the strict convention,
+RESULTS/BENCHMARK/CONVENTION/RUN.json for another. This page is written from the code:
 `python -m hope_bench.scoring.schema_docs`.
 
 - The schema's version is {SCHEMA_VERSION}. Files of versions 1 and 2 are read as well: version 1 without `breakdowns` and

@@ -11,16 +11,17 @@ from pathlib import Path
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.result import BenchmarkInfo, Bootstrap, Result, SplitScore
-from hope_bench.files.run import RunRecord, read_run
-from hope_bench.review.noise import ReviewedClaim
+from hope_bench.files.run import RunAnswers, RunRecord, read_answers, read_run
+from hope_bench.reviewing.noise import ReviewedClaim
 from hope_bench.scoring.breakdown import Sizes
 from hope_bench.scoring.conventions import STRICT, Convention, reader
 from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
 from hope_bench.scoring.numbers import Scored, comparison_pairs, score_splits
 from hope_bench.scoring.reviewed import correct, find_truth
-from hope_bench.scoring.verdicts import Joined, RunAnswers, join, read_answers
+from hope_bench.scoring.unread import unread_reason
+from hope_bench.scoring.verdicts import Joined, join, reread
 
-__all__ = ["Known", "comparison_pairs", "make_result", "read_answered", "score", "tower_family", "unasked"]
+__all__ = ["Known", "answered", "comparison_pairs", "make_result", "read_answered", "score", "tower_family", "unasked"]
 
 _TOWER_FAMILIES = ("siglip", "eva", "dfn", "metaclip", "laion", "datacomp", "internvit", "dinov2", "openai")
 """The words by which an encoder's name tells its family (who trained it, or on what), the more telling ones first."""
@@ -53,9 +54,12 @@ def score(
 
 
 def read_answered(benchmark: Benchmark, run_folder: Path) -> tuple[RunRecord, RunAnswers]:
-    """A run's record and answers. Raises HopeBenchError where the run belongs to other questions."""
-    record = read_run(run_folder)
-    file = read_answers(run_folder / "answers.jsonl")
+    """A run's record, by the name its folder has, and its answers as this release reads them.
+
+    Raises HopeBenchError where the run belongs to other questions.
+    """
+    record = read_run(run_folder).model_copy(update={"name": run_folder.resolve().name})
+    file = reread(read_answers(run_folder / "answers.jsonl"))
     if record.benchmark_hash != benchmark.manifest.hash:
         asked = {(question.image, question.text) for questions in benchmark.splits.values() for question in questions}
         foreign = sum((answer.image, answer.question) not in asked for answer in file.answers)
@@ -86,7 +90,7 @@ def make_result(
         languages=tuple(languages),
         model=record.model,
         benchmark=_benchmark_info(benchmark),
-        run=record.run,
+        run=record.run.model_copy(update={"name": record.name}),
         bootstrap=bootstrap,
         splits=splits,
         comparisons=scored.comparisons,
@@ -145,6 +149,12 @@ def unasked(split: SplitScore) -> int:
     return split.on_yes.unasked + split.on_no.unasked
 
 
+def answered(result: Result) -> int:
+    """How many questions over all splits were put to the model and did not fail."""
+    failed = sum(split.on_yes.error + split.on_no.error for split in result.splits.values())
+    return sum(len(split.labels) - unasked(split) for split in result.splits.values()) - failed
+
+
 def _unranked(benchmark: Benchmark, record: RunRecord, splits: Mapping[str, SplitScore]) -> str | None:
     """Why a result must not be ranked, in words; None where nothing stands against it."""
     headline = benchmark.manifest.headline
@@ -160,7 +170,7 @@ def _unranked(benchmark: Benchmark, record: RunRecord, splits: Mapping[str, Spli
         reasons.append(
             f"{missing:,} of {len(splits[headline].labels):,} questions of the headline split {headline} were never asked"
         )
-    return "; ".join(reasons) or None
+    return "; ".join(reasons) or unread_reason(splits)
 
 
 def _notes(
@@ -177,8 +187,18 @@ def _notes(
     ]
     if file.truncated:
         notes.append("The last line of answers.jsonl was cut off and is not counted.")
+    if file.reread:
+        notes.append(
+            f"{file.reread:,} answer(s) read otherwise than when they were asked, by this release's rule (docs/scoring.md)."
+        )
     if joined.retried:
         notes.append(f"{joined.retried:,} question(s) were asked again after an error; the last answer counts.")
+    elsewhere = sum(answer.mass is not None and answer.read_p_yes is None for answer in file.answers)
+    if elsewhere:
+        notes.append(
+            f"P(yes) of {elsewhere:,} of {len(file.answers):,} answers is left out: they don't begin with a plain yes or no, so "
+            "their first token tells nothing."
+        )
     failed = sum(split.on_yes.error + split.on_no.error for split in splits.values())
     if failed:
         notes.append(f"{failed:,} verdict(s) over all splits are errors: they count as wrong, and never as a no.")

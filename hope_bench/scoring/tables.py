@@ -94,8 +94,7 @@ def print_whole(console: Console, table: Table) -> None:
 
 def lead_comparison(result: Result) -> Comparison | None:
     """The headline split against POPE's adversarial one, or else the first baseline it is compared with."""
-    pairs = [pair for pair in result.comparisons if pair.split == result.benchmark.headline]
-    return next((pair for pair in pairs if pair.baseline == "adversarial"), pairs[0] if pairs else None)
+    return result.compared(result.benchmark.headline)
 
 
 def _straight_answer(result: Result) -> Text | None:

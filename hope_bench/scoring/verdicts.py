@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-
-import msgspec
+from dataclasses import dataclass, replace
 
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.result import PACKED
+from hope_bench.files.run import RunAnswers
 from hope_bench.records import Answer, Question, Verdict, no_collector
-
-
-@dataclass(frozen=True, slots=True)
-class RunAnswers:
-    """The answers of an answers.jsonl, in its order; `truncated` says that its last line was cut off (an interrupted write)."""
-
-    answers: tuple[Answer, ...]
-    truncated: bool
+from hope_bench.scoring.parsing import parse_answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +34,18 @@ class Joined:
     retried: int
 
 
-def read_answers(path: Path) -> RunAnswers:
-    """The answers of a run. Raises HopeBenchError naming the line of anything malformed but a last line that was cut off."""
-    if not path.is_file():
-        raise HopeBenchError(f"{path} does not exist: this run has no answers yet. Evaluate or import it first.")
-    data = path.read_bytes()
-    lines = data.splitlines()
-    answers: list[Answer] = []
-    for number, line in enumerate(lines, 1):
-        try:
-            answers.append(msgspec.json.decode(line, type=Answer))
-        except msgspec.DecodeError as error:
-            if number == len(lines) and not data.endswith(b"\n"):
-                return RunAnswers(tuple(answers), truncated=True)
-            raise HopeBenchError(f"{path}, line {number}: not an answer ({error}). Remove the line, or run again.") from None
-    return RunAnswers(tuple(answers), truncated=False)
+def reread(file: RunAnswers) -> RunAnswers:
+    """The answers with the verdicts that their words get now: an earlier release may have read them by another rule."""
+    answers = tuple(map(_reread, file.answers))
+    changed = sum(now is not before for now, before in zip(answers, file.answers, strict=True))
+    return replace(file, answers=answers, reread=changed)
+
+
+def _reread(answer: Answer) -> Answer:
+    if answer.text is None or answer.verdict == "error":
+        return answer
+    verdict = parse_answer(answer.text, answer.question)
+    return answer if verdict == answer.verdict else replace(answer, verdict=verdict)
 
 
 _Key = tuple[str, str, str]
@@ -107,7 +95,7 @@ def _verdicts(
             before = found.get((split, *pair), (verdict, None))[0]
             if before != verdict:
                 (retried if "error" in (before, verdict) else disagree).add(pair)
-            found[split, *pair] = (verdict, answer.p_yes)
+            found[split, *pair] = (verdict, answer.read_p_yes)
     _refuse(benchmark, foreign, sorted(disagree))
     return found, len(retried)
 

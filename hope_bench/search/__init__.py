@@ -1,1 +1,1 @@
-"""Annotations and embeddings in, ranked distractors out: one module per strategy."""
+"""From a spec to a benchmark: inputs, sample, encode, guard, search, write; and the strategies and guards, a module each."""

@@ -6,10 +6,9 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from hope_bench.records import Annotations
-from hope_bench.search.inputs import Encoded, SearchInputs
+from hope_bench.search.space import Encoded, SearchSpace
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -18,20 +17,20 @@ Aggregate = Literal["mean", "max"]
 """How the associations with several present objects become one score."""
 
 
-def category_cooccurrence(inputs: SearchInputs, _: Encoded | None = None) -> Floats:
+def category_cooccurrence(space: SearchSpace, _: Encoded | None = None) -> Floats:
     """[N, C]: how often c occurs with the image's present objects, over the whole annotation set."""
-    return association(cooccurrence(inputs.annotations), inputs.present_mask, inputs.spec.category.aggregate)
+    return association(cooccurrence(space.annotations), space.present_mask, space.spec.category.aggregate)
 
 
-def category_similarity(inputs: SearchInputs, encoded: Encoded | None) -> Floats:
+def category_similarity(space: SearchSpace, encoded: Encoded | None) -> Floats:
     """[N, C]: how much c looks like the image's present objects."""
     assert encoded is not None
-    return association(similarity(encoded.prototypes), inputs.present_mask, inputs.spec.category.aggregate)
+    return association(similarity(encoded.prototypes), space.present_mask, space.spec.category.aggregate)
 
 
-def category(inputs: SearchInputs, encoded: Encoded | None) -> Floats:
+def category(space: SearchSpace, encoded: Encoded | None) -> Floats:
     """[N, C]: the z-scored sum of both."""
-    return standardized_sum((category_cooccurrence(inputs), category_similarity(inputs, encoded)), inputs.present_mask)
+    return standardized_sum((category_cooccurrence(space), category_similarity(space, encoded)), space.present_mask)
 
 
 def cooccurrence(annotations: Annotations) -> Floats:
@@ -46,6 +45,8 @@ def cooccurrence(annotations: Annotations) -> Floats:
         more = [(image, column) for image, names in annotations.also_present.items() for column in names]
         rows = np.concatenate([rows, [image for image, _ in more]])
         columns = np.concatenate([columns, [column for _, column in more]])
+    from scipy import sparse
+
     member = sparse.coo_matrix((np.ones(len(rows)), (rows, columns)), shape=shape).tocsr()
     member.data[:] = 1.0  # an image counts a category once
     pairs = np.asarray((member.T @ member).todense(), dtype=np.float64)
@@ -66,6 +67,8 @@ def association(table: Floats, present: Mask, aggregate: Aggregate = "mean") -> 
     if aggregate == "max":
         rows = [table[mask].max(axis=0) if mask.any() else np.zeros(len(table)) for mask in present]
         return np.stack(rows)
+    from scipy import sparse
+
     sizes = np.maximum(present.sum(axis=1, keepdims=True), 1)
     return np.asarray(sparse.csr_matrix(present, dtype=np.float64) @ table / sizes)
 

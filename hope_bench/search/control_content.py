@@ -7,10 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from hope_bench.search.content import content
-from hope_bench.search.inputs import Encoded, SearchInputs
+from hope_bench.search.space import Encoded, SearchSpace
 
 _ROWS_AT_ONCE = 256
 """Images whose similarities with all candidates are held at once."""
@@ -23,9 +22,9 @@ _MOST_TIES = 200
 """Equally similar images, in a seeded order, between which the hash decides: images of one common object have thousands."""
 
 
-def control_content(inputs: SearchInputs, encoded: Encoded | None) -> NDArray[np.float64]:
+def control_content(space: SearchSpace, encoded: Encoded | None) -> NDArray[np.float64]:
     """[N, C]: the content scores of the sampled image whose present objects are most similar."""
-    return content(inputs, encoded)[most_similar_images(inputs.present, inputs.files, inputs.spec.seed)]
+    return content(space, encoded)[most_similar_images(space.present, space.files, space.spec.seed)]
 
 
 def most_similar_images(present: Sequence[Sequence[str]], names: Sequence[str], seed: int) -> list[int]:
@@ -35,6 +34,8 @@ def most_similar_images(present: Sequence[Sequence[str]], names: Sequence[str], 
     the images' file names, so that draws and ties fall the same way whatever the order. Needs two images at least. The control
     ranks an image's distractors by that other image's scores (docs/method.md, control-content).
     """
+    from scipy import sparse
+
     pool = np.array(sorted(range(len(names)), key=lambda one: _tie_break(seed, "", names[one]))[:MOST_CANDIDATES])
     vocabulary = {name: index for index, name in enumerate(dict.fromkeys(name for objects in present for name in objects))}
     rows = np.repeat(np.arange(len(present)), [len(objects) for objects in present])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal
@@ -10,6 +10,7 @@ from typing import Literal
 from hope_bench.records import Annotations, Instance, Relationship
 from hope_bench.search.attribute_bank import Group, named_attributes, passes_for, relation_bank
 from hope_bench.search.description_geometry import SIDES, Where, beside, counts, place_words, places, usable
+from hope_bench.search.hierarchy import ancestors
 from hope_bench.wording import indefinite, verb
 
 Kind = Literal["attribute", "side", "half", "count", "relation", "bank", "given"]
@@ -97,7 +98,7 @@ class Describer:
         self._annotations = annotations
         self._sources = sources
         self._words = {category.name: category.in_words for category in annotations.categories}
-        self._above = _ancestors(annotations)
+        self._above = ancestors(annotations.categories)
         self._values = _attribute_values(annotations) if "attributes" in sources else {}
 
     def describe(self, image: int) -> Descriptions:
@@ -115,7 +116,7 @@ class Describer:
             found += self._beside({name: instance for name, (_, instance) in single.items()})
         if "attributes" in self._sources and self._annotations.relationships is not None:
             found += self._related(single, self._annotations.relationships.of(image))
-        return _sorted_out(found)
+        return sorted_out(found)
 
     def from_bank(self, image: int, guessed: Mapping[int, Mapping[str, str]], groups: Sequence[Group]) -> Descriptions:
         """Unverified descriptions: `guessed` holds, by instance row, the clear winner of each group on the object's own crop.
@@ -133,7 +134,7 @@ class Describer:
                     clear = [value for value in group.values if value == winner or not passes_for(value, winner)]
                     words = self._words[name]
                     found += [(_adjective(name, words, "bank", group.name, value), value == winner) for value in clear]
-        return _sorted_out(found)
+        return sorted_out(found)
 
     def known_objects(self, image: int) -> dict[str, dict[int, Instance]]:
         """The objects every instance of which is known, each with its instances by row.
@@ -196,7 +197,8 @@ class Describer:
                     yield _relation(name, words, f"{group.name} {other}", value, value, other_words), value == held
 
 
-def _sorted_out(found: Sequence[tuple[Description, bool]]) -> Descriptions:
+def sorted_out(found: Collection[tuple[Description, bool]]) -> Descriptions:
+    """Descriptions, each with whether it is true, as what is true and what is false."""
     return Descriptions(tuple(one for one, true in found if true), tuple(one for one, true in found if not true))
 
 
@@ -210,19 +212,3 @@ def _attribute_values(annotations: Annotations) -> dict[str, tuple[str, ...]]:
         for name, value in named_attributes(given).items():
             values.setdefault(name, set()).add(value)
     return {name: tuple(sorted(found)) for name, found in sorted(values.items())}
-
-
-def _ancestors(annotations: Annotations) -> dict[str, frozenset[str]]:
-    """By category all categories above it in the dataset's hierarchy; only those that have any."""
-    parents = {category.name: category.parents for category in annotations.categories if category.parents}
-    found: dict[str, frozenset[str]] = {}
-    for name in parents:
-        above: set[str] = set()
-        left = [*parents[name]]
-        while left:
-            one = left.pop()
-            if one not in above:
-                above.add(one)
-                left += parents.get(one, ())
-        found[name] = frozenset(above)
-    return found

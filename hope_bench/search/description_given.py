@@ -13,7 +13,7 @@ import msgspec
 
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.records import Annotations
-from hope_bench.search.description import Description, Descriptions
+from hope_bench.search.description import Description, Descriptions, sorted_out
 from hope_bench.wording import is_plural, plural, verb
 
 _NUMBER = re.compile(
@@ -92,13 +92,7 @@ def read_given(path: Path, annotations: Annotations) -> Given:
         raise HopeBenchError(
             f'{path} holds no usable line {{"image": ..., "object": ..., "true": [...], "false": [...]}}. {" ".join(problems)}'
         )
-    return Given({image: _split(claims) for image, claims in found.items()}, problems)
-
-
-def _split(claims: Mapping[Description, bool]) -> Descriptions:
-    return Descriptions(
-        tuple(one for one, true in claims.items() if true), tuple(one for one, true in claims.items() if not true)
-    )
+    return Given({image: sorted_out(claims.items()) for image, claims in found.items()}, problems)
 
 
 def _verb(claim: str, name: str) -> Literal["Is", "Are"]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from copy import copy
 from typing import NamedTuple
 
 import numpy as np
 
 from hope_bench.search.attribute_bank import attribute_bank
+from hope_bench.search.decisions import ClaimKey
 from hope_bench.search.description import Describer, Description, Descriptions
-from hope_bench.search.inputs import Embeddings, SearchInputs
 from hope_bench.search.selection import Distractor
+from hope_bench.search.space import Embeddings, SearchSpace
 
 
 class FalseDescriptions:
@@ -19,14 +20,14 @@ class FalseDescriptions:
 
     def __init__(
         self,
-        inputs: SearchInputs,
+        space: SearchSpace,
         given: Mapping[str, Descriptions] | None = None,
-        rejected: Collection[tuple[str, str, str | None]] = (),
+        rejected: Set[ClaimKey] = frozenset(),
         guessed: Mapping[int, Mapping[str, str]] | None = None,
     ) -> None:
         """`given` are a user's own descriptions by image file name, `rejected` the claims (image file, object, description) that
         reviewers don't stand by, `guessed` the attribute bank's winners by instance row (none unless the spec asks for them)."""
-        self._inputs = inputs
+        self._space = space
         self._given = given or {}
         self._rejected = rejected
         self._guessed = guessed or {}
@@ -36,7 +37,7 @@ class FalseDescriptions:
 
     def rejects(self, row: int, one: Description) -> bool:
         """Whether reviewers don't stand by a description's being false of a sampled image."""
-        return (self._inputs.files[row], one.object, one.caption) in self._rejected
+        return (self._space.files[row], one.object, one.caption) in self._rejected
 
     def rejected(self) -> int:
         """How many of the false descriptions reviewers don't stand by."""
@@ -53,7 +54,7 @@ class FalseDescriptions:
     def ranking(self, encoder: str, k: int) -> list[list[Distractor]]:
         """`best` of every sampled image, made once."""
         if (encoder, k) not in self._rankings:
-            self._rankings[encoder, k] = [self.best(row, encoder, k) for row in range(len(self._inputs.images))]
+            self._rankings[encoder, k] = [self.best(row, encoder, k) for row in range(len(self._space.images))]
         return self._rankings[encoder, k]
 
     def best(self, row: int, encoder: str, k: int) -> list[Distractor]:
@@ -79,10 +80,10 @@ class FalseDescriptions:
 
     def _all(self) -> list[Descriptions]:
         if self._found is None:
-            describer = Describer(self._inputs.annotations, self._inputs.spec.descriptions.sources)
+            describer = Describer(self._space.annotations, self._space.spec.descriptions.sources)
             self._found = [
                 self._of(file, describer.describe(image), describer.from_bank(image, self._guessed, attribute_bank()))
-                for image, file in zip(self._inputs.images, self._inputs.files, strict=True)
+                for image, file in zip(self._space.images, self._space.files, strict=True)
             ]
         return self._found
 
@@ -96,7 +97,7 @@ class FalseDescriptions:
     def _scored(self, encoder: str) -> list[_Cosines]:
         """Each image's descriptions with the cosine of their caption and the image; every caption is embedded once."""
         if encoder not in self._scores:
-            encoded = self._inputs.encoded[encoder]
+            encoded = self._space.encoded[encoder]
             found = self._all()
             captions = {one.caption: 0 for each in found for one in (*each.true, *each.false)}
             place = {caption: index for index, caption in enumerate(captions)}

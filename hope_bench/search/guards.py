@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
@@ -16,13 +16,83 @@ from pydantic import Field
 from hope_bench.errors import HopeBenchError, did_you_mean
 from hope_bench.files.validation import Strict, read_toml
 from hope_bench.records import Annotations, Category
+from hope_bench.search.decisions import ClaimKey
+from hope_bench.search.hierarchy import ancestors
+from hope_bench.search.risk import FOLDS, estimate_risk
+from hope_bench.search.space import SearchSpace
 from hope_bench.wording import plural
 
-Removed = NDArray[np.bool_]
-"""What a guard removes: [N, C], sampled images by categories."""
+Mask = NDArray[np.bool_]
+"""Sampled images by categories: [N, C]."""
+
+EVIDENCE = ("whole", "tile", "lookalikes")
+"""What a risk rests on, as a question names it."""
 
 
-def verified(annotations: Annotations, images: Sequence[int]) -> Removed:
+@dataclass(frozen=True, slots=True, eq=False)
+class Guarded:
+    """What may be claimed absent, and why not the rest.
+
+    `absent` [N, C] are the categories not labelled, `allowed` those that no guard removed, `removed` each guard's mask. `risk`
+    [N, C] in [0, 1] is the estimated probability that an unlabelled category is present, from `evidence` [N, C, 3]: the cosines
+    of the whole image and of its best tile, and what else looks like it; both None where the spec asks for no calibrated guard.
+    """
+
+    absent: Mask
+    allowed: Mask
+    removed: Mapping[str, Mask]
+    risk: NDArray[np.float64] | None = None
+    evidence: NDArray[np.float64] | None = None
+
+    def facts(self, row: int, column: int) -> tuple[float | None, dict[str, float] | None]:
+        """A distractor's risk and evidence as a question carries them, rounded to 4 digits."""
+        if self.risk is None or self.evidence is None:
+            return None, None
+        values = (round(float(value), 4) for value in self.evidence[row, column])
+        return round(float(self.risk[row, column]), 4), dict(zip(EVIDENCE, values, strict=True))
+
+
+def guard(space: SearchSpace, rejected: Set[ClaimKey] = frozenset()) -> Guarded:
+    """Apply every guard that the spec switches on and the data can feed; `rejected` are claims that reviewers don't stand by."""
+    spec, annotations = space.spec.guards, space.annotations
+    present = space.present_mask
+    removed: dict[str, Mask] = {}
+    if spec.verified and (annotations.verified_absent is not None or annotations.not_exhaustive):
+        removed["verified"] = verified(annotations, space.images)
+    if spec.ontology:
+        removed["ontology"] = _ontology(space, present)
+    if spec.captions and annotations.captions:
+        removed["captions"] = captions(annotations, space.images)
+    risk = evidence = None
+    if spec.calibrated is not None:
+        fold_of = np.random.default_rng(space.spec.seed).permutation(len(space.images)) % FOLDS
+        alike = centred_similarity(space.encoded[""].categories).astype(np.float64)
+        risk, evidence = estimate_risk(clip_cosines(space), present, alike, spec.calibrated.completeness, fold_of)
+        removed["calibrated"] = risk > spec.calibrated.most_risk
+    if rejected:
+        removed["review"] = review(annotations, space.images, rejected)
+    removed = {name: mask & ~present for name, mask in removed.items()}
+    barred = np.any(np.stack([present, *removed.values()]), axis=0)
+    return Guarded(absent=~present, allowed=~barred, removed=removed, risk=risk, evidence=evidence)
+
+
+def _ontology(space: SearchSpace, present: Mask) -> Mask:
+    spec, main = space.spec.guards, space.encoded.get("")
+    table = [] if spec.ontology_table is None else read_table(Path(spec.ontology_table))
+    names = None if main is None else centred_similarity(main.categories)
+    return ontology(space.annotations.categories, present, table, names, spec.same_name)
+
+
+def clip_cosines(space: SearchSpace) -> NDArray[np.float64]:
+    """[N, C, 2]: the cosine of each category with the whole image and with its most similar tile, by the main encoder."""
+    main = space.encoded[""]
+    assert main.tiles is not None
+    whole = main.images @ main.categories.T
+    tile = np.stack([(tiles @ main.categories.T).max(axis=0) for tiles in main.tiles])
+    return np.stack([whole, tile], axis=2).astype(np.float64)
+
+
+def verified(annotations: Annotations, images: Sequence[int]) -> Mask:
     """Where the data verifies absences (OpenImages' image labels, LVIS' `neg_category_ids`), all that isn't verified; always
     the categories whose instances are only partly annotated."""
     removed = np.full((len(images), len(annotations.categories)), annotations.verified_absent is not None)
@@ -39,7 +109,7 @@ def ontology(
     also_related: Iterable[tuple[str, str]] = (),
     similarity: NDArray[np.floating] | None = None,
     same_name: float = 1.0,
-) -> Removed:
+) -> Mask:
     """Synonyms, ancestors and descendants of a present category, pairs of a user's table, names CLIP hardly tells apart.
 
     `present` is [N, C]; `similarity` [C, C] holds cosines of the names' text embeddings (`centred_similarity`): pairs at or above
@@ -81,9 +151,9 @@ def relatives(categories: Sequence[Category], also_related: Iterable[tuple[str, 
     for places in by_word.values():
         for one, other in combinations(places, 2):
             relate(one, other)
-    for place in range(len(categories)):
-        for above in _ancestors(categories, index, place):
-            relate(place, above)
+    for below, names in ancestors(categories).items():
+        for above in names & index.keys():
+            relate(index[below], index[above])
     for pair in also_related:
         for name in pair:
             if name not in index:
@@ -92,18 +162,7 @@ def relatives(categories: Sequence[Category], also_related: Iterable[tuple[str, 
     return related
 
 
-def _ancestors(categories: Sequence[Category], index: Mapping[str, int], place: int) -> set[int]:
-    found: set[int] = set()
-    waiting = list(categories[place].parents)
-    while waiting:
-        above = index.get(waiting.pop())
-        if above is not None and above not in found:
-            found.add(above)
-            waiting += categories[above].parents
-    return found
-
-
-def captions(annotations: Annotations, images: Sequence[int]) -> Removed:
+def captions(annotations: Annotations, images: Sequence[int]) -> Mask:
     """Categories whose name or synonym, singular or plural, occurs as words in one of the image's captions."""
     column_of: dict[str, set[int]] = {}
     for column, category in enumerate(annotations.categories):
@@ -125,44 +184,7 @@ def _plain(text: str) -> str:
     return " ".join(re.sub(r"[_\-/]+", " ", text.lower()).split())
 
 
-class Decision(msgspec.Struct, frozen=True):
-    """One line of a review: what a person saw of one claim. `object` is the category, `description` what was claimed of it."""
-
-    image: str
-    object: str
-    decision: Literal["absent", "present", "unsure"]
-    description: str | None = None
-    reviewer: str = ""
-
-
-def read_decisions(path: Path) -> tuple[list[Decision], tuple[str, ...]]:
-    """A review file's decisions; and, in words, the lines that are none.
-
-    Raises HopeBenchError where the file is missing or holds no decision.
-    """
-    if not path.is_file():
-        raise HopeBenchError(f"The review file {path} does not exist.")
-    decisions: list[Decision] = []
-    problems: list[str] = []
-    for number, line in enumerate(path.read_bytes().splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            decisions.append(msgspec.json.decode(line, type=Decision))
-        except msgspec.DecodeError as error:
-            problems.append(f"{path.name}, line {number} left out: {error}")
-    if not decisions:
-        raise HopeBenchError(f'{path} holds no line {{"image": ..., "object": ..., "decision": "absent"|"present"|"unsure"}}.')
-    return decisions, tuple(problems)
-
-
-def rejected(decisions: Iterable[Decision]) -> set[tuple[str, str, str | None]]:
-    """The claims (image file, object, description) that some reviewer found present, or was unsure of, in the end."""
-    last = {(one.image, one.object, one.description, one.reviewer): one.decision for one in decisions}
-    return {claim[:3] for claim, decision in last.items() if decision != "absent"}
-
-
-def review(annotations: Annotations, images: Sequence[int], claims: Set[tuple[str, str, str | None]]) -> Removed:
+def review(annotations: Annotations, images: Sequence[int], claims: Set[ClaimKey]) -> Mask:
     """The rejected claims that a category is absent, as a mask."""
     names = {category.name: column for column, category in enumerate(annotations.categories)}
     rows = {annotations.images[image].file_name: row for row, image in enumerate(images)}

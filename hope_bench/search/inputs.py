@@ -1,71 +1,87 @@
-"""What every strategy and guard may look at: annotations, sampled images and, per encoder, embeddings."""
+"""The first step of generating: everything that a spec names, checked and read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from hope_bench.files.spec import BenchmarkSpec
+from hope_bench.annotations import annotation_files, read_annotations
+from hope_bench.annotations.fitting import fit_names
+from hope_bench.clip.names import check_clip_name
+from hope_bench.errors import HopeBenchError
+from hope_bench.files.spec import BenchmarkSpec, ClipSpec, encoder_name
 from hope_bench.records import Annotations
-
-Embeddings = NDArray[np.float32]
+from hope_bench.search.decisions import ClaimKey, Decision, read_decisions, rejected
+from hope_bench.search.description import Descriptions
+from hope_bench.search.description_given import read_given
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Encoded:
-    """One encoder's view of the benchmark; every embedding is of unit length.
+class Inputs:
+    """What a benchmark is made from.
 
-    `images` [N, D] are the sampled images, `tiles` [N, T, D] their tiles (None where no guard needs them), `categories` [C, D]
-    the mean text embeddings of the vocabulary, `prototypes` [C, D] what category-similarity compares. `encode_captions` embeds
-    any texts under the same prompt templates, [M, D].
+    `path` is the annotation file or folder, `images` the pictures' folder (None where nothing looks at them), `files` every file
+    read, for the manifest. `given` are people's own descriptions by image file name, `decisions` what reviewers saw and
+    `rejected` the claims they don't stand by. `problems` says in words what was wrong with people's files and survived.
     """
 
-    images: Embeddings
-    categories: Embeddings
-    prototypes: Embeddings
-    logit_scale: float
-    encode_captions: Callable[[Sequence[str]], Embeddings]
-    tiles: Embeddings | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class SearchInputs:
-    """N sampled images over a vocabulary of C categories. `images` are their indices in `annotations`, in drawn order; `encoded`
-    is keyed by the encoder's name in the spec, "" for the main one."""
-
     spec: BenchmarkSpec
+    path: Path
+    images: Path | None
+    files: tuple[Path, ...]
     annotations: Annotations
-    images: tuple[int, ...]
-    encoded: Mapping[str, Encoded]
+    given: Mapping[str, Descriptions]
+    decisions: tuple[Decision, ...]
+    rejected: frozenset[ClaimKey]
+    problems: tuple[str, ...]
 
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        """The vocabulary [C]."""
-        return tuple(category.name for category in self.annotations.categories)
 
-    @cached_property
-    def column(self) -> Mapping[str, int]:
-        """Where each category stands in the vocabulary."""
-        return {name: place for place, name in enumerate(self.names)}
+def read_inputs(spec: BenchmarkSpec) -> Inputs:
+    """Read what the spec names; images are named as they are found in its folder. Raises HopeBenchError."""
+    path, images = _paths(spec)
+    captions = None if spec.dataset.captions is None else Path(spec.dataset.captions)
+    files = annotation_files(path, spec.dataset.format, captions, spec.dataset.files)
+    annotations = read_annotations(path, spec.dataset.format, captions, spec.dataset.files, spec.dataset.columns)
+    if images is not None:
+        annotations = fit_names(annotations, lambda name: (images / name).is_file())
+    given: Mapping[str, Descriptions] = {}
+    decisions: tuple[Decision, ...] = ()
+    problems: tuple[str, ...] = ()
+    if spec.descriptions.file is not None:
+        found = read_given(Path(spec.descriptions.file), annotations)
+        given, problems = found.by_image, found.problems
+    if spec.guards.review is not None:
+        decisions, left_out = read_decisions(Path(spec.guards.review))
+        problems += left_out
+    own = (spec.descriptions.file, spec.guards.ontology_table, spec.guards.review)
+    files += tuple(Path(name) for name in own if name is not None)
+    return Inputs(spec, path, images, files, annotations, given, decisions, rejected(decisions), problems)
 
-    @cached_property
-    def files(self) -> tuple[str, ...]:
-        """The sampled images' file names [N]."""
-        return tuple(self.annotations.images[image].file_name for image in self.images)
 
-    @cached_property
-    def present(self) -> tuple[tuple[str, ...], ...]:
-        """Y(x) of every sampled image, in order of first annotation."""
-        return tuple(self.annotations.present(image) for image in self.images)
+def _paths(spec: BenchmarkSpec) -> tuple[Path, Path | None]:
+    """The annotations and the images' folder. Raises HopeBenchError where something is missing that the spec needs."""
+    if spec.dataset.annotations is None:
+        raise HopeBenchError(
+            f"Spec {spec.name!r} names no annotation file. Pass --annotations FILE, or set dataset.annotations in it."
+        )
+    images = None if spec.dataset.images is None else Path(spec.dataset.images)
+    if images is not None and not images.is_dir():
+        raise HopeBenchError(f"The images folder {images} does not exist or is not a folder.")
+    if spec.needs_clip and images is None:
+        raise HopeBenchError(f"Spec {spec.name!r} searches the images with CLIP. Pass --images DIR, or set dataset.images in it.")
+    if spec.needs_clip and spec.clip is None:
+        raise HopeBenchError(
+            f"Spec {spec.name!r} searches the images with CLIP, but has no main model (guards use it, too). Pass --clip NAME "
+            "(such as ViT-L-14:openai), or set clip.model in it."
+        )
+    for encoder in encoders_used(spec).values() if spec.needs_clip else ():
+        check_clip_name(encoder.model)
+    return Path(spec.dataset.annotations), images
 
-    @cached_property
-    def present_mask(self) -> NDArray[np.bool_]:
-        """Which categories are present in which sampled image: [N, C]."""
-        mask = np.zeros((len(self.images), len(self.names)), dtype=np.bool_)
-        for row, names in enumerate(self.present):
-            mask[row, [self.column[name] for name in names]] = True
-        return mask
+
+def encoders_used(spec: BenchmarkSpec) -> dict[str, ClipSpec]:
+    """The main encoder first, which guards use, too; then those that strategies name."""
+    assert spec.clip is not None  # `_paths` makes sure
+    named = {encoder_name(one) for one in spec.strategies}
+    return {"": spec.clip} | {name: clip for name, clip in spec.encoders.items() if name in named}

@@ -5,33 +5,47 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from hope_bench.files.spec import DESCRIPTION_STRATEGIES, base_strategy
 from hope_bench.records import Question, no_collector
-from hope_bench.search.guarding import Guarded
-from hope_bench.search.inputs import SearchInputs
-from hope_bench.search.selection import Distractor
+from hope_bench.search.guards import Guarded
+from hope_bench.search.selection import Distractors
+from hope_bench.search.space import SearchSpace
 from hope_bench.wording import existence_question
+
+
+def make_questions(
+    splits: Mapping[str, Distractors], images: Sequence[int], space: SearchSpace, guarded: Guarded
+) -> dict[str, list[Question]]:
+    """Every split's questions about `images`; then, for each split whose false descriptions have twins, the split of pairs."""
+    made = {name: split_questions(name, images, found, space, guarded) for name, found in splits.items()}
+    for name, found in splits.items():
+        if base_strategy(name) in DESCRIPTION_STRATEGIES:
+            twins = twin_questions(name, images, found, made[name])
+            if twins:
+                made[f"{name}-twins"] = twins
+    return made
 
 
 @no_collector()
 def split_questions(
-    split: str, images: Sequence[int], distractors: Mapping[int, Sequence[Distractor]], inputs: SearchInputs, guarded: Guarded
+    split: str, images: Sequence[int], distractors: Distractors, space: SearchSpace, guarded: Guarded
 ) -> list[Question]:
     """A split: per image the first k present objects, each followed by one distractor; ids count from 1.
 
     `images` are indices in the annotations, all of them keys of `distractors`. Distractors of absent categories carry the risk
     and evidence that a calibrated guard estimated.
     """
-    wording, k = inputs.spec.wording, inputs.spec.k
-    words = {category.name: category.in_words for category in inputs.annotations.categories}
-    row_of = {image: row for row, image in enumerate(inputs.images)}
+    wording, k = space.spec.wording, space.spec.k
+    words = {category.name: category.in_words for category in space.annotations.categories}
+    row_of = {image: row for row, image in enumerate(space.images)}
     made: list[Question] = []
     for image in images:
-        file = inputs.annotations.images[image].file_name
-        for positive, negative in zip(inputs.present[row_of[image]][:k], distractors[image], strict=True):
+        file = space.annotations.images[image].file_name
+        for positive, negative in zip(space.present[row_of[image]][:k], distractors[image], strict=True):
             made.append(Question(len(made) + 1, file, existence_question(words[positive], wording), "yes", split, positive))
             if negative.description is None:
                 text, described = existence_question(words[negative.name], wording), None
-                risk, evidence = guarded.facts(row_of[image], inputs.column[negative.name])
+                risk, evidence = guarded.facts(row_of[image], space.column[negative.name])
             else:
                 text, described, risk, evidence = negative.description.question, negative.description, None, None
             made.append(
@@ -52,9 +66,7 @@ def split_questions(
     return made
 
 
-def twin_questions(
-    split: str, images: Sequence[int], distractors: Mapping[int, Sequence[Distractor]], questions: Sequence[Question]
-) -> list[Question]:
+def twin_questions(split: str, images: Sequence[int], distractors: Distractors, questions: Sequence[Question]) -> list[Question]:
     """Pairs of a split's false description and its true twin, one after the other, for every false description that has a twin.
 
     The twin's `twin_of` is the false one's id in `split`. Both stand here, so whoever holds this split alone knows how

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -31,6 +31,10 @@ class Distractor:
     def claim(self) -> str:
         """What tells two distractors of one image apart: the category, or the question about a described object."""
         return self.name if self.description is None else self.description.question
+
+
+Distractors = Mapping[int, Sequence[Distractor]]
+"""A split's distractors by image (index in the annotations); an image that got none is absent."""
 
 
 def top_columns(scores: NDArray[np.floating], names: Sequence[str], allowed: NDArray[np.bool_], k: int) -> list[list[int]]:

@@ -1,4 +1,4 @@
-"""Every strategy that searches: from the search's inputs to each sampled image's k distractors."""
+"""Every strategy that searches: from the search space to each sampled image's k distractors."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from hope_bench.search.category import category, category_cooccurrence, category
 from hope_bench.search.content import content, content_probability
 from hope_bench.search.control_content import control_content
 from hope_bench.search.false_descriptions import FalseDescriptions
-from hope_bench.search.inputs import Encoded, SearchInputs
 from hope_bench.search.selection import Distractor, in_turn, top_columns
+from hope_bench.search.space import Encoded, SearchSpace
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-RANKINGS: dict[str, Callable[[SearchInputs, Encoded | None], Floats]] = {
+RANKINGS: dict[str, Callable[[SearchSpace, Encoded | None], Floats]] = {
     "category-cooccurrence": category_cooccurrence,
     "category-similarity": category_similarity,
     "category": category,
@@ -28,7 +28,7 @@ RANKINGS: dict[str, Callable[[SearchInputs, Encoded | None], Floats]] = {
 """The strategies that score every category of every image."""
 
 PROBABILITIES = ("content", "control-content")
-"""Those whose distractor_score is CLIP's softmax rather than the ranking score itself."""
+"""Those whose distractor_score is the encoder's own probability (`content_probability`) rather than the ranking score itself."""
 
 HOPE = ("content", "category", "description")
 """What `hope` takes one distractor each from, in this order (and over again, until there are k)."""
@@ -37,9 +37,9 @@ HOPE = ("content", "category", "description")
 class Rankings:
     """Each sampled image's distractors under every strategy; a ranking that `hope` shares with another split is made once."""
 
-    def __init__(self, inputs: SearchInputs, allowed: Mask, false: FalseDescriptions) -> None:
+    def __init__(self, space: SearchSpace, allowed: Mask, false: FalseDescriptions) -> None:
         """`allowed` [N, C] marks the categories that may be claimed absent, `false` holds what may be claimed of present ones."""
-        self._inputs, self._allowed, self._false = inputs, allowed, false
+        self._space, self._allowed, self._false = space, allowed, false
         self._made: dict[tuple[str, str], list[list[Distractor]]] = {}
 
     def of(self, split: str) -> list[list[Distractor]]:
@@ -47,23 +47,25 @@ class Rankings:
         base, encoder = base_strategy(split), encoder_name(split)
         if base == "hope":
             sources = [self._ranking(one, encoder) for one in HOPE]
-            return [in_turn(rankings, self._inputs.spec.k) for rankings in zip(*sources, strict=True)]
+            return [in_turn(rankings, self._space.spec.k) for rankings in zip(*sources, strict=True)]
         return self._ranking(base, encoder)
 
     def _ranking(self, base: str, encoder: str) -> list[list[Distractor]]:
         if base == "description":
-            return self._false.ranking(encoder, self._inputs.spec.k)
+            return self._false.ranking(encoder, self._space.spec.k)
         if (base, encoder) not in self._made:
-            self._made[base, encoder] = ranked(base, encoder, self._inputs, self._allowed, self._inputs.spec.k)
+            self._made[base, encoder] = ranked(base, encoder, self._space, self._allowed, self._space.spec.k)
         return self._made[base, encoder]
 
 
-def ranked(base: str, encoder: str, inputs: SearchInputs, allowed: Mask, k: int) -> list[list[Distractor]]:
+def ranked(base: str, encoder: str, space: SearchSpace, allowed: Mask, k: int) -> list[list[Distractor]]:
     """The k best allowed categories of every image by one of RANKINGS."""
-    encoded = inputs.encoded.get(encoder)
-    scores = RANKINGS[base](inputs, encoded)
-    shown = content_probability(scores, encoded.logit_scale) if base in PROBABILITIES and encoded is not None else scores
-    names = inputs.names
+    encoded = space.encoded.get(encoder)
+    scores = RANKINGS[base](space, encoded)
+    shown = scores
+    if base in PROBABILITIES and encoded is not None:
+        shown = content_probability(scores, encoded.logit_scale, encoded.logit_bias)
+    names = space.names
     columns = top_columns(scores, names, allowed, k)
     return [
         [Distractor(names[column], round(float(shown[row, column]), 4)) for column in chosen]

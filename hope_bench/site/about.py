@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.result import Estimate, SplitScore
 from hope_bench.files.spec import Kind
-from hope_bench.review.noise import LabelNoise, share
+from hope_bench.reviewing.noise import LabelNoise, share
 from hope_bench.site.sheet import Described, Example, RiskSummary, Sheet
 from hope_bench.site.views import KINDS, Section
 
@@ -129,7 +129,8 @@ def made_from(sheet: Sheet | None) -> Sequence[tuple[str, str]]:
         return []
     facts = [(source.file, f"sha256 {source.sha256}") for source in sheet.sources]
     for name, encoder in sheet.encoders.items():
-        facts += [("encoder", f"{name}, sha256 {encoder.sha256}"), ("its prompts", "\n".join(encoder.templates))]
+        activation = encoder.activation or "activation not recorded"
+        facts += [("encoder", f"{name}, {activation}, sha256 {encoder.sha256}"), ("its prompts", "\n".join(encoder.templates))]
     if sheet.seed is not None:
         facts.append(("seed", str(sheet.seed)))
     if sheet.versions:

@@ -22,10 +22,10 @@ from hope_bench.site.sheet import read_sheets
 
 
 def add_result(source: Path, results: Path, *, new_version: bool = False, replace: bool = False, day: date | None = None) -> Path:
-    """Check a result file and put it to RESULTS/BENCHMARK/MODEL.json, `added` on `day` (today, UTC); returns where it went.
+    """Check a result file and put it to RESULTS/BENCHMARK/RUN.json, `added` on `day` (today, UTC); returns where it went.
 
     Its benchmark's hash must be one that is already there, unless `new_version` says that its questions are new on purpose. Where
-    the model's result for other questions has that file name, this one's is MODEL-HASH.json. A result that is there already, but
+    a result for other questions has that file name, this one's is RUN-HASH.json. A result that is there already, but
     for its day, stays as it is; `replace` replaces the model's result for the same questions, never one for others.
     Raises HopeBenchError saying what to fix; nothing is written then.
     """
@@ -45,9 +45,15 @@ def add_result(source: Path, results: Path, *, new_version: bool = False, replac
     there = read_untrusted(target, results) if target.is_file() else None
     if there is not None and there.added is not None and _undated(there) == _undated(result):
         return target
+    if there is not None and there.made_by != result.made_by:
+        raise HopeBenchError(
+            f"{target} is another model's result ({there.model.name}), of a run of the same name. Give run.name in "
+            f"{source} another name: a result is called by it."
+        )
     if there is not None and not replace and _undated(there) != _undated(result):
         raise HopeBenchError(
-            f"{target} exists with other numbers. Rename model.name in {source} if this is another model, or pass --replace."
+            f"{target} exists with other numbers. Give run.name in {source} another name if this "
+            "is another run, or pass --replace."
         )
     write_result(target, result.model_copy(update={"added": day or datetime.now(UTC).date()}))
     return target
@@ -57,7 +63,7 @@ def _check_file(source: Path) -> None:
     """Raise HopeBenchError for what is no file, a run above all."""
     if source.is_file():
         return
-    expected = "such as leaderboard/results/BENCHMARK/MODEL.json"
+    expected = "such as leaderboard/results/BENCHMARK/RUN.json"
     if any((folder / "run.json").is_file() for folder in (source, Path("runs") / source)):
         raise HopeBenchError(
             f"{source} is a run, not a result file. Score it first (hope-bench score {shlex.quote(str(source))}), then add the "
@@ -68,9 +74,9 @@ def _check_file(source: Path) -> None:
 
 
 def _target(result: Result, results: Path, versions: Mapping[Path, tuple[str, str]]) -> Path:
-    """Where a result goes: MODEL.json, or MODEL-HASH.json where the model's result for other questions has that name."""
-    folder, model, mine = results / slug(result.benchmark.name), slug(result.model.name), _version(result)
-    plain, apart = folder / f"{model}.json", folder / f"{model}-{result.benchmark.hash[:12]}.json"
+    """Where a result goes: RUN.json, or RUN-HASH.json where a result for other questions has that name."""
+    folder, called, mine = results / slug(result.benchmark.name), result.called, _version(result)
+    plain, apart = folder / f"{called}.json", folder / f"{called}-{result.benchmark.hash[:12]}.json"
     return apart if versions.get(apart) == mine or versions.get(plain, mine) != mine else plain
 
 
@@ -88,9 +94,9 @@ def check_results(results: Path) -> int:
     entries = [entry for group in read_groups(results) for entry in group.entries]
     for entry in entries:
         check_intervals(entry.result, str(entry.source))
-        expected = f"{slug(entry.result.model.name)}.json"
-        if not entry.source.stem.startswith(slug(entry.result.model.name)) and not expected.startswith(slug(entry.source.stem)):
-            raise HopeBenchError(f"{entry.source}: model.name is {entry.result.model.name!r}, so call the file {expected}.")
+        called = entry.result.called
+        if entry.source.stem not in (called, f"{called}-{entry.result.benchmark.hash[:12]}"):
+            raise HopeBenchError(f"{entry.source}: the run is called {called!r}, so call the file {called}.json.")
     return len(entries)
 
 

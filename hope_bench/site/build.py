@@ -29,7 +29,7 @@ class SitePages:
 
 
 def build_site(results_folder: Path, out: Path, benchmarks: Path | None = None) -> SitePages:
-    """Check every result file of RESULTS/BENCHMARK/MODEL.json and write the leaderboard to `out`.
+    """Check every result file of RESULTS/BENCHMARK/RUN.json and write the leaderboard to `out`.
 
     The same results give the same bytes. Benchmarks of the same name with different hashes are ranked apart. What their pages
     tell of them comes from their sheets, in the folder `benchmarks` beside RESULTS; a benchmark without one is described from

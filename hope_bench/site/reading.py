@@ -29,6 +29,7 @@ from hope_bench.scoring.probability import Evidence, evidence, measure_auroc, pr
 from hope_bench.scoring.recount import fixed_table, with_intervals
 from hope_bench.scoring.reviewed import correct
 from hope_bench.scoring.sensitivity import forced_choice, log_linear_z
+from hope_bench.scoring.unread import unread_reason
 from hope_bench.site.blind import TOLERANCE, check_blind, differ, prior, same_blind
 from hope_bench.site.safety import read_untrusted
 
@@ -55,7 +56,7 @@ class Group:
 
 
 def read_groups(folder: Path) -> tuple[Group, ...]:
-    """Every FOLDER/BENCHMARK/MODEL.json, checked, by benchmark name and hash, in a fixed order.
+    """Every FOLDER/BENCHMARK/RUN.json, checked, by benchmark name and hash, in a fixed order.
 
     Raises HopeBenchError naming the file and key of anything invalid, in the wrong folder, or at odds with its own verdicts.
     """
@@ -63,7 +64,7 @@ def read_groups(folder: Path) -> tuple[Group, ...]:
         raise HopeBenchError(f"The results folder {folder} does not exist. Score a run first, or pass --results DIR.")
     strays = sorted(folder.glob("*.json"))
     if strays:
-        raise HopeBenchError(f"{strays[0]} is not in a benchmark's folder. Results lie at {folder}/BENCHMARK/MODEL.json.")
+        raise HopeBenchError(f"{strays[0]} is not in a benchmark's folder. Results lie at {folder}/BENCHMARK/RUN.json.")
     entries = [read_entry(path, folder) for path in sorted(folder.glob("*/*.json"))]
     taken: dict[str, Path] = {}
     for entry in entries:
@@ -84,7 +85,7 @@ def check_not_empty(folder: Path) -> None:
     """Raise HopeBenchError where a folder of results holds none: a mistyped path is no leaderboard."""
     if folder.is_dir() and not any(folder.glob("*/*.json")) and not any(folder.glob("*.json")):
         raise HopeBenchError(
-            f"{folder} holds no result: none lies at {folder}/BENCHMARK/MODEL.json. Pass the right --results DIR, or score a run "
+            f"{folder} holds no result: none lies at {folder}/BENCHMARK/RUN.json. Pass the right --results DIR, or score a run "
             "first. What isn't ranked lies in BENCHMARK/unranked; hope-bench leaderboard add shows it all the same."
         )
 
@@ -149,6 +150,7 @@ def check_numbers(result: Result, where: str) -> None:
     """Recompute every count, metric and difference from the packed verdicts. Raises HopeBenchError naming the key that is off."""
     if result.benchmark.headline not in result.splits:
         raise HopeBenchError(f"{where}: benchmark.headline {result.benchmark.headline!r} is not among the splits.")
+    _check_standing(result, where)
     recomputed = compute(_check_counts(result, where), CONVENTIONS[result.convention])
     metrics = zip(*(map(optional, recomputed[metric].tolist()) for metric in METRICS), strict=True)
     for (name, split), expected in zip(result.splits.items(), metrics, strict=True):
@@ -174,6 +176,13 @@ def check_numbers(result: Result, where: str) -> None:
         if pair.auroc_drop is not None:
             aurocs = [None if side.probabilities is None else side.probabilities.auroc.value for side in (base, one)]
             _check_difference(f"{key}.auroc_drop.value", pair.auroc_drop.value, aurocs[0], aurocs[1])
+
+
+def _check_standing(result: Result, where: str) -> None:
+    """A result with too many answers that can't be judged must say that it isn't ranked."""
+    unread = unread_reason(result.splits)
+    if unread is not None and result.unranked is None:
+        raise HopeBenchError(f"{where}: unranked is null, but {unread}. Score the run again.")
 
 
 def _check_counts(result: Result, where: str) -> Counts:
@@ -334,11 +343,15 @@ def ranking_value(result: Result) -> float | None:
 
 
 def unranked_reason(result: Result) -> str | None:
-    """Why a result isn't ranked, in words, whatever the file claims: its headline split must be asked in full."""
+    """Why a result isn't ranked, in words, whatever the file claims: its headline split must be asked in full, and nearly all
+    answers be a yes or a no."""
     headline = result.splits[result.benchmark.headline]
     unasked = headline.on_yes.unasked + headline.on_no.unasked
     if result.unranked is not None:
         return result.unranked
+    unread = unread_reason(result.splits)
+    if unread is not None:
+        return unread
     if unasked:
         return f"{unasked:,} questions of the headline split {result.benchmark.headline} were never asked"
     if headline.balanced_accuracy.value is None:

@@ -156,7 +156,7 @@ def split_rows(result: Result, baseline: str | None, axis: Axis) -> tuple[SplitR
 
 def reproduce(result: Result) -> list[str]:
     """The shell commands that give this result again, as far as the result knows them."""
-    benchmark, name = shlex.quote(result.benchmark.name), slug(result.model.name)
+    benchmark, name = shlex.quote(result.benchmark.name), result.called
     score = f"hope-bench score {shlex.quote(result.benchmark.name + '/' + name)}"
     if result.bootstrap.replicates != 2000:
         score += f" --replicates {result.bootstrap.replicates}"
@@ -167,6 +167,7 @@ def reproduce(result: Result) -> list[str]:
         ("--revision", model.revision if run.weights_sha256 is None else None),
         ("--dtype", run.dtype),
         ("--batch-size", run.batch_size),
+        ("--thinking", "on" if run.thinking else None),
         ("--max-new-tokens", run.max_new_tokens),
         ("--limit", run.limit),
     )
@@ -189,10 +190,13 @@ def facts(result: Result) -> list[tuple[str, list[tuple[str, str]]]]:
                    ("weights sha256", run.weights_sha256))),
         ("Benchmark", (("name", benchmark.name), ("dataset", benchmark.dataset), ("images", f"{benchmark.images:,}"),
                        ("prompt", benchmark.prompt), ("distractors chosen by", benchmark.clip), ("hash", benchmark.hash))),
-        ("Run", (("source", run.source), ("asked with", run.prompt if run.prompt != benchmark.prompt else None),
+        ("Run", (("name", run.name), ("training step", None if run.step is None else f"{run.step:,}"), ("source", run.source),
+                  ("asked with", run.prompt if run.prompt != benchmark.prompt else None),
                  ("of the prompts", None if run.prompt_set is None else f"{run.prompt_set}: {run.prompt_name}"),
                  ("adapter", run.adapter), ("precision", run.dtype), ("device", run.device), ("batch size", run.batch_size),
-                 ("longest answer", None if run.max_new_tokens is None else f"{run.max_new_tokens} tokens"), ("limit", run.limit),
+                 ("longest answer", None if run.max_new_tokens is None else f"{run.max_new_tokens} tokens"),
+                 ("thinks first", None if run.thinking is None else "yes" if run.thinking else "no"), ("decoding", run.decoding),
+                 ("limit", run.limit),
                  ("versions", ", ".join(f"{package} {version}" for package, version in sorted(run.versions.items()))),
                  ("commit", run.commit))),
         ("Scoring", (("convention", result.convention),

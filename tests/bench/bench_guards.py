@@ -28,11 +28,11 @@ from hope_bench.files.spec import CalibratedSpec, GuardsSpec
 from hope_bench.images import hash_images
 from hope_bench.scoring.parsing import parse_strict
 from hope_bench.search import guards
-from hope_bench.search.encode import EncoderSession, Pictures
-from hope_bench.search.guarding import Guarded, clip_cosines, guard
-from hope_bench.search.inputs import SearchInputs
+from hope_bench.search.encoder_session import EncoderSession, Pictures
+from hope_bench.search.guards import Guarded, clip_cosines, guard
 from hope_bench.search.pope import pope_negatives
 from hope_bench.search.risk import FOLDS, labelled_probability, lookalikes, risk_of_presence
+from hope_bench.search.space import SearchSpace
 from hope_bench.search.strategies import ranked
 from hope_bench.wording import existence_question
 
@@ -68,9 +68,9 @@ def bench_guards() -> dict[str, Any]:
     return report
 
 
-def _inputs(world: Path, instances: Path) -> SearchInputs:
+def _inputs(world: Path, instances: Path) -> SearchSpace:
     annotations = read_annotations(instances, captions=world / "captions.json")
-    return SearchInputs(demo_spec(world, SCENES), annotations, tuple(range(len(annotations.images))), {})
+    return SearchSpace(demo_spec(world, SCENES), annotations, tuple(range(len(annotations.images))), {})
 
 
 def _delete(world: Path, share: float) -> Path:
@@ -101,7 +101,7 @@ def _affirmed(world: Path, names: tuple[str, ...]) -> Mask:
     return made
 
 
-def _searched(world: Path, instances: Path, completeness: float) -> SearchInputs:
+def _searched(world: Path, instances: Path, completeness: float) -> SearchSpace:
     """The deleted annotations with what the demo's CLIP sees, all guards on, none of them dropping anything by risk."""
     bare = _inputs(world, instances)
     calibrated = CalibratedSpec(completeness=completeness, most_risk=1.0)
@@ -119,7 +119,7 @@ def _searched(world: Path, instances: Path, completeness: float) -> SearchInputs
 class _Case:
     """One set of incomplete annotations: what is really there (`truth` [N, C]) and what the LVLM affirms (`affirmed` [N, C])."""
 
-    inputs: SearchInputs
+    inputs: SearchSpace
     truth: Mask
     affirmed: Mask
 

@@ -16,8 +16,8 @@ from hope_bench.files.benchmark import split_bytes
 from hope_bench.records import no_collector
 from hope_bench.records import Annotations, Category, Image
 from hope_bench.search.false_descriptions import FalseDescriptions
-from hope_bench.search.guarding import guard
-from hope_bench.search.inputs import Encoded, SearchInputs
+from hope_bench.search.guards import guard
+from hope_bench.search.space import Encoded, SearchSpace
 from hope_bench.search.pope import pope_negatives
 from hope_bench.search.questions import split_questions, twin_questions
 from hope_bench.search.selection import Distractor
@@ -52,7 +52,7 @@ sampled = tuple(i for i in range(N) if len(annotations.present(i)) >= 3)
 encoded = Encoded(
     unit(len(sampled), D), unit(C, D), unit(C, D), 100.0, lambda texts: pool[np.arange(len(texts)) % len(pool)]
 )
-inputs = SearchInputs(spec, annotations, sampled, {{"": encoded}})
+inputs = SearchSpace(spec, annotations, sampled, {{"": encoded}})
 """
 
 _WORK = """

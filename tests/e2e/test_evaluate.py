@@ -20,10 +20,9 @@ from typer.testing import CliRunner, Result
 from hope_bench.cli import app
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import write_benchmark
-from hope_bench.files.run import read_run
+from hope_bench.files.run import read_answers, read_run
 from hope_bench.provenance import file_sha256
 from hope_bench.records import Label, Question
-from hope_bench.scoring.verdicts import read_answers
 from tests.checkpoints import OBJECTS, pictures
 
 YES: Label = "yes"

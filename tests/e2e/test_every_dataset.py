@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from hope_bench.annotations import read_annotations
-from hope_bench.cli.data import find_annotations
+from hope_bench.annotations.of_benchmark import find_annotations
 from hope_bench.files.benchmark import Benchmark, read_benchmark
 from hope_bench.files.registry import data_root
-from hope_bench.review.picture import known_present
+from hope_bench.reviewing.picture import known_present
 from tests.cli import generated, hope_bench
 from tests.datasets import hf_dataset, lvis_file, objects365_file, open_images_folder, visual_genome_folder
 

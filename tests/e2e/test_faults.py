@@ -17,9 +17,8 @@ from hope_bench.adapters.budget import Budget, Forward
 from hope_bench.adapters.encoding import Encoder, Row
 from hope_bench.adapters.transformers_model import TransformersModel
 from hope_bench.errors import HopeBenchError
-from hope_bench.files.run import read_run
+from hope_bench.files.run import read_answers, read_run
 from hope_bench.records import Answer
-from hope_bench.scoring.verdicts import read_answers
 from tests.e2e.test_evaluate import IMAGES, UNIQUE, World, world  # noqa: F401 - the fixture
 
 Pixels = Callable[[torch.Tensor], torch.Tensor]

@@ -16,8 +16,7 @@ import torch
 from hope_bench.adapters.base import RawAnswer
 from hope_bench.adapters.transformers_model import TransformersModel
 from hope_bench.files.card import ModelCard
-from hope_bench.files.run import read_run
-from hope_bench.scoring.verdicts import read_answers
+from hope_bench.files.run import read_answers, read_run
 from tests.bench.bench_inference import build
 from tests.checkpoints import pictures, prompts
 from tests.e2e.test_evaluate import IMAGES, UNIQUE, World, world  # noqa: F401 - the fixture

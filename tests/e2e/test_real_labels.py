@@ -8,7 +8,7 @@ import pytest
 
 from hope_bench.files.benchmark import read_benchmark
 from hope_bench.files.result import Bootstrap, read_result
-from hope_bench.interchange.relabel import relabel
+from hope_bench.interchange.relabel import relabel, relabelled
 from hope_bench.scoring.detail_tables import share
 from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
 from hope_bench.scoring.labels import score_relabelled
@@ -40,9 +40,9 @@ def run(real: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> tuple
 
 def test_the_corrections_move_the_numbers(real: Path, run: tuple[Path, Path], tmp_path: Path) -> None:
     labels = [real / "repope" / f"coco_repope_{name}.json" for name in SPLITS]
-    scored = score_relabelled(
-        read_benchmark(run[0]), run[1], labels, "repope-coco", Bootstrap(replicates=500, seed=0, confidence=0.95)
-    )
+    benchmark = read_benchmark(run[0])
+    bootstrap = Bootstrap(replicates=500, seed=0, confidence=0.95)
+    scored = score_relabelled(benchmark, relabelled(benchmark, labels, "repope-coco"), run[1], bootstrap)
     before = {name: round(split.f1.value or 0, 4) for name, split in scored.before.splits.items()}
     assert before == {"random": 0.8714, "popular": 0.8625, "adversarial": 0.8446}
     after = {name: len(split.labels) for name, split in scored.after.splits.items()}
@@ -57,14 +57,15 @@ def test_the_corrections_move_the_numbers(real: Path, run: tuple[Path, Path], tm
         recall = scored.differences[name]["recall"]
         assert (recall.low or 0) > 0  # wrong yes-labels had counted as misses
     check_numbers(scored.after, "after")
-    relabelled, _ = relabel(read_benchmark(run[0]), labels, "repope-coco", "x", tmp_path / "direct")
-    assert scored.after.benchmark.hash == relabelled.hash
+    direct, _ = relabel(benchmark, labels, "repope-coco", "x", tmp_path / "direct")
+    assert scored.after.benchmark.hash == direct.hash
 
 
 def test_the_documented_numbers(real: Path, run: tuple[Path, Path]) -> None:
     """docs/scoring.md's table, with the default bootstrap."""
     labels = [real / "repope" / f"coco_repope_{name}.json" for name in SPLITS]
-    scored = score_relabelled(read_benchmark(run[0]), run[1], labels, "repope-coco", DEFAULT_BOOTSTRAP)
+    benchmark = read_benchmark(run[0])
+    scored = score_relabelled(benchmark, relabelled(benchmark, labels, "repope-coco"), run[1], DEFAULT_BOOTSTRAP)
     page = (Path(__file__).resolve().parent.parent.parent / "docs" / "scoring.md").read_text()
     for name in SPLITS:
         f1 = [share(result.splits[name].f1) for result in (scored.before, scored.after)]

@@ -11,7 +11,7 @@ import pytest
 from hope_bench.files.benchmark import read_benchmark
 from hope_bench.files.result import read_result
 from hope_bench.files.run import read_run
-from hope_bench.review.noise import read_label_noise
+from hope_bench.reviewing.noise import read_label_noise
 from hope_bench.site.sheet import read_sheets
 from tests.cli import hope_bench
 from tests.unit.test_docs import commands

@@ -14,17 +14,17 @@ import pytest
 
 from hope_bench.annotations import read_annotations
 from hope_bench.files.benchmark import read_benchmark
-from hope_bench.review.claims import review_queue
-from hope_bench.review.decisions import DecisionsFile
-from hope_bench.review.picture import Pictures, known_present
-from hope_bench.review.session import Session
+from hope_bench.reviewing.claims import review_queue
+from hope_bench.reviewing.decisions import DecisionsFile
+from hope_bench.reviewing.picture import Pictures, known_present
+from hope_bench.reviewing.session import Session
 from tests.chromium import launched
 from tests.small_benchmark import write_small
 
 pytest.importorskip("gradio", reason="the review page needs gradio: pip install -e '.[review]'")
 from playwright.sync_api import Page, expect
 
-from hope_bench.review.page import serve
+from hope_bench.reviewing.page import serve
 
 pytestmark = pytest.mark.browser
 _CONNECTIONS: list[str] = []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -360,7 +361,7 @@ def test_no_prefix_where_the_image_comes_last(loaded: Callable[..., Transformers
     model = loaded("llava")
     assert model._paths is not None
     encoder = model._paths._decoder.encoder
-    encoder._processor.chat_template = "{{ messages[0]['content'][1]['text'] }}<image>"
+    encoder.template = replace(encoder.template, source="{{ messages[0]['content'][1]['text'] }}<image>")
     rows = rows_of_image([encoder.row(*pair) for pair in BATCH[:3]])
     shared = SharedPrefix(model._model, media_tokens(model._model), 0)
     with pytest.raises(NotShareableError, match="the image comes after the question"):

@@ -146,19 +146,19 @@ def test_a_convention_never_overwrites_the_strict_result(
     run = answered(tmp_path / "run", benchmark, ["Yes", "There isn't a cat", "Yes", "No"])
     options = ["-b", benchmark.folder, "--results", tmp_path / "results", "--replicates", 100]
     assert hope_bench(capsys, "score", run, *options).code == 0
-    strict = tmp_path / "results" / "tiny" / "model.json"
+    strict = tmp_path / "results" / "tiny" / "run.json"
     before = strict.read_bytes()
     done = hope_bench(capsys, "score", run, *options, "--convention", "pope")
     assert done.code == 0
     assert "pope convention" in done.out
     assert "1 no as yes" in done.out
     assert strict.read_bytes() == before
-    result = read_result(tmp_path / "results" / "tiny" / "pope" / "model.json")
+    result = read_result(tmp_path / "results" / "tiny" / "pope" / "run.json")
     assert result.convention == "pope"
     assert result.splits["adversarial"].on_no.yes == 1
     check_numbers(result, "pope")
     build_site(tmp_path / "results", tmp_path / "site")
-    (tmp_path / "results" / "tiny" / "pope" / "model.json").rename(tmp_path / "results" / "tiny" / "other.json")
+    (tmp_path / "results" / "tiny" / "pope" / "run.json").rename(tmp_path / "results" / "tiny" / "other.json")
     with pytest.raises(HopeBenchError, match="scored by the pope convention"):
         build_site(tmp_path / "results", tmp_path / "site")
 
@@ -179,6 +179,6 @@ def test_languages_are_read_and_recorded(benchmark: Benchmark, tmp_path: Path, c
     run = answered(tmp_path / "run", benchmark, ["Ja", "Nein", "Ja.", "Kein Fuchs"])
     options = ["-b", benchmark.folder, "--results", tmp_path / "results", "--replicates", 100]
     assert hope_bench(capsys, "score", run, *options, "--language", "de").code == 0
-    result = read_result(tmp_path / "results" / "tiny" / "model.json")
+    result = read_result(tmp_path / "results" / "tiny" / "unranked" / "run.json")  # a quarter of the answers is neither
     assert result.languages == ("de",)
     assert result.splits["adversarial"].verdicts == "ynyu"

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from hope_bench.files.spec import CalibratedSpec, GuardsSpec
 from hope_bench.records import Annotations, Category, Image
 from hope_bench.search import guards
-from hope_bench.search.guarding import guard
+from hope_bench.search.guards import guard
 from hope_bench.search.risk import FOLDS, estimate_risk, labelled_probability, lookalikes, risk_of_presence
 from hope_bench.wording import plural
-from tests.search_inputs import OBJECTS, WORDS, make_annotations, make_inputs, unit
+from tests.search_space import OBJECTS, WORDS, make_annotations, make_space, unit
 
 
 def test_guards_remove_what_they_say() -> None:
@@ -73,7 +73,7 @@ def test_risk_is_calibrated_where_labels_are_missing_at_random() -> None:
 def test_calibrated_guard_drops_risky_candidates_and_questions_carry_the_risk() -> None:
     objects = [[WORDS[(index + step) % 7] for step in range(3)] for index in range(60)]
     spec = GuardsSpec(ontology=False, calibrated=CalibratedSpec(completeness=0.5, most_risk=0.3))
-    inputs = make_inputs(objects, 3, guards=spec)
+    inputs = make_space(objects, 3, guards=spec)
     guarded = guard(inputs)
     assert guarded.risk is not None
     assert (guarded.removed["calibrated"] == ((guarded.risk > 0.3) & guarded.absent)).all()

@@ -11,12 +11,11 @@ import pytest
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark, read_benchmark
 from hope_bench.files.result import ModelInfo
-from hope_bench.files.run import read_run
+from hope_bench.files.run import read_answers, read_run
 from hope_bench.interchange.answers_files import AnswersSource, ImportReport, import_answers
 from hope_bench.interchange.pope_files import import_pope
 from hope_bench.interchange.questions import question_key, read_question
 from hope_bench.scoring.score import score
-from hope_bench.scoring.verdicts import read_answers
 from tests.cli import hope_bench, refused
 from tests.runs import make_benchmark, make_run
 from tests.small_benchmark import write_small

@@ -307,7 +307,7 @@ def test_a_folder_without_a_result_is_no_leaderboard(command: str, tmp_path: Pat
     for name in ("unranked/look.json", "notes.txt"):
         (results / "tiny" / name).write_text("{}")
     message = refused(capsys, "leaderboard", command, "--results", results, *options)
-    assert f"{results} holds no result: none lies at {results}/BENCHMARK/MODEL.json" in message
+    assert f"{results} holds no result: none lies at {results}/BENCHMARK/RUN.json" in message
     assert not (tmp_path / "site").exists()
     (results / "stray.json").write_text("{}")
     assert "stray.json is not in a benchmark's folder" in refused(capsys, "leaderboard", command, "--results", results, *options)
@@ -318,7 +318,7 @@ def test_only_a_result_file_is_added(tmp_path: Path, capsys: Capture, monkeypatc
     Path("runs", "my bench", "ep-ok").mkdir(parents=True)
     Path("runs", "my bench", "ep-ok", "run.json").write_text("{}")
     Path("folder").mkdir()
-    expected = "such as leaderboard/results/BENCHMARK/MODEL.json."
+    expected = "such as leaderboard/results/BENCHMARK/RUN.json."
     for given in ("my bench/ep-ok", "runs/my bench/ep-ok"):
         message = refused(capsys, "leaderboard", "add", given)
         assert f"{given} is a run, not a result file. Score it first (hope-bench score '{given}')" in message

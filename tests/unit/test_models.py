@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
+from hope_bench.api.asking import with_settings
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import ModelCard, find_card, read_card
 from hope_bench.files.registry import known_models
@@ -112,11 +113,10 @@ def test_a_hub_id_finds_its_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_authors_prompt_is_used_on_demand_only() -> None:
-    from hope_bench.cli.evaluate import _authors_prompt
-
-    assert _authors_prompt(find_card("llava-1.5-7b")) == "{question}\nAnswer the question using a single word or phrase."
+    asked = with_settings(find_card("llava-1.5-7b"), {}, authors_prompt=True)
+    assert asked.prompt == "{question}\nAnswer the question using a single word or phrase."
     with pytest.raises(HopeBenchError, match="doesn't say how the model's authors ask"):
-        _authors_prompt(find_card("demo-llava"))
+        with_settings(find_card("demo-llava"), {}, authors_prompt=True)
 
 
 @pytest.mark.parametrize(

@@ -17,29 +17,28 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hope_bench.annotations import read_annotations
-from hope_bench.cli.data import find_annotations, find_images
+from hope_bench.annotations.of_benchmark import find_annotations, find_images
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark, read_benchmark, write_benchmark
 from hope_bench.files.result import read_result
 from hope_bench.records import Label, Question
-from hope_bench.review import fragments
-from hope_bench.review.agreement import agreement, merge
-from hope_bench.review.claims import (
+from hope_bench.reviewing import fragments
+from hope_bench.reviewing.agreement import agreement, merge
+from hope_bench.reviewing.claims import (
     Claim,
-    Key,
     key_of,
     question,
     review_queue,
     statement,
     unique_claims,
 )
-from hope_bench.review.decisions import VERDICTS, DecisionsFile, Reviewed, by_claim, decide, read_decisions
-from hope_bench.review.noise import label_noise, read_label_noise, reviewed_claims, share
-from hope_bench.review.picture import Box, Pictures, draw_boxes, known_present
-from hope_bench.review.sampling import draw_cells, draw_samples, inclusions, sample_queue
-from hope_bench.review.session import Session
-from hope_bench.search.guards import Decision
-from hope_bench.search.guards import read_decisions as read_for_generation
+from hope_bench.reviewing.decisions import VERDICTS, DecisionsFile, Reviewed, by_claim, decide, read_decisions
+from hope_bench.reviewing.noise import label_noise, read_label_noise, reviewed_claims, share
+from hope_bench.reviewing.picture import Box, Pictures, draw_boxes, known_present
+from hope_bench.reviewing.sampling import draw_cells, draw_samples, inclusions, sample_queue
+from hope_bench.reviewing.session import Session
+from hope_bench.search.decisions import ClaimKey, Decision
+from hope_bench.search.decisions import read_decisions as read_for_generation
 from tests.cli import hope_bench, refused
 from tests.runs import Row, make_benchmark, make_run
 from tests.small_benchmark import IMAGES, Small, no, questions, write_small
@@ -171,7 +170,7 @@ def test_decisions_are_appended_undone_replaced_and_read_by_generate(tmp_path: P
     assert path.read_bytes() == b""
     file.add(decide(claim(name="dog"), "unsure", "alice"))
     found, problems = read_for_generation(path)
-    assert (found, problems) == ([Decision("a.jpg", "dog", "unsure", None, "alice")], ())
+    assert (found, problems) == ((Decision("a.jpg", "dog", "unsure", None, "alice"),), ())
 
 
 def test_a_line_cut_off_by_a_crash_is_dropped_and_any_other_bad_line_is_named(tmp_path: Path) -> None:
@@ -268,7 +267,7 @@ def test_a_sample_says_with_what_chance_each_claim_was_drawn(tmp_path: Path) -> 
     benchmark = big(tmp_path / "b")
     chance = inclusions(benchmark, 40)
     assert set(chance.values()) == {0.1}
-    drawn: dict[Key, int] = {}
+    drawn: dict[ClaimKey, int] = {}
     for seed in range(300):
         for claim in sample_queue(draw_samples(benchmark, 40, seed), seed, chance):
             assert claim.inclusion == 0.1
@@ -347,7 +346,7 @@ def test_boxes_at_and_beyond_the_edge_are_drawn() -> None:
     assert len(set(picture.get_flattened_data() if hasattr(picture, "get_flattened_data") else picture.getdata())) > 3
 
 
-def write_review(path: Path, reviewer: str, verdicts: dict[Key, str]) -> Path:
+def write_review(path: Path, reviewer: str, verdicts: dict[ClaimKey, str]) -> Path:
     rows = (
         {"image": image, "object": name, "decision": verdict, "reviewer": reviewer} | ({"description": what} if what else {})
         for (image, name, what), verdict in verdicts.items()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hope_bench.files.result import Estimate, SplitScore, VerdictCounts
-from hope_bench.review.noise import ReviewedClaim
+from hope_bench.reviewing.noise import ReviewedClaim
 from hope_bench.scoring.reviewed import correct, find_truth
 from tests.runs import make_benchmark
 

@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 
 from hope_bench.files.spec import BenchmarkSpec, CalibratedSpec, CategorySpec, GuardsSpec, base_strategy, encoder_name
 from hope_bench.records import Annotations
+from hope_bench.search.decisions import ClaimKey
 from hope_bench.search.description import Describer, Descriptions
 from hope_bench.search.false_descriptions import FalseDescriptions
-from hope_bench.search.guarding import Claim, guard
-from hope_bench.search.inputs import SearchInputs
+from hope_bench.search.guards import guard
 from hope_bench.search.selection import Distractor
+from hope_bench.search.space import SearchSpace
 from hope_bench.search.strategies import Rankings
-from tests.search_inputs import OBJECTS, WORDS, make_annotations, make_inputs
+from tests.search_space import OBJECTS, WORDS, make_annotations, make_space
 
 RANKED = ["category-cooccurrence", "category-similarity", "category", "content", "content@other", "control-content"]
 STRATEGIES = [*RANKED, "description", "description@other", "hope"]
@@ -31,19 +32,19 @@ Scores = dict[str, float]
 """What a strategy's definition gives each claim of one image: a category's name, or a description's question."""
 
 
-def asked(split: str, inputs: SearchInputs, rejected: frozenset[Claim] = frozenset()) -> list[list[Distractor]]:
+def asked(split: str, inputs: SearchSpace, rejected: frozenset[ClaimKey] = frozenset()) -> list[list[Distractor]]:
     return Rankings(inputs, guard(inputs, rejected).allowed, FalseDescriptions(inputs, rejected=rejected)).of(split)
 
 
-def absent_from(inputs: SearchInputs, image: int) -> list[str]:
+def absent_from(inputs: SearchSpace, image: int) -> list[str]:
     return [name for name in WORDS if name not in inputs.annotations.present(image)]
 
 
-def joined(inputs: SearchInputs, values: Sequence[float]) -> float:
+def joined(inputs: SearchSpace, values: Sequence[float]) -> float:
     return max(values) if inputs.spec.category.aggregate == "max" else sum(values) / len(values)
 
 
-def cooccurrence_scores(inputs: SearchInputs, _: str, row: int) -> Scores:
+def cooccurrence_scores(inputs: SearchSpace, _: str, row: int) -> Scores:
     """P(candidate | p) on the whole annotation set, counted image by image, over the present p."""
     everyone = [set(inputs.annotations.present(index)) for index in range(len(inputs.annotations.images))]
 
@@ -57,14 +58,14 @@ def cooccurrence_scores(inputs: SearchInputs, _: str, row: int) -> Scores:
     }
 
 
-def similarity_scores(inputs: SearchInputs, encoder: str, row: int) -> Scores:
+def similarity_scores(inputs: SearchSpace, encoder: str, row: int) -> Scores:
     vectors = {name: inputs.encoded[encoder].prototypes[place].astype(float) for place, name in enumerate(WORDS)}
     image = inputs.images[row]
     present = inputs.annotations.present(image)
     return {name: joined(inputs, [float(vectors[p] @ vectors[name]) for p in present]) for name in absent_from(inputs, image)}
 
 
-def category_scores(inputs: SearchInputs, encoder: str, row: int) -> Scores:
+def category_scores(inputs: SearchSpace, encoder: str, row: int) -> Scores:
     parts = [z_scores(source(inputs, encoder, row)) for source in (cooccurrence_scores, similarity_scores)]
     return {name: sum(part[name] for part in parts) for name in parts[0]}
 
@@ -75,11 +76,11 @@ def z_scores(values: Scores) -> Scores:
     return {name: (value - mean) / spread if spread > 1e-12 else 0.0 for name, value in values.items()}
 
 
-def content_scores(inputs: SearchInputs, encoder: str, row: int) -> Scores:
+def content_scores(inputs: SearchSpace, encoder: str, row: int) -> Scores:
     return cosines(inputs, encoder, row, row)
 
 
-def control_scores(inputs: SearchInputs, encoder: str, row: int) -> Scores:
+def control_scores(inputs: SearchSpace, encoder: str, row: int) -> Scores:
     """By the image with the highest Jaccard similarity of present objects; of several, the one with the lowest seeded hash."""
     own = set(inputs.present[row])
 
@@ -91,7 +92,7 @@ def control_scores(inputs: SearchInputs, encoder: str, row: int) -> Scores:
     return cosines(inputs, encoder, row, min((other for other in range(len(inputs.images)) if other != row), key=key))
 
 
-def cosines(inputs: SearchInputs, encoder: str, row: int, seen: int) -> Scores:
+def cosines(inputs: SearchSpace, encoder: str, row: int, seen: int) -> Scores:
     encoded = inputs.encoded[encoder]
     return {
         name: float(encoded.images[seen] @ encoded.categories[WORDS.index(name)])
@@ -99,7 +100,7 @@ def cosines(inputs: SearchInputs, encoder: str, row: int, seen: int) -> Scores:
     }
 
 
-DEFINITIONS: dict[str, Callable[[SearchInputs, str, int], Scores]] = {
+DEFINITIONS: dict[str, Callable[[SearchSpace, str, int], Scores]] = {
     "category-cooccurrence": cooccurrence_scores,
     "category-similarity": similarity_scores,
     "category": category_scores,
@@ -117,7 +118,7 @@ def check_next(claim: str, left: Scores) -> None:
     del left[claim]
 
 
-def false_scores(inputs: SearchInputs, encoder: str, row: int) -> dict[str, Scores]:
+def false_scores(inputs: SearchSpace, encoder: str, row: int) -> dict[str, Scores]:
     """Every false description's question and the cosine of its caption, by object."""
     encoded = inputs.encoded[encoder]
     known = Describer(inputs.annotations).describe(inputs.images[row])
@@ -142,7 +143,7 @@ def check_next_description(claim: str, left: dict[str, Scores], used: set[str]) 
 @given(objects=OBJECTS, seed=st.integers(0, 10**6), k=st.integers(1, 4))
 @settings(max_examples=40, deadline=None)
 def test_rankings_equal_their_definition(split: str, objects: list[list[str]], seed: int, k: int) -> None:
-    inputs = make_inputs(objects, seed, k=k)
+    inputs = make_space(objects, seed, k=k)
     for row, chosen in enumerate(asked(split, inputs)):
         left = DEFINITIONS[base_strategy(split)](inputs, encoder_name(split), row)
         assert len(chosen) == min(k, len(left))
@@ -154,7 +155,7 @@ def test_rankings_equal_their_definition(split: str, objects: list[list[str]], s
 @given(objects=OBJECTS, seed=st.integers(0, 10**6))
 @settings(max_examples=30, deadline=None)
 def test_the_max_aggregate_equals_its_definition(split: str, objects: list[list[str]], seed: int) -> None:
-    inputs = make_inputs(objects, seed, category=CategorySpec(aggregate="max"))
+    inputs = make_space(objects, seed, category=CategorySpec(aggregate="max"))
     for row, chosen in enumerate(asked(split, inputs)):
         left = DEFINITIONS[split](inputs, "", row)
         for one in chosen:
@@ -165,7 +166,7 @@ def test_the_max_aggregate_equals_its_definition(split: str, objects: list[list[
 @given(objects=OBJECTS, seed=st.integers(0, 10**6), k=st.integers(1, 8))
 @settings(max_examples=30, deadline=None)
 def test_descriptions_are_ranked_by_their_definition(split: str, objects: list[list[str]], seed: int, k: int) -> None:
-    inputs = make_inputs(objects, seed, k=k)
+    inputs = make_space(objects, seed, k=k)
     for row, chosen in enumerate(asked(split, inputs)):
         left, used = false_scores(inputs, encoder_name(split), row), set[str]()
         assert len(chosen) == min(k, sum(len(scores) for scores in left.values()))
@@ -176,7 +177,7 @@ def test_descriptions_are_ranked_by_their_definition(split: str, objects: list[l
 @given(objects=OBJECTS, seed=st.integers(0, 10**6), k=st.integers(1, 7))
 @settings(max_examples=40, deadline=None)
 def test_hope_takes_its_three_sources_in_turn(objects: list[list[str]], seed: int, k: int) -> None:
-    inputs = make_inputs(objects, seed, k=k)
+    inputs = make_space(objects, seed, k=k)
     for row, chosen in enumerate(asked("hope", inputs)):
         content, category = content_scores(inputs, "", row), category_scores(inputs, "", row)
         described, used = false_scores(inputs, "", row), set[str]()
@@ -212,7 +213,7 @@ def test_never_a_present_guarded_or_repeated_claim_and_the_same_again(
     }
     first = next(index for index, names in enumerate(objects) if names)
     rejected = frozenset({(f"{first}.png", data.draw(st.sampled_from(WORDS)), None)})
-    inputs = make_inputs(objects, seed, annotated, guards=GUARDED)
+    inputs = make_space(objects, seed, annotated, guards=GUARDED)
     before = asked(split, inputs)
     described = next((one for one in before[0] if one.description is not None), None)
     if described is not None:
@@ -220,7 +221,7 @@ def test_never_a_present_guarded_or_repeated_claim_and_the_same_again(
         rejected |= {(f"{first}.png", described.name, described.description.caption)}
     guarded = guard(inputs, rejected)
     found = asked(split, inputs, rejected)
-    assert found == asked(split, make_inputs(objects, seed, annotated, guards=GUARDED), rejected)
+    assert found == asked(split, make_space(objects, seed, annotated, guards=GUARDED), rejected)
     for row, chosen in enumerate(found):
         claims = [one.claim for one in chosen]
         assert len(claims) == len(set(claims)) <= inputs.spec.k
@@ -235,9 +236,9 @@ def test_never_a_present_guarded_or_repeated_claim_and_the_same_again(
 @given(objects=OBJECTS, seed=st.integers(0, 10**6))
 @settings(max_examples=10, deadline=None)
 def test_an_image_gets_the_same_distractors_wherever_it_stands(split: str, objects: list[list[str]], seed: int) -> None:
-    inputs = make_inputs(objects, seed)
+    inputs = make_space(objects, seed)
     order = np.random.default_rng(seed).permutation(len(inputs.images))
-    shuffled = SearchInputs(
+    shuffled = SearchSpace(
         inputs.spec,
         inputs.annotations,
         tuple(inputs.images[place] for place in order),
@@ -251,7 +252,7 @@ def test_an_image_gets_the_same_distractors_wherever_it_stands(split: str, objec
 @given(objects=OBJECTS, seed=st.integers(0, 10**6))
 @settings(max_examples=60, deadline=None)
 def test_false_descriptions_are_false_of_every_instance(objects: list[list[str]], seed: int) -> None:
-    inputs = make_inputs(objects, seed, k=8)
+    inputs = make_space(objects, seed, k=8)
     false = FalseDescriptions(inputs)
     for row, image in enumerate(inputs.images):
         instances = inputs.annotations.instances(image)
@@ -277,7 +278,7 @@ def test_false_descriptions_are_false_of_every_instance(objects: list[list[str]]
 @given(objects=OBJECTS, seed=st.integers(0, 10**6))
 @settings(max_examples=30, deadline=None)
 def test_what_a_user_says_again_is_asked_once_and_never_against_the_annotation(objects: list[list[str]], seed: int) -> None:
-    inputs = make_inputs(objects, seed, k=99)
+    inputs = make_space(objects, seed, k=99)
     known = [Describer(inputs.annotations).describe(image) for image in inputs.images]
     denied = [tuple(replace(one, kind="given", group="given") for one in (*each.true, *each.false)) for each in known]
     given = {file: Descriptions((), claims) for file, claims in zip(inputs.files, denied, strict=True)}
@@ -294,7 +295,7 @@ def test_wording_of_descriptions() -> None:
         annotations.categories, annotations.images, annotations.starts, annotations.category_of, annotations.crowd, boxes,
         attributes={0: {"color": "red"}, 1: {"color": "orange"}, 2: {"color": "green"}},
     )  # fmt: skip
-    inputs = SearchInputs(BenchmarkSpec(name="x"), annotations, (0,), make_inputs([["bus"], ["cup"]], 0).encoded)
+    inputs = SearchSpace(BenchmarkSpec(name="x"), annotations, (0,), make_space([["bus"], ["cup"]], 0).encoded)
     questions = {one.description.question for one in FalseDescriptions(inputs).best(0, "", 99) if one.description is not None}
     for text in (
         "Is there a green bus in the image?",

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.card import slug
 from hope_bench.files.result import Bootstrap, Estimate, ModelInfo, Result, RunInfo, write_result
 from hope_bench.records import Verdict
 from hope_bench.scoring.score import score
@@ -37,7 +38,7 @@ def make_result(folder: Path, model: str, affirmed: int, prompt: str = "{questio
     said: dict[tuple[str, str], Verdict] = {}
     for number, image in enumerate(IMAGES):
         said |= {(image, "dog"): "yes", (image, "cat"): "no", (image, "wolf"): "yes" if number < affirmed else "no"}
-    return score(benchmark, make_run(folder / "run", benchmark, said, model=ModelInfo(name=model), **record), FAST)
+    return score(benchmark, make_run(folder / "runs" / slug(model), benchmark, said, model=ModelInfo(name=model), **record), FAST)
 
 
 CHARTS = '<script src="{}assets/charts.js">'

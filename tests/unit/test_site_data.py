@@ -127,7 +127,7 @@ def test_rank_ranges_against_a_naive_oracle() -> None:
         max(abs(weights @ gap[pair] / 60 - gap[pair].mean()) / error[pair] for pair in pairs)
         for weights in resampling_weights(60, 200, np.random.default_rng(1))
     ]
-    critical = t.ppf(norm.cdf(np.quantile(largest, 0.9)), 59)
+    critical = t.ppf(norm.cdf(np.quantile(largest, 0.9) * np.sqrt(60 / 59)), 59)
     surely = {pair: gap[pair].mean() / error[pair] > critical for pair in pairs}
     above = [sum(surely[other, one] for other in range(6) if other != one) for one in range(6)]
     below = [sum(surely[one, other] for other in range(6) if other != one) for one in range(6)]

@@ -15,7 +15,7 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark, GuardStats, read_benchmark, write_benchmark
 from hope_bench.files.result import Result, write_result
 from hope_bench.records import Question
-from hope_bench.review.noise import LabelNoise, NoiseEstimate, share, write_label_noise
+from hope_bench.reviewing.noise import LabelNoise, NoiseEstimate, share, write_label_noise
 from hope_bench.scoring.score import score
 from hope_bench.site import build_site
 from hope_bench.site.sheet import Sheet, describe, read_sheets

@@ -15,7 +15,6 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from hope_bench.adapters import checkpoint as checkpoint_module
 from hope_bench.adapters.base import RawAnswer
 from hope_bench.adapters.decoding import Decoder
 from hope_bench.adapters.encoding import rows_of_image
@@ -165,7 +164,9 @@ def test_out_of_memory_asks_fewer_at_once_and_loses_nobody(checkpoint: Checkpoin
 
 
 def test_loading_and_asking_are_silent(checkpoint: Checkpoint, capfd: pytest.CaptureFixture[str]) -> None:
-    loaded(checkpoint("llava")).answer(BATCH[:2])
+    folder = checkpoint("llava")
+    capfd.readouterr()  # writing it isn't
+    loaded(folder).answer(BATCH[:2])
     assert capfd.readouterr() == ("", "")
 
 
@@ -174,7 +175,7 @@ def test_info_names_the_very_files(checkpoint: Checkpoint, tmp_path: Path) -> No
     assert (info.adapter, info.dtype, info.device_kind, info.revision) == ("transformers", "float32", "cpu", None)
     folder = copied(checkpoint("llava"), tmp_path)
     assert TransformersModel(card(folder)).info == info
-    (folder / "chat_template.jinja").write_text("{{ bos_token }}other")
+    (folder / "chat_template.jinja").write_text("{{ bos_token }}other {{ messages[0].content[1].text }}")
     assert TransformersModel(card(folder)).info.weights_sha256 != info.weights_sha256
 
 
@@ -347,7 +348,7 @@ def test_a_download_is_announced_and_an_unsuitable_model_costs_no_weights(
             shutil.copy(path, snapshot)
         return str(snapshot)
 
-    monkeypatch.setattr(checkpoint_module, "snapshot_download", fake)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fake)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     assert TransformersModel(card(Path("org/tiny")), said.append).info.identity == "org/tiny@c0ffee"
     assert said == ["Downloading org/tiny from the Hugging Face Hub ..."]
@@ -432,3 +433,18 @@ def test_what_was_prepared_is_used_and_forgotten(checkpoint: Checkpoint, monkeyp
         patch.setattr(type(model._paths._decoder.encoder), "row", None)
         assert model.answer(batch) == expected
     assert not model._paths._rows
+
+
+def test_what_a_library_warns_of_is_seen_and_what_is_understood_is_not(
+    checkpoint: Checkpoint, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A checkpoint with weights that its model has no place for: transformers says so, and nobody else would."""
+    folder = copied(checkpoint("llava"), tmp_path)
+    weights = load_file(folder / "model.safetensors")
+    save_file({**weights, "left_over.weight": torch.zeros(3)}, folder / "model.safetensors", {"format": "pt"})
+    settings = json.loads((folder / "generation_config.json").read_text())
+    (folder / "generation_config.json").write_text(json.dumps({**settings, "do_sample": False, "temperature": 0.2}))
+    loaded(folder).answer(BATCH[:2])
+    assert "left_over.weight" in caplog.text
+    assert "generation flags" not in caplog.text
+    assert "Loading weights" not in capfd.readouterr().err

@@ -1,0 +1,244 @@
+"""Asking models: a benchmark's questions in, a run out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
+
+from hope_bench.api.making import PathOr, load_benchmark, path_or_none, teller
+from hope_bench.errors import HopeBenchError
+from hope_bench.files.benchmark import Benchmark
+from hope_bench.files.card import ModelCard, check_name, endpoint_card, find_card
+from hope_bench.files.places import RUNS
+from hope_bench.files.run import Run, find_run
+from hope_bench.files.run import load_run as read_run_folder
+from hope_bench.files.validation import validate
+from hope_bench.progress import ProgressMode, Say
+
+if TYPE_CHECKING:
+    from hope_bench.adapters.base import Adapter
+    from hope_bench.files.paraphrases import Paraphrase
+    from hope_bench.inference.engine import EvaluateOptions
+    from hope_bench.inference.estimate import Estimate
+
+
+class CardSettings(TypedDict, total=False):
+    """What a call may set over a model's card, by the card's own keys (docs/models.md); None leaves the card's."""
+
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] | str | None
+    device: str | None
+    batch_size: int | None
+    batch_tokens: int | None
+    max_new_tokens: int | None
+    thinking: Literal["auto", "on", "off"] | str | None
+    template_kwargs: Mapping[str, Any] | None
+    sampling: Mapping[str, float] | None
+    seed: int | None
+    revision: str | None
+    path: Literal["auto", "shared", "plain"] | str | None
+    prompt: str | None
+    device_map: str | None
+    quantize: str | None
+    compile: bool | None
+    complete: bool | None
+    base_url: str | None
+    server: Literal["vllm", "sglang", "transformers"] | str | None
+    server_args: str | None
+    server_timeout: float | None
+
+
+def load_card(model: ModelCard | PathOr) -> ModelCard:
+    """What is known of a model: a card file, a known name, a checkpoint folder or a Hugging Face id ("org/model").
+
+    Raises HopeBenchError naming the nearest known card.
+
+    Example: hb.load_card("qwen2.5-vl-7b").vision_tower
+    """
+    return model if isinstance(model, ModelCard) else find_card(str(model))
+
+
+def load_run(run: Run | PathOr, runs: PathOr = RUNS) -> Run:
+    """A run: its folder, or BENCHMARK/NAME under `runs`. Raises HopeBenchError naming the nearest known one.
+
+    Example: hb.load_run("hope-coco/llava-1.5-7b").to_frame()
+    """
+    return run if isinstance(run, Run) else read_run_folder(find_run(Path(run), Path(runs)))
+
+
+def evaluate(
+    model: Any,
+    benchmark: Benchmark | PathOr,
+    *,
+    processor: Any = None,
+    images: PathOr | None = None,
+    limit: int | None = None,
+    splits: Sequence[str] = (),
+    name: str | None = None,
+    runs: PathOr = RUNS,
+    step: int | None = None,
+    authors_prompt: bool = False,
+    workers: int | None = None,
+    processes: int | None = None,
+    trust_remote_code: bool = False,
+    progress: ProgressMode = "auto",
+    say: Say | None = None,
+    **settings: Unpack[CardSettings],
+) -> Run:
+    """Ask a vision-language model every question of a benchmark, each once; the same call goes on where one was interrupted.
+
+    `model` is a card, a Hugging Face id, a checkpoint folder, a loaded transformers model (with its `processor`), or any object
+    with `answer(batch)` (docs/models.md). A loaded model is left exactly as it was; a digest of its weights says which it is.
+    `images` is the images folder (default: what the benchmark's spec.toml names), `limit` how many questions of each split to ask
+    (default: all; a limited run is not ranked), `splits` which (default: all), `name` what the run is called (default: as the
+    model), `step` the training step of a checkpoint (default: N of checkpoint-N). Answers go to RUNS/BENCHMARK/NAME. `settings`
+    are keys of the card. `progress` and `say` are as in `generate`.
+
+    Questions that fail are answers with an error, counted in `Run.errors`; the same call asks them again. Processes that were
+    started together (torchrun) share the questions. Raises HopeBenchError for everything that concerns the run as a whole;
+    KeyboardInterrupt passes through, with everything answered on disk.
+
+    Example: hb.evaluate("llava-hf/llava-1.5-7b-hf", "hope-coco", images="val2014", limit=60, name="look")
+    """
+    from hope_bench.inference.engine import evaluate as run
+    from hope_bench.inference.engine import run_folder
+
+    chosen = load_benchmark(benchmark)
+    tell = teller(progress, say)
+    card, adapter = _model(model, processor, name, settings, authors_prompt, tell)
+    options = _options(card, images, limit, splits, name, runs, step, workers, processes, trust_remote_code, progress)
+    record = run(chosen, card, options, tell, adapter)
+    return Run(run_folder(chosen, card, options), record)
+
+
+def evaluate_prompts(
+    model: Any,
+    benchmark: Benchmark | PathOr,
+    prompts: PathOr,
+    *,
+    processor: Any = None,
+    images: PathOr | None = None,
+    limit: int | None = None,
+    splits: Sequence[str] = (),
+    name: str | None = None,
+    runs: PathOr = RUNS,
+    step: int | None = None,
+    workers: int | None = None,
+    processes: int | None = None,
+    trust_remote_code: bool = False,
+    progress: ProgressMode = "auto",
+    say: Say | None = None,
+    **settings: Unpack[CardSettings],
+) -> Iterator[Run]:
+    """Ask a benchmark's questions once in each way that the TOML file `prompts` lists (docs/scoring.md), the model loaded once.
+
+    Yields each prompt's run, called NAME-SET-PROMPT, as soon as it is done. Everything else is as in `evaluate`.
+    Raises HopeBenchError, also for a file of prompts without "{question}".
+
+    Example: [hb.score(run) for run in hb.evaluate_prompts("llava-1.5-7b", "hope-coco", "paraphrases.toml", images="val2014")]
+    """
+    from hope_bench.inference.engine import evaluate_paraphrases
+
+    chosen = load_benchmark(benchmark)
+    tell = teller(progress, say)
+    card, adapter = _model(model, processor, name, settings, authors_prompt=False, tell=tell)
+    options = _options(card, images, limit, splits, name, runs, step, workers, processes, trust_remote_code, progress)
+    for record, folder in evaluate_paraphrases(chosen, card, _paraphrases(prompts), options, tell, adapter):
+        yield Run(folder, record)
+
+
+def estimate(
+    model: ModelCard | PathOr,
+    benchmark: Benchmark | PathOr,
+    *,
+    images: PathOr | None = None,
+    limit: int | None = None,
+    splits: Sequence[str] = (),
+    name: str | None = None,
+    runs: PathOr = RUNS,
+    prompts: PathOr | None = None,
+    authors_prompt: bool = False,
+    **settings: Unpack[CardSettings],
+) -> tuple[Estimate, ...]:
+    """What `evaluate` would ask, before it asks anything: counts, and tokens, seconds or a price where they are known.
+
+    One estimate, or one for each of `prompts`. Nothing is written, downloaded or asked. Raises HopeBenchError as `evaluate` does.
+
+    Example: hb.estimate("gpt-4o", "hope-coco", images="val2014")[0].left
+    """
+    from hope_bench.inference.engine import ways
+    from hope_bench.inference.estimate import estimate as size_up
+
+    chosen = load_benchmark(benchmark)
+    card = with_settings(card_at(model, settings.get("base_url")), settings, authors_prompt)
+    options = _options(card, images, limit, splits, name, runs)
+    each = [options] if prompts is None else ways(card, _paraphrases(prompts), options)
+    return tuple(size_up(chosen, card, way) for way in each)
+
+
+def _model(
+    model: Any, processor: Any, name: str | None, settings: CardSettings, authors_prompt: bool, tell: Say
+) -> tuple[ModelCard, Adapter | None]:
+    """The card to ask by, and the adapter where `model` is no card or name of one."""
+    if isinstance(model, ModelCard | str | PathLike):
+        if processor is not None:
+            raise HopeBenchError("A processor is for a loaded model; a card, an id or a folder has its own. Leave it out.")
+        return with_settings(card_at(model, settings.get("base_url")), settings, authors_prompt), None
+    from hope_bench.adapters.given import adapter_of, card_of
+
+    if authors_prompt:
+        raise HopeBenchError(
+            "A loaded model has no card that says how its authors ask (authors_prompt). Give prompt=... instead."
+        )
+    card = card_of(model, name, **{key: value for key, value in settings.items() if value is not None})
+    return card, adapter_of(model, processor, card, tell)
+
+
+def card_at(model: ModelCard | PathOr, base_url: str | None) -> ModelCard:
+    """The model's card; with `base_url`, that of the server there, which calls the model so."""
+    if base_url is None:
+        return load_card(model)
+    return endpoint_card(model if isinstance(model, ModelCard) else str(model), base_url)
+
+
+def with_settings(card: ModelCard, settings: CardSettings, authors_prompt: bool = False) -> ModelCard:
+    """`card` with what a call sets over it. Raises HopeBenchError for wrong values, and where the authors' prompt isn't known."""
+    given: dict[str, Any] = {key: value for key, value in settings.items() if value is not None}
+    if authors_prompt:
+        if card.authors_prompt is None:
+            raise HopeBenchError(f"The card {card.name} doesn't say how the model's authors ask (authors_prompt).")
+        given["prompt"] = card.authors_prompt
+    return validate({**card.model_dump(), **given}, ModelCard, f"Card {card.name!r} with these flags") if given else card
+
+
+def _options(
+    card: ModelCard,
+    images: PathOr | None,
+    limit: int | None,
+    splits: Sequence[str],
+    name: str | None,
+    runs: PathOr,
+    step: int | None = None,
+    workers: int | None = None,
+    processes: int | None = None,
+    trust_remote_code: bool = False,
+    progress: ProgressMode = "auto",
+) -> EvaluateOptions:
+    from hope_bench.inference.engine import EvaluateOptions
+
+    if name is not None:
+        check_name(name, "A run's name")
+    if workers and (card.served or card.adapter != "transformers"):
+        asked = card.server or card.adapter
+        raise HopeBenchError(f"--workers would have no effect: they encode images for transformers, not for {asked}.")
+    return EvaluateOptions(
+        images=path_or_none(images), limit=limit, name=name, splits=tuple(splits), runs=Path(runs), processes=processes,
+        progress=progress, trust_remote_code=trust_remote_code, workers=workers, step=step,
+    )  # fmt: skip
+
+
+def _paraphrases(prompts: PathOr) -> tuple[Paraphrase, ...]:
+    from hope_bench.files.paraphrases import read_paraphrases
+
+    return read_paraphrases(Path(prompts))

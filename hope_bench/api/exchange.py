@@ -1,0 +1,183 @@
+"""Exchange: other tools' questions, answers, labels and pictures in; benchmarks for other tools out."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+from hope_bench.annotations.of_benchmark import find_images
+from hope_bench.api.making import PathOr, load_benchmark, path_or_none
+from hope_bench.errors import HopeBenchError, did_you_mean
+from hope_bench.files.benchmark import Benchmark, check_own, read_benchmark
+from hope_bench.files.card import check_name, slug
+from hope_bench.files.places import RUNS
+from hope_bench.files.result import ModelInfo
+
+if TYPE_CHECKING:
+    from hope_bench.annotations.hf_dataset import ExportedImages
+    from hope_bench.interchange.answers_files import ImportReport
+    from hope_bench.interchange.relabel import SplitChange
+
+Target = Literal["llava", "vlmevalkit", "lmms-eval", "datasets"]
+"""The tools that a benchmark can be exported for."""
+
+POPE_DATASET = "MS-COCO val2014"
+
+
+def export(
+    benchmark: Benchmark | PathOr, to: Target | str, out: PathOr, *, images: PathOr | None = None, splits: Sequence[str] = ()
+) -> int:
+    """Write a benchmark as another tool's files, with its own prompt and all that they can hold; returns how many rows.
+
+    `to` is llava (question and label files of LLaVA's POPE evaluation), vlmevalkit (a TSV), lmms-eval (a task folder) or datasets
+    (a Hugging Face dataset: Parquet, card, Croissant metadata). `out` is a new or empty folder; the pictures of `images` go into
+    the files. Raises HopeBenchError; an unknown target names the nearest.
+
+    Example: hb.export("hope-coco", "vlmevalkit", "exported", images="val2014")
+    """
+    from hope_bench.provenance import check_new
+
+    if to not in get_args(Target):
+        raise HopeBenchError(f"No tool {to!r} to export for. " + did_you_mean(to, get_args(Target)))
+    folder = Path(out)
+    check_new(folder)
+    chosen = load_benchmark(benchmark)
+    chosen = chosen.select(splits) if splits else chosen
+    pictures = None if images is None else find_images(chosen, Path(images))
+    if to == "llava":
+        from hope_bench.interchange.export_llava import export_llava
+
+        if pictures is not None:
+            raise HopeBenchError("LLaVA's files name the images and don't hold them: leave --images out.")
+        return export_llava(chosen, folder)
+    if to == "vlmevalkit":
+        from hope_bench.interchange.export_vlmevalkit import export_vlmevalkit
+
+        return export_vlmevalkit(chosen, folder, pictures)
+    if to == "lmms-eval":
+        from hope_bench.interchange.export_lmms_eval import export_lmms_eval
+
+        return export_lmms_eval(chosen, folder, pictures)
+    from hope_bench.interchange.export_datasets import export_datasets
+
+    return export_datasets(chosen, folder, pictures)
+
+
+def import_pope(
+    name: str,
+    splits: Mapping[str, PathOr],
+    *,
+    title: str | None = None,
+    prompt: str | None = None,
+    headline: str | None = None,
+    dataset: str = POPE_DATASET,
+    labels: Sequence[PathOr] = (),
+    out: PathOr | None = None,
+) -> Benchmark:
+    """Turn official POPE or RePOPE files (JSON lines: question_id, image, text, label) into a benchmark.
+
+    `splits` names each strategy's file. `prompt` holds "{question}" (default: as the files word it), `headline` is the split that
+    ranks models (default: adversarial, else the last). With `labels` those files' labels count, and questions that they don't
+    label are left out. It goes to `out` (default: benchmarks/NAME). Typos of redistributed copies are repaired and counted in the
+    manifest's notes. Raises HopeBenchError naming the file and line of anything malformed or asked twice.
+
+    Example: hb.import_pope("pope-coco", {"random": "coco_pope_random.json", "adversarial": "coco_pope_adversarial.json"})
+    """
+    from hope_bench.interchange.pope_files import import_pope as import_files
+    from hope_bench.interchange.relabel import label_files, relabel
+
+    folder = Path("benchmarks") / name if out is None else Path(out)
+    files, called = {split: Path(file) for split, file in splits.items()}, title or name
+    check_own(folder, imported=True)
+    if not labels:
+        import_files(files, name, called, folder, prompt=prompt, headline=headline, dataset=dataset)
+        return read_benchmark(folder)
+    chosen = label_files([Path(label) for label in labels])
+    with tempfile.TemporaryDirectory() as temporary:
+        import_files(files, name, called, Path(temporary), prompt=prompt, headline=headline, dataset=dataset)
+        former = ", ".join(path.name for path in files.values())
+        relabel(read_benchmark(Path(temporary)), chosen, name, called, folder, former=former)
+    return read_benchmark(folder)
+
+
+def import_answers(
+    files: Sequence[PathOr],
+    benchmark: Benchmark | PathOr,
+    name: str,
+    *,
+    splits: Sequence[str] = (),
+    questions: PathOr | None = None,
+    prompt: str | None = None,
+    model_name: str | None = None,
+    checkpoint: str | None = None,
+    vision_tower: str | None = None,
+    source: str | None = None,
+    runs: PathOr = RUNS,
+) -> tuple[Path, ImportReport]:
+    """Turn answers that another tool collected into a run; returns its folder, and what matched.
+
+    Reads LLaVA's lines (question_id, prompt, text; with `questions`, its questions.jsonl), POPE's (question, answer; `splits`
+    says which split each file answers), and lines that name their image. Questions match by image and object. `prompt` is how the
+    model was asked, where the lines don't show it. Raises HopeBenchError where nothing matches or answers contradict each other.
+
+    Example: hb.import_answers(["answers.jsonl"], "pope-coco", "llava-v1.5-13b", questions="questions.jsonl")
+    """
+    from hope_bench.interchange.answers_files import AnswersSource
+    from hope_bench.interchange.answers_files import import_answers as import_files
+
+    check_name(name, "A run's name")
+    paths = [Path(file) for file in files]
+    if splits and len(splits) != len(paths):
+        raise HopeBenchError(f"{len(paths)} file(s), but {len(splits)} --split: name the split of each file, in the same order.")
+    chosen = load_benchmark(benchmark)
+    folder = Path(runs) / slug(chosen.name) / name
+    per_file: dict[Path, str | None] = dict(zip(paths, splits, strict=True)) if splits else dict.fromkeys(paths)
+    model = ModelInfo(name=model_name or name, checkpoint=checkpoint, vision_tower=vision_tower)
+    found = AnswersSource(per_file, path_or_none(questions), prompt, source)
+    return folder, import_files(found, chosen, folder, model)
+
+
+def import_labels(
+    benchmark: Benchmark | PathOr,
+    files: Sequence[PathOr],
+    *,
+    name: str | None = None,
+    title: str | None = None,
+    keep: bool = False,
+    out: PathOr | None = None,
+) -> tuple[Benchmark, Mapping[str, SplitChange]]:
+    """Replace a benchmark's labels by those of files, such as RePOPE's; returns the new one, and what changed by split.
+
+    `files` are POPE's JSON lines (image, text, label) or folders of them. What they don't label is left out, or stays (`keep`).
+    Questions match by image and object. It goes to `out` (default: benchmarks/NAME). Raises HopeBenchError.
+
+    Example: hb.import_labels("pope-coco", ["coco_repope_random.json"], name="repope-coco")
+    """
+    from hope_bench.interchange.relabel import label_files, relabel
+
+    chosen = load_benchmark(benchmark)
+    called = name or f"{chosen.name}-relabelled"
+    folder = Path("benchmarks") / called if out is None else Path(out)
+    if folder.resolve() == chosen.folder.resolve():
+        raise HopeBenchError(f"{folder} is the benchmark itself. Choose another --name or --out.")
+    check_own(folder, imported=True)
+    found = label_files([Path(file) for file in files])
+    _, changes = relabel(chosen, found, called, title or f"{chosen.manifest.title}, relabelled", folder, keep)
+    return read_benchmark(folder), changes
+
+
+def import_images(dataset: PathOr, out: PathOr, *, split: str = "", columns: Mapping[str, str] | None = None) -> ExportedImages:
+    """Write the pictures that a Hugging Face dataset holds as files, named as `generate` then asks for them.
+
+    `dataset` is a save_to_disk folder, a parquet file or a folder of them; `columns` names unusual ones. Pictures that are there
+    stay. Raises HopeBenchError where it can't be read or holds no picture.
+
+    Example: hb.import_images("my-dataset", "my-dataset-images", split="validation")
+    """
+    from hope_bench.annotations.hf_dataset import export_images
+
+    if not Path(dataset).exists():
+        raise HopeBenchError(f"{dataset} does not exist.")
+    return export_images(Path(dataset), Path(out), dict(columns or {}), split)

@@ -1,0 +1,124 @@
+"""What a reviewer decides on: each claim of a benchmark once, however many splits ask about it."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from hope_bench.records import Label, Question
+from hope_bench.search.decisions import ClaimKey
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What the benchmark claims of one image: that `text` is rightly answered with `label`. `splits` are those that ask it, with
+    the distractor's score in each (None where it has none); `risk` is the highest that a split gives. `standing` in [0, 1] is the
+    share of a split's distractors that score no higher, the highest of the splits'; None without a score. `inclusion` in (0, 1]
+    is the chance with which a sample draws the claim; None outside of samples."""
+
+    image: str
+    object: str
+    description: str | None
+    text: str
+    label: Label
+    splits: Mapping[str, float | None]
+    risk: float | None = None
+    standing: float | None = None
+    evidence: Mapping[str, float] | None = None
+    inclusion: float | None = None
+
+    @property
+    def key(self) -> ClaimKey:
+        """The claim's identity."""
+        return (self.image, self.object, self.description)
+
+
+def key_of(question: Question) -> ClaimKey:
+    """The identity of the claim behind a question; a question without an object is its own text."""
+    return (question.image, question.object or question.text, question.description)
+
+
+def unique_claims(splits: Mapping[str, Iterable[Question]]) -> tuple[Claim, ...]:
+    """Every claim of the splits once, in order of first appearance."""
+    found: dict[ClaimKey, Claim] = {}
+    for split, questions in splits.items():
+        listed = list(questions)
+        scores = sorted(question.distractor_score for question in listed if question.distractor_score is not None)
+        for question in listed:
+            key, score = key_of(question), question.distractor_score
+            claim = found.get(key)
+            if claim is None:
+                claim = Claim(question.image, key[1], question.description, question.text, question.label, {})
+            found[key] = replace(
+                claim,
+                splits={**claim.splits, split: score},
+                risk=_highest(claim.risk, question.risk),
+                standing=_highest(claim.standing, None if score is None else bisect_right(scores, score) / len(scores)),
+                evidence=question.evidence if claim.evidence is None else claim.evidence,
+            )
+    return tuple(found.values())
+
+
+def _highest(one: float | None, other: float | None) -> float | None:
+    return max((value for value in (one, other) if value is not None), default=None)
+
+
+def review_queue(splits: Mapping[str, Iterable[Question]]) -> tuple[Claim, ...]:
+    """The claims of absence, likeliest wrong first: highest risk, then highest standing among its split's distractors (scores of
+    different splits can't be compared), then by image and name."""
+    absent = (claim for claim in unique_claims(splits) if claim.label == "no")
+    return tuple(sorted(absent, key=_urgency))
+
+
+def _urgency(claim: Claim) -> tuple[float, float, str, str, str]:
+    risk = -1.0 if claim.risk is None else claim.risk
+    standing = -1.0 if claim.standing is None else claim.standing
+    return (-risk, -standing, claim.image, claim.object, claim.description or "")
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A claim in words, with the words that carry it apart: "There is", "NO", "vase in this picture."."""
+
+    before: str
+    stress: str
+    after: str
+
+    def __str__(self) -> str:
+        return " ".join(" ".join((self.before, self.stress, self.after)).split()).replace(" ?", "?")
+
+
+_NUMBERS = ("exactly ", "only ", "one ", "two ", "three ", "four ", "five ", "the ")
+_QUESTION = re.compile(r"(?P<verb>is|are) there (?P<article>an? )?(?P<what>.+?)\s*\?", re.IGNORECASE)
+
+
+def is_existence(claim: Claim) -> bool:
+    """Whether a claim is of an object's being there, "absent" or "present"; else it is of what holds: "exactly two dogs"."""
+    found = _QUESTION.fullmatch(claim.text.strip())
+    return claim.description is None and found is not None and not found["what"].lower().startswith(_NUMBERS)
+
+
+def question(claim: Claim) -> Statement:
+    """What is asked of the picture, which doesn't tell the label."""
+    found = _QUESTION.fullmatch(claim.text.strip())
+    if found is None:
+        return Statement("", "", claim.text)
+    what = _of_this_picture(found["what"])
+    tail = " in this picture" if what.endswith(" in this picture") else ""
+    return Statement(f"{found['verb']} there {found['article'] or ''}", what.removesuffix(tail), f"{tail}?")
+
+
+def statement(claim: Claim) -> Statement:
+    """What the benchmark says of the picture; for existence claims alone."""
+    found = _QUESTION.fullmatch(claim.text.strip())
+    assert found is not None, claim
+    verb, what = found["verb"].lower(), _of_this_picture(found["what"])
+    if claim.label == "yes":
+        return Statement("There", verb.upper(), f"{found['article'] or ''}{what}.")
+    return Statement(f"There {verb}", "NO", f"{what}.")
+
+
+def _of_this_picture(what: str) -> str:
+    return re.sub(r"\bin the image$", "in this picture", what).replace("of the image", "of this picture")

@@ -1,0 +1,106 @@
+"""The second step of generating: the images that are asked about, what their files are, and POPE's draws for them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from hope_bench.annotations.fitting import fit_boxes
+from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.images import hash_images
+from hope_bench.records import Annotations
+from hope_bench.search.inputs import Inputs
+from hope_bench.search.pope import eligible_images, pope_negatives, sample_images
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """The drawn images, and what became of each.
+
+    `images` are indices in `annotations`, in drawn order; `pope` holds each one's negatives as `pope_negatives` draws them.
+    `sha256` are the digests of the files, by image; `skipped` tells why some images get no questions; `notes` says in words what
+    was survived.
+    """
+
+    annotations: Annotations
+    images: tuple[int, ...]
+    pope: Mapping[str, Sequence[list[str] | None]]
+    sha256: Mapping[int, str] = field(default_factory=dict)
+    skipped: Mapping[int, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def left(self) -> tuple[int, ...]:
+        """The images that nothing speaks against so far."""
+        return tuple(image for image in self.images if image not in self.skipped)
+
+    def file(self, image: int) -> str:
+        """An image's file name."""
+        return self.annotations.images[image].file_name
+
+    def without(self, reasons: Mapping[int, str], notes: Sequence[str] = ()) -> Sample:
+        """The same, some more images skipped and some more survived."""
+        return replace(self, skipped={**self.skipped, **reasons}, notes=(*self.notes, *notes))
+
+    def need_some(self) -> None:
+        """Raise HopeBenchError where no image is left."""
+        if not self.left():
+            raise HopeBenchError(
+                f"No question could be made: all {len(self.images)} sampled images were skipped ({self.summary()})."
+            )
+
+    def summary(self) -> str:
+        """The first skipped images, each with its reason."""
+        return first_few(f"{self.file(image)} ({reason})" for image, reason in self.skipped.items())
+
+
+def draw_sample(inputs: Inputs) -> Sample:
+    """Draw the spec's number of images, and POPE's negatives for them, from one generator, as POPE does; look at their files.
+
+    An image whose file is missing is skipped; a box that doesn't fit its file is dropped. Raises HopeBenchError where too few
+    images show k categories.
+    """
+    spec, annotations = inputs.spec, inputs.annotations
+    rng = random.Random(spec.seed)
+    images = _draw(rng, inputs)
+    negatives = pope_negatives(rng, [annotations.present(image) for image in images], spec.k, _unverified(inputs, images))
+    sample = Sample(annotations, images, negatives, notes=annotations.problems)
+    if inputs.images is not None:
+        sample = _look_at_files(sample, inputs.images)
+    problems = list(inputs.problems)
+    files = {sample.file(image) for image in images}
+    if spec.guards.review is not None and not any(one.image in files for one in inputs.decisions):
+        problems.append(f"{Path(spec.guards.review).name}: none of its decisions is about the sampled images.")
+    return replace(sample, notes=(*sample.notes, *problems))
+
+
+def _draw(rng: random.Random, inputs: Inputs) -> tuple[int, ...]:
+    spec, annotations = inputs.spec, inputs.annotations
+    present = [annotations.present(image) for image in range(len(annotations.images))]
+    eligible = len(eligible_images(present, spec.k))
+    if eligible < spec.sample_images:
+        instead = f"Set sample_images to at most {eligible} in the spec, or lower k." if eligible else "Is it the right file?"
+        raise HopeBenchError(
+            f"{inputs.path} has {eligible} image(s) with at least {spec.k} present categories, but {spec.sample_images} are "
+            f"wanted. {instead}"
+        )
+    return tuple(sample_images(rng, present, spec.sample_images, spec.k))
+
+
+def _unverified(inputs: Inputs, images: Sequence[int]) -> list[set[str]] | None:
+    """On data with verified absences POPE's own splits draw from them too; elsewhere they are unguarded, by definition."""
+    verified = inputs.annotations.verified_absent
+    if verified is None or not inputs.spec.guards.verified:
+        return None
+    names = [category.name for category in inputs.annotations.categories]
+    return [set(names) - {names[column] for column in verified.get(image, ())} for image in images]
+
+
+def _look_at_files(sample: Sample, folder: Path) -> Sample:
+    """The sample with its files' digests, without those that can't be read, its boxes checked against the rest."""
+    results = dict(zip(sample.images, hash_images([folder / sample.file(image) for image in sample.images]), strict=True))
+    sha256 = {image: digest for image, digest in results.items() if isinstance(digest, str)}
+    skipped = {image: str(error) for image, error in results.items() if not isinstance(error, str)}
+    annotations, misfits = fit_boxes(sample.annotations, tuple(sha256), folder)
+    return replace(sample, annotations=annotations, sha256=sha256, skipped=skipped, notes=(*sample.notes, *misfits))

@@ -1,0 +1,113 @@
+"""The fifth step of generating: every split's distractors under the guards, and what each guard cost."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from hope_bench.errors import HopeBenchError
+from hope_bench.files.benchmark import GuardStats
+from hope_bench.files.spec import DESCRIPTION_STRATEGIES, STRATEGY_KINDS, base_strategy
+from hope_bench.records import no_collector
+from hope_bench.search.control_content import MOST_CANDIDATES
+from hope_bench.search.encode import Encoding
+from hope_bench.search.false_descriptions import FalseDescriptions
+from hope_bench.search.guards import Guarded
+from hope_bench.search.inputs import Inputs
+from hope_bench.search.pope import pope_negatives
+from hope_bench.search.sample import Sample
+from hope_bench.search.selection import Distractor, Distractors
+from hope_bench.search.space import SearchSpace
+from hope_bench.search.strategies import Rankings
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """Every split's distractors, `guards` by name with what they removed, and the `sample` of images that got k under each."""
+
+    splits: Mapping[str, Distractors]
+    sample: Sample
+    guards: Mapping[str, GuardStats]
+
+
+@no_collector()
+def search(inputs: Inputs, encoding: Encoding, guarded: Guarded) -> Found:
+    """Search the distractors of every split of the spec.
+
+    An image that has too few under any strategy is dropped from all, since splits share images; maybe none is left. Raises
+    HopeBenchError where control-content has but one image.
+    """
+    space, sample = encoding.space, encoding.sample
+    spec, notes = space.spec, []
+    false = FalseDescriptions(space, inputs.given, inputs.rejected, encoding.guessed)
+    drawn = {**sample.pope, **_guarded_pope(sample, space, guarded)}
+    rankings = Rankings(space, guarded.allowed, false)
+    splits: dict[str, Distractors] = {}
+    for name in spec.strategies:
+        base = base_strategy(name)
+        if STRATEGY_KINDS[base] == "pope":
+            rows = zip(sample.images, drawn[name], strict=True)
+            splits[name] = {image: [Distractor(one) for one in names] for image, names in rows if names is not None}
+            continue
+        if base == "control-content" and len(space.images) < 2:
+            raise HopeBenchError("control-content ranks an image's distractors by another image's scores: it needs two images.")
+        if base == "control-content" and len(space.images) > MOST_CANDIDATES:
+            notes.append(f"{name}: similar images were looked for among {MOST_CANDIDATES:,} of the images.")
+        splits[name] = dict(zip(space.images, rankings.of(name), strict=True))
+    lacking: dict[int, str] = {}
+    for name, split in splits.items():
+        for image in space.images:
+            if len(split.get(image, ())) < spec.k:
+                lacking.setdefault(image, f"fewer than {spec.k} distractors are left for {name}")
+    return Found(splits, sample.without(lacking, notes), _guard_stats(sample, space, guarded, false))
+
+
+def _guarded_pope(sample: Sample, space: SearchSpace, guarded: Guarded) -> dict[str, list[list[str] | None]]:
+    """POPE's three once more under the guards, from a generator of their own, so that POPE's draws stay as published."""
+    if not any(base_strategy(name).endswith("-guarded") for name in space.spec.strategies):
+        return {}
+    row_of = {image: row for row, image in enumerate(space.images)}
+    names = np.array(space.names, dtype=np.object_)
+    forbidden = [set(names[~guarded.allowed[row_of[image]]]) if image in row_of else set() for image in sample.images]
+    present = [sample.annotations.present(image) for image in sample.images]
+    negatives = pope_negatives(random.Random(f"{space.spec.seed} guarded"), present, space.spec.k, forbidden)
+    return {f"{strategy}-guarded": per_image for strategy, per_image in negatives.items()}
+
+
+def _guard_stats(sample: Sample, space: SearchSpace, guarded: Guarded, false: FalseDescriptions) -> dict[str, GuardStats]:
+    """How many candidates each guard removed, and how many of the distractors that would have been asked about without guards."""
+    wanted = _unguarded(sample, space, guarded, false) if guarded.removed else {}
+
+    def displaced(guard: str, row: int, one: Distractor) -> bool:
+        if one.description is not None:
+            return guard == "review" and false.rejects(row, one.description)
+        return bool(guarded.removed[guard][row, space.column[one.name]])
+
+    described = any(base_strategy(split) in DESCRIPTION_STRATEGIES for split in space.spec.strategies)
+    return {
+        name: GuardStats(
+            removed=int(mask.sum()) + (false.rejected() if name == "review" and described else 0),
+            displaced={split: sum(displaced(name, row, one) for row, one in picks) for split, picks in wanted.items()},
+        )
+        for name, mask in guarded.removed.items()
+    }
+
+
+def _unguarded(
+    sample: Sample, space: SearchSpace, guarded: Guarded, false: FalseDescriptions
+) -> dict[str, list[tuple[int, Distractor]]]:
+    """What every guarded split would ask about without guards: rows of the search space with their distractors."""
+    row_of = {image: row for row, image in enumerate(space.images)}
+    rankings = Rankings(space, guarded.absent, false.unreviewed())
+    wanted: dict[str, list[tuple[int, Distractor]]] = {}
+    for split in space.spec.strategies:
+        base = base_strategy(split)
+        if base.endswith("-guarded"):
+            rows = zip(sample.images, sample.pope[base.removesuffix("-guarded")], strict=True)
+            wanted[split] = [(row_of[image], Distractor(one)) for image, names in rows if image in row_of for one in names or ()]
+        elif STRATEGY_KINDS[base] != "pope":
+            wanted[split] = [(row, one) for row, chosen in enumerate(rankings.of(split)) for one in chosen]
+    return wanted
