@@ -246,8 +246,8 @@ class Answer:
 
 @contextmanager
 def no_collector() -> Iterator[None]:
-    """No garbage collection meanwhile, where millions of records are made and all of them stay: looking for garbage among them
-    is a tenth of the time and more."""
+    """No garbage collection meanwhile, where millions of objects are made and all of them stay, as records and the modules of
+    torch and transformers do: looking for garbage among them is a tenth of the time and more."""
     collecting = gc.isenabled()
     gc.disable()
     try:

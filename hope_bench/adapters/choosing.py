@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from hope_bench.adapters.base import Adapter
 from hope_bench.adapters.known import check_card
 from hope_bench.files.card import ModelCard
+from hope_bench.records import no_collector
 
 
 @contextmanager
@@ -42,7 +43,8 @@ def make_adapter(card: ModelCard, say: Callable[[str], None], trust_remote_code:
         from hope_bench.adapters.served import Served
 
         return Served(card, say)
-    from hope_bench.adapters.transformers_model import TransformersModel
+    with no_collector():
+        from hope_bench.adapters.transformers_model import TransformersModel
 
     if trust_remote_code:
         say(f"Running the Python code that {card.checkpoint} brings along.")

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from hope_bench.adapters.base import AdapterInfo
-from hope_bench.adapters.checkpoint import check_reachable, known_checkpoint, local_folder
+from hope_bench.adapters.checkpoint import check_here, known_checkpoint
 from hope_bench.adapters.endpoint_card import endpoint_info, find_access, served_by, served_dtype
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import ModelCard
@@ -38,8 +38,7 @@ def check_card(card: ModelCard, trust_remote_code: bool, say: Callable[[str], No
         )
     if kind is not None:
         check_quantize(card.quantize, kind)
-    if local_folder(card.checkpoint, card.revision) is None and say is not None:
-        check_reachable(card.checkpoint, card.revision, say)
+    check_here(card, say)
 
 
 def check_agreed(card: ModelCard, trust_remote_code: bool) -> None:
@@ -80,7 +79,7 @@ def known_info(card: ModelCard) -> AdapterInfo | None:
     kind = served_by(card) if card.server is not None else known_device(card.device)
     if kind is None:
         return None
-    found = known_checkpoint(card.checkpoint, card.revision, card.trust_remote_code)
+    found = known_checkpoint(card)
     if found is None:
         return None
     return AdapterInfo(

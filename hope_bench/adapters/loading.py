@@ -16,8 +16,9 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageText
 from transformers.utils import logging as hf_logging
 
 from hope_bench.adapters import known
-from hope_bench.adapters.checkpoint import auto_map
 from hope_bench.adapters.gpu import computes_bfloat16
+from hope_bench.adapters.lora import with_adapter
+from hope_bench.adapters.runnable import auto_map
 from hope_bench.errors import HopeBenchError, first_few, short_reason
 
 if TYPE_CHECKING:
@@ -30,22 +31,25 @@ _SMALL = 50_000_000
 """Parameters up to which a model counts as small."""
 
 
-def load_processor(folder: str, template: str | None = None, trust_remote_code: bool = False) -> Any:
-    """The checkpoint's processor. Raises HopeBenchError where it is missing, takes no images or has no chat template (nor has
-    the card: `template`)."""
+def load_processor(
+    folder: str, template: str | None = None, trust_remote_code: bool = False, model_folder: str | None = None
+) -> Any:
+    """The processor in a folder, of the model in that folder or `model_folder`. Raises HopeBenchError where it is missing, takes
+    no images or has no chat template (nor has the card: `template`)."""
     try:
         processor = AutoProcessor.from_pretrained(folder, trust_remote_code=trust_remote_code)
     except _LOAD_ERRORS as error:
         raise HopeBenchError(
             f"The processor of {folder} can't be loaded: {short_reason(error)}. Its processor and tokenizer files may be missing "
-            "or damaged, or need a package that is not installed."
+            "(--processor says whose to take) or damaged, or need a package that is not installed."
         ) from None
     if getattr(processor, "tokenizer", None) is None or getattr(processor, "image_processor", None) is None:
         raise HopeBenchError(
             f"{folder} holds no processor for images and text (transformers found only a {type(processor).__name__}). "
-            "Copy preprocessor_config.json or processor_config.json and the tokenizer's files beside the weights."
+            "Copy preprocessor_config.json or processor_config.json and the tokenizer's files beside the weights, or say whose "
+            "processor it is: --processor, such as the model that it was trained from."
         )
-    _with_patch_size(processor, folder)
+    _with_patch_size(processor, model_folder or folder)
     if not (processor.chat_template or template):
         raise HopeBenchError(
             f"{folder} has no chat template, so nothing says how this model is asked a question. If the model is meant for "
@@ -79,9 +83,14 @@ def _with_patch_size(processor: Any, folder: str) -> None:
 
 
 def load_model(
-    folder: str, dtype: torch.dtype, device: torch.device, card: ModelCard | None = None, trust_remote_code: bool = False
+    folder: str,
+    dtype: torch.dtype,
+    device: torch.device,
+    card: ModelCard | None = None,
+    trust_remote_code: bool = False,
+    adapter: Path | None = None,
 ) -> Any:
-    """The checkpoint's model, ready to answer, with the card's attention, device_map and quantization.
+    """The checkpoint's model, ready to answer, with the card's attention, device_map and quantization, and PEFT's `adapter` in it.
 
     With `trust_remote_code` the classes are the checkpoint's own. Raises HopeBenchError where weights are missing, damaged or
     too large, or a package for them is missing.
@@ -124,6 +133,8 @@ def load_model(
             f"The checkpoint {folder} lacks {len(missing)} of its model's weights ({first_few(missing, 3)}); its answers would "
             "be partly random. Copy or download it again, or save it with its own class."
         )
+    if adapter is not None:
+        model = with_adapter(model, adapter)
     if card is not None and card.compile:
         _drop_understood(_OF_COMPILING)
         model.compile(dynamic=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hope_bench.adapters import lora
 from hope_bench.adapters.base import AdapterInfo, AdapterReport, RawAnswer
 from hope_bench.adapters.checkpoint import find_checkpoint
 from hope_bench.adapters.endpoint import Endpoint
@@ -41,7 +42,9 @@ class Served:
             )
         command_line(card, Path(), 0, None)  # before anything is downloaded
         self._card, self._say = card, say
-        self._checkpoint = find_checkpoint(card.checkpoint, card.revision, say, card.trust_remote_code)
+        self._checkpoint = find_checkpoint(card, say, card.trust_remote_code, runs_here=card.server == "transformers")
+        if self._checkpoint.adapter is not None:
+            raise lora.served(self._checkpoint.adapter, str(card.server))
         self._server: Server | None = None
         self._endpoint: Endpoint | None = None
         self._files: tempfile.TemporaryDirectory[str] | None = None

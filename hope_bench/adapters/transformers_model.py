@@ -11,7 +11,7 @@ import torch
 
 from hope_bench.adapters.base import AdapterInfo
 from hope_bench.adapters.chat_template import ChatTemplate, find_template
-from hope_bench.adapters.checkpoint import find_checkpoint
+from hope_bench.adapters.checkpoint import Checkpoint, find_checkpoint
 from hope_bench.adapters.decoding import use_settings
 from hope_bench.adapters.encoding import Encoder, PackedRows, known_inputs, pack, unpack
 from hope_bench.adapters.in_memory import InMemory
@@ -40,7 +40,7 @@ class TransformersModel(InMemory):
         self._dtype = find_dtype(card.dtype, self._device)
         check_quantize(card.quantize, self._device)
         self._trust = trust_remote_code and card.trust_remote_code
-        self._checkpoint = find_checkpoint(card.checkpoint, card.revision, say, self._trust)
+        self._checkpoint = find_checkpoint(card, say, self._trust)
 
     @property
     def info(self) -> AdapterInfo:
@@ -63,7 +63,7 @@ class TransformersModel(InMemory):
     def _asking(self) -> tuple[Any, ChatTemplate]:
         """The checkpoint's processor, and the template it asks by."""
         with quiet():
-            processor = load_processor(str(self._checkpoint.folder), self._card.chat_template, self._trust)
+            processor = _processor(self._checkpoint, self._card, self._trust)
             return processor, find_template(processor, self._card)
 
     def load(self) -> None:
@@ -73,13 +73,13 @@ class TransformersModel(InMemory):
             torch.cuda.set_device(self._device)  # kernels of Triton run on the current one, whatever their inputs
         processor, template = self._asking
         with quiet():
-            model = load_model(folder, self._dtype, self._device, self._card, self._trust)
+            model = load_model(folder, self._dtype, self._device, self._card, self._trust, self._checkpoint.adapter)
         use_settings(model, self._ready(model, processor, template, self._dtype))
 
     def elsewhere(self) -> Callable[[], Callable[[Sequence[Pair]], PackedRows]]:
         """What does the first part of `prepare` in another process; see `take`."""
         card, known = self._card, known_inputs(self._model)
-        return partial(_encodes, str(self._checkpoint.folder), known, self._model.dtype, card, self._trust)
+        return partial(_encodes, self._checkpoint, known, self._model.dtype, card, self._trust)
 
     def take(self, batch: Sequence[Pair], encoded: PackedRows) -> None:
         """What `prepare` does then, with what was made in another process."""
@@ -87,12 +87,16 @@ class TransformersModel(InMemory):
             self._paths.take(batch, unpack(encoded))
 
 
+def _processor(checkpoint: Checkpoint, card: ModelCard, trust_remote_code: bool) -> Any:
+    return load_processor(str(checkpoint.processor), card.chat_template, trust_remote_code, str(checkpoint.folder))
+
+
 def _encodes(
-    folder: str, known: frozenset[str], dtype: torch.dtype, card: ModelCard, trust_remote_code: bool
+    checkpoint: Checkpoint, known: frozenset[str], dtype: torch.dtype, card: ModelCard, trust_remote_code: bool
 ) -> Callable[[Sequence[Pair]], PackedRows]:
     """What a process without the model encodes questions by."""
     with quiet():
-        processor = load_processor(folder, card.chat_template, trust_remote_code)
+        processor = _processor(checkpoint, card, trust_remote_code)
         encoder = Encoder(processor, known, dtype, find_template(processor, card))
 
     def encode(batch: Sequence[Pair]) -> PackedRows:

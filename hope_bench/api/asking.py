@@ -89,7 +89,8 @@ def evaluate(
     """Ask a vision-language model every question of a benchmark, each once; the same call goes on where one was interrupted.
 
     `model` is a card, a Hugging Face id, a checkpoint folder, a loaded transformers model (with its `processor`), or any object
-    with `answer(batch)` (docs/models.md). A loaded model is left exactly as it was; a digest of its weights says which it is.
+    with `answer(batch)` (docs/models.md). Of a checkpoint saved without a processor, `processor` names the
+    folder or id. A loaded model is left exactly as it was; a digest of its weights says which it is.
     `images` is the images folder (default: what the benchmark's spec.toml names), `limit` how many questions of each split to ask
     (default: all; a limited run is not ranked), `splits` which (default: all), `name` what the run is called (default: as the
     model), `step` the training step of a checkpoint (default: N of checkpoint-N). Answers go to RUNS/BENCHMARK/NAME. `settings`
@@ -152,6 +153,7 @@ def estimate(
     model: ModelCard | PathOr,
     benchmark: Benchmark | PathOr,
     *,
+    processor: PathOr | None = None,
     images: PathOr | None = None,
     limit: int | None = None,
     splits: Sequence[str] = (),
@@ -171,7 +173,7 @@ def estimate(
     from hope_bench.inference.estimate import estimate as size_up
 
     chosen = load_benchmark(benchmark)
-    card = with_settings(card_at(model, settings.get("base_url")), settings, authors_prompt)
+    card = _named(model, processor, settings, authors_prompt)
     options = _options(card, images, limit, splits, name, runs)
     each = [options] if prompts is None else ways(card, _paraphrases(prompts), options)
     return tuple(size_up(chosen, card, way) for way in each)
@@ -182,9 +184,7 @@ def _model(
 ) -> tuple[ModelCard, Adapter | None]:
     """The card to ask by, and the adapter where `model` is no card or name of one."""
     if isinstance(model, ModelCard | str | PathLike):
-        if processor is not None:
-            raise HopeBenchError("A processor is for a loaded model; a card, an id or a folder has its own. Leave it out.")
-        return with_settings(card_at(model, settings.get("base_url")), settings, authors_prompt), None
+        return _named(model, processor, settings, authors_prompt), None
     from hope_bench.adapters.given import adapter_of, card_of
 
     if authors_prompt:
@@ -193,6 +193,19 @@ def _model(
         )
     card = card_of(model, name, **{key: value for key, value in settings.items() if value is not None})
     return card, adapter_of(model, processor, card, tell)
+
+
+def _named(model: ModelCard | PathOr, processor: Any, settings: CardSettings, authors_prompt: bool) -> ModelCard:
+    """The card of a model that is named, with the call's settings."""
+    card = card_at(model, settings.get("base_url"))
+    if processor is not None:
+        if not isinstance(processor, str | PathLike):
+            raise HopeBenchError(
+                f"A loaded processor is for a loaded model; {card.name} is loaded here. Name the processor's folder or id, or leave "
+                "it out."
+            )
+        card = validate({**card.model_dump(), "processor": str(processor)}, ModelCard, f"Card {card.name!r} with this processor")
+    return with_settings(card, settings, authors_prompt)
 
 
 def card_at(model: ModelCard | PathOr, base_url: str | None) -> ModelCard:

@@ -67,10 +67,15 @@ def verify(
 
     Example: hb.verify("llava-hf/llava-1.5-7b-hf", pope="POPE/output/coco", images="val2014").agrees
     """
+    from hope_bench.inference.processes import check_count
+
     tell = teller(progress, say)
     table = data_root() / "leaderboard" / "published.toml" if figures is None else Path(figures)
     if (model is None) == (run is None):
         raise HopeBenchError("Give a model to ask, or a run to compare (--run), and not both.")
+    _check_fitting(
+        run is not None, {"benchmark": benchmark}, {"pope": pope, "images": images, "name": name, "out": out, **settings}
+    )
     if run is not None:
         found = load_run(run, runs)
         record = found.record
@@ -81,6 +86,11 @@ def verify(
     assert model is not None
     if {"prompt", "complete"} & {key for key, value in settings.items() if value is not None}:
         raise HopeBenchError("verify asks as the published figures were made: leave prompt and complete out.")
+    if check_count(None) > 1:
+        raise HopeBenchError(
+            "verify is one process. Spread a large model with --device-map auto; or evaluate with torchrun, and compare that run "
+            "with --run."
+        )
     card = with_settings(card_at(model, settings.get("base_url")), settings)
     about = find_figures(table, (published_as,) if published_as else (card.name, card.checkpoint))
     given = (pope,) if isinstance(pope, str | PathLike) else pope
@@ -102,6 +112,14 @@ def verify(
         for place, group in enumerate(_by_prompt(about))
     ]  # fmt: skip
     return _compared(card.name, asked, questions)
+
+
+def _check_fitting(has_run: bool, of_runs: Mapping[str, object], of_models: Mapping[str, object]) -> None:
+    """Raises HopeBenchError for what was given and would have no effect."""
+    for name, value in (of_models if has_run else of_runs).items():
+        if value not in (None, ()):
+            why = "with --run nothing is asked" if has_run else "a model is asked the questions of --pope"
+            raise HopeBenchError(f"--{name.replace('_', '-')} would have no effect: {why}. Leave it out.")
 
 
 def _prepared(card: ModelCard, about: Sequence[Figure], where: _Where, tell: Say) -> tuple[Benchmark, tuple[Figure, ...]]:

@@ -91,6 +91,12 @@ def evaluate(
     revision: Annotated[
         str | None, typer.Option(rich_help_panel=LOADING, help="Branch, tag or commit of a Hugging Face id.")
     ] = None,
+    processor: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=LOADING, help="Folder or id of the processor, where a checkpoint from training was saved without one."
+        ),
+    ] = None,
     device_map: Annotated[
         str | None,
         typer.Option(rich_help_panel=LOADING, help="Spread one model over several GPUs: auto, balanced or sequential."),
@@ -188,6 +194,7 @@ def evaluate(
         "server_args": server_args, "server_timeout": server_timeout,
     }  # fmt: skip
     asked: dict[str, Any] = {"images": images, "limit": limit, "splits": as_values(split), "name": name, "runs": runs, **settings}
+    asked["processor"] = processor
     how: dict[str, Any] = {
         "step": step, "workers": workers, "processes": processes, "trust_remote_code": trust_remote_code, "progress": progress,
         "say": _say_json if progress == "json" else say,

@@ -22,9 +22,9 @@ _OF_ENDPOINTS = (
 )  # fmt: skip
 _OF_CHECKPOINTS = (
     "dtype", "device", "batch_tokens", "path", "chat_template", "trust_remote_code", "attention", "device_map", "quantize",
-    "compile",
+    "compile", "processor",
 )  # fmt: skip
-_BY_TRANSFORMERS = ("batch_tokens", "path", "attention", "device_map", "quantize", "compile")
+_BY_TRANSFORMERS = ("batch_tokens", "path", "attention", "device_map", "quantize", "compile", "processor")
 """Of the keys of checkpoints, those that no server is told."""
 _OF_STARTING = ("server", "server_args", "server_timeout")
 _OURS = (
@@ -64,6 +64,9 @@ class ModelCard(Strict):
     `authors_prompt_source` shows; it is used only on demand (--authors-prompt). `conformance` says that the family is in the
     conformance suite (tests/unit/test_conformance.py).
 
+    `processor` is the folder or id whose processor is taken where the checkpoint has none (the folder above is tried first, and an
+    adapter's base model).
+
     How it is asked: `prompt` replaces the benchmark's own template (it must hold "{question}") and makes a result unranked.
     `chat_template` (Jinja) is used where the checkpoint has none, or names one of several that it has; `template_kwargs` are
     variables of the template. `thinking` says whether the model thinks before it answers: "on" and "off" turn its template's
@@ -95,6 +98,7 @@ class ModelCard(Strict):
     name: str = Field(min_length=1, max_length=100)
     checkpoint: str
     revision: str | None = None
+    processor: str | None = None
     vision_tower: str | None = None
     family: str | None = None
     parameters: str | None = None
@@ -316,6 +320,8 @@ def read_card(path: Path) -> ModelCard:
         if not checkpoint.is_dir() and not (card.adapter_file is not None and checkpoint.is_file()):
             raise HopeBenchError(f"{path}: checkpoint {card.checkpoint!r} is not a folder beside the card.")
         changed["checkpoint"] = str(checkpoint)
+    if card.processor is not None and card.processor.startswith(("./", "../")):
+        changed["processor"] = str((folder / card.processor).resolve())
     return card.model_copy(update=changed)
 
 
@@ -331,9 +337,7 @@ def find_card(name: str) -> ModelCard:
     known = known_models()
     if name in known:
         return read_card(known[name])
-    if path.is_dir():
-        if not (path / "config.json").is_file():
-            raise HopeBenchError(f"{path} is a folder without config.json, not a checkpoint in transformers' format.")
+    if path.is_dir() or (path.is_file() and path.suffix != ".toml"):
         return ModelCard(name=slug(path.resolve().name), checkpoint=str(path))
     if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not name.startswith("."):
         return _card_of(name, known.values()) or ModelCard(name=slug(name.split("/")[1]), checkpoint=name)

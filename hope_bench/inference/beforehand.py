@@ -40,9 +40,11 @@ def answered_before(
     info = known_info(card)
     if info is None or earlier.run.versions != versions():
         return None
+    if earlier.run.thinking:  # by itself or told to: only its template can tell whether it would now
+        return None
     if card.adapter == "transformers":  # what the template makes of the probe follows from its files and transformers alone
         probe = earlier.settings.get("probe")
-        info = replace(info, thinks=bool(earlier.run.thinking), probe_sha256=None if probe is None else str(probe))
+        info = replace(info, probe_sha256=None if probe is None else str(probe))
     sha256 = image_hashes(names, images, benchmark.manifest.images)
     record = describe(info, sha256)
     keyed = plan.keyed(answers_key(record), sha256)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hope_bench.adapters.base import AdapterInfo
-from hope_bench.adapters.checkpoint import local_folder
+from hope_bench.adapters.checkpoint import known_checkpoint, local_folder
 from hope_bench.adapters.endpoint_asks import thinks
 from hope_bench.adapters.endpoint_card import endpoint_info, served_by, served_dtype
 from hope_bench.adapters.known import check_card, known_device, known_dtype
@@ -178,7 +178,8 @@ def _likely_info(card: ModelCard, earlier: RunRecord) -> AdapterInfo:
     run = earlier.run
     info = AdapterInfo(adapter, model, earlier.model.revision, run.weights_sha256, dtype, device_kind, str(run.device))
     probe = earlier.settings.get("probe")
-    info = replace(info, thinks=bool(run.thinking), probe_sha256=None if probe is None else str(probe))
+    thinks = card.thinking == "on" or (card.thinking == "auto" and bool(run.thinking))
+    info = replace(info, thinks=thinks, probe_sha256=None if probe is None else str(probe))
     if card.adapter != "transformers":
         return info
     if card.server is not None:
@@ -211,8 +212,8 @@ def _tokens(card: ModelCard, plan: Plan, images: Path) -> tuple[float, float] | 
     from hope_bench.adapters.token_count import count_tokens
     from hope_bench.inference.images import open_checked
 
-    folder = local_folder(card.checkpoint, card.revision)
-    if folder is None:
+    found = known_checkpoint(card)
+    if found is None:
         return None, None
     by_image: dict[str, list[str]] = {}
     for request in plan.requests:
@@ -220,7 +221,7 @@ def _tokens(card: ModelCard, plan: Plan, images: Path) -> tuple[float, float] | 
     names = random.Random(0).sample(sorted(by_image), min(_SAMPLE, len(by_image)))
     pictures = {name: open_checked(images / name, None) for name in names}
     with quiet():
-        processor = load_processor(str(folder), card.chat_template)
+        processor = load_processor(str(found.processor), card.chat_template, model_folder=str(found.folder))
         template = find_template(processor, card)
         counted = [
             count_tokens(processor, template, picture, by_image[name])

@@ -14,7 +14,7 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import ClipInfo
 from hope_bench.files.spec import ClipSpec
 from hope_bench.progress import progress_bar
-from hope_bench.records import Annotations
+from hope_bench.records import Annotations, no_collector
 from hope_bench.search.attribute_bank import attribute_bank
 from hope_bench.search.crops import Crops, share_box
 from hope_bench.search.risk import TILES
@@ -44,7 +44,8 @@ class EncoderSession:
 
     def __init__(self, clip: ClipSpec, cache: Path) -> None:
         """Load the encoder and open its store under `cache`. Raises HopeBenchError."""
-        from hope_bench.clip.encoder import load_encoder
+        with no_collector():
+            from hope_bench.clip.encoder import load_encoder
         from hope_bench.clip.store import EmbeddingStore
 
         self._clip, self._cache = clip, cache

@@ -68,10 +68,37 @@ def test_a_model_is_asked_and_agrees_with_what_was_published_of_it(
     said = json.loads(again.out)
     assert not said["agrees"]
     [figure] = said["figures"]
-    assert figure["here"] == pytest.approx(80.39, abs=0.5)
+    assert figure["here"] == pytest.approx(80.39, abs=0.15)
     assert figure["difference"] == pytest.approx(figure["here"] - 85.39)
     assert 0.5 < figure["allowed"] < 1.5
     assert any("cropped or padded" in note for note in said["notes"])
+
+
+def test_every_source_is_asked_as_it_asked_and_read_as_it_read(world: Path, tmp_path: Path) -> None:
+    """Two sources with prompts of their own: two runs, whole answers where the convention reads them, and a mean of three."""
+    for split in SPLITS:
+        lines = (world / "pope" / f"coco_pope_{split}.json").read_text().splitlines(keepends=True)
+        (tmp_path / f"{split}.json").write_text("".join(lines[:12]))
+    write_figures(tmp_path / "one.toml", {"random": 80.0})
+    write_figures(tmp_path / "two.toml", {"adversarial": 80.0, "split-mean": 80.0}, LLAVA)
+    second = (tmp_path / "two.toml").read_text().replace('"strict"', '"pope"').replace('name = "demo"', 'name = "other"')
+    (tmp_path / "both.toml").write_text((tmp_path / "one.toml").read_text() + second)
+    found = hb.verify(
+        "demo-llava", pope=[tmp_path / f"{split}.json" for split in SPLITS], images=world / "world" / "images",
+        figures=tmp_path / "both.toml", runs=tmp_path / "runs", out=tmp_path / "pope", progress="quiet",
+    )  # fmt: skip
+    plain, other = found.runs
+    assert (plain.name, plain.record.run.prompt) == ("demo-llava", "{question}")
+    assert (other.name, other.record.run.prompt) == ("demo-llava-other", LLAVA)
+    assert all(answer.complete for answer in other.answers().answers)
+    for run, way, splits in ((plain, "strict", SPLITS[:1]), (other, "pope", SPLITS)):
+        result = hb.score(run, benchmark=tmp_path / "pope", convention=way, progress="quiet")
+        f1 = [100 * (result.splits[split].f1.value or 0) for split in splits]
+        mean_or_only = next(
+            one for one in found.checks if one.figure.table.convention == way and set(one.figure.splits) == set(splits)
+        )
+        assert mean_or_only.here == pytest.approx(sum(f1) / len(f1), abs=1e-3)
+    assert all(check.allowed > 9 for check in found.checks)  # twelve questions tell little
 
 
 def test_what_it_needs_is_said_before_anything_is_done(
@@ -91,6 +118,8 @@ def test_what_it_needs_is_said_before_anything_is_done(
     assert "lacks 500 of the 500 images" in said
     assert "None of the files needed" in refused(capsys, "verify", "llava-1.5-7b", "--pope", tmp_path, "--images", tmp_path)
     assert "a run to compare" in refused(capsys, "verify")
+    assert "--dtype would have no effect" in refused(capsys, "verify", "--run", "pope-coco/x", "--dtype", "float16")
+    assert "--benchmark would have no effect" in refused(capsys, "verify", "llava-1.5-7b", "--benchmark", "pope-coco")
     assert "leave prompt and complete out" in _raised(world, prompt="{question}?")
     assert not list(tmp_path.iterdir())
 
@@ -128,3 +157,17 @@ def test_llavas_real_answers_agree_with_its_paper(real: Path, tmp_path: Path, ca
     differs = hope_bench(capsys, "verify", "--run", folder, "--benchmark", benchmark.folder, "--figures", tmp_path / "wrong.toml")
     assert differs.code == 1
     assert "Differs here: 1 of 2 published figures (adversarial by -1.74 points)" in differs.out
+
+    half = tmp_path / "half.jsonl"
+    half.write_text("".join((llava / "answers.jsonl").read_text().splitlines(keepends=True)[:5000]))
+    folder, _ = hb.import_answers(
+        [half],
+        benchmark,
+        "half",
+        questions=llava / "questions.jsonl",
+        checkpoint="liuhaotian/llava-v1.5-13b",
+        runs=tmp_path / "runs",
+    )
+    part = hb.verify(run=folder, benchmark=benchmark, progress="quiet")
+    assert {check.figure.split for check in part.checks} < set(numbers.index)
+    assert "questions of" in part.notes[0]

@@ -13,9 +13,12 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import read_card
 from hope_bench.files.published import find_figures
 from hope_bench.files.registry import data_root
+from hope_bench.files.result import ModelInfo, RunInfo
+from hope_bench.files.run import Run, RunRecord
 from hope_bench.interchange.find_pope import find_pope_files
 from hope_bench.scoring.conventions import STRICT
-from hope_bench.scoring.published import FLIPPED, flip_deviation
+from hope_bench.scoring.published import FLIPPED, Check, Verification, explanations, flip_deviation
+from hope_bench.scoring.published_tables import verdict
 
 SHIPPED = data_root() / "leaderboard" / "published.toml"
 CARDS = data_root() / "models"
@@ -104,3 +107,17 @@ def test_a_malformed_file_is_refused_by_key(old: str, new: str, said: str, tmp_p
     path.write_text(SHIPPED.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
     with pytest.raises(HopeBenchError, match=rf"mine\.toml.*{said}"):
         find_figures(path, ["llava-1.5-13b"])
+
+
+@pytest.mark.parametrize(
+    ("here", "errors", "said"), [(84.9, 0, "Agrees: 1"), (84.9, 3, "Not settled"), (86.0, 3, "Differs here")]
+)
+def test_a_run_with_failed_answers_settles_nothing(here: float, errors: int, said: str, tmp_path: Path) -> None:
+    [figure] = [one for one in find_figures(SHIPPED, ["llava-1.5-13b"]) if one.split == "adversarial"]
+    record = RunRecord(
+        name="x", benchmark="pope", benchmark_hash="", key="", model=ModelInfo(name="x"), run=RunInfo(), errors=errors
+    )
+    found = Verification("x", (Check(figure, here, 0.9, 3000, 0),), (Run(tmp_path, record),), ())
+    assert verdict(found).startswith(said)
+    assert found.agrees == (said == "Agrees: 1")
+    assert bool(explanations(found)) != found.agrees

@@ -25,7 +25,10 @@ from hope_bench.adapters.transformers_model import TransformersModel
 from hope_bench.files.benchmark import read_benchmark
 from hope_bench.files.card import find_card
 from hope_bench.files.paraphrases import read_paraphrases
+from hope_bench.files.run import read_run, write_run
+from hope_bench.inference.beforehand import answered_before
 from hope_bench.inference.engine import EvaluateOptions, evaluate, evaluate_paraphrases
+from hope_bench.inference.plan import Plan
 from tests.conftest import ROOT
 from tests.engine import Model
 from tests.small_benchmark import write_small
@@ -135,7 +138,7 @@ def wrong(world: World) -> list[tuple[list[object], str]]:
         (ask(model="demo-lava"), "Did you mean 'demo-llava'?"),
         (ask(model="./nowhere"), "nowhere"),
         (ask(model=here / "no-weights"), "is incomplete: it holds no weights"),
-        (ask(model=here / "no-config"), "without config.json"),
+        (ask(model=here / "no-config"), "and no config.json"),
         (ask(model="org/nothing"), "org/nothing is not in the local Hugging Face cache"),
         (ask(model="org/nothing", runs="half"), "org/nothing is not in the local Hugging Face cache"),
         (ask(model="keyless.toml"), "Set the environment variable"),
@@ -223,6 +226,17 @@ def test_nothing_to_do_is_told_before_anything_heavy_is_imported(world: World) -
         assert (told.code, told.heavy) == (0, []), told
         assert expected in told.said
     assert {path: path.read_bytes() for path in world.runs.rglob("*") if path.is_file()} == before
+
+
+def test_a_run_of_a_model_that_thought_is_finished_only_where_its_template_says_so(world: World, tmp_path: Path) -> None:
+    """Whether it would think now, too, takes transformers; a call that turns thinking off must not hear that all is done."""
+    folder = shutil.copytree(world.runs / "small" / "demo-llava", tmp_path / "run")
+    record, benchmark, card = read_run(folder), read_benchmark(world.benchmark), find_card("demo-llava")
+    for thinking, expected in ((False, True), (True, False)):
+        told = record.model_copy(update={"run": record.run.model_copy(update={"thinking": thinking})})
+        write_run(folder, told)
+        done = answered_before(folder, benchmark, card, Plan(()), world.images, lambda *_, told=told: told)
+        assert (done is not None) == expected
 
 
 def test_help_and_the_version_import_nothing_heavy(world: World) -> None:
