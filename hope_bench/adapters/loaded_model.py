@@ -18,6 +18,7 @@ from hope_bench.adapters.identity import loaded_sha256
 from hope_bench.adapters.in_memory import InMemory
 from hope_bench.adapters.loading import quiet
 from hope_bench.adapters.paths import Pair
+from hope_bench.adapters.tower import vision_tower
 from hope_bench.errors import HopeBenchError, short_reason
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class LoadedModel(InMemory):
             device=self._device_in_words(),
             thinks=self._template.thinks,
             probe_sha256=self._template.sha256,
+            vision_tower=vision_tower(self._given.config.to_dict()),
         )
 
     @cached_property

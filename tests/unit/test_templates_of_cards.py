@@ -17,6 +17,8 @@ from tests.real_vocabulary import unpacked
 
 PICTURE = pictures(1)[0]
 
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning:transformers.*")
+
 
 @pytest.fixture(scope="module")
 def paligemma(real: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:

@@ -85,6 +85,7 @@ def test_an_adapters_identity_is_that_of_both(adapter: Callable[..., Path], chec
     assert set(identity(one)).isdisjoint(before), "another base"
 
 
+@pytest.mark.filterwarnings("ignore:Found missing adapter keys:UserWarning")
 def test_an_adapter_that_does_not_fit_is_refused(adapter: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     from safetensors.torch import load_file, save_file
 
