@@ -81,16 +81,7 @@ def refusals(name: str) -> list[str]:
         ("OpenGVLab/InternVL3-38B", {"model_type": "internvl_chat", "auto_map": CODE}, ['often end in "-hf"'], "-U"),
         ("Qwen/Qwen3-8B", {"architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3"}, ["language model without eyes"], "-U"),
         ("openai/clip-vit-large-patch14", {"model_type": "clip"}, ["goes into --clip"], "without eyes"),
-<<<<<<< HEAD
-        (
-            "org/new",
-            {"model_type": "qwen9_vl", "transformers_version": "99.1"},
-            ["pip install -U transformers", "99.1"],
-            "--base",
-        ),
-=======
         ("org/new", {"model_type": "qwen9_vl", "transformers_version": "99.1"}, ["pip install -U transformers", "99.1"], "-url"),
->>>>>>> cards
         ("org/old", {"model_type": "qwen9_vl", "transformers_version": "4.40.0"}, ["a newer one won't help", "--base-url"], "-U"),
         ("org/bare", {"model_type": "llavva"}, ["nearest it knows is 'llava'", "--base-url"], "-U"),
         ("mistralai/Pixtral-12B-2409", None, ["Mistral's and Meta's own code", "vllm serve mistralai/Pixtral-12B-2409"], "-U"),
