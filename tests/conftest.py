@@ -8,8 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# No test depends on how fast the machine is just now.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 # Where the suite was started in the background, Ctrl-C is ignored, here and in every process that a test starts and interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,7 @@ def score(
     languages: Sequence[str] = (),
     replicates: int = 2000,
     annotations: PathOr | None = None,
+    reviewed: Sequence[PathOr] = (),
     replace: bool = False,
     runs: PathOr = RUNS,
     progress: ProgressMode = "auto",
@@ -62,8 +64,9 @@ def score(
     `run` is a Run, its folder, or BENCHMARK/NAME under `runs`; `benchmark` is by default the one that the run names. `convention`
     is how answers are read and counted: strict, pope, vlmevalkit, lmms-eval or repope (docs/scoring.md). `languages` are read
     besides English. `replicates` are those of the bootstrap. `annotations` is the annotation file, for the sizes of objects
-    (default: the spec's, if it is there). With `results` the result is written, too, to RESULTS/BENCHMARK/RUN.json, as
-    `hope-bench score` does; another model's result of that name is only replaced with `replace`.
+    (default: the spec's, if it is there), `reviewed` are decisions files of people who reviewed a sample, for the rates under
+    the truth (default: what is published with the benchmark). With `results` the result is written, too, to
+    RESULTS/BENCHMARK/RUN.json, as `hope-bench score` does; another model's result of that name is only replaced with `replace`.
 
     Raises HopeBenchError where the run belongs to other questions, has no answers, or its answers contradict each other.
 
@@ -71,7 +74,7 @@ def score(
     """
     return score_and_write(
         run, benchmark=benchmark, results=results, convention=convention, languages=languages, replicates=replicates,
-        annotations=annotations, replace=replace, runs=runs, progress=progress, say=say,
+        annotations=annotations, reviewed=reviewed, replace=replace, runs=runs, progress=progress, say=say,
     ).result  # fmt: skip
 
 
@@ -86,6 +89,7 @@ def score_and_write(
     labels: Sequence[PathOr] = (),
     name: str | None = None,
     annotations: PathOr | None = None,
+    reviewed: Sequence[PathOr] = (),
     replace: bool = False,
     runs: PathOr = RUNS,
     progress: ProgressMode = "auto",
@@ -94,6 +98,7 @@ def score_and_write(
     """`score`, also under the labels of other files (RePOPE's, say), of a relabelled benchmark called `name`; with where the
     result went and what moved."""
     from hope_bench.provenance import check_folder
+    from hope_bench.reviewing.noise import read_reviewed
     from hope_bench.scoring.conventions import find_convention, reader
     from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
     from hope_bench.scoring.score import score as score_run
@@ -113,6 +118,8 @@ def score_and_write(
     bootstrap = DEFAULT_BOOTSTRAP.model_copy(update={"replicates": replicates})
     way, spoken = find_convention(convention), tuple(languages)
     known, moved = _known(questions, path_or_none(annotations), teller(progress, say)), None
+    if reviewed:
+        known = dataclasses.replace(known, reviewed=read_reviewed([Path(one) for one in reviewed]))
     if labels:
         from hope_bench.interchange.relabel import label_files, relabelled
         from hope_bench.scoring.labels import score_relabelled
@@ -330,7 +337,7 @@ def _pictures(benchmark: Benchmark, given: PathOr | None, say: Say) -> Path | No
 
 def _known(benchmark: Benchmark, annotations: Path | None, say: Say) -> Known:
     """What lies beside a benchmark: the sizes of its objects, by the annotation file given or the one its spec names (unless
-    reading that takes minutes), and the label noise published with it; each empty where there is none."""
+    reading that takes minutes), and what its published review found; each empty where there is none."""
     from hope_bench.reviewing.noise import read_label_noise
     from hope_bench.scoring.breakdown import object_sizes
     from hope_bench.scoring.score import Known
@@ -338,7 +345,7 @@ def _known(benchmark: Benchmark, annotations: Path | None, say: Say) -> Known:
     published = read_label_noise(benchmark.folder, benchmark.manifest.hash)
     found = find_annotations(benchmark, annotations, _LARGEST_UNASKED, say)
     sizes = {} if found is None else object_sizes(found, set(benchmark.manifest.images))
-    return Known(sizes, () if published is None else published.estimates)
+    return Known(sizes, () if published is None else published.reviewed)
 
 
 def _at_hand(result: Result) -> Benchmark | None:

@@ -161,12 +161,13 @@ def _imported(splits: Mapping[str, Path], figure: Figure, out: Path | None) -> B
 def _needs(card: ModelCard, about: Sequence[Figure], splits: Sequence[str]) -> list[str]:
     table = about[0].table
     names = ", ".join(f"coco_pope_{split}.json" for split in splits)
-    weights = f"{card.checkpoint}, downloaded unless it is here" if card.checkpoint else "as the card says"
+    here = card.checkpoint is None or card.served or Path(card.checkpoint).exists()
+    weights = card.checkpoint or card.name
     return [
         f"Verifying {card.name} takes",
         f"- {table.benchmark}'s official files ({names}; github.com/AoiDragon/POPE, output/coco): --pope FOLDER",
-        f"- the images of {table.dataset} (cocodataset.org), of which these files ask about 500: --images FOLDER",
-        f"- the model: {weights}.",
+        f"- the images of {table.dataset}, of which these files ask about 500: --images FOLDER",
+        f"- the model: {weights}{'' if here else ', downloaded unless the Hub cache has it'}.",
     ]
 
 

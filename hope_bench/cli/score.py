@@ -43,6 +43,10 @@ def score(
     ] = None,
     name: Annotated[str | None, typer.Option(help="What the relabelled benchmark is called. Default: NAME-relabelled.")] = None,
     annotations: AnnotationFile = None,
+    reviewed: Annotated[
+        list[Path] | None,
+        typer.Option(help="A decisions file of a reviewed sample; may be given several times. Default: what is published."),
+    ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace another model's result of the same run name.")] = False,
     details: Annotated[
         bool, typer.Option("--details", help="Print P(yes), averages, categories, kinds, sizes and answers without looking too.")
@@ -71,7 +75,8 @@ def score(
     check_one_format(as_json, as_csv)
     scored = score_and_write(
         run, benchmark=benchmark, results=results, convention=convention, languages=as_values(language), replicates=replicates,
-        labels=as_values(labels), name=name, annotations=annotations, replace=replace, say=say,
+        labels=as_values(labels), name=name, annotations=annotations, reviewed=as_values(reviewed),
+        replace=replace, say=say,
     )  # fmt: skip
     result = scored.result
     if as_json or as_csv:
@@ -111,8 +116,8 @@ def baselines(benchmark: BenchmarkArgument) -> None:
 
 
 def _details(result: Result) -> list[Table | None]:
-    from hope_bench.scoring.detail_tables import auroc_table, average_table, blind_table, part_table, probability_table
+    from hope_bench.scoring.detail_tables import average_table, blind_table, part_table, probability_table, sensitivity_table
 
     parts = [part_table(result, "category"), part_table(result, "description-kind"), part_table(result, "object-size")]
     blind = blind_table(result.benchmark.title, {name: split.blind for name, split in result.splits.items()})
-    return [probability_table(result), auroc_table(result), average_table(result), *parts, blind]
+    return [sensitivity_table(result), probability_table(result), average_table(result), *parts, blind]

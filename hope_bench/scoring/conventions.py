@@ -43,7 +43,7 @@ def parse_pope(text: str) -> Verdict:
 
 _PUNCTUATION = (";", "/", "[", "]", '"', "{", "}", "(", ")", "=", "+", "\\", "_", "-", ">", "<", "@", "`", ",", "?", "!")
 _COMMA_IN_NUMBER = re.compile(r"\d,\d")
-_PERIOD = re.compile(r"\.(?!\d)")
+_PERIOD = re.compile(r"(?<!\d)\.(?!\d)")
 _MOST_PERIODS = 32
 """VLMEvalKit hands a flag to `sub` where it takes a count, so only the first 32 (re.UNICODE) full stops go."""
 

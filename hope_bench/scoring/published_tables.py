@@ -40,7 +40,7 @@ def _table(model: str, checks: list[Check]) -> Table:
             f"{check.questions:,}",
             f"{check.figure.value:.{source.decimals}f}",
             "-" if check.here is None else f"{check.here:.2f}",
-            "-" if check.difference is None else f"{check.difference:+.2f}",
+            _signed(check.difference),
             f"{check.allowed:.2f}",
             "agrees" if check.agrees else "differs",
         )
@@ -57,8 +57,10 @@ def verdict(verification: Verification) -> str:
         return f"Agrees: {count} of {count} published figures come out here."
     if not off:
         return f"Not settled: the figures agree, but {verification.errors:,} answers are errors."
-    apart = ", ".join(
-        f"{check.figure.split} by {'an undefined number' if check.difference is None else f'{check.difference:+.2f} points'}"
-        for check in off
-    )
+    apart = ", ".join(f"{check.figure.split} by {_signed(check.difference)} points" for check in off)
     return f"Differs here: {len(off)} of {count} published figures ({apart})."
+
+
+def _signed(points: float | None) -> str:
+    """With its sign and two decimals, never "-0.00"; "-" where undefined."""
+    return "-" if points is None else f"{round(points, 2) + 0.0:+.2f}"

@@ -12,12 +12,12 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.result import BenchmarkInfo, Bootstrap, Result, SplitScore
 from hope_bench.files.run import RunAnswers, RunRecord, read_answers, read_run
-from hope_bench.reviewing.noise import LabelNoise
+from hope_bench.reviewing.noise import ReviewedClaim
 from hope_bench.scoring.breakdown import Sizes
 from hope_bench.scoring.conventions import STRICT, Convention, reader
 from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
-from hope_bench.scoring.label_noise import with_corrections
 from hope_bench.scoring.numbers import Scored, comparison_pairs, score_splits
+from hope_bench.scoring.reviewed import correct, find_truth
 from hope_bench.scoring.unread import unread_reason
 from hope_bench.scoring.verdicts import Joined, join, reread
 
@@ -29,10 +29,10 @@ _TOWER_FAMILIES = ("siglip", "eva", "dfn", "metaclip", "laion", "datacomp", "int
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of a benchmark beyond its questions: the sizes of present objects, and how many labels are wrong."""
+    """What is known of a benchmark beyond its questions: the sizes of present objects, and what people found who reviewed it."""
 
     sizes: Sizes = field(default_factory=dict)
-    noise: tuple[LabelNoise, ...] = ()
+    reviewed: tuple[ReviewedClaim, ...] = ()
 
 
 def score(
@@ -84,21 +84,32 @@ def make_result(
 ) -> Result:
     """The result of answers that are joined with the benchmark's questions."""
     scored = score_splits(Scored(benchmark, joined.splits, bootstrap, convention, known.sizes))
-    result = Result(
+    splits = _corrected(scored.splits, joined, known.reviewed, bootstrap.confidence)
+    return Result(
         convention=convention.name,
         languages=tuple(languages),
         model=record.model,
         benchmark=_benchmark_info(benchmark),
         run=record.run.model_copy(update={"name": record.name}),
         bootstrap=bootstrap,
-        splits=scored.splits,
+        splits=splits,
         comparisons=scored.comparisons,
         averages=scored.averages,
         worst=scored.worst,
         unranked=_unranked(benchmark, record, scored.splits),
         notes=(*_notes(benchmark, record, file, joined, scored.splits), *_reading(file, convention)),
     )
-    return with_corrections(result, known.noise)
+
+
+def _corrected(
+    splits: Mapping[str, SplitScore], joined: Joined, reviewed: Sequence[ReviewedClaim], confidence: float
+) -> dict[str, SplitScore]:
+    """The splits with their rates under reviewed truth, where any of their questions was reviewed."""
+    made = dict(splits)
+    for name, split in splits.items():
+        if reviewed and (found := find_truth(joined.splits[name].questions, reviewed)) is not None:
+            made[name] = split.model_copy(update={"corrected": correct(split, *found, confidence)})
+    return made
 
 
 def _reading(file: RunAnswers, convention: Convention) -> tuple[str, ...]:

@@ -119,6 +119,7 @@ def describe(benchmark: Benchmark) -> Sheet:
     """A benchmark's sheet without pictures, its published label noise included."""
     manifest = benchmark.manifest
     clips = {} if manifest.clip is None else {manifest.clip.model: manifest.clip}
+    noise = read_label_noise(benchmark.folder, manifest.hash)
     return Sheet(
         name=manifest.name,
         hash=manifest.hash,
@@ -131,7 +132,7 @@ def describe(benchmark: Benchmark) -> Sheet:
         skipped=len(manifest.skipped),
         versions=manifest.versions,
         commit=manifest.commit,
-        label_noise=read_label_noise(benchmark.folder, manifest.hash),
+        label_noise=None if noise is None else noise.model_copy(update={"reviewed": ()}),
     )
 
 

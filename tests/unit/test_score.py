@@ -215,14 +215,14 @@ def test_a_table_wider_than_the_pipe_keeps_its_columns(benchmark: Benchmark, tmp
 @pytest.mark.parametrize(
     ("cats", "wolves", "words"),
     [
-        (2, 9, "content finds more hallucinations than random: +58.3 ["),
-        (9, 2, "content finds fewer hallucinations than random: -58.3 ["),
-        (5, 6, "content and random are not told apart by how often absent objects are affirmed (+8.3 ["),
+        (4, 18, "content finds more hallucinations than random: +58.3 ["),
+        (18, 4, "content finds fewer hallucinations than random: -58.3 ["),
+        (10, 12, "content and random are not told apart by how often absent objects are affirmed (+8.3 ["),
     ],
 )
 def test_a_straight_answer(tmp_path: Path, cats: int, wolves: int, words: str) -> None:
-    """Twelve images; the model affirms so many cats (asked by POPE's split) and wolves (asked by HOPE's)."""
-    images = [f"{number}.jpg" for number in range(12)]
+    """24 images; the model affirms so many cats (asked by POPE's split) and wolves (asked by HOPE's)."""
+    images = [f"{number}.jpg" for number in range(24)]
     splits: dict[str, list[Row]] = {
         name: [row for image in images for row in ((image, "dog", "yes"), (image, what, "no"))]  # type: ignore[misc]
         for name, what in (("random", "cat"), ("content", "wolf"))
@@ -231,7 +231,7 @@ def test_a_straight_answer(tmp_path: Path, cats: int, wolves: int, words: str) -
     said: dict[tuple[str, str], Verdict] = {}
     for number, image in enumerate(images):
         said |= {(image, "dog"): "yes", (image, "cat"): "yes" if number < cats else "no"}
-        said[image, "wolf"] = "yes" if number >= 12 - wolves else "no"
+        said[image, "wolf"] = "yes" if number >= 24 - wolves else "no"
     with (tmp_path / "out").open("w") as stream:
         print_result(Console(file=stream, width=200), score(made, make_run(tmp_path / "r", made, said), FAST))
     assert words in (tmp_path / "out").read_text()
