@@ -99,7 +99,8 @@ class ModelComparison:
             }
             for pair in self.pairs
         ]
-        return pd.DataFrame(rows).astype({"one": "string", "other": "string"})
+        tests = ("p", "p_holm", "mcnemar_p", "mcnemar_p_holm", "detectable", "difference", "difference_low", "difference_high")
+        return pd.DataFrame(rows).astype({"one": "string", "other": "string"} | dict.fromkeys(tests, "float64"))
 
     def standings_frame(self) -> pd.DataFrame:
         """A row a model, the best first: `name`, `value` with `_low` and `_high`, `rank` and its interval ("Int64")."""
