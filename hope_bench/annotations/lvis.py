@@ -11,16 +11,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from hope_bench.annotations.coco import read_captions
+from hope_bench.annotations.box_layout import BoxLayout
+from hope_bench.annotations.coco import read_captions, with_boxes
 from hope_bench.annotations.coco_rows import InstancesFile
-from hope_bench.annotations.columns import assemble
 from hope_bench.annotations.ids import Id, look_up
 from hope_bench.annotations.wording import plain_names, without_aside, words
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.records import Annotations, Category
 
 
-def read_lvis(file: InstancesFile, captions: Path | None) -> Annotations:
+def read_lvis(file: InstancesFile, captions: Path | None, boxes: BoxLayout | None = None) -> Annotations:
     """An LVIS file (`load_instances`) and a COCO captions file for its images.
 
     Category names become words, their remarks in parentheses dropped where names stay distinct. Raises HopeBenchError as
@@ -29,7 +29,7 @@ def read_lvis(file: InstancesFile, captions: Path | None) -> Annotations:
     path = file.path
     if file.images.negative is None:
         raise HopeBenchError(f'{path}: no image lists neg_category_ids, as LVIS files do. Is it a COCO file (format = "coco")?')
-    annotations = assemble(path.name, file.images.images, _categories(file), file.rows, file.attributes)
+    annotations = with_boxes(file, _categories(file), boxes)
     absent = _sets(file, file.images.negative)
     wrong: list[str] = []
     for image, categories in absent.items():
