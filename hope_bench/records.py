@@ -15,6 +15,12 @@ from numpy.typing import NDArray
 Label = Literal["yes", "no"]
 Verdict = Literal["yes", "no", "unparsed", "error"]
 
+BoxLayout = Literal["xywh", "xyxy", "cxcywh", "fractions", "xyxy-fractions", "cxcywh-fractions"]
+"""What the four numbers of a file's boxes are; "fractions" are (x, y, width, height) as shares of the image's sides."""
+
+Orientation = Literal["upright", "stored"]
+"""Which picture boxes are on, where EXIF turns it: as people see it, or as its pixels are stored."""
+
 LEAST_MASS = 0.5
 """The least that yes and no must weigh together at a position for P(yes) to be read there: else the answer begins elsewhere."""
 
@@ -105,8 +111,9 @@ class Annotations:
     `also_present` are categories present beyond the instances, in the file's order; `verified_absent` those that people
     looked for and did not find, None where the data doesn't say; `not_exhaustive` those whose instances are only partly
     annotated. `every_instance` is whether a category's instances are otherwise all annotated, each once (Visual Genome's are
-    neither). `relationships` is None where the format has none. `problems` lists, in words, what was wrong with the files
-    and survived.
+    neither). `relationships` is None where the format has none. `orientation` is which picture boxes are on where EXIF turns it,
+    None where nobody says; `fitted` are the images whose files were looked at: sizes and boxes are those of the picture as people
+    see it. `problems` lists, in words, what was wrong with the files and survived.
     """
 
     categories: tuple[Category, ...]
@@ -125,6 +132,8 @@ class Annotations:
     not_exhaustive: Mapping[int, frozenset[int]] = field(default_factory=dict)
     every_instance: bool = True
     relationships: Relationships | None = None
+    orientation: Orientation | None = None
+    fitted: frozenset[int] = frozenset()
 
     def present(self, image: int) -> tuple[str, ...]:
         """Y(x): the image's distinct category names, in order of first annotation (METHOD: POPE baselines), then those known

@@ -1,24 +1,21 @@
 """What a file's four numbers of a box are: corner and size, two corners or centre and size, in pixels or in fractions.
 
-COCO's are (x, y, width, height) in pixels; what tools write in COCO's name isn't always. A file is judged as a whole: a reading is
-contradicted by each box that has no size under it, or leaves its picture.
+COCO's are (x, y, width, height) in pixels; what tools write in COCO's name isn't always. A file is judged as a whole: a reading
+is contradicted by each box that has no size under it, or leaves its picture.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hope_bench.errors import HopeBenchError, did_you_mean, first_few
-from hope_bench.records import Image
-
-BoxLayout = Literal["xywh", "xyxy", "cxcywh", "fractions", "xyxy-fractions", "cxcywh-fractions"]
-"""How a spec names them; "fractions" are (x, y, width, height)."""
+from hope_bench.annotations.columns import BoxUnits, InstanceRows
+from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.records import BoxLayout, Image
 
 Boxes = NDArray[np.float32]
 
@@ -55,17 +52,38 @@ class Settled:
     why: str | None = None
 
 
-def check_layout(name: str) -> None:
-    """Raise HopeBenchError where this isn't the name of a layout."""
-    if name not in get_args(BoxLayout):
-        raise HopeBenchError(f"dataset.boxes is {name!r}. {did_you_mean(name, get_args(BoxLayout))}")
-
-
 def image_sizes(images: Sequence[Image]) -> Boxes:
     """Widths and heights [N, 2], NaN where unknown."""
     sizes = np.array([(image.width or np.nan, image.height or np.nan) for image in images], dtype=np.float32).reshape(-1, 2)
     sizes[~np.all(sizes > 0, axis=1)] = np.nan
     return sizes
+
+
+def settle_boxes(
+    path: Path,
+    rows: InstanceRows,
+    images: Sequence[Image],
+    said: BoxLayout | None,
+    unless: Callable[[BoxLayout], None] = lambda _: None,
+) -> tuple[BoxUnits, list[str]]:
+    """Make the boxes (x, y, width, height), in place; returns their unit, and in words what whoever generates should know.
+
+    They are read as is `said`, else as all of them tell; `unless` may refuse that. Raises HopeBenchError where it can't be told.
+    """
+    if rows.boxes is None:
+        return "pixels", []
+    sizes = image_sizes(images)
+    settled = Settled(said or "xywh")
+    if said is None:
+        settled = tell_layout(path, rows.boxes, rows.image_of, sizes)
+        unless(settled.layout)
+    told = [] if settled.why is None else [settled.why]
+    to_xywh(rows.boxes, settled.layout)
+    if not in_fractions(settled.layout):
+        return "pixels", told + (drop_first_pixel(path.name, rows.boxes, rows.image_of, sizes) if said is None else [])
+    if rows.areas is not None:
+        rows.areas[rows.areas > 1] = np.nan  # in pixels: the boxes' own are used instead
+    return "fractions", told
 
 
 def tell_layout(path: Path, boxes: Boxes, image_of: NDArray[np.int32], sizes: Boxes, option: str = "dataset.boxes") -> Settled:
@@ -88,8 +106,8 @@ def tell_layout(path: Path, boxes: Boxes, image_of: NDArray[np.int32], sizes: Bo
     unit = "fractions of the picture's width and height" if fractions else "pixels"
     return Settled(
         layout,
-        f'{path.name}: its boxes are read as {_IN_WORDS[shape]} in {unit}, which they fit. {option} = "{layout}" says so for good, '
-        "or what they are instead.",
+        f"{path.name}: its boxes are read as {_IN_WORDS[shape]} in {unit}, which they fit. "
+        f'{option} = "{layout}" says so for good, or what they are instead.',
     )
 
 
@@ -105,8 +123,8 @@ def _are_fractions(path: Path, boxes: Boxes, extent: Boxes, option: str) -> bool
     mixed = " (the file seems to hold both)" if count < len(boxes) else ""
     raise _ask(
         path,
-        f"{count:,} of {len(boxes):,} boxes hold no number above 1: they may be fractions of the picture's width and height{mixed}, "
-        "or pixels in its first corner",
+        f"{count:,} of {len(boxes):,} boxes hold no number above 1: they may be fractions of the picture's width and height{mixed}"
+        ", or pixels in its first corner",
         ("fractions", "xywh"),
         option,
     )
@@ -114,9 +132,7 @@ def _are_fractions(path: Path, boxes: Boxes, extent: Boxes, option: str) -> bool
 
 def _in_first_pixel(boxes: Boxes, extent: Boxes, most: float) -> NDArray[np.bool_]:
     """Where no number of a box is above `most`, and its picture isn't tiny (or of unknown size)."""
-    return np.asarray(
-        np.all(np.abs(boxes) <= most, axis=1) & np.any(boxes != 0, axis=1) & ~np.all(extent <= _FEW_PIXELS, axis=1)
-    )
+    return np.asarray(np.all(np.abs(boxes) <= most, axis=1) & np.any(boxes != 0, axis=1) & ~np.all(extent <= _FEW_PIXELS, axis=1))
 
 
 def _shape(path: Path, boxes: Boxes, extent: Boxes, fractions: bool, option: str) -> str:

@@ -1,7 +1,7 @@
 """One entry of a COCO-format file as annotation tools really write it, turned into its typed row, or the reason why it can't be.
 
-Numbers may be text or floats, ids text here and numbers there, a box null, missing, empty or only a polygon's. Whoever reads a file
-decodes well-formed entries straight into rows, and gives the others to `row_of`.
+Numbers may be text or floats, ids text here and numbers there, a box null, missing, empty or only a polygon's. Whoever reads a
+file decodes well-formed entries straight into rows, and gives the others to `row_of`.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _NAMES = ("file_name", "filename", "path")
 _EXAMPLES = 1000
 
 
-class _Unusable(Exception):
+class _UnusableError(Exception):
     """Why an entry can't be used."""
 
 
 @dataclass(slots=True)
 class BadEntries:
-    """What was left out of one of a file's lists, counted by reason; `named` are the entries' places, from 1. `boxes` counts those
-    whose bbox is something else than four numbers."""
+    """What was left out of one of a file's lists, counted by reason; `named` are the entries' places, from 1. `boxes` counts
+    those whose bbox is something else than four numbers."""
 
     key: Key
     counts: Counter[str] = field(default_factory=Counter)
@@ -66,9 +66,9 @@ def row_of(key: Key, entry: Any, place: int, bad: BadEntries) -> Any:
     """The typed row of one decoded entry; None where it can't be used, which is counted in `bad`."""
     try:
         if not isinstance(entry, dict):
-            raise _Unusable("no JSON object")
+            raise _UnusableError("no JSON object")
         row = _MAKERS[key](entry)
-    except _Unusable as reason:
+    except _UnusableError as reason:
         bad.add(str(reason), place)
         return None
     if isinstance(row, InstanceRow) and isnan(row.bbox[0]) and entry.get("bbox") not in (None, [], [0, 0, 0, 0]):
@@ -114,7 +114,7 @@ def _image(entry: Mapping[str, Any]) -> ImageRow:
     name = next((entry[key].strip() for key in _NAMES if isinstance(entry.get(key), str) and entry[key].strip()), None)
     url = entry.get("coco_url")
     if name is None and not (isinstance(url, str) and url.strip()):
-        raise _Unusable("without a file_name (or coco_url)")
+        raise _UnusableError("without a file_name (or coco_url)")
     return ImageRow(
         id=_id(entry, "id"),
         file_name=name,
@@ -148,7 +148,7 @@ _MAKERS: Mapping[Key, Callable[[Mapping[str, Any]], CategoryRow | ImageRow | Ins
 def _id(entry: Mapping[str, Any], key: str) -> Id:
     found = _as_id(entry.get(key))
     if found is None:
-        raise _Unusable(f"without {'an' if key[0] in 'aeio' else 'a'} {key}")
+        raise _UnusableError(f"without {'an' if key[0] in 'aeio' else 'a'} {key}")
     return found
 
 
@@ -187,7 +187,7 @@ def _side(value: Any) -> int | None:
 def _flag(value: Any) -> bool:
     if isinstance(value, str):
         return value.strip().lower() in ("1", "1.0", "true", "yes")
-    return value is True or (isinstance(value, int | float) and value != 0 and value == value)  # noqa: PLR0124 (NaN)
+    return value is True or (isinstance(value, int | float) and value != 0 and value == value)
 
 
 def _listed_attributes(given: list[Any]) -> dict[str, Any] | None:

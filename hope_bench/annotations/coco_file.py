@@ -73,7 +73,7 @@ def made_of(
     batches: Any,
     bad: dict[Key, BadEntries],
 ) -> InstancesFile:
-    """The file of its rows, its annotations in batches; None stands for entries that are counted in `bad`. Raises HopeBenchError."""
+    """A file of its rows, annotations in batches; None stands for entries that `bad` counts. Raises HopeBenchError."""
     check_some(path, categories, bad["categories"])
     check_some(path, images, bad["images"])
     kept = [row for row in categories if row is not None]

@@ -176,9 +176,7 @@ class Instances:
         ]
 
 
-def instance_columns(
-    rows: Sequence[InstanceRow], image_index: IdIndex, category_index: IdIndex
-) -> InstanceRows:
+def instance_columns(rows: Sequence[InstanceRow], image_index: IdIndex, category_index: IdIndex) -> InstanceRows:
     """Annotations as columns, -1 where one names an unknown image or category."""
     areas = [np.nan if row.area is None else row.area for row in rows]
     return InstanceRows(

@@ -55,8 +55,9 @@ def assemble(
 ) -> Annotations:
     """Annotations with the rows grouped by image, in the file's order within each; `attributes` are keyed by row.
 
-    `left_out` are the places in the file (from 0, sorted) of what the rows lack. Boxes are cut to their image; a box without size becomes NaN (its object stays present). Both are counted in `problems`,
-    under the file's `name`. The rows' arrays are used up: boxes and areas are changed in place.
+    `left_out` are the places in the file (from 0, sorted) of what the rows lack. Boxes are cut to their image; a box without size
+    becomes NaN (its object stays present). Both are counted in `problems`, under the file's `name`. The rows' arrays are used up:
+    boxes and areas are changed in place.
     """
     problems: list[str] = []
     if rows.boxes is not None:

@@ -29,8 +29,8 @@ def decode(path: Path, kind: type[_File], description: str) -> _File:
 
 @contextmanager
 def json_text(path: Path) -> Iterator[memoryview]:
-    """A file's bytes to decode, mapped, without the mark that Windows programs put first. What msgspec finds malformed meanwhile, and
-    a file that is empty or can't be read, becomes a HopeBenchError."""
+    """A file's bytes to decode, mapped, without the mark that Windows programs put first. What msgspec finds malformed meanwhile,
+    and a file that is empty or can't be read, becomes a HopeBenchError."""
     try:
         with (
             path.open("rb") as stream,

@@ -38,12 +38,18 @@ def _portable(spec: BenchmarkSpec) -> BenchmarkSpec:
     def last(value: str | None) -> str | None:
         return None if value is None else Path(value).name
 
+    def each(value: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        return tuple(Path(one).name for one in value) if isinstance(value, tuple) else last(value)
+
     def named(clip: ClipSpec) -> ClipSpec:
         scheme, _, rest = clip.model.partition(":")
         return clip.model_copy(update={"model": f"{scheme}:{Path(rest).name}"}) if scheme == "local-dir" else clip
 
     data, guards = spec.dataset, spec.guards
-    files = {"annotations": last(data.annotations), "captions": last(data.captions), "images": last(data.images)}
+    files = {
+        "annotations": each(data.annotations), "captions": each(data.captions),
+        "images": last(data.images), "image_list": last(data.image_list),
+    }  # fmt: skip
     return spec.model_copy(
         update={
             "dataset": data.model_copy(update=files),
