@@ -81,7 +81,7 @@ def picture_shape(path: Path) -> Shape:
     try:
         with Image.open(path) as picture:
             orientation = _orientation(picture)
-            return Shape(*picture.size, orientation if orientation in range(2, 9) else 1)
+            return Shape(*picture.size, orientation if orientation is not None and 1 <= orientation <= 8 else 1)
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001 - as in `decode_rgb`

@@ -10,11 +10,14 @@ from hope_bench.annotations.coco_file import load_instances
 from hope_bench.annotations.detect import Format, NamedFormat, detect_format
 from hope_bench.annotations.hf_dataset import read_hf_dataset
 from hope_bench.annotations.hf_source import dataset_files
+from hope_bench.annotations.labelme import labelme_files, read_labelme
 from hope_bench.annotations.lvis import read_lvis
 from hope_bench.annotations.object_list import read_object_list
 from hope_bench.annotations.open_images import find_open_images, read_open_images
 from hope_bench.annotations.visual_genome import read_visual_genome, visual_genome_files
+from hope_bench.annotations.voc import read_voc, voc_files
 from hope_bench.annotations.wording import words
+from hope_bench.annotations.yolo import find_split, read_yolo
 from hope_bench.errors import HopeBenchError, did_you_mean, first_few
 from hope_bench.records import Annotations, BoxLayout
 
@@ -23,6 +26,7 @@ __all__ = ["Format", "annotation_files", "check_said_apart", "detect_format", "r
 _FILE_KEYS: dict[NamedFormat, tuple[str, ...]] = {
     "open-images": ("boxes", "labels", "classes", "hierarchy"),
     "hf-dataset": ("split",),
+    "yolo": ("split",),
 }
 
 
@@ -79,6 +83,12 @@ def _read(
         return read_open_images(path, files)
     if named == "visual-genome":
         return read_visual_genome(path)
+    if named == "yolo":
+        return read_yolo(path, files.get("split", ""))
+    if named == "voc":
+        return read_voc(path)
+    if named == "labelme":
+        return read_labelme(path)
     if named == "hf-dataset":
         return read_hf_dataset(path, columns, files.get("split", ""), boxes)
     file = load_instances(path)
@@ -99,6 +109,13 @@ def annotation_files(
         return find_open_images(path, files or {}).paths
     if named == "visual-genome":
         return tuple(visual_genome_files(path).values())
+    if named == "yolo":
+        split = find_split(path, (files or {}).get("split", ""))
+        return (split.yaml, *(file for _, file in split.labels if file.is_file()))
+    if named == "voc":
+        return voc_files(path)[1]
+    if named == "labelme":
+        return labelme_files(path)
     if named == "hf-dataset":
         return dataset_files(path, (files or {}).get("split", ""))
     return (path, *_several(captions))
@@ -116,6 +133,8 @@ def _checked_format(
     named = detect_format(path) if format == "auto" else format
     if path.is_dir() and named in ("coco", "lvis", "object-list"):
         raise HopeBenchError(f"{path} is a folder; name the annotation file in it (format {named!r}).")
+    if named in ("voc", "labelme") and not path.is_dir():
+        raise HopeBenchError(f"{path} is a file; name the folder that holds the annotations of all pictures (format {named!r}).")
     if captions and named not in ("coco", "lvis"):
         kind = "an object list" if named == "object-list" else named
         raise HopeBenchError(f"{captions[0]}: captions go with COCO annotations, but {path} is {kind}.")

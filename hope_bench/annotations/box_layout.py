@@ -123,8 +123,8 @@ def _are_fractions(path: Path, boxes: Boxes, extent: Boxes, option: str) -> bool
     mixed = " (the file seems to hold both)" if count < len(boxes) else ""
     raise _ask(
         path,
-        f"{count:,} of {len(boxes):,} boxes hold no number above 1: they may be fractions of the picture's width and height{mixed}"
-        ", or pixels in its first corner",
+        f"{count:,} of {len(boxes):,} boxes hold no number above 1: they may be fractions of the picture's width and "
+        f"height{mixed}, or pixels in its first corner",
         ("fractions", "xywh"),
         option,
     )

@@ -9,12 +9,12 @@ from pathlib import Path
 import msgspec
 
 from hope_bench.annotations.box_layout import settle_boxes
-from hope_bench.annotations.coco_rows import InstancesFile
+from hope_bench.annotations.coco_rows import InstancesFile, supercategories
 from hope_bench.annotations.columns import assemble
 from hope_bench.annotations.ids import Id, IdIndex
 from hope_bench.annotations.json_file import decode
 from hope_bench.annotations.wording import alternatives, spoken_names
-from hope_bench.errors import HopeBenchError
+from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.records import Annotations, BoxLayout, Category
 
 
@@ -35,11 +35,19 @@ def read_coco(file: InstancesFile, captions: Sequence[Path], boxes: BoxLayout | 
     Raises HopeBenchError where it is no captions file, or holds none for these images.
     """
     spoken = spoken_names([row.name for row in file.categories])
+    above = supercategories(file.categories)
     categories = tuple(
-        Category(row.name, row.supercategory, words, alternatives(row.name))
+        Category(row.name, row.supercategory, words, alternatives(row.name), parents=tuple(above.get(row.name, ())))
         for row, words in zip(file.categories, spoken, strict=True)
     )
     annotations = with_boxes(file, categories, boxes)
+    roots = dict.fromkeys(name for names in above.values() for name in names)
+    if roots:
+        problem = (
+            f"{file.path.name}: {len(roots)} categories are the supercategory of others ({first_few(map(repr, roots), 3)}): what is "
+            "below one is never asked to be absent beside it, nor it beside them, unless the ontology guard is off."
+        )
+        annotations = replace(annotations, problems=(*annotations.problems, problem))
     return replace(annotations, captions=read_captions(captions, file.images.index))
 
 

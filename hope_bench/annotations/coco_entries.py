@@ -25,6 +25,11 @@ Row = TypeVar("Row", CategoryRow, ImageRow, InstanceRow)
 KINDS: Mapping[Key, type[Any]] = {"categories": CategoryRow, "images": ImageRow, "annotations": InstanceRow}
 """The typed row of each of a file's lists."""
 
+LISTS: Mapping[Key, type[list[Any]]] = {
+    "categories": list[CategoryRow], "images": list[ImageRow], "annotations": list[InstanceRow],
+}  # fmt: skip
+"""The typed lists."""
+
 _NAMES = ("file_name", "filename", "path")
 _EXAMPLES = 1000
 

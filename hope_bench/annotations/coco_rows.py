@@ -188,8 +188,8 @@ def instance_columns(rows: Sequence[InstanceRow], image_index: IdIndex, category
     )
 
 
-def supercategories(categories: Sequence[CategoryRow]) -> Mapping[str, str]:
-    """The category that a category's supercategory is, by name, where it is one of the file's own."""
+def supercategories(categories: Sequence[CategoryRow]) -> Mapping[str, tuple[str, ...]]:
+    """The category that a category's supercategory is, by name, where it is one of the file's own (Roboflow puts one first)."""
     names = {" ".join(category.name.casefold().split()): category.name for category in categories}
     found = {one.name: names.get(" ".join((one.supercategory or "").casefold().split())) for one in categories}
-    return {name: above for name, above in found.items() if above is not None and above != name}
+    return {name: (above,) for name, above in found.items() if above is not None and above != name}

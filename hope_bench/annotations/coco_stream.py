@@ -11,7 +11,7 @@ from typing import Any
 import ijson
 import msgspec
 
-from hope_bench.annotations.coco_entries import KINDS, BadEntries, Key, is_placeholder, rows_of
+from hope_bench.annotations.coco_entries import KINDS, LISTS, BadEntries, Key, is_placeholder, rows_of
 from hope_bench.annotations.coco_file import made_of
 from hope_bench.annotations.coco_rows import DESCRIPTION, InstancesFile
 from hope_bench.annotations.json_file import not_json
@@ -55,7 +55,7 @@ def _batches(path: Path, key: Key, bad: dict[Key, BadEntries]) -> Iterator[list[
 
 def _rows(key: Key, batch: list[Any], start: int, bad: BadEntries) -> list[Any]:
     try:
-        rows = msgspec.convert(batch, list[KINDS[key]])  # type: ignore[misc]
+        rows: list[Any] = msgspec.convert(batch, LISTS[key])
     except msgspec.ValidationError:
         return rows_of(key, batch, start, bad)
     return rows_of(key, batch, start, bad) if any(map(is_placeholder, rows)) else rows

@@ -110,10 +110,11 @@ def clean_boxes(
     found: list[tuple[NDArray[np.intp], ...]] = []
     for start in range(0, len(boxes), _BLOCK):
         block = boxes[start : start + _BLOCK]
-        none = np.flatnonzero(np.isnan(block[:, 0]))
+        unknown = np.flatnonzero(np.isnan(block[:, 0]))
         outside, unusable = _clean_block(block, sizes[image_of[start : start + _BLOCK]], TOLERANCE[units])
-        found.append((outside + start, unusable + start, none + start))
-    cut, empty, missing = (np.concatenate(rows) for rows in zip(*found, strict=True)) if found else ((), (), ())
+        found.append((outside + start, unusable + start, unknown + start))
+    none = np.zeros(0, dtype=np.intp)
+    cut, empty, missing = (np.concatenate([none, *rows]) for rows in (zip(*found, strict=True) if found else ((), (), ())))
     problems = []
     for rows, words in (
         (cut, "box(es) reach beyond their image and were cut to it"),

@@ -81,8 +81,8 @@ def _refuse_corners(path: Path, boxes: int, layout: BoxLayout) -> None:
     """A dataset's own documentation says what its boxes are, not a format that all have: whoever generates has read it."""
     if layout == "xyxy":
         raise HopeBenchError(
-            f"{path}: many of {boxes:,} boxes reach beyond their image, but don't as corners (left, top, right, bottom). Are they "
-            'corners? Then set columns.box_format = "xyxy"; if they are (x, y, width, height) all the same, "xywh".'
+            f"{path}: many of {boxes:,} boxes reach beyond their image, but don't as corners (left, top, right, bottom). Are "
+            'they corners? Then set columns.box_format = "xyxy"; if they are (x, y, width, height) all the same, "xywh".'
         )
 
 

@@ -1,8 +1,8 @@
 """Which file in the images' folder an annotated image is, however a tool wrote its name.
 
 Names come with backslashes, drives, folders of another machine, percent signs, addresses, other capitals, .JPG for .jpg or no
-ending. A file is an image's where one's path is the tail of the other's, endings and capitals aside; the longest and most exact such tail
-counts, no file is two images', and what could be several files is none.
+ending. A file is an image's where one's path is the tail of the other's, endings and capitals aside; the longest and most exact
+such tail counts, no file is two images', and what could be several files is none.
 """
 
 from __future__ import annotations

@@ -106,9 +106,9 @@ _TOOLS: tuple[_Tool, ...] = (
     _Tool("a Scale AI export", ("list", "lines"), ("task_id", "response")),
     _Tool("a V7 Darwin file", ("object",), ("item", "annotations")),
     _Tool("a V7 Darwin file", ("object",), ("dataset", "image", "annotations")),
-    _Tool("BDD100K or Scalabel annotations", ("list",), ("name", "labels"), "Convert them to COCO (python -m bdd100k.label.to_coco)."),
-    _Tool("Scalabel annotations", ("object",), ("frames",), "Convert them to COCO (python -m scalabel.label.to_coco)."),
-    _Tool("Cityscapes annotations", ("object",), ("imgHeight", "imgWidth", "objects"), "Convert them to COCO, and name that file."),
+    _Tool("BDD100K or Scalabel annotations", ("list",), ("name", "labels"), "Convert them (bdd100k.label.to_coco)."),
+    _Tool("Scalabel annotations", ("object",), ("frames",), "Convert them (scalabel.label.to_coco)."),
+    _Tool("Cityscapes annotations", ("object",), ("imgHeight", "imgWidth", "objects"), "Convert them to COCO."),
     _Tool("an Amazon SageMaker Ground Truth manifest", ("lines", "object"), ("source-ref",),
           "Convert it to COCO, and name that file."),
     _Tool("a Google Vertex AI (AutoML) file", ("lines", "object"), ("imageGcsUri",), "Convert it to COCO, and name that file."),
@@ -123,7 +123,7 @@ _TOOLS: tuple[_Tool, ...] = (
     _Tool("a table of labels, as Roboflow's multi-class CSV", ("csv",), ("filename",),
           "Export it as COCO instead, and name the JSON file."),
     _Tool("COCO images without annotations (image_info)", ("object",), ("images", "categories"),
-          "It lists no annotations: name an instances file of a split whose annotations are published.") ,
+          "It lists no annotations: name an instances file of a split whose annotations are published."),
 )  # fmt: skip
 
 _BY_ENDING = {
@@ -146,7 +146,11 @@ _LINES = (
     (r"\S+( +-?[\d.]+){14,15}\s*", "one picture's KITTI labels", "Convert them to COCO, and name that file."),
     (r"(imagesource|gsd):.*|(-?[\d.]+ +){8}\S+ +\d\s*", "one picture's DOTA labels", "Convert them to COCO, and name that file."),
     (r"\d+,\d+(,-?[\d.]+){5,8}\s*", "tracks in MOT's format", "Convert them to COCO, and name that file."),
-    (r"\S+\.(jpe?g|png)( +\d+,\d+,\d+,\d+,\d+)+\s*", "a list of boxes as for keras-yolo", "Convert it to COCO, and name that file."),
+    (
+        r"\S+\.(jpe?g|png)( +\d+,\d+,\d+,\d+,\d+)+\s*",
+        "a list of boxes as for keras-yolo",
+        "Convert it to COCO, and name that file.",
+    ),
 )
 
 

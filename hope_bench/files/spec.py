@@ -62,7 +62,9 @@ class DatasetSpec(Strict):
     """
 
     name: str = ""
-    format: Literal["auto", "coco", "lvis", "object-list", "open-images", "visual-genome", "hf-dataset"] = "auto"
+    format: Literal[
+        "auto", "coco", "lvis", "object-list", "open-images", "visual-genome", "hf-dataset", "yolo", "voc", "labelme"
+    ] = "auto"
     annotations: str | tuple[str, ...] | None = None
     captions: str | tuple[str, ...] | None = None
     images: str | None = None
@@ -133,10 +135,11 @@ class CalibratedSpec(Strict):
 
 class GuardsSpec(Strict):
     """Which guards keep possibly present categories from being claimed absent (docs/method.md). Each acts where the data has
-    what it needs. `ontology_table` is a TOML file of related names, `same_name` the cosine of two names' text embeddings (less
+    what it needs. `annotated` keeps categories that no image is annotated with from being claimed absent. `ontology_table` is a TOML file of related names, `same_name` the cosine of two names' text embeddings (less
     the vocabulary's mean) at which they count as one; `review` a file of people's decisions."""
 
     verified: bool = True
+    annotated: bool = True
     ontology: bool = True
     ontology_table: str | None = None
     same_name: float = Field(default=0.9, gt=0, le=1)

@@ -49,7 +49,8 @@ def read_inputs(spec: BenchmarkSpec) -> Inputs:
         annotations = fit_names(
             annotations, lambda name: plain_path(name) == name and (images / name).is_file(), lambda: files_within(images)
         )
-    listed, unlisted = None, ()
+    listed: frozenset[int] | None = None
+    unlisted: tuple[str, ...] = ()
     if spec.dataset.image_list is not None:
         listed, unlisted = listed_images(Path(spec.dataset.image_list), annotations)
     given: Mapping[str, Descriptions] = {}
