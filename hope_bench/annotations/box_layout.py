@@ -141,13 +141,14 @@ def _shape(path: Path, boxes: Boxes, extent: Boxes, fractions: bool, option: str
     boxes, extent = boxes[sized], extent[sized]
     if not len(boxes):
         return "xywh"
-    wrong = {shape: float(_leaves(_as_xywh(boxes, shape), extent).mean()) for shape in _SHAPES}
+    leaves = {shape: _leaves(_as_xywh(boxes, shape), extent) for shape in _SHAPES}
+    wrong = {shape: float(rows.mean()) for shape, rows in leaves.items()}
     if wrong["xywh"] <= _CONTRADICTED:
         return "xywh"
     fitting = [shape for shape in _SHAPES[1:] if wrong[shape] <= _CLEAN]
     if len(fitting) == 1 and len(boxes) >= _TELLING:
         return fitting[0]
-    mixed = [shape for shape in _SHAPES[1:] if wrong[shape] < wrong["xywh"] / 2]
+    mixed = [shape for shape in _SHAPES[1:] if np.mean(leaves["xywh"] & leaves[shape]) <= _CLEAN]  # each box fits one of them
     if not fitting and not mixed:
         return "xywh"  # contradicted, but nothing else fits better: cut to their pictures, and counted
     readings = ["xywh", *(fitting or mixed)]

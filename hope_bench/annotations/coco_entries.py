@@ -7,7 +7,7 @@ file decodes well-formed entries straight into rows, and gives the others to `ro
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite, isnan
 from typing import Any, Literal, TypeVar
@@ -96,6 +96,19 @@ def rows_of(key: Key, entries: Iterable[Any], start: int, bad: BadEntries) -> li
     return rows
 
 
+def with_names(rows: Sequence[ImageRow | None], bad: BadEntries) -> Sequence[ImageRow | None]:
+    """Images; None for those that nothing names, too."""
+    if all(row is None or row.file_name or row.coco_url for row in rows):
+        return rows
+    kept: list[ImageRow | None] = []
+    for place, row in enumerate(rows, 1):
+        nameless = row is not None and not (row.file_name or row.coco_url)
+        kept.append(None if nameless else row)
+        if nameless:
+            bad.add("with neither file_name nor coco_url", place)
+    return kept
+
+
 def is_placeholder(row: Any) -> bool:
     """Whether this is an annotation whose box is four zeros, as tools write where there is only a polygon."""
     return isinstance(row, InstanceRow) and not any(row.bbox)
@@ -118,8 +131,6 @@ def _instance(entry: Mapping[str, Any]) -> InstanceRow:
 def _image(entry: Mapping[str, Any]) -> ImageRow:
     name = next((entry[key].strip() for key in _NAMES if isinstance(entry.get(key), str) and entry[key].strip()), None)
     url = entry.get("coco_url")
-    if name is None and not (isinstance(url, str) and url.strip()):
-        raise _UnusableError("without a file_name (or coco_url)")
     return ImageRow(
         id=_id(entry, "id"),
         file_name=name,

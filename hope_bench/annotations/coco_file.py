@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from hope_bench.annotations.coco_entries import KINDS, BadEntries, Key, is_placeholder, row_of, rows_of
+from hope_bench.annotations.coco_entries import KINDS, BadEntries, Key, is_placeholder, row_of, with_names
 from hope_bench.annotations.coco_rows import (
     DESCRIPTION,
     CategoryRow,
@@ -20,7 +20,7 @@ from hope_bench.annotations.coco_rows import (
     index_categories,
 )
 from hope_bench.annotations.json_file import decode_with_nan, json_text
-from hope_bench.annotations.known_tools import another_tool
+from hope_bench.annotations.known_tools import tool_of
 from hope_bench.errors import HopeBenchError
 from hope_bench.records import no_collector
 
@@ -75,6 +75,7 @@ def made_of(
 ) -> InstancesFile:
     """A file of its rows, annotations in batches; None stands for entries that `bad` counts. Raises HopeBenchError."""
     check_some(path, categories, bad["categories"])
+    images = with_names(images, bad["images"])
     check_some(path, images, bad["images"])
     kept = [row for row in categories if row is not None]
     category_index = index_categories(path, kept)
@@ -142,9 +143,15 @@ def _of_plain(path: Path, plain: Any, bad: dict[Key, BadEntries]) -> _Lists:
     """A file that holds NaN, already decoded as dicts and lists."""
     if not isinstance(plain, dict) or not all(isinstance(plain.get(key), list) for key in KINDS):
         raise _no_coco_file(path, "not an object with lists of images, annotations and categories")
-    return _Lists(*(rows_of(key, plain[key], 0, bad[key]) for key in ("images", "annotations", "categories")))
+    return _Lists(
+        *(
+            [row_of(key, entry, place, bad[key]) for place, entry in enumerate(plain[key], 1)]
+            for key in ("images", "annotations", "categories")
+        )
+    )
 
 
 def _no_coco_file(path: Path, why: str) -> HopeBenchError:
-    named = another_tool(path)
-    return HopeBenchError(named if named is not None else f"{path} is JSON, but not {DESCRIPTION}: {why}.")
+    tool = tool_of(path)
+    named = "" if tool is None else f" It is {tool[0]}. {tool[1]}"
+    return HopeBenchError(f"{path} is JSON, but not {DESCRIPTION}: {why}.{named}")

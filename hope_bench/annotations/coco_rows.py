@@ -92,14 +92,12 @@ def index_categories(path: Path, categories: Sequence[CategoryRow]) -> IdIndex:
 
 
 def image_table(path: Path, rows: Iterable[ImageRow]) -> ImageTable:
-    """The images; their ids and file names must be unique. LVIS v1 names images by URL: the last two parts are the file."""
+    """The images; ids and file names must be unique. LVIS v1 names images by URL: the last two parts are the file."""
     table = ImageTable((), IdIndex({}))
     ids: list[Id] = []
     images: list[Image] = []
     for row in rows:
         name = row.file_name or "/".join((row.coco_url or "").rsplit("/", 2)[-2:])
-        if not name:
-            raise HopeBenchError(f"{path}: image {row.id!r} has neither file_name nor coco_url. Give each image its file_name.")
         if row.neg_category_ids is not None:
             table.negative = {} if table.negative is None else table.negative
             table.negative[len(ids)] = row.neg_category_ids

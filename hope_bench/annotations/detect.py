@@ -28,8 +28,8 @@ _MAYBE_OURS = (".json", ".jsonl", ".csv", ".parquet")
 def detect_format(path: Path) -> NamedFormat:
     """The format of a file or folder ("coco" for LVIS too: they differ in their images only).
 
-    Raises HopeBenchError for a folder or CSV file of no known format, another tool's file, and an empty list; every other file that
-    is no object list is taken for COCO's, whose reader explains itself.
+    Raises HopeBenchError for a folder or CSV file of no known format, another tool's file, and an empty list; every other file
+    that is no object list is taken for COCO's, whose reader explains itself.
     """
     if path.is_dir():
         return _detect_folder(path)

@@ -32,14 +32,9 @@ def json_text(path: Path) -> Iterator[memoryview]:
     """A file's bytes to decode, mapped, without the mark that Windows programs put first. What msgspec finds malformed meanwhile,
     and a file that is empty or can't be read, becomes a HopeBenchError."""
     try:
-        with (
-            path.open("rb") as stream,
-            mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data,
-            memoryview(data) as view,
-            view[len(BOM_UTF8) if data[: len(BOM_UTF8)] == BOM_UTF8 else 0 :] as text,
-            no_collector(),
-        ):
-            yield text
+        with path.open("rb") as stream, no_collector():
+            data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)  # goes with the last that looks at it
+            yield memoryview(data)[len(BOM_UTF8) if data[: len(BOM_UTF8)] == BOM_UTF8 else 0 :]
     except msgspec.ValidationError:
         raise
     except msgspec.DecodeError as error:

@@ -134,7 +134,7 @@ _BY_ENDING = {
     ".zip": ("an archive", "Unpack it, and name the file or folder that comes out."),
     ".tar": ("an archive", "Unpack it, and name the file or folder that comes out."),
     ".tgz": ("an archive", "Unpack it, and name the file or folder that comes out."),
-    ".gz": ("compressed", "Unpack it (gunzip), and name the file that comes out."),
+    ".gz": ("a compressed file", "Unpack it (gunzip), and name the file that comes out."),
     ".7z": ("an archive", "Unpack it, and name the file or folder that comes out."),
     ".rar": ("an archive", "Unpack it, and name the file or folder that comes out."),
     ".xlsx": ("a spreadsheet", "Export COCO from where it was made."),
@@ -155,10 +155,15 @@ _LINES = (
 
 
 def another_tool(path: Path) -> str | None:
-    """Whose file this is and what to do, in a sentence or two; None where nothing says so."""
+    """Whose file this is and what to do, in two sentences; None where nothing says so."""
+    tool = tool_of(path)
+    return None if tool is None else f"{path} is {tool[0]}, which isn't read. {tool[1]}"
+
+
+def tool_of(path: Path) -> tuple[str, str] | None:
+    """What a file is, and what to do with it; None where nothing says so."""
     if path.suffix.lower() in _BY_ENDING and not path.is_dir():
-        name, advice = _BY_ENDING[path.suffix.lower()]
-        return f"{path} is {name}. {advice}"
+        return _BY_ENDING[path.suffix.lower()]
     shape = _look(path)
     if shape is None:
         return None
@@ -174,7 +179,7 @@ def another_tool(path: Path) -> str | None:
             )
     if found is None or (shape.kind == "object" and _is_coco(shape)):
         return None
-    return f"{path} is {found[0]}, which isn't read. {found[1]}"
+    return found
 
 
 def _is_coco(shape: _Shape) -> bool:

@@ -42,9 +42,9 @@ def labelme_files(path: Path) -> tuple[Path, ...]:
 def read_labelme(path: Path) -> Annotations:
     """Read a folder of LabelMe files.
 
-    A picture's file is what `imagePath` says, relative to the folder. Rectangles, polygons and masks give boxes; shapes of one label
-    and group are one object; objects of other shapes are present without a box. Files and shapes that can't be read are left out and
-    counted. Raises HopeBenchError where none can be used.
+    A picture's file is what `imagePath` says, relative to the folder. Rectangles, polygons and masks give boxes; shapes of one
+    label and group are one object; objects of other shapes are present without a box. Files and shapes that can't be read are
+    left out and counted. Raises HopeBenchError where none can be used.
     """
     labelme = parsers("labelme")
     collected = Collected(path)

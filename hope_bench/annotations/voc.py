@@ -31,8 +31,8 @@ def is_voc(path: Path) -> bool:
 def read_voc(path: Path) -> Annotations:
     """Read a folder of Pascal VOC files.
 
-    A picture's file is named as its XML file, with the ending that `filename` gives. Files and objects that can't be read are left
-    out and counted; an object without a box is present. Raises HopeBenchError where none can be used.
+    A picture's file is named as its XML file, with the ending that `filename` gives. Files and objects that can't be read are
+    left out and counted; an object without a box is present. Raises HopeBenchError where none can be used.
     """
     folder, files = voc_files(path)
     parse = _parser()

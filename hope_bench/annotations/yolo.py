@@ -1,8 +1,8 @@
 """YOLO (Ultralytics): data.yaml with the class names and splits, and one text file of labels per picture, read with supervision.
 
-Layout (docs.ultralytics.com/datasets/detect): images/SPLIT/1.jpg has its labels in labels/SPLIT/1.txt, Roboflow's SPLIT/images/1.jpg
-in SPLIT/labels/1.txt; a line is a class number and a box (centre x, centre y, width, height), a polygon, or a box and key points,
-all as fractions of the picture.
+Layout (docs.ultralytics.com/datasets/detect): images/SPLIT/1.jpg has its labels in labels/SPLIT/1.txt, Roboflow's
+SPLIT/images/1.jpg in SPLIT/labels/1.txt; a line is a class number and a box (centre x, centre y, width, height), a polygon, or a
+box and key points, all as fractions of the picture.
 """
 
 from __future__ import annotations
@@ -99,12 +99,13 @@ def _pictures(file: Path, data: Mapping[str, Any], split: str) -> list[tuple[str
         elif place is not None:
             lines = [line.strip() for line in place.read_text(encoding="utf-8").splitlines() if line.strip()]
             pictures = [path if (path := Path(line)).is_absolute() else place.parent / path for line in lines]
-            found += [(line.removeprefix("./"), labels_of(path, path.parent)) for line, path in zip(lines, pictures, strict=True)]
+            named = zip(lines, pictures, strict=True)
+            found += [(line.removeprefix("./"), labels_of(path, path.parent)) for line, path in named]
     return found
 
 
 def _place(file: Path, root: Any, name: str) -> Path | None:
-    """Where a split's images are: below `path`, else beside data.yaml; Roboflow writes ../train/images for what lies beside it."""
+    """Where a split's images are: below `path`, else beside data.yaml; Roboflow writes ../train/images for what lies there."""
     roots = [file.parent / root] if isinstance(root, str) and root else []
     inner = name.replace("\\", "/")
     candidates = [base / inner for base in (*roots, file.parent)]

@@ -135,8 +135,9 @@ class CalibratedSpec(Strict):
 
 class GuardsSpec(Strict):
     """Which guards keep possibly present categories from being claimed absent (docs/method.md). Each acts where the data has
-    what it needs. `annotated` keeps categories that no image is annotated with from being claimed absent. `ontology_table` is a TOML file of related names, `same_name` the cosine of two names' text embeddings (less
-    the vocabulary's mean) at which they count as one; `review` a file of people's decisions."""
+    what it needs. `annotated` keeps categories that no image is annotated with from being claimed absent. `ontology_table` is a
+    TOML file of related names, `same_name` the cosine of two names' text embeddings (less the vocabulary's mean) at which they
+    count as one; `review` a file of people's decisions."""
 
     verified: bool = True
     annotated: bool = True
