@@ -8,20 +8,10 @@ from typing import Any
 
 import msgspec
 
-from hope_bench.annotations.coco_entries import KINDS, BadEntries, Key, is_placeholder, row_of, with_names
-from hope_bench.annotations.coco_rows import (
-    DESCRIPTION,
-    CategoryRow,
-    ImageRow,
-    InstanceRow,
-    Instances,
-    InstancesFile,
-    image_table,
-    index_categories,
-)
+from hope_bench.annotations.coco_entries import KINDS, BadEntries, Key, is_placeholder, row_of
+from hope_bench.annotations.coco_joined import made_of, no_coco_file
+from hope_bench.annotations.coco_rows import CategoryRow, ImageRow, InstanceRow, InstancesFile
 from hope_bench.annotations.json_file import decode_with_nan, json_text
-from hope_bench.annotations.known_tools import tool_of
-from hope_bench.errors import HopeBenchError
 from hope_bench.records import no_collector
 
 STREAM_ABOVE = 2 << 30
@@ -66,42 +56,6 @@ def load_instances(path: Path) -> InstancesFile:
         return made_of(path, file.categories, file.images, [file.annotations], bad)
 
 
-def made_of(
-    path: Path,
-    categories: Sequence[CategoryRow | None],
-    images: Sequence[ImageRow | None],
-    batches: Any,
-    bad: dict[Key, BadEntries],
-) -> InstancesFile:
-    """A file of its rows, annotations in batches; None stands for entries that `bad` counts. Raises HopeBenchError."""
-    check_some(path, categories, bad["categories"])
-    images = with_names(images, bad["images"])
-    check_some(path, images, bad["images"])
-    kept = [row for row in categories if row is not None]
-    category_index = index_categories(path, kept)
-    table = image_table(path, (row for row in images if row is not None))
-    instances = Instances(path, table.index, category_index)
-    for batch in batches:
-        instances.add(batch)
-    if not instances.kept:
-        check_some(path, [None] * instances.seen, bad["annotations"])
-    elif bad["annotations"].boxes == instances.seen:
-        raise _no_coco_file(path, f"of its {instances.seen} annotations none has a bbox of four numbers, [x, y, width, height]")
-    rows = instances.columns()
-    problems = [problem for one in bad.values() for problem in one.problems(path.name)]
-    left_out = tuple(sorted(instances.left_out))
-    return InstancesFile(
-        path, kept, category_index, table, rows, instances.attributes, left_out, (*problems, *instances.problems())
-    )
-
-
-def check_some(path: Path, rows: Sequence[Any], bad: BadEntries) -> None:
-    """Raise HopeBenchError where all entries of a list are bad."""
-    if bad.counts and not any(row is not None for row in rows):
-        reasons = "; ".join(f"{count} {reason}" for reason, count in bad.counts.items())
-        raise _no_coco_file(path, f"none of its {bad.key} can be used ({reasons})")
-
-
 def _lists(path: Path, bad: dict[Key, BadEntries]) -> _WholeFile | _Lists:
     """The file's three lists: decoded at once where all entries are as COCO's are, else entry by entry."""
     with json_text(path) as text:
@@ -119,7 +73,7 @@ def _lists(path: Path, bad: dict[Key, BadEntries]) -> _WholeFile | _Lists:
         try:
             return _loosely(msgspec.json.decode(text, type=_LooseFile), bad)
         except msgspec.ValidationError as error:
-            raise _no_coco_file(path, str(error)) from None
+            raise no_coco_file(path, str(error)) from None
 
 
 def _loosely(file: _LooseFile, bad: dict[Key, BadEntries]) -> _Lists:
@@ -142,16 +96,10 @@ def _loosely(file: _LooseFile, bad: dict[Key, BadEntries]) -> _Lists:
 def _of_plain(path: Path, plain: Any, bad: dict[Key, BadEntries]) -> _Lists:
     """A file that holds NaN, already decoded as dicts and lists."""
     if not isinstance(plain, dict) or not all(isinstance(plain.get(key), list) for key in KINDS):
-        raise _no_coco_file(path, "not an object with lists of images, annotations and categories")
+        raise no_coco_file(path, "not an object with lists of images, annotations and categories")
     return _Lists(
         *(
             [row_of(key, entry, place, bad[key]) for place, entry in enumerate(plain[key], 1)]
             for key in ("images", "annotations", "categories")
         )
     )
-
-
-def _no_coco_file(path: Path, why: str) -> HopeBenchError:
-    tool = tool_of(path)
-    named = "" if tool is None else f" It is {tool[0]}. {tool[1]}"
-    return HopeBenchError(f"{path} is JSON, but not {DESCRIPTION}: {why}.{named}")

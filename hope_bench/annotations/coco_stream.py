@@ -12,7 +12,7 @@ import ijson
 import msgspec
 
 from hope_bench.annotations.coco_entries import KINDS, LISTS, BadEntries, Key, is_placeholder, rows_of
-from hope_bench.annotations.coco_file import made_of
+from hope_bench.annotations.coco_joined import made_of
 from hope_bench.annotations.coco_rows import DESCRIPTION, InstancesFile
 from hope_bench.annotations.json_file import not_json
 from hope_bench.errors import HopeBenchError

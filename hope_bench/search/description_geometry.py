@@ -57,7 +57,8 @@ def _side(box: Box, axis: int, extent: float, slack: float) -> int | None:
 
 
 def beside(single: Mapping[str, Box | None], slack: float = 0.0) -> Iterator[tuple[str, str, str]]:
-    """On which of its SIDES an object has another, as (name, other, side), where the boxes don't overlap sideways, by more than `slack`.
+    """On which of its SIDES an object has another, as (name, other, side), where the boxes don't overlap sideways, by more than
+    `slack`.
 
     `single` are the boxes of objects that occur once.
     """

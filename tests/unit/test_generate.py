@@ -62,7 +62,7 @@ def spec_for(data: Path, encoder: str, **changes: object) -> BenchmarkSpec:
         k=3,
         dataset=DatasetSpec(annotations=str(data / "instances.json"), images=str(data / "images")),
         clip=ClipSpec(model=encoder),
-        guards=GuardsSpec(ontology=False),  # a random CLIP finds all names alike
+        guards=GuardsSpec(ontology=False, annotated=False),  # a random CLIP finds all names alike, and one is never annotated
     ).model_copy(update=changes)
 
 
