@@ -180,7 +180,8 @@ class Question:
     4 digits (None on yes-questions and where the strategy has no score). `description` says what is claimed of a present object
     ("a red car"), `description_kind` what kind of claim that is; `twin_of` makes a question the true twin of the false
     description with that id in the split it belongs to. `risk` in [0, 1] is the estimated probability that a distractor is in
-    the picture after all, and `evidence` what that rests on; None where no guard estimated it. A line leaves out what is None.
+    the picture after all, and `evidence` what that rests on; None where no guard estimated it. `found_by` names the strategy
+    whose score this is where the split joins several, whose scores can't be compared. A line leaves out what is None.
     """
 
     question_id: int
@@ -195,6 +196,7 @@ class Question:
     twin_of: int | None = None
     risk: float | None = None
     evidence: Mapping[str, float] | None = None
+    found_by: str | None = None
 
     @property
     def role(self) -> Literal["question", "twin"]:

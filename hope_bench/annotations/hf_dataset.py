@@ -6,6 +6,8 @@ structs, or a struct of lists as in cppe-5), or just a list of names. Categories
 
 from __future__ import annotations
 
+import os
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -96,12 +98,14 @@ class ExportedImages:
 
 def export_images(path: Path, folder: Path, columns: Mapping[str, str] | None = None, split: str = "") -> ExportedImages:
     """Write the images that the dataset holds as bytes into `folder`, under the names `read_hf_dataset` gives (those already
-    there are left). Raises HopeBenchError where the dataset can't be read or has no rows, or none of them holds a picture."""
+    there are left). Raises HopeBenchError where the dataset can't be read or has no rows, none of them holds a picture, or two
+    would be one file; nothing is written then."""
     source = open_dataset(path, split)
     keys = ("image", "file_name")
     found = _find_columns(source, {key: name for key, name in (columns or {}).items() if key != "box_format"}, keys)
     if "image" not in found:
         raise HopeBenchError(f"{path} has no image column (its columns: {first_few(source.features, 20)}).")
+    _check_distinct(source, found, folder)
     number = held = written = 0
     missing: list[str] = []
     for batch in source.batches([found[key] for key in keys if key in found], True):
@@ -132,6 +136,24 @@ def export_images(path: Path, folder: Path, columns: Mapping[str, str] | None = 
             "generate as --images; else save the dataset with the pictures in it."
         )
     return ExportedImages(written, tuple(missing))
+
+
+def _check_distinct(source: Source, found: Mapping[str, str], folder: Path) -> None:
+    """Raise HopeBenchError where two rows name one file; capitals tell files apart on some machines only."""
+    rows: dict[str, list[int]] = {}
+    number = 0
+    for batch in source.batches([found[key] for key in ("image", "file_name") if key in found], False):
+        for row in batch:
+            name = os.path.normpath(_image(row, found, number).file_name)
+            rows.setdefault(unicodedata.normalize("NFC", name).casefold(), []).append(number)
+            number += 1
+    twice = [f"{name}: rows {first_few(own, 3)}" for name, own in rows.items() if len(own) > 1]
+    if twice:
+        raise HopeBenchError(
+            f"{source.path}: {len(twice)} file(s) of {folder} would hold the picture of more than one row "
+            f"({first_few(twice, 3)}). Give each row its own file name, in a column that columns.file_name "
+            "(--column file_name=NAME) names."
+        )
 
 
 def _fields(feature: Any) -> dict[str, Any]:
