@@ -18,6 +18,7 @@ from hope_bench.files.places import RUNS
 from hope_bench.files.published import POPE_SPLITS, Figure, find_figures
 from hope_bench.files.registry import data_root
 from hope_bench.files.run import Run
+from hope_bench.files.validation import checked
 from hope_bench.progress import ProgressMode, Say
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class _Where:
     out: Path | None
 
 
+@checked
 def verify(
     model: ModelCard | PathOr | None = None,
     *,

@@ -35,7 +35,7 @@ from tests.small_benchmark import write_small
 
 HEAVY = (
     "torch", "torchvision", "transformers", "open_clip", "timm", "scipy", "sklearn", "pandas", "plotly", "datasets", "accelerate",
-    "openai", "gradio", "inflect", "typeguard",
+    "openai", "gradio", "inflect",
 )  # fmt: skip
 
 _RUN = """
