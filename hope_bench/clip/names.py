@@ -44,7 +44,7 @@ def tags(architecture: str) -> list[str]:
         if isinstance(target, ast.Name)
     }
     index: Any = tables["_PRETRAINED"]
-    by_name = {
+    by_name: dict[Any, Any] = {
         key.value: tables[table.id] if isinstance(table, ast.Name) else table
         for key, table in zip(index.keys, index.values, strict=True)
     }
