@@ -113,7 +113,7 @@ def evaluate(
     card, adapter = _model(model, processor, name, settings, authors_prompt, tell)
     options = _options(card, images, limit, splits, name, runs, step, workers, processes, trust_remote_code, progress)
     record = run(chosen, card, options, tell, adapter)
-    return Run(run_folder(chosen, card, options), record)
+    return Run(run_folder(chosen, card, options), record, chosen)
 
 
 @checked
@@ -150,7 +150,7 @@ def evaluate_prompts(
     card, adapter = _model(model, processor, name, settings, authors_prompt=False, tell=tell)
     options = _options(card, images, limit, splits, name, runs, step, workers, processes, trust_remote_code, progress)
     for record, folder in evaluate_paraphrases(chosen, card, _paraphrases(prompts), options, tell, adapter):
-        yield Run(folder, record)
+        yield Run(folder, record, chosen)
 
 
 @checked

@@ -117,7 +117,7 @@ def score_and_write(
 
         labels = label_files([Path(one) for one in labels])
     found = load_run(run, runs)
-    questions = load_benchmark(found.record.benchmark if benchmark is None else benchmark)
+    questions = _asked(found, benchmark)
     bootstrap = bootstrap_of(replicates)
     way, spoken = find_convention(convention), tuple(languages)
     known, moved = _known(questions, path_or_none(annotations), teller(progress, say)), None
@@ -266,7 +266,7 @@ def trend(
         raise HopeBenchError(f"{len(found)} run(s), but {len(steps)} step(s): give each run's step, in the same order.")
     if not found:
         raise HopeBenchError("A trend takes two runs or more.")
-    questions = load_benchmark(found[0].record.benchmark if benchmark is None else benchmark)
+    questions = _asked(found[0], benchmark)
     bootstrap = bootstrap_of(replicates)
     scored = [score_run(questions, run.folder, bootstrap) for run in found]
     asked = [str(run.record.settings["splits"]).split(", ") for run in found if run.record.settings.get("splits")]
@@ -310,7 +310,7 @@ def report(
     if page is not None and page.suffix.lower() not in _PAGES:
         raise HopeBenchError(f"--out {page}: name a page {' or '.join(_PAGES)}, such as {page}.html.")
     own = load_run(run, runs)
-    chosen = load_benchmark(own.record.benchmark if benchmark is None else benchmark)
+    chosen = _asked(own, benchmark)
     found = {path.resolve(): path for path in asked_otherwise(own.folder)}
     folders = [one.folder if isinstance(one, Run) else find_run(Path(one), Path(runs)) for one in paraphrases]
     given = {path.resolve(): path for path in folders if path.resolve() not in found}
@@ -333,6 +333,11 @@ def report(
     if failed:
         tell(f"{len(failed):,} image(s) can't be shown: {first_few(failed.items(), 3)}.")
     return page
+
+
+def _asked(run: Run, benchmark: Benchmark | PathOr | None) -> Benchmark:
+    """What a run was asked: `benchmark`, else what the call that made the run had, else the one that its record names."""
+    return load_benchmark(benchmark or run.benchmark or run.record.benchmark)
 
 
 def _pictures(benchmark: Benchmark, given: PathOr | None, say: Say) -> Path | None:

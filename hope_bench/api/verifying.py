@@ -83,7 +83,7 @@ def verify(
         record = found.record
         known = (record.model.checkpoint, record.model.name, record.name)
         about = find_figures(table, (published_as,) if published_as else known)
-        questions = load_benchmark(record.benchmark if benchmark is None else benchmark)
+        questions = load_benchmark(benchmark or found.benchmark or record.benchmark)
         return _compared(record.model.name, [(found, about)], questions)
     assert model is not None
     if {"prompt", "complete"} & {key for key, value in settings.items() if value is not None}:

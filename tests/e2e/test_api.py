@@ -239,6 +239,21 @@ def test_a_trend_compares_common_questions_of_splits_that_all_were_asked(world: 
     assert hb.trend([run, two], steps=[1, 2], split="content", benchmark=benchmark).baseline == "popular"
 
 
+def test_what_evaluate_gives_is_scored_wherever_its_benchmark_lies_and_shows_short(world: Path, tmp_path: Path) -> None:
+    benchmark = hb.load_benchmark(world / "benchmarks" / "demo")
+    asked = hb.evaluate(
+        "demo-llava", benchmark, images=world / "world" / "images", limit=6, runs=tmp_path / "runs", progress="quiet"
+    )
+    result = hb.score(asked, progress="quiet")  # no folder benchmarks/demo in the working directory
+    assert result.benchmark.hash == benchmark.manifest.hash
+    assert [repr(asked), repr(benchmark)] == [f"Run({str(asked.folder)!r})", f"Benchmark({str(benchmark.folder)!r})"]
+    assert repr(result) == "Result('demo-llava' on 'demo')"
+    again = hb.load_run(asked.folder)
+    assert again == asked
+    with pytest.raises(hb.HopeBenchError, match="hope-bench generate demo"):
+        hb.score(again)
+
+
 def test_a_result_is_named_after_its_run_and_never_replaces_another_models(
     world: Path, checkpoints: list[hb.Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
