@@ -249,9 +249,9 @@ def trend(
     """How checkpoints of one training run change: hallucination rate, balanced accuracy and precision drop over steps.
 
     `given` are runs, their folders, or BENCHMARK/NAME under `runs`; `steps` their training steps in the same order (default: what
-    each run says, or N of a checkpoint-N it was made by). `split` is by default the headline split, `baseline` the POPE split that it is held against (default: adversarial, else the
-    first). Only questions that all runs were asked count. Differences between neighbours are paired by image, their intervals and
-    p-values corrected for their number.
+    each run says, or N of a checkpoint-N it was made by). `split` is by default the headline split, `baseline` the POPE split
+    that it is held against (default: adversarial, else the first). Only questions that all runs were asked count. Differences
+    between neighbours are paired by image, their intervals and p-values corrected for their number.
 
     Raises HopeBenchError for runs of different questions, for a run without a step, and where two have the same.
 
