@@ -72,7 +72,7 @@ def plan_run(benchmark: Benchmark, card: ModelCard, options: EvaluateOptions) ->
     prompt = Prompt(card.prompt) if card.prompt is not None else benchmark.prompt
     if options.paraphrase is not None:
         prompt = options.paraphrase.prompt
-    plan = make_plan(chosen, prompt, card.batch_size, options.limit)
+    plan = make_plan(chosen, prompt, card.batch_size, options.limit, card.samples)
     if not plan.steps:
         raise HopeBenchError(
             f"Benchmark {benchmark.manifest.name} holds no questions in the chosen splits, so there is nothing to ask."
