@@ -38,7 +38,7 @@ class _Words(Strict):
 
 @cache
 def bare(name: str) -> str:
-    """A name without the article that some datasets write, and with single spaces: "a  dog", "the dog" and "any dog" are "dog"."""
+    """A name without the article that some datasets write, and with single spaces: "a  dog" and "any dog" are "dog"."""
     single = " ".join(name.split())
     return _ARTICLE.sub("", single, count=1) if _ARTICLE.match(single) else single
 
@@ -80,7 +80,7 @@ def indefinite(name: str, adjective: str = "") -> str:
 def _takes_no_article(phrase: str) -> bool:
     """Whether a phrase begins with what stands in an article's place ("his hand", "two people"), or needs none ("someone")."""
     first, _, more = phrase.lower().partition(" ")
-    if phrase.lower() in _words().themselves or (first.isdigit() and is_plural(more)):
+    if phrase.lower() in _words().themselves or ((first.isdigit() or first == "other") and is_plural(more)):
         return True
     return bool(more) and first in _words().instead_of_article
 

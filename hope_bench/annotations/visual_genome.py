@@ -85,10 +85,10 @@ def visual_genome_files(path: Path) -> dict[str, Path]:
 def read_visual_genome(path: Path) -> Annotations:
     """Read Visual Genome from its folder or objects.json; every other file is used where it lies beside.
 
-    An object's category is its first name, lower-cased, without an article and replaced by the first name of its alias line; its other names count
-    as present in the image. Attributes are {"attributes": (...)} of the instance. Image files are as extracted from the
-    published archives (VG_100K/1.jpg), or ID.jpg without image_data.json. Raises HopeBenchError where a file isn't in its
-    layout or an image occurs twice.
+    An object's category is its first name, lower-cased, without an article and replaced by the first name of its
+    alias line; its other names count as present in the image. Attributes are {"attributes": (...)} of the instance. Image files
+    are as extracted from the published archives (VG_100K/1.jpg), or ID.jpg without image_data.json. Raises HopeBenchError where a
+    file isn't in its layout or an image occurs twice.
     """
     files = visual_genome_files(path)
     aliases = _read_aliases(files.get("object_alias.txt"), _noun)

@@ -55,11 +55,11 @@ def plain_names(names: Sequence[str]) -> list[str]:
 def spoken_names(names: Sequence[str]) -> list[str | None]:
     """How questions say published names, None where that is the name itself or would make two categories equal.
 
-    "Cabinet/shelf" is "cabinet or shelf" and "A/C unit" itself, "traffic_light" is "traffic light", "Drill (Tool)" is "drill", and
-    "a  dog" is "dog", as the question has an article of its own. Capitals go only where
-    nearly every name of the dataset starts with one, since then they say nothing (Objects365 has one name that doesn't); words
-    of capitals alone, such as TV, keep theirs, and so do American and French. Misspelt words of Objects365 are spelt right, and
-    where a vocabulary is Objects365's, "Soccer" is "soccer ball".
+    "Cabinet/shelf" is "cabinet or shelf" and "A/C unit" itself, "traffic_light" is "traffic light", "Drill (Tool)" is "drill",
+    and "a  dog" is "dog", as the question has an article of its own. Capitals go only where nearly every name of the dataset
+    starts with one, since then they say nothing (Objects365 has one name that doesn't); words of capitals alone, such as TV, keep
+    theirs, and so do American and French. Misspelt words of Objects365 are spelt right, and where a vocabulary is Objects365's,
+    "Soccer" is "soccer ball".
     """
     capitals = sum(name[:1].isupper() for name in names) > 0.95 * len(names)
     own = _SPOKEN_OBJECTS365 if len(_SPOKEN_OBJECTS365.keys() & {words(name) for name in names}) > 5 else {}
@@ -83,7 +83,10 @@ def _split(name: str) -> list[str]:
     """A name at the slashes that stand for "or": not at those of an abbreviation or a number ("A/C", "w/o", "24/7")."""
     parts, start = [], 0
     for slash in _SLASH.finditer(name):
-        before, after = re.split(r"[\s(]", name[start : slash.start()])[-1], re.split(r"[\s)]", name[slash.end() :], maxsplit=1)[0]
+        before, after = (
+            re.split(r"[\s(]", name[start : slash.start()])[-1],
+            re.split(r"[\s)]", name[slash.end() :], maxsplit=1)[0],
+        )
         if len(slash[0]) > 1 or not any(len(one) < 2 or one[0].isdigit() for one in (before, after)):
             parts.append(name[start : slash.start()])
             start = slash.end()

@@ -1,4 +1,4 @@
-"""Other words for categories: those a spec or an annotation file brings, and those that English has for COCO's and Objects365's."""
+"""Other words for categories: those that a spec or an annotation file brings, and English ones for COCO's and Objects365's."""
 
 from __future__ import annotations
 
@@ -107,7 +107,9 @@ def _table_words(categories: Sequence[Category], path: Path) -> list[tuple[int, 
         places = [place for place, own in enumerate(keys) if own & wanted]
         if not places:
             known = did_you_mean(names[0], [category.name for category in categories])
-            raise HopeBenchError(f"{path} relates {', '.join(map(repr, names))}, of which none is a category or a synonym. {known}")
+            raise HopeBenchError(
+                f"{path} relates {', '.join(map(repr, names))}, of which none is a category or a synonym. {known}"
+            )
         found += [(place, names) for place in places]
     return found
 

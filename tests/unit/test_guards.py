@@ -93,9 +93,7 @@ NAMES = ["dog", "wine glass", "glass", "knife", "bus", "sheep", "hot dog"]
     seed=st.integers(0, 10**6),
 )
 @settings(max_examples=80, deadline=None)
-def test_ontology_equals_its_definition(
-    parents: list[list[str]], synonyms: list[list[str]], seed: int
-) -> None:
+def test_ontology_equals_its_definition(parents: list[list[str]], synonyms: list[list[str]], seed: int) -> None:
     rng = np.random.default_rng(seed)
     categories = [
         Category(name, parents=tuple(above), synonyms=tuple(same))
