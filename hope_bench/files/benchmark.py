@@ -108,7 +108,7 @@ _COLUMNS = {
 """Of a benchmark's frame, with their types."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Benchmark:
     """A benchmark as read: `splits` maps a split's name to its questions in file order; `images` in the manifest maps each image
     file name to its SHA-256, None where the benchmark was made without the images."""
@@ -126,6 +126,10 @@ class Benchmark:
     def prompt(self) -> Prompt:
         """How this benchmark asks."""
         return Prompt(self.manifest.prompt)
+
+    def __repr__(self) -> str:
+        """Short, as consoles and tracebacks show it."""
+        return f"Benchmark({str(self.folder)!r})"
 
     def to_frame(self) -> pd.DataFrame:
         """A row a question of a split (docs/api.md lists the columns and their types)."""

@@ -459,6 +459,10 @@ class Result(Strict):
         kinds = dict.fromkeys(("split", "kind", "baseline"), "string") | dict.fromkeys(("questions", *PACKED), "int64")
         return typed_frame([tuple(row.values()) for row in rows], {name: kinds.get(name, "float64") for name in rows[0]})
 
+    def __repr__(self) -> str:
+        """Short, as consoles and tracebacks show it."""
+        return f"Result({self.called!r} on {self.benchmark.name!r})"
+
     def compared(self, split: str) -> Comparison | None:
         """A split against POPE's adversarial one, or else the first baseline it is compared with; None where there is none."""
         pairs = [pair for pair in self.comparisons if pair.split == split]

@@ -40,6 +40,12 @@ DESCRIPTION_STRATEGIES = ("description", "hope")
 """The strategies that make false descriptions, whose true twins stand in a split of kind "twin" beside them."""
 
 
+NamedFormat = Literal["coco", "lvis", "object-list", "open-images", "visual-genome", "hf-dataset"]
+"""What a spec can name. "coco" is also Objects365 and every other dataset published in COCO's format."""
+
+Format = Literal["auto", NamedFormat]
+
+
 def base_strategy(split: str) -> str:
     """The strategy behind a split's name: "content@siglip" -> "content"."""
     return split.partition("@")[0]
@@ -59,7 +65,7 @@ class DatasetSpec(Strict):
     """
 
     name: str = ""
-    format: Literal["auto", "coco", "lvis", "object-list", "open-images", "visual-genome", "hf-dataset"] = "auto"
+    format: Format = "auto"
     annotations: str | None = None
     captions: str | None = None
     images: str | None = None
