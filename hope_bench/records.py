@@ -24,8 +24,9 @@ class Category:
     """One word of the vocabulary C.
 
     `name` is unique within the annotations. `spoken` is how a question says it where that is not `name` itself ("cabinet or
-    shelf" for "Cabinet/shelf"). `synonyms` are other words for it, `parents` the names of the categories directly above it in
-    the dataset's hierarchy, `synset` its WordNet sense ("trumpet.n.01"); empty or None where the dataset gives none.
+    shelf" for "Cabinet/shelf"). `synonyms` are other words for it, `mentioned_as` words of captions from which it may be
+    expected, `parents` the names of the categories directly above it in the dataset's hierarchy, `synset` its WordNet sense
+    ("trumpet.n.01"); empty or None where there are none.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Category:
     synonyms: tuple[str, ...] = ()
     parents: tuple[str, ...] = ()
     synset: str | None = None
+    mentioned_as: tuple[str, ...] = ()
 
     @property
     def in_words(self) -> str:

@@ -58,7 +58,7 @@ def inspect(
 ) -> Inspection:
     """Count what a benchmark holds, and write a gallery of its images and questions to look through.
 
-    `images` is by default the folder that the spec.toml names; `no_images` makes a gallery of the questions alone. It goes to
+    `images` is by default the folder it was generated from; `no_images` makes a gallery of the questions alone. It goes to
     `out` (default: build/inspect/NAME). Raises HopeBenchError.
 
     Example: hb.inspect("hope-coco", images="val2014").gallery
