@@ -11,7 +11,7 @@ from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.result import ModelInfo
 from hope_bench.interchange.answer_field import answer_field, answer_of, question_of, refuse_labels
 from hope_bench.interchange.imported_run import Provenance, check_import, import_command, write_import
-from hope_bench.interchange.matching import Given, ImportReport, labels_of, match
+from hope_bench.interchange.matching import Given, ImportReport, match
 from hope_bench.interchange.questions import Line, escaped, question_key, read_lines, wrapping
 
 
@@ -83,7 +83,7 @@ _CHANCE = 20
 def _refuse_labels(given: Sequence[Given], benchmark: Benchmark, path: Path, name: str, least: int) -> None:
     """A field that might hold the labels, and says just what they say, is never taken for a model that doesn't err. POPE's own
     answers files are known by their two fields, so that a few right answers raise no doubt there."""
-    asked, labels = match(given, benchmark, path)[0], labels_of(benchmark)
+    asked, labels = match(given, benchmark, path)[0], benchmark.labels
     if len(asked) >= least and all(labels[answer.image, answer.question] == answer.verdict for answer in asked):
         refuse_labels(str(path), name, len(asked))
 

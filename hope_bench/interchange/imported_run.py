@@ -58,11 +58,25 @@ def write_import(
             f"None of the {len(given):,} answers matches a question of benchmark {benchmark.manifest.name}. "
             f"The first: {first_few(report.unmatched, 2)}."
         )
+    _refuse_other_labels(given, report)
     record = _record(benchmark, run.name, given, answers, report, origin)
     with atomic_path(run / "answers.jsonl") as temporary:
         temporary.write_bytes(b"".join(msgspec.json.encode(answer) + b"\n" for answer in answers))
     write_run(run, record)
     return report, tuple(answers)
+
+
+_LEAST_AGREEING = 0.8
+"""Corrections such as RePOPE's move a tenth of the labels; answers put to the wrong questions have half of them wrong."""
+
+
+def _refuse_other_labels(given: Sequence[Given], report: ImportReport) -> None:
+    matched = sum(line.label is not None for line in given) - len(report.unmatched)
+    if matched >= 10 and report.relabelled > (1 - _LEAST_AGREEING) * matched:
+        raise HopeBenchError(
+            f"{given[0].where}: {report.relabelled:,} of {matched:,} labels are not the benchmark's. The questions have the "
+            "same words and numbers, but seem to be asked of other images."
+        )
 
 
 def import_command(files: Sequence[str], options: Sequence[tuple[str, str | None]]) -> str:

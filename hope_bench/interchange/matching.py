@@ -82,7 +82,7 @@ def match(given: Sequence[Given], benchmark: Benchmark, folder: Path) -> tuple[l
 
     Raises HopeBenchError where a question is answered more than once, and differently.
     """
-    asked, labels = _Asked(benchmark), labels_of(benchmark)
+    asked, labels = _Asked(benchmark), benchmark.labels
     said: dict[tuple[str, str, str], list[Given]] = defaultdict(list)
     report = ImportReport(folder, {}, {})
     for line in given:
@@ -105,11 +105,6 @@ def match(given: Sequence[Given], benchmark: Benchmark, folder: Path) -> tuple[l
     answers = _answers(said, list(benchmark.splits))
     report.failed = sum(answer.error is not None for answer in answers)
     return answers, report
-
-
-def labels_of(benchmark: Benchmark) -> dict[tuple[str, str], Label]:
-    """The label of each (image, question text)."""
-    return {(one.image, one.text): one.label for questions in benchmark.splits.values() for one in questions}
 
 
 def _verdict(line: Given, question: str) -> Verdict:
