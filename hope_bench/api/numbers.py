@@ -138,7 +138,7 @@ def score_and_write(
         _check_replaced(path, result, found, replace)
         write_result(path, result)
     answers = reread(found.answers()).answers
-    return Scored(result, path, moved, unread_report(answers, reader(answers, way, spoken)))
+    return Scored(result, path, moved, unread_report(answers, reader(answers, way, spoken, questions.labels)))
 
 
 @checked

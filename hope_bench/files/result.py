@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 3
 """The version of the result schema that this hope-bench writes (docs/result-schema.md); older ones are migrated when read."""
 
-ConventionName = Literal["strict", "pope", "vlmevalkit", "lmms-eval", "repope"]
+ConventionName = Literal["strict", "pope", "vlmevalkit", "lmms-eval", "repope", "evalscope", "helm"]
 
 BreakdownName = Literal["category", "description-kind", "object-size"]
 """By what a split's questions are taken apart."""
