@@ -30,14 +30,14 @@ class _CaptionsFile(msgspec.Struct):
 def read_coco(file: InstancesFile, captions: Sequence[Path], boxes: BoxLayout | None = None) -> Annotations:
     """A COCO instances file (`load_instances`) and captions files for the same images.
 
-    Crowd regions (`iscrowd`) are kept and marked; `attributes` are kept as written. Boxes are read as `boxes` says, else as all
-    of them tell (`tell_layout`), and cut to their image. Captions of images that the instances file does not list are left out.
-    Raises HopeBenchError where it is no captions file, or holds none for these images.
+    Crowd regions (`iscrowd`) are kept and marked; `attributes` and a category's `synonyms` are kept as written. Boxes are read as
+    `boxes` says, else as all of them tell (`tell_layout`), and cut to their image. Captions of images that the instances file does
+    not list are left out. Raises HopeBenchError where it is no captions file, or holds none for these images.
     """
     spoken = spoken_names([row.name for row in file.categories])
     above = supercategories(file.categories)
     categories = tuple(
-        Category(row.name, row.supercategory, words, alternatives(row.name), parents=tuple(above.get(row.name, ())))
+        Category(row.name, row.supercategory, words, (*alternatives(row.name), *row.synonyms), above.get(row.name, ()))
         for row, words in zip(file.categories, spoken, strict=True)
     )
     annotations = with_boxes(file, categories, boxes)

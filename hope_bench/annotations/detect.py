@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Literal
 
 from hope_bench.annotations.csv_file import csv_header
 from hope_bench.annotations.hf_source import is_hf_dataset
@@ -15,11 +14,7 @@ from hope_bench.annotations.open_images import BOX_COLUMNS, LABEL_COLUMNS
 from hope_bench.annotations.voc import is_voc
 from hope_bench.annotations.yolo import yaml_of
 from hope_bench.errors import HopeBenchError, first_few
-
-NamedFormat = Literal["coco", "lvis", "object-list", "open-images", "visual-genome", "hf-dataset", "yolo", "voc", "labelme"]
-"""What a spec can name. "coco" is also Objects365 and every other dataset published in COCO's format."""
-
-Format = Literal["auto"] | NamedFormat
+from hope_bench.files.spec import NamedFormat
 
 _MAYBE_OURS = (".json", ".jsonl", ".csv", ".parquet")
 """Endings of files whose insides tell more."""

@@ -16,6 +16,7 @@ from hope_bench.records import Annotations
 from hope_bench.search.decisions import ClaimKey, Decision, read_decisions, rejected
 from hope_bench.search.description import Descriptions
 from hope_bench.search.description_given import read_given
+from hope_bench.search.known_words import with_words
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +45,7 @@ def read_inputs(spec: BenchmarkSpec) -> Inputs:
     """Read what the spec names; images are named as they are found in its folder. Raises HopeBenchError."""
     path, images = _paths(spec)
     files = dataset_files(spec.dataset)
-    annotations = read_dataset(spec.dataset)
+    annotations = with_words(read_dataset(spec.dataset), spec)
     if images is not None:
         annotations = fit_names(
             annotations, lambda name: plain_path(name) == name and (images / name).is_file(), lambda: files_within(images)
