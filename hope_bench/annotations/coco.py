@@ -31,8 +31,8 @@ def read_coco(file: InstancesFile, captions: Sequence[Path], boxes: BoxLayout | 
     """A COCO instances file (`load_instances`) and captions files for the same images.
 
     Crowd regions (`iscrowd`) are kept and marked; `attributes` and a category's `synonyms` are kept as written. Boxes are read as
-    `boxes` says, else as all of them tell (`tell_layout`), and cut to their image. Captions of images that the instances file does
-    not list are left out. Raises HopeBenchError where it is no captions file, or holds none for these images.
+    `boxes` says, else as all of them tell (`tell_layout`), and cut to their image. Captions of images that the instances file
+    does not list are left out. Raises HopeBenchError where it is no captions file, or holds none for these images.
     """
     spoken = spoken_names([row.name for row in file.categories])
     above = supercategories(file.categories)
