@@ -422,4 +422,5 @@ def test_coco_mini_asks_the_same_in_every_format(real: Path, tmp_path: Path) -> 
     assert sum(len(true) + len(false) for true, false in geometry["coco"].values()) > 1000
     for format in made:
         assert splits[format] == splits["coco"], format
+        assert len(read_benchmark(tmp_path / "made" / format).manifest.sources) <= 2, "of a file a picture, one line"
         assert geometry[format] == geometry["coco"], format
