@@ -64,6 +64,11 @@ def test_captions_are_kept_by_image(tmp_path: Path) -> None:
     ]
     captions.write_text(json.dumps({"images": [], "annotations": rows}))
     assert read_annotations(coco_file(tmp_path), captions=captions).captions == {1: ("one", "two")}
+    odd = [*rows, {"id": 4, "image_id": "3", "caption": "three"}, {"id": 5, "image_id": 3, "caption": None}, {"id": 6}]
+    captions.write_text(json.dumps({"annotations": odd}))
+    assert read_annotations(coco_file(tmp_path), captions=captions).captions == {1: ("one", "two", "three")}
+    with pytest.raises(HopeBenchError, match="not a COCO captions file"):
+        read_annotations(coco_file(tmp_path), captions=coco_file(tmp_path))
 
 
 def test_object_list_with_a_truncated_line(tmp_path: Path) -> None:
