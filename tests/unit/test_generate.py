@@ -275,6 +275,20 @@ def test_every_strategy_and_source_of_descriptions_at_once(data: Path, clip: str
     assert manifest.encoders.keys() == {"other"}
     assert any("given.jsonl: 1 left out, not such a line (line 13:" in note for note in manifest.notes)
     assert all(question.risk is not None for question in benchmark.splits["content"] if question.label == "no")
+    for encoder in ("", "@other"):
+        alone = {
+            base: {
+                (one.image, one.text, one.distractor_score)
+                for one in benchmark.splits[base + (encoder if base == "content" else "")]
+            }
+            for base in ("content", "category", "description")
+        }
+        hope = [one for one in benchmark.splits[f"hope{encoder}"] if one.label == "no"]
+        assert {one.found_by for one in hope} == set(alone), "each score is its own search's"
+        for one in hope:
+            compared = encoder == "" or one.found_by == "content"
+            assert not compared or (one.image, one.text, one.distractor_score) in alone[one.found_by or ""]
+    assert all(one.found_by is None for one in benchmark.splits["content"])
     for name in ("description", "hope", "hope@other"):
         twins = benchmark.splits[f"{name}-twins"]
         by_id = {question.question_id: question for question in benchmark.splits[name]}
