@@ -21,7 +21,7 @@ FITS = {
     "gemma3": ("gemma3", "gemma3n", "paligemma2"),
     "deepseek_v3": ("deepseek_vl",),
 }
-"""The families that each vocabulary fits (Mistral's: tests/unit/test_tekken.py; Kimi's and ERNIE's are not at hand): all of them in
+"""The families that each vocabulary fits (Mistral's: tests/unit/test_tekken.py; Kimi's and ERNIE's are not at hand): all in
 `make soak`, else two: large ones take seconds to load."""
 SOAK = "HOPE_BENCH_SOAK" in os.environ
 ALL = [(name, family) for name, fitting in FITS.items() for family in fitting]
