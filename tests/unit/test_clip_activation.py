@@ -189,8 +189,6 @@ def test_a_manifest_records_it_and_what_is_said_to_the_command_and_the_api_reach
 ) -> None:
     spec = 'name = "tiny"\nsample_images = 4\nstrategies = ["content"]\n[guards]\nontology = false\n'
     (tmp_path / "spec.toml").write_text(spec)
-        'name = "tiny"\nsample_images = 4\nstrategies = ["content"]\n[guards]\nontology = false\n'
-    )
     given = {"annotations": data / "instances.json", "images": data / "images"}
     options = [word for name, path in given.items() for word in (f"--{name}", path)] + ["--cache", tmp_path / "cache"]
     file = f"ViT-B-32:{tiny[0]}"
