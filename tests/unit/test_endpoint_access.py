@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import re
+import sys
 import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -13,12 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from PIL import Image
+from typer.main import get_command
 
 from hope_bench.adapters import endpoint_failures as failures
 from hope_bench.adapters.endpoint import Endpoint
+from hope_bench.cli import run_command
+from hope_bench.cli.evaluate import evaluate
+from hope_bench.cli.run_eval import run_eval
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import ModelCard, endpoint_card, read_card
+from hope_bench.files.result import read_result
 from hope_bench.files.run import read_run
 from hope_bench.files.validation import validate
 from tests.checkpoints import pictures, prompts
@@ -290,3 +297,32 @@ def test_what_is_sent_is_in_the_identity_and_notes_are_kept(
     assert asked_with("extra_body = {top_k = 2}\n") > whole
     (note,) = read_run(tmp_path / "runs" / "small" / "it").notes
     assert note == "The endpoint takes no temperature, so it may answer differently when asked again."
+
+
+def options_of(command: Any) -> dict[str, str | None]:
+    """A command's options by name, with their help."""
+    alone = typer.Typer()
+    alone.command()(command)
+    return {name: one.help for one in get_command(alone).params for name in one.opts if one.param_type_name == "option"}
+
+
+def test_run_eval_takes_what_evaluate_takes(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All but what makes several runs or none, or what run_eval.py says by --out."""
+    theirs, ours = options_of(evaluate), options_of(run_eval)
+    assert set(theirs) - set(ours) == {"--prompts", "--dry-run", "--runs", "--progress"}
+    shared = set(theirs) & set(ours) - {"--model", "-m"}
+    assert len(shared) > 20
+    assert {name: ours[name] for name in shared} == {name: theirs[name] for name in shared}
+    write_small(tmp_path)
+    where = ("--base-url", server.url, "--model", "m", "--thinking", "on", "--max-new-tokens", "77", "--split", "random")
+    small = ("--benchmark", tmp_path / "benchmark", "--images", tmp_path / "images", "--out", tmp_path / "out")
+    monkeypatch.setattr(sys, "argv", ["run_eval.py", *map(str, (*where, *small))])
+    with pytest.raises(SystemExit) as stop:
+        run_command(run_eval)
+    assert stop.value.code == 0, capsys.readouterr().err
+    assert {(body["model"], body["max_tokens"]) for body in server.bodies} == {("m", 77)}
+    result = read_result(tmp_path / "out" / "leaderboard" / "results" / "small" / "unranked" / "m.json")
+    assert result.run.thinking
+    assert set(result.splits["content"].verdicts) <= set("yn-"), "only what another split asks, too"
