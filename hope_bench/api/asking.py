@@ -7,14 +7,14 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
-from hope_bench.api.making import PathOr, load_benchmark, path_or_none, several, teller
+from hope_bench.api.making import PathOr, load_benchmark, path_or_none, teller
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.card import ModelCard, check_name, endpoint_card, find_card
 from hope_bench.files.places import RUNS
 from hope_bench.files.run import Run, find_run
 from hope_bench.files.run import load_run as read_run_folder
-from hope_bench.files.validation import validate
+from hope_bench.files.validation import Count, FromZero, checked, validate
 from hope_bench.progress import ProgressMode, Say
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class CardSettings(TypedDict, total=False):
     server_timeout: float | None
 
 
+@checked
 def load_card(model: ModelCard | PathOr) -> ModelCard:
     """What is known of a model: a card file, a known name, a checkpoint folder or a Hugging Face id ("org/model").
 
@@ -56,33 +57,38 @@ def load_card(model: ModelCard | PathOr) -> ModelCard:
 
     Example: hb.load_card("qwen2.5-vl-7b").vision_tower
     """
-    if not isinstance(model, ModelCard | str | PathLike):
-        raise HopeBenchError(f"A {type(model).__name__} has no card here: give a card, a name, a folder or a Hugging Face id.")
     return model if isinstance(model, ModelCard) else find_card(str(model))
 
 
+@checked
 def load_run(run: Run | PathOr, runs: PathOr = RUNS) -> Run:
-    """A run: its folder, or BENCHMARK/NAME under `runs`. Raises HopeBenchError naming the nearest known one.
+    """A run: its folder, or BENCHMARK/NAME under `runs`. Raises HopeBenchError naming the nearest known one, and for a run whose
+    folder holds another's answers by now.
 
     Example: hb.load_run("hope-coco/llava-1.5-7b").to_frame()
     """
-    return run if isinstance(run, Run) else read_run_folder(find_run(Path(run), Path(runs)))
+    if not isinstance(run, Run):
+        return read_run_folder(find_run(Path(run), Path(runs)))
+    run.check_current()
+    return run
 
 
+@checked
 def evaluate(
     model: Any,
     benchmark: Benchmark | PathOr,
     *,
     processor: Any = None,
+    identity: str | None = None,
     images: PathOr | None = None,
-    limit: int | None = None,
+    limit: Count | None = None,
     splits: Sequence[str] = (),
     name: str | None = None,
     runs: PathOr = RUNS,
-    step: int | None = None,
+    step: FromZero | None = None,
     authors_prompt: bool = False,
-    workers: int | None = None,
-    processes: int | None = None,
+    workers: FromZero | None = None,
+    processes: Count | None = None,
     trust_remote_code: bool = False,
     progress: ProgressMode = "auto",
     say: Say | None = None,
@@ -92,8 +98,9 @@ def evaluate(
 
     `model` is a card, a Hugging Face id, a checkpoint folder, a loaded transformers model (with its `processor`), or any object
     with `answer(batch)` (docs/models.md). Of a checkpoint saved without a processor, `processor` names the
-    folder or id. A loaded model is left exactly as it was; a digest of its weights says which it is.
-    `images` is the images folder (default: what the benchmark's spec.toml names), `limit` how many questions of each split to ask
+    folder or id. A loaded model is left exactly as it was; a digest of its weights and settings says which it is, or
+    `identity`, a text, where code of your own changes its answers.
+    `images` is the images folder (default: the one it was generated from), `limit` how many questions of each split to ask
     (default: all; a limited run is not ranked), `splits` which (default: all), `name` what the run is called (default: as the
     model), `step` the training step of a checkpoint (default: N of checkpoint-N). Answers go to RUNS/BENCHMARK/NAME. `settings`
     are keys of the card. `progress` and `say` are as in `generate`.
@@ -109,26 +116,28 @@ def evaluate(
 
     chosen = load_benchmark(benchmark)
     tell = teller(progress, say)
-    card, adapter = _model(model, processor, name, settings, authors_prompt, tell)
+    card, adapter = _model(model, processor, identity, name, settings, authors_prompt, tell)
     options = _options(card, images, limit, splits, name, runs, step, workers, processes, trust_remote_code, progress)
     record = run(chosen, card, options, tell, adapter)
-    return Run(run_folder(chosen, card, options), record)
+    return Run(run_folder(chosen, card, options), record, chosen)
 
 
+@checked
 def evaluate_prompts(
     model: Any,
     benchmark: Benchmark | PathOr,
     prompts: PathOr,
     *,
     processor: Any = None,
+    identity: str | None = None,
     images: PathOr | None = None,
-    limit: int | None = None,
+    limit: Count | None = None,
     splits: Sequence[str] = (),
     name: str | None = None,
     runs: PathOr = RUNS,
-    step: int | None = None,
-    workers: int | None = None,
-    processes: int | None = None,
+    step: FromZero | None = None,
+    workers: FromZero | None = None,
+    processes: Count | None = None,
     trust_remote_code: bool = False,
     progress: ProgressMode = "auto",
     say: Say | None = None,
@@ -145,19 +154,20 @@ def evaluate_prompts(
 
     chosen = load_benchmark(benchmark)
     tell = teller(progress, say)
-    card, adapter = _model(model, processor, name, settings, authors_prompt=False, tell=tell)
+    card, adapter = _model(model, processor, identity, name, settings, authors_prompt=False, tell=tell)
     options = _options(card, images, limit, splits, name, runs, step, workers, processes, trust_remote_code, progress)
     for record, folder in evaluate_paraphrases(chosen, card, _paraphrases(prompts), options, tell, adapter):
-        yield Run(folder, record)
+        yield Run(folder, record, chosen)
 
 
+@checked
 def estimate(
     model: ModelCard | PathOr,
     benchmark: Benchmark | PathOr,
     *,
     processor: PathOr | None = None,
     images: PathOr | None = None,
-    limit: int | None = None,
+    limit: Count | None = None,
     splits: Sequence[str] = (),
     name: str | None = None,
     runs: PathOr = RUNS,
@@ -182,10 +192,18 @@ def estimate(
 
 
 def _model(
-    model: Any, processor: Any, name: str | None, settings: CardSettings, authors_prompt: bool, tell: Say
+    model: Any,
+    processor: Any,
+    identity: str | None,
+    name: str | None,
+    settings: CardSettings,
+    authors_prompt: bool,
+    tell: Say,
 ) -> tuple[ModelCard, Adapter | None]:
     """The card to ask by, and the adapter where `model` is no card or name of one."""
     if isinstance(model, ModelCard | str | PathLike):
+        if identity is not None:
+            raise HopeBenchError("identity= says which model a loaded one or an object is; a named one is known by its files.")
         return _named(model, processor, settings, authors_prompt), None
     from hope_bench.adapters.given import adapter_of, card_of
 
@@ -194,7 +212,7 @@ def _model(
             "A loaded model has no card that says how its authors ask (authors_prompt). Give prompt=... instead."
         )
     card = card_of(model, name, **{key: value for key, value in settings.items() if value is not None})
-    return card, adapter_of(model, processor, card, tell)
+    return card, adapter_of(model, processor, card, tell, identity=identity)
 
 
 def _named(model: ModelCard | PathOr, processor: Any, settings: CardSettings, authors_prompt: bool) -> ModelCard:
@@ -234,24 +252,21 @@ def _options(
     splits: Sequence[str],
     name: str | None,
     runs: PathOr,
-    step: int | None = None,
-    workers: int | None = None,
-    processes: int | None = None,
+    step: FromZero | None = None,
+    workers: FromZero | None = None,
+    processes: Count | None = None,
     trust_remote_code: bool = False,
     progress: ProgressMode = "auto",
 ) -> EvaluateOptions:
     from hope_bench.inference.engine import EvaluateOptions
 
-    for what, number, least in (("limit", limit, 1), ("step", step, 0)):
-        if number is not None and (not isinstance(number, int) or number < least):
-            raise HopeBenchError(f"{what} is {number!r}: give a whole number of {least} or more.")
     if name is not None:
         check_name(str(name), "A run's name")
     if workers and (card.served or card.adapter != "transformers"):
         asked = card.server or card.adapter
         raise HopeBenchError(f"--workers would have no effect: they encode images for transformers, not for {asked}.")
     return EvaluateOptions(
-        images=path_or_none(images), limit=limit, name=name, splits=tuple(several(splits, "splits")), runs=Path(runs),
+        images=path_or_none(images), limit=limit, name=name, splits=tuple(splits), runs=Path(runs),
         processes=processes,
         progress=progress, trust_remote_code=trust_remote_code, workers=workers, step=step,
     )  # fmt: skip

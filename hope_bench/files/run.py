@@ -6,7 +6,7 @@ import contextlib
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -21,6 +21,8 @@ from hope_bench.records import Answer, Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from hope_bench.files.benchmark import Benchmark
 
 ANSWERS = "answers.jsonl"
 
@@ -67,12 +69,14 @@ _COLUMNS = {
 """Of a run's frame, with their types."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Run:
-    """A model's answers to a benchmark, on disk: `folder` is RUNS/BENCHMARK/NAME, `record` its run.json."""
+    """A model's answers to a benchmark, on disk: `folder` is RUNS/BENCHMARK/NAME, `record` its run.json, and `benchmark` what was
+    asked, where the call that made it had it (of a run that is read, its name is in the record)."""
 
     folder: Path
     record: RunRecord
+    benchmark: Benchmark | None = field(default=None, compare=False)
 
     @property
     def name(self) -> str:
@@ -85,14 +89,27 @@ class Run:
         return self.record.errors
 
     def answers(self) -> RunAnswers:
-        """What the model said, in the order of the file. Raises HopeBenchError for a malformed line."""
+        """What the model said, in the order of the file. Raises HopeBenchError for a malformed line, and as `check_current`."""
+        self.check_current()
         return read_answers(self.folder / ANSWERS)
+
+    def check_current(self) -> None:
+        """Raise HopeBenchError where the folder holds another run's answers by now: of another model, prompt, limit ..."""
+        if read_run(self.folder).key != self.record.key:
+            raise HopeBenchError(
+                f"The answers of this run were replaced: {self.folder} holds those of another model, or to other questions, by "
+                "now. Give each run a name of its own (name=), or load it again: hope_bench.load_run."
+            )
 
     def to_frame(self) -> pd.DataFrame:
         """A row an answer (docs/api.md lists the columns and their types). Raises HopeBenchError as `answers` does."""
         from hope_bench.files.frames import typed_frame
 
         return typed_frame([tuple(getattr(answer, name) for name in _COLUMNS) for answer in self.answers().answers], _COLUMNS)
+
+    def __repr__(self) -> str:
+        """Short, as consoles and tracebacks show it."""
+        return f"Run({str(self.folder)!r})"
 
     def __str__(self) -> str:
         """The run in a line, and how often it said what."""

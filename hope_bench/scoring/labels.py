@@ -45,10 +45,10 @@ def score_relabelled(
     """
     record, file = read_answered(benchmark, run_folder)
     known = Known(sizes or {})
-    read = reader(file.answers, convention, languages)
-    before = make_result(benchmark, record, file, join(benchmark, file.answers, read), bootstrap, convention, languages, known)
+    joined = join(benchmark, file.answers, reader(file.answers, convention, languages, benchmark.labels))
+    before = make_result(benchmark, record, file, joined, bootstrap, convention, languages, known)
     kept = replace(file, answers=_asked(relabelled, file.answers))
-    joined = join(relabelled, kept.answers, read)
+    joined = join(relabelled, kept.answers, reader(file.answers, convention, languages, relabelled.labels))
     after = make_result(relabelled, record, kept, joined, bootstrap, convention, languages, known)
     row = {image: index for index, image in enumerate(benchmark.manifest.images)}
     places = [row[image] for image in relabelled.manifest.images]

@@ -49,7 +49,7 @@ def score(
     convention needs words that the run doesn't have.
     """
     record, file = read_answered(benchmark, run_folder)
-    joined = join(benchmark, file.answers, reader(file.answers, convention, languages))
+    joined = join(benchmark, file.answers, reader(file.answers, convention, languages, benchmark.labels))
     return make_result(benchmark, record, file, joined, bootstrap, convention, languages, known or Known())
 
 
@@ -97,7 +97,7 @@ def make_result(
         averages=scored.averages,
         worst=scored.worst,
         unranked=_unranked(benchmark, record, scored.splits),
-        notes=(*_notes(benchmark, record, file, joined, scored.splits), *_reading(file, convention)),
+        notes=(*_notes(benchmark, record, file, joined, scored.splits), *_reading(benchmark, file, convention)),
     )
 
 
@@ -112,11 +112,11 @@ def _corrected(
     return made
 
 
-def _reading(file: RunAnswers, convention: Convention) -> tuple[str, ...]:
+def _reading(benchmark: Benchmark, file: RunAnswers, convention: Convention) -> tuple[str, ...]:
     """How a convention other than `strict` reads this run otherwise, in counts."""
     if convention is STRICT:
         return ()
-    read = reader(file.answers, convention)
+    read = reader(file.answers, convention, labels=benchmark.labels)
     moved = Counter((answer.verdict, read(answer)) for answer in file.answers)
     changes = [f"{count:,} {ours} as {theirs}" for (ours, theirs), count in sorted(moved.items()) if ours != theirs]
     return (f"Read by the {convention.name} convention, not strict: " + (", ".join(changes) or "no answer changes") + ".",)
