@@ -232,9 +232,11 @@ def _write_json(event: dict[str, Any]) -> None:
 
 def _summary(answers: Sequence[Answer]) -> Table:
     counts = Counter(answer.verdict for answer in answers)
-    table = Table(title=f"{len(answers):,} questions asked", title_justify="left")
+    drawn = 1 + max((answer.sample for answer in answers), default=0)
+    title = f"{len(answers):,} questions asked" if drawn == 1 else f"{len(answers):,} answers, {drawn:,} to each question"
+    table = Table(title=title, title_justify="left")
     table.add_column("answer")
-    table.add_column("questions", justify="right")
+    table.add_column("questions" if drawn == 1 else "answers", justify="right")
     for verdict, words in _VERDICTS.items():
         table.add_row(words, f"{counts[verdict]:,}")
     return table
