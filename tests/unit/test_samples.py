@@ -13,6 +13,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+import hope_bench as hb
 from hope_bench.adapters.base import AdapterInfo, AdapterReport, RawAnswer
 from hope_bench.adapters.endpoint import Endpoint
 from hope_bench.adapters.transformers_model import TransformersModel
@@ -121,6 +122,21 @@ def test_an_interrupted_run_and_one_that_wants_more_ask_only_what_is_missing(
 def test_samples_that_make_no_sense_are_refused_in_words(fields: dict[str, Any], says: str) -> None:
     with pytest.raises(ValidationError, match=says):
         ModelCard(name="it", checkpoint="org/it", **fields)
+
+
+def test_the_api_takes_samples_where_they_can_be_drawn(
+    benchmark: Benchmark,  # noqa: F811
+    options: EvaluateOptions,  # noqa: F811
+    server: Server,
+) -> None:
+    where: dict[str, Any] = {"images": options.images, "runs": options.runs, "progress": "quiet"}
+    run = hb.evaluate("m", benchmark, base_url=server.url, samples=3, thinking="on", sampling=SAMPLING, limit=2, **where)
+    assert (run.record.run.samples, run.record.questions) == (3, len(server.bodies))
+    assert len({body["seed"] for body in server.bodies}) == len(server.bodies)
+    with pytest.raises(HopeBenchError, match="decoding is greedy"):
+        hb.evaluate("m", benchmark, base_url=server.url, samples=3, **where)
+    with pytest.raises(HopeBenchError, match="sampling and samples would have no effect"):
+        hb.evaluate(Drawn(), benchmark, samples=3, thinking="on", sampling=SAMPLING, **where)
 
 
 @pytest.fixture
