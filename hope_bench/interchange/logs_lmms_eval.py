@@ -104,7 +104,8 @@ def _log(model: str, files: Sequence[tuple[Path, Mapping[str, Any]]], answer: st
 
 def _row(line: Line, answer: str | None) -> LogRow:
     data = line.data
-    doc = data.get("doc") if isinstance(data.get("doc"), dict) else {}
+    held = data.get("doc")
+    doc: Mapping[str, Any] = held if isinstance(held, dict) else {}
     scores = [value for value in data.values() if isinstance(value, dict) and "question_id" in value]
     number = next((one["question_id"] for one in scores), doc.get("question_id"))
     said = _said(line, answer or _FIELD)
