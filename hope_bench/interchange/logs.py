@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NoReturn
@@ -64,25 +64,6 @@ class Refused:
 
     model: str
     reason: str
-
-
-def read_logs(tool: Tool, paths: Sequence[Path], answer: str | None = None) -> list[Log | Refused]:
-    """Every model's log in the files and folders, in the order of their names; `answer` names the field that holds the answers.
-
-    In a folder only what concerns POPE or a hope-bench export is read. Raises HopeBenchError for a path that holds none.
-    """
-    from hope_bench.interchange import logs_evalscope, logs_inspect, logs_lmms_eval, logs_vlmevalkit
-
-    readers: dict[str, Callable[[Sequence[Path], str | None], Iterable[Log | Refused]]] = {
-        "lmms-eval": logs_lmms_eval.read,
-        "vlmevalkit": logs_vlmevalkit.read,
-        "evalscope": logs_evalscope.read,
-        "inspect": logs_inspect.read,
-    }
-    for path in paths:
-        if not path.exists():
-            raise HopeBenchError(f"{path} does not exist.")
-    return sorted(readers[tool](paths, answer), key=lambda log: log.model)
 
 
 def concerns_pope(name: str) -> bool:
