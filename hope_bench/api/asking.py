@@ -94,7 +94,7 @@ def evaluate(
     `model` is a card, a Hugging Face id, a checkpoint folder, a loaded transformers model (with its `processor`), or any object
     with `answer(batch)` (docs/models.md). Of a checkpoint saved without a processor, `processor` names the
     folder or id. A loaded model is left exactly as it was; a digest of its weights says which it is.
-    `images` is the images folder (default: what the benchmark's spec.toml names), `limit` how many questions of each split to ask
+    `images` is the images folder (default: the one it was generated from), `limit` how many questions of each split to ask
     (default: all; a limited run is not ranked), `splits` which (default: all), `name` what the run is called (default: as the
     model), `step` the training step of a checkpoint (default: N of checkpoint-N). Answers go to RUNS/BENCHMARK/NAME. `settings`
     are keys of the card. `progress` and `say` are as in `generate`.

@@ -237,21 +237,21 @@ def baselines(benchmark: Benchmark | PathOr) -> Mapping[str, tuple[Blind, ...]]:
 
 @checked
 def trend(
-    runs: Sequence[Run | PathOr],
+    given: Sequence[Run | PathOr],
     *,
     steps: Sequence[FromZero] | None = None,
     split: str | None = None,
     baseline: str | None = None,
     benchmark: Benchmark | PathOr | None = None,
     replicates: int = 2000,
-    folder: PathOr = RUNS,
+    runs: PathOr = RUNS,
 ) -> Trend:
     """How checkpoints of one training run change: hallucination rate, balanced accuracy and precision drop over steps.
 
-    `steps` are the runs' training steps in their order (default: what each run says, or N of a checkpoint-N it was made by).
-    `split` is by default the headline split, `baseline` the POPE split that it is held against (default: adversarial, else the
-    first). Only questions that all runs were asked count. Differences between neighbours are paired by image, their intervals and
-    p-values corrected for their number.
+    `given` are runs, their folders, or BENCHMARK/NAME under `runs`; `steps` their training steps in the same order (default: what
+    each run says, or N of a checkpoint-N it was made by). `split` is by default the headline split, `baseline` the POPE split
+    that it is held against (default: adversarial, else the first). Only questions that all runs were asked count. Differences
+    between neighbours are paired by image, their intervals and p-values corrected for their number.
 
     Raises HopeBenchError for runs of different questions, for a run without a step, and where two have the same.
 
@@ -261,7 +261,7 @@ def trend(
     from hope_bench.scoring.score import score as score_run
     from hope_bench.scoring.trend import trend_of
 
-    found = [load_run(run, folder) for run in runs]
+    found = [load_run(run, runs) for run in given]
     if steps is not None and len(steps) != len(found):
         raise HopeBenchError(f"{len(found)} run(s), but {len(steps)} step(s): give each run's step, in the same order.")
     if not found:

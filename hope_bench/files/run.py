@@ -64,7 +64,7 @@ class RunAnswers:
 
 _COLUMNS = {
     "image": "string", "question": "string", "text": "string", "verdict": "string", "p_yes": "float64", "mass": "float64",
-    "error": "string",
+    "error": "string", "sample": "int64",
 }  # fmt: skip
 """Of a run's frame, with their types."""
 

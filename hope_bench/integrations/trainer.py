@@ -64,7 +64,7 @@ class HopeBenchCallback(TrainerCallback):  # type: ignore[misc]
     ) -> None:
         """`every` is a number of steps (the last step counts, too), "epoch", or "evaluate": whenever the trainer evaluates; with
         `at_start` also before the first step. `limit` is the questions of each split, `splits` the splits to ask (empty: all),
-        `images` the images folder (None: what the benchmark's spec.toml names), `processor` the model's (None: the trainer's
+        `images` the images folder (None: the one it was generated from), `processor` the model's (None: the trainer's
         `processing_class`), `name` the training run's (None: the trainer's run_name, else the name of its output folder).
         `settings` are those of `given.card_of`, such as `batch_size`.
 

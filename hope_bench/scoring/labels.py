@@ -14,7 +14,7 @@ from hope_bench.records import Answer
 from hope_bench.scoring.breakdown import Sizes
 from hope_bench.scoring.conventions import STRICT, Convention, reader
 from hope_bench.scoring.measuring import measure
-from hope_bench.scoring.metrics import Counts, count_table
+from hope_bench.scoring.metrics import Counts, answer_table
 from hope_bench.scoring.recount import paired
 from hope_bench.scoring.score import Known, make_result, read_answered
 from hope_bench.scoring.verdicts import join
@@ -80,4 +80,4 @@ def _differences(
 
 
 def _table(split: SplitScore) -> Counts:
-    return count_table(split.labels, split.verdicts, split.questions_per_image)
+    return answer_table(split)
