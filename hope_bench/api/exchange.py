@@ -150,6 +150,42 @@ def import_answers(
 
 
 @checked
+def import_questions(
+    sources: Sequence[PathOr],
+    name: str,
+    *,
+    known: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    split: str | None = None,
+    images: PathOr | None = None,
+    prompt: str | None = None,
+    headline: str | None = None,
+    title: str | None = None,
+    dataset: str | None = None,
+    out: PathOr | None = None,
+) -> Benchmark:
+    """Turn yes/no questions of any table or Hugging Face dataset into a benchmark.
+
+    `sources` are JSON lines, JSON, CSV, TSV, xlsx or Parquet files, folders of them, saved datasets, or ids of the Hub. `known`
+    names a benchmark whose files are known: pope, hope, amber, hallusionbench, oric, hallucinogen, r-bench. Of others the columns
+    are found by their usual names, or named in `columns` (keys question, label, image, file, id, split, object; yes and no are
+    how labels are written). `split` is the one that all rows are of. Pictures in the rows go to `images`, each once. The rest is
+    as in `import_pope`. Raises HopeBenchError naming the row of anything malformed, contradicting or not certain.
+
+    Example: hb.import_questions(["lmms-lab/POPE"], "pope-coco", known="pope", images="val2014")
+    """
+    from hope_bench.interchange.import_questions import QuestionSource
+    from hope_bench.interchange.import_questions import import_questions as import_rows
+
+    folder = Path("benchmarks") / name if out is None else Path(out)
+    source = QuestionSource(
+        [str(one) for one in sources], known, dict(columns or {}), split, path_or_none(images), prompt, headline, title, dataset
+    )
+    import_rows(source, name, folder)
+    return read_benchmark(folder)
+
+
+@checked
 def import_logs(
     files: Sequence[PathOr],
     benchmark: Benchmark | PathOr,

@@ -75,6 +75,60 @@ def pope(
 
 
 @importer.command()
+def questions(
+    sources: Annotated[
+        list[str],
+        typer.Argument(help="Tables, parquet files, folders of them, or an id of the Hub (ORG/NAME).", metavar="SOURCE..."),
+    ],
+    name: Annotated[str, typer.Option(help="The benchmark's name.")],
+    known: Annotated[
+        str | None,
+        typer.Option("--as", help="Whose files: pope, hope, amber, hallusionbench, oric, hallucinogen or r-bench."),
+    ] = None,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="KEY=COLUMN: question, label, image, file, id, split, object; yes=WORD, no=WORD.", metavar="KEY=COLUMN"
+        ),
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="The split that all rows are of. Default: what they say.")] = None,
+    images: Annotated[Path | None, typer.Option(help="Folder for the pictures that the rows hold.")] = None,
+    prompt: Annotated[
+        str | None,
+        typer.Option(help='How models are asked; holds "{question}", and \\n where a line ends. Default: as the rows word it.'),
+    ] = None,
+    headline: Annotated[
+        str | None, typer.Option(help="The split that ranks models. Default: adversarial, else the last one.")
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="The benchmark's title. Default: its name.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="The data the images come from.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where the benchmark goes. Default: benchmarks/NAME.")] = None,
+) -> None:
+    """Turn yes/no questions of any table or Hugging Face dataset into a benchmark.
+
+    Columns are found by their usual names; --columns names others. The files of other benchmarks are read by name (--as). Nothing
+    is guessed: a row without a yes or a no, two columns that could be the label, and a question with two labels are errors.
+
+    Examples:
+
+    hope-bench import questions lmms-lab/POPE --as pope --name pope-coco --images val2014
+
+    hope-bench import questions mine.csv --name mine --columns question=ask,label=truth,image=photo
+    """
+    from hope_bench.api.exchange import import_questions
+    from hope_bench.interchange.import_questions import columns_of
+
+    made = import_questions(
+        sources, name, known=known, columns=columns_of(columns or ()), split=split, images=images, prompt=_unescaped(prompt),
+        headline=headline, title=title, dataset=dataset, out=out,
+    )  # fmt: skip
+    console.print(split_counts(made))
+    for note in made.manifest.notes:
+        line(note)
+    say_written(made)
+
+
+@importer.command()
 def answers(
     files: Annotated[list[Path], typer.Argument(help="Answers or logs; of --from, also output folders.", metavar="FILE...")],
     benchmark: Annotated[str, typer.Option("--benchmark", "-b", help="The benchmark answered: its folder or name.")],
