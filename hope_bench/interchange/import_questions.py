@@ -141,6 +141,9 @@ def _checked(rows: Iterable[QuestionRow], known: Known) -> Iterable[QuestionRow]
 
 
 def _understood(row: QuestionRow, found: Mapping[str, str], source: QuestionSource, read: _Read, *, named: bool) -> _Raw:
+    lacking = [name for key, name in found.items() if key in ("question", "label") and name not in row.data]
+    if lacking:
+        raise HopeBenchError(f"{row.where}: no {', '.join(map(repr, lacking))}, though earlier rows have it.")
     text = row.data[found["question"]]
     if not isinstance(text, str) or not text.strip():
         raise HopeBenchError(f"{row.where}: {found['question']!r} holds no question: {str(text)[:60]!r}.")

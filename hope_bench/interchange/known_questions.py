@@ -64,18 +64,19 @@ _DIMENSIONS = {
 def _amber(rows: Iterable[QuestionRow]) -> Iterator[QuestionRow | Left]:
     """AMBER keeps questions (query_discriminative.json) and labels (annotations.json) apart, joined by id; the Hub's copy not."""
     asked: list[QuestionRow] = []
-    truths: dict[Any, Mapping[str, Any]] = {}
+    truths: dict[str, Mapping[str, Any]] = {}
     for row in rows:
         if "query" in row.data and "truth" in row.data:
             yield _amber_row(row, row.data)
         elif "query" in row.data:
             asked.append(row)
         elif "truth" in row.data:
-            truths[row.data.get("id")] = row.data
+            truths[str(row.data.get("id"))] = row.data
     for row in asked:
-        if row.data.get("id") not in truths:
-            raise HopeBenchError(f"{row.where}: no truth for id {row.data.get('id')}. Give AMBER's data/annotations.json, too.")
-        yield _amber_row(row, truths[row.data.get("id")])
+        number = str(row.data.get("id"))
+        if number not in truths:
+            raise HopeBenchError(f"{row.where}: no truth for id {number}. Give AMBER's data/annotations.json, too.")
+        yield _amber_row(row, truths[number])
 
 
 def _amber_row(row: QuestionRow, held: Mapping[str, Any]) -> QuestionRow | Left:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -101,7 +102,7 @@ def place_of(value: object) -> int | None:
     """A row's number in its dataset, which some files write as text."""
     if isinstance(value, bool):
         return None
-    if isinstance(value, int | float) and value == int(value):
+    if isinstance(value, int | float) and math.isfinite(value) and value == int(value):
         return int(value)
     return int(value) if isinstance(value, str) and value.isdecimal() else None
 

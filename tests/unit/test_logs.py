@@ -401,12 +401,14 @@ def test_logs_with_holes_repeats_and_contradictions(small: Benchmark, tmp_path: 
         return hb.import_logs([file], small, "lmms-eval", name="m", runs=tmp_path / "runs")[0]
 
     lines = log_lines(SMALL)
+    scored = [{**line, "pope_accuracy": {"question_id": number, "prediction": ""}} for number, line in enumerate(lines, 1)]
+    assert of(scored).report.asked == {"random": 11}  # what the task made nothing of contradicts nothing
     found = of([*reversed(lines[3:]), lines[4]])
     assert (found.report.asked, found.report.unasked, found.report.collapsed) == ({"random": 8}, {"random": 3}, 1)
     with pytest.raises(HopeBenchError, match="answered more than once, and differently"):
         of([*lines, *log_lines([SMALL[0]._replace(said="No")])])
     gold = [{**line, "filtered_resps": line["target"]} for line in lines]
-    with pytest.raises(HopeBenchError, match=r"but the task scored 'yes'.*--answer"):
+    with pytest.raises(HopeBenchError, match=r"holds 'no', but its 'prediction' 'yes'.*--answer"):
         of(gold)
     with pytest.raises(HopeBenchError, match=r"holds 'yes', but 'resps' 'No"):
         of([{**line, "resps": [["No."]]} for line in log_lines([row._replace(said="yes") for row in SMALL])])
