@@ -7,13 +7,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import isnan
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 Label = Literal["yes", "no"]
 Verdict = Literal["yes", "no", "unparsed", "error"]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+"""A number in [0, 1], checked where it is read from a file."""
 
 LEAST_MASS = 0.5
 """The least that yes and no must weigh together at a position for P(yes) to be read there: else the answer begins elsewhere."""
@@ -235,8 +238,8 @@ class Answer:
     question: str
     text: str | None
     verdict: Verdict
-    p_yes: float | None = None
-    mass: float | None = None
+    p_yes: Share | None = None
+    mass: Share | None = None
     complete: bool = True
     error: str | None = None
     splits: tuple[str, ...] | None = None

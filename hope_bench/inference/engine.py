@@ -127,7 +127,7 @@ def evaluate(
         start = processes.by_first(begin)
         if start.finished:
             say(_NOTHING.format(start.record.questions))
-            return start.record
+            return processes.by_first(lambda: _stepped(folder, start.record, options.step))
         check_shared(folder, processes)
         budget = None if options.budget is None else Budget(options.budget, card, start.record, lambda: model.report)
         sitting = _Sitting(folder, plan, model, processes, options, say, budget)
@@ -150,7 +150,16 @@ def _answered_before(
     done = answered_before(folder, benchmark, card, plan, images_folder(benchmark, options.images), describe)
     if done is not None:
         say(_NOTHING.format(done.questions))
-    return done
+        with lock_run(folder):
+            return _stepped(folder, done, options.step)
+    return None
+
+
+def _stepped(folder: Path, done: RunRecord, step: int | None) -> RunRecord:
+    """A finished run's record, with the training step that it is now said to be of."""
+    if step is None or step == done.run.step:
+        return done
+    return write_record(folder, done.model_copy(update={"run": done.run.model_copy(update={"step": step})}))
 
 
 class _Sitting:
