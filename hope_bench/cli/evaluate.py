@@ -77,6 +77,10 @@ def evaluate(
     benchmark: Annotated[str, typer.Option("--benchmark", "-b", help="A generated benchmark: its folder or name.")],
     images: Images = None,
     limit: Limit = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(help="Dollars that an endpoint with prices may cost: whole images are asked, in a drawn order. Unranked."),
+    ] = None,
     split: Split = None,
     name: RunName = None,
     runs: Runs = RUNS,
@@ -152,15 +156,19 @@ def evaluate(
     with _told_in_json(progress == "json"):
         if prompts is not None and authors_prompt:
             raise HopeBenchError("--prompts says how to ask, and so does --authors-prompt. Give one of them.")
+        if prompts is not None and budget is not None:
+            raise HopeBenchError("--budget is for one way of asking: leave --prompts out.")
         if dry_run:
             check_count(processes)
             if not is_first():
                 return
-            for found in asking.estimate(model, benchmark, prompts=prompts, authors_prompt=authors_prompt, **asked):
+            for found in asking.estimate(
+                model, benchmark, prompts=prompts, authors_prompt=authors_prompt, budget=budget, **asked
+            ):
                 _show_estimate(found, in_words(found), how["say"])
             return
         made = (
-            [asking.evaluate(model, benchmark, authors_prompt=authors_prompt, **asked, **how)]
+            [asking.evaluate(model, benchmark, authors_prompt=authors_prompt, budget=budget, **asked, **how)]
             if prompts is None
             else asking.evaluate_prompts(model, benchmark, prompts, **asked, **how)
         )

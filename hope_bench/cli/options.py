@@ -30,7 +30,10 @@ Runs = Annotated[Path, typer.Option(help="Folder of runs; in it, a run is BENCHM
 Results = Annotated[Path, typer.Option(help="Folder of RESULTS/BENCHMARK/RUN.json files.")]
 SiteOut = Annotated[Path, typer.Option(help="Where the site goes: a new or empty folder, or an earlier site.")]
 Replicates = Annotated[int, typer.Option(min=100, help="Bootstrap replicates, for what no formula serves (docs/scoring.md).")]
-Convention = Annotated[str, typer.Option(help="How answers are read and counted: strict, pope, vlmevalkit, lmms-eval or repope.")]
+Convention = Annotated[
+    str,
+    typer.Option(help="How answers are read and counted: strict, pope, vlmevalkit, lmms-eval, repope, evalscope or helm."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the numbers as JSON, and nothing else.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print the numbers as CSV, and nothing else.")]
 
