@@ -15,7 +15,8 @@ from hope_bench.files.validation import Strict, read_toml
 from hope_bench.records import BoxLayout, Orientation
 
 Part = TypeVar("Part", bound=Strict)
-Kind = Literal["pope", "hope", "control", "twin"]
+Kind = Literal["pope", "hope", "control", "twin", "other"]
+"""Of a split: POPE's, HOPE's, the control of a search, the true twins of false descriptions, or of another benchmark."""
 
 STRATEGY_KINDS: dict[str, Kind] = {
     "random": "pope",
