@@ -54,8 +54,10 @@ class Settled:
 
 def image_sizes(images: Sequence[Image]) -> Boxes:
     """Widths and heights [N, 2], NaN where unknown."""
-    sizes = np.array([(image.width or np.nan, image.height or np.nan) for image in images], dtype=np.float32).reshape(-1, 2)
-    sizes[~np.all(sizes > 0, axis=1)] = np.nan
+    sizes = np.empty((len(images), 2), dtype=np.float32)
+    sizes[:, 0] = np.fromiter([image.width or 0 for image in images], np.float32, len(images))
+    sizes[:, 1] = np.fromiter([image.height or 0 for image in images], np.float32, len(images))
+    sizes[(sizes[:, 0] <= 0) | (sizes[:, 1] <= 0)] = np.nan
     return sizes
 
 
