@@ -72,6 +72,15 @@ class GuardStats(Strict):
     displaced: Mapping[str, int]
 
 
+class Balance(Strict):
+    """How far a balanced split is from as many no- as yes-questions about each of its `claims`: the largest difference, and how
+    many of its no-questions have no yes-question of the same claim over against them."""
+
+    claims: int
+    largest: int
+    unbalanced: int
+
+
 class Manifest(Strict):
     """What a benchmark is and where it comes from. `hash` covers what is asked (`benchmark_hash`): results of different hashes
     never mix."""
@@ -93,6 +102,7 @@ class Manifest(Strict):
     encoders: Mapping[str, ClipInfo] = {}
     prototypes: PrototypeInfo | None = None
     guards: Mapping[str, GuardStats] = {}
+    balance: Mapping[str, Balance] = {}
     spec: BenchmarkSpec | None = None
     notes: tuple[str, ...] = ()
     versions: Mapping[str, str] = {}

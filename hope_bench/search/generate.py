@@ -7,8 +7,9 @@ from pathlib import Path
 
 from hope_bench.errors import first_few
 from hope_bench.files.benchmark import Manifest, check_own
-from hope_bench.files.spec import BenchmarkSpec
+from hope_bench.files.spec import BenchmarkSpec, is_balanced
 from hope_bench.records import Question
+from hope_bench.search.balanced import balance_of
 from hope_bench.search.encode import encode
 from hope_bench.search.guards import guard
 from hope_bench.search.inputs import Inputs, read_inputs
@@ -37,8 +38,9 @@ def generate(spec: BenchmarkSpec, out: Path, cache: Path, say: Say = lambda _: N
     guarded = guard(encoding.space, inputs.rejected)
     found = search(inputs, encoding, guarded)
     _say_survived(found.sample, say)
-    splits = make_questions(found.splits, found.sample.left(), encoding.space, guarded)
+    splits = make_questions(found.splits, found.positives, found.sample.left(), encoding.space, guarded)
     _say_asked(inputs, splits, say)
+    _say_unbalanced(inputs, splits, say)
     return write(out, inputs, encoding, found, splits)
 
 
@@ -66,3 +68,13 @@ def _say_asked(inputs: Inputs, splits: Mapping[str, Sequence[Question]], say: Sa
         say(f"{name}: {asked('given'):,} of its {claims:,} claims are asked about (CLIP's likeliest, of the sampled images).")
     if "bank" in descriptions.sources:
         say(f"The attribute bank: {asked('bank'):,} of its claims are asked about.")
+
+
+def _say_unbalanced(inputs: Inputs, splits: Mapping[str, Sequence[Question]], say: Say) -> None:
+    """Where the images don't allow for balance within the slack."""
+    slack = inputs.spec.balanced.slack
+    for name in filter(is_balanced, splits):
+        found = balance_of(splits[name])
+        if found.largest > slack:
+            say(f"{name} could not be balanced: {found.unbalanced:,} of its no-questions have no yes-question of the same claim over "
+                f"against them, at most {found.largest:,} of one claim (the slack is {slack}). More images may help.")  # fmt: skip

@@ -60,12 +60,17 @@ class Rankings:
 
 def ranked(base: str, encoder: str, space: SearchSpace, allowed: Mask, k: int) -> list[list[Distractor]]:
     """The k best allowed categories of every image by one of RANKINGS."""
-    encoded = space.encoded.get(encoder)
-    scores = RANKINGS[base](space, encoded)
-    shown = content_probability(scores, encoded.logit_scale) if base in PROBABILITIES and encoded is not None else scores
+    scores, shown = scored(base, space, space.encoded.get(encoder))
     names = space.names
     columns = top_columns(scores, names, allowed, k)
     return [
         [Distractor(names[column], round(float(shown[row, column]), 4)) for column in chosen]
         for row, chosen in enumerate(columns)
     ]
+
+
+def scored(base: str, space: SearchSpace, encoded: Encoded | None) -> tuple[Floats, Floats]:
+    """[N, C] twice: what one of RANKINGS ranks by, and what a question shows as its distractor's score."""
+    scores = RANKINGS[base](space, encoded)
+    shown = content_probability(scores, encoded.logit_scale) if base in PROBABILITIES and encoded is not None else scores
+    return scores, shown

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hope_bench.files.benchmark import Manifest, SkippedImage, SourceFile, write_benchmark
-from hope_bench.files.spec import STRATEGY_KINDS, BenchmarkSpec, ClipSpec, Kind, base_strategy
+from hope_bench.files.spec import STRATEGY_KINDS, BenchmarkSpec, ClipSpec, Kind, base_strategy, is_balanced
 from hope_bench.provenance import commit, file_sha256, versions
 from hope_bench.records import Question
+from hope_bench.search.balanced import balance_of
 from hope_bench.search.encode import Encoding
 from hope_bench.search.inputs import Inputs
 from hope_bench.search.search import Found
@@ -28,6 +29,7 @@ def write(out: Path, inputs: Inputs, encoding: Encoding, found: Found, splits: M
         sources=tuple(SourceFile(file=file.name, sha256=file_sha256(file)) for file in inputs.files),
         clip=encoding.encoders.get(""), encoders={name: info for name, info in encoding.encoders.items() if name},
         prototypes=encoding.prototypes, guards=found.guards,
+        balance={name: balance_of(questions) for name, questions in splits.items() if is_balanced(name)},
         spec=_portable(spec), notes=sample.notes, versions=versions(), commit=commit(),
     )  # fmt: skip
 
