@@ -131,7 +131,7 @@ class BlindSpec(Strict):
     """What answering without looking is learnt from: as many images of the same data as the benchmark has that aren't in it, at
     most `images`, searched in the same way; or images of `annotations` (and `captions`, `images_folder`). 0 images: nothing."""
 
-    images: int = Field(default=1_000, ge=0)
+    images: int = Field(default=500, ge=0)
     annotations: str | None = None
     captions: str | None = None
     images_folder: str | None = None

@@ -14,7 +14,7 @@ from hope_bench.search.encode import encode
 from hope_bench.search.guards import guard
 from hope_bench.search.inputs import Inputs, read_inputs
 from hope_bench.search.questions import make_questions
-from hope_bench.search.sample import Sample, draw_sample
+from hope_bench.search.sample import Sample, draw_others, draw_sample
 from hope_bench.search.search import search
 from hope_bench.search.write import write
 
@@ -41,7 +41,20 @@ def generate(spec: BenchmarkSpec, out: Path, cache: Path, say: Say = lambda _: N
     splits = make_questions(found.splits, found.positives, found.sample.left(), encoding.space, guarded)
     _say_asked(inputs, splits, say)
     _say_unbalanced(inputs, splits, say)
-    return write(out, inputs, encoding, found, splits)
+    return write(out, inputs, encoding, found, splits, _other_questions(inputs, sample, cache, say))
+
+
+def _other_questions(inputs: Inputs, sample: Sample, cache: Path, say: Say) -> Mapping[str, Sequence[Question]]:
+    """Questions about other images, made in the same way: what blind answering is learnt from. Empty where too few are there."""
+    drawn = draw_others(inputs, sample)
+    if drawn is None:
+        return {}
+    theirs, others = drawn
+    say(f"Searching the same of {len(others.images):,} other images, for what answering without looking can learn from.")
+    encoding = encode(theirs, others, cache)
+    guarded = guard(encoding.space, theirs.rejected)
+    found = search(theirs, encoding, guarded)
+    return make_questions(found.splits, found.positives, found.sample.left(), encoding.space, guarded)
 
 
 def _say_survived(sample: Sample, say: Say) -> None:

@@ -15,12 +15,14 @@ from hope_bench.search.inputs import Inputs
 from hope_bench.search.search import Found
 
 
-def write(out: Path, inputs: Inputs, encoding: Encoding, found: Found, splits: Mapping[str, Sequence[Question]]) -> Manifest:
+def write(out: Path, inputs: Inputs, encoding: Encoding, found: Found, splits: Mapping[str, Sequence[Question]],
+    others: Mapping[str, Sequence[Question]],
+) -> Manifest:  # fmt: skip
     """Write manifest.json and splits/*.jsonl, and return the manifest. A split that was not searched holds twins."""
     spec, sample = inputs.spec, found.sample
     kinds: dict[str, Kind] = {name: STRATEGY_KINDS[base_strategy(name)] if name in found.splits else "twin" for name in splits}
     return write_benchmark(
-        out, splits, kinds,
+        out, splits, kinds, others,
         name=spec.name, title=spec.title or spec.name,
         description=spec.description, headline=spec.headline, prompt=spec.prompt, k=spec.k,
         dataset=spec.dataset.name or inputs.path.stem,
@@ -49,6 +51,9 @@ def _portable(spec: BenchmarkSpec) -> BenchmarkSpec:
     return spec.model_copy(
         update={
             "dataset": data.model_copy(update=files),
+            "blind": spec.blind.model_copy(
+                update={key: last(getattr(spec.blind, key)) for key in ("annotations", "captions", "images_folder")}
+            ),
             "descriptions": spec.descriptions.model_copy(update={"file": last(spec.descriptions.file)}),
             "guards": guards.model_copy(update={"ontology_table": last(guards.ontology_table), "review": last(guards.review)}),
             "clip": None if spec.clip is None else named(spec.clip),

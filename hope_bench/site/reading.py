@@ -25,7 +25,7 @@ from hope_bench.scoring.metrics import (
     stated_table,
 )
 from hope_bench.scoring.probability import evidence, probabilities, unpack
-from hope_bench.site.blind_and_corrected import TOLERANCE, check_blind, check_corrected, differ, prior, same_blind
+from hope_bench.site.blind_and_corrected import TOLERANCE, check_blind, check_corrected, differ, differing_way
 from hope_bench.site.safety import read_untrusted
 
 
@@ -108,13 +108,13 @@ def check_same_questions(entries: Sequence[Entry]) -> None:
     priors: dict[str, Entry] = {}
     for entry in entries:
         for name, split in entry.result.splits.items():
-            if (stated := prior(split)) is None:
+            if not split.blind:
                 continue
             other = priors.setdefault(name, entry)
-            if not same_blind(stated, prior(other.result.splits[name])):
+            if (way := differing_way(split.blind, other.result.splits[name].blind)) is not None:
                 raise HopeBenchError(
                     f"{entry.source} and {other.source} have the same benchmark.hash, but what splits.{name}.blind says of "
-                    "category-prior differs. Score the runs again."
+                    f"{way} differs. Score the runs again."
                 )
 
 
