@@ -66,7 +66,11 @@ def blind_table(title: str, splits: Mapping[str, tuple[Blind, ...]]) -> Table:
     )
     for name, scores in splits.items():
         for one in scores:
-            learnt = "-" if one.fitted_on is None else f"{one.images:,} {'other images' if one.fitted_on == 'other-images' else 'images, crosswise'}"
+            learnt = (
+                "-"
+                if one.fitted_on is None
+                else f"{one.images:,} {'other images' if one.fitted_on == 'other-images' else 'images, crosswise'}"
+            )
             table.add_row(
                 name, one.name, percent(one.balanced_accuracy), _interval(one.either_way), _interval(one.auroc), percent(one.recall),
                 percent(one.hallucination_rate), percent(one.paired_discrimination), learnt,

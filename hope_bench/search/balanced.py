@@ -7,7 +7,7 @@ The family's yes-questions are chosen once, the distractors of each of its split
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -30,6 +30,10 @@ _SEARCHES = {
     "random-balanced": (), "hope-balanced": ("content", "category"),
 }  # fmt: skip
 """What ranks the absent categories of each split of the family."""
+
+
+_FAR = 10.0
+"""A cost beyond what searches differ by (they are standardized)."""
 
 
 class Chosen(NamedTuple):
@@ -161,11 +165,13 @@ class BalancedFamily:
     def _descriptions(self, encoder: str, count: int, yes: list[list[Positive]], no: list[list[Distractor]]) -> None:
         """Adds `count` true and `count` false descriptions to each image."""
         false, true = self._tell(encoder)
-        chosen = np.flatnonzero(self._affirmed(encoder, count))
+        asked_plainly = [{positive.name for positive in own} for own in yes]
+        chosen = np.flatnonzero(self._affirmed(encoder, count, asked_plainly))
         for one in chosen.tolist():
             said = true.said[one]
             yes[int(true.edges.row[one])].append(Positive(said.object, said))
-        edges = Edges(false.edges.row, false.edges.claim, -np.array(false.cosines), false.edges.group, strict=False)
+        cost = -_unit(np.array(false.cosines)) + _FAR * _same_object(false, asked_plainly)
+        edges = Edges(false.edges.row, false.edges.claim, cost, false.edges.group, strict=False)
         asked = np.bincount(true.edges.claim[chosen], minlength=false.claims)
         needs = np.full(len(self._rows), count)
         taken = np.flatnonzero(self._balance(edges, needs, asked, None, false.claims)[0])
@@ -173,16 +179,18 @@ class BalancedFamily:
             said = false.said[one]
             no[int(edges.row[one])].append(Distractor(said.object, round(false.cosines[one], 4), said))
 
-    def _affirmed(self, encoder: str, count: int) -> Mask:
+    def _affirmed(self, encoder: str, count: int, asked_plainly: Sequence[Set[str]]) -> Mask:
         """The `count` true descriptions of each image that are asked about; where there are fewer than k, of the k if possible."""
         if (encoder, count) not in self._true:
             false, true = self._tell(encoder)
             k = self._space.spec.k
             if count < k and min(np.bincount(side.edges.row).min() for side in (false, true)) >= k:
-                wanted = 1.0 - self._affirmed(encoder, k)
+                wanted = 1.0 - self._affirmed(encoder, k, [set()] * len(self._rows)) + _FAR * _same_object(true, asked_plainly)
             else:
                 first = [names[:k] for names in self._order]
-                wanted = np.array([said.object not in first[row] for row, said in zip(true.edges.row, true.said, strict=True)], float)
+                wanted = np.array(
+                    [said.object not in first[row] for row, said in zip(true.edges.row, true.said, strict=True)], float
+                )
             needs = np.full(len(self._rows), count)
             yes = Edges(true.edges.row, true.edges.claim, wanted, true.edges.group, strict=False)
             self._true[encoder, count] = self._balance(false.edges, needs, yes, needs, false.claims)[1]
@@ -223,3 +231,14 @@ def _unit(scores: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> np.ndarr
     """Scores of several searches on one scale: standardized over all that may be asked."""
     spread = scores.std()
     return (scores - scores.mean()) / spread if spread > 0 else np.zeros_like(scores)
+
+
+def _same_object(side: _Described, asked_plainly: Sequence[Set[str]]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """1 for what names an object that its image is asked about plainly: a description tells that the object is there, and a
+    relation that the other one is, too."""
+
+    def named(said: Description, names: Set[str]) -> bool:
+        return said.object in names or (said.kind == "relation" and any(said.group.endswith(f" {name}") for name in names))
+
+    pairs = zip(side.edges.row.tolist(), side.said, strict=True)
+    return np.array([named(said, asked_plainly[row]) for row, said in pairs], dtype=np.float64)

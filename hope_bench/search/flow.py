@@ -83,11 +83,12 @@ def balance(
     it needs.
     """
     rng = np.random.default_rng(seed)
-    sides = [_side(no, needs, 1.0, rng)]
+    other = np.bincount(yes.claim, minlength=claims) if isinstance(yes, Edges) else yes
+    sides = [_side(no, needs, 1.0, rng, other)]
     fixed = np.zeros(claims)
     if isinstance(yes, Edges):
         assert yes_needs is not None
-        sides.append(_side(yes, yes_needs, -1.0, rng))
+        sides.append(_side(yes, yes_needs, -1.0, rng, np.bincount(no.claim, minlength=claims)))
     else:
         fixed = yes.astype(np.float64)
     free = int(np.ceil(MOST_UNBALANCED * int(needs.sum())))
@@ -97,7 +98,8 @@ def balance(
             return Flow(taken[0], taken[1] if len(taken) > 1 else None, excess)
 
 
-def _side(edges: Edges, needs: Ints, sign: float, rng: np.random.Generator) -> _Side:
+def _side(edges: Edges, needs: Ints, sign: float, rng: np.random.Generator, other: Ints) -> _Side:
+    """One side; `other` is how often the other side has, or could have, each claim."""
     spread = float(np.ptp(edges.cost)) if len(edges.cost) else 0.0
     cost = np.zeros(len(edges.cost))
     if spread > 0:  # where nothing is preferred, nothing need be told apart
@@ -113,7 +115,10 @@ def _side(edges: Edges, needs: Ints, sign: float, rng: np.random.Generator) -> _
     # At first the best of each row, measured against what the claim costs elsewhere.
     count = np.maximum(np.bincount(edges.claim), 1)
     usual = np.bincount(edges.claim, weights=cost) / count
-    side.held = _best_of_rows(edges.row, cost - usual[edges.claim], np.maximum(_AT_FIRST, 3 * needs))
+    wanted = cost - usual[edges.claim]
+    if spread == 0:  # a draw, in which a claim has as many lots as the other side has of it
+        wanted = rng.exponential(size=len(cost)) / (1 + other[edges.claim])
+    side.held = _best_of_rows(edges.row, wanted, np.maximum(_AT_FIRST, 3 * needs))
     if edges.group is not None and edges.strict:
         side.held |= _one_of_each(edges)  # a row that has enough groups has them in the restricted programme, too
     return side

@@ -66,8 +66,7 @@ def _hard(space: SearchSpace, encoder: str) -> Order:
     """Those first that CLIP finds least likely in the image."""
     scores = np.round(content(space, space.encoded[encoder]), 9)
     return tuple(
-        tuple(sorted(names, key=lambda name: (scores[row, space.column[name]], name)))
-        for row, names in enumerate(space.present)
+        tuple(sorted(names, key=lambda name: (scores[row, space.column[name]], name))) for row, names in enumerate(space.present)
     )
 
 
