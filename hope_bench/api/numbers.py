@@ -199,10 +199,11 @@ def differing(
 
 
 def baselines(benchmark: Benchmark | PathOr) -> Mapping[str, tuple[Blind, ...]]:
-    """What answering without looking gives on every split: always yes, always no, by the asked category, and by the question's words.
+    """What answering without looking gives on every split: always yes, always no, by the asked category, and by the question's
+    words.
 
-    Where one of them beats a balanced accuracy of 0.5 either way round, part of the benchmark can be solved without the pictures. Raises
-    HopeBenchError for an unknown benchmark.
+    Where one of them beats a balanced accuracy of 0.5 either way round, part of the benchmark can be solved without the pictures.
+    Raises HopeBenchError for an unknown benchmark.
 
     Example: hb.baselines("hope-coco")["hope"]
     """

@@ -82,8 +82,8 @@ class Balance(Strict):
 
 
 class OtherImages(Strict):
-    """Questions about other images than the benchmark's, made in the same way: what blind answering is learnt from. `splits` maps a
-    split to the SHA-256 of its file blind/SPLIT.jsonl."""
+    """Questions about other images than the benchmark's, made in the same way: what blind answering is learnt from. `splits` maps
+    a split to the SHA-256 of its file blind/SPLIT.jsonl."""
 
     images: int
     splits: Mapping[str, str]
@@ -220,8 +220,8 @@ def write_benchmark(
     others: Mapping[str, Sequence[Question]] | None = None,
     **manifest: Any,
 ) -> Manifest:
-    """Write manifest.json, then splits/*.jsonl and of the `others` blind/*.jsonl, and return the manifest; `manifest` holds its other
-    fields.
+    """Write manifest.json, then splits/*.jsonl and of the `others` blind/*.jsonl, and return the manifest; `manifest` holds its
+    other fields.
 
     The manifest comes first, so that an interrupted writing leaves a folder that can be told from others'. Split files that the
     earlier manifest lists and this one doesn't are removed. Raises HopeBenchError as `check_own` does.

@@ -111,13 +111,13 @@ BLIND_WAYS = ("always-yes", "always-no", "category", "words", "words-and-others"
 
 
 class Blind(Strict):
-    """What answering without looking gives on a split (docs/scoring.md): always yes, always no, by what `category` is asked about, by
-    a logistic model over the question's `words`, or over the `words-and-others` of the same image.
+    """What answering without looking gives on a split (docs/scoring.md): always yes, always no, by what `category` is asked
+    about, by a logistic model over the question's `words`, or over the `words-and-others` of the same image.
 
     `either_way` is max(BA, 1 - BA), of the rule or its opposite; `auroc` that of its P(yes), null for always-yes and always-no;
-    `paired_discrimination` the share of pairs with both right in a split of kind "twin" (0.25 by tossing coins). What is learnt is learnt
-    from `images` images, other ones than the benchmark's, or (fitted_on `crosswise`) of the split itself, each fifth from the rest.
-    """
+    `paired_discrimination` the share of pairs with both right in a split of kind "twin" (0.25 by tossing coins). What is learnt
+    is learnt from `images` images, other ones than the benchmark's, or (fitted_on `crosswise`) of the split itself, each fifth from
+    the rest."""
 
     name: Literal["always-yes", "always-no", "category", "words", "words-and-others"]
     accuracy: float | None

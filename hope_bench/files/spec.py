@@ -48,8 +48,8 @@ CLIP_STRATEGIES = (
 """The strategies that need CLIP and the images; each may name another encoder of the spec: content@NAME."""
 
 DESCRIPTION_STRATEGIES = ("description", "hope", "description-balanced", "hope-balanced")
-"""The strategies that make false descriptions. Of the first two, true twins stand in a split of kind "twin" beside them; the balanced
-ones ask about as many true descriptions of other images."""
+"""The strategies that make false descriptions. Of the first two, true twins stand in a split of kind "twin" beside them; the
+balanced ones ask about as many true descriptions of other images."""
 
 
 def base_strategy(split: str) -> str:
@@ -112,9 +112,9 @@ class CategorySpec(Strict):
 
 class DescriptionSpec(Strict):
     """Where descriptions come from: box geometry, annotated attributes, the attribute bank (its truth is CLIP's guess on the
-    object's crop, unverified, therefore off by default) and a file of one's own (JSON lines, docs/spec.md). `mix` is "even" over the kinds that
-    an image offers (colour, side, number, relation, ...), or "likeliest", whatever the kind: then most are of the kind that CLIP sees
-    least of."""
+    object's crop, unverified, therefore off by default) and a file of one's own (JSON lines, docs/spec.md). `mix` is "even" over
+    the kinds that an image offers (colour, side, number, relation, ...), or "likeliest", whatever the kind: then most are of the
+    kind that CLIP sees least of."""
 
     sources: tuple[Literal["geometry", "attributes", "bank"], ...] = ("geometry", "attributes")
     mix: Literal["even", "likeliest"] = "even"
@@ -122,7 +122,8 @@ class DescriptionSpec(Strict):
 
 
 class BalancedSpec(Strict):
-    """The balanced family: over a whole split a claim's yes- and no-questions may differ in number by `slack` (docs/method.md)."""
+    """The balanced family: over a whole split a claim's yes- and no-questions may differ in number by `slack`
+    (docs/method.md)."""
 
     slack: int = Field(default=1, ge=0)
 
@@ -163,9 +164,9 @@ class BenchmarkSpec(Strict):
     """Everything that determines a benchmark's questions besides the data files.
 
     `sample_images` images are drawn among those with at least `k` distinct present categories; each split then asks k yes- and k
-    no-questions about each. `positives` says which present objects are asked about: the first annotated ones, as POPE does (and its own
-    three splits always do), any, one of each third of sizes (of k), or those that CLIP finds least likely. `headline` is the split that ranks models. `prompt` must hold "{question}".
-    """
+    no-questions about each. `positives` says which present objects are asked about: the first annotated ones, as POPE does (and
+    its own three splits always do), any, one of each third of sizes (of k), or those that CLIP finds least likely. `headline` is
+    the split that ranks models. `prompt` must hold "{question}"."""
 
     name: str = Field(min_length=1, max_length=100)
     title: str = ""

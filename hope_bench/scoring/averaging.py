@@ -28,8 +28,8 @@ Group = Literal["pope", "pope-guarded", "hope"]
 
 
 def group_splits(kinds: Mapping[str, Kind]) -> dict[Group, tuple[str, ...]]:
-    """POPE's own splits, its guarded ones, and HOPE's (of the main encoder): the groups of two splits and more. The balanced family,
-    of which no paper averages anything, is in none."""
+    """POPE's own splits, its guarded ones, and HOPE's (of the main encoder): the groups of two splits and more. The balanced
+    family, of which no paper averages anything, is in none."""
     groups: dict[Group, list[str]] = {"pope": [], "pope-guarded": [], "hope": []}
     for name, kind in kinds.items():
         if is_balanced(name):

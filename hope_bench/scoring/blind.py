@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from math import sqrt
 
 import numpy as np
@@ -37,8 +38,8 @@ def blind_scores(questions: Sequence[Question], others: Sequence[Question] = ())
     `category` says yes where its category (of a description: its kind, too) has more yes- than no-questions; `words` is a
     logistic model over the words and pairs of words of a question, `words-and-others` over those of the image's other
     questions too. They learn from `others`, made in the same way from other images. Without these they learn crosswise, each
-    fifth of the images from the rest, which is no fair test of a balanced split: what is left of a claim then leans the other way.
-    """
+    fifth of the images from the rest, which is no fair test of a balanced split: what is left of a claim then leans the other
+    way."""
     if not questions:
         return ()
     positive = np.array([one.label == "yes" for one in questions])
@@ -107,7 +108,7 @@ def _in_context(questions: Sequence[Question]) -> list[list[str]]:
 
 def _words(text: str) -> list[str]:
     words = text.lower().rstrip("?").split()
-    return [*words, *(f"{one} {other}" for one, other in zip(words, words[1:], strict=False))]
+    return [*words, *(f"{one} {other}" for one, other in pairwise(words))]
 
 
 def _logistic(train: Sequence[Sequence[str]], labelled: Sequence[Question], asked: Sequence[Sequence[str]]) -> Floats:

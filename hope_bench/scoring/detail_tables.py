@@ -72,8 +72,8 @@ def blind_table(title: str, splits: Mapping[str, tuple[Blind, ...]]) -> Table:
                 else f"{one.images:,} {'other images' if one.fitted_on == 'other-images' else 'images, crosswise'}"
             )
             table.add_row(
-                name, one.name, percent(one.balanced_accuracy), _interval(one.either_way), _interval(one.auroc), percent(one.recall),
-                percent(one.hallucination_rate), percent(one.paired_discrimination), learnt,
+                name, one.name, percent(one.balanced_accuracy), _interval(one.either_way), _interval(one.auroc),
+                percent(one.recall), percent(one.hallucination_rate), percent(one.paired_discrimination), learnt,
             )  # fmt: skip
     return table
 

@@ -112,7 +112,8 @@ def _without_looking(result: Result) -> Text | None:
         return None
     left = above_blind(split.balanced_accuracy.value, split.blind)
     return Text(
-        f"Without looking, {result.benchmark.headline} gives a balanced accuracy of up to {best.either_way.percent()} ({best.name}). "
+        f"Without looking, {result.benchmark.headline} gives a balanced accuracy of up to {best.either_way.percent()} "
+        f"({best.name}). "
         f"Of what is left above that, {result.model.name} gets {percent(left)} percent."
     )
 

@@ -1,8 +1,9 @@
-"""The balanced family: both sides of every question chosen, so that no rule about the words alone tells yes from no (docs/method.md).
+"""The balanced family: both sides of every question chosen, so that no rule about the words alone tells yes from no
+(docs/method.md).
 
-Over a whole split each claim (a category, or what is said of a described object) is asked as often with the answer no as with yes.
-The family's yes-questions are chosen once, the distractors of each of its splits then by its own search against the same counts.
-"""
+Over a whole split each claim (a category, or what is said of a described object) is asked as often with the answer no as with
+yes. The family's yes-questions are chosen once, the distractors of each of its splits then by its own search against the same
+counts."""
 
 from __future__ import annotations
 
@@ -75,7 +76,8 @@ def lacking(space: SearchSpace, allowed: Mask, false: FalseDescriptions, split: 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Described:
-    """What may be said of one side: edges (their costs 0) with each one's cosine and description, and how many claims there are."""
+    """What may be said of one side: edges (their costs 0) with each one's cosine and description, and how many claims there
+    are."""
 
     edges: Edges
     cosines: Sequence[float]
@@ -180,7 +182,8 @@ class BalancedFamily:
             no[int(edges.row[one])].append(Distractor(said.object, round(false.cosines[one], 4), said))
 
     def _affirmed(self, encoder: str, count: int, asked_plainly: Sequence[Set[str]]) -> Mask:
-        """The `count` true descriptions of each image that are asked about; where there are fewer than k, of the k if possible."""
+        """The `count` true descriptions of each image that are asked about; where there are fewer than k, of the k if
+        possible."""
         if (encoder, count) not in self._true:
             false, true = self._tell(encoder)
             k = self._space.spec.k

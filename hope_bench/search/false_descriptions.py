@@ -59,8 +59,8 @@ class FalseDescriptions:
         return self._rankings[encoder, k]
 
     def best(self, row: int, encoder: str, k: int) -> list[Distractor]:
-        """The k likeliest false descriptions of one sampled image, as many of each kind as can be, or (the spec's descriptions.mix)
-        whatever their kind; of different objects first.
+        """The k likeliest false descriptions of one sampled image, as many of each kind as can be, or (the spec's
+        descriptions.mix) whatever their kind; of different objects first.
 
         Ties go by caption. Each comes with the true description of the same object that excludes it, where there is one.
         """

@@ -1,7 +1,7 @@
 """Which of many possible questions to ask, so that each claim is asked as often with no as with yes: a minimum-cost flow.
 
-Units flow from images that answer no, through the claims, to images that answer yes. A linear programme over a network has optima at
-whole numbers; HiGHS' dual simplex ends at one (scipy's `linprog`), so no rounding is involved, which is asserted.
+Units flow from images that answer no, through the claims, to images that answer yes. A linear programme over a network has optima
+at whole numbers; HiGHS' dual simplex ends at one (scipy's `linprog`), so no rounding is involved, which is asserted.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ _RANGE = 1_000.0
 _TIE = 1e-6
 """How much of the costs' range the seeded tie-break takes."""
 _WHOLE = 500_000
-"""Edges of a side that are looked at together. Of more, the programme holds but some, and those are added that could better it."""
+"""Edges of a side that are looked at together. Of more, the programme holds but some, and those are added that could better
+it."""
 _AT_FIRST = 24
 """Edges of a row in the first, restricted programme."""
 _AT_ONCE = 16
@@ -36,8 +37,8 @@ _TOLERANCE = 1e-6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Edges:
-    """Possible questions, E of them: `row` is what has to ask it (an image under one source of distractors), `claim` what is claimed,
-    `cost` how little it is wanted, in any finite range.
+    """Possible questions, E of them: `row` is what has to ask it (an image under one source of distractors), `claim` what is
+    claimed, `cost` how little it is wanted, in any finite range.
 
     Of the edges of one `group` (ids from 0; all in one group of their own where it is None) one is taken; more where `strict` is
     False, if there is no other way to ask as many as needed.
@@ -61,8 +62,8 @@ class Flow:
 
 @dataclass(slots=True, eq=False)
 class _Side:
-    """One side of the programme: its edges, how many each row takes, and which edges stand in the restricted programme; `tight` are the
-    groups of more than one edge."""
+    """One side of the programme: its edges, how many each row takes, and which edges stand in the restricted programme; `tight`
+    are the groups of more than one edge."""
 
     edges: Edges
     needs: Ints
@@ -77,10 +78,10 @@ def balance(
 ) -> Flow:
     """The cheapest edges such that row r of `no` takes needs[r], and each claim as many on both sides, but for the slack.
 
-    `yes` is either the other side's edges, of which its row r takes yes_needs[r], or how often each claim is asked with yes already,
-    [claims]. A claim's two counts may differ by `slack` at no cost, MOST_UNBALANCED of the no-questions in all; each unit more costs
-    more than all that any choice of edges could win. Ties are broken by `seed`. Every row must have as many edges, in as many strict groups, as
-    it needs.
+    `yes` is either the other side's edges, of which its row r takes yes_needs[r], or how often each claim is asked with yes
+    already, [claims]. A claim's two counts may differ by `slack` at no cost, MOST_UNBALANCED of the no-questions in all; each
+    unit more costs more than all that any choice of edges could win. Ties are broken by `seed`. Every row must have as many
+    edges, in as many strict groups, as it needs.
     """
     rng = np.random.default_rng(seed)
     other = np.bincount(yes.claim, minlength=claims) if isinstance(yes, Edges) else yes
@@ -225,8 +226,8 @@ def _slack_arcs(
 def _groups(
     sides: list[_Side], picked: list[Ints], width: int
 ) -> tuple[sparse.csc_matrix | None, int, dict[int, tuple[Ints, slice]]]:
-    """The inequalities that take one edge of a group, over `width` columns and as many more as groups that may take more; how many
-    these are; and by side the groups' ids and their rows. Only tight groups with an edge in the programme have rows."""
+    """The inequalities that take one edge of a group, over `width` columns and as many more as groups that may take more; how
+    many these are; and by side the groups' ids and their rows. Only tight groups with an edge in the programme have rows."""
     entries, where, which = [np.zeros(0)], [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
     height, over, start = 0, 0, 0
     groups: dict[int, tuple[Ints, slice]] = {}

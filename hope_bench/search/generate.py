@@ -89,5 +89,5 @@ def _say_unbalanced(inputs: Inputs, splits: Mapping[str, Sequence[Question]], sa
     for name in filter(is_balanced, splits):
         found = balance_of(splits[name])
         if found.largest > slack:
-            say(f"{name} could not be balanced: {found.unbalanced:,} of its no-questions have no yes-question of the same claim over "
-                f"against them, at most {found.largest:,} of one claim (the slack is {slack}). More images may help.")  # fmt: skip
+            lonely = f"{found.unbalanced:,} of its no-questions have no yes-question of the same claim over against them"
+            say(f"{name} could not be balanced: {lonely}, at most {found.largest:,} of one claim (the slack is {slack}).")

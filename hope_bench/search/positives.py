@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -46,7 +47,7 @@ def _size_stratified(space: SearchSpace, _: str) -> Order:
 def _stratified(names: Sequence[str], size: Mapping[str, float], k: int, rng: random.Random) -> tuple[str, ...]:
     by_size = sorted(names, key=lambda name: size.get(name, np.inf))  # those of unknown size last
     edges = [round(place * len(by_size) / k) for place in range(k + 1)]
-    strata = [by_size[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    strata = [by_size[start:end] for start, end in pairwise(edges)]
     drawn = [rng.choice(stratum) for stratum in strata if stratum]
     rest = [name for name in names if name not in drawn]
     return (*drawn, *rng.sample(rest, len(rest)))

@@ -42,8 +42,8 @@ def split_questions(
     """A split: per image k yes-questions (about the first k present objects without `positives`), each followed by one
     distractor; ids count from 1.
 
-    `images` are indices in the annotations, all of them keys of `distractors` and `positives`. Distractors of absent categories carry the risk
-    and evidence that a calibrated guard estimated.
+    `images` are indices in the annotations, all of them keys of `distractors` and `positives`. Distractors of absent categories
+    carry the risk and evidence that a calibrated guard estimated.
     """
     wording, k = space.spec.wording, space.spec.k
     words = {category.name: category.in_words for category in space.annotations.categories}

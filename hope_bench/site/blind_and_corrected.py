@@ -60,7 +60,8 @@ _LEARNT_TOLERANCE = 0.005
 
 
 def differing_way(one: Sequence[Blind], other: Sequence[Blind]) -> str | None:
-    """The first blind way of which two records of the same questions don't say the same; None where they agree on all they share."""
+    """The first blind way of which two records of the same questions don't say the same; None where they agree on all they
+    share."""
     known = {each.name: each for each in other}
     for each in one:
         there = known.get(each.name)

@@ -27,7 +27,8 @@ FAMILY = (
 
 
 def best_by_trying(scores: np.ndarray, allowed: np.ndarray, asked: np.ndarray, k: int, slack: int) -> float | None:
-    """The highest total of all choices of k a row that are within the slack (in all within 2%, rounded up); None where none is."""
+    """The highest total of all choices of k a row that are within the slack (in all within 2%, rounded up); None where none
+    is."""
     choices = [list(itertools.combinations(np.flatnonzero(row).tolist(), k)) for row in allowed]
     free = int(np.ceil(0.02 * k * len(scores)))
     best = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -212,8 +213,10 @@ def test_blind_ways_learn_from_other_images_only() -> None:
     asked = [question(n, str(n), "cat" if n % 2 else "dog", "yes" if n % 2 else "no") for n in range(20)]
     for one in blind_scores(asked, others)[2:]:
         assert (one.balanced_accuracy, one.fitted_on, one.images) == (0, "other-images", 20)
-        assert one.either_way is not None and one.either_way.value == 1  # turned round, all right
-        assert one.auroc is not None and one.auroc.value == 0
+        assert one.either_way is not None
+        assert one.either_way.value == 1
+        assert one.auroc is not None
+        assert one.auroc.value == 0
     for one in blind_scores(asked)[2:]:
         assert (one.balanced_accuracy, one.fitted_on) == (1, "crosswise")
 
@@ -238,7 +241,8 @@ def test_blind_numbers_against_sklearn_and_a_bootstrap() -> None:
     says = np.array([share[one.object or ""] for one in asked])
     labels = np.array([one.label == "yes" for one in asked])
     assert found.balanced_accuracy == pytest.approx(balanced_accuracy_score(labels, says > 0.5), abs=1e-6)
-    assert found.auroc is not None and found.auroc.value == pytest.approx(roc_auc_score(labels, says), abs=0.01)
+    assert found.auroc is not None
+    assert found.auroc.value == pytest.approx(roc_auc_score(labels, says), abs=0.01)
     image = np.array([int(one.image) for one in asked])
     replicates = []
     for _ in range(600):
@@ -267,9 +271,11 @@ def test_what_is_left_above_blind() -> None:
     asked = [question(n, str(n), "dog" if n % 2 else "cat", "yes" if n % 4 < 2 else "no") for n in range(20)]
     scores = blind_scores(asked, asked)
     best = strongest(scores)
-    assert best is not None and best.either_way is not None
+    assert best is not None
+    assert best.either_way is not None
     blind = best.either_way.value
-    assert blind is not None and blind < 1
+    assert blind is not None
+    assert blind < 1
     assert above_blind(1.0, scores) == 1
     assert above_blind(blind, scores) == 0
     assert above_blind(None, scores) is None
