@@ -2,6 +2,7 @@
 # make test   the test suite, as continuous integration runs it
 # make lint   ruff and mypy
 # make bench  speed and memory, written to build/bench.json
+# make studies   what balance, positives and mixes do: docs/validity.md, made anew (some minutes)
 # make soak   200 kill -9 points during an evaluation, each ending with the same bytes
 # make site   the static leaderboard from leaderboard/results, in build/site
 # make pictures   the pictures of the leaderboard in docs/, taken again in Chromium from leaderboard/results
@@ -11,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench soak site pictures demo-weights clip-weights llava-weights clean
+.PHONY: help demo test lint format bench studies soak site pictures demo-weights clip-weights llava-weights clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -50,6 +51,9 @@ format: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.bench
+
+studies: $(VENV)/dev.stamp
+	@$(BIN)/python -m tests.studies.validity
 
 soak: $(VENV)/dev.stamp
 	@HOPE_BENCH_SOAK=200 $(BIN)/python -m pytest tests/e2e/test_soak.py

@@ -71,6 +71,7 @@ def evaluate(
     workers: int | None = None,
     processes: int | None = None,
     trust_remote_code: bool = False,
+    blind: Literal["gray", "shuffled"] | str | None = None,
     progress: ProgressMode = "auto",
     say: Say | None = None,
     **settings: Unpack[CardSettings],
@@ -79,10 +80,11 @@ def evaluate(
 
     `model` is a card, a Hugging Face id, a checkpoint folder, a loaded transformers model (with its `processor`), or any object
     with `answer(batch)` (docs/models.md). A loaded model is left exactly as it was; a digest of its weights says which it is.
-    `images` is the images folder (default: what the benchmark's spec.toml names), `limit` how many questions of each split to ask
-    (default: all; a limited run is not ranked), `splits` which (default: all), `name` what the run is called (default: as the
-    model), `step` the training step of a checkpoint (default: N of checkpoint-N). Answers go to RUNS/BENCHMARK/NAME. `settings`
-    are keys of the card. `progress` and `say` are as in `generate`.
+    `images` is the images folder (default: what the benchmark's spec.toml names), `limit` how many questions of each split to
+    ask (default: all; a limited run is not ranked), `splits` which (default: all), `name` what the run is called (default: as
+    the model), `step` the training step of a checkpoint (default: N of checkpoint-N). `blind` asks with "gray" pictures or
+    "shuffled" images instead: what the words alone make the model say, unranked and called NAME-blind-gray. Answers go to
+    RUNS/BENCHMARK/NAME. `settings` are keys of the card. `progress` and `say` are as in `generate`.
 
     Questions that fail are answers with an error, counted in `Run.errors`; the same call asks them again. Processes that were
     started together (torchrun) share the questions. Raises HopeBenchError for everything that concerns the run as a whole;
@@ -95,7 +97,7 @@ def evaluate(
 
     chosen = load_benchmark(benchmark)
     card, adapter = _model(model, processor, name, settings, authors_prompt)
-    options = _options(card, images, limit, splits, name, runs, step, workers, processes, trust_remote_code, progress)
+    options = _options(card, images, limit, splits, name, runs, step, workers, processes, trust_remote_code, progress, blind)
     record = run(chosen, card, options, teller(progress, say), adapter)
     return Run(run_folder(chosen, card, options), record)
 
@@ -146,6 +148,7 @@ def estimate(
     runs: PathOr = RUNS,
     prompts: PathOr | None = None,
     authors_prompt: bool = False,
+    blind: Literal["gray", "shuffled"] | str | None = None,
     **settings: Unpack[CardSettings],
 ) -> tuple[Estimate, ...]:
     """What `evaluate` would ask, before it asks anything: counts, and tokens, seconds or a price where they are known.
@@ -159,7 +162,7 @@ def estimate(
 
     chosen = load_benchmark(benchmark)
     card = with_settings(load_card(model), settings, authors_prompt)
-    options = _options(card, images, limit, splits, name, runs)
+    options = _options(card, images, limit, splits, name, runs, blind=blind)
     each = [options] if prompts is None else ways(card, _paraphrases(prompts), options)
     return tuple(size_up(chosen, card, way) for way in each)
 
@@ -191,8 +194,10 @@ def _options(
     processes: int | None = None,
     trust_remote_code: bool = False,
     progress: ProgressMode = "auto",
+    blind: str | None = None,
 ) -> EvaluateOptions:
     from hope_bench.inference.engine import EvaluateOptions
+    from hope_bench.inference.unseeing import check_unseeing
 
     if name is not None:
         check_name(name, "A run's name")
@@ -200,7 +205,7 @@ def _options(
         raise HopeBenchError(f"--workers would have no effect: they encode images for transformers, not for {card.adapter}.")
     return EvaluateOptions(
         images=path_or_none(images), limit=limit, name=name, splits=tuple(splits), runs=Path(runs), processes=processes,
-        progress=progress, trust_remote_code=trust_remote_code, workers=workers, step=step,
+        progress=progress, trust_remote_code=trust_remote_code, workers=workers, step=step, blind=check_unseeing(blind),
     )  # fmt: skip
 
 

@@ -101,6 +101,12 @@ def evaluate(
             help='Ask once in each way that this TOML file declares (NAME = "... {question} ..."), each a run of its own.'
         ),
     ] = None,
+    blind: Annotated[
+        str | None,
+        typer.Option(
+            help="Ask with gray pictures (gray) or other images in place of each (shuffled): NAME-blind-gray, unranked."
+        ),
+    ] = None,
     complete: Annotated[
         bool,
         typer.Option("--complete", help="Write out every answer, for the scoring conventions that read whole answers. Slower."),
@@ -156,15 +162,17 @@ def evaluate(
     with _told_in_json(progress == "json"):
         if prompts is not None and authors_prompt:
             raise HopeBenchError("--prompts says how to ask, and so does --authors-prompt. Give one of them.")
+        if prompts is not None and blind is not None:
+            raise HopeBenchError("--blind asks in the benchmark's own way. Leave --prompts out.")
         if dry_run:
             check_count(processes)
             if not is_first():
                 return
-            for found in asking.estimate(model, benchmark, prompts=prompts, authors_prompt=authors_prompt, **asked):
+            for found in asking.estimate(model, benchmark, prompts=prompts, authors_prompt=authors_prompt, blind=blind, **asked):
                 _show_estimate(found, in_words(found))
             return
         made = (
-            [asking.evaluate(model, benchmark, authors_prompt=authors_prompt, **asked, **how)]
+            [asking.evaluate(model, benchmark, authors_prompt=authors_prompt, blind=blind, **asked, **how)]
             if prompts is None
             else asking.evaluate_prompts(model, benchmark, prompts, **asked, **how)
         )

@@ -20,7 +20,6 @@ from hope_bench.files.spec import BenchmarkSpec, DatasetSpec, read_spec
 from hope_bench.progress import Say, progress_bar, say_nothing
 from hope_bench.provenance import check_folder, holds_files, make_folder
 
-
 OTHERS = "others"
 """The folder of a world that holds as many scenes which nothing is asked about."""
 
@@ -75,8 +74,8 @@ def _draw(out: Path, world: Path, scenes: int) -> None:
 
 
 def demo_spec(world: Path, scenes: int) -> BenchmarkSpec:
-    """The shipped demo spec on a drawn world's files, asking about all of its scenes; blind answering learns from those in its folder
-    of others, if it has one."""
+    """The shipped demo spec on a drawn world's files, asking about all of its scenes; blind answering learns from those in its
+    folder of others, if it has one."""
     spec = read_spec(data_root() / "benchmarks" / "demo" / "spec.toml")
     files = {"annotations": world / "instances.json", "captions": world / "captions.json", "images": world / "images"}
     dataset = DatasetSpec(name=spec.dataset.name, **{key: str(path) for key, path in files.items()})

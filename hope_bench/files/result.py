@@ -116,8 +116,8 @@ class Blind(Strict):
 
     `either_way` is max(BA, 1 - BA), of the rule or its opposite; `auroc` that of its P(yes), null for always-yes and always-no;
     `paired_discrimination` the share of pairs with both right in a split of kind "twin" (0.25 by tossing coins). What is learnt
-    is learnt from `images` images, other ones than the benchmark's, or (fitted_on `crosswise`) of the split itself, each fifth from
-    the rest."""
+    is learnt from `images` images, other ones than the benchmark's, or (fitted_on `crosswise`) of the split itself, each fifth
+    from the rest."""
 
     name: Literal["always-yes", "always-no", "category", "words", "words-and-others"]
     accuracy: float | None
@@ -347,13 +347,14 @@ class RunInfo(Strict):
     imported (files by name). `name` is the run's, which the result is called by (None in files written before it was kept),
     and `step` the training step of a checkpoint of a training run.
     `prompt_set` names the file of paraphrases that the run belongs to, and `prompt_name` which of them
-    it is (`evaluate --prompts`)."""
+    it is (`evaluate --prompts`); `blind` what was shown in place of the images (`evaluate --blind`)."""
 
     name: str | None = None
     step: int | None = Field(default=None, ge=0)
     prompt: str | None = None
     prompt_set: str | None = None
     prompt_name: str | None = None
+    blind: Literal["gray", "shuffled"] | None = None
     dtype: str | None = None
     device: str | None = None
     batch_size: int | None = None

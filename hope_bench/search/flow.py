@@ -121,7 +121,7 @@ def _side(edges: Edges, needs: Ints, sign: float, rng: np.random.Generator, othe
         wanted = rng.exponential(size=len(cost)) / (1 + other[edges.claim])
     side.held = _best_of_rows(edges.row, wanted, np.maximum(_AT_FIRST, 3 * needs))
     if edges.group is not None and edges.strict:
-        side.held |= _one_of_each(edges)  # a row that has enough groups has them in the restricted programme, too
+        side.held |= _one_of_each(edges.group)  # a row that has enough groups has them in the restricted programme, too
     return side
 
 
@@ -135,10 +135,10 @@ def _best_of_rows(row: Ints, cost: Floats, most: Ints) -> Mask:
     return held
 
 
-def _one_of_each(edges: Edges) -> Mask:
+def _one_of_each(group: Ints) -> Mask:
     """Marks the first edge of every group."""
-    held = np.zeros(len(edges.row), dtype=np.bool_)
-    held[np.unique(edges.group, return_index=True)[1]] = True
+    held = np.zeros(len(group), dtype=np.bool_)
+    held[np.unique(group, return_index=True)[1]] = True
     return held
 
 
@@ -196,8 +196,8 @@ def _solve(sides: list[_Side], fixed: Floats, slack: int, free: int) -> tuple[li
         if wanted.any():
             better = True
             candidates = np.flatnonzero(wanted)
-            most = np.full(len(side.needs), _AT_ONCE)
-            side.held[candidates[_best_of_rows(side.edges.row[candidates], reduced[candidates], most)]] = True
+            at_once = np.full(len(side.needs), _AT_ONCE)
+            side.held[candidates[_best_of_rows(side.edges.row[candidates], reduced[candidates], at_once)]] = True
         first, start = first + len(side.needs), start + len(own)
     return taken, int(flow[start + 2 * claims + 1 : start + 4 * claims + 2].sum()), better
 

@@ -1,0 +1,1 @@
+"""Seeded studies whose tables are parts of the documentation: `make studies`."""
