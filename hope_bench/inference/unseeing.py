@@ -1,4 +1,4 @@
-"""A run without eyes: every question asked with an empty picture, or another image's, so that only words are left to answer by."""
+"""A run without eyes: each question asked with an empty picture, or another image's, so that only words are left to answer by."""
 
 from __future__ import annotations
 

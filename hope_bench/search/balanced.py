@@ -97,8 +97,8 @@ class BalancedFamily:
         self._true: dict[tuple[str, int], Mask] = {}
 
     def split(self, name: str) -> Chosen:
-        """One split. The same yes-questions come with every search for absent categories; `hope-balanced` has some of them, and
-        some of `description-balanced`."""
+        """One split. The same yes-questions come with every search for absent categories; `hope-balanced` has some of them,
+        and of `description-balanced` where it can."""
         base, encoder, k = base_strategy(name), encoder_name(name), self._space.spec.k
         described = k if base == "description-balanced" else slots(k, "description") if base == "hope-balanced" else 0
         yes: list[list[Positive]] = [[] for _ in self._rows]

@@ -283,13 +283,14 @@ def test_a_run_without_eyes_is_shown_something_else_and_is_a_run_of_its_own(tmp_
         assert all(pixels[name] != (80 * place, 0, 0) for place, name in enumerate(names))
 
 
-def test_a_blind_run_has_a_name_and_keys_of_its_own(tmp_path: Path) -> None:
-    made, seeing = benchmark(tmp_path), options(tmp_path)
-    plain = evaluate(made, CARD, seeing, adapter=Model())
-    blind = evaluate(made, CARD, replace(seeing, blind="gray"), adapter=Model())
+def test_a_blind_run_has_a_name_and_keys_of_its_own(benchmark: Benchmark, options: EvaluateOptions) -> None:
+    made, seeing = benchmark, options
+    plain = evaluate(made, CARD, seeing, adapter=Model(by_brightness))
+    blind = evaluate(made, CARD, replace(seeing, blind="gray"), adapter=Model(by_brightness))
     assert (plain.unranked, blind.name) == (None, f"{plain.name}-blind-gray")
     assert blind.unranked == "asked without looking, with gray pictures instead of the images"
     assert blind.run.blind == "gray"
     assert blind.key != plain.key
-    keys = [{line["key"] for line in lines(tmp_path / "runs" / made.name / name)} for name in (plain.name, blind.name)]
-    assert not keys[0] & keys[1]
+    seen, unseen = lines(seeing, plain.name), lines(seeing, blind.name)
+    assert not {one["key"] for one in seen} & {one["key"] for one in unseen}
+    assert len({one["verdict"] for one in unseen}) == 1 < len({one["verdict"] for one in seen})  # all are equally bright
