@@ -2,8 +2,8 @@
 # make test   the test suite, as continuous integration runs it
 # make lint   ruff and mypy
 # make bench  speed and memory, written to build/bench.json
-# make studies   what balance, positives and mixes do: docs/validity.md, made anew (some minutes)
-# make soak   200 kill -9 points during an evaluation, each ending with the same bytes
+# make soak   200 kill -9 points during an evaluation, each ending with the same bytes; families with real vocabularies
+# make studies  simulations behind the intervals, tests and ranks (minutes), in build/studies; and docs/validity.md made anew
 # make site   the static leaderboard from leaderboard/results, in build/site
 # make pictures   the pictures of the leaderboard in docs/, taken again in Chromium from leaderboard/results
 # make demo-weights   train the embedded CLIP and LVLM again (docs/demo.md)
@@ -53,10 +53,10 @@ bench: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.bench
 
 studies: $(VENV)/dev.stamp
-	@$(BIN)/python -m tests.studies.validity
+	@$(BIN)/python -m tests.studies
 
 soak: $(VENV)/dev.stamp
-	@HOPE_BENCH_SOAK=200 $(BIN)/python -m pytest tests/e2e/test_soak.py
+	@HOPE_BENCH_SOAK=200 $(BIN)/python -m pytest tests/e2e/test_soak.py tests/unit/test_conformance_real.py
 
 site: $(VENV)/run.stamp
 	@$(BIN)/hope-bench leaderboard build

@@ -9,7 +9,6 @@ from contextvars import ContextVar
 from typing import Literal
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 ProgressMode = Literal["auto", "json", "quiet"]
 """auto: a bar if stderr is a terminal, else lines; json: one JSON object a line on stderr; quiet: none."""
@@ -52,6 +51,8 @@ def progress_bar(description: str, total: int) -> Iterator[Callable[[int], None]
     if not console.is_terminal:
         yield _Lines(console, description, total).advance
         return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 Label = Literal["yes", "no"]
 Verdict = Literal["yes", "no", "unparsed", "error"]
 
+LEAST_MASS = 0.5
+"""The least that yes and no must weigh together at a position for P(yes) to be read there: else the answer begins elsewhere."""
+
 
 @dataclass(frozen=True, slots=True)
 class Category:
@@ -218,7 +221,8 @@ class Answer:
 
     `text` is the greedy answer: the first token alone where that is a yes or a no (`complete` False), else a short decode
     (`complete` True); an imported answer is complete. `p_yes` in [0, 1] is the softmax mass of the yes tokens over yes and no
-    tokens at the first answer position and `mass` the two together, in [0, 1]; None where unknown. A failure is
+    tokens at the first answer position and `mass` the two together, in [0, 1]; None where unknown, and where `mass` says that the
+    answer doesn't stand there. A failure is
     `error`, never text. `splits` names the splits an imported answer was given in; None means every split that asks the question.
     `key` is that of the request it answers; None where it was imported.
     """
@@ -234,11 +238,16 @@ class Answer:
     splits: tuple[str, ...] | None = None
     key: str | None = None
 
+    @property
+    def read_p_yes(self) -> float | None:
+        """P(yes) where the first position really is the answer, else None: a run made elsewhere may hold more."""
+        return None if self.mass is not None and self.mass < LEAST_MASS else self.p_yes
+
 
 @contextmanager
 def no_collector() -> Iterator[None]:
-    """No garbage collection meanwhile, where millions of records are made and all of them stay: looking for garbage among them
-    is a tenth of the time and more."""
+    """No garbage collection meanwhile, where millions of objects are made and all of them stay, as records and the modules of
+    torch and transformers do: looking for garbage among them is a tenth of the time and more."""
     collecting = gc.isenabled()
     gc.disable()
     try:

@@ -17,6 +17,8 @@ import transformers as hf
 from PIL import Image
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from hope_bench.files.card import find_card
+
 OBJECTS = ("person", "bicycle", "umbrella", "dog", "elephant", "cup", "traffic light", "dining table", "orange", "bench")
 SPECIAL = ("<s>", "</s>", "<unk>", "<pad>", "<image>", "<|user|>", "<|model|>")
 CHAT = (
@@ -25,6 +27,19 @@ CHAT = (
     "{% if add_generation_prompt %}<|model|>{% endif %}"
 )
 WIDTH = 64
+
+
+CARD_OF = {
+    "paligemma": "paligemma2-3b-mix", "paligemma2": "paligemma2-3b-mix", "blip_2": "blip2-opt-2.7b",
+    "instructblip": "instructblip-vicuna-7b",
+}  # fmt: skip
+"""The families whose checkpoints bring no chat template, here as on the Hub, and the packaged card that has one for them."""
+
+
+def template_of(family: str) -> dict[str, str]:
+    """What a family's card has to say about how it is asked: nothing where its checkpoints say it."""
+    template = find_card(CARD_OF[family]).chat_template if family in CARD_OF else None
+    return {} if template is None else {"chat_template": template}
 
 
 def prompts(count: int) -> list[str]:
@@ -72,6 +87,12 @@ def text_settings(tokenizer: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+TINY_CLIP = {
+    "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 56,
+    "patch_size": 14,
+}  # fmt: skip
+
+
 def siglip() -> Any:
     return hf.SiglipVisionConfig(
         hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2, image_size=56, patch_size=14,
@@ -86,11 +107,10 @@ def _llava() -> tuple[Any, Any]:
         images, tokenizer, patch_size=14, vision_feature_select_strategy="default", num_additional_image_tokens=1,
         chat_template="{{ bos_token }}" + CHAT.replace("IMAGE", "<image>\n"),
     )  # fmt: skip
-    vision = hf.CLIPVisionConfig(
-        hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2, image_size=56, patch_size=14
-    )
     config = hf.LlavaConfig(
-        vision_config=vision, text_config=hf.LlamaConfig(**text_settings(tokenizer)), image_token_index=tokenizer.image_token_id
+        vision_config=hf.CLIPVisionConfig(**TINY_CLIP),
+        text_config=hf.LlamaConfig(**text_settings(tokenizer)),
+        image_token_index=tokenizer.image_token_id,
     )
     return hf.LlavaForConditionalGeneration(config), processor
 
@@ -153,7 +173,7 @@ def _paligemma() -> tuple[Any, Any]:
     tokenizer = tokenizer_with()
     images = hf.SiglipImageProcessor(size={"height": 56, "width": 56})
     images.image_seq_length = 16
-    processor = hf.PaliGemmaProcessor(images, tokenizer, chat_template=CHAT.replace("IMAGE", "<image>"))
+    processor = hf.PaliGemmaProcessor(images, tokenizer)
     config = hf.PaliGemmaConfig(
         vision_config=siglip(), text_config=hf.GemmaConfig(**text_settings(tokenizer), head_dim=16, tie_word_embeddings=False),
         tie_word_embeddings=False,
@@ -188,9 +208,10 @@ def _randomise(model: Any, tokenizer: Any) -> None:
 def save_checkpoint(family: str, folder: Path) -> Path:
     """Build one family's tiny model and save it in transformers' format."""
     from tests.families import MORE_FAMILIES
+    from tests.latest_families import LATEST_FAMILIES
     from tests.recent_families import RECENT_FAMILIES
 
-    model, processor = {**FAMILIES, **MORE_FAMILIES, **RECENT_FAMILIES}[family]()
+    model, processor = {**FAMILIES, **MORE_FAMILIES, **RECENT_FAMILIES, **LATEST_FAMILIES}[family]()
     _randomise(model, processor.tokenizer)
     # As published checkpoints do, so that a test notices if it leaks into greedy answers.
     model.generation_config.do_sample = True

@@ -8,8 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# No test depends on how fast the machine is just now.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 # Where the suite was started in the background, Ctrl-C is ignored, here and in every process that a test starts and interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -37,3 +42,27 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
         return built[family]
 
     return get
+
+
+@pytest.fixture(scope="session")
+def qwen_llava(real: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny LLaVA with Qwen's vocabulary, in which others' thinking marks are special tokens, without a template of its own."""
+    from tests.real_vocabulary import MARKS, save_llava, vocabulary
+
+    return save_llava(tmp_path_factory.mktemp("qwen"), vocabulary(real, "qwen3", *MARKS), template=None)
+
+
+@pytest.fixture
+def loads_processors_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real vocabulary takes seconds to load, and is the same each time."""
+    from hope_bench.adapters import loading, transformers_model
+
+    def load(folder: str, *_: object) -> object:
+        if folder not in _PROCESSORS:
+            _PROCESSORS[folder] = loading.load_processor(folder, "the card's")
+        return _PROCESSORS[folder]
+
+    monkeypatch.setattr(transformers_model, "load_processor", load)
+
+
+_PROCESSORS: dict[str, object] = {}

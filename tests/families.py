@@ -10,8 +10,6 @@ import transformers as hf
 from tests.checkpoints import CHAT, WIDTH, siglip, text_settings, tokenizer_with
 
 BOS_CHAT = "{{ bos_token }}" + CHAT
-BLIP_CHAT = "{% for part in messages[0]['content'] if part['type'] == 'text' %}Question: {{ part['text'] }} Answer:{% endfor %}"
-"""What a card would say: these checkpoints bring no chat template."""
 QWEN = ("<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>")
 QWEN_CHAT = CHAT.replace("IMAGE", QWEN[2] + QWEN[0] + QWEN[3])
 PINPOINTS = [[56, 56], [56, 112], [112, 56], [112, 112]]
@@ -151,7 +149,7 @@ def _paligemma2() -> tuple[Any, Any]:
     tokenizer = tokenizer_with()
     images = hf.SiglipImageProcessor(size={"height": 56, "width": 56})
     images.image_seq_length = 16
-    processor = hf.PaliGemmaProcessor(images, tokenizer, chat_template=CHAT.replace("IMAGE", "<image>"))
+    processor = hf.PaliGemmaProcessor(images, tokenizer)
     text = hf.Gemma2Config(**text_settings(tokenizer), head_dim=16, sliding_window=24, tie_word_embeddings=False)
     config = hf.PaliGemmaConfig(
         vision_config=siglip(), text_config=text, image_token_index=processor.image_token_id, projection_dim=WIDTH,

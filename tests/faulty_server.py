@@ -9,7 +9,7 @@ import json
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -23,13 +23,16 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), Handler)
         self.faults: list[Reply] = []
         self.always: Reply | None = None
         self.bodies: list[dict[str, Any]] = []
-        self.keys: set[str] = set()
+        self.keys: set[str | None] = set()
+        self.headers: list[dict[str, str]] = []
+        self.paths: list[str] = []
         self.at_once = self.most_at_once = 0
+        self.healthy = True
         self.lock = threading.Lock()
 
     @property
@@ -37,14 +40,28 @@ class Server(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}/v1"
 
 
+@contextlib.contextmanager
+def running() -> Iterator[Server]:
+    """A server that answers until the end of the block."""
+    with Server() as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
 class Handler(BaseHTTPRequestHandler):
     server: Server
+
+    def do_GET(self) -> None:
+        self.reply(200 if self.server.healthy else 503, {"data": []})
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         with self.server.lock:
             self.server.bodies.append(body)
             self.server.keys.add(self.headers["Authorization"])
+            self.server.headers.append({name.lower(): value for name, value in self.headers.items()})
+            self.server.paths.append(self.path)
             self.server.at_once += 1
             self.server.most_at_once = max(self.server.most_at_once, self.server.at_once)
             fault = self.server.faults.pop(0) if self.server.faults else self.server.always
@@ -73,7 +90,7 @@ def answer(handler: Handler, body: dict[str, Any], **changes: Any) -> None:
 
 
 def completion(
-    body: dict[str, Any], choices: int = 1, logprobs: bool = True, finish: str = "stop", **message: Any
+    body: dict[str, Any], choices: int = 1, logprobs: bool = True, finish: str | None = "stop", **message: Any
 ) -> dict[str, Any]:
     """Yes to wide pictures, with the prompt repeated: a wrong pairing shows."""
     image, text = body["messages"][0]["content"]
@@ -153,6 +170,5 @@ FAULTS: dict[str, Reply] = {
     "a list": lambda handler, _: handler.reply(200, []),
     "two choices": lambda handler, body: answer(handler, body, choices=2),
     "no choices": lambda handler, body: answer(handler, body, choices=0),
-    "empty": lambda handler, body: answer(handler, body, content=""),
     "no text": lambda handler, _: handler.reply(200, {"choices": [{"message": {"role": "assistant", "content": None}}]}),
 }

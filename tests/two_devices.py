@@ -26,8 +26,7 @@ from hope_bench.adapters import transformers_model
 from hope_bench.adapters.loading import load_model
 from hope_bench.adapters.transformers_model import TransformersModel
 from hope_bench.files.card import ModelCard
-from tests.checkpoints import pictures, prompts
-from tests.families import BLIP_CHAT
+from tests.checkpoints import pictures, prompts, template_of
 
 KERNELS = torch.library.Library("aten", "IMPL")
 """Kept, as what is registered goes with it."""
@@ -168,7 +167,7 @@ def spread_loader(part: float) -> Callable[..., Any]:
 
 def adapter(family: str, folder: Path, together: bool, say: Callable[[str], None]) -> TransformersModel:
     """The loaded adapter, by whatever `load_model` is at the time."""
-    template = {"chat_template": BLIP_CHAT} if "blip" in family else {}
+    template = template_of(family)
     model = TransformersModel(ModelCard(name="tiny", checkpoint=str(folder), device="cpu", max_new_tokens=5, **template), say)
     model.load()
     assert model._paths is not None

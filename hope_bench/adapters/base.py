@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from hope_bench.files.result import SelfCheck
-
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+    from hope_bench.files.result import SelfCheck
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class RawAnswer:
     """What the model said to one (image, prompt), before it is read as yes or no.
 
     The fields are those of `records.Answer`: `p_yes` and `mass` in [0, 1] or None where unknown, `complete` False where `text` is
-    the first token alone. A failure is `error`, and then nothing else is set.
+    the first token alone. A thought is no part of `text`. A failure is `error`, and then nothing else is set.
     """
 
     text: str | None = None
@@ -33,7 +33,9 @@ class AdapterInfo:
 
     `identity` names the exact weights, tokenizer, processor and template; answers of one identity may be mixed. `revision` is a
     Hub commit and `weights_sha256` the hash of a local checkpoint; each None where it doesn't apply. `device_kind` is what
-    numbers depend on ("cuda", "cpu"), `device` the same in words for people. `address` is where an endpoint is reached.
+    numbers depend on ("cuda", "cpu"), `device` the same in words for people. `addresses` are where an endpoint is reached.
+    `thinks` says whether the model thinks before it answers, and `probe_sha256` is the hash of what its chat template makes of a
+    fixed question (None where that isn't known here). `vision_tower` is the encoder that the checkpoint's configuration tells of.
     """
 
     adapter: str
@@ -43,14 +45,17 @@ class AdapterInfo:
     dtype: str
     device_kind: str
     device: str
-    address: str | None = None
+    addresses: tuple[str, ...] = ()
+    thinks: bool = False
+    probe_sha256: str | None = None
+    vision_tower: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AdapterReport:
     """What happened while asking: `path` in words where there is a choice ("shared", "plain" or both), the self-checks made,
     and the most memory used of one GPU, in bytes. `input_tokens`, `output_tokens` and `cost` (US dollars, where the card knows
-    prices) are an endpoint's."""
+    prices) are an endpoint's. `notes` say in sentences what is to be known about all answers."""
 
     path: str | None = None
     checks: tuple[SelfCheck, ...] = ()
@@ -58,6 +63,7 @@ class AdapterReport:
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost: float | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Adapter(Protocol):

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from hope_bench.adapters.base import Adapter
-from hope_bench.errors import HopeBenchError
+from hope_bench.adapters.known import check_card
 from hope_bench.files.card import ModelCard
+from hope_bench.records import no_collector
+
+
+@contextmanager
+def open_adapter(card: ModelCard, say: Callable[[str], None], trust_remote_code: bool = False) -> Iterator[Adapter]:
+    """The card's adapter (`make_adapter`); what it started ends with the block, however that ends."""
+    adapter = make_adapter(card, say, trust_remote_code)
+    try:
+        yield adapter
+    finally:
+        close = getattr(adapter, "close", None)
+        if card.adapter_file is None and close is not None:
+            close()
 
 
 def make_adapter(card: ModelCard, say: Callable[[str], None], trust_remote_code: bool = False) -> Adapter:
@@ -15,7 +29,7 @@ def make_adapter(card: ModelCard, say: Callable[[str], None], trust_remote_code:
     Code that a checkpoint brings along runs only where the card and `trust_remote_code` (the flag) both say so. Raises
     HopeBenchError where only one of them does, and for everything wrong that can be found without the weights.
     """
-    _agreed(card, trust_remote_code)
+    check_card(card, trust_remote_code, say)
     if card.adapter_file is not None:
         from hope_bench.adapters.python_file import PythonFile
 
@@ -25,22 +39,13 @@ def make_adapter(card: ModelCard, say: Callable[[str], None], trust_remote_code:
         from hope_bench.adapters.endpoint import Endpoint
 
         return Endpoint(card, say)
-    from hope_bench.adapters.transformers_model import TransformersModel
+    if card.server is not None:
+        from hope_bench.adapters.served import Served
+
+        return Served(card, say)
+    with no_collector():
+        from hope_bench.adapters.transformers_model import TransformersModel
 
     if trust_remote_code:
         say(f"Running the Python code that {card.checkpoint} brings along.")
     return TransformersModel(card, say, trust_remote_code=trust_remote_code)
-
-
-def _agreed(card: ModelCard, flag: bool) -> None:
-    if card.trust_remote_code and not flag:
-        raise HopeBenchError(
-            f"The checkpoint {card.checkpoint} brings Python code that would run on this machine (its card says "
-            "trust_remote_code). Nothing of it was run. Read the code, pin it with --revision, and if you trust it, add "
-            "--trust-remote-code."
-        )
-    if flag and not card.trust_remote_code:
-        raise HopeBenchError(
-            f"--trust-remote-code was given, but the card {card.name} doesn't say trust_remote_code = true, so no code of the "
-            "checkpoint is run. Leave the flag out, or write a card that says so (docs/models.md)."
-        )

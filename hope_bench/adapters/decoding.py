@@ -1,4 +1,4 @@
-"""Greedy decoding, and what is read from the first answer position on the way."""
+"""Decoding, and what is read from the first answer position on the way."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from transformers import (
 
 from hope_bench.adapters.base import RawAnswer
 from hope_bench.adapters.encoding import Encoder
+from hope_bench.adapters.thinking import no_answer, separate
 from hope_bench.adapters.yes_no import FirstToken, YesNoTokens, read_first_token
 
 
 @dataclass(frozen=True, slots=True)
 class Decoder:
-    """One loaded model that asks and reads. `settings` is its greedy GenerationConfig; `complete` decodes every answer to its
-    end, else only those whose first token is neither yes nor no."""
+    """One loaded model that asks and reads. `settings` is its GenerationConfig; `complete` decodes every answer to its
+    end, else only those whose first token is neither yes nor no. Of a model that thinks all are: its first token is no answer."""
 
     model: Any
     encoder: Encoder
@@ -51,10 +52,11 @@ class Decoder:
 
     def goes_on(self, first: FirstToken) -> Tensor:
         """bool [B]: whether a row's answer is decoded beyond its first token."""
-        return first.finite if self.complete else ~first.is_answer & first.finite
+        whole = self.complete or self.encoder.template.thinks
+        return first.finite if whole else ~first.is_answer & first.finite
 
     def continue_from(self, model: Any, inputs: Mapping[str, Any]) -> Tensor:
-        """int64 [B, steps] on the CPU: the greedy tokens after a cache (`past_key_values`) that holds the inputs' beginning."""
+        """int64 [B, steps] on the CPU: the tokens after a cache (`past_key_values`) that holds the inputs' beginning."""
         counter = _Counter()
         sequences = self._generate(model, inputs, LogitsProcessorList([counter]), StoppingCriteriaList())
         return sequences[:, -counter.steps :].cpu()
@@ -64,14 +66,23 @@ class Decoder:
         if not first.finite[row]:
             dtype = str(self.model.dtype).removeprefix("torch.")
             return RawAnswer(error=f"the model's logits are not finite in {dtype}; another --dtype (float32, bfloat16) may help")
-        p_yes, mass = first.scores(row)
-        if first.is_answer[row] and not self.complete:
-            text = self.encoder.decode(first.token[row : row + 1], skip_special_tokens=False)
-            return RawAnswer(text=text, p_yes=p_yes, mass=mass, complete=False)
+        if not self.goes_on(first)[row]:
+            p_yes, mass = first.scores(row)
+            return RawAnswer(self.encoder.decode(first.token[row : row + 1]), p_yes, mass, complete=False)
         assert generated is not None
-        ends = torch.isin(generated, torch.tensor(self.settings.eos_token_id or []).long()).nonzero()
-        text = self.encoder.decode(generated[: int(ends[0])] if len(ends) else generated, skip_special_tokens=True)
-        return RawAnswer(text=text, p_yes=p_yes, mass=mass, complete=True)
+        return self._whole(first, row, generated)
+
+    def _whole(self, first: FirstToken, row: int, generated: Tensor) -> RawAnswer:
+        """An answer that was decoded to its end, without the thought before it, after which no P(yes) is left."""
+        template, ends = self.encoder.template, self.settings.eos_token_id or []
+        places = torch.isin(generated, torch.tensor(ends).long()).nonzero()
+        finished = len(places) > 0
+        text = self.encoder.decode(generated[: int(places[0])] if finished else generated, ends)
+        said = separate(text, opened=template.opened, thinks=template.thinks, finished=finished)
+        if said.answer is None:
+            return RawAnswer(error=no_answer(finished, len(generated)))
+        p_yes, mass = (None, None) if template.thinks or said.thought is not None else first.scores(row)
+        return RawAnswer(self.encoder.without_special(said.answer), p_yes, mass)
 
     def _generate(self, model: Any, inputs: Mapping[str, Any], processors: Any, stop: Any) -> Tensor:
         device = self.model.device
@@ -139,9 +150,9 @@ class _AfterOne(StoppingCriteria):  # type: ignore[misc]
         return torch.ones(len(input_ids), dtype=torch.bool, device=input_ids.device)
 
 
-def greedy_settings(model: Any, tokenizer: Any, max_new_tokens: int) -> Any:
-    """Plain greedy decoding. The checkpoint's own settings (sampling, penalties, suppressed tokens) are put aside, since
-    generate() would mix them in; only its special tokens are kept."""
+def decoding_settings(model: Any, tokenizer: Any, max_new_tokens: int, sampling: Mapping[str, float | int] | None = None) -> Any:
+    """Plain greedy decoding, or the `sampling` given (temperature, top_p, ...), with the checkpoint's own special tokens and
+    nothing else of its settings."""
     own = model.generation_config
     text = model.config.get_text_config()
     ends: int | list[int] = next(
@@ -149,15 +160,22 @@ def greedy_settings(model: Any, tokenizer: Any, max_new_tokens: int) -> Any:
     )
     eos = [ends] if isinstance(ends, int) else list(ends)
     pads = (own.pad_token_id, tokenizer.pad_token_id, *eos, 0)
-    greedy = GenerationConfig(
-        do_sample=False,
+    # transformers samples from the 50 likeliest tokens unless it is told otherwise.
+    chosen = {"do_sample": False} if sampling is None else {"top_k": 0, **sampling, "do_sample": True}
+    return GenerationConfig(
+        use_cache=True,  # also where training has turned it off in the model's config
         max_new_tokens=max_new_tokens,
         eos_token_id=eos or None,
         pad_token_id=next(pad for pad in pads if pad is not None),
         bos_token_id=own.bos_token_id,
         decoder_start_token_id=own.decoder_start_token_id,
+        **chosen,
     )
+
+
+def use_settings(model: Any, settings: Any) -> None:
+    """Put the checkpoint's own settings (sampling, penalties, suppressed tokens) aside, in every part of the model: generate()
+    would mix them in."""
     for part in model.modules():
         if isinstance(getattr(part, "generation_config", None), GenerationConfig):
-            part.generation_config = GenerationConfig.from_dict(greedy.to_dict())
-    return greedy
+            part.generation_config = GenerationConfig.from_dict(settings.to_dict())

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from transformers.image_utils import make_flat_list_of_images
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+    from hope_bench.adapters.chat_template import ChatTemplate
 
 Row = dict[str, Tensor]
 """One question's inputs, each with a batch dimension of one and no padding, on the CPU."""
@@ -51,13 +54,13 @@ class ImageRows:
 class Encoder:
     """One user turn [image, prompt] in the checkpoint's own chat template, as tensors. Safe to use from several threads."""
 
-    def __init__(self, processor: Any, known: frozenset[str], dtype: torch.dtype, template: str | None) -> None:
-        """`template` is used where the processor has none. Inputs that are not `known` (see `known_inputs`) are left out; numbers
-        come in `dtype`."""
-        self._processor, self._template = processor, template
+    def __init__(self, processor: Any, known: frozenset[str], dtype: torch.dtype, template: ChatTemplate) -> None:
+        """Inputs that are not `known` (see `known_inputs`) are left out; numbers come in `dtype`."""
+        self._processor, self.template = processor, template
         self._known, self._dtype = known, dtype
         self._lock = threading.Lock()
         self._last = threading.local()
+        self._special = _any_of(_special_tokens(processor.tokenizer))
         # Answers are read at the last position, so that is where all rows must end.
         processor.tokenizer.padding_side = "left"
         if not isinstance(processor.image_processor, _LastPicture):
@@ -80,28 +83,25 @@ class Encoder:
         """`row` of each question; fastest where those about one image stand together."""
         return [self.row(*pair) for pair in pairs]
 
-    def decode(self, tokens: Tensor, skip_special_tokens: bool) -> str:
-        """Token ids int64 [n] as text, without white space around it."""
+    def decode(self, tokens: Tensor, ends: Iterable[int] = ()) -> str:
+        """Token ids int64 [n] as text, without white space around it, and without padding, the beginning's mark and the `ends`.
+
+        All other special tokens stay: some models mark with them what they think.
+        """
+        tokenizer = self._processor.tokenizer
+        marks = {tokenizer.pad_token_id, tokenizer.bos_token_id, tokenizer.eos_token_id} & set(tokenizer.all_special_ids)
+        dropped = torch.tensor(sorted({*marks, *ends} - {None})).long()
         with self._lock:
-            return str(self._processor.tokenizer.decode(tokens, skip_special_tokens=skip_special_tokens)).strip()
+            return str(tokenizer.decode(tokens[~torch.isin(tokens, dropped)], skip_special_tokens=False)).strip()
+
+    def without_special(self, text: str) -> str:
+        """An answer without the tokenizer's special tokens, as its own `skip_special_tokens` leaves them out."""
+        return self._special.sub("", text).strip()
 
     def _encode(self, pairs: Sequence[tuple[Image, str]], processor_kwargs: Mapping[str, Any]) -> dict[str, Tensor]:
-        conversations = [
-            [{"role": "user", "content": [{"type": "image", "image": image}, {"type": "text", "text": prompt}]}]
-            for image, prompt in pairs
-        ]
-        # Tokenized by the template call itself: processor(text=rendered) would add a second BOS. The lock: a fast tokenizer
-        # is changed by encoding, and refuses to be used by another thread meanwhile.
+        # The lock: a fast tokenizer is changed by encoding, and refuses to be used by another thread meanwhile.
         with self._lock:
-            inputs = self._processor.apply_chat_template(
-                conversations,
-                chat_template=self._processor.chat_template or self._template,
-                add_generation_prompt=True,
-                tokenize=True,
-                return_dict=True,
-                return_tensors="pt",
-                processor_kwargs=dict(processor_kwargs),
-            )
+            inputs = self.template.inputs(self._processor, pairs, **processor_kwargs)
         return {key: self._cast(value) for key, value in inputs.items() if key in self._known}
 
     def _cast(self, value: Tensor) -> Tensor:
@@ -112,6 +112,17 @@ class Encoder:
         if last is None or last[0] is not value:
             last = self._last.cast = (value, value.to(self._dtype))
         return last[1]
+
+
+def _special_tokens(tokenizer: Any) -> set[str]:
+    """What `skip_special_tokens` leaves out."""
+    added = getattr(tokenizer, "added_tokens_decoder", {}).values()
+    return {*tokenizer.all_special_tokens, *(token.content for token in added if token.special)}
+
+
+def _any_of(words: Iterable[str]) -> re.Pattern[str]:
+    """A pattern of the words, the longest first; it never matches where there are none."""
+    return re.compile("|".join(map(re.escape, sorted(filter(None, words), key=lambda word: (-len(word), word)))) or r"(?!)")
 
 
 PackedRows = tuple[list[dict[str, int]], list[tuple[torch.dtype, Any]]]

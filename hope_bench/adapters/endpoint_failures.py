@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 import openai
 from tenacity import RetryCallState, wait_random_exponential
 
+from hope_bench.adapters.endpoint_refusals import Refusal, refusal_of
 from hope_bench.errors import short_reason
 
 _SLOWEST = 60.0
@@ -29,19 +30,24 @@ class NoAnswerError(Exception):
     """The model or its server decided not to answer this question; asking again would not help."""
 
 
+class RefusedError(Exception):
+    """An error in a reply of status 200: `status_code` is the one that its `body` states."""
+
+    def __init__(self, status_code: int, body: object) -> None:
+        super().__init__(f"Error code: {status_code} - {body}")
+        self.status_code, self.body = status_code, body
+
+
 _PASSING = (
-    openai.RateLimitError,
-    openai.InternalServerError,
     openai.APIConnectionError,  # time-outs, too
     openai.APIResponseValidationError,
-    openai.ConflictError,
     json.JSONDecodeError,
     BadReplyError,
 )
 
-_ABOUT_THE_QUESTION = (openai.BadRequestError, openai.UnprocessableEntityError, NoAnswerError)
+_ABOUT_THE_QUESTION = (400, 413, 422)
 
-FAILURES = (openai.OpenAIError, BadReplyError, NoAnswerError, json.JSONDecodeError)
+FAILURES = (openai.OpenAIError, BadReplyError, NoAnswerError, RefusedError, json.JSONDecodeError)
 """Everything that asking an endpoint may raise."""
 
 
@@ -60,24 +66,31 @@ def may_pass(error: BaseException) -> bool:
     """Whether another attempt can help: rate limits, server errors, time-outs, broken connections, malformed replies."""
     if _out_of_credit(error) or asked_pause(error) > _PATIENCE:
         return False
-    return isinstance(error, _PASSING) or getattr(error, "status_code", None) == 408
+    status = _status(error)
+    return isinstance(error, _PASSING) or status in (408, 409, 429) or status >= 500
 
 
 def concerns_all(error: BaseException) -> bool:
     """Whether the next question would meet the same: a refused key, a spent account, an unknown model, a server that is down."""
-    too_large = getattr(error, "status_code", None) == 413
-    return not isinstance(error, _ABOUT_THE_QUESTION) and not too_large
+    return not isinstance(error, NoAnswerError) and (_out_of_credit(error) or _status(error) not in _ABOUT_THE_QUESTION)
 
 
-def what_to_do(error: BaseException, key_variable: str, model: str) -> str:
+def is_gone(error: BaseException) -> bool:
+    """Whether a server seems to be down, so that another one of the same model is better asked."""
+    return isinstance(error, openai.APIConnectionError) or _status(error) >= 500
+
+
+def what_to_do(error: BaseException, key_variable: str, model: str, address: str) -> str:
     """A sentence for whoever runs it."""
-    status = getattr(error, "status_code", None)
+    status = _status(error)
     if _out_of_credit(error):
         return "The account's credit or quota is used up."
     if status in (401, 403):
         return f"Check the key in {key_variable} and what it allows."
     if status == 404:
-        return f"Check the card's base_url, and whether the server knows the model {model!r}."
+        azure = " Azure wants extra_query (api-version) and a header api-key (extra_headers)." if "azure" in address else ""
+        version = "" if "/v" in address or azure else ' (most end in "/v1")'
+        return f"Check the card's base_url{version}, and whether the server knows the model {model!r}.{azure}"
     return "It may be down, or overloaded: try a lower concurrency, or later."
 
 
@@ -105,20 +118,31 @@ def asked_pause(error: BaseException | None) -> float:
         return 0.0
 
 
-def in_words(error: BaseException, key: str | None) -> str:
-    """The failure as part of a sentence, the key blotted out (before anything is cut off: half a key is a secret, too)."""
+def in_words(error: BaseException, secrets: Iterable[str]) -> str:
+    """The failure as part of a sentence, keys blotted out (before anything is cut off: half a key is a secret, too)."""
     cause = error.__cause__ if isinstance(error, openai.APIConnectionError) else None
     reason = short_reason(error if cause is None or not str(cause) else cause, limit=10_000)
-    return without_key(reason, key)[:300]
+    return without_keys(reason, secrets)[:300]
 
 
-def without_key(text: str, key: str | None) -> str:
-    """A server's words with the key blotted out, should it repeat it."""
-    return text.replace(key, "***") if key else text
+def without_keys(text: str, secrets: Iterable[str]) -> str:
+    """A server's words with keys blotted out, should it repeat them."""
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text
+
+
+def _status(error: BaseException) -> int:
+    """The HTTP status of a reply that is an error; 0 for all else."""
+    status = getattr(error, "status_code", None)
+    return status if isinstance(status, int) else 0
 
 
 def _out_of_credit(error: BaseException) -> bool:
-    return getattr(error, "status_code", None) == 402 or getattr(error, "code", None) == "insufficient_quota"
+    if not _status(error):
+        return False
+    said: Refusal = refusal_of(error)
+    return said.status == 402 or said.code == "insufficient_quota" or "credit balance is too low" in said.message
 
 
 def _number(text: str | None) -> float | None:

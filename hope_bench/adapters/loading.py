@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.util
+import logging
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from logging import ERROR
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor, BitsAndBytesConfig
-from transformers.utils import logging
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor, BitsAndBytesConfig
+from transformers.utils import logging as hf_logging
 
-from hope_bench.adapters.checkpoint import auto_map
+from hope_bench.adapters import known
 from hope_bench.adapters.gpu import computes_bfloat16
+from hope_bench.adapters.lora import with_adapter
+from hope_bench.adapters.runnable import auto_map
 from hope_bench.errors import HopeBenchError, first_few, short_reason
 
 if TYPE_CHECKING:
@@ -30,21 +31,25 @@ _SMALL = 50_000_000
 """Parameters up to which a model counts as small."""
 
 
-def load_processor(folder: str, template: str | None = None, trust_remote_code: bool = False) -> Any:
-    """The checkpoint's processor. Raises HopeBenchError where it is missing, takes no images or has no chat template (nor has
-    the card: `template`)."""
+def load_processor(
+    folder: str, template: str | None = None, trust_remote_code: bool = False, model_folder: str | None = None
+) -> Any:
+    """The processor in a folder, of the model in that folder or `model_folder`. Raises HopeBenchError where it is missing, takes
+    no images or has no chat template (nor has the card: `template`)."""
     try:
         processor = AutoProcessor.from_pretrained(folder, trust_remote_code=trust_remote_code)
     except _LOAD_ERRORS as error:
         raise HopeBenchError(
             f"The processor of {folder} can't be loaded: {short_reason(error)}. Its processor and tokenizer files may be missing "
-            "or damaged, or need a package that is not installed."
+            "(--processor says whose to take) or damaged, or need a package that is not installed."
         ) from None
     if getattr(processor, "tokenizer", None) is None or getattr(processor, "image_processor", None) is None:
         raise HopeBenchError(
             f"{folder} holds no processor for images and text (transformers found only a {type(processor).__name__}). "
-            "Copy preprocessor_config.json or processor_config.json and the tokenizer's files beside the weights."
+            "Copy preprocessor_config.json or processor_config.json and the tokenizer's files beside the weights, or say whose "
+            "processor it is: --processor, such as the model that it was trained from."
         )
+    _with_patch_size(processor, model_folder or folder)
     if not (processor.chat_template or template):
         raise HopeBenchError(
             f"{folder} has no chat template, so nothing says how this model is asked a question. If the model is meant for "
@@ -54,10 +59,38 @@ def load_processor(folder: str, template: str | None = None, trust_remote_code: 
     return processor
 
 
+def _with_patch_size(processor: Any, folder: str) -> None:
+    """LLaVA's first processors don't say how many tokens a picture has, which their model's configuration tells.
+
+    Raises HopeBenchError where it doesn't.
+    """
+    if getattr(processor, "patch_size", 0) is not None:
+        return
+    config = AutoConfig.from_pretrained(folder)
+    vision: Any = getattr(config, "vision_config", None)
+    patch_size = getattr(vision, "patch_size", None)
+    if patch_size is None:
+        raise HopeBenchError(
+            f"The processor of {folder} doesn't say its patch_size, and neither does config.json, so nobody knows how many "
+            "tokens a picture has. Add patch_size to its processor_config.json."
+        )
+    processor.patch_size = patch_size
+    processor.vision_feature_select_strategy = processor.vision_feature_select_strategy or getattr(
+        config, "vision_feature_select_strategy", "default"
+    )
+    if vision.model_type == "clip_vision_model" and not processor.num_additional_image_tokens:
+        processor.num_additional_image_tokens = 1  # CLIP's towers put a class token before the patches
+
+
 def load_model(
-    folder: str, dtype: torch.dtype, device: torch.device, card: ModelCard | None = None, trust_remote_code: bool = False
+    folder: str,
+    dtype: torch.dtype,
+    device: torch.device,
+    card: ModelCard | None = None,
+    trust_remote_code: bool = False,
+    adapter: Path | None = None,
 ) -> Any:
-    """The checkpoint's model, ready to answer, with the card's attention, device_map and quantization.
+    """The checkpoint's model, ready to answer, with the card's attention, device_map and quantization, and PEFT's `adapter`.
 
     With `trust_remote_code` the classes are the checkpoint's own. Raises HopeBenchError where weights are missing, damaged or
     too large, or a package for them is missing.
@@ -100,24 +133,17 @@ def load_model(
             f"The checkpoint {folder} lacks {len(missing)} of its model's weights ({first_few(missing, 3)}); its answers would "
             "be partly random. Copy or download it again, or save it with its own class."
         )
+    if adapter is not None:
+        model = with_adapter(model, adapter)
     if card is not None and card.compile:
-        # Its advice to authors of models fills the screen.
-        torch._logging.set_logs(all=ERROR)  # type: ignore[attr-defined]
+        _drop_understood(_OF_COMPILING)
         model.compile(dynamic=True)
     return model.eval()
 
 
 def check_quantize(quantize: str | None, device: torch.device) -> None:
-    """Raises HopeBenchError where weights can't be loaded in 4 or 8 bits: without bitsandbytes, or on a CPU, where its own code
-    fails on common layer sizes (0.50: a RuntimeError in the first forward)."""
-    if quantize is None:
-        return
-    if device.type == "cpu":
-        raise HopeBenchError(f"--quantize {quantize} needs a GPU, and this run is on the CPU. Leave it out, or give a --device.")
-    if importlib.util.find_spec("bitsandbytes") is None:
-        raise HopeBenchError(
-            f"--quantize {quantize} needs bitsandbytes, which is not installed: pip install 'hope-bench[quantized]'."
-        )
+    """Raises HopeBenchError where weights can't be loaded in 4 or 8 bits on a device."""
+    known.check_quantize(quantize, device.type)
 
 
 def _auto_class(folder: str, trust_remote_code: bool) -> Any:
@@ -165,35 +191,57 @@ def find_dtype(name: str, device: torch.device) -> torch.dtype:
     return dtype
 
 
+_OF_LOADING = {"transformers.generation.configuration_utils": "The following generation flags are not valid"}
+"""The logger and the beginning of what a library says, and we understand: everything else is shown. This is said of a checkpoint
+that keeps sampling settings beside greedy decoding; `decoding.use_settings` puts them aside."""
+
+_OF_COMPILING = {"torch._dynamo.variables.tensor": "Graph break from `Tensor.item()`"}
+"""A page of advice to the authors of a model whose forward checks its inputs, as transformers' do; it costs speed, no more."""
+
+
+class _Understood(logging.Filter):
+    """Drops one logger's messages of one beginning."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether it is shown; the filter's own name is the beginning."""
+        return not record.getMessage().startswith(self.name)
+
+
+def _drop_understood(messages: Mapping[str, str]) -> None:
+    for name, beginning in messages.items():
+        logger = logging.getLogger(name)
+        if not any(isinstance(one, _Understood) and one.name == beginning for one in logger.filters):
+            logger.addFilter(_Understood(beginning))
+
+
 class _Quiet:
-    """How many threads want silence, and what was set before the first of them."""
+    """How many threads want no bars, and whether there were any before the first of them."""
 
     lock = threading.Lock()
     depth = 0
-    before: tuple[int, bool] = (0, False)
+    bars = False
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without transformers' advice and progress bars; errors still show, and TRANSFORMERS_VERBOSITY wins."""
+    """Without transformers' progress bars, which would draw over ours, and without what is understood (`_OF_LOADING`). Its other
+    advice and its errors show; where TRANSFORMERS_VERBOSITY is set, all that it lets through does."""
     if "TRANSFORMERS_VERBOSITY" in os.environ:
         yield
         return
+    _drop_understood(_OF_LOADING)
     with _Quiet.lock:
         if not _Quiet.depth:
-            _Quiet.before = (logging.get_verbosity(), logging.is_progress_bar_enabled())
-            logging.set_verbosity_error()
-            logging.disable_progress_bar()
+            _Quiet.bars = hf_logging.is_progress_bar_enabled()
+            hf_logging.disable_progress_bar()
         _Quiet.depth += 1
     try:
         yield
     finally:
         with _Quiet.lock:
             _Quiet.depth -= 1
-            if not _Quiet.depth:
-                logging.set_verbosity(_Quiet.before[0])
-                if _Quiet.before[1]:
-                    logging.enable_progress_bar()
+            if not _Quiet.depth and _Quiet.bars:
+                hf_logging.enable_progress_bar()
 
 
 @contextmanager

@@ -6,12 +6,11 @@ import importlib.util
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hope_bench.adapters.base import AdapterInfo, AdapterReport, RawAnswer
+from hope_bench.adapters.checked import checked_answers
 from hope_bench.adapters.checkpoint import content_sha256
 from hope_bench.errors import HopeBenchError, did_you_mean, short_reason
 from hope_bench.provenance import file_sha256
@@ -71,43 +70,7 @@ class PythonFile:
     def answer(self, batch: Sequence[tuple[Image, str]]) -> list[RawAnswer]:
         """What the file answers, checked. Raises HopeBenchError for answers of the wrong kind or number, which is a bug in the
         file; an exception of the file's passes through, and the engine finds out which question it was."""
-        try:
-            said = self._adapter.answer(list(batch))
-        except SystemExit as error:  # no Exception: it would end the run, in silence where its code is 0
-            raise RuntimeError(f"{self._where}.answer() called sys.exit({error.code!r})") from None
-        if not isinstance(said, (list, tuple)):
-            raise HopeBenchError(f"{self._where}.answer() gave {_kind(said)}, not a list of answers.")
-        if len(said) != len(batch):
-            raise HopeBenchError(
-                f"{self._where}.answer() gave {len(said)} answers to {len(batch)} questions, so which belongs to which is "
-                "unknown."
-            )
-        return [self._checked(one) for one in said]
-
-    def _checked(self, said: object) -> RawAnswer:
-        answer = RawAnswer(text=said) if isinstance(said, str) else said
-        if not isinstance(answer, RawAnswer):
-            raise HopeBenchError(f"{self._where}.answer() gave {_kind(said)} as an answer, not a text or a RawAnswer.")
-        for name in ("text", "error"):
-            value = getattr(answer, name)
-            if value is not None and not isinstance(value, str):
-                raise HopeBenchError(f"{self._where}.answer() gave {name} = {value!r}, which is not a text or None.")
-        if answer.error is None and answer.text is None:
-            raise HopeBenchError(f"{self._where}.answer() gave a RawAnswer with neither text nor error.")
-        if not isinstance(answer.complete, bool):
-            raise HopeBenchError(f"{self._where}.answer() gave complete = {answer.complete!r}, which is not True or False.")
-        return replace(answer, p_yes=self._probability("p_yes", answer.p_yes), mass=self._probability("mass", answer.mass))
-
-    def _probability(self, name: str, value: object) -> float | None:
-        """As a float, whatever kind of real number the file computes with (NumPy's have no place in JSON)."""
-        if value is None:
-            return None
-        if not isinstance(value, Real):
-            raise HopeBenchError(f"{self._where}.answer() gave {name} = {value!r}, which is not a number but {_kind(value)}.")
-        number: Any = value  # mypy knows no comparison of a Real
-        if not 0 <= number <= 1:
-            raise HopeBenchError(f"{self._where}.answer() gave {name} = {value!r}, which is not in [0, 1].")
-        return float(number)
+        return checked_answers(self._adapter, batch, self._where)
 
     @property
     def _where(self) -> str:
@@ -143,7 +106,3 @@ def _line(error: BaseException, file: Path) -> str:
         return f" (line {error.lineno})"
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
     return f" (line {lines[-1]})" if lines else ""
-
-
-def _kind(value: object) -> str:
-    return "nothing (None)" if value is None else f"a {type(value).__name__}"

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from hope_bench.adapters.chat_template import ChatTemplate
+
 
 @dataclass(frozen=True, slots=True)
 class TokenCount:
@@ -19,16 +21,9 @@ class TokenCount:
     own: int
 
 
-def count_tokens(processor: Any, template: str | None, image: Image, prompts: Sequence[str]) -> TokenCount:
+def count_tokens(processor: Any, template: ChatTemplate, image: Image, prompts: Sequence[str]) -> TokenCount:
     """Tokenize the questions about one image, image tokens included."""
-    rows = [
-        processor.apply_chat_template(
-            [{"role": "user", "content": [{"type": "image", "image": image}, {"type": "text", "text": prompt}]}],
-            chat_template=processor.chat_template or template, add_generation_prompt=True, tokenize=True, return_dict=True,
-            return_tensors="pt",
-        )["input_ids"][0].tolist()
-        for prompt in prompts
-    ]  # fmt: skip
+    rows = [template.inputs(processor, [(image, prompt)])["input_ids"][0].tolist() for prompt in prompts]
     shortest = min(map(len, rows))
     common = next((i for i in range(shortest) if len({row[i] for row in rows}) > 1), shortest - 1)
     return TokenCount(len(rows), sum(map(len, rows)), sum(len(row) - common for row in rows))

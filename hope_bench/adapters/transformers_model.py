@@ -4,37 +4,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from hope_bench.adapters.base import AdapterInfo, AdapterReport, RawAnswer
-from hope_bench.adapters.budget import Budget
-from hope_bench.adapters.checkpoint import find_checkpoint
-from hope_bench.adapters.decoding import Decoder, greedy_settings
+from hope_bench.adapters.base import AdapterInfo
+from hope_bench.adapters.chat_template import ChatTemplate, find_template
+from hope_bench.adapters.checkpoint import Checkpoint, find_checkpoint
+from hope_bench.adapters.decoding import use_settings
 from hope_bench.adapters.encoding import Encoder, PackedRows, known_inputs, pack, unpack
-from hope_bench.adapters.gpu import raise_if_lost
-from hope_bench.adapters.loading import (
-    check_quantize,
-    find_device,
-    find_dtype,
-    load_model,
-    load_processor,
-    one_thread_if_small,
-    quiet,
-)
-from hope_bench.adapters.paths import Pair, Paths
-from hope_bench.adapters.yes_no import find_yes_no
-from hope_bench.clip.exact import compute_exactly
-from hope_bench.errors import HopeBenchError, short_reason
+from hope_bench.adapters.in_memory import InMemory
+from hope_bench.adapters.loading import check_quantize, find_device, find_dtype, load_model, load_processor, quiet
+from hope_bench.adapters.paths import Pair
+from hope_bench.adapters.runnable import read_config
+from hope_bench.adapters.tower import vision_tower
+from hope_bench.errors import HopeBenchError
 
 if TYPE_CHECKING:
     from hope_bench.files.card import ModelCard
 
 
-class TransformersModel:
-    """One checkpoint as an `Adapter`: a single user turn [image, prompt] in its own chat template, greedy decoding."""
+class TransformersModel(InMemory):
+    """One checkpoint as an `Adapter`, loaded by us."""
 
     def __init__(self, card: ModelCard, say: Callable[[str], None] = lambda _: None, *, trust_remote_code: bool = False) -> None:
         """Find (or download) the checkpoint and the device. `say` is told of a download. Raises HopeBenchError.
@@ -46,22 +38,17 @@ class TransformersModel:
                 "--device-map spreads one model over several GPUs, and torchrun starts one model a process: they exclude each "
                 "other. Start one process with --device-map, or several without."
             )
-        self._card = card
-        self._device = find_device(card.device)
+        super().__init__(card, find_device(card.device), say)
         self._dtype = find_dtype(card.dtype, self._device)
         check_quantize(card.quantize, self._device)
-        self._say = say
         self._trust = trust_remote_code and card.trust_remote_code
-        self._checkpoint = find_checkpoint(card.checkpoint, card.revision, say, self._trust)
-        self._budget = Budget(card.batch_size, card.batch_tokens)
-        self._model: Any = None
-        self._encoder: Encoder | None = None
-        self._paths: Paths | None = None
+        self._checkpoint = find_checkpoint(card, say, self._trust)
 
     @property
     def info(self) -> AdapterInfo:
-        """Which checkpoint, in which number format, on which device."""
-        cuda = self._device.type == "cuda"
+        """Which checkpoint, in which number format, on which device, and how its template asks. Raises HopeBenchError where it
+        has no processor that could say."""
+        template = self._asking[1]
         return AdapterInfo(
             adapter="transformers",
             identity=self._checkpoint.identity + (" with its own code" if self._trust else ""),
@@ -69,108 +56,54 @@ class TransformersModel:
             weights_sha256=self._checkpoint.weights_sha256,
             dtype=str(self._dtype).removeprefix("torch."),
             device_kind=self._device.type,
-            device=f"{self._device} ({torch.cuda.get_device_name(self._device)})" if cuda else str(self._device),
+            device=self._device_in_words(),
+            thinks=template.thinks,
+            probe_sha256=template.sha256,
+            vision_tower=vision_tower(read_config(self._checkpoint.folder)),
         )
 
-    @property
-    def report(self) -> AdapterReport:
-        """The path taken and what the self-checks found."""
-        if self._paths is None:
-            return AdapterReport()
-        gpus = range(torch.cuda.device_count()) if self._device.type == "cuda" else ()
-        memory = max(map(torch.cuda.max_memory_allocated, gpus), default=None)
-        return AdapterReport(" and ".join(sorted(self._paths.taken, reverse=True)) or None, tuple(self._paths.checks), memory)
+    @cached_property
+    def _asking(self) -> tuple[Any, ChatTemplate]:
+        """The checkpoint's processor, and the template it asks by."""
+        with quiet():
+            processor = _processor(self._checkpoint, self._card, self._trust)
+            return processor, find_template(processor, self._card)
 
     def load(self) -> None:
         """Load processor and weights. Raises HopeBenchError where anything is missing, or doesn't fit the device."""
         folder = str(self._checkpoint.folder)
-        compute_exactly()
         if self._device.type == "cuda":
             torch.cuda.set_device(self._device)  # kernels of Triton run on the current one, whatever their inputs
+        processor, template = self._asking
         with quiet():
-            processor = load_processor(folder, self._card.chat_template, self._trust)
-            self._model = load_model(folder, self._dtype, self._device, self._card, self._trust)
-        tokenizer = processor.tokenizer
-        settings = greedy_settings(self._model, tokenizer, self._card.max_new_tokens)
-        if tokenizer.pad_token_id is None:
-            tokenizer.pad_token_id = settings.pad_token_id
-        encoder = self._encoder = Encoder(processor, known_inputs(self._model), self._model.dtype, self._card.chat_template)
-        decoder = Decoder(self._model, encoder, find_yes_no(tokenizer.get_vocab()), settings, self._card.complete)
-        self._paths = Paths(decoder, self._card.path, self._budget, self._say, self._dtype)
-
-    def prepare(self, batch: Sequence[Pair]) -> None:
-        """Encode questions that `answer` will be asked next; may run in another thread meanwhile."""
-        if self._paths is not None and self._encoder is not None:
-            with quiet():
-                self._paths.take(batch, self._encoder.rows(batch))
+            model = load_model(folder, self._dtype, self._device, self._card, self._trust, self._checkpoint.adapter)
+        use_settings(model, self._ready(model, processor, template, self._dtype))
 
     def elsewhere(self) -> Callable[[], Callable[[Sequence[Pair]], PackedRows]]:
         """What does the first part of `prepare` in another process; see `take`."""
         card, known = self._card, known_inputs(self._model)
-        return partial(_encodes, str(self._checkpoint.folder), known, self._model.dtype, card.chat_template, self._trust)
+        return partial(_encodes, self._checkpoint, known, self._model.dtype, card, self._trust)
 
     def take(self, batch: Sequence[Pair], encoded: PackedRows) -> None:
         """What `prepare` does then, with what was made in another process."""
         if self._paths is not None:
             self._paths.take(batch, unpack(encoded))
 
-    def answer(self, batch: Sequence[Pair]) -> list[RawAnswer]:
-        """One answer for each (RGB image, prompt). Questions about one picture are fastest where they hold the same object.
 
-        What is too much for the device's memory goes in several forwards.
-        """
-        if self._paths is None:
-            raise RuntimeError("answer() was called before load()")
-        with quiet(), one_thread_if_small(self._model, self._device), torch.inference_mode():
-            try:
-                return self._answer(self._paths, list(batch))
-            except HopeBenchError:
-                raise
-            except Exception as error:
-                raise_if_lost(self._device, error)
-                raise
-            finally:
-                self._paths.forget(batch)
-
-    def _answer(self, paths: Paths, batch: list[Pair]) -> list[RawAnswer]:
-        """Where memory runs out, what was too much for one forward goes in several; last of all the batch itself is halved."""
-        before = self._budget.learnt
-        try:
-            return paths.answer(batch)
-        except torch.OutOfMemoryError as error:
-            reason = short_reason(error)
-        # Outside the handler, whose traceback keeps the failed batch's tensors alive.
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
-        learnt = {kind: tokens for kind, tokens in self._budget.learnt.items() if tokens != before.get(kind)}
-        if learnt:
-            if not before:
-                self._say(
-                    f"{max(learnt.values()):,} tokens at once don't fit in memory; going on with fewer (see --batch-tokens)."
-                )
-            return self._answer(paths, batch)
-        if len(batch) == 1:
-            return [RawAnswer(error=f"one question alone needs more memory than there is ({reason})")]
-        half = _middle(batch)
-        return self._answer(paths, batch[:half]) + self._answer(paths, batch[half:])
+def _processor(checkpoint: Checkpoint, card: ModelCard, trust_remote_code: bool) -> Any:
+    return load_processor(str(checkpoint.processor), card.chat_template, trust_remote_code, str(checkpoint.folder))
 
 
 def _encodes(
-    folder: str, known: frozenset[str], dtype: torch.dtype, template: str | None, trust_remote_code: bool
+    checkpoint: Checkpoint, known: frozenset[str], dtype: torch.dtype, card: ModelCard, trust_remote_code: bool
 ) -> Callable[[Sequence[Pair]], PackedRows]:
     """What a process without the model encodes questions by."""
     with quiet():
-        encoder = Encoder(load_processor(folder, template, trust_remote_code), known, dtype, template)
+        processor = _processor(checkpoint, card, trust_remote_code)
+        encoder = Encoder(processor, known, dtype, find_template(processor, card))
 
     def encode(batch: Sequence[Pair]) -> PackedRows:
         with quiet():
             return pack(encoder.rows(batch))
 
     return encode
-
-
-def _middle(batch: Sequence[Pair]) -> int:
-    """Where to cut a batch in two: between two images if there are two, as near to the middle as that allows."""
-    half = (len(batch) + 1) // 2
-    borders = [place for place in range(1, len(batch)) if batch[place - 1][0] is not batch[place][0]]
-    return min(borders, key=lambda place: abs(place - half)) if borders else half

@@ -9,23 +9,25 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hope_bench.adapters.yes_no_words import yes_or_no
+from hope_bench.adapters.yes_no_words import MOST_FOREIGN, yes_or_no
 
 
 @dataclass(frozen=True, slots=True)
 class YesNoTokens:
-    """The token ids that say yes and those that say no, each int64 [n], sorted; either may be empty."""
+    """The token ids that say yes, those that say no, and those that say either in another language, each int64 [n], sorted; each
+    may be empty."""
 
     yes: Tensor
     no: Tensor
+    foreign: Tensor
 
     def within(self, width: int) -> YesNoTokens:
         """The tokens that logits of that width score: a tokenizer may know more tokens than the model."""
-        return YesNoTokens(self.yes[self.yes < width], self.no[self.no < width])
+        return YesNoTokens(self.yes[self.yes < width], self.no[self.no < width], self.foreign[self.foreign < width])
 
     def to(self, device: torch.device) -> YesNoTokens:
         """The same on another device."""
-        return YesNoTokens(self.yes.to(device), self.no.to(device))
+        return YesNoTokens(self.yes.to(device), self.no.to(device), self.foreign.to(device))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,8 @@ class FirstToken:
     """What the first answer position says, one row a question, on the CPU.
 
     `token` int64 [B] is the greedy token, `is_answer` bool [B] whether it is a yes or a no, `p_yes` and `mass` float32 [B] in
-    [0, 1] (NaN where the tokenizer has no yes or no token), `finite` bool [B] whether the logits are numbers at all.
+    [0, 1] (both NaN where the tokenizer has no yes or no token; `p_yes` alone where the answer is in another language), `finite`
+    bool [B] whether the logits are numbers at all.
     """
 
     token: Tensor
@@ -45,24 +48,28 @@ class FirstToken:
     def scores(self, row: int) -> tuple[float | None, float | None]:
         """One row's (p_yes, mass), None where NaN."""
         p_yes, mass = float(self.p_yes[row]), float(self.mass[row])
-        return (None, None) if math.isnan(p_yes) else (p_yes, mass)
+        return None if math.isnan(p_yes) else p_yes, None if math.isnan(mass) else mass
 
 
-def find_yes_no(vocabulary: Mapping[str, int]) -> YesNoTokens:
-    """The tokens that, without word-boundary marks and in lower case, are "yes" or "no"."""
-    found: dict[str, list[int]] = {"yes": [], "no": []}
+def find_yes_no(vocabulary: Mapping[str | bytes, int]) -> YesNoTokens:
+    """The tokens that, without word-boundary marks and in lower case, are "yes" or "no", or either in another language.
+
+    Some vocabularies (tiktoken's) have bytes for tokens.
+    """
+    found: dict[str, list[int]] = {"yes": [], "no": [], "foreign": []}
     for token, index in vocabulary.items():
-        word = yes_or_no(token)
+        word = yes_or_no(token if isinstance(token, str) else token.decode("utf-8", "replace"))
         if word is not None:
             found[word].append(index)
-    return YesNoTokens(torch.tensor(sorted(found["yes"])).long(), torch.tensor(sorted(found["no"])).long())
+    return YesNoTokens(*(torch.tensor(sorted(found[word])).long() for word in ("yes", "no", "foreign")))
 
 
 def read_first_token(logits: Tensor, tokens: YesNoTokens) -> FirstToken:
     """Read float32 logits [B, V] of the first answer position.
 
-    P(yes) is the softmax mass of the yes tokens over that of yes and no tokens, `mass` both together (ENGINE: recipe 6). A
-    vocabulary entry masked with -inf is fine; NaN or +inf anywhere is not, nor a row of -inf.
+    P(yes) is the softmax mass of the yes tokens over that of yes and no tokens, `mass` both together; there is no P(yes) where
+    another language's words weigh, too: of "Sí" and "No", only one would count. A vocabulary entry masked with -inf is fine; NaN
+    or +inf anywhere is not, nor a row of -inf.
     """
     chosen = tokens.within(logits.shape[-1]).to(logits.device)
     finite = ~logits.isnan().any(-1) & logits.amax(-1).isfinite()
@@ -72,6 +79,8 @@ def read_first_token(logits: Tensor, tokens: YesNoTokens) -> FirstToken:
     token = logits.argmax(-1)
     answers = torch.cat([chosen.yes, chosen.no])
     p_yes, mass = (yes - no).sigmoid(), (yes.logaddexp(no) - everything).exp().clamp(0, 1)
+    foreign = logits[:, chosen.foreign].logsumexp(-1)
+    p_yes = p_yes.masked_fill((foreign - yes.logaddexp(no)).exp() > MOST_FOREIGN, torch.nan)
     if not (len(chosen.yes) and len(chosen.no)):
         p_yes = mass = torch.full_like(everything, torch.nan)
     return FirstToken(token.cpu(), torch.isin(token, answers).cpu(), p_yes.cpu(), mass.cpu(), finite.cpu())

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 from hope_bench.api.making import PathOr, load_benchmark, path_or_none, teller
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
-from hope_bench.files.card import ModelCard, check_name, find_card
-from hope_bench.files.run import RUNS, Run, find_run
+from hope_bench.files.card import ModelCard, check_name, endpoint_card, find_card
+from hope_bench.files.places import RUNS
+from hope_bench.files.run import Run, find_run
 from hope_bench.files.run import load_run as read_run_folder
 from hope_bench.files.validation import validate
 from hope_bench.progress import ProgressMode, Say
 
 if TYPE_CHECKING:
+    from hope_bench.adapters.base import Adapter
     from hope_bench.files.paraphrases import Paraphrase
     from hope_bench.inference.engine import EvaluateOptions
     from hope_bench.inference.estimate import Estimate
@@ -29,6 +32,10 @@ class CardSettings(TypedDict, total=False):
     batch_size: int | None
     batch_tokens: int | None
     max_new_tokens: int | None
+    thinking: Literal["auto", "on", "off"] | str | None
+    template_kwargs: Mapping[str, Any] | None
+    sampling: Mapping[str, float] | None
+    seed: int | None
     revision: str | None
     path: Literal["auto", "shared", "plain"] | str | None
     prompt: str | None
@@ -36,6 +43,10 @@ class CardSettings(TypedDict, total=False):
     quantize: str | None
     compile: bool | None
     complete: bool | None
+    base_url: str | None
+    server: Literal["vllm", "sglang", "transformers"] | str | None
+    server_args: str | None
+    server_timeout: float | None
 
 
 def load_card(model: ModelCard | PathOr) -> ModelCard:
@@ -79,12 +90,13 @@ def evaluate(
     """Ask a vision-language model every question of a benchmark, each once; the same call goes on where one was interrupted.
 
     `model` is a card, a Hugging Face id, a checkpoint folder, a loaded transformers model (with its `processor`), or any object
-    with `answer(batch)` (docs/models.md). A loaded model is left exactly as it was; a digest of its weights says which it is.
-    `images` is the images folder (default: what the benchmark's spec.toml names), `limit` how many questions of each split to
-    ask (default: all; a limited run is not ranked), `splits` which (default: all), `name` what the run is called (default: as
-    the model), `step` the training step of a checkpoint (default: N of checkpoint-N). `blind` asks with "gray" pictures or
-    "shuffled" images instead: what the words alone make the model say, unranked and called NAME-blind-gray. Answers go to
-    RUNS/BENCHMARK/NAME. `settings` are keys of the card. `progress` and `say` are as in `generate`.
+    with `answer(batch)` (docs/models.md). Of a checkpoint saved without a processor, `processor` names the folder or id. A loaded
+    model is left exactly as it was; a digest of its weights says which it is. `images` is the images folder (default: what the
+    benchmark's spec.toml names), `limit` how many questions of each split to ask (default: all; a limited run is not ranked),
+    `splits` which (default: all), `name` what the run is called (default: as the model), `step` the training step of a checkpoint
+    (default: N of checkpoint-N). `blind` asks with "gray" pictures or "shuffled" images instead: what the words alone make the
+    model say, unranked and called NAME-blind-gray. Answers go to RUNS/BENCHMARK/NAME. `settings` are keys of the card. `progress`
+    and `say` are as in `generate`.
 
     Questions that fail are answers with an error, counted in `Run.errors`; the same call asks them again. Processes that were
     started together (torchrun) share the questions. Raises HopeBenchError for everything that concerns the run as a whole;
@@ -96,9 +108,10 @@ def evaluate(
     from hope_bench.inference.engine import run_folder
 
     chosen = load_benchmark(benchmark)
-    card, adapter = _model(model, processor, name, settings, authors_prompt)
+    tell = teller(progress, say)
+    card, adapter = _model(model, processor, name, settings, authors_prompt, tell)
     options = _options(card, images, limit, splits, name, runs, step, workers, processes, trust_remote_code, progress, blind)
-    record = run(chosen, card, options, teller(progress, say), adapter)
+    record = run(chosen, card, options, tell, adapter)
     return Run(run_folder(chosen, card, options), record)
 
 
@@ -131,9 +144,10 @@ def evaluate_prompts(
     from hope_bench.inference.engine import evaluate_paraphrases
 
     chosen = load_benchmark(benchmark)
-    card, adapter = _model(model, processor, name, settings, authors_prompt=False)
+    tell = teller(progress, say)
+    card, adapter = _model(model, processor, name, settings, authors_prompt=False, tell=tell)
     options = _options(card, images, limit, splits, name, runs, step, workers, processes, trust_remote_code, progress)
-    for record, folder in evaluate_paraphrases(chosen, card, _paraphrases(prompts), options, teller(progress, say), adapter):
+    for record, folder in evaluate_paraphrases(chosen, card, _paraphrases(prompts), options, tell, adapter):
         yield Run(folder, record)
 
 
@@ -141,6 +155,7 @@ def estimate(
     model: ModelCard | PathOr,
     benchmark: Benchmark | PathOr,
     *,
+    processor: PathOr | None = None,
     images: PathOr | None = None,
     limit: int | None = None,
     splits: Sequence[str] = (),
@@ -161,15 +176,46 @@ def estimate(
     from hope_bench.inference.estimate import estimate as size_up
 
     chosen = load_benchmark(benchmark)
-    card = with_settings(load_card(model), settings, authors_prompt)
+    card = _named(model, processor, settings, authors_prompt)
     options = _options(card, images, limit, splits, name, runs, blind=blind)
     each = [options] if prompts is None else ways(card, _paraphrases(prompts), options)
     return tuple(size_up(chosen, card, way) for way in each)
 
 
-def _model(model: Any, processor: Any, name: str | None, settings: CardSettings, authors_prompt: bool) -> tuple[ModelCard, Any]:
+def _model(
+    model: Any, processor: Any, name: str | None, settings: CardSettings, authors_prompt: bool, tell: Say
+) -> tuple[ModelCard, Adapter | None]:
     """The card to ask by, and the adapter where `model` is no card or name of one."""
-    return with_settings(load_card(model), settings, authors_prompt), None
+    if isinstance(model, ModelCard | str | PathLike):
+        return _named(model, processor, settings, authors_prompt), None
+    from hope_bench.adapters.given import adapter_of, card_of
+
+    if authors_prompt:
+        raise HopeBenchError(
+            "A loaded model has no card that says how its authors ask (authors_prompt). Give prompt=... instead."
+        )
+    card = card_of(model, name, **{key: value for key, value in settings.items() if value is not None})
+    return card, adapter_of(model, processor, card, tell)
+
+
+def _named(model: ModelCard | PathOr, processor: Any, settings: CardSettings, authors_prompt: bool) -> ModelCard:
+    """The card of a model that is named, with the call's settings."""
+    card = card_at(model, settings.get("base_url"))
+    if processor is not None:
+        if not isinstance(processor, str | PathLike):
+            raise HopeBenchError(
+                f"A loaded processor is for a loaded model; {card.name} is loaded here. Name the processor's folder or id, or "
+                "leave it out."
+            )
+        card = validate({**card.model_dump(), "processor": str(processor)}, ModelCard, f"Card {card.name!r} with this processor")
+    return with_settings(card, settings, authors_prompt)
+
+
+def card_at(model: ModelCard | PathOr, base_url: str | None) -> ModelCard:
+    """The model's card; with `base_url`, that of the server there, which calls the model so."""
+    if base_url is None:
+        return load_card(model)
+    return endpoint_card(model if isinstance(model, ModelCard) else str(model), base_url)
 
 
 def with_settings(card: ModelCard, settings: CardSettings, authors_prompt: bool = False) -> ModelCard:
@@ -201,8 +247,9 @@ def _options(
 
     if name is not None:
         check_name(name, "A run's name")
-    if workers and card.adapter != "transformers":
-        raise HopeBenchError(f"--workers would have no effect: they encode images for transformers, not for {card.adapter}.")
+    if workers and (card.served or card.adapter != "transformers"):
+        asked = card.server or card.adapter
+        raise HopeBenchError(f"--workers would have no effect: they encode images for transformers, not for {asked}.")
     return EvaluateOptions(
         images=path_or_none(images), limit=limit, name=name, splits=tuple(splits), runs=Path(runs), processes=processes,
         progress=progress, trust_remote_code=trust_remote_code, workers=workers, step=step, blind=check_unseeing(blind),

@@ -12,8 +12,8 @@ from hope_bench.api.making import PathOr, load_benchmark, path_or_none
 from hope_bench.errors import HopeBenchError, did_you_mean
 from hope_bench.files.benchmark import Benchmark, check_own, read_benchmark
 from hope_bench.files.card import check_name, slug
+from hope_bench.files.places import RUNS
 from hope_bench.files.result import ModelInfo
-from hope_bench.files.run import RUNS
 
 if TYPE_CHECKING:
     from hope_bench.annotations.hf_dataset import ExportedImages

@@ -16,9 +16,11 @@ from hope_bench.files.benchmark import Benchmark
 from hope_bench.progress import ProgressMode, Say, progress_bar, progress_shown
 
 if TYPE_CHECKING:
+    from hope_bench.files.run import Run
     from hope_bench.inspection.sizes import SizesAsked
     from hope_bench.inspection.summary import Summary
     from hope_bench.reviewing.agreement import Agreement, Merged
+    from hope_bench.reviewing.claims import Claim
     from hope_bench.reviewing.decisions import Reviewed
     from hope_bench.reviewing.noise import LabelNoise
     from hope_bench.search.decisions import ClaimKey
@@ -103,6 +105,7 @@ def review(
     decisions: PathOr | None = None,
     sample: int | None = None,
     seed: int = 0,
+    run: Run | PathOr | None = None,
     port: int = 7860,
     ready: Callable[[str], None] | None = None,
 ) -> ReviewOutcome:
@@ -110,34 +113,52 @@ def review(
 
     Every decision is on disk at once, in `decisions` (default: review/REVIEWER.jsonl beside the questions; `reviewer` is by
     default the login name), and the same call goes on where one stopped. `sample` looks at a random sample of that many questions
-    a split, drawn by `seed`, to estimate label noise. `ready` is told the page's address. Raises HopeBenchError.
+    a split, drawn by `seed`, to estimate label noise; with a `run`, of each label and answer of that run, to know its rates under
+    the truth (`score(reviewed=)`). `ready` is told the page's address. Raises HopeBenchError.
 
     Example: hb.review("hope-coco", images="val2014", ready=print)
     """
-    from hope_bench.reviewing.claims import draw_samples, review_queue, sample_queue
+    from hope_bench.reviewing.claims import review_queue
     from hope_bench.reviewing.decisions import DecisionsFile
     from hope_bench.reviewing.noise import label_noise as noise_of
     from hope_bench.reviewing.page import serve
     from hope_bench.reviewing.picture import Pictures, known_present
+    from hope_bench.reviewing.sampling import draw_samples
     from hope_bench.reviewing.session import Session
 
     chosen = load_benchmark(benchmark)
     chosen = chosen.select(splits) if splits else chosen
     name = reviewer or _login()
     path = Path(decisions) if decisions is not None else chosen.folder / "review" / f"{_file_name(name)}.jsonl"
-    samples = None if sample is None else draw_samples(chosen, sample, seed)
-    queue = review_queue(chosen.splits) if samples is None else sample_queue(samples, seed)
+    if run is not None and sample is None:
+        raise HopeBenchError("--run draws a sample; say how many questions of each label and answer with --sample N.")
+    samples = None if sample is None or run is not None else draw_samples(chosen, sample, seed)
+    queue = review_queue(chosen.splits) if sample is None else _drawn(chosen, sample, seed, run)
     folder = find_images(chosen, path_or_none(images))
     pictures = Pictures(folder, known_present(chosen, find_annotations(chosen, path_or_none(annotations))))
     if annotations is not None and not pictures.present:
         raise HopeBenchError(f"{annotations} lists none of the benchmark's images. Give the file it was made from.")
-    session = Session(queue, DecisionsFile(path), name, blind=samples is not None)
+    session = Session(queue, DecisionsFile(path), name, blind=sample is not None)
     with contextlib.suppress(KeyboardInterrupt):  # how a review ends
         serve(session, pictures, port, ready)
-    decided = session.file.decisions
-    done = [decided[claim.key].decision for claim in queue if claim.key in decided]
-    counts = {verdict: done.count(verdict) for verdict in ("absent", "present", "unsure")}
-    return ReviewOutcome(path, len(queue), counts, None if samples is None else tuple(noise_of(samples, decided)))
+    done = session.counts()
+    counts = {verdict: done[verdict] for verdict in ("absent", "present", "unsure")}
+    noise = None if samples is None else tuple(noise_of(samples, session.file.decisions))
+    return ReviewOutcome(path, len(queue), counts, noise)
+
+
+def _drawn(benchmark: Benchmark, sample: int, seed: int, run: Run | PathOr | None) -> tuple[Claim, ...]:
+    """The claims of a random sample of every split or, with a run, of each of its labels and answers."""
+    from hope_bench.api.asking import load_run
+    from hope_bench.reviewing.sampling import draw_cells, draw_samples, inclusions, sample_queue
+    from hope_bench.scoring.score import read_answered
+
+    if run is None:
+        return sample_queue(draw_samples(benchmark, sample, seed), seed, inclusions(benchmark, sample))
+    _, file = read_answered(benchmark, load_run(run).folder)
+    said_yes = {(answer.image, answer.question): answer.verdict == "yes" for answer in file.answers}
+    samples, inclusion = draw_cells(benchmark, said_yes, sample, seed)
+    return sample_queue(samples, seed, inclusion)
 
 
 def merge_reviews(files: Sequence[PathOr], *, out: PathOr | None = None, say: Say | None = None) -> Merged:

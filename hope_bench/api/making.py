@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark, read_benchmark
@@ -51,6 +51,7 @@ def generate(
     images: PathOr | None = None,
     captions: PathOr | None = None,
     clip: str | None = None,
+    activation: Literal["gelu", "quick_gelu"] | None = None,
     reviewed: PathOr | None = None,
     out: PathOr | None = None,
     cache: PathOr | None = None,
@@ -73,7 +74,7 @@ def generate(
     from hope_bench.clip.store import default_cache
     from hope_bench.search.generate import generate as run
 
-    chosen = _with_files(_spec(spec, settings), annotations, images, captions, clip, reviewed)
+    chosen = _with_files(_spec(spec, settings), annotations, images, captions, clip, activation, reviewed)
     folder = Path("benchmarks") / chosen.name if out is None else Path(out)
     with progress_shown(progress):
         run(chosen, folder, default_cache() if cache is None else Path(cache), teller(progress, say))
@@ -120,6 +121,7 @@ def _with_files(
     images: PathOr | None,
     captions: PathOr | None,
     clip: str | None,
+    activation: Literal["gelu", "quick_gelu"] | None,
     reviewed: PathOr | None,
 ) -> BenchmarkSpec:
     given = {"annotations": annotations, "images": images, "captions": captions}
@@ -127,5 +129,11 @@ def _with_files(
     guards = spec.guards if reviewed is None else spec.guards.model_copy(update={"review": str(reviewed)})
     encoder = spec.clip
     if clip is not None:
-        encoder = ClipSpec(model=clip) if encoder is None else encoder.model_copy(update={"model": clip})
+        # The spec's activation is that of the spec's weights.
+        other = {"model": clip, "activation": None}
+        encoder = ClipSpec(model=clip) if encoder is None else encoder.model_copy(update=other)
+    if activation is not None:
+        if encoder is None:
+            raise HopeBenchError(f"An activation ({activation}) is that of an encoder's weights, and no encoder is named (clip).")
+        encoder = encoder.model_copy(update={"activation": activation})
     return spec.model_copy(update={"dataset": dataset, "clip": encoder, "guards": guards})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +14,10 @@ from hope_bench.api.asking import load_run
 from hope_bench.api.making import PathOr, load_benchmark, path_or_none, teller
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.files.benchmark import Benchmark, read_benchmark
+from hope_bench.files.places import RESULTS, RUNS
 from hope_bench.files.registry import known_benchmarks
-from hope_bench.files.result import RESULTS, Blind, Result, find_results, read_result, result_path, write_result
-from hope_bench.files.run import RUNS, Run, asked_otherwise, find_run
+from hope_bench.files.result import Blind, Result, find_results, read_result, result_path, write_result
+from hope_bench.files.run import Run, asked_otherwise, find_run
 from hope_bench.progress import ProgressMode, Say
 
 if TYPE_CHECKING:
@@ -33,11 +35,13 @@ _PAGES = (".html", ".md")
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A run's `result`, the `path` it was written to (None: it was not), and under --labels what `moved`."""
+    """A run's `result`, the `path` it was written to (None: it was not), under --labels what `moved`, and in lines for people
+    what was said where too many answers can't be judged (`unread`)."""
 
     result: Result
     path: Path | None
     moved: Relabelled | None = None
+    unread: Sequence[str] = ()
 
 
 def score(
@@ -49,6 +53,7 @@ def score(
     languages: Sequence[str] = (),
     replicates: int = 2000,
     annotations: PathOr | None = None,
+    reviewed: Sequence[PathOr] = (),
     replace: bool = False,
     runs: PathOr = RUNS,
     progress: ProgressMode = "auto",
@@ -59,8 +64,9 @@ def score(
     `run` is a Run, its folder, or BENCHMARK/NAME under `runs`; `benchmark` is by default the one that the run names. `convention`
     is how answers are read and counted: strict, pope, vlmevalkit, lmms-eval or repope (docs/scoring.md). `languages` are read
     besides English. `replicates` are those of the bootstrap. `annotations` is the annotation file, for the sizes of objects
-    (default: the spec's, if it is there). With `results` the result is written, too, to RESULTS/BENCHMARK/RUN.json, as
-    `hope-bench score` does; another model's result of that name is only replaced with `replace`.
+    (default: the spec's, if it is there), `reviewed` are decisions files of people who reviewed a sample, for the rates under
+    the truth (default: what is published with the benchmark). With `results` the result is written, too, to
+    RESULTS/BENCHMARK/RUN.json, as `hope-bench score` does; another model's result of that name is only replaced with `replace`.
 
     Raises HopeBenchError where the run belongs to other questions, has no answers, or its answers contradict each other.
 
@@ -68,7 +74,7 @@ def score(
     """
     return score_and_write(
         run, benchmark=benchmark, results=results, convention=convention, languages=languages, replicates=replicates,
-        annotations=annotations, replace=replace, runs=runs, progress=progress, say=say,
+        annotations=annotations, reviewed=reviewed, replace=replace, runs=runs, progress=progress, say=say,
     ).result  # fmt: skip
 
 
@@ -83,6 +89,7 @@ def score_and_write(
     labels: Sequence[PathOr] = (),
     name: str | None = None,
     annotations: PathOr | None = None,
+    reviewed: Sequence[PathOr] = (),
     replace: bool = False,
     runs: PathOr = RUNS,
     progress: ProgressMode = "auto",
@@ -91,19 +98,28 @@ def score_and_write(
     """`score`, also under the labels of other files (RePOPE's, say), of a relabelled benchmark called `name`; with where the
     result went and what moved."""
     from hope_bench.provenance import check_folder
-    from hope_bench.scoring.conventions import find_convention
+    from hope_bench.reviewing.noise import read_reviewed
+    from hope_bench.scoring.conventions import find_convention, reader
     from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
     from hope_bench.scoring.score import score as score_run
+    from hope_bench.scoring.unread import unread_report
+    from hope_bench.scoring.verdicts import reread
 
     if results is not None:
         check_folder(Path(results))
     if name is not None and not labels:
         raise HopeBenchError("--name is what a relabelled benchmark is called; it needs --labels.")
+    if labels:
+        from hope_bench.interchange.relabel import label_files
+
+        labels = label_files([Path(one) for one in labels])
     found = load_run(run, runs)
     questions = load_benchmark(found.record.benchmark if benchmark is None else benchmark)
     bootstrap = DEFAULT_BOOTSTRAP.model_copy(update={"replicates": replicates})
     way, spoken = find_convention(convention), tuple(languages)
     known, moved = _known(questions, path_or_none(annotations), teller(progress, say)), None
+    if reviewed:
+        known = dataclasses.replace(known, reviewed=read_reviewed([Path(one) for one in reviewed]))
     if labels:
         from hope_bench.interchange.relabel import label_files, relabelled
         from hope_bench.scoring.labels import score_relabelled
@@ -118,7 +134,8 @@ def score_and_write(
         path = result_path(result, Path(results))
         _check_replaced(path, result, found, replace)
         write_result(path, result)
-    return Scored(result, path, moved)
+    answers = reread(found.answers()).answers
+    return Scored(result, path, moved, unread_report(answers, reader(answers, way, spoken)))
 
 
 def load_result(result: Result | PathOr, results: PathOr = RESULTS) -> Result:
@@ -226,8 +243,9 @@ def trend(
 
     `steps` are the runs' training steps in their order (default: what each run says, or N of a checkpoint-N it was made by).
     `split` is by default the headline split, `baseline` the POPE split that it is held against (default: adversarial, else the
-    first). Differences between neighbours are paired by image, their intervals and p-values corrected for their number. Raises
-    HopeBenchError for runs of different questions, for a run without a step, and where two have the same.
+    first). Differences between neighbours are paired by image, their intervals and p-values corrected for their number.
+
+    Raises HopeBenchError for runs of different questions, for a run without a step, and where two have the same.
 
     Example: hb.trend(["demo/run-100", "demo/run-200"], steps=[100, 200]).plot()
     """
@@ -265,7 +283,7 @@ def report(
 
     One page that loads nothing from elsewhere; `out` is by default build/report/BENCHMARK/NAME.html, and a name in .md gives
     Markdown. `paraphrases` are runs of the same model with other prompts, beside those that `evaluate_prompts` made. `worst` is
-    how many hallucinations to show. The model is not needed; without images the pictures are left out.
+    how many hallucinations to show. The model is not needed; without images the pictures are left out. Raises HopeBenchError.
 
     Example: hb.report("hope-coco/llava-1.5-7b", images="val2014")
     """
@@ -287,6 +305,8 @@ def report(
     given = {path.resolve(): path for path in folders if path.resolve() not in found}
     check_other_prompts(own.folder, list(given.values()), found.values())
     bootstrap, way = DEFAULT_BOOTSTRAP.model_copy(update={"replicates": replicates}), find_convention(convention)
+    page = page or Path("build") / "report" / own.folder.resolve().parent.name / f"{own.name}.html"
+    pictures = None if page.suffix.lower() == ".md" else _pictures(chosen, images, tell)
     known = _known(chosen, path_or_none(annotations), tell)
     result = score_run(chosen, own.folder, bootstrap, way, known=known)
     others = [score_run(chosen, other, bootstrap, way) for other in (*found.values(), *given.values())]
@@ -298,8 +318,7 @@ def report(
         spreads=prompt_spread([result, *others]) if others else (),
     )
     content = gather(chosen, result, own.answers().answers, worst, extras)
-    page = page or Path("build") / "report" / own.folder.resolve().parent.name / f"{own.name}.html"
-    failed = write_report(content, page, None if page.suffix.lower() == ".md" else _pictures(chosen, images, tell))
+    failed = write_report(content, page, pictures)
     if failed:
         tell(f"{len(failed):,} image(s) can't be shown: {first_few(failed.items(), 3)}.")
     return page
@@ -318,7 +337,7 @@ def _pictures(benchmark: Benchmark, given: PathOr | None, say: Say) -> Path | No
 
 def _known(benchmark: Benchmark, annotations: Path | None, say: Say) -> Known:
     """What lies beside a benchmark: the sizes of its objects, by the annotation file given or the one its spec names (unless
-    reading that takes minutes), and the label noise published with it; each empty where there is none."""
+    reading that takes minutes), and what its published review found; each empty where there is none."""
     from hope_bench.reviewing.noise import read_label_noise
     from hope_bench.scoring.breakdown import object_sizes
     from hope_bench.scoring.score import Known
@@ -326,7 +345,7 @@ def _known(benchmark: Benchmark, annotations: Path | None, say: Say) -> Known:
     published = read_label_noise(benchmark.folder, benchmark.manifest.hash)
     found = find_annotations(benchmark, annotations, _LARGEST_UNASKED, say)
     sizes = {} if found is None else object_sizes(found, set(benchmark.manifest.images))
-    return Known(sizes, () if published is None else published.estimates)
+    return Known(sizes, () if published is None else published.reviewed)
 
 
 def _at_hand(result: Result) -> Benchmark | None:

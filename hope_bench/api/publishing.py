@@ -6,10 +6,7 @@ from pathlib import Path
 
 from hope_bench.api.making import PathOr, load_benchmark, path_or_none
 from hope_bench.files.benchmark import Benchmark
-from hope_bench.files.result import RESULTS
-
-SITE = Path("build/site")
-"""Where the leaderboard goes unless a caller says otherwise."""
+from hope_bench.files.places import RESULTS, SITE
 
 
 def build_leaderboard(results: PathOr = RESULTS, out: PathOr = SITE) -> Path:

@@ -24,6 +24,7 @@ from hope_bench.cli import (
     report,
     review,
     score,
+    verify,
 )
 from hope_bench.cli.app import INTERRUPTED, INTERRUPTED_CODE, app, errors
 from hope_bench.errors import HopeBenchError
@@ -43,6 +44,7 @@ __all__ = [
     "review",
     "run_command",
     "score",
+    "verify",
 ]
 
 

@@ -17,6 +17,8 @@ from hope_bench import __version__
 from hope_bench.errors import HopeBenchError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
     from hope_bench.files.benchmark import Benchmark
@@ -89,13 +91,13 @@ def say_next(before: str, *words: object) -> None:
     line(f"{before} {shlex.join(['hope-bench', *map(str, words)])}")
 
 
-def benchmark_flag(benchmark: Benchmark) -> tuple[str, ...]:
+def benchmark_flag(name: str, folder: Path) -> tuple[str, ...]:
     """What a command about a run needs to find its benchmark: nothing where the name finds it, else --benchmark FOLDER."""
     from hope_bench.files.registry import known_benchmarks
 
-    known = known_benchmarks().get(benchmark.name)
-    found = known is not None and known.resolve() == benchmark.folder.resolve()
-    return () if found else ("--benchmark", str(benchmark.folder))
+    known = known_benchmarks().get(name)
+    found = known is not None and known.resolve() == folder.resolve()
+    return () if found else ("--benchmark", str(folder))
 
 
 def split_counts(benchmark: Benchmark) -> Table:

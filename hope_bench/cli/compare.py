@@ -9,8 +9,7 @@ import typer
 
 from hope_bench.cli.app import app, check_one_format, line, print_numbers, print_tables, say
 from hope_bench.cli.options import AsCsv, AsJson, Replicates, Results, RunBenchmark
-from hope_bench.files.result import RESULTS
-from hope_bench.files.run import RUNS
+from hope_bench.files.places import RESULTS, RUNS
 
 _PAIRS_IN_WORDS = 3
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -38,12 +38,16 @@ from hope_bench.cli.options import (
     TrustRemoteCode,
 )
 from hope_bench.errors import HopeBenchError, first_few
-from hope_bench.files.run import RUNS, Run
-from hope_bench.progress import ProgressMode
-from hope_bench.records import Verdict
+from hope_bench.files.places import RUNS
+from hope_bench.progress import ProgressMode, Say
 
 if TYPE_CHECKING:
+    from hope_bench.files.run import Run
     from hope_bench.inference.estimate import Estimate
+    from hope_bench.records import Answer, Verdict
+
+_SERVERS = "Servers"
+"""These options' own panel of the help."""
 
 _VERDICTS: dict[Verdict, str] = {"yes": "yes", "no": "no", "unparsed": "neither (unparsed)", "error": "error"}
 _REASONS = 3
@@ -71,10 +75,27 @@ def evaluate(
         int | None, typer.Option(min=1, help="Tokens computed at once at most, those of images included.")
     ] = None,
     max_new_tokens: Annotated[
-        int | None, typer.Option(min=1, help="The longest answer, where the first token is neither yes nor no.")
+        int | None,
+        typer.Option(
+            min=1,
+            help="The longest answer, where the first token is neither yes nor no. Default: 16, or 4096 of a model that thinks.",
+        ),
+    ] = None,
+    thinking: Annotated[
+        str | None,
+        typer.Option(
+            help="Whether the model thinks before it answers: on, off, or auto, as its chat template does by itself. After a "
+            "thought there is no P(yes); one that is cut off is an error."
+        ),
     ] = None,
     revision: Annotated[
         str | None, typer.Option(rich_help_panel=LOADING, help="Branch, tag or commit of a Hugging Face id.")
+    ] = None,
+    processor: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=LOADING, help="Folder or id of the processor, where a checkpoint from training was saved without one."
+        ),
     ] = None,
     device_map: Annotated[
         str | None,
@@ -119,6 +140,25 @@ def evaluate(
         ),
     ] = None,
     trust_remote_code: TrustRemoteCode = False,
+    base_url: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=_SERVERS, help="Ask the OpenAI-compatible server there (http://HOST/v1); --model is its name there."
+        ),
+    ] = None,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=_SERVERS, help="Start a server of the checkpoint here, ask it, end it: vllm, sglang or transformers."
+        ),
+    ] = None,
+    server_args: Annotated[
+        str | None,
+        typer.Option(rich_help_panel=_SERVERS, help='More arguments for it, in one string: "--tensor-parallel-size 2".'),
+    ] = None,
+    server_timeout: Annotated[
+        float | None, typer.Option(min=1, rich_help_panel=_SERVERS, help="Seconds until it must be ready. Default: 1800.")
+    ] = None,
     processes: Annotated[
         int | None, typer.Option(min=1, help="Refuse to run unless a launcher (torchrun) started exactly this many processes.")
     ] = None,
@@ -143,6 +183,10 @@ def evaluate(
 
     hope-bench evaluate --model ./my-checkpoint --benchmark hope-coco --images val2014 --limit 60 --name quick-look
 
+    hope-bench evaluate --base-url http://127.0.0.1:8000/v1 --model SERVED-NAME --benchmark hope-coco --images val2014
+
+    hope-bench evaluate --server vllm --model Qwen/Qwen2.5-VL-7B-Instruct --benchmark hope-coco --images val2014
+
     Exit code: 0 all answered, 1 some answers are errors.
     """
     from hope_bench.api import asking
@@ -151,10 +195,12 @@ def evaluate(
 
     settings: asking.CardSettings = {
         "dtype": dtype, "device": device, "batch_size": batch_size, "batch_tokens": batch_tokens, "quantize": quantize,
-        "compile": compiled, "max_new_tokens": max_new_tokens, "revision": revision, "path": path, "device_map": device_map,
-        "complete": complete or None,
+        "compile": compiled, "max_new_tokens": max_new_tokens, "thinking": thinking, "revision": revision, "path": path,
+        "device_map": device_map, "complete": complete or None, "base_url": base_url, "server": server,
+        "server_args": server_args, "server_timeout": server_timeout,
     }  # fmt: skip
     asked: dict[str, Any] = {"images": images, "limit": limit, "splits": as_values(split), "name": name, "runs": runs, **settings}
+    asked["processor"] = processor
     how: dict[str, Any] = {
         "step": step, "workers": workers, "processes": processes, "trust_remote_code": trust_remote_code, "progress": progress,
         "say": _say_json if progress == "json" else say,
@@ -169,7 +215,7 @@ def evaluate(
             if not is_first():
                 return
             for found in asking.estimate(model, benchmark, prompts=prompts, authors_prompt=authors_prompt, blind=blind, **asked):
-                _show_estimate(found, in_words(found))
+                _show_estimate(found, in_words(found), how["say"])
             return
         made = (
             [asking.evaluate(model, benchmark, authors_prompt=authors_prompt, blind=blind, **asked, **how)]
@@ -187,9 +233,12 @@ def evaluate(
 
 def show_run(run: Run, benchmark: str, *, as_json: bool = False) -> None:
     """What became of a run: failures, how often the model said what, how it was asked, and the command that comes next."""
-    from hope_bench.api.making import load_benchmark
+    from hope_bench.files.registry import find_benchmark
+    from hope_bench.scoring.unread import unread_report
+    from hope_bench.scoring.verdicts import reread
 
-    reasons = Counter(answer.error for answer in run.answers().answers if answer.error is not None).most_common(_REASONS)
+    answers = reread(run.answers()).answers
+    reasons = Counter(answer.error for answer in answers if answer.error is not None).most_common(_REASONS)
     record = run.record
     if as_json:
         _write_json(
@@ -203,7 +252,7 @@ def show_run(run: Run, benchmark: str, *, as_json: bool = False) -> None:
             say(f"{count:,} failed: {reason}")
     if record.run.prompt_name is not None:
         line(f"\nPrompt {record.run.prompt_name} of {record.run.prompt_set}: {record.run.prompt!r}")
-    console.print(_summary(run))
+    console.print(_summary(answers))
     if record.run.path is not None:
         checks = [check.difference for check in record.run.self_checks if check.passed and check.difference is not None]
         checked = f", self-checked to {max(checks):.1g} relative difference" if checks else ""
@@ -214,19 +263,21 @@ def show_run(run: Run, benchmark: str, *, as_json: bool = False) -> None:
         line(f"Tokens: {tokens}{cost}. Time asking: {record.seconds:,.0f} s.")
     if record.unranked is not None:
         line(f"A result of this run is not ranked: {record.unranked}.")
+    for text in unread_report(answers):
+        line(text)
     line(f"Answers: {run.folder / 'answers.jsonl'}")
     if record.errors:
         line("The same command asks again what failed.")
-    say_next("Next:", "score", run.folder, *benchmark_flag(load_benchmark(benchmark)))
+    say_next("Next:", "score", run.folder, *benchmark_flag(record.benchmark, find_benchmark(benchmark)))
 
 
-def _show_estimate(found: Estimate, words: list[str]) -> None:
+def _show_estimate(found: Estimate, words: list[str], tell: Say) -> None:
     for text in words:
         line(text)
     if found.stops is not None:
-        say(f"The run would stop at once: {found.stops}")
+        tell(f"The run would stop at once: {found.stops}")
     if found.missing:
-        say(f"Images that are missing: {len(found.missing):,} ({first_few(found.missing, 3)}). Their questions would be errors.")
+        tell(f"Images that are missing: {len(found.missing):,} ({first_few(found.missing, 3)}). Their questions would be errors.")
 
 
 def _say_json(text: str) -> None:
@@ -237,8 +288,7 @@ def _write_json(event: dict[str, Any]) -> None:
     sys.stderr.write(json.dumps(event) + "\n")
 
 
-def _summary(run: Run) -> Table:
-    answers = run.answers().answers
+def _summary(answers: Sequence[Answer]) -> Table:
     counts = Counter(answer.verdict for answer in answers)
     table = Table(title=f"{len(answers):,} questions asked", title_justify="left")
     table.add_column("answer")

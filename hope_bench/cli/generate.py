@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -26,13 +26,17 @@ def generate(
             "local-dir:FOLDER or hf-hub:ORG/NAME."
         ),
     ] = None,
+    activation: Annotated[
+        Literal["gelu", "quick_gelu"] | None,
+        typer.Option(help="What a checkpoint file given with --clip was trained with, where its architecture has both."),
+    ] = None,
     reviewed: Annotated[
         Path | None, typer.Option(help="People's decisions (hope-bench review): rejected claims give way to the next best.")
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Where the benchmark goes. Default: benchmarks/NAME in the working directory.")
     ] = None,
-    cache: Annotated[Path | None, typer.Option(help="Where image embeddings are kept. Default: the user's cache folder.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Where embeddings are kept. Default: the user's cache folder.")] = None,
 ) -> None:
     """Make a benchmark: yes/no questions about present objects and about misleading absent ones.
 
@@ -49,6 +53,7 @@ def generate(
         images=images,
         captions=captions,
         clip=clip,
+        activation=activation,
         reviewed=reviewed,
         out=out,
         cache=cache,

@@ -11,7 +11,7 @@ from rich.table import Table
 from hope_bench.cli.app import app, as_values, benchmark_flag, console, line, say_next, say_written, split_counts
 from hope_bench.cli.options import Runs
 from hope_bench.errors import HopeBenchError, first_few
-from hope_bench.files.run import RUNS
+from hope_bench.files.places import RUNS
 
 if TYPE_CHECKING:
     from hope_bench.interchange.answers_files import ImportReport
@@ -114,7 +114,7 @@ def answers(
     )  # fmt: skip
     _print_report(report)
     line(f"Run: {folder}")
-    say_next("Next:", "score", folder, *benchmark_flag(chosen))
+    say_next("Next:", "score", folder, *benchmark_flag(chosen.name, chosen.folder))
 
 
 @importer.command()

@@ -8,10 +8,9 @@ from typing import Annotated
 
 import typer
 
-from hope_bench.api.publishing import SITE
 from hope_bench.cli.app import app, line
 from hope_bench.cli.options import BenchmarkArgument, Results, SiteOut
-from hope_bench.files.result import RESULTS
+from hope_bench.files.places import RESULTS, SITE
 
 leaderboard = typer.Typer(no_args_is_help=True, help="Publish results as a static site.")
 app.add_typer(leaderboard, name="leaderboard")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -13,8 +13,9 @@ from rich.table import Table
 
 from hope_bench.cli.app import app, console, errors
 from hope_bench.errors import HopeBenchError
-from hope_bench.files.card import ModelCard, find_card, read_card
-from hope_bench.files.registry import known_models
+
+if TYPE_CHECKING:
+    from hope_bench.files.card import ModelCard
 
 _WIDE = 200
 """Characters of a line that goes into a file or a pipe: nothing is cut there."""
@@ -43,6 +44,9 @@ def models(name: Annotated[str | None, typer.Argument(help="Show all that one ca
 
     hope-bench models qwen2.5-vl-7b
     """
+    from hope_bench.files.card import find_card
+    from hope_bench.files.registry import known_models
+
     if name is not None:
         _show(find_card(name))
         return
@@ -60,6 +64,8 @@ def models(name: Annotated[str | None, typer.Argument(help="Show all that one ca
 
 def _read(paths: dict[str, Path]) -> tuple[dict[str, ModelCard], list[str]]:
     """The cards by name, and what is wrong with those that can't be read."""
+    from hope_bench.files.card import read_card
+
     cards, problems = {}, []
     for known, path in sorted(paths.items()):
         try:

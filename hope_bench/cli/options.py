@@ -23,7 +23,7 @@ Split = Annotated[list[str] | None, typer.Option(help="Only this split; may be g
 Runs = Annotated[Path, typer.Option(help="Folder of runs; in it, a run is BENCHMARK/NAME.")]
 Results = Annotated[Path, typer.Option(help="Folder of RESULTS/BENCHMARK/RUN.json files.")]
 SiteOut = Annotated[Path, typer.Option(help="Where the site goes: a new or empty folder, or an earlier site.")]
-Replicates = Annotated[int, typer.Option(min=100, help="Bootstrap replicates behind the 95% intervals.")]
+Replicates = Annotated[int, typer.Option(min=100, help="Bootstrap replicates, for what no formula serves (docs/scoring.md).")]
 Convention = Annotated[str, typer.Option(help="How answers are read and counted: strict, pope, vlmevalkit, lmms-eval or repope.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the numbers as JSON, and nothing else.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print the numbers as CSV, and nothing else.")]
@@ -40,7 +40,7 @@ Dtype = Annotated[
     typer.Option(rich_help_panel=LOADING, help="auto (bfloat16 on a GPU, float32 on a CPU), float32, bfloat16 or float16."),
 ]
 Device = Annotated[str | None, typer.Option(rich_help_panel=LOADING, help="auto, cpu, cuda or cuda:N.")]
-BatchSize = Annotated[int | None, typer.Option(min=1, rich_help_panel=LOADING, help="Questions asked at once.")]
+BatchSize = Annotated[int | None, typer.Option(min=1, help="Questions asked at once.")]
 TrustRemoteCode = Annotated[
     bool,
     typer.Option(

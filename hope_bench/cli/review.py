@@ -34,6 +34,10 @@ def review(
         int | None, typer.Option(min=1, help="Look at a random sample of this many questions per split, to estimate label noise.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the sample.")] = 0,
+    run: Annotated[
+        str | None,
+        typer.Option(help="Sample by this run's answers, --sample questions of each label and answer, to correct its rates."),
+    ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes a free one.")] = 7860,
 ) -> None:
     """Look at a benchmark's claims and decide: absent, present or unsure. Opens a page for this machine alone.
@@ -41,18 +45,22 @@ def review(
     The likeliest wrong claims come first. Keys: A absent, P present, U unsure, Z undo, B boxes. Every decision is on disk at
     once, and the same command goes on where you stopped. With --sample, the questions come in random order, without what the
     benchmark says of them, and the label noise of every split is estimated at the end; hope-bench label-noise publishes it.
+    With --run too, they are drawn so that the few questions which that run got wrong are looked at as often as the many that it
+    got right; hope-bench score RUN --reviewed FILE then gives its rates under the truth that you found.
 
     Examples:
 
     hope-bench review my-benchmark --images val2014 --annotations instances_val2014.json
 
     hope-bench review my-benchmark --images val2014 --sample 100 --reviewer alice
+
+    hope-bench review my-benchmark --images val2014 --sample 50 --run my-benchmark/llava-1.5-7b
     """
     from hope_bench.api.looking import review as serve
 
     done = serve(
         benchmark, images=images, annotations=annotations, splits=as_values(split), reviewer=reviewer, decisions=decisions,
-        sample=sample, seed=seed, port=port,
+        sample=sample, seed=seed, run=run, port=port,
         ready=lambda address: errors.print(f"Open {address} (this machine only). Ctrl-C ends the review.", highlight=False),
     )  # fmt: skip
     counts = ", ".join(f"{count:,} {verdict}" for verdict, count in done.counts.items())

@@ -19,7 +19,7 @@ from hope_bench.cli.options import (
     RunArgument,
     RunBenchmark,
 )
-from hope_bench.files.result import RESULTS
+from hope_bench.files.places import RESULTS
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -43,6 +43,10 @@ def score(
     ] = None,
     name: Annotated[str | None, typer.Option(help="What the relabelled benchmark is called. Default: NAME-relabelled.")] = None,
     annotations: AnnotationFile = None,
+    reviewed: Annotated[
+        list[Path] | None,
+        typer.Option(help="A decisions file of a reviewed sample; may be given several times. Default: what is published."),
+    ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace another model's result of the same run name.")] = False,
     details: Annotated[
         bool, typer.Option("--details", help="Print P(yes), averages, categories, kinds, sizes and answers without looking too.")
@@ -71,13 +75,16 @@ def score(
     check_one_format(as_json, as_csv)
     scored = score_and_write(
         run, benchmark=benchmark, results=results, convention=convention, languages=as_values(language), replicates=replicates,
-        labels=as_values(labels), name=name, annotations=annotations, replace=replace, say=say,
+        labels=as_values(labels), name=name, annotations=annotations, reviewed=as_values(reviewed),
+        replace=replace, say=say,
     )  # fmt: skip
     result = scored.result
     if as_json or as_csv:
         print_numbers(result.to_frame(), as_json=as_json)
         return
     print_result(console, result)
+    for text in scored.unread:
+        line(text)
     moved = None if scored.moved is None else relabelled_table(scored.moved)
     print_tables([corrected_table(result), moved, *(_details(result) if details else [])])
     line(f"\nResult: {scored.path}")
@@ -110,8 +117,8 @@ def baselines(benchmark: BenchmarkArgument) -> None:
 
 
 def _details(result: Result) -> list[Table | None]:
-    from hope_bench.scoring.detail_tables import auroc_table, average_table, blind_table, part_table, probability_table
+    from hope_bench.scoring.detail_tables import average_table, blind_table, part_table, probability_table, sensitivity_table
 
     parts = [part_table(result, "category"), part_table(result, "description-kind"), part_table(result, "object-size")]
     blind = blind_table(result.benchmark.title, {name: split.blind for name, split in result.splits.items()})
-    return [probability_table(result), auroc_table(result), average_table(result), *parts, blind]
+    return [sensitivity_table(result), probability_table(result), average_table(result), *parts, blind]

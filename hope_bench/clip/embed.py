@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from hope_bench.clip.encoder import BATCH, ClipEncoder, Embeddings
-from hope_bench.clip.store import EmbeddingStore
+from hope_bench.clip.encoder import BATCH, ClipEncoder
+from hope_bench.clip.store import Embeddings, EmbeddingStore
 from hope_bench.images import UnreadableImageError, open_rgb
 
 Box = tuple[float, float, float, float]

@@ -30,11 +30,13 @@ class SourceFile(Strict):
 
 
 class ClipInfo(Strict):
-    """The encoder that searched: its name and the SHA-256 of its weights and preprocessing."""
+    """The encoder that searched: its name, the SHA-256 of its weights, activation and preprocessing, and the activation of its
+    towers: None in manifests written before it was recorded, when `ViT-L-14:openai` and 26 others ran with the wrong one."""
 
     model: str
     sha256: str
     templates: tuple[str, ...]
+    activation: Literal["gelu", "quick_gelu"] | None = None
 
 
 class PrototypeInfo(Strict):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -15,14 +15,44 @@ from hope_bench.files.registry import known_models
 from hope_bench.files.validation import Strict, read_toml
 
 _DEVICES = ("auto", "cpu", "cuda", "mps", "xpu", "npu", "hpu")
+_OF_SERVERS = ("concurrency", "timeout", "attempts", "logprobs", "extra_body", "image_format", "image_max_side")
 _OF_ENDPOINTS = (
-    "base_url", "api_key_env", "concurrency", "timeout", "attempts", "price_input", "price_output", "image_url_base",
+    *_OF_SERVERS, "base_url", "base_urls", "api_key_env", "extra_headers", "extra_query", "price_input", "price_output",
+    "image_url_base",
 )  # fmt: skip
 _OF_CHECKPOINTS = (
     "dtype", "device", "batch_tokens", "path", "chat_template", "trust_remote_code", "attention", "device_map", "quantize",
-    "compile",
+    "compile", "processor",
 )  # fmt: skip
+_BY_TRANSFORMERS = ("batch_tokens", "path", "attention", "device_map", "quantize", "compile", "processor")
+"""Of the keys of checkpoints, those that no server is told."""
+_OF_STARTING = ("server", "server_args", "server_timeout")
+_OURS = (
+    "model", "messages", "stream", "n", "temperature", "logprobs", "top_logprobs", "max_tokens", "max_completion_tokens",
+)  # fmt: skip
+"""What hope-bench itself says in every request."""
+_SECRET = re.compile(r"(?i)(api|access|auth|subscription)[-_]?(key|token)|secret|passw|authorization|^(key|token|sig|code)$")
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_OF_TEMPLATES = ("messages", "tools", "documents", "chat_template", "add_generation_prompt", "tokenize")
+"""What hope-bench or transformers itself gives a chat template."""
+THINKING_TOKENS, PLAIN_TOKENS = 4096, 16
 _FILE = re.compile(r"(?P<path>.+\.py):(?P<name>[A-Za-z_]\w*)")
+
+
+class Sampling(Strict):
+    """How a model that thinks is decoded where its authors say that it should not be decoded greedily; what is left out has no
+    effect."""
+
+    temperature: float = Field(default=1.0, gt=0)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    top_k: int | None = Field(default=None, ge=1)
+    min_p: float | None = Field(default=None, ge=0, le=1)
+
+    @property
+    def chosen(self) -> dict[str, float | int]:
+        """What was given, by the names that transformers and servers share."""
+        return self.model_dump(exclude_none=True)
 
 
 class ModelCard(Strict):
@@ -34,9 +64,15 @@ class ModelCard(Strict):
     `authors_prompt_source` shows; it is used only on demand (--authors-prompt). `conformance` says that the family is in the
     conformance suite (tests/unit/test_conformance.py).
 
+    `processor` is the folder or id whose processor is taken where the checkpoint has none (the folder above is tried first, and
+    an adapter's base model).
+
     How it is asked: `prompt` replaces the benchmark's own template (it must hold "{question}") and makes a result unranked.
-    `chat_template` (Jinja) is used where the checkpoint has none. `path` chooses whether questions of an image share its
-    computed prefix ("auto": where the self-check passes).
+    `chat_template` (Jinja) is used where the checkpoint has none, or names one of several that it has; `template_kwargs` are
+    variables of the template. `thinking` says whether the model thinks before it answers: "on" and "off" turn its template's
+    switch and "auto" leaves it; a thought is no part of an answer, and leaves no P(yes). `sampling` (temperature, top_p, top_k,
+    min_p) with its `seed` is for a model that thinks; all else is decoded greedily. `path` chooses whether questions of an image
+    share its computed prefix ("auto": where the self-check passes).
 
     How it is run: `dtype` "auto" is bfloat16 on a GPU and float32 elsewhere, `device` "auto" the GPU if there is one,
     `attention` "auto" transformers' own choice (sdpa where the family has it). `complete` writes out every answer instead of
@@ -44,17 +80,25 @@ class ModelCard(Strict):
     forward; `batch_tokens` the most tokens in one, those of images included. `device_map` spreads one model over several GPUs,
     `quantize` loads its weights in 4 or 8 bits with bitsandbytes (on a GPU), `compile` runs it through torch.compile.
     `trust_remote_code` says that the checkpoint needs Python
-    code that it brings along; that code runs only if --trust-remote-code says so, too.
+    code that it brings along; that code runs only if --trust-remote-code says so, too. `max_new_tokens` is the longest answer: if
+    not given, 16, or 4096 of a model that thinks.
 
     `adapter` is "transformers", "endpoint" or "FILE.py:CLASS", a class in a file beside the card (docs/models.md). With
     "endpoint", `checkpoint` is the model's name at the OpenAI-compatible `base_url`, the key comes from the environment variable
     `api_key_env`, `concurrency` questions are under way at once, each with `attempts` of `timeout` seconds, prices are US
-    dollars per million tokens, and images are fetched by the server from `image_url_base` where that is given.
+    dollars per million tokens, and images are fetched by the server from `image_url_base` where that is given. `base_urls`
+    are several servers of the model that share the images. `logprobs` asks for P(yes); `extra_body` (JSON), `extra_query` and
+    `extra_headers` go with every request, the latter's values being names of environment variables. `image_format` and
+    `image_max_side` (pixels) make pictures smaller that a server would refuse.
+
+    `server` has hope-bench start a server of the checkpoint on this machine and ask that, with the further arguments
+    `server_args`, given `server_timeout` seconds to be ready (docs/servers.md).
     """
 
     name: str = Field(min_length=1, max_length=100)
     checkpoint: str
     revision: str | None = None
+    processor: str | None = None
     vision_tower: str | None = None
     family: str | None = None
     parameters: str | None = None
@@ -65,13 +109,18 @@ class ModelCard(Strict):
     device: str = "auto"
     batch_size: int = Field(default=64, ge=1)
     batch_tokens: int = Field(default=32768, ge=1)
-    max_new_tokens: int = Field(default=16, ge=1)
+    max_new_tokens: int | None = Field(default=None, ge=1)
+    thinking: Literal["auto", "on", "off"] = "auto"
+    template_kwargs: Mapping[str, Any] = {}
+    sampling: Sampling | None = None
+    seed: int = Field(default=0, ge=0, lt=2**31)
     prompt: str | None = None
     path: Literal["auto", "shared", "plain"] = "auto"
     chat_template: str | None = None
     adapter: str = "transformers"
     trust_remote_code: bool = False
     base_url: str | None = None
+    base_urls: tuple[str, ...] = ()
     api_key_env: str = "OPENAI_API_KEY"
     concurrency: int = Field(default=16, ge=1)
     timeout: float = Field(default=120.0, gt=0)
@@ -79,6 +128,15 @@ class ModelCard(Strict):
     price_input: float | None = Field(default=None, ge=0)
     price_output: float | None = Field(default=None, ge=0)
     image_url_base: str | None = None
+    logprobs: bool = True
+    extra_body: Mapping[str, Any] = {}
+    extra_query: Mapping[str, str] = {}
+    extra_headers: Mapping[str, str] = {}
+    image_format: Literal["png", "jpeg"] = "png"
+    image_max_side: int | None = Field(default=None, ge=28)
+    server: Literal["vllm", "sglang", "transformers"] | None = None
+    server_args: str = ""
+    server_timeout: float = Field(default=1800.0, gt=0)
     authors_prompt: str | None = None
     authors_prompt_source: str | None = None
     conformance: bool = False
@@ -112,10 +170,49 @@ class ModelCard(Strict):
     @field_validator("api_key_env")
     @classmethod
     def _variable_and_not_a_key(cls, name: str) -> str:
-        if not re.fullmatch(r"[A-Z_][A-Z0-9_]*", name):
+        if not _VARIABLE.fullmatch(name):
             # Not repeated here: it may be the key itself.
             raise ValueError("not the name of an environment variable (capitals, digits, _). Cards never hold keys")
         return name
+
+    @field_validator("extra_headers")
+    @classmethod
+    def _headers_from_the_environment(cls, headers: Mapping[str, str]) -> Mapping[str, str]:
+        for header, variable in headers.items():
+            if not _HEADER.fullmatch(header):
+                raise ValueError('not the name of a header. Write HEADER = "VARIABLE", VARIABLE being one of the environment')
+            if not _VARIABLE.fullmatch(variable):
+                raise ValueError(f"{header} must name the environment variable (capitals, digits, _) that holds the value")
+        return headers
+
+    @field_validator("extra_query", "extra_body")
+    @classmethod
+    def _no_secrets(cls, extra: Mapping[str, Any]) -> Mapping[str, Any]:
+        for name in _names_in(extra):
+            if _SECRET.search(name):
+                raise ValueError(f"{name} looks like a key, and cards never hold keys. Use api_key_env or extra_headers")
+        return extra
+
+    @field_validator("extra_body")
+    @classmethod
+    def _nothing_of_ours(cls, extra: Mapping[str, Any]) -> Mapping[str, Any]:
+        if ours := [name for name in extra if name in _OURS]:
+            raise ValueError(f"{', '.join(ours)}: hope-bench itself says that (see checkpoint, max_new_tokens, logprobs)")
+        return extra
+
+    @field_validator("template_kwargs")
+    @classmethod
+    def _variables_of_a_template(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        if ours := [name for name in given if name in _OF_TEMPLATES or not name.isidentifier()]:
+            raise ValueError(f"{', '.join(ours)}: not for a card to say. Name the template's own variables")
+        return given
+
+    @field_validator("base_urls")
+    @classmethod
+    def _each_once(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        if len({url.rstrip("/") for url in urls}) < len(urls):
+            raise ValueError("an address is named twice")
+        return urls
 
     @field_validator("prompt", "authors_prompt")
     @classmethod
@@ -125,18 +222,72 @@ class ModelCard(Strict):
         return prompt
 
     @model_validator(mode="after")
-    def _keys_fit_the_adapter(self) -> ModelCard:
-        """Nothing is accepted that would have no effect. A Python file gets the card and may use what it likes of it."""
-        strange = {"endpoint": _OF_CHECKPOINTS, "transformers": _OF_ENDPOINTS}.get(self.adapter, ("trust_remote_code",))
-        fields = type(self).model_fields
-        set_here = [name for name in strange if getattr(self, name) != fields[name].default]
-        if set_here:
-            whose = "an endpoint" if set_here[0] in _OF_ENDPOINTS else "a checkpoint that transformers runs"
+    def _sampling_fits(self) -> ModelCard:
+        if self.sampling is None and self.seed != 0:
+            raise ValueError("seed would have no effect: it is for sampling, and decoding is greedy. Leave it out")
+        if self.sampling is not None and self.thinking != "on":
             raise ValueError(
-                f"{', '.join(set_here)} would have no effect: that is for {whose}, and the adapter is {self.adapter!r}. "
-                "Leave it out"
+                'sampling is for a model that thinks before it answers (thinking = "on"); all else is decoded greedily'
             )
         return self
+
+    @model_validator(mode="after")
+    def _keys_fit_the_adapter(self) -> ModelCard:
+        """Nothing is accepted that would have no effect. A Python file gets the card and may use what it likes of it."""
+        if self.server is not None and self.adapter == "transformers":
+            cpu = ("device",) if self.server != "transformers" else ()
+            self._refuse([name for name in _OF_ENDPOINTS if name not in _OF_SERVERS], "another's endpoint")
+            self._refuse((*_BY_TRANSFORMERS, *cpu), "a checkpoint that runs in this process", "server_args may say it")
+            return self
+        self._refuse(_OF_STARTING, "a checkpoint that a server of hope-bench's runs")
+        if self.adapter == "endpoint":
+            self._refuse(_OF_CHECKPOINTS, "a checkpoint that transformers runs")
+        elif self.adapter == "transformers":
+            self._refuse(_OF_ENDPOINTS, "an endpoint")
+        else:
+            self._refuse(("trust_remote_code",), "a checkpoint that transformers runs")
+        if self.base_url is not None and self.base_urls:
+            raise ValueError("base_url and base_urls exclude each other: name all servers in base_urls")
+        if self.image_url_base is not None:
+            self._refuse(
+                ("image_format", "image_max_side"), "pictures that hope-bench sends, and here image_url_base has them fetched"
+            )
+        return self
+
+    def _refuse(self, names: Iterable[str], whose: str, instead: str = "Leave it out") -> None:
+        fields = type(self).model_fields
+        if set_here := [name for name in names if getattr(self, name) != fields[name].default]:
+            run_by = (
+                f"the server is {self.server!r}"
+                if self.adapter == "transformers" and self.server
+                else f"the adapter is {self.adapter!r}"
+            )
+            raise ValueError(f"{', '.join(set_here)} would have no effect: that is for {whose}, and {run_by}. {instead}")
+
+    def new_tokens(self, thinks: bool) -> int:
+        """The longest answer, in tokens, of this model if it `thinks` first or not."""
+        return self.max_new_tokens or (THINKING_TOKENS if thinks else PLAIN_TOKENS)
+
+    @property
+    def served(self) -> bool:
+        """Whether a server answers, somebody's or one that hope-bench starts."""
+        return self.adapter == "endpoint" or self.server is not None
+
+    def at(self, base_url: str, model: str) -> ModelCard:
+        """The card of the same model at a server that calls it `model`, without what only a process with the weights can do."""
+        there = self.model_dump(exclude={*_OF_CHECKPOINTS, *_OF_STARTING, "conformance"}, exclude_defaults=True)
+        return ModelCard.model_validate({**there, "adapter": "endpoint", "base_url": base_url, "checkpoint": model})
+
+
+def _names_in(value: Any) -> Iterable[str]:
+    """Every key of a JSON value, at any depth."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield str(name)
+            yield from _names_in(inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _names_in(inner)
 
 
 def slug(name: str) -> str:
@@ -169,6 +320,8 @@ def read_card(path: Path) -> ModelCard:
         if not checkpoint.is_dir() and not (card.adapter_file is not None and checkpoint.is_file()):
             raise HopeBenchError(f"{path}: checkpoint {card.checkpoint!r} is not a folder beside the card.")
         changed["checkpoint"] = str(checkpoint)
+    if card.processor is not None and card.processor.startswith(("./", "../")):
+        changed["processor"] = str((folder / card.processor).resolve())
     return card.model_copy(update=changed)
 
 
@@ -184,9 +337,7 @@ def find_card(name: str) -> ModelCard:
     known = known_models()
     if name in known:
         return read_card(known[name])
-    if path.is_dir():
-        if not (path / "config.json").is_file():
-            raise HopeBenchError(f"{path} is a folder without config.json, not a checkpoint in transformers' format.")
+    if path.is_dir() or (path.is_file() and path.suffix != ".toml"):
         return ModelCard(name=slug(path.resolve().name), checkpoint=str(path))
     if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not name.startswith("."):
         return _card_of(name, known.values()) or ModelCard(name=slug(name.split("/")[1]), checkpoint=name)
@@ -194,6 +345,26 @@ def find_card(name: str) -> ModelCard:
         f"No model {name!r}. Give a card, a checkpoint folder or a Hugging Face id such as llava-hf/llava-1.5-7b-hf. "
         + did_you_mean(name, known)
     )
+
+
+def endpoint_card(model: ModelCard | str, base_url: str) -> ModelCard:
+    """The card of the model that the server at `base_url` calls `model`: an endpoint's card with its address changed, or one made
+    for it, with what a known card of the same name or checkpoint says of the model. Raises HopeBenchError."""
+    name = model.checkpoint if isinstance(model, ModelCard) else model
+    path, known = Path(name), known_models()
+    if isinstance(model, ModelCard):
+        card = model
+    elif path.suffix == ".toml" and path.is_file():
+        card = read_card(path)
+    elif name in known:
+        card = read_card(known[name])
+    else:
+        card = _card_of(name, known.values()) or ModelCard(name=slug(name), checkpoint=name)
+    if card.adapter == "endpoint":
+        return card.model_copy(update={"base_url": base_url, "base_urls": ()})
+    if card.adapter_file is not None:
+        raise HopeBenchError(f"The card {card.name} runs {card.adapter_file[0]}, not a server: leave --base-url out.")
+    return card.at(base_url, card.checkpoint if path.suffix == ".toml" else name)
 
 
 def _card_of(checkpoint: str, paths: Iterable[Path]) -> ModelCard | None:

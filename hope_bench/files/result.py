@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_serializer, model_validator
 
 from hope_bench.errors import HopeBenchError, did_you_mean
 from hope_bench.files.card import slug
+from hope_bench.files.places import RESULTS
 from hope_bench.files.spec import Kind
 from hope_bench.files.validation import Strict, parse_json, validate
 from hope_bench.provenance import write_text
@@ -21,10 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
-RESULTS = Path("leaderboard/results")
-"""Where results lie unless a caller says otherwise."""
-
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """The version of the result schema that this hope-bench writes (docs/result-schema.md); older ones are migrated when read."""
 
 ConventionName = Literal["strict", "pope", "vlmevalkit", "lmms-eval", "repope"]
@@ -85,21 +83,36 @@ class ReliabilityBin(Strict):
     yes: float
 
 
-class Probabilities(Strict):
-    """Numbers from P(yes), which need no threshold, over the `questions` asked whose P(yes) is known; all in [0, 1].
+class NullBand(Strict):
+    """What a number would be if nothing were wrong: its mean, and the ends between which it lies in 95% of the draws."""
 
-    `auroc` is the chance that a yes-question has a higher P(yes) than a no-question (ties half), `average_precision` the mean
-    precision over recall's steps, `brier` the mean squared distance of P(yes) from the label, `ece` the mean distance of P(yes)
-    from the share of yes-labels over the ten `bins`, weighted by questions (no interval: resampling raises it).
+    mean: float
+    low: float
+    high: float
+
+
+class Probabilities(Strict):
+    """Numbers from P(yes) over the `questions` asked whose P(yes) is known; all in [0, 1] but `d_a`.
+
+    `auroc` is the chance that a yes-question has a higher P(yes) than a no-question (ties half), `d_a` the same as a distance,
+    sqrt(2) times its normal quantile (null where it is 0 or 1), `average_precision` the mean precision over recall's steps.
+    `fixed_balanced_accuracy` is the balanced accuracy of "yes" from that P(yes) on which is best on the baseline's `random`
+    split, found on other images (five folds; null without that split). No monotone change of P(yes) moves these. `brier` is the
+    mean squared distance of P(yes) from the label, `ece` the mean distance of P(yes) from the share of yes-labels over the ten
+    `bins`, weighted by questions (no interval: resampling raises it). Few questions raise it too: `ece_null` is what it would be
+    if every label were drawn by P(yes).
     `packed` is P(yes) of every question, in the order of `labels`: base64 of 16-bit little-endian numbers, 65535 where unknown,
     else n for P(yes) = 1 / (1 + exp(14 - 28 n / 65534)), which is within 0.00006 of the run's. All numbers are computed from it.
     """
 
     questions: int = Field(ge=0)
     auroc: Estimate
+    d_a: Estimate = Estimate(value=None)
     average_precision: Estimate
+    fixed_balanced_accuracy: Estimate | None = None
     brier: Estimate
     ece: float | None
+    ece_null: NullBand | None = None
     bins: tuple[ReliabilityBin, ...]
     packed: str
 
@@ -151,9 +164,9 @@ class Part(Strict):
     """The questions of a split about one thing: a category, a kind of description, or present objects of one size.
 
     `name` None is all the rest: categories beyond the 100 most asked over all splits, and questions that name none. `images`
-    counts those with an asked question of the part. Rates follow from the counts; their 95% intervals are Wilson's with an
-    effective number of questions that allows for clustering by image (docs/scoring.md), null for fewer than 10 images with
-    questions of the rate's label. Counts of 0 and missing intervals are left out of the file.
+    counts those with an asked question of the part. Rates follow from the counts; their 95% intervals are Korn-Graubard's, as
+    everywhere (docs/scoring.md; Wilson's in files of version 2), null for fewer than 10 images with questions of the rate's
+    label. Counts of 0 and missing intervals are left out of the file.
     """
 
     name: str | None
@@ -174,18 +187,27 @@ class Part(Strict):
 
 
 class Corrected(Strict):
-    """A split's rates corrected for wrong labels, as the benchmark's published review estimates them (docs/scoring.md).
+    """A split's rates under the truth that people found for a sample of its questions, joined with this model's answers to them
+    (docs/scoring.md).
 
-    `reviewed` questions were looked at; `wrong_yes` and `wrong_no` are the estimated shares of wrong labels among the yes- and
-    no-questions. `ceiling` is the balanced accuracy that someone who is always right would get under the labels as they are.
+    `truth` holds a letter for each of `labels`: y what is asked about is there, n it is not, ? the reviewers couldn't tell, -
+    nobody looked. `inclusion` is the chance with which each reviewed question was drawn, in their order. Of the asked questions
+    `reviewed` were looked at, `unsure` of them without a clear truth: those are in neither rate. Null where a label was not
+    reviewed.
     """
 
+    truth: str
+    inclusion: tuple[Annotated[float, Field(gt=0, le=1)], ...]
     reviewed: int = Field(ge=0)
-    wrong_yes: Estimate
-    wrong_no: Estimate
+    unsure: int = Field(ge=0)
     recall: Estimate
     hallucination_rate: Estimate
-    ceiling: Estimate
+
+    @model_validator(mode="after")
+    def _each_reviewed_has_a_chance(self) -> Corrected:
+        if _others(self.truth, "yn?-") or len(self.truth) - self.truth.count("-") != len(self.inclusion):
+            raise ValueError("truth holds an unknown letter, or inclusion is not one number for each reviewed question")
+        return self
 
 
 class SplitScore(Strict):
@@ -196,9 +218,13 @@ class SplitScore(Strict):
     recompute every number and interval, and compare models pairwise.
 
     A split of kind "twin" holds pairs of questions, a false description and then its true twin; `paired_discrimination` is the
-    share of asked pairs with both answered right (None for other splits). `repeated` marks with "r" the questions that an earlier
+    share of asked pairs with both answered right, `forced_choice` that of pairs in which the true one has the higher P(yes), ties
+    half (null without P(yes)); both are None for other splits. `repeated` marks with "r" the questions that an earlier
     split of the same group (Average) asks too, "." the others; None where the split is in no group. `probabilities` is None where
     the run has no P(yes). `mcc` is None in files written before it was computed.
+
+    `d_prime` and `criterion` are signal detection's sensitivity and bias from the verdicts, z(recall) - z(hallucination rate) and
+    minus half their sum, each count raised by 1/2 and each total by 1 (Hautus 1995); no interval where a rate is 0 or 1.
 
     `breakdowns` takes the questions apart: "category" and "description-kind" (where the split has descriptions) hold every
     question in one part, "object-size" (where the annotations were at hand) the yes-questions about objects of known size, as
@@ -217,7 +243,10 @@ class SplitScore(Strict):
     hallucination_rate: Estimate
     yes_ratio: Estimate
     mcc: Estimate | None = None
+    d_prime: Estimate | None = None
+    criterion: Estimate | None = None
     paired_discrimination: Estimate | None = None
+    forced_choice: Estimate | None = None
     probabilities: Probabilities | None = None
     blind: tuple[Blind, ...] = ()
     questions_per_image: tuple[int, ...]
@@ -226,6 +255,12 @@ class SplitScore(Strict):
     repeated: str | None = None
     breakdowns: Mapping[BreakdownName, tuple[Part, ...]] = {}
     corrected: Corrected | None = None
+
+    @property
+    def without_p_yes(self) -> int:
+        """How many answered questions have no P(yes), though the run has some: their first position isn't the answer."""
+        known = len(self.verdicts) if self.probabilities is None else self.probabilities.questions
+        return max(sum(self.verdicts.count(PACKED[verdict]) for verdict in ("yes", "no", "unparsed")) - known, 0)
 
     @property
     def pairs_asked(self) -> int:
@@ -255,6 +290,8 @@ class SplitScore(Strict):
     def _packed_strings_agree(self) -> SplitScore:
         if not len(self.labels) == len(self.verdicts) == sum(self.questions_per_image):
             raise ValueError("labels, verdicts and questions_per_image are of different lengths")
+        if self.corrected is not None and len(self.corrected.truth) != len(self.labels):
+            raise ValueError("corrected.truth is not one letter for each label")
         if self.repeated is not None and (len(self.repeated) != len(self.labels) or _others(self.repeated, "r.")):
             raise ValueError("repeated is not one r or . for each label")
         if self.kind == "twin" and any(count % 2 for count in self.questions_per_image):
@@ -347,7 +384,8 @@ class RunInfo(Strict):
     imported (files by name). `name` is the run's, which the result is called by (None in files written before it was kept),
     and `step` the training step of a checkpoint of a training run.
     `prompt_set` names the file of paraphrases that the run belongs to, and `prompt_name` which of them
-    it is (`evaluate --prompts`); `blind` what was shown in place of the images (`evaluate --blind`)."""
+    it is (`evaluate --prompts`); `blind` what was shown in place of the images (`evaluate --blind`). `thinking` says whether the
+    model thought before it answered, `decoding` whether its answers are greedy or sampled, and how; each None where unknown."""
 
     name: str | None = None
     step: int | None = Field(default=None, ge=0)
@@ -359,6 +397,8 @@ class RunInfo(Strict):
     device: str | None = None
     batch_size: int | None = None
     max_new_tokens: int | None = None
+    thinking: bool | None = None
+    decoding: str | None = None
     adapter: str | None = None
     weights_sha256: str | None = None
     limit: int | None = None
@@ -375,7 +415,8 @@ class RunInfo(Strict):
 
 
 class Bootstrap(Strict):
-    """How the intervals were made: percentile bootstrap over images."""
+    """How images were resampled for the numbers that have bootstrap intervals (MCC, average precision, the Brier score), and the
+    confidence of every interval."""
 
     replicates: int
     seed: int
@@ -391,7 +432,7 @@ class Result(Strict):
     until then.
     """
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[3] = 3
     convention: ConventionName = "strict"
     languages: tuple[str, ...] = ()
     model: ModelInfo
@@ -511,7 +552,35 @@ def _from_version_1(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "schema_version": 2}
 
 
-_MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_version_1}
+def _from_version_2(data: dict[str, Any]) -> dict[str, Any]:
+    """Version 3 has other intervals, and corrects rates in another way: those of version 2, bootstrapped and by constant error
+    rates, are dropped. `hope_bench.scoring.recount` computes the intervals again from the packed letters."""
+    splits = data.get("splits")
+    if isinstance(splits, dict):
+        splits = {name: _without_intervals(_without(split, "corrected"), "breakdowns") for name, split in splits.items()}
+        data = {**data, "splits": splits}
+    for key in ("comparisons", "averages"):
+        if key in data:
+            data = {**data, key: _without_intervals(data[key])}
+    return {**data, "schema_version": 3}
+
+
+def _without(value: Any, key: str) -> Any:
+    return {name: one for name, one in value.items() if name != key} if isinstance(value, dict) else value
+
+
+def _without_intervals(value: Any, but: str | None = None) -> Any:
+    """JSON with the ends of every Estimate in it null, but those under the key `but`."""
+    if isinstance(value, list):
+        return [_without_intervals(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {"value", "low", "high"}:
+        return {**value, "low": None, "high": None}
+    return {name: one if name == but else _without_intervals(one) for name, one in value.items()}
+
+
+_MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_version_1, 2: _from_version_2}
 """How a file of each older version becomes one of the next."""
 
 

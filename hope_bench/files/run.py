@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, get_args
 import msgspec
 
 from hope_bench.errors import HopeBenchError, did_you_mean
+from hope_bench.files.places import RUNS
 from hope_bench.files.result import ModelInfo, RunInfo
 from hope_bench.files.validation import Strict, read_json
 from hope_bench.provenance import write_text
@@ -20,9 +21,6 @@ from hope_bench.records import Answer, Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
-
-RUNS = Path("runs")
-"""Where runs lie unless a caller says otherwise."""
 
 ANSWERS = "answers.jsonl"
 
@@ -51,10 +49,15 @@ class RunRecord(Strict):
 
 @dataclass(frozen=True, slots=True)
 class RunAnswers:
-    """The answers of an answers.jsonl, in its order; `truncated` says that its last line was cut off (an interrupted write)."""
+    """The answers of an answers.jsonl, in its order.
+
+    `truncated` says that its last line was cut off (an interrupted write), `reread` how many have since got another verdict than
+    the file has (scoring.verdicts.reread).
+    """
 
     answers: tuple[Answer, ...]
     truncated: bool
+    reread: int = 0
 
 
 _COLUMNS = {

@@ -87,9 +87,11 @@ class DatasetSpec(Strict):
 class ClipSpec(Strict):
     """The encoder that searches. `model` is "NAME:TAG" as open_clip lists them, "NAME:CHECKPOINT-FILE", "local-dir:FOLDER" or
     "hf-hub:ORG/NAME". A category's text embedding is the mean over `templates`, where {category} is its name and {a} its article.
+    `activation` says what a checkpoint file was trained with, where its architecture has weights of both kinds.
     """
 
     model: str
+    activation: Literal["gelu", "quick_gelu"] | None = None
     templates: tuple[str, ...] = ("a photo of {a} {category}.",)
 
     @field_validator("templates")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from PIL import Image
 
@@ -11,7 +12,7 @@ from hope_bench.errors import HopeBenchError, short_reason
 from hope_bench.images import UnreadableImageError
 from hope_bench.inference.images import StepImages
 from hope_bench.records import Answer, Request
-from hope_bench.scoring.parsing import parse_strict
+from hope_bench.scoring.parsing import parse_answer
 
 Batch = list[tuple[Image.Image, str]]
 
@@ -74,17 +75,18 @@ def batch_of(step: Sequence[Request], images: StepImages) -> Batch:
 
 
 def _read(request: Request, raw: RawAnswer) -> Answer:
-    return Answer(
+    answer = Answer(
         image=request.image,
         question=request.question,
         text=_writable(raw.text),
-        verdict="error" if raw.error is not None else parse_strict(raw.text),
+        verdict="error" if raw.error is not None else parse_answer(raw.text or "", request.question),
         p_yes=raw.p_yes,
         mass=raw.mass,
         complete=raw.complete,
         error=_writable(raw.error),
         key=request.key,
     )
+    return replace(answer, p_yes=answer.read_p_yes)
 
 
 def _writable(text: str | None) -> str | None:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from PIL.Image import Image
 
-from hope_bench.adapters.base import Adapter, encodes_elsewhere
-from hope_bench.adapters.choosing import make_adapter
+from hope_bench.adapters.base import Adapter, AdapterInfo, encodes_elsewhere
+from hope_bench.adapters.choosing import open_adapter
 from hope_bench.adapters.kept import Kept
+from hope_bench.adapters.known import check_card
 from hope_bench.annotations.of_benchmark import check_images_folder, images_folder
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
@@ -22,9 +23,10 @@ from hope_bench.files.run import ANSWERS, RunRecord
 from hope_bench.images import UnreadableImageError
 from hope_bench.inference.answers import AnswersFile, lock_run, shard_path, shard_paths
 from hope_bench.inference.asking import Asker, batch_of
+from hope_bench.inference.beforehand import answered_before
 from hope_bench.inference.images import StepImages, image_hashes, open_named, steps_with_images
 from hope_bench.inference.plan import Plan, Step, make_plan
-from hope_bench.inference.processes import Processes, is_first, join_processes
+from hope_bench.inference.processes import Processes, check_count, is_first, join_processes
 from hope_bench.inference.progress import RunProgress, run_progress
 from hope_bench.inference.record import answers_key, at_step, describe_run, of_set, reported
 from hope_bench.inference.resume import Reusable, Start, find_start, settle, write_record
@@ -33,6 +35,8 @@ from hope_bench.inference.unseeing import Blindfold, Unseeing
 from hope_bench.inference.workers import Workers, default_workers
 from hope_bench.progress import ProgressMode, Say, say_nothing
 from hope_bench.records import Prompt
+
+_NOTHING = "All {:,} questions were answered before; nothing to ask."
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +103,19 @@ def evaluate(
     """
     options = options or EvaluateOptions()
     chosen, prompt, plan = plan_run(benchmark, card, options)
+    if adapter is None and (done := _answered_before(benchmark, card, options, say, (chosen, prompt, plan))) is not None:
+        return done
     with join_processes(options.processes) as processes, contextlib.ExitStack() as held:
         if not processes.first:
             say = say_nothing
-        model = adapter if adapter is not None else make_adapter(card, say, options.trust_remote_code)
+        opened = open_adapter(card, say, options.trust_remote_code) if adapter is None else contextlib.nullcontext(adapter)
+        model = processes.together(lambda: held.enter_context(opened))
         folder = run_folder(benchmark, card, options)
         images = images_folder(benchmark, options.images)
         names = list(dict.fromkeys(request.image for request in plan.requests))
         sha256 = processes.by_first(lambda: image_hashes(names, images, benchmark.manifest.images))
-        record = describe_run(folder.name, chosen, card, prompt, model.info, options.limit, sha256)
+        info = processes.by_first(lambda: model.info)  # hashing a loaded model's weights takes all cores
+        record = describe_run(folder.name, chosen, card, prompt, info, options.limit, sha256)
         record = of_set(at_step(record, card, options.step), options.paraphrase)
         blindfold = None if options.blind is None else Blindfold(options.blind, tuple(benchmark.manifest.images))
         record = record if blindfold is None else blindfold.mark(record)
@@ -121,11 +129,31 @@ def evaluate(
 
         start = processes.by_first(begin)
         if start.finished:
-            say(f"All {start.record.questions:,} questions were answered before; nothing to ask.")
+            say(_NOTHING.format(start.record.questions))
             return start.record
         check_shared(folder, processes)
         sitting = _Sitting(folder, plan, model, processes, options, say)
         return sitting.run(start, lambda: _Images(check_images_folder(images, names, benchmark), sha256, blindfold))
+
+
+def _answered_before(
+    benchmark: Benchmark, card: ModelCard, options: EvaluateOptions, say: Say, planned: tuple[Benchmark, Prompt, Plan]
+) -> RunRecord | None:
+    """`beforehand.answered_before` of what `plan_run` gave, told; of one process, as several import torch to meet at all."""
+    chosen, prompt, plan = planned
+    if check_count(options.processes) > 1:
+        return None
+    check_card(card, options.trust_remote_code, say)
+    folder = run_folder(benchmark, card, options)
+
+    def describe(info: AdapterInfo, sha256: Mapping[str, str | None]) -> RunRecord:
+        record = describe_run(folder.name, chosen, card, prompt, info, options.limit, sha256)
+        return record if options.blind is None else Blindfold(options.blind, ()).mark(record)
+
+    done = answered_before(folder, benchmark, card, plan, images_folder(benchmark, options.images), describe)
+    if done is not None:
+        say(_NOTHING.format(done.questions))
+    return done
 
 
 class _Sitting:
@@ -142,7 +170,7 @@ class _Sitting:
     def run(self, start: Start, images: Callable[[], _Images]) -> RunRecord:
         total = sum(len(step) for step in self._plan.steps)
         record = start.record.model_copy(update={"questions": total})
-        source = images() if start.to_ask else None
+        source = self._processes.together(images) if start.to_ask else None
         with self._started(bool(start.to_ask)) as workers:
             return self._run(start, record, source, workers)
 
@@ -153,12 +181,12 @@ class _Sitting:
 
     def _run(self, start: Start, record: RunRecord, source: _Images | None, workers: Workers) -> RunRecord:
         if start.to_ask:
-            self._model.load()
+            self._processes.together(self._model.load)
         # run.json first: without it, nothing would say what the answers were made by.
         self._processes.by_first(lambda: settle(self._folder, self._plan, replace(start, record=record)))
         begun = time.monotonic()
         try:
-            self._ask(source, start, workers)
+            self._processes.together(lambda: self._ask(source, start, workers))
             reports, counts = zip(*self._processes.gather((self._model.report, self._asked)), strict=True)
         except BaseException:
             # The time counts even so; why it ended is the caller's to hear.
@@ -258,7 +286,14 @@ def evaluate_paraphrases(
     Each paraphrase is a run of its own (`ways`) that goes on where it was interrupted.
     """
     tell = say if is_first() else say_nothing
-    model = Kept(adapter if adapter is not None else make_adapter(card, tell, options.trust_remote_code))
-    for chosen in ways(card, paraphrases, options):
-        model.new_run()
-        yield evaluate(benchmark, card, chosen, say, model), run_folder(benchmark, card, chosen)
+    with contextlib.ExitStack() as held:
+        model = None if adapter is None else Kept(adapter)
+        for chosen in ways(card, paraphrases, options):
+            record = None
+            if model is None:
+                record = _answered_before(benchmark, card, chosen, say, plan_run(benchmark, card, chosen))
+            if record is None:
+                model = model or Kept(held.enter_context(open_adapter(card, tell, options.trust_remote_code)))
+                model.new_run()
+                record = evaluate(benchmark, card, chosen, say, model)
+            yield record, run_folder(benchmark, card, chosen)

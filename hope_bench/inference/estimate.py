@@ -9,6 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hope_bench.adapters.base import AdapterInfo
+from hope_bench.adapters.checkpoint import known_checkpoint, local_folder
+from hope_bench.adapters.endpoint_asks import thinks
+from hope_bench.adapters.endpoint_card import endpoint_info, served_by, served_dtype
+from hope_bench.adapters.known import check_card, known_device, known_dtype
 from hope_bench.annotations.of_benchmark import check_images_folder, images_folder
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
@@ -99,7 +103,8 @@ def _price_in_words(found: Estimate) -> list[str]:
         return said
     said = [f"To send: about {found.text_tokens:,} tokens of text and {found.left:,} pictures, which the server counts."]
     if price_in is not None and price_out is not None:
-        text, answers = found.text_tokens * price_in / 1e6, found.left * found.card.max_new_tokens * price_out / 1e6
+        longest = found.card.new_tokens(thinks(found.card))
+        text, answers = found.text_tokens * price_in / 1e6, found.left * longest * price_out / 1e6
         said.append(f"Price: ${text:,.4f} for the text, at most ${answers:,.4f} for the answers, and the pictures.")
         said.append("What the pictures take shows in a quick look (--limit 60 --name look); then this says the price of all.")
     return said
@@ -113,6 +118,7 @@ def estimate(benchmark: Benchmark, card: ModelCard, options: EvaluateOptions) ->
     names = list(dict.fromkeys(request.image for request in plan.requests))
     rest, stops = plan, None
     try:
+        check_card(card, card.trust_remote_code)
         rest = _left(folder, plan, chosen, card, prompt, options, image_hashes(names, images, chosen.manifest.images))
         if rest.steps:
             check_images_folder(images, names, chosen)
@@ -168,20 +174,31 @@ def _left(
 
 def _likely_info(card: ModelCard, earlier: RunRecord) -> AdapterInfo:
     """What the card's adapter would say of itself: as far as that takes its files, what it said in the earlier sitting."""
-    from hope_bench.adapters.checkpoint import local_folder
-    from hope_bench.adapters.endpoint import endpoint_info
-    from hope_bench.adapters.loading import find_device, find_dtype
-
     if card.adapter == "endpoint":
         return endpoint_info(card)
     adapter, model, dtype, device_kind = (str(earlier.settings.get(name)) for name in ("adapter", "model", "dtype", "device"))
     run = earlier.run
     info = AdapterInfo(adapter, model, earlier.model.revision, run.weights_sha256, dtype, device_kind, str(run.device))
+    probe = earlier.settings.get("probe")
+    thinks = card.thinking == "on" or (card.thinking == "auto" and bool(run.thinking))
+    info = replace(info, thinks=thinks, probe_sha256=None if probe is None else str(probe))
     if card.adapter != "transformers":
         return info
-    device = find_device(card.device)
-    dtype = str(find_dtype(card.dtype, device)).removeprefix("torch.")
-    info = replace(info, adapter="transformers", dtype=dtype, device_kind=device.type)
+    if card.server is not None:
+        return replace(_identified(card, info), adapter=served_by(card), device_kind=served_by(card), dtype=served_dtype(card))
+    kind = known_device(card.device)
+    if kind is None:
+        from hope_bench.adapters.loading import find_device, find_dtype
+
+        device = find_device(card.device)
+        kind, dtype = device.type, str(find_dtype(card.dtype, device)).removeprefix("torch.")
+    else:
+        dtype = known_dtype(card.dtype, kind)
+    return _identified(card, replace(info, adapter="transformers", dtype=dtype, device_kind=kind))
+
+
+def _identified(card: ModelCard, info: AdapterInfo) -> AdapterInfo:
+    """`info` with the identity of the card's checkpoint, as far as that can be known without hashing a folder."""
     if Path(card.checkpoint).is_dir():
         return info
     here = local_folder(card.checkpoint, card.revision)
@@ -192,13 +209,13 @@ def _likely_info(card: ModelCard, earlier: RunRecord) -> AdapterInfo:
 
 def _tokens(card: ModelCard, plan: Plan, images: Path) -> tuple[float, float] | tuple[None, None]:
     """Mean tokens of a question, and of what is left of it after the prefix that its image's questions share."""
-    from hope_bench.adapters.checkpoint import local_folder
+    from hope_bench.adapters.chat_template import find_template
     from hope_bench.adapters.loading import load_processor, quiet
     from hope_bench.adapters.token_count import count_tokens
     from hope_bench.inference.images import open_checked
 
-    folder = local_folder(card.checkpoint, card.revision)
-    if folder is None:
+    found = known_checkpoint(card)
+    if found is None:
         return None, None
     by_image: dict[str, list[str]] = {}
     for request in plan.requests:
@@ -206,9 +223,10 @@ def _tokens(card: ModelCard, plan: Plan, images: Path) -> tuple[float, float] | 
     names = random.Random(0).sample(sorted(by_image), min(_SAMPLE, len(by_image)))
     pictures = {name: open_checked(images / name, None) for name in names}
     with quiet():
-        processor = load_processor(str(folder), card.chat_template)
+        processor = load_processor(str(found.processor), card.chat_template, model_folder=str(found.folder))
+        template = find_template(processor, card)
         counted = [
-            count_tokens(processor, card.chat_template, picture, by_image[name])
+            count_tokens(processor, template, picture, by_image[name])
             for name, picture in pictures.items()
             if not isinstance(picture, Exception)
         ]

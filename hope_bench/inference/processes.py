@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,10 +26,16 @@ _TO_JOIN = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class Processes:
-    """The processes of a run: this one is number `rank` of `size`."""
+    """The processes of a run: this one is number `rank` of `size`.
+
+    `group` is where they meet (None: where all do). They go on after the run where it is part of something else, such as a
+    training run (`guests`): then no launcher ends them all with the one that fails, and each has to hear of it.
+    """
 
     rank: int = 0
     size: int = 1
+    group: Any = None
+    guests: bool = False
 
     @property
     def first(self) -> bool:
@@ -40,22 +47,42 @@ class Processes:
         return items[self.rank :: self.size]
 
     def by_first(self, work: Callable[[], T]) -> T:
-        """What the first process makes, in every process; its HopeBenchError is raised in all."""
+        """What the first process makes, in every process; its HopeBenchError is raised in all, and of guests any exception."""
         if self.size == 1:
             return work()
         from torch import distributed
 
         told: list[Any] = [None, None]
+        caught = Exception if self.guests else HopeBenchError
         if self.first:
             try:
                 told[0] = work()
-            except HopeBenchError as error:
-                told[1] = str(error)
-        distributed.broadcast_object_list(told, src=0)
+            except caught as error:
+                told[1] = words(error)
+        distributed.broadcast_object_list(told, src=0, group=self.group)
         if told[1] is not None:
             raise HopeBenchError(told[1])
         made: T = told[0]
         return made
+
+    def together(self, work: Callable[[], T]) -> T:
+        """This process's `work`. Guests wait for each other, and where it fails in one, it fails in all: the one raises what it
+        met, the others HopeBenchError saying so."""
+        if not self.guests or self.size == 1:
+            return work()
+        made: list[T] = []
+        failure: Exception | None = None
+        try:
+            made.append(work())
+        except Exception as error:  # noqa: BLE001 - whatever it is, the others must not wait for ever
+            failure = error
+        reasons = self.gather(None if failure is None else words(failure))
+        if failure is not None:
+            raise failure
+        for rank, reason in enumerate(reasons):
+            if reason is not None:
+                raise HopeBenchError(f"Process {rank} of {self.size} failed: {reason}")
+        return made[0]
 
     def gather(self, item: T) -> list[T]:
         """Every process's item, by rank, in every process. Waits for the slowest."""
@@ -64,16 +91,26 @@ class Processes:
         from torch import distributed
 
         items: list[Any] = [None] * self.size
-        distributed.all_gather_object(items, item)
+        distributed.all_gather_object(items, item, group=self.group)
         return items
+
+
+def words(error: Exception) -> str:
+    """What happened, for other processes and for logs."""
+    return str(error) if isinstance(error, HopeBenchError) else short_reason(error)
 
 
 @contextmanager
 def join_processes(expected: int | None = None) -> Iterator[Processes]:
-    """The processes that a launcher started together with this one (WORLD_SIZE and RANK), or this one alone.
+    """The processes that a launcher started together with this one (WORLD_SIZE and RANK), or this one alone. Where they have met
+    already, in a training script, all of them must come here.
 
     Raises HopeBenchError where they aren't `expected` many.
     """
+    if _met():
+        with _guests() as processes:
+            yield processes
+        return
     size, rank = check_count(expected), _number("RANK")
     if size == 1:
         yield Processes()
@@ -90,6 +127,29 @@ def join_processes(expected: int | None = None) -> Iterator[Processes]:
         yield Processes(rank, size)
     finally:
         distributed.destroy_process_group()
+
+
+def _met() -> bool:
+    """Whether this process has joined others before, without importing torch to find out."""
+    distributed = sys.modules.get("torch.distributed")
+    return distributed is not None and bool(distributed.is_available() and distributed.is_initialized())
+
+
+@contextmanager
+def _guests() -> Iterator[Processes]:
+    """The processes that have met already, in a group of their own: what they train with may send no words
+    (NCCL), and waits for nobody as long."""
+    from torch import distributed
+
+    size = distributed.get_world_size()
+    if size == 1:
+        yield Processes()
+        return
+    group = distributed.new_group(backend="gloo", timeout=_PATIENCE)
+    try:
+        yield Processes(distributed.get_rank(), size, group, guests=True)
+    finally:
+        distributed.destroy_process_group(group)
 
 
 _joinings = count()

@@ -8,15 +8,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
-from rich.table import Column
 
 from hope_bench.adapters.base import AdapterReport
 from hope_bench.progress import ProgressMode
-from hope_bench.records import Answer
+
+if TYPE_CHECKING:
+    from hope_bench.records import Answer
 
 _LINE_SECONDS = 30.0
 _LINE_SHARE = 0.1
@@ -100,6 +100,9 @@ def run_progress(
     elif not console.is_terminal:
         yield RunProgress(done, total, report, _Lines(done, say))
     else:
+        from rich.progress import BarColumn, Progress, TextColumn
+        from rich.table import Column
+
         # The words may take several lines: in a narrow terminal nothing is cut off.
         words = TextColumn("{task.fields[words]}", table_column=Column(ratio=1, no_wrap=False))
         with Progress(BarColumn(bar_width=16), words, console=console, transient=True, expand=True) as bar:

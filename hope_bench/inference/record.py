@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
 from hope_bench.adapters.base import AdapterInfo, AdapterReport
+from hope_bench.adapters.endpoint_picture import picture_note
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.card import ModelCard
@@ -23,7 +25,7 @@ _STEP = re.compile(r"checkpoint-(\d+)")
 
 Number = TypeVar("Number", int, float)
 
-ENGINE_VERSION: Final = 3
+ENGINE_VERSION: Final = 4
 """Goes up when the same model, questions and settings would be answered differently than by an earlier release."""
 
 _OF_THE_PLAN: Final = ("batch_size", "batch_tokens", "address", "prompt", "benchmark", "images", "splits", "limit")
@@ -55,9 +57,13 @@ def describe_run(
         "device": model.device_kind,
         "batch_size": card.batch_size,
         "batch_tokens": card.batch_tokens,
-        "address": model.address,
-        "max_new_tokens": card.max_new_tokens,
-        "complete": card.complete or card.adapter == "endpoint",  # which writes out every answer
+        "address": ", ".join(model.addresses) or None,
+        "max_new_tokens": card.new_tokens(model.thinks),
+        "thinking": "thinks" if model.thinks else card.thinking,
+        "decoding": decoding(card),
+        "template_kwargs": json.dumps(dict(card.template_kwargs), sort_keys=True),
+        "probe": model.probe_sha256,
+        "complete": card.complete or card.served,  # a server writes out every answer
         "path": card.path,
         "chat_template": card.chat_template,
         "attention": card.attention,
@@ -70,6 +76,7 @@ def describe_run(
         "splits": ", ".join(benchmark.splits),
         "limit": limit,
         "engine": ENGINE_VERSION,
+        **_of_servers(card),
     }
     return RunRecord(
         name=name,
@@ -77,14 +84,16 @@ def describe_run(
         benchmark_hash=manifest.hash,
         key=json_sha256(settings),
         settings=settings,
-        addresses=() if model.address is None else (model.address,),
+        addresses=model.addresses,
         model=_model_info(card, model),
         run=RunInfo(
             prompt=prompt.template,
             dtype=model.dtype,
             device=model.device,
             batch_size=card.batch_size,
-            max_new_tokens=card.max_new_tokens,
+            max_new_tokens=card.new_tokens(model.thinks),
+            thinking=model.thinks,
+            decoding=decoding(card),
             adapter=model.adapter,
             weights_sha256=model.weights_sha256,
             limit=limit,
@@ -92,7 +101,28 @@ def describe_run(
             commit=commit(),
         ),
         unranked=_unranked(benchmark, prompt, limit),
+        notes=tuple(filter(None, [picture_note(card)])),
     )
+
+
+def decoding(card: ModelCard) -> str:
+    """How answers are decoded, in words: "greedy" or "sampled: temperature 0.6, top_p 0.95, seed 0"."""
+    if card.sampling is None:
+        return "greedy"
+    return "sampled: " + ", ".join(f"{name} {value:g}" for name, value in {**card.sampling.chosen, "seed": card.seed}.items())
+
+
+def _of_servers(card: ModelCard) -> dict[str, str | int | None]:
+    """What is told to a server besides, as far as the card says anything."""
+    told: dict[str, str | int | None] = {
+        "server": card.server,
+        "server_args": card.server_args or None,
+        "logprobs": None if card.logprobs else "none",
+        "extra_body": json.dumps(card.model_dump()["extra_body"], sort_keys=True) if card.extra_body else None,
+        "image_format": None if card.image_format == "png" else card.image_format,
+        "image_max_side": card.image_max_side,
+    }
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def of_set(record: RunRecord, paraphrase: Paraphrase | None) -> RunRecord:
@@ -166,7 +196,7 @@ def continued(record: RunRecord, earlier: RunRecord, asks: bool) -> RunRecord:
         for package in sorted({*before, *now})
         if before.get(package) != now.get(package)
     ]
-    notes = dict.fromkeys(earlier.notes)
+    notes = dict.fromkeys((*earlier.notes, *record.notes))
     if changed:
         notes[f"Asked under changing versions: {', '.join(changed)}."] = None
     if asks and moved(earlier, record):
@@ -192,7 +222,8 @@ def reported(record: RunRecord, reports: Sequence[AdapterReport]) -> RunRecord:
             "cost_usd": _sum([record.run.cost_usd, *(report.cost for report in reports)]),
         }
     )
-    return record.model_copy(update={"run": run})
+    notes = dict.fromkeys((*record.notes, *(note for report in reports for note in report.notes)))
+    return record.model_copy(update={"run": run, "notes": tuple(notes)})
 
 
 def _sum(values: Sequence[Number | None]) -> Number | None:
@@ -209,7 +240,7 @@ def _model_info(card: ModelCard, model: AdapterInfo) -> ModelInfo:
         checkpoint=checkpoint,
         revision=model.revision,
         family=card.family,
-        vision_tower=card.vision_tower,
+        vision_tower=card.vision_tower or model.vision_tower,
         parameters=card.parameters,
         license=card.license,
     )

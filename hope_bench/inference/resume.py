@@ -80,6 +80,15 @@ def what_is_left(folder: Path, plan: Plan, record: RunRecord) -> Plan:
     return Plan(tuple(rest for rest in rests if rest))
 
 
+def finished(folder: Path, plan: Plan, record: RunRecord) -> RunRecord | None:
+    """The record of a run that `find_start` would find finished; nothing is touched. None where there is anything to do."""
+    earlier = earlier_sitting(folder, record)
+    if earlier is None or not earlier.complete or earlier.key != record.key or shard_paths(folder):
+        return None
+    answers = read_answers_of(folder / ANSWERS)
+    return earlier if all(map(answers.has, plan.steps)) else None
+
+
 def settle(folder: Path, plan: Plan, start: Start) -> None:
     """Write the record and, where what is asked has changed, set aside the answers that don't belong to whole steps of the plan.
 

@@ -17,7 +17,7 @@ from hope_bench.files.run import RunRecord, read_run, write_run
 from hope_bench.interchange.questions import Line, escaped, question_key, read_lines, read_question, wrapping
 from hope_bench.provenance import atomic_path, file_sha256, json_sha256
 from hope_bench.records import Answer
-from hope_bench.scoring.parsing import parse_strict
+from hope_bench.scoring.parsing import parse_answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +224,7 @@ def _refuse_contradictions(said: Mapping[tuple[str, str, str], Sequence[_Given]]
     disagree = [
         f"{image}: {text} ({split}; {lines[0].where} and {lines[-1].where})"
         for (split, image, text), lines in said.items()
-        if len({parse_strict(line.text) for line in lines}) > 1
+        if len({parse_answer(line.text, text) for line in lines}) > 1
     ]
     if disagree:
         raise HopeBenchError(
@@ -239,7 +239,7 @@ def _answers(said: Mapping[tuple[str, str, str], Sequence[_Given]], order: Seque
     for (name, image, question), lines in said.items():
         splits[image, question, lines[0].text].append(name)
     return [
-        Answer(image, question, text, parse_strict(text), splits=tuple(sorted(names, key=order.index)))
+        Answer(image, question, text, parse_answer(text, question), splits=tuple(sorted(names, key=order.index)))
         for (image, question, text), names in splits.items()
     ]
 

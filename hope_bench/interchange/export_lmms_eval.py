@@ -23,7 +23,8 @@ python -m lmms_eval --include_path {folder} --tasks {group} --model MODEL --mode
 ```
 
 One task per split ({tasks}), one group over all. The pictures are in images/, each once. The questions are in data/, by absolute
-path: after moving this folder, change `data_files` in {template}. Scores are those of hope-bench's strict convention (utils.py).
+path: after moving this folder, change `data_files` in {template}. Answers are counted
+as by hope-bench's strict convention, by their first word yes or no (utils.py).
 """
 
 

@@ -1,6 +1,7 @@
 """What an exported lmms-eval task does: this file is copied beside the task's YAML as utils.py, and needs nothing of hope-bench.
 
-As hope-bench's `strict` scoring: the first clear yes or no of the answer counts; an answer with neither is wrong, and no "no".
+Counted as in hope-bench's `strict` scoring: an answer with neither a yes nor a no is wrong, and no "no". Read more simply: the
+first word "yes" or "no" of the answer counts.
 """
 
 from __future__ import annotations
@@ -16,11 +17,17 @@ _IMAGES = Path(__file__).resolve().parent / "images"
 
 
 def doc_to_visual(doc: dict[str, Any]) -> list[Any]:
-    """The picture, from the folder beside this file."""
-    from PIL import Image
+    """The picture, from the folder beside this file: upright, and on white where it is transparent, as hope-bench shows it."""
+    from PIL import Image, ImageOps
 
     with Image.open(_IMAGES / doc["image_file"]) as picture:
-        return [picture.convert("RGB")]
+        upright = ImageOps.exif_transpose(picture)
+        if not upright.has_transparency_data:
+            return [upright.convert("RGB")]
+        coloured = upright.convert("RGBA")
+        white = Image.new("RGB", upright.size, "white")
+        white.paste(coloured, mask=coloured.getchannel("A"))
+        return [white]
 
 
 def doc_to_text(doc: dict[str, Any], lmms_eval_specific_kwargs: dict[str, str] | None = None) -> str:

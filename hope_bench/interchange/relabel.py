@@ -30,9 +30,12 @@ class SplitChange:
 
 
 def label_files(given: Sequence[Path]) -> list[Path]:
-    """The label files that paths name: files themselves, and folders' JSON files. Raises HopeBenchError for an empty folder."""
+    """The label files that paths name: files themselves, and folders' JSON files. Raises HopeBenchError for a missing file
+    and an empty folder."""
     found: list[Path] = []
     for path in given:
+        if not path.exists():
+            raise HopeBenchError(f"{path} does not exist.")
         inside = sorted(one for one in path.iterdir() if one.suffix in (".json", ".jsonl")) if path.is_dir() else [path]
         if not inside:
             raise HopeBenchError(f"{path} holds no label files (.json or .jsonl).")

@@ -96,4 +96,5 @@ def _consensus(by_reviewer: Mapping[str, Reviewed]) -> Reviewed:
         image=first.image, object=first.object, description=first.description, question=first.question, label=first.label,
         decision=said.pop() if len(said) == 1 else "unsure", reviewer="+".join(by_reviewer),
         time=max(one.time for one in by_reviewer.values()),
+        inclusion=max((one.inclusion for one in by_reviewer.values() if one.inclusion is not None), default=None),
     )  # fmt: skip

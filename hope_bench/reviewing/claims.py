@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from hope_bench.files.benchmark import Benchmark
 from hope_bench.records import Label, Question
 from hope_bench.search.decisions import ClaimKey
 
@@ -17,7 +15,8 @@ from hope_bench.search.decisions import ClaimKey
 class Claim:
     """What the benchmark claims of one image: that `text` is rightly answered with `label`. `splits` are those that ask it, with
     the distractor's score in each (None where it has none); `risk` is the highest that a split gives. `standing` in [0, 1] is the
-    share of a split's distractors that score no higher, the highest of the splits'; None without a score."""
+    share of a split's distractors that score no higher, the highest of the splits'; None without a score. `inclusion` in (0, 1]
+    is the chance with which a sample draws the claim; None outside of samples."""
 
     image: str
     object: str
@@ -28,6 +27,7 @@ class Claim:
     risk: float | None = None
     standing: float | None = None
     evidence: Mapping[str, float] | None = None
+    inclusion: float | None = None
 
     @property
     def key(self) -> ClaimKey:
@@ -76,29 +76,6 @@ def _urgency(claim: Claim) -> tuple[float, float, str, str, str]:
     risk = -1.0 if claim.risk is None else claim.risk
     standing = -1.0 if claim.standing is None else claim.standing
     return (-risk, -standing, claim.image, claim.object, claim.description or "")
-
-
-def draw_samples(benchmark: Benchmark, size: int, seed: int) -> dict[str, tuple[Question, ...]]:
-    """A random sample of at most `size` questions of every split, in random order, so that any beginning of it is a sample too.
-
-    A claim's place depends on the claim and `seed` alone: each split's sample is uniform, yet the splits draw the claims they
-    share together, which leaves fewer to look at. Twins count as questions only in a split of twins, as in its metrics.
-    """
-    samples = {}
-    for split, questions in benchmark.splits.items():
-        twins = benchmark.manifest.splits[split].kind == "twin"
-        own = [question for question in questions if twins or question.role == "question"]
-        samples[split] = tuple(sorted(own, key=lambda question: _place(seed, question.image, question.text))[:size])
-    return samples
-
-
-def _place(seed: int, image: str, text: str) -> bytes:
-    return hashlib.sha256(f"{seed}\0{image}\0{text}".encode()).digest()
-
-
-def sample_queue(samples: Mapping[str, Sequence[Question]], seed: int) -> tuple[Claim, ...]:
-    """The claims of all samples, each once, in the samples' common random order."""
-    return tuple(sorted(unique_claims(samples), key=lambda claim: _place(seed, claim.image, claim.text)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,11 +20,13 @@ VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 
 class Reviewed(Decision, frozen=True, omit_defaults=True):
-    """A decision with what the reviewer was shown: the question, its label, and when (UTC, ISO 8601)."""
+    """A decision with what the reviewer was shown: the question, its label, and when (UTC, ISO 8601); `inclusion` in (0, 1] is
+    the chance with which the claim was drawn for review, None where it wasn't drawn."""
 
     question: str = ""
     label: str = ""
     time: str = ""
+    inclusion: float | None = None
 
 
 def decide(claim: Claim, verdict: Verdict, reviewer: str) -> Reviewed:
@@ -32,7 +34,7 @@ def decide(claim: Claim, verdict: Verdict, reviewer: str) -> Reviewed:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return Reviewed(
         image=claim.image, object=claim.object, decision=verdict, description=claim.description, reviewer=reviewer,
-        question=claim.text, label=claim.label, time=now,
+        question=claim.text, label=claim.label, time=now, inclusion=claim.inclusion,
     )  # fmt: skip
 
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
 
-from hope_bench.errors import HopeBenchError
+from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.validation import Strict, read_json
 from hope_bench.provenance import write_text
 from hope_bench.records import Label, Question
-from hope_bench.reviewing.agreement import Agreement, merge
-from hope_bench.reviewing.claims import draw_samples, key_of, sample_queue
+from hope_bench.reviewing.agreement import Agreement, merge, read_reviews
+from hope_bench.reviewing.claims import key_of
 from hope_bench.reviewing.decisions import Reviewed, by_claim
+from hope_bench.reviewing.sampling import draw_samples, sample_queue
 from hope_bench.search.decisions import ClaimKey, Verdict
 
 LABEL_NOISE_FILE = "label_noise.json"
@@ -83,12 +84,28 @@ class LabelNoise(Strict):
         return self.wrong.total
 
 
+class ReviewedClaim(Strict):
+    """What the reviewers found of one claim, and the chance with which it was drawn for review (claims.Claim.inclusion)."""
+
+    image: str
+    object: str
+    description: str | None = None
+    decision: Verdict
+    inclusion: float = Field(gt=0, le=1)
+
+    @property
+    def key(self) -> ClaimKey:
+        """The claim's identity."""
+        return (self.image, self.object, self.description)
+
+
 class NoiseEstimate(Strict):
     """A benchmark's published estimate (label_noise.json): how many labels of each split are wrong, in the judgement of
     `reviewers` who looked at a random sample of `sample` questions a split, drawn with `seed`.
 
     `hash` is that of the benchmark whose questions were sampled: the estimate says nothing of others. `agreements` holds each
-    pair of reviewers over the sampled claims that both decided.
+    pair of reviewers over the sampled claims that both decided. `reviewed` are the decisions themselves, of all claims that were
+    drawn with a known chance: what every model's rates are corrected by (docs/scoring.md).
     """
 
     schema_version: Literal[1] = 1
@@ -99,6 +116,29 @@ class NoiseEstimate(Strict):
     reviewers: tuple[str, ...]
     agreements: tuple[Agreement, ...] = ()
     estimates: tuple[LabelNoise, ...]
+    reviewed: tuple[ReviewedClaim, ...] = ()
+
+
+def reviewed_claims(decisions: Iterable[Reviewed]) -> tuple[ReviewedClaim, ...]:
+    """The decisions on claims that were drawn with a known chance; those on others, such as the riskiest, would bias rates."""
+    return tuple(
+        ReviewedClaim(
+            image=one.image, object=one.object, description=one.description, decision=one.decision, inclusion=one.inclusion
+        )
+        for one in decisions
+        if one.inclusion is not None
+    )
+
+
+def read_reviewed(files: Sequence[Path]) -> tuple[ReviewedClaim, ...]:
+    """The merged decisions of reviewers' files on claims that were drawn. Raises HopeBenchError where there is none."""
+    found = reviewed_claims(merge(read_reviews(files)).decisions)
+    if not found:
+        raise HopeBenchError(
+            f"{first_few([str(file) for file in files], 3)}: no decision is on a claim that was drawn at random. "
+            "Review a sample: hope-bench review BENCHMARK --sample N, or --run RUN --sample N."
+        )
+    return found
 
 
 def label_noise(samples: Mapping[str, Sequence[Question]], decisions: Mapping[ClaimKey, Reviewed]) -> list[LabelNoise]:
@@ -154,7 +194,7 @@ def estimate_noise(
     estimate = NoiseEstimate(
         benchmark=benchmark.manifest.name, hash=benchmark.manifest.hash, sample=sample, seed=seed,
         reviewers=tuple(reviews), agreements=merged.agreements,
-        estimates=tuple(row for row in estimates if row.split not in short),
+        estimates=tuple(row for row in estimates if row.split not in short), reviewed=reviewed_claims(merge(reviews).decisions),
     )  # fmt: skip
     return estimate, short
 

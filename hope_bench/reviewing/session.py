@@ -27,8 +27,15 @@ class Session:
 
     def next(self) -> int | None:
         """The place in the queue of the first claim without a decision; None where all have one."""
-        decided = self.file.decisions
-        return next((place for place, claim in enumerate(self.queue) if claim.key not in decided), None)
+        return next((place for place, claim in enumerate(self.queue) if self.decision(claim) is None), None)
+
+    def decision(self, claim: Claim) -> Verdict | None:
+        """What is decided on a claim of the queue. In a sample only decisions on drawn claims count: one that was made because
+        the claim looked wrong would be no random one, so the claim is looked at again."""
+        found = self.file.decisions.get(claim.key)
+        if found is None or (claim.inclusion is not None and found.inclusion is None):
+            return None
+        return found.decision
 
     def decide(self, place: int, verdict: Verdict) -> None:
         """Write the decision on the claim at a place of the queue; an earlier one is replaced."""
@@ -49,5 +56,4 @@ class Session:
 
     def counts(self) -> Counter[str]:
         """How many claims of the queue were decided as what."""
-        decided = self.file.decisions
-        return Counter(decided[claim.key].decision for claim in self.queue if claim.key in decided)
+        return Counter(verdict for claim in self.queue if (verdict := self.decision(claim)) is not None)

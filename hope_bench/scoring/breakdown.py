@@ -15,6 +15,7 @@ from hope_bench.inspection.sizes import object_shares
 from hope_bench.records import Annotations, Question
 from hope_bench.scoring.conventions import STRICT, Convention
 from hope_bench.scoring.metrics import VERDICTS, Counts, Floats, cells, compute, divide, optional, verdict_counts
+from hope_bench.scoring.rates import Design, limits_of
 from hope_bench.scoring.verdicts import in_packed_order
 
 SIZES = ("small", "medium", "large")
@@ -26,9 +27,6 @@ LEAST_IMAGES = 10
 
 MOST_CATEGORIES = 100
 """Categories that a result tells apart; the rest are counted together."""
-
-_Z = 1.959964
-"""The normal distribution's 97.5% quantile."""
 
 Sizes = Mapping[tuple[str, str], str]
 """The size ("small", "medium", "large") of each present object by (image file, category)."""
@@ -152,26 +150,23 @@ def _counted(verdict: NDArray[np.int64], metric: str, convention: Convention) ->
 
 
 def _interval(owner: NDArray[np.int64], asked: NDArray[np.int64], yes: NDArray[np.int64], parts: int) -> tuple[Floats, Floats]:
-    """The 95% interval of each part's share of "yes", float64 [parts] twice, NaN for parts of fewer than LEAST_IMAGES images.
+    """The 95% interval of each part's share of "yes", float64 [parts] twice, NaN for parts of fewer than LEAST_IMAGES images: the
+    Korn-Graubard interval of `scoring.rates`.
 
     For each pair of a part and an image, int64 [pairs]: the part it belongs to, how many questions count, and how many of them
-    were answered yes. Wilson's score interval with an effective number of questions: their number divided by the design effect,
-    the variance of the share with questions clustered by image (Taylor linearisation; Korn and Graubard 1998) over that of
-    independent ones, and at least 1. A share of 0 or 1 shows no spread, so there every image counts as one question.
+    were answered yes.
     """
 
     def total(values: NDArray[np.float64] | NDArray[np.int64] | NDArray[np.bool_]) -> Floats:
         return np.bincount(owner, weights=values, minlength=parts).astype(np.float64)
 
-    images, questions = total(asked > 0), total(asked)
-    share = np.nan_to_num(divide(total(yes), questions))
-    spread = total((yes - share[owner] * asked) ** 2) * divide(images, images - 1)
-    effect = np.maximum(divide(spread, questions * share * (1 - share)), 1)
-    effective = np.where((share > 0) & (share < 1), questions / effect, images)
-    effective = np.where(images >= LEAST_IMAGES, effective, np.nan)
-    middle = (share + _Z**2 / (2 * effective)) / (1 + _Z**2 / effective)
-    half = _Z * np.sqrt(share * (1 - share) / effective + _Z**2 / (4 * effective**2)) / (1 + _Z**2 / effective)
-    return np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
+    images, questions = total(asked > 0).astype(np.int64), total(asked)
+    share = divide(total(yes), questions)
+    squares = divide(total((yes - np.nan_to_num(share)[owner] * asked) ** 2), questions**2)
+    few = np.minimum(total(yes > 0), total(yes < asked)).astype(np.int64)
+    design = Design(questions, images, divide(total(np.asarray(asked, dtype=np.float64) ** 2), questions**2), few)
+    low, high = limits_of(np.where(images >= LEAST_IMAGES, share, np.nan), np.nan_to_num(squares), design)
+    return low, high
 
 
 def _estimate(value: float, low: float, high: float) -> Estimate:

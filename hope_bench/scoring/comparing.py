@@ -13,11 +13,15 @@ from numpy.typing import NDArray
 
 from hope_bench.errors import HopeBenchError, did_you_mean, first_few
 from hope_bench.files.result import PACKED, Bootstrap, Estimate, Result
-from hope_bench.scoring.conventions import CONVENTIONS
-from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP, bootstrap_counts, estimate
-from hope_bench.scoring.metrics import METRICS, Counts, Floats, compute, count_table, optional, point_metrics
-from hope_bench.scoring.numbers import minus
-from hope_bench.scoring.significance import bootstrap_p, clustered_mcnemar, detectable_difference, holm
+from hope_bench.scoring.conventions import CONVENTIONS, Convention
+from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
+from hope_bench.scoring.measuring import gradient, measure
+from hope_bench.scoring.metrics import METRICS, Counts, count_table, optional
+from hope_bench.scoring.ranks import ranges_of
+from hope_bench.scoring.rates import Measured
+from hope_bench.scoring.recount import paired
+from hope_bench.scoring.significance import detectable_difference, holm, sign_flip
+from hope_bench.scoring.unread import unread_reason
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,8 +33,9 @@ UNRANKABLE = ("yes_ratio",)
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One model on the split: `rank` 1 is the best, equal values share one; `rank_low` and `rank_high` hold the bootstrap's ranks
-    (None where the number is undefined)."""
+    """One model on the split: `rank` 1 is the best, equal values share one. All models' true ranks lie between their `rank_low`
+    and `rank_high` at once with 95% confidence (`scoring.ranks`); None where the number is undefined, or too many answers
+    can't be judged."""
 
     name: str
     value: Estimate
@@ -43,10 +48,11 @@ class Standing:
 class Pair:
     """Model `one` minus model `other`, paired by image.
 
-    `p` is the paired bootstrap's two-sided p-value for no difference, `p_holm` the same corrected for all pairs compared.
-    `mcnemar_p` tests whether the two are right equally often, with questions clustered by image. `one_only` and `other_only`
-    count the questions that only one of the two got right. `detectable` is the smallest true difference that a comparison of this
-    size finds 4 times in 5. None where undefined.
+    `p` is the exact sign-flip test's two-sided p-value for no difference in the metric, `p_holm` the same corrected for all pairs
+    compared; `right_p` tests whether the two are right equally often (McNemar's question, with questions clustered by image).
+    `one_only` and `other_only` count the questions that only one of the two got right. `detectable` is the smallest true
+    difference that a comparison of this size finds 4 times in 5. None where undefined, as p is where no image tells the two
+    apart.
     """
 
     one: str
@@ -54,8 +60,8 @@ class Pair:
     difference: Estimate
     p: float | None
     p_holm: float | None
-    mcnemar_p: float | None
-    mcnemar_p_holm: float | None
+    right_p: float | None
+    right_p_holm: float | None
     one_only: int
     other_only: int
     detectable: float | None
@@ -93,7 +99,8 @@ class ModelComparison:
             }
             for pair in self.pairs
         ]
-        return pd.DataFrame(rows).astype({"one": "string", "other": "string"})
+        tests = ("p", "p_holm", "mcnemar_p", "mcnemar_p_holm", "detectable", "difference", "difference_low", "difference_high")
+        return pd.DataFrame(rows).astype({"one": "string", "other": "string"} | dict.fromkeys(tests, "float64"))
 
     def standings_frame(self) -> pd.DataFrame:
         """A row a model, the best first: `name`, `value` with `_low` and `_high`, `rank` and its interval ("Int64")."""
@@ -138,15 +145,15 @@ def compare(
     kept, image = np.unique(np.repeat(np.arange(len(each)), each)[common], return_inverse=True)
     tables = np.stack([_table(result, chosen, common) for result in results])[:, kept]
     convention = CONVENTIONS[results[0].convention]
-    samples = compute(bootstrap_counts(tables, bootstrap), convention)[metric]
-    points = [point_metrics(table.sum(axis=0), convention)[metric] for table in tables]
-    images = len(kept)
-    values = [estimate(value, samples[:, row], images, bootstrap.confidence) for row, value in enumerate(points)]
-    ranks = _ranks(names, values, samples, metric, bootstrap.confidence)
-    pairs = _pairs(names, right[:, common], image, points, samples, against, images, bootstrap)
+    measured = measure(tables, bootstrap, convention, [metric])[metric]
+    questions = _Questions(tables, right[:, common], image, metric, convention)
+    pairs = _pairs(names, measured, questions, against)
     missing = {name: int(count) for name, count in zip(names, (~asked).sum(axis=1), strict=True) if count}
-    unranked = {name: result.unranked for name, result in zip(names, results, strict=True) if result.unranked is not None}
-    return ModelComparison(chosen, metric, images, len(common), int(common.sum()), missing, unranked, ranks, pairs)
+    unjudged = [unread_reason(result.splits) for result in results]
+    reasons = [result.unranked or reason for result, reason in zip(results, unjudged, strict=True)]
+    unranked = {name: reason for name, reason in zip(names, reasons, strict=True) if reason is not None}
+    ranks = _ranks(names, measured, metric, [reason is None for reason in unjudged])
+    return ModelComparison(chosen, metric, len(kept), len(common), int(common.sum()), missing, unranked, ranks, pairs)
 
 
 def check_metric(metric: str) -> None:
@@ -219,65 +226,71 @@ def _table(result: Result, split: str, common: NDArray[np.bool_]) -> Counts:
     return count_table(found.labels, verdicts, found.questions_per_image)
 
 
-def _ranks(
-    names: Sequence[str], values: Sequence[Estimate], samples: Floats, metric: str, confidence: float
-) -> tuple[Standing, ...]:
-    """Standings, the best first, then the undefined."""
+def _ranks(names: Sequence[str], measured: Measured, metric: str, judged: Sequence[bool]) -> tuple[Standing, ...]:
+    """Standings, the best first, then those without a rank: undefined, or with too many answers that can't be judged."""
     sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
-    points = np.array([np.nan if one.value is None else sign * one.value for one in values])
-    known = np.flatnonzero([one.low is not None for one in values])
-    drawn = _rank_rows(np.nan_to_num(sign * samples[:, known], nan=-np.inf))
-    tail = 100 * (1 - confidence) / 2
-    low, high = np.percentile(drawn, [tail, 100 - tail], axis=0, method="inverted_cdf") if len(known) else ([], [])
-    bounds = {int(row): (int(a), int(b)) for row, a, b in zip(known, low, high, strict=True)}
+    estimates = [measured[row].estimate() for row in range(len(names))]
+    rankable = [metric not in UNRANKABLE and sound for sound in judged]
+    values = [one.value if sound else None for one, sound in zip(estimates, rankable, strict=True)]
+    ranges = ranges_of(values, measured.influence, sign)
     standings = []
-    for row, (name, value) in enumerate(zip(names, values, strict=True)):
-        rank = None if np.isnan(points[row]) or metric in UNRANKABLE else int(1 + np.sum(points > points[row]))
-        lowest, highest = bounds.get(row, (None, None)) if rank is not None else (None, None)
-        standings.append(Standing(name, value, rank, lowest, highest))
+    for name, estimate, value, found in zip(names, estimates, values, ranges, strict=True):
+        higher = [one for one in values if value is not None and one is not None and sign * one > sign * value]
+        low, high = found or (None, None)
+        standings.append(Standing(name, estimate, None if value is None else 1 + len(higher), low, high))
     return tuple(sorted(standings, key=lambda one: (one.rank is None, one.rank or 0, one.name)))
 
 
-def _rank_rows(values: Floats) -> NDArray[np.int64]:
-    """Competition ranks within each row, the highest value first: 1 + how many are higher."""
-    from scipy.stats import rankdata
+@dataclass(frozen=True, slots=True, eq=False)
+class _Questions:
+    """The questions in common: the models' count tables [models, images, labels, verdicts], which questions each got right, bool
+    [models, questions], the image of each, int64 [questions] in [0, images), and what is compared."""
 
-    return rankdata(-values, method="min", axis=1).astype(np.int64) if values.size else np.zeros(values.shape, dtype=np.int64)
+    tables: Counts
+    right: NDArray[np.bool_]
+    image: NDArray[np.int64]
+    metric: str
+    convention: Convention
+
+    def test(self, one: int, other: int) -> float | None:
+        """The sign-flip test of the metric: each image's difference in counts, weighted by how the metric of both models' answers
+        together grows with each count. That doesn't change when the two trade their answers to an image."""
+        pooled = (self.tables[one] + self.tables[other]).sum(axis=0).astype(np.float64)
+        slopes = gradient(pooled, self.metric, self.convention)
+        return sign_flip(((self.tables[one] - self.tables[other]) * slopes).sum(axis=(-2, -1)))
+
+    def only_right(self, one: int, other: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """The questions that only the one, and only the other, got right."""
+        return self.right[one] & ~self.right[other], self.right[other] & ~self.right[one]
+
+    def test_right(self, one: int, other: int) -> float | None:
+        """The sign-flip test of how many questions of each image the two got right."""
+        mine, theirs = self.only_right(one, other)
+        balance = np.bincount(self.image, weights=mine.astype(np.float64) - theirs, minlength=self.tables.shape[1])
+        return sign_flip(balance)
 
 
-def _pairs(
-    names: Sequence[str],
-    right: NDArray[np.bool_],
-    image: NDArray[np.int64],
-    points: Sequence[float | None],
-    samples: Floats,
-    against: str | None,
-    images: int,
-    bootstrap: Bootstrap,
-) -> tuple[Pair, ...]:
-    """`right` [models, questions] and `image` [questions], in [0, images), are of the questions in common."""
-
+def _pairs(names: Sequence[str], measured: Measured, questions: _Questions, against: str | None) -> tuple[Pair, ...]:
     def pair(one: int, other: int) -> Pair:
-        only = (right[one] & ~right[other], right[other] & ~right[one])
-        drawn = samples[:, one] - samples[:, other]
-        found = estimate(minus(points[one], points[other]), drawn, images, bootstrap.confidence)
-        defined = found.low is not None
+        found = paired(measured[one], measured[other])
+        spread = measured.influence[one] - measured.influence[other]
+        only = questions.only_right(one, other)
         return Pair(
             one=names[one],
             other=names[other],
             difference=found,
-            p=bootstrap_p(drawn) if defined else None,
+            p=None if found.value is None else questions.test(one, other),
             p_holm=None,
-            mcnemar_p=clustered_mcnemar(*only, image, images),
-            mcnemar_p_holm=None,
+            right_p=questions.test_right(one, other),
+            right_p_holm=None,
             one_only=int(only[0].sum()),
             other_only=int(only[1].sum()),
-            detectable=optional(detectable_difference(drawn)) if defined else None,
+            detectable=None if found.low is None else optional(detectable_difference(spread)),
         )
 
     made = [pair(one, other) for one, other in _chosen(names, against)]
-    corrected = zip(holm([one.p for one in made]), holm([one.mcnemar_p for one in made]), strict=True)
-    return tuple(replace(one, p_holm=p, mcnemar_p_holm=tested) for one, (p, tested) in zip(made, corrected, strict=True))
+    corrected = zip(holm([one.p for one in made]), holm([one.right_p for one in made]), strict=True)
+    return tuple(replace(one, p_holm=p, right_p_holm=tested) for one, (p, tested) in zip(made, corrected, strict=True))
 
 
 def _chosen(names: Sequence[str], against: str | None) -> list[tuple[int, int]]:

@@ -66,14 +66,14 @@ def pair_table(found: ModelComparison) -> Table:
     table.add_column("model")
     table.add_column("minus")
     headings = (
-        "difference", "p", "p (Holm)", "only the first\nright", "only the second\nright", "McNemar p\n(Holm)", "detectable",
+        "difference", "p", "p (Holm)", "only the first\nright", "only the second\nright", "equally right\np (Holm)", "detectable",
     )  # fmt: skip
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     for pair in found.pairs:
         table.add_row(
             Text(pair.one), Text(pair.other), difference(pair.difference), p_value(pair.p), p_value(pair.p_holm),
-            f"{pair.one_only:,}", f"{pair.other_only:,}", p_value(pair.mcnemar_p_holm), _detectable(pair),
+            f"{pair.one_only:,}", f"{pair.other_only:,}", p_value(pair.right_p_holm), _detectable(pair),
         )  # fmt: skip
     return table
 
@@ -84,14 +84,16 @@ def _detectable(pair: Pair) -> str:
 
 def verdict_on(pair: Pair, metric: str) -> str:
     """A pair's outcome in a sentence."""
-    if pair.difference.value is None or pair.p_holm is None:
-        return f"{pair.one} and {pair.other}: the difference or its interval is undefined."
+    if pair.difference.value is None:
+        return f"{pair.one} and {pair.other}: the difference is undefined."
+    if pair.p_holm is None:
+        return f"{pair.one} and {pair.other} are not told apart: on every image they answered alike as far as this number goes."
     more, less = (pair.one, pair.other) if pair.difference.value >= 0 else (pair.other, pair.one)
     if pair.p_holm < 0.05:
         return f"{more} has a higher {metric_name(metric)} than {less} (corrected p {p_value(pair.p_holm)})."
     apart = f"{pair.one} and {pair.other} are not told apart (corrected p {p_value(pair.p_holm)})"
     if not pair.detectable:
-        return f"{apart}: they answered alike, which doesn't say what difference would have been found."
+        return f"{apart}."
     return f"{apart}; this comparison would find a true difference of {_detectable(pair)} points 4 times in 5."
 
 

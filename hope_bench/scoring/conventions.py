@@ -14,6 +14,7 @@ from typing import Literal
 
 from hope_bench.errors import HopeBenchError, did_you_mean
 from hope_bench.records import Answer, Verdict
+from hope_bench.scoring.asked_object import asked_about
 from hope_bench.scoring.parsing import parse_strict
 
 
@@ -42,7 +43,7 @@ def parse_pope(text: str) -> Verdict:
 
 _PUNCTUATION = (";", "/", "[", "]", '"', "{", "}", "(", ")", "=", "+", "\\", "_", "-", ">", "<", "@", "`", ",", "?", "!")
 _COMMA_IN_NUMBER = re.compile(r"\d,\d")
-_PERIOD = re.compile(r"\.(?!\d)")
+_PERIOD = re.compile(r"(?<!\d)\.(?!\d)")
 _MOST_PERIODS = 32
 """VLMEvalKit hands a flag to `sub` where it takes a count, so only the first 32 (re.UNICODE) full stops go."""
 
@@ -121,6 +122,6 @@ def reader(answers: Sequence[Answer], convention: Convention, languages: Sequenc
 
 
 def _strict(answer: Answer, languages: Sequence[str]) -> Verdict:
-    if not languages or answer.error is not None or not answer.complete:
+    if not languages or answer.error is not None or answer.text is None or not answer.complete:
         return answer.verdict
-    return parse_strict(answer.text, languages)
+    return parse_strict(answer.text, languages, asked_about(answer.question))

@@ -22,7 +22,7 @@ def share(estimate: Estimate) -> str:
 
 
 def correlation(estimate: Estimate | None) -> str:
-    """A correlation with its interval: "+0.71 [+0.66, +0.75]"; "-" where undefined."""
+    """A correlation, or a distance in standard deviations, with its interval: "+0.71 [+0.66, +0.75]"; "-" where undefined."""
     if estimate is None or estimate.value is None:
         return "-"
     text = f"{estimate.value:+.2f}"
@@ -31,12 +31,15 @@ def correlation(estimate: Estimate | None) -> str:
 
 def probability_table(result: Result) -> Table | None:
     """What P(yes) tells without a threshold, by split; None where the run has no P(yes)."""
-    table = _columns("From P(yes), no threshold (percent)", ("questions", "AUROC", "average precision", "Brier score", "ECE"))
+    headings = ("questions", "left out", "AUROC", "average precision", "Brier score", "ECE", "if calibrated")
+    table = _columns("From P(yes), no threshold (percent)", headings)
     for name, split in result.splits.items():
         found = split.probabilities
         if found is not None:
-            numbers = (share(found.auroc), share(found.average_precision), share(found.brier), percent(found.ece))
-            table.add_row(name, f"{found.questions:,}", *numbers)
+            null = found.ece_null
+            by_chance = "-" if null is None else share(Estimate(value=null.mean, low=null.low, high=null.high))
+            numbers = (share(found.auroc), share(found.average_precision), share(found.brier), percent(found.ece), by_chance)
+            table.add_row(name, f"{found.questions:,}", f"{split.without_p_yes:,}", *numbers)
     return table if table.rows else None
 
 
@@ -49,13 +52,18 @@ def average_table(result: Result) -> Table | None:
     return table if table.rows else None
 
 
-def auroc_table(result: Result) -> Table | None:
-    """How much AUROC falls from each baseline to each HOPE split; None without P(yes)."""
-    table = _columns("AUROC drop (percentage points, paired by image)", ("baseline", "drop"))
-    for pair in result.comparisons:
-        if pair.auroc_drop is not None:
-            table.add_row(pair.split, pair.baseline, difference(pair.auroc_drop))
-    return table if table.rows else None
+def sensitivity_table(result: Result) -> Table:
+    """Sensitivity and bias by split; what needs P(yes) is "-" without it."""
+    table = _columns(
+        "Sensitivity and bias (d' moves with the threshold, d_a doesn't; criterion below 0: a bias to yes)",
+        ("d'", "criterion", "d_a", "bal. acc. at fixed threshold", "twins by P(yes)"),
+    )
+    for name, split in result.splits.items():
+        found = split.probabilities
+        at_fixed = None if found is None else found.fixed_balanced_accuracy
+        cells = (correlation(split.d_prime), correlation(split.criterion), correlation(None if found is None else found.d_a))
+        table.add_row(name, *cells, *("-" if one is None else share(one) for one in (at_fixed, split.forced_choice)))
+    return table
 
 
 def blind_table(title: str, splits: Mapping[str, tuple[Blind, ...]]) -> Table:
@@ -100,18 +108,16 @@ def part_table(result: Result, breakdown: BreakdownName) -> Table | None:
 
 
 def corrected_table(result: Result) -> Table | None:
-    """Rates beside what they would be under right labels, by the benchmark's published review; None where there is none."""
+    """Rates beside what they are under the truth that people found for a sample of the questions; None where there is none."""
     table = _columns(
-        "Corrected for wrong labels, as a reviewed sample estimates them (percent)",
-        ("reviewed", "wrong no-labels", "wrong yes-labels", "halluc. rate", "corrected", "recall", "corrected", "ceiling"),
+        "Under reviewed truth (percent)", ("reviewed", "unsure", "halluc. rate", "reviewed truth", "recall", "reviewed truth")
     )
     for name, split in result.splits.items():
         found = split.corrected
         if found is not None:
             table.add_row(
-                name, f"{found.reviewed:,}", share(found.wrong_no), share(found.wrong_yes),
-                percent(split.hallucination_rate.value), share(found.hallucination_rate),
-                percent(split.recall.value), share(found.recall), percent(found.ceiling.value),
+                name, f"{found.reviewed:,}", f"{found.unsure:,}", percent(split.hallucination_rate.value),
+                share(found.hallucination_rate), percent(split.recall.value), share(found.recall),
             )  # fmt: skip
     return table if table.rows else None
 

@@ -1,4 +1,5 @@
-"""Error bars: a percentile bootstrap over images, paired across splits (docs/method.md: errors are clustered by image)."""
+"""The percentile bootstrap over images, paired across splits, for the numbers that no formula serves (rates have theirs in
+scoring/rates.py)."""
 
 from __future__ import annotations
 
@@ -7,8 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from hope_bench.files.result import Bootstrap, Estimate
-from hope_bench.scoring.metrics import Counts, Floats, optional
+from hope_bench.files.result import Bootstrap
+from hope_bench.scoring.metrics import Counts, Floats
+from hope_bench.scoring.rates import FEW_IMAGES
 
 DEFAULT_BOOTSTRAP = Bootstrap(replicates=2000, seed=0, confidence=0.95)
 
@@ -55,15 +57,20 @@ def weight_chunks(images: int, bootstrap: Bootstrap, columns: int = 0) -> Iterat
         yield resampling_weights(images, min(rows, bootstrap.replicates - done), rng)
 
 
-def estimate(value: float | None, samples: NDArray[np.float64], images: int, confidence: float) -> Estimate:
-    """A value with the percentile interval of its bootstrap samples [replicates], NaN where undefined.
-
-    The interval is null where the value is, where the samples are undefined in more than MOST_UNDEFINED of the replicates, and
-    for fewer than two images, which say nothing about their spread.
-    """
-    defined = samples[~np.isnan(samples)]
-    if value is None or images < 2 or len(defined) < (1 - MOST_UNDEFINED) * len(samples):
-        return Estimate(value=value)
+def percentiles(samples: Floats, confidence: float) -> tuple[Floats, Floats]:
+    """The percentile limits of bootstrap samples [replicates, ...], NaN where undefined: [...] twice, NaN where the samples are
+    undefined in more than MOST_UNDEFINED of the replicates."""
+    undefined = np.isnan(samples).mean(axis=0) > MOST_UNDEFINED
     tail = 100 * (1 - confidence) / 2
-    low, high = np.percentile(defined, [tail, 100 - tail])
-    return Estimate(value=value, low=optional(float(low)), high=optional(float(high)))
+    low, high = np.nanpercentile(np.where(undefined, 0.0, samples), [tail, 100 - tail], axis=0)
+    return np.where(undefined, np.nan, low), np.where(undefined, np.nan, high)
+
+
+def sound_percentiles(
+    samples: Floats, erring: NDArray[np.int64], clean: NDArray[np.int64], confidence: float
+) -> tuple[Floats, Floats]:
+    """As `percentiles`, but NaN too where FEW_IMAGES images or fewer hold an error, or hold none: there a resample of the images
+    shows next to nothing of what other images would have shown."""
+    low, high = percentiles(samples, confidence)
+    sound = np.minimum(erring, clean) > FEW_IMAGES
+    return np.where(sound, low, np.nan), np.where(sound, high, np.nan)

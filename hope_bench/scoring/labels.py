@@ -13,9 +13,9 @@ from hope_bench.files.result import Bootstrap, Estimate, Result, SplitScore
 from hope_bench.records import Answer
 from hope_bench.scoring.breakdown import Sizes
 from hope_bench.scoring.conventions import STRICT, Convention, reader
-from hope_bench.scoring.intervals import bootstrap_counts, estimate
-from hope_bench.scoring.metrics import METRICS, Counts, compute, count_table, point_metrics
-from hope_bench.scoring.numbers import minus
+from hope_bench.scoring.measuring import measure
+from hope_bench.scoring.metrics import Counts, count_table
+from hope_bench.scoring.recount import paired
 from hope_bench.scoring.score import Known, make_result, read_answered
 from hope_bench.scoring.verdicts import join
 
@@ -70,23 +70,12 @@ def _differences(
     before: Result, after: Result, places: Sequence[int], bootstrap: Bootstrap, convention: Convention
 ) -> dict[str, dict[str, Estimate]]:
     """After minus before; `places` are the rows of after's images among before's."""
-    images = before.benchmark.images
     made: dict[str, dict[str, Estimate]] = {}
     for name, split in after.splits.items():
-        new = np.zeros((images, 2, 5), dtype=np.int64)
+        new = np.zeros((before.benchmark.images, 2, 5), dtype=np.int64)
         new[np.asarray(places, dtype=np.int64)] = _table(split)
-        tables = np.stack([new, _table(before.splits[name])])
-        samples = compute(bootstrap_counts(tables, bootstrap), convention)
-        points = [point_metrics(table.sum(axis=0), convention) for table in tables]
-        made[name] = {
-            metric: estimate(
-                minus(points[0][metric], points[1][metric]),
-                samples[metric][:, 0] - samples[metric][:, 1],
-                images,
-                bootstrap.confidence,
-            )
-            for metric in METRICS
-        }
+        measured = measure(np.stack([new, _table(before.splits[name])]), bootstrap, convention)
+        made[name] = {metric: paired(found[0], found[1]) for metric, found in measured.items()}
     return made
 
 

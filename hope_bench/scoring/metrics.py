@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +72,36 @@ def verdict_counts(row: Counts) -> VerdictCounts:
     return VerdictCounts(**dict(zip(VERDICTS, row.tolist(), strict=True)))
 
 
+RATIOS = ("accuracy", "precision", "recall", "f1", "specificity", "hallucination_rate", "yes_ratio")
+"""The metrics that are a quotient of sums of counts."""
+
+
+@cache
+def ratio_weights(convention: Convention = STRICT) -> Mapping[str, tuple[Counts, Counts]]:
+    """What each of the RATIOS counts above and below the line: weights of a table's cells, int64 [labels, verdicts] twice."""
+    kept = 2 if convention.unread == "nowhere" else VERDICTS.index("unasked")
+    yes, no, nothing = _label("yes", kept), _label("no", kept), np.zeros((len(LABELS), len(VERDICTS)), dtype=np.int64)
+    hits, false_alarms, rejections = (nothing.copy() for _ in range(3))
+    hits[0, 0] = false_alarms[1, 0] = rejections[1, 1] = 1
+    recalled = _label("yes", 2) if convention.unread == "not in recall" else yes
+    return {
+        "accuracy": (hits + rejections, yes + no),
+        "precision": (hits, hits + false_alarms),
+        "recall": (hits, recalled),
+        "f1": (2 * hits, hits + false_alarms + recalled),
+        "specificity": (rejections, no),
+        "hallucination_rate": (false_alarms, no),
+        "yes_ratio": (yes if convention.gold_yes_ratio else hits + false_alarms, yes + no),
+    }
+
+
+def _label(label: str, kept: int) -> Counts:
+    """Weights that count the questions of one label with one of the first `kept` verdicts."""
+    made = np.zeros((len(LABELS), len(VERDICTS)), dtype=np.int64)
+    made[LABELS.index(label), :kept] = 1
+    return made
+
+
 def compute(counts: NDArray[np.int64] | Floats, convention: Convention = STRICT) -> dict[str, Floats]:
     """Every metric of count tables [..., labels, verdicts], each of shape [...], NaN where undefined.
 
@@ -79,28 +111,18 @@ def compute(counts: NDArray[np.int64] | Floats, convention: Convention = STRICT)
     2TP / (2TP + FP + FN): 0 where nothing is affirmed, though precision is undefined there; undefined without yes-questions.
     MCC is Matthews' correlation of labels and answers, with "neither yes nor no" as a third answer (R_K, Gorodkin 2004).
     """
-    asked = counts[..., : 2 if convention.unread == "nowhere" else VERDICTS.index("unasked")]
-    positives, negatives = asked[..., 0, :].sum(axis=-1), asked[..., 1, :].sum(axis=-1)
-    true_positives, false_positives, true_negatives = asked[..., 0, 0], asked[..., 1, 0], asked[..., 1, 1]
-    misses = asked[..., 0, 1] if convention.unread == "not in recall" else positives - true_positives
-    recall = divide(true_positives, true_positives + misses)
-    specificity = divide(true_negatives, negatives)
-    f1 = divide(2 * true_positives, 2 * true_positives + false_positives + misses)
-    affirmed = positives if convention.gold_yes_ratio else true_positives + false_positives
-    return {
-        "accuracy": divide(true_positives + true_negatives, positives + negatives),
-        "balanced_accuracy": (recall + specificity) / 2,
-        "precision": divide(true_positives, true_positives + false_positives),
-        "recall": recall,
-        "f1": np.where(positives > 0, f1, np.nan),
-        "specificity": specificity,
-        "hallucination_rate": divide(false_positives, negatives),
-        "yes_ratio": divide(affirmed, positives + negatives),
-        "mcc": _correlation(asked),
-    }
+    weights = ratio_weights(convention)
+    flat: Any = np.asarray(counts).reshape(*np.shape(counts)[:-2], len(LABELS) * len(VERDICTS))
+    above, below = (flat @ np.stack([weights[name][side].ravel() for name in RATIOS], axis=1) for side in (0, 1))
+    found = {name: divide(above[..., place], below[..., place]) for place, name in enumerate(RATIOS)}
+    kept = 2 if convention.unread == "nowhere" else VERDICTS.index("unasked")
+    found["f1"] = np.where(counts[..., 0, :kept].sum(axis=-1) > 0, found["f1"], np.nan)
+    found["balanced_accuracy"] = (found["recall"] + found["specificity"]) / 2
+    found["mcc"] = correlation(counts[..., :kept])
+    return {name: found[name] for name in METRICS}
 
 
-def _correlation(asked: NDArray[np.int64] | Floats) -> Floats:
+def correlation(asked: NDArray[np.int64] | Floats) -> Floats:
     """R_K of tables [..., labels, verdicts]: (c s - sum p t) / sqrt((s^2 - sum p^2) (s^2 - sum t^2)), with s questions, c of them
     right, and p and t how often each answer was given and would have been right."""
     values = np.asarray(asked, dtype=np.float64)
@@ -110,7 +132,7 @@ def _correlation(asked: NDArray[np.int64] | Floats) -> Floats:
     total, right = true[0] + true[1], values[..., 0, 0] + values[..., 1, 1]
     covariance = right * total - given[0] * true[0] - given[1] * true[1]
     spread = (total**2 - sum(one**2 for one in given)) * (total**2 - sum(one**2 for one in true))
-    return divide(covariance, np.sqrt(spread))
+    return divide(covariance, np.sqrt(np.maximum(spread, 0)))
 
 
 def point_metrics(counts: Counts, convention: Convention = STRICT) -> dict[str, float | None]:

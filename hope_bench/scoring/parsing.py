@@ -1,70 +1,117 @@
-"""From a model's words to a verdict, under the `strict` convention (docs/method.md, scoring conventions)."""
+"""From a model's words to a verdict, under the `strict` convention (docs/scoring.md, reading answers)."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import cast
 
 from hope_bench.records import Verdict
+from hope_bench.scoring.answer_text import plain, sentences, spoken
+from hope_bench.scoring.answer_words import REASONING
+from hope_bench.scoring.asked_object import Asked, asked, asked_about
 from hope_bench.scoring.languages import word_pattern
+from hope_bench.scoring.readings import Reader, Reading
+from hope_bench.scoring.statements import Said
 
-_OPEN, _CLOSE = r"[<\[\u25c1]think(?:ing)?[>\]\u25b7]", r"[<\[\u25c1]/think(?:ing)?[>\]\u25b7]"
-_THINKING = re.compile(rf"{_OPEN}.*?(?:{_CLOSE}|\Z)|\A.*?{_CLOSE}", re.DOTALL)
-"""Reasoning is not the answer. A cut-off block hides all that follows; the opening tag may have been part of the prompt."""
+_SHORT: dict[str, Verdict] = {
+    "yes": "yes",
+    "yes.": "yes",
+    "no": "no",
+    "no.": "no",
+    "y": "yes",
+    "n": "no",
+    "Yes": "yes",
+    "No": "no",
+}
+"""What nearly every answer is."""
 
-_NOISE = re.compile(r"yes\s*(?:or|/)\s*no|\bno\s+(?:doubt|problem|worries)\b|[*_`#>]")
-"""An echo of the instruction, a "no" that denies nothing, and markdown."""
 
-_FIRST_CLEAR = r"""
-    (?P<unparsed>
-        \b(?: not\ (?:sure|clear|certain|possible|enough) | unsure | unclear | uncertain | no\ (?:idea|way)
-            | do(?:n't|\ not)\ know | neither\ yes\ nor\ no
-            | (?:can't|can\ ?not|unable\ to|hard\ to|difficult\ to|impossible\ to)\ (?:tell|say|determine|answer|confirm|know) )\b
-    )
-    | (?P<no>
-        \b(?:no|nope|nah)\b
-        | \b(?:is|are|was|were)(?:n't|\ not)\b(?!\ (?:enough|sure|clear|certain|possible|easy))
-        | \b(?:do|does)(?:n't|\ not)\ (?:see|show|contain|have|include|depict|feature|appear|seem)\b(?!{no_picture})
-        | \b(?:can't|can\ ?not)\ (?:see|find|spot)\b(?!{no_picture})
-        | \b(?:definitely|certainly|absolutely|of\ course|probably)\ not\b
-        | {no}
-    )
-    | (?P<yes>
-        \b(?:yes|yeah|yep|yup)\b
-        | \A(?:there\ is|there\ are|there's)\ (?:(?:indeed|clearly|also)\ )?
-            (?:an?|one|two|some|several|many)\b(?!\ (?:chance|possibility))(?!.*(?:\b(?:but|however|not)|n't)\b)
-        | {yes}
-    )
-"""
+def parse_strict(text: str | None, languages: Sequence[str] = (), object: str | None = None) -> Verdict:
+    """What an answer says: "yes", "no", or "unparsed" where that isn't clear.
 
-_NO_PICTURE = r"\ (?:(?:an?|any|the|your|this)\ )?(?:image|picture|photo|attachment|enough|clearly|well)"
-"""Whoever doesn't see a picture at all says nothing about what is in it."""
+    `object` is what was asked about, as the question says it ("dog", "a red car"; `asked_object.asked_about` finds it); with it,
+    what an answer says of other things doesn't count. Case, markdown, punctuation and reasoning blocks don't matter. An explicit
+    final answer ("Answer: no", a box, a tag) counts first, then the first plain yes or no, then what the clauses state ("There is
+    a dog"). What doubts, contradicts itself or breaks off before its answer is unparsed. The words of `languages`
+    (scoring/languages.py) count beside the English ones. Of a very long answer only the two ends are read. Raises HopeBenchError
+    for a language without words.
+    """
+    foreign = _words(tuple(languages)) if languages else None  # names an unknown language, whatever the answer
+    if not text:
+        return "unparsed"
+    if len(text) <= 8 and (short := _SHORT.get(text.strip().lower())) is not None:
+        return short
+    return _parse(spoken(text), foreign, object)
+
+
+def parse_answer(text: str, question: str) -> Verdict:
+    """`parse_strict` of an answer to a question of the form "Is there a dog in the image?"."""
+    short = _SHORT.get(text)
+    return parse_strict(text, object=asked_about(question)) if short is None else short
+
+
+@lru_cache(maxsize=4_096)
+def _parse(said: str, foreign: re.Pattern[str] | None, object_: str | None) -> Verdict:
+    what = None if object_ is None else asked(object_)
+    text = plain(said)
+    found = None if foreign is None else foreign.search(text)
+    if found is None:
+        return _english(text, what)
+    before = _english(text[: found.start()], what)
+    return before if before != "unparsed" else "no" if found.lastgroup == "no" else "yes"
 
 
 @lru_cache
-def _first_clear(languages: tuple[str, ...]) -> re.Pattern[str]:
-    words = {"yes": word_pattern(languages, 0), "no": word_pattern(languages, 1), "no_picture": _NO_PICTURE}
-    pattern = _FIRST_CLEAR
-    for name, alternatives in words.items():
-        pattern = pattern.replace(f"{{{name}}}", alternatives)
-    return re.compile(pattern, re.VERBOSE)
+def _words(languages: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile(rf"(?P<no>{word_pattern(languages, 1)})|(?P<yes>{word_pattern(languages, 0)})")
 
 
-def parse_strict(text: str | None, languages: Sequence[str] = ()) -> Verdict:
-    """The first clear yes or no of an answer: "yes", "no", or "unparsed" where there is none.
+def _english(text: str, what: Asked | None) -> Verdict:
+    reader = Reader(what)
+    reasons = REASONING.match(text) is not None
+    readings: list[Reading] = []
+    lines = sentences(text)
+    for number, sentence in enumerate(lines, 1):
+        found = reader.read(sentence)
+        if reasons and number == len(lines) and len(found) == 1 and found[0].kind == "direct":
+            found = [found[0]._replace(rank=max(found[0].rank, 1))]  # reasoning that ends in a bare "No."
+        if readings or not sentence.asks or any(one.said is not None for one in found):  # not the question alone, repeated
+            readings += found
+    said = _decide(readings, reasons)
+    return said if said in ("yes", "no") else "unparsed"
 
-    Case, markdown, punctuation and `<think>` blocks don't matter. "There is no dog", "It isn't there", "I don't see a dog" are a
-    no; an answer that opens with "There is a" and takes nothing back is a yes. Doubt before the first yes or no ("I am not
-    sure") makes an answer unparsed. The words of `languages` (scoring/languages.py) count beside the English ones. Raises
-    HopeBenchError for a language without words.
-    """
-    pattern = _first_clear(tuple(languages))
-    if not text:
-        return "unparsed"
-    composed = unicodedata.normalize("NFC", text.lower())
-    plain = _THINKING.sub(" ", composed).replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
-    found = pattern.search(" ".join(_NOISE.sub(" ", plain).split()))
-    return "unparsed" if found is None else cast(Verdict, found.lastgroup)
+
+def _decide(readings: Sequence[Reading], reasons: bool) -> Said | None:
+    """What all that an answer says comes to; None where that is nothing."""
+    counted = [one for one in readings if one.said is not None]
+    direct = [one for one in counted if one.kind == "direct"]
+    best = max((one.rank for one in counted), default=0)
+    leads = bool(direct) and direct[0] is counted[0] and not reasons
+    if best and not (leads and best == 1):
+        marked = [one for one in counted if one.rank == best]
+        said = _together([one for one in direct if one.rank == best] or marked)
+        return "doubt" if leads and said != direct[0].said else said
+    if reasons or not counted:
+        return None
+    if direct:
+        earlier = counted[: counted.index(direct[0])]
+        agree = all(one.said == direct[0].said or one.kind == "soft" for one in earlier)
+        return direct[0].said if agree else "doubt"
+    statements = [one for one in counted if one.kind == "statement"]
+    if statements:
+        said = _together(statements)
+        return "doubt" if said == "yes" and any(one.kind == "soft" and one.said == "no" for one in counted) else said
+    talks = any(one.kind == "statement" for one in readings)  # "Certainly! I can help you with that."
+    return None if talks else _together(counted)
+
+
+def _together(readings: Sequence[Reading]) -> Said | None:
+    """What statements say together: they agree, or one that begins with "but" or "actually" takes back those before it."""
+    said: Said | None = None
+    for one in readings:
+        if said is None or (one.turns and one.said != "doubt" and said != "doubt"):
+            said = one.said
+        elif one.said != said:
+            return "doubt"
+    return said

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hope_bench.files.result import Bootstrap, Estimate, Probabilities, ReliabilityBin
-from hope_bench.scoring.intervals import estimate, weight_chunks
+from hope_bench.files.result import Bootstrap, Estimate, NullBand, Probabilities, ReliabilityBin
+from hope_bench.scoring.intervals import percentiles, weight_chunks
 from hope_bench.scoring.metrics import Floats, divide, optional
+from hope_bench.scoring.rates import FEW_IMAGES, Design, Measured, as_estimate, rate_limits
+from hope_bench.scoring.sensitivity import auroc_influence, d_a, known_p_yes, whole_of
 
 _LIMIT = 14.0
 _STEPS = 65534
@@ -19,6 +21,9 @@ _UNKNOWN = 65535
 """P(yes) is packed as its log-odds within +-14 (answers hold 6 digits, so +-13.8) in 65,535 steps."""
 
 _BINS = 10
+_NULL_CELLS = 2_000_000
+"""Replicates x questions whose labels are drawn at once."""
+
 _MOST_LEVELS = 500
 """A bootstrap replicate ranks P(yes) in at most this many levels; the value itself always ranks every number."""
 
@@ -53,8 +58,7 @@ def evidence(labels: str, verdicts: str, questions_per_image: Sequence[int], pac
     """A packed split's evidence: errors and unasked questions have none."""
     p_yes = unpack(packed)
     image = np.repeat(np.arange(len(questions_per_image)), questions_per_image)
-    letters = np.frombuffer(verdicts.encode("ascii"), dtype=np.uint8)
-    known = ~np.isnan(p_yes) & (letters != ord("-")) & (letters != ord("e"))
+    known = ~np.isnan(known_p_yes(p_yes, verdicts))
     return Evidence(p_yes[known], (np.frombuffer(labels.encode("ascii"), dtype=np.uint8) == ord("y"))[known], image[known])
 
 
@@ -92,15 +96,14 @@ def _histogram(found: Evidence) -> Floats:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Samples:
-    """Bootstrap samples of one split's numbers, float64 [replicates] each."""
+    """Bootstrap samples of one split's numbers that no formula serves, float64 [replicates] each."""
 
-    auroc: Floats
     average_precision: Floats
     brier: Floats
 
 
 def resample(splits: Sequence[Evidence], images: int, bootstrap: Bootstrap) -> list[Samples]:
-    """Every split's samples, replicates in the same images as `bootstrap_counts` draws, so that differences are paired."""
+    """Every split's samples, replicates in the same images as `bootstrap_counts` draws."""
     from scipy.sparse import csr_array
 
     made = []
@@ -111,41 +114,90 @@ def resample(splits: Sequence[Evidence], images: int, bootstrap: Bootstrap) -> l
         ones = np.ones(len(column), dtype=np.float32)
         errors = np.bincount(found.image, weights=(found.p_yes - found.positive) ** 2, minlength=images)
         made.append((csr_array((ones, (column, found.image)), shape=(2 * count, images)), errors, count))
-    rows: list[list[tuple[Floats, Floats, Floats]]] = [[] for _ in splits]
+    rows: list[list[tuple[Floats, Floats]]] = [[] for _ in splits]
     for weights in weight_chunks(images, bootstrap, columns=2 * _MOST_LEVELS):
         turned = np.ascontiguousarray(weights.T, dtype=np.float32)
         for (table, errors, count), drawn in zip(made, rows, strict=True):
             histogram = np.moveaxis((table @ turned).astype(np.float64).reshape(2, count, -1), -1, 0)
-            brier = divide(weights @ errors, histogram.sum(axis=(-2, -1)))
-            drawn.append((auroc(histogram), average_precision(histogram), brier))
+            drawn.append((average_precision(histogram), divide(weights @ errors, histogram.sum(axis=(-2, -1)))))
     return [Samples(*map(np.concatenate, zip(*drawn, strict=True))) for drawn in rows]
 
 
-def probabilities(found: Evidence, packed: str, samples: Samples | None, images: int, confidence: float) -> Probabilities:
-    """A split's numbers from P(yes), with intervals where there are samples."""
+def measure_auroc(found: Evidence, images: int, confidence: float) -> Measured:
+    """AUROC with its interval: the Korn-Graubard limits of a rate, with the variance of placements clustered by image (Obuchowski
+    1997). Undefined where one label is missing."""
+    if found.positive.all() or not found.positive.any():
+        undefined = np.asarray(np.nan)
+        return Measured(undefined, undefined, undefined, np.zeros(images))
+    influence, placement = auroc_influence(found.p_yes, found.positive, found.image, images)
+    sides = [found.image[label] for label in (found.positive, ~found.positive)]
+    holding = [len(np.unique(found.image[which])) for which in (placement < 1, placement > 0)]
+    design = Design(
+        questions=np.asarray(len(placement)),
+        images=np.asarray(min(len(np.unique(side)) for side in sides)),
+        whole=np.asarray(max(whole_of(side, images) for side in sides)),
+        few=np.asarray(min(holding)),
+    )
+    value = auroc(_histogram(found))
+    return Measured(value, *rate_limits(value, influence, design, confidence), influence)
+
+
+def probabilities(
+    found: Evidence, packed: str, area: Measured, samples: Samples | None = None, bootstrap: Bootstrap | None = None
+) -> Probabilities:
+    """A split's numbers from P(yes), given its AUROC; with samples, those that need them have intervals."""
     histogram = _histogram(found)
     brier = None if not len(found.p_yes) else optional(float(((found.p_yes - found.positive) ** 2).mean()))
+    precision = optional(float(average_precision(histogram)))
+    images = len(np.unique(found.image))
 
     def interval(value: float | None, drawn: Floats | None) -> Estimate:
-        return Estimate(value=value) if drawn is None else estimate(value, drawn, images, confidence)
+        if drawn is None or bootstrap is None or value is None or images <= FEW_IMAGES:
+            return Estimate(value=value)
+        return as_estimate(value, *map(float, percentiles(drawn, bootstrap.confidence)))
 
     bins = reliability(found)
     return Probabilities(
         questions=len(found.p_yes),
-        auroc=interval(optional(float(auroc(histogram))), None if samples is None else samples.auroc),
-        average_precision=interval(
-            optional(float(average_precision(histogram))), None if samples is None else samples.average_precision
-        ),
+        auroc=area.estimate(),
+        d_a=d_a(area),
+        average_precision=interval(precision, None if samples is None or precision in (0, 1) else samples.average_precision),
         brier=interval(brier, None if samples is None else samples.brier),
         ece=calibration_error(bins),
+        ece_null=None if bootstrap is None else null_calibration_error(found, bootstrap),
         bins=bins,
         packed=packed,
     )
 
 
+def null_calibration_error(found: Evidence, bootstrap: Bootstrap) -> NullBand | None:
+    """What the expected calibration error is of as many questions with this P(yes) when each label is drawn by it, whatever the
+    images: its mean and band over the bootstrap's replicates. Few questions alone give an error; one inside the band says nothing
+    against the calibration. None without questions."""
+    if not len(found.p_yes):
+        return None
+    place = _bin_of(found.p_yes)
+    order = np.argsort(place, kind="stable")
+    p_yes = found.p_yes[order]
+    starts = np.flatnonzero(np.diff(place[order], prepend=255))
+    rng = np.random.default_rng([bootstrap.seed, 2])  # another stream than the bootstrap's
+    rows = max(1, _NULL_CELLS // len(p_yes))
+    drawn = []
+    for done in range(0, bootstrap.replicates, rows):
+        labels = rng.random((min(rows, bootstrap.replicates - done), len(p_yes)), dtype=np.float32) < p_yes
+        drawn.append(np.abs(np.add.reduceat(labels - p_yes, starts, axis=1)).sum(axis=1) / len(p_yes))
+    errors = np.concatenate(drawn)
+    low, high = percentiles(errors, bootstrap.confidence)
+    return NullBand(mean=round(float(errors.mean()), 6), low=round(float(low), 6), high=round(float(high), 6))
+
+
+def _bin_of(p_yes: Floats) -> NDArray[np.uint8]:
+    return np.minimum((p_yes * _BINS).astype(np.uint8), _BINS - 1)
+
+
 def reliability(found: Evidence) -> tuple[ReliabilityBin, ...]:
     """The ten equally wide bins of P(yes) that hold questions; 1.0 belongs to the last."""
-    place = np.minimum((found.p_yes * _BINS).astype(np.uint8), _BINS - 1)
+    place = _bin_of(found.p_yes)
     by_bin = found.p_yes[np.argsort(place, kind="stable")]
     counts, yes = (np.bincount(one, minlength=_BINS).tolist() for one in (place, place[found.positive]))
     rows, start = [], 0

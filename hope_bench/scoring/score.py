@@ -12,13 +12,14 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.result import BenchmarkInfo, Bootstrap, Result, SplitScore
 from hope_bench.files.run import RunAnswers, RunRecord, read_answers, read_run
-from hope_bench.reviewing.noise import LabelNoise
+from hope_bench.reviewing.noise import ReviewedClaim
 from hope_bench.scoring.breakdown import Sizes
 from hope_bench.scoring.conventions import STRICT, Convention, reader
 from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
-from hope_bench.scoring.label_noise import with_corrections
 from hope_bench.scoring.numbers import Scored, comparison_pairs, score_splits
-from hope_bench.scoring.verdicts import Joined, join
+from hope_bench.scoring.reviewed import correct, find_truth
+from hope_bench.scoring.unread import unread_reason
+from hope_bench.scoring.verdicts import Joined, join, reread
 
 __all__ = ["Known", "answered", "comparison_pairs", "make_result", "read_answered", "score", "tower_family", "unasked"]
 
@@ -28,10 +29,10 @@ _TOWER_FAMILIES = ("siglip", "eva", "dfn", "metaclip", "laion", "datacomp", "int
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of a benchmark beyond its questions: the sizes of present objects, and how many labels are wrong."""
+    """What is known of a benchmark beyond its questions: the sizes of present objects, and what people found who reviewed it."""
 
     sizes: Sizes = field(default_factory=dict)
-    noise: tuple[LabelNoise, ...] = ()
+    reviewed: tuple[ReviewedClaim, ...] = ()
 
 
 def score(
@@ -53,9 +54,12 @@ def score(
 
 
 def read_answered(benchmark: Benchmark, run_folder: Path) -> tuple[RunRecord, RunAnswers]:
-    """A run's record, by the name its folder has, and answers. Raises HopeBenchError where the run belongs to other questions."""
+    """A run's record, by the name its folder has, and its answers as this release reads them.
+
+    Raises HopeBenchError where the run belongs to other questions.
+    """
     record = read_run(run_folder).model_copy(update={"name": run_folder.resolve().name})
-    file = read_answers(run_folder / "answers.jsonl")
+    file = reread(read_answers(run_folder / "answers.jsonl"))
     if record.benchmark_hash != benchmark.manifest.hash:
         asked = {(question.image, question.text) for questions in benchmark.splits.values() for question in questions}
         foreign = sum((answer.image, answer.question) not in asked for answer in file.answers)
@@ -80,21 +84,32 @@ def make_result(
 ) -> Result:
     """The result of answers that are joined with the benchmark's questions."""
     scored = score_splits(Scored(benchmark, joined.splits, bootstrap, convention, known.sizes))
-    result = Result(
+    splits = _corrected(scored.splits, joined, known.reviewed, bootstrap.confidence)
+    return Result(
         convention=convention.name,
         languages=tuple(languages),
         model=record.model,
         benchmark=_benchmark_info(benchmark),
         run=record.run.model_copy(update={"name": record.name}),
         bootstrap=bootstrap,
-        splits=scored.splits,
+        splits=splits,
         comparisons=scored.comparisons,
         averages=scored.averages,
         worst=scored.worst,
         unranked=_unranked(benchmark, record, scored.splits),
         notes=(*_notes(benchmark, record, file, joined, scored.splits), *_reading(file, convention)),
     )
-    return with_corrections(result, known.noise)
+
+
+def _corrected(
+    splits: Mapping[str, SplitScore], joined: Joined, reviewed: Sequence[ReviewedClaim], confidence: float
+) -> dict[str, SplitScore]:
+    """The splits with their rates under reviewed truth, where any of their questions was reviewed."""
+    made = dict(splits)
+    for name, split in splits.items():
+        if reviewed and (found := find_truth(joined.splits[name].questions, reviewed)) is not None:
+            made[name] = split.model_copy(update={"corrected": correct(split, *found, confidence)})
+    return made
 
 
 def _reading(file: RunAnswers, convention: Convention) -> tuple[str, ...]:
@@ -155,7 +170,7 @@ def _unranked(benchmark: Benchmark, record: RunRecord, splits: Mapping[str, Spli
         reasons.append(
             f"{missing:,} of {len(splits[headline].labels):,} questions of the headline split {headline} were never asked"
         )
-    return "; ".join(reasons) or None
+    return "; ".join(reasons) or unread_reason(splits)
 
 
 def _notes(
@@ -172,8 +187,18 @@ def _notes(
     ]
     if file.truncated:
         notes.append("The last line of answers.jsonl was cut off and is not counted.")
+    if file.reread:
+        notes.append(
+            f"{file.reread:,} answer(s) read otherwise than when they were asked, by this release's rule (docs/scoring.md)."
+        )
     if joined.retried:
         notes.append(f"{joined.retried:,} question(s) were asked again after an error; the last answer counts.")
+    elsewhere = sum(answer.mass is not None and answer.read_p_yes is None for answer in file.answers)
+    if elsewhere:
+        notes.append(
+            f"P(yes) of {elsewhere:,} of {len(file.answers):,} answers is left out: they don't begin with a plain yes or no, so "
+            "their first token tells nothing."
+        )
     failed = sum(split.on_yes.error + split.on_no.error for split in splits.values())
     if failed:
         notes.append(f"{failed:,} verdict(s) over all splits are errors: they count as wrong, and never as a no.")

@@ -1,4 +1,4 @@
-"""Is it more than chance: tests of paired differences, corrections for many of them, and what a comparison could have found."""
+"""Is it more than chance: exact tests of paired differences, corrections for many of them, and what could have been found."""
 
 from __future__ import annotations
 
@@ -13,42 +13,56 @@ from hope_bench.scoring.metrics import Floats
 POWER = 0.8
 LEVEL = 0.05
 
+_UNITS = 720_720
+"""Divisible by every number up to 16: differences that are ratios of small whole numbers become whole in these units."""
 
-def bootstrap_p(differences: Floats) -> float | None:
-    """The two-sided p-value of "no difference" from bootstrap differences [replicates], in (0, 1].
+_MOST_STEPS = 2**27
+"""Images times attainable sums: a fraction of a second."""
 
-    Twice the smaller share of replicates on either side of 0, with one added to both counts so that it is never 0 (Davison and
-    Hinkley 1997, section 4.2). Where no replicate lies on the other side, that says no more than "below 2 in the number of
-    replicates", which Holm's correction for hundreds of models would lift above any level; there the normal tail at the
-    replicates' mean over their standard deviation says how much less. None where no difference is defined.
+_FINEST = 2**18
+"""Attainable sums of differences that have no unit."""
+
+
+def sign_flip(differences: Floats | NDArray[np.int64]) -> float | None:
+    """The exact two-sided sign-flip test of "no difference" from each image's difference between two models: p in (0, 1].
+
+    Under the null an image's difference might as well have had the other sign, so p is the share of all 2^images ways to sign
+    them whose sum is at least as far from 0 as the one seen; at every number of images, by convolution. With one question an
+    image it is McNemar's exact test. None where no image differs.
+
+    Differences are taken in whole units: exactly where they are multiples of one (counts of questions are), else rounded to a
+    fine grid, where sums that rounding may have told apart count as equal, so that p is never too small.
     """
-    from scipy.stats import norm
-
-    known = differences[~np.isnan(differences)]
-    if not len(known):
+    whole, slack = _in_units(np.asarray(differences, dtype=np.float64))
+    if not len(whole):
         return None
-    fewer = min(int((known <= 0).sum()), int((known >= 0).sum()))
-    p = min(1.0, 2 * (fewer + 1) / (len(known) + 1))
-    if fewer or not np.ptp(known):
-        return p
-    tail = float(2 * norm.sf(abs(np.mean(known)) / np.std(known)))
-    return min(p, max(tail, float(np.finfo(np.float64).tiny)))
+    seen, largest = abs(int(whole.sum())), int(np.abs(whole).sum())
+    ways = np.zeros(largest + 1)
+    ways[0], reached = 1.0, 0
+    for step in np.sort(np.abs(whole)).tolist():
+        # halved at every step, so that shares are held and nothing overflows; each image's sign puts its size in or leaves it out
+        ways[step : reached + step + 1] += ways[: reached + 1].copy()
+        reached += step
+        ways[: reached + 1] /= 2
+    sums = 2 * np.arange(largest + 1) - largest
+    p = float(ways[np.abs(sums) >= seen - slack].sum())
+    return min(1.0, max(p, float(np.finfo(np.float64).tiny)))
 
 
-def clustered_mcnemar(
-    one_only: NDArray[np.bool_], other_only: NDArray[np.bool_], image: NDArray[np.int64], images: int
-) -> float | None:
-    """McNemar's test for questions clustered by image: whether two models are right equally often; p in [0, 1].
-
-    With b and c an image's questions that only the one, or only the other, got right, the statistic (sum of b - c)^2 / sum of
-    (b - c)^2 is chi-squared with 1 degree of freedom (Yang, Sun and Hardin 2010); with one question an image it is McNemar's own,
-    without continuity correction. None where no image tells the two apart.
-    """
-    from scipy.stats import chi2
-
-    balance = np.bincount(image, weights=one_only.astype(np.float64) - other_only, minlength=images)
-    spread = float((balance**2).sum())
-    return float(chi2.sf(balance.sum() ** 2 / spread, df=1)) if spread else None
+def _in_units(differences: Floats) -> tuple[NDArray[np.int64], int]:
+    """The differences other than 0 as whole numbers, int64, and by how much rounding may have moved their sum."""
+    largest = float(np.abs(differences).max(initial=0))
+    known: Floats = differences[np.abs(differences) > 1e-9 * largest]
+    if not len(known):
+        return np.zeros(0, dtype=np.int64), 0
+    exact = known / largest * _UNITS
+    whole: NDArray[np.int64] = np.rint(exact).astype(np.int64)
+    if np.abs(exact - whole).max() < 0.01:
+        smallest: NDArray[np.int64] = whole // int(np.gcd.reduce(whole))
+        if len(smallest) * int(np.abs(smallest).sum()) <= _MOST_STEPS:
+            return smallest, 0
+    scale = min(_MOST_STEPS / len(known), _FINEST) / float(np.abs(known).sum())
+    return np.rint(known * scale).astype(np.int64), len(known)
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
@@ -63,10 +77,9 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     return corrected
 
 
-def detectable_difference(differences: Floats, power: float = POWER, level: float = LEVEL) -> float:
-    """The smallest true difference that a two-sided test at `level` finds with probability `power`, from the spread of bootstrap
-    differences [replicates]: (z(1 - level / 2) + z(power)) times their standard deviation; 2.8 of them at the defaults."""
-    from scipy.stats import norm
+def detectable_difference(influence: Floats, power: float = POWER, level: float = LEVEL) -> float:
+    """The smallest true difference that a two-sided test at `level` finds with probability `power`, from what each image adds to
+    the difference's error [images]: (z(1 - level / 2) + z(power)) standard errors; 2.8 of them at the defaults."""
+    from scipy.special import ndtri
 
-    known = differences[~np.isnan(differences)]
-    return float((norm.ppf(1 - level / 2) + norm.ppf(power)) * np.std(known)) if len(known) else math.nan
+    return float((ndtri(1 - level / 2) + ndtri(power)) * math.sqrt(float((influence**2).sum())))

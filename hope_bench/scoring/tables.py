@@ -44,14 +44,24 @@ def split_table(result: Result) -> Table:
 
 
 def comparison_table(result: Result) -> Table:
-    """Every HOPE split against its baselines, in percentage points; positive means that the split is harder."""
+    """Every HOPE split against its baselines, in percentage points; positive means that it is harder. The AUROC drop, which
+    no readiness to say yes moves, stands beside the precision drop where the run has P(yes)."""
     table = plain_table("Harder than the baseline by (percentage points, 95% intervals paired by image)", gap=1)
     for heading in ("split", "baseline"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("precision drop", "hallucination rise"):
+    headings = ["precision drop", "AUROC drop", "hallucination rise"]
+    if not any(pair.auroc_drop for pair in result.comparisons):
+        headings.remove("AUROC drop")
+    for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     for pair in result.comparisons:
-        table.add_row(pair.split, pair.baseline, difference(pair.precision_drop), difference(pair.hallucination_rise))
+        moves = {
+            "precision drop": pair.precision_drop,
+            "AUROC drop": pair.auroc_drop,
+            "hallucination rise": pair.hallucination_rise,
+        }
+        cells = ("-" if (one := moves[heading]) is None else difference(one) for heading in headings)
+        table.add_row(pair.split, pair.baseline, *cells)
     return table
 
 

@@ -13,11 +13,12 @@ import numpy as np
 from hope_bench.errors import HopeBenchError, did_you_mean, first_few
 from hope_bench.files.result import PACKED, Bootstrap, Estimate, Result
 from hope_bench.provenance import write_text
-from hope_bench.scoring.conventions import CONVENTIONS
-from hope_bench.scoring.intervals import bootstrap_counts, estimate
-from hope_bench.scoring.metrics import Floats, compute, count_table, point_metrics
-from hope_bench.scoring.numbers import minus
-from hope_bench.scoring.significance import bootstrap_p, holm
+from hope_bench.scoring.conventions import CONVENTIONS, Convention
+from hope_bench.scoring.measuring import gradient, measure
+from hope_bench.scoring.metrics import Counts, count_table
+from hope_bench.scoring.rates import Measured, difference
+from hope_bench.scoring.recount import paired
+from hope_bench.scoring.significance import holm, sign_flip
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -153,11 +154,11 @@ def trend_of(
         if missing and PACKED["unasked"] * len(result.splits[missing[0]].verdicts) == result.splits[missing[0]].verdicts:
             raise HopeBenchError(f"Run {name} was not asked {missing[0]}. Evaluate it with --split {missing[0]}.")
     order = sorted(range(len(results)), key=lambda place: at[place])
-    values, samples = _numbers([results[place] for place in order], chosen, base, bootstrap)
-    return Trend(
-        first.benchmark.name, chosen, base,
-        _points([at[place] for place in order], [names[place] for place in order], values, samples, first, bootstrap),
-    )  # fmt: skip
+    ordered = [results[place] for place in order]
+    wanted = (chosen,) if base is None else (chosen, base)
+    counts = _Counts(tuple(_tables(ordered, one) for one in wanted), first, bootstrap)
+    points = _points([at[place] for place in order], [names[place] for place in order], counts)
+    return Trend(first.benchmark.name, chosen, base, points)
 
 
 def _step(result: Result, name: str) -> int:
@@ -170,59 +171,58 @@ def _step(result: Result, name: str) -> int:
     raise HopeBenchError(f"Nothing says which training step run {name} is of. Give each run's with --step, in the same order.")
 
 
-def _numbers(
-    results: Sequence[Result], split: str, baseline: str | None, bootstrap: Bootstrap
-) -> tuple[list[dict[str, float | None]], dict[str, Floats]]:
-    """Each checkpoint's numbers, and their resamplings, float64 [replicates, checkpoints], the same images drawn for all."""
-    wanted = [split] if baseline is None else [split, baseline]
-    tables = np.stack(
-        [
-            count_table(result.splits[one].labels, result.splits[one].verdicts, result.splits[one].questions_per_image)
-            for result in results
-            for one in wanted
-        ]
-    )
-    convention = CONVENTIONS[results[0].convention]
-    drawn = compute(bootstrap_counts(tables, bootstrap), convention)
-    points = [point_metrics(table.sum(axis=0), convention) for table in tables]
-    own = range(0, len(tables), len(wanted))
-    values: list[dict[str, float | None]] = []
-    for row in own:
-        drop = None if baseline is None else minus(points[row + 1]["precision"], points[row]["precision"])
-        values.append({**{name: points[row][name] for name in NUMBERS[:2]}, "precision_drop": drop})
-    samples = {name: drawn[name][:, list(own)] for name in NUMBERS[:2]}
-    if baseline is None:
-        samples["precision_drop"] = np.full_like(samples["balanced_accuracy"], np.nan)
-    else:
-        samples["precision_drop"] = drawn["precision"][:, [row + 1 for row in own]] - drawn["precision"][:, list(own)]
-    return values, samples
+def _tables(results: Sequence[Result], split: str) -> Counts:
+    """The checkpoints' counts on a split, int64 [checkpoints, images, labels, verdicts]."""
+    found = [result.splits[split] for result in results]
+    return np.stack([count_table(one.labels, one.verdicts, one.questions_per_image) for one in found])
 
 
-def _points(
-    steps: Sequence[int],
-    names: Sequence[str],
-    values: Sequence[dict[str, float | None]],
-    samples: dict[str, Floats],
-    first: Result,
-    bootstrap: Bootstrap,
-) -> tuple[TrendPoint, ...]:
-    images, confidence = first.benchmark.images, bootstrap.confidence
-    together = 1 - (1 - confidence) / (len(steps) - 1)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Counts:
+    """The checkpoints' counts on the split, and on the baseline where there is one; a result of theirs, for its convention."""
+
+    tables: tuple[Counts, ...]
+    first: Result
+    bootstrap: Bootstrap
+
+    @property
+    def convention(self) -> Convention:
+        return CONVENTIONS[self.first.convention]
+
+    def measure(self, confidence: float) -> dict[str, list[Measured]]:
+        """Each number of NUMBERS at each checkpoint."""
+        how = self.bootstrap.model_copy(update={"confidence": confidence})
+        own, *base = (measure(one, how, self.convention, [*NUMBERS[:2], "precision"]) for one in self.tables)
+        steps = range(len(self.tables[0]))
+        found = {name: [own[name][step] for step in steps] for name in NUMBERS[:2]}
+        drops = [difference(one["precision"][step], own["precision"][step]) for one in base for step in steps]
+        return found | {"precision_drop": drops}
+
+    def test(self, name: str, step: int) -> float | None:
+        """The sign-flip test of a number's change from the checkpoint before (as `comparing` tests a difference)."""
+        signs = {"precision_drop": (("precision", -1.0), ("precision", 1.0))}.get(name, ((name, 1.0),))
+        changes = np.zeros(self.tables[0].shape[1])
+        for tables, (metric, sign) in zip(self.tables, signs, strict=False):
+            slopes = gradient((tables[step] + tables[step - 1]).sum(axis=0).astype(np.float64), metric, self.convention)
+            changes += sign * ((tables[step] - tables[step - 1]) * slopes).sum(axis=(-2, -1))
+        return sign_flip(changes)
+
+
+def _points(steps: Sequence[int], names: Sequence[str], counts: _Counts) -> tuple[TrendPoint, ...]:
+    confidence, undefined = counts.bootstrap.confidence, Estimate(value=None)
+    each, together = counts.measure(confidence), counts.measure(1 - (1 - confidence) / (len(steps) - 1))
     changes: list[dict[str, Estimate]] = [{} for _ in steps]
     tested: list[dict[str, float | None]] = [{} for _ in steps]
     for name in NUMBERS:
-        steps_apart = [samples[name][:, place] - samples[name][:, place - 1] for place in range(1, len(steps))]
-        found = [
-            estimate(minus(values[place][name], values[place - 1][name]), drawn, images, together)
-            for place, drawn in enumerate(steps_apart, 1)
-        ]
-        raw = [None if one.low is None else bootstrap_p(drawn) for one, drawn in zip(found, steps_apart, strict=True)]
+        held = together[name]
+        found = [paired(held[place], held[place - 1]) if held else undefined for place in range(1, len(steps))]
+        raw = [None if one.value is None else counts.test(name, place) for place, one in enumerate(found, 1)]
         for place, (one, p) in enumerate(zip(found, holm(raw), strict=True), 1):
             changes[place][name], tested[place][name] = one, p
     return tuple(
         TrendPoint(
             step=step, run=run,
-            numbers={name: estimate(values[place][name], samples[name][:, place], images, confidence) for name in NUMBERS},
+            numbers={name: each[name][place].estimate() if each[name] else undefined for name in NUMBERS},
             changes=changes[place], p_holm=tested[place],
         )
         for place, (step, run) in enumerate(zip(steps, names, strict=True))

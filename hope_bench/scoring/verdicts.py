@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.result import PACKED
+from hope_bench.files.run import RunAnswers
 from hope_bench.records import Answer, Question, Verdict, no_collector
+from hope_bench.scoring.parsing import parse_answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,20 @@ class Joined:
 
     splits: Mapping[str, PackedSplit]
     retried: int
+
+
+def reread(file: RunAnswers) -> RunAnswers:
+    """The answers with the verdicts that their words get now: an earlier release may have read them by another rule."""
+    answers = tuple(map(_reread, file.answers))
+    changed = sum(now is not before for now, before in zip(answers, file.answers, strict=True))
+    return replace(file, answers=answers, reread=changed)
+
+
+def _reread(answer: Answer) -> Answer:
+    if answer.text is None or answer.verdict == "error":
+        return answer
+    verdict = parse_answer(answer.text, answer.question)
+    return answer if verdict == answer.verdict else replace(answer, verdict=verdict)
 
 
 _Key = tuple[str, str, str]
@@ -79,7 +95,7 @@ def _verdicts(
             before = found.get((split, *pair), (verdict, None))[0]
             if before != verdict:
                 (retried if "error" in (before, verdict) else disagree).add(pair)
-            found[split, *pair] = (verdict, answer.p_yes)
+            found[split, *pair] = (verdict, answer.read_p_yes)
     _refuse(benchmark, foreign, sorted(disagree))
     return found, len(retried)
 

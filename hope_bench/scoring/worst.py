@@ -30,7 +30,8 @@ class Answered:
 def worst_hallucinations(
     splits: Mapping[str, Answered], hashes: Mapping[str, str | None], seed: int, most: int = MOST
 ) -> tuple[Hallucination, ...]:
-    """At most `most` no-questions answered yes, one an image, those with the highest P(yes) first (unknown ones last).
+    """At most `most` no-questions answered yes, one an image, those with the highest P(yes) first. Where any is known, those
+    without are left out: nothing says how sure the model was.
 
     Ties are in an order drawn from the seed, image and question. A question that several splits ask is the first one's, with the
     risk that any of them states. `hashes` are the images' SHA-256, None where unknown.
@@ -48,7 +49,8 @@ def worst_hallucinations(
             if question.risk is not None:
                 risks.setdefault(key, question.risk)
     by_image: dict[str, Hallucination] = {}
-    for key, (negated, _, split, place) in sorted(found.items(), key=lambda one: one[1][:2]):
+    known = {key: one for key, one in found.items() if one[0] <= 0}
+    for key, (negated, _, split, place) in sorted((known or found).items(), key=lambda one: one[1][:2]):
         if key[0] not in by_image:
             question = splits[split].questions[place]
             by_image[key[0]] = Hallucination(

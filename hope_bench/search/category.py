@@ -6,7 +6,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from hope_bench.records import Annotations
 from hope_bench.search.space import Encoded, SearchSpace
@@ -46,6 +45,8 @@ def cooccurrence(annotations: Annotations) -> Floats:
         more = [(image, column) for image, names in annotations.also_present.items() for column in names]
         rows = np.concatenate([rows, [image for image, _ in more]])
         columns = np.concatenate([columns, [column for _, column in more]])
+    from scipy import sparse
+
     member = sparse.coo_matrix((np.ones(len(rows)), (rows, columns)), shape=shape).tocsr()
     member.data[:] = 1.0  # an image counts a category once
     pairs = np.asarray((member.T @ member).todense(), dtype=np.float64)
@@ -66,6 +67,8 @@ def association(table: Floats, present: Mask, aggregate: Aggregate = "mean") -> 
     if aggregate == "max":
         rows = [table[mask].max(axis=0) if mask.any() else np.zeros(len(table)) for mask in present]
         return np.stack(rows)
+    from scipy import sparse
+
     sizes = np.maximum(present.sum(axis=1, keepdims=True), 1)
     return np.asarray(sparse.csr_matrix(present, dtype=np.float64) @ table / sizes)
 

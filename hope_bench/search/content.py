@@ -19,9 +19,20 @@ def content_similarity(images: NDArray[np.float32], categories: NDArray[np.float
     return images @ categories.T
 
 
-def content_probability(similarity: NDArray[np.floating], logit_scale: float) -> NDArray[np.float64]:
-    """Softmax over the vocabulary with CLIP's own temperature: [N, C] -> [N, C], each row summing to 1."""
-    logits = similarity.astype(np.float64) * logit_scale
+def content_probability(
+    similarity: NDArray[np.floating], logit_scale: float | None, logit_bias: float | None = None
+) -> NDArray[np.float64]:
+    """What the encoder itself makes of its cosines, [N, C] -> [N, C].
+
+    The softmax over the vocabulary at CLIP's own temperature, each row summing to 1; for an encoder trained with a sigmoid for
+    each pair (SigLIP: it has a `logit_bias`) that sigmoid, in [0, 1]; for one without a `logit_scale` the cosine.
+    """
+    cosines = similarity.astype(np.float64)
+    if logit_scale is None:
+        return cosines
+    if logit_bias is not None:
+        return np.asarray(np.exp(-np.logaddexp(0.0, -(cosines * logit_scale + logit_bias))))
+    logits = cosines * logit_scale
     logits -= logits.max(axis=1, keepdims=True)
     exponentials = np.exp(logits)
     return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from hope_bench.search.content import content
 from hope_bench.search.space import Encoded, SearchSpace
@@ -35,6 +34,8 @@ def most_similar_images(present: Sequence[Sequence[str]], names: Sequence[str], 
     the images' file names, so that draws and ties fall the same way whatever the order. Needs two images at least. The control
     ranks an image's distractors by that other image's scores (docs/method.md, control-content).
     """
+    from scipy import sparse
+
     pool = np.array(sorted(range(len(names)), key=lambda one: _tie_break(seed, "", names[one]))[:MOST_CANDIDATES])
     vocabulary = {name: index for index, name in enumerate(dict.fromkeys(name for objects in present for name in objects))}
     rows = np.repeat(np.arange(len(present)), [len(objects) for objects in present])

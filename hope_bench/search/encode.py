@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hope_bench.files.benchmark import ClipInfo, PrototypeInfo
-from hope_bench.files.spec import DESCRIPTION_STRATEGIES, BenchmarkSpec, ClipSpec, base_strategy, encoder_name
+from hope_bench.files.spec import DESCRIPTION_STRATEGIES, BenchmarkSpec, base_strategy, encoder_name
 from hope_bench.search.crops import Crops, draw_crops
 from hope_bench.search.encoder_session import EncoderSession, Pictures
-from hope_bench.search.inputs import Inputs
+from hope_bench.search.inputs import Inputs, encoders_used
 from hope_bench.search.sample import Sample
 from hope_bench.search.space import SearchSpace
 
@@ -34,16 +34,15 @@ class Encoding:
 
 
 def encode(inputs: Inputs, sample: Sample, cache: Path) -> Encoding:
-    """Embed the sample; image embeddings are kept under `cache`. Raises HopeBenchError where no picture can be read."""
+    """Embed the sample; embeddings are kept under `cache`. Raises HopeBenchError where no picture can be read."""
     spec, annotations, folder = inputs.spec, sample.annotations, inputs.images
     if folder is None or not spec.needs_clip:
         sample.need_some()
         return Encoding(SearchSpace(spec, annotations, sample.left(), {}), sample, {}, None, {})
     with ExitStack() as stack:
-        sessions = {
-            name: stack.enter_context(closing(EncoderSession(clip, cache))) for name, clip in _encoders_used(spec).items()
-        }
+        sessions = {name: stack.enter_context(closing(EncoderSession(clip, cache))) for name, clip in encoders_used(spec).items()}
         main = sessions[""]
+        sample = sample.without({}, [note for session in sessions.values() for note in session.notes])
         sample = sample.without(main.unreadable(_pictures(sample, folder), annotations))
         sample.need_some()
         comparing = {encoder_name(one) for one in spec.strategies if base_strategy(one) in _USE_PROTOTYPES}
@@ -65,13 +64,6 @@ def encode(inputs: Inputs, sample: Sample, cache: Path) -> Encoding:
             None if crops is None else crops.info(),
             main.guess_attributes(pictures, annotations) if _asks_bank(spec) else {},
         )
-
-
-def _encoders_used(spec: BenchmarkSpec) -> dict[str, ClipSpec]:
-    """The main encoder first, which guards use, too; then those that strategies name."""
-    assert spec.clip is not None  # `read_inputs` made sure
-    named = {encoder_name(one) for one in spec.strategies}
-    return {"": spec.clip} | {name: clip for name, clip in spec.encoders.items() if name in named}
 
 
 def _asks_bank(spec: BenchmarkSpec) -> bool:

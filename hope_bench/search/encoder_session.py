@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import ClipInfo
 from hope_bench.files.spec import ClipSpec
 from hope_bench.progress import progress_bar
-from hope_bench.records import Annotations
+from hope_bench.records import Annotations, no_collector
 from hope_bench.search.attribute_bank import attribute_bank
 from hope_bench.search.crops import Crops, share_box
 from hope_bench.search.risk import TILES
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
     from hope_bench.clip.encoder import ClipEncoder
 
 _CLEAR_WINNER = 2.0
-"""How far, in CLIP's scaled logits, an attribute must lead its group: e^2 is odds of about 7 to 1 against the runner-up."""
+"""How far, in CLIP's scaled logits, an attribute must lead its group: e^2 is odds of about 7 to 1 against the runner-up, by a
+softmax as by two sigmoids of which one is true."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +44,25 @@ class EncoderSession:
 
     def __init__(self, clip: ClipSpec, cache: Path) -> None:
         """Load the encoder and open its store under `cache`. Raises HopeBenchError."""
-        from hope_bench.clip.encoder import load_encoder
+        with no_collector():
+            from hope_bench.clip.encoder import load_encoder
         from hope_bench.clip.store import EmbeddingStore
 
-        self._clip = clip
-        self._encoder: ClipEncoder = load_encoder(clip.model)
+        self._clip, self._cache = clip, cache
+        self._encoder: ClipEncoder = load_encoder(clip.model, activation=clip.activation)
         self._store = EmbeddingStore(cache, self._encoder)
 
     @property
     def info(self) -> ClipInfo:
         """The encoder as a manifest names it."""
-        return ClipInfo(model=self._encoder.name, sha256=self._encoder.sha256, templates=self._clip.templates)
+        encoder = self._encoder
+        return ClipInfo(model=encoder.name, sha256=encoder.sha256, templates=self._clip.templates, activation=encoder.activation)
+
+    @property
+    def notes(self) -> list[str]:
+        """What the manifest should say of how this encoder computes."""
+        note = self._encoder.text.note
+        return [] if note is None else [f"{self._encoder.name}: {note}"]
 
     def close(self) -> None:
         """Close the store."""
@@ -79,12 +90,13 @@ class EncoderSession:
         boxes = [View(sha256, box) for sha256 in pictures.sha256 for box in TILES] if tiles else []
         vectors, _ = self._embed(paths, [*(View(sha256) for sha256 in pictures.sha256), *boxes], "images and tiles")
         words = [category.in_words for category in annotations.categories]
-        categories = self._encoder.encode_categories(words, self._clip.templates)
+        categories = self._encoder.encode_categories(words, self._clip.templates, self._store)
         return Encoded(
             images=np.stack([vectors[View(sha256)] for sha256 in pictures.sha256]),
             categories=categories,
             prototypes=categories if crops is None else self._prototypes(crops, categories),
             logit_scale=self._encoder.logit_scale,
+            logit_bias=self._encoder.logit_bias,
             encode_captions=self._captions,
             tiles=np.stack([vectors[view] for view in boxes]).reshape(len(pictures.sha256), len(TILES), -1) if tiles else None,
         )
@@ -99,6 +111,12 @@ class EncoderSession:
                 box = share_box(annotations, image, row)
                 if box is not None and not annotations.crowd[row]:
                     views[row] = View(sha256, box)
+        scale = self._encoder.logit_scale
+        if scale is None:
+            raise HopeBenchError(
+                f"The encoder {self._encoder.name} has no logit scale, so nothing says which attribute wins clearly. Leave "
+                '"bank" out of descriptions.sources, or search with another encoder.'
+            )
         vectors, _ = self._embed(self._paths(pictures, annotations), list(views.values()), "objects")
         rows_of: dict[int, list[int]] = {}
         for row in views:
@@ -116,7 +134,7 @@ class EncoderSession:
         guessed: dict[int, dict[str, str]] = {}
         for rows, group, own in asked:
             crops = np.stack([vectors[views[row]] for row in rows])
-            logits = crops @ embedded[[place[caption] for caption in own]].T * self._encoder.logit_scale
+            logits = crops @ embedded[[place[caption] for caption in own]].T * scale
             for row, scores in zip(rows, logits, strict=True):
                 order = np.argsort(-scores)
                 if scores[order[0]] - scores[order[1]] >= _CLEAR_WINNER:
@@ -124,7 +142,11 @@ class EncoderSession:
         return guessed
 
     def _captions(self, captions: Sequence[str]) -> Embeddings:
-        return self._encoder.encode_captions(captions, self._clip.templates)
+        """With the store opened anew: the search asks for captions after the session is closed."""
+        from hope_bench.clip.store import EmbeddingStore
+
+        with closing(EmbeddingStore(self._cache, self._encoder)) as store:
+            return self._encoder.encode_captions(captions, self._clip.templates, store)
 
     def _prototypes(self, crops: Crops, texts: Embeddings) -> Embeddings:
         """The unit mean embedding of each category's object crops; its text embedding where no crop can be had."""

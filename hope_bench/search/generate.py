@@ -22,7 +22,7 @@ Say = Callable[[str], None]
 
 
 def generate(spec: BenchmarkSpec, out: Path, cache: Path, say: Say = lambda _: None) -> Manifest:
-    """Generate a benchmark into `out` and return its manifest; image embeddings are kept under `cache`.
+    """Generate a benchmark into `out` and return its manifest; embeddings are kept under `cache`.
 
     `say` is told in words what is going on and what was survived. Raises HopeBenchError for everything else; nothing is
     written before every split is ready.

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from hope_bench.annotations import annotation_files, read_annotations
 from hope_bench.annotations.fitting import fit_names
+from hope_bench.clip.names import check_clip_name
 from hope_bench.errors import HopeBenchError
-from hope_bench.files.spec import BenchmarkSpec
+from hope_bench.files.spec import BenchmarkSpec, ClipSpec, encoder_name
 from hope_bench.records import Annotations
 from hope_bench.search.decisions import ClaimKey, Decision, read_decisions, rejected
 from hope_bench.search.description import Descriptions
@@ -74,4 +75,13 @@ def _paths(spec: BenchmarkSpec) -> tuple[Path, Path | None]:
             f"Spec {spec.name!r} searches the images with CLIP, but has no main model (guards use it, too). Pass --clip NAME "
             "(such as ViT-L-14:openai), or set clip.model in it."
         )
+    for encoder in encoders_used(spec).values() if spec.needs_clip else ():
+        check_clip_name(encoder.model)
     return Path(spec.dataset.annotations), images
+
+
+def encoders_used(spec: BenchmarkSpec) -> dict[str, ClipSpec]:
+    """The main encoder first, which guards use, too; then those that strategies name."""
+    assert spec.clip is not None  # `_paths` makes sure
+    named = {encoder_name(one) for one in spec.strategies}
+    return {"": spec.clip} | {name: clip for name, clip in spec.encoders.items() if name in named}

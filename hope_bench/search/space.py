@@ -21,15 +21,16 @@ class Encoded:
 
     `images` [N, D] are the sampled images, `tiles` [N, T, D] their tiles (None where no guard needs them), `categories` [C, D]
     the mean text embeddings of the vocabulary, `prototypes` [C, D] what category-similarity compares. `encode_captions` embeds
-    any texts under the same prompt templates, [M, D].
+    any texts under the same prompt templates, [M, D]. `logit_scale` and `logit_bias` are `ClipEncoder`'s.
     """
 
     images: Embeddings
     categories: Embeddings
     prototypes: Embeddings
-    logit_scale: float
+    logit_scale: float | None
     encode_captions: Callable[[Sequence[str]], Embeddings]
     tiles: Embeddings | None = None
+    logit_bias: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,7 +28,7 @@ RANKINGS: dict[str, Callable[[SearchSpace, Encoded | None], Floats]] = {
 """The strategies that score every category of every image."""
 
 PROBABILITIES = ("content", "control-content")
-"""Those whose distractor_score is CLIP's softmax rather than the ranking score itself."""
+"""Those whose distractor_score is the encoder's own probability (`content_probability`) rather than the ranking score itself."""
 
 HOPE = ("content", "category", "description")
 """What `hope` takes one distractor each from, in this order (and over again, until there are k)."""
@@ -72,5 +72,7 @@ def ranked(base: str, encoder: str, space: SearchSpace, allowed: Mask, k: int) -
 def scored(base: str, space: SearchSpace, encoded: Encoded | None) -> tuple[Floats, Floats]:
     """[N, C] twice: what one of RANKINGS ranks by, and what a question shows as its distractor's score."""
     scores = RANKINGS[base](space, encoded)
-    shown = content_probability(scores, encoded.logit_scale) if base in PROBABILITIES and encoded is not None else scores
+    shown = scores
+    if base in PROBABILITIES and encoded is not None:
+        shown = content_probability(scores, encoded.logit_scale, encoded.logit_bias)
     return scores, shown

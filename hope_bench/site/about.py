@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hope_bench.errors import HopeBenchError
-from hope_bench.files.result import SplitScore
+from hope_bench.files.result import Estimate, SplitScore
 from hope_bench.files.spec import Kind
-from hope_bench.reviewing.noise import LabelNoise
+from hope_bench.reviewing.noise import LabelNoise, share
 from hope_bench.scoring.blind import strongest
 from hope_bench.site.sheet import Described, Example, RiskSummary, Sheet
 from hope_bench.site.views import KINDS, Section
@@ -51,6 +51,34 @@ class SplitAbout:
     risk: RiskSummary | None
     wrong: Mapping[str, LabelNoise]
     examples: tuple[Example, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """What the people who reviewed a split would score on its labels, had they been asked as a model: `reviewed` questions, those
+    they were unsure of as unparsed."""
+
+    reviewed: int
+    balanced_accuracy: float
+    hallucination_rate: Estimate
+    recall: Estimate
+
+
+def people(section: Section, sheet: Sheet | None) -> People | None:
+    """The reviewers on the headline split; None where it wasn't reviewed for both labels."""
+    noise = () if sheet is None or sheet.label_noise is None else sheet.label_noise.estimates
+    found = {one.label: one for one in noise if one.split == section.about.benchmark.headline and one.reviewed}
+    if set(found) != {"yes", "no"}:
+        return None
+    yes, no = found["yes"], found["no"]
+    recalled = share(yes.reviewed - yes.wrong.count - yes.unsure.count, yes.reviewed)
+    rejected = no.reviewed - no.wrong.count - no.unsure.count
+    return People(
+        reviewed=yes.reviewed + no.reviewed,
+        balanced_accuracy=((recalled.value or 0) + rejected / no.reviewed) / 2,
+        hallucination_rate=Estimate(value=no.wrong.value, low=no.wrong.low, high=no.wrong.high),
+        recall=Estimate(value=recalled.value, low=recalled.low, high=recalled.high),
+    )
 
 
 def split_abouts(section: Section, sheet: Sheet | None) -> list[SplitAbout]:
@@ -109,7 +137,8 @@ def made_from(sheet: Sheet | None) -> Sequence[tuple[str, str]]:
         return []
     facts = [(source.file, f"sha256 {source.sha256}") for source in sheet.sources]
     for name, encoder in sheet.encoders.items():
-        facts += [("encoder", f"{name}, sha256 {encoder.sha256}"), ("its prompts", "\n".join(encoder.templates))]
+        activation = encoder.activation or "activation not recorded"
+        facts += [("encoder", f"{name}, {activation}, sha256 {encoder.sha256}"), ("its prompts", "\n".join(encoder.templates))]
     if sheet.seed is not None:
         facts.append(("seed", str(sheet.seed)))
     if sheet.versions:

@@ -6,15 +6,16 @@ import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
-import numpy as np
+from pydantic import BaseModel
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import slug
-from hope_bench.files.result import Estimate, Result, write_result
-from hope_bench.scoring.intervals import bootstrap_counts, estimate
-from hope_bench.scoring.metrics import METRICS, Floats, compute, count_table, discrimination, pair_table
-from hope_bench.site.blind_and_corrected import INTERVAL_TOLERANCE, check_corrected
+from hope_bench.files.result import Result, write_result
+from hope_bench.scoring.metrics import METRICS
+from hope_bench.scoring.recount import restate, with_intervals
+from hope_bench.site.blind import INTERVAL_TOLERANCE, differ
 from hope_bench.site.reading import Entry, check_not_empty, check_numbers, check_same_questions, check_strict, read_groups
 from hope_bench.site.safety import read_untrusted
 from hope_bench.site.sheet import read_sheets
@@ -32,6 +33,7 @@ def add_result(source: Path, results: Path, *, new_version: bool = False, replac
     result = read_untrusted(source, source.parent)
     check_strict(result, source, results / slug(result.benchmark.name))
     check_numbers(result, str(source))
+    result = with_intervals(result)
     check_intervals(result, str(source))
     groups = read_groups(results) if results.is_dir() else ()
     entries = [entry for group in groups for entry in group.entries]
@@ -114,36 +116,33 @@ def _check_version(result: Result, source: Path, entries: Sequence[Entry], new_v
         )
 
 
+_COUNTED = (*METRICS, "d_prime", "criterion", "paired_discrimination", "forced_choice", "probabilities", "corrected")
+
+
 def check_intervals(result: Result, where: str) -> None:
-    """Draw the bootstrap again from the packed verdicts. Raises HopeBenchError naming the interval that is off."""
-    bootstrap, images, names = result.bootstrap, result.benchmark.images, list(result.splits)
-    if images == 0:
-        return
-    packed = [(split.labels, split.verdicts, split.questions_per_image) for split in result.splits.values()]
-    samples = compute(bootstrap_counts(np.stack([count_table(*one) for one in packed]), bootstrap))
+    """Count a result again from its packed letters, intervals included. Raises HopeBenchError naming the number that is off."""
+    again = restate(result)
+    for name, split in result.splits.items():
+        for field in _COUNTED:
+            _check_same(f"{where}: splits.{name}.{field}", getattr(split, field), getattr(again.splits[name], field))
+    for key in ("comparisons", "averages"):
+        _check_same(f"{where}: {key}", getattr(result, key), getattr(again, key))
 
-    def check(key: str, stated: Estimate | None, drawn: Floats) -> None:
-        if stated is None:
-            return
-        expected = estimate(stated.value, drawn, images, bootstrap.confidence)
-        for end in ("low", "high"):
-            one, other = getattr(stated, end), getattr(expected, end)
-            if (one is None) != (other is None) or (one is not None and abs(one - other) > INTERVAL_TOLERANCE):
-                raise HopeBenchError(
-                    f"{where}: {key}.{end} is {one}, but the verdicts' bootstrap gives {other}. Score the run again."
-                )
 
-    for index, (name, split) in enumerate(result.splits.items()):
-        for metric in METRICS:
-            check(f"splits.{name}.{metric}", getattr(split, metric), samples[metric][:, index])
-        if split.paired_discrimination is not None and split.kind == "twin":
-            pairs = discrimination(bootstrap_counts(pair_table(*packed[index])[None], bootstrap))
-            check(f"splits.{name}.paired_discrimination", split.paired_discrimination, pairs[:, 0])
-        rates = samples["recall"][:, index], samples["hallucination_rate"][:, index]
-        check_corrected(split, f"{where}: splits.{name}", images, bootstrap, rates)
-    for index, pair in enumerate(result.comparisons):
-        one, base = names.index(pair.split), names.index(pair.baseline)
-        drop = samples["precision"][:, base] - samples["precision"][:, one]
-        rise = samples["hallucination_rate"][:, one] - samples["hallucination_rate"][:, base]
-        check(f"comparisons.{index}.precision_drop", pair.precision_drop, drop)
-        check(f"comparisons.{index}.hallucination_rise", pair.hallucination_rise, rise)
+def _check_same(key: str, stated: Any, expected: Any) -> None:
+    """Hold a record against what it should be, number by number."""
+    if isinstance(stated, BaseModel) and isinstance(expected, BaseModel):
+        for field in type(stated).model_fields:
+            _check_same(f"{key}.{field}", getattr(stated, field), getattr(expected, field))
+    elif isinstance(stated, Mapping) and isinstance(expected, Mapping):
+        for name in {**stated, **expected}:
+            _check_same(f"{key}.{name}", stated.get(name), expected.get(name))
+    elif isinstance(stated, tuple) and isinstance(expected, tuple) and len(stated) == len(expected):
+        for index, (one, other) in enumerate(zip(stated, expected, strict=True)):
+            _check_same(f"{key}.{index}", one, other)
+    else:
+        numbers = isinstance(stated, float) and isinstance(expected, float)
+        if differ(stated, expected, INTERVAL_TOLERANCE) if numbers else stated != expected:
+            raise HopeBenchError(
+                f"{key} is {str(stated)[:60]}, but the result's own verdicts give {str(expected)[:60]}. Score the run again."
+            )

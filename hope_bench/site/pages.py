@@ -56,7 +56,13 @@ def pages(sections: Sequence[Section], described: Mapping[str, Described]) -> It
     for section in sections:
         known = described.get(section.key)
         rows = board.board_rows(section)
-        context: dict[str, Any] = {"section": section, "rows": rows, "data": board.board_data(section, rows), "root": "../"}
+        context: dict[str, Any] = {
+            "section": section,
+            "rows": rows,
+            "people": about.people(section, None if known is None else known.sheet),
+            "data": board.board_data(section, rows),
+            "root": "../",
+        }
         yield f"benchmarks/{section.key}.html", environment.get_template("ranking.html").render(context)
         yield f"benchmarks/{section.key}-about.html", _about_page(environment, section, known, overlaps)
         for row in section.rows:

@@ -10,7 +10,7 @@ import numpy as np
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import slug
-from hope_bench.files.result import PACKED, Average, Hallucination, Probabilities, Result, SplitScore
+from hope_bench.files.result import PACKED, Average, ConventionName, Hallucination, Probabilities, Result, SplitScore
 from hope_bench.scoring.averaging import average_points
 from hope_bench.scoring.conventions import CONVENTIONS
 from hope_bench.scoring.metrics import (
@@ -22,10 +22,15 @@ from hope_bench.scoring.metrics import (
     discrimination,
     optional,
     pair_table,
+    ratio_weights,
     stated_table,
 )
-from hope_bench.scoring.probability import evidence, probabilities, unpack
-from hope_bench.site.blind_and_corrected import TOLERANCE, check_blind, check_corrected, differ, differing_way
+from hope_bench.scoring.probability import Evidence, evidence, measure_auroc, probabilities, unpack
+from hope_bench.scoring.recount import fixed_table, with_intervals
+from hope_bench.scoring.reviewed import correct
+from hope_bench.scoring.sensitivity import forced_choice, log_linear_z
+from hope_bench.scoring.unread import unread_reason
+from hope_bench.site.blind import TOLERANCE, check_blind, differ, differing_way
 from hope_bench.site.safety import read_untrusted
 
 
@@ -129,7 +134,7 @@ def read_entry(path: Path, results: Path) -> Entry:
         )
     check_strict(result, path, path.parent)
     check_numbers(result, str(path))
-    return Entry(result, path, f"{folder}/{slug(path.stem)}.html")
+    return Entry(with_intervals(result), path, f"{folder}/{slug(path.stem)}.html")
 
 
 def check_strict(result: Result, path: Path, folder: Path) -> None:
@@ -145,13 +150,16 @@ def check_numbers(result: Result, where: str) -> None:
     """Recompute every count, metric and difference from the packed verdicts. Raises HopeBenchError naming the key that is off."""
     if result.benchmark.headline not in result.splits:
         raise HopeBenchError(f"{where}: benchmark.headline {result.benchmark.headline!r} is not among the splits.")
+    _check_standing(result, where)
     recomputed = compute(_check_counts(result, where), CONVENTIONS[result.convention])
     metrics = zip(*(map(optional, recomputed[metric].tolist()) for metric in METRICS), strict=True)
     for (name, split), expected in zip(result.splits.items(), metrics, strict=True):
         _check_split(name, split, expected, where)
+        _check_signal(split, result.convention, f"{where}: splits.{name}")
         check_blind(split, f"{where}: splits.{name}")
-        check_corrected(split, f"{where}: splits.{name}", result.benchmark.images, result.bootstrap)
+        _check_corrected(split, result.bootstrap.confidence, f"{where}: splits.{name}.corrected")
     _check_parts(result, where)
+    _check_p_yes(result, where)
     p_yes = {name: _p_yes(result.splits[name]) for name in {one.split for one in result.worst or ()}}
     for index, hallucination in enumerate(result.worst or ()):
         _check_hallucination(hallucination, p_yes[hallucination.split], f"{where}: worst.{index}")
@@ -168,6 +176,13 @@ def check_numbers(result: Result, where: str) -> None:
         if pair.auroc_drop is not None:
             aurocs = [None if side.probabilities is None else side.probabilities.auroc.value for side in (base, one)]
             _check_difference(f"{key}.auroc_drop.value", pair.auroc_drop.value, aurocs[0], aurocs[1])
+
+
+def _check_standing(result: Result, where: str) -> None:
+    """A result with too many answers that can't be judged must say that it isn't ranked."""
+    unread = unread_reason(result.splits)
+    if unread is not None and result.unranked is None:
+        raise HopeBenchError(f"{where}: unranked is null, but {unread}. Score the run again.")
 
 
 def _check_counts(result: Result, where: str) -> Counts:
@@ -195,8 +210,6 @@ def _check_split(name: str, split: SplitScore, recomputed: Sequence[float | None
         estimate = getattr(split, metric)
         if estimate is not None and differ(estimate.value, expected):  # files written before MCC was computed have none
             _check(f"{where}: splits.{name}.{metric}.value", estimate.value, expected)
-    if split.probabilities is not None:
-        _check_probabilities(split, split.probabilities, f"{where}: splits.{name}.probabilities")
     if split.kind == "twin" and split.paired_discrimination is not None:
         pairs = pair_table(split.labels, split.verdicts, split.questions_per_image).sum(axis=0)
         stated = split.paired_discrimination.value
@@ -246,17 +259,65 @@ def _check_average(one: Average, result: Result, where: str) -> None:
         _check(f"{where}.metrics.{name}.value", stated.value, metrics[name])
 
 
-def _check_probabilities(split: SplitScore, stated: Probabilities, where: str) -> None:
+def _check_signal(split: SplitScore, convention: ConventionName, where: str) -> None:
+    """Recompute d' and criterion from the counts."""
+    if split.d_prime is None or split.criterion is None:
+        return
+    counts, weights = stated_table([split])[0], ratio_weights(CONVENTIONS[convention])
+    pairs = [tuple(int((counts * one).sum()) for one in weights[rate]) for rate in ("recall", "hallucination_rate")]
+    expected: tuple[float | None, float | None] = (None, None)
+    if all(total for _, total in pairs):
+        hits, alarms = (log_linear_z(count, total) for count, total in pairs)
+        expected = (hits - alarms, -(hits + alarms) / 2)
+    _check(f"{where}.d_prime.value", split.d_prime.value, expected[0])
+    _check(f"{where}.criterion.value", split.criterion.value, expected[1])
+
+
+def _check_corrected(split: SplitScore, confidence: float, where: str) -> None:
+    """Recompute the rates under the truth that the file states; nobody can tell from it whether people found that truth."""
+    if split.corrected is None:
+        return
+    ours = correct(split, split.corrected.truth, split.corrected.inclusion, confidence)
+    if (ours.reviewed, ours.unsure) != (split.corrected.reviewed, split.corrected.unsure):
+        raise HopeBenchError(f"{where}: reviewed or unsure is not what its truth counts. Score the run again.")
+    for key in ("recall", "hallucination_rate"):
+        _check(f"{where}.{key}.value", getattr(split.corrected, key).value, getattr(ours, key).value)
+
+
+def _check_p_yes(result: Result, where: str) -> None:
     """Recompute the numbers from P(yes)."""
-    try:
-        found = evidence(split.labels, split.verdicts, split.questions_per_image, stated.packed)
-    except (ValueError, IndexError):
-        raise HopeBenchError(f"{where}.packed isn't P(yes) of {len(split.labels):,} questions. Score the run again.") from None
-    ours = probabilities(found, stated.packed, None, 1, 0.95)
+    found, images = {}, result.benchmark.images
+    for name, split in result.splits.items():
+        if split.probabilities is None:
+            continue
+        key = f"{where}: splits.{name}.probabilities"
+        try:
+            found[name] = evidence(split.labels, split.verdicts, split.questions_per_image, split.probabilities.packed)
+        except (ValueError, IndexError):
+            raise HopeBenchError(f"{key}.packed isn't P(yes) of {len(split.labels):,} questions. Score the run again.") from None
+        _check_probabilities(split.probabilities, found[name], images, key)
+        if split.forced_choice is not None and split.kind == "twin":
+            p_yes = unpack(split.probabilities.packed)
+            share = forced_choice(p_yes, split.verdicts, split.questions_per_image, result.bootstrap.confidence)
+            _check(f"{where}: splits.{name}.forced_choice.value", split.forced_choice.value, share.estimate().value)
+    for name in found:
+        stated = result.splits[name].probabilities
+        if stated is None or stated.fixed_balanced_accuracy is None:
+            continue
+        table = fixed_table(name, found, images)
+        expected = None if table is None else optional(float(compute(table.sum(axis=0))["balanced_accuracy"]))
+        key = f"{where}: splits.{name}.probabilities.fixed_balanced_accuracy.value"
+        _check(key, stated.fixed_balanced_accuracy.value, expected)
+
+
+def _check_probabilities(stated: Probabilities, found: Evidence, images: int, where: str) -> None:
+    ours = probabilities(found, stated.packed, measure_auroc(found, images, 0.95))
     if ours.questions != stated.questions or ours.bins != stated.bins:
         raise HopeBenchError(f"{where}: questions or bins are not what P(yes) gives. Score the run again.")
     for key in ("auroc", "average_precision", "brier"):
         _check(f"{where}.{key}.value", getattr(stated, key).value, getattr(ours, key).value)
+    if stated.d_a.value is not None:  # files written before it was computed have none
+        _check(f"{where}.d_a.value", stated.d_a.value, ours.d_a.value)
     _check(f"{where}.ece", stated.ece, ours.ece)
 
 
@@ -282,11 +343,15 @@ def ranking_value(result: Result) -> float | None:
 
 
 def unranked_reason(result: Result) -> str | None:
-    """Why a result isn't ranked, in words, whatever the file claims: its headline split must be asked in full."""
+    """Why a result isn't ranked, in words, whatever the file claims: its headline split must be asked in full, and nearly all
+    answers be a yes or a no."""
     headline = result.splits[result.benchmark.headline]
     unasked = headline.on_yes.unasked + headline.on_no.unasked
     if result.unranked is not None:
         return result.unranked
+    unread = unread_reason(result.splits)
+    if unread is not None:
+        return unread
     if unasked:
         return f"{unasked:,} questions of the headline split {result.benchmark.headline} were never asked"
     if headline.balanced_accuracy.value is None:

@@ -112,10 +112,11 @@ def rate_rows(splits: Sequence[SplitRow], axis: Axis) -> Markup:
 
 
 def metric_rows(splits: Sequence[SplitRow], metrics: Sequence[str]) -> Markup:
-    """Table rows of splits: how many questions, and the metrics with their intervals."""
+    """Table rows of splits: how many questions, the metrics, d' and criterion, with their intervals."""
     rows = []
     for split in splits:
         cells = "".join(f'<td class="num">{_estimate(getattr(split.score, metric))}</td>' for metric in metrics)
+        cells += "".join(f'<td class="num">{_deviations(one)}</td>' for one in (split.score.d_prime, split.score.criterion))
         rows.append(
             f'<tr class="{split.score.kind}"><th scope="row">{_escape(split.name)} <span class="quiet">{split.kind}</span></th>'
             f'<td class="num">{len(split.score.labels):,}</td>{cells}</tr>\n'
@@ -136,6 +137,14 @@ def comparison_rows(pairs: Sequence[Comparison], splits: Mapping[str, SplitScore
             + "</tr>\n"
         )
     return Markup("".join(rows))
+
+
+def _deviations(value: Estimate | None) -> str:
+    """A distance in standard deviations, with its interval below."""
+    if value is None or value.value is None:
+        return "–"
+    below = "" if value.low is None else f'<span class="interval">{value.low:.2f} to {value.high:.2f}</span>'
+    return f'<span class="number">{value.value:.2f}</span>{below}'
 
 
 def count_rows(splits: Sequence[SplitRow]) -> Markup:

@@ -14,7 +14,7 @@ import msgspec
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import slug
-from hope_bench.files.result import Estimate, Result, parse_result
+from hope_bench.files.result import Estimate, Result, SplitScore, parse_result
 from hope_bench.interchange.images import within_folder
 
 LARGEST_FILE = 8 * 2**20
@@ -225,23 +225,44 @@ def _implausible(result: Result) -> Iterator[str]:
         for field in (*_SHARES, "mcc"):
             if problem := _off(getattr(split, field), 0 if field in _SHARES else -1):
                 yield f"splits.{name}.{field} {problem}"
+        for field, estimate, least in _of_split(split):
+            if problem := _off(estimate, least):
+                yield f"splits.{name}.{field} {problem}"
     for index, pair in enumerate(result.comparisons):
-        for field in ("precision_drop", "hallucination_rise"):
+        for field in ("precision_drop", "hallucination_rise", "auroc_drop"):
             if problem := _off(getattr(pair, field), -1):
                 yield f"comparisons.{index}.{field} {problem}"
 
 
+_MOST_DEVIATIONS = 20
+"""Standard deviations: d' of a model that never errs on a million questions is 10."""
+
+
+def _of_split(split: SplitScore) -> Iterator[tuple[str, Estimate | None, int]]:
+    """The numbers that some splits have, with the least that each can be."""
+    yield from (("d_prime", split.d_prime, -_MOST_DEVIATIONS), ("criterion", split.criterion, -_MOST_DEVIATIONS))
+    yield from (("paired_discrimination", split.paired_discrimination, 0), ("forced_choice", split.forced_choice, 0))
+    if split.corrected is not None:
+        yield from ((f"corrected.{one}", getattr(split.corrected, one), 0) for one in ("recall", "hallucination_rate"))
+    if (found := split.probabilities) is not None:
+        for one in ("auroc", "average_precision", "brier", "fixed_balanced_accuracy"):
+            yield f"probabilities.{one}", getattr(found, one), 0
+        yield "probabilities.d_a", found.d_a, -_MOST_DEVIATIONS
+        if (band := found.ece_null) is not None:
+            yield "probabilities.ece_null", Estimate(value=band.mean, low=band.low, high=band.high), 0
+
+
 def _off(estimate: Estimate | None, least: int) -> str | None:
-    """What is wrong with an estimate; None where nothing is: its numbers lie in [least, 1], and its interval's ends are in order,
-    and both there or both missing."""
+    """What is wrong with an estimate; None where nothing is: its numbers lie in [least, 1] (in [least, -least] for standard
+    deviations), and its interval's ends are in order, and both there or both missing."""
     if estimate is None:
         return None
-    value, low, high = estimate.value, estimate.low, estimate.high
-    if value is not None and low is not None and high is not None and least <= low <= high <= 1 and least <= value <= 1:
+    value, low, high, most = estimate.value, estimate.low, estimate.high, max(1, -least)
+    if value is not None and low is not None and high is not None and least <= low <= high <= most and least <= value <= most:
         return None  # most of them
     for number in (value, low, high):
-        if number is not None and not least <= number <= 1:
-            return f"is not between {least} and 1."
+        if number is not None and not least <= number <= most:
+            return f"is not between {least} and {most}."
     if low is None or high is None:
         return None if low is high else "has half an interval: low and high are both numbers or both null."
     return "has an interval whose ends are swapped." if low > high else None

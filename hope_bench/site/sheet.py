@@ -14,7 +14,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-from PIL import Image, UnidentifiedImageError
 from pydantic import Field, model_validator
 
 from hope_bench.errors import HopeBenchError
@@ -23,6 +22,7 @@ from hope_bench.files.card import slug
 from hope_bench.files.result import read_result
 from hope_bench.files.spec import Kind
 from hope_bench.files.validation import Strict, validate
+from hope_bench.images import UnreadableImageError, decode_rgb, read_image_bytes
 from hope_bench.provenance import atomic_path, write_text
 from hope_bench.records import Question
 from hope_bench.reviewing.noise import NoiseEstimate, read_label_noise
@@ -119,6 +119,7 @@ def describe(benchmark: Benchmark) -> Sheet:
     """A benchmark's sheet without pictures, its published label noise included."""
     manifest = benchmark.manifest
     clips = {} if manifest.clip is None else {manifest.clip.model: manifest.clip}
+    noise = read_label_noise(benchmark.folder, manifest.hash)
     return Sheet(
         name=manifest.name,
         hash=manifest.hash,
@@ -131,7 +132,7 @@ def describe(benchmark: Benchmark) -> Sheet:
         skipped=len(manifest.skipped),
         versions=manifest.versions,
         commit=manifest.commit,
-        label_noise=read_label_noise(benchmark.folder, manifest.hash),
+        label_noise=None if noise is None else noise.model_copy(update={"reviewed": ()}),
     )
 
 
@@ -197,10 +198,10 @@ def _picture(images: Path, name: str) -> tuple[str, bytes]:
         raise HopeBenchError(f"The image {name!r} lies outside {images}.")
     stream = io.BytesIO()
     try:
-        with Image.open(path) as image:
-            drawn = image.format == "PNG"
-            plain = image.convert("RGB")
-    except (OSError, UnidentifiedImageError) as error:
+        data = read_image_bytes(path)
+        drawn = data.startswith(b"\x89PNG")
+        plain = decode_rgb(data)
+    except UnreadableImageError as error:
         raise HopeBenchError(f"{path} can't be shown: {error}. Pass the benchmark's images with --images.") from None
     plain.thumbnail((LARGEST_PICTURE, LARGEST_PICTURE))
     plain.save(stream, "PNG" if drawn else "JPEG", optimize=True)

@@ -10,7 +10,7 @@ from hope_bench.files.card import slug
 from hope_bench.files.result import Comparison, Result, SplitScore
 from hope_bench.files.spec import Kind
 from hope_bench.site.marks import Axis, Mark, axis_over, mark
-from hope_bench.site.ranges import rank_ranges
+from hope_bench.site.ranges import headline_ranges
 from hope_bench.site.reading import Entry, Group, ranked, unranked_reason
 
 KINDS: dict[Kind, str] = {"pope": "POPE", "control": "control", "hope": "HOPE", "twin": "twins"}
@@ -99,7 +99,9 @@ def section(group: Group, alone: bool) -> Section:
 
 def _ranges(entries: Sequence[Entry], headline: str) -> dict[str, tuple[int, int]]:
     ranked_only = [entry for entry in entries if unranked_reason(entry.result) is None]
-    ranges = rank_ranges([entry.result.splits[headline] for entry in ranked_only])
+    if not ranked_only:
+        return {}
+    ranges = headline_ranges([entry.result.splits[headline] for entry in ranked_only])
     return {entry.page: found for entry, found in zip(ranked_only, ranges, strict=True)}
 
 
@@ -165,6 +167,7 @@ def reproduce(result: Result) -> list[str]:
         ("--revision", model.revision if run.weights_sha256 is None else None),
         ("--dtype", run.dtype),
         ("--batch-size", run.batch_size),
+        ("--thinking", "on" if run.thinking else None),
         ("--max-new-tokens", run.max_new_tokens),
         ("--limit", run.limit),
     )
@@ -191,12 +194,14 @@ def facts(result: Result) -> list[tuple[str, list[tuple[str, str]]]]:
                   ("asked with", run.prompt if run.prompt != benchmark.prompt else None),
                  ("of the prompts", None if run.prompt_set is None else f"{run.prompt_set}: {run.prompt_name}"),
                  ("adapter", run.adapter), ("precision", run.dtype), ("device", run.device), ("batch size", run.batch_size),
-                 ("longest answer", None if run.max_new_tokens is None else f"{run.max_new_tokens} tokens"), ("limit", run.limit),
+                 ("longest answer", None if run.max_new_tokens is None else f"{run.max_new_tokens} tokens"),
+                 ("thinks first", None if run.thinking is None else "yes" if run.thinking else "no"), ("decoding", run.decoding),
+                 ("limit", run.limit),
                  ("versions", ", ".join(f"{package} {version}" for package, version in sorted(run.versions.items()))),
                  ("commit", run.commit))),
         ("Scoring", (("convention", result.convention),
-                     ("intervals", f"{100 * bootstrap.confidence:g}% percentile bootstrap over images, "
-                                   f"{bootstrap.replicates:,} replicates, seed {bootstrap.seed}"))),
+                     ("intervals", f"{100 * bootstrap.confidence:g}%, Korn-Graubard and MOVER, clustered by image"),
+                     ("bootstrap", f"{bootstrap.replicates:,} replicates, seed {bootstrap.seed}"))),
     )  # fmt: skip
     known = ((title, [(what, str(value)) for what, value in pairs if value not in (None, "")]) for title, pairs in groups)
     return [(title, pairs) for title, pairs in known if pairs]

@@ -19,11 +19,13 @@ from tests.bench.bench_balanced import bench_balanced
 from tests.bench.bench_coco import bench_coco
 from tests.bench.bench_demo import bench_demo
 from tests.bench.bench_embedding import bench_embedding
+from tests.bench.bench_generation import bench_generation
 from tests.bench.bench_guards import bench_guards
 from tests.bench.bench_inference import bench_inference
 from tests.bench.bench_scoring import bench_scoring
 from tests.bench.bench_search import bench_search
 from tests.bench.bench_site import bench_site
+from tests.bench.bench_start import bench_start
 
 OUT = Path("build/bench.json")
 
@@ -31,12 +33,14 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "coco_reader": bench_coco,
     "annotations_memory": bench_annotations_memory,
     "embedding": bench_embedding,
+    "generation": bench_generation,
     "search": bench_search,
     "balanced": bench_balanced,
     "guards": bench_guards,
     "inference": bench_inference,
     "scoring": bench_scoring,
     "site": bench_site,
+    "start": bench_start,
     "demo": bench_demo,
 }
 

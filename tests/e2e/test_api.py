@@ -267,4 +267,7 @@ def test_score_and_compare_print_for_programs(
     assert pair["difference"] == pytest.approx(0.5)
     frame = hb.compare(["demo/checkpoint-100", "demo/checkpoint-300"], results=results).to_frame()
     assert frame.loc[0, "difference"] == pytest.approx(0.5)
+    one = hb.load_result("demo/checkpoint-100", results)
+    undefined = hb.compare([one, one], metric="hallucination_rate").to_frame()
+    assert undefined.dtypes["mcnemar_p_holm"] == "float64"
     assert "exclude each other" in refused(capsys, "compare", "demo", "--results", results, "--json", "--csv")

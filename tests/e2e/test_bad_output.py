@@ -174,7 +174,7 @@ def test_run_eval_refuses_a_folder_of_the_users_own(own: Path) -> None:
 def test_an_interrupted_demo_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import hope_bench.demo.run as module
 
-    def interrupt(*_: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     def half(folder: Path, *_: object) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -15,9 +17,11 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from typer.testing import CliRunner, Result
 
+from hope_bench.adapters.yes_no_words import yes_or_no
 from hope_bench.cli import app
 from hope_bench.demo.dataset import write_world
 from hope_bench.demo.world import EVALUATION_SEED
@@ -109,6 +113,32 @@ def test_a_served_model_gives_the_verdicts_it_gives_here(served: str, bench: Pat
     assert record.model.checkpoint == "demo-llava"
     assert f"Tokens: {record.run.input_tokens:,} in" in there.output
     nowhere(bench, there.output, there.stderr)
+
+
+def test_a_server_started_for_a_run_gives_the_same_verdicts_and_ends(bench: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setattr(tempfile, "tempdir", str(bench))
+    before = {process.pid for process in psutil.process_iter()}
+    model = shutil.copytree(MODEL, bench / "model")
+    own = json.loads((model / "generation_config.json").read_text())
+    # What the checkpoint's authors like is put aside, by a server as in this process.
+    words = json.loads((model / "tokenizer.json").read_text())["model"]["vocab"]
+    own |= {"suppress_tokens": [place for word, place in words.items() if yes_or_no(word) == "yes"]}
+    (model / "generation_config.json").write_text(json.dumps(own))
+    same = ("--limit", "20", "--device", "cpu", "--dtype", "float32")
+    here = evaluate(bench, str(model), "here", *same)
+    there = evaluate(bench, str(model), "there", *same, "--server", "transformers")
+    assert (here.exit_code, there.exit_code) == (0, 0), there.output
+    runs = bench / "runs" / "tiny"
+    verdicts = [[answer.verdict for answer in read_answers(runs / name / "answers.jsonl").answers] for name in ("here", "there")]
+    assert verdicts[0] == verdicts[1]
+    assert set(verdicts[0]) == {"yes", "no"}
+    one, other = read_run(runs / "here"), read_run(runs / "there")
+    assert one.settings["model"] == other.settings["model"]
+    assert (other.run.weights_sha256, other.run.adapter, other.addresses) == (one.run.weights_sha256, "transformers-serve", ())
+    assert "The endpoint gives no logprobs, so answers carry no P(yes)." in other.notes
+    left = [process for process in psutil.process_iter(["cmdline"]) if process.pid not in before]
+    assert not [process for process in left if str(bench) in " ".join(process.info["cmdline"] or ())]
 
 
 def nowhere(folder: Path, *outputs: str) -> None:

@@ -18,10 +18,9 @@ from hope_bench.adapters.transformers_model import TransformersModel
 from hope_bench.files.card import ModelCard
 from hope_bench.files.run import read_answers, read_run
 from tests.bench.bench_inference import build
-from tests.checkpoints import pictures, prompts
+from tests.checkpoints import pictures, prompts, template_of
 from tests.e2e.test_evaluate import IMAGES, UNIQUE, World, world  # noqa: F401 - the fixture
 from tests.e2e.test_processes import launch
-from tests.families import BLIP_CHAT
 
 DEVICE = "cuda"
 GPUS = torch.cuda.device_count()
@@ -39,7 +38,7 @@ PLAIN = ("paligemma", "instructblip")
 
 
 def loaded(folder: Path, say: Callable[[str], None] = lambda _: None, **settings: Any) -> TransformersModel:
-    template = {"chat_template": BLIP_CHAT} if "blip" in folder.name else {}
+    template = template_of(folder.name)
     fields = {"device": DEVICE, "max_new_tokens": 5, **template, **settings}
     model = TransformersModel(ModelCard(name="tiny", checkpoint=str(folder), **fields), say)
     model.load()

@@ -1,1 +1,1 @@
-"""Seeded studies whose tables are parts of the documentation: `make studies`."""
+"""Seeded studies behind what the documentation claims, run by `make studies`: minutes each, small versions in the suite."""

@@ -1,8 +1,7 @@
-"""What balance, positives and mixes do: the tables of docs/validity.md, on drawn scenes. `python -m tests.studies.validity`."""
+"""What balance, positives and mixes do: the tables of docs/validity.md, on drawn scenes."""
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -39,7 +38,7 @@ def study(scenes: int = 500, sets: Sequence[tuple[str, int]] | None = None) -> s
     for title, seed in sets or (("The demo's scenes", EVALUATION_SEED), ("The second set", SECOND_EVALUATION_SEEDS.start)):
         with tempfile.TemporaryDirectory() as folder:
             parts.append(f"\n## {title}\n" + "\n".join(_of(Path(folder), seed, scenes)))
-    return "".join(parts)
+    return "".join(parts).rstrip() + "\n"
 
 
 def _of(folder: Path, seed: int, scenes: int) -> Iterable[str]:
@@ -123,9 +122,3 @@ def _positives(spec: BenchmarkSpec, folder: Path, world: Path) -> Iterable[str]:
         description, hope = result.splits["description"], result.splits["hope"]
         numbers = (hope.recall, description.hallucination_rate, hope.hallucination_rate)
         yield f"| {title} | " + " | ".join(one.percent() for one in numbers) + " |"
-
-
-if __name__ == "__main__":
-    page = study(*map(int, sys.argv[1:]))
-    PAGE.write_text(page.rstrip() + "\n", encoding="utf-8")
-    print(f"Written to {PAGE}")

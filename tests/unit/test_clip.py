@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from hope_bench.clip.embed import View, embed_views
-from hope_bench.clip.encoder import BATCH, ClipEncoder, Embeddings, load_encoder
-from hope_bench.clip.store import EmbeddingStore
+from hope_bench.clip.encoder import BATCH, ClipEncoder, load_encoder
+from hope_bench.clip.store import Embeddings, EmbeddingStore
 from hope_bench.errors import HopeBenchError
 from hope_bench.images import hash_images, open_rgb
 from tests.clips import save_tiny_clip

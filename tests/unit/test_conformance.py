@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +22,21 @@ from hope_bench.adapters.self_check import choose
 from hope_bench.adapters.shared_prefix import SharedPrefix
 from hope_bench.adapters.transformers_model import TransformersModel
 from hope_bench.files.card import ModelCard
-from tests.checkpoints import FAMILIES, pictures, prompts
-from tests.families import BLIP_CHAT, MORE_FAMILIES
+from tests.checkpoints import FAMILIES, pictures, prompts, template_of
+from tests.families import MORE_FAMILIES
+from tests.latest_families import LATEST_FAMILIES
 from tests.recent_families import RECENT_FAMILIES
 
 Checkpoint = Callable[[str], Path]
 NOT_SHAREABLE = ("paligemma", "paligemma2", "instructblip")
-ALL = [*FAMILIES, *MORE_FAMILIES, *RECENT_FAMILIES]
+ALL = [*FAMILIES, *MORE_FAMILIES, *RECENT_FAMILIES, *LATEST_FAMILIES]
 SHAREABLE = [family for family in ALL if family not in NOT_SHAREABLE]
 PACKED = (
     "llava", "llava_next", "llava_onevision", "internvl", "idefics3", "smolvlm", "blip_2", "pixtral", "mistral3", "deepseek_vl",
-    "ovis2",
+    "ovis2", "vipllava", "idefics2", "granite4_vision", "perception_lm", "fast_vlm",
 )  # fmt: skip
 """Where an image's questions can stand behind each other in one row."""
-ALONE = ("minicpmv4_6",)
+ALONE = ("minicpmv4_6", "minicpmv4_7", "molmo2")
 """Where images can't be computed together: their pixels don't stand in rows."""
 QUESTIONS = 7
 
@@ -57,8 +59,7 @@ def loaded(checkpoint: Checkpoint) -> Callable[..., TransformersModel]:
     def load(
         family: str, say: Callable[[str], None] = lambda _: None, together: bool = False, **settings: Any
     ) -> TransformersModel:
-        template = {"chat_template": BLIP_CHAT} if "blip" in family else {}
-        fields = {"device": "cpu", "max_new_tokens": 5, **template, **settings}
+        fields = {"device": "cpu", "max_new_tokens": 5, **template_of(family), **settings}
         model = TransformersModel(ModelCard(name="tiny", checkpoint=str(checkpoint(family)), **fields), say)
         model.load()
         assert model._paths is not None
@@ -360,7 +361,7 @@ def test_no_prefix_where_the_image_comes_last(loaded: Callable[..., Transformers
     model = loaded("llava")
     assert model._paths is not None
     encoder = model._paths._decoder.encoder
-    encoder._processor.chat_template = "{{ messages[0]['content'][1]['text'] }}<image>"
+    encoder.template = replace(encoder.template, source="{{ messages[0]['content'][1]['text'] }}<image>")
     rows = rows_of_image([encoder.row(*pair) for pair in BATCH[:3]])
     shared = SharedPrefix(model._model, media_tokens(model._model), 0)
     with pytest.raises(NotShareableError, match="the image comes after the question"):

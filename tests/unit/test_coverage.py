@@ -1,76 +1,65 @@
-"""The 95% intervals hold what they promise where answers about one image go together; naive ones, over questions, don't."""
+"""Intervals hold what they promise, tests their level, rank ranges all ranks at once: small versions of tests/studies."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import beta
 
-from hope_bench.files.result import Bootstrap
-from hope_bench.scoring.intervals import bootstrap_counts, estimate
-from hope_bench.scoring.metrics import Counts, compute, point_metrics
+from hope_bench.scoring.metrics import Counts
+from hope_bench.scoring.rates import korn_graubard
+from tests.studies.intervals import combined_coverage, levels, models, rank_coverage, rate_coverage, reviewed_coverage
+from tests.studies.simulated import affirmed, sizes
 
-IMAGES, PER_LABEL, TRIALS, BATCH, REPLICATES = 500, 3, 2000, 100, 1000
-RECALL, RATE, SPREAD = 0.8, 0.3, 2.0
-"""An image's own recall and hallucination rate are Beta with these means and a sum of parameters SPREAD, which makes the
-correlation between answers about one image 1 / (1 + SPREAD) = 1/3; half of the images are clear or hard in both ways at once."""
-
-STEPS = (np.arange(1000) + 0.5) / 1000
-SHARES = {mean: beta.ppf(STEPS, mean * SPREAD, (1 - mean) * SPREAD) for mean in (RECALL, RATE)}
-TRUE_RECALL, TRUE_RATE = (float(SHARES[mean].mean()) for mean in (RECALL, RATE))
-TRUTH = {
-    "hallucination_rate": TRUE_RATE,
-    "precision": TRUE_RECALL / (TRUE_RECALL + TRUE_RATE),
-    "f1": 2 * TRUE_RECALL / (1 + TRUE_RECALL + TRUE_RATE),
-    "balanced_accuracy": (TRUE_RECALL + 1 - TRUE_RATE) / 2,
-}
+SLACK = 0.015
+"""Two to three standard errors of a share near 0.95 in the trials below."""
 
 
-def simulated(rng: np.random.Generator, images: int) -> Counts:
-    """A split of one model, int64 [images, labels, verdicts]: 3 present and 3 absent objects an image."""
-    rank = rng.random(images)
-    share = rng.random(images) < 0.5
-    tempted = np.where(share, 1 - rank, rng.random(images))
-    made = np.zeros((images, 2, 5), dtype=np.int64)
-    for row, (mean, level) in enumerate(((RECALL, rank), (RATE, tempted))):
-        affirmed = rng.binomial(PER_LABEL, SHARES[mean][np.minimum(level * 1000, 999).astype(np.int64)])
-        made[:, row, 0], made[:, row, 1] = affirmed, PER_LABEL - affirmed
-    return made
+@pytest.mark.parametrize("images", [10, 40, 200])
+def test_intervals_of_rates_cover_from_0_to_1(images: int) -> None:
+    rates = (0.001, 0.005, 0.02, 0.1, 0.3, 0.5, 0.9, 0.98, 0.995)
+    found = rate_coverage([images], ("3", "1-6", "1-20"), (0, 1 / 3, 1), rates, 1000)
+    assert min(found, key=lambda one: one.share).share >= 0.93 - SLACK, min(found, key=lambda one: one.share)
+    assert max((one.share for one in found if one.both), default=0) <= 0.975 + SLACK / 2
 
 
-def resampled_questions(table: Counts, replicates: int, rng: np.random.Generator) -> Counts:
-    """The naive bootstrap: questions drawn one by one, which is a multinomial over the table's cells."""
-    cells = table.sum(axis=0)
-    return rng.multinomial(int(cells.sum()), cells.ravel() / cells.sum(), size=replicates).reshape(replicates, *cells.shape)
+def test_intervals_of_what_is_combined_of_rates_cover() -> None:
+    found = combined_coverage((10, 100), ("1-6",), (0, 0.9), 800)
+    assert min(found, key=lambda one: one.share).share >= 0.93 - SLACK, min(found, key=lambda one: one.share)
+    assert max((one.share for one in found if one.both), default=0) <= 0.975 + SLACK / 2
 
 
-@pytest.fixture(scope="module")
-def coverage() -> dict[str, dict[str, float]]:
-    rng = np.random.default_rng(7)
-    hits = {way: dict.fromkeys(TRUTH, 0) for way in ("by image", "naive")}
-    for batch in range(TRIALS // BATCH):  # a batch's models share their draws of images, as a result's splits do
-        tables = np.stack([simulated(rng, IMAGES) for _ in range(BATCH)])
-        drawn = {
-            "by image": bootstrap_counts(tables, Bootstrap(replicates=REPLICATES, seed=batch, confidence=0.95)),
-            "naive": np.stack([resampled_questions(table, REPLICATES, rng) for table in tables], axis=1),
-        }
-        for way, counts in drawn.items():
-            samples = compute(counts)
-            for row, table in enumerate(tables):
-                points = point_metrics(table.sum(axis=0))
-                for metric, truth in TRUTH.items():
-                    found = estimate(points[metric], samples[metric][:, row], IMAGES, 0.95)
-                    assert found.low is not None
-                    assert found.high is not None
-                    hits[way][metric] += found.low <= truth <= found.high
-    return {way: {metric: count / TRIALS for metric, count in counts.items()} for way, counts in hits.items()}
+def test_a_percentile_bootstrap_does_not() -> None:
+    """Why there is another method: 20 images of 3 questions at a rate of 2%."""
+    rng = np.random.default_rng(0)
+    asked = sizes("3", (300, 20), rng)
+    yes, _ = affirmed(0.02, 1 / 3, asked, rng.random(asked.shape), rng)
+    drawn = rng.integers(20, size=(400, 20))
+    low, high = np.percentile(yes[:, drawn].sum(axis=2) / 60, [2.5, 97.5], axis=1)
+    assert ((low <= 0.02) & (high >= 0.02)).mean() < 0.75
+    found = korn_graubard(yes, asked)
+    assert ((found.low <= 0.02) & (found.high >= 0.02)).mean() > 0.93
 
 
-@pytest.mark.parametrize("metric", TRUTH)
-def test_intervals_over_images_cover(coverage: dict[str, dict[str, float]], metric: str) -> None:
-    assert 0.93 <= coverage["by image"][metric] <= 0.97, coverage
+@pytest.mark.parametrize("metric", ["balanced_accuracy", "f1", "mcc"])
+@pytest.mark.parametrize("images", [10, 60])
+def test_tests_hold_their_level(metric: str, images: int) -> None:
+    found = levels(images, metric, 500)
+    assert found[0.05] <= 0.05 + 0.025
+    assert found[0.01] <= 0.01 + 0.012
 
 
-@pytest.mark.parametrize("metric", ["hallucination_rate", "f1", "balanced_accuracy"])
-def test_naive_intervals_undercover(coverage: dict[str, dict[str, float]], metric: str) -> None:
-    assert coverage["naive"][metric] < 0.9, coverage
+@pytest.mark.parametrize("chances", [(0.9, 0.9), (0.85,) * 5, (0.97,) * 8])
+def test_ranks_hold_all_at_once(chances: tuple[float, ...]) -> None:
+    assert rank_coverage(chances, 60, 150) >= 0.93 - 0.045
+
+
+def test_rates_under_reviewed_truth_cover_and_are_not_biased() -> None:
+    for rate, (share, bias) in reviewed_coverage(120, 80, 120, by_answer=False).items():
+        assert share >= 0.93 - 0.05, rate
+        assert abs(bias) < 0.01, rate
+
+
+def test_the_simulation_makes_what_it_says() -> None:
+    counts: Counts = models(np.array([0.9, 0.6]), 2, 400, 3, 0.5, np.random.default_rng(0))
+    assert counts.sum(axis=(1, 3)).tolist() == [[1200, 1200]] * 2
+    assert counts[:, :, 0, 0].sum(axis=1) / 1200 == pytest.approx([0.9, 0.6], abs=0.04)

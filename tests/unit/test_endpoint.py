@@ -26,7 +26,7 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import ModelCard
 from hope_bench.scoring.parsing import parse_strict
 from tests.checkpoints import pictures, prompts
-from tests.faulty_server import FAULTS, Handler, Reply, Server, answer, odd, status
+from tests.faulty_server import FAULTS, Handler, Reply, Server, answer, odd, running, status
 
 KEY = "sk-secret-1234"
 BATCH = [(image, prompt) for image in pictures(2) for prompt in prompts(3)]
@@ -36,11 +36,8 @@ BATCH = [(image, prompt) for image in pictures(2) for prompt in prompts(3)]
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setattr(failures, "_backoff", lambda _: 0.01)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    with Server() as running:
-        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
-        yield running
-        running.shutdown()
+    with running() as one:
+        yield one
 
 
 def card(server: Server, **settings: Any) -> ModelCard:
@@ -381,8 +378,8 @@ def test_the_address_makes_no_other_model_and_a_revision_does(server: Server) ->
         Endpoint(card(server, base_url=url)) for url in (server.url, f"{server.url}/", "http://127.0.0.1:9/v1")
     )
     assert plain.info == slashed.info
-    assert (plain.info.identity, plain.info.address) == ("m", server.url)
-    assert (elsewhere.info.identity, elsewhere.info.address) == ("m", "http://127.0.0.1:9/v1")
+    assert (plain.info.identity, plain.info.addresses) == ("m", (server.url,))
+    assert (elsewhere.info.identity, elsewhere.info.addresses) == ("m", ("http://127.0.0.1:9/v1",))
     assert Endpoint(card(server, revision="fp8")).info.identity == "m@fp8"
     assert right(slashed.answer(BATCH))
 

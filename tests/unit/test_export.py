@@ -21,6 +21,7 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark, read_benchmark, write_benchmark
 from hope_bench.files.result import ModelInfo
 from hope_bench.files.run import read_answers, read_run
+from hope_bench.images import open_rgb
 from hope_bench.interchange.answers_files import AnswersSource, import_answers
 from hope_bench.interchange.export_datasets import export_datasets
 from hope_bench.interchange.export_llava import export_llava
@@ -291,6 +292,10 @@ def test_an_lmms_eval_task_loads_asks_and_scores(benchmark: Benchmark, small: Sm
     for doc, one in zip(docs, benchmark.splits["content"], strict=True):
         with PIL.Image.open(small.images / one.image) as picture:
             assert task["doc_to_visual"](doc) == [picture.convert("RGB")]
+    clear = PIL.Image.new("LA", (4, 4), (0, 100))
+    clear.save(tmp_path / "out" / "images" / "clear.png")
+    assert task["doc_to_visual"]({"image_file": "clear.png"}) == [open_rgb(tmp_path / "out" / "images" / "clear.png")]
+    (tmp_path / "out" / "images" / "clear.png").unlink()
     assert [question(doc) for doc in docs] == list(benchmark.splits["content"])
     copied = [path for path in (tmp_path / "out").rglob("*") if path.suffix in (".jpg", ".png")]
     assert sorted(path.name for path in copied) == sorted(IMAGES), "each picture once, however many splits"

@@ -44,12 +44,18 @@ def lose(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_loaded_model_computes_float32_as_float32(checkpoint: Checkpoint) -> None:
-    torch.backends.cudnn.allow_tf32 = True
-    torch.backends.cuda.enable_cudnn_sdp(True)
-    loaded(checkpoint)
-    assert not torch.backends.cudnn.allow_tf32
-    assert not torch.backends.cuda.matmul.allow_tf32
-    assert not torch.backends.cuda.cudnn_sdp_enabled()
+    backends: Any = torch.backends
+    places = (backends.cudnn.conv, backends.cudnn.rnn, backends.cuda.matmul)
+    before = [place.fp32_precision for place in places]
+    model = loaded(checkpoint)
+    seen: list[Any] = []
+    model._model.register_forward_pre_hook(
+        lambda *_: seen.append(([place.fp32_precision for place in places], backends.cuda.cudnn_sdp_enabled()))
+    )
+    model.answer(BATCH[:2])
+    assert seen
+    assert all(one == (["ieee"] * 3, False) for one in seen)
+    assert [place.fp32_precision for place in places] == before, "what else this process computes is its own affair"
 
 
 @pytest.mark.parametrize(("has", "expected"), [(True, torch.bfloat16), (False, torch.float16)])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hope_bench.images import UnreadableImageError, decode_rgb, hash_images, open_rgb, upright_size
+from hope_bench.images import UnreadableImageError, _to_rgb, decode_rgb, hash_images, open_rgb, upright_size
 
 RED, BLUE = (200, 30, 30), (20, 40, 210)
 
@@ -46,6 +46,94 @@ def test_colours_survive(data: bytes) -> None:
     assert (picture.mode, picture.size) == ("RGB", (40, 20))
     for x, colour in ((5, RED), (35, BLUE)):
         np.testing.assert_allclose(picture.getpixel((x, 10)), colour, atol=12)
+
+
+def see_through() -> Image.Image:
+    """A third opaque red, a third half-transparent blue, a third clear with green hidden beneath."""
+    picture = Image.new("RGBA", (60, 20), (*RED, 255))
+    picture.paste((*BLUE, 128), (20, 0, 40, 20))
+    picture.paste((0, 255, 0, 0), (40, 0, 60, 20))
+    return picture
+
+
+def keyed(mode: str, colour: object, clear: object, **options: object) -> bytes:
+    """A picture without alpha, opaque on the left, and one of whose colours stands for nothing."""
+    picture = Image.new(mode, (60, 20), colour)  # type: ignore[arg-type]
+    if mode == "P":
+        picture.putpalette([0, 0, 0, *RED, *BLUE])
+    picture.paste(clear, (40, 0, 60, 20))  # type: ignore[arg-type]
+    return encoded(picture, "PNG", transparency=clear, **options)
+
+
+def palette_with_alpha() -> Image.Image:
+    """A palette of four-channel colours, as `quantize` makes it."""
+    return see_through().quantize(8, method=Image.Quantize.FASTOCTREE)
+
+
+def over_white(colour: tuple[int, int, int], alpha: int) -> tuple[float, ...]:
+    """What a person sees of a colour on white paper."""
+    return tuple(channel * alpha / 255 + 255 * (1 - alpha / 255) for channel in colour)
+
+
+WHITE, GREY = (255, 255, 255), (90, 90, 90)
+
+
+@pytest.mark.parametrize(
+    ("data", "left", "middle"),
+    [
+        (encoded(see_through(), "PNG"), RED, over_white(BLUE, 128)),
+        (encoded(see_through(), "WEBP", lossless=True, exact=True), RED, over_white(BLUE, 128)),
+        (encoded(see_through(), "TIFF"), RED, over_white(BLUE, 128)),
+        (encoded(palette_with_alpha(), "PNG"), RED, over_white(BLUE, 128)),
+        (
+            encoded(see_through(), "WEBP", lossless=True, save_all=True, append_images=[Image.new("RGBA", (60, 20), "green")]),
+            RED, over_white(BLUE, 128),
+        ),
+        (
+            encoded(see_through(), "PNG", save_all=True, append_images=[Image.new("RGBA", (60, 20), "green")]),
+            RED, over_white(BLUE, 128),
+        ),
+        (keyed("RGB", RED, (0, 255, 0)), RED, RED),
+        (keyed("L", 90, 7), GREY, GREY),
+        (keyed("I;16", 90 * 257, 1799), GREY, GREY),
+        (keyed("1", 0, 1), (0, 0, 0), (0, 0, 0)),
+        (keyed("P", 1, 2), RED, RED),
+    ],
+    ids=["rgba", "webp", "tiff", "palette", "animated-webp", "apng", "rgb-key", "grey-key", "16-bit-key", "1-key", "palette-key"],
+)  # fmt: skip
+def test_what_is_transparent_shows_white(data: bytes, left: tuple[int, int, int], middle: tuple[float, ...]) -> None:
+    picture = decode_rgb(data)
+    assert (picture.mode, picture.size) == ("RGB", (60, 20))
+    assert picture.getpixel((55, 10)) == WHITE
+    for x, colour in ((5, left), (30, middle)):
+        np.testing.assert_allclose(picture.getpixel((x, 10)), colour, atol=2)
+
+
+@pytest.mark.parametrize("alpha", [0, 1, 100, 254, 255])
+def test_grey_with_alpha(alpha: int) -> None:
+    """In a file; and with a palette, as Pillow holds some pictures in memory."""
+    palette = Image.new("P", (4, 4), 0)
+    palette.putpalette(GREY)
+    palette.putalpha(alpha)
+    assert palette.mode == "PA"
+    for seen in (decode_rgb(encoded(Image.new("LA", (4, 4), (90, alpha)), "PNG")), _to_rgb(palette)):
+        np.testing.assert_allclose(seen.getpixel((1, 1)), over_white(GREY, alpha), atol=1)
+
+
+def test_a_gifs_first_picture_on_white() -> None:
+    frames = [see_through(), Image.new("RGBA", (60, 20), (0, 0, 0, 255))]
+    picture = decode_rgb(encoded(frames[0], "GIF", save_all=True, append_images=frames[1:], disposal=2))
+    np.testing.assert_allclose(picture.getpixel((5, 10)), RED, atol=12)
+    assert picture.getpixel((55, 10)) == WHITE
+
+
+def test_the_pixels_are_those_of_vllm_and_qwen() -> None:
+    """Their loaders' one line, for a picture with every alpha and colour."""
+    rng = np.random.default_rng(0)
+    picture = Image.fromarray(rng.integers(0, 256, (64, 64, 4), dtype=np.uint8), "RGBA")
+    theirs = Image.new("RGB", picture.size, (255, 255, 255))
+    theirs.paste(picture, mask=picture.split()[3])
+    assert decode_rgb(encoded(picture, "PNG")).tobytes() == theirs.tobytes()
 
 
 def test_sixteen_bit_greys_keep_their_brightness() -> None:

@@ -1,4 +1,4 @@
-"""Intervals against a naive bootstrap, one replicate and one image at a time."""
+"""The bootstrap against a naive one, one replicate and one image at a time."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from hope_bench.files.result import Bootstrap, Estimate
+from hope_bench.files.result import Bootstrap
 from hope_bench.scoring import intervals
-from hope_bench.scoring.intervals import bootstrap_counts, estimate, resampling_weights
+from hope_bench.scoring.intervals import bootstrap_counts, percentiles, resampling_weights, sound_percentiles
 from hope_bench.scoring.metrics import METRICS, Counts, compute, point_metrics
 
 BOOTSTRAP = Bootstrap(replicates=60, seed=7, confidence=0.95)
@@ -72,30 +72,16 @@ def test_splits_are_paired() -> None:
 
 def test_percentiles() -> None:
     samples = np.linspace(0, 1, 1001)
-    assert estimate(0.5, samples, 10, 0.95) == Estimate(value=0.5, low=0.025, high=0.975)
-    assert estimate(0.5, samples, 10, 0.8) == Estimate(value=0.5, low=0.1, high=0.9)
+    assert [float(end) for end in percentiles(samples, 0.95)] == pytest.approx([0.025, 0.975])
+    assert [float(end) for end in percentiles(samples, 0.8)] == pytest.approx([0.1, 0.9])
 
 
-def test_no_interval_where_it_would_mean_nothing() -> None:
-    samples = np.full(100, 0.5)
-    assert estimate(None, samples, 10, 0.95) == Estimate(value=None)
-    assert estimate(0.5, samples, 1, 0.95) == Estimate(value=0.5)
+def test_no_interval_where_the_bootstrap_would_mean_nothing() -> None:
+    samples = np.full((100, 1), 0.5)
     samples[:5] = np.nan
-    assert estimate(0.5, samples, 10, 0.95) == Estimate(value=0.5, low=0.5, high=0.5)
+    assert percentiles(samples, 0.95)[0].tolist() == [0.5]
     samples[5] = np.nan
-    assert estimate(0.5, samples, 10, 0.95) == Estimate(value=0.5)
-
-
-def test_coverage_is_near_what_it_says() -> None:
-    rng = np.random.default_rng(3)
-    hits = 0
-    for trial in range(200):
-        right = rng.binomial(6, rng.beta(6, 2, size=80))  # answers within an image go together
-        counts = np.zeros((1, 80, 2, 5), dtype=np.int64)
-        counts[0, :, 0, 0], counts[0, :, 0, 1] = right, 6 - right
-        samples = compute(bootstrap_counts(counts, Bootstrap(replicates=300, seed=trial, confidence=0.95)))["recall"][:, 0]
-        interval = estimate(float(right.mean() / 6), samples, 80, 0.95)
-        assert interval.low is not None
-        assert interval.high is not None
-        hits += interval.low <= 0.75 <= interval.high
-    assert 180 <= hits <= 199
+    assert np.isnan(percentiles(samples, 0.95)[0]).all()
+    for erring, clean, sound in ((11, 11, True), (10, 90, False), (90, 10, False)):
+        low, high = sound_percentiles(np.linspace(0, 1, 101)[:, None], np.array([erring]), np.array([clean]), 0.95)
+        assert np.isnan([low[0], high[0]]).any() != sound

@@ -12,11 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from hope_bench.files.result import Corrected, Estimate, read_result, write_result
-from hope_bench.reviewing.noise import LabelNoise, share
-from hope_bench.scoring.label_noise import with_corrections
+from hope_bench.files.result import read_result, write_result
+from hope_bench.scoring.reviewed import correct
 from hope_bench.site.adding import add_result
-from hope_bench.site.blind_and_corrected import _reviews
 from tests.cli import hope_bench, refused
 from tests.unit.test_site import change, make_result
 
@@ -101,12 +99,14 @@ def test_versions_of_one_model_stand_side_by_side(mine: Path, tmp_path: Path, ca
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        (change("splits", "content", "precision", "low", to=0.1), "content.precision.low is 0.1, but the verdicts' bootstrap"),
+        (change("splits", "content", "precision", "low", to=0.1), "content.precision.low is 0.1, but the result's own verdicts"),
         (change("splits", "content", "precision", "low", to=None), "half an interval"),
         (change("splits", "content", "f1", to={"value": 0.857143, "low": None, "high": None}), "splits.content.f1.low is None"),
         (change("splits", "content", "recall", "value", to=0.5), "splits.content.recall.value is 0.5"),
         (change("comparisons", 0, "precision_drop", "high", to=0.9), "comparisons.0.precision_drop.high is 0.9"),
-        (change("bootstrap", "replicates", to=2), "but the verdicts' bootstrap gives"),
+        (change("bootstrap", "confidence", to=0.9), "but the result's own verdicts give"),
+        (change("splits", "content", "d_prime", "value", to=3.0), "splits.content.d_prime.value is 3.0"),
+        (change("splits", "content", "criterion", "high", to=1e9), "splits.content.criterion is not between"),
         (change("model", "nmae", to="x"), "Did you mean 'name'"),
         (change("splits", "content", "breakdowns", "category", 0, "hallucination_rate", "value", to=0.9), "breakdowns.category"),
         (change("worst", 0, "p_yes", to=0.5), "worst.0.p_yes is 0.5, but the split's packed P(yes) gives None"),
@@ -233,34 +233,33 @@ def test_negative_counts_are_refused(mine: Path, tmp_path: Path, capsys: Capture
 
 
 def _corrected(path: Path) -> dict[str, Any]:
-    """The result with rates corrected for a review of 5 no-questions, one of which was wrong, and 4 yes-questions."""
-    noise = [
-        LabelNoise(split="content", label=label, sampled=total, wrong=share(wrong, total), unsure=share(0, total))
-        for label, wrong, total in (("yes", 0, 4), ("no", 1, 5))
-    ]  # type: ignore[arg-type]
-    write_result(path, with_corrections(read_result(path), noise))
+    """The result with rates under the truth of a review of every question but the last, two of which were unsure."""
+    result = read_result(path)
+    split = result.splits["content"]
+    truth = "??" + split.labels[2:-1] + "-"
+    stated = correct(split, truth, (0.5,) * (len(truth) - 1), 0.95)
+    changed = {**result.splits, "content": split.model_copy(update={"corrected": stated})}
+    write_result(path, result.model_copy(update={"splits": changed}))
     found: dict[str, Any] = json.loads(path.read_text())
-    assert found["splits"]["content"]["corrected"]["reviewed"] == 9
+    assert found["splits"]["content"]["corrected"]["hallucination_rate"]["low"] is not None
     return found
 
 
 @pytest.mark.parametrize(
     ("key", "to", "words", "build"),
     [
-        (("hallucination_rate", "value"), 0.01, "corrected.hallucination_rate.value is 0.01, but its own shares", True),
-        (("recall", "value"), None, "corrected.recall.value is None, but its own shares", True),
-        (("ceiling", "value"), 1.0, "corrected.ceiling.value is 1.0, but its own shares of wrong labels give 0.9", True),
+        (("hallucination_rate", "value"), 0.01, "corrected.hallucination_rate.value is 0.01, but", True),
+        (("recall", "value"), None, "corrected.recall.value is None, but", True),
         (("hallucination_rate", "high"), 0.99, "corrected.hallucination_rate.high is 0.99", False),
-        (("ceiling", "low"), 0.01, "corrected.ceiling.low is 0.01", False),
-        (("reviewed",), 8, "corrected: no review of 8 of its 12 questions finds the shares", True),
-        (("reviewed",), 10**9, "corrected: no review of 1,000,000,000 of its 12 questions", True),
-        (("wrong_no", "value"), 0.0, "corrected: no review of 9", True),
-        (("wrong_yes", "high"), 0.1, "corrected: no review of 9", True),
-        (("wrong_yes", "low"), None, "corrected: no review of 9", True),
+        (("reviewed",), 8, "corrected: reviewed or unsure is not what its truth counts", True),
+        (("unsure",), 0, "corrected: reviewed or unsure is not what its truth counts", True),
+        (("truth",), "y", "", True),
+        (("inclusion",), [0.5], "", True),
+        (("inclusion",), [0.0] * 11, "", True),
     ],
-)  # fmt: skip
+)
 def test_tampered_corrected_rates_are_refused(
-    mine: Path, tmp_path: Path, capsys: Capture, key: tuple[str, ...], to: float | None, words: str, build: bool
+    mine: Path, tmp_path: Path, capsys: Capture, key: tuple[str, ...], to: object, words: str, build: bool
 ) -> None:
     data = _corrected(mine)
     change("splits", "content", "corrected", *key, to=to)(data)
@@ -275,20 +274,21 @@ def test_corrected_rates_that_follow_from_a_review_are_taken(mine: Path, tmp_pat
     assert hope_bench(capsys, "leaderboard", "build", "--results", results, "--out", tmp_path / "site").code == 0
 
 
-@pytest.mark.parametrize(("yes", "no"), [((0, 1), (0, 1)), ((3, 150), (0, 150)), ((0, 3000), (7, 3000)), ((11, 11), (1, 700))])
-def test_the_counts_of_a_review_follow_from_its_shares(yes: tuple[int, int], no: tuple[int, int]) -> None:
-    shares = share(*yes), share(*no)
-    wrong_yes, wrong_no = (Estimate(value=one.value, low=one.low, high=one.high) for one in shares)
-    nothing = Estimate(value=None)
-    stated = Corrected(
-        reviewed=yes[1] + no[1],
-        wrong_yes=wrong_yes,
-        wrong_no=wrong_no,
-        recall=nothing,
-        hallucination_rate=nothing,
-        ceiling=nothing,
-    )
-    assert shares in _reviews(stated, 10_000)
+def test_a_file_of_version_2_is_taken_with_its_intervals_computed_again(mine: Path, tmp_path: Path, capsys: Capture) -> None:
+    data = json.loads(mine.read_text())
+    data["schema_version"] = 2
+    for split in data["splits"].values():
+        for key in ("d_prime", "criterion", "forced_choice"):
+            del split[key]
+        split["corrected"] = {"reviewed": 9}
+        split["recall"] |= {"low": 0.0, "high": 1.0}
+    expected = read_result(mine)
+    mine.write_text(json.dumps(data))
+    assert read_result(mine).splits["content"].recall.low is None, "a bootstrap's interval isn't shown as ours"
+    target = add_result(mine, tmp_path / "results")
+    assert read_result(target).splits["content"].recall == expected.splits["content"].recall
+    assert read_result(target).splits["content"].d_prime == expected.splits["content"].d_prime
+    assert hope_bench(capsys, "leaderboard", "check", "--results", tmp_path / "results").code == 0
 
 
 def test_check_finds_a_file_under_another_models_name(mine: Path, tmp_path: Path, capsys: Capture) -> None:

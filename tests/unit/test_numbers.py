@@ -152,10 +152,10 @@ def test_stated_averages_are_checked(benchmark: Benchmark, tmp_path: Path, key: 
     ("version", "words"),
     [
         (None, "schema_version missing.*Score the run again"),
-        (0, "schema_version 0; .*reads versions 1 to 2.*Score the run again"),
-        (3, "schema_version 3; .*Update hope-bench"),
+        (0, "schema_version 0; .*reads versions 1 to 3.*Score the run again"),
+        (4, "schema_version 4; .*Update hope-bench"),
         (True, "schema_version True"),
-        ("2", "schema_version 2; .*Score"),
+        ("3", "schema_version 3; .*Score"),
     ],
 )
 def test_other_schemas_are_refused(tmp_path: Path, version: object, words: str) -> None:
@@ -172,7 +172,7 @@ def test_a_real_file_of_version_1(tmp_path: Path) -> None:
     """Written by the code that wrote version 1."""
     golden = Path(__file__).resolve().parent.parent / "golden" / "result-version-1.json"
     old = read_result(golden)
-    assert (old.schema_version, old.worst, old.model.name) == (2, None, "Old")
+    assert (old.schema_version, old.worst, old.model.name) == (3, None, "Old")
     assert old.splits["content"].hallucination_rate.value == 1
     check_numbers(old, "old")
     write_result(tmp_path / "new.json", old)
@@ -196,7 +196,7 @@ def test_a_file_of_version_1_is_migrated(benchmark: Benchmark, tmp_path: Path) -
             del split[key]
     path.write_text(json.dumps(data))
     old: Result = read_result(path)
-    assert old.schema_version == 2
+    assert old.schema_version == 3
     assert old.worst is None
     assert old.splits["content"].breakdowns == {}
     assert old.splits["content"].mcc is None

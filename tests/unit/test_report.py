@@ -157,7 +157,9 @@ def test_prompts_and_corrected_rates(small: Small, run: Path, tmp_path: Path, ca
     write_answers(other, [Answer(image, text, "no", "no") for image, text in asked])
     decisions = tmp_path / "decisions.jsonl"
     decisions.write_text("".join(
-        json.dumps({"image": one.image, "object": one.object, "decision": "absent" if one.label == "no" else "present"}) + "\n"
+        json.dumps({
+            "image": one.image, "object": one.object, "decision": "absent" if one.label == "no" else "present", "inclusion": 1.0,
+        }) + "\n"
         for one in chosen.splits["content"]
     ), encoding="utf-8")  # fmt: skip
     assert hope_bench(capsys, "label-noise", small.folder, decisions, "--sample", 50).code == 0
@@ -167,7 +169,7 @@ def test_prompts_and_corrected_rates(small: Small, run: Path, tmp_path: Path, ca
         assert done.code == 0, done.err
         text = (tmp_path / name).read_text()
         assert "Really?" in text
-        assert "Corrected for wrong labels" in text
+        assert "Under reviewed truth" in text
         assert "eviation" in text
 
 

@@ -6,9 +6,11 @@ import json
 import random
 import re
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,28 +19,28 @@ from PIL import Image
 from hope_bench.annotations import read_annotations
 from hope_bench.annotations.of_benchmark import find_annotations, find_images
 from hope_bench.errors import HopeBenchError
-from hope_bench.files.benchmark import read_benchmark, write_benchmark
+from hope_bench.files.benchmark import Benchmark, read_benchmark, write_benchmark
+from hope_bench.files.result import read_result
 from hope_bench.records import Label, Question
 from hope_bench.reviewing import fragments
 from hope_bench.reviewing.agreement import agreement, merge
 from hope_bench.reviewing.claims import (
     Claim,
-    draw_samples,
     key_of,
     question,
     review_queue,
-    sample_queue,
     statement,
     unique_claims,
 )
 from hope_bench.reviewing.decisions import VERDICTS, DecisionsFile, Reviewed, by_claim, decide, read_decisions
-from hope_bench.reviewing.noise import label_noise, read_label_noise, share
+from hope_bench.reviewing.noise import label_noise, read_label_noise, reviewed_claims, share
 from hope_bench.reviewing.picture import Box, Pictures, draw_boxes, known_present
+from hope_bench.reviewing.sampling import draw_cells, draw_samples, inclusions, sample_queue
 from hope_bench.reviewing.session import Session
 from hope_bench.search.decisions import ClaimKey, Decision
 from hope_bench.search.decisions import read_decisions as read_for_generation
 from tests.cli import hope_bench, refused
-from tests.runs import Row, make_benchmark
+from tests.runs import Row, make_benchmark, make_run
 from tests.small_benchmark import IMAGES, Small, no, questions, write_small
 
 
@@ -250,6 +252,82 @@ def test_decisions_beyond_the_first_gap_of_a_sample_do_not_count() -> None:
     decisions = by_claim([line("cup", "absent" if i < 10 else "present", image=f"{i}.jpg") for i in decided])
     (row,) = label_noise({"content": sample}, decisions)
     assert (row.reviewed, row.wrong.count, row.sampled) == (10, 0, 40)
+
+
+def big(folder: Path) -> Benchmark:
+    """200 images; the run affirms 12 of 400 no-questions, and denies 20 of 400 yes-questions."""
+    rows: dict[str, list[Row]] = {
+        name: [row for i in range(200) for row in ((f"{i}.jpg", "dog", "yes"), (f"{i}.jpg", name, "no"))]
+        for name in ("random", "content")
+    }
+    return make_benchmark(folder, rows)
+
+
+def test_a_sample_says_with_what_chance_each_claim_was_drawn(tmp_path: Path) -> None:
+    benchmark = big(tmp_path / "b")
+    chance = inclusions(benchmark, 40)
+    assert set(chance.values()) == {0.1}
+    drawn: dict[ClaimKey, int] = {}
+    for seed in range(300):
+        for claim in sample_queue(draw_samples(benchmark, 40, seed), seed, chance):
+            assert claim.inclusion == 0.1
+            drawn[claim.key] = drawn.get(claim.key, 0) + 1
+    assert np.mean([drawn.get(key, 0) for key in chance]) / 300 == pytest.approx(0.1, abs=0.005)
+
+
+def test_cells_are_drawn_by_label_and_answer(tmp_path: Path) -> None:
+    benchmark = big(tmp_path / "b")
+    asked = {(one.image, one.text): one for questions in benchmark.splits.values() for one in questions}
+    said = {key: one.object == "dog" if int(one.image[:-4]) >= 6 else one.object != "dog" for key, one in asked.items()}
+    samples, inclusion = draw_cells(benchmark, said, 15, 0)
+    cells = Counter((one.label, said[one.image, one.text]) for one in samples["content"])
+    assert cells == {("yes", True): 15, ("yes", False): 6, ("no", True): 6, ("no", False): 15}
+    queue = sample_queue(samples, 0, inclusion)
+    chances = {(one.label, said[one.image, one.text]): one.inclusion for one in queue}
+    assert chances["no", True] == chances["yes", False] == 1
+    assert chances["no", False] == chances["yes", True] == pytest.approx(15 / 194)
+
+
+def test_only_a_decision_on_a_drawn_claim_counts_in_a_sample(tmp_path: Path) -> None:
+    benchmark = big(tmp_path / "b")
+    queue = sample_queue(draw_samples(benchmark, 5, 0), 0, inclusions(benchmark, 5))
+    file = DecisionsFile(tmp_path / "d.jsonl")
+    file.add(decide(replace(queue[0], inclusion=None), "present", "alice"))  # looked at because it seemed wrong
+    session = Session(queue, file, "alice", blind=True)
+    assert (session.next(), session.counts().total()) == (0, 0)
+    session.decide(0, "absent")
+    assert (session.next(), file.decisions[queue[0].key].inclusion) == (1, 5 / 400)
+    assert [one.inclusion for one in reviewed_claims(read_decisions(tmp_path / "d.jsonl"))] == [5 / 400]
+
+
+def test_a_runs_rates_under_what_its_reviewers_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The labels say that the run hallucinates on 6 of 200; people find that on half of those the thing is there."""
+    benchmark = big(tmp_path / "b")
+    asked = [(i, name) for i in range(200) for name in ("dog", "random", "content")]
+    said = {(f"{i}.jpg", name): "yes" if (name == "dog") == (i >= 6) else "no" for i, name in asked}
+    run = make_run(tmp_path / "r", benchmark, said)  # type: ignore[arg-type]
+    rows = [
+        {"image": f"{i}.jpg", "object": name, "inclusion": 1.0, "reviewer": "alice",
+         "decision": "present" if name == "dog" or i < 3 else "absent"}
+        for i in range(200) for name in ("dog", "content")
+    ]  # fmt: skip
+    review = tmp_path / "alice.jsonl"
+    review.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    options = ("-b", benchmark.folder, "--results", tmp_path / "results", "--reviewed", review)
+    done = hope_bench(capsys, "score", run, *options)
+    assert done.code == 0, done.err
+    assert "Under reviewed truth" in done.out
+    result = read_result(next((tmp_path / "results").rglob("*.json")))
+    found = result.splits["content"].corrected
+    assert found is not None
+    assert found.hallucination_rate.value == pytest.approx(3 / 197, abs=1e-6)
+    assert found.recall.value == pytest.approx((194 + 3) / 203, abs=1e-6)
+    assert (found.reviewed, found.unsure) == (400, 0)
+    for row in rows:
+        del row["inclusion"]  # a review of the riskiest claims
+    review.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert "no decision is on a claim that was drawn at random" in refused(capsys, "score", run, *options)
+    assert "say how many questions of each label" in refused(capsys, "review", benchmark.folder, "--run", run)
 
 
 def test_present_objects_come_with_boxes_from_annotations_and_without_from_questions(small: Small) -> None:

@@ -242,7 +242,7 @@ def change(*keys: str | int, to: Any) -> Change:
     ("changed", "words"),
     [
         (change("modle", to=1), "unknown key 'modle'. Did you mean 'model'"),
-        (change("schema_version", to=3), "schema_version"),
+        (change("schema_version", to=4), "schema_version"),
         (change("splits", "content", "precision", "value", to=0.99), r"splits.content.precision.value is 0.99"),
         (change("splits", "content", "precision", "value", to=None), r"splits.content.precision.value is None"),
         (change("splits", "content", "on_no", "yes", to=1), r"splits.content.*breakdowns.category counts other questions"),

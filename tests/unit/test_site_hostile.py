@@ -199,7 +199,7 @@ def test_markup_is_shown_as_text_everywhere(tmp_path: Path) -> None:
         for link in found.links:
             target = ((tmp_path / "site" / file).parent / link.partition("#")[0]).resolve()
             assert target.is_relative_to((tmp_path / "site").resolve())
-    assert {path.name for path in tmp_path.iterdir()} == {"results", "site", "b", "run"}
+    assert {path.name for path in tmp_path.iterdir()} == {"results", "site", "b", "runs"}
 
 
 def test_harmless_texts() -> None:

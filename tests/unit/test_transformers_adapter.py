@@ -15,7 +15,6 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from hope_bench.adapters import checkpoint as checkpoint_module
 from hope_bench.adapters.base import RawAnswer
 from hope_bench.adapters.decoding import Decoder
 from hope_bench.adapters.encoding import rows_of_image
@@ -24,7 +23,7 @@ from hope_bench.adapters.transformers_model import TransformersModel
 from hope_bench.adapters.yes_no import find_yes_no, read_first_token
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import ModelCard
-from tests.checkpoints import FAMILIES, pictures, prompts
+from tests.checkpoints import FAMILIES, pictures, prompts, template_of
 
 BATCH = list(zip(pictures(12), prompts(12), strict=True))
 Checkpoint = Callable[[str], Path]
@@ -42,7 +41,9 @@ def one_thread() -> Any:
 
 
 def card(folder: Path, **settings: Any) -> ModelCard:
-    return ModelCard(name="tiny", checkpoint=str(folder), **{"device": "cpu", "max_new_tokens": 6, **settings})
+    return ModelCard(
+        name="tiny", checkpoint=str(folder), **{"device": "cpu", "max_new_tokens": 6, **template_of(folder.name), **settings}
+    )
 
 
 def loaded(folder: Path, **settings: Any) -> TransformersModel:
@@ -60,12 +61,14 @@ class Naive:
 
     def __init__(self, folder: Path) -> None:
         self.processor = AutoProcessor.from_pretrained(folder)
+        self.template = template_of(folder.name)
         self.model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
 
     def inputs(self, image: Any, prompt: str) -> Any:
         content = [{"type": "image", "image": image}, {"type": "text", "text": prompt}]
         inputs = self.processor.apply_chat_template(
             [{"role": "user", "content": content}],
+            **self.template,
             add_generation_prompt=True,
             tokenize=True,
             return_dict=True,
@@ -165,7 +168,9 @@ def test_out_of_memory_asks_fewer_at_once_and_loses_nobody(checkpoint: Checkpoin
 
 
 def test_loading_and_asking_are_silent(checkpoint: Checkpoint, capfd: pytest.CaptureFixture[str]) -> None:
-    loaded(checkpoint("llava")).answer(BATCH[:2])
+    folder = checkpoint("llava")
+    capfd.readouterr()  # writing it isn't
+    loaded(folder).answer(BATCH[:2])
     assert capfd.readouterr() == ("", "")
 
 
@@ -174,7 +179,7 @@ def test_info_names_the_very_files(checkpoint: Checkpoint, tmp_path: Path) -> No
     assert (info.adapter, info.dtype, info.device_kind, info.revision) == ("transformers", "float32", "cpu", None)
     folder = copied(checkpoint("llava"), tmp_path)
     assert TransformersModel(card(folder)).info == info
-    (folder / "chat_template.jinja").write_text("{{ bos_token }}other")
+    (folder / "chat_template.jinja").write_text("{{ bos_token }}other {{ messages[0].content[1].text }}")
     assert TransformersModel(card(folder)).info.weights_sha256 != info.weights_sha256
 
 
@@ -239,7 +244,7 @@ def without_processor(folder: Path) -> None:
         (without_a_shard, r"1 of 1 weight files are missing \(the first is model-1.safetensors\)"),
         (without_one_weight, "lacks 1 of its model's weights .*q_proj"),
         (with_cut_off_weights, "weights of .* can't be loaded"),
-        (without_config, "holds no config.json"),
+        (without_config, "holds .*, and no config.json"),
         (with_half_a_config, "damaged config.json"),
         (with_config(model_type="llama"), "'llama' model, which transformers can't ask about an image"),
         (with_config(model_type="llavva"), "model type 'llavva', which transformers .* doesn't know .*'llava'"),
@@ -347,7 +352,7 @@ def test_a_download_is_announced_and_an_unsuitable_model_costs_no_weights(
             shutil.copy(path, snapshot)
         return str(snapshot)
 
-    monkeypatch.setattr(checkpoint_module, "snapshot_download", fake)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fake)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     assert TransformersModel(card(Path("org/tiny")), said.append).info.identity == "org/tiny@c0ffee"
     assert said == ["Downloading org/tiny from the Hugging Face Hub ..."]
@@ -432,3 +437,18 @@ def test_what_was_prepared_is_used_and_forgotten(checkpoint: Checkpoint, monkeyp
         patch.setattr(type(model._paths._decoder.encoder), "row", None)
         assert model.answer(batch) == expected
     assert not model._paths._rows
+
+
+def test_what_a_library_warns_of_is_seen_and_what_is_understood_is_not(
+    checkpoint: Checkpoint, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A checkpoint with weights that its model has no place for: transformers says so, and nobody else would."""
+    folder = copied(checkpoint("llava"), tmp_path)
+    weights = load_file(folder / "model.safetensors")
+    save_file({**weights, "left_over.weight": torch.zeros(3)}, folder / "model.safetensors", {"format": "pt"})
+    settings = json.loads((folder / "generation_config.json").read_text())
+    (folder / "generation_config.json").write_text(json.dumps({**settings, "do_sample": False, "temperature": 0.2}))
+    loaded(folder).answer(BATCH[:2])
+    assert "left_over.weight" in caplog.text
+    assert "generation flags" not in caplog.text
+    assert "Loading weights" not in capfd.readouterr().err

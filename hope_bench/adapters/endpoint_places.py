@@ -1,0 +1,118 @@
+"""Where a card's servers are, what opens them, and which of them is asked about which picture."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import openai
+
+from hope_bench.adapters.endpoint_card import LOCAL, find_access
+from hope_bench.adapters.endpoint_failures import FAILURES, is_gone
+from hope_bench.files.card import ModelCard
+
+_SIGN_OF_LIFE = 10.0
+"""Seconds to wait for one."""
+_LOST = 3
+"""Failures in a row after which a server's work goes to the others."""
+
+
+@dataclass(slots=True)
+class Place:
+    """One server: its address, a client for it, the headers of every request, and how many requests failed in a row as if it
+    were gone."""
+
+    url: str
+    client: openai.OpenAI = field(repr=False)
+    headers: Mapping[str, Any] = field(repr=False)
+    failed: int = 0
+
+    def greet(self) -> None:
+        """Ask which models it has. Raises one of `FAILURES` where it doesn't say."""
+        self.client.models.list(timeout=_SIGN_OF_LIFE, extra_headers=self.headers)
+
+
+class Places:
+    """The servers of one model. Each picture's questions go to one of them, chosen by a hash, so that a server that keeps
+    prefixes computes it once; the pictures of one that is lost are dealt among the others."""
+
+    def __init__(self, card: ModelCard, say: Callable[[str], None]) -> None:
+        """Check the addresses and find the keys, in the environment only. Raises HopeBenchError."""
+        access = find_access(card)
+        key, headers = access.key, access.headers
+        self.secrets = tuple(dict.fromkeys(value for value in (key, *headers.values()) if value))
+        # A key that a header of its own carries isn't sent a second time.
+        in_header = card.api_key_env in card.extra_headers.values() or (key is None and bool(headers))
+        sent: dict[str, Any] = {"Authorization": openai.Omit()} if in_header else {}
+        sent |= headers
+        self._say = say
+        self._lock = threading.Lock()
+        self._alive = [
+            Place(
+                url,
+                openai.OpenAI(
+                    base_url=url, api_key=key or "none", timeout=card.timeout, max_retries=0,
+                    default_query=dict(card.extra_query),
+                    # What is on this machine is reached without a proxy.
+                    http_client=openai.DefaultHttpxClient(trust_env=host not in LOCAL),
+                ),
+                sent,
+            )
+            for url, host in zip(access.urls, access.hosts, strict=True)
+        ]  # fmt: skip
+
+    @property
+    def alive(self) -> list[Place]:
+        """Those that are asked."""
+        with self._lock:
+            return list(self._alive)
+
+    def of(self, picture: str) -> Place:
+        """The server whose turn a picture is: the same one as long as it lives, whichever others there are."""
+        return max(self.alive, key=lambda place: hashlib.sha256(f"{place.url}\n{picture}".encode()).digest())
+
+    def answered(self, place: Place) -> None:
+        """A server lives."""
+        place.failed = 0
+
+    def lost(self, place: Place, error: BaseException) -> bool:
+        """Whether a failed request had better be sent to another server; gives a server up that failed some times in a row, and
+        doesn't even list its models: a picture that makes it fail is no reason."""
+        if not is_gone(error):
+            return False
+        with self._lock:
+            place.failed += 1
+            if place not in self._alive:
+                return True
+            if place.failed < _LOST or len(self._alive) == 1:
+                return False
+        if _lives(place):
+            place.failed = 0
+            return False
+        with self._lock:
+            if place not in self._alive or len(self._alive) == 1:
+                return place not in self._alive
+            self._alive.remove(place)
+        self._say(f"{place.url} doesn't answer any more; its pictures go to the other servers.")
+        return True
+
+    def drop(self, place: Place) -> None:
+        """Ask a server nothing."""
+        with self._lock:
+            self._alive.remove(place)
+
+    def close(self) -> None:
+        """Close all connections."""
+        for place in self.alive:
+            place.client.close()
+
+
+def _lives(place: Place) -> bool:
+    try:
+        place.greet()
+    except FAILURES as error:
+        return not is_gone(error)
+    return True

@@ -1,0 +1,111 @@
+"""Folders of weights that transformers can't read, recognised by the names of their files: what they are, and what to run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from hope_bench.errors import first_few
+
+_BESIDE = "then copy config.json and the processor's files beside the weights"
+_SHARDS = re.compile(r"_(?:optim|model)_states\.pt$")
+"""What DeepSpeed calls the shards of its ZeRO stages."""
+_STEP = re.compile(r"checkpoint-(\d+)")
+
+
+def files_of(folder: Path) -> list[str]:
+    """A folder's files and those of its folders, by their names in it ("global_step500/mp_rank_00_model_states.pt")."""
+    inner = [path for path in folder.glob("*/*") if path.is_file()]
+    return sorted(path.relative_to(folder).as_posix() for path in (*inner, *folder.iterdir()) if path.is_file())
+
+
+def known_format(name: str, files: Iterable[str]) -> str | None:
+    """Sentences about a folder, file or Hub repository called `name`, with these files and no weights that transformers reads:
+    what it is and what to run; None where it is nothing known."""
+    held = [PurePosixPath(file) for file in files]
+    return _gguf(name, held) or _deepspeed(name, held) or _fsdp(name, held) or _steps(name, held) or _another_format(name, held)
+
+
+def what_it_is(name: str, files: Iterable[str]) -> str:
+    """`known_format`, or else what lies there and what a checkpoint is."""
+    held = list(files)
+    holds = f"it holds {first_few(held)}, and no config.json" if held else "it is empty"
+    return known_format(name, held) or (
+        f"{name} is no checkpoint in transformers' format: {holds}. Such a folder has config.json, model.safetensors and the "
+        "processor's files; save_pretrained of model and processor writes them."
+    )
+
+
+def _gguf(name: str, held: list[PurePosixPath]) -> str | None:
+    files = [file for file in held if file.suffix.lower() == ".gguf"]
+    if not files:
+        return None
+    eyes = next((file for file in files if "mmproj" in file.name.lower()), PurePosixPath("MMPROJ.gguf"))
+    weights = next((file for file in files if file != eyes), PurePosixPath("MODEL.gguf"))
+    return (
+        f"{name} holds llama.cpp's format (GGUF), which hope-bench asks through its server: llama-server -m {weights} --mmproj "
+        f"{eyes}, and then hope-bench evaluate --base-url http://127.0.0.1:8080/v1 --model {weights.stem} (docs/servers.md)."
+    )
+
+
+def _deepspeed(name: str, held: list[PurePosixPath]) -> str | None:
+    if not any(str(file) == "zero_to_fp32.py" or _SHARDS.search(file.name) for file in held):
+        return None
+    # The script lies beside the folder of a step's shards, and takes the folder that holds that one.
+    inside = any(len(file.parts) == 1 and _SHARDS.search(file.name) for file in held)
+    whole = str(PurePosixPath(name).parent) if inside else name
+    return (
+        f"{name} holds DeepSpeed's shards of a model. Put them together where DeepSpeed is installed: python "
+        f"{whole}/zero_to_fp32.py {whole} {whole}-whole --safe_serialization; {_BESIDE}, and evaluate {whole}-whole."
+    )
+
+
+def _fsdp(name: str, held: list[PurePosixPath]) -> str | None:
+    if any(str(file) == "pytorch_model_fsdp.bin" for file in held):
+        return f"{name} holds a model that FSDP saved whole: call pytorch_model_fsdp.bin pytorch_model.bin, {_BESIDE}."
+    shards = [file for file in held if file.suffix == ".distcp" and not file.parts[0].startswith("optimizer")]
+    if not shards:
+        return None
+    folder = str(PurePosixPath(name) / shards[0].parent)
+    return (
+        f"{name} holds FSDP's shards of a model. Put them together: accelerate merge-weights {folder} {name}-whole; {_BESIDE}, "
+        f"and evaluate {name}-whole."
+    )
+
+
+def _steps(name: str, held: list[PurePosixPath]) -> str | None:
+    steps = {int(found[1]) for file in held if (found := _STEP.fullmatch(file.parts[0])) and len(file.parts) > 1}
+    if not steps:
+        return None
+    return (
+        f"{name} is a training's folder with {len(steps)} checkpoint(s) in it and no model of its own: name one of them, such as "
+        f"{PurePosixPath(name) / f'checkpoint-{max(steps)}'}."
+    )
+
+
+_FORMATS = (
+    (
+        r"params\.json|consolidated.*\.(?:safetensors|pth)",
+        "the format of Mistral's and Meta's own code. Take the repository with config.json (on the Hub often the one that ends "
+        "in -hf), or serve it: vllm serve {name} --tokenizer-mode mistral --config-format mistral --load-format mistral, and "
+        "then hope-bench evaluate --base-url (docs/servers.md)",
+    ),
+    (
+        r"mm_projector\.bin|non_lora_trainables\.bin",
+        "what LLaVA's own code trains beside a language model (a projector, an adapter). Merge it with that code's "
+        "scripts/merge_lora_weights.py, and convert what comes out",
+    ),
+    (r".*\.ckpt", "a checkpoint of PyTorch Lightning. Load it by its module, and write the model with save_pretrained"),
+    (r".*\.onnx", "an ONNX export. Take the checkpoint that it was made from"),
+    (r"flax_model.*\.msgpack|tf_model.*\.h5", "weights for Flax or TensorFlow, which transformers no longer reads"),
+)
+"""The whole name of a file, and what it tells."""
+
+
+def _another_format(name: str, held: list[PurePosixPath]) -> str | None:
+    for pattern, what in _FORMATS:
+        file = next((file for file in held if re.fullmatch(pattern, file.name)), None)
+        if file is not None:
+            return f"{name} holds {file}, {what.format(name=name)}."
+    return None

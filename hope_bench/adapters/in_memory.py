@@ -1,0 +1,137 @@
+"""A transformers model in this process's memory as it is asked, whoever loaded it: one path for checkpoints and given models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from hope_bench.adapters.base import AdapterReport, RawAnswer
+from hope_bench.adapters.budget import Budget
+from hope_bench.adapters.decoding import Decoder, decoding_settings
+from hope_bench.adapters.encoding import Encoder, known_inputs
+from hope_bench.adapters.gpu import raise_if_lost
+from hope_bench.adapters.loading import one_thread_if_small, quiet
+from hope_bench.adapters.paths import Pair, Paths
+from hope_bench.adapters.yes_no import find_yes_no
+from hope_bench.clip.exact import computing_exactly
+from hope_bench.errors import HopeBenchError, short_reason
+from hope_bench.provenance import json_sha256
+
+if TYPE_CHECKING:
+    from hope_bench.adapters.chat_template import ChatTemplate
+    from hope_bench.files.card import ModelCard
+
+
+class InMemory:
+    """What all adapters of transformers models share: a single user turn [image, prompt] in the model's own chat template, greedy
+    decoding unless the card says otherwise. One that derives from it calls `_ready` when it has the model."""
+
+    def __init__(self, card: ModelCard, device: torch.device, say: Callable[[str], None]) -> None:
+        self._card, self._device, self._say = card, device, say
+        self._budget = Budget(card.batch_size, card.batch_tokens)
+        self._model: Any = None
+        self._encoder: Encoder | None = None
+        self._paths: Paths | None = None
+
+    def _ready(self, model: Any, processor: Any, template: ChatTemplate, dtype: torch.dtype) -> Any:
+        """Make ready to ask; gives the settings of decoding, which `decoding.use_settings` puts into the model.
+
+        `processor` is changed (padding side, a pad token where it has none), the model is not. `dtype` is the number format
+        asked for.
+        """
+        tokenizer = processor.tokenizer
+        sampling = None if self._card.sampling is None else self._card.sampling.chosen
+        settings = decoding_settings(model, tokenizer, self._card.new_tokens(template.thinks), sampling)
+        if tokenizer.pad_token_id is None:
+            tokenizer.pad_token_id = settings.pad_token_id
+        self._model = model
+        encoder = self._encoder = Encoder(processor, known_inputs(model), model.dtype, template)
+        decoder = Decoder(model, encoder, find_yes_no(tokenizer.get_vocab()), settings, self._card.complete)
+        self._paths = Paths(decoder, self._card.path, self._budget, self._say, dtype)
+        return settings
+
+    @property
+    def report(self) -> AdapterReport:
+        """The path taken and what the self-checks found."""
+        if self._paths is None:
+            return AdapterReport()
+        gpus = range(torch.cuda.device_count()) if self._device.type == "cuda" else ()
+        memory = max(map(torch.cuda.max_memory_allocated, gpus), default=None)
+        return AdapterReport(" and ".join(sorted(self._paths.taken, reverse=True)) or None, tuple(self._paths.checks), memory)
+
+    def _device_in_words(self) -> str:
+        cuda = self._device.type == "cuda"
+        return f"{self._device} ({torch.cuda.get_device_name(self._device)})" if cuda else str(self._device)
+
+    def prepare(self, batch: Sequence[Pair]) -> None:
+        """Encode questions that `answer` will be asked next; may run in another thread meanwhile."""
+        if self._paths is not None and self._encoder is not None:
+            with quiet():
+                self._paths.take(batch, self._encoder.rows(batch))
+
+    def answer(self, batch: Sequence[Pair]) -> list[RawAnswer]:
+        """One answer for each (RGB image, prompt). Questions about one picture are fastest where they hold the same object.
+
+        What is too much for the device's memory goes in several forwards.
+        """
+        if self._paths is None:
+            raise RuntimeError("answer() was called before load()")
+        with torch.inference_mode():
+            return self._ask(self._paths, batch)
+
+    def _ask(self, paths: Paths, batch: Sequence[Pair]) -> list[RawAnswer]:
+        with quiet(), one_thread_if_small(self._model, self._device), computing_exactly(), self._drawing(batch):
+            try:
+                return self._answer(paths, list(batch))
+            except HopeBenchError:
+                raise
+            except Exception as error:
+                raise_if_lost(self._device, error)
+                raise
+            finally:
+                paths.forget(batch)
+
+    @contextmanager
+    def _drawing(self, batch: Sequence[Pair]) -> Iterator[None]:
+        """Draw the tokens of these questions from the card's seed and from what they are, and nobody else's random numbers:
+        a step is drawn alike whoever asks it, and whenever."""
+        if self._card.sampling is None:
+            yield
+            return
+        which = [(str(image.info.get("file_name")), prompt) for image, prompt in batch]
+        seed = int(json_sha256([self._card.seed, which])[:15], 16)
+        with torch.random.fork_rng([self._device] if self._device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            yield
+
+    def _answer(self, paths: Paths, batch: list[Pair]) -> list[RawAnswer]:
+        """Where memory runs out, what was too much for one forward goes in several; last of all the batch itself is halved."""
+        before = self._budget.learnt
+        try:
+            return paths.answer(batch)
+        except torch.OutOfMemoryError as error:
+            reason = short_reason(error)
+        # Outside the handler, whose traceback keeps the failed batch's tensors alive.
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        learnt = {kind: tokens for kind, tokens in self._budget.learnt.items() if tokens != before.get(kind)}
+        if learnt:
+            if not before:
+                self._say(
+                    f"{max(learnt.values()):,} tokens at once don't fit in memory; going on with fewer (see --batch-tokens)."
+                )
+            return self._answer(paths, batch)
+        if len(batch) == 1:
+            return [RawAnswer(error=f"one question alone needs more memory than there is ({reason})")]
+        half = _middle(batch)
+        return self._answer(paths, batch[:half]) + self._answer(paths, batch[half:])
+
+
+def _middle(batch: Sequence[Pair]) -> int:
+    """Where to cut a batch in two: between two images if there are two, as near to the middle as that allows."""
+    half = (len(batch) + 1) // 2
+    borders = [place for place in range(1, len(batch)) if batch[place - 1][0] is not batch[place][0]]
+    return min(borders, key=lambda place: abs(place - half)) if borders else half

@@ -1,0 +1,158 @@
+"""Whether transformers can ask what a config.json describes, and what to do where it can't: known before weights travel."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hope_bench.errors import HopeBenchError, first_few, short_reason
+from hope_bench.files.card import read_card
+from hope_bench.files.registry import known_models
+
+_LLAVA = re.compile(r"Llava\w*For(?:CausalLM|SequenceClassification)")
+"""What LLaVA's own code calls its classes; transformers' are LlavaForConditionalGeneration and the like."""
+_OF_LLAVA = ("mm_vision_tower", "mm_projector_type", "mm_hidden_size")
+"""Keys by which LLaVA's own code, and what grew out of it, is known whatever its classes are called."""
+_CONVERTED = (
+    'On the Hub, names of copies that are converted to transformers\' own classes often end in "-hf" (llava-hf has those of '
+    "LLaVA, OpenGVLab those of InternVL)"
+)
+
+
+def check_format(name: str, config: Mapping[str, Any]) -> None:
+    """Raise HopeBenchError for LLaVA's own format, which transformers takes for another and fills with random weights. `name` is
+    what the user called the checkpoint, `config` its config.json. Needs no transformers."""
+    classes = [str(one) for one in config.get("architectures") or ()]
+    if any(map(_LLAVA.fullmatch, classes)) or (any(key in config for key in _OF_LLAVA) and "vision_config" not in config):
+        what = f" (class {classes[0]})" if classes else ""
+        raise HopeBenchError(
+            f"Checkpoint {name} is in the format of LLaVA's own code{what}, which transformers can't run. {_sibling(name)}. Or "
+            "serve it (SGLang reads this format) and ask the server with --base-url (docs/servers.md)."
+        )
+
+
+def check_runnable(name: str, folder: Path, trust_remote_code: bool) -> None:
+    """Raise HopeBenchError for a folder whose config.json names a model that transformers can't ask about an image, saying what
+    would help; `name` is what the user called it. With `trust_remote_code` its own code decides, and is looked at (`check_code`).
+    """
+    from transformers import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING, AutoConfig
+
+    if trust_remote_code:
+        check_code(folder)
+        return
+    check_format(name, read_config(folder))
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
+        raise HopeBenchError(_unknown_model(name, folder, error)) from None
+    if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
+        raise HopeBenchError(
+            f"Checkpoint {name} is a {config.model_type!r} model, which transformers can't ask about an image "
+            f"(it has no image-text-to-text class). {_without_eyes(type(config))}"
+        )
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """A folder's config.json; empty where there is none, or it is damaged."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return config if isinstance(config, dict) else {}
+
+
+def check_code(folder: Path) -> None:
+    """What a checkpoint that is trusted to run code would run lies in its own folder, where it was pinned and hashed."""
+    places = [place for file in sorted(folder.glob("*.json")) for place in auto_map(file).values()]
+    # A tokenizer has two, of which one may be null.
+    code = [str(one) for place in places for one in (place if isinstance(place, list) else [place]) if one]
+    if not code:
+        raise HopeBenchError(
+            f"Checkpoint {folder} brings no Python code (no auto_map in its config.json), so there is nothing to trust. Leave "
+            "trust_remote_code out of its card."
+        )
+    if elsewhere := sorted({one.split("--")[0] for one in code if "--" in one}):
+        raise HopeBenchError(
+            f"Checkpoint {folder} would run code from another repository ({first_few(elsewhere)}), which no revision pins and "
+            "hope-bench does not run. Copy that code into a checkpoint folder of your own."
+        )
+
+
+def auto_map(file: Path) -> dict[str, str | list[str | None]]:
+    """The Python classes that a checkpoint's JSON file names, by the auto class they stand for; empty if it names none."""
+    try:
+        mapped = json.loads(file.read_text(encoding="utf-8")).get("auto_map")
+    except (OSError, ValueError, AttributeError):
+        return {}
+    return mapped if isinstance(mapped, dict) else {}
+
+
+def _without_eyes(config: type) -> str:
+    """What to do about a model that transformers knows, and knows no way to show a picture."""
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
+
+    if config in MODEL_FOR_CAUSAL_LM_MAPPING:
+        return "It is a language model without eyes: name the vision-language model that is built on it."
+    return "hope-bench needs a vision-language model; an encoder for generate goes into --clip."
+
+
+def _unknown_model(name: str, folder: Path, error: Exception) -> str:
+    from transformers import CONFIG_MAPPING
+
+    config = read_config(folder)
+    if not config:
+        return f"Checkpoint {name} has a damaged config.json: {short_reason(error)}. Copy or download it again."
+    model_type = config.get("model_type")
+    if model_type in CONFIG_MAPPING:
+        return f"Checkpoint {name} has a config.json that transformers can't use: {short_reason(error)}."
+    if auto_map(folder / "config.json"):
+        return (
+            f"Checkpoint {name} ({model_type}) needs Python code that it brings along, and nothing of it was run. "
+            f"{_sibling(name)}. If you trust the code, write a card with trust_remote_code = true and add --trust-remote-code "
+            "(docs/models.md); or serve it and ask the server with --base-url (docs/servers.md)."
+        )
+    return f"Checkpoint {name} is of model type {model_type!r}, which {_would_upgrading_help(config, model_type)}"
+
+
+def _would_upgrading_help(config: Mapping[str, Any], model_type: object) -> str:
+    """A newer transformers helps where the checkpoint was written by one, and can't where this one is as new."""
+    from packaging.version import InvalidVersion, Version
+    from transformers import CONFIG_MAPPING, __version__
+
+    unknown = f"transformers {__version__} doesn't know"
+    close = difflib.get_close_matches(str(model_type), CONFIG_MAPPING.keys(), n=1)
+    nearest = f" (the nearest it knows is {close[0]!r})" if close else ""
+    written = config.get("transformers_version")
+    try:
+        newer = Version(str(written)) > Version(__version__)
+    except InvalidVersion:
+        return f"{unknown}{nearest}. It may be of a library of its own: serve it with what runs it, and ask that with --base-url."
+    if newer:
+        return f"{unknown}{nearest}. It was saved by transformers {written}, which does: pip install -U transformers."
+    return (
+        f"{unknown}{nearest}. It was saved by transformers {written}, so a newer one won't help: its class is of other code. "
+        "Serve it with what runs it, and ask that with --base-url (docs/servers.md)."
+    )
+
+
+def _sibling(name: str) -> str:
+    """Where the same model is in transformers' format: a card knows, or the Hub's convention tells."""
+    bare = _bare(name)
+    for path in known_models().values():
+        try:
+            card = read_card(path)
+        except HopeBenchError:
+            continue  # a broken card of the user's is in nobody's way here
+        if card.adapter == "transformers" and not card.trust_remote_code and _bare(card.checkpoint) == bare:
+            return f"The same model for transformers is {card.checkpoint}: --model {card.name}"
+    return _CONVERTED
+
+
+def _bare(checkpoint: str) -> str:
+    """A checkpoint's name without whose it is, "-hf" and a version's v: "liuhaotian/llava-v1.5-7b" is "llava-1.5-7b"."""
+    name = checkpoint.rstrip("/").rsplit("/", 1)[-1].lower().replace("_", ".")
+    return re.sub(r"-v(?=\d)", "-", name.removesuffix("-hf"))

@@ -1,0 +1,55 @@
+"""A result's numbers in an experiment tracker, outside of a trainer: through accelerate's trackers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final, Literal, get_args
+
+from hope_bench.errors import HopeBenchError, did_you_mean
+from hope_bench.files.result import Result
+from hope_bench.integrations.tracked import tracked_numbers
+
+Tracker = Literal["tensorboard", "wandb", "trackio"]
+
+_PROJECT: Final = "hope-bench"
+
+
+def log_result(
+    result: Result,
+    tracker: str,
+    *,
+    run: str | None = None,
+    project: str = _PROJECT,
+    step: int | None = None,
+    folder: str | Path = "runs/tensorboard",
+    **more: Any,
+) -> dict[str, float]:
+    """Log a result's numbers (`tracked.tracked_numbers`) to "tensorboard", "wandb" or "trackio"; gives what was logged.
+
+    `run` is the run's name there (None: the model's name), `step` the training step (None: the result's, else 0). TensorBoard's
+    event file goes to FOLDER/RUN; the others have a `project` and take `more` as their own `init` does.
+
+        log_result(score(run), "trackio", run="my-model")
+
+    Of processes that were started together, each calls this, and the first one logs. Raises HopeBenchError for a tracker that is
+    unknown or not installed.
+    """
+    from accelerate import PartialState
+    from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
+
+    if tracker not in get_args(Tracker):
+        raise HopeBenchError(f"No tracker {tracker!r}. {did_you_mean(tracker, get_args(Tracker))}")
+    if tracker not in map(str, get_available_trackers()):
+        raise HopeBenchError(f"{tracker} is not installed: pip install {tracker}.")
+    name = run or result.model.name
+    made = LOGGER_TYPE_TO_CLASS[tracker]
+    one = made(name, str(folder), **more) if made.requires_logging_directory else made(project, **{"name": name, **more})
+    numbers = tracked_numbers(result)
+    if not PartialState().is_main_process:  # accelerate's trackers need it in any case
+        return numbers
+    one.start()
+    try:
+        one.log(numbers, step=step if step is not None else result.run.step or 0)
+    finally:
+        one.finish()
+    return numbers

@@ -1,0 +1,95 @@
+"""A model's answer as plain sentences: reasoning, markup, echoes of the prompt and invented further turns put aside."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+END = 2_000
+"""Characters that are read at either end of an answer. What lies between is reasoning or rambling; and composing accents takes
+time that grows with the square of a run of them."""
+
+_OPEN, _CLOSE = (rf"[<\[\u25c1]{slash}(?:think(?:ing)?|thoughts?|reasoning)[>\]\u25b7]" for slash in ("", "/"))
+_THINKING = re.compile(rf"{_OPEN}.*?(?:{_CLOSE}|\Z)", re.DOTALL)
+_STRAY_CLOSE = re.compile(_CLOSE)
+
+_FINAL = re.compile(
+    r"""\\+boxed\s?\{(?:\\+\w{1,9}\s?\{)?(?P<boxed>[^{}]{0,200})\}?\}?
+    | <\|begin_of_box\|>(?P<box>[^<>]{0,400})
+    | <(?:final_?)?answer>(?P<tag>[^<>]{0,400})""",
+    re.VERBOSE,
+)
+"""What marks an answer as the answer, in LaTeX, in GLM's box and as a tag."""
+
+_TAG = re.compile(r"<[^<>\n]{1,40}>|\[/?inst\]|\\+[()\[\]]|\\+(?:text|mathrm|mathbf)\b")
+_JSON_STEP = re.compile(r"\s{0,9},\s{0,9}(?=\")")
+_OPTIONS = re.compile(r"\(?\ba[).:] ?yes\b.{0,3}\s?\(?\bb[).:] ?no\b")
+_ECHO = re.compile(
+    r"""["'(\[]{0,2}\b(?:yes["']?\s?(?:or|/|\||and/or|-or-)\s?["']?no|no["']?\s?(?:or|/|\|)\s?["']?yes)\b["')\]]{0,2}"""
+)
+_ANOTHER_TURN = re.compile(r"\n\s{0,9}(?:question|user|human|q|input|instruction)\s?\d{0,2}\s?:")
+_NUMBER = re.compile(r"\bno\.? ?#?(?=\d)")
+_BULLET = re.compile(r"(?m)^\s{0,9}(?:[-\u2022+]|\(?[a-d1-9][).])\s{1,4}(?=\S)")
+_QUOTED = re.compile(r"""\b(?:says|reads?|saying|reading|labeled|words?|text|named|titled|called):? ["'][^"'\n]{0,200}["']""")
+"""What is written in the picture."""
+_SENTENCE = re.compile(r"[^.!?;\n]+[.!?;\n]?")
+_PLAIN = str.maketrans({
+    "\N{RIGHT SINGLE QUOTATION MARK}": "'", "\N{LEFT SINGLE QUOTATION MARK}": "'", "\N{MODIFIER LETTER APOSTROPHE}": "'",
+    "\N{LEFT DOUBLE QUOTATION MARK}": '"', "\N{RIGHT DOUBLE QUOTATION MARK}": '"', "\N{NO-BREAK SPACE}": " ",
+    "\u3002": ".", "\uff0e": ".", "\uff01": "!", "\uff1f": "?", "\uff1a": ":", "\uff1b": ";", "\uff0c": ",", "\u3001": ",",
+    "\N{HORIZONTAL ELLIPSIS}": ".", "\N{EM DASH}": ",", "\N{EN DASH}": ",",
+    "*": " ", "_": " ", "`": " ", "#": " ", "~": " ", "$": " ", "\t": " ", "\r": "\n",
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One sentence, in lower case, and whether a question mark ends it."""
+
+    text: str
+    asks: bool
+
+
+def spoken(text: str) -> str:
+    """The answer without its reasoning, in lower case and composed (NFC), cut to its two ends where it is very long.
+
+    A thinking block that never closes hides all that follows; one that never opens (the mark was part of the prompt), all before.
+    """
+    said = _THINKING.sub(" ", text.lower())
+    closings = [found.end() for found in _STRAY_CLOSE.finditer(said)]
+    said = said[closings[-1] :] if closings else said
+    said = _two_ends(said.strip())
+    return said if said.isascii() else unicodedata.normalize("NFC", said)
+
+
+def plain(said: str) -> str:
+    """What `spoken` gives, without markup, with every explicit final answer on a line of its own ("final answer: yes")."""
+    if said[:1] in ("{", "["):
+        said = _JSON_STEP.sub("\n", said.replace("\\n", "\n"))
+    said = said.translate(_PLAIN_BUT_MARKUP)
+    said = _FINAL.sub(lambda found: f"\nfinal answer: {found['boxed'] or found['box'] or found['tag'] or ''}\n", said)
+    said = _TAG.sub(" ", _QUOTED.sub(" reads ", said)).translate(_PLAIN)
+    said = _OPTIONS.sub(" ", _ECHO.sub(" ", said))
+    said = _BULLET.sub("\n", said)
+    turn = _ANOTHER_TURN.search(said, len(said) - len(said.lstrip()) + 1)
+    return _NUMBER.sub("number ", said if turn is None or not said[: turn.start()].strip() else said[: turn.start()])
+
+
+_PLAIN_BUT_MARKUP = {key: value for key, value in _PLAIN.items() if chr(key) not in "_*`#~$\r\t"}
+
+
+def sentences(said: str) -> list[Sentence]:
+    """The sentences of what `plain` gives; those without a word are left out."""
+    found = (match[0] for match in _SENTENCE.finditer(said.replace("...", " . ")))
+    return [Sentence(one.strip(" .!?;\n"), one.endswith("?")) for one in found if any(map(str.isalnum, one))]
+
+
+def _two_ends(said: str) -> str:
+    """The first and the last END characters, whole sentences where they hold an end of one."""
+    if len(said) <= 2 * END:
+        return said
+    head, tail = said[:END], said[-END:]
+    stops = [place for place, letter in enumerate(head) if letter in ".!?\n"]
+    starts = [place for place, letter in enumerate(tail) if letter in ".!?\n"]
+    return (head[: stops[-1] + 1] if stops else head) + "\n" + (tail[starts[0] + 1 :] if starts else "")

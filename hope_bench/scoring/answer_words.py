@@ -1,0 +1,63 @@
+"""The words by which an English answer affirms, denies and doubts (answer_words.toml), and how a clause becomes words."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
+_TABLE: Mapping[str, object] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+
+
+def _set(key: str) -> frozenset[str]:
+    found = _TABLE[key]
+    return frozenset(found.split() if isinstance(found, str) else cast(list[str], found))
+
+
+def _one_of(key: str) -> str:
+    """The patterns of that name as one, without a group of its own."""
+    return f"(?:{'|'.join(cast(list[str], _TABLE[key]))})"
+
+
+YES, NO, SOFT_YES, SOFT_NO = map(_set, ("yes", "no", "soft_yes", "soft_no"))
+BE, SEEM, EXIST, LACK, THINK, VERBS = map(_set, ("be", "seem", "exist", "lack", "think", "verbs"))
+PERCEIVE, CONTAIN, PRESENT, ABSENT = map(_set, ("perceive", "contain", "present", "absent"))
+NEGATORS, DENYING, EXCEPT, HEDGES = map(_set, ("negators", "denying", "except", "hedges"))
+DETERMINERS, INDEFINITE, WEAK_MODIFIERS, OF_WHAT = map(_set, ("determiners", "indefinite", "weak_modifiers", "of_what"))
+RELATIONS, BLOCKING, QUOTING, PICTURES = map(_set, ("relations", "blocking", "quoting", "pictures"))
+NOUNS_IN_ED_OR_ING, POINTING = map(_set, ("nouns_in_ed_or_ing", "pointing"))
+FOLLOWING = BE | RELATIONS | PRESENT | VERBS | SEEM | _set("following")
+ELLIPTIC = DENYING | POINTING | BE | (PRESENT - {"in"}) | ABSENT | PERCEIVE | _set("elliptic")
+ANSWERS, NAMES_ANSWER, ON_THE_WAY = map(_set, ("answers", "names_answer", "on_the_way"))
+AFTER_ANSWER, AFTER_NO = map(_set, ("after_answer", "after_no"))
+IN_LABELS = ANSWERS | _set("in_labels")
+
+OPENER = re.compile(rf"{_one_of('openers')}\b(?: that\b)?\s?")
+"""How a clause may begin without saying anything yet."""
+_HOW = f"(?:{'|'.join(sorted(_set('how')))}) "
+DOUBT = re.compile(rf"\b{_one_of('doubts')}\b(?! that there)".replace("{how}", _HOW))
+"""What says that the model can't or won't say."""
+BESIDE_THE_POINT = re.compile(
+    rf"{_one_of('beside_the_point_doubts')}(?: of| about| exactly)? {_one_of('beside_the_point_matters')}\b"
+)
+"""Doubt about what the object is like, not whether it is there."""
+REASONING = re.compile(rf"""["'{{\[\s]{{0,9}}{_one_of("reasoning")}""")
+"""How reasoning begins that is written out: what it states on the way is not the answer."""
+
+_EXPANSIONS = tuple((re.compile(pattern), words) for pattern, words in cast(list[tuple[str, str]], _TABLE["expansions"]))
+_HERE = re.compile(
+    r"\b(?:anywhere )?(?:in|of|within|from|inside|throughout|on) (?:the|this|your|that|my|our)? ?"
+    r"(?:(?:provided|given|uploaded|attached|entire|whole|current|above|same|actual|input|visible|shown|displayed) )?"
+    r"(?:image|picture|photo|photograph|scene|frame|screenshot|shot|view|illustration|snapshot|pic|visual)s?\b"
+    r"(?: (?:itself|you provided|you sent|provided|shown|given|here|at all))?"
+)
+_WORD = re.compile(r"'s\b|[^\W_]+")
+
+
+def words_of(sentence: str) -> list[str]:
+    """The words of a part of a sentence, contractions written out ("isn't" is "is not"), "in the image" as "here"."""
+    for pattern, words in _EXPANSIONS:
+        sentence = pattern.sub(words, sentence)
+    return _WORD.findall(_HERE.sub(" here ", sentence))

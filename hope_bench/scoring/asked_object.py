@@ -1,0 +1,153 @@
+"""The object that a question asks about, and where the words of an answer speak of it (words in asked_object.toml)."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+_TABLE: Mapping[str, Any] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+_SYNONYMS: Mapping[str, list[str]] = _TABLE["synonyms"]
+_SAME: Mapping[str, str] = _TABLE["same"]
+_EXCLUSIVE = [frozenset(group) for group in _TABLE["claims"]["exclusive"]]
+_NEAR = [frozenset(pair) for pair in _TABLE["claims"]["near"]]
+
+NUMBERS = frozenset(("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"))
+
+_QUESTION = re.compile(r"\s{0,9}(?:is|are) there (?P<what>[^?\n]{1,200}?)(?: in th(?:e|is) im[a-z]{1,6})?\s?\?", re.IGNORECASE)
+_OPENING = frozenset(("a", "an", "any", "some", "the", "exactly"))
+_CLAIMS_NOTHING = frozenset(
+    ("a", "an", "the", "in", "on", "of", "at", "to", "is", "are", "being", "with", "and", "side", "half", "image")
+)
+_ENDS_NAME = frozenset(
+    ("on", "in", "at", "to", "with", "under", "behind", "near", "beside", "by", "above", "below", "that", "who", "which", "next")
+)
+_ADJECTIVES = frozenset().union(*_EXCLUSIVE, _SAME) | frozenset(
+    (
+        "wooden",
+        "metal",
+        "plastic",
+        "glass",
+        "leather",
+        "ceramic",
+        "stone",
+        "whole",
+        "sliced",
+        "small",
+        "large",
+        "big",
+        "young",
+        "old",
+    )
+)
+
+
+def same_word(word: str) -> str:
+    """A claim as it is compared: "grey" is "gray", "2" is "two"."""
+    return _SAME.get(word, word)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked about: `forms` are the word sequences that name the object, the longest first; `claims` the further words of
+    a description ("red" of "a red car"), `wider` the words for its whole kind, `not_after` what makes it another thing."""
+
+    forms: tuple[tuple[str, ...], ...]
+    claims: frozenset[str] = frozenset()
+    wider: frozenset[str] = frozenset()
+    not_after: str | None = None
+
+    @property
+    def is_person(self) -> bool:
+        """Whether a person is asked about, so that "nobody" denies it."""
+        return ("person",) in self.forms
+
+    def find(self, tokens: Sequence[str]) -> list[tuple[int, int]]:
+        """Where the tokens name the object: [start, end) each, from left to right."""
+        found, place = [], 0
+        while place < len(tokens):
+            end = next((place + len(form) for form in self.forms if tuple(tokens[place : place + len(form)]) == form), None)
+            if end is not None and not (place and tokens[place - 1] == self.not_after):
+                found.append((place, end))
+            place = place + 1 if end is None else end
+        return found
+
+    def claimed(self, tokens: Sequence[str]) -> bool:
+        """Whether the tokens hold every claim of the description (always, where there is none)."""
+        return self.claims.issubset(map(same_word, tokens))
+
+    def excluded(self, tokens: Sequence[str]) -> bool:
+        """Whether the tokens claim something that a claim of the description excludes: "blue" where "red" is asked."""
+        held = frozenset(map(same_word, tokens))
+        for group in _EXCLUSIVE:
+            ours, theirs = self.claims & group, held & group
+            if ours and theirs and not ours & theirs and not any(near & ours and near & theirs for near in _NEAR):
+                return True
+        return False
+
+
+@lru_cache(maxsize=10_000)
+def asked_about(question: str) -> str | None:
+    """What a question asks about, as it says it: "dog" of "Is there a dog in the image?", "red car", "two dogs"; None where it
+    doesn't ask whether something is there."""
+    found = _QUESTION.match(question)
+    return None if found is None else found["what"].strip()
+
+
+@lru_cache(maxsize=10_000)
+def asked(what: str) -> Asked | None:
+    """The object asked about, by name or description ("dining table", "a red car", "two dogs"); None where it says nothing."""
+    words = re.findall(r"\w+", what.lower())
+    while words and words[0] in _OPENING:
+        words = words[1:]
+    if not words:
+        return None
+    if any(" ".join(words) in _numbers(one) for one in _SYNONYMS):
+        return _named(words)
+    cut = next((place for place, word in enumerate(words) if place and (word in _ENDS_NAME or word.endswith("ing"))), len(words))
+    name, claims = words[:cut], [same_word(word) for word in words[cut:] if word not in _CLAIMS_NOTHING]
+    while len(name) > 1 and (name[0] in _ADJECTIVES or name[0].endswith("ing")) and " ".join(name[:2]) not in _TWO_WORDS:
+        claims.append(same_word(name[0]))
+        name = name[1:]
+    plain = _named(name)
+    return Asked(plain.forms, frozenset(claims), plain.wider, plain.not_after)
+
+
+_TWO_WORDS = frozenset(("stop sign", "fire hydrant", "parking meter", "glass bottle", "living room", "orange juice"))
+"""Names that begin with what elsewhere is an adjective."""
+
+
+def _numbers(name: str) -> set[str]:
+    """A name in the singular and the plural, as regular nouns have them, and a few forms that no one says.
+
+    (inflect, by which questions are worded, would take seconds to import for every run with one talkative answer.)
+    """
+    forms = {name}
+    for single, many in (
+        ("", "s"),
+        ("y", "ies"),
+        ("f", "ves"),
+        ("fe", "ves"),
+        ("s", "ses"),
+        ("x", "xes"),
+        ("h", "hes"),
+        ("o", "oes"),
+    ):
+        if name.endswith(single):
+            forms.add(name.removesuffix(single) + many)
+        if name.endswith(many) and not name.endswith("ss"):
+            forms.add(name.removesuffix(many) + single)
+    return forms - {""}
+
+
+def _named(words: Sequence[str]) -> Asked:
+    name = " ".join(words)
+    one = next((one for one, others in _SYNONYMS.items() if name in others or name in _numbers(one)), name)
+    forms = set().union(*map(_numbers, {name, one, *_SYNONYMS.get(one, ())}))
+    wider = frozenset(word for kind in _TABLE["kind"] if kind["objects"].count(one) for word in kind["words"])
+    ordered = sorted((tuple(form.split()) for form in forms), key=lambda form: (-len(form), form))
+    return Asked(tuple(ordered), frozenset(), wider, _TABLE["other_things"].get(one))

@@ -1,0 +1,211 @@
+"""Everything that an answer says, sentence by sentence: plain yes or no, labelled answers, and what its clauses state."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from hope_bench.scoring.answer_text import Sentence
+from hope_bench.scoring.answer_words import (
+    AFTER_ANSWER,
+    AFTER_NO,
+    ANSWERS,
+    IN_LABELS,
+    NAMES_ANSWER,
+    NO,
+    ON_THE_WAY,
+    OPENER,
+    SOFT_NO,
+    SOFT_YES,
+    YES,
+    words_of,
+)
+from hope_bench.scoring.asked_object import Asked
+from hope_bench.scoring.statements import NOTHING, Said, Statement, read_clause
+
+Kind = Literal["direct", "soft", "statement"]
+"""A plain yes or no, a word like "certainly" that may also just open a reply, or what a clause states."""
+
+
+class Reading(NamedTuple):
+    """One thing that an answer says (None: nothing of the object).
+
+    `rank` is 0 by the way, 1 as a conclusion, 2 and 3 as the labelled answer; `turns` says that "but", "actually" and the like
+    precede it.
+    """
+
+    said: Said | None
+    kind: Kind
+    rank: int = 0
+    turns: bool = False
+
+
+_SPLIT = re.compile(
+    r"\s{0,3}(?:,|\(|\)|\"| - | = |\b(?:but|however|although|though|while|whereas|yet|because|since|nevertheless|nonetheless|"
+    r"and(?= (?:there|it|i|we|they|the image|the picture)\b))\b)\s{0,3}"
+)
+_TURNS = re.compile(
+    r"\b(?:but|however|although|though|yet|nevertheless|nonetheless|whereas|while|wait|actually|correction|sorry|scratch that|"
+    r"on second thought|hold on|i mean|upon (?:closer|further)|on closer|looking (?:again|closer)|in fact)\b"
+)
+_ALL_BUT = re.compile(r"\b(everything|nothing|anything|all|none) but\b")
+_CONCLUDES = re.compile(
+    r"(?:therefore|thus|hence|in conclusion|to conclude|in summary|consequently|overall|so|finally|to summarize)\b"
+)
+_ASKING = re.compile(
+    r"(?:is|are|was|were|does|do|did|can|could|what|where|how|why|which|who|has|have) "
+    r"(?:there|the|this|that|it|you|we|i|any|an?|someone|image|picture|here)\b"
+)
+_OPENS_ANSWER = frozenset(("answer", "conclusion", "verdict"))
+_VALUES: dict[str, Said] = {
+    "true": "yes", "false": "no", "present": "yes", "absent": "no", "y": "yes", "n": "no", "detected": "yes", "none": "no",
+    "visible": "yes", "missing": "no", "positive": "yes", "negative": "no", "found": "yes",
+}  # fmt: skip
+
+
+class Reader:
+    """Reads the sentences of one answer in order. A label at a sentence's end ("Answer:") lends its rank to the next one."""
+
+    def __init__(self, what: Asked | None) -> None:
+        self._what = what
+        self._lent = 0
+        self._before = NOTHING
+
+    def read(self, sentence: Sentence) -> list[Reading]:
+        """What the sentence says. A question says nothing, unless it is a bare yes or no."""
+        if sentence.asks and _direct(words_of(re.split(r"[:,]", sentence.text, maxsplit=1)[0])) is None:
+            return [Reading(None, "statement")]
+        found: list[Reading] = []
+        rank, self._lent = self._lent, 0
+        parts = sentence.text.split(":")
+        words = [words_of(part) for part in parts]
+        for place, (part, tokens) in enumerate(zip(parts, words, strict=True)):
+            last = place == len(parts) - 1
+            if _is_label(tokens) and (not last or (len(tokens) <= 3 and _OPENS_ANSWER & set(tokens))):
+                rank = 3 if "final" in tokens else 2
+            elif (
+                place
+                and 0 < len(words[place - 1]) <= 12
+                and not _is_label(words[place - 1])
+                and self._value(words[place - 1], tokens)
+            ):
+                found += self._labelled(words[place - 1], tokens, rank)
+            elif last or self._value(tokens, words[place + 1]) is None:
+                found += self._part(part, rank)
+        said_something = any(tokens and not _is_label(tokens) for tokens in words)
+        if rank and not said_something:
+            self._lent = rank
+        elif rank and all(one.said is None for one in found):
+            found.append(Reading("doubt", "statement", rank))
+        return found
+
+    def _value(self, label: Sequence[str], tokens: Sequence[str]) -> Said | None:
+        """What a bare value says after what may be its label: "dog: yes", "present: false", "dogs: 0"."""
+        if tokens[:1] == ["not"] and len(tokens) == 2 and _VALUES.get(tokens[1]) == "yes":
+            return "no"
+        if len(tokens) != 1 or not label:
+            return None
+        word = tokens[0]
+        if word.isdecimal() and self._what is not None and self._what.find(label):
+            return "yes" if word.strip("0") else "no"
+        return "yes" if word in YES else "no" if word in NO else _VALUES.get(word)
+
+    def _labelled(self, label: Sequence[str], tokens: Sequence[str], rank: int) -> list[Reading]:
+        about = self._what is None or bool(self._what.find(label)) or bool(ANSWERS & set(label))
+        return [Reading(self._value(label, tokens), "direct", rank)] if about else []
+
+    def _part(self, part: str, rank: int) -> list[Reading]:
+        """What a sentence, or its part beside a colon, says clause by clause."""
+        text = _ALL_BUT.sub(r"\1 except", part.strip())
+        words = words_of(text)
+        if not rank and _ASKING.match(" ".join(words)):  # a question without its mark, and perhaps the answer to it
+            said = _direct(words[-1:])
+            return [] if said is None else [Reading(said, "direct")]
+        rank = rank or int(bool(_CONCLUDES.match(text)))
+        found: list[Reading] = []
+        turning = False
+        for piece, turned in _pieces(text):
+            tokens = words_of(piece)
+            turning |= turned
+            if not tokens:
+                continue
+            before = (
+                self._before._replace(goes_on="yes") if turned and self._before.goes_on == "no" else self._before
+            )  # "no cats but dogs"
+            said, kind, self._before = _piece(tokens, self._what, before)
+            if tokens[0] in ("if", "unless", "whether"):
+                said, self._before = None, NOTHING
+            if self._what is None and turned and said is None and any(one.said == "yes" for one in found):
+                said = "doubt"  # "There is a car, but it looks blue": who knows whether that was asked
+            turns = turning or _TURNS.match(" ".join(tokens)) is not None
+            # Where it isn't known what was asked, "a dog, but no cat" takes nothing back.
+            found.append(Reading(said, kind, rank, turns and (self._what is not None or not self._before.about)))
+            turning = turning and said is None
+        return found
+
+
+def _pieces(text: str) -> list[tuple[str, bool]]:
+    """The clauses of a text, each with whether "but" or the like precedes it."""
+    pieces, place, turned = [], 0, False
+    for found in _SPLIT.finditer(text):
+        pieces.append((text[place : found.start()], turned))
+        place, turned = found.end(), bool(_TURNS.search(found[0]))
+    return [*pieces, (text[place:], turned)]
+
+
+_MOST_OPENERS = 6
+"""How often the words that only open a clause are taken off it: "well, actually, from what I can see ..."."""
+
+
+def _piece(
+    tokens: Sequence[str], what: Asked | None, before: Statement, openers: int = _MOST_OPENERS
+) -> tuple[Said | None, Kind, Statement]:
+    """What one clause says; where that is nothing, the same without the words that only open it."""
+    text = " ".join(tokens)
+    if text in SOFT_YES or text in SOFT_NO:
+        return ("yes" if text in SOFT_YES else "no"), "soft", NOTHING
+    statement = read_clause(tokens, what, before)
+    direct = _direct(tokens) or _named_as_answer(tokens)
+    if direct is not None and statement.said != "doubt":
+        return direct, "direct", NOTHING
+    filler = None if statement.said is not None or not openers else OPENER.match(text)
+    if filler is not None and filler[0]:
+        rest = text[filler.end() :].split()
+        if not rest:
+            return None, "soft", NOTHING
+        shorter = _piece(rest, what, before, openers - 1)
+        if shorter[0] is not None:
+            return shorter
+    return statement.said, "statement", statement
+
+
+def _direct(tokens: Sequence[str]) -> Said | None:
+    """A clause that is a yes or a no, or begins with one: "no there is not", but not "no dog" or "no doubt"."""
+    if not tokens:
+        return None
+    if tokens[0] in YES:
+        return None if tokens[1:3] in (["and", "no"], ["or", "no"]) else "yes"
+    if tokens[0] not in NO:
+        return None
+    goes_on = tokens[0] == "no" and len(tokens) > 1 and tokens[1] not in AFTER_NO | NO | YES
+    return None if goes_on or tokens[1:3] == ["and", "yes"] else "no"
+
+
+def _named_as_answer(tokens: Sequence[str]) -> Said | None:
+    """A yes or no that ends a clause which calls it the answer: "the answer is no", "I would say yes"."""
+    words = list(tokens)
+    while words and words[-1] in AFTER_ANSWER:
+        words.pop()
+    if not words or words[-1] not in YES | NO or {"not", "if", "reason", "whether", "or", "either", "only"} & set(words):
+        return None
+    for word in reversed(words[-12:-1]):
+        if word in NAMES_ANSWER:
+            return "yes" if words[-1] in YES else "no"
+        if word not in ON_THE_WAY:
+            return None
+    return None
+
+
+def _is_label(tokens: Sequence[str]) -> bool:
+    return 0 < len(tokens) <= 8 and bool(ANSWERS & set(tokens)) and IN_LABELS.issuperset(tokens)

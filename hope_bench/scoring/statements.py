@@ -1,0 +1,216 @@
+"""What one clause of an answer says of the object asked about: that it is there, that it isn't, doubt, or nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Literal, NamedTuple
+
+from hope_bench.scoring.answer_words import (
+    ABSENT,
+    BE,
+    BESIDE_THE_POINT,
+    BLOCKING,
+    CONTAIN,
+    DENYING,
+    DETERMINERS,
+    DOUBT,
+    ELLIPTIC,
+    EXCEPT,
+    INDEFINITE,
+    NEGATORS,
+    PERCEIVE,
+    PICTURES,
+    POINTING,
+    PRESENT,
+    RELATIONS,
+    SEEM,
+    VERBS,
+)
+from hope_bench.scoring.asked_object import NUMBERS, Asked, same_word
+from hope_bench.scoring.mentions import is_list_item, polarity, reaches, stands_alone
+
+Said = Literal["yes", "no", "doubt"]
+"""That the object is there, that it isn't, or that the model can't or won't say."""
+
+
+class Statement(NamedTuple):
+    """What a clause says. `said` is None where that is nothing of the object.
+
+    `about` are the words that name it, empty where none does ("it isn't there"). `goes_on` is what a further bare noun phrase
+    ("cats, dogs or birds") would say, and `excepts` whether it took the object out of what follows ("apart from the dog").
+    """
+
+    said: Said | None = None
+    about: tuple[str, ...] = ()
+    goes_on: Said | None = None
+    excepts: bool = False
+
+
+NOTHING = Statement()
+
+_NO_PICTURE = re.compile(
+    r"\b(?:not (?:see|view|access|have|open|load|receive|find|process|display)|no|not|without)"
+    r"(?: (?:an?|any|the|your|this|that|actual)){0,3} (?:images?|pictures?|photos?|attachments?)"
+    r"(?: (?:is|was|has|attached|provided|here|visible|to|in|you|file|files|uploaded|that)\b|$)"
+)
+"""Whoever doesn't see a picture at all says nothing about what is in it."""
+
+
+def read_clause(tokens: Sequence[str], asked: Asked | None, before: Statement) -> Statement:
+    """What the clause says of `asked`, or (None) of whatever thing it names first; `before` is what the clause before it says."""
+    if asked is not None and asked.is_person:
+        tokens = [word for one in tokens for word in (("no", "person") if one == "nobody" else (one,))]
+    text = " ".join(tokens)
+    if _NO_PICTURE.search(text):
+        return Statement("doubt")
+    if DOUBT.search(text):
+        return NOTHING if BESIDE_THE_POINT.search(text) else Statement("doubt")
+    named = () if asked is None else asked.find(tokens)
+    if not named and (said := _elliptic(tokens)) is not None:
+        return NOTHING if before.excepts and said == "no" else _elliptic_statement(said, tokens, asked)
+    if asked is None:
+        return _any_thing(tokens)
+    for start, end in named:
+        if stands_alone(tokens[end:], asked.claims):
+            return _of_description(_mention(tokens, start, end, asked, before), tokens, asked)
+    return _without_mention(tokens, asked, before)
+
+
+def _elliptic_statement(said: Said, tokens: Sequence[str], asked: Asked | None) -> Statement:
+    """ "There are two" answers "exactly three" with a no."""
+    if said == "yes" and asked is not None and asked.claims.intersection(NUMBERS) and not asked.claimed(tokens):
+        return Statement("no") if asked.excluded(tokens) else NOTHING
+    return Statement(said, goes_on=said)
+
+
+def _mention(tokens: Sequence[str], start: int, end: int, asked: Asked, before: Statement) -> Statement:
+    head, rest, name = list(tokens[:start]), list(tokens[end:]), tuple(tokens[start:end])
+    found = polarity(head, rest, name[-1], asked.claims)
+    if found == "unclear":
+        return Statement(about=name)
+    if found is not None:
+        return Statement(found, name, found)
+    if head[:1] == ["except"]:
+        return Statement("yes", name, excepts=True)
+    if before.goes_on is not None and is_list_item(head):
+        said: Said = "yes" if head[:1] in (["only"], ["just"]) else before.goes_on
+        return Statement(said, name, said)
+    described = bool(head) and head[0] in INDEFINITE and not RELATIONS & set(head)  # "a brown dog", as captions say
+    return Statement("yes" if described else None, name)
+
+
+def _of_description(said: Statement, tokens: Sequence[str], asked: Asked) -> Statement:
+    """A description is affirmed only with all its claims; denied with its object, or by a claim that excludes one of its own."""
+    if said.said != "yes" or asked.claimed(tokens):
+        return said
+    return said._replace(said="no" if asked.excluded(tokens) else None)
+
+
+def _elliptic(tokens: Sequence[str]) -> Said | None:
+    """What a clause says that names no thing at all, only stands for one: "none", "it is not there", "I see one"."""
+    words = set(tokens)
+    if not words <= ELLIPTIC or (words <= {"not", "no", "never", "here"} and tokens[-1:] != ["here"]):
+        return None
+    if words <= PRESENT | {"clearly"} and len(tokens) <= 2:
+        return "yes" if words & (PRESENT - {"there", "here", "among", "part", "real"}) else None
+    if any(one == "not" and other in ("clearly", "fully") for one, other in pairwise(tokens)):
+        return None  # "not clearly visible" is there
+    denials = [word for word in tokens if word in DENYING]
+    if denials:
+        return "no" if len(denials) == 1 and _denies(tokens, words) else None
+    return "yes" if _affirms(tokens, words) else None
+
+
+def _denies(tokens: Sequence[str], words: set[str]) -> bool:
+    perceives = bool(words & (PERCEIVE | CONTAIN))
+    if {"i", "we"} & words and "can" in words and not perceives:
+        return False  # "I can't."
+    if words & (POINTING | PRESENT | ABSENT) or len(tokens) == 1 or (tokens[0] == "not" and "as" in words):
+        return True
+    return not perceives and bool(words & (BE | {"do", "does"}) or tokens[-1] == "not")
+
+
+def _affirms(tokens: Sequence[str], words: set[str]) -> bool:
+    if words & ((PERCEIVE | CONTAIN) - (PRESENT if words & BE else set())):
+        return bool((words & {"i", "we", "you", "here"} or (tokens[0] == "it" and words & CONTAIN)) and words & _STANDS_FOR)
+    if not words & (BE | {"do", "does"}) or (words & {"think", "believe", "say", "guess", "suppose"} and "so" not in words):
+        return False
+    if tokens[0] in ("there", "it", "they", "one", "some", "several", "two", "many", "here"):
+        return True
+    if tokens[0] in ("i", "we"):
+        return "do" in words
+    return tokens[0] in ("that", "this", "these", "those") and bool(
+        words & {"true", "correct", "right", "present", "visible", "so"}
+    )
+
+
+_STANDS_FOR = {"one", "it", "some", "several", "two", "three", "them", "many", "few", "that", "those"}
+
+
+def _without_mention(tokens: Sequence[str], asked: Asked, before: Statement) -> Statement:
+    """A clause that doesn't name the object: of its colour, of its whole kind ("no animals"), of something else."""
+    words = set(tokens)
+    denied = [place for place, word in enumerate(tokens) if word in NEGATORS]
+    after = tokens[denied[-1] + 1 :] if denied else []
+    if asked.claims and tokens and tokens[0] in ("it", "they", "that", "this", "both", "all", "not"):
+        contrary = any(same_word(word) in asked.claims for word in after[:6]) if denied else asked.excluded(tokens)
+        if contrary and not words & BLOCKING:
+            return Statement("no")
+    for place, word in enumerate(tokens):
+        reached = place and denied and denied[-1] < place and reaches(tokens[denied[-1]], tokens[denied[-1] + 1 : place], ())
+        if word in asked.wider and reached and stands_alone(tokens[place + 1 :], ()):
+            spared = before.excepts or EXCEPT & set(tokens[place + 1 :]) or {"other", "more"} & set(tokens[:place])
+            return NOTHING if spared else Statement("no", (word,), "no")
+    if denied:
+        return Statement(goes_on=None if RELATIONS & set(after) or len(denied) > 1 else "no")
+    if not words & BLOCKING and polarity([*tokens, "a"], [], "", ()) == "yes":
+        return Statement(goes_on="yes")
+    listed = len(tokens) <= 5 and not words & (BE | SEEM | VERBS)
+    return Statement(goes_on=before.goes_on if listed else None)
+
+
+def _any_thing(tokens: Sequence[str]) -> Statement:
+    """The same where it isn't known what is asked: what counts is the thing that the clause names first."""
+    for place, word in enumerate(tokens[:-1]):
+        following = tokens[place + 1]
+        names = word in DETERMINERS | {"no", "without", "lacks", "lack", "zero"} or (
+            word in PERCEIVE | CONTAIN and following not in ("no", "here")
+        )
+        if not names or following in DETERMINERS | PICTURES | {"of", "here"} or following.endswith("ly"):
+            continue
+        end = next(
+            (
+                at
+                for at in range(place + 1, len(tokens))
+                if tokens[at] in _ENDS_NAME or (tokens[at].endswith("ing") and at > place + 1)
+            ),
+            len(tokens),
+        )
+        if end > place + 1:
+            return _first_thing(tokens, place, end)
+    adjective = len(tokens) > 2 and tokens[0] in ("it", "they", "that", "this") and tokens[1] in BE and tokens[2] == "not"
+    return Statement("no") if adjective else NOTHING
+
+
+def _first_thing(tokens: Sequence[str], place: int, end: int) -> Statement:
+    head, rest, name = list(tokens[: place + 1]), list(tokens[end:]), tuple(tokens[place + 1 : end])
+    if rest[:2] in (["is", "not"], ["are", "not"]) and not NEGATORS & set(head):
+        return Statement("no", name)  # "the car is not red" answers what was asked of the car
+    found = polarity(head, rest, name[-1], ())
+    exists = any(one in ("there", "here") and other in BE | SEEM for one, other in pairwise(head))
+    sees = bool((PERCEIVE | CONTAIN) - {"have", "has", "find", "hold", "present"} & set(head))
+    shown = (
+        bool(rest) and rest[0] in BE | {"can"} and bool(PRESENT & set(rest[1:4])) and tokens[place] not in ("that", "this", "it")
+    )
+    return Statement(found, name) if found == "no" or (found == "yes" and (exists or sees or shown)) else NOTHING
+
+
+_ENDS_NAME = (
+    BE
+    | RELATIONS
+    | PRESENT
+    | SEEM
+    | {"can", "or", "and", "does", "do", "not", "that", "which", "to", "of", "has", "chance", "possibility"}
+)

@@ -1,0 +1,62 @@
+"""What blind answering scores, which a result's verdicts alone don't give."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hope_bench.errors import HopeBenchError
+from hope_bench.files.result import Blind, SplitScore
+from hope_bench.scoring.blind import blind_metrics
+
+TOLERANCE = 2e-6
+"""Numbers in a result are rounded to 6 digits."""
+
+INTERVAL_TOLERANCE = 2e-4
+"""Some intervals are percentiles of resamples; another version of numpy may round one resample to the other side."""
+
+
+def differ(stated: float | None, expected: float | None, tolerance: float = TOLERANCE) -> bool:
+    """Whether two numbers, or their absence, are not the same."""
+    if stated is None or expected is None:
+        return stated is not expected
+    return not abs(stated - expected) <= tolerance
+
+
+def check_blind(split: SplitScore, where: str) -> None:
+    """Recompute always-yes and always-no from the labels; the others must be what some counts of them give, for the
+    questions' words are not in the file. Raises HopeBenchError naming the key that is off."""
+    names = [one.name for one in split.blind]
+    if len(set(names)) != len(names):
+        raise HopeBenchError(f"{where}.blind holds a name twice. Score the run again.")
+    positives, negatives = split.labels.count("y"), split.labels.count("n")
+    for index, one in enumerate(split.blind):
+        key = f"{where}.blind.{index}"
+        rates = {"always-yes": (1.0, 1.0), "always-no": (0.0, 0.0)}
+        recall, rate = rates.get(one.name, (one.recall or 0.0, one.hallucination_rate or 0.0))
+        if not (0 <= recall <= 1 and 0 <= rate <= 1):
+            raise HopeBenchError(f"{key}: recall or hallucination_rate is not between 0 and 1. Score the run again.")
+        right, wrong = round(recall * positives), round(rate * negatives)
+        for metric, expected in blind_metrics(positives, negatives, right, wrong).items():
+            if differ(stated := getattr(one, metric), expected):
+                raise HopeBenchError(
+                    f"{key}.{metric} is {stated}, but the labels give {one.name} {expected}. Score the run again."
+                )
+        accuracy = one.balanced_accuracy
+        if one.either_way is not None and (accuracy is None or differ(one.either_way.value, max(accuracy, 1 - accuracy))):
+            raise HopeBenchError(f"{key}.either_way doesn't follow from its balanced accuracy. Score the run again.")
+
+
+_LEARNT_TOLERANCE = 0.005
+"""Another version of scikit-learn may answer a few questions otherwise."""
+
+
+def differing_way(one: Sequence[Blind], other: Sequence[Blind]) -> str | None:
+    """The first blind way of which two records of the same questions don't say the same; None where they agree on all they
+    share."""
+    known = {each.name: each for each in other}
+    for each in one:
+        there = known.get(each.name)
+        rates = ("recall", "hallucination_rate")
+        if there is not None and any(differ(getattr(each, key), getattr(there, key), _LEARNT_TOLERANCE) for key in rates):
+            return each.name
+    return None

@@ -1,0 +1,59 @@
+"""The notebooks and the README's script, run as a reader would run them, offline."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from hope_bench.demo.dataset import write_world
+from hope_bench.demo.world import EVALUATION_SEED
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs_and_is_kept_without_outputs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    book = nbformat.read(path, as_version=4)
+    assert not any(cell.get("outputs") or cell.get("execution_count") for cell in book.cells)
+    NotebookClient(book, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
+    shown = [output for cell in book.cells for output in cell.get("outputs", ())]
+    assert not any("error" in output.output_type for output in shown)
+    assert any("<table" in output.get("data", {}).get("text/html", "") for output in shown), "a table is shown as HTML"
+    assert any("application/vnd.plotly.v1+json" in output.get("data", {}) for output in shown), "and a picture"
+
+
+def test_the_readme_script_runs(tmp_path: Path) -> None:
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    (script,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len([line for line in script.splitlines() if line.strip()]) <= 15
+    write_world(tmp_path / "val2014", 20, EVALUATION_SEED)
+    here = {
+        '"instances_val2014.json"': '"val2014/instances.json"',
+        'images="val2014"': 'images="val2014/images"',
+        "ViT-L-14:openai": f"local-dir:{ROOT / 'benchmarks' / 'demo' / 'clip'}",
+        "llava-hf/llava-1.5-7b-hf": str(ROOT / "models" / "demo-llava"),
+        '"hope-coco",': '"hope-coco", sample_images=10,',
+    }
+    for published, drawn in here.items():
+        assert published in script
+        script = script.replace(published, drawn)
+    (tmp_path / "script.py").write_text(script, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "hallucination rate" in done.stdout
+    assert "plotly" in (tmp_path / "result.html").read_text(encoding="utf-8")
+    (result,) = (tmp_path / "leaderboard" / "results" / "hope-coco").rglob("*.json")
+    assert result.stem == "demo-llava"

@@ -1,0 +1,319 @@
+"""Servers' quirks, one a row: what a server says, and what becomes of the question, of the other questions and of the run.
+
+The replies are those that public reports show (texts shortened).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from hope_bench.adapters import endpoint_failures as failures
+from hope_bench.adapters.endpoint import Endpoint
+from hope_bench.adapters.endpoint_picture import picture_url
+from hope_bench.scoring.parsing import parse_strict
+from tests.faulty_server import Handler, Server, answer, running
+from tests.unit.test_endpoint import BATCH, KEY, card, right
+
+PLAIN = {"temperature": 0, "max_tokens": 16, "logprobs": True, "top_logprobs": 20}
+REQUEST = (
+    "{'model': 'm', 'messages': [{'role': 'user', 'content': [{'type': 'text', 'text': 'Is there a dog?'}]}], "
+    "'temperature': 0, 'max_tokens': 16, 'logprobs': True, 'top_logprobs': 20}"
+)
+
+
+def error(message: str, param: str | None = None, code: Any = None, kind: str = "invalid_request_error") -> dict[str, Any]:
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The server says `body` with `status` until the request holds `until` (None: lacks it)."""
+
+    server: str
+    status: int
+    body: Any
+    until: dict[str, Any]
+    note: str = ""
+
+
+NO_LOGPROBS = {"logprobs": None, "top_logprobs": None}
+RENAMED = {"max_tokens": None, "max_completion_tokens": 16}
+REFUSED = [
+    Refused(
+        "vLLM --max-logprobs 5", 400,
+        error("Requested sample logprobs of 20, which is greater than max allowed: 5 (parameter=logprobs, value=20)",
+              "logprobs", 400, "BadRequestError"),
+        {"logprobs": True, "top_logprobs": 5}, "lists 5 alternatives",
+    ),
+    Refused(
+        "vLLM --max-logprobs 12, the parameter unnamed", 400,
+        error("Requested sample logprobs of 20, which is greater than max allowed: 12"), {"top_logprobs": 12}, "lists 12",
+    ),
+    Refused("Azure", 400, error("Expected a value <= 5, but got 20 instead.", "top_logprobs"), {"top_logprobs": 5}, "lists 5"),
+    Refused("vLLM --max-logprobs 0", 400, error("logprobs of 20 ... max allowed: 0", "logprobs"), NO_LOGPROBS, "no logprobs"),
+    Refused("OpenAI reasoning", 403, error("You are not allowed to request logprobs from this model"), NO_LOGPROBS, "logprobs"),
+    Refused(
+        "OpenAI reasoning: max_tokens", 400,
+        error("Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+              "max_tokens", "unsupported_parameter"),
+        RENAMED, "max_completion_tokens",
+    ),
+    Refused(
+        "OpenAI reasoning: temperature", 400,
+        error("Unsupported value: 'temperature' does not support 0 with this model. Only the default (1) value is supported.",
+              "temperature", "unsupported_value"),
+        {"temperature": None}, "no temperature",
+    ),
+    Refused(
+        "Gemini", 400,
+        [{"error": {"code": 400, "status": "INVALID_ARGUMENT",
+                    "message": 'Invalid JSON payload received. Unknown name "logprobs": Cannot find field.'}}],
+        NO_LOGPROBS, "no logprobs",
+    ),
+    Refused(
+        "FastAPI", 422,
+        {"detail": [{"type": "extra_forbidden", "loc": ["body", "logprobs"], "msg": "Extra inputs are not permitted",
+                     "input": True}]},
+        NO_LOGPROBS, "no logprobs",
+    ),
+    Refused(
+        "Mistral", 422,
+        {"object": "error", "message": {"detail": [{"loc": ["body", "top_logprobs"], "msg": "Extra inputs are not permitted"}]}},
+        NO_LOGPROBS, "no logprobs",
+    ),
+    Refused(
+        "OpenRouter", 400,
+        error("Provider returned error", code=400) | {"error": {"message": "Provider returned error", "code": 400, "metadata": {
+            "raw": '{"error": {"message": "Unsupported value.", "param": "temperature", "code": "unsupported_value"}}'}}},
+        {"temperature": None}, "no temperature",
+    ),
+    Refused("a plain text", 400, "logprobs are not supported", NO_LOGPROBS, "no logprobs"),
+    Refused("a set of names", 422, error("Unexpected keys in the request: {'logprobs'}"), NO_LOGPROBS, "no logprobs"),
+    Refused("an error of status 200", 200, {"object": "error", "message": "logprobs: not supported", "code": 400}, NO_LOGPROBS,
+            "no logprobs"),
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The server says `body` to the questions about one picture: their error holds `words`, and nothing else changes."""
+
+    server: str
+    status: int
+    body: Any
+    words: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+LARGER = 'set image_format = "jpeg" or image_max_side'
+FAILED = [
+    Failed(
+        "vLLM: a bad picture, the request quoted", 400,
+        error("1 validation error:\n {'type': 'value_error', 'loc': ('body', 'messages'), 'msg': 'Value error, image too small', "
+              f"'input': {REQUEST}}}", None, 400, "BadRequestError"),
+        "image too small",
+    ),
+    Failed(
+        "vLLM: the quoted request cut off", 400,
+        error(f"1 validation error:\n {{'msg': 'image too small', 'input': {REQUEST[:-40]}"), "image too small",
+    ),
+    Failed("a picture refused beside a parameter's name", 400, error("bad image; logprobs, temperature ignored"), "bad image"),
+    Failed("OpenAI: a bad picture", 400, error("Invalid image: temperature 20", "messages.[0].content.[0].image_url"), "Invalid"),
+    Failed(
+        "vLLM: too long", 400,
+        error("'max_tokens' or 'max_completion_tokens' is too large: 16. This model's maximum context length is 4096 tokens and "
+              "your request has 4090 input tokens"),
+        "It doesn't fit the server's context",
+    ),
+    Failed("Anthropic: a large picture", 400,
+           error("messages.0.content.0.image.source.base64: image exceeds 5 MB maximum: 6 MB > 5 MB"), LARGER),
+    Failed("proxies: a large body", 413, {"error": {"message": "Request body too large"}}, LARGER),
+    Failed("nginx: a large body", 413, "<html><h1>413 Request Entity Too Large</h1></html>", LARGER),
+    Failed("OpenAI: moderated", 403, error("input was flagged"), "input was flagged"),
+    Failed("vLLM: an error of status 200", 200, {"object": "error", "message": "image is no RGB", "code": 400}, "is no RGB"),
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Said:
+    """The server replies 200 with this message: the question's verdict, or the words of its error."""
+
+    server: str
+    message: dict[str, Any]
+    finish: str | None
+    verdict: str | None
+    words: str = ""
+
+
+THOUGHT = [{"type": "thinking", "thinking": [{"type": "text", "text": "No? I see none."}]}]
+SAID = [
+    Said("Mistral: a list of parts", {"content": [{"type": "text", "text": "Yes"}]}, "stop", "yes"),
+    Said("Mistral: in two parts", {"content": [{"type": "text", "text": "N"}, {"type": "text", "text": "o"}]}, "stop", "no"),
+    Said("Mistral: thinking first", {"content": [*THOUGHT, {"type": "text", "text": "Yes"}]}, "stop", "yes"),
+    Said("Mistral: nothing but thinking", {"content": THOUGHT}, "stop", None, "without an answer"),
+    Said("Mistral: cut off while thinking", {"content": THOUGHT}, "length", None, "went by thinking"),
+    Said("an empty list of parts", {"content": []}, "stop", "unparsed"),
+    Said("a refusal as a part", {"content": [{"type": "refusal", "refusal": "I can't."}]}, "stop", "unparsed"),
+    Said("the model said nothing", {"content": ""}, "stop", "unparsed"),
+    Said("the model said nothing, as null", {"content": None}, "stop", "unparsed"),
+    Said("the model said a line break", {"content": "\n"}, "stop", "unparsed"),
+    Said("Ollama: a thinking model", {"content": "", "reasoning": "Yes, there is one."}, "stop", None, "without an answer"),
+    Said("vLLM, SGLang: cut off in thought", {"content": None, "reasoning_content": "Yes"}, "length", None, "went by thinking"),
+]  # fmt: skip
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(failures, "_backoff", lambda _: 0.01)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with running() as one:
+        yield one
+
+
+def reply_of(handler: Handler, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
+    if isinstance(body, str):
+        handler.reply(status, body.encode(), {"Content-Type": "text/html", **(headers or {})})
+    else:
+        handler.reply(status, body, headers)
+
+
+def asks(body: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if name not in ("model", "messages")}
+
+
+@pytest.mark.parametrize("row", REFUSED, ids=[row.server for row in REFUSED])
+def test_a_refused_parameter_is_changed_once_and_noted(row: Refused, server: Server) -> None:
+    def picky(handler: Handler, body: dict[str, Any]) -> None:
+        if all(body.get(name) == value for name, value in row.until.items()):
+            answer(handler, body)
+        else:
+            reply_of(handler, row.status, row.body)
+
+    server.always = picky
+    model = Endpoint(card(server, concurrency=1))
+    replies = model.answer(BATCH)
+    assert right(replies)
+    changed = {name: value for name, value in (PLAIN | row.until).items() if value is not None}
+    assert [asks(body) for body in server.bodies[-len(BATCH) :]] == [changed] * len(BATCH)
+    assert asks(server.bodies[0]) == PLAIN
+    assert len(server.bodies) <= len(BATCH) + 2, "what was refused once is not asked again"
+    assert (replies[0].p_yes is None) == ("logprobs" not in changed)
+    (note,) = model.report.notes
+    assert row.note in note
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["asked first", "asked last"])
+@pytest.mark.parametrize("row", FAILED, ids=[row.server for row in FAILED])
+def test_one_refused_picture_changes_nothing_for_the_others(row: Failed, first: bool, server: Server) -> None:
+    bad, good = BATCH[0][0], BATCH[-1][0]
+
+    def picky(handler: Handler, body: dict[str, Any]) -> None:
+        if body["messages"][0]["content"][0]["image_url"]["url"] == refused:
+            reply_of(handler, row.status, row.body, row.headers)
+        else:
+            answer(handler, body)
+
+    server.always = picky
+    one = card(server, concurrency=1)
+    refused = picture_url(bad, one)
+    model = Endpoint(one)
+    batches = [[pair for pair in BATCH if pair[0] is image] for image in ((bad, good) if first else (good, bad))]
+    said = {id(batch[0][0]): model.answer(batch) for batch in batches}
+    assert all(row.words in str(reply.error) and reply.text is None for reply in said[id(bad)])
+    assert all(reply.error is None and reply.p_yes is not None for reply in said[id(good)])
+    others = [body for body in server.bodies if body["messages"][0]["content"][0]["image_url"]["url"] != refused]
+    assert [asks(body) for body in others] == [PLAIN] * len(said[id(good)])
+    assert model.report.notes == ()
+
+
+@pytest.mark.parametrize("row", SAID, ids=[row.server for row in SAID])
+def test_a_reply_is_read_as_what_it_says(row: Said, server: Server) -> None:
+    server.always = lambda handler, body: answer(handler, body, finish=row.finish, **row.message)
+    reply = Endpoint(card(server)).answer(BATCH[:1])[0]
+    assert len(server.bodies) == 1, "there is nothing to try again"
+    if row.verdict is None:
+        assert row.words in str(reply.error)
+        assert reply.text is None
+    else:
+        assert (reply.error, parse_strict(reply.text)) == (None, row.verdict)
+
+
+def test_parameters_refused_one_after_the_other_are_learnt_together(server: Server) -> None:
+    """OpenAI's reasoning models refuse three."""
+    rows = [row for row in REFUSED if row.server.startswith("OpenAI reasoning")]
+
+    def picky(handler: Handler, body: dict[str, Any]) -> None:
+        for row in rows:
+            if any(body.get(name) != value for name, value in row.until.items()):
+                return reply_of(handler, row.status, row.body)
+        return answer(handler, body)
+
+    server.always = picky
+    model = Endpoint(card(server, concurrency=3))
+    assert right(model.answer(BATCH))
+    assert asks(server.bodies[-1]) == {"max_completion_tokens": 16}
+    assert len(model.report.notes) == 3
+    before = len(server.bodies)
+    assert right(model.answer(BATCH))
+    assert len(server.bodies) == before + len(BATCH)
+
+
+def test_what_the_server_has_taken_before_stays_for_the_others(server: Server) -> None:
+    """A question that only goes through without logprobs, after others went through with them."""
+    odd_one = BATCH[2][1]
+
+    def picky(handler: Handler, body: dict[str, Any]) -> None:
+        if body["messages"][0]["content"][1]["text"] == odd_one and "logprobs" in body:
+            return handler.reply(400, error("logprobs are not available for this request"))
+        return answer(handler, body)
+
+    server.always = picky
+    model = Endpoint(card(server, concurrency=1))
+    assert [reply.p_yes is None for reply in model.answer(BATCH)] == [prompt == odd_one for _, prompt in BATCH]
+    assert model.report.notes == ("For some questions alone: The endpoint gives no logprobs, so answers carry no P(yes).",)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (429, error("You exceeded your current quota", code="insufficient_quota")),
+        (200, {"error": {"message": "You exceeded your current quota", "code": 429, "type": "insufficient_quota"}}),
+        (402, {"error": {"message": "Insufficient Balance"}}),
+        (400, error("Your credit balance is too low to access the API.")),
+    ],
+)
+def test_a_spent_account_is_final(status: int, body: Any, server: Server) -> None:
+    server.always = lambda handler, _: handler.reply(status, body)
+    said: list[str] = []
+    model = Endpoint(card(server, concurrency=1), said.append)
+    model.answer(BATCH)
+    assert len(server.bodies) == 5
+    assert "credit or quota is used up" in said[-1]
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (429, error("Rate limit reached", code="rate_limit_exceeded")),
+        (429, [{"error": {"code": 429, "message": "Quota exceeded for requests a minute", "status": "RESOURCE_EXHAUSTED"}}]),
+        (200, {"object": "error", "message": "Rate limit exceeded", "code": 429}),
+        (200, {"error": {"message": "Upstream error", "code": 502}}),
+        (529, {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}),
+        (200, {"object": "error", "message": "the engine is starting"}),
+    ],
+)
+def test_what_passes_is_waited_for(status: int, body: Any, server: Server) -> None:
+    server.faults = [lambda handler, _: handler.reply(status, body, {"Retry-After": "0.05"})] * 3
+    assert right(Endpoint(card(server)).answer(BATCH))
+    assert len(server.bodies) == len(BATCH) + 3
+
+
+def test_azures_404_names_what_is_missing(server: Server) -> None:
+    missing = {"error": {"code": "404", "message": "Resource not found"}}
+    server.always = lambda handler, _: handler.reply(404, missing)
+    said: list[str] = []
+    Endpoint(card(server, base_url=f"{server.url}/azure", concurrency=1), said.append).answer(BATCH)
+    assert "extra_query (api-version) and a header api-key (extra_headers)" in said[-1]

@@ -1,0 +1,72 @@
+"""Rates under reviewed truth: exact where everything is reviewed, unbiased where label errors depend on the model."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hope_bench.files.result import Estimate, SplitScore, VerdictCounts
+from hope_bench.reviewing.noise import ReviewedClaim
+from hope_bench.scoring.reviewed import correct, find_truth
+from tests.runs import make_benchmark
+
+NONE = Estimate(value=None)
+
+
+def split(labels: str, verdicts: str, each: int) -> SplitScore:
+    return SplitScore(
+        kind="hope", on_yes=VerdictCounts(), on_no=VerdictCounts(), accuracy=NONE, balanced_accuracy=NONE, precision=NONE,
+        recall=NONE, f1=NONE, specificity=NONE, hallucination_rate=NONE, yes_ratio=NONE,
+        questions_per_image=(each,) * (len(labels) // each), labels=labels, verdicts=verdicts,
+    )  # fmt: skip
+
+
+def test_everything_reviewed_is_the_rate_under_the_truth() -> None:
+    rng = np.random.default_rng(0)
+    labels, verdicts, truth = ("".join(rng.choice(list(letters), 600)) for letters in ("yn", "ynu", "yn?"))
+    found = correct(split(labels, verdicts, 6), truth, (1.0,) * 600, 0.95)
+    for rate, letter in ((found.recall, "y"), (found.hallucination_rate, "n")):
+        own = [said == "y" for said, there in zip(verdicts, truth, strict=True) if there == letter]
+        assert rate.value == pytest.approx(np.mean(own), abs=1e-6)
+        assert rate.low is not None
+        assert rate.low < np.mean(own) < (rate.high or 0)
+    assert (found.reviewed, found.unsure) == (600, truth.count("?"))
+
+
+def test_the_weights_undo_how_the_reviewed_were_drawn() -> None:
+    """All hallucinations looked at, half of the right denials, a third of what was recalled: by cells, by hand."""
+    asked = [("y", "y", "y--y--y-----"), ("n", "y", "nny"), ("n", "n", "n-y-n-n-n-"), ("y", "n", "y-n-")]
+    labels, verdicts, truth = ("".join(one) for one in zip(*((a * len(t), b * len(t), t) for a, b, t in asked), strict=True))
+    chances = {("y", "y"): 1 / 4, ("n", "y"): 1.0, ("n", "n"): 1 / 2, ("y", "n"): 1 / 2}
+    drawn = tuple(chances[a, b] for a, b, t in asked for letter in t if letter != "-")
+    found = correct(split(labels, verdicts, 1), truth, drawn, 0.95)
+    # there: 12 of 12 recalled, 1 of 3 false alarms, 2 of 10 denied (1 of 5 seen), 2 of 4 missed (1 of 2 seen)
+    assert found.recall.value == pytest.approx((12 + 1) / (12 + 1 + 2 + 2), abs=1e-6)
+    assert found.hallucination_rate.value == pytest.approx((0 + 2) / (0 + 2 + 8 + 2), abs=1e-6)
+
+
+def test_unequal_chances_within_a_cell() -> None:
+    labels, verdicts = "y" * 8, "y" * 8
+    found = correct(split(labels + "n" * 8, verdicts + "n" * 8, 1), "ynn-----" + "nnnnnnnn", (0.2, 0.8, 0.8, *(1.0,) * 8), 0.95)
+    weights = np.array([5, 1.25, 1.25])
+    share = 5 / weights.sum()  # of the affirmed that is there
+    assert found.recall.value == pytest.approx(1.0)
+    assert found.hallucination_rate.value == pytest.approx(8 * (1 - share) / (8 * (1 - share) + 8), abs=1e-6)
+
+
+def test_null_without_a_review_of_both_labels() -> None:
+    found = correct(split("yn" * 20, "yn" * 20, 2), "y-" * 20, (1.0,) * 20, 0.95)
+    assert (found.recall, found.hallucination_rate) == (NONE, NONE)
+
+
+def test_truth_is_found_by_claim(tmp_path: object) -> None:
+    benchmark = make_benchmark(
+        tmp_path / "b", {"content": [("a.jpg", "dog", "yes"), ("a.jpg", "cat", "no"), ("b.jpg", "dog", "no")]}
+    )  # type: ignore[operator]
+    claims = [
+        ReviewedClaim(image="a.jpg", object="cat", decision="present", inclusion=0.5),
+        ReviewedClaim(image="b.jpg", object="dog", decision="unsure", inclusion=0.25),
+        ReviewedClaim(image="b.jpg", object="fox", decision="absent", inclusion=1.0),
+    ]
+    assert find_truth(benchmark.splits["content"], claims) == ("-y?", (0.5, 0.25))
+    assert find_truth(benchmark.splits["content"], claims[2:]) is None

@@ -1,0 +1,231 @@
+"""Servers that hope-bench starts: their command lines, and that nothing of them is left, whatever happens."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from hope_bench.adapters import server as servers
+from hope_bench.adapters.server import command_line, further_arguments
+from hope_bench.errors import HopeBenchError
+from hope_bench.files.card import ModelCard
+from hope_bench.files.run import read_run
+from hope_bench.files.validation import validate
+from tests import fake_vllm
+from tests.cli import hope_bench, refused
+from tests.small_benchmark import write_small
+
+MODEL = fake_vllm.ROOT / "models" / "demo-llava"
+FOLDER = Path("/models/it")
+
+
+def card(**settings: object) -> ModelCard:
+    return validate({"name": "it", "checkpoint": "ORG/NAME", **settings}, ModelCard, "it")
+
+
+def arguments(folder: Path, *more: object) -> list[str]:
+    return [
+        *("evaluate", "--server", "vllm", "--model", str(MODEL), "--benchmark", str(folder / "benchmark")),
+        *("--images", str(folder / "images"), "--runs", str(folder / "runs"), "--batch-size", "1", *map(str, more)),
+    ]
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-somebody-else")
+    monkeypatch.setenv("HF_TOKEN", "hf_secret_1234")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # nothing on this machine is reached through a proxy
+    write_small(tmp_path)
+    return tmp_path
+
+
+def all_gone(told: Path) -> bool:
+    """Whether the fake's processes have ended, within a minute."""
+    pids = [int(word) for word in told.read_text().splitlines()[0].split()]
+    assert len(pids) == 2
+    for _ in range(600):
+        alive = [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]
+        if not alive:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_vllms_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_vllm.install(tmp_path, monkeypatch)
+    one = card(server="vllm", dtype="bfloat16", trust_remote_code=True, server_args="--tensor-parallel-size 2 --max-model-len 8k")
+    program, *words = command_line(one, FOLDER, 8123, tmp_path / "it.jinja")
+    assert program == str(tmp_path / "bin" / "vllm")
+    told = fake_vllm.parser().parse_args(words)
+    assert (told.command, told.model_tag, told.host, told.port) == ("serve", str(FOLDER), "127.0.0.1", 8123)
+    assert (told.served_model_name, told.enable_prefix_caching) == (["ORG/NAME"], True)
+    assert (told.dtype, told.chat_template, told.trust_remote_code) == ("bfloat16", str(tmp_path / "it.jinja"), True)
+    assert told.generation_config == "vllm", "the checkpoint's own penalties are put aside"
+    assert (told.tensor_parallel_size, told.max_model_len) == (2, "8k")
+    assert command_line(card(server="vllm"), FOLDER, 1, None)[1:] == [
+        *("serve", str(FOLDER), "--host", "127.0.0.1", "--port", "1", "--served-model-name", "ORG/NAME"),
+        *("--enable-prefix-caching", "--generation-config", "vllm"),
+    ]
+
+
+def test_sglangs_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flags of docs.sglang.io, "Server Arguments"; the radix cache is on unless --disable-radix-cache."""
+    monkeypatch.setattr(servers.importlib.util, "find_spec", lambda name: name)
+    assert command_line(card(server="sglang", server_args="--dp 2"), FOLDER, 8123, Path("it.jinja")) == [
+        *(sys.executable, "-m", "sglang.launch_server", "--model-path", str(FOLDER), "--host", "127.0.0.1", "--port", "8123"),
+        *("--chat-template", "it.jinja", "--served-model-name", "ORG/NAME", "--sampling-defaults", "openai", "--dp", "2"),
+    ]
+
+
+def test_transformers_serves_command_line() -> None:
+    """That it is taken, tests/e2e/test_endpoint_server.py shows."""
+    one = card(server="transformers", device="cpu", dtype="float32", server_args="--model-timeout 600")
+    assert command_line(one, FOLDER, 8123, None)[1:] == [
+        *("serve", str(FOLDER), "--host", "127.0.0.1", "--port", "8123", "--dtype", "float32", "--device", "cpu"),
+        *("--model-timeout", "600"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--host 0.0.0.0", "--host among the server's arguments: hope-bench sets that itself"),
+        ("--port=1", "--port among"),
+        ("--api-key sk-1234", "Keys stay in the environment"),
+        ("--api_key sk-1234", "--api-key among"),
+        ("--trust-remote", "--trust-remote among"),
+        ("--max-model-len '8", "can't be read"),
+    ],
+)
+def test_arguments_that_are_hope_benchs_own_to_set(words: str, message: str) -> None:
+    with pytest.raises(HopeBenchError) as caught:
+        further_arguments(words)
+    assert message in str(caught.value)
+    assert "1234" not in str(caught.value)
+    assert further_arguments("--model-impl vllm -tp 2") == ["--model-impl", "vllm", "-tp", "2"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"server": "vlm"}, "server: 'vlm' is not known. Did you mean 'vllm'?"),
+        ({"server": "vllm", "device": "cpu"}, "device would have no effect"),
+        ({"server": "vllm", "path": "plain", "quantize": "4bit"}, "path, quantize would have no effect"),
+        ({"server": "vllm", "base_url": "http://h/v1"}, "base_url would have no effect"),
+        ({"server_args": "-tp 2"}, "server_args would have no effect"),
+        ({"adapter": "endpoint", "server": "vllm"}, "server would have no effect"),
+    ],
+)
+def test_what_no_started_server_takes(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(HopeBenchError) as caught:
+        card(**settings)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["vllm", "sglang"])
+def test_a_server_that_is_not_installed_is_said_how_to_install(
+    kind: str, small: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(small))
+    message = refused(capsys, *arguments(small, "--server", kind))
+    assert f"{kind} isn't installed here. Install it: pip install {kind}" in message
+    assert not (small / "runs").exists()
+
+
+def test_a_run_through_a_started_server_is_a_run_of_the_checkpoint(
+    small: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = fake_vllm.install(small, monkeypatch)
+    done = hope_bench(capsys, *arguments(small, "--server-args", "--max-model-len 4096"))
+    assert done.code == 0, done.err
+    assert all_gone(told)
+    assert "--max-model-len 4096" in told.read_text()
+    record = read_run(small / "runs" / "small" / "demo-llava")
+    assert record.run.weights_sha256 is not None
+    assert record.settings["model"] == f"sha256:{record.run.weights_sha256}"
+    assert (record.settings["server"], record.settings["server_args"]) == ("vllm", "--max-model-len 4096")
+    assert (record.addresses, record.settings["address"], record.run.adapter) == ((), None, "vllm")
+    assert record.model.checkpoint == "demo-llava"
+    assert "127.0.0.1" not in json.dumps(record.model_dump(mode="json"))
+    told.unlink()
+    again = hope_bench(capsys, *arguments(small, "--server-args", "--max-model-len 4096"))
+    assert again.code == 0
+    assert not told.exists(), "where nothing is left to ask, no server is started"
+    assert (
+        "Nothing is left to ask"
+        in hope_bench(capsys, *arguments(small, "--server-args", "--max-model-len 4096", "--dry-run")).out
+    )
+    assert hope_bench(capsys, *arguments(small, "--server-args", "--max-model-len 8192")).code == 0
+    assert told.exists(), "other arguments may make other answers"
+
+
+def test_a_server_that_does_not_start_shows_the_end_of_its_log_and_leaves_nothing(
+    small: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = fake_vllm.install(small, monkeypatch, "die")
+    said = refused(capsys, *arguments(small))
+    assert "The server ended before it was ready. Exit code 1. The end of its log" in said
+    assert "ValueError: no room for the weights" in said
+    assert "fake vllm with ***" in said, "keys are blotted out"
+    assert all_gone(told)
+    assert not (small / "runs" / "small" / "demo-llava").exists()
+
+
+def test_a_server_that_is_never_ready_is_ended(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = fake_vllm.install(small, monkeypatch, "hang")
+    port = servers.free_port()
+    server = servers.Server(command_line(card(server="vllm"), FOLDER, port, None), port)
+    while not told.is_file() or told.read_text().count("\n") < 2:
+        assert not server.ended
+        time.sleep(0.1)
+    with pytest.raises(HopeBenchError, match=r"was not ready after 0 s \(more time: --server-timeout\)"):
+        server.wait_until_ready(0.01, print)
+    assert server.log.is_file()
+    server.close()
+    assert all_gone(told)
+    assert not server.log.exists()
+
+
+def test_a_server_that_ends_in_the_middle_ends_the_run_which_goes_on_later(
+    small: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = fake_vllm.install(small, monkeypatch, "end")
+    said = refused(capsys, *arguments(small))
+    assert "The server ended in the middle of the run" in said
+    assert "Exit code 3." in said
+    assert "the engine died" in said
+    assert all_gone(told)
+    kept = (small / "runs" / "small" / "demo-llava" / "answers.jsonl").read_text().splitlines()
+    assert 0 < len(kept) <= 6
+    assert all(json.loads(line)["error"] is None for line in kept)
+    fake_vllm.install(small, monkeypatch)
+    assert hope_bench(capsys, *arguments(small)).code == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_no_server_outlives_hope_bench(number: signal.Signals, small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However it ends; the second of the server's processes ignores a request to end."""
+    told = fake_vllm.install(small, monkeypatch, "hang")
+    environment = os.environ | {"PYTHONPATH": str(fake_vllm.ROOT)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hope_bench", *arguments(small)], env=environment, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        while not told.is_file() or told.read_text().count("\n") < 2:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.1)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == (130 if number == signal.SIGINT else -number)
+    assert "Traceback" not in said
+    assert all_gone(told)
