@@ -7,11 +7,13 @@ at whole numbers; HiGHS' dual simplex ends at one (scipy's `linprog`), so no rou
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
-from scipy.optimize import linprog
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -144,6 +146,9 @@ def _one_of_each(group: Ints) -> Mask:
 
 def _solve(sides: list[_Side], fixed: Floats, slack: int, free: int) -> tuple[list[Mask], int, bool]:
     """The restricted programme's edges, its excess, and whether edges that could better it were added."""
+    from scipy import sparse
+    from scipy.optimize import linprog
+
     claims, rows = len(fixed), [len(side.needs) for side in sides]
     picked = [np.flatnonzero(side.held) for side in sides]
     penalty = 3 * _RANGE * (2 * min(claims, sum(rows)) + 4)
@@ -210,6 +215,8 @@ def _slack_arcs(
     Within the slack through a hub of limited capacity, beyond it at the penalty. The two sides' totals are equal, so that what
     flows off is what flows in.
     """
+    from scipy import sparse
+
     at, claim = np.arange(claims), node + np.arange(claims)
     spare, lack = node + claims, node + claims + 1
     minus, plus = np.full(claims, -1.0), np.ones(claims)
@@ -228,6 +235,8 @@ def _groups(
 ) -> tuple[sparse.csc_matrix | None, int, dict[int, tuple[Ints, slice]]]:
     """The inequalities that take one edge of a group, over `width` columns and as many more as groups that may take more; how
     many these are; and by side the groups' ids and their rows. Only tight groups with an edge in the programme have rows."""
+    from scipy import sparse
+
     entries, where, which = [np.zeros(0)], [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
     height, over, start = 0, 0, 0
     groups: dict[int, tuple[Ints, slice]] = {}
