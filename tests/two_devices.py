@@ -151,8 +151,8 @@ def register() -> None:
 def spread_loader(part: float) -> Callable[..., Any]:
     """A `load_model` that puts the first `part` of the weights on the first device and the others on the second."""
 
-    def load(folder: str, dtype: torch.dtype, _device: torch.device, card: ModelCard, trust: bool) -> Any:
-        model = load_model(folder, dtype, CPU, card, trust)
+    def load(folder: str, dtype: torch.dtype, _device: torch.device, card: ModelCard, trust: bool, peft: Path | None) -> Any:
+        model = load_model(folder, dtype, CPU, card, trust, peft)
         size = sum(weight.nbytes for weight in model.parameters())
         # accelerate plans for devices it knows. Unlike GPUs, these two need no spare room for the largest layer.
         places = infer_auto_device_map(

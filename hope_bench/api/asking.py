@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
-from hope_bench.api.making import PathOr, load_benchmark, path_or_none, teller
+from hope_bench.api.making import PathOr, load_benchmark, path_or_none, several, teller
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.card import ModelCard, check_name, endpoint_card, find_card
@@ -56,6 +56,8 @@ def load_card(model: ModelCard | PathOr) -> ModelCard:
 
     Example: hb.load_card("qwen2.5-vl-7b").vision_tower
     """
+    if not isinstance(model, ModelCard | str | PathLike):
+        raise HopeBenchError(f"A {type(model).__name__} has no card here: give a card, a name, a folder or a Hugging Face id.")
     return model if isinstance(model, ModelCard) else find_card(str(model))
 
 
@@ -245,14 +247,18 @@ def _options(
     from hope_bench.inference.engine import EvaluateOptions
     from hope_bench.inference.unseeing import check_unseeing
 
+    for what, number, least in (("limit", limit, 1), ("step", step, 0)):
+        if number is not None and (not isinstance(number, int) or number < least):
+            raise HopeBenchError(f"{what} is {number!r}: give a whole number of {least} or more.")
     if name is not None:
-        check_name(name, "A run's name")
+        check_name(str(name), "A run's name")
     if workers and (card.served or card.adapter != "transformers"):
         asked = card.server or card.adapter
         raise HopeBenchError(f"--workers would have no effect: they encode images for transformers, not for {asked}.")
     return EvaluateOptions(
-        images=path_or_none(images), limit=limit, name=name, splits=tuple(splits), runs=Path(runs), processes=processes,
-        progress=progress, trust_remote_code=trust_remote_code, workers=workers, step=step, blind=check_unseeing(blind),
+        images=path_or_none(images), limit=limit, name=name, splits=tuple(several(splits, "splits")), runs=Path(runs),
+        processes=processes, blind=check_unseeing(blind),
+        progress=progress, trust_remote_code=trust_remote_code, workers=workers, step=step,
     )  # fmt: skip
 
 

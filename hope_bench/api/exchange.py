@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from hope_bench.annotations.of_benchmark import find_images
-from hope_bench.api.making import PathOr, load_benchmark, path_or_none
+from hope_bench.api.making import PathOr, load_benchmark, path_or_none, several
 from hope_bench.errors import HopeBenchError, did_you_mean
 from hope_bench.files.benchmark import Benchmark, check_own, read_benchmark
 from hope_bench.files.card import check_name, slug
@@ -128,7 +128,7 @@ def import_answers(
     from hope_bench.interchange.answers_files import import_answers as import_files
 
     check_name(name, "A run's name")
-    paths = [Path(file) for file in files]
+    paths = [Path(file) for file in several(files, "files")]
     if splits and len(splits) != len(paths):
         raise HopeBenchError(f"{len(paths)} file(s), but {len(splits)} --split: name the split of each file, in the same order.")
     chosen = load_benchmark(benchmark)

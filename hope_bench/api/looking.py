@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hope_bench.annotations.of_benchmark import find_annotations, find_images
-from hope_bench.api.making import PathOr, load_benchmark, path_or_none, teller
+from hope_bench.api.making import PathOr, load_benchmark, path_or_none, several, teller
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.progress import ProgressMode, Say, progress_bar, progress_shown
@@ -173,7 +173,7 @@ def merge_reviews(files: Sequence[PathOr], *, out: PathOr | None = None, say: Sa
     from hope_bench.reviewing.agreement import merge
     from hope_bench.reviewing.decisions import write_decisions
 
-    paths, target = [Path(file) for file in files], path_or_none(out)
+    paths, target = [Path(file) for file in several(files, "files")], path_or_none(out)
     if len(paths) < 2:
         raise HopeBenchError("Give two or more decisions files.")
     if target is not None and any(target.exists() and file.exists() and target.samefile(file) for file in paths):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from hope_bench.errors import HopeBenchError
+from hope_bench.errors import HopeBenchError, did_you_mean
 from hope_bench.files.benchmark import Benchmark, read_benchmark
 from hope_bench.files.registry import find_benchmark, find_spec
 from hope_bench.files.spec import BenchmarkSpec, ClipSpec, read_spec
@@ -93,8 +93,17 @@ def load_benchmark(name_or_folder: Benchmark | PathOr) -> Benchmark:
 
 
 def teller(progress: ProgressMode, say: Say | None) -> Say:
-    """Where messages go: to `say`, else to stderr unless progress is quiet."""
+    """Where messages go: to `say`, else to stderr unless progress is quiet. Raises HopeBenchError for a mode that isn't known."""
+    if progress not in get_args(ProgressMode):
+        raise HopeBenchError(f"No progress {progress!r}. " + did_you_mean(str(progress), get_args(ProgressMode)))
     return say or (say_nothing if progress == "quiet" else say_on_stderr)
+
+
+def several(given: Any, what: str) -> list[Any]:
+    """What was given as a list. Raises HopeBenchError for a text, whose letters nobody means."""
+    if isinstance(given, str | PathLike) or not isinstance(given, Iterable):
+        raise HopeBenchError(f"{what} is {str(given)[:60]!r}: give a list, such as [{str(given)[:60]!r}].")
+    return list(given)
 
 
 def path_or_none(path: PathOr | None) -> Path | None:
@@ -125,6 +134,9 @@ def _with_files(
     reviewed: PathOr | None,
 ) -> BenchmarkSpec:
     given = {"annotations": annotations, "images": images, "captions": captions}
+    for key, path in given.items():
+        if path is not None and not isinstance(path, str | PathLike):
+            raise HopeBenchError(f"{key} is a {type(path).__name__}: give the path of a file or folder.")
     dataset = spec.dataset.model_copy(update={key: str(path) for key, path in given.items() if path is not None})
     guards = spec.guards if reviewed is None else spec.guards.model_copy(update={"review": str(reviewed)})
     encoder = spec.clip

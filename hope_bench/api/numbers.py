@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from hope_bench.annotations.of_benchmark import find_annotations, find_images
 from hope_bench.api.asking import load_run
-from hope_bench.api.making import PathOr, load_benchmark, path_or_none, teller
+from hope_bench.api.making import PathOr, load_benchmark, path_or_none, several, teller
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.files.benchmark import Benchmark, read_benchmark
 from hope_bench.files.places import RESULTS, RUNS
@@ -100,7 +100,7 @@ def score_and_write(
     from hope_bench.provenance import check_folder
     from hope_bench.reviewing.noise import read_reviewed
     from hope_bench.scoring.conventions import find_convention, reader
-    from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
+    from hope_bench.scoring.intervals import bootstrap_of
     from hope_bench.scoring.score import score as score_run
     from hope_bench.scoring.unread import unread_report
     from hope_bench.scoring.verdicts import reread
@@ -115,7 +115,7 @@ def score_and_write(
         labels = label_files([Path(one) for one in labels])
     found = load_run(run, runs)
     questions = load_benchmark(found.record.benchmark if benchmark is None else benchmark)
-    bootstrap = DEFAULT_BOOTSTRAP.model_copy(update={"replicates": replicates})
+    bootstrap = bootstrap_of(replicates)
     way, spoken = find_convention(convention), tuple(languages)
     known, moved = _known(questions, path_or_none(annotations), teller(progress, say)), None
     if reviewed:
@@ -196,12 +196,12 @@ def compare_loaded(
     """`compare` of what `load_results` gave."""
     from hope_bench.scoring.comparing import best
     from hope_bench.scoring.comparing import compare as compare_results
-    from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
+    from hope_bench.scoring.intervals import bootstrap_of
 
     each = list(loaded.values())
     if against is None and len(each) > _MOST_FOR_ALL_PAIRS:
         against = best(each, split, metric)
-    bootstrap = DEFAULT_BOOTSTRAP.model_copy(update={"replicates": replicates})
+    bootstrap = bootstrap_of(replicates)
     return compare_results(each, split, metric, against, bootstrap, list(loaded))
 
 
@@ -243,25 +243,28 @@ def trend(
 
     `steps` are the runs' training steps in their order (default: what each run says, or N of a checkpoint-N it was made by).
     `split` is by default the headline split, `baseline` the POPE split that it is held against (default: adversarial, else the
-    first). Differences between neighbours are paired by image, their intervals and p-values corrected for their number.
+    first). Only questions that all runs were asked count. Differences between neighbours are paired by image, their intervals and
+    p-values corrected for their number.
 
     Raises HopeBenchError for runs of different questions, for a run without a step, and where two have the same.
 
     Example: hb.trend(["demo/run-100", "demo/run-200"], steps=[100, 200]).plot()
     """
-    from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
+    from hope_bench.scoring.intervals import bootstrap_of
     from hope_bench.scoring.score import score as score_run
     from hope_bench.scoring.trend import trend_of
 
-    found = [load_run(run, folder) for run in runs]
+    found = [load_run(run, folder) for run in several(runs, "runs")]
     if steps is not None and len(steps) != len(found):
         raise HopeBenchError(f"{len(found)} run(s), but {len(steps)} step(s): give each run's step, in the same order.")
     if not found:
         raise HopeBenchError("A trend takes two runs or more.")
     questions = load_benchmark(found[0].record.benchmark if benchmark is None else benchmark)
-    bootstrap = DEFAULT_BOOTSTRAP.model_copy(update={"replicates": replicates})
+    bootstrap = bootstrap_of(replicates)
     scored = [score_run(questions, run.folder, bootstrap) for run in found]
-    return trend_of(scored, [run.name for run in found], steps, split, baseline, bootstrap)
+    asked = [str(run.record.settings["splits"]).split(", ") for run in found if run.record.settings.get("splits")]
+    whole = set(questions.splits).intersection(*asked)
+    return trend_of(scored, [run.name for run in found], steps, split, baseline, bootstrap, whole)
 
 
 def report(
@@ -290,7 +293,7 @@ def report(
     from hope_bench.reporting.content import Extras, gather
     from hope_bench.reporting.page import write_report
     from hope_bench.scoring.conventions import find_convention
-    from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
+    from hope_bench.scoring.intervals import bootstrap_of
     from hope_bench.scoring.prompt_spread import check_other_prompts, check_same_asked, how_asked, prompt_spread
     from hope_bench.scoring.score import score as score_run
 
@@ -304,7 +307,7 @@ def report(
     folders = [one.folder if isinstance(one, Run) else find_run(Path(one), Path(runs)) for one in paraphrases]
     given = {path.resolve(): path for path in folders if path.resolve() not in found}
     check_other_prompts(own.folder, list(given.values()), found.values())
-    bootstrap, way = DEFAULT_BOOTSTRAP.model_copy(update={"replicates": replicates}), find_convention(convention)
+    bootstrap, way = bootstrap_of(replicates), find_convention(convention)
     page = page or Path("build") / "report" / own.folder.resolve().parent.name / f"{own.name}.html"
     pictures = None if page.suffix.lower() == ".md" else _pictures(chosen, images, tell)
     known = _known(chosen, path_or_none(annotations), tell)

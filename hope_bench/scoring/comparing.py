@@ -99,7 +99,7 @@ class ModelComparison:
             }
             for pair in self.pairs
         ]
-        tests = ("p", "p_holm", "mcnemar_p", "mcnemar_p_holm", "detectable", "difference", "difference_low", "difference_high")
+        tests = ("p", "p_holm", "right_p", "right_p_holm", "detectable", "difference", "difference_low", "difference_high")
         return pd.DataFrame(rows).astype({"one": "string", "other": "string"} | dict.fromkeys(tests, "float64"))
 
     def standings_frame(self) -> pd.DataFrame:

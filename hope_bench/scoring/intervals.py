@@ -8,11 +8,22 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from hope_bench.errors import HopeBenchError
 from hope_bench.files.result import Bootstrap
 from hope_bench.scoring.metrics import Counts, Floats
 from hope_bench.scoring.rates import FEW_IMAGES
 
 DEFAULT_BOOTSTRAP = Bootstrap(replicates=2000, seed=0, confidence=0.95)
+
+LEAST_REPLICATES = 100
+
+
+def bootstrap_of(replicates: int) -> Bootstrap:
+    """The default bootstrap with another number of replicates. Raises HopeBenchError for fewer than LEAST_REPLICATES."""
+    if not isinstance(replicates, int) or replicates < LEAST_REPLICATES:
+        raise HopeBenchError(f"replicates is {replicates!r}: give a whole number of {LEAST_REPLICATES} or more.")
+    return DEFAULT_BOOTSTRAP.model_copy(update={"replicates": replicates})
+
 
 MOST_UNDEFINED = 0.05
 """The share of replicates in which a metric may be undefined before its interval is given up."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -134,25 +134,32 @@ def trend_of(
     split: str | None,
     baseline: str | None,
     bootstrap: Bootstrap,
+    whole: Collection[str],
 ) -> Trend:
-    """The trend of results of one benchmark, one a checkpoint; `names` are the runs'. Raises HopeBenchError (api: trend)."""
+    """The trend of results of one benchmark, one a checkpoint, by the questions that all were asked.
+
+    `names` are the runs', `whole` the splits that all were asked as such, not only where another split asks the same. Raises
+    HopeBenchError (api: trend).
+    """
     if len(results) < 2:
         raise HopeBenchError("A trend takes two runs or more.")
     at = [_step(result, name) for result, name in zip(results, names, strict=True)] if steps is None else list(steps)
+    if wrong := [step for step in at if not isinstance(step, int) or step < 0]:
+        raise HopeBenchError(f"{first_few(map(repr, wrong))}: a training step is a whole number, 0 or more.")
     twice = sorted({step for step in at if at.count(step) > 1})
     if twice:
         raise HopeBenchError(f"{len(twice)} step(s) are of two runs ({first_few(twice)}). Give each run its own with --step.")
     first = results[0]
     chosen = split or first.benchmark.headline
-    compared = first.compared(chosen)
-    base = baseline or (None if compared is None else compared.baseline)
+    against = [pair.baseline for pair in first.comparisons if pair.split == chosen and pair.baseline in whole]
+    base = baseline or ("adversarial" if "adversarial" in against else next(iter(against), None))
     for one in dict.fromkeys((chosen, base)):
         if one is not None and one not in first.splits:
             raise HopeBenchError(f"Benchmark {first.benchmark.name} has no split {one!r}. " + did_you_mean(one, first.splits))
-    for name, result in zip(names, results, strict=True):
-        missing = [one for one in (chosen, base) if one is not None and PACKED["unasked"] in result.splits[one].verdicts]
-        if missing and PACKED["unasked"] * len(result.splits[missing[0]].verdicts) == result.splits[missing[0]].verdicts:
-            raise HopeBenchError(f"Run {name} was not asked {missing[0]}. Evaluate it with --split {missing[0]}.")
+        if one is not None and one not in whole:
+            raise HopeBenchError(
+                f"Not all runs were asked {one}. Name one that they were, with --split: {first_few(sorted(whole))}."
+            )
     order = sorted(range(len(results)), key=lambda place: at[place])
     ordered = [results[place] for place in order]
     wanted = (chosen,) if base is None else (chosen, base)
@@ -172,9 +179,17 @@ def _step(result: Result, name: str) -> int:
 
 
 def _tables(results: Sequence[Result], split: str) -> Counts:
-    """The checkpoints' counts on a split, int64 [checkpoints, images, labels, verdicts]."""
+    """The checkpoints' counts on a split, int64 [checkpoints, images, labels, verdicts], of the questions that all were asked."""
     found = [result.splits[split] for result in results]
-    return np.stack([count_table(one.labels, one.verdicts, one.questions_per_image) for one in found])
+    unasked = {place for one in found for place, letter in enumerate(one.verdicts) if letter == PACKED["unasked"]}
+    if len(unasked) == len(found[0].verdicts):
+        raise HopeBenchError(f"No question of {split} was asked of all {len(results)} runs, so nothing compares.")
+    kept = [
+        "".join(PACKED["unasked"] if place in unasked else letter for place, letter in enumerate(one.verdicts)) for one in found
+    ]
+    return np.stack(
+        [count_table(one.labels, verdicts, one.questions_per_image) for one, verdicts in zip(found, kept, strict=True)]
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

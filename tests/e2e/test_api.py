@@ -7,7 +7,9 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -226,6 +228,38 @@ def test_a_trend_pairs_neighbours_and_corrects_for_their_number(
     assert "1 step(s) are of two runs (7)" in twice
 
 
+def test_a_trend_compares_common_questions_of_splits_that_all_were_asked(world: Path, run: hb.Run, tmp_path: Path) -> None:
+    benchmark, images = world / "benchmarks" / "demo", world / "world" / "images"
+    asked: dict[str, Any] = {"images": images, "runs": tmp_path / "runs", "progress": "quiet"}
+    some = hb.evaluate("demo-llava", benchmark, limit=6, name="some", **asked)
+    found = hb.trend([run, some], steps=[1, 2], benchmark=benchmark)
+    assert found.points[1].changes["hallucination_rate"].value == 0, "the same model, asked the same questions"
+    two = hb.evaluate("demo-llava", benchmark, splits=["popular", "content"], name="two", **asked)
+    with pytest.raises(hb.HopeBenchError, match=r"Not all runs were asked hope. Name one .*: content, popular"):
+        hb.trend([run, two], steps=[1, 2], benchmark=benchmark)
+    assert hb.trend([run, two], steps=[1, 2], split="content", benchmark=benchmark).baseline == "popular"
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda b: hb.evaluate("demo-llava", b, limit=0), "limit is 0"),
+        (lambda b: hb.evaluate("demo-llava", b, limit="6"), "limit is '6'"),
+        (lambda b: hb.evaluate("demo-llava", b, step=-1), "step is -1"),
+        (lambda b: hb.evaluate("demo-llava", b, splits="content"), "give a list"),
+        (lambda b: hb.evaluate("demo-llava", b, progress="loud"), "No progress 'loud'"),
+        (lambda b: hb.estimate(object(), b), "has no card here"),
+        (lambda _: hb.generate(name="x", annotations=3), "annotations is a int"),
+        (lambda _: hb.score("demo/none"), "No run 'demo/none'"),
+        (lambda _: hb.trend("demo/run"), "give a list"),
+        (lambda _: hb.merge_reviews("alice.jsonl"), "give a list"),
+    ],
+)
+def test_wrong_arguments_are_said_in_words(call: Callable[[Path], object], says: str, world: Path) -> None:
+    with pytest.raises(hb.HopeBenchError, match=re.escape(says)):
+        call(world / "benchmarks" / "demo")
+
+
 def test_a_result_is_named_after_its_run_and_never_replaces_another_models(
     world: Path, checkpoints: list[hb.Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -269,5 +303,5 @@ def test_score_and_compare_print_for_programs(
     assert frame.loc[0, "difference"] == pytest.approx(0.5)
     one = hb.load_result("demo/checkpoint-100", results)
     undefined = hb.compare([one, one], metric="hallucination_rate").to_frame()
-    assert undefined.dtypes["mcnemar_p_holm"] == "float64"
+    assert undefined.dtypes["right_p_holm"] == "float64"
     assert "exclude each other" in refused(capsys, "compare", "demo", "--results", results, "--json", "--csv")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hope_bench.adapters.known import check_card
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import find_card, slug
 from hope_bench.files.registry import find_benchmark, find_spec, known_benchmarks, known_models
@@ -106,7 +107,7 @@ def test_a_card_by_file_name_folder_and_hub_id(tmp_path: Path) -> None:
     (tmp_path / "weights").mkdir()
     assert find_card(str(path)).checkpoint == str(tmp_path / "weights")
     with pytest.raises(HopeBenchError, match=r"config\.json"):
-        find_card(str(tmp_path / "weights"))
+        check_card(find_card(str(tmp_path / "weights")), trust_remote_code=False)
     (tmp_path / "weights" / "config.json").write_text("{}")
     assert find_card(str(tmp_path / "weights")).name == "weights"
     assert find_card("somebody/llava-1.5-7b-hf").name == "llava-1.5-7b-hf"

@@ -212,20 +212,27 @@ def test_wrapped_models_are_the_model_within(checkpoint: Checkpoint) -> None:
         same(asked(model, processor).answer(BATCH), expected)
 
 
+@pytest.fixture
+def accelerate_state() -> Iterator[None]:
+    """Accelerate keeps one state per process: whatever a Trainer of another test left is dropped, and ours after it."""
+    from accelerate.state import AcceleratorState
+
+    AcceleratorState._reset_state(reset_partial_state=True)
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
+@pytest.mark.usefixtures("accelerate_state")
 def test_mixed_precision_of_accelerate_stays_in_place(checkpoint: Checkpoint) -> None:
     from accelerate import Accelerator
-    from accelerate.state import AcceleratorState
 
     model, processor = load(checkpoint("llava"))
     expected = asked(model, processor).answer(BATCH)
     accelerator = Accelerator(mixed_precision="bf16", cpu=True)
-    try:
-        prepared = accelerator.prepare(model)
-        forward, original = vars(model)["forward"], vars(model)["_original_forward"]
-        same(asked(prepared, processor).answer(BATCH), expected)
-        assert (vars(model)["forward"], vars(model)["_original_forward"]) == (forward, original)
-    finally:
-        AcceleratorState._reset_state(reset_partial_state=True)
+    prepared = accelerator.prepare(model)
+    forward, original = vars(model)["forward"], vars(model)["_original_forward"]
+    same(asked(prepared, processor).answer(BATCH), expected)
+    assert (vars(model)["forward"], vars(model)["_original_forward"]) == (forward, original)
 
 
 def test_a_peft_model_is_asked_with_its_adapters(checkpoint: Checkpoint) -> None:
