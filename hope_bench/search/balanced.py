@@ -20,7 +20,7 @@ from hope_bench.files.spec import base_strategy, encoder_name
 from hope_bench.records import Question
 from hope_bench.search.description import Description
 from hope_bench.search.false_descriptions import FalseDescriptions
-from hope_bench.search.flow import Edges, Ints, Mask, balance
+from hope_bench.search.flow import Edges, Floats, Ints, Mask, balance
 from hope_bench.search.positives import Order
 from hope_bench.search.selection import Distractor, Positive
 from hope_bench.search.space import SearchSpace
@@ -35,6 +35,8 @@ _SEARCHES = {
 
 _FAR = 10.0
 """A cost beyond what searches differ by (they are standardized)."""
+_NOT_YET = 5.0
+"""The cost of a kind of description whose turn it isn't."""
 
 
 class Chosen(NamedTuple):
@@ -173,6 +175,7 @@ class BalancedFamily:
             said = true.said[one]
             yes[int(true.edges.row[one])].append(Positive(said.object, said))
         cost = -_unit(np.array(false.cosines)) + _FAR * _same_object(false, asked_plainly)
+        cost += _NOT_YET * self._waiting(false, encoder, count)
         edges = Edges(false.edges.row, false.edges.claim, cost, false.edges.group, strict=False)
         asked = np.bincount(true.edges.claim[chosen], minlength=false.claims)
         needs = np.full(len(self._rows), count)
@@ -194,10 +197,23 @@ class BalancedFamily:
                 wanted = np.array(
                     [said.object not in first[row] for row, said in zip(true.edges.row, true.said, strict=True)], float
                 )
+            wanted += _NOT_YET * self._waiting(true, encoder, count)
             needs = np.full(len(self._rows), count)
             yes = Edges(true.edges.row, true.edges.claim, wanted, true.edges.group, strict=False)
             self._true[encoder, count] = self._balance(false.edges, needs, yes, needs, false.claims)[1]
         return self._true[encoder, count]
+
+    def _waiting(self, side: _Described, encoder: str, count: int) -> Floats:
+        """1 for descriptions of a kind that isn't among its image's first `count` of what is offered with yes and no."""
+        if self._space.spec.descriptions.mix != "even":
+            return np.zeros(len(side.said))
+        first: list[list[str]] = []
+        for row in self._rows:
+            true, false = self._false.known(row, encoder)
+            both = {said.kind for _, said in true} & {said.kind for _, said in false}
+            first.append(sorted(both, key=lambda kind: self._false.turn_of(row, kind))[:count])
+        pairs = zip(side.edges.row.tolist(), side.said, strict=True)
+        return np.array([said.kind not in first[row] for row, said in pairs], dtype=np.float64)
 
     def _tell(self, encoder: str) -> tuple[_Described, _Described]:
         """What is false and what is true, of every image, over the same claims."""
@@ -230,13 +246,13 @@ class BalancedFamily:
         return flow.no, np.zeros(0, dtype=np.bool_) if flow.yes is None else flow.yes
 
 
-def _unit(scores: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def _unit(scores: Floats) -> Floats:
     """Scores of several searches on one scale: standardized over all that may be asked."""
     spread = scores.std()
     return (scores - scores.mean()) / spread if spread > 0 else np.zeros_like(scores)
 
 
-def _same_object(side: _Described, asked_plainly: Sequence[Set[str]]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def _same_object(side: _Described, asked_plainly: Sequence[Set[str]]) -> Floats:
     """1 for what names an object that its image is asked about plainly: a description tells that the object is there, and a
     relation that the other one is, too."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from copy import copy
@@ -59,7 +60,7 @@ class FalseDescriptions:
         return self._rankings[encoder, k]
 
     def best(self, row: int, encoder: str, k: int) -> list[Distractor]:
-        """The k likeliest false descriptions of one sampled image, as many of each kind as can be, or (the spec's
+        """The k likeliest false descriptions of one sampled image, of its kinds in turn (`turn_of`), or (the spec's
         descriptions.mix) whatever their kind; of different objects first.
 
         Ties go by caption. Each comes with the true description of the same object that excludes it, where there is one.
@@ -71,8 +72,9 @@ class FalseDescriptions:
         objects: Counter[str] = Counter()
         chosen: list[_Ranked] = []
 
-        def wanted(one: Description) -> tuple[int, int]:
-            return kinds[one.kind] if even else 0, min(objects[one.object], 1)
+        def wanted(one: Description) -> tuple[float, ...]:
+            turn = (kinds[one.kind], self.turn_of(row, one.kind)) if even else ()
+            return (*turn, min(objects[one.object], 1))
 
         while waiting and len(chosen) < k:
             at = min(range(len(waiting)), key=lambda at: wanted(waiting[at][2]))
@@ -80,6 +82,11 @@ class FalseDescriptions:
             kinds[chosen[-1][2].kind] += 1
             objects[chosen[-1][2].object] += 1
         return [Distractor(one.object, round(-minus, 4), one, _twin(one, true)) for minus, _, one in chosen]
+
+    def turn_of(self, row: int, kind: str) -> float:
+        """When a kind of description has its turn in one sampled image, in [0, 1): drawn, so that no kind is asked about more
+        often than another one that as many images offer. It doesn't depend on what else an image offers."""
+        return random.Random(f"{self._space.spec.seed} {kind} {self._space.files[row]}").random()
 
     def known(self, row: int, encoder: str) -> Known:
         """What may be said of one sampled image, each with its cosine; what reviewers don't stand by is left out."""

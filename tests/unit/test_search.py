@@ -187,6 +187,28 @@ def test_descriptions_are_of_every_kind_that_an_image_offers(objects: list[list[
         assert max(taken.values(), default=0) <= min(left, default=k) + 1
 
 
+def test_no_kind_of_description_is_left_out_where_an_image_is_asked_one() -> None:
+    """As `hope` asks one of each image: the kind that CLIP likes best would take them all."""
+
+    def liking_counts(k: int) -> SearchSpace:
+        made = make_space([["dog", "cup", "dog"]] * 400, seed=1, k=k)
+        axes = np.eye(5, dtype=np.float32)
+        counted = replace(
+            made.encoded[""], images=np.tile(axes[0], (400, 1)),
+            encode_captions=lambda captions: axes[[0 if "exactly" in one else 1 for one in captions]],
+        )  # fmt: skip
+        return replace(made, encoded={"": counted})
+
+    few, everything = (asked("description", liking_counts(k)) for k in (1, 10_000))
+    expected, taken = Counter[str](), Counter[str]()
+    for (chosen,), offered in zip(few, everything, strict=True):
+        kinds = {one.description.kind for one in offered if one.description}
+        expected.update(dict.fromkeys(kinds, 1 / len(kinds)))  # type: ignore[arg-type]
+        taken[chosen.description.kind if chosen.description else "none"] += 1
+    assert len(expected) >= 4
+    assert all(abs(taken[kind] - expected[kind]) < 4 * expected[kind] ** 0.5 for kind in expected), (taken, expected)
+
+
 @pytest.mark.parametrize("split", ["description", "description@other"])
 @given(objects=OBJECTS, seed=st.integers(0, 10**6), k=st.integers(1, 8))
 @settings(max_examples=30, deadline=None)
