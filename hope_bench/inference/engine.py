@@ -69,8 +69,8 @@ class EvaluateOptions:
 
 def run_folder(benchmark: Benchmark, card: ModelCard, options: EvaluateOptions) -> Path:
     """Where a run's answers.jsonl and run.json lie: RUNS/BENCHMARK/NAME."""
-    usual = card.name if options.blind is None else f"{card.name}-blind-{options.blind}"
-    return options.runs / slug(benchmark.manifest.name) / slug(options.name or usual)
+    name = options.name or card.name  # a run without eyes never lies where the one with eyes does
+    return options.runs / slug(benchmark.manifest.name) / slug(name if options.blind is None else f"{name}-blind-{options.blind}")
 
 
 def plan_run(benchmark: Benchmark, card: ModelCard, options: EvaluateOptions) -> tuple[Benchmark, Prompt, Plan]:

@@ -123,8 +123,7 @@ def _without_looking(result: Result) -> Text | None:
     left = above_blind(split.balanced_accuracy.value, split.blind)
     return Text(
         f"Without looking, {result.benchmark.headline} gives a balanced accuracy of up to {best.either_way.percent()} "
-        f"({best.name}). "
-        f"Of what is left above that, {result.model.name} gets {percent(left)} percent."
+        f"({best.name}); above blind: of what is left above that, {result.model.name} gets {percent(left)}%."
     )
 
 
@@ -160,7 +159,7 @@ def _split_row(name: str, split: SplitScore, headline: bool) -> list[Text]:
         Text(name, style="bold" if headline else ""),
         Text(f"{len(split.labels):,}"),
         _with_interval(split.balanced_accuracy),
-        *(Text(percent(value.value)) for value in (split.accuracy,)),
+        Text(percent(split.accuracy.value)),
         _with_interval(split.precision),
         *(Text(percent(value.value)) for value in (split.recall, split.f1, split.yes_ratio)),
         _with_interval(split.hallucination_rate),
