@@ -41,11 +41,12 @@ Made by `make studies` (`tests/studies/validity.py`, some minutes); the figures 
 READING = """To be read off them:
 
 - The blind suite doesn't tell yes from no on the balanced splits, whatever it gets of the same searches without balance.
-- Balance isn't had by easier questions. Most differences lie in which claims are asked about. Without balance a false
-  description is chosen among all that are false, and often is one that hardly ever is true ("exactly three cups"), which
-  is easy to deny; with balance it is true of another image. `category` without balance asks about few, frequent categories.
-- So the balanced splits don't ask as the others do. `hope-balanced` was to become the demo's headline if each balanced
-  split stayed within 2 points of hallucination rate of its search without balance; they don't, and `hope` stays it.
+- Balance costs `content` next to nothing, and the others aren't made easier by it, but harder (only the control is easier).
+  Most of that lies in which claims are asked about. Without balance a false description is chosen among all that are false,
+  and often is one that hardly ever is true ("exactly three cups"), which is easy to deny; with balance it is true of another
+  image. `category` without balance asks much about few, frequent categories.
+- So the balanced splits don't all ask as the others do. `hope-balanced` was to become the demo's headline if each of them
+  stayed within 2 points of hallucination rate of its search without balance; they don't, and `hope` stays it.
 - What balance doesn't take away is which objects go together: whoever sees all questions of an image at once still learns
   something from pairs of them. A model that is asked one question at a time can't use that.
 - A threshold moves the precision drop, the rise of the hallucination rate and d'; it doesn't move AUROC.
@@ -91,7 +92,7 @@ def _of(folder: Path, seed: int, scenes: int) -> Iterable[str]:
     write_world(world / OTHERS, scenes, OTHERS_SEED)
     spec = demo_spec(world, scenes)
     benchmark, result, said = measured(spec.model_copy(update={"strategies": SPLITS}), folder / "all", world)
-    yield from _splits(benchmark, result)
+    yield from splits_table(benchmark, result)
     yield from _comparisons(result)
     yield from against_unbalanced.table(benchmark, said)
     yield from thresholds.table(result)
@@ -107,7 +108,7 @@ def measured(spec: BenchmarkSpec, folder: Path, world: Path) -> tuple[Benchmark,
     return load_benchmark(made), score(run, benchmark=made, annotations=world / "instances.json"), said
 
 
-def _splits(benchmark: Benchmark, result: Result) -> Iterable[str]:
+def splits_table(benchmark: Benchmark, result: Result) -> Iterable[str]:
     yield "\n### Without looking, and looking"
     yield WITHOUT_LOOKING
     yield "| " + " | ".join(COLUMNS) + " |"
