@@ -68,13 +68,13 @@ class FalseDescriptions:
         true, false = self.known(row, encoder)
         even = self._space.spec.descriptions.mix == "even"
         waiting = sorted(((-score, one.caption, one) for score, one in false), key=_rank)
+        turns = {kind: self.turn_of(row, kind) if even else 0.0 for kind in {one.kind for _, one in false}}
         kinds: Counter[str] = Counter()
         objects: Counter[str] = Counter()
         chosen: list[_Ranked] = []
 
         def wanted(one: Description) -> tuple[float, ...]:
-            turn = (kinds[one.kind], self.turn_of(row, one.kind)) if even else ()
-            return (*turn, min(objects[one.object], 1))
+            return kinds[one.kind] if even else 0, turns[one.kind], min(objects[one.object], 1)
 
         while waiting and len(chosen) < k:
             at = min(range(len(waiting)), key=lambda at: wanted(waiting[at][2]))
