@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -207,11 +207,11 @@ class BalancedFamily:
         """1 for descriptions of a kind that isn't among its image's first `count` of what is offered with yes and no."""
         if self._space.spec.descriptions.mix != "even":
             return np.zeros(len(side.said))
-        first: list[list[str]] = []
+        first: list[Sequence[str]] = []
         for row in self._rows:
             true, false = self._false.known(row, encoder)
             both = {said.kind for _, said in true} & {said.kind for _, said in false}
-            first.append(sorted(both, key=lambda kind: self._false.turn_of(row, kind))[:count])
+            first.append(sorted(both, key=partial(self._false.turn_of, row))[:count])
         pairs = zip(side.edges.row.tolist(), side.said, strict=True)
         return np.array([said.kind not in first[row] for row, said in pairs], dtype=np.float64)
 
