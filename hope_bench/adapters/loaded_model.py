@@ -83,13 +83,13 @@ class LoadedModel(InMemory):
         with quiet():
             self._settings = self._ready(self._given, processor, self._template, self._given.dtype)
 
-    def answer(self, batch: Sequence[Pair]) -> list[RawAnswer]:
+    def answer(self, batch: Sequence[Pair], samples: Sequence[int] = ()) -> list[RawAnswer]:
         """As every model in memory does; afterwards, also after an exception, the model is as it was."""
         if self._paths is None:
             raise RuntimeError("answer() was called before load()")
         # No inference mode: what a forward keeps (8-bit weights, say) must be of use to training.
         with torch.no_grad(), as_it_was(self._given, self._settings):
-            return self._ask(self._paths, batch)
+            return self._ask(self._paths, batch, samples)
 
 
 def unwrapped(model: Any) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hope_bench.annotations.coco import read_coco
 from hope_bench.annotations.coco_file import load_instances
-from hope_bench.annotations.detect import Format, NamedFormat, detect_format
+from hope_bench.annotations.detect import detect_format
 from hope_bench.annotations.hf_dataset import read_hf_dataset
 from hope_bench.annotations.hf_source import dataset_files
 from hope_bench.annotations.lvis import read_lvis
@@ -16,9 +16,11 @@ from hope_bench.annotations.open_images import find_open_images, read_open_image
 from hope_bench.annotations.visual_genome import read_visual_genome, visual_genome_files
 from hope_bench.annotations.wording import words
 from hope_bench.errors import HopeBenchError, did_you_mean, first_few
+from hope_bench.files.spec import Format, NamedFormat
 from hope_bench.records import Annotations
+from hope_bench.wording import bare
 
-__all__ = ["Format", "annotation_files", "detect_format", "read_annotations"]
+__all__ = ["annotation_files", "detect_format", "read_annotations"]
 
 _FILE_KEYS: dict[NamedFormat, tuple[str, ...]] = {
     "open-images": ("boxes", "labels", "classes", "hierarchy"),
@@ -45,11 +47,11 @@ def read_annotations(
 
 
 def _check_said_apart(path: Path, annotations: Annotations) -> None:
-    """Raise HopeBenchError where two categories make the same question but for case and spaces: it would be asked of one image
-    with both answers, "Is there a Dining Table?" yes and "Is there a dining table?" no."""
+    """Raise HopeBenchError where two categories make the same question but for case, spaces and an article: it would be asked of
+    one image with both answers, "Is there a Dining Table?" yes and "Is there a dining table?" no."""
     said: dict[str, list[str]] = {}
     for category in annotations.categories:
-        said.setdefault(words(category.spoken or category.name).casefold(), []).append(category.name)
+        said.setdefault(bare(words(category.in_words)).casefold(), []).append(category.name)
     alike = [" and ".join(map(repr, names)) for names in said.values() if len(names) > 1]
     if alike:
         raise HopeBenchError(

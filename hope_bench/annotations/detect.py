@@ -5,17 +5,12 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Literal
 
 from hope_bench.annotations.csv_file import csv_header
 from hope_bench.annotations.hf_source import is_hf_dataset
 from hope_bench.annotations.open_images import BOX_COLUMNS, LABEL_COLUMNS
 from hope_bench.errors import HopeBenchError
-
-NamedFormat = Literal["coco", "lvis", "object-list", "open-images", "visual-genome", "hf-dataset"]
-"""What a spec can name. "coco" is also Objects365 and every other dataset published in COCO's format."""
-
-Format = Literal["auto"] | NamedFormat
+from hope_bench.files.spec import NamedFormat
 
 
 def detect_format(path: Path) -> NamedFormat:

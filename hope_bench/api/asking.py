@@ -7,14 +7,14 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
-from hope_bench.api.making import PathOr, load_benchmark, path_or_none, several, teller
+from hope_bench.api.making import PathOr, load_benchmark, path_or_none, teller
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.card import ModelCard, check_name, endpoint_card, find_card
 from hope_bench.files.places import RUNS
 from hope_bench.files.run import Run, find_run
 from hope_bench.files.run import load_run as read_run_folder
-from hope_bench.files.validation import validate
+from hope_bench.files.validation import Count, FromZero, checked, validate
 from hope_bench.progress import ProgressMode, Say
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class CardSettings(TypedDict, total=False):
     server_timeout: float | None
 
 
+@checked
 def load_card(model: ModelCard | PathOr) -> ModelCard:
     """What is known of a model: a card file, a known name, a checkpoint folder or a Hugging Face id ("org/model").
 
@@ -56,11 +57,10 @@ def load_card(model: ModelCard | PathOr) -> ModelCard:
 
     Example: hb.load_card("qwen2.5-vl-7b").vision_tower
     """
-    if not isinstance(model, ModelCard | str | PathLike):
-        raise HopeBenchError(f"A {type(model).__name__} has no card here: give a card, a name, a folder or a Hugging Face id.")
     return model if isinstance(model, ModelCard) else find_card(str(model))
 
 
+@checked
 def load_run(run: Run | PathOr, runs: PathOr = RUNS) -> Run:
     """A run: its folder, or BENCHMARK/NAME under `runs`. Raises HopeBenchError naming the nearest known one.
 
@@ -69,20 +69,21 @@ def load_run(run: Run | PathOr, runs: PathOr = RUNS) -> Run:
     return run if isinstance(run, Run) else read_run_folder(find_run(Path(run), Path(runs)))
 
 
+@checked
 def evaluate(
     model: Any,
     benchmark: Benchmark | PathOr,
     *,
     processor: Any = None,
     images: PathOr | None = None,
-    limit: int | None = None,
+    limit: Count | None = None,
     splits: Sequence[str] = (),
     name: str | None = None,
     runs: PathOr = RUNS,
-    step: int | None = None,
+    step: FromZero | None = None,
     authors_prompt: bool = False,
-    workers: int | None = None,
-    processes: int | None = None,
+    workers: FromZero | None = None,
+    processes: Count | None = None,
     trust_remote_code: bool = False,
     blind: Literal["gray", "shuffled"] | str | None = None,
     progress: ProgressMode = "auto",
@@ -93,9 +94,9 @@ def evaluate(
 
     `model` is a card, a Hugging Face id, a checkpoint folder, a loaded transformers model (with its `processor`), or any object
     with `answer(batch)` (docs/models.md). Of a checkpoint saved without a processor, `processor` names the folder or id. A loaded
-    model is left exactly as it was; a digest of its weights says which it is. `images` is the images folder (default: what the
-    benchmark's spec.toml names), `limit` how many questions of each split to ask (default: all; a limited run is not ranked),
-    `splits` which (default: all), `name` what the run is called (default: as the model), `step` the training step of a checkpoint
+    model is left exactly as it was; a digest of its weights says which it is. `images` is the images folder (default: the one it
+    was generated from), `limit` how many questions of each split to ask (default: all; a limited run is not ranked), `splits`
+    which (default: all), `name` what the run is called (default: as the model), `step` the training step of a checkpoint
     (default: N of checkpoint-N). `blind` asks with "gray" pictures or "shuffled" images instead: what the words alone make the
     model say, unranked and called NAME-blind-gray. Answers go to RUNS/BENCHMARK/NAME. `settings` are keys of the card. `progress`
     and `say` are as in `generate`.
@@ -114,9 +115,10 @@ def evaluate(
     card, adapter = _model(model, processor, name, settings, authors_prompt, tell)
     options = _options(card, images, limit, splits, name, runs, step, workers, processes, trust_remote_code, progress, blind)
     record = run(chosen, card, options, tell, adapter)
-    return Run(run_folder(chosen, card, options), record)
+    return Run(run_folder(chosen, card, options), record, chosen)
 
 
+@checked
 def evaluate_prompts(
     model: Any,
     benchmark: Benchmark | PathOr,
@@ -124,13 +126,13 @@ def evaluate_prompts(
     *,
     processor: Any = None,
     images: PathOr | None = None,
-    limit: int | None = None,
+    limit: Count | None = None,
     splits: Sequence[str] = (),
     name: str | None = None,
     runs: PathOr = RUNS,
-    step: int | None = None,
-    workers: int | None = None,
-    processes: int | None = None,
+    step: FromZero | None = None,
+    workers: FromZero | None = None,
+    processes: Count | None = None,
     trust_remote_code: bool = False,
     progress: ProgressMode = "auto",
     say: Say | None = None,
@@ -150,16 +152,17 @@ def evaluate_prompts(
     card, adapter = _model(model, processor, name, settings, authors_prompt=False, tell=tell)
     options = _options(card, images, limit, splits, name, runs, step, workers, processes, trust_remote_code, progress)
     for record, folder in evaluate_paraphrases(chosen, card, _paraphrases(prompts), options, tell, adapter):
-        yield Run(folder, record)
+        yield Run(folder, record, chosen)
 
 
+@checked
 def estimate(
     model: ModelCard | PathOr,
     benchmark: Benchmark | PathOr,
     *,
     processor: PathOr | None = None,
     images: PathOr | None = None,
-    limit: int | None = None,
+    limit: Count | None = None,
     splits: Sequence[str] = (),
     name: str | None = None,
     runs: PathOr = RUNS,
@@ -237,9 +240,9 @@ def _options(
     splits: Sequence[str],
     name: str | None,
     runs: PathOr,
-    step: int | None = None,
-    workers: int | None = None,
-    processes: int | None = None,
+    step: FromZero | None = None,
+    workers: FromZero | None = None,
+    processes: Count | None = None,
     trust_remote_code: bool = False,
     progress: ProgressMode = "auto",
     blind: str | None = None,
@@ -247,16 +250,13 @@ def _options(
     from hope_bench.inference.engine import EvaluateOptions
     from hope_bench.inference.unseeing import check_unseeing
 
-    for what, number, least in (("limit", limit, 1), ("step", step, 0)):
-        if number is not None and (not isinstance(number, int) or number < least):
-            raise HopeBenchError(f"{what} is {number!r}: give a whole number of {least} or more.")
     if name is not None:
         check_name(str(name), "A run's name")
     if workers and (card.served or card.adapter != "transformers"):
         asked = card.server or card.adapter
         raise HopeBenchError(f"--workers would have no effect: they encode images for transformers, not for {asked}.")
     return EvaluateOptions(
-        images=path_or_none(images), limit=limit, name=name, splits=tuple(several(splits, "splits")), runs=Path(runs),
+        images=path_or_none(images), limit=limit, name=name, splits=tuple(splits), runs=Path(runs),
         processes=processes, blind=check_unseeing(blind),
         progress=progress, trust_remote_code=trust_remote_code, workers=workers, step=step,
     )  # fmt: skip

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from hope_bench.annotations.of_benchmark import find_images
-from hope_bench.api.making import PathOr, load_benchmark, path_or_none, several
+from hope_bench.api.making import PathOr, load_benchmark, path_or_none
 from hope_bench.errors import HopeBenchError, did_you_mean
 from hope_bench.files.benchmark import Benchmark, check_own, read_benchmark
 from hope_bench.files.card import check_name, slug
 from hope_bench.files.places import RUNS
 from hope_bench.files.result import ModelInfo
+from hope_bench.files.validation import checked
 
 if TYPE_CHECKING:
     from hope_bench.annotations.hf_dataset import ExportedImages
@@ -26,6 +27,7 @@ Target = Literal["llava", "vlmevalkit", "lmms-eval", "datasets"]
 POPE_DATASET = "MS-COCO val2014"
 
 
+@checked
 def export(
     benchmark: Benchmark | PathOr, to: Target | str, out: PathOr, *, images: PathOr | None = None, splits: Sequence[str] = ()
 ) -> int:
@@ -65,6 +67,7 @@ def export(
     return export_datasets(chosen, folder, pictures)
 
 
+@checked
 def import_pope(
     name: str,
     splits: Mapping[str, PathOr],
@@ -102,6 +105,7 @@ def import_pope(
     return read_benchmark(folder)
 
 
+@checked
 def import_answers(
     files: Sequence[PathOr],
     benchmark: Benchmark | PathOr,
@@ -128,7 +132,7 @@ def import_answers(
     from hope_bench.interchange.answers_files import import_answers as import_files
 
     check_name(name, "A run's name")
-    paths = [Path(file) for file in several(files, "files")]
+    paths = [Path(file) for file in files]
     if splits and len(splits) != len(paths):
         raise HopeBenchError(f"{len(paths)} file(s), but {len(splits)} --split: name the split of each file, in the same order.")
     chosen = load_benchmark(benchmark)
@@ -139,6 +143,7 @@ def import_answers(
     return folder, import_files(found, chosen, folder, model)
 
 
+@checked
 def import_labels(
     benchmark: Benchmark | PathOr,
     files: Sequence[PathOr],
@@ -168,6 +173,7 @@ def import_labels(
     return read_benchmark(folder), changes
 
 
+@checked
 def import_images(dataset: PathOr, out: PathOr, *, split: str = "", columns: Mapping[str, str] | None = None) -> ExportedImages:
     """Write the pictures that a Hugging Face dataset holds as files, named as `generate` then asks for them.
 

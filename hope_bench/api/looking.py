@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hope_bench.annotations.of_benchmark import find_annotations, find_images
-from hope_bench.api.making import PathOr, load_benchmark, path_or_none, several, teller
+from hope_bench.api.making import PathOr, load_benchmark, path_or_none, teller
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.files.benchmark import Benchmark
+from hope_bench.files.run import Run
+from hope_bench.files.validation import Count, FromZero, Port, checked
 from hope_bench.progress import ProgressMode, Say, progress_bar, progress_shown
 
 if TYPE_CHECKING:
-    from hope_bench.files.run import Run
     from hope_bench.inspection.sizes import SizesAsked
     from hope_bench.inspection.summary import Summary
     from hope_bench.reviewing.agreement import Agreement, Merged
@@ -52,6 +53,7 @@ class ReviewOutcome:
     noise: tuple[LabelNoise, ...] | None
 
 
+@checked
 def inspect(
     benchmark: Benchmark | PathOr,
     *,
@@ -64,7 +66,7 @@ def inspect(
 ) -> Inspection:
     """Count what a benchmark holds, and write a gallery of its images and questions to look through.
 
-    `images` is by default the folder that the spec.toml names; `no_images` makes a gallery of the questions alone. It goes to
+    `images` is by default the folder it was generated from; `no_images` makes a gallery of the questions alone. It goes to
     `out` (default: build/inspect/NAME). `annotations` is the annotation file, for the sizes of objects (default: the spec's, if
     it is there). Raises HopeBenchError.
 
@@ -95,6 +97,7 @@ def inspect(
     return Inspection(summary, noise, folder / "index.html", sizes)
 
 
+@checked
 def review(
     benchmark: Benchmark | PathOr,
     *,
@@ -103,10 +106,10 @@ def review(
     splits: Sequence[str] = (),
     reviewer: str | None = None,
     decisions: PathOr | None = None,
-    sample: int | None = None,
-    seed: int = 0,
+    sample: Count | None = None,
+    seed: FromZero = 0,
     run: Run | PathOr | None = None,
-    port: int = 7860,
+    port: Port = 7860,
     ready: Callable[[str], None] | None = None,
 ) -> ReviewOutcome:
     """Serve the review page, for this machine alone, until Ctrl-C: people decide which claims are absent, present or unsure.
@@ -156,11 +159,13 @@ def _drawn(benchmark: Benchmark, sample: int, seed: int, run: Run | PathOr | Non
     if run is None:
         return sample_queue(draw_samples(benchmark, sample, seed), seed, inclusions(benchmark, sample))
     _, file = read_answered(benchmark, load_run(run).folder)
-    said_yes = {(answer.image, answer.question): answer.verdict == "yes" for answer in file.answers}
+    firsts = (answer for answer in file.answers if answer.sample == 0)
+    said_yes = {(answer.image, answer.question): answer.verdict == "yes" for answer in firsts}
     samples, inclusion = draw_cells(benchmark, said_yes, sample, seed)
     return sample_queue(samples, seed, inclusion)
 
 
+@checked
 def merge_reviews(files: Sequence[PathOr], *, out: PathOr | None = None, say: Say | None = None) -> Merged:
     """Merge reviewers' decisions: how far they agree (Cohen's kappa), where they don't, and one decision a claim.
 
@@ -173,7 +178,7 @@ def merge_reviews(files: Sequence[PathOr], *, out: PathOr | None = None, say: Sa
     from hope_bench.reviewing.agreement import merge
     from hope_bench.reviewing.decisions import write_decisions
 
-    paths, target = [Path(file) for file in several(files, "files")], path_or_none(out)
+    paths, target = [Path(file) for file in files], path_or_none(out)
     if len(paths) < 2:
         raise HopeBenchError("Give two or more decisions files.")
     if target is not None and any(target.exists() and file.exists() and target.samefile(file) for file in paths):
@@ -193,8 +198,9 @@ class PublishedNoise:
     path: Path
 
 
+@checked
 def label_noise(
-    benchmark: Benchmark | PathOr, files: Sequence[PathOr], *, sample: int, seed: int = 0, say: Say | None = None
+    benchmark: Benchmark | PathOr, files: Sequence[PathOr], *, sample: Count, seed: FromZero = 0, say: Say | None = None
 ) -> PublishedNoise:
     """Publish how many labels of a benchmark are wrong, as reviewed random samples (`review(sample=, seed=)`) estimate it.
 

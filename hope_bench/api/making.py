@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
-from hope_bench.errors import HopeBenchError, did_you_mean
+from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark, read_benchmark
 from hope_bench.files.registry import find_benchmark, find_spec
-from hope_bench.files.spec import BenchmarkSpec, ClipSpec, read_spec
-from hope_bench.files.validation import validate
+from hope_bench.files.remembered import remember_images
+from hope_bench.files.spec import BenchmarkSpec, ClipSpec, Format, read_spec
+from hope_bench.files.validation import checked, validate
 from hope_bench.progress import ProgressMode, Say, progress_shown, say_nothing, say_on_stderr
 
 if TYPE_CHECKING:
-    from hope_bench.annotations.detect import Format
     from hope_bench.records import Annotations
 
 PathOr = str | PathLike[str]
 
 
+@checked
 def load_annotations(
     path: PathOr,
     *,
@@ -44,6 +45,7 @@ def load_annotations(
     )
 
 
+@checked
 def generate(
     spec: BenchmarkSpec | PathOr | None = None,
     *,
@@ -78,9 +80,11 @@ def generate(
     folder = Path("benchmarks") / chosen.name if out is None else Path(out)
     with progress_shown(progress):
         run(chosen, folder, default_cache() if cache is None else Path(cache), teller(progress, say))
+    remember_images(folder, path_or_none(chosen.dataset.images))
     return read_benchmark(folder)
 
 
+@checked
 def load_benchmark(name_or_folder: Benchmark | PathOr) -> Benchmark:
     """A generated or imported benchmark: its folder, or its name (./benchmarks first, then the packaged ones).
 
@@ -93,17 +97,8 @@ def load_benchmark(name_or_folder: Benchmark | PathOr) -> Benchmark:
 
 
 def teller(progress: ProgressMode, say: Say | None) -> Say:
-    """Where messages go: to `say`, else to stderr unless progress is quiet. Raises HopeBenchError for a mode that isn't known."""
-    if progress not in get_args(ProgressMode):
-        raise HopeBenchError(f"No progress {progress!r}. " + did_you_mean(str(progress), get_args(ProgressMode)))
+    """Where messages go: to `say`, else to stderr unless progress is quiet."""
     return say or (say_nothing if progress == "quiet" else say_on_stderr)
-
-
-def several(given: Any, what: str) -> list[Any]:
-    """What was given as a list. Raises HopeBenchError for a text, whose letters nobody means."""
-    if isinstance(given, str | PathLike) or not isinstance(given, Iterable):
-        raise HopeBenchError(f"{what} is {str(given)[:60]!r}: give a list, such as [{str(given)[:60]!r}].")
-    return list(given)
 
 
 def path_or_none(path: PathOr | None) -> Path | None:
@@ -134,9 +129,6 @@ def _with_files(
     reviewed: PathOr | None,
 ) -> BenchmarkSpec:
     given = {"annotations": annotations, "images": images, "captions": captions}
-    for key, path in given.items():
-        if path is not None and not isinstance(path, str | PathLike):
-            raise HopeBenchError(f"{key} is a {type(path).__name__}: give the path of a file or folder.")
     dataset = spec.dataset.model_copy(update={key: str(path) for key, path in given.items() if path is not None})
     guards = spec.guards if reviewed is None else spec.guards.model_copy(update={"review": str(reviewed)})
     encoder = spec.clip

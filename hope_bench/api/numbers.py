@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from hope_bench.annotations.of_benchmark import find_annotations, find_images
 from hope_bench.api.asking import load_run
-from hope_bench.api.making import PathOr, load_benchmark, path_or_none, several, teller
+from hope_bench.api.making import PathOr, load_benchmark, path_or_none, teller
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.files.benchmark import Benchmark, read_benchmark
 from hope_bench.files.places import RESULTS, RUNS
 from hope_bench.files.registry import known_benchmarks
 from hope_bench.files.result import Blind, Result, find_results, read_result, result_path, write_result
 from hope_bench.files.run import Run, asked_otherwise, find_run
+from hope_bench.files.validation import FromZero, checked
 from hope_bench.progress import ProgressMode, Say
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Scored:
     unread: Sequence[str] = ()
 
 
+@checked
 def score(
     run: Run | PathOr,
     *,
@@ -78,6 +80,7 @@ def score(
     ).result  # fmt: skip
 
 
+@checked
 def score_and_write(
     run: Run | PathOr,
     *,
@@ -114,7 +117,7 @@ def score_and_write(
 
         labels = label_files([Path(one) for one in labels])
     found = load_run(run, runs)
-    questions = load_benchmark(found.record.benchmark if benchmark is None else benchmark)
+    questions = _asked(found, benchmark)
     bootstrap = bootstrap_of(replicates)
     way, spoken = find_convention(convention), tuple(languages)
     known, moved = _known(questions, path_or_none(annotations), teller(progress, say)), None
@@ -135,9 +138,10 @@ def score_and_write(
         _check_replaced(path, result, found, replace)
         write_result(path, result)
     answers = reread(found.answers()).answers
-    return Scored(result, path, moved, unread_report(answers, reader(answers, way, spoken)))
+    return Scored(result, path, moved, unread_report(answers, reader(answers, way, spoken, questions.labels)))
 
 
+@checked
 def load_result(result: Result | PathOr, results: PathOr = RESULTS) -> Result:
     """A result: its file, or BENCHMARK/RUN under `results`. Raises HopeBenchError naming the nearest known one.
 
@@ -165,6 +169,7 @@ def load_results(given: Sequence[Result | PathOr], results: PathOr = RESULTS, sa
     return found | {str(path): one for path, one in loaded.items() if path not in left_out}
 
 
+@checked
 def compare(
     given: Sequence[Result | PathOr] | str,
     *,
@@ -215,6 +220,7 @@ def differing(
     return None if chosen is None else differing_questions(chosen, given, split, most)
 
 
+@checked
 def baselines(benchmark: Benchmark | PathOr) -> Mapping[str, tuple[Blind, ...]]:
     """What answering without looking gives on every split: always yes, always no, by the asked category, and by the question's
     words.
@@ -229,22 +235,23 @@ def baselines(benchmark: Benchmark | PathOr) -> Mapping[str, tuple[Blind, ...]]:
     return blind_suite(load_benchmark(benchmark))
 
 
+@checked
 def trend(
-    runs: Sequence[Run | PathOr],
+    given: Sequence[Run | PathOr],
     *,
-    steps: Sequence[int] | None = None,
+    steps: Sequence[FromZero] | None = None,
     split: str | None = None,
     baseline: str | None = None,
     benchmark: Benchmark | PathOr | None = None,
     replicates: int = 2000,
-    folder: PathOr = RUNS,
+    runs: PathOr = RUNS,
 ) -> Trend:
     """How checkpoints of one training run change: hallucination rate, balanced accuracy and precision drop over steps.
 
-    `steps` are the runs' training steps in their order (default: what each run says, or N of a checkpoint-N it was made by).
-    `split` is by default the headline split, `baseline` the POPE split that it is held against (default: adversarial, else the
-    first). Only questions that all runs were asked count. Differences between neighbours are paired by image, their intervals and
-    p-values corrected for their number.
+    `given` are runs, their folders, or BENCHMARK/NAME under `runs`; `steps` their training steps in the same order (default: what
+    each run says, or N of a checkpoint-N it was made by). `split` is by default the headline split, `baseline` the POPE split
+    that it is held against (default: adversarial, else the first). Only questions that all runs were asked count. Differences
+    between neighbours are paired by image, their intervals and p-values corrected for their number.
 
     Raises HopeBenchError for runs of different questions, for a run without a step, and where two have the same.
 
@@ -254,12 +261,12 @@ def trend(
     from hope_bench.scoring.score import score as score_run
     from hope_bench.scoring.trend import trend_of
 
-    found = [load_run(run, folder) for run in several(runs, "runs")]
+    found = [load_run(run, runs) for run in given]
     if steps is not None and len(steps) != len(found):
         raise HopeBenchError(f"{len(found)} run(s), but {len(steps)} step(s): give each run's step, in the same order.")
     if not found:
         raise HopeBenchError("A trend takes two runs or more.")
-    questions = load_benchmark(found[0].record.benchmark if benchmark is None else benchmark)
+    questions = _asked(found[0], benchmark)
     bootstrap = bootstrap_of(replicates)
     scored = [score_run(questions, run.folder, bootstrap) for run in found]
     asked = [str(run.record.settings["splits"]).split(", ") for run in found if run.record.settings.get("splits")]
@@ -267,6 +274,7 @@ def trend(
     return trend_of(scored, [run.name for run in found], steps, split, baseline, bootstrap, whole)
 
 
+@checked
 def report(
     run: Run | PathOr,
     *,
@@ -275,7 +283,7 @@ def report(
     annotations: PathOr | None = None,
     paraphrases: Sequence[Run | PathOr] = (),
     convention: str = "strict",
-    worst: int = 12,
+    worst: FromZero = 12,
     out: PathOr | None = None,
     replicates: int = 2000,
     runs: PathOr = RUNS,
@@ -302,7 +310,7 @@ def report(
     if page is not None and page.suffix.lower() not in _PAGES:
         raise HopeBenchError(f"--out {page}: name a page {' or '.join(_PAGES)}, such as {page}.html.")
     own = load_run(run, runs)
-    chosen = load_benchmark(own.record.benchmark if benchmark is None else benchmark)
+    chosen = _asked(own, benchmark)
     found = {path.resolve(): path for path in asked_otherwise(own.folder)}
     folders = [one.folder if isinstance(one, Run) else find_run(Path(one), Path(runs)) for one in paraphrases]
     given = {path.resolve(): path for path in folders if path.resolve() not in found}
@@ -325,6 +333,11 @@ def report(
     if failed:
         tell(f"{len(failed):,} image(s) can't be shown: {first_few(failed.items(), 3)}.")
     return page
+
+
+def _asked(run: Run, benchmark: Benchmark | PathOr | None) -> Benchmark:
+    """What a run was asked: `benchmark`, else what the call that made the run had, else the one that its record names."""
+    return load_benchmark(benchmark or run.benchmark or run.record.benchmark)
 
 
 def _pictures(benchmark: Benchmark, given: PathOr | None, say: Say) -> Path | None:

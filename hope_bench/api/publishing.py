@@ -7,8 +7,10 @@ from pathlib import Path
 from hope_bench.api.making import PathOr, load_benchmark, path_or_none
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.places import RESULTS, SITE
+from hope_bench.files.validation import checked
 
 
+@checked
 def build_leaderboard(results: PathOr = RESULTS, out: PathOr = SITE) -> Path:
     """Build the leaderboard from RESULTS/BENCHMARK/RUN.json files and return its first page; the same results, the same bytes.
 
@@ -24,6 +26,7 @@ def build_leaderboard(results: PathOr = RESULTS, out: PathOr = SITE) -> Path:
     return build_site(Path(results), Path(out)).index
 
 
+@checked
 def add_result(result: PathOr, results: PathOr = RESULTS, *, new_version: bool = False, replace: bool = False) -> Path:
     """Check a result file and put it onto the leaderboard, dated today; returns where it went.
 
@@ -38,6 +41,7 @@ def add_result(result: PathOr, results: PathOr = RESULTS, *, new_version: bool =
     return add(Path(result), Path(results), new_version=new_version, replace=replace)
 
 
+@checked
 def check_results(results: PathOr = RESULTS) -> int:
     """Check every result as `add_result` does, write nothing, and return how many hold. Raises HopeBenchError for the first that
     doesn't.
@@ -49,6 +53,7 @@ def check_results(results: PathOr = RESULTS) -> int:
     return check(Path(results))
 
 
+@checked
 def describe_benchmark(
     benchmark: Benchmark | PathOr, results: PathOr = RESULTS, *, images: PathOr | None = None, licence: str = ""
 ) -> Path:

@@ -18,6 +18,7 @@ from hope_bench.files.places import RUNS
 from hope_bench.files.published import POPE_SPLITS, Figure, find_figures
 from hope_bench.files.registry import data_root
 from hope_bench.files.run import Run
+from hope_bench.files.validation import checked
 from hope_bench.progress import ProgressMode, Say
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class _Where:
     out: Path | None
 
 
+@checked
 def verify(
     model: ModelCard | PathOr | None = None,
     *,
@@ -81,7 +83,7 @@ def verify(
         record = found.record
         known = (record.model.checkpoint, record.model.name, record.name)
         about = find_figures(table, (published_as,) if published_as else known)
-        questions = load_benchmark(record.benchmark if benchmark is None else benchmark)
+        questions = load_benchmark(benchmark or found.benchmark or record.benchmark)
         return _compared(record.model.name, [(found, about)], questions)
     assert model is not None
     if {"prompt", "complete"} & {key for key, value in settings.items() if value is not None}:

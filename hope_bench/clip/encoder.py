@@ -25,7 +25,7 @@ from hope_bench.clip.exact import compute_exactly
 from hope_bench.clip.names import check_clip_name
 from hope_bench.clip.store import Embeddings, EmbeddingStore
 from hope_bench.clip.text import TextTower, text_tower
-from hope_bench.errors import HopeBenchError, did_you_mean, short_reason
+from hope_bench.errors import HopeBenchError, short_reason
 from hope_bench.images import DECODING
 from hope_bench.wording import article
 
@@ -216,15 +216,6 @@ def _check_name(name: str) -> tuple[str, str | None]:
     scheme, _, rest = name.partition(":")
     if scheme in ("local-dir", "hf-hub"):
         return name, None
-    tags = open_clip.list_pretrained_tags_by_model(scheme)
-    if not rest:
-        raise HopeBenchError(
-            f"CLIP model {name!r} names no weights. Name them: {scheme}:TAG ({', '.join(tags) or 'none'}) or {scheme}:FILE."
-        )
-    if rest not in tags and not Path(rest).is_file():
-        raise HopeBenchError(
-            f"open_clip has no weights {rest!r} for {scheme}, and no such file exists. " + did_you_mean(rest, tags)
-        )
     return scheme, rest
 
 

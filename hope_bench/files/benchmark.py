@@ -16,7 +16,7 @@ from hope_bench.errors import HopeBenchError, did_you_mean
 from hope_bench.files.spec import BenchmarkSpec, Kind
 from hope_bench.files.validation import Strict, read_json
 from hope_bench.provenance import check_folder, holds_files, json_sha256, write_text
-from hope_bench.records import Prompt, Question
+from hope_bench.records import Label, Prompt, Question
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,7 +127,7 @@ _COLUMNS = {
 """Of a benchmark's frame, with their types."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Benchmark:
     """A benchmark as read: `splits` maps a split's name to its questions in file order; `images` in the manifest maps each image
     file name to its SHA-256, None where the benchmark was made without the images. `others` are questions about other images, by
@@ -147,6 +147,15 @@ class Benchmark:
     def prompt(self) -> Prompt:
         """How this benchmark asks."""
         return Prompt(self.manifest.prompt)
+
+    @property
+    def labels(self) -> dict[tuple[str, str], Label]:
+        """The label of each (image, question text)."""
+        return {(one.image, one.text): one.label for questions in self.splits.values() for one in questions}
+
+    def __repr__(self) -> str:
+        """Short, as consoles and tracebacks show it."""
+        return f"Benchmark({str(self.folder)!r})"
 
     def to_frame(self) -> pd.DataFrame:
         """A row a question of a split (docs/api.md lists the columns and their types)."""

@@ -6,7 +6,7 @@ import contextlib
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -21,6 +21,8 @@ from hope_bench.records import Answer, Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from hope_bench.files.benchmark import Benchmark
 
 ANSWERS = "answers.jsonl"
 
@@ -62,17 +64,19 @@ class RunAnswers:
 
 _COLUMNS = {
     "image": "string", "question": "string", "text": "string", "verdict": "string", "p_yes": "float64", "mass": "float64",
-    "error": "string",
+    "error": "string", "sample": "int64",
 }  # fmt: skip
 """Of a run's frame, with their types."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Run:
-    """A model's answers to a benchmark, on disk: `folder` is RUNS/BENCHMARK/NAME, `record` its run.json."""
+    """A model's answers to a benchmark, on disk: `folder` is RUNS/BENCHMARK/NAME, `record` its run.json, and `benchmark` what was
+    asked, where the call that made it had it (of a run that is read, its name is in the record)."""
 
     folder: Path
     record: RunRecord
+    benchmark: Benchmark | None = field(default=None, compare=False)
 
     @property
     def name(self) -> str:
@@ -93,6 +97,10 @@ class Run:
         from hope_bench.files.frames import typed_frame
 
         return typed_frame([tuple(getattr(answer, name) for name in _COLUMNS) for answer in self.answers().answers], _COLUMNS)
+
+    def __repr__(self) -> str:
+        """Short, as consoles and tracebacks show it."""
+        return f"Run({str(self.folder)!r})"
 
     def __str__(self) -> str:
         """The run in a line, and how often it said what."""

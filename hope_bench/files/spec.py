@@ -52,6 +52,12 @@ DESCRIPTION_STRATEGIES = ("description", "hope", "description-balanced", "hope-b
 balanced ones ask about as many true descriptions of other images."""
 
 
+NamedFormat = Literal["coco", "lvis", "object-list", "open-images", "visual-genome", "hf-dataset"]
+"""What a spec can name. "coco" is also Objects365 and every other dataset published in COCO's format."""
+
+Format = Literal["auto", NamedFormat]
+
+
 def base_strategy(split: str) -> str:
     """The strategy behind a split's name: "content@siglip" -> "content"."""
     return split.partition("@")[0]
@@ -76,7 +82,7 @@ class DatasetSpec(Strict):
     """
 
     name: str = ""
-    format: Literal["auto", "coco", "lvis", "object-list", "open-images", "visual-genome", "hf-dataset"] = "auto"
+    format: Format = "auto"
     annotations: str | None = None
     captions: str | None = None
     images: str | None = None
@@ -150,11 +156,13 @@ class CalibratedSpec(Strict):
 
 class GuardsSpec(Strict):
     """Which guards keep possibly present categories from being claimed absent (docs/method.md). Each acts where the data has
-    what it needs. `ontology_table` is a TOML file of related names, `same_name` the cosine of two names' text embeddings (less
-    the vocabulary's mean) at which they count as one; `review` a file of people's decisions."""
+    what it needs. `known_synonyms` lets them know the words that English has for COCO's and Objects365's categories;
+    `ontology_table` is a TOML file of related names, which may be no categories, `same_name` the cosine of two names' text
+    embeddings (less the vocabulary's mean) at which they count as one; `review` a file of people's decisions."""
 
     verified: bool = True
     ontology: bool = True
+    known_synonyms: bool = True
     ontology_table: str | None = None
     same_name: float = Field(default=0.9, gt=0, le=1)
     captions: bool = True
@@ -168,7 +176,9 @@ class BenchmarkSpec(Strict):
     `sample_images` images are drawn among those with at least `k` distinct present categories; each split then asks k yes- and k
     no-questions about each. `positives` says which present objects are asked about: the first annotated ones, as POPE does (and
     its own three splits always do), any, one of each third of sizes (of k), or those that CLIP finds least likely. `headline` is
-    the split that ranks models. `prompt` must hold "{question}"."""
+    the split that ranks models. `prompt` must hold "{question}". `synonyms` are other words for the dataset's categories, which
+    guards heed.
+    """
 
     name: str = Field(min_length=1, max_length=100)
     title: str = ""
@@ -188,6 +198,7 @@ class BenchmarkSpec(Strict):
     balanced: BalancedSpec = BalancedSpec()
     blind: BlindSpec = BlindSpec()
     guards: GuardsSpec = GuardsSpec()
+    synonyms: Mapping[str, tuple[str, ...]] = {}
     wording: Literal["pope", "natural"] = "pope"
 
     @field_validator("name")

@@ -1,13 +1,21 @@
-"""Reading cards, specs, manifests and results: pydantic models with unknown keys forbidden, errors in words."""
+"""What comes from outside, checked, errors in words: files by pydantic models, a call's arguments by their annotations."""
 
 from __future__ import annotations
 
+import collections.abc
+import functools
+import inspect
 import json
 import re
 import tomllib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from numbers import Integral
+from os import PathLike
 from pathlib import Path
-from typing import Any, TypeVar
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin
 
+from annotated_types import Ge, Le
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -109,3 +117,114 @@ def _text(path: Path) -> str:
         raise HopeBenchError(f"{path} does not exist.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise HopeBenchError(f"{path} can't be read: {error}.") from None
+
+
+_LONGEST_VALUE = 60
+"""Characters of a wrong argument that an error repeats."""
+
+Count = Annotated[int, Ge(1)]
+FromZero = Annotated[int, Ge(0)]
+Port = Annotated[int, Ge(0), Le(65535)]
+"""Whole numbers as arguments, bounded."""
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def checked(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """The same function, but arguments that their annotations don't allow raise HopeBenchError, in words.
+
+    Where a list is due, every other iterable (a generator, a dict's values) is made one, and text, whose letters nobody means, is
+    refused; NumPy's whole numbers become Python's; True and False are no numbers. What is collected in **settings is left to who
+    takes it.
+    """
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        try:
+            given = signature.bind(*args, **kwargs)
+        except TypeError:  # a missing argument, or one of no such name: Python's own words say which
+            return function(*args, **kwargs)
+        for name, annotation in _annotations(function).items():
+            if name in given.arguments:
+                given.arguments[name] = _allowed(given.arguments[name], annotation, name)
+        return function(*given.args, **given.kwargs)
+
+    return call
+
+
+@functools.cache
+def _annotations(function: Callable[..., object]) -> dict[str, Any]:
+    """What each argument of a function may be; only these are looked up, as what it returns may be imported for mypy alone."""
+    parameters = inspect.signature(function).parameters.values()
+    kept = [one for one in parameters if one.name != "self" and one.kind is not one.VAR_KEYWORD]
+    return {one.name: _looked_up(one.annotation, function) for one in kept if one.annotation is not Any}
+
+
+def _looked_up(annotation: Any, function: Callable[..., object]) -> Any:
+    names: dict[str, Any] = function.__globals__
+    return eval(annotation, names) if isinstance(annotation, str) else annotation
+
+
+def _allowed(value: Any, annotation: Any, name: str) -> Any:
+    """`value`, where `annotation` allows it. Raises HopeBenchError naming the argument and what it takes."""
+    from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
+
+    kinds = _kinds(annotation)
+    plain = [_kind_and_bounds(kind)[0] for kind in kinds]
+    lists = any(get_origin(kind) is Sequence for kind in plain)
+    if lists and isinstance(value, Iterable) and not isinstance(value, str | bytes | Sequence | Mapping):
+        value = list(value)
+    if int in plain and isinstance(value, Integral) and not isinstance(value, bool):
+        value = int(value)  # NumPy's
+    letters = lists and isinstance(value, str | bytes) and str not in plain
+    number = isinstance(value, bool) and bool not in plain and not {int, float}.isdisjoint(plain)
+    outside = isinstance(value, int) and not all(_within(value, _kind_and_bounds(kind)[1]) for kind in kinds)
+    try:
+        check_type(value, annotation, collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS)
+        if not (letters or number or outside):
+            return value
+    except TypeCheckError:
+        pass
+    choices = [choice for kind in plain if get_origin(kind) is Literal for choice in get_args(kind)]
+    if choices and isinstance(value, str):
+        raise HopeBenchError(f"No {name} {value!r}. " + did_you_mean(value, choices))
+    shown = repr(value)
+    shown = shown if len(shown) <= _LONGEST_VALUE else shown[:_LONGEST_VALUE] + "..."
+    hint = f", such as [{shown}]" if letters else ""
+    raise HopeBenchError(f"{name} is {shown}. It takes {_in_words(kinds)}{hint}.")
+
+
+def _kinds(annotation: Any) -> tuple[Any, ...]:
+    """The kinds of which an annotation allows any: int | None -> int, NoneType."""
+    return get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+
+
+def _kind_and_bounds(kind: Any) -> tuple[Any, tuple[Any, ...]]:
+    return (kind.__origin__, kind.__metadata__) if get_origin(kind) is Annotated else (kind, ())
+
+
+def _within(number: int, bounds: Iterable[Ge | Le]) -> bool:
+    return all(number >= one.ge if isinstance(one, Ge) else number <= one.le for one in bounds)  # type: ignore[operator]
+
+
+def _in_words(kinds: Iterable[Any]) -> str:
+    """What an argument may be, for people: (str, PathLike[str], NoneType) -> "text, a path or None"."""
+    *first, last = dict.fromkeys(map(_kind_in_words, kinds))
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+def _kind_in_words(kind: Any) -> str:
+    plain, bounds = _kind_and_bounds(kind)
+    origin, inner = get_origin(plain) or plain, get_args(plain)
+    if origin is Literal:
+        return " or ".join(map(repr, inner))
+    if origin is Sequence:
+        return f"a list (each {_in_words(_kinds(inner[0]))})"
+    if origin is Mapping:
+        return f"a dict ({' to '.join(_in_words(_kinds(one)) for one in inner)})"
+    known: dict[Any, str] = {str: "text", PathLike: "a path", NoneType: "None", collections.abc.Callable: "a function"}
+    known |= {int: "a whole number", float: "a number", bool: "True or False"}
+    limits = " and ".join(f"{one.ge} or more" if isinstance(one, Ge) else f"{one.le} at most" for one in bounds)
+    return (known.get(origin) or f"a {origin.__name__}") + (f" ({limits})" if limits else "")

@@ -43,7 +43,7 @@ _NOTHING = "All {:,} questions were answered before; nothing to ask."
 class EvaluateOptions:
     """What to ask and where the answers go, besides model and benchmark.
 
-    `images` is the images folder (None: what the benchmark's spec.toml names), `limit` the questions to ask of each split (None:
+    `images` is the images folder (None: the one it was generated from), `limit` the questions to ask of each split (None:
     all), `name` the run's name (None: the model's), `splits` the splits to ask (empty: all), `runs` the folder of runs.
     `processes` is how many processes must have been started together (None: any number), `progress` how it is shown.
     `workers` is how many further processes make images ready for the model (None: `default_workers`).
@@ -79,7 +79,7 @@ def plan_run(benchmark: Benchmark, card: ModelCard, options: EvaluateOptions) ->
     prompt = Prompt(card.prompt) if card.prompt is not None else benchmark.prompt
     if options.paraphrase is not None:
         prompt = options.paraphrase.prompt
-    plan = make_plan(chosen, prompt, card.batch_size, options.limit)
+    plan = make_plan(chosen, prompt, card.batch_size, options.limit, card.samples)
     if not plan.steps:
         raise HopeBenchError(
             f"Benchmark {benchmark.manifest.name} holds no questions in the chosen splits, so there is nothing to ask."

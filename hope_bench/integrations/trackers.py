@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from os import PathLike
+from typing import Any, Final, Literal
 
-from hope_bench.errors import HopeBenchError, did_you_mean
+from hope_bench.errors import HopeBenchError
 from hope_bench.files.result import Result
+from hope_bench.files.validation import FromZero, checked
 from hope_bench.integrations.tracked import tracked_numbers
 
 Tracker = Literal["tensorboard", "wandb", "trackio"]
@@ -14,14 +15,15 @@ Tracker = Literal["tensorboard", "wandb", "trackio"]
 _PROJECT: Final = "hope-bench"
 
 
+@checked
 def log_result(
     result: Result,
-    tracker: str,
+    tracker: Tracker,
     *,
     run: str | None = None,
     project: str = _PROJECT,
-    step: int | None = None,
-    folder: str | Path = "runs/tensorboard",
+    step: FromZero | None = None,
+    folder: str | PathLike[str] = "runs/tensorboard",
     **more: Any,
 ) -> dict[str, float]:
     """Log a result's numbers (`tracked.tracked_numbers`) to "tensorboard", "wandb" or "trackio"; gives what was logged.
@@ -37,8 +39,6 @@ def log_result(
     from accelerate import PartialState
     from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
 
-    if tracker not in get_args(Tracker):
-        raise HopeBenchError(f"No tracker {tracker!r}. {did_you_mean(tracker, get_args(Tracker))}")
     if tracker not in map(str, get_available_trackers()):
         raise HopeBenchError(f"{tracker} is not installed: pip install {tracker}.")
     name = run or result.model.name

@@ -12,14 +12,15 @@ from typing import Any, Literal
 
 import torch
 from accelerate.utils import DistributedType
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from hope_bench.adapters.given import adapter_of, card_of
 from hope_bench.adapters.loaded_model import NOT_WHOLE, unwrapped
 from hope_bench.annotations.of_benchmark import check_images_folder, images_folder
-from hope_bench.api.making import load_benchmark
+from hope_bench.api.making import PathOr, load_benchmark
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
+from hope_bench.files.validation import Count, checked
 from hope_bench.inference.engine import EvaluateOptions, evaluate, plan_run, run_folder
 from hope_bench.inference.processes import Processes, join_processes, words
 from hope_bench.integrations.tracked import tracked_numbers
@@ -45,32 +46,31 @@ class HopeBenchCallback(TrainerCallback):  # type: ignore[misc]
     that fails, in whichever process, is a warning and `hope_bench/failed`, and training goes on.
     """
 
+    @checked
     def __init__(
         self,
-        trainer: Any,
-        benchmark: str | Path | Benchmark,
+        trainer: Trainer,
+        benchmark: Benchmark | PathOr,
         *,
-        every: int | Literal["epoch", "evaluate"] = "epoch",
-        limit: int | None = None,
+        every: Count | Literal["epoch", "evaluate"] = "epoch",
+        limit: Count | None = None,
         splits: Sequence[str] = (),
         at_start: bool = False,
-        images: str | Path | None = None,
+        images: PathOr | None = None,
         processor: Any = None,
         name: str | None = None,
-        runs: str | Path = "runs",
+        runs: PathOr = "runs",
         **settings: Any,
     ) -> None:
         """`every` is a number of steps (the last step counts, too), "epoch", or "evaluate": whenever the trainer evaluates; with
         `at_start` also before the first step. `limit` is the questions of each split, `splits` the splits to ask (empty: all),
-        `images` the images folder (None: what the benchmark's spec.toml names), `processor` the model's (None: the trainer's
+        `images` the images folder (None: the one it was generated from), `processor` the model's (None: the trainer's
         `processing_class`), `name` the training run's (None: the trainer's run_name, else the name of its output folder).
         `settings` are those of `given.card_of`, such as `batch_size`.
 
         Raises HopeBenchError where the evaluation could not work at all: weights spread over processes (FSDP, ZeRO-3), a model
         that takes no images, an unknown benchmark or split, a folder without its images.
         """
-        if not (every in ("epoch", "evaluate") or (isinstance(every, int) and not isinstance(every, bool) and every > 0)):
-            raise HopeBenchError(f'every = {every!r} is no number of steps, nor "epoch" or "evaluate".')
         self._trainer, self._every, self._at_start = trainer, every, at_start
         _check_whole(trainer)
         self._processor = processor if processor is not None else trainer.processing_class

@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -240,24 +239,19 @@ def test_a_trend_compares_common_questions_of_splits_that_all_were_asked(world: 
     assert hb.trend([run, two], steps=[1, 2], split="content", benchmark=benchmark).baseline == "popular"
 
 
-@pytest.mark.parametrize(
-    ("call", "says"),
-    [
-        (lambda b: hb.evaluate("demo-llava", b, limit=0), "limit is 0"),
-        (lambda b: hb.evaluate("demo-llava", b, limit="6"), "limit is '6'"),
-        (lambda b: hb.evaluate("demo-llava", b, step=-1), "step is -1"),
-        (lambda b: hb.evaluate("demo-llava", b, splits="content"), "give a list"),
-        (lambda b: hb.evaluate("demo-llava", b, progress="loud"), "No progress 'loud'"),
-        (lambda b: hb.estimate(object(), b), "has no card here"),
-        (lambda _: hb.generate(name="x", annotations=3), "annotations is a int"),
-        (lambda _: hb.score("demo/none"), "No run 'demo/none'"),
-        (lambda _: hb.trend("demo/run"), "give a list"),
-        (lambda _: hb.merge_reviews("alice.jsonl"), "give a list"),
-    ],
-)
-def test_wrong_arguments_are_said_in_words(call: Callable[[Path], object], says: str, world: Path) -> None:
-    with pytest.raises(hb.HopeBenchError, match=re.escape(says)):
-        call(world / "benchmarks" / "demo")
+def test_what_evaluate_gives_is_scored_wherever_its_benchmark_lies_and_shows_short(world: Path, tmp_path: Path) -> None:
+    benchmark = hb.load_benchmark(world / "benchmarks" / "demo")
+    asked = hb.evaluate(
+        "demo-llava", benchmark, images=world / "world" / "images", limit=6, runs=tmp_path / "runs", progress="quiet"
+    )
+    result = hb.score(asked, progress="quiet")  # no folder benchmarks/demo in the working directory
+    assert result.benchmark.hash == benchmark.manifest.hash
+    assert [repr(asked), repr(benchmark)] == [f"Run({str(asked.folder)!r})", f"Benchmark({str(benchmark.folder)!r})"]
+    assert repr(result) == "Result('demo-llava' on 'demo')"
+    again = hb.load_run(asked.folder)
+    assert again == asked
+    with pytest.raises(hb.HopeBenchError, match="hope-bench generate demo"):
+        hb.score(again)
 
 
 def test_a_result_is_named_after_its_run_and_never_replaces_another_models(

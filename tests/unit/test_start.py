@@ -35,7 +35,7 @@ from tests.small_benchmark import write_small
 
 HEAVY = (
     "torch", "torchvision", "transformers", "open_clip", "timm", "scipy", "sklearn", "pandas", "plotly", "datasets", "accelerate",
-    "openai", "gradio", "inflect", "typeguard",
+    "openai", "gradio", "inflect",
 )  # fmt: skip
 
 _RUN = """
@@ -170,6 +170,8 @@ def wrong(world: World) -> list[tuple[list[object], str]]:
         (spec, "Pass --images DIR"),
         ([*spec, "--images", "nowhere"], "The images folder nowhere does not exist"),
         ([*spec, "--images", world.images, "--clip", "ViT-B-23:openai"], "open_clip has no model 'ViT-B-23'"),
+        ([*spec, "--images", world.images, "--clip", "ViT-B-32:opnai"], "open_clip has no weights 'opnai' for ViT-B-32"),
+        ([*spec, "--images", world.images, "--clip", "ViT-B-32"], "names no weights"),
         ([*spec, "--images", world.images, "--clip", "local-dir:nowhere"], "holds no open_clip_config.json"),
         (["score", "small/demo-lava"], "Did you mean 'small/demo-llava'?"),
         (["score", run, "-b", "dmeo"], "Did you mean 'demo'?"),
@@ -290,12 +292,14 @@ def test_what_a_driver_says_of_gpus_is_what_torch_would_make_of_them(monkeypatch
     assert [known_device(name) for name in ("auto", "cuda", "cpu")] == [None, None, "cpu"]
 
 
-def test_the_architectures_are_those_that_open_clip_lists() -> None:
+def test_the_architectures_and_tags_are_those_that_open_clip_lists() -> None:
     import open_clip
 
-    from hope_bench.clip.names import architectures
+    from hope_bench.clip.names import architectures, tags
 
     assert architectures() == sorted(open_clip.list_models())
+    for architecture in architectures():
+        assert tags(architecture) == open_clip.list_pretrained_tags_by_model(architecture)
 
 
 def test_words_are_those_of_inflect_with_its_type_checks(world: World) -> None:
