@@ -38,6 +38,7 @@ class AdapterInfo:
     numbers depend on ("cuda", "cpu"), `device` the same in words for people. `addresses` are where an endpoint is reached.
     `thinks` says whether the model thinks before it answers, and `probe_sha256` is the hash of what its chat template makes of a
     fixed question (None where that isn't known here). `vision_tower` is the encoder that the checkpoint's configuration tells of.
+    `said` is the identity that an object gives itself, or that was given with a loaded model.
     """
 
     adapter: str
@@ -51,6 +52,7 @@ class AdapterInfo:
     thinks: bool = False
     probe_sha256: str | None = None
     vision_tower: str | None = None
+    said: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

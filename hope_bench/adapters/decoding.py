@@ -195,7 +195,7 @@ class _AfterOne(StoppingCriteria):  # type: ignore[misc]
 
 def decoding_settings(model: Any, tokenizer: Any, max_new_tokens: int) -> Any:
     """Plain greedy decoding with the checkpoint's own special tokens and nothing else of its settings."""
-    own = model.generation_config
+    own = model.generation_config or GenerationConfig()
     text = model.config.get_text_config()
     ends: int | list[int] = next(
         (ids for ids in (own.eos_token_id, text.eos_token_id, tokenizer.eos_token_id) if ids is not None), []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
@@ -35,6 +36,7 @@ class CardSettings(TypedDict, total=False):
     thinking: Literal["auto", "on", "off"] | str | None
     template_kwargs: Mapping[str, Any] | None
     sampling: Mapping[str, float] | None
+    samples: int | None
     seed: int | None
     revision: str | None
     path: Literal["auto", "shared", "plain"] | str | None
@@ -62,11 +64,15 @@ def load_card(model: ModelCard | PathOr) -> ModelCard:
 
 @checked
 def load_run(run: Run | PathOr, runs: PathOr = RUNS) -> Run:
-    """A run: its folder, or BENCHMARK/NAME under `runs`. Raises HopeBenchError naming the nearest known one.
+    """A run: its folder, or BENCHMARK/NAME under `runs`. Raises HopeBenchError naming the nearest known one, and for a run whose
+    folder holds another's answers by now.
 
     Example: hb.load_run("hope-coco/llava-1.5-7b").to_frame()
     """
-    return run if isinstance(run, Run) else read_run_folder(find_run(Path(run), Path(runs)))
+    if not isinstance(run, Run):
+        return read_run_folder(find_run(Path(run), Path(runs)))
+    run.check_current()
+    return run
 
 
 @checked
@@ -75,8 +81,10 @@ def evaluate(
     benchmark: Benchmark | PathOr,
     *,
     processor: Any = None,
+    identity: str | None = None,
     images: PathOr | None = None,
     limit: Count | None = None,
+    budget: float | None = None,
     splits: Sequence[str] = (),
     name: str | None = None,
     runs: PathOr = RUNS,
@@ -94,12 +102,14 @@ def evaluate(
 
     `model` is a card, a Hugging Face id, a checkpoint folder, a loaded transformers model (with its `processor`), or any object
     with `answer(batch)` (docs/models.md). Of a checkpoint saved without a processor, `processor` names the folder or id. A loaded
-    model is left exactly as it was; a digest of its weights says which it is. `images` is the images folder (default: the one it
-    was generated from), `limit` how many questions of each split to ask (default: all; a limited run is not ranked), `splits`
-    which (default: all), `name` what the run is called (default: as the model), `step` the training step of a checkpoint
-    (default: N of checkpoint-N). `blind` asks with "gray" pictures or "shuffled" images instead: what the words alone make the
-    model say, unranked and called NAME-blind-gray. Answers go to RUNS/BENCHMARK/NAME. `settings` are keys of the card. `progress`
-    and `say` are as in `generate`.
+    model is left exactly as it was; a digest of its weights and settings says which it is, or `identity`, a text, where code of
+    your own changes its answers. `images` is the images folder (default: the one it was generated from), `limit` how many
+    questions of each split to ask (default: all; a limited run is not ranked), `splits` which (default: all), `name` what the run
+    is called (default: as the model), `step` the training step of a checkpoint (default: N of checkpoint-N). `blind` asks with
+    "gray" pictures or "shuffled" images instead: what the words alone make the model say, unranked and called NAME-blind-gray.
+    Answers go to RUNS/BENCHMARK/NAME. `settings` are keys of the card. `progress` and `say` are as in `generate`. `budget` is how
+    many dollars an endpoint with prices may cost, over all sittings: whole images are asked in a drawn order until the next would
+    exceed it, and unless that is all, the run is not ranked.
 
     Questions that fail are answers with an error, counted in `Run.errors`; the same call asks them again. Processes that were
     started together (torchrun) share the questions. Raises HopeBenchError for everything that concerns the run as a whole;
@@ -112,8 +122,9 @@ def evaluate(
 
     chosen = load_benchmark(benchmark)
     tell = teller(progress, say)
-    card, adapter = _model(model, processor, name, settings, authors_prompt, tell)
+    card, adapter = _model(model, processor, identity, name, settings, authors_prompt, tell)
     options = _options(card, images, limit, splits, name, runs, step, workers, processes, trust_remote_code, progress, blind)
+    options = replace(options, budget=budget)
     record = run(chosen, card, options, tell, adapter)
     return Run(run_folder(chosen, card, options), record, chosen)
 
@@ -125,6 +136,7 @@ def evaluate_prompts(
     prompts: PathOr,
     *,
     processor: Any = None,
+    identity: str | None = None,
     images: PathOr | None = None,
     limit: Count | None = None,
     splits: Sequence[str] = (),
@@ -149,7 +161,7 @@ def evaluate_prompts(
 
     chosen = load_benchmark(benchmark)
     tell = teller(progress, say)
-    card, adapter = _model(model, processor, name, settings, authors_prompt=False, tell=tell)
+    card, adapter = _model(model, processor, identity, name, settings, authors_prompt=False, tell=tell)
     options = _options(card, images, limit, splits, name, runs, step, workers, processes, trust_remote_code, progress)
     for record, folder in evaluate_paraphrases(chosen, card, _paraphrases(prompts), options, tell, adapter):
         yield Run(folder, record, chosen)
@@ -163,6 +175,7 @@ def estimate(
     processor: PathOr | None = None,
     images: PathOr | None = None,
     limit: Count | None = None,
+    budget: float | None = None,
     splits: Sequence[str] = (),
     name: str | None = None,
     runs: PathOr = RUNS,
@@ -173,7 +186,8 @@ def estimate(
 ) -> tuple[Estimate, ...]:
     """What `evaluate` would ask, before it asks anything: counts, and tokens, seconds or a price where they are known.
 
-    One estimate, or one for each of `prompts`. Nothing is written, downloaded or asked. Raises HopeBenchError as `evaluate` does.
+    One estimate, or one for each of `prompts`; with `budget`, how far that goes. Nothing is written, downloaded or asked. Raises
+    HopeBenchError as `evaluate` does.
 
     Example: hb.estimate("gpt-4o", "hope-coco", images="val2014")[0].left
     """
@@ -182,16 +196,24 @@ def estimate(
 
     chosen = load_benchmark(benchmark)
     card = _named(model, processor, settings, authors_prompt)
-    options = _options(card, images, limit, splits, name, runs, blind=blind)
+    options = replace(_options(card, images, limit, splits, name, runs, blind=blind), budget=budget)
     each = [options] if prompts is None else ways(card, _paraphrases(prompts), options)
     return tuple(size_up(chosen, card, way) for way in each)
 
 
 def _model(
-    model: Any, processor: Any, name: str | None, settings: CardSettings, authors_prompt: bool, tell: Say
+    model: Any,
+    processor: Any,
+    identity: str | None,
+    name: str | None,
+    settings: CardSettings,
+    authors_prompt: bool,
+    tell: Say,
 ) -> tuple[ModelCard, Adapter | None]:
     """The card to ask by, and the adapter where `model` is no card or name of one."""
     if isinstance(model, ModelCard | str | PathLike):
+        if identity is not None:
+            raise HopeBenchError("identity= says which model a loaded one or an object is; a named one is known by its files.")
         return _named(model, processor, settings, authors_prompt), None
     from hope_bench.adapters.given import adapter_of, card_of
 
@@ -200,7 +222,7 @@ def _model(
             "A loaded model has no card that says how its authors ask (authors_prompt). Give prompt=... instead."
         )
     card = card_of(model, name, **{key: value for key, value in settings.items() if value is not None})
-    return card, adapter_of(model, processor, card, tell)
+    return card, adapter_of(model, processor, card, tell, identity=identity)
 
 
 def _named(model: ModelCard | PathOr, processor: Any, settings: CardSettings, authors_prompt: bool) -> ModelCard:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -36,6 +37,8 @@ _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _OF_TEMPLATES = ("messages", "tools", "documents", "chat_template", "add_generation_prompt", "tokenize")
 """What hope-bench or transformers itself gives a chat template."""
+LONGEST_NAME = 200
+"""Letters of a run's or benchmark's name; a file is called by it, with an ending."""
 THINKING_TOKENS, PLAIN_TOKENS = 4096, 16
 MOST_SAMPLES = 100
 _FILE = re.compile(r"(?P<path>.+\.py):(?P<name>[A-Za-z_]\w*)")
@@ -208,6 +211,10 @@ class ModelCard(Strict):
     def _variables_of_a_template(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
         if ours := [name for name in given if name in _OF_TEMPLATES or not name.isidentifier()]:
             raise ValueError(f"{', '.join(ours)}: not for a card to say. Name the template's own variables")
+        try:
+            json.dumps(dict(given))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"not what a file could hold: {error}") from None
         return given
 
     @field_validator("base_urls")
@@ -305,6 +312,8 @@ def slug(name: str) -> str:
 
 def check_name(name: str, what: str) -> None:
     """Raise HopeBenchError for a name that isn't its own slug; `what` says whose it is ("A run's name")."""
+    if len(name) > LONGEST_NAME:
+        raise HopeBenchError(f"{what} becomes a folder, and has {len(name)} letters. Give one of {LONGEST_NAME} at most.")
     if slug(name) != name:
         raise HopeBenchError(f"{what} becomes a folder: lower-case letters, digits, . and -. Call it {slug(name)!r}?")
 

@@ -402,7 +402,8 @@ class RunInfo(Strict):
     `prompt_set` names the file of paraphrases that the run belongs to, and `prompt_name` which of them
     it is (`evaluate --prompts`); `blind` what was shown in place of the images (`evaluate --blind`). `thinking` says whether the
     model thought before it answered, `decoding` whether its answers are greedy or sampled, and how, and `samples` how many
-    answers each question got; each None where unknown."""
+    answers each question got; each None where unknown. `identity` is what an object says it is, or what a loaded model was said
+    to be; None of everything that a hash or a revision tells."""
 
     name: str | None = None
     step: int | None = Field(default=None, ge=0)
@@ -419,6 +420,7 @@ class RunInfo(Strict):
     samples: int | None = Field(default=None, ge=1)
     adapter: str | None = None
     weights_sha256: str | None = None
+    identity: str | None = None
     limit: int | None = None
     path: str | None = None
     self_checks: tuple[SelfCheck, ...] = ()
@@ -457,7 +459,7 @@ class Result(Strict):
     benchmark: BenchmarkInfo
     run: RunInfo
     bootstrap: Bootstrap
-    splits: Mapping[str, SplitScore]
+    splits: Mapping[str, SplitScore] = Field(min_length=1)
     comparisons: tuple[Comparison, ...]
     averages: tuple[Average, ...] = ()
     worst: tuple[Hallucination, ...] | None = None
@@ -472,8 +474,8 @@ class Result(Strict):
 
     @property
     def made_by(self) -> tuple[str | None, ...]:
-        """Which model it is of: name, checkpoint, revision, SHA-256 of the weights."""
-        return (self.model.name, self.model.checkpoint, self.model.revision, self.run.weights_sha256)
+        """Which model it is of: name, checkpoint, revision, SHA-256 of the weights, and what it says it is."""
+        return (self.model.name, self.model.checkpoint, self.model.revision, self.run.weights_sha256, self.run.identity)
 
     def to_frame(self) -> pd.DataFrame:
         """A row a split: counts, and every number with the ends of its interval (docs/api.md lists the columns and types)."""
@@ -546,6 +548,13 @@ class Result(Strict):
                 )
         standing = "" if self.unranked is None else f"; not ranked: {self.unranked}"
         return f"{self.model.name} on {self.benchmark.title} (percent, 95% intervals{standing})", rows
+
+    @model_validator(mode="after")
+    def _compares_its_splits(self) -> Result:
+        for index, one in enumerate(self.comparisons):
+            if missing := {one.split, one.baseline} - self.splits.keys():
+                raise ValueError(f"comparisons.{index} is of {', '.join(sorted(missing))}, which is no split of this result")
+        return self
 
     @model_validator(mode="after")
     def _worst_are_hallucinations(self) -> Result:

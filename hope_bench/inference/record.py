@@ -98,6 +98,7 @@ def describe_run(
             samples=card.samples,
             adapter=model.adapter,
             weights_sha256=model.weights_sha256,
+            identity=model.said,
             limit=limit,
             versions=versions(),
             commit=commit(),

@@ -186,3 +186,19 @@ def test_other_images_are_searched_in_the_same_way(made: Benchmark) -> None:
     assert made.others.keys() == made.splits.keys()
     assert len(others) == made.manifest.blind.images == 30  # type: ignore[union-attr]
     assert not others & set(made.manifest.images)
+
+
+def test_other_images_that_are_not_there_are_done_without(data: Path, tmp_path: Path) -> None:
+    """As for who downloads a benchmark's images alone, of a large data set."""
+    spec = spec_for(data, save_tiny_clip(tmp_path / "clip"), strategies=("random", "content"), headline="content")
+    generate(spec, tmp_path / "first", tmp_path / "cache")
+    made = read_benchmark(tmp_path / "first")
+    (tmp_path / "images").mkdir()
+    for name in made.manifest.images:
+        (tmp_path / "images" / name).write_bytes((data / "images" / name).read_bytes())
+    alone = spec.model_copy(update={"dataset": spec.dataset.model_copy(update={"images": str(tmp_path / "images")})})
+    generate(alone, tmp_path / "alone", tmp_path / "cache")
+    again = read_benchmark(tmp_path / "alone")
+    assert again.manifest.hash == made.manifest.hash
+    assert made.others
+    assert (again.others, again.manifest.blind) == ({}, None)
