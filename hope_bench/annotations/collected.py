@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,7 +23,10 @@ from hope_bench.records import Annotations, Category, Image
 def parsers(module: str) -> Any:
     """One of supervision's modules of formats. Raises HopeBenchError where supervision isn't installed."""
     try:
-        return import_module(f"supervision.dataset.formats.{module}")
+        with warnings.catch_warnings():
+            # Pictures are drawn with OpenCV where it is there; here none is.
+            warnings.filterwarnings("ignore", message=r"OpenCV .* is not installed", category=UserWarning)
+            return import_module(f"supervision.dataset.formats.{module}")
     except ModuleNotFoundError:
         raise HopeBenchError(
             "YOLO, Pascal VOC and LabelMe annotations are read with supervision, which isn't installed. "
