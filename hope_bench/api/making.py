@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -63,8 +64,9 @@ def generate(
 ) -> Benchmark:
     """Make a benchmark: yes/no questions about present objects and about misleading absent ones.
 
-    `spec` is a spec.toml, the folder that holds one, a benchmark's name or a BenchmarkSpec; `settings` are keys of a spec
-    (docs/spec.md), which take the place of its own, or are the whole spec. The other arguments are `hope-bench generate`'s.
+    `spec` is a spec.toml, the folder that holds one, a benchmark's name or a BenchmarkSpec; without one, `annotations` get the
+    spec that `init` would write. `settings` are keys of a spec (docs/spec.md), which take the place of its own: name, title,
+    sample_images, k, seed, strategies and so on. The other arguments are `hope-bench generate`'s.
     The benchmark is written to `out` (default: benchmarks/NAME in the working directory), CLIP's embeddings to `cache` (default:
     the user's cache folder). The same inputs and seed give the same bytes, here and on the command line. `progress` "quiet" shows
     no bars; `say` gets the messages (default: stderr, none when quiet).
@@ -76,10 +78,12 @@ def generate(
     from hope_bench.clip.store import default_cache
     from hope_bench.search.generate import generate as run
 
-    chosen = _with_files(_spec(spec, settings), annotations, images, captions, clip, activation, reviewed)
+    tell = teller(progress, say)
+    files = Files(path_or_none(annotations), path_or_none(images), path_or_none(captions))
+    chosen = planned(spec, files, clip, activation, reviewed, settings, tell)
     folder = Path("benchmarks") / chosen.name if out is None else Path(out)
     with progress_shown(progress):
-        run(chosen, folder, default_cache() if cache is None else Path(cache), teller(progress, say))
+        run(chosen, folder, default_cache() if cache is None else Path(cache), tell)
     remember_images(folder, path_or_none(chosen.dataset.images))
     return read_benchmark(folder)
 
@@ -106,32 +110,93 @@ def path_or_none(path: PathOr | None) -> Path | None:
     return None if path is None else Path(path)
 
 
-def _spec(spec: BenchmarkSpec | PathOr | None, settings: Mapping[str, Any]) -> BenchmarkSpec:
-    if spec is None:
-        if not settings:
-            raise HopeBenchError("Give a spec (a file, a folder or a benchmark's name), or a spec's own keys, such as name=.")
-        return validate(dict(settings), BenchmarkSpec, "What generate() was given")
-    found = spec if isinstance(spec, BenchmarkSpec) else read_spec(find_spec(str(spec)))
-    return (
-        validate({**found.model_dump(), **settings}, BenchmarkSpec, f"Spec {found.name!r} with these settings")
-        if settings
-        else found
-    )
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The data that a caller names beside a spec."""
+
+    annotations: Path | None = None
+    images: Path | None = None
+    captions: Path | None = None
+
+    def into(self, spec: BenchmarkSpec) -> BenchmarkSpec:
+        """The spec with these in place of its own."""
+        given = {"annotations": self.annotations, "images": self.images, "captions": self.captions}
+        changes = {key: str(path) for key, path in given.items() if path is not None}
+        return spec.model_copy(update={"dataset": spec.dataset.model_copy(update=changes)})
 
 
-def _with_files(
-    spec: BenchmarkSpec,
-    annotations: PathOr | None,
-    images: PathOr | None,
-    captions: PathOr | None,
+def planned(
+    spec: BenchmarkSpec | PathOr | None,
+    files: Files,
     clip: str | None,
     activation: Literal["gelu", "quick_gelu"] | None,
     reviewed: PathOr | None,
+    settings: Mapping[str, Any],
+    say: Say,
 ) -> BenchmarkSpec:
-    given = {"annotations": annotations, "images": images, "captions": captions}
-    dataset = spec.dataset.model_copy(update={key: str(path) for key, path in given.items() if path is not None})
-    guards = spec.guards if reviewed is None else spec.guards.model_copy(update={"review": str(reviewed)})
-    encoder = spec.clip
+    """The spec that `generate` works by: the one given or, without one, one that fits the files; with everything else put in.
+
+    A spec of a published dataset that is given other data keeps its settings, and lends it neither its name nor its dataset's.
+    Raises HopeBenchError for what is wrong with it.
+    """
+    if spec is None:
+        chosen = _of_settings(files, clip, settings, say)
+    else:
+        found = spec if isinstance(spec, BenchmarkSpec) else read_spec(find_spec(str(spec)))
+        chosen = _foreign(found, files, clip, settings, say) or _with_settings(found, settings)
+    guards = chosen.guards if reviewed is None else chosen.guards.model_copy(update={"review": str(reviewed)})
+    encoder = _encoder(chosen.clip, clip, activation)
+    return files.into(chosen).model_copy(update={"clip": encoder, "guards": guards})
+
+
+def _of_settings(files: Files, clip: str | None, settings: Mapping[str, Any], say: Say) -> BenchmarkSpec:
+    if files.annotations is None or "dataset" in settings:
+        if not settings or "name" not in settings:
+            raise HopeBenchError(
+                "Give a spec (a file, a folder or a benchmark's name), or annotations to make one for "
+                "(--annotations; hope-bench init writes a spec for them)."
+            )
+        return validate(dict(settings), BenchmarkSpec, "What generate() was given")
+    from hope_bench.preparing.find import look
+    from hope_bench.preparing.propose import propose
+
+    found = look([files.annotations], files.images, files.captions)
+    chosen = propose(found, clip, **settings)
+    where = "no images" if found.images is None else f"images in {found.images}"
+    say(f"Benchmark {chosen.name}: {chosen.sample_images} images, k = {chosen.k}, {where}.")
+    return chosen
+
+
+def _with_settings(found: BenchmarkSpec, settings: Mapping[str, Any]) -> BenchmarkSpec:
+    if not settings:
+        return found
+    if settings.get("name", found.name) != found.name:  # another benchmark: what the spec says of its own is not said of it
+        settings = {"title": settings["name"], "description": "", **settings}
+    return validate({**found.model_dump(), **settings}, BenchmarkSpec, f"Spec {found.name!r} with these settings")
+
+
+def _foreign(spec: BenchmarkSpec, files: Files, clip: str | None, settings: Mapping[str, Any], say: Say) -> BenchmarkSpec | None:
+    """For data that isn't the dataset that a spec is of: a spec of its own, with that one's settings. None for the dataset."""
+    if spec.dataset.file_names is None or files.annotations is None or not files.annotations.exists():
+        return None
+    from hope_bench.preparing.propose import own_name, propose, speaks_of
+
+    if speaks_of(files.annotations, spec.dataset.file_names):
+        return None
+    from hope_bench.preparing.find import look
+
+    found = look([files.annotations], files.images, files.captions)
+    kept = spec.model_dump(exclude={"name", "title", "description", "sample_images", "k", "dataset"}, exclude_unset=True)
+    chosen = propose(found, clip, **{"name": own_name(files.annotations), **kept, "wording": spec.wording, **settings})
+    say(
+        f"{files.annotations} is not {spec.dataset.name} (no image is called {spec.dataset.file_names}), so the benchmark is "
+        f"called {chosen.name}, with {spec.name}'s settings, {chosen.sample_images} images and k = {chosen.k}. --name calls it "
+        "otherwise."
+    )
+    return chosen
+
+
+def _encoder(encoder: ClipSpec | None, clip: str | None, activation: Literal["gelu", "quick_gelu"] | None) -> ClipSpec | None:
     if clip is not None:
         # The spec's activation is that of the spec's weights.
         other = {"model": clip, "activation": None}
@@ -140,4 +205,4 @@ def _with_files(
         if encoder is None:
             raise HopeBenchError(f"An activation ({activation}) is that of an encoder's weights, and no encoder is named (clip).")
         encoder = encoder.model_copy(update={"activation": activation})
-    return spec.model_copy(update={"dataset": dataset, "clip": encoder, "guards": guards})
+    return encoder

@@ -61,7 +61,8 @@ class DatasetSpec(Strict):
 
     `format` "coco" is also Objects365's; "auto" tells it from the files (docs/datasets.md). `files` names, relative to the
     annotations' folder, which of several files is meant (Open Images: boxes, labels, classes, hierarchy) or a Hugging Face
-    dataset's split; `columns` that dataset's columns, and its box_format ("xywh" or "xyxy").
+    dataset's split; `columns` that dataset's columns, and its box_format ("xywh" or "xyxy"). `file_names` says how this dataset's
+    images are named ("COCO_val2014_*"): other data is not published under its name.
     """
 
     name: str = ""
@@ -69,6 +70,7 @@ class DatasetSpec(Strict):
     annotations: str | None = None
     captions: str | None = None
     images: str | None = None
+    file_names: str | None = None
     files: dict[str, str] = Field(default_factory=dict)
     columns: dict[str, str] = Field(default_factory=dict)
 
@@ -136,9 +138,9 @@ class GuardsSpec(Strict):
 class BenchmarkSpec(Strict):
     """Everything that determines a benchmark's questions besides the data files.
 
-    `sample_images` images are drawn among those with at least `k` distinct present categories; each split then asks k yes- and k
-    no-questions about each. `headline` is the split that ranks models. `prompt` must hold "{question}". `synonyms` are other
-    words for the dataset's categories, which guards heed.
+    `sample_images` images ("all": every one) are drawn among those with at least `k` distinct present categories; each split then
+    asks k yes- and k no-questions about each. `headline` is the split that ranks models. `prompt` must hold "{question}".
+    `synonyms` are other words for the dataset's categories, which guards heed.
     """
 
     name: str = Field(min_length=1, max_length=100)
@@ -147,7 +149,7 @@ class BenchmarkSpec(Strict):
     strategies: tuple[str, ...] = ("random", "popular", "adversarial", "adversarial-guarded", "content", "control-content")
     headline: str = "content"
     seed: int = Field(default=0, ge=0)
-    sample_images: int = Field(default=500, ge=1)
+    sample_images: int | Literal["all"] = 500
     k: int = Field(default=3, ge=1)
     prompt: str = "Please answer yes or no. {question}"
     dataset: DatasetSpec = DatasetSpec()
@@ -158,6 +160,13 @@ class BenchmarkSpec(Strict):
     guards: GuardsSpec = GuardsSpec()
     synonyms: Mapping[str, tuple[str, ...]] = {}
     wording: Literal["pope", "natural"] = "pope"
+
+    @field_validator("sample_images", mode="before")
+    @classmethod
+    def _some_images(cls, value: object) -> object:
+        if value != "all" and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise ValueError(f'{value!r} is no number of images: give a whole number, 1 or more, or "all"')
+        return value
 
     @field_validator("name")
     @classmethod

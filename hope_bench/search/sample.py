@@ -79,13 +79,14 @@ def _draw(rng: random.Random, inputs: Inputs) -> tuple[int, ...]:
     spec, annotations = inputs.spec, inputs.annotations
     present = [annotations.present(image) for image in range(len(annotations.images))]
     eligible = len(eligible_images(present, spec.k))
-    if eligible < spec.sample_images:
-        instead = f"Set sample_images to at most {eligible} in the spec, or lower k." if eligible else "Is it the right file?"
+    wanted = eligible if spec.sample_images == "all" else spec.sample_images
+    if not eligible or eligible < wanted:
+        instead = f"Pass --sample-images {eligible} (or all), or lower k (--k)." if eligible else "Is it the right file?"
         raise HopeBenchError(
-            f"{inputs.path} has {eligible} image(s) with at least {spec.k} present categories, but {spec.sample_images} are "
+            f"{inputs.path} has {eligible} image(s) with at least {spec.k} present categories, but {wanted or 'some'} are "
             f"wanted. {instead}"
         )
-    return tuple(sample_images(rng, present, spec.sample_images, spec.k))
+    return tuple(sample_images(rng, present, wanted, spec.k))
 
 
 def _unverified(inputs: Inputs, images: Sequence[int]) -> list[set[str]] | None:
