@@ -15,6 +15,7 @@ from hope_bench.files.remembered import remember_images
 from hope_bench.files.spec import BenchmarkSpec, ClipSpec, Format, read_spec
 from hope_bench.files.validation import checked, validate
 from hope_bench.progress import ProgressMode, Say, progress_shown, say_nothing, say_on_stderr
+from hope_bench.provenance import file_sha256
 
 if TYPE_CHECKING:
     from hope_bench.records import Annotations
@@ -82,6 +83,8 @@ def generate(
     files = Files(path_or_none(annotations), path_or_none(images), path_or_none(captions))
     chosen = planned(spec, files, clip, activation, reviewed, settings, tell)
     folder = Path("benchmarks") / chosen.name if out is None else Path(out)
+    if out is None and spec is None and "name" not in settings:
+        _check_not_of_other_data(folder, chosen)
     with progress_shown(progress):
         run(chosen, folder, default_cache() if cache is None else Path(cache), tell)
     remember_images(folder, path_or_none(chosen.dataset.images))
@@ -147,6 +150,16 @@ def planned(
     guards = chosen.guards if reviewed is None else chosen.guards.model_copy(update={"review": str(reviewed)})
     encoder = _encoder(chosen.clip, clip, activation)
     return files.into(chosen).model_copy(update={"clip": encoder, "guards": guards})
+
+
+def _check_not_of_other_data(folder: Path, spec: BenchmarkSpec) -> None:
+    """Raise HopeBenchError where a benchmark whose name was chosen here would replace one that was made of another file."""
+    file = Path(spec.dataset.annotations or "")
+    if not file.is_file() or not (folder / "manifest.json").is_file():
+        return
+    sources = read_benchmark(folder).manifest.sources
+    if sources and file_sha256(file) not in {one.sha256 for one in sources}:
+        raise HopeBenchError(f"{folder} holds a benchmark of other data than {file}. Give this one another --name.")
 
 
 def _of_settings(files: Files, clip: str | None, settings: Mapping[str, Any], say: Say) -> BenchmarkSpec:

@@ -174,7 +174,7 @@ def _allowed(value: Any, annotation: Any, name: str) -> Any:
     kinds = _kinds(annotation)
     plain = [_kind_and_bounds(kind)[0] for kind in kinds]
     lists = any(get_origin(kind) is Sequence for kind in plain)
-    if lists and isinstance(value, Iterable) and not isinstance(value, str | bytes | Sequence | Mapping):
+    if lists and isinstance(value, Iterable) and not isinstance(value, str | bytes | Sequence | Mapping | BaseModel):
         value = list(value)
     if int in plain and isinstance(value, Integral) and not isinstance(value, bool):
         value = int(value)  # NumPy's

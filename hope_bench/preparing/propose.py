@@ -76,7 +76,7 @@ def speaks_of(annotations: Path, file_names: str) -> bool:
 
 
 def propose(
-    found: Found, clip: str | None = None, sample_images: int | Literal["all"] | None = None, **settings: Any
+    found: Found, encoder: str | None = None, sample_images: int | Literal["all"] | None = None, **settings: Any
 ) -> BenchmarkSpec:
     """The spec that fits what was found; `settings` are keys of a spec that are to be as given.
 
@@ -99,7 +99,7 @@ def propose(
         "headline": next((one for one in ("hope", "content") if one in strategies), strategies[-1]), "wording": "natural",
         "dataset": {"name": name, "annotations": str(found.annotations), "captions": _text(found.captions),
                     "images": _text(found.images)},
-        "clip": {"model": clip or ENCODER} if uses_clip else None,
+        "clip": {"model": encoder or ENCODER} if uses_clip else None,
     }  # fmt: skip
     return validate({**made, **{key: value for key, value in settings.items() if value is not None}}, BenchmarkSpec, "The spec")
 
