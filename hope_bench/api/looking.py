@@ -19,6 +19,7 @@ from hope_bench.progress import ProgressMode, Say, progress_bar, progress_shown
 
 if TYPE_CHECKING:
     from hope_bench.inspection.summary import Summary
+    from hope_bench.inspection.training import TrainingOverlap
     from hope_bench.reviewing.agreement import Agreement, Merged
     from hope_bench.reviewing.claims import Claim
     from hope_bench.reviewing.decisions import Reviewed
@@ -28,11 +29,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What a benchmark holds: `summary` in counts, the published label `noise`, and the `gallery`'s first page."""
+    """What a benchmark holds: `summary` in counts, the published label `noise`, the `gallery`'s first page, and how far its
+    images occur in a `training` list (None: none was given)."""
 
     summary: Summary
     noise: tuple[LabelNoise, ...]
     gallery: Path
+    training: TrainingOverlap | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +56,28 @@ def inspect(
     images: PathOr | None = None,
     out: PathOr | None = None,
     no_images: bool = False,
+    training: PathOr | None = None,
     progress: ProgressMode = "auto",
     say: Say | None = None,
 ) -> Inspection:
     """Count what a benchmark holds, and write a gallery of its images and questions to look through.
 
     `images` is by default the folder it was generated from; `no_images` makes a gallery of the questions alone. It goes to
-    `out` (default: build/inspect/NAME). Raises HopeBenchError.
+    `out` (default: build/inspect/NAME). `training` is a list of the images that a model was trained on (an annotation file, any
+    file that names them, a folder), of which it is told how many are asked about. Raises HopeBenchError.
 
     Example: hb.inspect("hope-coco", images="val2014").gallery
     """
     from hope_bench.inspection.gallery import check_gallery, write_gallery
     from hope_bench.inspection.summary import summarize
+    from hope_bench.inspection.training import training_overlap
     from hope_bench.reviewing.noise import LABEL_NOISE_FILE, read_label_noise
 
     tell = teller(progress, say)
     chosen = load_benchmark(benchmark)
     folder = Path("build") / "inspect" / chosen.name if out is None else Path(out)
     check_gallery(folder)
+    overlap = None if training is None else training_overlap(chosen.manifest.images, Path(training))
     pictures = None if no_images else find_images(chosen, path_or_none(images))
     published = read_label_noise(chosen.folder, chosen.manifest.hash)
     if published is None and (chosen.folder / LABEL_NOISE_FILE).is_file():
@@ -82,7 +89,7 @@ def inspect(
     if failed:
         listed = first_few((f"{name} ({reason})" for name, reason in failed.items()), 3)
         tell(f"{len(failed):,} image(s) could not be shown: {listed}.")
-    return Inspection(summary, noise, folder / "index.html")
+    return Inspection(summary, noise, folder / "index.html", overlap)
 
 
 @checked

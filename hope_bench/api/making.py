@@ -190,11 +190,11 @@ def _with_settings(found: BenchmarkSpec, settings: Mapping[str, Any]) -> Benchma
 
 def _foreign(spec: BenchmarkSpec, files: Files, clip: str | None, settings: Mapping[str, Any], say: Say) -> BenchmarkSpec | None:
     """For data that isn't the dataset that a spec is of: a spec of its own, with that one's settings. None for the dataset."""
-    if spec.dataset.file_names is None or files.annotations is None or not files.annotations.exists():
+    if spec.dataset.recognised_by is None or files.annotations is None or not files.annotations.exists():
         return None
     from hope_bench.preparing.propose import own_name, propose, speaks_of
 
-    if speaks_of(files.annotations, spec.dataset.file_names):
+    if speaks_of(files.annotations, spec.dataset.recognised_by):
         return None
     from hope_bench.preparing.find import look
 
@@ -202,7 +202,7 @@ def _foreign(spec: BenchmarkSpec, files: Files, clip: str | None, settings: Mapp
     kept = spec.model_dump(exclude={"name", "title", "description", "sample_images", "k", "dataset"}, exclude_unset=True)
     chosen = propose(found, clip, **{"name": own_name(files.annotations), **kept, "wording": spec.wording, **settings})
     say(
-        f"{files.annotations} is not {spec.dataset.name} (no image is called {spec.dataset.file_names}), so the benchmark is "
+        f"{files.annotations} is not {spec.dataset.name} (it doesn't speak of {spec.dataset.recognised_by}), so the benchmark is "
         f"called {chosen.name}, with {spec.name}'s settings, {chosen.sample_images} images and k = {chosen.k}. --name calls it "
         "otherwise."
     )

@@ -61,8 +61,8 @@ class DatasetSpec(Strict):
 
     `format` "coco" is also Objects365's; "auto" tells it from the files (docs/datasets.md). `files` names, relative to the
     annotations' folder, which of several files is meant (Open Images: boxes, labels, classes, hierarchy) or a Hugging Face
-    dataset's split; `columns` that dataset's columns, and its box_format ("xywh" or "xyxy"). `file_names` says how this dataset's
-    images are named ("COCO_val2014_*"): other data is not published under its name.
+    dataset's split; `columns` that dataset's columns, and its box_format ("xywh" or "xyxy"). `recognised_by` is a text that this
+    dataset's own annotation files hold ("COCO_val2014_"): other data is not published under its name.
     """
 
     name: str = ""
@@ -70,7 +70,7 @@ class DatasetSpec(Strict):
     annotations: str | None = None
     captions: str | None = None
     images: str | None = None
-    file_names: str | None = None
+    recognised_by: str | None = None
     files: dict[str, str] = Field(default_factory=dict)
     columns: dict[str, str] = Field(default_factory=dict)
 

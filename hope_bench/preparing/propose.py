@@ -66,13 +66,12 @@ def own_name(annotations: Path) -> str:
     return f"my-{name}" if (data_root() / "benchmarks" / name).is_dir() else name
 
 
-def speaks_of(annotations: Path, file_names: str) -> bool:
-    """Whether an annotation file names images as a dataset does ("COCO_val2014_*"): what stands before the star occurs in it."""
-    needle = file_names.partition("*")[0].encode()
+def speaks_of(annotations: Path, mark: str) -> bool:
+    """Whether an annotation file holds the text that a dataset's own files do."""
     if not annotations.is_file() or not annotations.stat().st_size:
         return False
     with annotations.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        return data.find(needle) >= 0
+        return data.find(mark.encode()) >= 0
 
 
 def propose(
