@@ -41,12 +41,15 @@ class Inspection:
 @dataclass(frozen=True, slots=True)
 class ReviewOutcome:
     """A sitting of a review: the `decisions` file, how many of `claims` were decided how, and the label `noise` that a sample
-    shows (None: no sample)."""
+    shows (None: no sample). Of the claims found present or unsure, `giving_way` would be replaced by `generate(reviewed=)`, and
+    `staying` are asked by POPE's own splits alone, which no review changes."""
 
     decisions: Path
     claims: int
     counts: Mapping[str, int]
     noise: tuple[LabelNoise, ...] | None
+    giving_way: int = 0
+    staying: int = 0
 
 
 @checked
@@ -116,7 +119,7 @@ def review(
 
     Example: hb.review("hope-coco", images="val2014", ready=print)
     """
-    from hope_bench.reviewing.claims import review_queue
+    from hope_bench.reviewing.claims import is_changeable, review_queue
     from hope_bench.reviewing.decisions import DecisionsFile
     from hope_bench.reviewing.noise import label_noise as noise_of
     from hope_bench.reviewing.page import serve
@@ -142,7 +145,9 @@ def review(
     done = session.counts()
     counts = {verdict: done[verdict] for verdict in ("absent", "present", "unsure")}
     noise = None if samples is None else tuple(noise_of(samples, session.file.decisions))
-    return ReviewOutcome(path, len(queue), counts, noise)
+    rejected = [claim for claim in queue if claim.label == "no" and session.decision(claim) in ("present", "unsure")]
+    giving_way = sum(map(is_changeable, rejected))
+    return ReviewOutcome(path, len(queue), counts, noise, giving_way, len(rejected) - giving_way)
 
 
 def _drawn(benchmark: Benchmark, sample: int, seed: int, run: Run | PathOr | None) -> tuple[Claim, ...]:

@@ -33,6 +33,9 @@ STRATEGY_KINDS: dict[str, Kind] = {
 }
 """Every strategy by name, and what it is: one of POPE's baselines, one of HOPE's searches, or a control of a search."""
 
+UNGUARDED = ("random", "popular", "adversarial")
+"""The splits that no guard and no review changes: POPE's own, by definition."""
+
 CLIP_STRATEGIES = ("category-similarity", "category", "content", "description", "hope", "control-content")
 """The strategies that need CLIP and the images; each may name another encoder of the spec: content@NAME."""
 

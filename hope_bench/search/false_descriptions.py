@@ -58,7 +58,8 @@ class FalseDescriptions:
         return self._rankings[encoder, k]
 
     def best(self, row: int, encoder: str, k: int) -> list[Distractor]:
-        """The k likeliest false descriptions of one sampled image: first the best of each object, then the other ones.
+        """The k likeliest false descriptions of one sampled image: people's own before all others; of either first the best of
+        each object, then the other ones.
 
         Ties go by caption. Each comes with the true description of the same object that excludes it, where there is one.
         """
@@ -66,15 +67,9 @@ class FalseDescriptions:
         claimable = [(-score, one.caption, one) for score, one in zip(cosines.false, descriptions.false, strict=True)]
         if self._rejected:
             claimable = [ranked for ranked in claimable if not self.rejects(row, ranked[2])]
-        best: dict[str, _Ranked] = {}
-        for ranked in claimable:
-            held = best.get(ranked[2].object)
-            if held is None or ranked[:2] < held[:2]:
-                best[ranked[2].object] = ranked
-        chosen = sorted(best.values(), key=_rank)[:k]
-        if len(chosen) < k:
-            others = [ranked for ranked in claimable if best[ranked[2].object] is not ranked]
-            chosen += sorted(others, key=_rank)[: k - len(chosen)]
+        own = _each_object_first([ranked for ranked in claimable if ranked[2].kind == "given"], frozenset())
+        others = [ranked for ranked in claimable if ranked[2].kind != "given"]
+        chosen = [*own, *_each_object_first(others, {ranked[2].object for ranked in own})][:k]
         true = list(zip(cosines.true, descriptions.true, strict=True))
         return [Distractor(one.object, round(-minus, 4), one, _twin(one, true)) for minus, _, one in chosen]
 
@@ -112,6 +107,16 @@ _Ranked = tuple[float, str, Description]
 
 def _rank(ranked: _Ranked) -> tuple[float, str]:
     return ranked[:2]
+
+
+def _each_object_first(ranked: Sequence[_Ranked], taken: Set[str]) -> list[_Ranked]:
+    """The best description of every object that isn't taken yet, then all others; each in order."""
+    seen = set(taken)
+    first, others = [], []
+    for one in sorted(ranked, key=_rank):
+        (others if one[2].object in seen else first).append(one)
+        seen.add(one[2].object)
+    return [*first, *others]
 
 
 class _Cosines(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from hope_bench.errors import first_few
@@ -13,6 +14,7 @@ from hope_bench.search.encode import encode
 from hope_bench.search.guards import guard
 from hope_bench.search.inputs import Inputs, read_inputs
 from hope_bench.search.questions import make_questions
+from hope_bench.search.review_effect import review_effect
 from hope_bench.search.sample import Sample, draw_sample
 from hope_bench.search.search import search
 from hope_bench.search.write import write
@@ -36,6 +38,9 @@ def generate(spec: BenchmarkSpec, out: Path, cache: Path, say: Say = lambda _: N
     say(f"Searching distractors for {len(encoding.space.images):,} images under {first_few(spec.strategies, 20)}.")
     guarded = guard(encoding.space, inputs.rejected)
     found = search(inputs, encoding, guarded)
+    effect = review_effect(inputs, found)
+    if effect is not None:
+        found = replace(found, sample=found.sample.without({}, [effect]))
     _say_survived(found.sample, say)
     splits = make_questions(found.splits, found.sample.left(), encoding.space, guarded)
     _say_asked(inputs, splits, say)
@@ -52,6 +57,21 @@ def _say_survived(sample: Sample, say: Say) -> None:
         say(f"{count} sampled images get no questions: {sample.summary()}. The manifest lists them.")
 
 
+def _own_descriptions(inputs: Inputs, splits: Mapping[str, Sequence[Question]]) -> str:
+    """What became of people's own descriptions; a true one is only asked as a false one's twin."""
+    assert inputs.spec.descriptions.file is not None
+    every = [question for split in splits.values() for question in split]
+    asked = {(one.image, one.description) for one in every if one.description_kind == "given"}
+    false = {(name, one.caption) for name, each in inputs.given.items() for one in each.false}
+    true = {(name, one.caption) for name, each in inputs.given.items() for one in each.true}
+    images = len(inputs.given.keys() & {question.image for question in every})
+    return (
+        f"{Path(inputs.spec.descriptions.file).name}: {len(asked):,} of its {len(false) + len(true):,} claims are asked about "
+        f"({len(asked & false):,} of {len(false):,} false ones, {len(asked & true):,} of {len(true):,} true ones as their twins), "
+        f"in {images:,} of its {len(inputs.given):,} images."
+    )
+
+
 def _say_asked(inputs: Inputs, splits: Mapping[str, Sequence[Question]], say: Say) -> None:
     """How many of the claims that people or the attribute bank made came to be asked about."""
 
@@ -61,8 +81,6 @@ def _say_asked(inputs: Inputs, splits: Mapping[str, Sequence[Question]], say: Sa
 
     descriptions = inputs.spec.descriptions
     if descriptions.file is not None:
-        claims = sum(len(one.true) + len(one.false) for one in inputs.given.values())
-        name = Path(descriptions.file).name
-        say(f"{name}: {asked('given'):,} of its {claims:,} claims are asked about (CLIP's likeliest, of the sampled images).")
+        say(_own_descriptions(inputs, splits))
     if "bank" in descriptions.sources:
         say(f"The attribute bank: {asked('bank'):,} of its claims are asked about.")

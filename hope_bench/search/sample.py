@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hope_bench.annotations.fitting import fit_boxes
 from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.files.spec import DESCRIPTION_STRATEGIES, base_strategy
 from hope_bench.images import hash_images
 from hope_bench.records import Annotations
 from hope_bench.search.inputs import Inputs
@@ -86,7 +87,25 @@ def _draw(rng: random.Random, inputs: Inputs) -> tuple[int, ...]:
             f"{inputs.path} has {eligible} image(s) with at least {spec.k} present categories, but {wanted or 'some'} are "
             f"wanted. {instead}"
         )
-    return tuple(sample_images(rng, present, wanted, spec.k))
+    described = _described(inputs)
+    if not described:
+        return tuple(sample_images(rng, present, wanted, spec.k))
+    # People wrote about certain images: those with enough false descriptions first, then those with some.
+    pool = eligible_images(present, spec.k)
+    drawn: list[int] = []
+    for least in dict.fromkeys((spec.k, 1, 0)):
+        taken = set(drawn)
+        of_these = [image for image in pool if described.get(image, 0) >= least and image not in taken]
+        drawn += rng.sample(of_these, min(len(of_these), wanted - len(drawn)))
+    return tuple(drawn)
+
+
+def _described(inputs: Inputs) -> dict[int, int]:
+    """How many false descriptions of people's own each image has, where a strategy asks for them."""
+    if not inputs.given or not any(base_strategy(one) in DESCRIPTION_STRATEGIES for one in inputs.spec.strategies):
+        return {}
+    place = {image.file_name: index for index, image in enumerate(inputs.annotations.images)}
+    return {place[name]: len(each.false) for name, each in inputs.given.items() if name in place and each.false}
 
 
 def _unverified(inputs: Inputs, images: Sequence[int]) -> list[set[str]] | None:
