@@ -88,7 +88,7 @@ def check_data(
 
     Example: hb.check_data("my-data").findings
     """
-    from hope_bench.preparing.find import found_of, look
+    from hope_bench.preparing.find import found_of, locate, look
     from hope_bench.preparing.health import unreadable
     from hope_bench.preparing.propose import propose
 
@@ -106,9 +106,10 @@ def check_data(
     try:
         found = look(paths, path_or_none(images), path_or_none(captions))
     except HopeBenchError as error:
-        if len(paths) != 1 or not paths[0].is_file():
+        file = locate(paths)
+        if file is None or not file.is_file():
             raise
-        return unreadable(paths[0], error)
+        return unreadable(file, error)
     try:
         spec = propose(found, clip)
     except HopeBenchError:  # nothing can be asked: the report says why

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
+from rich.markup import escape
 
-from hope_bench.cli.app import app, console, line, say, say_written, split_counts
+from hope_bench.cli.app import app, console, say, say_written, split_counts
 from hope_bench.cli.init import K, Name, SampleImages, Strategies, Title, chosen_strategies, images_wanted, show_health
 from hope_bench.cli.options import Images
 
@@ -80,7 +81,8 @@ def generate(
         from hope_bench.api.starting import check_data
 
         chosen = planned(spec, Files(annotations, images, captions), clip, activation, reviewed, settings, say)
-        line(f"{chosen.name}: {len(chosen.strategies)} splits ({', '.join(chosen.strategies)}).")
+        splits = ", ".join(chosen.strategies)
+        console.print(escape(f"{chosen.name}: {len(chosen.strategies)} splits ({splits})."), highlight=False)
         show_health(check_data(chosen))
         return
     made = make(

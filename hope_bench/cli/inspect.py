@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
-from hope_bench.cli.app import app, line, say, wide
+from hope_bench.cli.app import app, console, line, say, wide
 from hope_bench.cli.options import BenchmarkArgument, Images
 
 
@@ -43,5 +44,6 @@ def inspect(
     if found.training is not None:
         seen, of = len(found.training.seen), found.training
         share = "" if of.share is None else f" ({of.share:.1%})"
-        line(f"In {of.name} ({of.listed:,} images): {seen:,} of the benchmark's {of.images:,} images{share}.")
+        told = f"In {of.name} ({of.listed:,} images): {seen:,} of the benchmark's {of.images:,} images{share}."
+        console.print(escape(told), highlight=False)
     line(f"Gallery: {found.gallery.resolve()}")

@@ -47,20 +47,36 @@ def look(paths: Sequence[Path], images: Path | None = None, captions: Path | Non
             raise HopeBenchError(f"{path} does not exist.")
     if images is not None and not images.is_dir():
         raise HopeBenchError(f"The images folder {images} is not a folder.")
-    files = list(dict.fromkeys(file for path in paths for file in _annotation_files(path)))
-    kinds = {file: "annotations" if file.is_dir() else _kind(file) for file in files}
-    named = [file for file, kind in kinds.items() if kind == "annotations"]
-    if not named:
-        raise HopeBenchError(_nothing(paths))
+    named, spoken_files = _by_kind(paths)
     roots = [path for path in paths if path.is_dir()] or [path.parent for path in paths]
     chosen = _the_one(named, [images] if images is not None else roots)
     read = read_annotations(chosen)
     folder = images if images is not None else _images_of(read, chosen, roots)
     read = _named_as_in(folder, read)
-    spoken = captions or _captions_of(chosen, [file for file, kind in kinds.items() if kind == "captions"])
+    spoken = captions or _captions_of(chosen, spoken_files)
     if spoken is not None:
         read = _named_as_in(folder, read_annotations(chosen, captions=spoken))
     return Found(chosen, read, spoken, folder, tuple(file for file in named if file != chosen))
+
+
+def locate(paths: Sequence[Path]) -> Path | None:
+    """The annotations that `look` would read; None where it finds none or several."""
+    try:
+        return _the_one(_by_kind(paths)[0], [path for path in paths if path.is_dir()])
+    except (HopeBenchError, OSError):
+        return None
+
+
+def _by_kind(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """The annotations and the captions files among paths. Raises HopeBenchError where there are no annotations."""
+    files = dict.fromkeys(file for path in paths for file in _annotation_files(path))
+    kinds = {file: "annotations" if file.is_dir() else _kind(file) for file in files}
+    named, captions = ([file for file, kind in kinds.items() if kind == wanted] for wanted in ("annotations", "captions"))
+    if not named and len(paths) == 1 and paths[0].is_file():
+        return [paths[0]], []  # let its reader say what is wrong with it
+    if not named:
+        raise HopeBenchError(_nothing(paths))
+    return named, captions
 
 
 def found_of(spec: BenchmarkSpec) -> Found:

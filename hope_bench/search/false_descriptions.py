@@ -112,7 +112,8 @@ def _rank(ranked: _Ranked) -> tuple[float, str]:
 def _each_object_first(ranked: Sequence[_Ranked], taken: Set[str]) -> list[_Ranked]:
     """The best description of every object that isn't taken yet, then all others; each in order."""
     seen = set(taken)
-    first, others = [], []
+    first: list[_Ranked] = []
+    others: list[_Ranked] = []
     for one in sorted(ranked, key=_rank):
         (others if one[2].object in seen else first).append(one)
         seen.add(one[2].object)

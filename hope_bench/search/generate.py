@@ -65,10 +65,10 @@ def _own_descriptions(inputs: Inputs, splits: Mapping[str, Sequence[Question]]) 
     false = {(name, one.caption) for name, each in inputs.given.items() for one in each.false}
     true = {(name, one.caption) for name, each in inputs.given.items() for one in each.true}
     images = len(inputs.given.keys() & {question.image for question in every})
+    twins = f"{len(asked & true):,} of {len(true):,} true ones as their twins"
     return (
         f"{Path(inputs.spec.descriptions.file).name}: {len(asked):,} of its {len(false) + len(true):,} claims are asked about "
-        f"({len(asked & false):,} of {len(false):,} false ones, {len(asked & true):,} of {len(true):,} true ones as their twins), "
-        f"in {images:,} of its {len(inputs.given):,} images."
+        f"({len(asked & false):,} of {len(false):,} false ones, {twins}), in {images:,} of its {len(inputs.given):,} images."
     )
 
 

@@ -315,9 +315,9 @@ def test_a_review_says_what_it_changed_and_what_pope_asks_all_the_same(data: Pat
     reviewed = spec.model_copy(update={"guards": GuardsSpec(ontology=False, review=str(decisions))})
     manifest = generate(reviewed, tmp_path / "after", tmp_path / "cache", said.append)
     told = (
-        "The review rejects 6 claims, 5 of them about the images asked about. 2 questions gave way to the next best (2 in "
-        "content). 3 are still asked, as POPE asks them by definition (3 in popular); the same splits that heed a review can be had as "
-        "popular-guarded."
+        "The review rejects 6 claims, 5 of them about the images asked about. 2 questions gave way to the next best "
+        "(2 in content). 3 are still asked, as POPE asks them by definition (3 in popular); the same splits that heed a review "
+        "can be had as popular-guarded."
     )
     assert told in said
     assert told in manifest.notes
