@@ -129,21 +129,25 @@ def _of_categories(read: Annotations, spec: BenchmarkSpec) -> Iterable[Finding]:
     roots = [name for name in names if name in above]
     if roots:
         yield Finding(
-            "categories_root", "doubtful", len(roots), f"{len(roots):,} category(s) are the supercategory of others",
+            "categories_root", "doubtful", len(roots), f"{_are(len(roots))} the supercategory of others",
             'Where one of those is annotated they are present, too: "is there an animal?" beside a dog.', tuple(roots[:SHOWN]),
         )  # fmt: skip
     if never:
         yield Finding(
-            "categories_never_annotated", "doubtful", len(never), f"{len(never):,} category(s) are never annotated",
+            "categories_never_annotated", "doubtful", len(never), f"{_are(len(never))} never annotated",
             "Are they really in no image, or did nobody look for them?", tuple(never[:SHOWN]),
         )  # fmt: skip
     pairs = [f"{names[one]} and {names[other]}" for one, other in same_things(with_words(read, spec).categories)]
     if pairs:
         yield Finding(
-            "categories_same_thing", "doubtful", len(pairs), f"{len(pairs):,} pair(s) of categories may be one thing",
+            "categories_same_thing", "doubtful", len(pairs), f"{len(pairs):,} {'pair' if len(pairs) == 1 else 'pairs'} of categories may be one thing",
             "Guarded splits never ask for one where the other is; POPE's own do. Merge them if they are the same.",
             tuple(pairs[:SHOWN]),
         )  # fmt: skip
+
+
+def _are(count: int) -> str:
+    return "1 category is" if count == 1 else f"{count:,} categories are"
 
 
 def _note(problem: str) -> Finding:
