@@ -159,7 +159,8 @@ def _drawn(benchmark: Benchmark, sample: int, seed: int, run: Run | PathOr | Non
     if run is None:
         return sample_queue(draw_samples(benchmark, sample, seed), seed, inclusions(benchmark, sample))
     _, file = read_answered(benchmark, load_run(run).folder)
-    said_yes = {(answer.image, answer.question): answer.verdict == "yes" for answer in file.answers}
+    firsts = (answer for answer in file.answers if answer.sample == 0)
+    said_yes = {(answer.image, answer.question): answer.verdict == "yes" for answer in firsts}
     samples, inclusion = draw_cells(benchmark, said_yes, sample, seed)
     return sample_queue(samples, seed, inclusion)
 

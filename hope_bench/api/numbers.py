@@ -138,7 +138,7 @@ def score_and_write(
         _check_replaced(path, result, found, replace)
         write_result(path, result)
     answers = reread(found.answers()).answers
-    return Scored(result, path, moved, unread_report(answers, reader(answers, way, spoken)))
+    return Scored(result, path, moved, unread_report(answers, reader(answers, way, spoken, questions.labels)))
 
 
 @checked
@@ -253,7 +253,7 @@ def trend(
     that it is held against (default: adversarial, else the first). Only questions that all runs were asked count. Differences
     between neighbours are paired by image, their intervals and p-values corrected for their number.
 
-    Raises HopeBenchError for runs of different questions, for a run without a step, and where two have the same.
+    Raises HopeBenchError for runs of different questions or prompts, for a run without a step, and where two have the same.
 
     Example: hb.trend(["demo/run-100", "demo/run-200"], steps=[100, 200]).plot()
     """
@@ -266,6 +266,10 @@ def trend(
         raise HopeBenchError(f"{len(found)} run(s), but {len(steps)} step(s): give each run's step, in the same order.")
     if not found:
         raise HopeBenchError("A trend takes two runs or more.")
+    if len(prompts := dict.fromkeys(run.record.run.prompt for run in found)) > 1:
+        raise HopeBenchError(
+            f"The runs were asked with {len(prompts)} prompts ({first_few(map(repr, prompts))}): that is no trend."
+        )
     questions = _asked(found[0], benchmark)
     bootstrap = bootstrap_of(replicates)
     scored = [score_run(questions, run.folder, bootstrap) for run in found]

@@ -139,8 +139,9 @@ def _of_categories(read: Annotations, spec: BenchmarkSpec) -> Iterable[Finding]:
         )  # fmt: skip
     pairs = [f"{names[one]} and {names[other]}" for one, other in same_things(with_words(read, spec).categories)]
     if pairs:
+        count = "1 pair" if len(pairs) == 1 else f"{len(pairs):,} pairs"
         yield Finding(
-            "categories_same_thing", "doubtful", len(pairs), f"{len(pairs):,} {'pair' if len(pairs) == 1 else 'pairs'} of categories may be one thing",
+            "categories_same_thing", "doubtful", len(pairs), f"{count} of categories may be one thing",
             "Guarded splits never ask for one where the other is; POPE's own do. Merge them if they are the same.",
             tuple(pairs[:SHOWN]),
         )  # fmt: skip
