@@ -175,8 +175,9 @@ def _of_settings(files: Files, clip: str | None, settings: Mapping[str, Any], sa
 
     found = look([files.annotations], files.images, files.captions)
     chosen = propose(found, clip, **settings)
-    where = "no images" if found.images is None else f"images in {found.images}"
-    say(f"Benchmark {chosen.name}: {chosen.sample_images} images, k = {chosen.k}, {where}.")
+    where = "no images found" if found.images is None else f"images in {found.images}"
+    captions = "" if found.captions is None else f", captions in {found.captions.name}"
+    say(f"Benchmark {chosen.name}: {chosen.sample_images} images, k = {chosen.k}; {where}{captions}.")
     return chosen
 
 

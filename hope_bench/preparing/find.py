@@ -53,7 +53,7 @@ def look(paths: Sequence[Path], images: Path | None = None, captions: Path | Non
     read = read_annotations(chosen)
     folder = images if images is not None else _images_of(read, chosen, roots)
     read = _named_as_in(folder, read)
-    spoken = captions or _captions_of(chosen, spoken_files)
+    spoken = captions or _captions_of(chosen, spoken_files or _captions_beside(chosen))
     if spoken is not None:
         read = _named_as_in(folder, read_annotations(chosen, captions=spoken))
     return Found(chosen, read, spoken, folder, tuple(file for file in named if file != chosen))
@@ -172,6 +172,13 @@ def _captions_of(annotations: Path, captions: Sequence[Path]) -> Path | None:
     subset = annotations.stem.rpartition("_")[2]
     same = [file for file in captions if file.stem.endswith(f"_{subset}")]
     return same[0] if len(same) == 1 else captions[0] if len(captions) == 1 else None
+
+
+def _captions_beside(annotations: Path) -> list[Path]:
+    """COCO's captions files lie beside its instances, by that name."""
+    beside = sorted(annotations.parent.glob("captions_*.json")) if annotations.is_file() else []
+    subset = annotations.stem.rpartition("_")[2]
+    return [file for file in beside if file.stem.endswith(f"_{subset}") and _kind(file) == "captions"]
 
 
 def _named_as_in(folder: Path | None, annotations: Annotations) -> Annotations:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from hope_bench.annotations import detect_format
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.spec import BenchmarkSpec, base_strategy
 from hope_bench.preparing.find import Found
@@ -97,9 +98,11 @@ def _facts(found: Found) -> dict[str, int]:
 
 def _of_images(found: Found) -> Iterable[Finding]:
     if found.images is None:
+        held = detect_format(found.annotations) == "hf-dataset"
+        instead = f"Write them out with hope-bench import images {found.annotations}, or name" if held else "Name"
         yield Finding(
             "images_missing", "doubtful", len(found.read.images), "no folder holds the images",
-            "Without them only POPE's splits and category-cooccurrence can be made. Name their folder with --images.",
+            f"Without them only POPE's splits and category-cooccurrence can be made. {instead} their folder with --images.",
         )  # fmt: skip
         return
     look = look_at_pictures(found.read, found.images)

@@ -97,6 +97,8 @@ def test_annotations_need_no_spec_and_bring_their_own_name(here: Path, capsys: C
         out="by-library", progress="quiet",
     )  # fmt: skip
     assert by_library.manifest == few
+    assert hb.inspect(by_library, out="gallery", progress="quiet").gallery.is_file(), "it remembers where its images are"
+    assert hb.estimate("demo-llava", by_library)[0].stops is None
     every = hb.generate(
         annotations=file, sample_images="all", strategies=["random"], headline="random", out="all", progress="quiet"
     )
@@ -105,6 +107,10 @@ def test_annotations_need_no_spec_and_bring_their_own_name(here: Path, capsys: C
     assert "no number of images" in refused(capsys, "generate", "--annotations", file, "--sample-images", "some")
     assert "Did you mean 'popular'" in refused(capsys, "generate", "--annotations", file, "--strategies", "populer")
     assert "Give a spec" in refused(capsys, "generate")
+    assert "hope-bench generate --annotations" in refused(capsys, "generate", file)
+    edit(file, lambda data: data["images"].pop())
+    edit(file, lambda data: data.update(annotations=[one for one in data["annotations"] if one["image_id"] != 49]))
+    assert "a benchmark of other data" in refused(capsys, "generate", "--annotations", file)
 
 
 def test_somebodys_data_is_never_called_coco(here: Path, capsys: Capture) -> None:
