@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -16,6 +16,7 @@ from hope_bench.files.spec import BenchmarkSpec, ClipSpec, Format, read_spec
 from hope_bench.files.validation import checked, validate
 from hope_bench.progress import ProgressMode, Say, progress_shown, say_nothing, say_on_stderr
 from hope_bench.provenance import file_sha256
+from hope_bench.records import BoxLayout
 
 if TYPE_CHECKING:
     from hope_bench.records import Annotations
@@ -31,19 +32,20 @@ def load_annotations(
     captions: PathOr | None = None,
     files: Mapping[str, str] | None = None,
     columns: Mapping[str, str] | None = None,
+    boxes: BoxLayout | None = None,
 ) -> Annotations:
     """The annotations of a file or folder of any dataset in docs/datasets.md: images, categories and what is where.
 
-    `format`, `captions`, `files` and `columns` mean what they mean in a spec's [dataset]. `boxes` of what is returned are
-    float32 [A, 4] in pixels or fractions of the image (`box_units`), with NaN where unknown. Raises HopeBenchError naming what is
-    wrong with the file, where, and what to do.
+    `format`, `captions`, `files`, `columns` and `boxes` mean what they mean in a spec's [dataset]. `boxes` of what is returned
+    are float32 [A, 4], (x, y, width, height) in pixels or fractions of the image (`box_units`), with NaN where unknown. Raises
+    HopeBenchError naming what is wrong with the file, where, and what to do.
 
     Example: hb.load_annotations("instances_val2014.json").categories
     """
     from hope_bench.annotations import read_annotations
 
     return read_annotations(
-        Path(path), format, None if captions is None else Path(captions), dict(files or {}), dict(columns or {})
+        Path(path), format, None if captions is None else Path(captions), dict(files or {}), dict(columns or {}), boxes
     )
 
 
@@ -51,9 +53,10 @@ def load_annotations(
 def generate(
     spec: BenchmarkSpec | PathOr | None = None,
     *,
-    annotations: PathOr | None = None,
+    annotations: PathOr | Sequence[PathOr] | None = None,
     images: PathOr | None = None,
-    captions: PathOr | None = None,
+    image_list: PathOr | None = None,
+    captions: PathOr | Sequence[PathOr] | None = None,
     clip: str | None = None,
     activation: Literal["gelu", "quick_gelu"] | None = None,
     reviewed: PathOr | None = None,
@@ -80,7 +83,7 @@ def generate(
     from hope_bench.search.generate import generate as run
 
     tell = teller(progress, say)
-    files = Files(path_or_none(annotations), path_or_none(images), path_or_none(captions))
+    files = Files.of(annotations, images, image_list, captions)
     chosen = planned(spec, files, clip, activation, reviewed, settings, tell)
     folder = Path("benchmarks") / chosen.name if out is None else Path(out)
     if out is None and spec is None and "name" not in settings:
@@ -117,15 +120,36 @@ def path_or_none(path: PathOr | None) -> Path | None:
 class Files:
     """The data that a caller names beside a spec."""
 
-    annotations: Path | None = None
+    annotations: tuple[Path, ...] = ()
     images: Path | None = None
-    captions: Path | None = None
+    image_list: Path | None = None
+    captions: tuple[Path, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        annotations: PathOr | Sequence[PathOr] | None,
+        images: PathOr | None,
+        image_list: PathOr | None,
+        captions: PathOr | Sequence[PathOr] | None,
+    ) -> Files:
+        """What callers give, as paths."""
+        return cls(_several(annotations), path_or_none(images), path_or_none(image_list), _several(captions))
 
     def into(self, spec: BenchmarkSpec) -> BenchmarkSpec:
         """The spec with these in place of its own."""
-        given = {"annotations": self.annotations, "images": self.images, "captions": self.captions}
-        changes = {key: str(path) for key, path in given.items() if path is not None}
+        single = {"images": self.images, "image_list": self.image_list}
+        changes: dict[str, str | tuple[str, ...]] = {key: str(path) for key, path in single.items() if path is not None}
+        for key, paths in (("annotations", self.annotations), ("captions", self.captions)):
+            if paths:
+                changes[key] = str(paths[0]) if len(paths) == 1 else tuple(map(str, paths))
         return spec.model_copy(update={"dataset": spec.dataset.model_copy(update=changes)})
+
+
+def _several(given: PathOr | Sequence[PathOr] | None) -> tuple[Path, ...]:
+    if given is None:
+        return ()
+    return (Path(given),) if isinstance(given, str | PathLike) else tuple(map(Path, given))
 
 
 def planned(
@@ -154,16 +178,16 @@ def planned(
 
 def _check_not_of_other_data(folder: Path, spec: BenchmarkSpec) -> None:
     """Raise HopeBenchError where a benchmark whose name was chosen here would replace one that was made of another file."""
-    file = Path(spec.dataset.annotations or "")
-    if not file.is_file() or not (folder / "manifest.json").is_file():
+    files = [file for file in spec.dataset.annotation_paths if file.is_file()]
+    if not files or not (folder / "manifest.json").is_file():
         return
-    sources = read_benchmark(folder).manifest.sources
-    if sources and file_sha256(file) not in {one.sha256 for one in sources}:
-        raise HopeBenchError(f"{folder} holds a benchmark of other data than {file}. Give this one another --name.")
+    sources = {one.sha256 for one in read_benchmark(folder).manifest.sources}
+    if sources and not sources >= {file_sha256(file) for file in files}:
+        raise HopeBenchError(f"{folder} holds a benchmark of other data than {files[0]}. Give this one another --name.")
 
 
 def _of_settings(files: Files, clip: str | None, settings: Mapping[str, Any], say: Say) -> BenchmarkSpec:
-    if files.annotations is None or "dataset" in settings:
+    if not files.annotations or "dataset" in settings:
         if not settings or "name" not in settings:
             raise HopeBenchError(
                 "Give a spec (a file, a folder or a benchmark's name), or annotations to make one for "
@@ -173,10 +197,10 @@ def _of_settings(files: Files, clip: str | None, settings: Mapping[str, Any], sa
     from hope_bench.preparing.find import look
     from hope_bench.preparing.propose import propose
 
-    found = look([files.annotations], files.images, files.captions)
+    found = look(files.annotations, files.images, files.captions)
     chosen = propose(found, clip, **settings)
     where = "no images found" if found.images is None else f"images in {found.images}"
-    captions = "" if found.captions is None else f", captions in {found.captions.name}"
+    captions = "" if not found.captions else f", captions in {found.captions[0].name}"
     say(f"Benchmark {chosen.name}: {chosen.sample_images} images, k = {chosen.k}; {where}{captions}.")
     return chosen
 
@@ -191,20 +215,20 @@ def _with_settings(found: BenchmarkSpec, settings: Mapping[str, Any]) -> Benchma
 
 def _foreign(spec: BenchmarkSpec, files: Files, clip: str | None, settings: Mapping[str, Any], say: Say) -> BenchmarkSpec | None:
     """For data that isn't the dataset that a spec is of: a spec of its own, with that one's settings. None for the dataset."""
-    if spec.dataset.recognised_by is None or files.annotations is None or not files.annotations.exists():
+    if spec.dataset.recognised_by is None or not all(path.exists() for path in files.annotations) or not files.annotations:
         return None
     from hope_bench.preparing.propose import own_name, propose, speaks_of
 
-    if speaks_of(files.annotations, spec.dataset.recognised_by):
+    if all(speaks_of(path, spec.dataset.recognised_by) for path in files.annotations):
         return None
     from hope_bench.preparing.find import look
 
-    found = look([files.annotations], files.images, files.captions)
+    found = look(files.annotations, files.images, files.captions)
     kept = spec.model_dump(exclude={"name", "title", "description", "sample_images", "k", "dataset"}, exclude_unset=True)
-    chosen = propose(found, clip, **{"name": own_name(files.annotations), **kept, "wording": spec.wording, **settings})
+    chosen = propose(found, clip, **{"name": own_name(files.annotations[0]), **kept, "wording": spec.wording, **settings})
     say(
-        f"{files.annotations} is not {spec.dataset.name} (it doesn't speak of {spec.dataset.recognised_by}), so the benchmark is "
-        f"called {chosen.name}, with {spec.name}'s settings, {chosen.sample_images} images and k = {chosen.k}. --name calls it "
+        f"{files.annotations[0]} is not {spec.dataset.name} (it doesn't speak of {spec.dataset.recognised_by}), so the benchmark "
+        f"is called {chosen.name}, with {spec.name}'s settings, {chosen.sample_images} images, k = {chosen.k}. --name calls it "
         "otherwise."
     )
     return chosen

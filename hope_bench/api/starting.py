@@ -60,7 +60,7 @@ def init(
 
     if clip is not None:
         check_clip_name(clip)
-    found = look(_paths(data), path_or_none(images), path_or_none(captions))
+    found = look(_paths(data), path_or_none(images), _captions(captions))
     given = {"name": name, "title": title, "k": k, "seed": seed, "strategies": strategies}
     spec = propose(found, clip, sample_images, **{key: value for key, value in given.items() if value is not None})
     path = Path("benchmarks") / spec.name / "spec.toml" if out is None else Path(out)
@@ -98,13 +98,13 @@ def check_data(
         try:
             found = found_of(data)
         except HopeBenchError as error:
-            if data.dataset.annotations is None or not Path(data.dataset.annotations).is_file():
+            if not data.dataset.annotation_paths or not data.dataset.annotation_paths[0].is_file():
                 raise
-            return unreadable(Path(data.dataset.annotations), error)
+            return unreadable(data.dataset.annotation_paths[0], error)
         return _health(found, data, measure)
     paths = _paths(data)
     try:
-        found = look(paths, path_or_none(images), path_or_none(captions))
+        found = look(paths, path_or_none(images), _captions(captions))
     except HopeBenchError as error:
         file = locate(paths)
         if file is None or not file.is_file():
@@ -115,6 +115,10 @@ def check_data(
     except HopeBenchError:  # nothing can be asked: the report says why
         spec = BenchmarkSpec(name="nothing", strategies=("random",), headline="random")
     return _health(found, spec, measure)
+
+
+def _captions(given: PathOr | None) -> tuple[Path, ...]:
+    return () if given is None else (Path(given),)
 
 
 def _paths(data: PathOr | Sequence[PathOr]) -> list[Path]:

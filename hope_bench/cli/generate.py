@@ -23,10 +23,16 @@ def generate(
         ),
     ] = None,
     annotations: Annotated[
-        Path | None, typer.Option(help="The annotations: a file or folder of any dataset in docs/datasets.md.")
+        list[Path] | None,
+        typer.Option(help="The annotations: a file or folder of any dataset in docs/datasets.md. Repeat it for train and val."),
     ] = None,
     images: Images = None,
-    captions: Annotated[Path | None, typer.Option(help="COCO captions file of the same images (COCO and LVIS).")] = None,
+    image_list: Annotated[
+        Path | None, typer.Option(help="A text file of the images that may be asked about, one file name a line. Default: all.")
+    ] = None,
+    captions: Annotated[
+        list[Path] | None, typer.Option(help="COCO captions file of the same images (COCO and LVIS). May be repeated.")
+    ] = None,
     clip: Annotated[
         str | None,
         typer.Option(
@@ -80,16 +86,17 @@ def generate(
     if dry_run:
         from hope_bench.api.starting import check_data
 
-        chosen = planned(spec, Files(annotations, images, captions), clip, activation, reviewed, settings, say)
+        chosen = planned(spec, Files.of(annotations, images, image_list, captions), clip, activation, reviewed, settings, say)
         splits = ", ".join(chosen.strategies)
         console.print(escape(f"{chosen.name}: {len(chosen.strategies)} splits ({splits})."), highlight=False)
         show_health(check_data(chosen))
         return
     made = make(
         spec,
-        annotations=annotations,
+        annotations=annotations or None,
         images=images,
-        captions=captions,
+        image_list=image_list,
+        captions=captions or None,
         clip=clip,
         activation=activation,
         reviewed=reviewed,

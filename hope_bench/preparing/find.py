@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from hope_bench.annotations import detect_format, read_annotations
+from hope_bench.annotations import detect_format
 from hope_bench.annotations.fitting import fit_names
+from hope_bench.annotations.image_files import files_within, plain_path
+from hope_bench.annotations.of_spec import read_dataset
 from hope_bench.errors import HopeBenchError, first_few
-from hope_bench.files.spec import BenchmarkSpec
+from hope_bench.files.spec import BenchmarkSpec, DatasetSpec
 from hope_bench.records import Annotations
 
 PICTURES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"))
@@ -26,43 +28,42 @@ _PROBES = 200
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """What there is to make a benchmark from: the `annotations` (read as `read`, images named as in `images`), a COCO `captions`
-    file of the same images, and their folder; None for what isn't there. `also` are other annotation files."""
+    """What there is to make a benchmark from: the `annotations` (read as `read`, images named as in `images`), COCO `captions` of
+    the same images, and their folder, None where none is found. `also` are other annotation files."""
 
-    annotations: Path
+    annotations: tuple[Path, ...]
     read: Annotations
-    captions: Path | None
+    captions: tuple[Path, ...]
     images: Path | None
     also: tuple[Path, ...]
 
 
-def look(paths: Sequence[Path], images: Path | None = None, captions: Path | None = None) -> Found:
-    """Look through files and folders for what a benchmark is made from.
+def look(paths: Sequence[Path], images: Path | None = None, captions: Sequence[Path] = ()) -> Found:
+    """Look through files and folders for what a benchmark is made from; several files that are named are taken together.
 
     Raises HopeBenchError where something isn't there, no annotations are found, or several that nothing tells apart; and for
     annotations that can't be read.
     """
-    for path in (*paths, images, captions):
-        if path is not None and not path.exists():
+    for path in (*paths, *captions, *(() if images is None else (images,))):
+        if not path.exists():
             raise HopeBenchError(f"{path} does not exist.")
     if images is not None and not images.is_dir():
         raise HopeBenchError(f"The images folder {images} is not a folder.")
-    named, spoken_files = _by_kind(paths)
+    named, spoken = _by_kind(paths)
     roots = [path for path in paths if path.is_dir()] or [path.parent for path in paths]
-    chosen = _the_one(named, [images] if images is not None else roots)
-    read = read_annotations(chosen)
-    folder = images if images is not None else _images_of(read, chosen, roots)
-    read = _named_as_in(folder, read)
-    spoken = captions or _captions_of(chosen, spoken_files or _captions_beside(chosen))
-    if spoken is not None:
-        read = _named_as_in(folder, read_annotations(chosen, captions=spoken))
-    return Found(chosen, read, spoken, folder, tuple(file for file in named if file != chosen))
+    chosen = _chosen(paths, named, [images] if images is not None else roots)
+    read = read_dataset(DatasetSpec(), chosen)
+    folder = images if images is not None else _images_of(read, chosen[0], roots)
+    said = tuple(captions) or _captions_of(chosen, spoken or [one for file in chosen for one in _captions_beside(file)])
+    if said:
+        read = read_dataset(DatasetSpec(captions=tuple(map(str, said))), chosen)
+    return Found(chosen, _named_as_in(folder, read), said, folder, tuple(file for file in named if file not in chosen))
 
 
 def locate(paths: Sequence[Path]) -> Path | None:
     """The annotations that `look` would read; None where it finds none or several."""
     try:
-        return _the_one(_by_kind(paths)[0], [path for path in paths if path.is_dir()])
+        return _chosen(paths, _by_kind(paths)[0], [path for path in paths if path.is_dir()])[0]
     except (HopeBenchError, OSError):
         return None
 
@@ -82,16 +83,14 @@ def _by_kind(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
 def found_of(spec: BenchmarkSpec) -> Found:
     """What a spec names, read as it says. Raises HopeBenchError where something is missing or can't be read."""
     data = spec.dataset
-    if data.annotations is None:
+    if not data.annotation_paths:
         raise HopeBenchError(
-            f"Spec {spec.name!r} names no annotations. Pass --annotations FILE, or set dataset.annotations in it."
+            f"Spec {spec.name!r} names no annotation file. Pass --annotations FILE, or set dataset.annotations in it."
         )
-    path, captions = Path(data.annotations), None if data.captions is None else Path(data.captions)
     folder = None if data.images is None else Path(data.images)
     if folder is not None and not folder.is_dir():
         raise HopeBenchError(f"The images folder {folder} does not exist or is not a folder.")
-    read = read_annotations(path, data.format, captions, data.files, data.columns)
-    return Found(path, _named_as_in(folder, read), captions, folder, ())
+    return Found(data.annotation_paths, _named_as_in(folder, read_dataset(data)), data.caption_paths, folder, ())
 
 
 def _annotation_files(path: Path) -> Iterator[Path]:
@@ -138,40 +137,58 @@ def _kind(file: Path) -> Literal["annotations", "captions", "other"]:
     return "other"
 
 
-def _the_one(named: Sequence[Path], roots: Sequence[Path]) -> Path:
-    """The only annotations, or the only ones whose name says which of the images' folders they are about ("val2017")."""
-    if len(named) == 1:
-        return named[0]
+def _chosen(paths: Sequence[Path], named: Sequence[Path], roots: Sequence[Path]) -> tuple[Path, ...]:
+    """The files that were named themselves; of what a folder holds the only annotations, or the only ones whose name says which
+    of the images' folders they are about ("val2017")."""
+    if len(named) == 1 or all(path.is_file() for path in paths):
+        return tuple(named)
     folders = {part.lower() for root in roots for part in (root.name, *(path.name for path in root.iterdir() if path.is_dir()))}
     about = [path for path in named if any(folder in path.stem.lower() for folder in folders if len(folder) > 2)]
     if len(about) == 1:
-        return about[0]
+        return (about[0],)
     listed = first_few((str(path) for path in named), 6)
-    raise HopeBenchError(f"There are {len(named)} files of annotations: {listed}. Name one of them: hope-bench init {named[0]}")
+    raise HopeBenchError(
+        f"There are {len(named)} files of annotations: {listed}. Name one of them, or those that belong together: "
+        f"hope-bench init {named[0]}"
+    )
 
 
 def _images_of(annotations: Annotations, file: Path, roots: Sequence[Path]) -> Path | None:
     """The folder that holds most of the images, below `roots` or beside the annotations; the least deep of several."""
-    every = annotations.images
-    names = [image.file_name for image in every[:: max(1, len(every) // _PROBES)]]
     above = file.parent.parent if file.parent.name.lower() in ("annotations", "labels") else file.parent
+    places = list(dict.fromkeys((*roots, file if file.is_dir() else file.parent, above)))
     best: tuple[int, int, Path] | None = None
-    for root in dict.fromkeys((*roots, file if file.is_dir() else file.parent, above)):
+    for root in places:
         holding = [folder for folder, files in _walk(root) if any(Path(name).suffix.lower() in PICTURES for name in files)]
         for folder in dict.fromkeys((root, *holding, *(one.parent for one in holding if one != root))):
-            shown = _named_as_in(folder, annotations).images[:: max(1, len(every) // _PROBES)]
-            hits = sum((folder / image.file_name).is_file() for image in shown[: len(names)])
-            rank = (hits, -len(folder.parts), folder)
-            if hits and (best is None or rank[:2] > best[:2]):
+            fitted = fit_names(annotations, lambda name, folder=folder: (folder / name).is_file())  # type: ignore[misc]
+            rank = (_there(fitted, folder), -len(folder.parts), folder)
+            if rank[0] and (best is None or rank[:2] > best[:2]):
                 best = rank
-    return None if best is None else best[2]
+    if best is not None:
+        return best[2]
+    return next((root for root in places if _there_somehow(annotations, root)), None)
 
 
-def _captions_of(annotations: Path, captions: Sequence[Path]) -> Path | None:
-    """The captions file that goes with the annotations: of the same subset by its name, or the only one."""
-    subset = annotations.stem.rpartition("_")[2]
-    same = [file for file in captions if file.stem.endswith(f"_{subset}")]
-    return same[0] if len(same) == 1 else captions[0] if len(captions) == 1 else None
+def _there(annotations: Annotations, folder: Path) -> int:
+    """How many of a few images are in a folder."""
+    few = annotations.images[:: max(1, len(annotations.images) // _PROBES)]
+    return sum((folder / image.file_name).is_file() for image in few)
+
+
+def _there_somehow(annotations: Annotations, folder: Path) -> bool:
+    """Whether images are in a folder by another ending, or deeper than they are named."""
+    try:
+        return _there(_named_as_in(folder, annotations), folder) > 0
+    except HopeBenchError:
+        return False
+
+
+def _captions_of(annotations: Sequence[Path], captions: Sequence[Path]) -> tuple[Path, ...]:
+    """The captions files that go with the annotations: of the same subsets by their names, or the only one."""
+    subsets = [file.stem.rpartition("_")[2] for file in annotations]
+    same = tuple(file for file in captions if any(file.stem.endswith(f"_{subset}") for subset in subsets))
+    return same or (tuple(captions) if len(captions) == 1 else ())
 
 
 def _captions_beside(annotations: Path) -> list[Path]:
@@ -182,7 +199,11 @@ def _captions_beside(annotations: Path) -> list[Path]:
 
 
 def _named_as_in(folder: Path | None, annotations: Annotations) -> Annotations:
-    return annotations if folder is None else fit_names(annotations, lambda name: (folder / name).is_file())
+    if folder is None:
+        return annotations
+    return fit_names(
+        annotations, lambda name: plain_path(name) == name and (folder / name).is_file(), lambda: files_within(folder)
+    )
 
 
 def _nothing(paths: Sequence[Path]) -> str:

@@ -65,7 +65,7 @@ def check(found: Found, spec: BenchmarkSpec, speed: Speed | None = None) -> Heal
     """Look at everything that `found` holds, as `spec` would use it; times by a measured `speed`."""
     findings = [
         *_of_images(found),
-        *look_at_file(found.annotations),
+        *(finding for file in found.annotations for finding in look_at_file(file)),
         *_of_categories(found.read, spec),
         *(_note(problem) for problem in found.read.problems),
     ]
@@ -76,7 +76,7 @@ def check(found: Found, spec: BenchmarkSpec, speed: Speed | None = None) -> Heal
         eligible,
         tuple(sorted(findings, key=lambda one: order[one.level])),
         _work(found, spec, speed),
-        {"annotations": str(found.annotations), "images": _text(found.images), "captions": _text(found.captions)},
+        {"annotations": _text(found.annotations), "images": _text((found.images,)), "captions": _text(found.captions)},
     )
 
 
@@ -98,8 +98,8 @@ def _facts(found: Found) -> dict[str, int]:
 
 def _of_images(found: Found) -> Iterable[Finding]:
     if found.images is None:
-        held = detect_format(found.annotations) == "hf-dataset"
-        instead = f"Write them out with hope-bench import images {found.annotations}, or name" if held else "Name"
+        held = detect_format(found.annotations[0]) == "hf-dataset"
+        instead = f"Write them out with hope-bench import images {found.annotations[0]}, or name" if held else "Name"
         yield Finding(
             "images_missing", "doubtful", len(found.read.images), "no folder holds the images",
             f"Without them only POPE's splits and category-cooccurrence can be made. {instead} their folder with --images.",
@@ -179,8 +179,8 @@ def _crops(read: Annotations, spec: BenchmarkSpec) -> tuple[int, int]:
     return crops, min(crops, int((np.diff(read.starts) > 0).sum()))
 
 
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
+def _text(paths: Sequence[Path | None]) -> str | None:
+    return ", ".join(str(path) for path in paths if path is not None) or None
 
 
 def in_words(health: Health) -> Sequence[str]:

@@ -86,18 +86,18 @@ def propose(
     enough = _enough(found, k, eligible)
     if isinstance(sample_images, int) and sample_images > enough:
         raise HopeBenchError(
-            f"{found.annotations} has {enough} image(s) with at least {k} present categories, but {sample_images} are wanted. "
+            f"{found.annotations[0]} has {enough} image(s) with at least {k} present categories, but {sample_images} are wanted. "
             f"Take at most {enough}, or all."
         )
     wanted = enough if sample_images == "all" else sample_images or min(SAMPLE, enough)
-    name = settings.get("name") or own_name(found.annotations)
+    name = settings.get("name") or own_name(found.annotations[0])
     strategies = tuple(settings.get("strategies") or _strategies(found, wanted))
     uses_clip = any(one.partition("@")[0] in CLIP_STRATEGIES for one in strategies)
     made = {
         "name": name, "title": f"POPE and HOPE on {name}", "strategies": strategies, "sample_images": wanted, "k": k,
         "headline": next((one for one in ("hope", "content") if one in strategies), strategies[-1]), "wording": "natural",
-        "dataset": {"name": name, "annotations": str(found.annotations), "captions": _text(found.captions),
-                    "images": _text(found.images)},
+        "dataset": {"name": name, "annotations": _texts(found.annotations), "captions": _texts(found.captions),
+                    "images": None if found.images is None else str(found.images)},
         "clip": {"model": encoder or ENCODER} if uses_clip else None,
     }  # fmt: skip
     return validate({**made, **{key: value for key, value in settings.items() if value is not None}}, BenchmarkSpec, "The spec")
@@ -111,8 +111,8 @@ def _enough(found: Found, k: int, eligible: Eligible) -> int:
     if not enough:
         categories = len(found.read.categories)
         raise HopeBenchError(
-            f"{found.annotations}: no image can be asked about. Each needs {k} present and {k} absent categories, and there are "
-            f"{len(found.read.images):,} images and {categories:,} categories. Lower k, or annotate more."
+            f"{found.annotations[0]}: no image can be asked about. Each needs {k} present and {k} absent categories, and there "
+            f"are {len(found.read.images):,} images and {categories:,} categories. Lower k, or annotate more."
         )
     return enough
 
@@ -124,8 +124,8 @@ def _strategies(found: Found, images: int) -> tuple[str, ...]:
     return chosen if images > 1 else chosen[:-1]  # a control looks at another image's scores
 
 
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
+def _texts(paths: Sequence[Path]) -> str | tuple[str, ...] | None:
+    return None if not paths else str(paths[0]) if len(paths) == 1 else tuple(map(str, paths))
 
 
 def write_spec(path: Path, spec: BenchmarkSpec, found: Found) -> None:
@@ -151,7 +151,7 @@ def write_spec(path: Path, spec: BenchmarkSpec, found: Found) -> None:
         "",
         "[dataset]",
         f"name = {_toml(data.name)}",
-        *(f"{key} = {_toml(_relative(value, path.parent))}" for key, value in files if value is not None),
+        *(f"{key} = {_toml_paths(value, path.parent)}" for key, value in files if value is not None),
     ]
     if spec.clip is not None:
         model = spec.clip.model
@@ -169,6 +169,12 @@ def _relative(path: str, folder: Path) -> str:
     except ValueError:  # another drive
         return Path(path).absolute().as_posix()
     return relative if relative.startswith(".") else f"./{relative}"
+
+
+def _toml_paths(named: str | tuple[str, ...], folder: Path) -> str:
+    if isinstance(named, str):
+        return _toml(_relative(named, folder))
+    return "[" + ", ".join(_toml(_relative(one, folder)) for one in named) + "]"
 
 
 def _toml(text: str) -> str:
