@@ -14,7 +14,7 @@ from hope_bench.annotations.image_files import files_within, plain_path
 from hope_bench.annotations.of_spec import read_dataset
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.files.spec import BenchmarkSpec, DatasetSpec
-from hope_bench.records import Annotations
+from hope_bench.records import Annotations, Image
 
 PICTURES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"))
 _TEXTS = frozenset((".json", ".jsonl", ".ndjson", ".csv", ".parquet"))
@@ -165,23 +165,31 @@ def _images_of(annotations: Annotations, file: Path, roots: Sequence[Path]) -> P
             rank = (_there(fitted, folder), -len(folder.parts), folder)
             if rank[0] and (best is None or rank[:2] > best[:2]):
                 best = rank
-    if best is not None:
+    hits = 0 if best is None else best[0]
+    if best is not None and hits == len(_few(annotations)):
         return best[2]
-    return next((root for root in places if _there_somehow(annotations, root)), None)
+    together = Path(os.path.commonpath([root.absolute() for root in roots]))
+    together = Path(os.path.relpath(together)) if not roots[0].is_absolute() else together
+    deeper = {root: _there_somehow(annotations, root) for root in (together, *places)}
+    most = max(deeper, key=lambda root: deeper[root])
+    return most if deeper[most] > hits else None if best is None else best[2]
 
 
 def _there(annotations: Annotations, folder: Path) -> int:
     """How many of a few images are in a folder."""
-    few = annotations.images[:: max(1, len(annotations.images) // _PROBES)]
-    return sum((folder / image.file_name).is_file() for image in few)
+    return sum((folder / image.file_name).is_file() for image in _few(annotations))
 
 
-def _there_somehow(annotations: Annotations, folder: Path) -> bool:
-    """Whether images are in a folder by another ending, or deeper than they are named."""
+def _few(annotations: Annotations) -> Sequence[Image]:
+    return annotations.images[:: max(1, len(annotations.images) // _PROBES)]
+
+
+def _there_somehow(annotations: Annotations, folder: Path) -> int:
+    """How many of a few images are in a folder by another ending, or deeper than they are named."""
     try:
-        return _there(_named_as_in(folder, annotations), folder) > 0
-    except HopeBenchError:
-        return False
+        return _there(_named_as_in(folder, annotations), folder)
+    except HopeBenchError:  # some could be several files
+        return 0
 
 
 def _captions_of(annotations: Sequence[Path], captions: Sequence[Path]) -> tuple[Path, ...]:

@@ -166,6 +166,22 @@ def test_what_can_not_be_found_is_said(here: Path, capsys: Capture) -> None:
     assert not alone.spec.needs_clip
 
 
+def test_parts_of_one_dataset_are_taken_together(here: Path) -> None:
+    """As Roboflow exports them: the annotations beside the images, a folder for each part."""
+    files = []
+    for part in ("train", "valid"):
+        file = own_data(here / part, images=6)
+        edit(file, lambda data, part=part: [row.update(file_name=f"{part}{row['file_name']}") for row in data["images"]])
+        (here / "set" / part).mkdir(parents=True)
+        for photo in (here / part / "photos").iterdir():
+            photo.rename(here / "set" / part / f"{part}{photo.name}")
+        files.append(file.rename(here / "set" / part / "_annotations.coco.json"))
+    made = hb.init(files, strategies=["popular"])
+    assert (made.spec.name, made.spec.sample_images) == ("set", 12)
+    assert not [one for one in made.health.findings if one.key.startswith("images_")]
+    assert len(hb.generate("set", progress="quiet").manifest.images) == 12
+
+
 def findings(health: Any) -> dict[str, tuple[str, int]]:
     return {one.key: (one.level, one.count) for one in health.findings}
 

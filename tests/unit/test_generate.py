@@ -307,7 +307,9 @@ def test_a_review_says_what_it_changed_and_what_pope_asks_all_the_same(data: Pat
     generate(spec, tmp_path / "before", tmp_path / "cache")
     before = read_benchmark(tmp_path / "before").splits
     popular, content = ({(q.image, q.object) for q in before[name] if q.label == "no"} for name in ("popular", "content"))
-    rejected = sorted(popular - content)[:3] + sorted(content - popular)[:2] + [("elsewhere.png", "cup")]
+    one_each = ({image: (image, name) for image, name in sorted(claims)} for claims in (popular - content, content - popular))
+    only_popular, only_content = (list(claims.values()) for claims in one_each)
+    rejected = [*only_popular[:3], *only_content[-2:], ("elsewhere.png", "cup")]
     rows = [{"image": image, "object": name, "decision": "present"} for image, name in rejected]
     decisions = tmp_path / "decisions.jsonl"
     decisions.write_text("".join(json.dumps(row) + "\n" for row in rows))
