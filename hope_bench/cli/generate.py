@@ -89,8 +89,9 @@ def generate(
         chosen = planned(spec, Files.of(annotations, images, image_list, captions), clip, activation, reviewed, settings, say)
         splits = ", ".join(chosen.strategies)
         console.print(escape(f"{chosen.name}: {len(chosen.strategies)} splits ({splits})."), highlight=False)
-        show_health(check_data(chosen))
-        return
+        health = check_data(chosen)
+        show_health(health)
+        raise typer.Exit(2 if health.wrong else 0)
     made = make(
         spec,
         annotations=annotations or None,

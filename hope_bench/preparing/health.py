@@ -63,13 +63,14 @@ class Health:
 
 def check(found: Found, spec: BenchmarkSpec, speed: Speed | None = None) -> Health:
     """Look at everything that `found` holds, as `spec` would use it; times by a measured `speed`."""
+    eligible = Eligible.of(found.read).by_k
     findings = [
-        *_of_images(found),
+        *_of_sample(spec, eligible),
+        *_of_images(found, spec),
         *(finding for file in found.annotations for finding in look_at_file(file)),
         *_of_categories(found.read, spec),
         *(_note(problem) for problem in found.read.problems),
     ]
-    eligible = Eligible.of(found.read).by_k
     order = {"wrong": 0, "doubtful": 1, "note": 2}
     return Health(
         _facts(found),
@@ -96,12 +97,20 @@ def _facts(found: Found) -> dict[str, int]:
     }  # fmt: skip
 
 
-def _of_images(found: Found) -> Iterable[Finding]:
+def _of_sample(spec: BenchmarkSpec, eligible: Mapping[int, int]) -> Iterable[Finding]:
+    wanted, able = spec.sample_images, eligible.get(spec.k)
+    if isinstance(wanted, int) and able is not None and able < wanted:
+        what = f"{wanted:,} images are wanted, and {able:,} can be asked about with k = {spec.k}"
+        advice = f"Pass --sample-images {able} (or all), or lower k (--k)." if able else "Is it the right file?"
+        yield Finding("images_too_few", "wrong", wanted - able, what, advice)
+
+
+def _of_images(found: Found, spec: BenchmarkSpec) -> Iterable[Finding]:
     if found.images is None:
         held = detect_format(found.annotations[0]) == "hf-dataset"
         instead = f"Write them out with hope-bench import images {found.annotations[0]}, or name" if held else "Name"
         yield Finding(
-            "images_missing", "doubtful", len(found.read.images), "no folder holds the images",
+            "images_missing", "wrong" if spec.needs_clip else "doubtful", len(found.read.images), "no folder holds the images",
             f"Without them only POPE's splits and category-cooccurrence can be made. {instead} their folder with --images.",
         )  # fmt: skip
         return
@@ -138,7 +147,7 @@ def _of_categories(read: Annotations, spec: BenchmarkSpec) -> Iterable[Finding]:
     if never:
         yield Finding(
             "categories_never_annotated", "doubtful", len(never), f"{_are(len(never))} never annotated",
-            "Are they really in no image, or did nobody look for them?", tuple(never[:SHOWN]),
+            "Nobody may have looked for them: guarded splits never ask about them.", tuple(never[:SHOWN]),
         )  # fmt: skip
     pairs = [f"{names[one]} and {names[other]}" for one, other in same_things(with_words(read, spec).categories)]
     if pairs:

@@ -275,5 +275,9 @@ def test_a_dry_run_makes_nothing_and_says_what_would_be_done(here: Path, capsys:
     assert "CLIP will embed 50 images, 150 object crops and 10 texts: about" in words
     assert "at this machine's measured speed" in words
     assert not (here / "benchmarks").exists()
+    (here / "spec.toml").write_text('name = "many"\nsample_images = 51\nstrategies = ["random"]\nheadline = "random"\n')
+    said = hope_bench(capsys, "generate", "spec.toml", "--annotations", file, "--dry-run")
+    assert said.code == 2
+    assert "51 images are wanted, and 50 can be asked about with k = 3" in " ".join(said.out.split())
     with pytest.raises(HopeBenchError, match="nowhere"):
         hb.check_data("nowhere")
