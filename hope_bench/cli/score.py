@@ -98,10 +98,11 @@ def score(
 
 @app.command()
 def baselines(benchmark: BenchmarkArgument) -> None:
-    """What answering without looking gives on a benchmark: always yes, always no, and by the asked category alone.
+    """What answering without looking gives on a benchmark: always yes, always no, by the asked category, by the question's words.
 
-    The category prior says yes to what the split's other images more often have than not. Where it beats a balanced accuracy of
-    50, part of the benchmark can be solved without the pictures.
+    What is learnt is learnt from questions about other images, made in the same way (docs/scoring.md). Where a way beats a
+    balanced accuracy of 50, or stays as far below it ("either way"), part of the benchmark can be solved without the pictures.
+    Tossing coins gets both of a pair right 25 times in 100.
 
     Example:
 

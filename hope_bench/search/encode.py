@@ -15,7 +15,7 @@ from hope_bench.search.inputs import Inputs, encoders_used
 from hope_bench.search.sample import Sample
 from hope_bench.search.space import SearchSpace
 
-_USE_PROTOTYPES = ("category-similarity", "category", "hope")
+_USE_PROTOTYPES = ("category-similarity", "category", "hope", "category-balanced", "hope-balanced")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -75,7 +75,6 @@ def test_a_folder_becomes_a_spec_and_the_spec_a_benchmark(here: Path, capsys: Ca
     assert made.code == 0, made.err
     manifest = hb.load_benchmark("kitchen").manifest
     assert (manifest.name, manifest.dataset, len(manifest.images)) == ("kitchen", "kitchen", 50)
-    shutil.rmtree(here / "clip")
     assert hope_bench(capsys, "inspect", "kitchen").code == 0, "it knows where its images are"
 
 
