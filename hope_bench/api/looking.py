@@ -20,6 +20,7 @@ from hope_bench.progress import ProgressMode, Say, progress_bar, progress_shown
 if TYPE_CHECKING:
     from hope_bench.inspection.sizes import SizesAsked
     from hope_bench.inspection.summary import Summary
+    from hope_bench.inspection.training import TrainingOverlap
     from hope_bench.reviewing.agreement import Agreement, Merged
     from hope_bench.reviewing.claims import Claim
     from hope_bench.reviewing.decisions import Reviewed
@@ -33,24 +34,29 @@ _LARGEST_UNASKED = 2**30
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What a benchmark holds: `summary` in counts, the published label `noise`, the `gallery`'s first page, and the `sizes` of
-    the objects asked about (empty where the annotations are not at hand)."""
+    """What a benchmark holds: `summary` in counts, the published label `noise`, the `gallery`'s first page, the `sizes` of the
+    objects asked about (empty where the annotations are not at hand), and how far its images occur in a `training` list (None:
+    none was given)."""
 
     summary: Summary
     noise: tuple[LabelNoise, ...]
     gallery: Path
     sizes: tuple[SizesAsked, ...] = ()
+    training: TrainingOverlap | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewOutcome:
     """A sitting of a review: the `decisions` file, how many of `claims` were decided how, and the label `noise` that a sample
-    shows (None: no sample)."""
+    shows (None: no sample). Of the claims found present or unsure, `giving_way` would be replaced by `generate(reviewed=)`, and
+    `staying` are asked by POPE's own splits alone, which no review changes."""
 
     decisions: Path
     claims: int
     counts: Mapping[str, int]
     noise: tuple[LabelNoise, ...] | None
+    giving_way: int = 0
+    staying: int = 0
 
 
 @checked
@@ -61,6 +67,7 @@ def inspect(
     out: PathOr | None = None,
     no_images: bool = False,
     annotations: PathOr | None = None,
+    training: PathOr | None = None,
     progress: ProgressMode = "auto",
     say: Say | None = None,
 ) -> Inspection:
@@ -68,19 +75,22 @@ def inspect(
 
     `images` is by default the folder it was generated from; `no_images` makes a gallery of the questions alone. It goes to
     `out` (default: build/inspect/NAME). `annotations` is the annotation file, for the sizes of objects (default: the spec's, if
-    it is there). Raises HopeBenchError.
+    it is there). `training` is a list of the images that a model was trained on (an annotation file, any file that names them, a
+    folder), of which it is told how many are asked about. Raises HopeBenchError.
 
     Example: hb.inspect("hope-coco", images="val2014").gallery
     """
     from hope_bench.inspection.gallery import check_gallery, write_gallery
     from hope_bench.inspection.sizes import sizes_asked
     from hope_bench.inspection.summary import summarize
+    from hope_bench.inspection.training import training_overlap
     from hope_bench.reviewing.noise import LABEL_NOISE_FILE, read_label_noise
 
     tell = teller(progress, say)
     chosen = load_benchmark(benchmark)
     folder = Path("build") / "inspect" / chosen.name if out is None else Path(out)
     check_gallery(folder)
+    overlap = None if training is None else training_overlap(chosen.manifest.images, Path(training))
     pictures = None if no_images else find_images(chosen, path_or_none(images))
     published = read_label_noise(chosen.folder, chosen.manifest.hash)
     if published is None and (chosen.folder / LABEL_NOISE_FILE).is_file():
@@ -94,7 +104,7 @@ def inspect(
         tell(f"{len(failed):,} image(s) could not be shown: {listed}.")
     known = find_annotations(chosen, path_or_none(annotations), _LARGEST_UNASKED, tell)
     sizes = () if known is None else sizes_asked(chosen, known)
-    return Inspection(summary, noise, folder / "index.html", sizes)
+    return Inspection(summary, noise, folder / "index.html", sizes, overlap)
 
 
 @checked
@@ -122,7 +132,7 @@ def review(
     Example: hb.review("hope-coco", images="val2014", ready=print)
     """
     from hope_bench.annotations.fitting import fit_boxes
-    from hope_bench.reviewing.claims import review_queue
+    from hope_bench.reviewing.claims import is_changeable, review_queue
     from hope_bench.reviewing.decisions import DecisionsFile
     from hope_bench.reviewing.noise import label_noise as noise_of
     from hope_bench.reviewing.page import serve
@@ -152,7 +162,9 @@ def review(
     done = session.counts()
     counts = {verdict: done[verdict] for verdict in ("absent", "present", "unsure")}
     noise = None if samples is None else tuple(noise_of(samples, session.file.decisions))
-    return ReviewOutcome(path, len(queue), counts, noise)
+    rejected = [claim for claim in queue if claim.label == "no" and session.decision(claim) in ("present", "unsure")]
+    giving_way = sum(map(is_changeable, rejected))
+    return ReviewOutcome(path, len(queue), counts, noise, giving_way, len(rejected) - giving_way)
 
 
 def _drawn(benchmark: Benchmark, sample: int, seed: int, run: Run | PathOr | None) -> tuple[Claim, ...]:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
-from hope_bench.cli.app import app, line, say, wide
+from hope_bench.cli.app import app, console, line, say, wide
 from hope_bench.cli.options import AnnotationFile, BenchmarkArgument, Images
 
 
@@ -18,6 +19,10 @@ def inspect(
     annotations: AnnotationFile = None,
     out: Annotated[Path | None, typer.Option(help="Where the gallery goes. Default: build/inspect/NAME.")] = None,
     no_images: Annotated[bool, typer.Option("--no-images", help="A gallery of the questions alone, without pictures.")] = False,
+    training: Annotated[
+        Path | None,
+        typer.Option(help="Images that a model was trained on: an annotation file, any file that names them, or their folder."),
+    ] = None,
     most_frequent: Annotated[int, typer.Option(min=1, help="How many distractors to list per split.")] = 5,
     categories: Annotated[int, typer.Option(min=0, help="How many categories to count, the most asked about first.")] = 20,
 ) -> None:
@@ -33,11 +38,16 @@ def inspect(
     from hope_bench.cli.review import noise_table
     from hope_bench.inspection.tables import sizes_table, summary_tables
 
-    found = look(benchmark, images=images, out=out, no_images=no_images, annotations=annotations, say=say)
+    found = look(benchmark, images=images, out=out, no_images=no_images, annotations=annotations, training=training, say=say)
     for table in summary_tables(found.summary, most_frequent, categories):
         wide(110).print(table)
     if found.sizes:
         wide(110).print(sizes_table(found.sizes))
     if found.noise:
         wide(110).print(noise_table(found.noise))
+    if found.training is not None:
+        seen, of = len(found.training.seen), found.training
+        share = "" if of.share is None else f" ({of.share:.1%})"
+        told = f"In {of.name} ({of.listed:,} images): {seen:,} of the benchmark's {of.images:,} images{share}."
+        console.print(escape(told), highlight=False)
     line(f"Gallery: {found.gallery.resolve()}")

@@ -65,6 +65,17 @@ def review(
     )  # fmt: skip
     counts = ", ".join(f"{count:,} {verdict}" for verdict, count in done.counts.items())
     line(f"{sum(done.counts.values()):,} of {done.claims:,} claims decided: {counts}.")
+    if done.giving_way:
+        console.print(
+            f"{done.giving_way:,} of them give way to the next best: hope-bench generate ... --reviewed DECISIONS.",
+            highlight=False,
+        )
+    if done.staying:
+        console.print(
+            f"{done.staying:,} stay: only POPE's own splits ask them, which no review changes. Splits that heed it: "
+            "random-guarded, popular-guarded, adversarial-guarded.",
+            highlight=False,
+        )
     if done.noise is not None:
         wide(100).print(noise_table(done.noise))
     line(f"Decisions: {done.decisions}")

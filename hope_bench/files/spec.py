@@ -43,6 +43,9 @@ STRATEGY_KINDS: dict[str, Kind] = {
 """Every strategy by name, and what it is: one of POPE's baselines (or what stands for them in the balanced family), one of HOPE's
 searches, or a control of a search."""
 
+UNGUARDED = ("random", "popular", "adversarial")
+"""The splits that no guard and no review changes: POPE's own, by definition."""
+
 CLIP_STRATEGIES = (
     "category-similarity", "category", "content", "description", "hope", "control-content", "hard-positives",
     "category-balanced", "content-balanced", "description-balanced", "hope-balanced", "control-balanced",
@@ -83,6 +86,7 @@ class DatasetSpec(Strict):
     Images: boxes, labels, classes, hierarchy) or a dataset's split; `columns` a Hugging Face dataset's columns, and its
     box_format ("xywh" or "xyxy"). `boxes` says what a file's four numbers of a box are, and `orientation` which picture they are
     on where EXIF turns it; None: as the files tell. `image_list` is a text file of the images that may be asked about.
+    `recognised_by` is a text that this dataset's own annotation files hold ("COCO_val2014_"): other data gets another name.
     """
 
     name: str = ""
@@ -93,6 +97,7 @@ class DatasetSpec(Strict):
     image_list: str | None = None
     boxes: BoxLayout | None = None
     orientation: Orientation | None = None
+    recognised_by: str | None = None
     files: dict[str, str] = Field(default_factory=dict)
     columns: dict[str, str] = Field(default_factory=dict)
 
@@ -196,11 +201,11 @@ class GuardsSpec(Strict):
 class BenchmarkSpec(Strict):
     """Everything that determines a benchmark's questions besides the data files.
 
-    `sample_images` images are drawn among those with at least `k` distinct present categories; each split then asks k yes- and k
-    no-questions about each. `positives` says which present objects are asked about: the first annotated ones, as POPE does (and
-    its own three splits always do), any, one of each third of sizes (of k), or those that CLIP finds least likely. `headline` is
-    the split that ranks models. `prompt` must hold "{question}". `synonyms` are other words for the dataset's categories, which
-    guards heed.
+    `sample_images` images ("all": every one) are drawn among those with at least `k` distinct present categories; each split
+    then asks k yes- and k no-questions about each. `positives` says which present objects are asked about: the first
+    annotated ones, as POPE does (and its own three splits always do), any, one of each third of sizes (of k), or those that
+    CLIP finds least likely. `headline` is the split that ranks models. `prompt` must hold "{question}". `synonyms` are other
+    words for the dataset's categories, which guards heed.
     """
 
     name: str = Field(min_length=1, max_length=100)
@@ -209,7 +214,7 @@ class BenchmarkSpec(Strict):
     strategies: tuple[str, ...] = ("random", "popular", "adversarial", "adversarial-guarded", "content", "control-content")
     headline: str = "content"
     seed: int = Field(default=0, ge=0)
-    sample_images: int = Field(default=500, ge=1)
+    sample_images: int | Literal["all"] = 500
     k: int = Field(default=3, ge=1)
     prompt: str = "Please answer yes or no. {question}"
     dataset: DatasetSpec = DatasetSpec()
@@ -223,6 +228,13 @@ class BenchmarkSpec(Strict):
     guards: GuardsSpec = GuardsSpec()
     synonyms: Mapping[str, tuple[str, ...]] = {}
     wording: Literal["pope", "natural"] = "pope"
+
+    @field_validator("sample_images", mode="before")
+    @classmethod
+    def _some_images(cls, value: object) -> object:
+        if value != "all" and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise ValueError(f'{value!r} is no number of images: give a whole number, 1 or more, or "all"')
+        return value
 
     @field_validator("name")
     @classmethod

@@ -74,6 +74,17 @@ def test_the_likeliest_wrong_claims_come_first_and_only_absences_are_asked() -> 
     assert [one.key for one in backwards] == [one.key for one in queue], "the order of the splits doesn't matter"
 
 
+def test_what_a_decision_can_change_is_shown_first() -> None:
+    """POPE's own splits ask what they ask, whatever a reviewer finds."""
+    popular = [no(1, "a.jpg", "likely", "popular", None, 0.9), no(2, "a.jpg", "shared", "popular", None, 0.1)]
+    guarded = [
+        no(1, "a.jpg", "shared", "adversarial-guarded", None, 0.1),
+        no(2, "b.jpg", "safe", "adversarial-guarded", None, 0.0),
+    ]
+    queue = review_queue({"popular": popular, "adversarial-guarded": guarded})
+    assert [one.object for one in queue] == ["shared", "safe", "likely"]
+
+
 def test_scores_of_different_splits_are_not_compared() -> None:
     content = [no(n, "a.jpg", f"c{n}", "content", score) for n, score in enumerate((0.1, 0.2, 0.9))]
     category = [no(n, "a.jpg", f"z{n}", "category", score) for n, score in enumerate((5.0, 6.0, 7.0))]
