@@ -15,6 +15,7 @@ from hope_bench.records import Annotations
 from hope_bench.search.decisions import ClaimKey, Decision, read_decisions, rejected
 from hope_bench.search.description import Descriptions
 from hope_bench.search.description_given import read_given
+from hope_bench.search.evidence_given import GivenEvidence, read_evidence
 from hope_bench.search.known_words import with_words
 
 
@@ -24,7 +25,8 @@ class Inputs:
 
     `path` is the annotation file or folder, `images` the pictures' folder (None where nothing looks at them), `files` every file
     read, for the manifest. `given` are people's own descriptions by image file name, `decisions` what reviewers saw and
-    `rejected` the claims they don't stand by. `problems` says in words what was wrong with people's files and survived.
+    `rejected` the claims they don't stand by, `evidence` what others saw (None: nothing is brought). `problems` says in words
+    what was wrong with people's files and survived.
     """
 
     spec: BenchmarkSpec
@@ -36,6 +38,7 @@ class Inputs:
     decisions: tuple[Decision, ...]
     rejected: frozenset[ClaimKey]
     problems: tuple[str, ...]
+    evidence: GivenEvidence | None = None
 
 
 def read_inputs(spec: BenchmarkSpec) -> Inputs:
@@ -57,9 +60,11 @@ def read_inputs(spec: BenchmarkSpec) -> Inputs:
     if spec.guards.review is not None:
         decisions, left_out = read_decisions(Path(spec.guards.review))
         problems += left_out
-    own = (spec.descriptions.file, spec.guards.ontology_table, spec.guards.review)
+    evidence = None if spec.guards.evidence is None else read_evidence(Path(spec.guards.evidence), annotations)
+    problems += () if evidence is None else evidence.problems
+    own = (spec.descriptions.file, spec.guards.ontology_table, spec.guards.review, spec.guards.evidence)
     files += tuple(Path(name) for name in own if name is not None)
-    return Inputs(spec, path, images, files, annotations, given, decisions, rejected(decisions), problems)
+    return Inputs(spec, path, images, files, annotations, given, decisions, rejected(decisions), problems, evidence)
 
 
 def _paths(spec: BenchmarkSpec) -> tuple[Path, Path | None]:
