@@ -36,6 +36,7 @@ class CardSettings(TypedDict, total=False):
     thinking: Literal["auto", "on", "off"] | str | None
     template_kwargs: Mapping[str, Any] | None
     sampling: Mapping[str, float] | None
+    samples: int | None
     seed: int | None
     revision: str | None
     path: Literal["auto", "shared", "plain"] | str | None

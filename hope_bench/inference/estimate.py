@@ -69,7 +69,9 @@ def in_words(found: Estimate) -> list[str]:
     """What a run would ask, in lines."""
     card = found.card
     said = [] if found.prompt_name is None else [f"Prompt {found.prompt_name}:"]
-    said.append(f"{found.questions:,} questions in {found.splits} splits, of which {found.unique:,} unique ones would be asked,")
+    times = "" if card.samples == 1 else f", each {card.samples:,} times ({found.unique:,} answers)"
+    unique = found.unique // card.samples
+    said.append(f"{found.questions:,} questions in {found.splits} splits, of which {unique:,} unique ones would be asked{times},")
     said.append(
         f"about {found.images:,} images in {found.steps:,} steps (of one image or more, up to {card.batch_size} questions)."
     )
