@@ -97,11 +97,11 @@ def score(
 
 
 @app.command()
-def baselines(benchmark: BenchmarkArgument) -> None:
+def baselines(benchmark: BenchmarkArgument, as_json: AsJson = False, as_csv: AsCsv = False) -> None:
     """What answering without looking gives on a benchmark: always yes, always no, and by the asked category alone.
 
     The category prior says yes to what the split's other images more often have than not. Where it beats a balanced accuracy of
-    50, part of the benchmark can be solved without the pictures.
+    50, part of the benchmark can be solved without the pictures. --json and --csv print fractions, not percent.
 
     Example:
 
@@ -111,8 +111,16 @@ def baselines(benchmark: BenchmarkArgument) -> None:
     from hope_bench.api.numbers import baselines as blind
     from hope_bench.scoring.detail_tables import blind_table
 
+    check_one_format(as_json, as_csv)
     chosen = load_benchmark(benchmark)
-    print_tables([blind_table(chosen.manifest.title, blind(chosen))])
+    found = blind(chosen)
+    if as_json or as_csv:
+        import pandas as pd
+
+        rows = [{"split": split} | one.model_dump() for split, ones in found.items() for one in ones]
+        print_numbers(pd.DataFrame(rows), as_json=as_json)
+        return
+    print_tables([blind_table(chosen.manifest.title, found)])
 
 
 def _details(result: Result) -> list[Table | None]:

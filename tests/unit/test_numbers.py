@@ -233,3 +233,10 @@ def test_the_command_shows_it(benchmark: Benchmark, capsys: pytest.CaptureFixtur
     assert done.code == 0
     row = next(line for line in done.out.splitlines() if line.split()[:2] == ["content", "category-prior"])
     assert row.split()[2] == "100.0"
+    rows = json.loads(hope_bench(capsys, "baselines", benchmark.folder, "--json").out)
+    prior = next(one for one in rows if (one["split"], one["name"]) == ("content", "category-prior"))
+    assert prior["balanced_accuracy"] == 1
+    assert next(one for one in rows if one["name"] == "always-no")["precision"] is None
+    header = hope_bench(capsys, "baselines", benchmark.folder, "--csv").out.splitlines()[0]
+    assert header == "split,name,accuracy,balanced_accuracy,precision,recall,f1,hallucination_rate"
+    assert hope_bench(capsys, "baselines", benchmark.folder, "--json", "--csv").code == 2
