@@ -3,7 +3,7 @@
 # make lint   ruff and mypy
 # make bench  speed and memory, written to build/bench.json
 # make soak   200 kill -9 points during an evaluation, each ending with the same bytes; families with real vocabularies
-# make studies  simulations behind the intervals, tests and ranks (minutes), written to build/studies
+# make studies  simulations behind the intervals, tests and ranks (minutes), in build/studies; and docs/validity.md made anew
 # make site   the static leaderboard from leaderboard/results, in build/site
 # make pictures   the pictures of the leaderboard in docs/, taken again in Chromium from leaderboard/results
 # make demo-weights   train the embedded CLIP and LVLM again (docs/demo.md)

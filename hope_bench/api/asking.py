@@ -93,6 +93,7 @@ def evaluate(
     workers: FromZero | None = None,
     processes: Count | None = None,
     trust_remote_code: bool = False,
+    blind: Literal["gray", "shuffled"] | str | None = None,
     progress: ProgressMode = "auto",
     say: Say | None = None,
     **settings: Unpack[CardSettings],
@@ -100,15 +101,15 @@ def evaluate(
     """Ask a vision-language model every question of a benchmark, each once; the same call goes on where one was interrupted.
 
     `model` is a card, a Hugging Face id, a checkpoint folder, a loaded transformers model (with its `processor`), or any object
-    with `answer(batch)` (docs/models.md). Of a checkpoint saved without a processor, `processor` names the
-    folder or id. A loaded model is left exactly as it was; a digest of its weights and settings says which it is, or
-    `identity`, a text, where code of your own changes its answers.
-    `images` is the images folder (default: the one it was generated from), `limit` how many questions of each split to ask
-    (default: all; a limited run is not ranked), `splits` which (default: all), `name` what the run is called (default: as the
-    model), `step` the training step of a checkpoint (default: N of checkpoint-N). Answers go to RUNS/BENCHMARK/NAME. `settings`
-    are keys of the card. `progress` and `say` are as in `generate`. `budget` is how many dollars an endpoint with prices may
-    cost, over all sittings: whole images are asked in a drawn order until the next would exceed it, and unless that is all, the
-    run is not ranked.
+    with `answer(batch)` (docs/models.md). Of a checkpoint saved without a processor, `processor` names the folder or id. A loaded
+    model is left exactly as it was; a digest of its weights and settings says which it is, or `identity`, a text, where code of
+    your own changes its answers. `images` is the images folder (default: the one it was generated from), `limit` how many
+    questions of each split to ask (default: all; a limited run is not ranked), `splits` which (default: all), `name` what the run
+    is called (default: as the model), `step` the training step of a checkpoint (default: N of checkpoint-N). `blind` asks with
+    "gray" pictures or "shuffled" images instead: what the words alone make the model say, unranked and called NAME-blind-gray.
+    Answers go to RUNS/BENCHMARK/NAME. `settings` are keys of the card. `progress` and `say` are as in `generate`. `budget` is how
+    many dollars an endpoint with prices may cost, over all sittings: whole images are asked in a drawn order until the next would
+    exceed it, and unless that is all, the run is not ranked.
 
     Questions that fail are answers with an error, counted in `Run.errors`; the same call asks them again. Processes that were
     started together (torchrun) share the questions. Raises HopeBenchError for everything that concerns the run as a whole;
@@ -122,7 +123,7 @@ def evaluate(
     chosen = load_benchmark(benchmark)
     tell = teller(progress, say)
     card, adapter = _model(model, processor, identity, name, settings, authors_prompt, tell)
-    options = _options(card, images, limit, splits, name, runs, step, workers, processes, trust_remote_code, progress)
+    options = _options(card, images, limit, splits, name, runs, step, workers, processes, trust_remote_code, progress, blind)
     options = replace(options, budget=budget)
     record = run(chosen, card, options, tell, adapter)
     return Run(run_folder(chosen, card, options), record, chosen)
@@ -180,6 +181,7 @@ def estimate(
     runs: PathOr = RUNS,
     prompts: PathOr | None = None,
     authors_prompt: bool = False,
+    blind: Literal["gray", "shuffled"] | str | None = None,
     **settings: Unpack[CardSettings],
 ) -> tuple[Estimate, ...]:
     """What `evaluate` would ask, before it asks anything: counts, and tokens, seconds or a price where they are known.
@@ -194,7 +196,7 @@ def estimate(
 
     chosen = load_benchmark(benchmark)
     card = _named(model, processor, settings, authors_prompt)
-    options = replace(_options(card, images, limit, splits, name, runs), budget=budget)
+    options = replace(_options(card, images, limit, splits, name, runs, blind=blind), budget=budget)
     each = [options] if prompts is None else ways(card, _paraphrases(prompts), options)
     return tuple(size_up(chosen, card, way) for way in each)
 
@@ -265,8 +267,10 @@ def _options(
     processes: Count | None = None,
     trust_remote_code: bool = False,
     progress: ProgressMode = "auto",
+    blind: str | None = None,
 ) -> EvaluateOptions:
     from hope_bench.inference.engine import EvaluateOptions
+    from hope_bench.inference.unseeing import check_unseeing
 
     if name is not None:
         check_name(str(name), "A run's name")
@@ -275,7 +279,7 @@ def _options(
         raise HopeBenchError(f"--workers would have no effect: they encode images for transformers, not for {asked}.")
     return EvaluateOptions(
         images=path_or_none(images), limit=limit, name=name, splits=tuple(splits), runs=Path(runs),
-        processes=processes,
+        processes=processes, blind=check_unseeing(blind),
         progress=progress, trust_remote_code=trust_remote_code, workers=workers, step=step,
     )  # fmt: skip
 

@@ -18,6 +18,7 @@ from hope_bench.files.validation import Count, FromZero, Port, checked
 from hope_bench.progress import ProgressMode, Say, progress_bar, progress_shown
 
 if TYPE_CHECKING:
+    from hope_bench.inspection.sizes import SizesAsked
     from hope_bench.inspection.summary import Summary
     from hope_bench.reviewing.agreement import Agreement, Merged
     from hope_bench.reviewing.claims import Claim
@@ -26,13 +27,19 @@ if TYPE_CHECKING:
     from hope_bench.search.decisions import ClaimKey
 
 
+_LARGEST_UNASKED = 2**30
+"""Bytes of an annotation file that is read for the sizes of objects without being asked to."""
+
+
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What a benchmark holds: `summary` in counts, the published label `noise`, and the `gallery`'s first page."""
+    """What a benchmark holds: `summary` in counts, the published label `noise`, the `gallery`'s first page, and the `sizes` of
+    the objects asked about (empty where the annotations are not at hand)."""
 
     summary: Summary
     noise: tuple[LabelNoise, ...]
     gallery: Path
+    sizes: tuple[SizesAsked, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +60,20 @@ def inspect(
     images: PathOr | None = None,
     out: PathOr | None = None,
     no_images: bool = False,
+    annotations: PathOr | None = None,
     progress: ProgressMode = "auto",
     say: Say | None = None,
 ) -> Inspection:
     """Count what a benchmark holds, and write a gallery of its images and questions to look through.
 
     `images` is by default the folder it was generated from; `no_images` makes a gallery of the questions alone. It goes to
-    `out` (default: build/inspect/NAME). Raises HopeBenchError.
+    `out` (default: build/inspect/NAME). `annotations` is the annotation file, for the sizes of objects (default: the spec's, if
+    it is there). Raises HopeBenchError.
 
     Example: hb.inspect("hope-coco", images="val2014").gallery
     """
     from hope_bench.inspection.gallery import check_gallery, write_gallery
+    from hope_bench.inspection.sizes import sizes_asked
     from hope_bench.inspection.summary import summarize
     from hope_bench.reviewing.noise import LABEL_NOISE_FILE, read_label_noise
 
@@ -82,7 +92,9 @@ def inspect(
     if failed:
         listed = first_few((f"{name} ({reason})" for name, reason in failed.items()), 3)
         tell(f"{len(failed):,} image(s) could not be shown: {listed}.")
-    return Inspection(summary, noise, folder / "index.html")
+    known = find_annotations(chosen, path_or_none(annotations), _LARGEST_UNASKED, tell)
+    sizes = () if known is None else sizes_asked(chosen, known)
+    return Inspection(summary, noise, folder / "index.html", sizes)
 
 
 @checked

@@ -222,17 +222,17 @@ def differing(
 
 @checked
 def baselines(benchmark: Benchmark | PathOr) -> Mapping[str, tuple[Blind, ...]]:
-    """What answering without looking gives on every split: always yes, always no, and by the asked category alone.
+    """What answering without looking gives on every split: always yes, always no, by the asked category, and by the question's
+    words.
 
-    Where the last beats a balanced accuracy of 0.5, part of the benchmark can be solved without the pictures.
-
+    Where one of them beats a balanced accuracy of 0.5 either way round, part of the benchmark can be solved without the pictures.
     Raises HopeBenchError for an unknown benchmark.
 
     Example: hb.baselines("hope-coco")["hope"]
     """
-    from hope_bench.scoring.blind import blind_scores
+    from hope_bench.scoring.blind import blind_suite
 
-    return {split: blind_scores(asked) for split, asked in load_benchmark(benchmark).splits.items()}
+    return blind_suite(load_benchmark(benchmark))
 
 
 @checked

@@ -104,6 +104,12 @@ def evaluate(
             help='Ask once in each way that this TOML file declares (NAME = "... {question} ..."), each a run of its own.'
         ),
     ] = None,
+    blind: Annotated[
+        str | None,
+        typer.Option(
+            help="Ask with gray pictures (gray) or other images in place of each (shuffled): NAME-blind-gray, unranked."
+        ),
+    ] = None,
     complete: Complete = False,
     path: SharedPath = None,
     trust_remote_code: TrustRemoteCode = False,
@@ -156,6 +162,8 @@ def evaluate(
     with _told_in_json(progress == "json"):
         if prompts is not None and authors_prompt:
             raise HopeBenchError("--prompts says how to ask, and so does --authors-prompt. Give one of them.")
+        if prompts is not None and blind is not None:
+            raise HopeBenchError("--blind asks in the benchmark's own way. Leave --prompts out.")
         if prompts is not None and budget is not None:
             raise HopeBenchError("--budget is for one way of asking: leave --prompts out.")
         if dry_run:
@@ -163,12 +171,12 @@ def evaluate(
             if not is_first():
                 return
             for found in asking.estimate(
-                model, benchmark, prompts=prompts, authors_prompt=authors_prompt, budget=budget, **asked
+                model, benchmark, prompts=prompts, authors_prompt=authors_prompt, blind=blind, budget=budget, **asked
             ):
                 _show_estimate(found, in_words(found), how["say"])
             return
         made = (
-            [asking.evaluate(model, benchmark, authors_prompt=authors_prompt, budget=budget, **asked, **how)]
+            [asking.evaluate(model, benchmark, authors_prompt=authors_prompt, blind=blind, budget=budget, **asked, **how)]
             if prompts is None
             else asking.evaluate_prompts(model, benchmark, prompts, **asked, **how)
         )

@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 
 from hope_bench.cli.app import app, line, say, wide
-from hope_bench.cli.options import BenchmarkArgument, Images
+from hope_bench.cli.options import AnnotationFile, BenchmarkArgument, Images
 
 
 @app.command()
 def inspect(
     benchmark: BenchmarkArgument,
     images: Images = None,
+    annotations: AnnotationFile = None,
     out: Annotated[Path | None, typer.Option(help="Where the gallery goes. Default: build/inspect/NAME.")] = None,
     no_images: Annotated[bool, typer.Option("--no-images", help="A gallery of the questions alone, without pictures.")] = False,
     most_frequent: Annotated[int, typer.Option(min=1, help="How many distractors to list per split.")] = 5,
@@ -22,18 +23,21 @@ def inspect(
 ) -> None:
     """Print what a benchmark holds, and write a gallery of its images and questions to look through.
 
-    Counts by split and category, label balance, the most frequent distractors, how much the splits overlap, the risks, and the
-    published label noise; then a static page with every question's score, risk and evidence, filtered by split, label and text.
+    Counts by split and category, label balance, the most frequent distractors, how large the objects asked about are, how much
+    the splits overlap, the risks, and the published label noise; then a static page with every question's score, risk and
+    evidence, filtered by split, label and text.
 
     Example: hope-bench inspect my-benchmark --images val2014
     """
     from hope_bench.api.looking import inspect as look
     from hope_bench.cli.review import noise_table
-    from hope_bench.inspection.tables import summary_tables
+    from hope_bench.inspection.tables import sizes_table, summary_tables
 
-    found = look(benchmark, images=images, out=out, no_images=no_images, say=say)
+    found = look(benchmark, images=images, out=out, no_images=no_images, annotations=annotations, say=say)
     for table in summary_tables(found.summary, most_frequent, categories):
         wide(110).print(table)
+    if found.sizes:
+        wide(110).print(sizes_table(found.sizes))
     if found.noise:
         wide(110).print(noise_table(found.noise))
     line(f"Gallery: {found.gallery.resolve()}")

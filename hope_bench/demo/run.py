@@ -11,7 +11,7 @@ from hope_bench.api.making import generate
 from hope_bench.api.numbers import score
 from hope_bench.api.publishing import build_leaderboard, describe_benchmark
 from hope_bench.demo.dataset import drawn_scenes, write_world
-from hope_bench.demo.world import EVALUATION_SEED
+from hope_bench.demo.world import EVALUATION_SEED, OTHERS_SEED
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import ModelCard, read_card
 from hope_bench.files.registry import data_root
@@ -19,6 +19,9 @@ from hope_bench.files.result import Result
 from hope_bench.files.spec import BenchmarkSpec, DatasetSpec, read_spec
 from hope_bench.progress import Say, progress_bar, say_nothing
 from hope_bench.provenance import check_folder, holds_files, make_folder
+
+OTHERS = "others"
+"""The folder of a world that holds as many scenes which nothing is asked about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +66,25 @@ def _draw(out: Path, world: Path, scenes: int) -> None:
         make_folder(out)
         with (
             tempfile.TemporaryDirectory(prefix=".world.", dir=out) as temporary,
-            progress_bar("Drawing scenes", scenes) as advance,
+            progress_bar("Drawing scenes", 2 * scenes) as advance,
         ):
             write_world(Path(temporary) / "world", scenes, EVALUATION_SEED, advance)
+            write_world(Path(temporary) / "world" / OTHERS, scenes, OTHERS_SEED, advance)
             (Path(temporary) / "world").rename(world)
 
 
 def demo_spec(world: Path, scenes: int) -> BenchmarkSpec:
-    """The shipped demo spec on a drawn world's files, asking about all of its scenes."""
+    """The shipped demo spec on a drawn world's files, asking about all of its scenes; blind answering learns from those in its
+    folder of others, if it has one."""
     spec = read_spec(data_root() / "benchmarks" / "demo" / "spec.toml")
     files = {"annotations": world / "instances.json", "captions": world / "captions.json", "images": world / "images"}
     dataset = DatasetSpec(name=spec.dataset.name, **{key: str(path) for key, path in files.items()})
-    return spec.model_copy(update={"dataset": dataset, "sample_images": scenes})
+    others = world / OTHERS
+    blind = spec.blind
+    if others.is_dir():
+        theirs = {"annotations": "instances.json", "captions": "captions.json", "images_folder": "images"}
+        blind = blind.model_copy(update={key: str(others / name) for key, name in theirs.items()})
+    return spec.model_copy(update={"dataset": dataset, "sample_images": scenes, "blind": blind})
 
 
 def demo_card() -> ModelCard:

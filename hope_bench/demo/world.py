@@ -19,8 +19,11 @@ LVLM_TRAINING_SEEDS: Final = range(2_000_000, 2_030_000)
 VALIDATION_SEEDS: Final = range(3_000_000, 3_100_000)
 EVALUATION_SEEDS: Final = range(4_000_000, 4_100_000)
 SECOND_EVALUATION_SEEDS: Final = range(5_000_000, 5_100_000)
+BLIND_SEEDS: Final = range(6_000_000, 6_100_000)
 EVALUATION_SEED: Final = EVALUATION_SEEDS.start
 """First seed of the demo benchmark's scenes."""
+OTHERS_SEED: Final = BLIND_SEEDS.start
+"""First seed of the scenes whose questions blind answering learns from."""
 
 COLORS: Final[dict[str, RGB]] = {
     "red": (200, 45, 45),

@@ -6,7 +6,7 @@ import hashlib
 import json
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -75,6 +75,23 @@ class GuardStats(Strict):
     displaced: Mapping[str, int]
 
 
+class Balance(Strict):
+    """How far a balanced split is from as many no- as yes-questions about each of its `claims`: the largest difference, and how
+    many of its no-questions have no yes-question of the same claim over against them."""
+
+    claims: int
+    largest: int
+    unbalanced: int
+
+
+class OtherImages(Strict):
+    """Questions about other images than the benchmark's, made in the same way: what blind answering is learnt from. `splits` maps
+    a split to the SHA-256 of its file blind/SPLIT.jsonl."""
+
+    images: int
+    splits: Mapping[str, str]
+
+
 class Manifest(Strict):
     """What a benchmark is and where it comes from. `hash` covers what is asked (`benchmark_hash`): results of different hashes
     never mix."""
@@ -96,6 +113,8 @@ class Manifest(Strict):
     encoders: Mapping[str, ClipInfo] = {}
     prototypes: PrototypeInfo | None = None
     guards: Mapping[str, GuardStats] = {}
+    balance: Mapping[str, Balance] = {}
+    blind: OtherImages | None = None
     spec: BenchmarkSpec | None = None
     notes: tuple[str, ...] = ()
     versions: Mapping[str, str] = {}
@@ -113,11 +132,13 @@ _COLUMNS = {
 @dataclass(frozen=True, slots=True, repr=False)
 class Benchmark:
     """A benchmark as read: `splits` maps a split's name to its questions in file order; `images` in the manifest maps each image
-    file name to its SHA-256, None where the benchmark was made without the images."""
+    file name to its SHA-256, None where the benchmark was made without the images. `others` are questions about other images, by
+    split, empty where there are none."""
 
     folder: Path
     manifest: Manifest
     splits: Mapping[str, tuple[Question, ...]]
+    others: Mapping[str, tuple[Question, ...]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -170,7 +191,8 @@ class Benchmark:
         for name in names:
             if name not in self.splits:
                 raise HopeBenchError(f"Benchmark {self.manifest.name} has no split {name!r}. " + did_you_mean(name, self.splits))
-        return Benchmark(self.folder, self.manifest, {name: self.splits[name] for name in self.splits if name in names})
+        chosen = {name: self.splits[name] for name in self.splits if name in names}
+        return Benchmark(self.folder, self.manifest, chosen, self.others)
 
 
 def split_bytes(questions: Sequence[Question]) -> bytes:
@@ -224,9 +246,14 @@ def benchmark_hash(prompt: str, splits: Mapping[str, Sequence[Question]]) -> str
 
 
 def write_benchmark(
-    folder: Path, splits: Mapping[str, Sequence[Question]], kinds: Mapping[str, Kind], **manifest: Any
+    folder: Path,
+    splits: Mapping[str, Sequence[Question]],
+    kinds: Mapping[str, Kind],
+    others: Mapping[str, Sequence[Question]] | None = None,
+    **manifest: Any,
 ) -> Manifest:
-    """Write manifest.json, then splits/*.jsonl, and return the manifest; `manifest` holds its other fields.
+    """Write manifest.json, then splits/*.jsonl and of the `others` blind/*.jsonl, and return the manifest; `manifest` holds its
+    other fields.
 
     The manifest comes first, so that an interrupted writing leaves a folder that can be told from others'. Split files that the
     earlier manifest lists and this one doesn't are removed. Raises HopeBenchError as `check_own` does.
@@ -241,15 +268,23 @@ def write_benchmark(
             strategy=name, kind=kinds[name], questions=len(questions), yes=yes, no=len(questions) - yes,
             sha256=hashlib.sha256(lines[name]).hexdigest(),
         )  # fmt: skip
-    stale = set() if earlier is None else earlier["splits"].keys() - splits.keys()
-    for path in (folder / "splits").glob("*.jsonl"):
-        if path.stem in stale:
+    blind = {name: split_bytes(questions) for name, questions in (others or {}).items()}
+    if others:
+        manifest["blind"] = OtherImages(
+            images=len({one.image for questions in others.values() for one in questions}),
+            splits={name: hashlib.sha256(data).hexdigest() for name, data in blind.items()},
+        )
+    known = set() if earlier is None else set(earlier["splits"])
+    for path in [*(folder / "splits").glob("*.jsonl"), *(folder / "blind").glob("*.jsonl")]:
+        if path.stem in known and path.stem not in (splits if path.parent.name == "splits" else blind):
             path.unlink()
     written = Manifest(hash=benchmark_hash(manifest["prompt"], splits), splits=infos, **manifest)
     text = json.dumps(written.model_dump(mode="json"), indent=2, ensure_ascii=False)
     write_text(folder / "manifest.json", text + "\n")
     for name, data in lines.items():
         write_text(folder / "splits" / f"{name}.jsonl", data.decode())
+    for name, data in blind.items():
+        write_text(folder / "blind" / f"{name}.jsonl", data.decode())
     return written
 
 
@@ -289,18 +324,23 @@ def read_benchmark(folder: Path) -> Benchmark:
     Raises HopeBenchError naming the file and line of anything malformed, missing or changed since it was generated.
     """
     manifest = read_json(folder / "manifest.json", Manifest)
-    splits: dict[str, tuple[Question, ...]] = {}
-    for name, info in manifest.splits.items():
-        path = folder / "splits" / f"{name}.jsonl"
-        if not path.is_file():
-            raise HopeBenchError(f"{path} is missing, though {folder / 'manifest.json'} lists it. Generate the benchmark again.")
-        data = path.read_bytes()
-        splits[name] = read_questions(data, str(path))
-        if hashlib.sha256(data).hexdigest() != info.sha256:
-            raise HopeBenchError(
-                f"{path} was changed after it was generated (its SHA-256 is not the manifest's). Generate the benchmark again."
-            )
-    return Benchmark(folder, manifest, splits)
+    splits = {name: _read(folder, "splits", name, info.sha256) for name, info in manifest.splits.items()}
+    blind = {} if manifest.blind is None else manifest.blind.splits
+    return Benchmark(folder, manifest, splits, {name: _read(folder, "blind", name, sha256) for name, sha256 in blind.items()})
+
+
+def _read(folder: Path, kind: str, name: str, sha256: str) -> tuple[Question, ...]:
+    """One file of questions, as the manifest knows it."""
+    path = folder / kind / f"{name}.jsonl"
+    if not path.is_file():
+        raise HopeBenchError(f"{path} is missing, though {folder / 'manifest.json'} lists it. Generate the benchmark again.")
+    data = path.read_bytes()
+    questions = read_questions(data, str(path))
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise HopeBenchError(
+            f"{path} was changed after it was generated (its SHA-256 is not the manifest's). Generate the benchmark again."
+        )
+    return questions
 
 
 def read_questions(data: bytes, where: str) -> tuple[Question, ...]:

@@ -118,17 +118,33 @@ class Probabilities(Strict):
     packed: str
 
 
-class Blind(Strict):
-    """What answering without looking gives on a split: always yes, always no, or `category-prior`: yes where the split's other
-    images more often have the asked category than not. A benchmark on which the last beats 0.5 can be solved without looking."""
+FittedOn = Literal["other-images", "crosswise"]
 
-    name: Literal["always-yes", "always-no", "category-prior"]
+BLIND_WAYS = ("always-yes", "always-no", "category", "words", "words-and-others")
+"""The ways of answering without looking."""
+
+
+class Blind(Strict):
+    """What answering without looking gives on a split (docs/scoring.md): always yes, always no, by what `category` is asked
+    about, by a logistic model over the question's `words`, or over the `words-and-others` of the same image.
+
+    `either_way` is max(BA, 1 - BA), of the rule or its opposite; `auroc` that of its P(yes), null for always-yes and always-no;
+    `paired_discrimination` the share of pairs with both right in a split of kind "twin" (0.25 by tossing coins). What is learnt
+    is learnt from `images` images, other ones than the benchmark's, or (fitted_on `crosswise`) of the split itself, each fifth
+    from the rest."""
+
+    name: Literal["always-yes", "always-no", "category", "words", "words-and-others"]
     accuracy: float | None
     balanced_accuracy: float | None
     precision: float | None
     recall: float | None
     f1: float | None
     hallucination_rate: float | None
+    either_way: Estimate | None = None
+    auroc: Estimate | None = None
+    paired_discrimination: float | None = None
+    fitted_on: FittedOn | None = None
+    images: int | None = None
 
 
 class Average(Strict):
@@ -384,15 +400,17 @@ class RunInfo(Strict):
     imported (files by name). `name` is the run's, which the result is called by (None in files written before it was kept),
     and `step` the training step of a checkpoint of a training run.
     `prompt_set` names the file of paraphrases that the run belongs to, and `prompt_name` which of them
-    it is (`evaluate --prompts`). `thinking` says whether the model thought before it answered, `decoding` whether its answers are
-    greedy or sampled, and how, and `samples` how many answers each question got; each None where unknown. `identity` is what an
-    object says it is, or what a loaded model was said to be; None of everything that a hash or a revision tells."""
+    it is (`evaluate --prompts`); `blind` what was shown in place of the images (`evaluate --blind`). `thinking` says whether the
+    model thought before it answered, `decoding` whether its answers are greedy or sampled, and how, and `samples` how many
+    answers each question got; each None where unknown. `identity` is what an object says it is, or what a loaded model was said
+    to be; None of everything that a hash or a revision tells."""
 
     name: str | None = None
     step: int | None = Field(default=None, ge=0)
     prompt: str | None = None
     prompt_set: str | None = None
     prompt_name: str | None = None
+    blind: Literal["gray", "shuffled"] | None = None
     dtype: str | None = None
     device: str | None = None
     batch_size: int | None = None
@@ -553,6 +571,13 @@ def _ends(name: str, estimate: Estimate | None) -> dict[str, float | None]:
     return {name: value, f"{name}_low": low, f"{name}_high": high}
 
 
+def _known_ways(split: Any) -> Any:
+    """A split without the category prior that was learnt within the split itself, which older files hold: it isn't comparable."""
+    if not isinstance(split, dict) or not isinstance(split.get("blind"), list):
+        return split
+    return {**split, "blind": [one for one in split["blind"] if not isinstance(one, dict) or one.get("name") != "category-prior"]}
+
+
 def _from_version_1(data: dict[str, Any]) -> dict[str, Any]:
     """Version 2 added `breakdowns`, `corrected`, `worst` and two keys of `run`; a file of version 1 can't tell any of them."""
     return {**data, "schema_version": 2}
@@ -596,6 +621,8 @@ def parse_result(data: Any, where: str) -> Result:
     if not isinstance(data, dict):
         return validate(data, Result, where)
     version = data.get("schema_version")
+    if isinstance(data.get("splits"), dict):
+        data = {**data, "splits": {name: _known_ways(split) for name, split in data["splits"].items()}}
     while version in _MIGRATIONS and not isinstance(version, bool):
         data = _MIGRATIONS[version](data)
         version = data["schema_version"]

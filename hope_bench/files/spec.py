@@ -32,14 +32,26 @@ STRATEGY_KINDS: dict[str, Kind] = {
     "description": "hope",
     "hope": "hope",
     "control-content": "control",
+    "hard-positives": "control",
+    "random-balanced": "pope",
+    "category-balanced": "hope",
+    "content-balanced": "hope",
+    "description-balanced": "hope",
+    "hope-balanced": "hope",
+    "control-balanced": "control",
 }
-"""Every strategy by name, and what it is: one of POPE's baselines, one of HOPE's searches, or a control of a search."""
+"""Every strategy by name, and what it is: one of POPE's baselines (or what stands for them in the balanced family), one of HOPE's
+searches, or a control of a search."""
 
-CLIP_STRATEGIES = ("category-similarity", "category", "content", "description", "hope", "control-content")
+CLIP_STRATEGIES = (
+    "category-similarity", "category", "content", "description", "hope", "control-content", "hard-positives",
+    "category-balanced", "content-balanced", "description-balanced", "hope-balanced", "control-balanced",
+)  # fmt: skip
 """The strategies that need CLIP and the images; each may name another encoder of the spec: content@NAME."""
 
-DESCRIPTION_STRATEGIES = ("description", "hope")
-"""The strategies that make false descriptions, whose true twins stand in a split of kind "twin" beside them."""
+DESCRIPTION_STRATEGIES = ("description", "hope", "description-balanced", "hope-balanced")
+"""The strategies that make false descriptions. Of the first two, true twins stand in a split of kind "twin" beside them; the
+balanced ones ask about as many true descriptions of other images."""
 
 
 NamedFormat = Literal["coco", "lvis", "object-list", "open-images", "visual-genome", "hf-dataset", "yolo", "voc", "labelme"]
@@ -51,6 +63,11 @@ Format = Literal["auto", NamedFormat]
 def base_strategy(split: str) -> str:
     """The strategy behind a split's name: "content@siglip" -> "content"."""
     return split.partition("@")[0]
+
+
+def is_balanced(split: str) -> bool:
+    """Whether a split belongs to the balanced family, which shares no yes-questions with other splits."""
+    return base_strategy(split).endswith("-balanced")
 
 
 def encoder_name(split: str) -> str:
@@ -124,10 +141,30 @@ class CategorySpec(Strict):
 
 class DescriptionSpec(Strict):
     """Where descriptions come from: box geometry, annotated attributes, the attribute bank (its truth is CLIP's guess on the
-    object's crop, unverified, therefore off by default) and a file of one's own (JSON lines, docs/spec.md)."""
+    object's crop, unverified, therefore off by default) and a file of one's own (JSON lines, docs/spec.md). `mix` is "even" over
+    the kinds that an image offers (colour, side, number, relation, ...), or "likeliest", whatever the kind: then most are of the
+    kind that CLIP sees least of."""
 
     sources: tuple[Literal["geometry", "attributes", "bank"], ...] = ("geometry", "attributes")
+    mix: Literal["even", "likeliest"] = "even"
     file: str | None = None
+
+
+class BalancedSpec(Strict):
+    """The balanced family: over a whole split a claim's yes- and no-questions may differ in number by `slack`
+    (docs/method.md)."""
+
+    slack: int = Field(default=1, ge=0)
+
+
+class BlindSpec(Strict):
+    """What answering without looking is learnt from: as many images of the same data as the benchmark has that aren't in it, at
+    most `images`, searched in the same way; or images of `annotations` (and `captions`, `images_folder`). 0 images: nothing."""
+
+    images: int = Field(default=500, ge=0)
+    annotations: str | None = None
+    captions: str | None = None
+    images_folder: str | None = None
 
 
 class CalibratedSpec(Strict):
@@ -168,8 +205,10 @@ class BenchmarkSpec(Strict):
     """Everything that determines a benchmark's questions besides the data files.
 
     `sample_images` images are drawn among those with at least `k` distinct present categories; each split then asks k yes- and k
-    no-questions about each. `headline` is the split that ranks models. `prompt` must hold "{question}". `synonyms` are other
-    words for the dataset's categories, which guards heed.
+    no-questions about each. `positives` says which present objects are asked about: the first annotated ones, as POPE does (and
+    its own three splits always do), any, one of each third of sizes (of k), or those that CLIP finds least likely. `headline` is
+    the split that ranks models. `prompt` must hold "{question}". `synonyms` are other words for the dataset's categories, which
+    guards heed.
     """
 
     name: str = Field(min_length=1, max_length=100)
@@ -186,6 +225,9 @@ class BenchmarkSpec(Strict):
     encoders: Mapping[str, ClipSpec] = {}
     category: CategorySpec = CategorySpec()
     descriptions: DescriptionSpec = DescriptionSpec()
+    positives: Literal["first", "random", "size-stratified", "hard"] = "first"
+    balanced: BalancedSpec = BalancedSpec()
+    blind: BlindSpec = BlindSpec()
     guards: GuardsSpec = GuardsSpec()
     synonyms: Mapping[str, tuple[str, ...]] = {}
     wording: Literal["pope", "natural"] = "pope"
@@ -224,7 +266,8 @@ class BenchmarkSpec(Strict):
     @property
     def needs_clip(self) -> bool:
         """Whether a strategy searches with CLIP, or a guard looks with it."""
-        return self.guards.calibrated is not None or any(base_strategy(one) in CLIP_STRATEGIES for one in self.strategies)
+        looks = self.guards.calibrated is not None or self.positives == "hard"
+        return looks or any(base_strategy(one) in CLIP_STRATEGIES for one in self.strategies)
 
 
 def read_spec(path: Path) -> BenchmarkSpec:
@@ -234,6 +277,7 @@ def read_spec(path: Path) -> BenchmarkSpec:
         update={
             "dataset": _beside(path, spec.dataset, ("annotations", "captions", "images", "image_list")),
             "descriptions": _beside(path, spec.descriptions, ("file",)),
+            "blind": _beside(path, spec.blind, ("annotations", "captions", "images_folder")),
             "guards": _beside(path, spec.guards, ("ontology_table", "review", "evidence")),
             "clip": None if spec.clip is None else _local_encoder(path, spec.clip),
             "encoders": {name: _local_encoder(path, encoder) for name, encoder in spec.encoders.items()},

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from PIL.Image import Image
+
 from hope_bench.adapters.base import Adapter, AdapterInfo, encodes_elsewhere
 from hope_bench.adapters.choosing import open_adapter
 from hope_bench.adapters.kept import Kept
@@ -18,17 +20,19 @@ from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.card import ModelCard, slug
 from hope_bench.files.paraphrases import Paraphrase
 from hope_bench.files.run import ANSWERS, RunRecord
+from hope_bench.images import UnreadableImageError
 from hope_bench.inference.answers import AnswersFile, lock_run, shard_path, shard_paths
 from hope_bench.inference.asking import Asker, batch_of
 from hope_bench.inference.beforehand import answered_before
 from hope_bench.inference.budget import Budget, check_budget
-from hope_bench.inference.images import StepImages, image_hashes, steps_with_images
+from hope_bench.inference.images import StepImages, image_hashes, open_named, steps_with_images
 from hope_bench.inference.plan import Plan, Step, make_plan
 from hope_bench.inference.processes import Processes, check_count, is_first, join_processes
 from hope_bench.inference.progress import RunProgress, run_progress
 from hope_bench.inference.record import answers_key, at_step, describe_run, of_set, reported
 from hope_bench.inference.resume import Reusable, Start, find_start, settle, write_record
 from hope_bench.inference.shared_folder import check_shared
+from hope_bench.inference.unseeing import Blindfold, Unseeing
 from hope_bench.inference.workers import Workers, default_workers
 from hope_bench.progress import ProgressMode, Say, say_nothing
 from hope_bench.records import Prompt
@@ -46,6 +50,7 @@ class EvaluateOptions:
     `workers` is how many further processes make images ready for the model (None: `default_workers`).
     `step` is the training step of the checkpoint (None: what its name says, "checkpoint-N", if that).
     `paraphrase` asks so instead of as the card and the benchmark do.
+    `blind` shows something else in place of the images.
     `trust_remote_code` runs code that the checkpoint brings along, if its card says so, too.
     `budget` is how many dollars the run may cost, over all sittings: whole images are asked in a drawn order (budget.py).
     """
@@ -61,12 +66,14 @@ class EvaluateOptions:
     paraphrase: Paraphrase | None = None
     workers: int | None = None
     step: int | None = None
+    blind: Unseeing | None = None
     budget: float | None = None
 
 
 def run_folder(benchmark: Benchmark, card: ModelCard, options: EvaluateOptions) -> Path:
     """Where a run's answers.jsonl and run.json lie: RUNS/BENCHMARK/NAME."""
-    return options.runs / slug(benchmark.manifest.name) / slug(options.name or card.name)
+    name = options.name or card.name  # a run without eyes never lies where the one with eyes does
+    return options.runs / slug(benchmark.manifest.name) / slug(name if options.blind is None else f"{name}-blind-{options.blind}")
 
 
 def plan_run(benchmark: Benchmark, card: ModelCard, options: EvaluateOptions) -> tuple[Benchmark, Prompt, Plan]:
@@ -116,6 +123,8 @@ def evaluate(
         info = processes.by_first(lambda: model.info)  # hashing a loaded model's weights takes all cores
         record = describe_run(folder.name, chosen, card, prompt, info, options.limit, sha256)
         record = of_set(at_step(record, card, options.step), options.paraphrase)
+        blindfold = None if options.blind is None else Blindfold(options.blind, tuple(benchmark.manifest.images))
+        record = record if blindfold is None else blindfold.mark(record)
         plan = plan.keyed(answers_key(record), sha256)
 
         def begin() -> Start:
@@ -131,7 +140,7 @@ def evaluate(
         check_shared(folder, processes)
         budget = None if options.budget is None else Budget(options.budget, card, start.record, lambda: model.report)
         sitting = _Sitting(folder, plan, model, processes, options, say, budget)
-        return sitting.run(start, lambda: _Images(check_images_folder(images, names, benchmark), sha256))
+        return sitting.run(start, lambda: _Images(check_images_folder(images, names, benchmark), sha256, blindfold))
 
 
 def _answered_before(
@@ -145,7 +154,8 @@ def _answered_before(
     folder = run_folder(benchmark, card, options)
 
     def describe(info: AdapterInfo, sha256: Mapping[str, str | None]) -> RunRecord:
-        return describe_run(folder.name, chosen, card, prompt, info, options.limit, sha256)
+        record = describe_run(folder.name, chosen, card, prompt, info, options.limit, sha256)
+        return record if options.blind is None else Blindfold(options.blind, ()).mark(record)
 
     done = answered_before(folder, benchmark, card, plan, images_folder(benchmark, options.images), describe)
     if done is not None:
@@ -177,6 +187,7 @@ class _Sitting:
     ) -> None:
         self._folder, self._plan, self._model, self._processes = folder, plan, model, processes
         self._progress, self._workers, self._say = options.progress, options.workers, say
+        self._blind = options.blind is not None
         self._asked, self._budget = 0, budget
 
     def run(self, start: Start, images: Callable[[], _Images]) -> RunRecord:
@@ -187,7 +198,7 @@ class _Sitting:
             return self._run(start, record, source, workers)
 
     def _started(self, needed: bool) -> Workers:
-        if not needed or encodes_elsewhere(self._model) is None:
+        if not needed or self._blind or encodes_elsewhere(self._model) is None:  # workers open what the benchmark shows
             return Workers(0)
         return Workers(default_workers(self._model.info.device_kind) if self._workers is None else self._workers, self._say)
 
@@ -259,7 +270,16 @@ class _Sitting:
         model, elsewhere = self._model, encodes_elsewhere(self._model)
         if elsewhere is not None and workers.count:
             return workers.steps(elsewhere, steps, source.folder, source.sha256)
-        return steps_with_images(steps, source.folder, source.sha256, lambda step, images: model.prepare(batch_of(step, images)))
+
+        def look(folder: Path, name: str) -> Image | UnreadableImageError:
+            return open_named(folder, name, source.sha256)
+
+        seen = look if source.blindfold is None else source.blindfold.over(look)
+
+        def prepare(step: Step, images: StepImages) -> None:
+            model.prepare(batch_of(step, images))
+
+        return steps_with_images(steps, source.folder, source.sha256, prepare, seen)
 
     def _shown(self, done: int, total: int) -> contextlib.AbstractContextManager[RunProgress]:
         mode: ProgressMode = self._progress if self._processes.first else "quiet"
@@ -268,10 +288,11 @@ class _Sitting:
 
 @dataclass(frozen=True, slots=True)
 class _Images:
-    """Where the images lie, and each one's SHA-256."""
+    """Where the images lie, each one's SHA-256, and what takes them away."""
 
     folder: Path
     sha256: Mapping[str, str | None]
+    blindfold: Blindfold | None = None
 
 
 def _spent(record: RunRecord, begun: float, asked: int) -> RunRecord:

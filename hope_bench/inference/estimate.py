@@ -23,6 +23,7 @@ from hope_bench.inference.images import image_hashes
 from hope_bench.inference.plan import Plan
 from hope_bench.inference.record import answers_key, describe_run
 from hope_bench.inference.resume import what_is_left
+from hope_bench.inference.unseeing import Blindfold
 from hope_bench.records import Prompt
 
 _SAMPLE = 8
@@ -125,7 +126,7 @@ def estimate(benchmark: Benchmark, card: ModelCard, options: EvaluateOptions) ->
     rest, stops = plan, None
     try:
         check_card(card, card.trust_remote_code)
-        rest = _left(folder, plan, chosen, card, prompt, options.limit, image_hashes(names, images, chosen.manifest.images))
+        rest = _left(folder, plan, chosen, card, prompt, options, image_hashes(names, images, chosen.manifest.images))
         if rest.steps:
             check_images_folder(images, names, chosen)
     except HopeBenchError as error:
@@ -166,7 +167,7 @@ def _left(
     benchmark: Benchmark,
     card: ModelCard,
     prompt: Prompt,
-    limit: int | None,
+    options: EvaluateOptions,
     sha256: Mapping[str, str | None],
 ) -> Plan:
     """What of a plan has no answer in the run folder yet. Raises HopeBenchError where the run would."""
@@ -174,7 +175,8 @@ def _left(
         earlier = read_run(folder)
     except HopeBenchError:  # not begun yet
         return plan
-    record = describe_run(folder.name, benchmark, card, prompt, _likely_info(card, earlier), limit, sha256)
+    record = describe_run(folder.name, benchmark, card, prompt, _likely_info(card, earlier), options.limit, sha256)
+    record = record if options.blind is None else Blindfold(options.blind, ()).mark(record)
     return what_is_left(folder, plan.keyed(answers_key(record), sha256), record)
 
 

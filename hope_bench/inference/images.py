@@ -49,14 +49,17 @@ def steps_with_images(
     folder: Path,
     sha256: Mapping[str, str | None],
     prepare: Callable[[Step, StepImages], None] = lambda *_: None,
+    look: Callable[[Path, str], Image | UnreadableImageError] | None = None,
 ) -> Iterator[tuple[Step, StepImages]]:
     """Each step with its images by file name; those of the next steps are read, and `prepare` called with them, in threads
-    meanwhile. What `prepare` raises is dropped: whoever asks the step finds it out again."""
+    meanwhile. What `prepare` raises is dropped: whoever asks the step finds it out again. `look` opens an image of the folder by
+    name (default: `open_named`)."""
+    see = look or (lambda folder, name: open_named(folder, name, sha256))
     with ThreadPoolExecutor(_READERS) as readers, ThreadPoolExecutor(1) as preparer:
 
         def ready(step: Step) -> Future[StepImages]:
             names = dict.fromkeys(request.image for request in step)
-            reads = {name: readers.submit(open_named, folder, name, sha256) for name in names}
+            reads = {name: readers.submit(see, folder, name) for name in names}
 
             def work() -> StepImages:
                 images = {name: read.result() for name, read in reads.items()}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.markup import escape
 from rich.table import Table
 
+from hope_bench.inspection.sizes import SizesAsked
 from hope_bench.inspection.summary import BINS, Summary
 
 _BARS = " ▁▂▃▄▅▆▇█"
@@ -105,3 +108,16 @@ def _bars(counts: tuple[int, ...]) -> str:
     """A small bar chart; whatever isn't 0 shows."""
     highest = max(counts)
     return "".join(_BARS[0 if count == 0 else max(1, round(8 * count / highest))] for count in counts)
+
+
+def sizes_table(sizes: Sequence[SizesAsked]) -> Table:
+    """The present objects that each split asks about, and those it doesn't, by the share of the image they take."""
+    table = Table(title="Present objects asked about, and not: median share of the image", title_justify="left")
+    table.add_column("split", no_wrap=True)
+    for column in ("asked", "% of the image", "not asked", "% of the image"):
+        table.add_column(column, justify="right")
+    for one in sizes:
+        shares = ("–" if share is None else f"{100 * share:.1f}" for share in (one.asked_share, one.unasked_share))
+        asked, unasked = shares
+        table.add_row(one.split, f"{one.asked:,}", asked, f"{one.unasked:,}", unasked)
+    return table

@@ -15,6 +15,7 @@ from hope_bench.inspection.thumbnails import shrink
 from hope_bench.provenance import write_text
 from hope_bench.reporting import charts
 from hope_bench.reporting.content import Content
+from hope_bench.scoring.blind import above_blind, strongest
 from hope_bench.scoring.comparison_tables import metric_name
 from hope_bench.scoring.tables import percent, points
 
@@ -49,7 +50,13 @@ def write_report(content: Content, path: Path, images: Path | None = None) -> di
         "asked": asked,
         "unread": unread,
     }
-    environment.globals |= {"charts": charts, "kinds": KINDS, "most_categories": MOST_CATEGORIES}
+    environment.globals |= {
+        "above_blind": above_blind,
+        "strongest": strongest,
+        "charts": charts,
+        "kinds": KINDS,
+        "most_categories": MOST_CATEGORIES,
+    }
     name = "report.md" if markdown else "report.html"
     write_text(path, environment.get_template(name).render(content=content, result=content.result))
     return failed

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from hope_bench.files.result import SplitScore
-from hope_bench.files.spec import Kind
+from hope_bench.files.spec import Kind, is_balanced
 from hope_bench.records import Question
 from hope_bench.scoring.conventions import STRICT, Convention
 from hope_bench.scoring.metrics import (
@@ -28,9 +28,12 @@ Group = Literal["pope", "pope-guarded", "hope"]
 
 
 def group_splits(kinds: Mapping[str, Kind]) -> dict[Group, tuple[str, ...]]:
-    """POPE's own splits, its guarded ones, and HOPE's (of the main encoder): the groups of two splits and more."""
+    """POPE's own splits, its guarded ones, and HOPE's (of the main encoder): the groups of two splits and more. The balanced
+    family, of which no paper averages anything, is in none."""
     groups: dict[Group, list[str]] = {"pope": [], "pope-guarded": [], "hope": []}
     for name, kind in kinds.items():
+        if is_balanced(name):
+            continue
         if kind == "pope":
             groups["pope-guarded" if name.endswith("-guarded") else "pope"].append(name)
         elif kind == "hope" and "@" not in name:

@@ -1,62 +1,151 @@
-"""Answering without looking: always yes, always no, and a prior from how often each category is asked with a yes."""
+"""Answering without looking: what the words of the questions alone give away, learnt from questions about other images."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hope_bench.files.result import Blind
+from hope_bench.files.benchmark import Benchmark
+from hope_bench.files.result import Blind, Estimate, FittedOn
 from hope_bench.records import Question
 from hope_bench.scoring.metrics import VERDICTS, point_metrics
 
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+PAIRS_BY_CHANCE = 0.25
+"""Paired discrimination of someone who tosses a coin for each question; answering all of them alike gives 0."""
+
 _SHOWN = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "hallucination_rate")
+_FOLDS = 5
+_Z = 1.959963984540054
+"""Of a 95% interval."""
 
 
-def blind_scores(questions: Sequence[Question]) -> tuple[Blind, ...]:
+def blind_suite(benchmark: Benchmark) -> dict[str, tuple[Blind, ...]]:
+    """`blind_scores` of every split, learnt from the questions about other images that lie beside the benchmark."""
+    return {name: blind_scores(questions, benchmark.others.get(name, ())) for name, questions in benchmark.splits.items()}
+
+
+def blind_scores(questions: Sequence[Question], others: Sequence[Question] = ()) -> tuple[Blind, ...]:
     """What each way of not looking scores on a split's questions; empty for a split without questions.
 
-    `category-prior` says yes where, in the split's *other* images, more yes- than no-questions are about the category (a tie or
-    an unseen category gets what the other images have more of, then no): what a model could learn from other images' questions.
-    """
+    `category` says yes where its category (of a description: its kind, too) has more yes- than no-questions; `words` is a
+    logistic model over the words and pairs of words of a question, `words-and-others` over those of the image's other
+    questions too. They learn from `others`, made in the same way from other images. Without these they learn crosswise, each
+    fifth of the images from the rest, which is no fair test of a balanced split: what is left of a claim then leans the other
+    way."""
     if not questions:
         return ()
-    positive = np.array([question.label == "yes" for question in questions])
-    said = {
-        "always-yes": np.ones(len(questions), dtype=np.bool_),
-        "always-no": np.zeros(len(questions), dtype=np.bool_),
-        "category-prior": category_prior(questions),
-    }
-    return tuple(Blind(name=name, **_metrics(positive, answers)) for name, answers in said.items())
+    positive = np.array([one.label == "yes" for one in questions])
+    image = _codes([one.image for one in questions])
+    ways = {"always-yes": np.ones(len(questions)), "always-no": np.zeros(len(questions))}
+    made = [_score(name, questions, positive, image, says, None, None) for name, says in ways.items()]
+    if len(others) == 0 and image.max() == 0:
+        return tuple(made)  # of one image nothing is to be learnt
+    for name, learn in _LEARNERS.items():
+        says = np.full(len(questions), 0.5)
+        for train, rows in _folds(questions, others, image):
+            says[rows] = learn(train, questions)[rows]
+        made.append(_score(name, questions, positive, image, says, "other-images" if others else "crosswise", others))
+    return tuple(made)
 
 
-def category_prior(questions: Sequence[Question]) -> NDArray[np.bool_]:
-    """Whether the prior says yes to each question, bool [questions], by leaving the question's image out."""
-    step = np.array([1 if question.label == "yes" else -1 for question in questions])
-    image = _codes([question.image for question in questions])
-    claim = _codes([(question.object or question.text, question.description_kind) for question in questions])
-    others = _elsewhere(claim, image, step)
-    fallback = _elsewhere(np.zeros_like(claim), image, step)
-    return np.where(others == 0, fallback, others) > 0
+def _folds(
+    questions: Sequence[Question], others: Sequence[Question], image: NDArray[np.int64]
+) -> Iterator[tuple[Sequence[Question], Mask]]:
+    """What is learnt from, and which questions are answered by it."""
+    if others:
+        yield others, np.ones(len(questions), dtype=np.bool_)
+        return
+    fold = image % min(_FOLDS, int(image.max()) + 1)
+    for one in range(int(fold.max()) + 1):
+        yield [question for question, own in zip(questions, fold, strict=True) if own != one], fold == one
 
 
-def _elsewhere(what: NDArray[np.int64], image: NDArray[np.int64], step: NDArray[np.int64]) -> NDArray[np.int64]:
-    """For each question, the balance of yes over no among the questions about the same thing in other images."""
-    _, here = np.unique(what * (image.max() + 1) + image, return_inverse=True)
-    everywhere = np.bincount(what, weights=step)[what]
-    return (everywhere - np.bincount(here, weights=step)[here]).astype(np.int64)
+# Each learns from questions, and gives P(yes) of others: float [questions].
 
 
-def _codes(values: Sequence[Hashable]) -> NDArray[np.int64]:
-    """Each value's number, in order of first appearance."""
-    known: dict[Hashable, int] = {}
-    return np.array([known.setdefault(value, len(known)) for value in values], dtype=np.int64)
+def _by_category(train: Sequence[Question], asked: Sequence[Question]) -> Floats:
+    balance: Counter[Hashable] = Counter()
+    for one in train:
+        balance[_claim(one)] += 1 if one.label == "yes" else -1
+    seen = Counter(_claim(one) for one in train)
+    usual = sum(balance.values())
+    return np.array(
+        [0.5 + 0.5 * (balance[claim] or usual * 1e-9) / (seen[claim] + 1) for claim in map(_claim, asked)], dtype=np.float64
+    )
 
 
-def _metrics(positive: NDArray[np.bool_], said_yes: NDArray[np.bool_]) -> dict[str, float | None]:
-    right, wrong = int((positive & said_yes).sum()), int((~positive & said_yes).sum())
-    return blind_metrics(int(positive.sum()), int((~positive).sum()), right, wrong)
+def _claim(question: Question) -> tuple[str, str | None]:
+    return question.object or question.text, question.description_kind
+
+
+def _by_words(train: Sequence[Question], asked: Sequence[Question]) -> Floats:
+    return _logistic([_words(one.text) for one in train], train, [_words(one.text) for one in asked])
+
+
+def _by_words_and_others(train: Sequence[Question], asked: Sequence[Question]) -> Floats:
+    return _logistic(_in_context(train), train, _in_context(asked))
+
+
+def _in_context(questions: Sequence[Question]) -> list[list[str]]:
+    """Each question's words, and apart from them those of its image's other questions."""
+    by_image: defaultdict[str, list[int]] = defaultdict(list)
+    words = [_words(one.text) for one in questions]
+    for place, one in enumerate(questions):
+        by_image[one.image].append(place)
+    return [
+        own + [f"other:{word}" for other in by_image[one.image] if other != place for word in words[other]]
+        for place, (one, own) in enumerate(zip(questions, words, strict=True))
+    ]
+
+
+def _words(text: str) -> list[str]:
+    words = text.lower().rstrip("?").split()
+    return [*words, *(f"{one} {other}" for one, other in pairwise(words))]
+
+
+def _logistic(train: Sequence[Sequence[str]], labelled: Sequence[Question], asked: Sequence[Sequence[str]]) -> Floats:
+    from sklearn.feature_extraction.text import CountVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    labels = np.array([one.label == "yes" for one in labelled])
+    if labels.all() or not labels.any():
+        return np.full(len(asked), float(labels.any()))
+    vectorizer = CountVectorizer(analyzer=_itself, binary=True)
+    model = LogisticRegression(solver="liblinear", random_state=0).fit(vectorizer.fit_transform(train), labels)
+    return np.asarray(model.predict_proba(vectorizer.transform(asked))[:, 1], dtype=np.float64)
+
+
+def _itself(words: Sequence[str]) -> Sequence[str]:
+    return words
+
+
+_LEARNERS = {"category": _by_category, "words": _by_words, "words-and-others": _by_words_and_others}
+
+
+def _score(
+    name: str, questions: Sequence[Question], positive: Mask, image: NDArray[np.int64], says: Floats, fitted: FittedOn | None,
+    others: Sequence[Question] | None,
+) -> Blind:  # fmt: skip
+    yes = says > 0.5
+    right, wrong = int((positive & yes).sum()), int((~positive & yes).sum())
+    learnt = None if others is None else len({one.image for one in others or questions})
+    return Blind(
+        name=name,
+        **blind_metrics(int(positive.sum()), int((~positive).sum()), right, wrong),
+        either_way=_either_way(positive, yes, image),
+        auroc=_auroc(positive, says, image) if fitted else None,
+        paired_discrimination=_pairs(questions, yes == positive),
+        fitted_on=fitted,
+        images=learnt,
+    )
 
 
 def blind_metrics(positives: int, negatives: int, right: int, wrong: int) -> dict[str, float | None]:
@@ -65,3 +154,82 @@ def blind_metrics(positives: int, negatives: int, right: int, wrong: int) -> dic
     counts[:, :2] = (right, positives - right), (wrong, negatives - wrong)
     metrics = point_metrics(counts)
     return {name: metrics[name] for name in _SHOWN}
+
+
+def _either_way(positive: Mask, yes: Mask, image: NDArray[np.int64]) -> Estimate | None:
+    """max(BA, 1 - BA), the rule's or its opposite's balanced accuracy."""
+    found = _by_label(positive, (yes == positive).astype(np.float64), image)
+    if found is None:
+        return None
+    value, half = found
+    low, high = value - half, value + half
+    folded = (max(low, 1 - high, 0.5), max(high, 1 - low))
+    return Estimate(value=_rounded(max(value, 1 - value)), low=_rounded(folded[0]), high=_rounded(min(folded[1], 1.0)))
+
+
+def _auroc(positive: Mask, says: Floats, image: NDArray[np.int64]) -> Estimate | None:
+    """The chance that a yes-question is given a higher P(yes) than a no-question, ties half; interval by placement values
+    (DeLong 1988), clustered by image (Obuchowski 1997)."""
+    from scipy.stats import rankdata
+
+    ranks = rankdata(says)
+    within = np.empty(len(says))
+    within[positive], within[~positive] = rankdata(says[positive]), rankdata(says[~positive])
+    other = np.where(positive, (~positive).sum(), positive.sum())
+    if not other.all():
+        return None
+    below = (ranks - within) / other  # the share of the other label's questions below, ties half
+    found = _by_label(positive, np.where(positive, below, 1 - below), image)
+    if found is None:
+        return None
+    value, half = found
+    return Estimate(value=_rounded(value), low=_rounded(max(value - half, 0.0)), high=_rounded(min(value + half, 1.0)))
+
+
+def _by_label(positive: Mask, each: Floats, image: NDArray[np.int64]) -> tuple[float, float] | None:
+    """The mean of two labels' means, and half its 95% interval, from the images' sums of deviations; None without a label."""
+    if positive.all() or not positive.any():
+        return None
+    means = (float(each[positive].mean()), float(each[~positive].mean()))
+    deviations = np.where(positive, (each - means[0]) / positive.sum(), (each - means[1]) / (~positive).sum()) / 2
+    images = int(image.max()) + 1
+    sums = np.bincount(image, weights=deviations, minlength=images)
+    spread = sqrt(float((sums**2).sum()) * images / (images - 1)) if images > 1 else 0.5
+    return (means[0] + means[1]) / 2, _Z * spread
+
+
+def _pairs(questions: Sequence[Question], right: Mask) -> float | None:
+    """The share of pairs (a false description, then its twin) with both right; None for splits that are no pairs."""
+    twins = [place for place, one in enumerate(questions) if one.twin_of is not None]
+    if not twins or 2 * len(twins) != len(questions):
+        return None
+    return _rounded(float(np.mean([right[place] and right[place - 1] for place in twins])))
+
+
+def strongest(scores: Sequence[Blind]) -> Blind | None:
+    """The blind way that tells most, the right way round or the other; None where none is known."""
+    known = [one for one in scores if one.either_way is not None and one.either_way.value is not None]
+    return max(known, key=lambda one: (one.either_way.value or 0.0) if one.either_way else 0.0, default=None)
+
+
+def above_blind(balanced_accuracy: float | None, scores: Sequence[Blind]) -> float | None:
+    """(BA - blind) / (1 - blind): what is left of a balanced accuracy above the strongest blind way; 1 is perfect, 0 no better
+    than blind. None where either is unknown, or blind answers are all right."""
+    best = strongest(scores)
+    blind = None if best is None or best.either_way is None else best.either_way.value
+    if balanced_accuracy is None or blind is None or blind >= 1:
+        return None
+    return (balanced_accuracy - blind) / (1 - blind)
+
+
+def _rounded(value: float) -> float:
+    return round(value, 6)
+
+
+def _codes(values: Sequence[Hashable]) -> NDArray[np.int64]:
+    """Each value's number, in order of first appearance."""
+    known: Mapping[Hashable, int] = {value: place for place, value in enumerate(dict.fromkeys(values))}
+    return np.array([known[value] for value in values], dtype=np.int64)
+
+
+__all__ = ["PAIRS_BY_CHANCE", "above_blind", "blind_metrics", "blind_scores", "blind_suite", "strongest"]

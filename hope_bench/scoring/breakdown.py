@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.result import BreakdownName, Estimate, Part, Result
+from hope_bench.inspection.sizes import object_shares
 from hope_bench.records import Annotations, Question
 from hope_bench.scoring.conventions import STRICT, Convention
 from hope_bench.scoring.metrics import VERDICTS, Counts, Floats, cells, compute, divide, optional, verdict_counts
@@ -55,18 +56,7 @@ def object_sizes(annotations: Annotations, images: Container[str]) -> dict[tuple
 
     Small is below 1%, large from 10% on. Objects without a box, and images of unknown size, are left out.
     """
-    largest: dict[tuple[str, str], float] = {}
-    for index, image in enumerate(annotations.images):
-        if image.file_name not in images:
-            continue
-        extent = annotations.extent(index)
-        if extent is None or not extent[0] * extent[1]:
-            continue
-        for one in annotations.instances(index):
-            area = one.area if one.area is not None else one.bbox[2] * one.bbox[3] if one.bbox is not None else None
-            if area is not None and not one.crowd:
-                key = (image.file_name, one.category)
-                largest[key] = max(largest.get(key, 0.0), area / (extent[0] * extent[1]))
+    largest = object_shares(annotations, images)
     return {key: SIZES[(share >= _SMALL) + (share >= _LARGE)] for key, share in largest.items()}
 
 

@@ -67,15 +67,22 @@ def sensitivity_table(result: Result) -> Table:
 
 
 def blind_table(title: str, splits: Mapping[str, tuple[Blind, ...]]) -> Table:
-    """What not looking gives on every split, in percent."""
+    """What not looking gives on every split, in percent; "either way" is max(BA, 100 - BA)."""
     table = _columns(
         f"Answered without looking: {title} (percent)",
-        ("answers", "balanced accuracy", "accuracy", "precision", "recall", "F1", "halluc. rate"),
+        ("answers", "balanced accuracy", "either way", "AUROC", "recall", "halluc. rate", "both of a pair", "learnt from"),
     )
     for name, scores in splits.items():
         for one in scores:
-            numbers = (one.balanced_accuracy, one.accuracy, one.precision, one.recall, one.f1, one.hallucination_rate)
-            table.add_row(name, one.name, *map(percent, numbers))
+            learnt = (
+                "-"
+                if one.fitted_on is None
+                else f"{one.images:,} {'other images' if one.fitted_on == 'other-images' else 'images, crosswise'}"
+            )
+            table.add_row(
+                name, one.name, percent(one.balanced_accuracy), _interval(one.either_way), _interval(one.auroc),
+                percent(one.recall), percent(one.hallucination_rate), percent(one.paired_discrimination), learnt,
+            )  # fmt: skip
     return table
 
 
@@ -135,3 +142,7 @@ def _columns(title: str, headings: tuple[str, ...], of: str = "split") -> Table:
     for heading in headings:
         table.add_column(heading, justify="left" if heading in ("method", "baseline", "answers") else "right", no_wrap=True)
     return table
+
+
+def _interval(estimate: Estimate | None) -> str:
+    return "-" if estimate is None else estimate.percent()

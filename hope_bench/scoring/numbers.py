@@ -9,7 +9,7 @@ import numpy as np
 
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.result import Average, Bootstrap, BreakdownName, Comparison, Hallucination, Part, SplitScore
-from hope_bench.files.spec import Kind
+from hope_bench.files.spec import Kind, is_balanced
 from hope_bench.records import no_collector
 from hope_bench.scoring import probability
 from hope_bench.scoring.averaging import group_splits, mark_repeated
@@ -44,9 +44,21 @@ class Numbers:
 
 
 def comparison_pairs(kinds: Mapping[str, Kind]) -> list[tuple[str, str]]:
-    """(split, baseline) of every comparison: each HOPE split against each POPE split, then against its own control."""
-    pairs = [(split, base) for split in kinds if kinds[split] == "hope" for base in kinds if kinds[base] == "pope"]
-    return pairs + [(split, f"control-{split}") for split in kinds if kinds[split] == "hope" and f"control-{split}" in kinds]
+    """(split, baseline) of every comparison: each HOPE split against each POPE split, then against its own control.
+
+    The balanced family asks other yes-questions than the rest, so that its splits are compared with its own baseline and control.
+    """
+    searched = [split for split in kinds if kinds[split] == "hope"]
+    pairs = [
+        (split, base) for split in searched for base in kinds if kinds[base] == "pope" and is_balanced(base) == is_balanced(split)
+    ]
+    controls = [(split, control_of(split)) for split in searched]
+    return pairs + [(split, control) for split, control in controls if control in kinds]
+
+
+def control_of(split: str) -> str:
+    """What a split's control is called: control-content, and control-balanced of content-balanced."""
+    return split.replace("content-", "control-", 1) if split.startswith("content-balanced") else f"control-{split}"
 
 
 @no_collector()
@@ -65,7 +77,7 @@ class _Scoring:
         self.groups = group_splits(self.kinds)
         questions = {name: packed.questions for name, packed in given.packed.items()}
         self.common = common_categories(questions.values())
-        self.blind = {name: blind_scores(questions[name]) for name in given.packed}
+        self.blind = {name: blind_scores(questions[name], given.benchmark.others.get(name, ())) for name in given.packed}
         repeated = mark_repeated(self.groups, questions)
         letters = {name: self._letters(name, repeated.get(name)) for name in given.packed}
         self.counted = Recount(letters, self.groups, self.images, How(given.bootstrap, given.convention))

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hope_bench.files.result import Comparison, Estimate, Result, SplitScore
+from hope_bench.scoring.blind import above_blind, strongest
 
 _WIDEST = 10_000
 """Columns that no table needs."""
@@ -115,12 +116,14 @@ def _straight_answer(result: Result) -> Text | None:
 
 def _without_looking(result: Result) -> Text | None:
     """What the headline split gives those who don't look at the pictures; None for results that don't say."""
-    scores = {one.name: percent(one.balanced_accuracy) for one in result.splits[result.benchmark.headline].blind}
-    if not scores:
+    split = result.splits[result.benchmark.headline]
+    best = strongest(split.blind)
+    if best is None or best.either_way is None:
         return None
+    left = above_blind(split.balanced_accuracy.value, split.blind)
     return Text(
-        f"Without looking, {result.benchmark.headline} gives a balanced accuracy of {scores['always-yes']} (always yes), "
-        f"{scores['always-no']} (always no), {scores['category-prior']} (by the asked category alone)."
+        f"Without looking, {result.benchmark.headline} gives a balanced accuracy of up to {best.either_way.percent()} "
+        f"({best.name}); above blind: of what is left above that, {result.model.name} gets {percent(left)}%."
     )
 
 
@@ -156,7 +159,7 @@ def _split_row(name: str, split: SplitScore, headline: bool) -> list[Text]:
         Text(name, style="bold" if headline else ""),
         Text(f"{len(split.labels):,}"),
         _with_interval(split.balanced_accuracy),
-        *(Text(percent(value.value)) for value in (split.accuracy,)),
+        Text(percent(split.accuracy.value)),
         _with_interval(split.precision),
         *(Text(percent(value.value)) for value in (split.recall, split.f1, split.yes_ratio)),
         _with_interval(split.hallucination_rate),

@@ -18,7 +18,7 @@ from hope_bench.search.inputs import Inputs, encoders_used
 from hope_bench.search.sample import Sample
 from hope_bench.search.space import SearchSpace
 
-_USE_PROTOTYPES = ("category-similarity", "category", "hope")
+_USE_PROTOTYPES = ("category-similarity", "category", "hope", "category-balanced", "hope-balanced")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,10 +74,11 @@ def encode(inputs: Inputs, sample: Sample, cache: Path) -> Encoding:
 
 
 def _seen(inputs: Inputs, sample: Sample) -> NDArray[np.float64] | None:
-    """What a user's evidence says of the sampled images, [N, C]."""
-    if inputs.evidence is None:
+    """What a user's evidence says of the sampled images, [N, C]; None where it is about none of them."""
+    files = _file_names(sample)
+    if inputs.evidence is None or inputs.evidence.images.isdisjoint(files):
         return None
-    return inputs.evidence.matrix(_file_names(sample), [category.name for category in sample.annotations.categories])
+    return inputs.evidence.matrix(files, [category.name for category in sample.annotations.categories])
 
 
 def _file_names(sample: Sample) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from copy import copy
 from typing import NamedTuple
@@ -58,25 +60,40 @@ class FalseDescriptions:
         return self._rankings[encoder, k]
 
     def best(self, row: int, encoder: str, k: int) -> list[Distractor]:
-        """The k likeliest false descriptions of one sampled image: first the best of each object, then the other ones.
+        """The k likeliest false descriptions of one sampled image, of its kinds in turn (`turn_of`), or (the spec's
+        descriptions.mix) whatever their kind; of different objects first.
 
         Ties go by caption. Each comes with the true description of the same object that excludes it, where there is one.
         """
-        descriptions, cosines = self._all()[row], self._scored(encoder)[row]
-        claimable = [(-score, one.caption, one) for score, one in zip(cosines.false, descriptions.false, strict=True)]
-        if self._rejected:
-            claimable = [ranked for ranked in claimable if not self.rejects(row, ranked[2])]
-        best: dict[str, _Ranked] = {}
-        for ranked in claimable:
-            held = best.get(ranked[2].object)
-            if held is None or ranked[:2] < held[:2]:
-                best[ranked[2].object] = ranked
-        chosen = sorted(best.values(), key=_rank)[:k]
-        if len(chosen) < k:
-            others = [ranked for ranked in claimable if best[ranked[2].object] is not ranked]
-            chosen += sorted(others, key=_rank)[: k - len(chosen)]
-        true = list(zip(cosines.true, descriptions.true, strict=True))
+        true, false = self.known(row, encoder)
+        even = self._space.spec.descriptions.mix == "even"
+        waiting = sorted(((-score, one.caption, one) for score, one in false), key=_rank)
+        turns = {kind: self.turn_of(row, kind) if even else 0.0 for kind in {one.kind for _, one in false}}
+        kinds: Counter[str] = Counter()
+        objects: Counter[str] = Counter()
+        chosen: list[_Ranked] = []
+
+        def wanted(one: Description) -> tuple[float, ...]:
+            return kinds[one.kind] if even else 0, turns[one.kind], min(objects[one.object], 1)
+
+        while waiting and len(chosen) < k:
+            at = min(range(len(waiting)), key=lambda at: wanted(waiting[at][2]))
+            chosen.append(waiting.pop(at))
+            kinds[chosen[-1][2].kind] += 1
+            objects[chosen[-1][2].object] += 1
         return [Distractor(one.object, round(-minus, 4), one, _twin(one, true)) for minus, _, one in chosen]
+
+    def turn_of(self, row: int, kind: str) -> float:
+        """When a kind of description has its turn in one sampled image, in [0, 1): drawn, so that no kind is asked about more
+        often than another one that as many images offer. It doesn't depend on what else an image offers."""
+        return random.Random(f"{self._space.spec.seed} {kind} {self._space.files[row]}").random()
+
+    def known(self, row: int, encoder: str) -> Known:
+        """What may be said of one sampled image, each with its cosine; what reviewers don't stand by is left out."""
+        descriptions, cosines = self._all()[row], self._scored(encoder)[row]
+        true = list(zip(cosines.true, descriptions.true, strict=True))
+        false = zip(cosines.false, descriptions.false, strict=True)
+        return Known(true, [one for one in false if not self._rejected or not self.rejects(row, one[1])])
 
     def _all(self) -> list[Descriptions]:
         if self._found is None:
@@ -104,6 +121,13 @@ class FalseDescriptions:
             vectors = encoded.encode_captions(list(place)) if place else encoded.images[:0]
             self._scores[encoder] = [_cosines(encoded.images[row], vectors, place, each) for row, each in enumerate(found)]
         return self._scores[encoder]
+
+
+class Known(NamedTuple):
+    """The true and the false descriptions of an image, each with the cosine of its caption and the image."""
+
+    true: list[tuple[float, Description]]
+    false: list[tuple[float, Description]]
 
 
 _Ranked = tuple[float, str, Description]

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from hope_bench.errors import first_few
 from hope_bench.files.benchmark import Manifest, check_own
-from hope_bench.files.spec import BenchmarkSpec
+from hope_bench.files.spec import BenchmarkSpec, is_balanced
 from hope_bench.records import Question
+from hope_bench.search.balanced import balance_of
 from hope_bench.search.encode import encode
 from hope_bench.search.guards import Guarded, guard, never_annotated
 from hope_bench.search.inputs import Inputs, read_inputs
 from hope_bench.search.questions import make_questions
-from hope_bench.search.sample import Sample, draw_sample
+from hope_bench.search.sample import Sample, draw_others, draw_sample
 from hope_bench.search.search import search
 from hope_bench.search.space import SearchSpace
 from hope_bench.search.write import write
@@ -40,9 +41,23 @@ def generate(spec: BenchmarkSpec, out: Path, cache: Path, say: Say = lambda _: N
     found = search(inputs, encoding, guarded)
     found = replace(found, sample=found.sample.without({}, _never_asked(encoding.space, guarded)))
     _say_survived(found.sample, say)
-    splits = make_questions(found.splits, found.sample.left(), encoding.space, guarded)
+    splits = make_questions(found.splits, found.positives, found.sample.left(), encoding.space, guarded)
     _say_asked(inputs, splits, say)
-    return write(out, inputs, encoding, found, splits)
+    _say_unbalanced(inputs, splits, say)
+    return write(out, inputs, encoding, found, splits, _other_questions(inputs, sample, cache, say))
+
+
+def _other_questions(inputs: Inputs, sample: Sample, cache: Path, say: Say) -> Mapping[str, Sequence[Question]]:
+    """Questions about other images, made in the same way: what blind answering is learnt from. Empty where too few are there."""
+    drawn = draw_others(inputs, sample)
+    if drawn is None:
+        return {}
+    theirs, others = drawn
+    say(f"Searching the same of {len(others.images):,} other images, for what answering without looking can learn from.")
+    encoding = encode(theirs, others, cache)
+    guarded = guard(encoding.space, theirs.rejected)
+    found = search(theirs, encoding, guarded)
+    return make_questions(found.splits, found.positives, found.sample.left(), encoding.space, guarded)
 
 
 def _never_asked(space: SearchSpace, guarded: Guarded) -> tuple[str, ...]:
@@ -80,3 +95,13 @@ def _say_asked(inputs: Inputs, splits: Mapping[str, Sequence[Question]], say: Sa
         say(f"{name}: {asked('given'):,} of its {claims:,} claims are asked about (CLIP's likeliest, of the sampled images).")
     if "bank" in descriptions.sources:
         say(f"The attribute bank: {asked('bank'):,} of its claims are asked about.")
+
+
+def _say_unbalanced(inputs: Inputs, splits: Mapping[str, Sequence[Question]], say: Say) -> None:
+    """Where the images don't allow for balance within the slack."""
+    slack = inputs.spec.balanced.slack
+    for name in filter(is_balanced, splits):
+        found = balance_of(splits[name])
+        if found.largest > slack:
+            lonely = f"{found.unbalanced:,} of its no-questions have no yes-question of the same claim over against them"
+            say(f"{name} could not be balanced: {lonely}, at most {found.largest:,} of one claim (the slack is {slack}).")

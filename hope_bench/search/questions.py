@@ -8,16 +8,20 @@ from dataclasses import replace
 from hope_bench.files.spec import DESCRIPTION_STRATEGIES, base_strategy
 from hope_bench.records import Question, no_collector
 from hope_bench.search.guards import Guarded
-from hope_bench.search.selection import Distractors
+from hope_bench.search.selection import Distractors, Positive, Positives
 from hope_bench.search.space import SearchSpace
 from hope_bench.wording import existence_question
 
 
 def make_questions(
-    splits: Mapping[str, Distractors], images: Sequence[int], space: SearchSpace, guarded: Guarded
+    splits: Mapping[str, Distractors],
+    positives: Mapping[str, Positives],
+    images: Sequence[int],
+    space: SearchSpace,
+    guarded: Guarded,
 ) -> dict[str, list[Question]]:
     """Every split's questions about `images`; then, for each split whose false descriptions have twins, the split of pairs."""
-    made = {name: split_questions(name, images, found, space, guarded) for name, found in splits.items()}
+    made = {name: split_questions(name, images, found, space, guarded, positives[name]) for name, found in splits.items()}
     for name, found in splits.items():
         if base_strategy(name) in DESCRIPTION_STRATEGIES:
             twins = twin_questions(name, images, found, made[name])
@@ -28,12 +32,18 @@ def make_questions(
 
 @no_collector()
 def split_questions(
-    split: str, images: Sequence[int], distractors: Distractors, space: SearchSpace, guarded: Guarded
+    split: str,
+    images: Sequence[int],
+    distractors: Distractors,
+    space: SearchSpace,
+    guarded: Guarded,
+    positives: Positives | None = None,
 ) -> list[Question]:
-    """A split: per image the first k present objects, each followed by one distractor; ids count from 1.
+    """A split: per image k yes-questions (about the first k present objects without `positives`), each followed by one
+    distractor; ids count from 1.
 
-    `images` are indices in the annotations, all of them keys of `distractors`. Distractors of absent categories carry the risk
-    and evidence that a calibrated guard estimated.
+    `images` are indices in the annotations, all of them keys of `distractors` and `positives`. Distractors of absent categories
+    carry the risk and evidence that a calibrated guard estimated.
     """
     wording, k = space.spec.wording, space.spec.k
     words = {category.name: category.in_words for category in space.annotations.categories}
@@ -41,8 +51,12 @@ def split_questions(
     made: list[Question] = []
     for image in images:
         file = space.annotations.images[image].file_name
-        for positive, negative in zip(space.present[row_of[image]][:k], distractors[image], strict=True):
-            made.append(Question(len(made) + 1, file, existence_question(words[positive], wording), "yes", split, positive))
+        first = [Positive(name) for name in space.present[row_of[image]][:k]] if positives is None else positives[image]
+        for positive, negative in zip(first, distractors[image], strict=True):
+            true = positive.description
+            text = existence_question(words[positive.name], wording) if true is None else true.question
+            about = (None, None) if true is None else (true.caption, true.kind)
+            made.append(Question(len(made) + 1, file, text, "yes", split, positive.name, None, *about))
             if negative.description is None:
                 text, described = existence_question(words[negative.name], wording), None
                 risk, evidence = guarded.facts(row_of[image], space.column[negative.name])

@@ -11,7 +11,7 @@ from hope_bench.annotations.fitting import check_layout, fit_boxes
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.images import hash_images
 from hope_bench.records import Annotations
-from hope_bench.search.inputs import Inputs
+from hope_bench.search.inputs import Inputs, read_inputs
 from hope_bench.search.pope import eligible_images, pope_negatives, sample_images
 
 
@@ -73,6 +73,42 @@ def draw_sample(inputs: Inputs) -> Sample:
     if spec.guards.review is not None and not any(one.image in files for one in inputs.decisions):
         problems.append(f"{Path(spec.guards.review).name}: none of its decisions is about the sampled images.")
     return replace(sample, notes=(*sample.notes, *problems))
+
+
+LEAST_OTHERS = 20
+"""Of fewer other images nothing is learnt that would be worth telling."""
+
+
+def draw_others(inputs: Inputs, sample: Sample) -> tuple[Inputs, Sample] | None:
+    """A second sample, of images that are not in the first, and what it is made from; None where too few are there (or wanted).
+
+    It is drawn from a generator of its own, so that the benchmark's questions don't depend on it. Raises HopeBenchError where the
+    spec's blind.annotations can't be read.
+    """
+    spec = inputs.spec
+    if spec.blind.images == 0:
+        return None
+    theirs = inputs
+    if spec.blind.annotations is not None:
+        files = {"annotations": spec.blind.annotations, "captions": spec.blind.captions, "images": spec.blind.images_folder}
+        guards = spec.guards.model_copy(update={"evidence": None})  # which is about the benchmark's own images
+        theirs = read_inputs(spec.model_copy(update={"dataset": spec.dataset.model_copy(update=files), "guards": guards}))
+    annotations = theirs.annotations
+    taken = {sample.file(image) for image in sample.images}
+    present = [annotations.present(image) for image in range(len(annotations.images))]
+    names = [image.file_name for image in annotations.images]
+    eligible = [image for image in eligible_images(present, spec.k) if names[image] not in taken]
+    if theirs.images is not None:  # who has but the benchmark's own images learns nothing from others
+        eligible = [image for image in eligible if (theirs.images / names[image]).is_file()]
+    wanted = min(spec.blind.images, spec.sample_images, len(eligible))
+    if wanted < LEAST_OTHERS:
+        return None
+    rng = random.Random(f"{spec.seed} blind")
+    images = tuple(rng.sample(eligible, wanted))
+    negatives = pope_negatives(rng, [present[image] for image in images], spec.k, _unverified(theirs, images))
+    drawn = Sample(annotations, images, negatives)
+    drawn = drawn if theirs.images is None else _look_at_files(drawn, theirs)
+    return None if len(drawn.left()) < LEAST_OTHERS else (theirs, drawn)
 
 
 def _draw(rng: random.Random, inputs: Inputs) -> tuple[int, ...]:

@@ -10,25 +10,29 @@ import numpy as np
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import GuardStats
-from hope_bench.files.spec import DESCRIPTION_STRATEGIES, STRATEGY_KINDS, base_strategy
+from hope_bench.files.spec import DESCRIPTION_STRATEGIES, STRATEGY_KINDS, base_strategy, encoder_name, is_balanced
 from hope_bench.records import no_collector
+from hope_bench.search.balanced import BalancedFamily, lacking
 from hope_bench.search.control_content import MOST_CANDIDATES
 from hope_bench.search.encode import Encoding
 from hope_bench.search.false_descriptions import FalseDescriptions
 from hope_bench.search.guards import Guarded
 from hope_bench.search.inputs import Inputs
 from hope_bench.search.pope import pope_negatives
+from hope_bench.search.positives import Order, ordered
 from hope_bench.search.sample import Sample
-from hope_bench.search.selection import Distractor, Distractors
+from hope_bench.search.selection import Distractor, Distractors, Positive, Positives
 from hope_bench.search.space import SearchSpace
 from hope_bench.search.strategies import Rankings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """Every split's distractors, `guards` by name with what they removed, and the `sample` of images that got k under each."""
+    """Every split's distractors and yes-questions, `guards` by name with what they removed, and the `sample` of images that got k
+    under each."""
 
     splits: Mapping[str, Distractors]
+    positives: Mapping[str, Positives]
     sample: Sample
     guards: Mapping[str, GuardStats]
 
@@ -43,36 +47,58 @@ def search(inputs: Inputs, encoding: Encoding, guarded: Guarded) -> Found:
     space, sample = encoding.space, encoding.sample
     spec, notes = space.spec, []
     false = FalseDescriptions(space, inputs.given, inputs.rejected, encoding.guessed)
-    drawn = {**sample.pope, **_guarded_pope(sample, space, guarded)}
+    order = ordered(space, spec.positives)
+    drawn = {**sample.pope, **_guarded_pope(sample, space, guarded, order)}
+    drawn["hard-positives"] = drawn["random"]
     rankings = Rankings(space, guarded.allowed, false)
     splits: dict[str, Distractors] = {}
+    short: dict[int, str] = {}
     for name in spec.strategies:
         base = base_strategy(name)
-        if STRATEGY_KINDS[base] == "pope":
-            rows = zip(sample.images, drawn[name], strict=True)
+        if base in ("control-content", "control-balanced") and len(space.images) < 2:
+            raise HopeBenchError(f"{base} ranks an image's distractors by another image's scores: it needs two images.")
+        if base in ("control-content", "control-balanced") and len(space.images) > MOST_CANDIDATES:
+            notes.append(f"{name}: similar images were looked for among {MOST_CANDIDATES:,} of the images.")
+        if is_balanced(name):
+            short = lacking(space, guarded.allowed, false, name) | short
+            continue
+        if base in drawn:
+            rows = zip(sample.images, drawn[base], strict=True)
             splits[name] = {image: [Distractor(one) for one in names] for image, names in rows if names is not None}
             continue
-        if base == "control-content" and len(space.images) < 2:
-            raise HopeBenchError("control-content ranks an image's distractors by another image's scores: it needs two images.")
-        if base == "control-content" and len(space.images) > MOST_CANDIDATES:
-            notes.append(f"{name}: similar images were looked for among {MOST_CANDIDATES:,} of the images.")
         splits[name] = dict(zip(space.images, rankings.of(name), strict=True))
-    lacking: dict[int, str] = {}
     for name, split in splits.items():
         for image in space.images:
             if len(split.get(image, ())) < spec.k:
-                lacking.setdefault(image, f"fewer than {spec.k} distractors are left for {name}")
-    return Found(splits, sample.without(lacking, notes), _guard_stats(sample, space, guarded, false))
+                short.setdefault(image, f"fewer than {spec.k} distractors are left for {name}")
+    positives = {name: _positives(name, space, order) for name in splits}
+    rows_left = [row for row, image in enumerate(space.images) if image not in short]
+    if rows_left:
+        family = BalancedFamily(space, guarded.allowed, false, order, rows_left)
+        for name in filter(is_balanced, spec.strategies):
+            positives[name], splits[name] = family.split(name)
+    in_order = {name: splits[name] for name in spec.strategies if name in splits}
+    return Found(in_order, positives, sample.without(short, notes), _guard_stats(sample, space, guarded, false))
 
 
-def _guarded_pope(sample: Sample, space: SearchSpace, guarded: Guarded) -> dict[str, list[list[str] | None]]:
+def _positives(split: str, space: SearchSpace, order: Order) -> Positives:
+    """The k present objects that a split outside the balanced family asks about. POPE's own splits ask as POPE does."""
+    base = base_strategy(split)
+    if base == "hard-positives":
+        order = ordered(space, "hard", encoder_name(split))
+    elif STRATEGY_KINDS[base] == "pope" and not base.endswith("-guarded"):
+        order = space.present
+    return {image: [Positive(one) for one in names[: space.spec.k]] for image, names in zip(space.images, order, strict=True)}
+
+
+def _guarded_pope(sample: Sample, space: SearchSpace, guarded: Guarded, order: Order) -> dict[str, list[list[str] | None]]:
     """POPE's three once more under the guards, from a generator of their own, so that POPE's draws stay as published."""
     if not any(base_strategy(name).endswith("-guarded") for name in space.spec.strategies):
         return {}
     row_of = {image: row for row, image in enumerate(space.images)}
     names = np.array(space.names, dtype=np.object_)
     forbidden = [set(names[~guarded.allowed[row_of[image]]]) if image in row_of else set() for image in sample.images]
-    present = [sample.annotations.present(image) for image in sample.images]
+    present = [order[row_of[image]] if image in row_of else sample.annotations.present(image) for image in sample.images]
     negatives = pope_negatives(random.Random(f"{space.spec.seed} guarded"), present, space.spec.k, forbidden)
     return {f"{strategy}-guarded": per_image for strategy, per_image in negatives.items()}
 
@@ -105,6 +131,8 @@ def _unguarded(
     wanted: dict[str, list[tuple[int, Distractor]]] = {}
     for split in space.spec.strategies:
         base = base_strategy(split)
+        if is_balanced(split) or base == "hard-positives":
+            continue  # without guards, everything else would be asked otherwise, too
         if base.endswith("-guarded"):
             rows = zip(sample.images, sample.pope[base.removesuffix("-guarded")], strict=True)
             wanted[split] = [(row_of[image], Distractor(one)) for image, names in rows if image in row_of for one in names or ()]

@@ -17,6 +17,14 @@ _TIE = 2 * 10.0**-_DIGITS
 
 
 @dataclass(frozen=True, slots=True)
+class Positive:
+    """What a yes-question claims: a present category, or a true description of one."""
+
+    name: str
+    description: Description | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Distractor:
     """What a no-question claims: an absent category `name`, or of a present one a false `description` (with a true one of the
     same object, its `twin`, where there is one). `score` is what its strategy ranked it by, None for draws; `found_by` names that
@@ -34,6 +42,9 @@ class Distractor:
         """What tells two distractors of one image apart: the category, or the question about a described object."""
         return self.name if self.description is None else self.description.question
 
+
+Positives = Mapping[int, Sequence[Positive]]
+"""A split's yes-questions by image."""
 
 Distractors = Mapping[int, Sequence[Distractor]]
 """A split's distractors by image (index in the annotations); an image that got none is absent."""

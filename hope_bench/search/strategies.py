@@ -61,14 +61,19 @@ class Rankings:
 
 def ranked(base: str, encoder: str, space: SearchSpace, allowed: Mask, k: int) -> list[list[Distractor]]:
     """The k best allowed categories of every image by one of RANKINGS."""
-    encoded = space.encoded.get(encoder)
-    scores = RANKINGS[base](space, encoded)
-    shown = scores
-    if base in PROBABILITIES and encoded is not None:
-        shown = content_probability(scores, encoded.logit_scale, encoded.logit_bias)
+    scores, shown = scored(base, space, space.encoded.get(encoder))
     names = space.names
     columns = top_columns(scores, names, allowed, k)
     return [
         [Distractor(names[column], round(float(shown[row, column]), 4)) for column in chosen]
         for row, chosen in enumerate(columns)
     ]
+
+
+def scored(base: str, space: SearchSpace, encoded: Encoded | None) -> tuple[Floats, Floats]:
+    """[N, C] twice: what one of RANKINGS ranks by, and what a question shows as its distractor's score."""
+    scores = RANKINGS[base](space, encoded)
+    shown = scores
+    if base in PROBABILITIES and encoded is not None:
+        shown = content_probability(scores, encoded.logit_scale, encoded.logit_bias)
+    return scores, shown

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hope_bench.files.benchmark import Manifest, SkippedImage, SourceFile, write_benchmark
-from hope_bench.files.spec import STRATEGY_KINDS, BenchmarkSpec, ClipSpec, Kind, base_strategy
+from hope_bench.files.spec import STRATEGY_KINDS, BenchmarkSpec, ClipSpec, Kind, base_strategy, is_balanced
 from hope_bench.provenance import commit, file_sha256, json_sha256, versions
 from hope_bench.records import Question
+from hope_bench.search.balanced import balance_of
 from hope_bench.search.encode import Encoding
 from hope_bench.search.inputs import Inputs
 from hope_bench.search.search import Found
@@ -17,12 +18,14 @@ _NAMED_ONE_BY_ONE = 20
 """More files of a kind in one folder are one line of the manifest."""
 
 
-def write(out: Path, inputs: Inputs, encoding: Encoding, found: Found, splits: Mapping[str, Sequence[Question]]) -> Manifest:
+def write(out: Path, inputs: Inputs, encoding: Encoding, found: Found, splits: Mapping[str, Sequence[Question]],
+    others: Mapping[str, Sequence[Question]],
+) -> Manifest:  # fmt: skip
     """Write manifest.json and splits/*.jsonl, and return the manifest. A split that was not searched holds twins."""
     spec, sample = inputs.spec, found.sample
     kinds: dict[str, Kind] = {name: STRATEGY_KINDS[base_strategy(name)] if name in found.splits else "twin" for name in splits}
     return write_benchmark(
-        out, splits, kinds,
+        out, splits, kinds, others,
         name=spec.name, title=spec.title or spec.name,
         description=spec.description, headline=spec.headline, prompt=spec.prompt, k=spec.k,
         dataset=spec.dataset.name or inputs.path.stem,
@@ -31,6 +34,7 @@ def write(out: Path, inputs: Inputs, encoding: Encoding, found: Found, splits: M
         sources=_sources(inputs.files),
         clip=encoding.encoders.get(""), encoders={name: info for name, info in encoding.encoders.items() if name},
         prototypes=encoding.prototypes, guards=found.guards,
+        balance={name: balance_of(questions) for name, questions in splits.items() if is_balanced(name)},
         spec=_portable(spec), notes=sample.notes, versions=versions(), commit=commit(),
     )  # fmt: skip
 
@@ -71,6 +75,9 @@ def _portable(spec: BenchmarkSpec) -> BenchmarkSpec:
     return spec.model_copy(
         update={
             "dataset": data.model_copy(update=files),
+            "blind": spec.blind.model_copy(
+                update={key: last(getattr(spec.blind, key)) for key in ("annotations", "captions", "images_folder")}
+            ),
             "descriptions": spec.descriptions.model_copy(update={"file": last(spec.descriptions.file)}),
             "guards": guards.model_copy(update={"ontology_table": last(guards.ontology_table), "review": last(guards.review)}),
             "clip": None if spec.clip is None else named(spec.clip),

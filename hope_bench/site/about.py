@@ -10,6 +10,7 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.files.result import Estimate, SplitScore
 from hope_bench.files.spec import Kind
 from hope_bench.reviewing.noise import LabelNoise, share
+from hope_bench.scoring.blind import strongest
 from hope_bench.site.sheet import Described, Example, RiskSummary, Sheet
 from hope_bench.site.views import KINDS, Section
 
@@ -24,6 +25,13 @@ _STRATEGIES = {
     "description": "objects that are there, with a false description",
     "hope": "one each by content, category and description",
     "control-content": "as content, but guided by another, similar image",
+    "hard-positives": "as random; the objects that are there are those CLIP finds least likely",
+    "random-balanced": "any, every category asked as often with no as with yes",
+    "category-balanced": "as category, every category asked as often with no as with yes",
+    "content-balanced": "as content, every category asked as often with no as with yes",
+    "description-balanced": "false descriptions, every description asked as often with no as with yes",
+    "hope-balanced": "as hope, every claim asked as often with no as with yes",
+    "control-balanced": "as content-balanced, but guided by another, similar image",
 }
 
 
@@ -83,7 +91,7 @@ def split_abouts(section: Section, sheet: Sheet | None) -> list[SplitAbout]:
 def _split_about(name: str, split: SplitScore, section: Section, sheet: Sheet | None) -> SplitAbout:
     results = [row.entry.result for row in section.ranked]
     rates = [rate for result in results if (rate := result.splits[name].hallucination_rate.value) is not None]
-    blind = [one.balanced_accuracy for one in split.blind if one.balanced_accuracy is not None]
+    blind = strongest(split.blind)
     described = None if sheet is None else sheet.splits.get(name)
     noise = () if sheet is None or sheet.label_noise is None else sheet.label_noise.estimates
     return SplitAbout(
@@ -94,7 +102,7 @@ def _split_about(name: str, split: SplitScore, section: Section, sheet: Sheet | 
         score=split,
         median=statistics.median(rates) if rates else None,
         worst=max(rates, default=None),
-        blind=max(blind, default=None),
+        blind=None if blind is None or blind.either_way is None else blind.either_way.value,
         risk=None if described is None else described.risk,
         wrong={one.label: one for one in noise if one.split == name and one.reviewed},
         examples=() if described is None else described.examples,

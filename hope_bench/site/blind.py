@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.result import Blind, SplitScore
 from hope_bench.scoring.blind import blind_metrics
@@ -21,8 +23,8 @@ def differ(stated: float | None, expected: float | None, tolerance: float = TOLE
 
 
 def check_blind(split: SplitScore, where: str) -> None:
-    """Recompute always-yes and always-no from the labels; the prior must be what some counts of them give, for its questions'
-    categories are not in the file. Raises HopeBenchError naming the key that is off."""
+    """Recompute always-yes and always-no from the labels; the others must be what some counts of them give, for the
+    questions' words are not in the file. Raises HopeBenchError naming the key that is off."""
     names = [one.name for one in split.blind]
     if len(set(names)) != len(names):
         raise HopeBenchError(f"{where}.blind holds a name twice. Score the run again.")
@@ -39,15 +41,22 @@ def check_blind(split: SplitScore, where: str) -> None:
                 raise HopeBenchError(
                     f"{key}.{metric} is {stated}, but the labels give {one.name} {expected}. Score the run again."
                 )
+        accuracy = one.balanced_accuracy
+        if one.either_way is not None and (accuracy is None or differ(one.either_way.value, max(accuracy, 1 - accuracy))):
+            raise HopeBenchError(f"{key}.either_way doesn't follow from its balanced accuracy. Score the run again.")
 
 
-def prior(split: SplitScore) -> Blind | None:
-    """What the split says of the category prior; None where it says nothing."""
-    return next((one for one in split.blind if one.name == "category-prior"), None)
+_LEARNT_TOLERANCE = 0.005
+"""Another version of scikit-learn may answer a few questions otherwise."""
 
 
-def same_blind(one: Blind, other: Blind | None) -> bool:
-    """Whether two records of a blind way say the same."""
-    return other is not None and not any(
-        differ(getattr(one, key), getattr(other, key)) for key in Blind.model_fields if key != "name"
-    )
+def differing_way(one: Sequence[Blind], other: Sequence[Blind]) -> str | None:
+    """The first blind way of which two records of the same questions don't say the same; None where they agree on all they
+    share."""
+    known = {each.name: each for each in other}
+    for each in one:
+        there = known.get(each.name)
+        rates = ("recall", "hallucination_rate")
+        if there is not None and any(differ(getattr(each, key), getattr(there, key), _LEARNT_TOLERANCE) for key in rates):
+            return each.name
+    return None

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.registry import data_root
 from hope_bench.files.result import Comparison
+from hope_bench.scoring.blind import above_blind, strongest
 from hope_bench.scoring.score import tower_family
 from hope_bench.site import about, board, charts, heat, render, views
 from hope_bench.site.data import badge_path
@@ -173,5 +174,7 @@ def _environment() -> Environment:
         "marks": render,
         "kinds": views.KINDS,
         "questions": views.questions,
+        "strongest": strongest,
+        "above_blind": above_blind,
     }
     return environment

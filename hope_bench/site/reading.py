@@ -30,7 +30,7 @@ from hope_bench.scoring.recount import fixed_table, with_intervals
 from hope_bench.scoring.reviewed import correct
 from hope_bench.scoring.sensitivity import forced_choice, log_linear_z
 from hope_bench.scoring.unread import unread_reason
-from hope_bench.site.blind import TOLERANCE, check_blind, differ, prior, same_blind
+from hope_bench.site.blind import TOLERANCE, check_blind, differ, differing_way
 from hope_bench.site.safety import read_untrusted
 
 
@@ -113,13 +113,13 @@ def check_same_questions(entries: Sequence[Entry]) -> None:
     priors: dict[str, Entry] = {}
     for entry in entries:
         for name, split in entry.result.splits.items():
-            if (stated := prior(split)) is None:
+            if not split.blind:
                 continue
             other = priors.setdefault(name, entry)
-            if not same_blind(stated, prior(other.result.splits[name])):
+            if (way := differing_way(split.blind, other.result.splits[name].blind)) is not None:
                 raise HopeBenchError(
                     f"{entry.source} and {other.source} have the same benchmark.hash, but what splits.{name}.blind says of "
-                    "category-prior differs. Score the runs again."
+                    f"{way} differs. Score the runs again."
                 )
 
 

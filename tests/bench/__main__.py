@@ -15,6 +15,7 @@ from rich.table import Table
 
 from hope_bench.provenance import commit, versions
 from tests.bench.bench_annotations_memory import bench_annotations_memory
+from tests.bench.bench_balanced import bench_balanced
 from tests.bench.bench_coco import bench_coco
 from tests.bench.bench_demo import bench_demo
 from tests.bench.bench_embedding import bench_embedding
@@ -34,6 +35,7 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "embedding": bench_embedding,
     "generation": bench_generation,
     "search": bench_search,
+    "balanced": bench_balanced,
     "guards": bench_guards,
     "inference": bench_inference,
     "scoring": bench_scoring,

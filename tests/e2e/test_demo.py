@@ -6,12 +6,14 @@ import os
 import shlex
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from hope_bench.files.benchmark import read_benchmark
 from hope_bench.files.result import Result, read_result, write_result
+from hope_bench.files.run import read_answers
 from tests.cli import hope_bench
 from tests.unit.test_docs import commands
 
@@ -50,6 +52,24 @@ def test_prints_a_table_the_caveats_and_where_the_page_is(demo: tuple[Path, str]
     assert str(folder / "site" / "index.html") in out
     page = (folder / "site" / "index.html").read_text(encoding="utf-8")
     assert "demo-llava" in page
+    assert "; above blind: of what is left above that, demo-llava gets " in out
+    assert "without looking" in (folder / "site" / "demo" / "demo-llava.html").read_text(encoding="utf-8")
+
+
+def test_balanced_splits_ask_every_claim_as_often_with_no_as_with_yes(demo: tuple[Path, str]) -> None:
+    """Whatever learns from the words of other scenes' questions answers them no better than chance, and others far better."""
+    benchmark, result = read_benchmark(demo[0] / "benchmarks" / "demo"), result_of(demo[0])
+    balanced = [name for name in benchmark.splits if name.endswith("-balanced")]
+    assert len(balanced) == 6
+    for name in balanced:
+        lean = Counter[str]()
+        for one in benchmark.splits[name]:
+            lean[one.text] += 1 if one.label == "no" else -1
+        assert max(map(abs, lean.values())) <= 1
+        best = max(one.either_way.low for one in result.splits[name].blind if one.either_way and one.either_way.low is not None)
+        assert best < 0.52, name
+    for name, least in (("popular", 0.6), ("description", 0.95)):
+        assert max(one.balanced_accuracy or 0 for one in result.splits[name].blind) > least
 
 
 def test_every_question_got_a_clear_answer_and_recall_is_shared(demo: tuple[Path, str]) -> None:
@@ -58,7 +78,11 @@ def test_every_question_got_a_clear_answer_and_recall_is_shared(demo: tuple[Path
     for split in splits.values():
         assert split.on_yes.unparsed + split.on_yes.error + split.on_yes.unasked == 0
         assert split.on_yes.yes + split.on_yes.no == 3 * SCENES == split.on_no.yes + split.on_no.no
-    assert len({split.recall.value for split in splits.values()}) == 1
+    own = {"hard-positives", "description-balanced", "hope-balanced"}  # other yes-questions, or described ones
+    for family in (True, False):
+        shared = {name for name in splits.keys() - own if name.endswith("-balanced") == family}
+        assert len(shared) >= 4
+        assert len({splits[name].recall.value for name in shared}) == 1
     manifest = read_benchmark(demo[0] / "benchmarks" / "demo").manifest
     assert len(manifest.images) == SCENES
 
@@ -105,6 +129,36 @@ def test_the_documented_lines_of_publishing_work_after_a_demo(
         done = hope_bench(capsys, *shlex.split(line)[1:])
         assert done.code == 0, (line, done.err)
     assert list(Path("leaderboard", "benchmarks").glob("demo-*/*.png"))
+
+
+@pytest.mark.parametrize(
+    ("how", "words"), [("gray", "gray pictures instead of the images"), ("shuffled", "other images in place of each one's own")]
+)
+def test_without_the_images_the_model_knows_next_to_nothing(
+    demo: tuple[Path, str], tmp_path: Path, capsys: pytest.CaptureFixture[str], how: str, words: str
+) -> None:
+    benchmark = demo[0] / "benchmarks" / "demo"
+    asked = hope_bench(
+        capsys, "evaluate", "--model", "demo-llava", "--benchmark", benchmark, "--images", demo[0] / "world" / "images",
+        "--split", "random", "--runs", tmp_path / "runs", "--name", "mine", "--blind", how,
+    )  # fmt: skip
+    assert asked.code == 0, asked.err
+    assert f"asked without looking, with {words}" in asked.out
+    folder = tmp_path / "runs" / "demo" / f"mine-blind-{how}"
+    scored = hope_bench(capsys, "score", folder, "--benchmark", benchmark, "--results", tmp_path / "results")
+    assert scored.code == 0, scored.err
+    result = read_result(tmp_path / "results" / "demo" / "unranked" / f"mine-blind-{how}.json")
+    assert result.unranked is not None
+    assert result.run.blind == how
+    blind, seeing = result.splits["random"].balanced_accuracy, result_of(demo[0]).splits["random"].balanced_accuracy
+    assert blind.value is not None
+    assert seeing.low is not None
+    assert 0.4 < blind.value < 0.6 < 0.75 < seeing.low
+    if how == "gray":  # all scenes are of one size, so that nothing but the words is left
+        said: dict[str, set[float | None]] = {}
+        for one in read_answers(folder / "answers.jsonl").answers:
+            said.setdefault(one.question, set()).add(None if one.p_yes is None else round(one.p_yes, 4))
+        assert max(map(len, said.values())) == 1 < len(set().union(*said.values()))
 
 
 def test_run_eval_takes_a_model_and_a_benchmark(demo: tuple[Path, str], tmp_path: Path) -> None:

@@ -176,6 +176,7 @@ def test_what_it_prints_and_where_it_sends_you_next(world: World) -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
+        (["--blind", "grey"], "is neither gray nor shuffled. Did you mean 'gray'?"),
         (["--dtype", "float17"], "dtype: 'float17' is not known. Did you mean 'float16'?"),
         (["--model", "demo-lava"], "No model 'demo-lava'"),
         (["--benchmark", "nothing"], "No benchmark 'nothing'"),

@@ -1,1 +1,1 @@
-"""Seeded simulations behind what the documentation claims, run by `make studies`: minutes each, small versions in the suite."""
+"""Seeded studies behind what the documentation claims, run by `make studies`: minutes each, small versions in the suite."""

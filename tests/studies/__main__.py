@@ -1,10 +1,10 @@
-"""Run every study and write its tables to build/studies: python -m tests.studies."""
+"""Run every study: tables go to build/studies, and docs/validity.md is made anew. python -m tests.studies"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from tests.studies import intervals
+from tests.studies import intervals, validity
 
 OUT = Path("build/studies")
 
@@ -13,3 +13,5 @@ if __name__ == "__main__":
     page = intervals.page()
     (OUT / "intervals.md").write_text(page, encoding="utf-8")
     print(page)
+    validity.PAGE.write_text(validity.study(), encoding="utf-8")
+    print(f"Written to {validity.PAGE}")

@@ -214,7 +214,10 @@ def test_the_command(benchmark: Benchmark, tmp_path: Path, capsys: pytest.Captur
     assert done.code == 0, done.err
     assert "good has a higher balanced accuracy than bad" in done.out or "bad and good" in done.out
     assert "Is there a wolf in the image?" in done.out
-    assert "Without looking: 50.0 (always-yes), 50.0 (always-no), 100.0 (category-prior)." in done.out
+    assert (
+        "Without looking: 50.0 (always-yes), 50.0 (always-no), 100.0 (category), 100.0 (words), 100.0 (words-and-others)."
+        in done.out
+    )
     assert hope_bench(capsys, "compare", folder / "good.json", "tiny/bad", *options, "--questions", 0).code == 0
     assert "--benchmark FOLDER (tiny)" in hope_bench(capsys, "compare", "tiny", *options).out
     assert "Did you mean 'tiny/good'" in refused(capsys, "compare", "tiny/goo", *options)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from hope_bench.adapters.base import AdapterReport, RawAnswer
 from hope_bench.errors import HopeBenchError
@@ -18,6 +19,8 @@ from hope_bench.files.paraphrases import Paraphrase
 from hope_bench.files.result import SelfCheck
 from hope_bench.files.run import read_run
 from hope_bench.inference.engine import EvaluateOptions, evaluate, evaluate_paraphrases
+from hope_bench.inference.images import open_named
+from hope_bench.inference.unseeing import Blindfold
 from hope_bench.records import Prompt
 from tests.engine import CARD, Model, Pair, benchmark, by_brightness, lines, options
 
@@ -263,3 +266,33 @@ def test_the_path_and_the_checks_of_all_sittings_are_in_the_record(benchmark: Be
     assert record.run.path == "shared and plain"
     assert record.run.self_checks == tuple(checks)
     assert record.run.input_tokens == 15
+
+
+@pytest.mark.parametrize("how", ["gray", "shuffled"])
+def test_a_run_without_eyes_is_shown_something_else_and_is_a_run_of_its_own(tmp_path: Path, how: str) -> None:
+    names = ["a.png", "b.png", "c.png"]
+    for place, name in enumerate(names):
+        Image.new("RGB", (8, 6), (80 * place, 0, 0)).save(tmp_path / name)
+    blindfold = Blindfold(how, names)  # type: ignore[arg-type]
+    look = blindfold.over(lambda folder, name: open_named(folder, name, {}))
+    shown = {name: look(tmp_path, name) for name in names}
+    pixels = {name: one.getpixel((0, 0)) for name, one in shown.items() if isinstance(one, Image.Image)}
+    if how == "gray":
+        assert set(pixels.values()) == {(127, 127, 127)}
+        assert all(one.size == (8, 6) for one in shown.values() if isinstance(one, Image.Image))
+    else:
+        assert sorted(pixels.values()) == [(0, 0, 0), (80, 0, 0), (160, 0, 0)]
+        assert all(pixels[name] != (80 * place, 0, 0) for place, name in enumerate(names))
+
+
+def test_a_blind_run_has_a_name_and_keys_of_its_own(benchmark: Benchmark, options: EvaluateOptions) -> None:
+    made, seeing = benchmark, options
+    plain = evaluate(made, CARD, seeing, adapter=Model(by_brightness))
+    blind = evaluate(made, CARD, replace(seeing, blind="gray"), adapter=Model(by_brightness))
+    assert (plain.unranked, blind.name) == (None, f"{plain.name}-blind-gray")
+    assert blind.unranked == "asked without looking, with gray pictures instead of the images"
+    assert blind.run.blind == "gray"
+    assert blind.key != plain.key
+    seen, unseen = lines(seeing, plain.name), lines(seeing, blind.name)
+    assert not {one["key"] for one in seen} & {one["key"] for one in unseen}
+    assert len({one["verdict"] for one in unseen}) == 1 < len({one["verdict"] for one in seen})  # all are equally bright

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from hope_bench.annotations import read_annotations
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import read_benchmark
 from hope_bench.inspection.gallery import gallery_data, write_gallery
+from hope_bench.inspection.sizes import sizes_asked
 from hope_bench.inspection.summary import histogram, summarize
 from hope_bench.inspection.thumbnails import LONGEST, Thumbnail, shrink
 from tests.cli import hope_bench, refused
@@ -138,3 +140,15 @@ def test_a_thumbnail_is_turned_and_small(tmp_path: Path) -> None:
     assert shrink((tmp_path / "turned.jpg").read_bytes()).size == (LONGEST * 9 // 16, LONGEST)
     Image.new("CMYK", (30, 20)).save(tmp_path / "cmyk.jpg")
     assert (shrink((tmp_path / "cmyk.jpg").read_bytes()).mode) == "RGB"
+
+
+def test_sizes_of_what_is_asked_and_what_is_not(tmp_path: Path) -> None:
+    small = write_small(tmp_path)
+    content = json.loads(small.annotations.read_text())
+    # In a.jpg a vase that covers a quarter of 160 x 120 pixels; nothing asks about it with yes.
+    content["annotations"].append({"id": 9, "image_id": 0, "category_id": 3, "bbox": [0, 0, 80, 60]})
+    small.annotations.write_text(json.dumps(content))
+    found = {one.split: one for one in sizes_asked(read_benchmark(small.folder), read_annotations(small.annotations))}
+    assert (found["random"].asked, found["random"].unasked) == (3, 1)
+    assert found["random"].asked_share == pytest.approx(70 * 70 / (160 * 120))
+    assert found["random"].unasked_share == pytest.approx(0.25)

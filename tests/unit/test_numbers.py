@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.result import Bootstrap, Result, read_result, write_result
 from hope_bench.records import Answer, Question
-from hope_bench.scoring.blind import blind_scores, category_prior
+from hope_bench.scoring.blind import above_blind, blind_scores, strongest
 from hope_bench.scoring.metrics import point_metrics
 from hope_bench.scoring.score import score
 from hope_bench.site.reading import check_numbers
@@ -206,16 +207,78 @@ def question(number: int, image: str, name: str, label: str) -> Question:
     return Question(number, image, f"Is there a {name} in the image?", label, "random", name)  # type: ignore[arg-type]
 
 
-def test_the_prior_never_sees_its_own_image() -> None:
-    asked = [
-        question(1, "a", "dog", "yes"),
-        question(2, "b", "dog", "yes"),
-        question(3, "c", "dog", "no"),
-        question(4, "d", "cat", "no"),
+def test_blind_ways_learn_from_other_images_only() -> None:
+    """Dogs are there and cats are not: as the other images have it, whatever this split says of them."""
+    others = [question(n, f"o{n}", "dog" if n % 2 else "cat", "yes" if n % 2 else "no") for n in range(20)]
+    asked = [question(n, str(n), "cat" if n % 2 else "dog", "yes" if n % 2 else "no") for n in range(20)]
+    for one in blind_scores(asked, others)[2:]:
+        assert (one.balanced_accuracy, one.fitted_on, one.images) == (0, "other-images", 20)
+        assert one.either_way is not None
+        assert one.either_way.value == 1
+        assert one.auroc is not None
+        assert one.auroc.value == 0
+    for one in blind_scores(asked)[2:]:
+        assert (one.balanced_accuracy, one.fitted_on) == (1, "crosswise")
+
+
+def test_blind_numbers_against_sklearn_and_a_bootstrap() -> None:
+    from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+
+    rng = np.random.default_rng(0)
+    names = ["dog", "cat", "cup", "bus", "owl"]
+
+    def drawn(images: int, first: int) -> list[Question]:
+        made = []
+        for image in range(images):
+            for name in rng.choice(names, 4, replace=False):
+                label = "yes" if rng.random() < 0.25 + 0.12 * names.index(name) else "no"
+                made.append(question(len(made) + 1, str(first + image), str(name), label))
+        return made
+
+    others, asked = drawn(100, 1000), drawn(150, 0)
+    found = {one.name: one for one in blind_scores(asked, others)}["category"]
+    share = {name: np.mean([one.label == "yes" for one in others if one.object == name]) for name in names}
+    says = np.array([share[one.object or ""] for one in asked])
+    labels = np.array([one.label == "yes" for one in asked])
+    assert found.balanced_accuracy == pytest.approx(balanced_accuracy_score(labels, says > 0.5), abs=1e-6)
+    assert found.auroc is not None
+    assert found.auroc.value == pytest.approx(roc_auc_score(labels, says), abs=0.01)
+    image = np.array([int(one.image) for one in asked])
+    replicates = []
+    for _ in range(600):
+        rows = np.concatenate([np.flatnonzero(image == one) for one in rng.integers(0, 150, 150)])
+        replicates.append(balanced_accuracy_score(labels[rows], says[rows] > 0.5))
+    low, high = np.percentile(replicates, [2.5, 97.5])
+    assert found.either_way is not None
+    assert found.either_way.high == pytest.approx(high, abs=0.012)
+    assert found.either_way.low == pytest.approx(max(low, 0.5), abs=0.012)
+
+
+def test_a_pair_counts_where_both_are_right() -> None:
+    pairs = [
+        one
+        for n in range(12)
+        for one in (
+            replace(question(2 * n + 1, str(n), "car", "no"), text="Is there a red car in the image?"),
+            replace(question(2 * n + 2, str(n), "car", "yes"), text="Is there a blue car in the image?", twin_of=2 * n + 1),
+        )
     ]
-    # a: b yes, c no -> tie; all others: yes 1, no 2 -> no. b: the same. c: two yes. d: no other cat; others yes 2, no 1 -> yes.
-    assert category_prior(asked).tolist() == [False, False, True, True]
-    assert category_prior([question(1, "a", "dog", "yes")]).tolist() == [False]
+    found = {one.name: one.paired_discrimination for one in blind_scores(pairs, pairs)}
+    assert found == {"always-yes": 0, "always-no": 0, "category": 0, "words": 1, "words-and-others": 1}
+
+
+def test_what_is_left_above_blind() -> None:
+    asked = [question(n, str(n), "dog" if n % 2 else "cat", "yes" if n % 4 < 2 else "no") for n in range(20)]
+    scores = blind_scores(asked, asked)
+    best = strongest(scores)
+    assert best is not None
+    assert best.either_way is not None
+    blind = best.either_way.value
+    assert blind is not None
+    assert blind < 1
+    assert above_blind(1.0, scores) == 1
+    assert above_blind(blind, scores) == 0
+    assert above_blind(None, scores) is None
 
 
 def test_a_benchmark_that_gives_itself_away() -> None:
@@ -224,19 +287,20 @@ def test_a_benchmark_that_gives_itself_away() -> None:
     assert scores["always-yes"].balanced_accuracy == scores["always-no"].balanced_accuracy == 0.5
     assert scores["always-yes"].precision == 0.5
     assert scores["always-no"].precision is None
-    assert scores["category-prior"].balanced_accuracy == 1
+    assert scores["category"].balanced_accuracy == 1
     assert blind_scores([]) == ()
 
 
 def test_the_command_shows_it(benchmark: Benchmark, capsys: pytest.CaptureFixture[str]) -> None:
     done = hope_bench(capsys, "baselines", benchmark.folder)
     assert done.code == 0
-    row = next(line for line in done.out.splitlines() if line.split()[:2] == ["content", "category-prior"])
+    row = next(line for line in done.out.splitlines() if line.split()[:2] == ["content", "category"])
     assert row.split()[2] == "100.0"
     rows = json.loads(hope_bench(capsys, "baselines", benchmark.folder, "--json").out)
-    prior = next(one for one in rows if (one["split"], one["name"]) == ("content", "category-prior"))
-    assert prior["balanced_accuracy"] == 1
+    prior = next(one for one in rows if (one["split"], one["name"]) == ("content", "category"))
+    assert prior["balanced_accuracy"] == prior["either_way"] == prior["either_way_high"] == 1
     assert next(one for one in rows if one["name"] == "always-no")["precision"] is None
     header = hope_bench(capsys, "baselines", benchmark.folder, "--csv").out.splitlines()[0]
-    assert header == "split,name,accuracy,balanced_accuracy,precision,recall,f1,hallucination_rate"
+    assert header.startswith("split,name,accuracy,balanced_accuracy,")
+    assert "either_way,either_way_low,either_way_high,auroc," in header
     assert hope_bench(capsys, "baselines", benchmark.folder, "--json", "--csv").code == 2

@@ -183,6 +183,13 @@ def test_comparison_pairs() -> None:
         ("content", "adversarial"),
         ("content", "control-content"),
     ]
+    family = {"random-balanced": "pope", "content-balanced": "hope", "hope-balanced": "hope", "control-balanced": "control"}
+    balanced = [
+        ("content-balanced", "random-balanced"),
+        ("hope-balanced", "random-balanced"),
+        ("content-balanced", "control-balanced"),
+    ]
+    assert [pair for pair in comparison_pairs(kinds | family) if "balanced" in pair[0] + pair[1]] == balanced  # type: ignore[arg-type]
 
 
 def test_tables_are_plain_and_whole_in_a_pipe(benchmark: Benchmark, tmp_path: Path) -> None:

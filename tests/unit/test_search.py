@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -12,7 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hope_bench.files.spec import BenchmarkSpec, CalibratedSpec, CategorySpec, GuardsSpec, base_strategy, encoder_name
+from hope_bench.files.spec import (
+    BenchmarkSpec,
+    CalibratedSpec,
+    CategorySpec,
+    DescriptionSpec,
+    GuardsSpec,
+    base_strategy,
+    encoder_name,
+)
 from hope_bench.records import Annotations
 from hope_bench.search.decisions import ClaimKey
 from hope_bench.search.description import Describer, Descriptions
@@ -162,11 +171,49 @@ def test_the_max_aggregate_equals_its_definition(split: str, objects: list[list[
             check_next(one.name, left)
 
 
+LIKELIEST = DescriptionSpec(mix="likeliest")
+
+
+@given(objects=OBJECTS, seed=st.integers(0, 10**6), k=st.integers(1, 8))
+@settings(max_examples=30, deadline=None)
+def test_descriptions_are_of_every_kind_that_an_image_offers(objects: list[list[str]], seed: int, k: int) -> None:
+    """No kind is asked about twice more often than another one of which there is still something to ask."""
+    few, all_of_them = make_space(objects, seed, k=k), make_space(objects, seed, k=10_000)
+    for chosen, everything in zip(asked("description", few), asked("description", all_of_them), strict=True):
+        there = Counter(one.description.kind for one in everything if one.description)
+        taken = Counter(one.description.kind for one in chosen if one.description)
+        assert len(chosen) == min(k, sum(there.values()))
+        left = [taken[kind] for kind in there if taken[kind] < there[kind]]
+        assert max(taken.values(), default=0) <= min(left, default=k) + 1
+
+
+def test_no_kind_of_description_is_left_out_where_an_image_is_asked_one() -> None:
+    """As `hope` asks one of each image: the kind that CLIP likes best would take them all."""
+
+    def liking_counts(k: int) -> SearchSpace:
+        made = make_space([["dog", "cup", "dog"]] * 400, seed=1, k=k)
+        axes = np.eye(5, dtype=np.float32)
+        counted = replace(
+            made.encoded[""], images=np.tile(axes[0], (400, 1)),
+            encode_captions=lambda captions: axes[[0 if "exactly" in one else 1 for one in captions]],
+        )  # fmt: skip
+        return replace(made, encoded={"": counted})
+
+    few, everything = (asked("description", liking_counts(k)) for k in (1, 10_000))
+    expected, taken = Counter[str](), Counter[str]()
+    for (chosen,), offered in zip(few, everything, strict=True):
+        kinds = {one.description.kind for one in offered if one.description}
+        expected.update(dict.fromkeys(kinds, 1 / len(kinds)))  # type: ignore[arg-type]
+        taken[chosen.description.kind if chosen.description else "none"] += 1
+    assert len(expected) >= 4
+    assert all(abs(taken[kind] - expected[kind]) < 4 * expected[kind] ** 0.5 for kind in expected), (taken, expected)
+
+
 @pytest.mark.parametrize("split", ["description", "description@other"])
 @given(objects=OBJECTS, seed=st.integers(0, 10**6), k=st.integers(1, 8))
 @settings(max_examples=30, deadline=None)
 def test_descriptions_are_ranked_by_their_definition(split: str, objects: list[list[str]], seed: int, k: int) -> None:
-    inputs = make_space(objects, seed, k=k)
+    inputs = make_space(objects, seed, k=k, descriptions=LIKELIEST)
     for row, chosen in enumerate(asked(split, inputs)):
         left, used = false_scores(inputs, encoder_name(split), row), set[str]()
         assert len(chosen) == min(k, sum(len(scores) for scores in left.values()))
@@ -177,7 +224,7 @@ def test_descriptions_are_ranked_by_their_definition(split: str, objects: list[l
 @given(objects=OBJECTS, seed=st.integers(0, 10**6), k=st.integers(1, 7))
 @settings(max_examples=40, deadline=None)
 def test_hope_takes_its_three_sources_in_turn(objects: list[list[str]], seed: int, k: int) -> None:
-    inputs = make_space(objects, seed, k=k)
+    inputs = make_space(objects, seed, k=k, descriptions=LIKELIEST)
     for row, chosen in enumerate(asked("hope", inputs)):
         content, category = content_scores(inputs, "", row), category_scores(inputs, "", row)
         described, used = false_scores(inputs, "", row), set[str]()

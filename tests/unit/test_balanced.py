@@ -1,0 +1,204 @@
+"""The balanced family: the flow against brute force, and what its splits must hold."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hope_bench.files.benchmark import Benchmark, read_benchmark
+from hope_bench.files.spec import BenchmarkSpec, ClipSpec, DatasetSpec, GuardsSpec
+from hope_bench.search import flow
+from hope_bench.search.flow import Edges, balance
+from hope_bench.search.generate import generate
+from tests.clips import save_tiny_clip
+
+FAMILY = (
+    "random-balanced", "category-balanced", "content-balanced", "description-balanced", "hope-balanced", "control-balanced",
+)  # fmt: skip
+
+
+def best_by_trying(scores: np.ndarray, allowed: np.ndarray, asked: np.ndarray, k: int, slack: int) -> float | None:
+    """The highest total of all choices of k a row that are within the slack (in all within 2%, rounded up); None where none
+    is."""
+    choices = [list(itertools.combinations(np.flatnonzero(row).tolist(), k)) for row in allowed]
+    free = int(np.ceil(0.02 * k * len(scores)))
+    best = None
+    for chosen in itertools.product(*choices):
+        counts = np.bincount([column for columns in chosen for column in columns], minlength=scores.shape[1])
+        off = counts - asked
+        if np.abs(off).max() <= slack and off[off > 0].sum() <= free:
+            total = sum(scores[row, list(columns)].sum() for row, columns in enumerate(chosen))
+            best = total if best is None else max(best, total)
+    return best
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10_000), slack=st.integers(0, 2), whole=st.booleans())
+def test_the_flow_finds_the_best_balanced_choice(seed: int, slack: int, whole: bool) -> None:
+    rng = np.random.default_rng(seed)
+    rows, columns, k = int(rng.integers(2, 5)), int(rng.integers(4, 6)), 2
+    scores = rng.normal(size=(rows, columns))
+    allowed = rng.random((rows, columns)) < 0.8
+    allowed[:, :k] = True
+    row, claim = np.nonzero(allowed)
+    given_yes = [column for _ in range(rows) for column in rng.choice(columns, k, replace=False)]
+    asked = np.bincount(given_yes, minlength=columns)
+    with pytest.MonkeyPatch.context() as patch:
+        if not whole:  # edges are added by their prices
+            patch.setattr(flow, "_WHOLE", 0)
+            patch.setattr(flow, "_AT_FIRST", 2)
+            patch.setattr(flow, "_AT_ONCE", 1)
+        found = balance(Edges(row, claim, -scores[row, claim]), np.full(rows, k), asked, claims=columns, slack=slack, seed=seed)
+    assert np.bincount(row[found.no], minlength=rows).tolist() == [k] * rows
+    best = best_by_trying(scores, allowed, asked, k, slack)
+    assert (found.excess == 0) == (best is not None)
+    if best is not None:
+        assert scores[row, claim][found.no].sum() == pytest.approx(best, abs=1e-4)
+
+
+def test_both_sides_are_chosen_where_the_preferred_ones_cannot_be_balanced() -> None:
+    """Everyone is in each picture: asked about first everywhere, it could never be asked with no."""
+    row, claim = np.array([0, 0, 1, 1, 2, 2]), np.array([0, 1, 0, 2, 0, 1])
+    yes = Edges(row, claim, np.array([0.0, 1, 0, 1, 0, 1]))
+    absent = Edges(np.array([0, 0, 1, 1, 2, 2]), np.array([2, 3, 1, 3, 2, 3]), np.zeros(6))
+    found = balance(absent, np.ones(3, dtype=int), yes, np.ones(3, dtype=int), claims=4, slack=0, seed=0)
+    assert found.yes is not None
+    no, said = Counter(absent.claim[found.no].tolist()), Counter(claim[found.yes].tolist())
+    assert found.excess > 0 or no == said
+    assert said[0] < 3
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twice 30 drawn scenes."""
+    from hope_bench.demo.dataset import write_world
+
+    folder = tmp_path_factory.mktemp("world")
+    write_world(folder / "world", 70, 3_500_000)
+    return folder / "world"
+
+
+def spec_for(data: Path, clip: str, **changes: object) -> BenchmarkSpec:
+    return BenchmarkSpec(
+        name="test", sample_images=40, headline="hope-balanced", strategies=("random", "content", *FAMILY, "hard-positives"),
+        dataset=DatasetSpec(annotations=str(data / "instances.json"), images=str(data / "images")),
+        clip=ClipSpec(model=clip), guards=GuardsSpec(same_name=1.0),
+    ).model_copy(update=changes)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def made(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
+    folder = tmp_path_factory.mktemp("made")
+    generate(spec_for(data, save_tiny_clip(folder / "clip")), folder / "out", folder / "cache")
+    return read_benchmark(folder / "out")
+
+
+def test_every_claim_is_asked_as_often_with_no_as_with_yes(made: Benchmark) -> None:
+    for split in FAMILY:
+        questions = made.splits[split]
+        difference = Counter(one.text for one in questions if one.label == "no")
+        difference.subtract(one.text for one in questions if one.label == "yes")
+        assert max(map(abs, difference.values())) == made.manifest.balance[split].largest <= 1
+        assert sum(one for one in difference.values() if one > 0) <= np.ceil(0.02 * len(questions) / 2)
+        for image in made.manifest.images:
+            own = [one for one in questions if one.image == image]
+            assert [one.label for one in own] == ["yes", "no"] * 3
+            assert len({one.text for one in own}) == 6
+
+
+def test_the_family_shares_its_yes_questions_and_claims_only_what_is_true(made: Benchmark, data: Path) -> None:
+    content = json.loads((data / "instances.json").read_text())
+    names = {one["id"]: one["name"] for one in content["categories"]}
+    files = {one["id"]: one["file_name"] for one in content["images"]}
+    present: dict[str, set[str]] = {}
+    for one in content["annotations"]:
+        present.setdefault(files[one["image_id"]], set()).add(names[one["category_id"]])
+
+    def yes(split: str) -> list[tuple[str, str]]:
+        return [(one.image, one.text) for one in made.splits[split] if one.label == "yes"]
+
+    assert yes("random-balanced") == yes("category-balanced") == yes("content-balanced") == yes("control-balanced")
+    plain = {(one.image, one.text) for one in made.splits["hope-balanced"] if one.label == "yes" and one.description is None}
+    assert plain < set(yes("content-balanced"))
+    for split in FAMILY:
+        for one in made.splits[split]:
+            there = one.object in present[one.image]
+            assert there == (one.label == "yes" or one.description is not None)
+    described = Counter(one.label for one in made.splits["hope-balanced"] if one.description)
+    assert described == {"yes": 40, "no": 40}
+    assert all(one.description for one in made.splits["description-balanced"])
+    assert not any(name.endswith("balanced-twins") for name in made.splits)
+
+
+def test_hard_positives_are_other_yes_questions_beside_the_same_no_questions(made: Benchmark) -> None:
+    def side(split: str, label: str) -> list[str]:
+        return [one.text for one in made.splits[split] if one.label == label]
+
+    assert side("hard-positives", "no") == side("random", "no")
+    assert side("hard-positives", "yes") != side("random", "yes")
+
+
+@pytest.mark.parametrize("positives", ["random", "size-stratified", "hard"])
+def test_positives_are_chosen_as_the_spec_says_but_in_popes_own_splits(data: Path, tmp_path: Path, positives: str) -> None:
+    spec = spec_for(
+        data, save_tiny_clip(tmp_path / "clip"), strategies=("random", "random-guarded", "content"), headline="content"
+    )
+    generate(spec, tmp_path / "first", tmp_path / "cache")
+    generate(spec.model_copy(update={"positives": positives}), tmp_path / "other", tmp_path / "cache")
+    first, other = read_benchmark(tmp_path / "first"), read_benchmark(tmp_path / "other")
+
+    def yes(benchmark: Benchmark, split: str) -> list[str]:
+        return [one.text for one in benchmark.splits[split] if one.label == "yes"]
+
+    assert first.splits["random"] == other.splits["random"]
+    assert yes(other, "content") == yes(other, "random-guarded") != yes(first, "content")
+
+
+def test_the_same_bytes_from_another_process_with_more_threads(data: Path, tmp_path: Path) -> None:
+    spec = spec_for(data, save_tiny_clip(tmp_path / "clip"), sample_images=25)
+    (tmp_path / "spec.json").write_text(spec.model_dump_json())
+    code = (
+        "import sys; from pathlib import Path; from hope_bench.files.spec import BenchmarkSpec; "
+        "from hope_bench.search.generate import generate; "
+        "generate(BenchmarkSpec.model_validate_json(Path(sys.argv[1]).read_text()), Path(sys.argv[2]), Path(sys.argv[3]))"
+    )
+    made = []
+    for threads in ("1", "2"):
+        out = tmp_path / threads
+        command = [sys.executable, "-c", code, str(tmp_path / "spec.json"), str(out), str(tmp_path / f"cache{threads}")]
+        environment = {"OMP_NUM_THREADS": threads, "PYTHONHASHSEED": threads, "PATH": "", "PYTHONPATH": str(Path.cwd())}
+        subprocess.run(command, check=True, capture_output=True, env=environment, timeout=600)
+        made.append(read_benchmark(out).manifest.hash)
+    assert made[0] == made[1]
+
+
+def test_other_images_are_searched_in_the_same_way(made: Benchmark) -> None:
+    others = {one.image for questions in made.others.values() for one in questions}
+    assert made.others.keys() == made.splits.keys()
+    assert len(others) == made.manifest.blind.images == 30  # type: ignore[union-attr]
+    assert not others & set(made.manifest.images)
+
+
+def test_other_images_that_are_not_there_are_done_without(data: Path, tmp_path: Path) -> None:
+    """As for who downloads a benchmark's images alone, of a large data set."""
+    spec = spec_for(data, save_tiny_clip(tmp_path / "clip"), strategies=("random", "content"), headline="content")
+    generate(spec, tmp_path / "first", tmp_path / "cache")
+    made = read_benchmark(tmp_path / "first")
+    (tmp_path / "images").mkdir()
+    for name in made.manifest.images:
+        (tmp_path / "images" / name).write_bytes((data / "images" / name).read_bytes())
+    alone = spec.model_copy(update={"dataset": spec.dataset.model_copy(update={"images": str(tmp_path / "images")})})
+    generate(alone, tmp_path / "alone", tmp_path / "cache")
+    again = read_benchmark(tmp_path / "alone")
+    assert again.manifest.hash == made.manifest.hash
+    assert made.others
+    assert (again.others, again.manifest.blind) == ({}, None)
