@@ -24,7 +24,7 @@ from hope_bench.files.places import RESULTS
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from hope_bench.files.result import Result
+    from hope_bench.files.result import Blind, Result
 
 
 @app.command()
@@ -97,12 +97,12 @@ def score(
 
 
 @app.command()
-def baselines(benchmark: BenchmarkArgument) -> None:
+def baselines(benchmark: BenchmarkArgument, as_json: AsJson = False, as_csv: AsCsv = False) -> None:
     """What answering without looking gives on a benchmark: always yes, always no, by the asked category, by the question's words.
 
     What is learnt is learnt from questions about other images, made in the same way (docs/scoring.md). Where a way beats a
     balanced accuracy of 50, or stays as far below it ("either way"), part of the benchmark can be solved without the pictures.
-    Tossing coins gets both of a pair right 25 times in 100.
+    Tossing coins gets both of a pair right 25 times in 100. --json and --csv print fractions, not percent.
 
     Example:
 
@@ -112,8 +112,29 @@ def baselines(benchmark: BenchmarkArgument) -> None:
     from hope_bench.api.numbers import baselines as blind
     from hope_bench.scoring.detail_tables import blind_table
 
+    check_one_format(as_json, as_csv)
     chosen = load_benchmark(benchmark)
-    print_tables([blind_table(chosen.manifest.title, blind(chosen))])
+    found = blind(chosen)
+    if as_json or as_csv:
+        import pandas as pd
+
+        rows = [{"split": split} | _flat(one) for split, ones in found.items() for one in ones]
+        print_numbers(pd.DataFrame(rows), as_json=as_json)
+        return
+    print_tables([blind_table(chosen.manifest.title, found)])
+
+
+def _flat(one: Blind) -> dict[str, object]:
+    """Its numbers by name; an estimate's limits as NAME_low and NAME_high."""
+    flat: dict[str, object] = {}
+    for name in type(one).model_fields:
+        value = getattr(one, name)
+        if name in ("either_way", "auroc"):
+            for part in ("value", "low", "high"):
+                flat[name if part == "value" else f"{name}_{part}"] = None if value is None else getattr(value, part)
+        else:
+            flat[name] = value
+    return flat
 
 
 def _details(result: Result) -> list[Table | None]:

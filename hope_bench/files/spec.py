@@ -185,7 +185,8 @@ class GuardsSpec(Strict):
     what it needs. `known_synonyms` lets them know the words that English has for COCO's and Objects365's categories; `annotated`
     keeps categories that no image is annotated with from being claimed absent; `ontology_table` is a TOML file of related names,
     which may be no categories, `same_name` the cosine of two names' text embeddings (less the vocabulary's mean) at which they
-    count as one; `review` a file of people's decisions."""
+    count as one; `review` a file of people's decisions; `evidence` one of what a detector or other models saw, for the calibrated
+    guard."""
 
     verified: bool = True
     annotated: bool = True
@@ -196,6 +197,13 @@ class GuardsSpec(Strict):
     captions: bool = True
     calibrated: CalibratedSpec | None = None
     review: str | None = None
+    evidence: str | None = None
+
+    @model_validator(mode="after")
+    def _evidence_is_used(self) -> GuardsSpec:
+        if self.evidence is not None and self.calibrated is None:
+            raise ValueError("evidence is what the calibrated guard looks at: add [guards.calibrated] with its completeness")
+        return self
 
 
 class BenchmarkSpec(Strict):
@@ -282,7 +290,7 @@ def read_spec(path: Path) -> BenchmarkSpec:
             "dataset": _beside(path, spec.dataset, ("annotations", "captions", "images", "image_list")),
             "descriptions": _beside(path, spec.descriptions, ("file",)),
             "blind": _beside(path, spec.blind, ("annotations", "captions", "images_folder")),
-            "guards": _beside(path, spec.guards, ("ontology_table", "review")),
+            "guards": _beside(path, spec.guards, ("ontology_table", "review", "evidence")),
             "clip": None if spec.clip is None else _local_encoder(path, spec.clip),
             "encoders": {name: _local_encoder(path, encoder) for name, encoder in spec.encoders.items()},
         }

@@ -42,8 +42,8 @@ def with_words(annotations: Annotations, spec: BenchmarkSpec) -> Annotations:
             more[place] += related
     if spec.guards.known_synonyms:
         mentioned = [_shipped(category, _known().mentioned) for category in categories]
-        for category, words in zip(categories, more, strict=True):
-            words += _shipped(category, _known().same)
+        for category, own in zip(categories, more, strict=True):
+            own += _shipped(category, _known().same)
     else:
         mentioned = [[] for _ in categories]
     extended = tuple(

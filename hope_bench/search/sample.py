@@ -92,7 +92,8 @@ def draw_others(inputs: Inputs, sample: Sample) -> tuple[Inputs, Sample] | None:
     theirs = inputs
     if spec.blind.annotations is not None:
         files = {"annotations": spec.blind.annotations, "captions": spec.blind.captions, "images": spec.blind.images_folder}
-        theirs = read_inputs(spec.model_copy(update={"dataset": spec.dataset.model_copy(update=files)}))
+        guards = spec.guards.model_copy(update={"evidence": None})  # which is about the benchmark's own images
+        theirs = read_inputs(spec.model_copy(update={"dataset": spec.dataset.model_copy(update=files), "guards": guards}))
     annotations = theirs.annotations
     taken = {sample.file(image) for image in sample.images}
     present = [annotations.present(image) for image in range(len(annotations.images))]

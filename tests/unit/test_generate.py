@@ -392,3 +392,38 @@ def test_the_manifest_counts_what_guards_did_to_each_split(data: Path, clip: str
     for split in ("content", "description", "hope", "adversarial-guarded"):
         after = read_benchmark(tmp_path / "after").splits[split]
         assert not any((q.image, q.object, q.description) in claims for q in after if q.label == "no")
+
+
+def test_evidence_from_a_detector_keeps_its_categories_out(data: Path, clip: str, tmp_path: Path) -> None:
+    """A detector is sure of what is labelled, and of a cup that isn't: nobody is asked about that cup."""
+    made = json.loads((data / "instances.json").read_text())
+    shown = {(row["image_id"], row["category_id"]) for row in made["annotations"]}
+    cup = NAMES.index("cup")
+    image = next(index for index in range(12) if index % 4 and (index, cup) not in shown)
+    rows = [
+        {
+            "image": f"{index:03}.png",
+            "category": name,
+            "score": float((index, column) in shown or (index, column) == (image, cup)),
+        }
+        for index in range(12)
+        for column, name in enumerate(NAMES)
+    ]
+    (tmp_path / "seen.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows[:-10]))  # not the last picture
+    calibrated = GuardsSpec(ontology=False, calibrated=CalibratedSpec(completeness=0.9))
+    spec = spec_for(data, clip, strategies=("content",), sample_images=9, guards=calibrated)
+
+    def asked(out: str, guards: GuardsSpec) -> tuple[Benchmark, list[Question]]:
+        generate(spec.model_copy(update={"guards": guards}), tmp_path / out, tmp_path / "cache")
+        benchmark = read_benchmark(tmp_path / out)
+        return benchmark, [question for question in benchmark.splits["content"] if question.label == "no"]
+
+    _, before = asked("before", calibrated)
+    benchmark, after = asked("after", calibrated.model_copy(update={"evidence": str(tmp_path / "seen.jsonl")}))
+    assert not any((question.image, question.object) == (f"{image:03}.png", "cup") for question in after)
+    assert {tuple(question.evidence or ()) for question in before} == {("whole", "tile", "lookalikes")}
+    assert {tuple(question.evidence or ()) for question in after} == {("whole", "tile", "given", "lookalikes")}
+    assert {question.evidence["given"] for question in after if question.evidence and question.image != "011.png"} == {0.0}
+    manifest = json.loads((tmp_path / "after" / "manifest.json").read_text())
+    assert "seen.jsonl" in json.dumps(manifest)
+    assert any("No evidence was given for 1 of 9 images (011.png)." in note for note in benchmark.manifest.notes)
