@@ -22,7 +22,7 @@ from hope_bench.files.validation import FromZero, checked
 from hope_bench.progress import ProgressMode, Say
 
 if TYPE_CHECKING:
-    from hope_bench.scoring.comparing import ModelComparison
+    from hope_bench.scoring.comparison import ModelComparison
     from hope_bench.scoring.differing import Differing
     from hope_bench.scoring.labels import Relabelled
     from hope_bench.scoring.score import Known

@@ -19,9 +19,9 @@ from hope_bench.cli.app import (
     app,
     as_values,
     benchmark_flag,
-    console,
     errors,
     line,
+    print_tables,
     say,
     say_next,
 )
@@ -37,9 +37,10 @@ from hope_bench.cli.options import (
     Split,
     TrustRemoteCode,
 )
-from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.files.places import RUNS
 from hope_bench.progress import ProgressMode, Say
+from hope_bench.tables import plain_table
 
 if TYPE_CHECKING:
     from hope_bench.files.run import Run
@@ -244,7 +245,7 @@ def show_run(run: Run, benchmark: str, *, as_json: bool = False) -> None:
             say(f"{count:,} failed: {reason}")
     if record.run.prompt_name is not None:
         line(f"\nPrompt {record.run.prompt_name} of {record.run.prompt_set}: {record.run.prompt!r}")
-    console.print(_summary(answers))
+    print_tables([_summary(answers)])
     if record.run.path is not None:
         checks = [check.difference for check in record.run.self_checks if check.passed and check.difference is not None]
         checked = f", self-checked to {max(checks):.1g} relative difference" if checks else ""
@@ -282,9 +283,7 @@ def _write_json(event: dict[str, Any]) -> None:
 
 def _summary(answers: Sequence[Answer]) -> Table:
     counts = Counter(answer.verdict for answer in answers)
-    table = Table(title=f"{len(answers):,} questions asked", title_justify="left")
-    table.add_column("answer")
-    table.add_column("questions", justify="right")
+    table = plain_table(f"{counted(len(answers), 'question')} asked", "answer", ">questions")
     for verdict, words in _VERDICTS.items():
         table.add_row(words, f"{counts[verdict]:,}")
     return table

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from hope_bench.cli.app import app, console, say, say_written, split_counts
+from hope_bench.cli.app import app, console, say, say_written
 from hope_bench.cli.options import Images
 
 
@@ -59,5 +59,5 @@ def generate(
         cache=cache,
         say=say,
     )
-    console.print(split_counts(made))
+    made.summary().show(console)
     say_written(made)

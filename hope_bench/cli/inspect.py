@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from hope_bench.cli.app import app, line, say, wide
-from hope_bench.cli.options import BenchmarkArgument, Images
+from hope_bench.cli.app import app, line, print_tables, say
+from hope_bench.cli.options import BenchmarkArgument, Details, Images
 
 
 @app.command()
@@ -19,11 +19,13 @@ def inspect(
     no_images: Annotated[bool, typer.Option("--no-images", help="A gallery of the questions alone, without pictures.")] = False,
     most_frequent: Annotated[int, typer.Option(min=1, help="How many distractors to list per split.")] = 5,
     categories: Annotated[int, typer.Option(min=0, help="How many categories to count, the most asked about first.")] = 20,
+    details: Details = False,
 ) -> None:
     """Print what a benchmark holds, and write a gallery of its images and questions to look through.
 
-    Counts by split and category, label balance, the most frequent distractors, how much the splits overlap, the risks, and the
-    published label noise; then a static page with every question's score, risk and evidence, filtered by split, label and text.
+    Counts by split, label balance and the published label noise; with --details also the most frequent distractors, counts by
+    category, how much the splits overlap, and the risks. Then a static page with every
+    question's score, risk and evidence, filtered by split, label and text.
 
     Example: hope-bench inspect my-benchmark --images val2014
     """
@@ -32,8 +34,7 @@ def inspect(
     from hope_bench.inspection.tables import summary_tables
 
     found = look(benchmark, images=images, out=out, no_images=no_images, say=say)
-    for table in summary_tables(found.summary, most_frequent, categories):
-        wide(110).print(table)
-    if found.noise:
-        wide(110).print(noise_table(found.noise))
+    first, *rest = summary_tables(found.summary, most_frequent, categories)
+    print_tables([first, noise_table(found.noise) if found.noise else None])
+    print_tables(rest if details else (), whole=True)
     line(f"Gallery: {found.gallery.resolve()}")

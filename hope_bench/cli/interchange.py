@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
+from rich.text import Text
 
-from hope_bench.cli.app import app, as_values, benchmark_flag, console, line, say_next, say_written, split_counts
+from hope_bench.cli.app import app, as_values, benchmark_flag, console, line, print_tables, say_next, say_written
 from hope_bench.cli.options import Runs
-from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.files.places import RUNS
+from hope_bench.tables import plain_table
 
 if TYPE_CHECKING:
     from hope_bench.interchange.answers_files import ImportReport
@@ -64,7 +65,7 @@ def pope(
     made = import_pope(
         name, files, title=title, prompt=_unescaped(prompt), headline=headline, dataset=dataset, labels=as_values(labels), out=out
     )
-    console.print(split_counts(made))
+    made.summary().show(console)
     for note in made.manifest.notes:
         line(note)
     say_written(made)
@@ -138,9 +139,10 @@ def images(
 
     columns = dict(given.partition("=")[::2] for given in column or ())
     done = import_images(dataset, out, split=split, columns=columns)
-    line(f"{done.written:,} picture(s) written to {out}")
+    line(f"{counted(done.written, 'picture')} written to {out}")
     if done.missing:
-        line(f"{len(done.missing):,} row(s) hold no picture bytes and were left out; they point to {first_few(done.missing)}.")
+        missing = counted(len(done.missing), "row holds", "rows hold")
+        line(f"{missing} no picture bytes, and no picture of theirs was written: {first_few(done.missing)}.")
     say_next("Next:", "generate", "SPEC", "--annotations", dataset, "--images", out)
 
 
@@ -151,14 +153,12 @@ def _unescaped(prompt: str | None) -> str | None:
 
 
 def _print_report(report: ImportReport) -> None:
-    table = Table(title="Questions of the benchmark", title_justify="left")
-    table.add_column("split")
-    table.add_column("answered", justify="right")
-    table.add_column("unasked", justify="right")
+    table = plain_table("Questions of the benchmark", "split", ">answered", ">unasked")
     for row, asked in report.asked.items():
-        table.add_row(row, f"{asked:,}", f"{report.unasked[row]:,}")
-    console.print(table)
+        table.add_row(Text(row), f"{asked:,}", f"{report.unasked[row]:,}")
+    print_tables([table])
     if report.unmatched:
-        line(f"{len(report.unmatched):,} answer(s) match no question: {first_few(report.unmatched, 3)}.")
+        unmatched = counted(len(report.unmatched), "answer matches", "answers match")
+        line(f"{unmatched} no question: {first_few(report.unmatched, 3)}.")
     for reason in report.unranked:
         line(f"A result of this run is not ranked: {reason}")

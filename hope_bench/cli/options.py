@@ -27,6 +27,7 @@ Replicates = Annotated[int, typer.Option(min=100, help="Bootstrap replicates, fo
 Convention = Annotated[str, typer.Option(help="How answers are read and counted: strict, pope, vlmevalkit, lmms-eval or repope.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the numbers as JSON, and nothing else.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print the numbers as CSV, and nothing else.")]
+Details = Annotated[bool, typer.Option("--details", help="Print all numbers too, in wider tables.")]
 
 Limit = Annotated[
     int | None,
