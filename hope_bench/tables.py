@@ -85,15 +85,15 @@ def plain_table(title: str, *columns: str) -> Table:
 
 
 def print_table(console: Console, table: Table) -> None:
-    """Print a table as wide as the terminal, but at least 80 columns and what its numbers need; in a pipe as wide as it needs: no
-    word is broken there."""
+    """Print a table as wide as the terminal, but at least 80 columns and what its numbers need; in a pipe, no word is broken."""
     if not console.is_terminal:
-        print_whole(console, table)
+        words = Measurement.get(console, console.options.update(width=_WIDEST), table).minimum
+        _print(console, table, max(console.width, WIDTH, words))
         return
     numbers = [[column.header, *column.cells] for column in table.columns if column.no_wrap]
     needed = sum(max(cell_len(line) for cell in cells for line in _plain(cell).split("\n")) + _GAP for cells in numbers)
-    words = (_LEAST_WORDS + _GAP) * (len(table.columns) - len(numbers))
-    _print(console, table, max(console.width, WIDTH, needed + words))
+    needed += (_LEAST_WORDS + _GAP) * (len(table.columns) - len(numbers))
+    _print(console, table, max(console.width, WIDTH, needed))
 
 
 def print_whole(console: Console, table: Table) -> None:
@@ -104,9 +104,10 @@ def print_whole(console: Console, table: Table) -> None:
 
 def print_prose(console: Console, text: Text) -> None:
     """Print sentences: a terminal breaks them at words, but a long path stays whole; a pipe gets them in one line."""
-    lines = [text.plain]
+    lines = text.plain.split("\n")
     if console.is_terminal:
-        lines = textwrap.wrap(text.plain, console.width, break_long_words=False, break_on_hyphens=False) or [""]
+        wrap = textwrap.TextWrapper(console.width, break_long_words=False, break_on_hyphens=False).wrap
+        lines = [part for line in lines for part in wrap(line) or [""]]
     for line in lines:
         console.print(Text(line, style=text.style), soft_wrap=True, highlight=False)
 

@@ -29,7 +29,8 @@ def compare(
         str | None, typer.Option("--benchmark", "-b", help="The benchmark's folder or name, to list questions. Default: found.")
     ] = None,
     questions: Annotated[
-        int | None, typer.Option(min=0, help="List so many questions on which they differ most. Default: 10 with --details.")
+        int | None,
+        typer.Option(min=0, help="List so many questions on which they differ most. Default: 10 with --details, -b."),
     ] = None,
     results: Results = RESULTS,
     replicates: Replicates = 2000,
@@ -61,15 +62,16 @@ def compare(
         return
     found.summary().show(console)
     each = list(loaded.values())
-    if details:
-        print_tables([tables.pair_table(found)], whole=True)
-        line(tables.without_looking(each, found) or "")
-    most = questions if questions is not None else _QUESTIONS * details
+    if blind := tables.without_looking(each, found):
+        line(blind)
+    print_tables([tables.pair_table(found)] if details else (), whole=True)
+    most = questions if questions is not None else _QUESTIONS if details or benchmark else 0
     listed = numbers.differing(each, found.split, most, benchmark) if most else ()
     if listed:
         print_tables([tables.differing_table(model_names(each), found.split, listed)])
-    elif listed is None:
-        line(f"Give --benchmark FOLDER ({each[0].benchmark.name}) to list the questions on which they differ most.")
+    elif listed is None or not details:
+        every = "" if details else "All pairs and tests: --details. "
+        line(f"{every}The questions on which they differ most: --benchmark FOLDER ({each[0].benchmark.name}).")
 
 
 @app.command()

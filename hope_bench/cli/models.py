@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from hope_bench.cli.app import app, console, errors, line, print_tables
+from hope_bench.cli.app import app, console, errors, line, print_tables, say_next
 from hope_bench.errors import HopeBenchError, counted
 from hope_bench.tables import plain_table
 
@@ -53,8 +53,9 @@ def models(
         _show(find_card(name))
         return
     cards, problems = _read(known_models())
+    line(f"{counted(len(cards), 'model is', 'models are')} known by name, those in ./models first.")
     print_tables([_table(cards, _COLUMNS | _DETAILS if details else _COLUMNS)], whole=details)
-    line(f"{counted(len(cards), 'card')}, ./models first. One in full, with its sources: hope-bench models {next(iter(cards))}")
+    say_next("One in full, with its sources:", "models", next(iter(cards)))
     for problem in problems:
         errors.print(escape(problem), highlight=False, soft_wrap=True)
 

@@ -143,7 +143,7 @@ def _print_disagreements(merged: Merged, show: int) -> None:
 
 def noise_table(rows: Sequence[LabelNoise]) -> Table:
     """The label-noise estimates of the splits."""
-    title = "Label noise, estimated from the sample (percent, 95% Wilson intervals)"
+    title = "Label noise, estimated from the sample (95% Wilson intervals)"
     table = plain_table(title, "split", "label", ">reviewed", ">wrong", ">unsure")
     for row in rows:
         table.add_row(Text(row.split), row.label, f"{row.reviewed:,} of {row.sampled:,}", _share(row.wrong), _share(row.unsure))
@@ -153,4 +153,4 @@ def noise_table(rows: Sequence[LabelNoise]) -> Table:
 def _share(share: Share) -> str:
     if share.value is None or share.low is None or share.high is None:
         return "-"
-    return f"{100 * share.value:.1f} [{100 * share.low:.1f}, {100 * share.high:.1f}]"
+    return f"{100 * share.value:.1f}% [{100 * share.low:.1f}, {100 * share.high:.1f}]"

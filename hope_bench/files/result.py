@@ -65,11 +65,11 @@ class Estimate(Strict):
         return f"{100 * self.value:.1f}{ends}"
 
     def points(self) -> str:
-        """A difference of shares in percentage points, with its sign: "+1.2 [+0.3, +2.0]"; "-" where it can't be computed."""
+        """A difference of shares in percentage points, with its sign: "+1.2 [0.3, 2.0]"; "-" where it can't be computed."""
         if self.value is None:
             return "-"
-        value, *ends = (f"{round(100 * one, 1) + 0.0:+.1f}" for one in (self.value, self.low, self.high) if one is not None)
-        return f"{value} [{', '.join(ends)}]" if len(ends) == 2 else value
+        value, *ends = (round(100 * one, 1) + 0.0 for one in (self.value, self.low, self.high) if one is not None)
+        return f"{value:+.1f}" + (f" [{ends[0]:.1f}, {ends[1]:.1f}]" if len(ends) == 2 else "")
 
 
 class VerdictCounts(Strict):

@@ -65,8 +65,9 @@ def compare(
     reasons = [result.unranked or reason for result, reason in zip(results, unjudged, strict=True)]
     unranked = {name: reason for name, reason in zip(names, reasons, strict=True) if reason is not None}
     ranks = _ranks(names, measured, metric, [reason is None for reason in unjudged])
-    place = {one.name: number for number, one in enumerate(ranks)}
-    pairs = tuple(sorted(pairs, key=lambda pair: sorted((place[pair.one], place[pair.other]))))
+    if against is not None:  # of all pairs, the order is that in which the results were given
+        place = {one.name: number for number, one in enumerate(ranks)}
+        pairs = tuple(sorted(pairs, key=lambda pair: place[pair.one]))
     return ModelComparison(chosen, metric, len(kept), len(common), int(common.sum()), missing, unranked, ranks, pairs)
 
 

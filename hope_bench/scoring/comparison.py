@@ -78,7 +78,7 @@ class ModelComparison:
     def focus(self) -> str:
         """The model that the others are held against: the one that all pairs share (`against`), else the best."""
         shared = {pair.other for pair in self.pairs}
-        return shared.pop() if len(shared) == 1 else self.standings[0].name
+        return shared.pop() if len(shared) == 1 < len(self.pairs) else self.standings[0].name
 
     def summary(self) -> Summary:
         """What print and the command line show first: the verdict, and a line a model, the best first."""
@@ -109,7 +109,9 @@ class ModelComparison:
         parts = ((f"lower than {focus}", less), (f"higher than {focus}", more), (f"not told apart from {focus}", alike))
         said = "; ".join(f"{counted(len(names), 'model')} {words} ({first_few(names, 3)})" for words, names in parts if names)
         best = self.standings[0]
-        return (f"{about} {best.name} ranks first, {best.value.percent()}. {said[:1].upper()}{said[1:]} (corrected p 0.05).",)
+        return (
+            f"{about} {best.name} ranks first, {best.value.percent()}. {said[:1].upper()}{said[1:]} (corrected p below 0.05).",
+        )
 
     def _caveats(self) -> tuple[str, ...]:
         """What a reader has to know about what was compared, in sentences."""

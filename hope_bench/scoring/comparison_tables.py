@@ -23,14 +23,15 @@ def without_looking(results: Sequence[Result], found: ModelComparison) -> str | 
 
 
 def pair_table(found: ModelComparison) -> Table:
-    """Every pair's difference, tests and detectable difference."""
+    """Every pair's difference, tests and detectable difference, those of the best models first."""
     headings = (
         ">difference", ">p", ">p (Holm)", ">only the first\nright", ">only the second\nright", ">equally right\np (Holm)",
         ">detectable",
     )  # fmt: skip
     title = f"Differences in {metric_name(found.metric)} (percentage points, paired by image)"
     table = plain_table(title, "model", "minus", *headings)
-    for pair in found.pairs:
+    place = {one.name: number for number, one in enumerate(found.standings)}
+    for pair in sorted(found.pairs, key=lambda pair: sorted((place[pair.one], place[pair.other]))):
         table.add_row(
             Text(pair.one), Text(pair.other), pair.difference.points(), p_value(pair.p), p_value(pair.p_holm),
             f"{pair.one_only:,}", f"{pair.other_only:,}", p_value(pair.right_p_holm), detectable(pair),
