@@ -59,9 +59,8 @@ def prepare(folder: Path) -> None:
     runs = folder / "runs" / "tiny"
 
     def run(name: str, affirmed: tuple[int, ...], step: int | None = None) -> Path:
-        said: dict[tuple[str, str], Verdict] = {
-            (image, "dog"): "no" if place < 3 else "yes" for place, image in enumerate(IMAGES)
-        }
+        said: dict[tuple[str, str], Verdict] = {(image, "dog"): "yes" for image in IMAGES}
+        said |= {(image, "dog"): "no" for image in IMAGES[:3]}
         for what, count in zip(ABSENT.values(), affirmed, strict=True):
             said |= {(image, what): "yes" if place >= 40 - count else "no" for place, image in enumerate(IMAGES)}
         said[IMAGES[0], "wolf"] = "unparsed"
@@ -82,11 +81,8 @@ def in_terminal(width: int, folder: Path, *argv: str) -> str:
     screen, program = pty.openpty()
     fcntl.ioctl(program, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
     hidden = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR")
-    root = str(Path(__file__).resolve().parent.parent)
-    env = {name: value for name, value in os.environ.items() if name not in hidden} | {
-        "TERM": "xterm-256color",
-        "PYTHONPATH": root,
-    }
+    env = {name: value for name, value in os.environ.items() if name not in hidden}
+    env |= {"TERM": "xterm-256color", "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
     child = subprocess.Popen([sys.executable, *argv], stdin=program, stdout=program, stderr=program, cwd=folder, env=env)
     os.close(program)
     shown = b""

@@ -12,7 +12,7 @@ from hope_bench.annotations.columns import assemble
 from hope_bench.annotations.ids import Id
 from hope_bench.annotations.json_file import decode
 from hope_bench.annotations.wording import alternatives, spoken_names
-from hope_bench.errors import HopeBenchError
+from hope_bench.errors import HopeBenchError, counted
 from hope_bench.records import Annotations, Category
 
 
@@ -49,5 +49,7 @@ def read_captions(path: Path, image_index: dict[Id, int]) -> dict[int, tuple[str
         if row.image_id in image_index:
             captions.setdefault(image_index[row.image_id], []).append(row.caption)
     if file.annotations and not captions:
-        raise HopeBenchError(f"{path}: none of its {len(file.annotations)} captions is for an image of the instances file.")
+        raise HopeBenchError(
+            f"{path}: of {counted(len(file.annotations), 'caption')}, none is for an image of the instances file."
+        )
     return {image: tuple(texts) for image, texts in captions.items()}

@@ -25,7 +25,7 @@ from hope_bench.annotations.coco_rows import (
 from hope_bench.annotations.columns import InstanceRows
 from hope_bench.annotations.ids import Id
 from hope_bench.annotations.json_file import not_json
-from hope_bench.errors import HopeBenchError
+from hope_bench.errors import HopeBenchError, counted
 from hope_bench.records import no_collector
 
 _BATCH = 10_000
@@ -80,7 +80,7 @@ def _batches(path: Path, key: str, kind: type[_Row]) -> Iterator[list[_Row]]:
                 yield msgspec.convert(batch, list[kind])  # type: ignore[valid-type]
                 done += len(batch)
     except msgspec.ValidationError as error:
-        raise HopeBenchError(f"{path} is JSON, but not {DESCRIPTION}: {error}, after {done} rows of {key}.") from None
+        raise HopeBenchError(f"{path} is JSON, but not {DESCRIPTION}: {error}, after {counted(done, 'row')} of {key}.") from None
     except ijson.JSONError as error:
         words = str(error).splitlines()[0] if str(error) else "it ends too early"
         raise not_json(path, words) from None

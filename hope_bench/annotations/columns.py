@@ -9,7 +9,7 @@ from typing import Any, Generic, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hope_bench.errors import first_few
+from hope_bench.errors import counted, first_few
 from hope_bench.records import Annotations, Category, Image
 
 BoxUnits = Literal["pixels", "fractions"]
@@ -100,12 +100,13 @@ def clean_boxes(
     problems = []
     if cut:
         problems.append(
-            f"{name}: {len(cut)} box(es) reach beyond their image and were cut to it "
+            f"{name}: {counted(len(cut), 'box reaches', 'boxes reach')} beyond the image, cut to it "
             f"(annotations {_numbers(cut)}, in file order)."
         )
     if empty:
         problems.append(
-            f"{name}: {len(empty)} box(es) have no size within their image; their objects count as present, without a box "
+            f"{name}: {counted(len(empty), 'box has', 'boxes have')} no size within the image; what is in there "
+            "counts as present, without a box "
             f"(annotations {_numbers(empty)}, in file order)."
         )
     return problems

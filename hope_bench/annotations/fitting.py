@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hope_bench.errors import first_few
+from hope_bench.errors import counted, first_few
 from hope_bench.images import UnreadableImageError, upright_size
 from hope_bench.records import Annotations, Image
 
@@ -58,7 +58,8 @@ def fit_boxes(annotations: Annotations, images: Sequence[int], folder: Path) -> 
         return annotations, ()
     wrong = [f"{annotations.images[image].file_name}: {misfit}" for image, misfit in misfits.items()]
     return annotations, (
-        f"{len(wrong)} picture(s) are of another shape than the annotations say, so their boxes are not used "
+        f"{counted(len(wrong), 'picture is', 'pictures are')} of another shape than the annotations say, so "
+        "their boxes are not used "
         f"({first_few(wrong, 3)}). Were they turned or cut after they were annotated?",
     )
 

@@ -18,7 +18,7 @@ from hope_bench.annotations.columns import InstanceRows, assemble
 from hope_bench.annotations.hf_source import Source, open_dataset
 from hope_bench.annotations.ids import unique_index
 from hope_bench.annotations.wording import alternatives, spoken_names
-from hope_bench.errors import HopeBenchError, did_you_mean, first_few
+from hope_bench.errors import HopeBenchError, counted, did_you_mean, first_few
 from hope_bench.provenance import atomic_path
 from hope_bench.records import Annotations, Category, Image
 
@@ -68,7 +68,9 @@ def read_hf_dataset(path: Path, columns: Mapping[str, str] | None = None, split:
     annotations = assemble(path.name, tuple(images), vocabulary.categories(), rows.columns("box" in found), {})
     if not rows.unknown:
         return annotations
-    problem = f"{path.name}: {rows.unknown.total()} object(s) without a known category left out ({first_few(rows.unknown)})."
+    problem = (
+        f"{path.name}: {counted(rows.unknown.total(), 'object')} without a known category left out ({first_few(rows.unknown)})."
+    )
     return replace(annotations, problems=(problem, *annotations.problems))
 
 
@@ -129,7 +131,8 @@ def export_images(path: Path, folder: Path, columns: Mapping[str, str] | None = 
         raise HopeBenchError(f"{path} holds no rows.")
     if missing and not held:
         raise HopeBenchError(
-            f"{path}: no picture can be written to {folder}: {len(missing):,} of {number:,} row(s) hold no picture bytes, and no "
+            f"{path}: no picture can be written to {folder}: {len(missing):,} of {counted(number, 'row')} hold "
+            "no picture bytes, and no "
             f"row holds any. They point to {first_few(missing, 3)}. If those files are there, give their folder to hope-bench "
             "generate as --images; else save the dataset with the pictures in it."
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.errors import HopeBenchError, counted, first_few
 
 Id = int | str
 
@@ -20,7 +20,10 @@ def unique_index(path: Path, what: str, values: Sequence[Id]) -> dict[Id, int]:
     index = {value: position for position, value in enumerate(values)}
     if len(index) < len(values):
         twice = [repr(value) for value, count in Counter(values).items() if count > 1]
-        raise HopeBenchError(f"{path}: {len(twice)} {what}(s) occur more than once ({first_few(twice)}). Each must be unique.")
+        raise HopeBenchError(
+            f"{path}: {counted(len(twice), f'{what} occurs', f'{what}s occur')} more than once "
+            f"({first_few(twice)}). Each must be unique."
+        )
     return index
 
 
@@ -31,7 +34,8 @@ def look_up(path: Path, what: str, ids: Sequence[Id], index: dict[Id, int]) -> N
     if unknown.size:
         names = dict.fromkeys(repr(ids[row]) for row in unknown.tolist())
         raise HopeBenchError(
-            f"{path}: {unknown.size} annotation(s) name {len(names)} {what} id(s) it does not define ({first_few(names)}). "
+            f"{path}: {counted(unknown.size, 'annotation names', 'annotations name')} "
+            f"{counted(len(names), f'{what} id')} it does not define ({first_few(names)}). "
             f"Add them to its {'categories' if what == 'category' else 'images'}, or remove those annotations."
         )
     return found

@@ -16,7 +16,7 @@ from hope_bench.annotations.coco_rows import InstancesFile
 from hope_bench.annotations.columns import assemble
 from hope_bench.annotations.ids import Id, look_up
 from hope_bench.annotations.wording import plain_names, without_aside, words
-from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.records import Annotations, Category
 
 
@@ -40,7 +40,8 @@ def read_lvis(file: InstancesFile, captions: Path | None) -> Annotations:
             wrong.append(annotations.images[image].file_name)
     problems = annotations.problems
     if wrong:
-        problems += (f"{path.name}: {len(wrong)} image(s) list a category as absent that is annotated in them, which is believed "
+        problems += (f"{path.name}: {counted(len(wrong), 'image lists', 'images list')} a category as absent "
+"that is annotated in them, which is believed "
                      f"({first_few(wrong)}).",)  # fmt: skip
     return replace(
         annotations,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from hope_bench.annotations.of_benchmark import find_annotations, find_images
 from hope_bench.api.making import PathOr, load_benchmark, path_or_none, teller
-from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.run import Run
 from hope_bench.files.validation import Count, FromZero, Port, checked
@@ -81,7 +81,7 @@ def inspect(
         failed = write_gallery(chosen, summary, folder, pictures, advance)
     if failed:
         listed = first_few((f"{name} ({reason})" for name, reason in failed.items()), 3)
-        tell(f"{len(failed):,} image(s) could not be shown: {listed}.")
+        tell(f"{counted(len(failed), 'image')} could not be shown: {listed}.")
     return Inspection(summary, noise, folder / "index.html")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from hope_bench.errors import HopeBenchError
+from hope_bench.errors import HopeBenchError, counted
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.images import UnreadableImageError
 from hope_bench.inspection.summary import Summary
@@ -48,7 +48,7 @@ def write_gallery(
     if names and len(failed) == len(names):
         name, reason = next(iter(failed.items()))
         raise HopeBenchError(
-            f"None of the {len(names):,} images can be shown, {name} for one: {reason}. Is {images} their folder?"
+            f"None of the {counted(len(names), 'image')} can be shown, {name} for one: {reason}. Is {images} their folder?"
         )
     data = gallery_data(benchmark, dict(zip(names, pictures, strict=True)))
     write_text(out / "data.js", f"window.GALLERY = {json.dumps(data, ensure_ascii=False, separators=(',', ':'))};\n")

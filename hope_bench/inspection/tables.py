@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 from rich.text import Text
 
+from hope_bench.errors import counted
 from hope_bench.inspection.summary import BINS, Summary
 from hope_bench.tables import plain_table
 
@@ -24,7 +25,7 @@ def summary_tables(summary: Summary, most_frequent: int = 5, categories: int = 2
 
 
 def _counts(summary: Summary) -> Table:
-    title = f"{summary.title}: {summary.images:,} images, {summary.unique_questions:,} different questions"
+    title = f"{summary.title}: {counted(summary.images, 'image')}, {counted(summary.unique_questions, 'different question')}"
     table = plain_table(title, "split", "kind", ">images", ">yes", ">no", ">% yes", ">described")
     for split in summary.splits:
         share = "–" if split.yes_share is None else f"{100 * split.yes_share:.1f}"

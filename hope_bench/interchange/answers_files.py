@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from hope_bench.errors import HopeBenchError, did_you_mean, first_few
+from hope_bench.errors import HopeBenchError, counted, did_you_mean, first_few
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.result import ModelInfo, RunInfo
 from hope_bench.files.run import RunRecord, read_run, write_run
@@ -95,7 +95,7 @@ def import_answers(source: AnswersSource, benchmark: Benchmark, run: Path, model
     answers, report = _match(given, benchmark, run)
     if not answers:
         raise HopeBenchError(
-            f"None of the {len(given):,} answers matches a question of benchmark {benchmark.manifest.name}. "
+            f"Of {counted(len(given), 'answer')}, none matches a question of benchmark {benchmark.manifest.name}. "
             f"The first: {first_few(report.unmatched, 2)}."
         )
     with atomic_path(run / "answers.jsonl") as temporary:
@@ -168,7 +168,9 @@ def _in_order(lines: Sequence[Line], benchmark: Benchmark, split: str, path: Pat
     """POPE's own answers files name no image: line i answers question i, and its object must be the question's."""
     questions = benchmark.splits[split]
     if len(lines) > len(questions):
-        raise HopeBenchError(f"{path} has {len(lines):,} answers, but split {split} asks {len(questions):,} questions.")
+        raise HopeBenchError(
+            f"{path} has {counted(len(lines), 'answer')}, but split {split} asks {counted(len(questions), 'question')}."
+        )
     given = []
     for line, question in zip(lines, questions, strict=False):
         asked, answer = _worded(line)
@@ -228,7 +230,8 @@ def _refuse_contradictions(said: Mapping[tuple[str, str, str], Sequence[_Given]]
     ]
     if disagree:
         raise HopeBenchError(
-            f"{len(disagree):,} question(s) are answered more than once, and differently: {first_few(disagree, 3)}. "
+            f"{counted(len(disagree), 'question is', 'questions are')} answered more than once, and "
+            f"differently: {first_few(disagree, 3)}. "
             "Remove the answers that don't count."
         )
 
@@ -316,7 +319,8 @@ def _missing(benchmark: Benchmark, report: ImportReport) -> list[str]:
     missing = report.unasked[headline]
     if not missing:
         return []
-    return [f"{missing:,} question(s) of the headline split {headline} have no answer. Import the files that hold them, too."]
+    without = counted(missing, "question has", "questions have")
+    return [f"Of the headline split {headline}, {without} no answer. Import the files that hold them, too."]
 
 
 def _notes(given: Sequence[_Given], report: ImportReport) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+from hope_bench.errors import counted
 from hope_bench.images import UnreadableImageError
 from hope_bench.reviewing.claims import Claim, is_existence, question, statement
 from hope_bench.reviewing.decisions import VERDICTS
@@ -69,7 +70,7 @@ def progress(session: Session) -> str:
     share = 100 * done / max(total, 1)
     return (
         f'<div class="decided" role="status"><div class="bar" aria-hidden="true"><i style="width:{share:.2f}%"></i></div>'
-        f"<p><b>{done:,}</b> of {total:,} claims decided <span>{parts}</span></p>"
+        f"<p><b>{done:,}</b> of {counted(total, 'claim')} decided <span>{parts}</span></p>"
         f"<p class='file'>{escape(session.reviewer)} → {escape(str(session.file.path))}</p></div>"
     )
 

@@ -107,10 +107,11 @@ class ModelComparison:
         more = [pair.one for pair in apart if pair.one not in less]
         alike = [one for one in against if one not in (*less, *more)]
         parts = ((f"lower than {focus}", less), (f"higher than {focus}", more), (f"not told apart from {focus}", alike))
-        said = "; ".join(f"{counted(len(names), 'model')} {words} ({first_few(names, 3)})" for words, names in parts if names)
+        said = [f"{counted(len(names), 'is', 'are')} {words} ({first_few(names, 3)})" for words, names in parts if names]
         best = self.standings[0]
         return (
-            f"{about} {best.name} ranks first, {best.value.percent()}. {said[:1].upper()}{said[1:]} (corrected p below 0.05).",
+            f"{about} {best.name} ranks first, {best.value.percent()}.",
+            f"By corrected p below 0.05, of {counted(len(against), 'other model')} {', '.join(said)}.",
         )
 
     def _caveats(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from itertools import groupby
 from rich.table import Table
 from rich.text import Text
 
+from hope_bench.errors import counted
 from hope_bench.files.published import Metric
 from hope_bench.scoring.published import Check, Verification
 from hope_bench.tables import plain_table
@@ -51,7 +52,7 @@ def verdict(verification: Verification) -> str:
     if verification.agrees:
         return f"Agrees: {count} of {count} published figures come out here."
     if not off:
-        return f"Not settled: the figures agree, but {verification.errors:,} answers are errors."
+        return f"Not settled: the figures agree, but {counted(verification.errors, 'answer is an error', 'answers are errors')}."
     apart = ", ".join(f"{check.figure.split} by {_signed(check.difference)} points" for check in off)
     return f"Differs here: {len(off)} of {count} published figures ({apart})."
 

@@ -23,7 +23,10 @@ def points(value: float | None) -> str:
 def split_table(result: Result) -> Table:
     """Every split's numbers in percent; below the three that matter most, the 95% interval."""
     how = "" if result.convention == "strict" else f", {result.convention} convention"
-    title = f"{result.model.name} on {result.benchmark.title} ({result.benchmark.images:,} images, percent, 95% intervals{how})"
+    title = (
+        f"{result.model.name} on {result.benchmark.title} ({counted(result.benchmark.images, 'image')}, "
+        f"percent, 95% intervals{how})"
+    )
     metrics = ("balanced\naccuracy", "accu-\nracy", "preci-\nsion", "re-\ncall", "F1", "yes\nratio", "halluc.\nrate")
     headings = ("ques-\ntions", *metrics, "un-\nparsed", "error", "un-\nasked")
     table = plain_table(title, "split", *(f">{heading}" for heading in headings))

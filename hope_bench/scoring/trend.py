@@ -128,7 +128,8 @@ class Trend:
         ]
         apart = f"Changes told from chance (corrected p below 0.05): {first_few(told, 6)}." if told else _NOT_TOLD
         went = f": {', '.join(moved)}" if moved else ""
-        return (f"{self.benchmark}, {self.split}, steps {first.step:,} to {last.step:,}{went}.", apart)
+        ends = " to ".join(f"{one.run} (step {one.step:,})" for one in (first, last))
+        return (f"{self.benchmark}, {self.split}, {ends}{went}.", apart)
 
     def __str__(self) -> str:
         """The summary as text of 80 columns."""

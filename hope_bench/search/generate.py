@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from hope_bench.errors import first_few
+from hope_bench.errors import counted, first_few
 from hope_bench.files.benchmark import Manifest, check_own
 from hope_bench.files.spec import BenchmarkSpec
 from hope_bench.records import Question
@@ -29,11 +29,12 @@ def generate(spec: BenchmarkSpec, out: Path, cache: Path, say: Say = lambda _: N
     check_own(out, imported=False)
     inputs = read_inputs(spec)
     annotations = inputs.annotations
-    say(f"Read {inputs.path.name}: {len(annotations.images):,} images, {len(annotations.category_of):,} annotations, "
-        f"{len(annotations.categories):,} categories.")  # fmt: skip
+    say(f"Read {inputs.path.name}: {counted(len(annotations.images), 'image')}, "
+f"{counted(len(annotations.category_of), 'annotation')}, "
+        f"{counted(len(annotations.categories), 'category', 'categories')}.")  # fmt: skip
     sample = draw_sample(inputs)
     encoding = encode(inputs, sample, cache)
-    say(f"Searching distractors for {len(encoding.space.images):,} images under {first_few(spec.strategies, 20)}.")
+    say(f"Searching distractors for {counted(len(encoding.space.images), 'image')} under {first_few(spec.strategies, 20)}.")
     guarded = guard(encoding.space, inputs.rejected)
     found = search(inputs, encoding, guarded)
     _say_survived(found.sample, say)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hope_bench.annotations.fitting import fit_boxes
-from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.images import hash_images
 from hope_bench.records import Annotations
 from hope_bench.search.inputs import Inputs
@@ -82,7 +82,8 @@ def _draw(rng: random.Random, inputs: Inputs) -> tuple[int, ...]:
     if eligible < spec.sample_images:
         instead = f"Set sample_images to at most {eligible} in the spec, or lower k." if eligible else "Is it the right file?"
         raise HopeBenchError(
-            f"{inputs.path} has {eligible} image(s) with at least {spec.k} present categories, but {spec.sample_images} are "
+            f"{inputs.path} has {counted(eligible, 'image')} with at least {spec.k} present categories, but "
+            f"{spec.sample_images} are "
             f"wanted. {instead}"
         )
     return tuple(sample_images(rng, present, spec.sample_images, spec.k))

@@ -90,7 +90,7 @@ def test_images_that_cannot_be_shown_are_counted_and_none_at_all_is_an_error(
     (small.images / "b.png").write_bytes(b"no picture")
     outcome = hope_bench(capsys, "inspect", small.folder, "--images", small.images, "--out", tmp_path / "out")
     assert outcome.code == 0
-    assert "1 image(s) could not be shown: b.png (not an image, or of an unknown format)." in outcome.err
+    assert "1 image could not be shown: b.png (not an image, or of an unknown format)." in outcome.err
     assert "could not be shown, b.png for one" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     (tmp_path / "empty").mkdir()
     assert "holds none of the 3 images" in refused(capsys, "inspect", small.folder, "--images", tmp_path / "empty")

@@ -15,6 +15,7 @@ from rich.console import Console
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark, ClipInfo, read_benchmark, write_benchmark
 from hope_bench.files.result import Bootstrap, ModelInfo, RunInfo, VerdictCounts, read_result, write_result
+from hope_bench.files.run import find_run
 from hope_bench.records import Answer, Question, Verdict
 from hope_bench.scoring.detail_tables import part_table
 from hope_bench.scoring.score import comparison_pairs, score, tower_family
@@ -84,7 +85,7 @@ def test_every_verdict_is_counted_apart(benchmark: Benchmark, tmp_path: Path) ->
     assert result.splits["content"].on_no == VerdictCounts(yes=2, no=3, unparsed=1, error=1, unasked=1)
     assert result.splits["content"].hallucination_rate.value == pytest.approx(2 / 7, abs=1e-6)
     assert result.unranked == "1 of 16 questions of the headline split content were never asked"
-    assert any("1 verdict(s) over all splits are errors" in note for note in result.notes)
+    assert any("1 verdict over all splits is an error" in note for note in result.notes)
 
 
 def test_splits_may_ask_about_different_images(tmp_path: Path) -> None:
@@ -123,9 +124,7 @@ def test_a_run_of_other_questions_is_refused(benchmark: Benchmark, tmp_path: Pat
     words = rf"another benchmark or version.*ffff.*Of its {len(said)} answers, 1 are to questions"
     with pytest.raises(HopeBenchError, match=words):
         score(benchmark, make_run(tmp_path / "run", benchmark, said, benchmark_hash="f" * 64), FAST)
-    with pytest.raises(
-        HopeBenchError, match=r"1 answer\(s\) are to questions that benchmark tiny doesn't ask: 0.jpg: Is there a bus"
-    ):
+    with pytest.raises(HopeBenchError, match=r"1 answer is to questions that benchmark tiny doesn't ask: 0.jpg: Is there a bus"):
         score(benchmark, make_run(tmp_path / "run", benchmark, says() | {("0.jpg", "bus"): "no"}), FAST)
 
 
@@ -142,7 +141,7 @@ def test_repeated_answers(benchmark: Benchmark, tmp_path: Path) -> None:
     assert result.splits["content"].on_yes == VerdictCounts(yes=1, unasked=7)
     assert any("asked again after an error" in note for note in result.notes)
     write_answers(run, [answer("no"), answer("yes")])
-    with pytest.raises(HopeBenchError, match=r"1 question\(s\) have answers that disagree"):
+    with pytest.raises(HopeBenchError, match=r"1 question has answers that disagree"):
         score(benchmark, run, FAST)
 
 
@@ -320,3 +319,14 @@ def test_a_quick_look_never_takes_the_place_of_a_full_result(
     line = next(line for line in looked.splitlines() if "leaderboard add" in line)
     words = shlex.split(line[line.index("hope-bench") :])
     assert "pass --replace" in refused(capsys, *words[1:])
+
+
+def test_a_run_without_an_answer_is_not_among_those_known(benchmark: Benchmark, tmp_path: Path) -> None:
+    """As an evaluate leaves it that fails before the first answer."""
+    make_run(tmp_path / "runs" / "tiny" / "done", benchmark, says())
+    failed = make_run(tmp_path / "runs" / "tiny" / "failed", benchmark, {})
+    with pytest.raises(HopeBenchError, match=r"Known: tiny/done\.$"):
+        find_run("tiny/fail", tmp_path / "runs")
+    (failed / "answers.jsonl").unlink()
+    with pytest.raises(HopeBenchError, match=r"Known: tiny/done\.$"):
+        find_run("tiny/fail", tmp_path / "runs")
