@@ -19,11 +19,16 @@ from hope_bench.progress import ProgressMode, Say, progress_bar, progress_shown
 
 if TYPE_CHECKING:
     from hope_bench.inspection.summary import Summary
+    from hope_bench.records import Answer
     from hope_bench.reviewing.agreement import Agreement, Merged
     from hope_bench.reviewing.claims import Claim
     from hope_bench.reviewing.decisions import Reviewed
     from hope_bench.reviewing.noise import LabelNoise
     from hope_bench.search.decisions import ClaimKey
+
+
+_LARGEST_UNASKED = 2**30
+"""Bytes of an annotation file that is read without being asked to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +58,27 @@ def inspect(
     images: PathOr | None = None,
     out: PathOr | None = None,
     no_images: bool = False,
+    run: Run | PathOr | None = None,
+    annotations: PathOr | None = None,
     progress: ProgressMode = "auto",
     say: Say | None = None,
 ) -> Inspection:
     """Count what a benchmark holds, and write a gallery of its images and questions to look through.
 
     `images` is by default the folder that the spec.toml names; `no_images` makes a gallery of the questions alone. It goes to
-    `out` (default: build/inspect/NAME). Raises HopeBenchError.
+    `out` (default: build/inspect/NAME). A `run` adds a model's answers, the `annotations` (default: the spec's, if they are here)
+    the boxes of what is in an enlarged picture. Raises HopeBenchError.
 
-    Example: hb.inspect("hope-coco", images="val2014").gallery
+    Example: hb.inspect("hope-coco", images="val2014", run="hope-coco/llava-1.5-7b").gallery
     """
-    from hope_bench.inspection.gallery import check_gallery, write_gallery
+    from hope_bench.inspection.gallery import Beside, check_gallery, write_gallery
     from hope_bench.inspection.summary import summarize
     from hope_bench.reviewing.noise import LABEL_NOISE_FILE, read_label_noise
+    from hope_bench.reviewing.picture import known_present
 
     tell = teller(progress, say)
     chosen = load_benchmark(benchmark)
+    model, answers = (None, {}) if run is None else _answers(chosen, run)
     folder = Path("build") / "inspect" / chosen.name if out is None else Path(out)
     check_gallery(folder)
     pictures = None if no_images else find_images(chosen, path_or_none(images))
@@ -77,12 +87,27 @@ def inspect(
         tell(f"{LABEL_NOISE_FILE} is of other questions than these, and left out. Review a new sample.")
     noise = () if published is None else published.estimates
     summary = summarize(chosen, noise)
+    known = None if pictures is None else find_annotations(chosen, path_or_none(annotations), _LARGEST_UNASKED, tell)
+    boxes = {} if known is None else {image: one.boxes for image, one in known_present(chosen, known).items()}
     with progress_shown(progress), progress_bar("Thumbnails", len(chosen.manifest.images) if pictures else 0) as advance:
-        failed = write_gallery(chosen, summary, folder, pictures, advance)
+        failed = write_gallery(chosen, summary, folder, pictures, advance, Beside(boxes, model, answers))
     if failed:
         listed = first_few((f"{name} ({reason})" for name, reason in failed.items()), 3)
         tell(f"{counted(len(failed), 'image')} could not be shown: {listed}.")
     return Inspection(summary, noise, folder / "index.html")
+
+
+def _answers(benchmark: Benchmark, run: Run | PathOr) -> tuple[str, dict[tuple[str, str], Answer]]:
+    """The model of a run and its answers, by image and question; an answer counts before an error."""
+    from hope_bench.api.asking import load_run
+    from hope_bench.scoring.score import read_answered
+
+    record, file = read_answered(benchmark, load_run(run).folder)
+    found: dict[tuple[str, str], Answer] = {}
+    for answer in file.answers:
+        if answer.error is None or (answer.image, answer.question) not in found:
+            found[answer.image, answer.question] = answer
+    return record.model.name, found
 
 
 @checked

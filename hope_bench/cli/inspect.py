@@ -15,6 +15,13 @@ from hope_bench.cli.options import BenchmarkArgument, Details, Images
 def inspect(
     benchmark: BenchmarkArgument,
     images: Images = None,
+    run: Annotated[
+        str | None, typer.Option(help="Show this run's answers beside the questions: a folder, or BENCHMARK/NAME under runs/.")
+    ] = None,
+    annotations: Annotated[
+        Path | None,
+        typer.Option(help="The annotation file, for the boxes of objects. Default: the spec's, if it is there."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Where the gallery goes. Default: build/inspect/NAME.")] = None,
     no_images: Annotated[bool, typer.Option("--no-images", help="A gallery of the questions alone, without pictures.")] = False,
     most_frequent: Annotated[int, typer.Option(min=1, help="How many distractors to list per split.")] = 5,
@@ -27,13 +34,19 @@ def inspect(
     category, how much the splits overlap, and the risks. Then a static page with every
     question's score, risk and evidence, filtered by split, label and text.
 
-    Example: hope-bench inspect my-benchmark --images val2014
+    With --run, the page shows what a model answered, and finds what it got wrong; a click enlarges a picture, with its boxes.
+
+    Examples:
+
+    hope-bench inspect my-benchmark --images val2014
+
+    hope-bench inspect my-benchmark --images val2014 --run my-benchmark/llava-1.5-7b
     """
     from hope_bench.api.looking import inspect as look
     from hope_bench.cli.review import noise_table
     from hope_bench.inspection.tables import summary_tables
 
-    found = look(benchmark, images=images, out=out, no_images=no_images, say=say)
+    found = look(benchmark, images=images, out=out, no_images=no_images, run=run, annotations=annotations, say=say)
     first, *rest = summary_tables(found.summary, most_frequent, categories)
     print_tables([first, noise_table(found.noise) if found.noise else None])
     print_tables(rest if details else (), whole=True)

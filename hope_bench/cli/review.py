@@ -42,10 +42,11 @@ def review(
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes a free one.")] = 7860,
 ) -> None:
-    """Look at a benchmark's claims and decide: absent, present or unsure. Opens a page for this machine alone.
+    """Answer a benchmark's questions yourself: there, not there or unsure. Opens a page for this machine alone.
 
-    The likeliest wrong claims come first. Keys: A absent, P present, U unsure, Z undo, B boxes. Every decision is on disk at
-    once, and the same command goes on where you stopped. With --sample, the questions come in random order, without what the
+    The likeliest wrong labels come first, and the page says how long is left and when to stop. Keys: T there (Y yes), N not
+    there, U unsure, Z undo, B boxes, + and - zoom. Every decision is on disk at once, and the same command goes on where you
+    stopped. With --sample, the questions come in random order, without what the
     benchmark says of them, and the label noise of every split is estimated at the end; hope-bench label-noise publishes it.
     With --run too, they are drawn so that the few questions which that run got wrong are looked at as often as the many that it
     got right; hope-bench score RUN --reviewed FILE then gives its rates under the truth that you found.
