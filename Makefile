@@ -1,5 +1,5 @@
 # make demo   the whole path on the embedded world: scenes, questions, a real tiny LVLM's answers, scores, a page
-# make test   the test suite, as continuous integration runs it
+# make test   the test suite on all cores, as continuous integration runs it
 # make lint   ruff and mypy
 # make bench  speed and memory, written to build/bench.json
 # make soak   200 kill -9 points during an evaluation, each ending with the same bytes; families with real vocabularies
@@ -38,7 +38,7 @@ demo: $(VENV)/run.stamp
 
 test: $(VENV)/dev.stamp
 	@sh tests/install_chromium.sh
-	@$(BIN)/python -m pytest
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --durations 10
 
 lint: $(VENV)/dev.stamp
 	@$(BIN)/ruff check .

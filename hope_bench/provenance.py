@@ -102,6 +102,10 @@ def _in_the_way(folder: Path, error: OSError) -> str:
     return f"{file} is a file" if file is not None else error.strerror or str(error)
 
 
+_PARTIAL = ".partial"
+"""How a file ends that isn't whole yet."""
+
+
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that replaces it when the block ends well, and vanishes when it doesn't.
@@ -110,7 +114,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     make_folder(path.parent)
     with _explained(path):
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_PARTIAL, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -122,6 +126,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what `atomic_path` left in a folder when its process was killed. Only for a folder that nobody else writes now."""
+    for left in folder.glob(f".*{_PARTIAL}"):
+        left.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

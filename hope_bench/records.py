@@ -7,13 +7,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import isnan
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 Label = Literal["yes", "no"]
 Verdict = Literal["yes", "no", "unparsed", "error"]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+"""A number in [0, 1], checked where it is read from a file."""
 
 LEAST_MASS = 0.5
 """The least that yes and no must weigh together at a position for P(yes) to be read there: else the answer begins elsewhere."""
@@ -24,8 +27,9 @@ class Category:
     """One word of the vocabulary C.
 
     `name` is unique within the annotations. `spoken` is how a question says it where that is not `name` itself ("cabinet or
-    shelf" for "Cabinet/shelf"). `synonyms` are other words for it, `parents` the names of the categories directly above it in
-    the dataset's hierarchy, `synset` its WordNet sense ("trumpet.n.01"); empty or None where the dataset gives none.
+    shelf" for "Cabinet/shelf"). `synonyms` are other words for it, `mentioned_as` words of captions from which it may be
+    expected, `parents` the names of the categories directly above it in the dataset's hierarchy, `synset` its WordNet sense
+    ("trumpet.n.01"); empty or None where there are none.
     """
 
     name: str
@@ -34,6 +38,7 @@ class Category:
     synonyms: tuple[str, ...] = ()
     parents: tuple[str, ...] = ()
     synset: str | None = None
+    mentioned_as: tuple[str, ...] = ()
 
     @property
     def in_words(self) -> str:
@@ -207,36 +212,39 @@ class Prompt:
 @dataclass(frozen=True, slots=True)
 class Request:
     """One unique (image, question) pair to ask a model: `image` is the file name, `text` the filled prompt, `key` a hash of
-    everything that the answer depends on (image file, prompt, model, settings)."""
+    everything that the answer depends on (image file, prompt, model, settings). `sample` numbers the askings of a question, from
+    0, where answers are drawn and several are wanted."""
 
     image: str
     question: str
     text: str
     key: str | None = None
+    sample: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a model said to one (image, question).
 
-    `text` is the greedy answer: the first token alone where that is a yes or a no (`complete` False), else a short decode
-    (`complete` True); an imported answer is complete. `p_yes` in [0, 1] is the softmax mass of the yes tokens over yes and no
-    tokens at the first answer position and `mass` the two together, in [0, 1]; None where unknown, and where `mass` says that the
-    answer doesn't stand there. A failure is
-    `error`, never text. `splits` names the splits an imported answer was given in; None means every split that asks the question.
-    `key` is that of the request it answers; None where it was imported.
+    `text` is the answer, greedy unless the run says otherwise: the first token alone where that is a yes or a no (`complete`
+    False), else a short decode (`complete` True); an imported answer is complete. `p_yes` in [0, 1] is the softmax mass of the
+    yes tokens over yes and no tokens at the first answer position and `mass` the two together, in [0, 1]; None where unknown, and
+    where `mass` says that the answer doesn't stand there. A failure is `error`, never text. `splits` names the splits an imported
+    answer was given in; None means every split that asks the question. `key` is that of the request it answers; None where it was
+    imported. `sample` says which of several drawn answers to the question this is, from 0.
     """
 
     image: str
     question: str
     text: str | None
     verdict: Verdict
-    p_yes: float | None = None
-    mass: float | None = None
+    p_yes: Share | None = None
+    mass: Share | None = None
     complete: bool = True
     error: str | None = None
     splits: tuple[str, ...] | None = None
     key: str | None = None
+    sample: int = 0
 
     @property
     def read_p_yes(self) -> float | None:

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 _AFTER_HEAD = re.compile(r" (?:of|in|on|with|for|at|from|to|near|behind|under) ")
 """What follows a name's noun: of "pair of shoes", "pair" is what there is one of."""
 _ASIDE = re.compile(r"(?<=\S) \([^()]*\)$")
-_LETTER_BY_LETTER = re.compile(r"[A-Z]{2,4}\b")
+_LETTER_BY_LETTER = re.compile(r"(?:[A-Z]\d+|[A-Z]{2,5})\d*s?")
+_SAID_AS_A_WORD = re.compile(r"(?!.*[^AEIOUY\d]{3})[A-Z]*[^AEIOUY][AEIOUY][^AEIOUY][A-Z]*")
+"""Capitals that can be pronounced: "NASA", "SIM", "HAT"; not "HDMI", "RV" or "UFO"."""
+_EIGHT_OR_ELEVEN = re.compile(r"8|1[18](?:\d{3})*(?!\d)|18\d\d(?!\d)")
+"""Numbers said as eight, eighty, eleven, eighteen, eleven thousand, eighteen hundred."""
+_ARTICLE = re.compile(r"(?:an?|the|some|any) +(?=\S)", re.IGNORECASE)
 
 
 class _Words(Strict):
@@ -24,6 +29,18 @@ class _Words(Strict):
     many: frozenset[str]
     plural_in_s: frozenset[str]
     uncounted: frozenset[str]
+    sounded_an: frozenset[str]
+    sounded_a: frozenset[str]
+    spelled_out: frozenset[str]
+    instead_of_article: frozenset[str]
+    themselves: frozenset[str]
+
+
+@cache
+def bare(name: str) -> str:
+    """A name without the article that some datasets write, and with single spaces: "a  dog" and "any dog" are "dog"."""
+    single = " ".join(name.split())
+    return _ARTICLE.sub("", single, count=1) if _ARTICLE.match(single) else single
 
 
 @cache
@@ -37,11 +54,12 @@ def existence_question(name: str, wording: Literal["pope", "natural"] = "pope") 
     """The question about one category. POPE's: "Is there an apple in the image?", whatever the word.
 
     Natural wording follows sound and number: "Is there an hourglass in the image?", "Are there scissors in the image?", "Is there
-    broccoli in the image?".
+    broccoli in the image?". No wording puts a second article before a name: of "any dog" and "a  dog" both ask for "a dog".
     """
-    if wording == "pope":
-        return f"Is there {article(name)} {name} in the image?"
-    return f"{verb(name)} there {indefinite(name)} in the image?"
+    name = bare(name)
+    if wording == "natural" or _takes_no_article(name):
+        return f"{verb(name)} there {indefinite(name)} in the image?"
+    return f"Is there {_other(name) or f'{article(name)} {name}'} in the image?"
 
 
 def verb(name: str) -> Literal["Is", "Are"]:
@@ -52,13 +70,30 @@ def verb(name: str) -> Literal["Is", "Are"]:
 @cache
 def indefinite(name: str, adjective: str = "") -> str:
     """Some such thing: "a red car", "an hourglass", "red scissors", "broccoli"."""
+    name = bare(name)
     phrase = f"{adjective} {name}" if adjective else name
-    return phrase if is_plural(name) or is_uncounted(name) else f"{_sounded_article(phrase)} {phrase}"
+    if is_plural(name) or is_uncounted(name) or _takes_no_article(phrase):
+        return phrase
+    return _other(phrase) or f"{_sounded_article(phrase)} {phrase}"
+
+
+def _takes_no_article(phrase: str) -> bool:
+    """Whether a phrase begins with what stands in an article's place ("his hand", "two people"), or needs none ("someone")."""
+    first, _, more = phrase.lower().partition(" ")
+    if phrase.lower() in _words().themselves or ((first.isdigit() or first == "other") and is_plural(more)):
+        return True
+    return bool(more) and first in _words().instead_of_article
+
+
+def _other(phrase: str) -> str | None:
+    """ "another ball" of "other ball"; None of all else."""
+    return f"another {phrase[6:]}" if phrase.lower().startswith("other ") and not is_plural(phrase) else None
 
 
 @cache
 def count_phrase(number: int, name: str) -> str:
     """A number of things in words: "one dog", "two wine glasses", "three sheep". Only for what can be counted (`is_counted`)."""
+    name = bare(name)
     return f"{_number(number)} {name if number == 1 else plural(name)}"
 
 
@@ -71,7 +106,24 @@ def _number(number: int) -> str:
 def is_counted(name: str) -> bool:
     """Whether one can say how many there are: not of "broccoli", not of "gloves", where one may be a glove or a pair, and not of
     what goes by two names ("cabinet or shelf")."""
-    return not is_plural(name) and not is_uncounted(name) and " or " not in name
+    return not is_plural(name) and not is_uncounted(name) and " or " not in name and not _takes_no_article(bare(name))
+
+
+@cache
+def forms(name: str) -> frozenset[str]:
+    """A name in the singular and the plural, itself included: "person", "people" and "persons" share some of theirs."""
+    head, preposition, rest = _split_head(name)
+    single = inflect_engine().singular_noun(head.rsplit(" ", 1)[-1]) if is_plural(name) and head[-1:].isalpha() else False
+    if not single:
+        return frozenset((name, plural(name)))
+    singular = " ".join([*head.split(" ")[:-1], str(single)])
+    return frozenset((name, f"{singular}{preposition}{rest}", f"{plural(singular)}{preposition}{rest}"))
+
+
+def _split_head(name: str) -> tuple[str, str, str]:
+    """A name before, in and after its first preposition: "glass", " of ", "water"; without one the name and two empty texts."""
+    found = _AFTER_HEAD.search(name)
+    return (name, "", "") if found is None else (name[: found.start()], found[0], name[found.end() :])
 
 
 @cache
@@ -131,10 +183,16 @@ def _aside(name: str) -> tuple[str, str]:
 def _sounded_article(phrase: str) -> str:
     """ "an hour", "a uniform", "an SUV": by sound, accents left aside."""
     first = _plain(phrase).split(" ", 1)[0]
-    if _LETTER_BY_LETTER.fullmatch(first):
-        return "an" if first[0] in "AEFHILMNORSX" else "a"
+    start = re.split(r"[-/&.]", first, maxsplit=1)[0]
+    words, lower = _words(), start.lower()
+    if lower in words.sounded_an or lower in words.sounded_a:
+        return "an" if lower in words.sounded_an else "a"
+    capitals = _LETTER_BY_LETTER.fullmatch(start) and not _SAID_AS_A_WORD.fullmatch(start)
+    single = len(start) == 1 and start.isalpha() and start != phrase
+    if capitals or single or lower in words.spelled_out:
+        return "an" if start[0].upper() in "AEFHILMNORSX" else "a"
     if first[:1].isdigit():
-        return "an" if first.startswith(("8", "11", "18")) else "a"
+        return "an" if _EIGHT_OR_ELEVEN.match(first) else "a"
     return str(inflect_engine().a(first)).split(" ", 1)[0] if first[:1].isalpha() else "a"
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from hope_bench.provenance import json_sha256
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -36,6 +38,7 @@ class AdapterInfo:
     numbers depend on ("cuda", "cpu"), `device` the same in words for people. `addresses` are where an endpoint is reached.
     `thinks` says whether the model thinks before it answers, and `probe_sha256` is the hash of what its chat template makes of a
     fixed question (None where that isn't known here). `vision_tower` is the encoder that the checkpoint's configuration tells of.
+    `said` is the identity that an object gives itself, or that was given with a loaded model.
     """
 
     adapter: str
@@ -49,6 +52,7 @@ class AdapterInfo:
     thinks: bool = False
     probe_sha256: str | None = None
     vision_tower: str | None = None
+    said: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,22 @@ class Adapter(Protocol):
         engine then finds out which rows are to blame.
         """
         ...
+
+
+class Draws(Adapter, Protocol):
+    """An adapter that draws answers where its card says so (`sampling`), and can draw several to one question."""
+
+    def answer(self, batch: Sequence[tuple[Image, str]], samples: Sequence[int] = ()) -> list[RawAnswer]:
+        """As every adapter; `samples` says which of a question's answers each row is to be, from 0 (empty: 0 throughout).
+
+        What is drawn follows from the card's seed, the image's name, the prompt and that number, whatever is asked with it.
+        """
+        ...
+
+
+def draw_seed(seed: int, image: str, prompt: str, sample: int) -> int:
+    """The seed of one answer, in [0, 2^31): every server takes that."""
+    return int(json_sha256([seed, image, prompt, sample])[:8], 16) % 2**31
 
 
 class EncodesElsewhere(Adapter, Protocol):

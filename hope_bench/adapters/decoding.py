@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import (
     GenerationConfig,
     LogitsProcessor,
     LogitsProcessorList,
+    MinPLogitsWarper,
     StoppingCriteria,
     StoppingCriteriaList,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
 )
 
 from hope_bench.adapters.base import RawAnswer
@@ -25,13 +30,15 @@ from hope_bench.adapters.yes_no import FirstToken, YesNoTokens, read_first_token
 @dataclass(frozen=True, slots=True)
 class Decoder:
     """One loaded model that asks and reads. `settings` is its GenerationConfig; `complete` decodes every answer to its
-    end, else only those whose first token is neither yes nor no. Of a model that thinks all are: its first token is no answer."""
+    end, else only those whose first token is neither yes nor no. Of a model that thinks all are: its first token is no answer.
+    `sampling` (temperature, top_p, ...) draws tokens, each row's from a seed of its own."""
 
     model: Any
     encoder: Encoder
     tokens: YesNoTokens
     settings: Any
     complete: bool = False
+    sampling: Mapping[str, float | int] | None = None
 
     def first_logits(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """float32 [B, V]: the logits of the first answer position of left-padded rows, by generate() alone."""
@@ -40,11 +47,12 @@ class Decoder:
         assert seen.logits is not None
         return seen.logits
 
-    def answer(self, inputs: Mapping[str, Tensor]) -> list[RawAnswer]:
-        """The answers to left-padded rows; only rows that `goes_on` says so of are decoded beyond their first token."""
+    def answer(self, inputs: Mapping[str, Tensor], seeds: Sequence[int] | None = None) -> list[RawAnswer]:
+        """The answers to left-padded rows; only rows that `goes_on` says so of are decoded beyond their first token. `seeds` are
+        what the rows' tokens are drawn from (None: greedy)."""
         recorder = _FirstPosition(self.tokens)
         stop = StoppingCriteriaList([_AnsweredAlready(recorder, self)])
-        sequences = self._generate(self.model, inputs, LogitsProcessorList([recorder]), stop)
+        sequences = self._generate(self.model, inputs, LogitsProcessorList([recorder, *self._drawing(seeds)]), stop)
         # Counted, not taken from the prompt's length: some families return the prompt and some don't.
         generated = sequences[:, -recorder.steps :].cpu()
         assert recorder.first is not None
@@ -55,11 +63,18 @@ class Decoder:
         whole = self.complete or self.encoder.template.thinks
         return first.finite if whole else ~first.is_answer & first.finite
 
-    def continue_from(self, model: Any, inputs: Mapping[str, Any]) -> Tensor:
-        """int64 [B, steps] on the CPU: the tokens after a cache (`past_key_values`) that holds the inputs' beginning."""
+    def continue_from(self, model: Any, inputs: Mapping[str, Any], seeds: Sequence[int] | None = None) -> Tensor:
+        """int64 [B, steps] on the CPU: the tokens after a cache (`past_key_values`) that holds the inputs' beginning; `seeds` as
+        in `answer`."""
         counter = _Counter()
-        sequences = self._generate(model, inputs, LogitsProcessorList([counter]), StoppingCriteriaList())
+        processors = LogitsProcessorList([counter, *self._drawing(seeds)])
+        sequences = self._generate(model, inputs, processors, StoppingCriteriaList())
         return sequences[:, -counter.steps :].cpu()
+
+    def _drawing(self, seeds: Sequence[int] | None) -> list[LogitsProcessor]:
+        if self.sampling is None or seeds is None:
+            return []
+        return [Drawing(self.sampling, seeds, int(self.settings.max_new_tokens))]
 
     def read(self, first: FirstToken, row: int, generated: Tensor | None) -> RawAnswer:
         """One row's answer from its first position and, where it goes on, its generated tokens."""
@@ -102,6 +117,34 @@ class _Counter(LogitsProcessor):  # type: ignore[misc]
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:  # noqa: ARG002
         self.steps += 1
         return scores
+
+
+class Drawing(LogitsProcessor):  # type: ignore[misc]
+    """Draws each row's next token and leaves only that one possible, so that greedy decoding takes it.
+
+    A token is where a uniform number falls in the cumulated probabilities. The numbers of a row come from its own seed alone, so
+    what is drawn doesn't depend on the rows beside it, nor on anybody else's random numbers (transformers draws all rows of a
+    batch from one stream).
+    """
+
+    def __init__(self, sampling: Mapping[str, float | int], seeds: Sequence[int], steps: int) -> None:
+        """`sampling` holds temperature, top_k, top_p and min_p as far as they are used; `steps` is the most tokens of a row."""
+        kinds = (
+            ("temperature", TemperatureLogitsWarper), ("top_k", TopKLogitsWarper), ("top_p", TopPLogitsWarper),
+            ("min_p", MinPLogitsWarper),
+        )  # fmt: skip
+        self._warpers = LogitsProcessorList([made(sampling[name]) for name, made in kinds if name in sampling])
+        self._numbers = torch.from_numpy(np.stack([np.random.default_rng(seed).random(steps) for seed in seeds]))
+        self._step = 0
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        # Of a large vocabulary, a sum in float32 would lose the rare tokens; Apple's GPUs have no float64.
+        exact = torch.float32 if scores.device.type == "mps" else torch.float64
+        chances = self._warpers(input_ids, scores.float()).to(exact).softmax(-1).cumsum(-1)
+        number = self._numbers[:, self._step, None].to(chances.device, exact) * chances[:, -1:]
+        self._step += 1
+        drawn = torch.searchsorted(chances, number, right=True).clamp(max=chances.shape[-1] - 1)
+        return torch.full_like(scores, -torch.inf).scatter(-1, drawn, 0.0)
 
 
 class _FirstLogits(LogitsProcessor):  # type: ignore[misc]
@@ -150,18 +193,15 @@ class _AfterOne(StoppingCriteria):  # type: ignore[misc]
         return torch.ones(len(input_ids), dtype=torch.bool, device=input_ids.device)
 
 
-def decoding_settings(model: Any, tokenizer: Any, max_new_tokens: int, sampling: Mapping[str, float | int] | None = None) -> Any:
-    """Plain greedy decoding, or the `sampling` given (temperature, top_p, ...), with the checkpoint's own special tokens and
-    nothing else of its settings."""
-    own = model.generation_config
+def decoding_settings(model: Any, tokenizer: Any, max_new_tokens: int) -> Any:
+    """Plain greedy decoding with the checkpoint's own special tokens and nothing else of its settings."""
+    own = model.generation_config or GenerationConfig()
     text = model.config.get_text_config()
     ends: int | list[int] = next(
         (ids for ids in (own.eos_token_id, text.eos_token_id, tokenizer.eos_token_id) if ids is not None), []
     )
     eos = [ends] if isinstance(ends, int) else list(ends)
     pads = (own.pad_token_id, tokenizer.pad_token_id, *eos, 0)
-    # transformers samples from the 50 likeliest tokens unless it is told otherwise.
-    chosen = {"do_sample": False} if sampling is None else {"top_k": 0, **sampling, "do_sample": True}
     return GenerationConfig(
         use_cache=True,  # also where training has turned it off in the model's config
         max_new_tokens=max_new_tokens,
@@ -169,7 +209,7 @@ def decoding_settings(model: Any, tokenizer: Any, max_new_tokens: int, sampling:
         pad_token_id=next(pad for pad in pads if pad is not None),
         bos_token_id=own.bos_token_id,
         decoder_start_token_id=own.decoder_start_token_id,
-        **chosen,
+        do_sample=False,
     )
 
 

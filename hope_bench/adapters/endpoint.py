@@ -14,7 +14,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 from tenacity.nap import sleep_using_event
 from tenacity.stop import stop_when_event_set
 
-from hope_bench.adapters.base import AdapterInfo, AdapterReport, RawAnswer
+from hope_bench.adapters.base import AdapterInfo, AdapterReport, RawAnswer, draw_seed
 from hope_bench.adapters.endpoint_asks import extra_body, parameters, thinks
 from hope_bench.adapters.endpoint_card import addresses, endpoint_info
 from hope_bench.adapters.endpoint_failures import (
@@ -126,8 +126,8 @@ class Endpoint:
     def prepare(self, batch: Sequence[tuple[Image, str]]) -> None:
         """Nothing to do ahead."""
 
-    def answer(self, batch: Sequence[tuple[Image, str]]) -> list[RawAnswer]:
-        """One answer for each (RGB image, prompt), at most `concurrency` of them under way.
+    def answer(self, batch: Sequence[tuple[Image, str]], samples: Sequence[int] = ()) -> list[RawAnswer]:
+        """One answer for each (RGB image, prompt), at most `concurrency` of them under way; `samples` as in `base.Draws`.
 
         Once the endpoint answers nothing any more, nothing is asked of it: all that is left are errors. KeyboardInterrupt
         passes through at once, whatever is under way.
@@ -141,7 +141,9 @@ class Endpoint:
 
         def one(place: int) -> RawAnswer:
             image, prompt = batch[place]
-            return self._answer_one(pictures[id(image)], urls[id(image)], prompt)
+            sample = samples[place] if samples else 0
+            seed = draw_seed(self._card.seed, str(image.info.get("file_name")), prompt, sample)
+            return self._answer_one(pictures[id(image)], urls[id(image)], prompt, seed)
 
         order = _first_ones_first([id(image) for image, _ in batch])
         try:
@@ -151,7 +153,7 @@ class Endpoint:
             raise
         return [answers[place] for place in range(len(batch))]
 
-    def _answer_one(self, picture: str, url: str, prompt: str) -> RawAnswer:
+    def _answer_one(self, picture: str, url: str, prompt: str, seed: int) -> RawAnswer:
         if self._stop.is_set():
             return RawAnswer(error=f"not asked: {self._why}")
         content = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": prompt}]
@@ -164,7 +166,7 @@ class Endpoint:
             reraise=True,
         )
         try:
-            answer = attempts(self._ask_somewhere, picture, [{"role": "user", "content": content}])
+            answer = attempts(self._ask_somewhere, picture, [{"role": "user", "content": content}], seed)
         except FAILURES as error:
             count = attempts.statistics.get("attempt_number", 1)
             tried = f" after {count} attempts" if count > 1 else ""
@@ -195,24 +197,25 @@ class Endpoint:
                 self._stop.set()
                 self._say(f"{self._why} Nothing further is asked; what is left are errors, which the same command asks again.")
 
-    def _ask_somewhere(self, picture: str, messages: Sequence[Mapping[str, Any]]) -> RawAnswer:
+    def _ask_somewhere(self, picture: str, messages: Sequence[Mapping[str, Any]], seed: int) -> RawAnswer:
         """Ask the picture's server, or another one where that is lost."""
         place = self._places.of(picture)
         try:
-            answer = self._ask(place, messages)
+            answer = self._ask(place, messages, seed)
         except FAILURES as error:
             if self._stop.is_set() or not self._places.lost(place, error):
                 raise
-            return self._ask_somewhere(picture, messages)
+            return self._ask_somewhere(picture, messages, seed)
         self._places.answered(place)
         return answer
 
-    def _ask(self, place: Place, messages: Sequence[Mapping[str, Any]]) -> RawAnswer:
+    def _ask(self, place: Place, messages: Sequence[Mapping[str, Any]], seed: int) -> RawAnswer:
         """Ask, and ask otherwise where the server refuses a parameter; what helps is kept."""
         with self._lock:
             changes = dict(self._kept)
         while True:
-            asked = adapted(self._asks, changes.values())
+            drawn = {} if self._card.sampling is None else {"seed": seed}
+            asked = adapted({**self._asks, **drawn}, changes.values())
             try:
                 reply = self._send(place, asked, messages)
             except FAILURES as error:

@@ -22,13 +22,12 @@ def thinks(card: ModelCard) -> bool:
 
 def parameters(card: ModelCard) -> dict[str, Any]:
     """The API's own parameters, as they are said first; a server may refuse some (endpoint_refusals.py). No alternatives are
-    asked for of a model that thinks: its first token is no answer."""
+    asked for of a model that thinks: its first token is no answer. What is drawn has a seed besides, one for each answer."""
     asks: dict[str, Any] = {"temperature": 0, "max_tokens": card.new_tokens(thinks(card))}
     if card.logprobs and not thinks(card):
         asks |= {"logprobs": True, "top_logprobs": TOP}
     if card.sampling is not None:
         asks |= {name: value for name, value in card.sampling.chosen.items() if name in _STANDARD}
-        asks["seed"] = card.seed
     return asks
 
 

@@ -98,12 +98,14 @@ class GivenObject:
                 f"Nothing tells one {self._where} from another: a run that goes on takes the answers there for this one's. Where "
                 "that may be wrong, give the object an identity (a text), or this run another name."
             )
+        self._said = known
         self._identity = f"{type(asked).__module__}.{self._where}" + ("" if known is None else f" {known}")
 
     @property
     def info(self) -> AdapterInfo:
         """Its class, and what it says of itself; where and how it computes is its own business."""
-        return AdapterInfo(f"object {self._where}", self._identity, None, None, "unknown", "unknown", "unknown")
+        unknown = "unknown"
+        return AdapterInfo(f"object {self._where}", self._identity, None, None, unknown, unknown, unknown, said=self._said)
 
     @property
     def report(self) -> AdapterReport:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from hope_bench.adapters.base import AdapterReport, RawAnswer
+from hope_bench.adapters.base import AdapterReport, RawAnswer, draw_seed
 from hope_bench.adapters.budget import Budget
 from hope_bench.adapters.decoding import Decoder, decoding_settings
 from hope_bench.adapters.encoding import Encoder, known_inputs
@@ -18,7 +17,6 @@ from hope_bench.adapters.paths import Pair, Paths
 from hope_bench.adapters.yes_no import find_yes_no
 from hope_bench.clip.exact import computing_exactly
 from hope_bench.errors import HopeBenchError, short_reason
-from hope_bench.provenance import json_sha256
 
 if TYPE_CHECKING:
     from hope_bench.adapters.chat_template import ChatTemplate
@@ -43,13 +41,13 @@ class InMemory:
         asked for.
         """
         tokenizer = processor.tokenizer
-        sampling = None if self._card.sampling is None else self._card.sampling.chosen
-        settings = decoding_settings(model, tokenizer, self._card.new_tokens(template.thinks), sampling)
+        settings = decoding_settings(model, tokenizer, self._card.new_tokens(template.thinks))
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token_id = settings.pad_token_id
         self._model = model
         encoder = self._encoder = Encoder(processor, known_inputs(model), model.dtype, template)
-        decoder = Decoder(model, encoder, find_yes_no(tokenizer.get_vocab()), settings, self._card.complete)
+        sampling = None if self._card.sampling is None else self._card.sampling.chosen
+        decoder = Decoder(model, encoder, find_yes_no(tokenizer.get_vocab()), settings, self._card.complete, sampling)
         self._paths = Paths(decoder, self._card.path, self._budget, self._say, dtype)
         return settings
 
@@ -72,20 +70,21 @@ class InMemory:
             with quiet():
                 self._paths.take(batch, self._encoder.rows(batch))
 
-    def answer(self, batch: Sequence[Pair]) -> list[RawAnswer]:
+    def answer(self, batch: Sequence[Pair], samples: Sequence[int] = ()) -> list[RawAnswer]:
         """One answer for each (RGB image, prompt). Questions about one picture are fastest where they hold the same object.
 
-        What is too much for the device's memory goes in several forwards.
+        `samples` says which of several drawn answers each is (`base.Draws`). What is too much for the device's memory goes in
+        several forwards.
         """
         if self._paths is None:
             raise RuntimeError("answer() was called before load()")
         with torch.inference_mode():
-            return self._ask(self._paths, batch)
+            return self._ask(self._paths, batch, samples)
 
-    def _ask(self, paths: Paths, batch: Sequence[Pair]) -> list[RawAnswer]:
-        with quiet(), one_thread_if_small(self._model, self._device), computing_exactly(), self._drawing(batch):
+    def _ask(self, paths: Paths, batch: Sequence[Pair], samples: Sequence[int]) -> list[RawAnswer]:
+        with quiet(), one_thread_if_small(self._model, self._device), computing_exactly():
             try:
-                return self._answer(paths, list(batch))
+                return self._answer(paths, list(batch), self._seeds(batch, samples))
             except HopeBenchError:
                 raise
             except Exception as error:
@@ -94,24 +93,18 @@ class InMemory:
             finally:
                 paths.forget(batch)
 
-    @contextmanager
-    def _drawing(self, batch: Sequence[Pair]) -> Iterator[None]:
-        """Draw the tokens of these questions from the card's seed and from what they are, and nobody else's random numbers:
-        a step is drawn alike whoever asks it, and whenever."""
+    def _seeds(self, batch: Sequence[Pair], samples: Sequence[int]) -> list[int] | None:
+        """What each answer is drawn from; None where nothing is drawn."""
         if self._card.sampling is None:
-            yield
-            return
-        which = [(str(image.info.get("file_name")), prompt) for image, prompt in batch]
-        seed = int(json_sha256([self._card.seed, which])[:15], 16)
-        with torch.random.fork_rng([self._device] if self._device.type == "cuda" else []):
-            torch.manual_seed(seed)
-            yield
+            return None
+        which = zip(batch, samples or [0] * len(batch), strict=True)
+        return [draw_seed(self._card.seed, str(image.info.get("file_name")), prompt, sample) for (image, prompt), sample in which]
 
-    def _answer(self, paths: Paths, batch: list[Pair]) -> list[RawAnswer]:
+    def _answer(self, paths: Paths, batch: list[Pair], seeds: list[int] | None) -> list[RawAnswer]:
         """Where memory runs out, what was too much for one forward goes in several; last of all the batch itself is halved."""
         before = self._budget.learnt
         try:
-            return paths.answer(batch)
+            return paths.answer(batch, seeds)
         except torch.OutOfMemoryError as error:
             reason = short_reason(error)
         # Outside the handler, whose traceback keeps the failed batch's tensors alive.
@@ -123,11 +116,12 @@ class InMemory:
                 self._say(
                     f"{max(learnt.values()):,} tokens at once don't fit in memory; going on with fewer (see --batch-tokens)."
                 )
-            return self._answer(paths, batch)
+            return self._answer(paths, batch, seeds)
         if len(batch) == 1:
             return [RawAnswer(error=f"one question alone needs more memory than there is ({reason})")]
         half = _middle(batch)
-        return self._answer(paths, batch[:half]) + self._answer(paths, batch[half:])
+        first, rest = (None, None) if seeds is None else (seeds[:half], seeds[half:])
+        return self._answer(paths, batch[:half], first) + self._answer(paths, batch[half:], rest)
 
 
 def _middle(batch: Sequence[Pair]) -> int:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from hope_bench.adapters.base import Adapter, AdapterInfo, AdapterReport, RawAnswer
+from hope_bench.adapters.base import Adapter, AdapterInfo, AdapterReport, Draws, RawAnswer
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -53,9 +53,9 @@ class Kept:
         """What only some adapters have (`base.EncodesElsewhere`)."""
         return getattr(self._model, name)
 
-    def answer(self, batch: Sequence[tuple[Image, str]]) -> list[RawAnswer]:
+    def answer(self, batch: Sequence[tuple[Image, str]], samples: Sequence[int] = ()) -> list[RawAnswer]:
         """As the model does."""
-        return self._model.answer(batch)
+        return cast(Draws, self._model).answer(batch, samples) if samples else self._model.answer(batch)
 
 
 def _less(now: int | None, before: int | None) -> int | None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import torch
 from accelerate.utils import extract_model_from_parallel
 from transformers import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
-from hope_bench.adapters.as_it_was import as_it_was
+from hope_bench.adapters.as_it_was import as_it_was, autocast_dtype
 from hope_bench.adapters.base import AdapterInfo, RawAnswer
 from hope_bench.adapters.chat_template import ChatTemplate, find_template
 from hope_bench.adapters.identity import loaded_sha256
@@ -23,6 +24,9 @@ from hope_bench.errors import HopeBenchError, short_reason
 
 if TYPE_CHECKING:
     from hope_bench.files.card import ModelCard
+
+
+_ASKING = RLock()
 
 
 class LoadedModel(InMemory):
@@ -62,13 +66,19 @@ class LoadedModel(InMemory):
             identity=self._identity or f"sha256:{self._sha256}",
             revision=None,
             weights_sha256=self._sha256,
-            dtype=str(self._given.dtype).removeprefix("torch."),
+            dtype=self._dtype_in_words(),
             device_kind=self._device.type,
             device=self._device_in_words(),
             thinks=self._template.thinks,
             probe_sha256=self._template.sha256,
             vision_tower=vision_tower(self._given.config.to_dict()),
+            said=self._identity,
         )
+
+    def _dtype_in_words(self) -> str:
+        computed = autocast_dtype(self._given)
+        words = str(self._given.dtype) if computed is None else f"several, autocast to {computed}"
+        return words.replace("torch.", "")
 
     @cached_property
     def _template(self) -> ChatTemplate:
@@ -83,13 +93,14 @@ class LoadedModel(InMemory):
         with quiet():
             self._settings = self._ready(self._given, processor, self._template, self._given.dtype)
 
-    def answer(self, batch: Sequence[Pair]) -> list[RawAnswer]:
+    def answer(self, batch: Sequence[Pair], samples: Sequence[int] = ()) -> list[RawAnswer]:
         """As every model in memory does; afterwards, also after an exception, the model is as it was."""
         if self._paths is None:
             raise RuntimeError("answer() was called before load()")
         # No inference mode: what a forward keeps (8-bit weights, say) must be of use to training.
-        with torch.no_grad(), as_it_was(self._given, self._settings):
-            return self._ask(self._paths, batch)
+        # One at a time: what is put back is the model's, and torch's own.
+        with _ASKING, torch.no_grad(), as_it_was(self._given, self._settings):
+            return self._ask(self._paths, batch, samples)
 
 
 def unwrapped(model: Any) -> Any:
@@ -142,7 +153,8 @@ def _check_model(model: Any) -> None:
         )
     if not model.can_generate():
         raise HopeBenchError(f"A {name} has no language head. Load the model with AutoModelForImageTextToText.")
-    if all(weight.device.type == "meta" for weight in model.parameters()):
+    offloaded = any(hasattr(module, "_hf_hook") for module in model.modules())
+    if not offloaded and all(weight.device.type == "meta" for weight in model.parameters()):
         raise HopeBenchError(f"This {name} has no weights yet (it is on the meta device). Load them with from_pretrained.")
 
 

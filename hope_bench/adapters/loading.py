@@ -50,13 +50,34 @@ def load_processor(
             "processor it is: --processor, such as the model that it was trained from."
         )
     _with_patch_size(processor, model_folder or folder)
+    _with_special_tokens(processor.tokenizer, Path(folder))
     if not (processor.chat_template or template):
+        tekken = (
+            f" Where tekken.json is, prompts are mistral-common's: serve it (vllm serve {folder} --tokenizer-mode mistral, and "
+            "then hope-bench evaluate --base-url, docs/servers.md), or see the chat_template of the card magistral-small-2509."
+        )
         raise HopeBenchError(
             f"{folder} has no chat template, so nothing says how this model is asked a question. If the model is meant for "
             "questions, put its chat_template.jinja beside the weights (or chat_template in its card); a base model needs an "
-            "instruction-tuned sibling."
+            "instruction-tuned sibling." + (tekken if (Path(folder) / _TEKKEN).is_file() else "")
         )
     return processor
+
+
+_TEKKEN = "tekken.json"
+_OF_TEKKEN = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
+"""What mistral-common calls them in every vocabulary of this format."""
+
+
+def _with_special_tokens(tokenizer: Any, folder: Path) -> None:
+    """Mistral's own format of vocabularies doesn't say which tokens begin, end and pad a text, and transformers leaves them
+    unnamed where no other file of the folder says it: a template's bos_token would then be nothing."""
+    if not (folder / _TEKKEN).is_file():
+        return
+    held = tokenizer.get_vocab()
+    missing = {name: token for name, token in _OF_TEKKEN.items() if getattr(tokenizer, name) is None and token in held}
+    if missing:
+        tokenizer.add_special_tokens(missing)
 
 
 def _with_patch_size(processor: Any, folder: str) -> None:

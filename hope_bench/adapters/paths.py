@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Pair = tuple["Image", str]
+Seeds = Sequence[int] | None
+"""What each row's answer is drawn from; None for greedy decoding."""
 Path = Literal["auto", "shared", "plain"]
 _SizeClass = tuple[int, ...]
 _Way = Literal["packed", "rows"]
@@ -64,17 +66,18 @@ class Paths:
         for image, prompt in batch:
             self._rows.pop((id(image), prompt), None)
 
-    def answer(self, batch: Sequence[Pair]) -> list[RawAnswer]:
-        """One answer for each (image, prompt), in order. Raises torch.OutOfMemoryError where a forward doesn't fit."""
+    def answer(self, batch: Sequence[Pair], seeds: Seeds = None) -> list[RawAnswer]:
+        """One answer for each (image, prompt), in order, drawn from its seed (None: greedy). Raises torch.OutOfMemoryError where
+        a forward doesn't fit."""
         answers: dict[int, RawAnswer] = {}
         if self._shared is not None:
-            answers = self._answer_shared(self._shared, batch)
+            answers = self._answer_shared(self._shared, batch, seeds)
         rest = [place for place in range(len(batch)) if place not in answers]
         if rest:
-            answers |= zip(rest, self._answer_plain([batch[place] for place in rest]), strict=True)
+            answers |= zip(rest, self._answer_plain([batch[place] for place in rest], _of(seeds, rest)), strict=True)
         return [answers[place] for place in range(len(batch))]
 
-    def _answer_plain(self, batch: Sequence[Pair]) -> list[RawAnswer]:
+    def _answer_plain(self, batch: Sequence[Pair], seeds: Seeds) -> list[RawAnswer]:
         self.taken.add("plain")
         rows = [self._row(pair) for pair in batch]
         lengths = [_length(row) for row in rows]
@@ -86,7 +89,7 @@ class Paths:
         for part in parts if self._batches_allowed else [range(place, place + 1) for place in range(len(batch))]:
             inputs = self._batch([batch[place] for place in part]) if len(part) > 1 else rows[part[0]]
             with self._budget.forward("plain", sum(lengths[place] for place in part)):
-                answers.extend(self._decoder.answer(inputs))
+                answers.extend(self._decoder.answer(inputs, _of(seeds, part)))
         return answers
 
     def _batch(self, batch: Sequence[Pair]) -> Row:
@@ -132,7 +135,7 @@ class Paths:
                 logits.append(self._decoder.first_logits(row))
         return torch.cat(logits)
 
-    def _answer_shared(self, shared: SharedPrefix, batch: Sequence[Pair]) -> dict[int, RawAnswer]:
+    def _answer_shared(self, shared: SharedPrefix, batch: Sequence[Pair], seeds: Seeds) -> dict[int, RawAnswer]:
         places, images = [], []
         for group in _by_image(batch):
             if len(group) > 1:
@@ -147,9 +150,10 @@ class Paths:
         answers: dict[int, RawAnswer] = {}
         stacks = self._stacks(shared, images)
         for stack in stacks:
-            said = self._ask(shared, [images[i] for i in stack], batch[places[stack[0]][0]][0])
+            asked = [place for i in stack for place in places[i]]
+            said = self._ask(shared, [images[i] for i in stack], batch[asked[0]][0], _of(seeds, asked))
             if said is not None:
-                answers |= zip([place for i in stack for place in places[i]], said, strict=True)
+                answers |= zip(asked, said, strict=True)
             elif len(stack) > 1:  # MiniCPM-V packs the patches of a batch in its own way
                 stacks.extend([i] for i in stack)
         return answers
@@ -171,7 +175,7 @@ class Paths:
             found = self._rows[id(image), prompt] = (image, self._decoder.encoder.row(image, prompt))
         return found[1]
 
-    def _ask(self, shared: SharedPrefix, images: list[ImageRows], first: Image) -> list[RawAnswer] | None:
+    def _ask(self, shared: SharedPrefix, images: list[ImageRows], first: Image, seeds: Seeds) -> list[RawAnswer] | None:
         """The answers to all rows of images computed together; None where their size class failed its check."""
         size = _size_class(images)
         way = self._allowed[size] if size in self._allowed else self._check(shared, images, first, size)
@@ -179,7 +183,7 @@ class Paths:
             return None
         prefix = self._prefix(shared, images)
         self.taken.add("shared")
-        return [answer for part in self._parts(prefix, way) for answer in self._read(shared, prefix, part, way)]
+        return [answer for part in self._parts(prefix, way) for answer in self._read(shared, prefix, part, way, seeds)]
 
     def _prefix(self, shared: SharedPrefix, images: list[ImageRows]) -> Prefix:
         with self._budget.forward("prefix", sum(shared.length([image]) for image in images)):
@@ -195,7 +199,7 @@ class Paths:
         with self._budget.forward(way, prefix.held(part, way == "packed")):
             return shared.packed_logits(prefix, part) if way == "packed" else shared.logits(prefix, part)
 
-    def _read(self, shared: SharedPrefix, prefix: Prefix, part: Sequence[int], way: _Way) -> list[RawAnswer]:
+    def _read(self, shared: SharedPrefix, prefix: Prefix, part: Sequence[int], way: _Way, seeds: Seeds) -> list[RawAnswer]:
         first = read_first_token(self._logits(shared, prefix, part, way), self._decoder.tokens)
         unclear = [part[row] for row in self._decoder.goes_on(first).nonzero()[:, 0].tolist()]
         made: dict[int, Tensor] = {}
@@ -206,9 +210,12 @@ class Paths:
         def held(part: range) -> int:
             return prefix.held([unclear[place] for place in part], packed=False) + new * len(part)
 
+        def go_on(model: Any, inputs: Any, rows: Sequence[int]) -> Tensor:
+            return self._decoder.continue_from(model, inputs, _of(seeds, rows))
+
         for some in self._budget.parts("rows", tokens, held) if unclear else ():
             with self._budget.forward("rows", held(some)):
-                made |= shared.texts(prefix, [unclear[place] for place in some], self._decoder.continue_from)
+                made |= shared.texts(prefix, [unclear[place] for place in some], go_on)
         return [self._decoder.read(first, row, made.get(place)) for row, place in enumerate(part)]
 
     def _check(self, shared: SharedPrefix, images: list[ImageRows], first: Image, size: _SizeClass) -> _Way | None:
@@ -216,6 +223,7 @@ class Paths:
 
         Found for the whole class, unless generate() makes no numbers of these very images: they say nothing about others.
         """
+        images = [_each_once(image) for image in images]  # drawn several times, a question is asked several times
         if sum(len(image.rows) for image in images) < QUESTIONS:
             probes = [self._decoder.encoder.row(first, probe) for probe in PROBES]
             images = [rows_of_image([*images[0].rows, *probes]), *images[1:]]
@@ -267,6 +275,15 @@ class Paths:
         if message not in self._said:
             self._said.add(message)
             self._say(message)
+
+
+def _of(seeds: Seeds, rows: Sequence[int]) -> Seeds:
+    return None if seeds is None else [seeds[row] for row in rows]
+
+
+def _each_once(image: ImageRows) -> ImageRows:
+    rows = {tuple(row["input_ids"][0].tolist()): row for row in image.rows}
+    return ImageRows(tuple(rows.values()), image.aligned)
 
 
 def _length(row: Row) -> int:

@@ -11,7 +11,7 @@ _MARKS = ("processor_config.json", "preprocessor_config.json")
 """What every processor of pictures and text has one of."""
 _FILES = (
     *_MARKS, "video_preprocessor_config.json", "image_preprocessor_config.json", "tokenizer*.json", "*.model", "*.tiktoken",
-    "special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt", "chat_template*",
+    "special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt", "chat_template*", "tekken.json",
 )  # fmt: skip
 
 

@@ -92,11 +92,11 @@ class Served:
     def prepare(self, batch: Sequence[tuple[Image, str]]) -> None:
         """Nothing to do ahead."""
 
-    def answer(self, batch: Sequence[tuple[Image, str]]) -> list[RawAnswer]:
+    def answer(self, batch: Sequence[tuple[Image, str]], samples: Sequence[int] = ()) -> list[RawAnswer]:
         """As an endpoint does. Raises HopeBenchError where the server has ended: nothing more can be asked of it."""
         assert self._endpoint is not None, "load first"
         assert self._server is not None
-        answers = self._endpoint.answer(batch)
+        answers = self._endpoint.answer(batch, samples)
         if self._server.ended:
             words = self._server.last_words()
             self._end(keep_log=True)

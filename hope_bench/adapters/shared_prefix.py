@@ -175,9 +175,9 @@ class SharedPrefix:
         return 0 if self._spread else last
 
     def texts(self, prefix: Prefix, chosen: Sequence[int], generate: Callable[..., Tensor]) -> dict[int, Tensor]:
-        """The greedy tokens of the chosen rows. Rows of one length are decoded together, so that none is padded.
+        """The tokens of the chosen rows. Rows of one length are decoded together, so that none is padded.
 
-        `generate(model, inputs)` decodes a batch and returns only the new tokens, int64 [n, steps].
+        `generate(model, inputs, places)` decodes a batch, the rows at `places`, and returns the new tokens, int64 [n, steps].
         """
         rows = prefix.rows
         by_length: dict[int, list[int]] = {}
@@ -192,7 +192,7 @@ class SharedPrefix:
             }
             with _with_deltas(prefix, images):
                 cache = _expanded(prefix.cache, images, self._decoder.device)
-                made |= zip(places, generate(self._decoder, {**inputs, "past_key_values": cache}), strict=True)
+                made |= zip(places, generate(self._decoder, {**inputs, "past_key_values": cache}, places), strict=True)
         return made
 
 

@@ -18,6 +18,7 @@ from hope_bench.annotations.wording import words
 from hope_bench.errors import HopeBenchError, counted, did_you_mean, first_few
 from hope_bench.files.spec import Format, NamedFormat
 from hope_bench.records import Annotations
+from hope_bench.wording import bare
 
 __all__ = ["annotation_files", "detect_format", "read_annotations"]
 
@@ -46,11 +47,11 @@ def read_annotations(
 
 
 def _check_said_apart(path: Path, annotations: Annotations) -> None:
-    """Raise HopeBenchError where two categories make the same question but for case and spaces: it would be asked of one image
-    with both answers, "Is there a Dining Table?" yes and "Is there a dining table?" no."""
+    """Raise HopeBenchError where two categories make the same question but for case, spaces and an article: it would be asked of
+    one image with both answers, "Is there a Dining Table?" yes and "Is there a dining table?" no."""
     said: dict[str, list[str]] = {}
     for category in annotations.categories:
-        said.setdefault(words(category.spoken or category.name).casefold(), []).append(category.name)
+        said.setdefault(bare(words(category.in_words)).casefold(), []).append(category.name)
     alike = [" and ".join(map(repr, names)) for names in said.values() if len(names) > 1]
     if alike:
         raise HopeBenchError(

@@ -28,13 +28,13 @@ class _CaptionsFile(msgspec.Struct):
 def read_coco(file: InstancesFile, captions: Path | None) -> Annotations:
     """A COCO instances file (`load_instances`) and a captions file for the same images.
 
-    Crowd regions (`iscrowd`) are kept and marked; `attributes` are kept as written. Boxes are cut to their image. Captions of
-    images that the instances file does not list are left out. Raises HopeBenchError where it is no captions file, or holds
-    none for these images.
+    Crowd regions (`iscrowd`) are kept and marked; `attributes` and a category's `synonyms` are kept as written. Boxes are cut to
+    their image. Captions of images that the instances file does not list are left out. Raises HopeBenchError where it is no
+    captions file, or holds none for these images.
     """
     spoken = spoken_names([row.name for row in file.categories])
     categories = tuple(
-        Category(row.name, row.supercategory, words, alternatives(row.name))
+        Category(row.name, row.supercategory, words, (*alternatives(row.name), *row.synonyms))
         for row, words in zip(file.categories, spoken, strict=True)
     )
     annotations = assemble(file.path.name, file.images.images, categories, file.rows, file.attributes)

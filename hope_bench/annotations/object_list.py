@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from hope_bench.annotations.wording import alternatives, spoken_names
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.records import Annotations, Category, Image
 
@@ -46,9 +47,12 @@ def read_object_list(path: Path) -> Annotations:
             f"{path}: images occur more than once ({first_few(twice)}). Put all objects of an image on one line."
         )
     vocabulary = {name: index for index, name in enumerate(dict.fromkeys(name for line in lines for name in line.objects))}
+    spoken = spoken_names(list(vocabulary))
     flat = [vocabulary[name] for line in lines for name in line.objects]
     return Annotations(
-        categories=tuple(Category(name) for name in vocabulary),
+        categories=tuple(
+            Category(name, spoken=one, synonyms=alternatives(name)) for name, one in zip(vocabulary, spoken, strict=True)
+        ),
         images=tuple(Image(name) for name in names),
         starts=np.cumsum([0, *(len(line.objects) for line in lines)], dtype=np.int64),
         category_of=np.array(flat, dtype=np.int32),

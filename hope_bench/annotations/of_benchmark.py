@@ -1,4 +1,4 @@
-"""The data behind a benchmark: the images and annotations that a caller names, else what its spec.toml names."""
+"""The data behind a benchmark: the images and annotations that a caller names, else those that its own files name."""
 
 from __future__ import annotations
 
@@ -9,15 +9,22 @@ from hope_bench.annotations import read_annotations
 from hope_bench.annotations.fitting import fit_names
 from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.files.benchmark import Benchmark
+from hope_bench.files.remembered import remembered_images
 from hope_bench.files.spec import DatasetSpec, read_spec
 from hope_bench.progress import Say, say_nothing
 from hope_bench.records import Annotations
 
 
 def images_folder(benchmark: Benchmark, given: Path | None) -> Path | None:
-    """The images folder: the one given, else the one that the benchmark's spec.toml names, if any."""
+    """The images folder: the one given, else the one that the benchmark was generated from, if it is still there, else the one
+    that its spec.toml names, if any."""
+    if given is not None:
+        return given
+    remembered = remembered_images(benchmark.folder)
+    if remembered is not None and any((remembered / name).is_file() for name in benchmark.manifest.images):
+        return remembered
     named = _dataset(benchmark).images
-    return given if given is not None or named is None else Path(named)
+    return None if named is None else Path(named)
 
 
 def find_images(benchmark: Benchmark, given: Path | None) -> Path:
@@ -30,6 +37,8 @@ def check_images_folder(folder: Path | None, images: Sequence[str], benchmark: B
     if folder is None:
         named = (benchmark.folder / "spec.toml").is_file()
         why = "its spec.toml names no folder" if named else f"{benchmark.folder} holds no spec.toml that could name their folder"
+        if benchmark.manifest.spec is not None and benchmark.manifest.spec.dataset.images is not None:
+            why = f"the folder {benchmark.manifest.spec.dataset.images} that it was generated from is not where it was"
         raise HopeBenchError(
             f"Nothing says where the images of {benchmark.manifest.name} are: {why}. Give it with --images FOLDER."
         )

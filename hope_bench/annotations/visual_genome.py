@@ -8,7 +8,7 @@ height}; each line of object_alias.txt and relationship_alias.txt lists names of
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from hope_bench.annotations.columns import InstanceRows, assemble, by_image
 from hope_bench.annotations.ids import unique_index
 from hope_bench.annotations.json_file import decode
-from hope_bench.annotations.wording import words
+from hope_bench.annotations.wording import alternatives, spoken_names, words
 from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.records import Annotations, Category, Image, Relationships
+from hope_bench.wording import bare
 
 COMPANIONS = ("attributes.json", "relationships.json", "image_data.json", "object_alias.txt", "relationship_alias.txt")
 
@@ -84,13 +85,13 @@ def visual_genome_files(path: Path) -> dict[str, Path]:
 def read_visual_genome(path: Path) -> Annotations:
     """Read Visual Genome from its folder or objects.json; every other file is used where it lies beside.
 
-    An object's category is its first name, lower-cased and replaced by the first name of its alias line; its other names count
-    as present in the image. Attributes are {"attributes": (...)} of the instance. Image files are as extracted from the
-    published archives (VG_100K/1.jpg), or ID.jpg without image_data.json. Raises HopeBenchError where a file isn't in its
-    layout or an image occurs twice.
+    An object's category is its first name, lower-cased, without an article and replaced by the first name of its
+    alias line; its other names count as present in the image. Attributes are {"attributes": (...)} of the instance. Image files
+    are as extracted from the published archives (VG_100K/1.jpg), or ID.jpg without image_data.json. Raises HopeBenchError where a
+    file isn't in its layout or an image occurs twice.
     """
     files = visual_genome_files(path)
-    aliases = _read_aliases(files.get("object_alias.txt"))
+    aliases = _read_aliases(files.get("object_alias.txt"), _noun)
     listed = decode(files["objects.json"], list[_ImageObjects], "Visual Genome's objects.json (image_id, objects)")
     image_index = unique_index(files["objects.json"], "image_id", [image.image_id for image in listed])
     images, problems = _images(files.get("image_data.json"), [image.image_id for image in listed])
@@ -116,12 +117,17 @@ def _clean(name: str) -> str:
     return words(name).lower()
 
 
-def _read_aliases(path: Path | None) -> dict[str, str]:
+def _noun(name: str) -> str:
+    """An object's name: "the man" and "a  man" are "man"."""
+    return bare(_clean(name))
+
+
+def _read_aliases(path: Path | None, clean: Callable[[str], str]) -> dict[str, str]:
     """Canonical name by alias: the first name of a line stands for all of it; a name in several lines keeps its first."""
     canonical: dict[str, str] = {}
     if path is not None:
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            names = [_clean(name) for name in line.split(",") if name.strip()]
+            names = [clean(name) for name in line.split(",") if name.strip()]
             for name in names:
                 canonical.setdefault(name, canonical.get(names[0], names[0]))
     return canonical
@@ -165,7 +171,7 @@ def _objects(listed: Sequence[_ImageObjects], aliases: Mapping[str, str]) -> _Ob
     nameless = 0
     for image, entry in enumerate(listed):
         for one in entry.objects:
-            cleaned = [_clean(name) for name in one.names if name.strip()]
+            cleaned = [_noun(name) for name in one.names if name.strip()]
             if not cleaned:
                 nameless += 1
                 continue
@@ -210,7 +216,8 @@ def _categories(names: Mapping[str, int], aliases: Mapping[str, str]) -> tuple[C
     for alias, name in aliases.items():
         if alias != name:
             synonyms.setdefault(name, []).append(alias)
-    return tuple(Category(name, synonyms=tuple(synonyms.get(name, ()))) for name in names)
+    spoken = zip(names, spoken_names(list(names)), strict=True)
+    return tuple(Category(name, spoken=one, synonyms=(*alternatives(name), *synonyms.get(name, ()))) for name, one in spoken)
 
 
 def _attributes(files: Mapping[str, Path], rows_of: _RowsOf, problems: list[str]) -> dict[int, dict[str, tuple[str, ...]]]:
@@ -241,7 +248,7 @@ def _relationships(
     path = files.get("relationships.json")
     if path is None:
         return None
-    aliases = _read_aliases(files.get("relationship_alias.txt"))
+    aliases = _read_aliases(files.get("relationship_alias.txt"), _clean)
     listed = decode(path, list[_ImageRelationships], "Visual Genome's relationships.json (image_id, relationships)")
     pairs = [(image_index.get(entry.image_id, -1), one) for entry in listed for one in entry.relationships]
     subject, other = rows_of(one.subject.object_id for _, one in pairs), rows_of(one.object.object_id for _, one in pairs)

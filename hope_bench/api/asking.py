@@ -62,11 +62,15 @@ def load_card(model: ModelCard | PathOr) -> ModelCard:
 
 @checked
 def load_run(run: Run | PathOr, runs: PathOr = RUNS) -> Run:
-    """A run: its folder, or BENCHMARK/NAME under `runs`. Raises HopeBenchError naming the nearest known one.
+    """A run: its folder, or BENCHMARK/NAME under `runs`. Raises HopeBenchError naming the nearest known one, and for a run whose
+    folder holds another's answers by now.
 
     Example: hb.load_run("hope-coco/llava-1.5-7b").to_frame()
     """
-    return run if isinstance(run, Run) else read_run_folder(find_run(Path(run), Path(runs)))
+    if not isinstance(run, Run):
+        return read_run_folder(find_run(Path(run), Path(runs)))
+    run.check_current()
+    return run
 
 
 @checked
@@ -75,6 +79,7 @@ def evaluate(
     benchmark: Benchmark | PathOr,
     *,
     processor: Any = None,
+    identity: str | None = None,
     images: PathOr | None = None,
     limit: Count | None = None,
     splits: Sequence[str] = (),
@@ -93,8 +98,9 @@ def evaluate(
 
     `model` is a card, a Hugging Face id, a checkpoint folder, a loaded transformers model (with its `processor`), or any object
     with `answer(batch)` (docs/models.md). Of a checkpoint saved without a processor, `processor` names the
-    folder or id. A loaded model is left exactly as it was; a digest of its weights says which it is.
-    `images` is the images folder (default: what the benchmark's spec.toml names), `limit` how many questions of each split to ask
+    folder or id. A loaded model is left exactly as it was; a digest of its weights and settings says which it is, or
+    `identity`, a text, where code of your own changes its answers.
+    `images` is the images folder (default: the one it was generated from), `limit` how many questions of each split to ask
     (default: all; a limited run is not ranked), `splits` which (default: all), `name` what the run is called (default: as the
     model), `step` the training step of a checkpoint (default: N of checkpoint-N). Answers go to RUNS/BENCHMARK/NAME. `settings`
     are keys of the card. `progress` and `say` are as in `generate`.
@@ -110,7 +116,7 @@ def evaluate(
 
     chosen = load_benchmark(benchmark)
     tell = teller(progress, say)
-    card, adapter = _model(model, processor, name, settings, authors_prompt, tell)
+    card, adapter = _model(model, processor, identity, name, settings, authors_prompt, tell)
     options = _options(card, images, limit, splits, name, runs, step, workers, processes, trust_remote_code, progress)
     record = run(chosen, card, options, tell, adapter)
     return Run(run_folder(chosen, card, options), record, chosen)
@@ -123,6 +129,7 @@ def evaluate_prompts(
     prompts: PathOr,
     *,
     processor: Any = None,
+    identity: str | None = None,
     images: PathOr | None = None,
     limit: Count | None = None,
     splits: Sequence[str] = (),
@@ -147,7 +154,7 @@ def evaluate_prompts(
 
     chosen = load_benchmark(benchmark)
     tell = teller(progress, say)
-    card, adapter = _model(model, processor, name, settings, authors_prompt=False, tell=tell)
+    card, adapter = _model(model, processor, identity, name, settings, authors_prompt=False, tell=tell)
     options = _options(card, images, limit, splits, name, runs, step, workers, processes, trust_remote_code, progress)
     for record, folder in evaluate_paraphrases(chosen, card, _paraphrases(prompts), options, tell, adapter):
         yield Run(folder, record, chosen)
@@ -185,10 +192,18 @@ def estimate(
 
 
 def _model(
-    model: Any, processor: Any, name: str | None, settings: CardSettings, authors_prompt: bool, tell: Say
+    model: Any,
+    processor: Any,
+    identity: str | None,
+    name: str | None,
+    settings: CardSettings,
+    authors_prompt: bool,
+    tell: Say,
 ) -> tuple[ModelCard, Adapter | None]:
     """The card to ask by, and the adapter where `model` is no card or name of one."""
     if isinstance(model, ModelCard | str | PathLike):
+        if identity is not None:
+            raise HopeBenchError("identity= says which model a loaded one or an object is; a named one is known by its files.")
         return _named(model, processor, settings, authors_prompt), None
     from hope_bench.adapters.given import adapter_of, card_of
 
@@ -197,7 +212,7 @@ def _model(
             "A loaded model has no card that says how its authors ask (authors_prompt). Give prompt=... instead."
         )
     card = card_of(model, name, **{key: value for key, value in settings.items() if value is not None})
-    return card, adapter_of(model, processor, card, tell)
+    return card, adapter_of(model, processor, card, tell, identity=identity)
 
 
 def _named(model: ModelCard | PathOr, processor: Any, settings: CardSettings, authors_prompt: bool) -> ModelCard:

@@ -65,7 +65,7 @@ def inspect(
 ) -> Inspection:
     """Count what a benchmark holds, and write a gallery of its images and questions to look through.
 
-    `images` is by default the folder that the spec.toml names; `no_images` makes a gallery of the questions alone. It goes to
+    `images` is by default the folder it was generated from; `no_images` makes a gallery of the questions alone. It goes to
     `out` (default: build/inspect/NAME). A `run` adds a model's answers, the `annotations` (default: the spec's, if they are here)
     the boxes of what is in an enlarged picture. Raises HopeBenchError.
 
@@ -172,7 +172,8 @@ def _drawn(benchmark: Benchmark, sample: int, seed: int, run: Run | PathOr | Non
     if run is None:
         return sample_queue(draw_samples(benchmark, sample, seed), seed, inclusions(benchmark, sample))
     _, file = read_answered(benchmark, load_run(run).folder)
-    said_yes = {(answer.image, answer.question): answer.verdict == "yes" for answer in file.answers}
+    firsts = (answer for answer in file.answers if answer.sample == 0)
+    said_yes = {(answer.image, answer.question): answer.verdict == "yes" for answer in firsts}
     samples, inclusion = draw_cells(benchmark, said_yes, sample, seed)
     return sample_queue(samples, seed, inclusion)
 

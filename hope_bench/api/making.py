@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark, read_benchmark
 from hope_bench.files.registry import find_benchmark, find_spec
+from hope_bench.files.remembered import remember_images
 from hope_bench.files.spec import BenchmarkSpec, ClipSpec, Format, read_spec
 from hope_bench.files.validation import checked, validate
 from hope_bench.progress import ProgressMode, Say, progress_shown, say_nothing, say_on_stderr
@@ -79,6 +80,7 @@ def generate(
     folder = Path("benchmarks") / chosen.name if out is None else Path(out)
     with progress_shown(progress):
         run(chosen, folder, default_cache() if cache is None else Path(cache), teller(progress, say))
+    remember_images(folder, path_or_none(chosen.dataset.images))
     return read_benchmark(folder)
 
 

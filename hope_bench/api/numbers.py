@@ -138,7 +138,7 @@ def score_and_write(
         _check_replaced(path, result, found, replace)
         write_result(path, result)
     answers = reread(found.answers()).answers
-    return Scored(result, path, moved, unread_report(answers, reader(answers, way, spoken)))
+    return Scored(result, path, moved, unread_report(answers, reader(answers, way, spoken, questions.labels)))
 
 
 @checked
@@ -237,23 +237,23 @@ def baselines(benchmark: Benchmark | PathOr) -> Mapping[str, tuple[Blind, ...]]:
 
 @checked
 def trend(
-    runs: Sequence[Run | PathOr],
+    given: Sequence[Run | PathOr],
     *,
     steps: Sequence[FromZero] | None = None,
     split: str | None = None,
     baseline: str | None = None,
     benchmark: Benchmark | PathOr | None = None,
     replicates: int = 2000,
-    folder: PathOr = RUNS,
+    runs: PathOr = RUNS,
 ) -> Trend:
     """How checkpoints of one training run change: hallucination rate, balanced accuracy and precision drop over steps.
 
-    `steps` are the runs' training steps in their order (default: what each run says, or N of a checkpoint-N it was made by).
-    `split` is by default the headline split, `baseline` the POPE split that it is held against (default: adversarial, else the
-    first). Only questions that all runs were asked count. Differences between neighbours are paired by image, their intervals and
-    p-values corrected for their number.
+    `given` are runs, their folders, or BENCHMARK/NAME under `runs`; `steps` their training steps in the same order (default: what
+    each run says, or N of a checkpoint-N it was made by). `split` is by default the headline split, `baseline` the POPE split
+    that it is held against (default: adversarial, else the first). Only questions that all runs were asked count. Differences
+    between neighbours are paired by image, their intervals and p-values corrected for their number.
 
-    Raises HopeBenchError for runs of different questions, for a run without a step, and where two have the same.
+    Raises HopeBenchError for runs of different questions or prompts, for a run without a step, and where two have the same.
 
     Example: hb.trend(["demo/run-100", "demo/run-200"], steps=[100, 200]).plot()
     """
@@ -261,13 +261,17 @@ def trend(
     from hope_bench.scoring.score import score as score_run
     from hope_bench.scoring.trend import trend_of
 
-    found = [load_run(run, folder) for run in runs]
+    found = [load_run(run, runs) for run in given]
     if steps is not None and len(steps) != len(found):
         raise HopeBenchError(
             f"{counted(len(found), 'run')}, but {counted(len(steps), 'step')}: give each run's step, in the same order."
         )
     if not found:
         raise HopeBenchError("A trend takes two runs or more.")
+    if len(prompts := dict.fromkeys(run.record.run.prompt for run in found)) > 1:
+        raise HopeBenchError(
+            f"The runs were asked with {len(prompts)} prompts ({first_few(map(repr, prompts))}): that is no trend."
+        )
     questions = _asked(found[0], benchmark)
     bootstrap = bootstrap_of(replicates)
     scored = [score_run(questions, run.folder, bootstrap) for run in found]

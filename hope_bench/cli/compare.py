@@ -111,9 +111,7 @@ def trend(
     from hope_bench.scoring.comparison_tables import changes_table
 
     check_one_format(as_json, as_csv, details=details)
-    found = follow(
-        runs, steps=step, split=split, baseline=baseline, benchmark=benchmark, replicates=replicates, folder=runs_folder
-    )
+    found = follow(runs, steps=step, split=split, baseline=baseline, benchmark=benchmark, replicates=replicates, runs=runs_folder)
     if as_json or as_csv:
         print_numbers(found.to_frame(), as_json=as_json)
         if out is not None:

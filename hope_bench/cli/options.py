@@ -15,7 +15,10 @@ RunArgument = Annotated[str, typer.Argument(help="A run folder, or BENCHMARK/NAM
 RunBenchmark = Annotated[
     str | None, typer.Option("--benchmark", "-b", help="The benchmark's folder or name. Default: the one the run names.")
 ]
-Images = Annotated[Path | None, typer.Option(help="Folder of the images. Default: what the spec.toml names.")]
+Images = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the images. Default: the one it was generated from, or its spec.toml's."),
+]
 AnnotationFile = Annotated[
     Path | None, typer.Option(help="The annotation file, for the sizes of objects. Default: the spec's, if it is there.")
 ]

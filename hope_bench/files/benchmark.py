@@ -16,7 +16,7 @@ from hope_bench.errors import HopeBenchError, counted, did_you_mean
 from hope_bench.files.spec import BenchmarkSpec, Kind
 from hope_bench.files.validation import Strict, read_json
 from hope_bench.provenance import check_folder, holds_files, json_sha256, write_text
-from hope_bench.records import Prompt, Question
+from hope_bench.records import Label, Prompt, Question
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,6 +128,11 @@ class Benchmark:
     def prompt(self) -> Prompt:
         """How this benchmark asks."""
         return Prompt(self.manifest.prompt)
+
+    @property
+    def labels(self) -> dict[tuple[str, str], Label]:
+        """The label of each (image, question text)."""
+        return {(one.image, one.text): one.label for questions in self.splits.values() for one in questions}
 
     def __repr__(self) -> str:
         """Short, as consoles and tracebacks show it."""

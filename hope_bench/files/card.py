@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -36,7 +37,10 @@ _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _OF_TEMPLATES = ("messages", "tools", "documents", "chat_template", "add_generation_prompt", "tokenize")
 """What hope-bench or transformers itself gives a chat template."""
+LONGEST_NAME = 200
+"""Letters of a run's or benchmark's name; a file is called by it, with an ending."""
 THINKING_TOKENS, PLAIN_TOKENS = 4096, 16
+MOST_SAMPLES = 100
 _FILE = re.compile(r"(?P<path>.+\.py):(?P<name>[A-Za-z_]\w*)")
 
 
@@ -71,7 +75,8 @@ class ModelCard(Strict):
     `chat_template` (Jinja) is used where the checkpoint has none, or names one of several that it has; `template_kwargs` are
     variables of the template. `thinking` says whether the model thinks before it answers: "on" and "off" turn its template's
     switch and "auto" leaves it; a thought is no part of an answer, and leaves no P(yes). `sampling` (temperature, top_p, top_k,
-    min_p) with its `seed` is for a model that thinks; all else is decoded greedily. `path` chooses whether questions of an image
+    min_p) with its `seed` is for a model that thinks; all else is decoded greedily. `samples` answers are drawn to each question,
+    and all of them count. `path` chooses whether questions of an image
     share its computed prefix ("auto": where the self-check passes).
 
     How it is run: `dtype` "auto" is bfloat16 on a GPU and float32 elsewhere, `device` "auto" the GPU if there is one,
@@ -113,6 +118,7 @@ class ModelCard(Strict):
     thinking: Literal["auto", "on", "off"] = "auto"
     template_kwargs: Mapping[str, Any] = {}
     sampling: Sampling | None = None
+    samples: int = Field(default=1, ge=1, le=MOST_SAMPLES)
     seed: int = Field(default=0, ge=0, lt=2**31)
     prompt: str | None = None
     path: Literal["auto", "shared", "plain"] = "auto"
@@ -205,6 +211,10 @@ class ModelCard(Strict):
     def _variables_of_a_template(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
         if ours := [name for name in given if name in _OF_TEMPLATES or not name.isidentifier()]:
             raise ValueError(f"{', '.join(ours)}: not for a card to say. Name the template's own variables")
+        try:
+            json.dumps(dict(given))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"not what a file could hold: {error}") from None
         return given
 
     @field_validator("base_urls")
@@ -225,6 +235,11 @@ class ModelCard(Strict):
     def _sampling_fits(self) -> ModelCard:
         if self.sampling is None and self.seed != 0:
             raise ValueError("seed would have no effect: it is for sampling, and decoding is greedy. Leave it out")
+        if self.sampling is None and self.samples != 1:
+            raise ValueError(
+                f"samples = {self.samples} would ask the same {self.samples} times: decoding is greedy, so every answer to a "
+                "question is the same. It is for sampling; leave it out"
+            )
         if self.sampling is not None and self.thinking != "on":
             raise ValueError(
                 'sampling is for a model that thinks before it answers (thinking = "on"); all else is decoded greedily'
@@ -245,7 +260,7 @@ class ModelCard(Strict):
         elif self.adapter == "transformers":
             self._refuse(_OF_ENDPOINTS, "an endpoint")
         else:
-            self._refuse(("trust_remote_code",), "a checkpoint that transformers runs")
+            self._refuse(("trust_remote_code", "samples"), "a checkpoint that transformers or a server runs")
         if self.base_url is not None and self.base_urls:
             raise ValueError("base_url and base_urls exclude each other: name all servers in base_urls")
         if self.image_url_base is not None:
@@ -297,6 +312,8 @@ def slug(name: str) -> str:
 
 def check_name(name: str, what: str) -> None:
     """Raise HopeBenchError for a name that isn't its own slug; `what` says whose it is ("A run's name")."""
+    if len(name) > LONGEST_NAME:
+        raise HopeBenchError(f"{what} becomes a folder, and has {len(name)} letters. Give one of {LONGEST_NAME} at most.")
     if slug(name) != name:
         raise HopeBenchError(f"{what} becomes a folder: lower-case letters, digits, . and -. Call it {slug(name)!r}?")
 

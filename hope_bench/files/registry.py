@@ -38,15 +38,24 @@ def known_benchmarks() -> dict[str, Path]:
     return found
 
 
-def _folder(name: str) -> Path | None:
-    """The benchmark at that path, else the known one of that name; a folder that merely is called so (of images, of a demo's
-    output) is in nobody's way, and only taken where nothing else is meant."""
-    path = Path(name)
-    return path if _is_benchmark(path) else known_benchmarks().get(name) or (path if path.is_dir() else None)
-
-
 def _is_benchmark(folder: Path) -> bool:
     return (folder / "spec.toml").is_file() or (folder / "manifest.json").is_file()
+
+
+def _holding(name: str, file: str) -> Path | None:
+    """The folder that `name` means and that holds `file`: one at that path, one of ./benchmarks, a packaged one. A folder that
+    merely is called so (of images, of a spec where a manifest is sought) is in nobody's way.
+
+    Raises HopeBenchError where a bare name means both a folder at hand and one of ./benchmarks.
+    """
+    here = Path(name)
+    if "/" in name or "\\" in name:
+        return here if (here / file).is_file() else None
+    listed, packaged = Path("benchmarks") / name, data_root() / "benchmarks" / name
+    found = [folder for folder in (here, listed, packaged) if (folder / file).is_file()]
+    if found[:2] == [here, listed] and here.resolve() != listed.resolve():
+        raise HopeBenchError(f"{name!r} means two folders that hold a {file}. Say ./{name} or {listed}.")
+    return found[0] if found else None
 
 
 def find_spec(name: str) -> Path:
@@ -57,11 +66,14 @@ def find_spec(name: str) -> Path:
     path = Path(name)
     if path.is_file():
         return path
-    folder = _folder(name)
-    if folder is not None and (folder / "spec.toml").is_file():
-        return folder / "spec.toml"
+    folder = _holding(name, "spec.toml")
     if folder is not None:
-        raise HopeBenchError(f"{folder} holds no spec.toml, so nothing says how to generate it. Write one (docs/spec.md).")
+        return folder / "spec.toml"
+    if path.is_dir() or _holding(name, "manifest.json") is not None:
+        at = path if path.is_dir() else _holding(name, "manifest.json")
+        raise HopeBenchError(
+            f"{at} holds no spec.toml, so nothing says how to generate it. Write one: hope-bench init {at} (docs/spec.md)."
+        )
     raise HopeBenchError(
         f"No benchmark spec {name!r}. Give a spec.toml, its folder or a name. " + did_you_mean(name, known_benchmarks())
     )
@@ -72,11 +84,13 @@ def find_benchmark(name: str) -> Path:
 
     Raises HopeBenchError naming the nearest known benchmark.
     """
-    folder = _folder(name)
-    if folder is None:
-        raise HopeBenchError(f"No benchmark {name!r}. Give its folder or a name. " + did_you_mean(name, known_benchmarks()))
-    if not (folder / "manifest.json").is_file():
+    folder = _holding(name, "manifest.json")
+    if folder is not None:
+        return folder
+    spec = _holding(name, "spec.toml")
+    if spec is not None or Path(name).is_dir():
         raise HopeBenchError(
-            f"Benchmark {folder} has no manifest.json: its questions were not generated yet. Run: hope-bench generate {name}"
+            f"Benchmark {spec or name} has no manifest.json: its questions were not generated yet. "
+            f"Run: hope-bench generate {name}"
         )
-    return folder
+    raise HopeBenchError(f"No benchmark {name!r}. Give its folder or a name. " + did_you_mean(name, known_benchmarks()))

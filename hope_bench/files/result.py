@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 3
 """The version of the result schema that this hope-bench writes (docs/result-schema.md); older ones are migrated when read."""
 
-ConventionName = Literal["strict", "pope", "vlmevalkit", "lmms-eval", "repope"]
+ConventionName = Literal["strict", "pope", "vlmevalkit", "lmms-eval", "repope", "evalscope", "helm"]
 
 BreakdownName = Literal["category", "description-kind", "object-size"]
 """By what a split's questions are taken apart."""
@@ -73,7 +73,8 @@ class Estimate(Strict):
 
 
 class VerdictCounts(Strict):
-    """How many questions of one label got each verdict; `unasked` were never put to the model."""
+    """How many questions of one label got each verdict; `unasked` were never put to the model. Where each question was answered
+    several times, how many answers."""
 
     yes: int = Field(default=0, ge=0)
     no: int = Field(default=0, ge=0)
@@ -208,7 +209,9 @@ class SplitScore(Strict):
 
     `labels` and `verdicts` hold one letter a question (y yes, n no, u unparsed, e error, - unasked), grouped by image: the first
     `questions_per_image[0]` belong to the benchmark's first image, and so on, the same images in every split. So anyone can
-    recompute every number and interval, and compare models pairwise.
+    recompute every number and interval, and compare models pairwise. Where each question was answered several times (`samples` of
+    `run`), `verdicts` are the first answers and `further_verdicts` the others, in the same order. All of them count, so that a
+    rate is the mean over questions of each one's share; lists of questions show the first.
 
     A split of kind "twin" holds pairs of questions, a false description and then its true twin; `paired_discrimination` is the
     share of asked pairs with both answered right, `forced_choice` that of pairs in which the true one has the higher P(yes), ties
@@ -245,9 +248,20 @@ class SplitScore(Strict):
     questions_per_image: tuple[int, ...]
     labels: str
     verdicts: str
+    further_verdicts: tuple[str, ...] = ()
     repeated: str | None = None
     breakdowns: Mapping[BreakdownName, tuple[Part, ...]] = {}
     corrected: Corrected | None = None
+
+    @property
+    def all_verdicts(self) -> tuple[str, ...]:
+        """The verdicts of every sample."""
+        return (self.verdicts, *self.further_verdicts)
+
+    @property
+    def unasked(self) -> int:
+        """How many of the questions were never put to the model."""
+        return self.verdicts.count(PACKED["unasked"])
 
     @property
     def without_p_yes(self) -> int:
@@ -281,15 +295,17 @@ class SplitScore(Strict):
 
     @model_validator(mode="after")
     def _packed_strings_agree(self) -> SplitScore:
-        if not len(self.labels) == len(self.verdicts) == sum(self.questions_per_image):
+        if {len(self.labels), *map(len, self.all_verdicts)} != {sum(self.questions_per_image)}:
             raise ValueError("labels, verdicts and questions_per_image are of different lengths")
+        if self.further_verdicts and self.probabilities is not None:
+            raise ValueError("probabilities are of one answer to a question, and further_verdicts holds several")
         if self.corrected is not None and len(self.corrected.truth) != len(self.labels):
             raise ValueError("corrected.truth is not one letter for each label")
         if self.repeated is not None and (len(self.repeated) != len(self.labels) or _others(self.repeated, "r.")):
             raise ValueError("repeated is not one r or . for each label")
         if self.kind == "twin" and any(count % 2 for count in self.questions_per_image):
             raise ValueError("a split of twins holds pairs of questions, so each image has an even number of them")
-        if _others(self.labels, "yn") or _others(self.verdicts, "".join(PACKED.values())):
+        if _others(self.labels, "yn") or _others("".join(self.all_verdicts), "".join(PACKED.values())):
             raise ValueError("labels or verdicts hold an unknown letter")
         return self
 
@@ -378,7 +394,8 @@ class RunInfo(Strict):
     and `step` the training step of a checkpoint of a training run.
     `prompt_set` names the file of paraphrases that the run belongs to, and `prompt_name` which of them
     it is (`evaluate --prompts`). `thinking` says whether the model thought before it answered, `decoding` whether its answers are
-    greedy or sampled, and how; each None where unknown."""
+    greedy or sampled, and how, and `samples` how many answers each question got; each None where unknown. `identity` is what an
+    object says it is, or what a loaded model was said to be; None of everything that a hash or a revision tells."""
 
     name: str | None = None
     step: int | None = Field(default=None, ge=0)
@@ -391,8 +408,10 @@ class RunInfo(Strict):
     max_new_tokens: int | None = None
     thinking: bool | None = None
     decoding: str | None = None
+    samples: int | None = Field(default=None, ge=1)
     adapter: str | None = None
     weights_sha256: str | None = None
+    identity: str | None = None
     limit: int | None = None
     path: str | None = None
     self_checks: tuple[SelfCheck, ...] = ()
@@ -431,7 +450,7 @@ class Result(Strict):
     benchmark: BenchmarkInfo
     run: RunInfo
     bootstrap: Bootstrap
-    splits: Mapping[str, SplitScore]
+    splits: Mapping[str, SplitScore] = Field(min_length=1)
     comparisons: tuple[Comparison, ...]
     averages: tuple[Average, ...] = ()
     worst: tuple[Hallucination, ...] | None = None
@@ -446,8 +465,8 @@ class Result(Strict):
 
     @property
     def made_by(self) -> tuple[str | None, ...]:
-        """Which model it is of: name, checkpoint, revision, SHA-256 of the weights."""
-        return (self.model.name, self.model.checkpoint, self.model.revision, self.run.weights_sha256)
+        """Which model it is of: name, checkpoint, revision, SHA-256 of the weights, and what it says it is."""
+        return (self.model.name, self.model.checkpoint, self.model.revision, self.run.weights_sha256, self.run.identity)
 
     def to_frame(self) -> pd.DataFrame:
         """A row a split: counts, and every number with the ends of its interval (docs/api.md lists the columns and types)."""
@@ -546,6 +565,13 @@ class Result(Strict):
 
     def _repr_html_(self) -> str:
         return self.summary().as_html()
+
+    @model_validator(mode="after")
+    def _compares_its_splits(self) -> Result:
+        for index, one in enumerate(self.comparisons):
+            if missing := {one.split, one.baseline} - self.splits.keys():
+                raise ValueError(f"comparisons.{index} is of {', '.join(sorted(missing))}, which is no split of this result")
+        return self
 
     @model_validator(mode="after")
     def _worst_are_hallucinations(self) -> Result:

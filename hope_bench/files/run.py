@@ -65,7 +65,7 @@ class RunAnswers:
 
 _COLUMNS = {
     "image": "string", "question": "string", "text": "string", "verdict": "string", "p_yes": "float64", "mass": "float64",
-    "error": "string",
+    "error": "string", "sample": "int64",
 }  # fmt: skip
 """Of a run's frame, with their types."""
 
@@ -90,8 +90,17 @@ class Run:
         return self.record.errors
 
     def answers(self) -> RunAnswers:
-        """What the model said, in the order of the file. Raises HopeBenchError for a malformed line."""
+        """What the model said, in the order of the file. Raises HopeBenchError for a malformed line, and as `check_current`."""
+        self.check_current()
         return read_answers(self.folder / ANSWERS)
+
+    def check_current(self) -> None:
+        """Raise HopeBenchError where the folder holds another run's answers by now: of another model, prompt, limit ..."""
+        if read_run(self.folder).key != self.record.key:
+            raise HopeBenchError(
+                f"The answers of this run were replaced: {self.folder} holds those of another model, or to other questions, by "
+                "now. Give each run a name of its own (name=), or load it again: hope_bench.load_run."
+            )
 
     def to_frame(self) -> pd.DataFrame:
         """A row an answer (docs/api.md lists the columns and their types). Raises HopeBenchError as `answers` does."""

@@ -119,11 +119,13 @@ class CalibratedSpec(Strict):
 
 class GuardsSpec(Strict):
     """Which guards keep possibly present categories from being claimed absent (docs/method.md). Each acts where the data has
-    what it needs. `ontology_table` is a TOML file of related names, `same_name` the cosine of two names' text embeddings (less
-    the vocabulary's mean) at which they count as one; `review` a file of people's decisions."""
+    what it needs. `known_synonyms` lets them know the words that English has for COCO's and Objects365's categories;
+    `ontology_table` is a TOML file of related names, which may be no categories, `same_name` the cosine of two names' text
+    embeddings (less the vocabulary's mean) at which they count as one; `review` a file of people's decisions."""
 
     verified: bool = True
     ontology: bool = True
+    known_synonyms: bool = True
     ontology_table: str | None = None
     same_name: float = Field(default=0.9, gt=0, le=1)
     captions: bool = True
@@ -135,7 +137,8 @@ class BenchmarkSpec(Strict):
     """Everything that determines a benchmark's questions besides the data files.
 
     `sample_images` images are drawn among those with at least `k` distinct present categories; each split then asks k yes- and k
-    no-questions about each. `headline` is the split that ranks models. `prompt` must hold "{question}".
+    no-questions about each. `headline` is the split that ranks models. `prompt` must hold "{question}". `synonyms` are other
+    words for the dataset's categories, which guards heed.
     """
 
     name: str = Field(min_length=1, max_length=100)
@@ -153,6 +156,7 @@ class BenchmarkSpec(Strict):
     category: CategorySpec = CategorySpec()
     descriptions: DescriptionSpec = DescriptionSpec()
     guards: GuardsSpec = GuardsSpec()
+    synonyms: Mapping[str, tuple[str, ...]] = {}
     wording: Literal["pope", "natural"] = "pope"
 
     @field_validator("name")

@@ -6,6 +6,7 @@ import collections.abc
 import functools
 import inspect
 import json
+import os
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,13 +20,13 @@ from annotated_types import Ge, Le
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
-from hope_bench.errors import HopeBenchError, did_you_mean
+from hope_bench.errors import HopeBenchError, did_you_mean, short_reason
 
 
 class Strict(BaseModel):
     """Base of every file schema: immutable, and an unknown key is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
 
 
 _LONGEST_KEY = 100
@@ -52,8 +53,8 @@ def parse_json(path: Path) -> Any:
     """What a JSON file holds. Raises HopeBenchError naming the file."""
     try:
         return json.loads(_text(path))
-    except json.JSONDecodeError as error:
-        raise HopeBenchError(f"{path} is not JSON: {error}.") from None
+    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, and endless brackets
+        raise HopeBenchError(f"{path} is not JSON: {short_reason(error)}.") from None
 
 
 def validate(data: Any, model: type[Model], where: str) -> Model:
@@ -119,6 +120,9 @@ def _text(path: Path) -> str:
         raise HopeBenchError(f"{path} can't be read: {error}.") from None
 
 
+_LONGEST_PART = 255
+"""Bytes of a file's name on the file systems there are."""
+
 _LONGEST_VALUE = 60
 """Characters of a wrong argument that an error repeats."""
 
@@ -135,7 +139,8 @@ def checked(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """The same function, but arguments that their annotations don't allow raise HopeBenchError, in words.
 
     Where a list is due, every other iterable (a generator, a dict's values) is made one, and text, whose letters nobody means, is
-    refused; NumPy's whole numbers become Python's; True and False are no numbers. What is collected in **settings is left to who
+    refused; NumPy's whole numbers become Python's; True and False are no numbers. A path that begins with ~ is one in the user's
+    home, and one that no file can have is refused. What is collected in **settings is left to who
     takes it.
     """
     signature = inspect.signature(function)
@@ -169,31 +174,81 @@ def _looked_up(annotation: Any, function: Callable[..., object]) -> Any:
 
 def _allowed(value: Any, annotation: Any, name: str) -> Any:
     """`value`, where `annotation` allows it. Raises HopeBenchError naming the argument and what it takes."""
-    from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
-
+    value = _converted(value, annotation, name)
+    if not _wrong(value, annotation):
+        return value
     kinds = _kinds(annotation)
-    plain = [_kind_and_bounds(kind)[0] for kind in kinds]
-    lists = any(get_origin(kind) is Sequence for kind in plain)
-    if lists and isinstance(value, Iterable) and not isinstance(value, str | bytes | Sequence | Mapping):
-        value = list(value)
-    if int in plain and isinstance(value, Integral) and not isinstance(value, bool):
-        value = int(value)  # NumPy's
-    letters = lists and isinstance(value, str | bytes) and str not in plain
-    number = isinstance(value, bool) and bool not in plain and not {int, float}.isdisjoint(plain)
-    outside = isinstance(value, int) and not all(_within(value, _kind_and_bounds(kind)[1]) for kind in kinds)
-    try:
-        check_type(value, annotation, collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS)
-        if not (letters or number or outside):
-            return value
-    except TypeCheckError:
-        pass
-    choices = [choice for kind in plain if get_origin(kind) is Literal for choice in get_args(kind)]
-    if choices and isinstance(value, str):
+    choices = [choice for kind in kinds if get_origin(kind) is Literal for choice in get_args(kind)]
+    if choices and isinstance(value, str) and all(kind is NoneType or get_origin(kind) is Literal for kind in kinds):
         raise HopeBenchError(f"No {name} {value!r}. " + did_you_mean(value, choices))
     shown = repr(value)
     shown = shown if len(shown) <= _LONGEST_VALUE else shown[:_LONGEST_VALUE] + "..."
-    hint = f", such as [{shown}]" if letters else ""
+    hint = f", such as [{shown}]" if isinstance(value, str | bytes) and _list_kind(annotation) is not None else ""
     raise HopeBenchError(f"{name} is {shown}. It takes {_in_words(kinds)}{hint}.")
+
+
+def _converted(value: Any, annotation: Any, name: str) -> Any:
+    """A list of what can be gone through, Python's numbers of NumPy's, paths of what stands for one; else the value itself."""
+    plain = [_kind_and_bounds(kind)[0] for kind in _kinds(annotation)]
+    if isinstance(value, str | PathLike):
+        return _path(value, name) if any(get_origin(kind) is PathLike for kind in plain) else value
+    inner = _list_kind(annotation)
+    if inner is not None and isinstance(value, Iterable) and not isinstance(value, bytes | Mapping):
+        items = value if isinstance(value, Sequence) else list(value)
+        converted = [_converted(item, inner, name) for item in items]
+        return items if all(one is other for one, other in zip(items, converted, strict=True)) else converted
+    if int in plain and isinstance(value, Integral) and not isinstance(value, bool):
+        return int(value)
+    return value
+
+
+def _wrong(value: Any, annotation: Any) -> bool:
+    from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
+
+    kinds = [_kind_and_bounds(kind) for kind in _kinds(annotation)]
+    plain = [kind for kind, _ in kinds]
+    inner = _list_kind(annotation)
+    if inner is not None and isinstance(value, str | bytes):
+        return str not in plain or isinstance(value, bytes)
+    if inner is not None and isinstance(value, Sequence):
+        return any(_wrong(item, inner) for item in value)
+    if isinstance(value, bool) and bool not in plain and not {int, float}.isdisjoint(plain):
+        return True
+    if isinstance(value, int) and not all(_within(value, bounds) for _, bounds in kinds):
+        return True
+    try:
+        check_type(value, annotation, collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS)
+    except TypeCheckError:
+        return True
+    return False
+
+
+def _path(given: str | PathLike[str], name: str) -> str | PathLike[str]:
+    """What a path means: of a class of its own, its text; ~ is the user's home. Raises HopeBenchError where no file can be so
+    called."""
+    text = os.fspath(given)
+    if impossible := _impossible(text):
+        raise HopeBenchError(f"{name} is no path, as it {impossible}: {text[:_LONGEST_VALUE]!r}.")
+    if text.startswith("~"):
+        return os.path.expanduser(text)  # noqa: PTH111 - a Hugging Face id or a name stays text
+    return given if isinstance(given, str | Path) else text
+
+
+def _impossible(path: str) -> str | None:
+    """Why no file can have a path; None where one can."""
+    try:
+        parts = [os.fsencode(part) for part in Path(path).parts]
+    except UnicodeEncodeError:
+        return "holds half a character"
+    if "\0" in path:
+        return "holds a NUL"
+    return "has a part too long for a file's name" if any(len(part) > _LONGEST_PART for part in parts) else None
+
+
+def _list_kind(annotation: Any) -> Any:
+    """What a list that `annotation` allows holds; None where it allows none."""
+    found = [get_args(kind)[0] for kind in _kinds(annotation) if get_origin(kind) is Sequence]
+    return found[0] if found else None
 
 
 def _kinds(annotation: Any) -> tuple[Any, ...]:

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.run import ANSWERS
-from hope_bench.provenance import atomic_path
+from hope_bench.provenance import atomic_path, sweep
 from hope_bench.records import Answer, Request
 
 Key = tuple[str, str, str | None]
@@ -42,6 +42,7 @@ def lock_run(folder: Path) -> Iterator[None]:
     folder away again. Raises HopeBenchError if another holds it."""
     with explain_write_errors(folder):
         lock = _acquire(folder)
+        sweep(folder)
     try:
         yield
     except BaseException:

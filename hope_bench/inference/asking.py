@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import cast
 
 from PIL import Image
 
-from hope_bench.adapters.base import Adapter, RawAnswer
+from hope_bench.adapters.base import Adapter, Draws, RawAnswer
 from hope_bench.errors import HopeBenchError, counted, short_reason
 from hope_bench.images import UnreadableImageError
 from hope_bench.inference.images import StepImages
@@ -26,7 +27,8 @@ class Asker:
     def answer(self, step: Sequence[Request], images: StepImages) -> list[Answer]:
         """One answer a request, in order. Raises HopeBenchError where the model fails from the start, or loses an answer."""
         batch = batch_of(step, images)
-        said = answer_all(self._model, batch) if batch else []
+        samples = [request.sample for request in step if not isinstance(images[request.image], UnreadableImageError)]
+        said = answer_all(self._model, batch, samples) if batch else []
         if said and not self._works:
             self._check_first(said, batch[0][1])
         rest = iter(said)
@@ -50,17 +52,18 @@ class Asker:
         self._works = True
 
 
-def answer_all(model: Adapter, batch: Batch) -> list[RawAnswer]:
-    """One answer for each (image, prompt). Where a batch raises, halves are tried, so that one bad row fails alone."""
+def answer_all(model: Adapter, batch: Batch, samples: Sequence[int] = ()) -> list[RawAnswer]:
+    """One answer for each (image, prompt), the sample of that number where several are drawn. Where a batch raises, halves are
+    tried, so that one bad row fails alone."""
     try:
-        answers = model.answer(batch)
+        answers = cast(Draws, model).answer(batch, samples) if any(samples) else model.answer(batch)
     except HopeBenchError:
         raise
     except Exception as error:  # noqa: BLE001 - a model's code can raise anything, and one question must not end the run
         if len(batch) == 1:
             return [RawAnswer(error=short_reason(error))]
         half = (len(batch) + 1) // 2
-        return answer_all(model, batch[:half]) + answer_all(model, batch[half:])
+        return answer_all(model, batch[:half], samples[:half]) + answer_all(model, batch[half:], samples[half:])
     if len(answers) != len(batch):
         raise HopeBenchError(
             f"The adapter {model.info.adapter} gave {counted(len(answers), 'answer')} to "
@@ -87,6 +90,7 @@ def _read(request: Request, raw: RawAnswer) -> Answer:
         complete=raw.complete,
         error=_writable(raw.error),
         key=request.key,
+        sample=request.sample,
     )
     return replace(answer, p_yes=answer.read_p_yes)
 

@@ -39,7 +39,7 @@ _NOTHING = "All {:,} questions were answered before; nothing to ask."
 class EvaluateOptions:
     """What to ask and where the answers go, besides model and benchmark.
 
-    `images` is the images folder (None: what the benchmark's spec.toml names), `limit` the questions to ask of each split (None:
+    `images` is the images folder (None: the one it was generated from), `limit` the questions to ask of each split (None:
     all), `name` the run's name (None: the model's), `splits` the splits to ask (empty: all), `runs` the folder of runs.
     `processes` is how many processes must have been started together (None: any number), `progress` how it is shown.
     `workers` is how many further processes make images ready for the model (None: `default_workers`).
@@ -72,7 +72,7 @@ def plan_run(benchmark: Benchmark, card: ModelCard, options: EvaluateOptions) ->
     prompt = Prompt(card.prompt) if card.prompt is not None else benchmark.prompt
     if options.paraphrase is not None:
         prompt = options.paraphrase.prompt
-    plan = make_plan(chosen, prompt, card.batch_size, options.limit)
+    plan = make_plan(chosen, prompt, card.batch_size, options.limit, card.samples)
     if not plan.steps:
         raise HopeBenchError(
             f"Benchmark {benchmark.manifest.name} holds no questions in the chosen splits, so there is nothing to ask."
@@ -121,7 +121,7 @@ def evaluate(
         start = processes.by_first(begin)
         if start.finished:
             say(_NOTHING.format(start.record.questions))
-            return start.record
+            return processes.by_first(lambda: _stepped(folder, start.record, options.step))
         check_shared(folder, processes)
         sitting = _Sitting(folder, plan, model, processes, options, say)
         return sitting.run(start, lambda: _Images(check_images_folder(images, names, benchmark), sha256))
@@ -143,7 +143,16 @@ def _answered_before(
     done = answered_before(folder, benchmark, card, plan, images_folder(benchmark, options.images), describe)
     if done is not None:
         say(_NOTHING.format(done.questions))
-    return done
+        with lock_run(folder):
+            return _stepped(folder, done, options.step)
+    return None
+
+
+def _stepped(folder: Path, done: RunRecord, step: int | None) -> RunRecord:
+    """A finished run's record, with the training step that it is now said to be of."""
+    if step is None or step == done.run.step:
+        return done
+    return write_record(folder, done.model_copy(update={"run": done.run.model_copy(update={"step": step})}))
 
 
 class _Sitting:

@@ -31,17 +31,19 @@ class Plan:
 
     def keyed(self, settings: str, sha256: Mapping[str, str | None]) -> Plan:
         """The same plan with each request's key: a hash of `settings` (all that answers depend on besides the question), of the
-        image file (`sha256`, by file name) and of the prompt."""
+        image file (`sha256`, by file name), of the prompt and of which sample it is."""
 
         def key(request: Request) -> str:
-            parts = (settings, sha256.get(request.image) or "", request.text)
+            sample = (str(request.sample),) if request.sample else ()
+            parts = (settings, sha256.get(request.image) or "", request.text, *sample)
             return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
         return Plan(tuple(tuple(replace(request, key=key(request)) for request in step) for step in self.steps))
 
 
-def make_plan(benchmark: Benchmark, prompt: Prompt, step_size: int, limit: int | None = None) -> Plan:
-    """Each (image, question) of the benchmark's splits once, grouped by image in the benchmark's order.
+def make_plan(benchmark: Benchmark, prompt: Prompt, step_size: int, limit: int | None = None, samples: int = 1) -> Plan:
+    """Each (image, question) of the benchmark's splits once (`samples` times where answers are drawn), grouped by image in the
+    benchmark's order.
 
     A step holds the questions of whole images, as many images as `step_size` questions allow and at least one: a model computes
     an image once for all its questions. `limit` asks only that many questions of each split (`limited`).
@@ -56,7 +58,7 @@ def make_plan(benchmark: Benchmark, prompt: Prompt, step_size: int, limit: int |
     ordered = sorted(unique.values(), key=lambda request: rank[request.image])
     steps: list[list[Request]] = []
     for _, questions_of_image in groupby(ordered, key=lambda request: request.image):
-        group = list(questions_of_image)
+        group = [replace(request, sample=sample) for request in questions_of_image for sample in range(samples)]
         if steps and len(steps[-1]) + len(group) <= step_size:
             steps[-1].extend(group)
         else:

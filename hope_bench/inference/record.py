@@ -28,9 +28,9 @@ Number = TypeVar("Number", int, float)
 ENGINE_VERSION: Final = 4
 """Goes up when the same model, questions and settings would be answered differently than by an earlier release."""
 
-_OF_THE_PLAN: Final = ("batch_size", "batch_tokens", "address", "prompt", "benchmark", "images", "splits", "limit")
-"""Settings that say what is asked together, and where. An answer depends on its own image and prompt alone, which its key
-holds, and on a model that stays the same wherever it is served."""
+_OF_THE_PLAN: Final = ("batch_size", "batch_tokens", "address", "prompt", "benchmark", "images", "splits", "limit", "samples")
+"""Settings that say what is asked together, how often, and where. An answer depends on its own image, prompt and
+number among several alone, which its key holds, and on a model that stays the same wherever it is served."""
 
 
 def answers_key(record: RunRecord) -> str:
@@ -77,6 +77,7 @@ def describe_run(
         "limit": limit,
         "engine": ENGINE_VERSION,
         **_of_servers(card),
+        **({} if card.samples == 1 else {"samples": card.samples}),
     }
     return RunRecord(
         name=name,
@@ -94,8 +95,10 @@ def describe_run(
             max_new_tokens=card.new_tokens(model.thinks),
             thinking=model.thinks,
             decoding=decoding(card),
+            samples=card.samples,
             adapter=model.adapter,
             weights_sha256=model.weights_sha256,
+            identity=model.said,
             limit=limit,
             versions=versions(),
             commit=commit(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from os import PathLike
 from typing import Any, Final, Literal
 
-from hope_bench.errors import HopeBenchError
+from hope_bench.errors import HopeBenchError, short_reason
 from hope_bench.files.result import Result
 from hope_bench.files.validation import FromZero, checked
 from hope_bench.integrations.tracked import tracked_numbers
@@ -43,13 +43,17 @@ def log_result(
         raise HopeBenchError(f"{tracker} is not installed: pip install {tracker}.")
     name = run or result.model.name
     made = LOGGER_TYPE_TO_CLASS[tracker]
-    one = made(name, str(folder), **more) if made.requires_logging_directory else made(project, **{"name": name, **more})
     numbers = tracked_numbers(result)
-    if not PartialState().is_main_process:  # accelerate's trackers need it in any case
-        return numbers
-    one.start()
+    main = PartialState().is_main_process  # accelerate's trackers need it in any case
     try:
-        one.log(numbers, step=step if step is not None else result.run.step or 0)
-    finally:
-        one.finish()
+        one = made(name, str(folder), **more) if made.requires_logging_directory else made(project, **{"name": name, **more})
+        if not main:
+            return numbers
+        one.start()
+        try:
+            one.log(numbers, step=step if step is not None else result.run.step or 0)
+        finally:
+            one.finish()
+    except Exception as error:  # noqa: BLE001 - a tracker's code can raise anything
+        raise HopeBenchError(f"{tracker} could not log this ({short_reason(error)}). Nothing else is lost.") from None
     return numbers

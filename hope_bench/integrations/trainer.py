@@ -23,13 +23,17 @@ from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.validation import Count, checked
 from hope_bench.inference.engine import EvaluateOptions, evaluate, plan_run, run_folder
 from hope_bench.inference.processes import Processes, join_processes, words
-from hope_bench.integrations.tracked import tracked_numbers
+from hope_bench.integrations.tracked import PREFIX, tracked_numbers
+from hope_bench.provenance import check_folder
 from hope_bench.scoring.score import score
 
 logger = logging.getLogger("hope_bench")
 
-FAILED = "hope_bench/failed"
-"""Logged with every evaluation: 1 where it failed, else 0."""
+FAILED = "failed"
+"""Logged with every evaluation, after the prefix: 1 where it failed, else 0."""
+
+_LONGEST_NAME = 180
+"""Letters of a training run's name; the runs of its steps are called by it."""
 
 
 class HopeBenchCallback(TrainerCallback):  # type: ignore[misc]
@@ -41,8 +45,9 @@ class HopeBenchCallback(TrainerCallback):  # type: ignore[misc]
 
     Logged are `tracked.tracked_numbers` and `hope_bench/failed`. transformers' integrations put `train/` before the names. The
     answers go to RUNS/BENCHMARK/NAME-step-N, with run and step as the model's identity: another training of that name asks anew.
-    The model is asked as it is, in the number format of its weights without autocast, and left as it was; so the weights after
-    training are those of the same training without the callback. The processes of DDP share the questions. An evaluation
+    The model is asked as it is, in the number format of its weights without autocast (where they are of several, under the
+    trainer's), and left as it was; so the weights after training are those of the same training without the callback.
+    The processes of DDP share the questions. An evaluation
     that fails, in whichever process, is a warning and `hope_bench/failed`, and training goes on.
     """
 
@@ -59,23 +64,32 @@ class HopeBenchCallback(TrainerCallback):  # type: ignore[misc]
         images: PathOr | None = None,
         processor: Any = None,
         name: str | None = None,
+        prefix: str = PREFIX,
         runs: PathOr = "runs",
         **settings: Any,
     ) -> None:
         """`every` is a number of steps (the last step counts, too), "epoch", or "evaluate": whenever the trainer evaluates; with
         `at_start` also before the first step. `limit` is the questions of each split, `splits` the splits to ask (empty: all),
-        `images` the images folder (None: what the benchmark's spec.toml names), `processor` the model's (None: the trainer's
-        `processing_class`), `name` the training run's (None: the trainer's run_name, else the name of its output folder).
-        `settings` are those of `given.card_of`, such as `batch_size`.
+        `images` the images folder (None: the one it was generated from), `processor` the model's (None: the trainer's
+        `processing_class`), `name` the training run's (None: the trainer's run_name, else the name of its output folder),
+        `prefix` what the names of logged numbers begin with: a second callback needs another one. `settings`
+        are those of `given.card_of`, such as `batch_size`.
 
         Raises HopeBenchError where the evaluation could not work at all: weights spread over processes (FSDP, ZeRO-3), a model
         that takes no images, an unknown benchmark or split, a folder without its images.
         """
-        self._trainer, self._every, self._at_start = trainer, every, at_start
+        self._trainer, self._every, self._at_start, self._prefix = trainer, every, at_start, prefix
+        self._asked_at: int | None = None
         _check_whole(trainer)
+        check_folder(Path(runs))
         self._processor = processor if processor is not None else trainer.processing_class
         arguments = trainer.args
         self._name = name or Path(arguments.run_name or arguments.output_dir).resolve().name
+        if len(self._name) > _LONGEST_NAME:
+            raise HopeBenchError(
+                f"The training run's name has {len(self._name)} letters. Give one of {_LONGEST_NAME} at most (name=)."
+            )
+        settings = {key: value for key, value in settings.items() if value is not None}
         self._card = card_of(unwrapped(trainer.model), self._name, **settings)
         adapter_of(trainer.model, self._processor, self._card, identity="not trained yet")
         self._benchmark = load_benchmark(benchmark)
@@ -87,23 +101,26 @@ class HopeBenchCallback(TrainerCallback):  # type: ignore[misc]
         check_images_folder(images_folder(self._benchmark, self._options.images), names, self._benchmark)
         self._training: str | None = None
 
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Evaluate before the first step, if asked to."""
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any) -> None:
+        """Evaluate before the first step, if asked to. Raises HopeBenchError where two callbacks would write or log over each
+        other, and for a trainer of another model than the one this was made of."""
         del args
-        self._training = None
+        self._check_alone(more.get("model"))
+        self._training, self._asked_at = None, None
         if self._at_start and not state.global_step:
             self._evaluate(state, control)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Evaluate every so many steps, and after the last one."""
         del args
-        if isinstance(self._every, int) and (state.global_step % self._every == 0 or state.global_step >= state.max_steps):
+        last = state.global_step >= state.max_steps or control.should_training_stop
+        if isinstance(self._every, int) and (state.global_step % self._every == 0 or last):
             self._evaluate(state, control)
 
     def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Evaluate after an epoch."""
+        """Evaluate after an epoch, or after a step that turned out to be the last (early stopping)."""
         del args
-        if self._every == "epoch":
+        if self._every == "epoch" or (isinstance(self._every, int) and control.should_training_stop):
             self._evaluate(state, control)
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
@@ -112,15 +129,35 @@ class HopeBenchCallback(TrainerCallback):  # type: ignore[misc]
         if self._every == "evaluate":
             self._evaluate(state, control)
 
+    def _check_alone(self, model: Any) -> None:
+        trainer = self._trainer
+        if model is not None and unwrapped(model) is not unwrapped(trainer.model):
+            raise HopeBenchError("This callback was made of another trainer, whose model it would ask. Make one of this trainer.")
+        for other in trainer.callback_handler.callbacks:
+            if not isinstance(other, HopeBenchCallback) or other is self:
+                continue
+            if other._prefix == self._prefix:
+                raise HopeBenchError(
+                    f"Two callbacks would log numbers of the same names ({self._prefix}/...): give one a prefix=."
+                )
+            if (other._name, other._benchmark.name) == (self._name, self._benchmark.name):
+                raise HopeBenchError(
+                    f"Two callbacks would write the runs {self._name}-step-N of one benchmark: give one a name=."
+                )
+
     def _evaluate(self, state: TrainerState, control: TrainerControl) -> None:
+        if self._asked_at == state.global_step:  # evaluated already: on several sets, or as the last step of an epoch
+            return
+        self._asked_at = state.global_step
         try:
-            with join_processes() as processes:
+            # Weights of several formats go together in the trainer's autocast alone; all others are asked without it.
+            with self._trainer.accelerator.autocast(), join_processes() as processes:
                 numbers = self._asked(processes, state.global_step)
         except Exception as error:
             level = logging.WARNING if state.is_world_process_zero else logging.DEBUG  # the first one knows the others' reasons
             logger.log(level, "hope-bench could not evaluate step %d; training goes on. %s", state.global_step, words(error))
             logger.debug("Where it failed:", exc_info=error)
-            numbers = {FAILED: 1.0}
+            numbers = {f"{self._prefix}/{FAILED}": 1.0}
             with suppress(Exception):
                 torch.cuda.empty_cache()
         # Logging takes the trainer's own wish to log this step as fulfilled.
@@ -141,7 +178,8 @@ class HopeBenchCallback(TrainerCallback):  # type: ignore[misc]
         return processes.by_first(lambda: self._numbers(run_folder(self._benchmark, card, options)))
 
     def _numbers(self, run: Path) -> dict[str, float]:
-        return {**tracked_numbers(score(self._benchmark, run), self._options.splits), FAILED: 0.0}
+        numbers = tracked_numbers(score(self._benchmark, run), self._options.splits, self._prefix)
+        return {**numbers, f"{self._prefix}/{FAILED}": 0.0}
 
 
 def _check_whole(trainer: Any) -> None:

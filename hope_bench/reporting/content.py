@@ -112,7 +112,7 @@ def _worst(
     benchmark: Benchmark, result: Result, answers: Sequence[Answer], splits: Sequence[str], most: int
 ) -> tuple[Shown, ...]:
     """The worst hallucinations as results order them, with the model's words and every split that asks."""
-    said = {(answer.image, answer.question): answer for answer in answers}
+    said = {(answer.image, answer.question): answer for answer in answers if answer.sample == 0}
     asked: dict[tuple[str, str], list[str]] = {}
     answered = {}
     for split in splits:

@@ -84,7 +84,9 @@ def _asked_first(split: SplitScore) -> Counts:
     if split.repeated is None:
         raise ValueError("a split doesn't say which of its questions are repeated")
     first = np.frombuffer(split.repeated.encode("ascii"), dtype=np.uint8) == ord(".")
-    return np.bincount(cells(split.labels, split.verdicts)[first], minlength=len(LABELS) * len(VERDICTS))
+    size = len(LABELS) * len(VERDICTS)
+    counts = [np.bincount(cells(split.labels, verdicts)[first], minlength=size) for verdicts in split.all_verdicts]
+    return np.asarray(np.sum(counts, axis=0), dtype=np.int64)
 
 
 def mean(values: Sequence[float | None]) -> float | None:

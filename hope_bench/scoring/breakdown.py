@@ -72,7 +72,8 @@ def object_sizes(annotations: Annotations, images: Container[str]) -> dict[tuple
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Questions with their packed labels and verdicts, and the place of each one's image, int64 [questions]."""
+    """Questions with their packed labels and verdicts, and the place of each one's image, int64 [questions]. One that was
+    answered several times stands there as often."""
 
     questions: Sequence[Question]
     labels: str
@@ -81,12 +82,13 @@ class Rows:
 
 
 def unique_rows(benchmark: Benchmark, result: Result, splits: Sequence[str]) -> Rows:
-    """The questions of several splits, one that several of them ask once, in the first."""
-    questions: dict[tuple[str, str], tuple[Question, str, str]] = {}
+    """The questions of several splits, one that several of them ask once, in the first; a row for each sample."""
+    questions: dict[tuple[str, str, int], tuple[Question, str, str]] = {}
     for split in splits:
-        scored = result.splits[split]
-        for question, label, verdict in zip(in_packed_order(benchmark, split), scored.labels, scored.verdicts, strict=True):
-            questions.setdefault((question.image, question.text), (question, label, verdict))
+        scored, asked = result.splits[split], in_packed_order(benchmark, split)
+        for sample, verdicts in enumerate(scored.all_verdicts):
+            for question, label, verdict in zip(asked, scored.labels, verdicts, strict=True):
+                questions.setdefault((question.image, question.text, sample), (question, label, verdict))
     place = {image: index for index, image in enumerate(benchmark.manifest.images)}
     rows = list(questions.values())
     image = np.array([place[question.image] for question, _, _ in rows], dtype=np.int64)

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hope_bench.errors import HopeBenchError, did_you_mean, first_few
-from hope_bench.files.result import PACKED, Bootstrap, Result
+from hope_bench.files.result import Bootstrap, Result
 from hope_bench.scoring.comparison import LOWER_IS_BETTER, ModelComparison, Pair, Standing
 from hope_bench.scoring.conventions import CONVENTIONS, Convention
 from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
 from hope_bench.scoring.measuring import gradient, measure
-from hope_bench.scoring.metrics import METRICS, Counts, count_table, optional
+from hope_bench.scoring.metrics import METRICS, Floats, answer_table, optional, share_right
 from hope_bench.scoring.ranks import ranges_of
 from hope_bench.scoring.rates import Measured
 from hope_bench.scoring.recount import paired
@@ -49,16 +49,18 @@ def compare(
     _refuse_conventions(results, files)
     if against is not None and against not in names:
         raise HopeBenchError(f"No model {against!r} among those compared. " + did_you_mean(against, names))
-    right, asked = _correct(results, chosen)
+    splits = [result.splits[chosen] for result in results]
+    right, asked = (np.stack(part) for part in zip(*map(share_right, splits), strict=True))
     common: NDArray[np.bool_] = np.logical_and.reduce(asked)
     if not common.any():
         raise HopeBenchError(f"No question of {chosen} was asked of all {len(results):,} models, so nothing compares.")
-    each = results[0].splits[chosen].questions_per_image
+    each = splits[0].questions_per_image
     kept, image = np.unique(np.repeat(np.arange(len(each)), each)[common], return_inverse=True)
-    tables = np.stack([_table(result, chosen, common) for result in results])[:, kept]
+    tables = np.stack([answer_table(one, common) for one in splits])[:, kept]
     convention = CONVENTIONS[results[0].convention]
     measured = measure(tables, bootstrap, convention, [metric])[metric]
-    questions = _Questions(tables, right[:, common], image, metric, convention)
+    samples = np.array([len(one.all_verdicts) for one in splits])
+    questions = _Questions(tables / samples[:, None, None, None], right[:, common], image, metric, convention)
     pairs = _pairs(names, measured, questions, against)
     missing = {name: int(count) for name, count in zip(names, (~asked).sum(axis=1), strict=True) if count}
     unjudged = [unread_reason(result.splits) for result in results]
@@ -132,15 +134,6 @@ def _refuse_conventions(results: Sequence[Result], files: Sequence[Path | str]) 
         )
 
 
-def _table(result: Result, split: str, common: NDArray[np.bool_]) -> Counts:
-    """The counts of the questions that all models were asked; images without one are empty."""
-    found = result.splits[split]
-    if common.all():
-        return count_table(found.labels, found.verdicts, found.questions_per_image)
-    verdicts = "".join(letter if kept else PACKED["unasked"] for letter, kept in zip(found.verdicts, common, strict=True))
-    return count_table(found.labels, verdicts, found.questions_per_image)
-
-
 def _ranks(names: Sequence[str], measured: Measured, metric: str, judged: Sequence[bool]) -> tuple[Standing, ...]:
     """Standings, the best first, then those without a rank: undefined, or with too many answers that can't be judged."""
     sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
@@ -158,11 +151,12 @@ def _ranks(names: Sequence[str], measured: Measured, metric: str, judged: Sequen
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Questions:
-    """The questions in common: the models' count tables [models, images, labels, verdicts], which questions each got right, bool
-    [models, questions], the image of each, int64 [questions] in [0, images), and what is compared."""
+    """The questions in common: the models' count tables [models, images, labels, verdicts] divided by their samples, the share of
+    its answers to each question that each got right, float64 [models, questions] in [0, 1], the image of each, int64 [questions]
+    in [0, images), and what is compared."""
 
-    tables: Counts
-    right: NDArray[np.bool_]
+    tables: Floats
+    right: Floats
     image: NDArray[np.int64]
     metric: str
     convention: Convention
@@ -170,18 +164,17 @@ class _Questions:
     def test(self, one: int, other: int) -> float | None:
         """The sign-flip test of the metric: each image's difference in counts, weighted by how the metric of both models' answers
         together grows with each count. That doesn't change when the two trade their answers to an image."""
-        pooled = (self.tables[one] + self.tables[other]).sum(axis=0).astype(np.float64)
+        pooled = (self.tables[one] + self.tables[other]).sum(axis=0)
         slopes = gradient(pooled, self.metric, self.convention)
         return sign_flip(((self.tables[one] - self.tables[other]) * slopes).sum(axis=(-2, -1)))
 
-    def only_right(self, one: int, other: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """The questions that only the one, and only the other, got right."""
-        return self.right[one] & ~self.right[other], self.right[other] & ~self.right[one]
+    def only_right(self, one: int, other: int) -> tuple[int, int]:
+        """How many questions only the one, and only the other, got right; of several answers, more often than the other."""
+        return int((self.right[one] > self.right[other]).sum()), int((self.right[other] > self.right[one]).sum())
 
     def test_right(self, one: int, other: int) -> float | None:
         """The sign-flip test of how many questions of each image the two got right."""
-        mine, theirs = self.only_right(one, other)
-        balance = np.bincount(self.image, weights=mine.astype(np.float64) - theirs, minlength=self.tables.shape[1])
+        balance = np.bincount(self.image, weights=self.right[one] - self.right[other], minlength=self.tables.shape[1])
         return sign_flip(balance)
 
 
@@ -198,8 +191,8 @@ def _pairs(names: Sequence[str], measured: Measured, questions: _Questions, agai
             p_holm=None,
             right_p=questions.test_right(one, other),
             right_p_holm=None,
-            one_only=int(only[0].sum()),
-            other_only=int(only[1].sum()),
+            one_only=only[0],
+            other_only=only[1],
             detectable=None if found.low is None else optional(detectable_difference(spread)),
         )
 
@@ -214,10 +207,3 @@ def _chosen(names: Sequence[str], against: str | None) -> list[tuple[int, int]]:
         return list(itertools.combinations(range(len(names)), 2))
     base = names.index(against)
     return [(one, base) for one in range(len(names)) if one != base]
-
-
-def _correct(results: Sequence[Result], split: str) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which questions each model got right, and which it was asked: bool [models, questions] each."""
-    labels = np.frombuffer(results[0].splits[split].labels.encode("ascii"), dtype=np.uint8)
-    verdicts = np.stack([np.frombuffer(result.splits[split].verdicts.encode("ascii"), dtype=np.uint8) for result in results])
-    return verdicts == labels, verdicts != ord("-")

@@ -39,9 +39,9 @@ class Pair:
 
     `p` is the exact sign-flip test's two-sided p-value for no difference in the metric, `p_holm` the same corrected for all pairs
     compared; `right_p` tests whether the two are right equally often (McNemar's question, with questions clustered by image).
-    `one_only` and `other_only` count the questions that only one of the two got right. `detectable` is the smallest true
-    difference that a comparison of this size finds 4 times in 5. None where undefined, as p is where no image tells the two
-    apart.
+    `one_only` and `other_only` count the questions that only one of the two got right (of several samples: more often).
+    `detectable` is the smallest true difference that a comparison of this size finds 4 times in 5. None where undefined, as p is
+    where no image tells the two apart.
     """
 
     one: str

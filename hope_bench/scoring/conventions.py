@@ -2,18 +2,21 @@
 
 The peers' rules were read from their public code: POPE evaluate.py (Li et al. 2023); VLMEvalKit vlmeval/dataset/utils/yorn.py
 (YOrN_Extraction, POPE_rating); lmms-eval lmms_eval/tasks/pope/utils.py; RePOPE src/eval_utils.py (compute_answer,
-compute_results). Where their code writes 0 or fails for an undefined number, a result says null.
+compute_results); evalscope evalscope/benchmarks/pope/pope_adapter.py (match_score, aggregate_scores); HELM
+helm/benchmark/metrics/evaluate_reference_metrics.py (quasi_exact_match). Where their code writes 0 or fails for an undefined
+number, a result says null.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+import string
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from hope_bench.errors import HopeBenchError, did_you_mean
-from hope_bench.records import Answer, Verdict
+from hope_bench.records import Answer, Label, Verdict
 from hope_bench.scoring.asked_object import asked_about
 from hope_bench.scoring.parsing import parse_strict
 
@@ -25,7 +28,8 @@ class Convention:
     `unread` says where answers that are neither yes nor no (unparsed, error) count: "wrong" in every number that counts
     questions; "not in recall": wrong in accuracy, but in no other number (and F1 follows from that recall); "nowhere".
     `gold_yes_ratio`: the yes-ratio counts the labels instead of the answers, as lmms-eval's does. `needs_text`: it reads the
-    model's words, so it can't score a run that kept only first tokens.
+    model's words, so it can't score a run that kept only first tokens. `against` reads an answer knowing the label, as
+    evalscope does, where `parse` says what the words alone tell.
     """
 
     name: str
@@ -33,6 +37,7 @@ class Convention:
     unread: Literal["wrong", "not in recall", "nowhere"]
     gold_yes_ratio: bool = False
     needs_text: bool = True
+    against: Callable[[str, Label], Verdict] | None = None
 
 
 def parse_pope(text: str) -> Verdict:
@@ -76,6 +81,31 @@ def parse_repope(text: str) -> Verdict:
     return "yes" if "yes" in lowered else "no" if "no" in lowered else "unparsed"
 
 
+def parse_evalscope(text: str) -> Verdict:
+    """What evalscope's reading takes from the words alone: exactly one of YES and NO anywhere in the upper-cased answer."""
+    upper = text.upper()
+    return "unparsed" if ("YES" in upper) == ("NO" in upper) else "yes" if "YES" in upper else "no"
+
+
+def evalscope_against(text: str, label: Label) -> Verdict:
+    """evalscope's reading: right where the label is anywhere in the upper-cased answer ("NO" is in "snow"), else the other word.
+
+    So an answer with both words is always right, and one with neither always wrong: on a no-question it is a yes.
+    """
+    right = label.upper() in text.upper()
+    return label if right else "no" if label == "yes" else "yes"
+
+
+_ARTICLES = re.compile(r"\b(?:a|an|the)\b")
+
+
+def parse_helm(text: str) -> Verdict:
+    """HELM's quasi_exact_match: the whole answer, lower-cased, without punctuation, articles and surplus spaces, is yes or no."""
+    bare = text.lower().translate(str.maketrans("", "", string.punctuation))
+    whole = " ".join(_ARTICLES.sub(" ", bare).split())
+    return "yes" if whole == "yes" else "no" if whole == "no" else "unparsed"
+
+
 CONVENTIONS: dict[str, Convention] = {
     one.name: one
     for one in (
@@ -84,6 +114,8 @@ CONVENTIONS: dict[str, Convention] = {
         Convention("vlmevalkit", parse_vlmevalkit, "wrong"),
         Convention("lmms-eval", parse_lmms_eval, "not in recall", gold_yes_ratio=True),
         Convention("repope", parse_repope, "nowhere"),
+        Convention("evalscope", parse_evalscope, "wrong", against=evalscope_against),
+        Convention("helm", parse_helm, "wrong"),
     )
 }
 """Every convention by name. POPE's reads every text as yes or no, so only errors count nowhere there."""
@@ -98,11 +130,17 @@ def find_convention(name: str) -> Convention:
     return CONVENTIONS[name]
 
 
-def reader(answers: Sequence[Answer], convention: Convention, languages: Sequence[str] = ()) -> Callable[[Answer], Verdict]:
+def reader(
+    answers: Sequence[Answer],
+    convention: Convention,
+    languages: Sequence[str] = (),
+    labels: Mapping[tuple[str, str], Label] | None = None,
+) -> Callable[[Answer], Verdict]:
     """What turns an answer of this run into its verdict under the convention; an error stays an error under every one.
 
-    Plain `strict` keeps the verdict that stands with the answer. `languages` are an option of `strict` alone. Raises
-    HopeBenchError where the convention needs text that the run doesn't have.
+    Plain `strict` keeps the verdict that stands with the answer. `languages` are an option of `strict` alone. `labels` are those
+    of the questions, by (image, question), for a convention that reads answers against them. Raises HopeBenchError where the
+    convention needs text that the run doesn't have.
     """
     if languages and convention is not STRICT:
         raise HopeBenchError(f"--language belongs to the strict convention; {convention.name} knows only English.")
@@ -116,9 +154,17 @@ def reader(answers: Sequence[Answer], convention: Convention, languages: Sequenc
             f"answers are first tokens only, such as that to {cut[0].image}: {cut[0].question} Score the run with the strict "
             "convention, or evaluate with --complete under another --name."
         )
-    return lambda answer: (
-        "error" if answer.error is not None or answer.verdict == "error" else convention.parse(answer.text or "")
-    )
+    known = labels or {}
+
+    def read(answer: Answer) -> Verdict:
+        if answer.error is not None or answer.verdict == "error":
+            return "error"
+        label = known.get((answer.image, answer.question))
+        if convention.against is not None and label is not None:
+            return convention.against(answer.text or "", label)
+        return convention.parse(answer.text or "")
+
+    return read
 
 
 def _strict(answer: Answer, languages: Sequence[str]) -> Verdict:

@@ -15,13 +15,14 @@ from hope_bench.scoring.rates import FEW_IMAGES
 
 DEFAULT_BOOTSTRAP = Bootstrap(replicates=2000, seed=0, confidence=0.95)
 
-LEAST_REPLICATES = 100
+LEAST_REPLICATES, MOST_REPLICATES = 100, 100_000
 
 
 def bootstrap_of(replicates: int) -> Bootstrap:
-    """The default bootstrap with another number of replicates. Raises HopeBenchError for fewer than LEAST_REPLICATES."""
-    if not isinstance(replicates, int) or replicates < LEAST_REPLICATES:
-        raise HopeBenchError(f"replicates is {replicates!r}: give a whole number of {LEAST_REPLICATES} or more.")
+    """The default bootstrap with another number of replicates. Raises HopeBenchError for fewer than LEAST_REPLICATES, and for
+    more than MOST_REPLICATES."""
+    if not LEAST_REPLICATES <= replicates <= MOST_REPLICATES:
+        raise HopeBenchError(f"replicates is {replicates!r}: give a whole number from {LEAST_REPLICATES} to {MOST_REPLICATES:,}.")
     return DEFAULT_BOOTSTRAP.model_copy(update={"replicates": replicates})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,34 @@ def count_table(labels: str, verdicts: str, questions_per_image: Sequence[int]) 
     return np.bincount(cell, minlength=shape[0] * shape[1] * shape[2]).reshape(shape)
 
 
+class Packed(Protocol):
+    """A split's letters, with the verdicts of every sample."""
+
+    @property
+    def labels(self) -> str: ...
+    @property
+    def all_verdicts(self) -> Sequence[str]: ...
+    @property
+    def questions_per_image(self) -> Sequence[int]: ...
+
+
+def answer_table(split: Packed, chosen: NDArray[np.bool_] | None = None) -> Counts:
+    """A split's answers as counts, int64 [images, labels, verdicts]: of several samples, each one's together. Questions that are
+    not `chosen`, bool [questions], count as never asked."""
+    tables = []
+    for verdicts in split.all_verdicts:
+        if chosen is not None:
+            verdicts = np.where(chosen, _letters(verdicts), ord(PACKED["unasked"])).astype(np.uint8).tobytes().decode("ascii")
+        tables.append(count_table(split.labels, verdicts, split.questions_per_image))
+    return np.asarray(np.sum(tables, axis=0), dtype=np.int64)
+
+
+def share_right(split: Packed) -> tuple[Floats, NDArray[np.bool_]]:
+    """The share of its answers to each question that are right, float64 [questions] in [0, 1], and which were asked, bool."""
+    found = np.stack([_letters(verdicts) for verdicts in split.all_verdicts])
+    return (found == _letters(split.labels)).mean(axis=0), (found != ord(PACKED["unasked"])).all(axis=0)
+
+
 def cells(labels: str, verdicts: str) -> NDArray[np.int64]:
     """Which cell of a table [labels, verdicts] each packed question is counted in: int64 [questions], in [0, 10)."""
     row, column = (
@@ -51,15 +79,22 @@ def stated_table(scores: Sequence[SplitScore | Part]) -> Counts:
     return np.array([stated_counts(one) for one in scores], dtype=np.int64).reshape(-1, len(LABELS), len(VERDICTS))
 
 
-def pair_table(labels: str, verdicts: str, questions_per_image: Sequence[int]) -> Counts:
-    """Pairs of consecutive questions with both right, and pairs asked, int64 [images, 1, 2], of a packed split of pairs."""
-    label, verdict = (np.frombuffer(letters.encode("ascii"), dtype=np.uint8).reshape(-1, 2) for letters in (labels, verdicts))
-    right, asked = verdict == label, verdict != ord(PACKED["unasked"])
-    image = np.repeat(np.arange(len(questions_per_image)), np.asarray(questions_per_image) // 2)
-    made = np.zeros((len(questions_per_image), 1, 2), dtype=np.int64)
-    np.add.at(made[:, 0, 0], image, right.all(axis=1))
-    np.add.at(made[:, 0, 1], image, asked.all(axis=1))
+def pair_table(split: Packed) -> Counts:
+    """Pairs of consecutive questions with both right in one sample, and pairs asked, int64 [images, 1, 2], of a packed split of
+    pairs."""
+    label = _letters(split.labels).reshape(-1, 2)
+    image = np.repeat(np.arange(len(split.questions_per_image)), np.asarray(split.questions_per_image) // 2)
+    made = np.zeros((len(split.questions_per_image), 1, 2), dtype=np.int64)
+    for verdicts in split.all_verdicts:
+        verdict = _letters(verdicts).reshape(-1, 2)
+        right, asked = verdict == label, verdict != ord(PACKED["unasked"])
+        np.add.at(made[:, 0, 0], image, right.all(axis=1))
+        np.add.at(made[:, 0, 1], image, asked.all(axis=1))
     return made
+
+
+def _letters(packed: str) -> NDArray[np.uint8]:
+    return np.frombuffer(packed.encode("ascii"), dtype=np.uint8)
 
 
 def discrimination(pairs: NDArray[np.int64] | Floats) -> Floats:

@@ -73,7 +73,8 @@ class _Scoring:
     def _letters(self, name: str, repeated: str | None) -> Letters:
         packed = self.given.packed[name]
         p_yes = probability.pack(packed.p_yes) if any(value is not None for value in packed.p_yes) else None
-        return Letters(self.kinds[name], packed.labels, packed.verdicts, packed.questions_per_image, p_yes, repeated)
+        letters = (packed.labels, packed.verdicts, packed.questions_per_image)
+        return Letters(self.kinds[name], *letters, p_yes, repeated, packed.further_verdicts)
 
     def numbers(self) -> Numbers:
         return Numbers(
@@ -89,7 +90,9 @@ class _Scoring:
     def _breakdowns(self, name: str) -> dict[BreakdownName, tuple[Part, ...]]:
         packed = self.given.packed[name]
         image = np.repeat(np.arange(self.images), packed.questions_per_image)
-        rows = Rows(packed.questions, packed.labels, packed.verdicts, image)
+        samples = len(packed.all_verdicts)
+        letters = packed.labels * samples, "".join(packed.all_verdicts)
+        rows = Rows(packed.questions * samples, *letters, np.tile(image, samples))
         return breakdowns(rows, self.common, self.given.sizes, self.given.convention)
 
     def _worst(self) -> tuple[Hallucination, ...]:

@@ -173,7 +173,7 @@ def _percent(table: Counts, metric: str, convention: Convention) -> float | None
 
 
 def _asked(split: SplitScore) -> int:
-    return len(split.labels) - split.on_yes.unasked - split.on_no.unasked
+    return len(split.labels) - split.unasked
 
 
 def _row(check: Check) -> tuple[Any, ...]:

@@ -22,7 +22,7 @@ from hope_bench.scoring import probability
 from hope_bench.scoring.averaging import Group, unique_table
 from hope_bench.scoring.conventions import CONVENTIONS, STRICT, Convention
 from hope_bench.scoring.measuring import measure
-from hope_bench.scoring.metrics import METRICS, Counts, Floats, count_table, optional, pair_table, ratio_weights, verdict_counts
+from hope_bench.scoring.metrics import METRICS, Counts, Floats, answer_table, optional, pair_table, ratio_weights, verdict_counts
 from hope_bench.scoring.rates import Measured, combined, difference, korn_graubard
 from hope_bench.scoring.reviewed import correct
 from hope_bench.scoring.sensitivity import at_fixed_threshold, d_prime_and_criterion, fixed_thresholds, forced_choice
@@ -30,7 +30,7 @@ from hope_bench.scoring.sensitivity import at_fixed_threshold, d_prime_and_crite
 
 @dataclass(frozen=True, slots=True)
 class Letters:
-    """A split as a result packs it (SplitScore): one letter a question, `p_yes` as Probabilities.packed or None."""
+    """A split as a result packs it (SplitScore): one letter a question and sample, `p_yes` as Probabilities.packed or None."""
 
     kind: Kind
     labels: str
@@ -38,6 +38,12 @@ class Letters:
     questions_per_image: Sequence[int]
     p_yes: str | None = None
     repeated: str | None = None
+    further_verdicts: tuple[str, ...] = ()
+
+    @property
+    def all_verdicts(self) -> tuple[str, ...]:
+        """The verdicts of every sample."""
+        return (self.verdicts, *self.further_verdicts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +69,17 @@ class Recount:
     def __init__(self, splits: Mapping[str, Letters], groups: Mapping[Group, Sequence[str]], images: int, how: How) -> None:
         self.splits, self.groups, self.images, self.how = splits, groups, images, how
         self.confidence = how.bootstrap.confidence
-        self.tables = {name: count_table(one.labels, one.verdicts, one.questions_per_image) for name, one in splits.items()}
+        self.tables = {name: answer_table(one) for name, one in splits.items()}
         for group, names in groups.items():
             rows = [splits[name] for name in names]
             self.tables[f"pooled:{group}"] = np.sum([self.tables[name] for name in names], axis=0)
             if all(one.repeated is not None for one in rows):
                 self.tables[f"unique:{group}"] = unique_table(
-                    [(one.labels, one.verdicts, one.questions_per_image, one.repeated or "") for one in rows]
+                    [
+                        (one.labels, verdicts, one.questions_per_image, one.repeated or "")
+                        for one in rows
+                        for verdicts in one.all_verdicts
+                    ]
                 )
         stacked = measure(np.stack(list(self.tables.values())), how.bootstrap, how.convention) if self.tables else {}
         self.measured = {name: {metric: one[place] for metric, one in stacked.items()} for place, name in enumerate(self.tables)}
@@ -93,6 +103,7 @@ class Recount:
             "questions_per_image": tuple(letters.questions_per_image),
             "labels": letters.labels,
             "verdicts": letters.verdicts,
+            "further_verdicts": letters.further_verdicts,
             "repeated": letters.repeated,
         }
 
@@ -159,7 +170,7 @@ class Recount:
     def _twins(self, letters: Letters) -> tuple[Estimate | None, Estimate | None]:
         if letters.kind != "twin":
             return None, None
-        pairs = pair_table(letters.labels, letters.verdicts, letters.questions_per_image)[:, 0]
+        pairs = pair_table(letters)[:, 0]
         both = korn_graubard(pairs[:, 0], pairs[:, 1], self.confidence).estimate()
         if letters.p_yes is None:
             return both, None
@@ -204,7 +215,7 @@ def restate(result: Result) -> Result:
     splits = {
         name: Letters(
             one.kind, one.labels, one.verdicts, one.questions_per_image,
-            None if one.probabilities is None else one.probabilities.packed, one.repeated,
+            None if one.probabilities is None else one.probabilities.packed, one.repeated, one.further_verdicts,
         )
         for name, one in result.splits.items()
     }  # fmt: skip

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hope_bench.files.result import Corrected, SplitScore
+from hope_bench.files.result import PACKED, Corrected, SplitScore
 from hope_bench.records import Question
 from hope_bench.reviewing.claims import key_of
 from hope_bench.reviewing.noise import ReviewedClaim
@@ -65,23 +65,26 @@ def correct(split: SplitScore, truth: str, inclusion: Sequence[float], confidenc
     """
     asked = _asked(split, truth, inclusion)
     reviewed = asked.truth != ord("-")
+    looked_at = [letter for letter, verdict in zip(truth, split.verdicts, strict=True) if PACKED["unasked"] != verdict]
     return Corrected(
         truth=truth,
         inclusion=tuple(inclusion),
-        reviewed=int(reviewed.sum()),
-        unsure=int((asked.truth == ord("?")).sum()),
+        reviewed=len(looked_at) - looked_at.count("-"),
+        unsure=looked_at.count("?"),
         recall=_rate(asked, reviewed, asked.truth == ord("y"), confidence).estimate(),
         hallucination_rate=_rate(asked, reviewed, asked.truth == ord("n"), confidence).estimate(),
     )
 
 
 def _asked(split: SplitScore, truth: str, inclusion: Sequence[float]) -> _Asked:
+    samples = len(split.all_verdicts)
     labels, verdicts, letters = (
-        np.frombuffer(one.encode("ascii"), dtype=np.uint8) for one in (split.labels, split.verdicts, truth)
+        np.frombuffer(one.encode("ascii"), dtype=np.uint8)
+        for one in (split.labels * samples, "".join(split.all_verdicts), truth * samples)
     )
     weight = np.ones(len(letters))
-    weight[letters != ord("-")] = 1 / np.asarray(inclusion, dtype=np.float64)
-    image = np.repeat(np.arange(len(split.questions_per_image)), split.questions_per_image)
+    weight[letters != ord("-")] = np.tile(1 / np.asarray(inclusion, dtype=np.float64), samples)
+    image = np.tile(np.repeat(np.arange(len(split.questions_per_image)), split.questions_per_image), samples)
     kept = verdicts != ord("-")
     return _Asked(
         (labels == ord("n")).astype(np.int64)[kept], image[kept], (verdicts == ord("y"))[kept], letters[kept], weight[kept],

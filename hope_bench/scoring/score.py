@@ -21,7 +21,7 @@ from hope_bench.scoring.reviewed import correct, find_truth
 from hope_bench.scoring.unread import unread_reason
 from hope_bench.scoring.verdicts import Joined, join, reread
 
-__all__ = ["Known", "answered", "comparison_pairs", "make_result", "read_answered", "score", "tower_family", "unasked"]
+__all__ = ["Known", "answered", "comparison_pairs", "make_result", "read_answered", "score", "tower_family"]
 
 _TOWER_FAMILIES = ("siglip", "eva", "dfn", "metaclip", "laion", "datacomp", "internvit", "dinov2", "openai")
 """The words by which an encoder's name tells its family (who trained it, or on what), the more telling ones first."""
@@ -49,7 +49,7 @@ def score(
     convention needs words that the run doesn't have.
     """
     record, file = read_answered(benchmark, run_folder)
-    joined = join(benchmark, file.answers, reader(file.answers, convention, languages))
+    joined = join(benchmark, file.answers, reader(file.answers, convention, languages, benchmark.labels))
     return make_result(benchmark, record, file, joined, bootstrap, convention, languages, known or Known())
 
 
@@ -97,7 +97,7 @@ def make_result(
         averages=scored.averages,
         worst=scored.worst,
         unranked=_unranked(benchmark, record, scored.splits),
-        notes=(*_notes(benchmark, record, file, joined, scored.splits), *_reading(file, convention)),
+        notes=(*_notes(benchmark, record, file, joined, scored.splits), *_reading(benchmark, file, convention)),
     )
 
 
@@ -112,11 +112,11 @@ def _corrected(
     return made
 
 
-def _reading(file: RunAnswers, convention: Convention) -> tuple[str, ...]:
+def _reading(benchmark: Benchmark, file: RunAnswers, convention: Convention) -> tuple[str, ...]:
     """How a convention other than `strict` reads this run otherwise, in counts."""
     if convention is STRICT:
         return ()
-    read = reader(file.answers, convention)
+    read = reader(file.answers, convention, labels=benchmark.labels)
     moved = Counter((answer.verdict, read(answer)) for answer in file.answers)
     changes = [f"{count:,} {ours} as {theirs}" for (ours, theirs), count in sorted(moved.items()) if ours != theirs]
     return (f"Read by the {convention.name} convention, not strict: " + (", ".join(changes) or "no answer changes") + ".",)
@@ -144,21 +144,16 @@ def _benchmark_info(benchmark: Benchmark) -> BenchmarkInfo:
     )
 
 
-def unasked(split: SplitScore) -> int:
-    """How many of a split's questions were never put to the model."""
-    return split.on_yes.unasked + split.on_no.unasked
-
-
 def answered(result: Result) -> int:
-    """How many questions over all splits were put to the model and did not fail."""
-    failed = sum(split.on_yes.error + split.on_no.error for split in result.splits.values())
-    return sum(len(split.labels) - unasked(split) for split in result.splits.values()) - failed
+    """How many answers over all splits the model gave, failures aside."""
+    sides = [side for split in result.splits.values() for side in (split.on_yes, split.on_no)]
+    return sum(side.yes + side.no + side.unparsed for side in sides)
 
 
 def _unranked(benchmark: Benchmark, record: RunRecord, splits: Mapping[str, SplitScore]) -> str | None:
     """Why a result must not be ranked, in words; None where nothing stands against it."""
     headline = benchmark.manifest.headline
-    missing = unasked(splits[headline])
+    missing = splits[headline].unasked
     if record.unranked:
         return record.unranked
     reasons = []
@@ -185,6 +180,12 @@ def _notes(
         for searcher in searchers
         if family is not None and family == tower_family(searcher)
     ]
+    samples = 1 + max((answer.sample for answer in file.answers), default=0)
+    if samples > 1:
+        notes.append(
+            f"Each question was answered {samples:,} times ({record.run.decoding}). All answers count, and counts are of "
+            "answers; lists of questions show the first."
+        )
     if file.truncated:
         notes.append("The last line of answers.jsonl was cut off and is not counted.")
     if file.reread:

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hope_bench.errors import HopeBenchError, counted, did_you_mean, first_few
-from hope_bench.files.result import PACKED, Bootstrap, Estimate, Result
+from hope_bench.files.result import Bootstrap, Estimate, Result
 from hope_bench.provenance import write_text
 from hope_bench.scoring.comparison import metric_name
 from hope_bench.scoring.conventions import CONVENTIONS, Convention
 from hope_bench.scoring.measuring import gradient, measure
-from hope_bench.scoring.metrics import Counts, count_table
+from hope_bench.scoring.metrics import Counts, answer_table, share_right
 from hope_bench.scoring.rates import Measured, difference
 from hope_bench.scoring.recount import paired
 from hope_bench.scoring.significance import holm, sign_flip
@@ -181,7 +182,8 @@ def trend_of(
     order = sorted(range(len(results)), key=lambda place: at[place])
     ordered = [results[place] for place in order]
     wanted = (chosen,) if base is None else (chosen, base)
-    counts = _Counts(tuple(_tables(ordered, one) for one in wanted), first, bootstrap)
+    samples = tuple(len(result.splits[chosen].all_verdicts) for result in ordered)
+    counts = _Counts(tuple(_tables(ordered, one) for one in wanted), samples, first, bootstrap)
     points = _points([at[place] for place in order], [names[place] for place in order], counts)
     return Trend(first.benchmark.name, chosen, base, points)
 
@@ -199,22 +201,19 @@ def _step(result: Result, name: str) -> int:
 def _tables(results: Sequence[Result], split: str) -> Counts:
     """The checkpoints' counts on a split, int64 [checkpoints, images, labels, verdicts], of the questions that all were asked."""
     found = [result.splits[split] for result in results]
-    unasked = {place for one in found for place, letter in enumerate(one.verdicts) if letter == PACKED["unasked"]}
-    if len(unasked) == len(found[0].verdicts):
+    common: NDArray[np.bool_] = np.logical_and.reduce([share_right(one)[1] for one in found])
+    if not common.any():
         raise HopeBenchError(f"No question of {split} was asked of all {len(results)} runs, so nothing compares.")
-    kept = [
-        "".join(PACKED["unasked"] if place in unasked else letter for place, letter in enumerate(one.verdicts)) for one in found
-    ]
-    return np.stack(
-        [count_table(one.labels, verdicts, one.questions_per_image) for one, verdicts in zip(found, kept, strict=True)]
-    )
+    return np.stack([answer_table(one, common) for one in found])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Counts:
-    """The checkpoints' counts on the split, and on the baseline where there is one; a result of theirs, for its convention."""
+    """The checkpoints' counts on the split, and on the baseline where there is one, with how many samples of each question they
+    count; a result of theirs, for its convention."""
 
     tables: tuple[Counts, ...]
+    samples: tuple[int, ...]
     first: Result
     bootstrap: Bootstrap
 
@@ -236,8 +235,9 @@ class _Counts:
         signs = {"precision_drop": (("precision", -1.0), ("precision", 1.0))}.get(name, ((name, 1.0),))
         changes = np.zeros(self.tables[0].shape[1])
         for tables, (metric, sign) in zip(self.tables, signs, strict=False):
-            slopes = gradient((tables[step] + tables[step - 1]).sum(axis=0).astype(np.float64), metric, self.convention)
-            changes += sign * ((tables[step] - tables[step - 1]) * slopes).sum(axis=(-2, -1))
+            now, before = (tables[place] / self.samples[place] for place in (step, step - 1))
+            slopes = gradient((now + before).sum(axis=0), metric, self.convention)
+            changes += sign * ((now - before) * slopes).sum(axis=(-2, -1))
         return sign_flip(changes)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.files.benchmark import Benchmark
+from hope_bench.files.card import MOST_SAMPLES
 from hope_bench.files.result import PACKED
 from hope_bench.files.run import RunAnswers
 from hope_bench.records import Answer, Question, Verdict, no_collector
@@ -17,13 +18,20 @@ from hope_bench.scoring.parsing import parse_answer
 @dataclass(frozen=True, slots=True)
 class PackedSplit:
     """A split's `questions` grouped by the benchmark's images in their order, with their labels and verdicts, one letter a
-    question (result.PACKED), and `p_yes` in [0, 1], None where unknown."""
+    question (result.PACKED), and `p_yes` in [0, 1], None where unknown. `further_verdicts` are those of further samples, where
+    each question was answered several times."""
 
     questions: tuple[Question, ...]
     questions_per_image: tuple[int, ...]
     labels: str
     verdicts: str
     p_yes: tuple[float | None, ...]
+    further_verdicts: tuple[str, ...] = ()
+
+    @property
+    def all_verdicts(self) -> tuple[str, ...]:
+        """The verdicts of every sample."""
+        return (self.verdicts, *self.further_verdicts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +56,8 @@ def _reread(answer: Answer) -> Answer:
     return answer if verdict == answer.verdict else replace(answer, verdict=verdict)
 
 
-_Key = tuple[str, str, str]
-"""(split, image, question): an imported answer may hold for some of the splits that ask its question."""
+_Key = tuple[str, str, str, int]
+"""(split, image, question, sample): an imported answer may hold for some of the splits that ask its question."""
 
 
 def given_verdict(answer: Answer) -> Verdict:
@@ -60,14 +68,19 @@ def given_verdict(answer: Answer) -> Verdict:
 def join(benchmark: Benchmark, answers: Iterable[Answer], read: Callable[[Answer], Verdict] = given_verdict) -> Joined:
     """Every question's verdict, by (image, question text), as `read` reads each answer.
 
-    Where one of two answers to a question is an error, the later one is the retry and counts. Raises HopeBenchError,
-    with counts, for answers to questions the benchmark doesn't hold and for answers to one question that disagree.
+    Where one of two answers to a question is an error, the later one is the retry and counts; several samples are several
+    answers. Raises HopeBenchError, with counts, for answers to questions the benchmark doesn't hold, for answers to one question
+    that disagree, and for samples that no run can have.
     """
     with no_collector():  # millions of small objects, none of which refers to another: nothing to collect
         answers = tuple(answers)
         by_split = any(answer.splits is not None for answer in answers)
+        if stray := next((answer.sample for answer in answers if not 0 <= answer.sample < MOST_SAMPLES), None):
+            raise HopeBenchError(f"An answer says that it is sample {stray} of its question; samples are numbered from 0.")
         found, retried = _verdicts(benchmark, answers, read, by_split)
-        return Joined({name: _pack(benchmark, name, found, name if by_split else _EVERY) for name in benchmark.splits}, retried)
+        samples = 1 + max((answer.sample for answer in answers), default=0)
+        packed = {name: _pack(benchmark, name, found, name if by_split else _EVERY, samples) for name in benchmark.splits}
+        return Joined(packed, retried)
 
 
 _EVERY = "*"
@@ -92,10 +105,10 @@ def _verdicts(
         if not splits:
             foreign.append(answer)
         for split in splits:
-            before = found.get((split, *pair), (verdict, None))[0]
+            before = found.get((split, *pair, answer.sample), (verdict, None))[0]
             if before != verdict:
                 (retried if "error" in (before, verdict) else disagree).add(pair)
-            found[split, *pair] = (verdict, answer.read_p_yes)
+            found[split, *pair, answer.sample] = (verdict, answer.read_p_yes)
     _refuse(benchmark, foreign, sorted(disagree))
     return found, len(retried)
 
@@ -142,16 +155,21 @@ def in_packed_order(benchmark: Benchmark, split: str) -> tuple[Question, ...]:
         ) from None
 
 
-def _pack(benchmark: Benchmark, split: str, found: Found, key: str) -> PackedSplit:
-    """A split packed, with "unasked" where nothing was found for a question; `key` is what its verdicts stand under."""
+def _pack(benchmark: Benchmark, split: str, found: Found, key: str, samples: int) -> PackedSplit:
+    """A split packed, with "unasked" where nothing was found for a question; `key` is what its verdicts stand under. Of several
+    samples none has P(yes): a model that is sampled thinks."""
     questions = in_packed_order(benchmark, split)
     counts = Counter([question.image for question in questions])
     unasked: tuple[str, float | None] = ("unasked", None)
-    rows = [found.get((key, question.image, question.text), unasked) for question in questions]
+    rows = [
+        [found.get((key, question.image, question.text, sample), unasked) for question in questions] for sample in range(samples)
+    ]
+    verdicts = ["".join([PACKED[verdict] for verdict, _ in row]) for row in rows]
     return PackedSplit(
         questions=questions,
         questions_per_image=tuple(counts[image] for image in benchmark.manifest.images),
         labels="".join([PACKED[question.label] for question in questions]),
-        verdicts="".join([PACKED[verdict] for verdict, _ in rows]),
-        p_yes=tuple([p_yes for _, p_yes in rows]),
+        verdicts=verdicts[0],
+        p_yes=tuple([p_yes if samples == 1 else None for _, p_yes in rows[0]]),
+        further_verdicts=tuple(verdicts[1:]),
     )

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from itertools import combinations
-from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
-from hope_bench.errors import HopeBenchError, did_you_mean
-from hope_bench.files.validation import Strict, read_toml
 from hope_bench.records import Annotations, Category
 from hope_bench.search.decisions import ClaimKey
 from hope_bench.search.hierarchy import ancestors
+from hope_bench.search.known_words import as_words, same_things, word_keys
 from hope_bench.search.risk import FOLDS, estimate_risk
 from hope_bench.search.space import SearchSpace
-from hope_bench.wording import plural
 
 Mask = NDArray[np.bool_]
 """Sampled images by categories: [N, C]."""
@@ -77,10 +70,9 @@ def guard(space: SearchSpace, rejected: Set[ClaimKey] = frozenset()) -> Guarded:
 
 
 def _ontology(space: SearchSpace, present: Mask) -> Mask:
-    spec, main = space.spec.guards, space.encoded.get("")
-    table = [] if spec.ontology_table is None else read_table(Path(spec.ontology_table))
+    main = space.encoded.get("")
     names = None if main is None else centred_similarity(main.categories)
-    return ontology(space.annotations.categories, present, table, names, spec.same_name)
+    return ontology(space.annotations.categories, present, names, space.spec.guards.same_name)
 
 
 def clip_cosines(space: SearchSpace) -> NDArray[np.float64]:
@@ -106,17 +98,16 @@ def verified(annotations: Annotations, images: Sequence[int]) -> Mask:
 def ontology(
     categories: Sequence[Category],
     present: NDArray[np.bool_],
-    also_related: Iterable[tuple[str, str]] = (),
     similarity: NDArray[np.floating] | None = None,
     same_name: float = 1.0,
 ) -> Mask:
-    """Synonyms, ancestors and descendants of a present category, pairs of a user's table, names CLIP hardly tells apart.
+    """What shares a word with a present category, lies above or below it, or has a name that CLIP hardly tells from its.
 
     `present` is [N, C]; `similarity` [C, C] holds cosines of the names' text embeddings (`centred_similarity`): pairs at or above
     `same_name` are related.
     """
     related = np.zeros((len(categories), len(categories)), dtype=np.bool_)
-    for place, others in enumerate(relatives(categories, also_related)):
+    for place, others in enumerate(relatives(categories)):
         related[place, list(others)] = True
     if similarity is not None:
         related |= similarity >= same_name
@@ -131,57 +122,37 @@ def centred_similarity(texts: NDArray[np.float32]) -> NDArray[np.floating]:
     return np.asarray(centred @ centred.T)
 
 
-def relatives(categories: Sequence[Category], also_related: Iterable[tuple[str, str]] = ()) -> list[set[int]]:
-    """For each category the others that share a name with it or lie above or below it in the hierarchy. Symmetric.
-
-    Raises HopeBenchError where a user's pair names an unknown category.
-    """
+def relatives(categories: Sequence[Category]) -> list[set[int]]:
+    """For each category the others that share a name or synonym with it, in the singular or the plural, or lie above or below it
+    in the hierarchy. Symmetric."""
     index = {category.name: place for place, category in enumerate(categories)}
-    related: list[set[int]] = [set() for _ in categories]
-
-    def relate(one: int, other: int) -> None:
-        if one != other:
-            related[one].add(other)
-            related[other].add(one)
-
-    by_word: dict[str, list[int]] = {}
-    for place, category in enumerate(categories):
-        for word in {_plain(name) for name in (category.name, category.in_words, *category.synonyms)}:
-            by_word.setdefault(word, []).append(place)
-    for places in by_word.values():
-        for one, other in combinations(places, 2):
-            relate(one, other)
+    pairs = same_things(categories)
     for below, names in ancestors(categories).items():
-        for above in names & index.keys():
-            relate(index[below], index[above])
-    for pair in also_related:
-        for name in pair:
-            if name not in index:
-                raise HopeBenchError(f"The ontology table relates {name!r}, which is no category. " + did_you_mean(name, index))
-        relate(index[pair[0]], index[pair[1]])
+        pairs += [(index[below], index[above]) for above in names & index.keys() if above != below]
+    related: list[set[int]] = [set() for _ in categories]
+    for one, other in pairs:
+        related[one].add(other)
+        related[other].add(one)
     return related
 
 
 def captions(annotations: Annotations, images: Sequence[int]) -> Mask:
-    """Categories whose name or synonym, singular or plural, occurs as words in one of the image's captions."""
-    column_of: dict[str, set[int]] = {}
+    """Categories whose name, synonym or other mention, singular or plural, occurs as words in one of the image's captions."""
+    columns_of: dict[str, set[int]] = {}
+    longest = 1
     for column, category in enumerate(annotations.categories):
-        for name in {_plain(name) for name in (category.name, category.in_words, *category.synonyms)} - {""}:
-            for form in (name, plural(name)):
-                column_of.setdefault(form, set()).add(column)
-    longest = max((len(form.split()) for form in column_of), default=0)
+        said = (category.name, category.in_words, *category.synonyms, *category.mentioned_as)
+        longest = max(longest, *(len(as_words(one).split()) for one in said))
+        for key in word_keys(said):
+            columns_of.setdefault(key, set()).add(column)
     removed = np.zeros((len(images), len(annotations.categories)), dtype=np.bool_)
     for row, image in enumerate(images):
         for caption in annotations.captions.get(image, ()):
-            words = _plain(re.sub(r"[^\w\s]", " ", caption.replace("'s ", " "))).split()
-            for length in range(1, longest + 1):
-                for start in range(len(words) - length + 1):
-                    removed[row, list(column_of.get(" ".join(words[start : start + length]), ()))] = True
+            words = as_words(caption).split()
+            for start in range(len(words)):
+                for end in range(start + 1, min(start + longest + 1, len(words)) + 1):  # one more: "suit case" is "suitcase"
+                    removed[row, list(columns_of.get("".join(words[start:end]), ()))] = True
     return removed
-
-
-def _plain(text: str) -> str:
-    return " ".join(re.sub(r"[_\-/]+", " ", text.lower()).split())
 
 
 def review(annotations: Annotations, images: Sequence[int], claims: Set[ClaimKey]) -> Mask:
@@ -193,16 +164,3 @@ def review(annotations: Annotations, images: Sequence[int], claims: Set[ClaimKey
         if description is None and file in rows and name in names:
             removed[rows[file], names[name]] = True
     return removed
-
-
-def read_table(path: Path) -> list[tuple[str, str]]:
-    """The pairs of a user's ontology table: TOML, `related = [["cup", "mug"], ...]`; a longer list relates all its names.
-
-    Raises HopeBenchError.
-    """
-    table = read_toml(path, _Table)
-    return [pair for names in table.related for pair in combinations(names, 2)]
-
-
-class _Table(Strict):
-    related: tuple[Annotated[tuple[str, ...], Field(min_length=2)], ...]

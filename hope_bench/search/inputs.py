@@ -15,6 +15,7 @@ from hope_bench.records import Annotations
 from hope_bench.search.decisions import ClaimKey, Decision, read_decisions, rejected
 from hope_bench.search.description import Descriptions
 from hope_bench.search.description_given import read_given
+from hope_bench.search.known_words import with_words
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,7 +43,9 @@ def read_inputs(spec: BenchmarkSpec) -> Inputs:
     path, images = _paths(spec)
     captions = None if spec.dataset.captions is None else Path(spec.dataset.captions)
     files = annotation_files(path, spec.dataset.format, captions, spec.dataset.files)
-    annotations = read_annotations(path, spec.dataset.format, captions, spec.dataset.files, spec.dataset.columns)
+    annotations = with_words(
+        read_annotations(path, spec.dataset.format, captions, spec.dataset.files, spec.dataset.columns), spec
+    )
     if images is not None:
         annotations = fit_names(annotations, lambda name: (images / name).is_file())
     given: Mapping[str, Descriptions] = {}

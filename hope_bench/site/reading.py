@@ -17,7 +17,7 @@ from hope_bench.scoring.metrics import (
     METRICS,
     Counts,
     Floats,
-    cells,
+    answer_table,
     compute,
     discrimination,
     optional,
@@ -196,8 +196,7 @@ def _check_counts(result: Result, where: str) -> Counts:
         if PACKED["unasked"] in split.labels:
             raise HopeBenchError(f"{where}: splits.{name}.labels holds {PACKED['unasked']!r}; a label is y or n.")
     stated = stated_table(splits)
-    counted = [np.bincount(cells(split.labels, split.verdicts), minlength=stated[0].size) for split in splits]
-    counts = np.stack(counted).reshape(stated.shape)
+    counts = np.stack([answer_table(split).sum(axis=0) for split in splits])
     for place, side in np.argwhere((counts != stated).any(axis=2)).tolist():
         key = f"splits.{list(result.splits)[place]}.{('on_yes', 'on_no')[side]}"
         raise HopeBenchError(f"{where}: {key} is not what its verdicts count. Score the run again.")
@@ -211,7 +210,7 @@ def _check_split(name: str, split: SplitScore, recomputed: Sequence[float | None
         if estimate is not None and differ(estimate.value, expected):  # files written before MCC was computed have none
             _check(f"{where}: splits.{name}.{metric}.value", estimate.value, expected)
     if split.kind == "twin" and split.paired_discrimination is not None:
-        pairs = pair_table(split.labels, split.verdicts, split.questions_per_image).sum(axis=0)
+        pairs = pair_table(split).sum(axis=0)
         stated = split.paired_discrimination.value
         _check(f"{where}: splits.{name}.paired_discrimination.value", stated, optional(float(discrimination(pairs))))
 
@@ -347,7 +346,7 @@ def unranked_reason(result: Result) -> str | None:
     """Why a result isn't ranked, in words, whatever the file claims: its headline split must be asked in full, and nearly all
     answers be a yes or a no."""
     headline = result.splits[result.benchmark.headline]
-    unasked = headline.on_yes.unasked + headline.on_no.unasked
+    unasked = headline.unasked
     if result.unranked is not None:
         return result.unranked
     unread = unread_reason(result.splits)

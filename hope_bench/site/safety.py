@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from hope_bench.errors import HopeBenchError
-from hope_bench.files.card import slug
+from hope_bench.files.card import MOST_SAMPLES, slug
 from hope_bench.files.result import Estimate, Result, SplitScore, parse_result
 from hope_bench.interchange.images import within_folder
 
@@ -36,7 +36,7 @@ LARGEST_NUMBER = 1e15
 RESERVED = frozenset({"assets", "badges", "benchmarks", "data", "images"})
 """Folders of the site itself, which no benchmark may be called."""
 
-_PACKED = frozenset({"labels", "verdicts", "questions_per_image", "packed", "repeated"})
+_PACKED = frozenset({"labels", "verdicts", "further_verdicts", "questions_per_image", "packed", "repeated"})
 _SHARES = (
     "accuracy", "balanced_accuracy", "precision", "recall", "f1", "specificity", "hallucination_rate", "yes_ratio",
     "paired_discrimination",
@@ -215,6 +215,8 @@ def _implausible(result: Result) -> Iterator[str]:
     for name, split in result.splits.items():
         if min(split.questions_per_image, default=0) < 0 or len(split.labels) > MOST_QUESTIONS:
             yield f"splits.{name} has more than {MOST_QUESTIONS:,} questions, or fewer than none for an image."
+        if len(split.all_verdicts) > MOST_SAMPLES:
+            yield f"splits.{name} has more than {MOST_SAMPLES} samples of a question."
         for breakdown, parts in split.breakdowns.items():
             for part in parts:
                 if part.name is not None and (problem := text_problem(part.name)):

@@ -196,6 +196,7 @@ def facts(result: Result) -> list[tuple[str, list[tuple[str, str]]]]:
                  ("adapter", run.adapter), ("precision", run.dtype), ("device", run.device), ("batch size", run.batch_size),
                  ("longest answer", None if run.max_new_tokens is None else f"{run.max_new_tokens} tokens"),
                  ("thinks first", None if run.thinking is None else "yes" if run.thinking else "no"), ("decoding", run.decoding),
+                 ("answers to each question", run.samples),
                  ("limit", run.limit),
                  ("versions", ", ".join(f"{package} {version}" for package, version in sorted(run.versions.items()))),
                  ("commit", run.commit))),

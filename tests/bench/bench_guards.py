@@ -105,7 +105,9 @@ def _searched(world: Path, instances: Path, completeness: float) -> SearchSpace:
     """The deleted annotations with what the demo's CLIP sees, all guards on, none of them dropping anything by risk."""
     bare = _inputs(world, instances)
     calibrated = CalibratedSpec(completeness=completeness, most_risk=1.0)
-    spec = bare.spec.model_copy(update={"guards": GuardsSpec(same_name=SAME_NAME[0], calibrated=calibrated)})
+    spec = bare.spec.model_copy(
+        update={"guards": GuardsSpec(known_synonyms=False, same_name=SAME_NAME[0], calibrated=calibrated)}
+    )
     assert spec.clip is not None
     folder = world / "images"
     pictures = Pictures(folder, bare.images, tuple(str(one) for one in hash_images([folder / file for file in bare.files])))

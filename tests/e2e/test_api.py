@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -257,6 +258,89 @@ def test_what_evaluate_gives_is_scored_wherever_its_benchmark_lies_and_shows_sho
     assert again == asked
     with pytest.raises(hb.HopeBenchError, match="hope-bench generate demo"):
         hb.score(again)
+
+
+class Says:
+    """An object that answers, and says which it is."""
+
+    def __init__(self, text: str, identity: str) -> None:
+        self.text, self.identity = text, identity
+
+    def answer(self, batch: Sequence[object]) -> list[str]:
+        return [self.text for _ in batch]
+
+
+def test_a_run_whose_answers_were_replaced_is_not_scored_as_what_it_was(world: Path, tmp_path: Path) -> None:
+    benchmark, images = world / "benchmarks" / "demo", world / "world" / "images"
+    asked: dict[str, Any] = {"images": images, "runs": tmp_path / "runs", "progress": "quiet", "limit": 4}
+    said_yes = hb.evaluate(Says("yes", "v1"), benchmark, **asked)
+    assert hb.score(said_yes).splits["random"].recall.value == 1
+    said_no = hb.evaluate(Says("no", "v2"), benchmark, **asked)  # no name of its own: the same folder
+    assert hb.score(said_no).splits["random"].recall.value == 0
+    for use in (hb.score, hb.report, hb.load_run, lambda run: run.to_frame(), lambda run: hb.trend([run, said_no], steps=[1, 2])):
+        with pytest.raises(hb.HopeBenchError, match=r"answers of this run were replaced.*Give each run a name of its own"):
+            use(said_yes)
+
+
+def test_what_an_object_says_it_is_tells_its_result_from_others(world: Path, tmp_path: Path) -> None:
+    benchmark, images = world / "benchmarks" / "demo", world / "world" / "images"
+    for place, (text, identity) in enumerate((("yes", "v1"), ("no", "v2"))):
+        run = hb.evaluate(
+            Says(text, identity), benchmark, images=images, name="same", runs=tmp_path / str(place), limit=4, progress="quiet"
+        )
+        assert run.record.run.identity == identity
+        if not place:
+            hb.score(run, results=tmp_path / "results")
+            continue
+        with pytest.raises(hb.HopeBenchError, match="holds the result of another model"):
+            hb.score(run, results=tmp_path / "results")
+    with pytest.raises(hb.HopeBenchError, match="a named one is known by its files"):
+        hb.evaluate("demo-llava", benchmark, identity="it")
+
+
+def test_a_finished_run_takes_the_step_that_it_is_said_to_be_of(world: Path, tmp_path: Path) -> None:
+    benchmark, images = world / "benchmarks" / "demo", world / "world" / "images"
+    asked: dict[str, Any] = {"images": images, "runs": tmp_path / "runs", "progress": "quiet", "limit": 4}
+    for model in (Says("no", "v1"), "demo-llava"):
+        assert hb.evaluate(model, benchmark, **asked).record.run.step is None
+        again = hb.evaluate(model, benchmark, step=500, **asked)
+        assert again.record.run.step == hb.load_run(again.folder).record.run.step == 500
+
+
+def test_runs_with_other_prompts_are_no_trend(world: Path, run: hb.Run, tmp_path: Path) -> None:
+    benchmark, images = world / "benchmarks" / "demo", world / "world" / "images"
+    other = hb.evaluate(
+        Says("no", "v"), benchmark, images=images, runs=tmp_path, limit=4, prompt="So: {question}", progress="quiet"
+    )
+    with pytest.raises(hb.HopeBenchError, match="asked with 2 prompts"):
+        hb.trend([run, other], steps=[1, 2], benchmark=benchmark)
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "says"),
+    [
+        ("answers", lambda text: text.replace('"mass":', '"mass":-', 1), "line 1: not an answer"),
+        ("answers", lambda text: re.sub(r'"p_yes":[^,]*', '"p_yes":7', text, count=1), "line 1: not an answer"),
+        ("run", lambda _: "[" * 100_000, "is not JSON"),
+        ("run", lambda _: '{"seconds": ' + "9" * 5000 + "}", "is not JSON"),
+        ("result", lambda text: re.sub(r'"splits": \{.*?\n\}', '"splits": {}', text, flags=re.DOTALL), "splits"),
+        ("result", lambda text: text.replace('"baseline":"popular"', '"baseline":"gone"', 1), "is no split of this result"),
+        ("result", lambda text: re.sub(r'"value":0\.\d+', '"value":NaN', text, count=1), "finite number"),
+    ],
+)
+def test_files_that_say_what_cannot_be_are_refused(
+    kind: str, change: Callable[[str], str], says: str, world: Path, run: hb.Run, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(run.folder, tmp_path / "runs" / "demo" / "it"))
+    hb.score(run, benchmark=world / "benchmarks" / "demo", results=tmp_path / "results", progress="quiet")
+    file = {
+        "answers": copy / "answers.jsonl", "run": copy / "run.json", "result": next((tmp_path / "results").rglob("*.json"))
+    }[kind]  # fmt: skip
+    before = file.read_text()
+    assert change(before) != before
+    file.write_text(change(before))
+    with pytest.raises(hb.HopeBenchError, match=re.escape(says)):
+        hb.load_result(file) if kind == "result" else hb.score(copy, benchmark=world / "benchmarks" / "demo", progress="quiet")
 
 
 def test_a_result_is_named_after_its_run_and_never_replaces_another_models(

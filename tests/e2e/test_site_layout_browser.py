@@ -1,4 +1,4 @@
-"""Where things stand on the leaderboard, in a real browser: 40 models with rates from 0.3 to 95%, on a phone, a tablet, a desk."""
+"""Where things stand on the leaderboard, in a real browser: 40 models with rates from 0.3 to 95%, on screens of three widths."""
 
 from __future__ import annotations
 

@@ -13,7 +13,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from transformers import Trainer
+import torch
+from transformers import Trainer, TrainerCallback
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
@@ -103,6 +104,54 @@ def test_when(every: Any, times: int, world: World, tmp_path: Path) -> None:
     assert sum("eval_loss" in entry for entry in history) == (3 if more else 0)
 
 
+def test_a_training_that_stops_early_is_measured_at_its_last_step(world: World, tmp_path: Path) -> None:
+    class Stop(TrainerCallback):  # type: ignore[misc]
+        def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            del args
+            control.should_training_stop = state.global_step >= 4
+
+    def attach(trainer: Trainer) -> None:
+        attaching(world, tmp_path / "runs", every=5, limit=4)(trainer)
+        trainer.add_callback(Stop())
+
+    trainer = train(tmp_path, attach, eval_strategy="steps", eval_steps=2)
+    assert [entry["step"] for entry in trainer.state.log_history if RATE in entry] == [4]
+
+
+def test_weights_of_several_formats_are_measured_in_the_trainers_autocast(world: World, tmp_path: Path) -> None:
+    def attach(trainer: Trainer) -> None:
+        trainer.model.model.vision_tower.to(torch.bfloat16).requires_grad_(False)
+        attaching(world, tmp_path / "runs", every=STEPS, limit=4, name="mixed")(trainer)
+
+    trainer = train(tmp_path, attach, bf16=True)
+    assert [entry["hope_bench/failed"] for entry in trainer.state.log_history if "hope_bench/failed" in entry] == [0.0]
+    assert read_run(tmp_path / "runs" / "demo" / f"mixed-step-{STEPS}").run.dtype == "several, autocast to bfloat16"
+
+
+def test_several_callbacks_are_kept_apart(world: World, tmp_path: Path) -> None:
+    def attach(*each: dict[str, Any]) -> Callable[[Trainer], None]:
+        def attach_all(trainer: Trainer) -> None:
+            for settings in each:
+                attaching(world, tmp_path / "runs", every=STEPS, limit=4, **settings)(trainer)
+
+        return attach_all
+
+    with pytest.raises(HopeBenchError, match="give one a prefix="):
+        train(tmp_path, attach({"name": "a"}, {"name": "b"}))
+    with pytest.raises(HopeBenchError, match="give one a name="):
+        train(tmp_path, attach({"name": "a"}, {"name": "a", "prefix": "plain"}))
+    trainer = train(tmp_path, attach({"name": "a"}, {"name": "b", "prefix": "plain", "prompt": "{question}"}))
+    logged = {name for entry in trainer.state.log_history for name in entry}
+    assert {"hope_bench/failed", "plain/failed", RATE, "plain/random/hallucination_rate"} <= logged
+
+    def of_another(trainer: Trainer) -> None:
+        trainer.add_callback(HopeBenchCallback(other, world[0], images=world[1]))
+
+    other = make_trainer(tmp_path / "other")
+    with pytest.raises(HopeBenchError, match="made of another trainer"):
+        train(tmp_path, of_another)
+
+
 def test_a_failed_evaluation_is_logged_and_training_goes_on(
     world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -165,13 +214,16 @@ def test_weights_spread_over_processes_are_refused_when_the_callback_is_made(
 
 def test_what_can_never_work_is_said_at_once(world: World, tmp_path: Path) -> None:
     trainer = make_trainer(tmp_path)
+    (tmp_path / "file").write_text("")
     for settings, words in (
-        ({"every": 0}, "every = 0"),
-        ({"every": "day"}, "every = 'day'"),
+        ({"every": 0}, "every is 0"),
+        ({"every": "day"}, "every is 'day'. It takes a whole number"),
         ({"splits": ["kontent"]}, "no split 'kontent'"),
         ({"images": tmp_path}, "holds none of the"),
         ({"processor": trainer.processing_class.tokenizer}, "whole processor"),
         ({"dtype": "float32"}, "no effect"),
+        ({"runs": tmp_path / "file"}, "is a file"),
+        ({"name": "a" * 300}, "has 300 letters"),
     ):
         with pytest.raises(HopeBenchError, match=words):
             HopeBenchCallback(trainer, world[0], **{"images": world[1], "runs": tmp_path, **settings})

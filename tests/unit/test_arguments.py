@@ -70,7 +70,7 @@ def test_every_argument_of_every_public_function_is_checked(function: str, argum
         (lambda: hb.evaluate("x", "y", limit=0), "limit is 0. It takes a whole number (1 or more) or None."),
         (lambda: hb.evaluate("x", "y", progress="lines"), "No progress 'lines'. Known: auto, json, quiet."),
         (lambda: hb.export("x", "vlmevalkit2", "y"), "No tool 'vlmevalkit2' to export for. Did you mean 'vlmevalkit'?"),
-        (lambda: hb.trend(["a", 5]), "runs is ['a', 5]. It takes a list (each a Run, text or a path)."),
+        (lambda: hb.trend(["a", 5]), "given is ['a', 5]. It takes a list (each a Run, text or a path)."),
         (lambda: log_result("x", "wandb"), "result is 'x'. It takes a Result."),
         (lambda: HopeBenchCallback(None, "x"), "trainer is None. It takes a Trainer."),
     ],

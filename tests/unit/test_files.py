@@ -90,8 +90,14 @@ def test_a_folder_that_is_only_called_so_is_in_nobodys_way(tmp_path: Path, monke
     assert find_benchmark("hope-coco") == Path("hope-coco"), "the folder at hand comes first"
     (_made(tmp_path / "mine2") / "spec.toml").write_text("")
     (_made(tmp_path / "benchmarks" / "mine2") / "manifest.json").write_text("{}")
+    assert find_spec("mine2") == Path("mine2/spec.toml")
+    assert find_benchmark("mine2") == Path("benchmarks/mine2"), "a spec of the same name does not hide what it made"
     with pytest.raises(HopeBenchError, match=r"mine2 has no manifest\.json"):
+        find_benchmark("./mine2")
+    (tmp_path / "mine2" / "manifest.json").write_text("{}")
+    with pytest.raises(HopeBenchError, match=r"'mine2' means two folders .* Say \./mine2 or benchmarks/mine2"):
         find_benchmark("mine2")
+    assert find_benchmark("./mine2") == Path("mine2")
 
 
 def _made(folder: Path) -> Path:

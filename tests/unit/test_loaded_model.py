@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import copy
+import io
 import random
+import types
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +21,7 @@ from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, Auto
 
 from hope_bench.adapters.base import RawAnswer
 from hope_bench.adapters.given import adapter_of, card_of
+from hope_bench.adapters.identity import weights_sha256
 from hope_bench.adapters.loaded_model import LoadedModel
 from hope_bench.adapters.transformers_model import TransformersModel
 from hope_bench.clip.exact import computing_exactly
@@ -67,7 +72,11 @@ def in_training(model: Any, processor: Any) -> None:
 
     def takes_random_numbers(*_: Any) -> None:
         torch.rand(3), np.random.rand(3), random.random()
+        model.seen += 1  # in place, as a running mean is
+        model.kept.append(model.seen.item())
 
+    model.register_buffer("seen", torch.zeros(1))
+    model.kept = deque([1])
     model.register_forward_pre_hook(takes_random_numbers)
 
 
@@ -82,7 +91,7 @@ def state_of(model: Any, processor: Any) -> dict[str, Any]:
         },
         "modules": {
             name: {
-                key: (list(value) if isinstance(value, dict | set | list) else None, id(value))
+                key: (list(value) if isinstance(value, dict | set | list | deque) else None, id(value))
                 for key, value in vars(module).items()
             }
             for name, module in model.named_modules()
@@ -115,10 +124,11 @@ def tf32() -> list[Any]:
 def test_a_model_in_training_is_left_as_it_was(family: str, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     model, processor = load(checkpoint(family))
     in_training(model, processor)
-    adapter = LoadedModel(model, processor, card_of(model, max_new_tokens=4))
+    adapter = LoadedModel(model, processor, card_of(model, max_new_tokens=4), identity="in training")
     before = state_of(model, processor)
 
-    assert adapter.info.weights_sha256 is not None
+    assert adapter.info.identity == "in training"
+    assert len(weights_sha256(model)) == 64
     adapter.load()
     adapter.prepare(BATCH[:3])
     first = adapter.answer(BATCH)
@@ -210,6 +220,110 @@ def test_wrapped_models_are_the_model_within(checkpoint: Checkpoint) -> None:
     same(asked(model, processor).answer(BATCH), expected)
     with torch.autocast("cpu", torch.bfloat16):
         same(asked(model, processor).answer(BATCH), expected)
+
+
+def changed_code(model: Any, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    """What people do to a model to see whether it hallucinates less."""
+    decoder = model.get_decoder().layers[0]
+    if how == "hook":
+        decoder.register_forward_hook(lambda *given: given[-1])
+    elif how == "forward":
+        decoder.mlp.forward = lambda hidden: hidden * 0
+    elif how == "method":
+        model.get_image_features = types.MethodType(lambda *_, **__: None, model)
+    else:
+        monkeypatch.setattr(type(decoder.mlp), "forward", lambda *given: given[-1] * 0)
+
+
+@pytest.mark.parametrize("how", ["hook", "forward", "method", "class"])
+def test_code_of_ones_own_in_a_model_takes_an_identity(how: str, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, processor = load(checkpoint("llava"))
+    changed_code(model, monkeypatch, how)
+    with pytest.raises(HopeBenchError, match=r'say which model it is, identity="'):
+        _ = asked(model, processor).info
+    told = adapter_of(model, processor, card_of(model), identity="steered, 0.5")
+    assert (told.info.identity, told.info.said) == ("steered, 0.5", "steered, 0.5")
+
+
+class Another(torch.nn.Linear):
+    """A layer of one's own, of the same weights."""
+
+
+def test_whatever_answers_depend_on_tells_a_model_from_another(checkpoint: Checkpoint) -> None:
+    model, processor = load(checkpoint("llava"))
+    plain = asked(model, processor).info.identity
+
+    def identity_with(change: Callable[[], Callable[[], None]]) -> str:
+        back = change()
+        found = asked(model, processor).info.identity
+        back()
+        assert asked(model, processor).info.identity == plain
+        return found
+
+    decoder = model.get_decoder()
+    attention, head, frequencies = decoder.layers[0].self_attn, model.lm_head, decoder.rotary_emb.inv_freq
+
+    def scaled() -> Callable[[], None]:
+        attention.scaling *= 5
+        return lambda: setattr(attention, "scaling", attention.scaling / 5)
+
+    def turned() -> Callable[[], None]:
+        before = frequencies.clone()
+        frequencies.mul_(0.1)
+        return lambda: frequencies.copy_(before)
+
+    def replaced() -> Callable[[], None]:
+        head.__class__ = Another
+        return lambda: setattr(head, "__class__", torch.nn.Linear)
+
+    assert len({plain, *map(identity_with, (scaled, turned, replaced))}) == 4
+
+
+def test_extra_state_is_told_by_what_it_holds() -> None:
+    class Kept(torch.nn.Module):
+        def __init__(self, kept: Any) -> None:
+            super().__init__()
+            self._kept = kept
+
+        def get_extra_state(self) -> Any:
+            return self._kept
+
+        def set_extra_state(self, state: Any) -> None:
+            self._kept = state
+
+    large = torch.zeros(100, 100)
+    other = large.clone()
+    other[50, 50] = 1  # which torch doesn't show
+    same, differing = (weights_sha256(Kept({"w": one})) for one in (large.clone(), other))
+    assert same == weights_sha256(Kept({"w": large}))
+    assert same != differing
+    assert (
+        weights_sha256(Kept(io.BytesIO(b"a"))) == weights_sha256(Kept(io.BytesIO(b"a"))) != weights_sha256(Kept(io.BytesIO(b"b")))
+    )
+    with pytest.raises(HopeBenchError, match="identity="):
+        weights_sha256(Kept(lambda: 0))
+
+
+def test_weights_of_several_formats_are_asked_under_the_callers_autocast(checkpoint: Checkpoint) -> None:
+    model, processor = load(checkpoint("llava"))
+    model.model.vision_tower.to(torch.bfloat16)
+    with torch.autocast("cpu", torch.bfloat16):
+        adapter = asked(model, processor)
+        assert {answer.error for answer in adapter.answer(BATCH)} == {None}
+        assert adapter.info.dtype == "several, autocast to bfloat16"
+
+
+def test_threads_take_turns_with_a_model(checkpoint: Checkpoint) -> None:
+    model, processor = load(checkpoint("llava"))
+    model.train()
+    settings = model.generation_config
+    adapters = [asked(model, processor) for _ in range(2)]
+    expected = adapters[0].answer(BATCH)
+    with ThreadPoolExecutor(2) as pool:
+        for found in pool.map(lambda adapter: adapter.answer(BATCH), adapters * 3):
+            same(found, expected)
+    assert model.training
+    assert model.generation_config is settings
 
 
 @pytest.fixture

@@ -147,11 +147,11 @@ def test_out_of_memory_asks_fewer_at_once_and_loses_nobody(checkpoint: Checkpoin
     at_once = Decoder.answer
     sizes: list[int] = []
 
-    def cramped(decoder: Decoder, inputs: Any) -> list[RawAnswer]:
+    def cramped(decoder: Decoder, inputs: Any, *seeds: Any) -> list[RawAnswer]:
         sizes.append(len(inputs["input_ids"]))
         if sizes[-1] > room:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return at_once(decoder, inputs)
+        return at_once(decoder, inputs, *seeds)
 
     room = 3
     monkeypatch.setattr(Decoder, "answer", cramped)

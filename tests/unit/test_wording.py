@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hope_bench.wording import count_phrase, existence_question, indefinite, is_counted, is_plural, plural
+from hope_bench.wording import bare, count_phrase, existence_question, indefinite, is_counted, is_plural, plural
 
 
 @pytest.mark.parametrize(
@@ -68,5 +68,7 @@ def test_adjectives_take_the_article() -> None:
 @given(st.text(min_size=1, max_size=20).filter(lambda text: bool(text.strip())))
 def test_any_name_can_be_worded(name: str) -> None:
     for wording in ("pope", "natural"):
-        assert name in existence_question(name, wording)  # type: ignore[arg-type]
+        said = existence_question(name, wording)  # type: ignore[arg-type]
+        assert said.endswith(f"{bare(name)} in the image?")
+        assert "  " not in said
     assert count_phrase(2, name)

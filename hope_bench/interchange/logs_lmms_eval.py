@@ -1,0 +1,198 @@
+"""lmms-eval's logs: DATE_samples_TASK.jsonl, and beside it DATE_results.json, which names the model and states the scores.
+
+A sample's answer is `filtered_resps`, what the task's filters left of `resps` and what was scored; `target` is the label. Its
+metrics repeat both (`prediction`, `ground_truth`), which must agree. Most logs name no image: `doc_id` is the row of the dataset.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hope_bench.errors import HopeBenchError
+from hope_bench.files.validation import parse_json
+from hope_bench.interchange.answer_field import value_at
+from hope_bench.interchange.logs import (
+    Log,
+    LogRow,
+    Refused,
+    StatedScore,
+    as_label,
+    concerns_pope,
+    duplicate,
+    none_found,
+    per_model,
+    place_of,
+)
+from hope_bench.interchange.questions import Line, read_lines
+from hope_bench.scoring.parsing import parse_answer
+
+_METRICS = {
+    "pope_accuracy": "accuracy", "pope_precision": "precision", "pope_recall": "recall", "pope_f1_score": "f1",
+    "pope_yes_ratio": "yes_ratio",
+}  # fmt: skip
+_FIELD = "filtered_resps"
+
+
+def read(paths: Sequence[Path], answer: str | None) -> Iterable[Log | Refused]:
+    """Every model's log in the files and folders. Raises HopeBenchError where there is none."""
+    found: dict[str, list[tuple[Path, Mapping[str, Any]]]] = defaultdict(list)
+    for path in paths:
+        files = (
+            [path] if path.is_file() else [one for one in sorted(path.rglob("*_samples_*.jsonl")) if concerns_pope(_task(one))]
+        )
+        for file in files:
+            results = _results(file)
+            found[_model(file, results)].append((file, results))
+    if not found:
+        none_found("lmms-eval", paths, "it is called DATE_samples_TASK.jsonl (run lmms-eval with --log_samples)")
+    return per_model(found, lambda model, files: _log(model, files, answer))
+
+
+def _task(path: Path) -> str:
+    return path.stem.split("_samples_", 1)[-1]
+
+
+def _results(samples: Path) -> Mapping[str, Any]:
+    """What stands in the results file of the same run; empty where there is none."""
+    path = samples.with_name(samples.name.split("_samples_", 1)[0] + "_results.json")
+    if "_samples_" not in samples.name or not path.is_file():
+        return {}
+    held = parse_json(path)
+    if not isinstance(held, dict):
+        raise HopeBenchError(f"{path} is no results file of lmms-eval: it holds no object.")
+    return held
+
+
+def _model(file: Path, results: Mapping[str, Any]) -> str:
+    named = results.get("model_name")
+    if not named:
+        arguments = value_at(results, "config.model_args")
+        said = re.search(
+            r"(?:pretrained|model|model_version|model_name)=([^,]+)", arguments if isinstance(arguments, str) else ""
+        )
+        named = said[1] if said else file.resolve().parent.name.replace("__", "/", 1)
+    return str(named)
+
+
+def _log(model: str, files: Sequence[tuple[Path, Mapping[str, Any]]], answer: str | None) -> Log:
+    parts: dict[str, tuple[LogRow, ...]] = {}
+    by_task: dict[str, Path] = {}
+    stated: list[StatedScore] = []
+    for file, results in files:
+        task = _task(file)
+        if task in by_task:
+            duplicate(model, task, by_task[task], file)
+        by_task[task] = file
+        parts[task] = tuple(_row(line, answer) for line in read_lines(file))
+        stated += _stated(results, task)
+    results = files[0][1]
+    return Log(
+        model=model,
+        files=(*by_task.values(),),
+        parts=parts,
+        convention="lmms-eval",
+        stated=tuple(stated),
+        checkpoint=model if re.fullmatch(r"[\w.-]+/[\w.-]+", model) and results.get("model_name") else None,
+        source=_source(results),
+        settings=_settings(results, next(iter(by_task))),
+    )
+
+
+def _row(line: Line, answer: str | None) -> LogRow:
+    data = line.data
+    doc = data.get("doc") if isinstance(data.get("doc"), dict) else {}
+    scores = [value for value in data.values() if isinstance(value, dict) and "question_id" in value]
+    number = next((one["question_id"] for one in scores), doc.get("question_id"))
+    said = _said(line, answer or _FIELD)
+    if answer is None:
+        raw = _said(line, "resps") if "resps" in data else said
+        if parse_answer(raw, _asked(line)) != parse_answer(said, _asked(line)):
+            raise HopeBenchError(
+                f"{line.where}: {_FIELD!r} holds {said[:40]!r}, but 'resps' {raw[:40]!r}. Name the field that holds the model's "
+                "answers with --answer."
+            )
+        for one in scores:
+            if isinstance(one.get("prediction"), str) and one["prediction"] != said.lower().strip():
+                raise HopeBenchError(
+                    f"{line.where}: {_FIELD!r} holds {said!r}, but the task scored {one['prediction']!r}. Name the field "
+                    "that holds the model's answers with --answer FIELD, such as pope_accuracy.prediction."
+                )
+    return LogRow(
+        where=line.where,
+        question=_asked(line),
+        text=said,
+        image=next((str(doc[key]) for key in ("image_source", "image_file") if isinstance(doc.get(key), str)), None),
+        number=None if number is None else str(number),
+        place=place_of(data.get("doc_id")),
+        splits=tuple(filter(None, [doc.get("category")])) if isinstance(doc.get("category"), str) else (),
+        label=as_label(data.get("target")),
+    )
+
+
+def _said(line: Line, name: str) -> str:
+    value = value_at(line.data, name)
+    while isinstance(value, list) and len(value) == 1:
+        (value,) = value
+    if isinstance(value, list) and value and all(one == value[0] for one in value):
+        value = value[0]
+    if isinstance(value, list):
+        raise HopeBenchError(f"{line.where}: {name!r} holds {len(value)} answers. Ask each question once (repeats: 1).")
+    if not isinstance(value, str):
+        raise HopeBenchError(
+            f"{line.where}: no {name!r} that is text. Is it a samples file of lmms-eval? Else name --answer FIELD."
+        )
+    return value
+
+
+def _asked(line: Line) -> str:
+    value = next((line.data[key] for key in ("input", "arguments") if key in line.data), value_at(line.data, "doc.question"))
+    while isinstance(value, list) and value:
+        value = value[0]
+    if not isinstance(value, str):
+        raise HopeBenchError(f"{line.where}: no 'input' that holds the question as text. Is it a samples file of lmms-eval?")
+    return value
+
+
+def _stated(results: Mapping[str, Any], task: str) -> list[StatedScore]:
+    scores = value_at(results, "results") or {}
+    own = scores.get(task) if isinstance(scores, dict) else None
+    own = own if isinstance(own, dict) else {}
+    held = {name: own.get(f"{name},none", own.get(name)) for name in _METRICS}
+    return [
+        StatedScore(_METRICS[name], float(value), (task,))
+        for name, value in held.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    ]
+
+
+def _source(results: Mapping[str, Any]) -> str:
+    version, date = results.get("lmms_eval_version"), results.get("date")
+    known = version if isinstance(version, str) and "unknown" not in version else None
+    return " ".join(filter(None, ["lmms-eval", known, f"({date})" if isinstance(date, str) else None]))
+
+
+def _settings(results: Mapping[str, Any], task: str) -> dict[str, Any]:
+    asked = value_at(results, "configs") or {}
+    settings = (
+        asked.get(task, {}).get("generation_kwargs") if isinstance(asked, dict) and isinstance(asked.get(task), dict) else None
+    )
+    settings = settings if isinstance(settings, dict) else {}
+    made: dict[str, Any] = {}
+    if isinstance(settings.get("max_new_tokens"), int):
+        made["max_new_tokens"] = settings["max_new_tokens"]
+    if settings.get("do_sample") is False or settings.get("temperature") == 0:
+        made["decoding"] = "greedy"
+    elif isinstance(settings.get("temperature"), int | float):
+        made["decoding"] = f"sampled: temperature {settings['temperature']:g}"
+    arguments = value_at(results, "config.model_args")
+    dtype = re.search(r"(?:^|,)dtype=(\w+)", arguments) if isinstance(arguments, str) else None
+    if dtype:
+        made["dtype"] = dtype[1]
+    limit = value_at(results, "config.limit")
+    if isinstance(limit, int | float) and limit >= 1:
+        made["limit"] = int(limit)
+    return made

@@ -1,0 +1,70 @@
+"""Tables as other tools write them, read as rows of text: xlsx, TSV, CSV, JSON and JSON lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hope_bench.errors import HopeBenchError, short_reason
+from hope_bench.files.validation import parse_json
+from hope_bench.interchange.questions import Line, read_lines
+
+SUFFIXES = (".xlsx", ".tsv", ".csv", ".json", ".jsonl")
+"""What `read_table` reads."""
+
+
+def read_table(path: Path) -> list[Line]:
+    """The rows of a table, each with its place ("FILE, row N", from 1, without the heading). Of xlsx, TSV and CSV every value is
+    text, "" where a cell is empty. Raises HopeBenchError for a file that can't be read, and where openpyxl is missing."""
+    if path.suffix == ".jsonl":
+        return list(read_lines(path))
+    if path.suffix == ".json":
+        rows = parse_json_rows(path)
+    elif path.suffix in (".xlsx", ".tsv", ".csv"):
+        rows = _cells(path)
+    else:
+        raise HopeBenchError(f"{path} is no table that is read: {', '.join(SUFFIXES)}.")
+    return [Line(f"{path}, row {number}", row) for number, row in enumerate(rows, 1)]
+
+
+def parse_json_rows(path: Path) -> list[dict[str, Any]]:
+    """A JSON list of objects, or JSON lines under that name (as POPE's own files are). Raises HopeBenchError."""
+    try:
+        held = parse_json(path)
+    except HopeBenchError:
+        return [line.data for line in read_lines(path)]
+    if isinstance(held, dict):
+        held = [held]
+    if not isinstance(held, list) or not all(isinstance(row, dict) for row in held):
+        raise HopeBenchError(f"{path} holds no list of rows.")
+    return held
+
+
+def _cells(path: Path) -> list[dict[str, Any]]:
+    import pandas as pd
+
+    plain: Mapping[str, Any] = {"dtype": str, "keep_default_na": False, "na_filter": False}
+    try:
+        if path.suffix == ".xlsx":
+            frame = pd.read_excel(path, **plain)
+        else:
+            frame = pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",", **plain)
+    except ImportError:
+        raise HopeBenchError(f"{path}: Excel files are read by openpyxl: pip install 'hope-bench[xlsx]'.") from None
+    except FileNotFoundError:
+        raise HopeBenchError(f"{path} does not exist.") from None
+    except Exception as error:  # noqa: BLE001  # whatever openpyxl and pandas say of a broken file
+        raise HopeBenchError(f"{path} can't be read: {short_reason(error)}.") from None
+    if frame.columns.duplicated().any():
+        raise HopeBenchError(f"{path} has two columns of one name.")
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict(orient="records")]
+
+
+def text_at(data: Mapping[str, Any], name: str) -> str | None:
+    """A cell's text, None where there is none."""
+    value = data.get(name)
+    if value is None or value == "":
+        return None
+    return value if isinstance(value, str) else json.dumps(value)
