@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
+_IMPORTS = ("import_pope", "import_questions")
 _MODULE_OF = {
     name: module
     for module, names in {
         "api.asking": ("CardSettings", "estimate", "evaluate", "evaluate_prompts", "load_card", "load_run"),
-        "api.exchange": ("export", "import_answers", "import_images", "import_labels", "import_pope"),
+        "api.exchange": ("export", "import_answers", "import_images", "import_labels", "import_logs", *_IMPORTS),
         "api.looking": ("inspect", "label_noise", "merge_reviews", "review"),
         "api.making": ("generate", "load_annotations", "load_benchmark"),
         "api.numbers": ("baselines", "compare", "load_result", "report", "score", "trend"),
@@ -56,7 +57,9 @@ if TYPE_CHECKING:
     from hope_bench.api.exchange import import_answers as import_answers
     from hope_bench.api.exchange import import_images as import_images
     from hope_bench.api.exchange import import_labels as import_labels
+    from hope_bench.api.exchange import import_logs as import_logs
     from hope_bench.api.exchange import import_pope as import_pope
+    from hope_bench.api.exchange import import_questions as import_questions
     from hope_bench.api.looking import inspect as inspect
     from hope_bench.api.looking import label_noise as label_noise
     from hope_bench.api.looking import merge_reviews as merge_reviews

@@ -16,7 +16,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if not names:
         return "None exist yet."
     # A word cut short ("batch" for "batch_size") is nearer than difflib finds it.
-    longer = [one for one in names if name and one.startswith(name)]
+    longer = sorted((one for one in names if name and one.startswith(name)), key=len)
     close = longer or difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     nearest = f"Did you mean {close[0]!r}? " if close else ""
     shown = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")

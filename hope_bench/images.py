@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -61,12 +62,26 @@ def decode_rgb(data: bytes, at_least: int | None = None) -> Image.Image:
         raise UnreadableImageError(f"truncated or corrupt: {short_reason(error)}") from None
 
 
-def upright_size(path: Path) -> tuple[int, int]:
-    """A picture's width and height as people see it, from the file's head alone. Raises UnreadableImageError."""
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A picture's width and height as its pixels are stored, and how EXIF says to turn it: 1 (not at all) to 8."""
+
+    width: int
+    height: int
+    orientation: int
+
+    @property
+    def upright(self) -> tuple[int, int]:
+        """Width and height as people see it."""
+        return (self.height, self.width) if self.orientation in _ON_THE_SIDE else (self.width, self.height)
+
+
+def picture_shape(path: Path) -> Shape:
+    """A picture's size and orientation, from the file's head alone. Raises UnreadableImageError."""
     try:
         with Image.open(path) as picture:
-            turned = _orientation(picture) in _ON_THE_SIDE
-            return (picture.height, picture.width) if turned else picture.size
+            orientation = _orientation(picture)
+            return Shape(*picture.size, orientation if orientation is not None and 1 <= orientation <= 8 else 1)
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001 - as in `decode_rgb`

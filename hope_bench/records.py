@@ -18,6 +18,12 @@ Verdict = Literal["yes", "no", "unparsed", "error"]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 """A number in [0, 1], checked where it is read from a file."""
 
+BoxLayout = Literal["xywh", "xyxy", "cxcywh", "fractions", "xyxy-fractions", "cxcywh-fractions"]
+"""What the four numbers of a file's boxes are; "fractions" are (x, y, width, height) as shares of the image's sides."""
+
+Orientation = Literal["upright", "stored"]
+"""Which picture boxes are on, where EXIF turns it: as people see it, or as its pixels are stored."""
+
 LEAST_MASS = 0.5
 """The least that yes and no must weigh together at a position for P(yes) to be read there: else the answer begins elsewhere."""
 
@@ -110,8 +116,9 @@ class Annotations:
     `also_present` are categories present beyond the instances, in the file's order; `verified_absent` those that people
     looked for and did not find, None where the data doesn't say; `not_exhaustive` those whose instances are only partly
     annotated. `every_instance` is whether a category's instances are otherwise all annotated, each once (Visual Genome's are
-    neither). `relationships` is None where the format has none. `problems` lists, in words, what was wrong with the files
-    and survived.
+    neither). `relationships` is None where the format has none. `orientation` is which picture boxes are on where EXIF turns it,
+    None where nobody says; `fitted` are the images whose files were looked at: sizes and boxes are those of the picture as people
+    see it. `problems` lists, in words, what was wrong with the files and survived.
     """
 
     categories: tuple[Category, ...]
@@ -130,6 +137,8 @@ class Annotations:
     not_exhaustive: Mapping[int, frozenset[int]] = field(default_factory=dict)
     every_instance: bool = True
     relationships: Relationships | None = None
+    orientation: Orientation | None = None
+    fitted: frozenset[int] = frozenset()
 
     def present(self, image: int) -> tuple[str, ...]:
         """Y(x): the image's distinct category names, in order of first annotation (METHOD: POPE baselines), then those known
@@ -176,7 +185,8 @@ class Question:
     4 digits (None on yes-questions and where the strategy has no score). `description` says what is claimed of a present object
     ("a red car"), `description_kind` what kind of claim that is; `twin_of` makes a question the true twin of the false
     description with that id in the split it belongs to. `risk` in [0, 1] is the estimated probability that a distractor is in
-    the picture after all, and `evidence` what that rests on; None where no guard estimated it. A line leaves out what is None.
+    the picture after all, and `evidence` what that rests on; None where no guard estimated it. `found_by` names the strategy
+    whose score this is where the split joins several, whose scores can't be compared. A line leaves out what is None.
     """
 
     question_id: int
@@ -191,6 +201,7 @@ class Question:
     twin_of: int | None = None
     risk: float | None = None
     evidence: Mapping[str, float] | None = None
+    found_by: str | None = None
 
     @property
     def role(self) -> Literal["question", "twin"]:

@@ -16,21 +16,30 @@ PINPOINTS = [[56, 56], [56, 112], [112, 56], [112, 112]]
 TINY = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
 
 
+def class_of(name: str, what: str) -> Any:
+    """A family's class of transformers: of "Qwen3VL" and "Config" Qwen3VLConfig."""
+    return getattr(hf, name + what)
+
+
 def _clip() -> Any:
     return hf.CLIPVisionConfig(**TINY, image_size=56, patch_size=14)
+
+
+def llava_processor(tokenizer: Any) -> Any:
+    """That of LLaVA-1.5 and its kin: small pictures, CLIP's class token left out."""
+    images = hf.CLIPImageProcessor(size={"shortest_edge": 56}, crop_size={"height": 56, "width": 56})
+    return hf.LlavaProcessor(
+        images, tokenizer, patch_size=14, vision_feature_select_strategy="default", num_additional_image_tokens=1,
+        chat_template=BOS_CHAT.replace("IMAGE", "<image>\n"),
+    )  # fmt: skip
 
 
 def _llava_mistral() -> tuple[Any, Any]:
     """Sliding windows shorter than the prompt."""
     tokenizer = tokenizer_with()
-    images = hf.CLIPImageProcessor(size={"shortest_edge": 56}, crop_size={"height": 56, "width": 56})
-    processor = hf.LlavaProcessor(
-        images, tokenizer, patch_size=14, vision_feature_select_strategy="default", num_additional_image_tokens=1,
-        chat_template=BOS_CHAT.replace("IMAGE", "<image>\n"),
-    )  # fmt: skip
     text = hf.MistralConfig(**text_settings(tokenizer), sliding_window=12, head_dim=16)
     config = hf.LlavaConfig(vision_config=_clip(), text_config=text, image_token_index=tokenizer.image_token_id)
-    return hf.LlavaForConditionalGeneration(config), processor
+    return hf.LlavaForConditionalGeneration(config), llava_processor(tokenizer)
 
 
 def _llava_next() -> tuple[Any, Any]:
@@ -86,29 +95,36 @@ def _qwen3_processor(tokenizer: Any) -> Any:
     return hf.Qwen3VLProcessor(images, tokenizer, hf.Qwen3VLVideoProcessor(), chat_template=QWEN_CHAT)
 
 
-def _qwen3_vl() -> tuple[Any, Any]:
+def _qwen3_vl(name: str = "Qwen3VL", **more: Any) -> tuple[Any, Any]:
+    """`name` begins the classes' names; `more` is for the language model."""
     tokenizer = tokenizer_with(*QWEN, image_token=QWEN[0], video_token=QWEN[1])
     vision = {
         "depth": 3, "hidden_size": 32, "out_hidden_size": WIDTH, "intermediate_size": 64, "num_heads": 2,
         "deepstack_visual_indexes": [0, 1], "num_position_embeddings": 64,
     }  # fmt: skip
-    text = _qwen(tokenizer, [3, 3, 2], head_dim=16, rope_parameters={"mrope_interleaved": True})
-    return hf.Qwen3VLForConditionalGeneration(hf.Qwen3VLConfig(**text, vision_config=vision)), _qwen3_processor(tokenizer)
+    text = _qwen(tokenizer, [3, 3, 2], head_dim=16, **more, rope_parameters={"mrope_interleaved": True})
+    config = class_of(name, "Config")(**text, vision_config=vision)
+    return class_of(name, "ForConditionalGeneration")(config), _qwen3_processor(tokenizer)
 
 
-def _qwen3_5() -> tuple[Any, Any]:
-    """Linear attention in half of the layers."""
+def linear_attention() -> dict[str, Any]:
+    """Qwen3.5's language model: linear attention in half of the layers."""
+    return {
+        "head_dim": 32, "linear_key_head_dim": 16, "linear_value_head_dim": 16, "linear_num_key_heads": 2,
+        "linear_num_value_heads": 4, "layer_types": ["linear_attention", "full_attention"],
+    }  # fmt: skip
+
+
+def _qwen3_5(name: str = "Qwen3_5", **more: Any) -> tuple[Any, Any]:
     tokenizer = tokenizer_with(*QWEN, image_token=QWEN[0], video_token=QWEN[1])
     vision = {
         "depth": 2, "hidden_size": 32, "out_hidden_size": WIDTH, "intermediate_size": 64, "num_heads": 2,
         "num_position_embeddings": 64,
     }  # fmt: skip
-    text = _qwen(
-        tokenizer, [2, 1, 1], head_dim=32, linear_key_head_dim=16, linear_value_head_dim=16, linear_num_key_heads=2,
-        linear_num_value_heads=4, layer_types=["linear_attention", "full_attention"],
-        rope_parameters={"mrope_interleaved": True, "partial_rotary_factor": 0.25},
-    )  # fmt: skip
-    return hf.Qwen3_5ForConditionalGeneration(hf.Qwen3_5Config(**text, vision_config=vision)), _qwen3_processor(tokenizer)
+    rope = {"mrope_interleaved": True, "partial_rotary_factor": 0.25}
+    text = _qwen(tokenizer, [2, 1, 1], **linear_attention(), **more, rope_parameters=rope)
+    config = class_of(name, "Config")(**text, vision_config=vision)
+    return class_of(name, "ForConditionalGeneration")(config), _qwen3_processor(tokenizer)
 
 
 def _internvl() -> tuple[Any, Any]:

@@ -8,7 +8,8 @@ from typing import Any
 import transformers as hf
 
 from tests.checkpoints import CHAT, WIDTH, text_settings, tokenizer_with
-from tests.families import BOS_CHAT, PINPOINTS, QWEN, TINY, _qwen, _qwen3_processor
+from tests.families import BOS_CHAT, PINPOINTS, TINY, _qwen3_5, _qwen3_vl, llava_processor
+from tests.recent_families import glm4v, minicpmv
 
 MOE = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32}
 
@@ -16,16 +17,11 @@ MOE = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32}
 def _vipllava() -> tuple[Any, Any]:
     """Several layers of the tower at once."""
     tokenizer = tokenizer_with()
-    images = hf.CLIPImageProcessor(size={"shortest_edge": 56}, crop_size={"height": 56, "width": 56})
-    processor = hf.LlavaProcessor(
-        images, tokenizer, patch_size=14, vision_feature_select_strategy="default", num_additional_image_tokens=1,
-        chat_template=BOS_CHAT.replace("IMAGE", "<image>\n"),
-    )  # fmt: skip
     config = hf.VipLlavaConfig(
         vision_config=hf.CLIPVisionConfig(**TINY, image_size=56, patch_size=14), vision_feature_layer=[-2, 0],
         text_config=hf.LlamaConfig(**text_settings(tokenizer)), image_token_index=tokenizer.image_token_id,
     )  # fmt: skip
-    return hf.VipLlavaForConditionalGeneration(config), processor
+    return hf.VipLlavaForConditionalGeneration(config), llava_processor(tokenizer)
 
 
 def _idefics2() -> tuple[Any, Any]:
@@ -45,50 +41,6 @@ def _idefics2() -> tuple[Any, Any]:
         image_token_id=tokenizer.image_token_id,
     )  # fmt: skip
     return hf.Idefics2ForConditionalGeneration(config), processor
-
-
-def _qwen3_vl_moe() -> tuple[Any, Any]:
-    tokenizer = tokenizer_with(*QWEN, image_token=QWEN[0], video_token=QWEN[1])
-    vision = {
-        "depth": 3, "hidden_size": 32, "out_hidden_size": WIDTH, "intermediate_size": 64, "num_heads": 2,
-        "deepstack_visual_indexes": [0, 1], "num_position_embeddings": 64,
-    }  # fmt: skip
-    text = _qwen(tokenizer, [3, 3, 2], head_dim=16, **MOE, rope_parameters={"mrope_interleaved": True})
-    return hf.Qwen3VLMoeForConditionalGeneration(hf.Qwen3VLMoeConfig(**text, vision_config=vision)), _qwen3_processor(tokenizer)
-
-
-def _qwen3_5_moe() -> tuple[Any, Any]:
-    tokenizer = tokenizer_with(*QWEN, image_token=QWEN[0], video_token=QWEN[1])
-    vision = {
-        "depth": 2, "hidden_size": 32, "out_hidden_size": WIDTH, "intermediate_size": 64, "num_heads": 2,
-        "num_position_embeddings": 64,
-    }  # fmt: skip
-    text = _qwen(
-        tokenizer, [2, 1, 1], head_dim=32, linear_key_head_dim=16, linear_value_head_dim=16, linear_num_key_heads=2,
-        linear_num_value_heads=4, layer_types=["linear_attention", "full_attention"], **MOE, shared_expert_intermediate_size=32,
-        rope_parameters={"mrope_interleaved": True, "partial_rotary_factor": 0.25},
-    )  # fmt: skip
-    return hf.Qwen3_5MoeForConditionalGeneration(hf.Qwen3_5MoeConfig(**text, vision_config=vision)), _qwen3_processor(tokenizer)
-
-
-def _glm46v() -> tuple[Any, Any]:
-    marks = ("<|image|>", "<|video|>", "<|begin_of_image|>", "<|end_of_image|>", "<|begin_of_video|>", "<|end_of_video|>")
-    tokenizer = tokenizer_with(*marks, image_token=marks[0], video_token=marks[1])
-    images = hf.Glm46VImageProcessor(size={"shortest_edge": 28 * 28 * 4 * 2, "longest_edge": 28 * 28 * 30 * 2})
-    processor = hf.Glm46VProcessor(
-        images, tokenizer, hf.Glm46VVideoProcessor(), chat_template=CHAT.replace("IMAGE", marks[2] + marks[0] + marks[3])
-    )  # fmt: skip
-    ids = tokenizer.convert_tokens_to_ids(list(marks))
-    rope = {"rope_type": "default", "mrope_section": [2, 3, 3], "rope_theta": 10000.0, "partial_rotary_factor": 1.0}
-    config = hf.Glm46VConfig(
-        text_config={**text_settings(tokenizer), "rope_parameters": rope},
-        vision_config={
-            "depth": 2, "hidden_size": 32, "num_heads": 2, "out_hidden_size": WIDTH, "intermediate_size": 64, "image_size": 56,
-        },
-        image_token_id=ids[0], video_token_id=ids[1], image_start_token_id=ids[2], image_end_token_id=ids[3],
-        video_start_token_id=ids[4], video_end_token_id=ids[5],
-    )  # fmt: skip
-    return hf.Glm46VForConditionalGeneration(config), processor
 
 
 def _granite4_vision() -> tuple[Any, Any]:
@@ -219,37 +171,103 @@ def _gemma4() -> tuple[Any, Any]:
     return hf.Gemma4ForConditionalGeneration(config), processor
 
 
-def _minicpmv4_7() -> tuple[Any, Any]:
+def _gemma3n() -> tuple[Any, Any]:
+    """Four predictions of each layer side by side, embeddings for each layer, and layers that share keys and values. In place of
+    its own tower, which can't be built small, stands another convolutional one of timm's."""
     marks = {
-        "image_token": "<|image_pad|>", "video_token": "<|video_pad|>", "image_start_token": "<|image_start|>",
-        "image_end_token": "<|image_end|>", "slice_start_token": "<slice>", "slice_end_token": "</slice>",
-        "image_id_start_token": "<image_id>", "image_id_end_token": "</image_id>",
+        "image_token": "<image_soft_token>", "boi_token": "<start_of_image>", "eoi_token": "<end_of_image>",
+        "audio_token": "<audio_soft_token>", "boa_token": "<start_of_audio>", "eoa_token": "<end_of_audio>",
     }  # fmt: skip
     tokenizer = tokenizer_with(*marks.values(), **marks)
-    images = hf.MiniCPMV4_6ImageProcessor(scale_resolution=56, max_slice_nums=4)
-    videos = hf.MiniCPMV4_6VideoProcessor(scale_resolution=56)
-    processor = hf.MiniCPMV4_7Processor(images, videos, tokenizer, chat_template=CHAT.replace("IMAGE", marks["image_token"]))
-    text = hf.Qwen3_5TextConfig(
-        **text_settings(tokenizer), head_dim=32, linear_key_head_dim=16, linear_value_head_dim=16, linear_num_key_heads=2,
-        linear_num_value_heads=4, layer_types=["linear_attention", "full_attention"], tie_word_embeddings=False,
+    images = hf.SiglipImageProcessor(size={"height": 64, "width": 64})
+    processor = hf.Gemma3nProcessor(
+        hf.Gemma3nAudioFeatureExtractor(), images, tokenizer, image_seq_length=4,
+        chat_template=BOS_CHAT.replace("IMAGE", marks["image_token"]),
     )  # fmt: skip
-    config = hf.MiniCPMV4_7Config(
-        vision_config={**TINY, "image_size": 56, "patch_size": 14, "num_hidden_layers": 3}, text_config=text, insert_layer_id=1,
-        image_size=56, image_token_id=tokenizer.image_token_id, video_token_id=tokenizer.video_token_id,
+    ids = {name: tokenizer.convert_tokens_to_ids(mark) for name, mark in marks.items()}
+    rope = {"rope_type": "default", "rope_theta": 10000.0}
+    text = {
+        **text_settings(tokenizer), "num_hidden_layers": 3, "intermediate_size": 64, "head_dim": 16, "sliding_window": 24,
+        "layer_types": ["sliding_attention", "full_attention", "full_attention"], "num_kv_shared_layers": 1,
+        "vocab_size_per_layer_input": len(tokenizer), "hidden_size_per_layer_input": 8, "laurel_rank": 8,
+        "activation_sparsity_pattern": [0.0, 0.0, 0.0], "tie_word_embeddings": False,
+        "rope_parameters": {"sliding_attention": rope, "full_attention": rope},
+    }  # fmt: skip
+    vision = {
+        "architecture": "resnet10t", "hidden_size": 512, "vocab_size": 8, "vocab_offset": len(tokenizer),
+    }  # fmt: skip
+    audio = {
+        "hidden_size": 32, "conf_num_attention_heads": 2, "conf_num_hidden_layers": 1, "vocab_size": 8,
+        "vocab_offset": len(tokenizer) + 8,
+    }  # fmt: skip
+    config = hf.Gemma3nConfig(
+        text_config=text, vision_config=vision, audio_config=audio, vision_soft_tokens_per_image=4,
+        boi_token_id=ids["boi_token"], eoi_token_id=ids["eoi_token"], image_token_id=ids["image_token"],
+        boa_token_id=ids["boa_token"], eoa_token_id=ids["eoa_token"], audio_token_id=ids["audio_token"],
+        tie_word_embeddings=False,
     )  # fmt: skip
-    return hf.MiniCPMV4_7ForConditionalGeneration(config), processor
+    return hf.Gemma3nForConditionalGeneration(config), processor
+
+
+def _kimi_k25() -> tuple[Any, Any]:
+    """DeepSeek V3's language model: latent attention and experts."""
+    marks = ("<|media_pad|>", "<|kimi_k25_video_placeholder|>", "<|media_begin|>", "<|media_content|>", "<|media_end|>")
+    tokenizer = tokenizer_with(*marks, image_token=marks[0], video_token=marks[1])
+    processor = hf.Kimi_K25Processor(
+        hf.Kimi_K25ImageProcessor(), tokenizer, hf.Kimi_K25VideoProcessor(),
+        chat_template=CHAT.replace("IMAGE", f"{marks[2]}image{marks[3]}{marks[0]}{marks[4]}"),
+    )  # fmt: skip
+    text = hf.DeepseekV3Config(
+        **{**text_settings(tokenizer), "num_key_value_heads": 4}, q_lora_rank=16, kv_lora_rank=16, qk_nope_head_dim=16,
+        qk_rope_head_dim=8, v_head_dim=16, n_routed_experts=4, num_experts_per_tok=2, n_group=1, topk_group=1,
+        moe_intermediate_size=32, first_k_dense_replace=1, tie_word_embeddings=False,
+    )  # fmt: skip
+    config = hf.Kimi_K25Config(
+        text_config=text, vision_config={**TINY, "patch_size": 14, "pos_emb_height": 8, "pos_emb_width": 8},
+        projection_hidden_size=32, image_token_id=tokenizer.image_token_id, video_token_id=tokenizer.video_token_id,
+        vision_start_token_id=tokenizer.convert_tokens_to_ids(marks[2]),
+        vision_end_token_id=tokenizer.convert_tokens_to_ids(marks[4]), tie_word_embeddings=False,
+    )  # fmt: skip
+    return hf.Kimi_K25ForConditionalGeneration(config), processor
+
+
+def _ernie4_5_vl_moe() -> tuple[Any, Any]:
+    """Experts for pictures and others for words."""
+    marks = {
+        "image_token": "<|IMAGE_PLACEHOLDER|>", "image_start_token": "<|IMAGE_START|>", "image_end_token": "<|IMAGE_END|>",
+        "video_token": "<|VIDEO_PLACEHOLDER|>", "video_start_token": "<|VIDEO_START|>", "video_end_token": "<|VIDEO_END|>",
+    }  # fmt: skip
+    tokenizer = tokenizer_with(*marks.values(), **marks)
+    images = hf.Ernie4_5_VLMoeImageProcessor(size={"shortest_edge": 28 * 28 * 4, "longest_edge": 28 * 28 * 30})
+    processor = hf.Ernie4_5_VLMoeProcessor(
+        images, tokenizer, hf.Ernie4_5_VLMoeVideoProcessor(draw_on_frames=False),
+        chat_template=CHAT.replace("IMAGE", marks["image_start_token"] + marks["image_token"] + marks["image_end_token"]),
+    )  # fmt: skip
+    ids = {f"{name}_id": tokenizer.convert_tokens_to_ids(mark) for name, mark in marks.items()}
+    rope = {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [3, 3, 2]}
+    config = hf.Ernie4_5_VLMoeConfig(
+        text_config={
+            **text_settings(tokenizer), "moe_intermediate_size": [32, 16], "moe_k": 2, "moe_num_experts": 4,
+            "moe_num_shared_experts": 1, "tie_word_embeddings": False, "rope_parameters": rope,
+        },
+        vision_config={"depth": 2, "hidden_size": 32, "num_heads": 2, "intermediate_size": 64}, **ids, tie_word_embeddings=False,
+    )  # fmt: skip
+    return hf.Ernie4_5_VLMoeForConditionalGeneration(config), processor
 
 
 LATEST_FAMILIES: dict[str, Callable[[], tuple[Any, Any]]] = {
     "vipllava": _vipllava,
     "idefics2": _idefics2,
-    "qwen3_vl_moe": _qwen3_vl_moe,
-    "qwen3_5_moe": _qwen3_5_moe,
-    "glm46v": _glm46v,
+    "qwen3_vl_moe": lambda: _qwen3_vl("Qwen3VLMoe", **MOE),
+    "qwen3_5_moe": lambda: _qwen3_5("Qwen3_5Moe", **MOE, shared_expert_intermediate_size=32),
+    "glm46v": lambda: glm4v("Glm46V"),
     "granite4_vision": _granite4_vision,
     "perception_lm": _perception_lm,
     "fast_vlm": _fast_vlm,
     "molmo2": _molmo2,
     "gemma4": _gemma4,
-    "minicpmv4_7": _minicpmv4_7,
+    "minicpmv4_7": lambda: minicpmv("MiniCPMV4_7"),
+    "gemma3n": _gemma3n,
+    "kimi_k25": _kimi_k25,
+    "ernie4_5_vl_moe": _ernie4_5_vl_moe,
 }

@@ -8,7 +8,7 @@ from typing import Any
 import transformers as hf
 
 from tests.checkpoints import CHAT, WIDTH, siglip, text_settings, tokenizer_with
-from tests.families import BOS_CHAT, TINY
+from tests.families import BOS_CHAT, TINY, class_of, linear_attention
 
 
 def _deepseek_vl() -> tuple[Any, Any]:
@@ -24,17 +24,16 @@ def _deepseek_vl() -> tuple[Any, Any]:
     return hf.DeepseekVLForConditionalGeneration(config), processor
 
 
-def _glm4v() -> tuple[Any, Any]:
-    """M-RoPE, with other names for its marks than Qwen's."""
+def glm4v(name: str = "Glm4v") -> tuple[Any, Any]:
+    """M-RoPE, with other names for its marks than Qwen's; `name` begins the classes' names."""
     marks = ("<|image|>", "<|video|>", "<|begin_of_image|>", "<|end_of_image|>", "<|begin_of_video|>", "<|end_of_video|>")
     tokenizer = tokenizer_with(*marks, image_token=marks[0], video_token=marks[1])
-    images = hf.Glm4vImageProcessor(size={"shortest_edge": 28 * 28 * 4 * 2, "longest_edge": 28 * 28 * 30 * 2})
-    processor = hf.Glm4vProcessor(
-        images, tokenizer, hf.Glm4vVideoProcessor(), chat_template=CHAT.replace("IMAGE", marks[2] + marks[0] + marks[3])
-    )  # fmt: skip
+    images = class_of(name, "ImageProcessor")(size={"shortest_edge": 28 * 28 * 4 * 2, "longest_edge": 28 * 28 * 30 * 2})
+    template = CHAT.replace("IMAGE", marks[2] + marks[0] + marks[3])
+    processor = class_of(name, "Processor")(images, tokenizer, class_of(name, "VideoProcessor")(), chat_template=template)
     ids = tokenizer.convert_tokens_to_ids(list(marks))
     rope = {"rope_type": "default", "mrope_section": [2, 3, 3], "rope_theta": 10000.0, "partial_rotary_factor": 1.0}
-    config = hf.Glm4vConfig(
+    config = class_of(name, "Config")(
         text_config={**text_settings(tokenizer), "rope_parameters": rope},
         vision_config={
             "depth": 2, "hidden_size": 32, "num_heads": 2, "out_hidden_size": WIDTH, "intermediate_size": 64, "image_size": 56,
@@ -42,7 +41,7 @@ def _glm4v() -> tuple[Any, Any]:
         image_token_id=ids[0], video_token_id=ids[1], image_start_token_id=ids[2], image_end_token_id=ids[3],
         video_start_token_id=ids[4], video_end_token_id=ids[5],
     )  # fmt: skip
-    return hf.Glm4vForConditionalGeneration(config), processor
+    return class_of(name, "ForConditionalGeneration")(config), processor
 
 
 def _ovis2() -> tuple[Any, Any]:
@@ -83,8 +82,8 @@ def _lfm2_vl() -> tuple[Any, Any]:
     return hf.Lfm2VlForConditionalGeneration(config), processor
 
 
-def _minicpmv4_6() -> tuple[Any, Any]:
-    """Slices of the image behind a thumbnail, and Qwen3.5's language model."""
+def minicpmv(name: str = "MiniCPMV4_6") -> tuple[Any, Any]:
+    """Slices of the image behind a thumbnail, and Qwen3.5's language model; `name` begins the classes' names."""
     marks = {
         "image_token": "<|image_pad|>", "video_token": "<|video_pad|>", "image_start_token": "<|image_start|>",
         "image_end_token": "<|image_end|>", "slice_start_token": "<slice>", "slice_end_token": "</slice>",
@@ -93,18 +92,14 @@ def _minicpmv4_6() -> tuple[Any, Any]:
     tokenizer = tokenizer_with(*marks.values(), **marks)
     images = hf.MiniCPMV4_6ImageProcessor(scale_resolution=56, max_slice_nums=4)
     videos = hf.MiniCPMV4_6VideoProcessor(scale_resolution=56)
-    processor = hf.MiniCPMV4_6Processor(
-        images, videos, tokenizer, chat_template=CHAT.replace("IMAGE", marks["image_token"])
-    )  # fmt: skip
-    text = hf.Qwen3_5TextConfig(
-        **text_settings(tokenizer), head_dim=32, linear_key_head_dim=16, linear_value_head_dim=16, linear_num_key_heads=2,
-        linear_num_value_heads=4, layer_types=["linear_attention", "full_attention"], tie_word_embeddings=False,
-    )  # fmt: skip
-    config = hf.MiniCPMV4_6Config(
+    template = CHAT.replace("IMAGE", marks["image_token"])
+    processor = class_of(name, "Processor")(images, videos, tokenizer, chat_template=template)
+    text = hf.Qwen3_5TextConfig(**text_settings(tokenizer), **linear_attention(), tie_word_embeddings=False)
+    config = class_of(name, "Config")(
         vision_config={**TINY, "image_size": 56, "patch_size": 14, "num_hidden_layers": 3}, text_config=text, insert_layer_id=1,
         image_size=56, image_token_id=tokenizer.image_token_id, video_token_id=tokenizer.video_token_id,
     )  # fmt: skip
-    return hf.MiniCPMV4_6ForConditionalGeneration(config), processor
+    return class_of(name, "ForConditionalGeneration")(config), processor
 
 
 def _cohere2_vision() -> tuple[Any, Any]:
@@ -147,10 +142,10 @@ def _llama4() -> tuple[Any, Any]:
 
 RECENT_FAMILIES: dict[str, Callable[[], tuple[Any, Any]]] = {
     "deepseek_vl": _deepseek_vl,
-    "glm4v": _glm4v,
+    "glm4v": glm4v,
     "ovis2": _ovis2,
     "lfm2_vl": _lfm2_vl,
-    "minicpmv4_6": _minicpmv4_6,
+    "minicpmv4_6": minicpmv,
     "cohere2_vision": _cohere2_vision,
     "llama4": _llama4,
 }

@@ -32,7 +32,6 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("trend", "tiny/train-step-500", "tiny/train-step-1000", "tiny/train-step-1500", "-b", "tiny", "--out", "trend.html"),
     ("baselines", "tiny"),
     ("inspect", "tiny", "--no-images"),
-    ("models",),
 )
 """What is run, in a folder of `prepare`."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 from collections.abc import Iterable
 from email.utils import parsedate_to_datetime
@@ -122,7 +123,15 @@ def in_words(error: BaseException, secrets: Iterable[str]) -> str:
     """The failure as part of a sentence, keys blotted out (before anything is cut off: half a key is a secret, too)."""
     cause = error.__cause__ if isinstance(error, openai.APIConnectionError) else None
     reason = short_reason(error if cause is None or not str(cause) else cause, limit=10_000)
+    if re.fullmatch(r"Error code: \d+", str(error)):  # the client says only what stands where OpenAI's own errors have it
+        said = without_keys(refusal_of(error).message, secrets)[:_PAGE]
+        reason = " - ".join(filter(None, (reason, " ".join(_MARKUP.sub(" ", said).split()).rstrip("."))))
     return without_keys(reason, secrets)[:300]
+
+
+_PAGE = 4_000
+"""Characters of a page that are looked at for its words."""
+_MARKUP = re.compile(r"<(script|style)\b.*?(?:</\1>|\Z)|<[^>]*(?:>|\Z)", re.DOTALL | re.IGNORECASE)
 
 
 def without_keys(text: str, secrets: Iterable[str]) -> str:

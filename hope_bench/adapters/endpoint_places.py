@@ -22,9 +22,10 @@ _LOST = 3
 
 @dataclass(slots=True)
 class Place:
-    """One server: its address, a client for it, the headers of every request, and how many requests failed in a row as if it
-    were gone."""
+    """One server: its place among the card's, its address, a client for it, the headers of every request, and how many requests
+    failed in a row as if it were gone."""
 
+    number: int
     url: str
     client: openai.OpenAI = field(repr=False)
     headers: Mapping[str, Any] = field(repr=False)
@@ -36,8 +37,9 @@ class Place:
 
 
 class Places:
-    """The servers of one model. Each picture's questions go to one of them, chosen by a hash, so that a server that keeps
-    prefixes computes it once; the pictures of one that is lost are dealt among the others."""
+    """The servers of one model. Each picture's questions go to one of them, chosen by a hash of the picture and of the server's
+    place in the card, so that a server that keeps prefixes computes it once, on whatever port it is today; the pictures of one
+    that is lost are dealt among the others."""
 
     def __init__(self, card: ModelCard, say: Callable[[str], None]) -> None:
         """Check the addresses and find the keys, in the environment only. Raises HopeBenchError."""
@@ -52,7 +54,7 @@ class Places:
         self._lock = threading.Lock()
         self._alive = [
             Place(
-                url,
+                number, url,
                 openai.OpenAI(
                     base_url=url, api_key=key or "none", timeout=card.timeout, max_retries=0,
                     default_query=dict(card.extra_query),
@@ -61,7 +63,7 @@ class Places:
                 ),
                 sent,
             )
-            for url, host in zip(access.urls, access.hosts, strict=True)
+            for number, (url, host) in enumerate(zip(access.urls, access.hosts, strict=True))
         ]  # fmt: skip
 
     @property
@@ -72,7 +74,7 @@ class Places:
 
     def of(self, picture: str) -> Place:
         """The server whose turn a picture is: the same one as long as it lives, whichever others there are."""
-        return max(self.alive, key=lambda place: hashlib.sha256(f"{place.url}\n{picture}".encode()).digest())
+        return max(self.alive, key=lambda place: hashlib.sha256(f"{place.number}\n{picture}".encode()).digest())
 
     def answered(self, place: Place) -> None:
         """A server lives."""

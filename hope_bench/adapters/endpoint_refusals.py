@@ -8,17 +8,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-Kind = Literal["temperature", "logprobs", "max_tokens"]
+Kind = Literal["temperature", "logprobs", "max_tokens", "seed"]
 """What of a request may be changed, at a server's word."""
 
-KINDS: Final[tuple[Kind, ...]] = ("temperature", "logprobs", "max_tokens")
+KINDS: Final[tuple[Kind, ...]] = ("temperature", "logprobs", "max_tokens", "seed")
 TOP: Final = 20
 """The most alternatives that the API lists for a token."""
 _FEWER = 5
 """What is tried where a server lists fewer and doesn't say how many."""
 _STATUS = (400, 403, 422)
 """With which of them servers refuse a parameter (OpenAI's logprobs: 403)."""
-_OURS = ("top_logprobs", "logprobs", "temperature", "max_tokens", "max_completion_tokens")
+_OURS = ("top_logprobs", "logprobs", "temperature", "max_tokens", "max_completion_tokens", "seed")
 
 _MOST = re.compile(
     r"(?:max(?:imum)?(?: allowed| value)?|at most|up to|no more than|less than or equal to|<=|≤"
@@ -91,6 +91,8 @@ def adaptation(refusal: Refusal, asked: Mapping[str, Any]) -> Adaptation | None:
         return _adaptation("logprobs", {"logprobs": None, "top_logprobs": None})
     if "temperature" in named and "temperature" in asked:
         return _adaptation("temperature", {"temperature": None})
+    if "seed" in named and "seed" in asked:
+        return _adaptation("seed", {"seed": None})
     return None
 
 
@@ -114,6 +116,8 @@ def advice(refusal: Refusal) -> str:
 def _adaptation(kind: Kind, changes: dict[str, Any]) -> Adaptation:
     if kind == "temperature":
         note = "The endpoint takes no temperature, so it may answer differently when asked again."
+    elif kind == "seed":
+        note = "The endpoint takes no seed, so its answers are drawn anew when asked again."
     elif kind == "max_tokens":
         note = "The endpoint is told max_completion_tokens; it refuses max_tokens."
     elif changes["top_logprobs"]:

@@ -23,6 +23,8 @@ class Reply:
 
 def read_reply(reply: Any) -> Reply:
     """A reply's one completion. Raises BadReplyError for what is none, RefusedError for an error in a reply of status 200."""
+    if isinstance(reply, list) and len(reply) == 1:  # as Gemini wraps its errors
+        reply = reply[0]
     _raise_if_error(reply)
     choices = part(reply, "choices")
     if not isinstance(choices, list) or len(choices) != 1:
@@ -34,16 +36,22 @@ def read_reply(reply: Any) -> Reply:
     text, thought = _text_and_thought(part(message, "content"))
     thought = thought or bool(part(message, "reasoning_content") or part(message, "reasoning"))
     text = text or part(message, "refusal")
-    if text is None and isinstance(message, dict) and (thought or finish in ("stop", "length", "content_filter")):
+    ended = finish if isinstance(finish, str) and finish != "error" else None
+    if text is None and (is_filtered(ended) or (isinstance(message, dict) and (thought or ended))):
         text = ""  # it said nothing
     if finish == "error" or not isinstance(text, str):
         raise BadReplyError("the reply's message holds no text")
-    return Reply(text, thought, finish if isinstance(finish, str) else None, _alternatives(choice))
+    return Reply(text, thought, ended, _alternatives(choice))
+
+
+def is_filtered(finish: str | None) -> bool:
+    """Whether a server's own filter ended the answer: OpenAI's word, Gemini's with the kind behind it, Zhipu's."""
+    return finish is not None and (finish.startswith("content_filter") or finish == "sensitive")
 
 
 def check_answered(reply: Reply, max_new_tokens: int) -> None:
     """Raise NoAnswerError where the model or its server broke off, or only thought. An empty answer is one: it said nothing."""
-    if reply.finish == "content_filter":
+    if is_filtered(reply.finish):
         raise NoAnswerError("its content filter cut the answer off")
     if not reply.text and reply.finish == "length":
         spent = "thinking" if reply.thought else "without an answer"
@@ -80,12 +88,12 @@ def _raise_if_error(value: Any) -> None:
 
 
 def _text_and_thought(content: Any) -> tuple[Any, bool]:
-    """A message's content, which may be a list of parts: the texts of the answer, and whether there are thoughts, too."""
-    if not isinstance(content, list):
+    """A message's content, which may be a part or a list of parts: the answer's texts, and whether there are thoughts, too."""
+    if not isinstance(content, list | dict):
         return content, False
     texts: list[str] = []
     thought = False
-    for one in content:
+    for one in content if isinstance(content, list) else [content]:
         kind, text = part(one, "type"), one if isinstance(one, str) else part(one, "text")
         thought = thought or kind in ("thinking", "reasoning")
         if isinstance(text, str) and (isinstance(one, str) or kind in ("text", "output_text", None)):

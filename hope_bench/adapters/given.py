@@ -60,6 +60,10 @@ def adapter_of(
     if isinstance(model, type):
         raise HopeBenchError(f"{model.__name__} is a class. Give an object of it.")
     if processor is None and callable(getattr(model, "answer", None)):
+        if card.sampling is not None:
+            raise HopeBenchError(
+                "sampling and samples would have no effect: an object with answer(batch) answers as it likes. Leave them out."
+            )
         return GivenObject(model, say, identity=identity)
     import torch
 

@@ -1,12 +1,12 @@
 """The rows of COCO-format instances files (COCO, LVIS, Objects365), checked and turned into columns.
 
 Only the fields needed become Python objects. Layouts: cocodataset.org/#format-data, lvisdataset.org/dataset, and the
-Objects365 v2 files zhiyuan_objv2_{train,val}.json.
+Objects365 v2 files zhiyuan_objv2_{train,val}.json. What tools write in other ways is understood in `coco_entries`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from hope_bench.annotations.columns import InstanceRows
-from hope_bench.annotations.ids import Id, look_up, unique_index
+from hope_bench.annotations.ids import Id, IdIndex, unique_index, unknown_ids
 from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.records import Image
 
@@ -46,7 +46,7 @@ class ImageRow(msgspec.Struct, gc=False):
 
 
 class InstanceRow(msgspec.Struct, gc=False):
-    """One of the file's annotations."""
+    """One of the file's annotations; `bbox` holds NaN where there is none."""
 
     image_id: Id
     category_id: Id
@@ -62,24 +62,27 @@ class ImageTable:
     (`negative` is None where no image has such a list)."""
 
     images: tuple[Image, ...]
-    index: dict[Id, int]
+    index: IdIndex
     negative: dict[int, list[Id]] | None = None
     not_exhaustive: dict[int, list[Id]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class InstancesFile:
-    """A decoded file; `attributes` are keyed by row of `rows`."""
+    """A decoded file; `attributes` are keyed by row of `rows`, `left_out` the places in the file of the annotations that `rows`
+    lack, sorted. `problems` says in words what was wrong and survived."""
 
     path: Path
     categories: list[CategoryRow]
-    category_index: dict[Id, int]
+    category_index: IdIndex
     images: ImageTable
     rows: InstanceRows
     attributes: dict[int, dict[str, Any]]
+    left_out: tuple[int, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
-def index_categories(path: Path, categories: Sequence[CategoryRow]) -> dict[Id, int]:
+def index_categories(path: Path, categories: Sequence[CategoryRow]) -> IdIndex:
     """Category index by id; ids and names must be unique, and there must be a name."""
     nameless = [repr(category.id) for category in categories if not category.name.strip()]
     if nameless:
@@ -88,18 +91,16 @@ def index_categories(path: Path, categories: Sequence[CategoryRow]) -> dict[Id, 
             f"{first_few(nameless)}). Give each its name."
         )
     unique_index(path, "category name", [category.name for category in categories])
-    return unique_index(path, "category id", [category.id for category in categories])
+    return IdIndex(unique_index(path, "category id", [category.id for category in categories]))
 
 
 def image_table(path: Path, rows: Iterable[ImageRow]) -> ImageTable:
-    """The images; their ids and file names must be unique. LVIS v1 names images by URL: the last two parts are the file."""
-    table = ImageTable((), {})
+    """The images; ids and file names must be unique. LVIS v1 names images by URL: the last two parts are the file."""
+    table = ImageTable((), IdIndex({}))
     ids: list[Id] = []
     images: list[Image] = []
     for row in rows:
         name = row.file_name or "/".join((row.coco_url or "").rsplit("/", 2)[-2:])
-        if not name:
-            raise HopeBenchError(f"{path}: image {row.id!r} has neither file_name nor coco_url. Give each image its file_name.")
         if row.neg_category_ids is not None:
             table.negative = {} if table.negative is None else table.negative
             table.negative[len(ids)] = row.neg_category_ids
@@ -107,20 +108,89 @@ def image_table(path: Path, rows: Iterable[ImageRow]) -> ImageTable:
             table.not_exhaustive[len(ids)] = row.not_exhaustive_category_ids
         ids.append(row.id)
         images.append(Image(name, row.width, row.height))
-    table.images, table.index = tuple(images), unique_index(path, "image id", ids)
+    table.images, table.index = tuple(images), IdIndex(unique_index(path, "image id", ids))
     unique_index(path, "image file_name", [image.file_name for image in images])
     return table
 
 
-def instance_rows(
-    path: Path, rows: Sequence[InstanceRow], image_index: dict[Id, int], category_index: dict[Id, int]
-) -> InstanceRows:
-    """Annotations as columns. Raises HopeBenchError where one names an unknown image or category."""
+@dataclass(slots=True)
+class Instances:
+    """Annotations as columns while a file is read, part by part: what is good is kept, the rest counted."""
+
+    path: Path
+    image_index: IdIndex
+    category_index: IdIndex
+    parts: list[InstanceRows] = field(default_factory=list)
+    attributes: dict[int, dict[str, Any]] = field(default_factory=dict)
+    left_out: list[int] = field(default_factory=list)
+    unknown: dict[str, list[Id]] = field(default_factory=dict)
+    seen: int = 0
+    kept: int = 0
+
+    def add(self, rows: Sequence[InstanceRow | None]) -> None:
+        """Add the file's next annotations; None stands for one that can't be used, and was counted by others."""
+        good = [row for row in rows if row is not None]
+        columns = instance_columns(good, self.image_index, self.category_index)
+        places = range(self.seen, self.seen + len(rows))
+        if len(good) < len(rows):
+            self.left_out += [place for place, row in zip(places, rows, strict=True) if row is None]
+            places = [place for place, row in zip(places, rows, strict=True) if row is not None]  # type: ignore[assignment]
+        lost = (columns.image_of < 0) | (columns.category_of < 0)
+        if lost.any():
+            for row in np.flatnonzero(lost).tolist():
+                self.left_out.append(places[row])
+                what = "image" if columns.image_of[row] < 0 else "category"
+                one = good[row]
+                self.unknown.setdefault(what, []).append(one.image_id if what == "image" else one.category_id)
+            good = [row for row, gone in zip(good, lost.tolist(), strict=True) if not gone]
+            columns = columns.where(~lost)
+        self.attributes |= {self.kept + number: row.attributes for number, row in enumerate(good) if row.attributes}
+        self.parts.append(columns)
+        self.seen += len(rows)
+        self.kept += len(good)
+
+    def columns(self) -> InstanceRows:
+        """All of them. The parts are used up. Raises HopeBenchError where every annotation names what the file doesn't define."""
+        if self.unknown and not self.kept:
+            what, ids = next(iter(self.unknown.items()))
+            raise HopeBenchError(
+                f"{self.path}: {unknown_ids(what, ids, range(len(ids)))}. "
+                f"Add them to its {'categories' if what == 'category' else 'images'}, or remove those annotations."
+            )
+        return InstanceRows(**{name: self._joined(name) for name in InstanceRows.__slots__})
+
+    def _joined(self, name: str) -> Any:
+        """One column of all parts; the parts let go of it, so that only one column is ever held twice."""
+        if len(self.parts) == 1:
+            return getattr(self.parts[0], name)
+        parts = self.parts or [instance_columns([], self.image_index, self.category_index)]
+        column = np.concatenate([getattr(part, name) for part in parts])
+        for part in parts:
+            setattr(part, name, None)
+        return column
+
+    def problems(self) -> list[str]:
+        """What was left out because of ids that the file doesn't define, in words."""
+        return [
+            f"{self.path.name}: {unknown_ids(what, ids, range(len(ids)))}, and are left out."
+            for what, ids in self.unknown.items()
+        ]
+
+
+def instance_columns(rows: Sequence[InstanceRow], image_index: IdIndex, category_index: IdIndex) -> InstanceRows:
+    """Annotations as columns, -1 where one names an unknown image or category."""
     areas = [np.nan if row.area is None else row.area for row in rows]
     return InstanceRows(
-        image_of=look_up(path, "image", [row.image_id for row in rows], image_index),
-        category_of=look_up(path, "category", [row.category_id for row in rows], category_index),
+        image_of=image_index.find([row.image_id for row in rows]),
+        category_of=category_index.find([row.category_id for row in rows]),
         boxes=np.fromiter(chain.from_iterable([row.bbox for row in rows]), np.float32, 4 * len(rows)).reshape(-1, 4),
         areas=np.array(areas, dtype=np.float32),
         crowd=np.array([row.iscrowd for row in rows], dtype=np.bool_),
     )
+
+
+def supercategories(categories: Sequence[CategoryRow]) -> Mapping[str, tuple[str, ...]]:
+    """The category that a category's supercategory is, by name, where it is one of the file's own (Roboflow puts one first)."""
+    names = {" ".join(category.name.casefold().split()): category.name for category in categories}
+    found = {one.name: names.get(" ".join((one.supercategory or "").casefold().split())) for one in categories}
+    return {name: (above,) for name, above in found.items() if above is not None and above != name}

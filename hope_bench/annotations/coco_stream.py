@@ -6,31 +6,19 @@ from codecs import BOM_UTF8
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import ijson
 import msgspec
-import numpy as np
 
-from hope_bench.annotations.coco_rows import (
-    DESCRIPTION,
-    CategoryRow,
-    ImageRow,
-    InstanceRow,
-    InstancesFile,
-    image_table,
-    index_categories,
-    instance_rows,
-)
-from hope_bench.annotations.columns import InstanceRows
-from hope_bench.annotations.ids import Id
+from hope_bench.annotations.coco_entries import KINDS, LISTS, BadEntries, Key, is_placeholder, rows_of
+from hope_bench.annotations.coco_joined import made_of
+from hope_bench.annotations.coco_rows import DESCRIPTION, InstancesFile
 from hope_bench.annotations.json_file import not_json
-from hope_bench.errors import HopeBenchError, counted
+from hope_bench.errors import HopeBenchError
 from hope_bench.records import no_collector
 
 _BATCH = 10_000
-
-_Row = TypeVar("_Row")
 
 
 def stream_instances(path: Path) -> InstancesFile:
@@ -39,50 +27,35 @@ def stream_instances(path: Path) -> InstancesFile:
     Goes through the file three times, for its keys may come in any order. Raises HopeBenchError as `load_instances` does.
     """
     with no_collector():
-        categories = [row for batch in _batches(path, "categories", CategoryRow) for row in batch]
-        category_index = index_categories(path, categories)
-        images = image_table(path, (row for batch in _batches(path, "images", ImageRow) for row in batch))
-        if not categories or not images.images:
+        bad: dict[Key, BadEntries] = {key: BadEntries(key) for key in KINDS}
+        categories = [row for batch in _batches(path, "categories", bad) for row in batch]
+        images = [row for batch in _batches(path, "images", bad) for row in batch]
+        if not categories or not images:
             raise HopeBenchError(f"{path} is JSON, but not {DESCRIPTION}: it lists no categories or no images.")
-        rows, attributes = _stream_rows(path, images.index, category_index)
-    return InstancesFile(path, categories, category_index, images, rows, attributes)
+        return made_of(path, categories, images, _batches(path, "annotations", bad), bad)
 
 
-def _stream_rows(
-    path: Path, image_index: dict[Id, int], category_index: dict[Id, int]
-) -> tuple[InstanceRows, dict[int, dict[str, Any]]]:
-    parts: list[InstanceRows] = []
-    attributes: dict[int, dict[str, Any]] = {}
-    for batch in _batches(path, "annotations", InstanceRow):
-        start = len(parts) * _BATCH
-        parts.append(instance_rows(path, batch, image_index, category_index))
-        attributes |= {start + row: given.attributes for row, given in enumerate(batch) if given.attributes}
-    return InstanceRows(**{name: _joined(parts, name) for name in InstanceRows.__slots__}), attributes
-
-
-def _joined(parts: list[InstanceRows], name: str) -> Any:
-    """One column of all parts; the parts let go of it, so that only one column is ever held twice."""
-    column = np.concatenate([getattr(part, name) for part in parts])
-    for part in parts:
-        setattr(part, name, None)
-    return column
-
-
-def _batches(path: Path, key: str, kind: type[_Row]) -> Iterator[list[_Row]]:
-    """The rows of one of the file's lists, validated, _BATCH at a time."""
+def _batches(path: Path, key: Key, bad: dict[Key, BadEntries]) -> Iterator[list[Any]]:
+    """The rows of one of the file's lists, _BATCH at a time; None for those that can't be used."""
     done = 0
     try:
         with path.open("rb") as stream:
             if stream.read(len(BOM_UTF8)) != BOM_UTF8:
                 stream.seek(0)
-            rows = ijson.items(stream, f"{key}.item", use_float=True)
-            while batch := list(islice(rows, _BATCH)):
-                yield msgspec.convert(batch, list[kind])  # type: ignore[valid-type]
+            entries = ijson.items(stream, f"{key}.item", use_float=True)
+            while batch := list(islice(entries, _BATCH)):
+                yield _rows(key, batch, done, bad[key])
                 done += len(batch)
-    except msgspec.ValidationError as error:
-        raise HopeBenchError(f"{path} is JSON, but not {DESCRIPTION}: {error}, after {counted(done, 'row')} of {key}.") from None
     except ijson.JSONError as error:
         words = str(error).splitlines()[0] if str(error) else "it ends too early"
         raise not_json(path, words) from None
     except OSError as error:
         raise HopeBenchError(f"{path} can't be read: {error}.") from None
+
+
+def _rows(key: Key, batch: list[Any], start: int, bad: BadEntries) -> list[Any]:
+    try:
+        rows: list[Any] = msgspec.convert(batch, LISTS[key])
+    except msgspec.ValidationError:
+        return rows_of(key, batch, start, bad)
+    return rows_of(key, batch, start, bad) if any(map(is_placeholder, rows)) else rows

@@ -9,7 +9,7 @@ from typing import Any, Generic, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hope_bench.errors import counted, first_few
+from hope_bench.errors import counted
 from hope_bench.records import Annotations, Category, Image
 
 BoxUnits = Literal["pixels", "fractions"]
@@ -33,6 +33,17 @@ class InstanceRows:
     areas: NDArray[np.float32] | None
     crowd: NDArray[np.bool_]
 
+    def where(self, kept: NDArray[np.bool_]) -> InstanceRows:
+        """Only the rows that are `kept`."""
+        boxes, areas = self.boxes, self.areas
+        return InstanceRows(
+            self.image_of[kept],
+            self.category_of[kept],
+            None if boxes is None else boxes[kept],
+            None if areas is None else areas[kept],
+            self.crowd[kept],
+        )
+
 
 def assemble(
     name: str,
@@ -41,15 +52,17 @@ def assemble(
     rows: InstanceRows,
     attributes: Mapping[int, Mapping[str, Any]],
     units: BoxUnits = "pixels",
+    left_out: Sequence[int] = (),
 ) -> Annotations:
-    """Annotations with the rows grouped by image, in the file's order within each; `attributes` are keyed by file row.
+    """Annotations with the rows grouped by image, in the file's order within each; `attributes` are keyed by row.
 
-    Boxes are cut to their image; a box without size becomes NaN (its object stays present). Both are counted in `problems`,
-    under the file's `name`. The rows' arrays are used up: boxes and areas are changed in place.
+    `left_out` are the places in the file (from 0, sorted) of what the rows lack. Boxes are cut to their image; a box without size
+    becomes NaN (its object stays present). Both are counted in `problems`, under the file's `name`. The rows' arrays are used up:
+    boxes and areas are changed in place.
     """
     problems: list[str] = []
     if rows.boxes is not None:
-        problems = clean_boxes(rows.boxes, rows.image_of, images, name, units)
+        problems = clean_boxes(rows.boxes, rows.image_of, images, name, units, left_out)
         if rows.areas is not None:
             unknown = np.flatnonzero(np.isnan(rows.areas))
             rows.areas[unknown] = rows.boxes[unknown, 2] * rows.boxes[unknown, 3]
@@ -83,32 +96,37 @@ def _reorder(rows: InstanceRows, order: NDArray[np.intp]) -> None:
 
 
 def clean_boxes(
-    boxes: NDArray[np.float32], image_of: NDArray[np.int32], images: Sequence[Image], name: str, units: BoxUnits
+    boxes: NDArray[np.float32],
+    image_of: NDArray[np.int32],
+    images: Sequence[Image],
+    name: str,
+    units: BoxUnits,
+    left_out: Sequence[int] = (),
 ) -> list[str]:
     """Cut boxes [A, 4] to their images and make those without size NaN, in place; what was done, in words."""
     if units == "fractions":
         sizes = np.ones((len(images), 2), dtype=np.float32)
     else:
         sizes = np.array([(image.width or np.inf, image.height or np.inf) for image in images], dtype=np.float32).reshape(-1, 2)
-    cut: list[int] = []
-    empty: list[int] = []
+    found: list[tuple[NDArray[np.intp], ...]] = []
     for start in range(0, len(boxes), _BLOCK):
         block = boxes[start : start + _BLOCK]
+        unknown = np.flatnonzero(np.isnan(block[:, 0]))
         outside, unusable = _clean_block(block, sizes[image_of[start : start + _BLOCK]], TOLERANCE[units])
-        cut += (outside + start).tolist()
-        empty += (unusable + start).tolist()
+        found.append((outside + start, unusable + start, unknown + start))
+    none = np.zeros(0, dtype=np.intp)
+    cut, empty, missing = (np.concatenate([none, *rows]) for rows in (zip(*found, strict=True) if found else ((), (), ())))
     problems = []
-    if cut:
-        problems.append(
-            f"{name}: {counted(len(cut), 'box reaches', 'boxes reach')} beyond the image, cut to it "
-            f"(annotations {_numbers(cut)}, in file order)."
-        )
-    if empty:
-        problems.append(
-            f"{name}: {counted(len(empty), 'box has', 'boxes have')} no size within the image; what is in there "
-            "counts as present, without a box "
-            f"(annotations {_numbers(empty)}, in file order)."
-        )
+    for rows, words in (
+        (cut, counted(len(cut), "box reaches", "boxes reach") + " beyond the image, cut to it"),
+        (
+            missing,
+            counted(len(missing), "object has", "objects have") + " no usable box: present, and nothing is claimed of the place",
+        ),
+        (empty, counted(len(empty), "box has", "boxes have") + " no size within the image: present, without a box"),
+    ):
+        if len(rows):
+            problems.append(f"{name}: {words} (annotations {_numbers(rows, left_out)}, in file order).")
     return problems
 
 
@@ -122,13 +140,16 @@ def _clean_block(
     block[rows, :2] = np.maximum(low[rows], 0)
     block[rows, 2:] = np.minimum(high[rows], sizes[rows]) - block[rows, :2]
     usable = np.all(block[:, 2:] > 0, axis=1) & np.all(np.isfinite(block), axis=1)
-    empty = np.flatnonzero(~usable)
-    block[empty] = np.nan
+    empty = np.flatnonzero(~usable & ~np.isnan(block[:, 0]))
+    block[~usable] = np.nan
     return rows[usable[rows]], empty
 
 
-def _numbers(rows: Sequence[int]) -> str:
-    return first_few(row + 1 for row in rows)
+def _numbers(rows: NDArray[np.intp], left_out: Sequence[int]) -> str:
+    """The rows' numbers in the file, from 1."""
+    before = np.searchsorted(np.array(left_out, dtype=np.int64) - np.arange(len(left_out)), rows[:5], side="right")
+    more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
+    return ", ".join(str(place) for place in (rows[:5] + before + 1).tolist()) + more
 
 
 class ByImage(Mapping[int, Kept], Generic[Kept]):

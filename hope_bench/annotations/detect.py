@@ -8,30 +8,51 @@ from pathlib import Path
 
 from hope_bench.annotations.csv_file import csv_header
 from hope_bench.annotations.hf_source import is_hf_dataset
+from hope_bench.annotations.known_tools import another_tool
+from hope_bench.annotations.labelme import is_labelme
 from hope_bench.annotations.open_images import BOX_COLUMNS, LABEL_COLUMNS
-from hope_bench.errors import HopeBenchError
+from hope_bench.annotations.voc import is_voc
+from hope_bench.annotations.yolo import yaml_of
+from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.files.spec import NamedFormat
+
+_MAYBE_OURS = (".json", ".jsonl", ".csv", ".parquet")
+"""Endings of files whose insides tell more."""
 
 
 def detect_format(path: Path) -> NamedFormat:
-    """The format of a file or folder ("coco" for LVIS too: they differ in their images only). Raises HopeBenchError for a folder
-    or CSV file of no known format, and for an empty list; every other file that is no object list is taken for COCO's, whose
-    reader explains itself."""
+    """The format of a file or folder ("coco" for LVIS too: they differ in their images only).
+
+    Raises HopeBenchError for a folder or CSV file of no known format, another tool's file, and an empty list; every other file
+    that is no object list is taken for COCO's, whose reader explains itself.
+    """
     if path.is_dir():
         return _detect_folder(path)
     if is_hf_dataset(path):
         return "hf-dataset"
+    if yaml_of(path) is not None:
+        return "yolo"
     if _is_open_images(path):
         return "open-images"
+    if path.suffix.lower() not in _MAYBE_OURS and (named := another_tool(path)) is not None:
+        raise HopeBenchError(named)
     with path.open("rb") as stream:
         line = stream.readline(1 << 20)
         following = stream.read(1 << 10)
     if re.match(rb"\s*\[\s*\]", line + following):
         raise HopeBenchError(f"{path} holds an empty list: no annotations, of whatever format. Name the file that has them.")
     if line.lstrip().startswith(b"["):
-        return "visual-genome"
+        if _is_visual_genome(path):
+            return "visual-genome"
+        raise HopeBenchError(
+            another_tool(path)
+            or f"{path} is a list, as no format that is read has it but Visual Genome's objects.json (image_id, objects). "
+            "Export COCO (object detection) from the tool that wrote it."
+        )
     if _is_object_list(line):
         return "object-list"
+    if not line.lstrip().startswith(b"{") and (named := another_tool(path)) is not None:
+        raise HopeBenchError(named)
     if path.suffix.lower() == ".csv":
         raise HopeBenchError(
             f"{path} is no Open Images CSV: its first line lacks {', '.join(BOX_COLUMNS)} (boxes) or "
@@ -47,10 +68,48 @@ def _detect_folder(folder: Path) -> NamedFormat:
         return "visual-genome"
     if any(_is_open_images(file) for file in sorted(folder.glob("*.csv"))):
         return "open-images"
+    if yaml_of(folder) is not None:
+        return "yolo"
+    if is_voc(folder):
+        return "voc"
+    if is_labelme(folder):
+        return "labelme"
+    for file in _likely(folder):
+        if (named := another_tool(file)) is not None:
+            raise HopeBenchError(f"{folder} holds no annotations known by folder, but {named}")
+    listed = [file.relative_to(folder).as_posix() for file in _coco_files(folder)]
+    found = f" It holds {first_few(listed, 3)}." if listed else ""
     raise HopeBenchError(
-        f"{folder} holds no annotations known by folder: a saved Hugging Face dataset or parquet files, Visual Genome's "
-        "objects.json, or Open Images' CSV files. For COCO, LVIS, Objects365 or an object list, name the file itself."
+        f"{folder} holds no annotations known by folder: a saved Hugging Face dataset, an imagefolder or parquet files, Visual "
+        "Genome's objects.json, Open Images' CSV files, YOLO's data.yaml, or Pascal VOC's or LabelMe's files. For COCO, LVIS, "
+        f"Objects365 or an object list, name the file itself.{found}"
     )
+
+
+def _likely(folder: Path) -> list[Path]:
+    """Files that may tell whose folder this is."""
+    names = ("meta.json", "samples.json", "labels.json", "obj.names", "annotations.xml", "*.xml", "*.json", "*.txt", "*.tfrecord")
+    inner = [file for name in names for at in ("", "*/", "annotations/", "*/ann/") for file in sorted(folder.glob(at + name))[:1]]
+    return list(dict.fromkeys(inner))
+
+
+def _coco_files(folder: Path) -> list[Path]:
+    """JSON files that say they are COCO's in their first keys."""
+    found = sorted(folder.glob("*.json")) + sorted(folder.glob("*/*.json"))
+    return [file for file in found[:50] if _says_coco(file)]
+
+
+def _says_coco(file: Path) -> bool:
+    with file.open("rb") as stream:
+        head = stream.read(1 << 12)
+    return any(key in head for key in (b'"images"', b'"annotations"', b'"info"'))
+
+
+def _is_visual_genome(path: Path) -> bool:
+    """Whether a list's first entry is one of objects.json."""
+    with path.open("rb") as stream:
+        head = stream.read(1 << 16)
+    return b'"objects"' in head and b'"image_id"' in head
 
 
 def _is_open_images(file: Path) -> bool:

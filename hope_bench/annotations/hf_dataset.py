@@ -6,21 +6,25 @@ structs, or a struct of lists as in cppe-5), or just a list of names. Categories
 
 from __future__ import annotations
 
+import os
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from hope_bench.annotations.box_layout import settle_boxes
 from hope_bench.annotations.columns import InstanceRows, assemble
 from hope_bench.annotations.hf_source import Source, open_dataset
 from hope_bench.annotations.ids import unique_index
 from hope_bench.annotations.wording import alternatives, spoken_names
 from hope_bench.errors import HopeBenchError, counted, did_you_mean, first_few
 from hope_bench.provenance import atomic_path
-from hope_bench.records import Annotations, Category, Image
+from hope_bench.records import Annotations, BoxLayout, Category, Image
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "image": ("image", "img"),
@@ -36,25 +40,25 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 """What is read, and the column names it is found under; those from `category` on are fields of the objects column."""
 
 BOX_FORMATS = ("xywh", "xyxy")
-_TELLING = 8
-"""Fewer boxes don't tell whether they are corners."""
 
 
-def read_hf_dataset(path: Path, columns: Mapping[str, str] | None = None, split: str = "") -> Annotations:
+def read_hf_dataset(
+    path: Path, columns: Mapping[str, str] | None = None, split: str = "", boxes: BoxLayout | None = None
+) -> Annotations:
     """Read a dataset; `columns` names what isn't found under a usual name (COLUMNS), and box_format ("xywh" or "xyxy").
 
-    `split` picks one of several. Boxes are in pixels. Image files are the file_name column or the image column's path, else the
-    row number and .jpg, under which `export_images` writes them. Raises HopeBenchError where the dataset can't be read, a
-    column is missing, a category has no name, or an image occurs twice.
+    `split` picks one of several. Boxes are read as box_format or `boxes` says, else as all of them tell. Image files are the
+    file_name column or the image column's path, else the row number and .jpg, under which `export_images` writes them. Raises
+    HopeBenchError where the dataset can't be read, a column is missing, a category has no name, or an image occurs twice.
     """
     source, wanted = open_dataset(path, split), dict(columns or {})
-    box_format = wanted.pop("box_format", "xywh")
-    if box_format not in BOX_FORMATS:
+    box_format = wanted.pop("box_format", None)
+    if box_format not in (None, *BOX_FORMATS):
         raise HopeBenchError(f"columns.box_format is {box_format!r}. {did_you_mean(box_format, BOX_FORMATS)}")
     found = _find_columns(source, wanted)
     vocabulary = _Vocabulary(source, found)
     images: list[Image] = []
-    rows = _Rows(vocabulary, box_format == "xyxy")
+    rows = _Rows(vocabulary)
     top = [found[key] for key in ("image", "file_name", "width", "height", "objects") if key in found]
     for batch in source.batches(top, False):
         for row in batch:
@@ -63,30 +67,25 @@ def read_hf_dataset(path: Path, columns: Mapping[str, str] | None = None, split:
     unique_index(path, "image file name", [image.file_name for image in images])
     if not images:
         raise HopeBenchError(f"{path} holds no rows.")
-    if "box_format" not in (columns or {}):
-        _refuse_corners(path, rows, images)
-    annotations = assemble(path.name, tuple(images), vocabulary.categories(), rows.columns("box" in found), {})
-    if not rows.unknown:
-        return annotations
-    problem = (
-        f"{path.name}: {counted(rows.unknown.total(), 'object')} without a known category left out ({first_few(rows.unknown)})."
-    )
-    return replace(annotations, problems=(problem, *annotations.problems))
+    collected = rows.columns("box" in found)
+    said: BoxLayout | None = box_format or boxes  # type: ignore[assignment]
+    refuse = partial(_refuse_corners, path, len(rows.boxes))
+    units, problems = settle_boxes(path, collected, images, said, refuse)
+    annotations = assemble(path.name, tuple(images), vocabulary.categories(), collected, {}, units)
+    if rows.unknown:
+        problems.append(
+            f"{path.name}: {counted(rows.unknown.total(), 'object')} without a known category left out "
+            f"({first_few(rows.unknown)})."
+        )
+    return replace(annotations, problems=(*problems, *annotations.problems))
 
 
-def _refuse_corners(path: Path, rows: _Rows, images: Sequence[Image]) -> None:
-    """Corners read as sizes would put objects elsewhere; they show in boxes that reach beyond their image."""
-    sized = [(box, images[image]) for box, image in zip(rows.boxes, rows.image_of, strict=True)]
-    beyond = sum(
-        image.width is not None
-        and image.height is not None
-        and (box[0] + box[2] > image.width + 1 or box[1] + box[3] > image.height + 1)
-        for box, image in sized
-    )
-    if len(sized) >= _TELLING and beyond > len(sized) / 4:
+def _refuse_corners(path: Path, boxes: int, layout: BoxLayout) -> None:
+    """A dataset's own documentation says what its boxes are, not a format that all have: whoever generates has read it."""
+    if layout == "xyxy":
         raise HopeBenchError(
-            f"{path}: {beyond:,} of {len(sized):,} boxes reach beyond their image. Are they corners (left, top, right, bottom)? "
-            'Then set columns.box_format = "xyxy"; if they are (x, y, width, height) all the same, "xywh".'
+            f"{path}: many of {boxes:,} boxes reach beyond their image, but don't as corners (left, top, right, bottom). Are "
+            'they corners? Then set columns.box_format = "xyxy"; if they are (x, y, width, height) all the same, "xywh".'
         )
 
 
@@ -100,12 +99,14 @@ class ExportedImages:
 
 def export_images(path: Path, folder: Path, columns: Mapping[str, str] | None = None, split: str = "") -> ExportedImages:
     """Write the images that the dataset holds as bytes into `folder`, under the names `read_hf_dataset` gives (those already
-    there are left). Raises HopeBenchError where the dataset can't be read or has no rows, or none of them holds a picture."""
+    there are left). Raises HopeBenchError where the dataset can't be read or has no rows, none of them holds a picture, or two
+    would be one file; nothing is written then."""
     source = open_dataset(path, split)
     keys = ("image", "file_name")
     found = _find_columns(source, {key: name for key, name in (columns or {}).items() if key != "box_format"}, keys)
     if "image" not in found:
         raise HopeBenchError(f"{path} has no image column (its columns: {first_few(source.features, 20)}).")
+    _check_distinct(source, found, folder)
     number = held = written = 0
     missing: list[str] = []
     for batch in source.batches([found[key] for key in keys if key in found], True):
@@ -137,6 +138,24 @@ def export_images(path: Path, folder: Path, columns: Mapping[str, str] | None = 
             "generate as --images; else save the dataset with the pictures in it."
         )
     return ExportedImages(written, tuple(missing))
+
+
+def _check_distinct(source: Source, found: Mapping[str, str], folder: Path) -> None:
+    """Raise HopeBenchError where two rows name one file; capitals tell files apart on some machines only."""
+    rows: dict[str, list[int]] = {}
+    number = 0
+    for batch in source.batches([found[key] for key in ("image", "file_name") if key in found], False):
+        for row in batch:
+            name = os.path.normpath(_image(row, found, number).file_name)
+            rows.setdefault(unicodedata.normalize("NFC", name).casefold(), []).append(number)
+            number += 1
+    twice = [f"{name}: rows {first_few(own, 3)}" for name, own in rows.items() if len(own) > 1]
+    if twice:
+        raise HopeBenchError(
+            f"{source.path}: {counted(len(twice), 'file')} of {folder} would hold the picture of more than one row "
+            f"({first_few(twice, 3)}). Give each row its own file name, in a column that columns.file_name "
+            "(--column file_name=NAME) names."
+        )
 
 
 def _fields(feature: Any) -> dict[str, Any]:
@@ -211,7 +230,6 @@ class _Rows:
     """Collects instances; objects of unknown category are left out and counted."""
 
     vocabulary: _Vocabulary
-    corners: bool
     image_of: list[int] = field(default_factory=list)
     category_of: list[int] = field(default_factory=list)
     boxes: list[Sequence[float]] = field(default_factory=list)
@@ -227,10 +245,9 @@ class _Rows:
                 self.unknown[repr(one["category"])] += 1
                 continue
             box = one.get("box")
-            x, y, width, height = box if box is not None and len(box) == 4 and None not in box else (np.nan,) * 4
+            self.boxes.append(box if box is not None and len(box) == 4 and None not in box else (np.nan,) * 4)
             self.image_of.append(image)
             self.category_of.append(category)
-            self.boxes.append((x, y, width - x, height - y) if self.corners else (x, y, width, height))
             area = one.get("area")
             self.areas.append(np.nan if area is None else area)
             self.crowd.append(bool(one.get("crowd")))

@@ -1,4 +1,5 @@
-"""Hugging Face datasets on disk, opened: a save_to_disk folder, a parquet file, or a folder of parquet files as the Hub has."""
+"""Hugging Face datasets on disk, opened: a save_to_disk folder, a parquet file or a folder of them as the Hub has, or an
+imagefolder (pictures beside a metadata.jsonl, .csv or .parquet)."""
 
 from __future__ import annotations
 
@@ -6,9 +7,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from hope_bench.errors import HopeBenchError, did_you_mean
+from hope_bench.errors import HopeBenchError, did_you_mean, short_reason
+
+_METADATA = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +25,10 @@ class Source:
 
 
 def is_hf_dataset(path: Path) -> bool:
-    """Whether a path is a save_to_disk folder, holds parquet files, or is one."""
+    """Whether a path is a save_to_disk folder, an imagefolder, holds parquet files, or is one."""
     if path.is_dir():
-        return any((path / name).is_file() for name in ("state.json", "dataset_dict.json")) or bool(_parquet_files(path, ""))
+        saved = any((path / name).is_file() for name in ("state.json", "dataset_dict.json"))
+        return saved or bool(_metadata_files(path)) or bool(_parquet_files(path, ""))
     with path.open("rb") as stream:
         return stream.read(4) == b"PAR1"
 
@@ -32,13 +37,20 @@ def dataset_files(path: Path, split: str = "") -> tuple[Path, ...]:
     """The data files that are read, sorted."""
     if not path.is_dir():
         return (path,)
-    return _parquet_files(path, split) or tuple(sorted(file for file in path.rglob("*") if file.is_file()))
+    return (
+        _metadata_files(path) or _parquet_files(path, split) or tuple(sorted(file for file in path.rglob("*") if file.is_file()))
+    )
 
 
 def _parquet_files(path: Path, split: str) -> tuple[Path, ...]:
     """The parquet files of a folder or its data/, as the Hub has them; of one split where one is named."""
     found = sorted(path.glob("*.parquet")) or sorted((path / "data").glob("*.parquet"))
     return tuple(file for file in found if split in ("", _split_of(file)))
+
+
+def _metadata_files(path: Path) -> tuple[Path, ...]:
+    """An imagefolder's files of metadata: in the folder itself, or in those of its splits."""
+    return tuple(sorted(file for at in ("", "*/") for name in _METADATA for file in path.glob(at + name)))
 
 
 def _split_of(file: Path) -> str:
@@ -51,6 +63,8 @@ def open_dataset(path: Path, split: str) -> Source:
     import pyarrow
 
     try:
+        if path.is_dir() and _metadata_files(path):
+            return _open_imagefolder(path, split)
         if path.is_dir() and not _parquet_files(path, ""):
             return _open_saved(path, split)
         return _open_parquet(path, split)
@@ -61,7 +75,45 @@ def open_dataset(path: Path, split: str) -> Source:
 def _open_saved(path: Path, split: str) -> Source:
     import datasets
 
-    data = datasets.load_from_disk(str(path))
+    return _of_table(path, datasets.load_from_disk(str(path)), split)
+
+
+def _open_imagefolder(path: Path, split: str) -> Source:
+    import datasets
+
+    bars = datasets.is_progress_bar_enabled()
+    datasets.disable_progress_bars()
+    try:
+        with TemporaryDirectory() as cache:  # a small table of paths, which needs no keeping
+            data = datasets.load_dataset(
+                "imagefolder", data_dir=str(path), cache_dir=cache, keep_in_memory=True, drop_labels=True
+            )
+    except datasets.exceptions.DatasetGenerationError as error:
+        raise HopeBenchError(f"{path} can't be read as an imagefolder: {short_reason(error.__cause__ or error)}.") from None
+    finally:
+        if bars:
+            datasets.enable_progress_bars()
+    source = _of_table(path, data, split)
+
+    def batches(columns: Sequence[str], with_bytes: bool) -> Iterator[list[dict[str, Any]]]:
+        for rows in source.batches(columns, with_bytes):
+            yield [{name: _relative(path, value) for name, value in row.items()} for row in rows]
+
+    return Source(path, source.features, batches)
+
+
+def _relative(folder: Path, value: Any) -> Any:
+    """A picture's path relative to the folder; other values as they are."""
+    found = value.get("path") if isinstance(value, dict) and value.keys() == {"bytes", "path"} else value
+    if not isinstance(found, str) or not Path(found).is_absolute() or not Path(found).is_relative_to(folder.resolve()):
+        return value
+    name = Path(found).relative_to(folder.resolve()).as_posix()
+    return name if found is value else {**value, "path": name}
+
+
+def _of_table(path: Path, data: Any, split: str) -> Source:
+    import datasets
+
     if isinstance(data, datasets.DatasetDict):
         if split not in data and (split or len(data) > 1):
             raise HopeBenchError(f"{path} has no split {split!r}; name one as files.split. {did_you_mean(split, data)}")

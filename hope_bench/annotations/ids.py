@@ -1,9 +1,11 @@
-"""Ids within an annotation file: each unique, each known where it is used."""
+"""Ids within an annotation file: each unique, each known where it is used, whether written as text there and as a number here."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import repeat
 from pathlib import Path
 
@@ -13,6 +15,44 @@ from numpy.typing import NDArray
 from hope_bench.errors import HopeBenchError, counted, first_few
 
 Id = int | str
+
+_WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
+
+
+def canonical(value: Id) -> Id:
+    """An id's one form: 7 for 7, "7", " 007" and "7.0"; other text without the spaces around it."""
+    if isinstance(value, int):
+        return value
+    text = value.strip()
+    return int(text.partition(".")[0]) if _WHOLE.fullmatch(text) else text
+
+
+class IdIndex:
+    """Positions by id: by the very id, else by its canonical form where that is one id's only."""
+
+    def __init__(self, exact: dict[Id, int]) -> None:
+        self.exact = exact
+
+    @cached_property
+    def _canonical(self) -> dict[Id, int]:
+        forms: dict[Id, int] = {}
+        for value, position in self.exact.items():
+            form = canonical(value)
+            forms[form] = -1 if form in forms else position
+        return forms
+
+    def get(self, value: Id) -> int | None:
+        """The position, None where the id isn't known."""
+        found = self.exact.get(value, -1)
+        found = self._canonical.get(canonical(value), -1) if found < 0 else found
+        return None if found < 0 else found
+
+    def find(self, values: Sequence[Id]) -> NDArray[np.int32]:
+        """The position of each id, -1 for those that aren't known."""
+        found = np.fromiter(map(self.exact.get, values, repeat(-1)), dtype=np.int32, count=len(values))
+        for row in np.flatnonzero(found < 0).tolist():
+            found[row] = self._canonical.get(canonical(values[row]), -1)
+        return found
 
 
 def unique_index(path: Path, what: str, values: Sequence[Id]) -> dict[Id, int]:
@@ -27,15 +67,20 @@ def unique_index(path: Path, what: str, values: Sequence[Id]) -> dict[Id, int]:
     return index
 
 
-def look_up(path: Path, what: str, ids: Sequence[Id], index: dict[Id, int]) -> NDArray[np.int32]:
-    """The index of each id. Raises HopeBenchError listing unknown ones."""
-    found = np.fromiter(map(index.get, ids, repeat(-1)), dtype=np.int32, count=len(ids))
+def unknown_ids(what: str, ids: Sequence[Id], rows: Sequence[int]) -> str:
+    """Which of the annotations' ids aren't known, in words."""
+    names = dict.fromkeys(repr(ids[row]) for row in rows)
+    named = f"{counted(len(rows), 'annotation names', 'annotations name')} {counted(len(names), f'{what} id')}"
+    return f"{named} it does not define ({first_few(names)})"
+
+
+def look_up(path: Path, what: str, ids: Sequence[Id], index: IdIndex) -> NDArray[np.int32]:
+    """The position of each id. Raises HopeBenchError listing unknown ones."""
+    found = index.find(ids)
     unknown = np.flatnonzero(found < 0)
     if unknown.size:
-        names = dict.fromkeys(repr(ids[row]) for row in unknown.tolist())
         raise HopeBenchError(
-            f"{path}: {counted(unknown.size, 'annotation names', 'annotations name')} "
-            f"{counted(len(names), f'{what} id')} it does not define ({first_few(names)}). "
+            f"{path}: {unknown_ids(what, ids, unknown.tolist())}. "
             f"Add them to its {'categories' if what == 'category' else 'images'}, or remove those annotations."
         )
     return found

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import mmap
 from codecs import BOM_UTF8
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -17,23 +20,37 @@ _File = TypeVar("_File")
 
 def decode(path: Path, kind: type[_File], description: str) -> _File:
     """A JSON file as `kind`. Raises HopeBenchError naming the file, the place and what to do."""
+    with json_text(path) as text:
+        try:
+            return msgspec.json.decode(text, type=kind)
+        except msgspec.ValidationError as error:
+            raise HopeBenchError(f"{path} is JSON, but not {description}: {error}.") from None
+
+
+@contextmanager
+def json_text(path: Path) -> Iterator[memoryview]:
+    """A file's bytes to decode, mapped, without the mark that Windows programs put first. What msgspec finds malformed meanwhile,
+    and a file that is empty or can't be read, becomes a HopeBenchError."""
     try:
-        with (
-            path.open("rb") as stream,
-            mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data,
-            memoryview(data) as view,
-            no_collector(),
-        ):
-            marked = data[: len(BOM_UTF8)] == BOM_UTF8  # as Windows programs write it
-            return msgspec.json.decode(view[len(BOM_UTF8) :] if marked else view, type=kind)
-    except msgspec.ValidationError as error:
-        raise HopeBenchError(f"{path} is JSON, but not {description}: {error}.") from None
+        with path.open("rb") as stream, no_collector():
+            data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)  # goes with the last that looks at it
+            yield memoryview(data)[len(BOM_UTF8) if data[: len(BOM_UTF8)] == BOM_UTF8 else 0 :]
+    except msgspec.ValidationError:
+        raise
     except msgspec.DecodeError as error:
         raise not_json(path, str(error)) from None
     except ValueError:
         raise HopeBenchError(f"{path} is empty.") from None  # an empty file can't be mapped
     except OSError as error:
         raise HopeBenchError(f"{path} can't be read: {error}.") from None
+
+
+def decode_with_nan(text: memoryview) -> Any:
+    """JSON as Python's own writer makes it of NaN and infinities, which aren't JSON; slower. None where it isn't that either."""
+    try:
+        return json.loads(bytes(text))
+    except ValueError:
+        return None
 
 
 def not_json(path: Path, words: str) -> HopeBenchError:

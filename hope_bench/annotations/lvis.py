@@ -7,21 +7,20 @@ Each image names the categories verified absent from it (`neg_category_ids`) and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from hope_bench.annotations.coco import read_captions
+from hope_bench.annotations.coco import read_captions, with_boxes
 from hope_bench.annotations.coco_rows import InstancesFile
-from hope_bench.annotations.columns import assemble
 from hope_bench.annotations.ids import Id, look_up
 from hope_bench.annotations.wording import plain_names, without_aside, words
 from hope_bench.errors import HopeBenchError, counted, first_few
-from hope_bench.records import Annotations, Category
+from hope_bench.records import Annotations, BoxLayout, Category
 
 
-def read_lvis(file: InstancesFile, captions: Path | None) -> Annotations:
-    """An LVIS file (`load_instances`) and a COCO captions file for its images.
+def read_lvis(file: InstancesFile, captions: Sequence[Path], boxes: BoxLayout | None = None) -> Annotations:
+    """An LVIS file (`load_instances`) and COCO captions files for its images.
 
     Category names become words, their remarks in parentheses dropped where names stay distinct. Raises HopeBenchError as
     `read_coco` does, and where no image lists neg_category_ids.
@@ -29,7 +28,7 @@ def read_lvis(file: InstancesFile, captions: Path | None) -> Annotations:
     path = file.path
     if file.images.negative is None:
         raise HopeBenchError(f'{path}: no image lists neg_category_ids, as LVIS files do. Is it a COCO file (format = "coco")?')
-    annotations = assemble(path.name, file.images.images, _categories(file), file.rows, file.attributes)
+    annotations = with_boxes(file, _categories(file), boxes)
     absent = _sets(file, file.images.negative)
     wrong: list[str] = []
     for image, categories in absent.items():
@@ -40,12 +39,12 @@ def read_lvis(file: InstancesFile, captions: Path | None) -> Annotations:
             wrong.append(annotations.images[image].file_name)
     problems = annotations.problems
     if wrong:
-        problems += (f"{path.name}: {counted(len(wrong), 'image lists', 'images list')} a category as absent "
-"that is annotated in them, which is believed "
-                     f"({first_few(wrong)}).",)  # fmt: skip
+        lists = counted(len(wrong), "image lists", "images list")
+        told = f"{lists} a category as absent that is annotated in them, which is believed"
+        problems += (f"{path.name}: {told} ({first_few(wrong)}).",)
     return replace(
         annotations,
-        captions={} if captions is None else read_captions(captions, file.images.index),
+        captions=read_captions(captions, file.images.index),
         verified_absent=absent,
         not_exhaustive=_sets(file, file.images.not_exhaustive),
         problems=problems,

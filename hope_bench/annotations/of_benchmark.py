@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from hope_bench.annotations import read_annotations
 from hope_bench.annotations.fitting import fit_names
+from hope_bench.annotations.of_spec import read_dataset
 from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.remembered import remembered_images
@@ -60,14 +60,15 @@ def find_annotations(
     spec says. None where nothing names them, where what the spec names isn't here, and (`say` is told) where that is a
     file of more than `most_bytes`, which takes minutes to read."""
     dataset = _dataset(benchmark)
-    path = given if given is not None or dataset.annotations is None else Path(dataset.annotations)
-    if path is None or (given is None and not path.exists()):
+    paths = dataset.annotation_paths if given is None else (given,)
+    if not paths or (given is None and not all(path.exists() for path in paths)):
         return None
-    if given is None and most_bytes is not None and path.is_file() and path.stat().st_size > most_bytes:
-        say(f"Object sizes are left out, as {path.name} takes long to read. Pass --annotations to have them.")
-        return None
-    annotations = read_annotations(path, dataset.format, files=dataset.files, columns=dataset.columns)
-    return fit_names(annotations, benchmark.manifest.images.__contains__)
+    for path in paths if given is None and most_bytes is not None else ():
+        if path.is_file() and path.stat().st_size > (most_bytes or 0):
+            say(f"Object sizes are left out, as {path.name} takes long to read. Pass --annotations to have them.")
+            return None
+    annotations = read_dataset(dataset, paths, captions=False)
+    return fit_names(annotations, benchmark.manifest.images.__contains__, lambda: benchmark.manifest.images)
 
 
 def _dataset(benchmark: Benchmark) -> DatasetSpec:
@@ -79,4 +80,5 @@ def _dataset(benchmark: Benchmark) -> DatasetSpec:
     known = benchmark.manifest.spec
     if known is None:
         return DatasetSpec()
-    return DatasetSpec(format=known.dataset.format, files=known.dataset.files, columns=known.dataset.columns)
+    read = {"format", "files", "columns", "boxes", "orientation"}
+    return DatasetSpec.model_validate(known.dataset.model_dump(include=read))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
@@ -35,6 +36,7 @@ class CardSettings(TypedDict, total=False):
     thinking: Literal["auto", "on", "off"] | str | None
     template_kwargs: Mapping[str, Any] | None
     sampling: Mapping[str, float] | None
+    samples: int | None
     seed: int | None
     revision: str | None
     path: Literal["auto", "shared", "plain"] | str | None
@@ -82,6 +84,7 @@ def evaluate(
     identity: str | None = None,
     images: PathOr | None = None,
     limit: Count | None = None,
+    budget: float | None = None,
     splits: Sequence[str] = (),
     name: str | None = None,
     runs: PathOr = RUNS,
@@ -103,7 +106,9 @@ def evaluate(
     `images` is the images folder (default: the one it was generated from), `limit` how many questions of each split to ask
     (default: all; a limited run is not ranked), `splits` which (default: all), `name` what the run is called (default: as the
     model), `step` the training step of a checkpoint (default: N of checkpoint-N). Answers go to RUNS/BENCHMARK/NAME. `settings`
-    are keys of the card. `progress` and `say` are as in `generate`.
+    are keys of the card. `progress` and `say` are as in `generate`. `budget` is how many dollars an endpoint with prices may
+    cost, over all sittings: whole images are asked in a drawn order until the next would exceed it, and unless that is all, the
+    run is not ranked.
 
     Questions that fail are answers with an error, counted in `Run.errors`; the same call asks them again. Processes that were
     started together (torchrun) share the questions. Raises HopeBenchError for everything that concerns the run as a whole;
@@ -118,6 +123,7 @@ def evaluate(
     tell = teller(progress, say)
     card, adapter = _model(model, processor, identity, name, settings, authors_prompt, tell)
     options = _options(card, images, limit, splits, name, runs, step, workers, processes, trust_remote_code, progress)
+    options = replace(options, budget=budget)
     record = run(chosen, card, options, tell, adapter)
     return Run(run_folder(chosen, card, options), record, chosen)
 
@@ -168,6 +174,7 @@ def estimate(
     processor: PathOr | None = None,
     images: PathOr | None = None,
     limit: Count | None = None,
+    budget: float | None = None,
     splits: Sequence[str] = (),
     name: str | None = None,
     runs: PathOr = RUNS,
@@ -177,7 +184,8 @@ def estimate(
 ) -> tuple[Estimate, ...]:
     """What `evaluate` would ask, before it asks anything: counts, and tokens, seconds or a price where they are known.
 
-    One estimate, or one for each of `prompts`. Nothing is written, downloaded or asked. Raises HopeBenchError as `evaluate` does.
+    One estimate, or one for each of `prompts`; with `budget`, how far that goes. Nothing is written, downloaded or asked. Raises
+    HopeBenchError as `evaluate` does.
 
     Example: hb.estimate("gpt-4o", "hope-coco", images="val2014")[0].left
     """
@@ -186,7 +194,7 @@ def estimate(
 
     chosen = load_benchmark(benchmark)
     card = _named(model, processor, settings, authors_prompt)
-    options = _options(card, images, limit, splits, name, runs)
+    options = replace(_options(card, images, limit, splits, name, runs), budget=budget)
     each = [options] if prompts is None else ways(card, _paraphrases(prompts), options)
     return tuple(size_up(chosen, card, way) for way in each)
 

@@ -18,11 +18,15 @@ from hope_bench.files.validation import checked
 
 if TYPE_CHECKING:
     from hope_bench.annotations.hf_dataset import ExportedImages
-    from hope_bench.interchange.answers_files import ImportReport
+    from hope_bench.interchange.import_logs import ImportedLog
+    from hope_bench.interchange.matching import ImportReport
     from hope_bench.interchange.relabel import SplitChange
 
 Target = Literal["llava", "vlmevalkit", "lmms-eval", "datasets"]
 """The tools that a benchmark can be exported for."""
+
+LogTool = Literal["lmms-eval", "vlmevalkit", "evalscope", "inspect"]
+"""The tools whose logs become runs."""
 
 POPE_DATASET = "MS-COCO val2014"
 
@@ -114,6 +118,7 @@ def import_answers(
     splits: Sequence[str] = (),
     questions: PathOr | None = None,
     prompt: str | None = None,
+    answer: str | None = None,
     model_name: str | None = None,
     checkpoint: str | None = None,
     vision_tower: str | None = None,
@@ -124,7 +129,8 @@ def import_answers(
 
     Reads LLaVA's lines (question_id, prompt, text; with `questions`, its questions.jsonl), POPE's (question, answer; `splits`
     says which split each file answers), and lines that name their image. Questions match by image and object. `prompt` is how the
-    model was asked, where the lines don't show it. Raises HopeBenchError where nothing matches or answers contradict each other.
+    model was asked, where the lines don't show it, `answer` the field that holds what the model said: a label is never read as
+    one. Raises HopeBenchError where the field isn't certain, where nothing matches or answers contradict each other.
 
     Example: hb.import_answers(["answers.jsonl"], "pope-coco", "llava-v1.5-13b", questions="questions.jsonl")
     """
@@ -141,8 +147,84 @@ def import_answers(
     folder = Path(runs) / slug(chosen.name) / name
     per_file: dict[Path, str | None] = dict(zip(paths, splits, strict=True)) if splits else dict.fromkeys(paths)
     model = ModelInfo(name=model_name or name, checkpoint=checkpoint, vision_tower=vision_tower)
-    found = AnswersSource(per_file, path_or_none(questions), prompt, source)
+    found = AnswersSource(per_file, path_or_none(questions), prompt, source, answer)
     return folder, import_files(found, chosen, folder, model)
+
+
+@checked
+def import_questions(
+    sources: Sequence[PathOr],
+    name: str,
+    *,
+    known: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    split: str | None = None,
+    images: PathOr | None = None,
+    prompt: str | None = None,
+    headline: str | None = None,
+    title: str | None = None,
+    dataset: str | None = None,
+    out: PathOr | None = None,
+) -> Benchmark:
+    """Turn yes/no questions of any table or Hugging Face dataset into a benchmark.
+
+    `sources` are JSON lines, JSON, CSV, TSV, xlsx or Parquet files, folders of them, saved datasets, or ids of the Hub. `known`
+    names a benchmark whose files are known: pope, hope, amber, hallusionbench, oric, hallucinogen, r-bench. Of others the columns
+    are found by their usual names, or named in `columns` (keys question, label, image, file, id, split, object; yes and no are
+    how labels are written). `split` is the one that all rows are of. Pictures in the rows go to `images`, each once. The rest is
+    as in `import_pope`. Raises HopeBenchError naming the row of anything malformed, contradicting or not certain.
+
+    Example: hb.import_questions(["lmms-lab/POPE"], "pope-coco", known="pope", images="val2014")
+    """
+    from hope_bench.interchange.import_questions import QuestionSource
+    from hope_bench.interchange.import_questions import import_questions as import_rows
+
+    folder = Path("benchmarks") / name if out is None else Path(out)
+    source = QuestionSource(
+        [str(one) for one in sources], known, dict(columns or {}), split, path_or_none(images), prompt, headline, title, dataset
+    )
+    import_rows(source, name, folder)
+    return read_benchmark(folder)
+
+
+@checked
+def import_logs(
+    files: Sequence[PathOr],
+    benchmark: Benchmark | PathOr,
+    tool: LogTool | str,
+    *,
+    name: str | None = None,
+    split: str | None = None,
+    prompt: str | None = None,
+    answer: str | None = None,
+    model_name: str | None = None,
+    checkpoint: str | None = None,
+    vision_tower: str | None = None,
+    source: str | None = None,
+    runs: PathOr = RUNS,
+) -> Sequence[ImportedLog]:
+    """Turn the logs of another evaluation tool into runs, one a model; returns what became of each.
+
+    `tool` is lmms-eval, vlmevalkit, evalscope or inspect, `files` its logs or whole output folders. A run is called after its
+    model, unless `name` says otherwise. Rows match by image and object, or by question_id and place, each checked. `split` is the
+    one that a log answers, `prompt` how its model was asked, `answer` the field that holds the answers, where it doesn't say.
+    The scores that the tool states come beside ours under its convention. Where there are several models, one that can't be taken
+    is `refused` in its place. Raises HopeBenchError where there is no log, or the only one can't be taken.
+
+    Example: [one.folder for one in hb.import_logs(["outputs"], "pope-coco", "vlmevalkit")]
+    """
+    from hope_bench.interchange.import_logs import LogSource
+    from hope_bench.interchange.import_logs import import_logs as import_files
+
+    known = {one: one for one in get_args(LogTool)}
+    if tool not in known:
+        raise HopeBenchError(f"No tool {tool!r} whose logs are read. " + did_you_mean(tool, known))
+    if name is not None:
+        check_name(name, "A run's name")
+    given = LogSource(
+        known[tool], [Path(file) for file in files], split, prompt, answer, name, model_name, checkpoint, vision_tower, source
+    )
+    return import_files(given, load_benchmark(benchmark), Path(runs))
 
 
 @checked

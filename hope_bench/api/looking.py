@@ -134,6 +134,7 @@ def review(
 
     Example: hb.review("hope-coco", images="val2014", ready=print)
     """
+    from hope_bench.annotations.fitting import fit_boxes
     from hope_bench.reviewing.claims import review_queue
     from hope_bench.reviewing.decisions import DecisionsFile
     from hope_bench.reviewing.noise import label_noise as noise_of
@@ -151,7 +152,11 @@ def review(
     samples = None if sample is None or run is not None else draw_samples(chosen, sample, seed)
     queue = review_queue(chosen.splits) if sample is None else _drawn(chosen, sample, seed, run)
     folder = find_images(chosen, path_or_none(images))
-    pictures = Pictures(folder, known_present(chosen, find_annotations(chosen, path_or_none(annotations))))
+    found = find_annotations(chosen, path_or_none(annotations))
+    if found is not None:  # no box is drawn on a picture that it doesn't fit
+        asked = [place for place, image in enumerate(found.images) if image.file_name in chosen.manifest.images]
+        found, _ = fit_boxes(found, asked, folder)
+    pictures = Pictures(folder, known_present(chosen, found))
     if annotations is not None and not pictures.present:
         raise HopeBenchError(f"{annotations} lists none of the benchmark's images. Give the file it was made from.")
     session = Session(queue, DecisionsFile(path), name, blind=sample is not None)

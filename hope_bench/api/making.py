@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,6 +14,7 @@ from hope_bench.files.remembered import remember_images
 from hope_bench.files.spec import BenchmarkSpec, ClipSpec, Format, read_spec
 from hope_bench.files.validation import checked, validate
 from hope_bench.progress import ProgressMode, Say, progress_shown, say_nothing, say_on_stderr
+from hope_bench.records import BoxLayout
 
 if TYPE_CHECKING:
     from hope_bench.records import Annotations
@@ -29,19 +30,20 @@ def load_annotations(
     captions: PathOr | None = None,
     files: Mapping[str, str] | None = None,
     columns: Mapping[str, str] | None = None,
+    boxes: BoxLayout | None = None,
 ) -> Annotations:
     """The annotations of a file or folder of any dataset in docs/datasets.md: images, categories and what is where.
 
-    `format`, `captions`, `files` and `columns` mean what they mean in a spec's [dataset]. `boxes` of what is returned are
-    float32 [A, 4] in pixels or fractions of the image (`box_units`), with NaN where unknown. Raises HopeBenchError naming what is
-    wrong with the file, where, and what to do.
+    `format`, `captions`, `files`, `columns` and `boxes` mean what they mean in a spec's [dataset]. `boxes` of what is returned
+    are float32 [A, 4], (x, y, width, height) in pixels or fractions of the image (`box_units`), with NaN where unknown. Raises
+    HopeBenchError naming what is wrong with the file, where, and what to do.
 
     Example: hb.load_annotations("instances_val2014.json").categories
     """
     from hope_bench.annotations import read_annotations
 
     return read_annotations(
-        Path(path), format, None if captions is None else Path(captions), dict(files or {}), dict(columns or {})
+        Path(path), format, None if captions is None else Path(captions), dict(files or {}), dict(columns or {}), boxes
     )
 
 
@@ -49,9 +51,10 @@ def load_annotations(
 def generate(
     spec: BenchmarkSpec | PathOr | None = None,
     *,
-    annotations: PathOr | None = None,
+    annotations: PathOr | Sequence[PathOr] | None = None,
     images: PathOr | None = None,
-    captions: PathOr | None = None,
+    image_list: PathOr | None = None,
+    captions: PathOr | Sequence[PathOr] | None = None,
     clip: str | None = None,
     activation: Literal["gelu", "quick_gelu"] | None = None,
     reviewed: PathOr | None = None,
@@ -76,7 +79,8 @@ def generate(
     from hope_bench.clip.store import default_cache
     from hope_bench.search.generate import generate as run
 
-    chosen = _with_files(_spec(spec, settings), annotations, images, captions, clip, activation, reviewed)
+    named = {"annotations": annotations, "images": images, "captions": captions, "image_list": image_list}
+    chosen = _with_files(_spec(spec, settings), named, clip, activation, reviewed)
     folder = Path("benchmarks") / chosen.name if out is None else Path(out)
     with progress_shown(progress):
         run(chosen, folder, default_cache() if cache is None else Path(cache), teller(progress, say))
@@ -119,17 +123,25 @@ def _spec(spec: BenchmarkSpec | PathOr | None, settings: Mapping[str, Any]) -> B
     )
 
 
+def _as_named(key: str, given: PathOr | Sequence[PathOr]) -> str | tuple[str, ...]:
+    """A path, or several where a spec takes several, as a spec has them."""
+    if isinstance(given, str | PathLike):
+        return str(given)
+    if key not in ("annotations", "captions") or not isinstance(given, Sequence) or not given:
+        raise HopeBenchError(f"{key} is a {type(given).__name__}: give the path of a file or folder.")
+    several = tuple(_as_named(f"{key}[{number}]", path) for number, path in enumerate(given))
+    return str(several[0]) if len(several) == 1 else tuple(map(str, several))
+
+
 def _with_files(
     spec: BenchmarkSpec,
-    annotations: PathOr | None,
-    images: PathOr | None,
-    captions: PathOr | None,
+    named: Mapping[str, PathOr | Sequence[PathOr] | None],
     clip: str | None,
     activation: Literal["gelu", "quick_gelu"] | None,
     reviewed: PathOr | None,
 ) -> BenchmarkSpec:
-    given = {"annotations": annotations, "images": images, "captions": captions}
-    dataset = spec.dataset.model_copy(update={key: str(path) for key, path in given.items() if path is not None})
+    files = {key: _as_named(key, path) for key, path in named.items() if path is not None}
+    dataset = spec.dataset.model_copy(update=files)
     guards = spec.guards if reviewed is None else spec.guards.model_copy(update={"review": str(reviewed)})
     encoder = spec.clip
     if clip is not None:

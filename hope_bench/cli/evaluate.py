@@ -26,29 +26,44 @@ from hope_bench.cli.app import (
     say_next,
 )
 from hope_bench.cli.options import (
-    LOADING,
+    AuthorsPrompt,
+    BaseUrl,
     BatchSize,
+    BatchTokens,
+    Compiled,
+    Complete,
     Device,
+    DeviceMap,
     Dtype,
     Images,
     Limit,
+    MaxNewTokens,
+    ProcessCount,
+    Processor,
+    Progress,
+    Quantize,
+    Revision,
     RunName,
     Runs,
+    ServerArgs,
+    ServerKind,
+    ServerTimeout,
+    SharedPath,
     Split,
+    Step,
+    Thinking,
     TrustRemoteCode,
+    WorkerCount,
 )
 from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.files.places import RUNS
-from hope_bench.progress import ProgressMode, Say
+from hope_bench.progress import Say
 from hope_bench.tables import plain_table
 
 if TYPE_CHECKING:
     from hope_bench.files.run import Run
     from hope_bench.inference.estimate import Estimate
     from hope_bench.records import Answer, Verdict
-
-_SERVERS = "Servers"
-"""These options' own panel of the help."""
 
 _VERDICTS: dict[Verdict, str] = {"yes": "yes", "no": "no", "unparsed": "neither (unparsed)", "error": "error"}
 _REASONS = 3
@@ -63,107 +78,46 @@ def evaluate(
     benchmark: Annotated[str, typer.Option("--benchmark", "-b", help="A generated benchmark: its folder or name.")],
     images: Images = None,
     limit: Limit = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(help="Dollars that an endpoint with prices may cost: whole images are asked, in a drawn order. Unranked."),
+    ] = None,
     split: Split = None,
     name: RunName = None,
     runs: Runs = RUNS,
-    step: Annotated[
-        int | None, typer.Option(min=0, help="The checkpoint's training step (hope-bench trend). Default: N of checkpoint-N.")
-    ] = None,
+    step: Step = None,
     dtype: Dtype = None,
     device: Device = None,
     batch_size: BatchSize = None,
-    batch_tokens: Annotated[
-        int | None, typer.Option(min=1, help="Tokens computed at once at most, those of images included.")
-    ] = None,
-    max_new_tokens: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="The longest answer, where the first token is neither yes nor no. Default: 16, or 4096 of a model that thinks.",
-        ),
-    ] = None,
-    thinking: Annotated[
-        str | None,
-        typer.Option(
-            help="Whether the model thinks before it answers: on, off, or auto, as its chat template does by itself. After a "
-            "thought there is no P(yes); one that is cut off is an error."
-        ),
-    ] = None,
-    revision: Annotated[
-        str | None, typer.Option(rich_help_panel=LOADING, help="Branch, tag or commit of a Hugging Face id.")
-    ] = None,
-    processor: Annotated[
-        str | None,
-        typer.Option(
-            rich_help_panel=LOADING, help="Folder or id of the processor, where a checkpoint from training was saved without one."
-        ),
-    ] = None,
-    device_map: Annotated[
-        str | None,
-        typer.Option(rich_help_panel=LOADING, help="Spread one model over several GPUs: auto, balanced or sequential."),
-    ] = None,
-    quantize: Annotated[
-        str | None,
-        typer.Option(rich_help_panel=LOADING, help="Load the weights in fewer bits with bitsandbytes, on a GPU: 4bit or 8bit."),
-    ] = None,
-    compiled: Annotated[
-        bool | None, typer.Option("--compile/--no-compile", rich_help_panel=LOADING, help="Run the model through torch.compile.")
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(min=0, help="Processes that read and encode images ahead of the model. 0: threads. Default: 0 on a CPU."),
-    ] = None,
-    authors_prompt: Annotated[
-        bool,
-        typer.Option("--authors-prompt", help="Ask as the model's authors do, if the card knows. The result is unranked."),
-    ] = False,
+    batch_tokens: BatchTokens = None,
+    max_new_tokens: MaxNewTokens = None,
+    thinking: Thinking = None,
+    revision: Revision = None,
+    processor: Processor = None,
+    device_map: DeviceMap = None,
+    quantize: Quantize = None,
+    compiled: Compiled = None,
+    workers: WorkerCount = None,
+    authors_prompt: AuthorsPrompt = False,
     prompts: Annotated[
         Path | None,
         typer.Option(
             help='Ask once in each way that this TOML file declares (NAME = "... {question} ..."), each a run of its own.'
         ),
     ] = None,
-    complete: Annotated[
-        bool,
-        typer.Option("--complete", help="Write out every answer, for the scoring conventions that read whole answers. Slower."),
-    ] = False,
-    path: Annotated[
-        str | None,
-        typer.Option(
-            help="auto: questions of an image share its computed prefix where a self-check on this model passes; shared: stop "
-            "where it fails; plain: never share."
-        ),
-    ] = None,
+    complete: Complete = False,
+    path: SharedPath = None,
     trust_remote_code: TrustRemoteCode = False,
-    base_url: Annotated[
-        str | None,
-        typer.Option(
-            rich_help_panel=_SERVERS, help="Ask the OpenAI-compatible server there (http://HOST/v1); --model is its name there."
-        ),
-    ] = None,
-    server: Annotated[
-        str | None,
-        typer.Option(
-            rich_help_panel=_SERVERS, help="Start a server of the checkpoint here, ask it, end it: vllm, sglang or transformers."
-        ),
-    ] = None,
-    server_args: Annotated[
-        str | None,
-        typer.Option(rich_help_panel=_SERVERS, help='More arguments for it, in one string: "--tensor-parallel-size 2".'),
-    ] = None,
-    server_timeout: Annotated[
-        float | None, typer.Option(min=1, rich_help_panel=_SERVERS, help="Seconds until it must be ready. Default: 1800.")
-    ] = None,
-    processes: Annotated[
-        int | None, typer.Option(min=1, help="Refuse to run unless a launcher (torchrun) started exactly this many processes.")
-    ] = None,
+    base_url: BaseUrl = None,
+    server: ServerKind = None,
+    server_args: ServerArgs = None,
+    server_timeout: ServerTimeout = None,
+    processes: ProcessCount = None,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Only say what would be asked: counts, and tokens, time or price where known."),
     ] = False,
-    progress: Annotated[
-        ProgressMode, typer.Option(help="auto: a bar or lines; json: one JSON object a line on stderr; quiet: messages only.")
-    ] = "auto",
+    progress: Progress = "auto",
 ) -> None:
     """Ask a vision-language model every question of a benchmark, each once.
 
@@ -203,15 +157,19 @@ def evaluate(
     with _told_in_json(progress == "json"):
         if prompts is not None and authors_prompt:
             raise HopeBenchError("--prompts says how to ask, and so does --authors-prompt. Give one of them.")
+        if prompts is not None and budget is not None:
+            raise HopeBenchError("--budget is for one way of asking: leave --prompts out.")
         if dry_run:
             check_count(processes)
             if not is_first():
                 return
-            for found in asking.estimate(model, benchmark, prompts=prompts, authors_prompt=authors_prompt, **asked):
+            for found in asking.estimate(
+                model, benchmark, prompts=prompts, authors_prompt=authors_prompt, budget=budget, **asked
+            ):
                 _show_estimate(found, in_words(found), how["say"])
             return
         made = (
-            [asking.evaluate(model, benchmark, authors_prompt=authors_prompt, **asked, **how)]
+            [asking.evaluate(model, benchmark, authors_prompt=authors_prompt, budget=budget, **asked, **how)]
             if prompts is None
             else asking.evaluate_prompts(model, benchmark, prompts, **asked, **how)
         )
@@ -283,7 +241,10 @@ def _write_json(event: dict[str, Any]) -> None:
 
 def _summary(answers: Sequence[Answer]) -> Table:
     counts = Counter(answer.verdict for answer in answers)
-    table = plain_table(f"{counted(len(answers), 'question')} asked", "answer", ">questions")
+    drawn = 1 + max((answer.sample for answer in answers), default=0)
+    asked = counted(len(answers), "question") + " asked"
+    title = asked if drawn == 1 else f"{counted(len(answers), 'answer')}, {drawn:,} to each question"
+    table = plain_table(title, "answer", ">questions" if drawn == 1 else ">answers")
     for verdict, words in _VERDICTS.items():
         table.add_row(words, f"{counts[verdict]:,}")
     return table

@@ -15,10 +15,16 @@ from hope_bench.cli.options import Images
 def generate(
     spec: Annotated[str, typer.Argument(help="A spec.toml, the folder that holds one, or a benchmark's name.")],
     annotations: Annotated[
-        Path | None, typer.Option(help="The annotations: a file or folder of any dataset in docs/datasets.md.")
+        list[Path] | None,
+        typer.Option(help="The annotations: a file or folder of any dataset in docs/datasets.md. Repeat it for train and val."),
     ] = None,
     images: Images = None,
-    captions: Annotated[Path | None, typer.Option(help="COCO captions file of the same images (COCO and LVIS).")] = None,
+    image_list: Annotated[
+        Path | None, typer.Option(help="A text file of the images that may be asked about, one file name a line. Default: all.")
+    ] = None,
+    captions: Annotated[
+        list[Path] | None, typer.Option(help="COCO captions file of the same images (COCO and LVIS). May be repeated.")
+    ] = None,
     clip: Annotated[
         str | None,
         typer.Option(
@@ -49,9 +55,10 @@ def generate(
 
     made = make(
         spec,
-        annotations=annotations,
+        annotations=annotations or None,
         images=images,
-        captions=captions,
+        image_list=image_list,
+        captions=captions or None,
         clip=clip,
         activation=activation,
         reviewed=reviewed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,9 @@ from hope_bench.files.places import RUNS
 from hope_bench.tables import plain_table
 
 if TYPE_CHECKING:
-    from hope_bench.interchange.answers_files import ImportReport
+    from hope_bench.files.benchmark import Benchmark
+    from hope_bench.interchange.import_logs import ImportedLog, ScoreCheck
+    from hope_bench.interchange.matching import ImportReport
 
 importer = typer.Typer(no_args_is_help=True, help="Bring in POPE's files, other tools' answers and datasets' pictures.")
 app.add_typer(importer, name="import")
@@ -72,15 +75,76 @@ def pope(
 
 
 @importer.command()
+def questions(
+    sources: Annotated[
+        list[str],
+        typer.Argument(help="Tables, parquet files, folders of them, or an id of the Hub (ORG/NAME).", metavar="SOURCE..."),
+    ],
+    name: Annotated[str, typer.Option(help="The benchmark's name.")],
+    known: Annotated[
+        str | None,
+        typer.Option("--as", help="Whose files: pope, hope, amber, hallusionbench, oric, hallucinogen or r-bench."),
+    ] = None,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="KEY=COLUMN: question, label, image, file, id, split, object; yes=WORD, no=WORD.", metavar="KEY=COLUMN"
+        ),
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="The split that all rows are of. Default: what they say.")] = None,
+    images: Annotated[Path | None, typer.Option(help="Folder for the pictures that the rows hold.")] = None,
+    prompt: Annotated[
+        str | None,
+        typer.Option(help='How models are asked; holds "{question}", and \\n where a line ends. Default: as the rows word it.'),
+    ] = None,
+    headline: Annotated[
+        str | None, typer.Option(help="The split that ranks models. Default: adversarial, else the last one.")
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="The benchmark's title. Default: its name.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="The data the images come from.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where the benchmark goes. Default: benchmarks/NAME.")] = None,
+) -> None:
+    """Turn yes/no questions of any table or Hugging Face dataset into a benchmark.
+
+    Columns are found by their usual names; --columns names others. The files of other benchmarks are read by name (--as). Nothing
+    is guessed: a row without a yes or a no, two columns that could be the label, and a question with two labels are errors.
+
+    Examples:
+
+    hope-bench import questions lmms-lab/POPE --as pope --name pope-coco --images val2014
+
+    hope-bench import questions mine.csv --name mine --columns question=ask,label=truth,image=photo
+    """
+    from hope_bench.api.exchange import import_questions
+    from hope_bench.interchange.import_questions import columns_of
+
+    made = import_questions(
+        sources, name, known=known, columns=columns_of(columns or ()), split=split, images=images, prompt=_unescaped(prompt),
+        headline=headline, title=title, dataset=dataset, out=out,
+    )  # fmt: skip
+    made.summary().show(console)
+    for note in made.manifest.notes:
+        line(note)
+    say_written(made)
+
+
+@importer.command()
 def answers(
-    files: Annotated[list[Path], typer.Argument(help="Answers, as JSON lines.", metavar="FILE...")],
+    files: Annotated[list[Path], typer.Argument(help="Answers or logs; of --from, also output folders.", metavar="FILE...")],
     benchmark: Annotated[str, typer.Option("--benchmark", "-b", help="The benchmark answered: its folder or name.")],
-    name: Annotated[str, typer.Option(help="The run's name.")],
+    tool: Annotated[
+        str | None,
+        typer.Option("--from", help="Whose files: lmms-eval, vlmevalkit, evalscope, inspect; llava or pope (the default)."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The run's name. Default with a tool's logs: the model's.")] = None,
     questions: Annotated[
         Path | None, typer.Option(help="LLaVA's questions.jsonl: the image (and split) behind each question_id.")
     ] = None,
     split: Annotated[
         list[str] | None, typer.Option(help="The split a FILE answers; one for each FILE, in the same order.")
+    ] = None,
+    answer: Annotated[
+        str | None, typer.Option(help="The field with the model's answers, where that isn't certain; dots lead into objects.")
     ] = None,
     prompt: Annotated[
         str | None,
@@ -88,29 +152,42 @@ def answers(
             help='How the model was asked, where the lines don\'t show it; holds "{question}", and \\n where a line ends.'
         ),
     ] = None,
-    model_name: Annotated[str | None, typer.Option(help="The model's name. Default: the run's.")] = None,
+    model_name: Annotated[str | None, typer.Option(help="The model's name. Default: the log's, or the run's.")] = None,
     checkpoint: Annotated[str | None, typer.Option(help="The model's checkpoint, such as ORG/NAME.")] = None,
     vision_tower: Annotated[str | None, typer.Option(help="The encoder the model is built on, such as ORG/NAME.")] = None,
     source: Annotated[str | None, typer.Option(help="Where the answers come from, in words.")] = None,
     runs: Runs = RUNS,
 ) -> None:
-    """Turn answers collected by another tool into a run that can be scored.
+    """Turn answers collected by another tool into runs that can be scored.
 
     Reads LLaVA's lines (question_id, prompt, text; with --questions), POPE's (question, answer; in the order of the --split they
-    answer), and lines that name their image. Questions match by image and object, whatever the wording around them.
+    answer), lines that name their image, and with --from a tool's logs, of as many models as a folder holds. Questions match by
+    image and object, whatever the wording around them. A label is never read as an answer: where it isn't certain which field
+    holds the answers, --answer names it.
 
     Examples:
 
     hope-bench import answers answers.jsonl --questions questions.jsonl --benchmark pope-coco --name llava-v1.5-13b
 
-    hope-bench import answers random.json popular.json --split random --split popular --benchmark pope-coco --name my-model
+    hope-bench import answers outputs --from vlmevalkit --benchmark pope-coco
     """
-    from hope_bench.api.exchange import import_answers
+    from hope_bench.api.exchange import import_answers, import_logs
     from hope_bench.api.making import load_benchmark
 
-    chosen = load_benchmark(benchmark)
+    chosen, asked = load_benchmark(benchmark), _unescaped(prompt)
+    if tool not in (None, "llava", "pope"):
+        if questions is not None or len(split or ()) > 1:
+            raise HopeBenchError(f"--from {tool}: leave --questions out, and give one --split at most, for logs of one split.")
+        found = import_logs(
+            files, chosen, str(tool), name=name, split=next(iter(split or ()), None), prompt=asked, answer=answer,
+            model_name=model_name, checkpoint=checkpoint, vision_tower=vision_tower, source=source, runs=runs,
+        )  # fmt: skip
+        _print_logs(found, chosen)
+        return
+    if name is None:
+        raise HopeBenchError("Say with --name what the run is called. (Logs of other tools, --from, name their model.)")
     folder, report = import_answers(
-        files, chosen, name, splits=as_values(split), questions=questions, prompt=_unescaped(prompt), model_name=model_name,
+        files, chosen, name, splits=as_values(split), questions=questions, prompt=asked, answer=answer, model_name=model_name,
         checkpoint=checkpoint, vision_tower=vision_tower, source=source, runs=runs,
     )  # fmt: skip
     _print_report(report)
@@ -162,3 +239,57 @@ def _print_report(report: ImportReport) -> None:
         line(f"{unmatched} no question: {first_few(report.unmatched, 3)}.")
     for reason in report.unranked:
         line(f"A result of this run is not ranked: {reason}")
+
+
+def _print_logs(found: Sequence[ImportedLog], benchmark: Benchmark) -> None:
+    """What became of each model. Raises HopeBenchError at the end where one was refused."""
+    done = [one for one in found if one.folder is not None and one.report is not None]
+    if len(found) == 1 and done[0].report is not None:
+        _print_report(done[0].report)
+    else:
+        _print_models(found)
+    for one in done:
+        for text in _differences(one.scores):
+            line(f"{one.model}: {text}")
+    if len(found) == 1:
+        line(f"Run: {done[0].folder}")
+    if done:
+        say_next("Next:", "score", done[0].folder or "", *benchmark_flag(benchmark.name, benchmark.folder))
+    refused = [one for one in found if one.refused is not None]
+    if refused:
+        reasons = " ".join(f"{one.model}: {one.refused}" for one in refused[:5])
+        raise HopeBenchError(f"{len(refused):,} of {len(found):,} models were not imported. {reasons}")
+
+
+def _print_models(found: Sequence[ImportedLog]) -> None:
+    """A line a model: what matched, and the F1 that its log states beside ours."""
+    table = plain_table("Models", "run", ">answered", ">unasked", ">no match", ">F1, log", ">F1, here")
+    for one in found:
+        if one.report is None or one.folder is None:
+            table.add_row(Text(one.model), "refused")
+            continue
+        f1 = next((score for score in one.scores if score.metric == "f1"), None)
+        stated = ("", "") if f1 is None else (f"{100 * f1.stated:.2f}", "" if f1.ours is None else f"{100 * f1.ours:.2f}")
+        counts = (sum(one.report.asked.values()), sum(one.report.unasked.values()), len(one.report.unmatched))
+        table.add_row(Text(one.folder.name), *(f"{count:,}" for count in counts), *stated)
+    print_tables([table])
+
+
+def _differences(scores: Sequence[ScoreCheck]) -> list[str]:
+    """Whether the log's own scores come out here, in a sentence or one for each that doesn't."""
+    if not scores:
+        return []
+    way = scores[0].convention
+    off = [score for score in scores if not score.agrees]
+    if not off:
+        f1 = ", ".join(f"{100 * score.stated:.2f}" for score in scores if score.metric == "f1")
+        shown = f" (F1 {f1})" if f1 else ""
+        return [
+            f"the log's own {counted(len(scores), 'score')}{shown} "
+            f"{'comes' if len(scores) == 1 else 'come'} out here, too, under the {way} convention."
+        ]
+    return [
+        f"the log states {score.metric} {100 * score.stated:.2f}{'' if score.split is None else ' on ' + score.split}; its "
+        f"answers give {'no number' if score.ours is None else f'{100 * score.ours:.2f}'} here under the {way} convention."
+        for score in off
+    ]

@@ -7,8 +7,11 @@ from typing import Annotated
 
 import typer
 
+from hope_bench.progress import ProgressMode
+
 LOADING = "Loading the model"
-"""These options' own panel of the help, narrow enough for 80 columns."""
+SERVERS = "Servers"
+"""These options' own panels of the help, narrow enough for 80 columns."""
 
 BenchmarkArgument = Annotated[str, typer.Argument(help="A generated benchmark: its folder or name.")]
 RunArgument = Annotated[str, typer.Argument(help="A run folder, or BENCHMARK/NAME under runs/.")]
@@ -27,7 +30,10 @@ Runs = Annotated[Path, typer.Option(help="Folder of runs; in it, a run is BENCHM
 Results = Annotated[Path, typer.Option(help="Folder of RESULTS/BENCHMARK/RUN.json files.")]
 SiteOut = Annotated[Path, typer.Option(help="Where the site goes: a new or empty folder, or an earlier site.")]
 Replicates = Annotated[int, typer.Option(min=100, help="Bootstrap replicates, for what no formula serves (docs/scoring.md).")]
-Convention = Annotated[str, typer.Option(help="How answers are read and counted: strict, pope, vlmevalkit, lmms-eval or repope.")]
+Convention = Annotated[
+    str,
+    typer.Option(help="How answers are read and counted: strict, pope, vlmevalkit, lmms-eval, repope, evalscope or helm."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the numbers as JSON, and nothing else.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print the numbers as CSV, and nothing else.")]
 Details = Annotated[bool, typer.Option("--details", help="Print all numbers too, in wider tables.")]
@@ -52,4 +58,86 @@ TrustRemoteCode = Annotated[
         rich_help_panel=LOADING,
         help="Run the Python code that the checkpoint brings along, if its card says so, too.",
     ),
+]
+
+# What else hope-bench evaluate takes, and run_eval.py.
+Step = Annotated[
+    int | None, typer.Option(min=0, help="The checkpoint's training step (hope-bench trend). Default: N of checkpoint-N.")
+]
+BatchTokens = Annotated[int | None, typer.Option(min=1, help="Tokens computed at once at most, those of images included.")]
+MaxNewTokens = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="The longest answer, where the first token is neither yes nor no. Default: 16, or 4096 of a model that thinks.",
+    ),
+]
+Thinking = Annotated[
+    str | None,
+    typer.Option(
+        help="Whether the model thinks before it answers: on, off, or auto, as its chat template does by itself. After a "
+        "thought there is no P(yes); one that is cut off is an error."
+    ),
+]
+Revision = Annotated[str | None, typer.Option(rich_help_panel=LOADING, help="Branch, tag or commit of a Hugging Face id.")]
+Processor = Annotated[
+    str | None,
+    typer.Option(
+        rich_help_panel=LOADING, help="Folder or id of the processor, where a checkpoint from training was saved without one."
+    ),
+]
+DeviceMap = Annotated[
+    str | None,
+    typer.Option(rich_help_panel=LOADING, help="Spread one model over several GPUs: auto, balanced or sequential."),
+]
+Quantize = Annotated[
+    str | None,
+    typer.Option(rich_help_panel=LOADING, help="Load the weights in fewer bits with bitsandbytes, on a GPU: 4bit or 8bit."),
+]
+Compiled = Annotated[
+    bool | None, typer.Option("--compile/--no-compile", rich_help_panel=LOADING, help="Run the model through torch.compile.")
+]
+WorkerCount = Annotated[
+    int | None,
+    typer.Option(min=0, help="Processes that read and encode images ahead of the model. 0: threads. Default: 0 on a CPU."),
+]
+AuthorsPrompt = Annotated[
+    bool,
+    typer.Option("--authors-prompt", help="Ask as the model's authors do, if the card knows. The result is unranked."),
+]
+Complete = Annotated[
+    bool,
+    typer.Option("--complete", help="Write out every answer, for the scoring conventions that read whole answers. Slower."),
+]
+SharedPath = Annotated[
+    str | None,
+    typer.Option(
+        help="auto: questions of an image share its computed prefix where a self-check on this model passes; shared: stop "
+        "where it fails; plain: never share."
+    ),
+]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        rich_help_panel=SERVERS, help="Ask the OpenAI-compatible server there (http://HOST/v1); --model is its name there."
+    ),
+]
+ServerKind = Annotated[
+    str | None,
+    typer.Option(
+        rich_help_panel=SERVERS, help="Start a server of the checkpoint here, ask it, end it: vllm, sglang or transformers."
+    ),
+]
+ServerArgs = Annotated[
+    str | None,
+    typer.Option(rich_help_panel=SERVERS, help='More arguments for it, in one string: "--tensor-parallel-size 2".'),
+]
+ServerTimeout = Annotated[
+    float | None, typer.Option(min=1, rich_help_panel=SERVERS, help="Seconds until it must be ready. Default: 1800.")
+]
+ProcessCount = Annotated[
+    int | None, typer.Option(min=1, help="Refuse to run unless a launcher (torchrun) started exactly this many processes.")
+]
+Progress = Annotated[
+    ProgressMode, typer.Option(help="auto: a bar or lines; json: one JSON object a line on stderr; quiet: messages only.")
 ]

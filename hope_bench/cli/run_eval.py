@@ -7,21 +7,67 @@ from typing import Annotated
 
 import typer
 
-from hope_bench.cli.app import console, line, say
-from hope_bench.cli.options import BatchSize, Device, Dtype, Limit, RunName, TrustRemoteCode
+from hope_bench.cli.app import as_values, console, line, say
+from hope_bench.cli.options import (
+    AuthorsPrompt,
+    BaseUrl,
+    BatchSize,
+    BatchTokens,
+    Compiled,
+    Complete,
+    Device,
+    DeviceMap,
+    Dtype,
+    Images,
+    Limit,
+    MaxNewTokens,
+    ProcessCount,
+    Processor,
+    Quantize,
+    Revision,
+    RunName,
+    ServerArgs,
+    ServerKind,
+    ServerTimeout,
+    SharedPath,
+    Split,
+    Step,
+    Thinking,
+    TrustRemoteCode,
+    WorkerCount,
+)
 from hope_bench.errors import HopeBenchError
 
 
 def run_eval(
     model: Annotated[str | None, typer.Option("--model", "-m", help="A card, a checkpoint folder or a Hugging Face id.")] = None,
     benchmark: Annotated[str | None, typer.Option("--benchmark", "-b", help="A generated benchmark: its folder or name.")] = None,
-    images: Annotated[Path | None, typer.Option(help="Folder of the benchmark's images.")] = None,
+    images: Images = None,
     limit: Limit = None,
+    split: Split = None,
     name: RunName = None,
+    step: Step = None,
     dtype: Dtype = None,
     device: Device = None,
     batch_size: BatchSize = None,
+    batch_tokens: BatchTokens = None,
+    max_new_tokens: MaxNewTokens = None,
+    thinking: Thinking = None,
+    revision: Revision = None,
+    processor: Processor = None,
+    device_map: DeviceMap = None,
+    quantize: Quantize = None,
+    compiled: Compiled = None,
+    workers: WorkerCount = None,
+    authors_prompt: AuthorsPrompt = False,
+    complete: Complete = False,
+    path: SharedPath = None,
     trust_remote_code: TrustRemoteCode = False,
+    base_url: BaseUrl = None,
+    server: ServerKind = None,
+    server_args: ServerArgs = None,
+    server_timeout: ServerTimeout = None,
+    processes: ProcessCount = None,
     out: Annotated[
         Path | None, typer.Option(help="Where everything goes. Default: the working directory; for the demo, a temporary folder.")
     ] = None,
@@ -29,9 +75,13 @@ def run_eval(
     """Evaluate a model on a benchmark, score its answers and rebuild the leaderboard. With no arguments: run the demo.
 
     Writes runs/, leaderboard/results/ and build/site/. The same command goes on where it was interrupted. What --limit gives is
-    not ranked, and the leaderboard leaves it alone.
+    not ranked, and the leaderboard leaves it alone. The options are hope-bench evaluate's.
 
-    Example: python run_eval.py --model llava-hf/llava-1.5-7b-hf --benchmark hope-coco --images val2014
+    Examples:
+
+    python run_eval.py --model llava-hf/llava-1.5-7b-hf --benchmark hope-coco --images val2014
+
+    python run_eval.py --base-url http://127.0.0.1:8000/v1 --model SERVED-NAME --benchmark hope-coco --images val2014
 
     Exit code: 0 done, 1 some answers are errors, 2 bad input.
     """
@@ -50,8 +100,12 @@ def run_eval(
     base = out or Path()
     results = base / "leaderboard" / "results"
     run = hb.evaluate(
-        model, benchmark, images=images, limit=limit, name=name, runs=base / "runs", dtype=dtype, device=device,
-        batch_size=batch_size, trust_remote_code=trust_remote_code, say=say,
+        model, benchmark, images=images, limit=limit, splits=as_values(split), name=name, runs=base / "runs", step=step,
+        processor=processor, authors_prompt=authors_prompt, workers=workers, processes=processes,
+        trust_remote_code=trust_remote_code, say=say, dtype=dtype, device=device, batch_size=batch_size,
+        batch_tokens=batch_tokens, max_new_tokens=max_new_tokens, thinking=thinking, revision=revision, device_map=device_map,
+        quantize=quantize, compile=compiled, complete=complete or None, path=path, base_url=base_url, server=server,
+        server_args=server_args, server_timeout=server_timeout,
     )  # fmt: skip
     if not is_first():  # of several processes, which have asked together
         raise typer.Exit(bool(run.errors))

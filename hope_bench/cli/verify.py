@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hope_bench.cli.app import app, line, print_tables, say
-from hope_bench.cli.options import LOADING, AsJson, BatchSize, Device, Dtype, RunBenchmark, RunName, Runs
+from hope_bench.cli.options import AsJson, BatchSize, Device, DeviceMap, Dtype, Revision, RunBenchmark, RunName, Runs
 from hope_bench.files.places import RUNS
 
 if TYPE_CHECKING:
@@ -40,13 +40,8 @@ def verify(
     dtype: Dtype = None,
     device: Device = None,
     batch_size: BatchSize = None,
-    revision: Annotated[
-        str | None, typer.Option(rich_help_panel=LOADING, help="Branch, tag or commit of a Hugging Face id.")
-    ] = None,
-    device_map: Annotated[
-        str | None,
-        typer.Option(rich_help_panel=LOADING, help="Spread one model over several GPUs: auto, balanced or sequential."),
-    ] = None,
+    revision: Revision = None,
+    device_map: DeviceMap = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask a model POPE's questions as a paper did, and say whether its figures come out here.

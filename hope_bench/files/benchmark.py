@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
@@ -105,7 +106,8 @@ class Manifest(Strict):
 
 _COLUMNS = {
     "split": "string", "question_id": "int64", "image": "string", "text": "string", "label": "string", "object": "string",
-    "description": "string", "description_kind": "string", "distractor_score": "float64", "risk": "float64", "twin_of": "Int64",
+    "description": "string", "description_kind": "string", "distractor_score": "float64", "found_by": "string",
+    "risk": "float64", "twin_of": "Int64",
 }  # fmt: skip
 """Of a benchmark's frame, with their types."""
 
@@ -190,6 +192,25 @@ def split_bytes(questions: Sequence[Question]) -> bytes:
 
 _IDENTITY = ("question_id", "image", "text", "label", "strategy", "object", "description", "description_kind", "twin_of")
 """What makes a question the question it is; scores, risks and evidence are CLIP's numbers about it."""
+
+
+def standing_of(questions: Sequence[Question]) -> list[float | None]:
+    """How high each distractor's score stands among those of the same split and strategy: in (0, 1], None without a score.
+
+    Scores of different strategies are probabilities or sums of z-scores, and can't be compared themselves.
+    """
+    scores: dict[str | None, list[float]] = {}
+    for question in questions:
+        if question.distractor_score is not None:
+            scores.setdefault(question.found_by, []).append(question.distractor_score)
+    for own in scores.values():
+        own.sort()
+    return [
+        None
+        if question.distractor_score is None
+        else bisect_right(scores[question.found_by], question.distractor_score) / len(scores[question.found_by])
+        for question in questions
+    ]
 
 
 def benchmark_hash(prompt: str, splits: Mapping[str, Sequence[Question]]) -> str:

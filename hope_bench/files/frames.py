@@ -18,6 +18,7 @@ _LOOKS = {
     "pope": ("POPE", "#2f6fbb", "circle"),
     "control": ("control", "#6b6b6b", "square"),
     "hope": ("HOPE", "#c8452d", "diamond"),
+    "other": ("other", "#7a5195", "triangle-up"),
 }
 """What a kind of split is called, its colour and its mark, in the order in which pictures show them."""
 

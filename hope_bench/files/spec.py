@@ -12,9 +12,11 @@ from pydantic import Field, field_validator, model_validator
 
 from hope_bench.errors import HopeBenchError, did_you_mean
 from hope_bench.files.validation import Strict, read_toml
+from hope_bench.records import BoxLayout, Orientation
 
 Part = TypeVar("Part", bound=Strict)
-Kind = Literal["pope", "hope", "control", "twin"]
+Kind = Literal["pope", "hope", "control", "twin", "other"]
+"""Of a split: POPE's, HOPE's, the control of a search, the true twins of false descriptions, or of another benchmark."""
 
 STRATEGY_KINDS: dict[str, Kind] = {
     "random": "pope",
@@ -40,7 +42,7 @@ DESCRIPTION_STRATEGIES = ("description", "hope")
 """The strategies that make false descriptions, whose true twins stand in a split of kind "twin" beside them."""
 
 
-NamedFormat = Literal["coco", "lvis", "object-list", "open-images", "visual-genome", "hf-dataset"]
+NamedFormat = Literal["coco", "lvis", "object-list", "open-images", "visual-genome", "hf-dataset", "yolo", "voc", "labelme"]
 """What a spec can name. "coco" is also Objects365 and every other dataset published in COCO's format."""
 
 Format = Literal["auto", NamedFormat]
@@ -59,18 +61,37 @@ def encoder_name(split: str) -> str:
 class DatasetSpec(Strict):
     """Where the annotations and images are. Relative paths are relative to the spec; command-line flags override them.
 
-    `format` "coco" is also Objects365's; "auto" tells it from the files (docs/datasets.md). `files` names, relative to the
-    annotations' folder, which of several files is meant (Open Images: boxes, labels, classes, hierarchy) or a Hugging Face
-    dataset's split; `columns` that dataset's columns, and its box_format ("xywh" or "xyxy").
+    `annotations` are one file or folder or several (train and val). `format` "coco" is also Objects365's; "auto" tells it from
+    the files (docs/datasets.md). `files` names, relative to the annotations' folder, which of several files is meant (Open
+    Images: boxes, labels, classes, hierarchy) or a dataset's split; `columns` a Hugging Face dataset's columns, and its
+    box_format ("xywh" or "xyxy"). `boxes` says what a file's four numbers of a box are, and `orientation` which picture they are
+    on where EXIF turns it; None: as the files tell. `image_list` is a text file of the images that may be asked about.
     """
 
     name: str = ""
     format: Format = "auto"
-    annotations: str | None = None
-    captions: str | None = None
+    annotations: str | tuple[str, ...] | None = None
+    captions: str | tuple[str, ...] | None = None
     images: str | None = None
+    image_list: str | None = None
+    boxes: BoxLayout | None = None
+    orientation: Orientation | None = None
     files: dict[str, str] = Field(default_factory=dict)
     columns: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def annotation_paths(self) -> tuple[Path, ...]:
+        """The annotation files and folders; none where the spec names none."""
+        return _paths(self.annotations)
+
+    @property
+    def caption_paths(self) -> tuple[Path, ...]:
+        """The captions files."""
+        return _paths(self.captions)
+
+
+def _paths(named: str | tuple[str, ...] | None) -> tuple[Path, ...]:
+    return () if named is None else tuple(Path(one) for one in ((named,) if isinstance(named, str) else named))
 
 
 class ClipSpec(Strict):
@@ -119,11 +140,13 @@ class CalibratedSpec(Strict):
 
 class GuardsSpec(Strict):
     """Which guards keep possibly present categories from being claimed absent (docs/method.md). Each acts where the data has
-    what it needs. `known_synonyms` lets them know the words that English has for COCO's and Objects365's categories;
-    `ontology_table` is a TOML file of related names, which may be no categories, `same_name` the cosine of two names' text
-    embeddings (less the vocabulary's mean) at which they count as one; `review` a file of people's decisions."""
+    what it needs. `known_synonyms` lets them know the words that English has for COCO's and Objects365's categories; `annotated`
+    keeps categories that no image is annotated with from being claimed absent; `ontology_table` is a TOML file of related names,
+    which may be no categories, `same_name` the cosine of two names' text embeddings (less the vocabulary's mean) at which they
+    count as one; `review` a file of people's decisions."""
 
     verified: bool = True
+    annotated: bool = True
     ontology: bool = True
     known_synonyms: bool = True
     ontology_table: str | None = None
@@ -201,7 +224,7 @@ def read_spec(path: Path) -> BenchmarkSpec:
     spec = read_toml(path, BenchmarkSpec)
     return spec.model_copy(
         update={
-            "dataset": _beside(path, spec.dataset, ("annotations", "captions", "images")),
+            "dataset": _beside(path, spec.dataset, ("annotations", "captions", "images", "image_list")),
             "descriptions": _beside(path, spec.descriptions, ("file",)),
             "guards": _beside(path, spec.guards, ("ontology_table", "review")),
             "clip": None if spec.clip is None else _local_encoder(path, spec.clip),
@@ -211,8 +234,11 @@ def read_spec(path: Path) -> BenchmarkSpec:
 
 
 def _beside(path: Path, part: Part, keys: tuple[str, ...]) -> Part:
+    def beside(named: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        return str(path.parent / named) if isinstance(named, str) else tuple(str(path.parent / one) for one in named)
+
     given = {key: getattr(part, key) for key in keys}
-    return part.model_copy(update={key: str(path.parent / value) for key, value in given.items() if value is not None})
+    return part.model_copy(update={key: beside(value) for key, value in given.items() if value is not None})
 
 
 def _local_encoder(path: Path, encoder: ClipSpec) -> ClipSpec:

@@ -21,6 +21,7 @@ from hope_bench.files.run import ANSWERS, RunRecord
 from hope_bench.inference.answers import AnswersFile, lock_run, shard_path, shard_paths
 from hope_bench.inference.asking import Asker, batch_of
 from hope_bench.inference.beforehand import answered_before
+from hope_bench.inference.budget import Budget, check_budget
 from hope_bench.inference.images import StepImages, image_hashes, steps_with_images
 from hope_bench.inference.plan import Plan, Step, make_plan
 from hope_bench.inference.processes import Processes, check_count, is_first, join_processes
@@ -46,6 +47,7 @@ class EvaluateOptions:
     `step` is the training step of the checkpoint (None: what its name says, "checkpoint-N", if that).
     `paraphrase` asks so instead of as the card and the benchmark do.
     `trust_remote_code` runs code that the checkpoint brings along, if its card says so, too.
+    `budget` is how many dollars the run may cost, over all sittings: whole images are asked in a drawn order (budget.py).
     """
 
     images: Path | None = None
@@ -59,6 +61,7 @@ class EvaluateOptions:
     paraphrase: Paraphrase | None = None
     workers: int | None = None
     step: int | None = None
+    budget: float | None = None
 
 
 def run_folder(benchmark: Benchmark, card: ModelCard, options: EvaluateOptions) -> Path:
@@ -72,7 +75,10 @@ def plan_run(benchmark: Benchmark, card: ModelCard, options: EvaluateOptions) ->
     prompt = Prompt(card.prompt) if card.prompt is not None else benchmark.prompt
     if options.paraphrase is not None:
         prompt = options.paraphrase.prompt
-    plan = make_plan(chosen, prompt, card.batch_size, options.limit, card.samples)
+    if options.budget is not None:
+        check_budget(card, options.budget, options.limit, check_count(options.processes))
+    size, drawn = (card.batch_size, False) if options.budget is None else (1, True)
+    plan = make_plan(chosen, prompt, size, options.limit, card.samples, drawn=drawn)
     if not plan.steps:
         raise HopeBenchError(
             f"Benchmark {benchmark.manifest.name} holds no questions in the chosen splits, so there is nothing to ask."
@@ -123,7 +129,8 @@ def evaluate(
             say(_NOTHING.format(start.record.questions))
             return processes.by_first(lambda: _stepped(folder, start.record, options.step))
         check_shared(folder, processes)
-        sitting = _Sitting(folder, plan, model, processes, options, say)
+        budget = None if options.budget is None else Budget(options.budget, card, start.record, lambda: model.report)
+        sitting = _Sitting(folder, plan, model, processes, options, say, budget)
         return sitting.run(start, lambda: _Images(check_images_folder(images, names, benchmark), sha256))
 
 
@@ -159,11 +166,18 @@ class _Sitting:
     """One process's work on a run: ask its share of the pending steps; the first process then puts the files in order."""
 
     def __init__(
-        self, folder: Path, plan: Plan, model: Adapter, processes: Processes, options: EvaluateOptions, say: Say
+        self,
+        folder: Path,
+        plan: Plan,
+        model: Adapter,
+        processes: Processes,
+        options: EvaluateOptions,
+        say: Say,
+        budget: Budget | None = None,
     ) -> None:
         self._folder, self._plan, self._model, self._processes = folder, plan, model, processes
         self._progress, self._workers, self._say = options.progress, options.workers, say
-        self._asked = 0
+        self._asked, self._budget = 0, budget
 
     def run(self, start: Start, images: Callable[[], _Images]) -> RunRecord:
         total = sum(len(step) for step in self._plan.steps)
@@ -198,9 +212,18 @@ class _Sitting:
     def _finish(self, record: RunRecord) -> RunRecord:
         with contextlib.closing(AnswersFile(self._folder / ANSWERS)) as answers:
             answers.absorb(shard_paths(self._folder))
-            answers.finish(self._plan.requests)
+            steps = [step for step in self._plan.steps if self._budget is None or answers.has(step)]
+            answers.finish(request for step in steps for request in step)
             errors = sum(answer.error is not None for answer in answers.answers.values())
+        if len(steps) < len(self._plan.steps):
+            record = self._cut(record, sum(map(len, steps)))
         return write_record(self._folder, record.model_copy(update={"complete": True, "errors": errors}))
+
+    def _cut(self, record: RunRecord, asked: int) -> RunRecord:
+        """The record of a run that its budget ended."""
+        reason = f"only {asked:,} of {record.questions:,} questions were asked, as the budget allowed (--budget)"
+        unranked = "; ".join(filter(None, [reason, record.unranked]))
+        return record.model_copy(update={"questions": asked, "unranked": unranked})
 
     def _ask(self, source: _Images | None, start: Start, workers: Workers) -> None:
         """Answer this process's share of the pending steps; without `source`, from what was set aside alone."""
@@ -221,10 +244,15 @@ class _Sitting:
             asker = Asker(self._model, start.works)
             with self._shown(done, total) as progress:
                 for step, (rest, images) in zip(steps, self._ready(asked, source, workers), strict=True):
+                    if self._budget is not None and not self._budget.allows(rest):
+                        self._say(f"The next image would exceed the budget; ${self._budget.spent:,.4f} are spent.")
+                        break
                     said = asker.answer(rest, images)
                     answers.append(reusable.complete(step, said))
                     self._asked += len(said)
                     progress.add(said)
+                    if self._budget is not None:
+                        self._budget.asked(rest)
 
     def _ready(self, steps: Sequence[Step], source: _Images, workers: Workers) -> Iterator[tuple[Step, StepImages]]:
         """Each step with its images, made ready ahead in processes or in threads."""

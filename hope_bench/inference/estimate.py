@@ -40,7 +40,8 @@ class Estimate:
     left. `missing` are images that aren't there, `stops` says why the run would not even begin. `tokens` are the tokens per
     question of a sample, `shared` those left of each where an image's prompt is computed once; None where only a server knows.
     `text_tokens` is a guess from the characters of all prompts. `seconds` is at the speed of the run named `like`, and
-    `per_question` its (input, output) tokens a question, where an endpoint counted them.
+    `per_question` its (input, output) tokens a question, where an endpoint counted them. `budget` is what it may cost, in
+    dollars.
     """
 
     card: ModelCard
@@ -61,12 +62,19 @@ class Estimate:
     seconds: float | None = None
     like: str | None = None
     per_question: tuple[float, float] | None = None
+    budget: float | None = None
 
 
 def in_words(found: Estimate) -> list[str]:
     """What a run would ask, in lines."""
     card = found.card
     said = [] if found.prompt_name is None else [f"Prompt {found.prompt_name}:"]
+    times = "" if card.samples == 1 else f", each {card.samples:,} times ({found.unique:,} answers)"
+    unique = found.unique // card.samples
+    said.append(
+        f"{counted(found.questions, 'question')} in {counted(found.splits, 'split')}, of which "
+        f"{unique:,} unique ones would be asked{times},"
+    )
     said.append(
         f"{counted(found.questions, 'question')} in {counted(found.splits, 'split')}, of which "
         f"{found.unique:,} unique ones would be asked,"
@@ -102,7 +110,10 @@ def _price_in_words(found: Estimate) -> list[str]:
         sent, got = (found.left * tokens for tokens in found.per_question)
         said = [f"Tokens, as the questions of {found.like} took: {sent:,.0f} in, {got:,.0f} out."]
         if price_in is not None and price_out is not None:
-            said.append(f"Price: about ${(sent * price_in + got * price_out) / 1e6:,.2f}.")
+            price = (sent * price_in + got * price_out) / 1e6
+            said.append(f"Price: about ${price:,.2f}.")
+            if found.budget is not None and price > found.budget:
+                said.append(f"A budget of ${found.budget:,.2f} pays for about {found.budget / price * found.left:,.0f} of them.")
         return said
     said = [f"To send: about {found.text_tokens:,} tokens of text and {found.left:,} pictures, which the server counts."]
     if price_in is not None and price_out is not None:
@@ -153,6 +164,7 @@ def estimate(benchmark: Benchmark, card: ModelCard, options: EvaluateOptions) ->
         seconds=len(requests) / earlier.questions * earlier.seconds if earlier else None,
         like=str(earlier.folder) if earlier else None,
         per_question=earlier.per_question if earlier else None,
+        budget=options.budget,
     )
 
 

@@ -41,12 +41,15 @@ class Plan:
         return Plan(tuple(tuple(replace(request, key=key(request)) for request in step) for step in self.steps))
 
 
-def make_plan(benchmark: Benchmark, prompt: Prompt, step_size: int, limit: int | None = None, samples: int = 1) -> Plan:
+def make_plan(
+    benchmark: Benchmark, prompt: Prompt, step_size: int, limit: int | None = None, samples: int = 1, *, drawn: bool = False
+) -> Plan:
     """Each (image, question) of the benchmark's splits once (`samples` times where answers are drawn), grouped by image in the
     benchmark's order.
 
     A step holds the questions of whole images, as many images as `step_size` questions allow and at least one: a model computes
-    an image once for all its questions. `limit` asks only that many questions of each split (`limited`).
+    an image once for all its questions. `limit` asks only that many questions of each split (`limited`). With
+    `drawn` the images come in the order in which `limited` takes them, so that the first are a fair look.
     """
     rank = {image: place for place, image in enumerate(benchmark.manifest.images)}
     unique: dict[tuple[str, str], Request] = {}
@@ -55,6 +58,8 @@ def make_plan(benchmark: Benchmark, prompt: Prompt, step_size: int, limit: int |
             key = (question.image, question.text)
             unique.setdefault(key, Request(question.image, question.text, prompt.fill(question.text)))
             rank.setdefault(question.image, len(rank))
+    if drawn:
+        rank = {image: place for place, image in enumerate(sorted(rank, key=_draw))}
     ordered = sorted(unique.values(), key=lambda request: rank[request.image])
     steps: list[list[Request]] = []
     for _, questions_of_image in groupby(ordered, key=lambda request: request.image):

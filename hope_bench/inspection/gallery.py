@@ -13,7 +13,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from hope_bench.errors import HopeBenchError, counted
-from hope_bench.files.benchmark import Benchmark
+from hope_bench.files.benchmark import Benchmark, standing_of
 from hope_bench.images import UnreadableImageError
 from hope_bench.inspection.summary import Summary
 from hope_bench.inspection.thumbnails import Thumbnail, write_thumbnails
@@ -102,19 +102,20 @@ def _address(folder: Path, out: Path) -> str:
 def gallery_data(
     benchmark: Benchmark, pictures: Mapping[str, Thumbnail | UnreadableImageError | None], beside: Beside = NOTHING
 ) -> dict[str, Any]:
-    """What the script draws from. Each image is [file, thumbnail or null, width, height, questions] and its
-    boxes, where they are known, [name, left, top, right, bottom] in shares of the picture. Each of its questions stands once, as
-    [1 for yes, claim, text or 0, [[split, question_id, distractor_score, risk], ...], evidence or 0], with a run followed by
-    [verdict, P(yes) or null, the model's words or null], 0 where it has no answer.
+    """What the script draws from. Each image is [file, thumbnail or null, width, height, questions] and its boxes, where they are
+    known, [name, left, top, right, bottom] in shares of the picture. Each of its questions stands once, as [1 for yes, claim,
+    text or 0, [[split, question_id, distractor_score, risk, found_by or 0, standing], ...], evidence or 0], with a run followed
+    by [verdict, P(yes) or null, the model's words or null], 0 where it has no answer.
 
     `text` is 0 where it is the plain "Is there a ... in the image?" of the claim. Splits are numbered as in `splits`.
     """
     by_image: dict[str, dict[tuple[str, str], list[Any]]] = {name: {} for name in benchmark.manifest.images}
     for number, questions in enumerate(benchmark.splits.values()):
-        for question in questions:
+        for question, standing in zip(questions, standing_of(questions), strict=True):
             rows = by_image.setdefault(question.image, {})
             row = rows.setdefault((question.text, question.label), _row(question))
-            row[3].append([number, question.question_id, question.distractor_score, question.risk])
+            high = None if standing is None else round(standing, 4)
+            row[3].append([number, question.question_id, question.distractor_score, question.risk, question.found_by or 0, high])
             row[4] = row[4] or dict(question.evidence or {}) or 0
             if beside.model is not None:
                 row[5:] = [_said(beside.answers.get((question.image, question.text)))]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hope_bench.errors import HopeBenchError, counted, did_you_mean
+from hope_bench.errors import HopeBenchError, counted, did_you_mean, first_few
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.result import ModelInfo
 from hope_bench.interchange.answer_field import answer_field, answer_of, question_of, refuse_labels
@@ -55,7 +55,9 @@ def _read(source: AnswersSource, benchmark: Benchmark) -> list[Given]:
     index = _question_index(source.questions, benchmark)
     given: list[Given] = []
     for path, split in source.files.items():
+        _refuse_logs(path)
         lines = list(read_lines(path))
+        _check_one_model(lines, path)
         name, certain = answer_field(lines, source.answer)
         splits = None if split is None else (split,)
         if index is not None:
@@ -74,6 +76,27 @@ def _read(source: AnswersSource, benchmark: Benchmark) -> list[Given]:
             _refuse_labels(found, benchmark, path, name, _CHANCE if popes else 1)
         given += found
     return given
+
+
+def _refuse_logs(path: Path) -> None:
+    """A log of another tool says itself what it is. Raises HopeBenchError with the option that reads it."""
+    tool = {".xlsx": "vlmevalkit", ".tsv": "vlmevalkit", ".eval": "inspect"}.get(path.suffix)
+    if path.is_dir():
+        raise HopeBenchError(f"{path} is a folder. Give files, or say whose output it is: --from lmms-eval, vlmevalkit, ...")
+    if tool is None and path.is_file():
+        with path.open("rb") as stream:
+            first = stream.read(100_000).split(b"\n", 1)[0]
+        marks = {b'"filtered_resps"': "lmms-eval", b'"sample_score"': "evalscope", b'"model_output": {': "evalscope"}
+        tool = next((marks[mark] for mark in marks if mark in first), None)
+    if tool is not None:
+        raise HopeBenchError(f"{path} looks like a log of {tool}. Read it with --from {tool}.")
+
+
+def _check_one_model(lines: Sequence[Line], path: Path) -> None:
+    """LLaVA's lines name their model. Raises HopeBenchError for a file of several."""
+    models = sorted({str(line.data["model_id"]) for line in lines if line.data.get("model_id")})
+    if len(models) > 1:
+        raise HopeBenchError(f"{path} holds answers of several models: {first_few(models, 4)}. Import a file for each.")
 
 
 _CHANCE = 20

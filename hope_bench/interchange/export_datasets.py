@@ -44,8 +44,8 @@ load_dataset("THIS DATASET", split="{example}")
 {splits}
 
 `label` is yes or no, `object` the category asked about. Of a question about an absent object, `distractor_score` tells how
-misleading the split's search found it, and `risk` the estimated probability that it is in the picture after all (`evidence`,
-JSON: what that rests on). Columns without a value are null.
+misleading the split's search found it (`found_by` names the search where the split joins several), and `risk` the estimated
+probability that it is in the picture after all (`evidence`, JSON: what that rests on). Columns without a value are null.
 
 {noise}Benchmark hash: `{hash}`. Results of another hash are not comparable. `manifest.json` says how the questions were made.
 The images and their licence are those of {dataset}.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,15 +12,23 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.card import slug
 from hope_bench.files.result import ModelInfo
+from hope_bench.interchange import logs_evalscope, logs_inspect, logs_lmms_eval, logs_vlmevalkit
 from hope_bench.interchange.imported_run import Provenance, check_import, import_command, write_import
 from hope_bench.interchange.log_places import given_of
-from hope_bench.interchange.logs import Log, Refused, StatedScore, Tool, read_logs
+from hope_bench.interchange.logs import Log, Refused, StatedScore, Tool
 from hope_bench.interchange.matching import Given, ImportReport
 from hope_bench.interchange.questions import escaped
 from hope_bench.records import Answer
 from hope_bench.scoring.conventions import CONVENTIONS, reader
 from hope_bench.scoring.metrics import count_table, point_metrics
 from hope_bench.scoring.verdicts import join
+
+_READERS: dict[Tool, Callable[[Sequence[Path], str | None], Iterable[Log | Refused]]] = {
+    "lmms-eval": logs_lmms_eval.read,
+    "vlmevalkit": logs_vlmevalkit.read,
+    "evalscope": logs_evalscope.read,
+    "inspect": logs_inspect.read,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +79,7 @@ def import_logs(source: LogSource, benchmark: Benchmark, runs: Path) -> list[Imp
     A model whose log can't be taken is refused in its place; the others are imported. Raises HopeBenchError where there is one
     model only, or no log at all.
     """
-    logs = read_logs(source.tool, source.files, source.answer)
+    logs = _logs(source)
     single = {"--name": source.name, "--model-name": source.model_name, "--checkpoint": source.checkpoint}
     single |= {"--vision-tower": source.vision_tower}
     given = [flag for flag, value in single.items() if value is not None]
@@ -93,6 +101,14 @@ def import_logs(source: LogSource, benchmark: Benchmark, runs: Path) -> list[Imp
                 raise
             made.append(ImportedLog(log.model, refused=str(error)))
     return made
+
+
+def _logs(source: LogSource) -> list[Log | Refused]:
+    """Every model's log in the files and folders, in the order of their names."""
+    for path in source.files:
+        if not path.exists():
+            raise HopeBenchError(f"{path} does not exist.")
+    return sorted(_READERS[source.tool](source.files, source.answer), key=lambda log: log.model)
 
 
 def run_names(models: Sequence[str]) -> list[str]:

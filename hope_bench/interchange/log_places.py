@@ -219,7 +219,7 @@ def _in_order(
     return found
 
 
-def _orders(benchmark: Benchmark, only: str | None) -> Iterator[list[Asks]]:
+def _orders(benchmark: Benchmark, only: str | None) -> Iterator[Sequence[Asks]]:
     """The orders in which tools put a benchmark's questions: one split after the other, each question once or as often as it is
     asked, or image by image."""
     if only is not None:

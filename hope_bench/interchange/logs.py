@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NoReturn
@@ -66,25 +67,6 @@ class Refused:
     reason: str
 
 
-def read_logs(tool: Tool, paths: Sequence[Path], answer: str | None = None) -> list[Log | Refused]:
-    """Every model's log in the files and folders, in the order of their names; `answer` names the field that holds the answers.
-
-    In a folder only what concerns POPE or a hope-bench export is read. Raises HopeBenchError for a path that holds none.
-    """
-    from hope_bench.interchange import logs_evalscope, logs_inspect, logs_lmms_eval, logs_vlmevalkit
-
-    readers: dict[str, Callable[[Sequence[Path], str | None], Iterable[Log | Refused]]] = {
-        "lmms-eval": logs_lmms_eval.read,
-        "vlmevalkit": logs_vlmevalkit.read,
-        "evalscope": logs_evalscope.read,
-        "inspect": logs_inspect.read,
-    }
-    for path in paths:
-        if not path.exists():
-            raise HopeBenchError(f"{path} does not exist.")
-    return sorted(readers[tool](paths, answer), key=lambda log: log.model)
-
-
 def concerns_pope(name: str) -> bool:
     """Whether a task or dataset is POPE, by its name, or one that hope-bench exported; only these are read from a folder."""
     return re.search(r"pope|hope", name, re.IGNORECASE) is not None
@@ -120,7 +102,7 @@ def place_of(value: object) -> int | None:
     """A row's number in its dataset, which some files write as text."""
     if isinstance(value, bool):
         return None
-    if isinstance(value, int | float) and value == int(value):
+    if isinstance(value, int | float) and math.isfinite(value) and value == int(value):
         return int(value)
     return int(value) if isinstance(value, str) and value.isdecimal() else None
 

@@ -115,7 +115,8 @@ _IMAGES = ("image", "image_file", "image_source", "image_path", "file_name")
 
 def _row(line: Line, answer: str | None) -> LogRow:
     data = line.data
-    about = data.get("metadata") if isinstance(data.get("metadata"), dict) else {}
+    held = data.get("metadata")
+    about: Mapping[str, Any] = held if isinstance(held, dict) else {}
     failed = data.get("error")
     error = (failed.get("message") if isinstance(failed, dict) else failed) if failed else value_at(data, "output.error")
     question = text_of(data.get("input"))

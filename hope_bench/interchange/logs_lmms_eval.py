@@ -104,23 +104,15 @@ def _log(model: str, files: Sequence[tuple[Path, Mapping[str, Any]]], answer: st
 
 def _row(line: Line, answer: str | None) -> LogRow:
     data = line.data
-    doc = data.get("doc") if isinstance(data.get("doc"), dict) else {}
+    held = data.get("doc")
+    doc: Mapping[str, Any] = held if isinstance(held, dict) else {}
     scores = [value for value in data.values() if isinstance(value, dict) and "question_id" in value]
     number = next((one["question_id"] for one in scores), doc.get("question_id"))
     said = _said(line, answer or _FIELD)
     if answer is None:
-        raw = _said(line, "resps") if "resps" in data else said
-        if parse_answer(raw, _asked(line)) != parse_answer(said, _asked(line)):
-            raise HopeBenchError(
-                f"{line.where}: {_FIELD!r} holds {said[:40]!r}, but 'resps' {raw[:40]!r}. Name the field that holds the model's "
-                "answers with --answer."
-            )
-        for one in scores:
-            if isinstance(one.get("prediction"), str) and one["prediction"] != said.lower().strip():
-                raise HopeBenchError(
-                    f"{line.where}: {_FIELD!r} holds {said!r}, but the task scored {one['prediction']!r}. Name the field "
-                    "that holds the model's answers with --answer FIELD, such as pope_accuracy.prediction."
-                )
+        beside = [("'resps'", _said(line, "resps"))] if "resps" in data else []
+        beside += [("its 'prediction'", one["prediction"]) for one in scores if isinstance(one.get("prediction"), str)]
+        _check_agreement(line, said, beside)
     return LogRow(
         where=line.where,
         question=_asked(line),
@@ -131,6 +123,18 @@ def _row(line: Line, answer: str | None) -> LogRow:
         splits=tuple(filter(None, [doc.get("category")])) if isinstance(doc.get("category"), str) else (),
         label=as_label(data.get("target")),
     )
+
+
+def _check_agreement(line: Line, said: str, beside: Sequence[tuple[str, str]]) -> None:
+    """What else the sample says of its answer must not be the opposite. Raises HopeBenchError, asking for the field."""
+    question = _asked(line)
+    verdict = parse_answer(said, question)
+    for name, other in beside:
+        if {verdict, parse_answer(other, question)} == {"yes", "no"}:
+            raise HopeBenchError(
+                f"{line.where}: {_FIELD!r} holds {said[:40]!r}, but {name} {other[:40]!r}. Name the field that holds the model's "
+                "answers with --answer FIELD, such as pope_accuracy.prediction."
+            )
 
 
 def _said(line: Line, name: str) -> str:

@@ -122,8 +122,9 @@ def _image(data: Mapping[str, object]) -> str | None:
 
 
 def _stated(file: Path, dataset: str) -> list[StatedScore]:
-    path = file.with_name(f"{file.stem}_score.csv")
-    if not path.is_file():
+    beside = [one.with_name(f"{one.stem}_score.csv") for one in (file, file.resolve())]
+    path = next((one for one in beside if one.is_file()), None)
+    if path is None:
         return []
     made = []
     for line in read_table(path):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _COLUMNS = {
     "question_id": "int64", "image_file": "string", "text": "string", "label": "string", "strategy": "string", "object": "string",
     "distractor_score": "float64", "description": "string", "description_kind": "string", "twin_of": "int64", "risk": "float64",
-    "evidence": "string",
+    "evidence": "string", "found_by": "string",
 }  # fmt: skip
 """Every field of a question; `image` is called image_file beside the picture itself, `evidence` is JSON."""
 _IMAGES_A_GROUP = 32

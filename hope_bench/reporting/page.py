@@ -19,7 +19,7 @@ from hope_bench.scoring.comparison import metric_name
 from hope_bench.scoring.tables import percent, points
 
 _TEMPLATES = Path(__file__).parent / "templates"
-KINDS = {"pope": "POPE", "hope": "HOPE", "control": "control", "twin": "twins"}
+KINDS = {"pope": "POPE", "hope": "HOPE", "control": "control", "twin": "twins", "other": "other"}
 MOST_CATEGORIES = 20
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from hope_bench.files.benchmark import standing_of
 from hope_bench.records import Label, Question
 from hope_bench.search.decisions import ClaimKey
 
@@ -45,8 +45,8 @@ def unique_claims(splits: Mapping[str, Iterable[Question]]) -> tuple[Claim, ...]
     found: dict[ClaimKey, Claim] = {}
     for split, questions in splits.items():
         listed = list(questions)
-        scores = sorted(question.distractor_score for question in listed if question.distractor_score is not None)
-        for question in listed:
+        standings = standing_of(listed)
+        for question, standing in zip(listed, standings, strict=True):
             key, score = key_of(question), question.distractor_score
             claim = found.get(key)
             if claim is None:
@@ -55,7 +55,7 @@ def unique_claims(splits: Mapping[str, Iterable[Question]]) -> tuple[Claim, ...]
                 claim,
                 splits={**claim.splits, split: score},
                 risk=_highest(claim.risk, question.risk),
-                standing=_highest(claim.standing, None if score is None else bisect_right(scores, score) / len(scores)),
+                standing=_highest(claim.standing, standing),
                 evidence=question.evidence if claim.evidence is None else claim.evidence,
             )
     return tuple(found.values())

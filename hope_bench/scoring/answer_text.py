@@ -6,13 +6,11 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from hope_bench.adapters.thinking import separate
+
 END = 2_000
 """Characters that are read at either end of an answer. What lies between is reasoning or rambling; and composing accents takes
 time that grows with the square of a run of them."""
-
-_OPEN, _CLOSE = (rf"[<\[\u25c1]{slash}(?:think(?:ing)?|thoughts?|reasoning)[>\]\u25b7]" for slash in ("", "/"))
-_THINKING = re.compile(rf"{_OPEN}.*?(?:{_CLOSE}|\Z)", re.DOTALL)
-_STRAY_CLOSE = re.compile(_CLOSE)
 
 _FINAL = re.compile(
     r"""\\+boxed\s?\{(?:\\+\w{1,9}\s?\{)?(?P<boxed>[^{}]{0,200})\}?\}?
@@ -52,14 +50,12 @@ class Sentence:
 
 
 def spoken(text: str) -> str:
-    """The answer without its reasoning, in lower case and composed (NFC), cut to its two ends where it is very long.
+    """The answer without its thought, in lower case and composed (NFC), cut to its two ends where it is very long.
 
-    A thinking block that never closes hides all that follows; one that never opens (the mark was part of the prompt), all before.
+    Thoughts are known by the marks of adapters/thinking.py, of whatever model or tool the answer is. One that never closes leaves
+    no answer; one that never opens (the mark was part of the prompt) is all before its end.
     """
-    said = _THINKING.sub(" ", text.lower())
-    closings = [found.end() for found in _STRAY_CLOSE.finditer(said)]
-    said = said[closings[-1] :] if closings else said
-    said = _two_ends(said.strip())
+    said = _two_ends((separate(text).answer or "").lower())
     return said if said.isascii() else unicodedata.normalize("NFC", said)
 
 

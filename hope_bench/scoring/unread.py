@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
+from hope_bench.adapters.thinking import mentions_thinking
 from hope_bench.errors import counted
 from hope_bench.files.result import SplitScore
 from hope_bench.records import Answer, Verdict
@@ -90,7 +91,7 @@ def _cause(answer: Answer) -> str:
         return "error"
     if not letters:
         return "empty"
-    if text.startswith(("<think", "[think", "\u25c1think")) or REASONING.match(text):
+    if mentions_thinking(text) or REASONING.match(text):
         return "reasons"
     return "foreign" if sum(letter.isascii() for letter in letters) < len(letters) / 2 else "words"
 

@@ -88,7 +88,8 @@ def draw_crops(annotations: Annotations, most: int, seed: int, folder: Path) -> 
     sha256 = {image: digest for image, digest in hashes.items() if isinstance(digest, str)}
     reasons = {image: str(error) for image, error in hashes.items() if not isinstance(error, str)}
     annotations, misfits = fit_sizes(annotations, list(sha256), folder)
-    reasons |= {image: f"its shape is {misfit}" for image, misfit in misfits.items()}
+    reasons |= {image: f"its shape is {misfit}" for image, misfit in misfits.shape.items()}
+    reasons |= {image: f"it is turned ({turned}), and nothing says if its boxes are" for image, turned in misfits.turned.items()}
     reasons |= {image: "its size can't be read" for image in sha256 if annotations.extent(image) is None}
     return Crops(folder, annotations, drawn, image_of, sha256, reasons)
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from hope_bench.records import Annotations, Instance, Relationship
 from hope_bench.search.attribute_bank import Group, named_attributes, passes_for, relation_bank
-from hope_bench.search.description_geometry import SIDES, Where, beside, counts, place_words, places, usable
+from hope_bench.search.description_geometry import ROUNDING, SIDES, Where, beside, counts, place_words, places, usable
 from hope_bench.search.hierarchy import ancestors
 from hope_bench.wording import indefinite, verb
 
@@ -99,6 +99,7 @@ class Describer:
         self._sources = sources
         self._words = {category.name: category.in_words for category in annotations.categories}
         self._above = ancestors(annotations.categories)
+        self._slack = ROUNDING if annotations.box_units == "fractions" else 0.0
         self._values = _attribute_values(annotations) if "attributes" in sources else {}
 
     def describe(self, image: int) -> Descriptions:
@@ -174,12 +175,12 @@ class Describer:
         if self._annotations.every_instance:
             yield from _counted(name, words, len(instances))
         if extent is not None:
-            for kind, value, true in places([one.bbox for one in instances], extent):
+            for kind, value, true in places([one.bbox for one in instances], extent, self._slack):
                 yield _placed(name, words, kind, value), true
 
     def _beside(self, single: Mapping[str, Instance]) -> Found:
         words = self._words
-        for name, other, side in beside({name: one.bbox for name, one in single.items()}):
+        for name, other, side in beside({name: one.bbox for name, one in single.items()}, self._slack):
             yield from _sides(name, words[name], other, words[other], side)
 
     def _related(self, single: Mapping[str, tuple[int, Instance]], relationships: Sequence[Relationship]) -> Found:

@@ -20,6 +20,9 @@ Where = Literal["side", "half"]
 _PLACES: tuple[tuple[Where, tuple[str, str]], ...] = (("side", ("left", "right")), ("half", ("top", "bottom")))
 """Across (axis 0) and down (axis 1)."""
 
+ROUNDING = 1e-4
+"""How far boxes that are fractions, written with five digits, may pass an edge that they touch in pixels."""
+
 SIDES = ("left", "right")
 """Of another object."""
 
@@ -31,11 +34,11 @@ def counts(words: str, count: int) -> Iterator[tuple[int, str, Literal["Is", "Ar
             yield number, f"exactly {count_phrase(number, words)}", "Is" if number == 1 else "Are", number == count
 
 
-def places(boxes: Sequence[Box | None], extent: tuple[float, float]) -> Iterator[tuple[Where, str, bool]]:
+def places(boxes: Sequence[Box | None], extent: tuple[float, float], slack: float = 0.0) -> Iterator[tuple[Where, str, bool]]:
     """The image's sides and halves, as (kind, value, whether true): true where an instance is wholly there, false where all are
-    wholly on the other side, each beyond the margin. `boxes` are all usable."""
+    wholly on the other side, each beyond the margin (less `slack`, a share of the image). `boxes` are all usable."""
     for axis, (kind, names) in enumerate(_PLACES):
-        sides = [_side(box, axis, extent[axis]) for box in boxes if box is not None]
+        sides = [_side(box, axis, extent[axis], slack) for box in boxes if box is not None]
         for index, value in enumerate(names):
             true = index in sides
             if true or all(side == 1 - index for side in sides):
@@ -47,14 +50,15 @@ def place_words(kind: Where, value: str) -> str:
     return f"on the {value} side of the image" if kind == "side" else f"in the {value} half of the image"
 
 
-def _side(box: Box, axis: int, extent: float) -> int | None:
+def _side(box: Box, axis: int, extent: float, slack: float) -> int | None:
     """0 or 1 where a box lies wholly on the first or second side, the margin away from the middle; else None."""
     low, high = box[axis] / extent, (box[axis] + box[axis + 2]) / extent
-    return 0 if high <= 0.5 - MARGIN else 1 if low >= 0.5 + MARGIN else None
+    return 0 if high <= 0.5 - MARGIN + slack else 1 if low >= 0.5 + MARGIN - slack else None
 
 
-def beside(single: Mapping[str, Box | None]) -> Iterator[tuple[str, str, str]]:
-    """On which of its SIDES an object has another, as (name, other, side), where the boxes don't overlap sideways.
+def beside(single: Mapping[str, Box | None], slack: float = 0.0) -> Iterator[tuple[str, str, str]]:
+    """On which of its SIDES an object has another, as (name, other, side), where the boxes don't overlap sideways, by more than
+    `slack`.
 
     `single` are the boxes of objects that occur once.
     """
@@ -63,9 +67,9 @@ def beside(single: Mapping[str, Box | None]) -> Iterator[tuple[str, str, str]]:
         for other, its in boxes.items():
             if name == other:
                 continue
-            if mine[0] + mine[2] <= its[0]:
+            if mine[0] + mine[2] <= its[0] + slack:
                 yield name, other, "left"
-            elif its[0] + its[2] <= mine[0]:
+            elif its[0] + its[2] <= mine[0] + slack:
                 yield name, other, "right"
 
 

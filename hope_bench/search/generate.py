@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from hope_bench.errors import counted, first_few
@@ -10,11 +11,12 @@ from hope_bench.files.benchmark import Manifest, check_own
 from hope_bench.files.spec import BenchmarkSpec
 from hope_bench.records import Question
 from hope_bench.search.encode import encode
-from hope_bench.search.guards import guard
+from hope_bench.search.guards import Guarded, guard, never_annotated
 from hope_bench.search.inputs import Inputs, read_inputs
 from hope_bench.search.questions import make_questions
 from hope_bench.search.sample import Sample, draw_sample
 from hope_bench.search.search import search
+from hope_bench.search.space import SearchSpace
 from hope_bench.search.write import write
 
 Say = Callable[[str], None]
@@ -37,10 +39,22 @@ f"{counted(len(annotations.category_of), 'annotation')}, "
     say(f"Searching distractors for {counted(len(encoding.space.images), 'image')} under {first_few(spec.strategies, 20)}.")
     guarded = guard(encoding.space, inputs.rejected)
     found = search(inputs, encoding, guarded)
+    found = replace(found, sample=found.sample.without({}, _never_asked(encoding.space, guarded)))
     _say_survived(found.sample, say)
     splits = make_questions(found.splits, found.sample.left(), encoding.space, guarded)
     _say_asked(inputs, splits, say)
     return write(out, inputs, encoding, found, splits)
+
+
+def _never_asked(space: SearchSpace, guarded: Guarded) -> tuple[str, ...]:
+    """Which categories no guarded strategy asks about, since nothing is annotated with them, in words."""
+    if "annotated" not in guarded.removed:
+        return ()
+    names = [space.names[column] for column in never_annotated(space.annotations)]
+    return (
+        f"{len(names):,} categories are never annotated ({first_few(names, 3)}), and so are never asked to be absent under the "
+        "guards. guards.annotated = false asks about them all the same.",
+    )
 
 
 def _say_survived(sample: Sample, say: Say) -> None:

@@ -52,6 +52,10 @@ def guard(space: SearchSpace, rejected: Set[ClaimKey] = frozenset()) -> Guarded:
     removed: dict[str, Mask] = {}
     if spec.verified and (annotations.verified_absent is not None or annotations.not_exhaustive):
         removed["verified"] = verified(annotations, space.images)
+    unseen = never_annotated(annotations) if spec.annotated else []
+    if unseen:
+        removed["annotated"] = np.zeros_like(present)
+        removed["annotated"][:, unseen] = True
     if spec.ontology:
         removed["ontology"] = _ontology(space, present)
     if spec.captions and annotations.captions:
@@ -93,6 +97,20 @@ def verified(annotations: Annotations, images: Sequence[int]) -> Mask:
             removed[row, list(annotations.verified_absent.get(image, ()))] = False
         removed[row, list(annotations.not_exhaustive.get(image, ()))] = True
     return removed
+
+
+def never_annotated(annotations: Annotations) -> list[int]:
+    """Categories that no image is annotated with: nobody may have looked for them, and some stand for others (Roboflow's first).
+
+    None where the data verifies absences, which tells who looked.
+    """
+    if annotations.verified_absent is not None:
+        return []
+    seen = np.zeros(len(annotations.categories), dtype=np.bool_)
+    seen[annotations.category_of] = True
+    for columns in annotations.also_present.values():
+        seen[list(columns)] = True
+    return np.flatnonzero(~seen).tolist()
 
 
 def ontology(

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hope_bench.annotations import annotation_files, read_annotations
 from hope_bench.annotations.fitting import fit_names
+from hope_bench.annotations.image_files import files_within, plain_path
+from hope_bench.annotations.of_spec import dataset_files, listed_images, read_dataset
 from hope_bench.clip.names import check_clip_name
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.spec import BenchmarkSpec, ClipSpec, encoder_name
@@ -22,9 +23,10 @@ from hope_bench.search.known_words import with_words
 class Inputs:
     """What a benchmark is made from.
 
-    `path` is the annotation file or folder, `images` the pictures' folder (None where nothing looks at them), `files` every file
-    read, for the manifest. `given` are people's own descriptions by image file name, `decisions` what reviewers saw and
-    `rejected` the claims they don't stand by. `problems` says in words what was wrong with people's files and survived.
+    `path` is the annotation file or folder (of several, the first), `images` the pictures' folder (None where nothing looks at
+    them), `files` every file read, for the manifest. `given` are people's own descriptions by image file name, `decisions` what
+    reviewers saw and `rejected` the claims they don't stand by. `problems` says in words what was wrong with people's files and
+    survived. `listed` are the images that may be asked about, None: all.
     """
 
     spec: BenchmarkSpec
@@ -36,35 +38,40 @@ class Inputs:
     decisions: tuple[Decision, ...]
     rejected: frozenset[ClaimKey]
     problems: tuple[str, ...]
+    listed: frozenset[int] | None = None
 
 
 def read_inputs(spec: BenchmarkSpec) -> Inputs:
     """Read what the spec names; images are named as they are found in its folder. Raises HopeBenchError."""
     path, images = _paths(spec)
-    captions = None if spec.dataset.captions is None else Path(spec.dataset.captions)
-    files = annotation_files(path, spec.dataset.format, captions, spec.dataset.files)
-    annotations = with_words(
-        read_annotations(path, spec.dataset.format, captions, spec.dataset.files, spec.dataset.columns), spec
-    )
+    files = dataset_files(spec.dataset)
+    annotations = with_words(read_dataset(spec.dataset), spec)
     if images is not None:
-        annotations = fit_names(annotations, lambda name: (images / name).is_file())
+        annotations = fit_names(
+            annotations, lambda name: plain_path(name) == name and (images / name).is_file(), lambda: files_within(images)
+        )
+    listed: frozenset[int] | None = None
+    unlisted: tuple[str, ...] = ()
+    if spec.dataset.image_list is not None:
+        listed, unlisted = listed_images(Path(spec.dataset.image_list), annotations)
     given: Mapping[str, Descriptions] = {}
     decisions: tuple[Decision, ...] = ()
-    problems: tuple[str, ...] = ()
+    problems: tuple[str, ...] = unlisted
     if spec.descriptions.file is not None:
         found = read_given(Path(spec.descriptions.file), annotations)
-        given, problems = found.by_image, found.problems
+        given = found.by_image
+        problems += found.problems
     if spec.guards.review is not None:
         decisions, left_out = read_decisions(Path(spec.guards.review))
         problems += left_out
     own = (spec.descriptions.file, spec.guards.ontology_table, spec.guards.review)
     files += tuple(Path(name) for name in own if name is not None)
-    return Inputs(spec, path, images, files, annotations, given, decisions, rejected(decisions), problems)
+    return Inputs(spec, path, images, files, annotations, given, decisions, rejected(decisions), problems, listed)
 
 
 def _paths(spec: BenchmarkSpec) -> tuple[Path, Path | None]:
     """The annotations and the images' folder. Raises HopeBenchError where something is missing that the spec needs."""
-    if spec.dataset.annotations is None:
+    if not spec.dataset.annotation_paths:
         raise HopeBenchError(
             f"Spec {spec.name!r} names no annotation file. Pass --annotations FILE, or set dataset.annotations in it."
         )
@@ -80,7 +87,7 @@ def _paths(spec: BenchmarkSpec) -> tuple[Path, Path | None]:
         )
     for encoder in encoders_used(spec).values() if spec.needs_clip else ():
         check_clip_name(encoder.model)
-    return Path(spec.dataset.annotations), images
+    return spec.dataset.annotation_paths[0], images
 
 
 def encoders_used(spec: BenchmarkSpec) -> dict[str, ClipSpec]:

@@ -61,6 +61,7 @@ def split_questions(
                     description_kind=None if described is None else described.kind,
                     risk=risk,
                     evidence=evidence,
+                    found_by=negative.found_by,
                 )
             )
     return made

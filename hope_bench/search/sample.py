@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from hope_bench.annotations.fitting import fit_boxes
+from hope_bench.annotations.fitting import check_layout, fit_boxes
 from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.images import hash_images
 from hope_bench.records import Annotations
@@ -67,7 +67,7 @@ def draw_sample(inputs: Inputs) -> Sample:
     negatives = pope_negatives(rng, [annotations.present(image) for image in images], spec.k, _unverified(inputs, images))
     sample = Sample(annotations, images, negatives, notes=annotations.problems)
     if inputs.images is not None:
-        sample = _look_at_files(sample, inputs.images)
+        sample = _look_at_files(sample, inputs)
     problems = list(inputs.problems)
     files = {sample.file(image) for image in images}
     if spec.guards.review is not None and not any(one.image in files for one in inputs.decisions):
@@ -77,14 +77,16 @@ def draw_sample(inputs: Inputs) -> Sample:
 
 def _draw(rng: random.Random, inputs: Inputs) -> tuple[int, ...]:
     spec, annotations = inputs.spec, inputs.annotations
-    present = [annotations.present(image) for image in range(len(annotations.images))]
+    asked = range(len(annotations.images)) if inputs.listed is None else inputs.listed
+    present = [annotations.present(image) if image in asked else () for image in range(len(annotations.images))]
     eligible = len(eligible_images(present, spec.k))
     if eligible < spec.sample_images:
         instead = f"Set sample_images to at most {eligible} in the spec, or lower k." if eligible else "Is it the right file?"
+        among = "" if inputs.listed is None else " of the image list"
         raise HopeBenchError(
-            f"{inputs.path} has {counted(eligible, 'image')} with at least {spec.k} present categories, but "
-            f"{spec.sample_images} are "
-            f"wanted. {instead}"
+            f"{inputs.path} has {counted(eligible, 'image')}{among} with at least {spec.k} present categories, "
+            f"but {spec.sample_images} "
+            f"are wanted. {instead}"
         )
     return tuple(sample_images(rng, present, spec.sample_images, spec.k))
 
@@ -98,10 +100,14 @@ def _unverified(inputs: Inputs, images: Sequence[int]) -> list[set[str]] | None:
     return [set(names) - {names[column] for column in verified.get(image, ())} for image in images]
 
 
-def _look_at_files(sample: Sample, folder: Path) -> Sample:
+def _look_at_files(sample: Sample, inputs: Inputs) -> Sample:
     """The sample with its files' digests, without those that can't be read, its boxes checked against the rest."""
+    folder = inputs.images
+    assert folder is not None
     results = dict(zip(sample.images, hash_images([folder / sample.file(image) for image in sample.images]), strict=True))
     sha256 = {image: digest for image, digest in results.items() if isinstance(digest, str)}
     skipped = {image: str(error) for image, error in results.items() if not isinstance(error, str)}
     annotations, misfits = fit_boxes(sample.annotations, tuple(sha256), folder)
+    if inputs.spec.dataset.boxes is None:
+        check_layout(sample.annotations, annotations, tuple(sha256), inputs.path)
     return replace(sample, annotations=annotations, sha256=sha256, skipped=skipped, notes=(*sample.notes, *misfits))

@@ -19,13 +19,15 @@ _TIE = 2 * 10.0**-_DIGITS
 @dataclass(frozen=True, slots=True)
 class Distractor:
     """What a no-question claims: an absent category `name`, or of a present one a false `description` (with a true one of the
-    same object, its `twin`, where there is one). `score` is what its strategy ranked it by, None for draws.
+    same object, its `twin`, where there is one). `score` is what its strategy ranked it by, None for draws; `found_by` names that
+    strategy where the split joins several.
     """
 
     name: str
     score: float | None = None
     description: Description | None = None
     twin: Description | None = None
+    found_by: str | None = None
 
     @property
     def claim(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +47,7 @@ class Rankings:
         """Each image's distractors in one split, best first: k, or fewer where an image has too few candidates."""
         base, encoder = base_strategy(split), encoder_name(split)
         if base == "hope":
-            sources = [self._ranking(one, encoder) for one in HOPE]
+            sources = [[[replace(found, found_by=one) for found in row] for row in self._ranking(one, encoder)] for one in HOPE]
             return [in_turn(rankings, self._space.spec.k) for rankings in zip(*sources, strict=True)]
         return self._ranking(base, encoder)
 

@@ -7,11 +7,14 @@ from pathlib import Path
 
 from hope_bench.files.benchmark import Manifest, SkippedImage, SourceFile, write_benchmark
 from hope_bench.files.spec import STRATEGY_KINDS, BenchmarkSpec, ClipSpec, Kind, base_strategy
-from hope_bench.provenance import commit, file_sha256, versions
+from hope_bench.provenance import commit, file_sha256, json_sha256, versions
 from hope_bench.records import Question
 from hope_bench.search.encode import Encoding
 from hope_bench.search.inputs import Inputs
 from hope_bench.search.search import Found
+
+_NAMED_ONE_BY_ONE = 20
+"""More files of a kind in one folder are one line of the manifest."""
 
 
 def write(out: Path, inputs: Inputs, encoding: Encoding, found: Found, splits: Mapping[str, Sequence[Question]]) -> Manifest:
@@ -25,11 +28,26 @@ def write(out: Path, inputs: Inputs, encoding: Encoding, found: Found, splits: M
         dataset=spec.dataset.name or inputs.path.stem,
         images={sample.file(image): sample.sha256.get(image) for image in sample.left()},
         skipped=tuple(SkippedImage(image=sample.file(image), reason=reason) for image, reason in sample.skipped.items()),
-        sources=tuple(SourceFile(file=file.name, sha256=file_sha256(file)) for file in inputs.files),
+        sources=_sources(inputs.files),
         clip=encoding.encoders.get(""), encoders={name: info for name, info in encoding.encoders.items() if name},
         prototypes=encoding.prototypes, guards=found.guards,
         spec=_portable(spec), notes=sample.notes, versions=versions(), commit=commit(),
     )  # fmt: skip
+
+
+def _sources(files: Sequence[Path]) -> tuple[SourceFile, ...]:
+    """The files by name and content; where a folder holds a file a picture, one line for all of a kind there."""
+    kinds: dict[tuple[Path, str], list[Path]] = {}
+    for file in files:
+        kinds.setdefault((file.parent, file.suffix), []).append(file)
+    made = []
+    for (folder, ending), own in kinds.items():
+        digests = {file.name: file_sha256(file) for file in own}
+        if len(own) > _NAMED_ONE_BY_ONE:
+            made.append(SourceFile(file=f"{folder.name}/*{ending} ({len(own):,} files)", sha256=json_sha256(digests)))
+        else:
+            made += [SourceFile(file=file.name, sha256=digests[file.name]) for file in own]
+    return tuple(made)
 
 
 def _portable(spec: BenchmarkSpec) -> BenchmarkSpec:
@@ -38,12 +56,18 @@ def _portable(spec: BenchmarkSpec) -> BenchmarkSpec:
     def last(value: str | None) -> str | None:
         return None if value is None else Path(value).name
 
+    def each(value: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        return tuple(Path(one).name for one in value) if isinstance(value, tuple) else last(value)
+
     def named(clip: ClipSpec) -> ClipSpec:
         scheme, _, rest = clip.model.partition(":")
         return clip.model_copy(update={"model": f"{scheme}:{Path(rest).name}"}) if scheme == "local-dir" else clip
 
     data, guards = spec.dataset, spec.guards
-    files = {"annotations": last(data.annotations), "captions": last(data.captions), "images": last(data.images)}
+    files = {
+        "annotations": each(data.annotations), "captions": each(data.captions),
+        "images": last(data.images), "image_list": last(data.image_list),
+    }  # fmt: skip
     return spec.model_copy(
         update={
             "dataset": data.model_copy(update=files),

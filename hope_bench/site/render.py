@@ -22,6 +22,7 @@ _SHAPES: dict[Kind, str] = {
     "pope": '<circle class="point" r="5"/>',
     "control": '<rect class="point" x="-4" y="-4" width="8" height="8"/>',
     "twin": '<rect class="point" x="-4" y="-4" width="8" height="8"/>',
+    "other": '<rect class="point" x="-4" y="-4" width="8" height="8"/>',
 }
 _escape = lru_cache(1000)(escape)  # every page has the same splits
 _HIDDEN = 'aria-hidden="true" focusable="false"'

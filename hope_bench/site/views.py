@@ -13,7 +13,7 @@ from hope_bench.site.marks import Axis, Mark, axis_over, mark
 from hope_bench.site.ranges import headline_ranges
 from hope_bench.site.reading import Entry, Group, ranked, unranked_reason
 
-KINDS: dict[Kind, str] = {"pope": "POPE", "control": "control", "hope": "HOPE", "twin": "twins"}
+KINDS: dict[Kind, str] = {"pope": "POPE", "control": "control", "hope": "HOPE", "twin": "twins", "other": "other"}
 """What a split is, in the order in which pages show them."""
 
 

@@ -26,6 +26,7 @@ k = 1
 model = "local-dir:{clip}"
 [guards]
 same_name = 1.0
+annotated = false
 """
 
 

@@ -344,6 +344,54 @@ def test_tokens_and_dollars_in_the_summary_the_record_and_the_next_estimate(
     assert "Price: about $0.01." in after.output
 
 
+def test_a_budget_buys_whole_images_and_never_a_rank(bench: Path, faulty: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """$0.00022 a question, ten questions an image: $0.005 buys two of four images, in an order that more money only extends."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    card = write_card(bench, faulty.url, "m", "price_input = 2.0\nprice_output = 10.0\n")
+    done = evaluate(bench, card, "x", "--budget", "0.005")
+    assert done.exit_code == 0, done.output
+    folder = bench / "runs" / "tiny" / "x"
+    assert "only 20 of 40 questions were asked, as the budget allowed" in " ".join(done.output.split())
+    first = [(one.image, one.question) for one in read_answers(folder / "answers.jsonl").answers]
+    images = list(dict.fromkeys(image for image, _ in first))
+    assert (len(first), len(images)) == (20, 2)
+    record = read_run(folder)
+    assert record.run.cost_usd == pytest.approx(0.0044)
+    assert record.questions == record.asked == 20
+    asked = len(faulty.bodies)
+    again = evaluate(bench, card, "x", "--budget", "0.005")
+    assert again.exit_code == 0, again.output
+    assert len(faulty.bodies) == asked, "a budget is for all sittings"
+    assert read_run(folder).unranked == record.unranked
+    assert evaluate(bench, card, "x", "--budget", "0.007").exit_code == 0
+    more = [(one.image, one.question) for one in read_answers(folder / "answers.jsonl").answers]
+    assert (more[:20], len(more)) == (first, 30)
+    assert "pays for about 5 of them" in evaluate(bench, card, "other", "--dry-run", "--budget", "0.0011").output
+    whole = evaluate(bench, card, "x")
+    assert whole.exit_code == 0, whole.output
+    assert "not ranked" not in whole.output
+    record = read_run(folder)
+    assert (record.unranked, record.questions, record.run.cost_usd) == (None, 40, pytest.approx(0.0088))
+    assert len(faulty.bodies) == 40, "nothing was asked twice"
+
+
+def test_budgets_that_cannot_be_kept_are_refused(bench: Path, faulty: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    card = write_card(bench, faulty.url, "m")
+
+    def told(*more: str) -> str:
+        return str(evaluate(bench, card, "x", "--budget", *more).exception)
+
+    assert "has no prices" in told("1")
+    card = write_card(bench, faulty.url, "m", "price_input = 2.0\nprice_output = 10.0\n")
+    assert "more than 0" in told("0")
+    assert "Give one of them" in told("1", "--limit", "4")
+    assert not faulty.bodies
+    faulty.always = lambda handler, _: handler.reply(200, {"choices": [{"message": {"content": "Yes"}}]})
+    assert "doesn't say how many tokens an answer took" in told("1")
+    assert len(read_answers(bench / "runs" / "tiny" / "x" / "answers.jsonl").answers) == 10, "one image's"
+
+
 def test_pictures_by_address(bench: Path, faulty: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     faulty.always = lambda handler, _: handler.reply(200, {"choices": [{"message": {"content": "Yes"}}]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from copy import deepcopy
 from pathlib import Path
@@ -15,11 +16,14 @@ import torch
 from open_clip.pretrained import get_pretrained_cfg
 from open_clip.transformer import QuickGELU
 
+import hope_bench as hb
 from hope_bench.clip.activation import build_options, built_activation, choose_activation
 from hope_bench.clip.encoder import ClipEncoder, load_encoder
 from hope_bench.clip.store import EmbeddingStore
 from hope_bench.errors import HopeBenchError
+from tests.cli import hope_bench, refused
 from tests.clips import TEXT, VISION, random_model, save_tiny_clip
+from tests.unit.test_generate import data  # noqa: F401
 
 PAIRS = open_clip.list_pretrained()
 
@@ -175,3 +179,46 @@ def test_what_open_clip_warns_of_is_seen(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(open_clip, "create_model_from_pretrained", warns)
     with pytest.warns(UserWarning, match="deprecated"):
         load_encoder(save_tiny_clip(tmp_path), "cpu")
+
+
+def test_a_manifest_records_it_and_what_is_said_to_the_command_and_the_api_reaches_the_encoder(
+    data: Path,  # noqa: F811
+    tiny: tuple[Path, dict[str, Any]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    spec = 'name = "tiny"\nsample_images = 4\nstrategies = ["content"]\n[guards]\nontology = false\n'
+    (tmp_path / "spec.toml").write_text(spec)
+    given = {"annotations": data / "instances.json", "images": data / "images"}
+    options = [word for name, path in given.items() for word in (f"--{name}", path)] + ["--cache", tmp_path / "cache"]
+    file = f"ViT-B-32:{tiny[0]}"
+
+    def asked(clip: str, activation: str | None) -> dict[str, Any]:
+        """By the command; the API writes the same bytes."""
+        told = [] if activation is None else ["--activation", activation]
+        out = tmp_path / f"{activation}-{clip.count('/')}"
+        made = hope_bench(capsys, "generate", tmp_path / "spec.toml", "--clip", clip, *told, *options, "--out", out)
+        assert made.code == 0, made.err
+        fields: dict[str, Any] = {} if activation is None else {"activation": activation}
+        hb.generate(
+            tmp_path / "spec.toml", clip=clip, **fields, **given, out=tmp_path / "api", cache=tmp_path / "cache",
+            progress="quiet",
+        )  # fmt: skip
+        for name in ("manifest.json", "splits/content.jsonl"):
+            assert (tmp_path / "api" / name).read_bytes() == (out / name).read_bytes()
+        manifest: dict[str, Any] = json.loads((out / "manifest.json").read_text())
+        return manifest
+
+    quick, plain = asked(file, "quick_gelu"), asked(file, "gelu")
+    assert [one["clip"]["activation"] for one in (quick, plain)] == ["quick_gelu", "gelu"]
+    assert quick["clip"]["sha256"] != plain["clip"]["sha256"], "other numbers, so another encoder"
+    by_tag = asked("ViT-B-32:openai", None)
+    assert (by_tag["clip"]["activation"], by_tag["clip"]["sha256"]) == ("quick_gelu", quick["clip"]["sha256"])
+    assert asked("ViT-B-32:laion2b_s34b_b79k", None)["clip"]["activation"] == "gelu"
+    told = ("--clip", file, *options, "--out", tmp_path / "none")
+    assert "activation" in refused(capsys, "generate", tmp_path / "spec.toml", *told)
+    assert "quick_gelu weights" in refused(
+        capsys, "generate", tmp_path / "spec.toml", "--clip", "ViT-B-32:openai", "--activation", "gelu", *told[2:]
+    )
+    with pytest.raises(HopeBenchError, match="no encoder is named"):
+        hb.generate(tmp_path / "spec.toml", activation="gelu", **given, out=tmp_path / "none", progress="quiet")

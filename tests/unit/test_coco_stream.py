@@ -41,7 +41,11 @@ def test_objects365_whole_and_as_a_stream(tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("annotations", "words"),
     [
-        ([{"image_id": 1, "category_id": 13}], ["not a COCO instances file", "bbox", "after 0 rows of annotations"]),
+        (
+            [{"image_id": 1, "category_id": 13, "bbox": [1, 2, 3]}],
+            ["not a COCO instances file", "none has a bbox of four numbers"],
+        ),
+        ([{"image_id": 1, "bbox": [0, 0, 1, 1]}] * 2, ["not a COCO instances file", "2 without a category_id"]),
         ([{"image_id": 1, "category_id": 99, "bbox": [0, 0, 1, 1]}], ["category id ", "99"]),
         ([{"image_id": 2, "category_id": 13, "bbox": [0, 0, 1, 1]}], ["image id ", "2"]),
     ],

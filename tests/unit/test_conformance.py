@@ -33,7 +33,7 @@ ALL = [*FAMILIES, *MORE_FAMILIES, *RECENT_FAMILIES, *LATEST_FAMILIES]
 SHAREABLE = [family for family in ALL if family not in NOT_SHAREABLE]
 PACKED = (
     "llava", "llava_next", "llava_onevision", "internvl", "idefics3", "smolvlm", "blip_2", "pixtral", "mistral3", "deepseek_vl",
-    "ovis2", "vipllava", "idefics2", "granite4_vision", "perception_lm", "fast_vlm",
+    "ovis2", "vipllava", "idefics2", "granite4_vision", "perception_lm", "fast_vlm", "kimi_k25",
 )  # fmt: skip
 """Where an image's questions can stand behind each other in one row."""
 ALONE = ("minicpmv4_6", "minicpmv4_7", "molmo2")

@@ -22,34 +22,34 @@ from tests.runs import make_benchmark, make_run, write_answers
 
 Y, N, U = "yes", "no", "unparsed"
 TRAPS = [
-    # answer, strict, pope, vlmevalkit, lmms-eval, repope
-    ("Yes", Y, Y, Y, Y, Y),
-    ("no", N, N, N, N, N),
-    ("NO", N, Y, N, N, N),  # POPE knows No and no
-    ("No.", N, N, N, U, N),
-    (" yes\n", Y, Y, Y, Y, Y),
-    ("**Yes**", Y, Y, U, U, Y),  # VLMEvalKit keeps asterisks
-    ("**No**", N, Y, U, U, N),
-    ("Answer:Yes", Y, Y, U, U, Y),  # and colons
-    ("Answer: No", N, N, N, U, N),
-    ("Yes, there is no dog", Y, N, U, U, Y),
-    ("No, yes", N, N, U, U, Y),
-    ("No, there isn't.", N, N, N, U, N),
-    ("There isn't a dog.", N, Y, U, U, U),
-    ("There is no dog.", N, N, N, U, N),
-    ("There is not a dog.", N, N, U, U, N),  # "not" holds "no"
-    ("There is a dog.", Y, Y, U, U, U),
-    ("", U, Y, U, U, U),
-    ("I don't know", U, Y, U, U, N),  # "know" holds "no"
-    ("no kernel image", N, N, N, U, N),  # an error message that became an answer
-    ("Yes, not sure", Y, N, Y, U, Y),
-    ("Not sure", U, Y, U, U, N),
-    ("Yes. There is no dog.", Y, Y, U, U, Y),  # POPE keeps the first sentence
-    ("Yes/No", U, Y, U, U, Y),
-    ("yes-no", Y, Y, U, U, Y),
-    ("A snowboard", U, Y, U, U, N),
-    ("No,there is 1,000 dogs", N, Y, U, U, N),  # POPE: "Nothere"; VLMEvalKit: a number's comma removes all
-    ("<think>No.</think>Yes", Y, Y, U, U, Y),
+    # answer, strict, pope, vlmevalkit, lmms-eval, repope, evalscope (its words alone), helm
+    ("Yes", Y, Y, Y, Y, Y, Y, Y),
+    ("no", N, N, N, N, N, N, N),
+    ("NO", N, Y, N, N, N, N, N),  # POPE knows No and no
+    ("No.", N, N, N, U, N, N, N),
+    (" yes\n", Y, Y, Y, Y, Y, Y, Y),
+    ("**Yes**", Y, Y, U, U, Y, Y, Y),  # VLMEvalKit keeps asterisks
+    ("**No**", N, Y, U, U, N, N, N),
+    ("Answer:Yes", Y, Y, U, U, Y, Y, U),  # and colons
+    ("Answer: No", N, N, N, U, N, N, U),
+    ("Yes, there is no dog", Y, N, U, U, Y, U, U),
+    ("No, yes", N, N, U, U, Y, U, U),
+    ("No, there isn't.", N, N, N, U, N, N, U),
+    ("There isn't a dog.", N, Y, U, U, U, U, U),
+    ("There is no dog.", N, N, N, U, N, N, U),
+    ("There is not a dog.", N, N, U, U, N, N, U),  # "not" holds "no"
+    ("There is a dog.", Y, Y, U, U, U, U, U),
+    ("", U, Y, U, U, U, U, U),
+    ("I don't know", U, Y, U, U, N, N, U),  # "know" holds "no"
+    ("no kernel image", N, N, N, U, N, N, U),  # an error message that became an answer
+    ("Yes, not sure", Y, N, Y, U, Y, U, U),
+    ("Not sure", U, Y, U, U, N, N, U),
+    ("Yes. There is no dog.", Y, Y, U, U, Y, U, U),  # POPE keeps the first sentence
+    ("Yes/No", U, Y, U, U, Y, U, U),
+    ("yes-no", Y, Y, U, U, Y, U, U),
+    ("A snowboard", U, Y, U, U, N, N, U),
+    ("No,there is 1,000 dogs", N, Y, U, U, N, N, U),  # POPE: "Nothere"; VLMEvalKit: a number's comma removes all
+    ("<think>No.</think>Yes", Y, Y, U, U, Y, U, U),
 ]
 
 
@@ -70,6 +70,8 @@ COUNTS = [[6, 2, 1, 1, 3], [3, 4, 2, 1, 5]]
 EXPECTED = {
     "strict": {"accuracy": 10 / 20, "precision": 6 / 9, "recall": 6 / 10, "f1": 12 / 19, "yes_ratio": 9 / 20},
     "vlmevalkit": {"accuracy": 10 / 20, "precision": 6 / 9, "recall": 6 / 10, "f1": 12 / 19, "yes_ratio": 9 / 20},
+    "evalscope": {"accuracy": 10 / 20, "precision": 6 / 9, "recall": 6 / 10, "f1": 12 / 19, "yes_ratio": 9 / 20},
+    "helm": {"accuracy": 10 / 20, "precision": 6 / 9, "recall": 6 / 10, "f1": 12 / 19, "yes_ratio": 9 / 20},
     "lmms-eval": {"accuracy": 10 / 20, "precision": 6 / 9, "recall": 6 / 8, "f1": 12 / 17, "yes_ratio": 10 / 20},
     "pope": {"accuracy": 10 / 15, "precision": 6 / 9, "recall": 6 / 8, "f1": 12 / 17, "yes_ratio": 9 / 15},
     "repope": {"accuracy": 10 / 15, "precision": 6 / 9, "recall": 6 / 8, "f1": 12 / 17, "yes_ratio": 9 / 15},

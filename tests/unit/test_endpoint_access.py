@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import re
+import sys
 import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -13,12 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from PIL import Image
+from typer.main import get_command
 
 from hope_bench.adapters import endpoint_failures as failures
 from hope_bench.adapters.endpoint import Endpoint
+from hope_bench.cli import run_command
+from hope_bench.cli.evaluate import evaluate
+from hope_bench.cli.run_eval import run_eval
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import ModelCard, endpoint_card, read_card
+from hope_bench.files.result import read_result
 from hope_bench.files.run import read_run
 from hope_bench.files.validation import validate
 from tests.checkpoints import pictures, prompts
@@ -27,7 +34,10 @@ from tests.faulty_server import Server, answer, running, status
 from tests.small_benchmark import write_small
 
 KEY = "sk-secret-1234"
-BATCH = [(image, prompt) for image in pictures(12) for prompt in prompts(2)]
+PICTURES = pictures(12)
+for number, picture in enumerate(PICTURES):
+    picture.info["file_name"] = f"{number}.png"
+BATCH = [(image, prompt) for image in PICTURES for prompt in prompts(2)]
 
 
 @pytest.fixture(autouse=True)
@@ -68,10 +78,10 @@ def test_an_images_questions_go_to_one_server_of_several(fleet: list[Server]) ->
     shares = [asked(one) for one in fleet]
     assert sum(map(len, shares)) == len(set.union(*shares)) == 12
     assert all(shares), "nobody is idle"
-    for one in fleet:
-        one.bodies.clear()
-    assert right(Endpoint(card(fleet[::-1])).answer(BATCH))
-    assert [asked(one) for one in fleet] == shares, "always the same"
+    with ExitStack() as held:
+        elsewhere = [held.enter_context(running()) for _ in fleet]
+        assert right(Endpoint(card(elsewhere)).answer(BATCH))
+        assert [asked(one) for one in elsewhere] == shares, "by the place in the card: a port may be another tomorrow"
 
 
 def test_a_lost_servers_work_goes_to_the_others(fleet: list[Server]) -> None:
@@ -287,3 +297,32 @@ def test_what_is_sent_is_in_the_identity_and_notes_are_kept(
     assert asked_with("extra_body = {top_k = 2}\n") > whole
     (note,) = read_run(tmp_path / "runs" / "small" / "it").notes
     assert note == "The endpoint takes no temperature, so it may answer differently when asked again."
+
+
+def options_of(command: Any) -> dict[str, str | None]:
+    """A command's options by name, with their help."""
+    alone = typer.Typer()
+    alone.command()(command)
+    return {name: one.help for one in get_command(alone).params for name in one.opts if one.param_type_name == "option"}
+
+
+def test_run_eval_takes_what_evaluate_takes(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All but what makes several runs or none, or what run_eval.py says by --out."""
+    theirs, ours = options_of(evaluate), options_of(run_eval)
+    assert set(theirs) - set(ours) == {"--prompts", "--dry-run", "--runs", "--progress"}
+    shared = set(theirs) & set(ours) - {"--model", "-m"}
+    assert len(shared) > 20
+    assert {name: ours[name] for name in shared} == {name: theirs[name] for name in shared}
+    write_small(tmp_path)
+    where = ("--base-url", server.url, "--model", "m", "--thinking", "on", "--max-new-tokens", "77", "--split", "random")
+    small = ("--benchmark", tmp_path / "benchmark", "--images", tmp_path / "images", "--out", tmp_path / "out")
+    monkeypatch.setattr(sys, "argv", ["run_eval.py", *map(str, (*where, *small))])
+    with pytest.raises(SystemExit) as stop:
+        run_command(run_eval)
+    assert stop.value.code == 0, capsys.readouterr().err
+    assert {(body["model"], body["max_tokens"]) for body in server.bodies} == {("m", 77)}
+    result = read_result(tmp_path / "out" / "leaderboard" / "results" / "small" / "unranked" / "m.json")
+    assert result.run.thinking
+    assert set(result.splits["content"].verdicts) <= set("yn-"), "only what another split asks, too"

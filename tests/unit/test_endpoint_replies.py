@@ -5,6 +5,8 @@ The replies are those that public reports show (texts shortened).
 
 from __future__ import annotations
 
+import email.utils
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +16,7 @@ from hope_bench.adapters import endpoint_failures as failures
 from hope_bench.adapters.endpoint import Endpoint
 from hope_bench.adapters.endpoint_picture import picture_url
 from hope_bench.scoring.parsing import parse_strict
-from tests.faulty_server import Handler, Server, answer, running
+from tests.faulty_server import Handler, Server, answer, completion, running
 from tests.unit.test_endpoint import BATCH, KEY, card, right
 
 PLAIN = {"temperature": 0, "max_tokens": 16, "logprobs": True, "top_logprobs": 20}
@@ -134,6 +136,22 @@ FAILED = [
     Failed("nginx: a large body", 413, "<html><h1>413 Request Entity Too Large</h1></html>", LARGER),
     Failed("OpenAI: moderated", 403, error("input was flagged"), "input was flagged"),
     Failed("vLLM: an error of status 200", 200, {"object": "error", "message": "image is no RGB", "code": 400}, "is no RGB"),
+    Failed("Gemini: an error of status 200, in a list", 200,
+           [{"error": {"code": 400, "status": "INVALID_ARGUMENT", "message": "Unable to process input image."}}],
+           "Unable to process"),
+    Failed("a code of status 200 as text", 200, {"error": {"code": "422", "message": "image has one channel"}}, "one channel"),
+    Failed("Azure: the prompt moderated", 400,
+           error("The response was filtered due to the prompt triggering the content management policy.", "prompt",
+                 "content_filter"),
+           "content management policy"),
+    Failed("a page", 400, "<html><title>400 Bad Request</title><p>logprobs</p></html>", "400 Bad Request"),
+    Failed("a page with more than words", 422, "<style>p {color: red}</style><script>if (a < b) {}</script><p>No such picture",
+           "No such picture"),
+    Failed("an empty body", 400, "", "400"),
+    Failed("Gemini: a bad picture, in a list", 400,
+           [{"error": {"code": 400, "status": "INVALID_ARGUMENT", "message": "Unable to process input image."}}],
+           "Unable to process"),
+    Failed("FastAPI: a bad picture", 400, {"detail": "cannot identify image file"}, "cannot identify"),
 ]  # fmt: skip
 
 
@@ -146,8 +164,12 @@ class Said:
     finish: str | None
     verdict: str | None
     words: str = ""
+    choice: dict[str, Any] = field(default_factory=dict)
+    whole: dict[str, Any] = field(default_factory=dict)
+    """What the choice, and the reply as a whole, hold besides or otherwise (None: lacks it)."""
 
 
+SORRY = "I'm sorry, but I can't help with identifying people in images."
 THOUGHT = [{"type": "thinking", "thinking": [{"type": "text", "text": "No? I see none."}]}]
 SAID = [
     Said("Mistral: a list of parts", {"content": [{"type": "text", "text": "Yes"}]}, "stop", "yes"),
@@ -162,6 +184,39 @@ SAID = [
     Said("the model said a line break", {"content": "\n"}, "stop", "unparsed"),
     Said("Ollama: a thinking model", {"content": "", "reasoning": "Yes, there is one."}, "stop", None, "without an answer"),
     Said("vLLM, SGLang: cut off in thought", {"content": None, "reasoning_content": "Yes"}, "length", None, "went by thinking"),
+    Said("DeepSeek: it thought and stopped", {"content": None, "reasoning_content": "Yes."}, "stop", None, "without an answer"),
+    Said("null beside an empty thought", {"content": None, "reasoning_content": "", "reasoning": None}, "stop", "unparsed"),
+    Said("OpenAI: a refusal beside null", {"content": None, "refusal": SORRY}, "stop", "unparsed"),
+    Said("OpenAI: a refusal beside nothing", {"content": "", "refusal": SORRY}, "stop", "unparsed"),
+    Said("OpenAI: no refusal", {"content": "Yes", "refusal": None}, "stop", "yes"),
+    Said("parts of kinds that nobody knows", {"content": [
+        {"type": "reference", "reference_ids": [1]}, {"type": "text", "text": "Yes"}, {"type": "audio", "text": "No"}, None, 7]},
+        "stop", "yes"),
+    Said("parts without any text", {"content": [{"type": "image_url", "image_url": {"url": "x"}}]}, "stop", "unparsed"),
+    Said("a part whose text is null", {"content": [{"type": "text", "text": None}]}, "stop", "unparsed"),
+    Said("one part, not in a list", {"content": {"type": "text", "text": "No"}}, "stop", "no"),
+    Said("parts of text alone", {"content": ["Yes", "."]}, "stop", "yes"),
+    Said("Azure: its filter, after a word", {"content": "Yes"}, "content_filter", None, "content filter"),
+    Said("Gemini: its filter, without a message", {}, "content_filter", None, "content filter", choice={"message": None}),
+    Said("Gemini: its filter, with the kind", {"content": None}, "content_filter: SAFETY", None, "content filter"),
+    Said("Zhipu: its filter", {"content": ""}, "sensitive", None, "content filter"),
+    Said("a tool called", {"content": None, "tool_calls": [{"id": "1", "function": {"name": "look"}}]}, "tool_calls", "unparsed"),
+    Said("no reason to finish", {"content": "Yes"}, None, "yes"),
+    Said("a reason that nobody knows", {"content": "No"}, "eos_token", "no"),
+    Said("no logprobs", {"content": "Yes"}, "stop", "yes", choice={"logprobs": None}),
+    Said("logprobs of nothing", {"content": "Yes"}, "stop", "yes", choice={"logprobs": {}}),
+    Said("logprobs without a token", {"content": "Yes"}, "stop", "yes", choice={"logprobs": {"content": []}}),
+    Said("logprobs that are null", {"content": "Yes"}, "stop", "yes", choice={"logprobs": {"content": None, "refusal": None}}),
+    Said("logprobs without alternatives", {"content": "Yes"}, "stop", "yes",
+         choice={"logprobs": {"content": [{"token": "Yes", "logprob": -0.1, "top_logprobs": []}]}}),
+    Said("logprobs of another shape", {"content": "Yes"}, "stop", "yes",
+         choice={"logprobs": {"tokens": ["Yes"], "token_logprobs": [-0.1], "top_logprobs": [{"Yes": -0.1}]}}),
+    Said("alternatives that are none", {"content": "Yes"}, "stop", "yes",
+         choice={"logprobs": {"content": [{"top_logprobs": [None, {"token": 3, "logprob": 0}, {"token": "No"}]}]}}),
+    Said("an error that is null", {"content": "Yes"}, "stop", "yes", whole={"error": None, "object": None}),
+    Said("an error that is empty", {"content": "No"}, "stop", "no", whole={"error": {}}),
+    Said("no count of tokens", {"content": "No"}, "stop", "no", whole={"usage": None}),
+    Said("a count that is none", {"content": "No"}, "stop", "no", whole={"usage": {"prompt_tokens": "many"}}),
 ]  # fmt: skip
 
 
@@ -231,8 +286,15 @@ def test_one_refused_picture_changes_nothing_for_the_others(row: Failed, first: 
 
 @pytest.mark.parametrize("row", SAID, ids=[row.server for row in SAID])
 def test_a_reply_is_read_as_what_it_says(row: Said, server: Server) -> None:
-    server.always = lambda handler, body: answer(handler, body, finish=row.finish, **row.message)
+    def odd(handler: Handler, body: dict[str, Any]) -> None:
+        whole = completion(body, finish=row.finish, **row.message) | row.whole
+        whole["choices"][0] |= row.choice
+        handler.reply(200, whole)
+
+    server.always = odd
     reply = Endpoint(card(server)).answer(BATCH[:1])[0]
+    if row.choice:
+        assert reply.p_yes is None, "nothing tells it"
     assert len(server.bodies) == 1, "there is nothing to try again"
     if row.verdict is None:
         assert row.words in str(reply.error)
@@ -297,6 +359,27 @@ def test_a_spent_account_is_final(status: int, body: Any, server: Server) -> Non
 @pytest.mark.parametrize(
     ("status", "body"),
     [
+        (429, "<html><h1>Too Many Requests</h1></html>"),
+        (502, "<html><h1>502 Bad Gateway</h1><hr>nginx</html>"),
+        (503, "upstream connect error or disconnect/reset before headers"),
+        (200, "<!DOCTYPE html><title>Just a moment...</title>"),
+        (200, [{"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}}]),
+        (200, {"error": "model is loading"}),
+        (200, {"error": {"message": "busy", "code": "server_error"}}),
+        (
+            200,
+            {
+                "id": "1",
+                "choices": [
+                    {
+                        "index": 0,
+                        "finish_reason": "error",
+                        "message": {"content": ""},
+                        "error": {"code": 502, "message": "Provider returned error"},
+                    }
+                ],
+            },
+        ),
         (429, error("Rate limit reached", code="rate_limit_exceeded")),
         (429, [{"error": {"code": 429, "message": "Quota exceeded for requests a minute", "status": "RESOURCE_EXHAUSTED"}}]),
         (200, {"object": "error", "message": "Rate limit exceeded", "code": 429}),
@@ -306,9 +389,23 @@ def test_a_spent_account_is_final(status: int, body: Any, server: Server) -> Non
     ],
 )
 def test_what_passes_is_waited_for(status: int, body: Any, server: Server) -> None:
-    server.faults = [lambda handler, _: handler.reply(status, body, {"Retry-After": "0.05"})] * 3
+    waits = ("0.05", email.utils.formatdate(usegmt=True), "soon")  # a number, a date that has come, nothing that can be read
+    server.faults = [lambda handler, _, wait=wait: reply_of(handler, status, body, {"Retry-After": wait}) for wait in waits]
     assert right(Endpoint(card(server)).answer(BATCH))
     assert len(server.bodies) == len(BATCH) + 3
+
+
+@pytest.mark.parametrize("far", [True, False])
+def test_a_date_to_come_back_at_is_kept_or_not_waited_for(far: bool, server: Server) -> None:
+    """Two seconds are waited for, an hour is not: then the question is an error, which the same command asks again."""
+    begun = time.time()
+    when = email.utils.formatdate(begun + (3600 if far else 2), usegmt=True)
+    server.faults = [lambda handler, _: handler.reply(429, error("Rate limit reached"), {"Retry-After": when})]
+    (reply,) = Endpoint(card(server, concurrency=1)).answer(BATCH[:1])
+    assert (reply.error is not None) == far
+    if not far:
+        assert time.time() >= int(begun) + 2
+        assert len(server.bodies) == 2
 
 
 def test_azures_404_names_what_is_missing(server: Server) -> None:

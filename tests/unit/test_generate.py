@@ -62,7 +62,7 @@ def spec_for(data: Path, encoder: str, **changes: object) -> BenchmarkSpec:
         k=3,
         dataset=DatasetSpec(annotations=str(data / "instances.json"), images=str(data / "images")),
         clip=ClipSpec(model=encoder),
-        guards=GuardsSpec(ontology=False),  # a random CLIP finds all names alike
+        guards=GuardsSpec(ontology=False, annotated=False),  # a random CLIP finds all names alike, and one is never annotated
     ).model_copy(update=changes)
 
 
@@ -290,7 +290,7 @@ def test_a_rejected_claim_is_replaced_by_the_next_best(data: Path, clip: str, tm
     bad = next(question for question in before if question.label == "no")
     decisions = tmp_path / "decisions.jsonl"
     decisions.write_text(json.dumps({"image": bad.image, "object": bad.object, "decision": "present", "reviewer": "a"}) + "\n")
-    guards = GuardsSpec(ontology=False, review=str(decisions))
+    guards = GuardsSpec(ontology=False, annotated=False, review=str(decisions))
     manifest = generate(spec_for(data, clip, guards=guards), tmp_path / "after", tmp_path / "cache")
     after = read_benchmark(tmp_path / "after").splits["content"]
 
@@ -313,7 +313,7 @@ def test_the_manifest_counts_what_guards_did_to_each_split(data: Path, clip: str
     claims = {(q.image, q.object, q.description) for q in bad}
     rows = [{"image": image, "object": name, "decision": "present", "description": said} for image, name, said in claims]
     decisions.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    guards = GuardsSpec(ontology=False, review=str(decisions))
+    guards = GuardsSpec(ontology=False, annotated=False, review=str(decisions))
     stats = generate(spec.model_copy(update={"guards": guards}), tmp_path / "after", tmp_path / "cache").guards["review"]
     assert stats.removed == len(claims)
     expected = {split: sum((q.image, q.object, q.description) in claims for q in asked) for split, asked in chosen.items()}

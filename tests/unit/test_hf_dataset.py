@@ -188,3 +188,22 @@ def test_rows_without_picture_bytes_are_counted_beside_others(tmp_path: Path, ca
         assert counted(written, "picture") + " written" in done.out
         assert "2 rows hold no picture bytes, and no picture of theirs was written: imgs/b.jpg, nowhere (row 3)." in done.out
     assert sorted(path.name for path in (tmp_path / "images").iterdir()) == ["00000002.jpg", "a.png"]
+
+
+@pytest.mark.parametrize(
+    ("names", "twice"),
+    [
+        (["a.png", "a.png"], "a.png: rows 0, 1"),
+        (["a.png", "A.png"], "a.png: rows 0, 1"),
+        (["x/../a.png", "a.png"], "a.png: rows 0, 1"),
+        (["/data/1/a.png", "/data/2/a.png"], "a.png: rows 0, 1"),
+        (["00000001.jpg", None], "00000001.jpg: rows 0, 1"),
+    ],
+)
+def test_no_two_rows_write_one_file(
+    names: list[str | None], twice: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_pictures(tmp_path / "data", [(png(4, 4), names[0]), (png(5, 5), names[1])])
+    told = refused(capsys, "import", "images", tmp_path / "data", "--out", tmp_path / "images")
+    assert f"1 file of {tmp_path / 'images'} would hold the picture of more than one row ({twice})" in told
+    assert not (tmp_path / "images").exists()

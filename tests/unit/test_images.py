@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hope_bench.images import UnreadableImageError, _to_rgb, decode_rgb, hash_images, open_rgb, upright_size
+from hope_bench.images import UnreadableImageError, _to_rgb, decode_rgb, hash_images, open_rgb, picture_shape
 
 RED, BLUE = (200, 30, 30), (20, 40, 210)
 
@@ -189,7 +189,7 @@ def test_corrupt_data_is_an_unreadable_image_and_nothing_else(kind: str, tmp_pat
         with contextlib.suppress(UnreadableImageError):
             assert decode_rgb(bytes(data)).mode == "RGB"
         with contextlib.suppress(UnreadableImageError):
-            assert min(upright_size(path)) > 0
+            assert min(picture_shape(path).upright) > 0
 
 
 def test_a_picture_whose_exif_data_is_broken_is_shown_as_it_is_stored() -> None:

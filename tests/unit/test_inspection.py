@@ -59,11 +59,11 @@ def test_each_question_is_in_the_data_once_with_every_split_that_asks_it(small: 
     assert a[:4] == [IMAGES[0], "thumbs/000001.jpg", 160, 120]
     assert b[1] is None
     assert a[4] == [
-        [1, "cup", 0, [[0, 1, None, None], [1, 1, None, None], [2, 1, None, None]], 0],
-        [0, "vase", 0, [[0, 2, None, None], [1, 2, 0.31, 0.45]], {"whole image": 0.21, "best tile": 0.27}],
-        [0, "bowl", 0, [[2, 2, 0.2, None]], 0],
+        [1, "cup", 0, [[0, 1, None, None, 0, None], [1, 1, None, None, 0, None], [2, 1, None, None, 0, None]], 0],
+        [0, "vase", 0, [[0, 2, None, None, 0, None], [1, 2, 0.31, 0.45, 0, 0.6667]], {"whole image": 0.21, "best tile": 0.27}],
+        [0, "bowl", 0, [[2, 2, 0.2, None, 0, 0.3333]], 0],
     ]
-    assert [0, "a red car", "Is there a red car in the image?", [[2, 4, 0.4, 0.05]], 0] in b[4]
+    assert [0, "a red car", "Is there a red car in the image?", [[2, 4, 0.4, 0.05, 0, 1.0]], 0] in b[4]
     asked = sum(len(row[3]) for image in data["images"] for row in image[4])
     assert asked == sum(len(questions) for questions in benchmark.splits.values())
 

@@ -18,12 +18,13 @@ from hope_bench.records import Answer
 from hope_bench.scoring.answer_text import END, spoken
 from hope_bench.scoring.asked_object import asked_about
 from hope_bench.scoring.languages import LANGUAGES
-from hope_bench.scoring.parsing import parse_strict
+from hope_bench.scoring.parsing import parse_answer, parse_strict
 from hope_bench.scoring.verdicts import reread
 from hope_bench.wording import existence_question
 from tests.answer_table import BEGIN, DOCS, Labelled, labelled, table
 from tests.answer_table import END as TABLE_END
 from tests.engine import CARD, Model, benchmark, lines, options
+from tests.unit.test_thinking import ANSWERED, CUT
 
 __all__ = ["benchmark", "options"]
 
@@ -198,3 +199,15 @@ def test_the_object_is_known_while_asking(benchmark: Benchmark, options: Evaluat
     evaluate(benchmark, CARD, options, adapter=model)
     said = {(line["question"], line["verdict"]) for line in lines(options)}
     assert said == {("Is there a a?", "unparsed"), ("Is there a b?", "yes"), ("Is there a c?", "no")}
+
+
+@pytest.mark.parametrize("text", ANSWERED.values(), ids=ANSWERED)
+def test_an_answer_that_another_tool_kept_with_its_thought(text: str) -> None:
+    """The thought denies the dog, and says yes and no."""
+    assert parse_answer(text, "Is there a dog in the image?") == "yes"
+    assert parse_answer(text.replace("Yes", "No"), "Is there a dog in the image?") == "no"
+
+
+@pytest.mark.parametrize("text", CUT.values(), ids=CUT)
+def test_a_thought_without_an_end_is_no_answer(text: str) -> None:
+    assert parse_answer(text, "Is there a dog in the image?") == "unparsed"

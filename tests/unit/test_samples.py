@@ -13,6 +13,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+import hope_bench as hb
 from hope_bench.adapters.base import AdapterInfo, AdapterReport, RawAnswer
 from hope_bench.adapters.endpoint import Endpoint
 from hope_bench.adapters.transformers_model import TransformersModel
@@ -30,7 +31,7 @@ from hope_bench.scoring.trend import trend_of
 from hope_bench.site.build import build_site
 from tests.checkpoints import pictures
 from tests.engine import Pair, benchmark, lines, options  # noqa: F401
-from tests.faulty_server import Server, running
+from tests.faulty_server import Handler, Server, answer, running
 from tests.runs import make_benchmark, make_run, write_answers
 from tests.unit.test_endpoint import BATCH, KEY
 
@@ -123,6 +124,21 @@ def test_samples_that_make_no_sense_are_refused_in_words(fields: dict[str, Any],
         ModelCard(name="it", checkpoint="org/it", **fields)
 
 
+def test_the_api_takes_samples_where_they_can_be_drawn(
+    benchmark: Benchmark,  # noqa: F811
+    options: EvaluateOptions,  # noqa: F811
+    server: Server,
+) -> None:
+    where: dict[str, Any] = {"images": options.images, "runs": options.runs, "progress": "quiet"}
+    run = hb.evaluate("m", benchmark, base_url=server.url, samples=3, thinking="on", sampling=SAMPLING, limit=2, **where)
+    assert (run.record.run.samples, run.record.questions) == (3, len(server.bodies))
+    assert len({body["seed"] for body in server.bodies}) == len(server.bodies)
+    with pytest.raises(HopeBenchError, match="decoding is greedy"):
+        hb.evaluate("m", benchmark, base_url=server.url, samples=3, **where)
+    with pytest.raises(HopeBenchError, match="sampling and samples would have no effect"):
+        hb.evaluate(Drawn(), benchmark, samples=3, thinking="on", sampling=SAMPLING, **where)
+
+
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
@@ -150,6 +166,23 @@ def test_a_server_is_given_a_seed_for_each_answer(server: Server) -> None:
     together = Endpoint(card(9, adapter="endpoint", base_url=server.url)).answer([BATCH[0]] * 3, [0, 1, 2])
     assert [answer.text for answer in together] == [f"Yes: {BATCH[0][1]}"] * 3
     assert sorted(body["seed"] for body in server.bodies) == sorted(once[BATCH[0][1], sample] for sample in range(3))
+
+
+def test_a_server_without_seeds_is_asked_without(server: Server) -> None:
+    """Mistral's own API calls it otherwise, and refuses ours."""
+    complaint = {"loc": ["body", "seed"], "msg": "Extra inputs are not permitted"}
+
+    def picky(handler: Handler, body: dict[str, Any]) -> None:
+        if "seed" in body:
+            return handler.reply(422, {"object": "error", "message": {"detail": [complaint]}})
+        return answer(handler, body)
+
+    server.always = picky
+    model = Endpoint(card(9, adapter="endpoint", base_url=server.url, concurrency=1))
+    assert [one.text for one in model.answer([BATCH[0]] * 3, [0, 1, 2])] == [f"Yes: {BATCH[0][1]}"] * 3
+    assert len(server.bodies) == 4
+    assert {body["temperature"] for body in server.bodies} == {1.0}
+    assert model.report.notes == ("The endpoint takes no seed, so its answers are drawn anew when asked again.",)
 
 
 @pytest.mark.parametrize(("family", "path"), [("llava", "shared"), ("llava", "plain"), ("qwen2_5_vl", "shared")])

@@ -135,6 +135,17 @@ def test_the_answer_behind_its_thought_is_read(folder: Path) -> None:
     assert torch.isfinite(model._model.lm_head.weight).all()
 
 
+def test_questions_share_the_prompt_of_its_template(folder: Path) -> None:
+    """The conformance suite's check on real ids: full-vocabulary logits of the shared prefix against asking one by one."""
+    card = CARD.model_copy(update={"checkpoint": str(folder), "device": "cpu", "max_new_tokens": 2})
+    model = TransformersModel(card)
+    model.load()
+    model.answer([(picture, f"Is there a {name} in the image?") for picture in pictures(2) for name in ("dog", "traffic light")])
+    assert model.report.path == "shared"
+    assert model.report.checks
+    assert all(check.passed and (check.difference or 0) < 1e-4 for check in model.report.checks)
+
+
 @pytest.fixture
 def changed(folder: Path) -> Iterator[Path]:
     before = (folder / "tekken.json").read_bytes()

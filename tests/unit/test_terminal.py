@@ -51,6 +51,11 @@ def test_the_main_output_of_the_commands(folder: Path, width: int) -> None:
     assert max(len(line) for line in shown if not line.startswith(pasted)) <= width
 
 
+def test_the_list_of_models_fits(tmp_path: Path) -> None:
+    listed = lines_of(in_terminal(80, tmp_path, "-m", "hope_bench", "models"))
+    assert max(map(len, listed)) <= 80
+
+
 @pytest.mark.parametrize("width", [60, *WIDTHS])
 def test_progress_bars_fit_and_keep_their_numbers(tmp_path: Path, width: int) -> None:
     lines = lines_of(in_terminal(width, tmp_path, "-c", BARS))

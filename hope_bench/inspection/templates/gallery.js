@@ -55,7 +55,8 @@
       const rows = matching(image);
       if (rows.length) found.push({ image, place, rows });
     });
-    const column = { score: 2, risk: 3, sure: "sure" }[field.order.value];
+    // Scores of different strategies can't be compared, standings can.
+    const column = { score: 5, risk: 3, sure: "sure" }[field.order.value];
     if (column !== undefined) {
       for (const one of found) {
         one.rank = highest(one.rows, column);
@@ -74,8 +75,9 @@
     body.append(element("span", "said", claim));
     if (text && text !== claim) body.append(element("span", "text", text));
     const tags = element("span", "tags");
-    for (const [split, , score] of asked) {
-      const tag = element("span", `tag ${splits[split].kind}`, splits[split].name);
+    for (const [split, , score, , foundBy] of asked) {
+      const { kind, name } = splits[split];
+      const tag = element("span", `tag ${kind}`, foundBy ? `${name}: ${foundBy}` : name);
       if (score !== null) tag.append(element("b", "", ` ${number(score)}`));
       tags.append(tag);
     }

@@ -1,0 +1,63 @@
+"""A COCO-format file from its rows: checked as a whole, its annotations in columns, what is left out counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hope_bench.annotations.coco_entries import BadEntries, Key, with_names
+from hope_bench.annotations.coco_rows import (
+    DESCRIPTION,
+    CategoryRow,
+    ImageRow,
+    InstanceRow,
+    Instances,
+    InstancesFile,
+    image_table,
+    index_categories,
+)
+from hope_bench.annotations.known_tools import tool_of
+from hope_bench.errors import HopeBenchError
+
+
+def made_of(
+    path: Path,
+    categories: Sequence[CategoryRow | None],
+    images: Sequence[ImageRow | None],
+    batches: Iterable[Sequence[InstanceRow | None]],
+    bad: Mapping[Key, BadEntries],
+) -> InstancesFile:
+    """A file of its rows, annotations in batches; None stands for entries that `bad` counts. Raises HopeBenchError."""
+    check_some(path, categories, bad["categories"])
+    images = with_names(images, bad["images"])
+    check_some(path, images, bad["images"])
+    kept = [row for row in categories if row is not None]
+    category_index = index_categories(path, kept)
+    table = image_table(path, (row for row in images if row is not None))
+    instances = Instances(path, table.index, category_index)
+    for batch in batches:
+        instances.add(batch)
+    if not instances.kept:
+        check_some(path, [None] * instances.seen, bad["annotations"])
+    elif bad["annotations"].boxes == instances.seen:
+        raise no_coco_file(path, f"of its {instances.seen} annotations none has a bbox of four numbers, [x, y, width, height]")
+    rows = instances.columns()
+    problems = [problem for one in bad.values() for problem in one.problems(path.name)]
+    left_out = tuple(sorted(instances.left_out))
+    return InstancesFile(
+        path, kept, category_index, table, rows, instances.attributes, left_out, (*problems, *instances.problems())
+    )
+
+
+def check_some(path: Path, rows: Sequence[Any], bad: BadEntries) -> None:
+    """Raise HopeBenchError where all entries of a list are bad."""
+    if bad.counts and not any(row is not None for row in rows):
+        reasons = "; ".join(f"{count} {reason}" for reason, count in bad.counts.items())
+        raise no_coco_file(path, f"none of its {bad.key} can be used ({reasons})")
+
+
+def no_coco_file(path: Path, why: str) -> HopeBenchError:
+    tool = tool_of(path)
+    named = "" if tool is None else f" It is {tool[0]}. {tool[1]}"
+    return HopeBenchError(f"{path} is JSON, but not {DESCRIPTION}: {why}.{named}")

@@ -1,0 +1,63 @@
+"""The annotations that a spec's [dataset] names, one file or several, read as it says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from hope_bench.annotations import annotation_files, check_said_apart, read_annotations
+from hope_bench.annotations.image_files import Folder
+from hope_bench.annotations.merging import merge
+from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.files.spec import DatasetSpec
+from hope_bench.records import Annotations
+
+
+def read_dataset(dataset: DatasetSpec, paths: Sequence[Path] = (), captions: bool = True) -> Annotations:
+    """What the spec's files hold, those of `paths` instead of its own where some are given; `captions` False leaves those out.
+
+    Each captions file must be about images of one annotation file at least. Raises HopeBenchError.
+    """
+    named = tuple(paths) or dataset.annotation_paths
+    given = dataset.caption_paths if captions else ()
+    read = [
+        (path, read_annotations(path, dataset.format, given, dataset.files, dataset.columns, dataset.boxes)) for path in named
+    ]
+    made = merge(read)
+    if len(read) > 1:
+        check_said_apart(named[0], made)
+    return made if dataset.orientation is None else replace(made, orientation=dataset.orientation)
+
+
+def dataset_files(dataset: DatasetSpec) -> tuple[Path, ...]:
+    """Every file that `read_dataset` reads, for a manifest. Raises HopeBenchError where one is missing."""
+    found = [
+        file
+        for path in dataset.annotation_paths
+        for file in annotation_files(path, dataset.format, dataset.caption_paths, dataset.files)
+    ]
+    lists = () if dataset.image_list is None else (Path(dataset.image_list),)
+    return (*dict.fromkeys(found), *lists)
+
+
+def listed_images(path: Path, annotations: Annotations) -> tuple[frozenset[int], tuple[str, ...]]:
+    """The images that a list names, one a line, as the annotations or files do; and what it names besides, in words.
+
+    Raises HopeBenchError where the list can't be read, or names none of the images.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise HopeBenchError(f"{path} can't be read as a list of images, one file name a line: {error}.") from None
+    names = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
+    index = {image.file_name: place for place, image in enumerate(annotations.images)}
+    files = Folder(index).find(names).files
+    unknown = [name for name, file in zip(names, files, strict=True) if file is None]
+    if len(unknown) == len(names):
+        raise HopeBenchError(
+            f"{path} names no image of the annotations ({len(names):,} lines, such as {first_few(names, 2) or 'none'}; they name "
+            f"{first_few(index, 2)}). Write one file name a line."
+        )
+    problem = f"{path.name}: {len(unknown):,} of its {len(names):,} images are not in the annotations ({first_few(unknown, 3)})."
+    return frozenset(index[file] for file in files if file is not None), (problem,) if unknown else ()

@@ -1,0 +1,183 @@
+"""Benchmarks of others by name: which files they are, how they write questions, labels and groups, and their published counts.
+
+Each was read from its public files: MM-Hallu's and lmms-lab's datasets on the Hub, junyangwang0410/AMBER,
+tianyi-lab/HallusionBench, ZhaoyangLi-1/ORIC, AikyamLab/hallucinogen (its identification task alone is asked with yes or no) and
+mrwu-mac/R-Bench (its image level: the instance level is asked of pictures with boxes drawn into them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from hope_bench.errors import HopeBenchError
+from hope_bench.interchange.question_rows import QuestionRow
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A row that asks nothing that can be asked here, and why: it is left out and counted."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A benchmark that is imported by name. `read` makes of its rows those of the usual columns (question, label, image, split,
+    id); `needs` are the columns that tell its files, `published` how many questions each split has where that was published,
+    `licence` None where its authors state none."""
+
+    title: str
+    source: str
+    licence: str | None
+    dataset: str
+    needs: tuple[str, ...]
+    read: Callable[[Iterable[QuestionRow]], Iterator[QuestionRow | Left]]
+    columns: Mapping[str, str] = field(default_factory=dict)
+    published: Mapping[str, int] = field(default_factory=dict)
+
+
+def _as_they_are(rows: Iterable[QuestionRow]) -> Iterator[QuestionRow | Left]:
+    yield from rows
+
+
+def _hope(rows: Iterable[QuestionRow]) -> Iterator[QuestionRow | Left]:
+    """HOPE's columns are POPE's own, but its prompt is in the text."""
+    for row in rows:
+        if not str(row.data.get("text")).startswith("Please answer yes or no."):
+            raise HopeBenchError(f'{row.where} is no row of HOPE: its text doesn\'t begin with "Please answer yes or no."')
+        yield _with(row, split="hope")
+
+
+_DIMENSIONS = {
+    "discriminative-hallucination": "existence",
+    "discriminative-attribute-state": "attribute",
+    "discriminative-attribute-number": "attribute",
+    "discriminative-attribute-action": "attribute",
+    "discriminative-relation": "relation",
+    "relation": "relation",
+}
+"""AMBER's types, by the three dimensions that its paper reports."""
+
+
+def _amber(rows: Iterable[QuestionRow]) -> Iterator[QuestionRow | Left]:
+    """AMBER keeps questions (query_discriminative.json) and labels (annotations.json) apart, joined by id; the Hub's copy not."""
+    asked: list[QuestionRow] = []
+    truths: dict[str, Mapping[str, Any]] = {}
+    for row in rows:
+        if "query" in row.data and "truth" in row.data:
+            yield _amber_row(row, row.data)
+        elif "query" in row.data:
+            asked.append(row)
+        elif "truth" in row.data:
+            truths[str(row.data.get("id"))] = row.data
+    for row in asked:
+        number = str(row.data.get("id"))
+        if number not in truths:
+            raise HopeBenchError(f"{row.where}: no truth for id {number}. Give AMBER's data/annotations.json, too.")
+        yield _amber_row(row, truths[number])
+
+
+def _amber_row(row: QuestionRow, held: Mapping[str, Any]) -> QuestionRow | Left:
+    if not isinstance(held["truth"], str):  # the generative task's truths are lists of objects
+        return Left("of the generative task")
+    named = next((one for one in ("existence", "attribute", "relation") if one in row.file.stem), None)
+    dimension = _DIMENSIONS.get(str(held.get("type")), named if held.get("type") is None else None)
+    if dimension is None:
+        raise HopeBenchError(f"{row.where}: AMBER has no type {held.get('type')!r}.")
+    return _with(row, truth=held["truth"], split=dimension)
+
+
+def _hallusion(rows: Iterable[QuestionRow]) -> Iterator[QuestionRow | Left]:
+    for row in rows:
+        if str(row.data.get("visual_input")) == "0" or not (row.data.get("filename") or row.data.get("image")):
+            yield Left("asked without a picture")
+            continue
+        name = str(row.data.get("filename") or "").removeprefix("./")
+        yield _with(row, filename=name, split=str(row.data.get("category", "")).lower(), question_id=None)
+
+
+def _oric(rows: Iterable[QuestionRow]) -> Iterator[QuestionRow | Left]:
+    """ORIC words each question in four ways, of which the first is POPE's."""
+    for row in rows:
+        wordings = row.data.get("problem")
+        if not isinstance(wordings, list) or not wordings:
+            raise HopeBenchError(f"{row.where}: 'problem' is no list of wordings, as ORIC's is.")
+        yield _with(row, problem=wordings[0], split="oric")
+
+
+_QUERIES = ("query_1", "query_2", "query_3", "query_4", "query_5")
+
+
+def _hallucinogen(rows: Iterable[QuestionRow]) -> Iterator[QuestionRow | Left]:
+    """HALLUCINOGEN asks POPE's questions in five ways each; the file says of which split."""
+    splits = {"rand": "random", "pop": "popular", "adv": "adversarial"}
+    for row in rows:
+        task, _, name = row.file.stem.partition("_POPE_")
+        if task != "id" or name not in splits:
+            raise HopeBenchError(
+                f"{row.file}: HALLUCINOGEN's identification task alone is asked with yes or no: id_POPE_rand.json, _pop, _adv."
+            )
+        if any(not isinstance(row.data.get(query), str) for query in _QUERIES):
+            raise HopeBenchError(f"{row.where}: not all of {_QUERIES[0]} to {_QUERIES[-1]}, as HALLUCINOGEN has them.")
+        for query in _QUERIES:
+            yield _with(row, question=row.data[query], split=splits[name], question_id=None)
+
+
+def _r_bench(rows: Iterable[QuestionRow]) -> Iterator[QuestionRow | Left]:
+    for row in rows:
+        if not row.file.stem.startswith("image-level"):  # its instance level is asked of pictures with boxes drawn in
+            raise HopeBenchError(f"{row.file} is no file of R-Bench's image level. Give its image-level_filterd.json.")
+        yield _with(row, split="image-level")
+
+
+def _with(row: QuestionRow, **changes: Any) -> QuestionRow:
+    return replace(row, data={**row.data, **changes})
+
+
+KNOWN: dict[str, Known] = {
+    "pope": Known(
+        "POPE", "https://huggingface.co/datasets/lmms-lab/POPE", "MIT", "MS-COCO val2014",
+        ("question", "answer", "image_source", "category"), _as_they_are,
+        {"question": "question", "label": "answer", "file": "image_source", "split": "category", "id": "question_id"},
+        {"random": 3000, "popular": 3000, "adversarial": 3000},
+    ),
+    "hope": Known(
+        "HOPE", "https://huggingface.co/datasets/MM-Hallu/HOPE", None, "MS-COCO val2014",
+        ("question_id", "image", "text", "label"), _hope,
+        {"question": "text", "label": "label", "image": "image", "split": "split", "id": "question_id"}, {"hope": 3000},
+    ),
+    "amber": Known(
+        "AMBER, discriminative", "https://github.com/junyangwang0410/AMBER", "Apache-2.0", "AMBER",
+        ("id", "image", "query"), _amber,
+        {"question": "query", "label": "truth", "image": "image", "split": "split", "id": "id"},
+        {"existence": 4924, "attribute": 7628, "relation": 1664},
+    ),
+    "hallusionbench": Known(
+        "HallusionBench, questions with a picture", "https://github.com/tianyi-lab/HallusionBench", "BSD-3-Clause",
+        "HallusionBench",
+        ("category", "visual_input", "set_id", "figure_id", "question", "gt_answer"), _hallusion,
+        {"question": "question", "label": "gt_answer", "file": "filename", "image": "image", "split": "split"},
+    ),
+    "oric": Known(
+        "ORIC-Bench", "https://github.com/ZhaoyangLi-1/ORIC", "MIT", "MS-COCO val2014",
+        ("id", "image", "target_object", "problem", "solution"), _oric,
+        {
+            "question": "problem", "label": "solution", "image": "image", "split": "split", "id": "id",
+            "object": "target_object",
+        },
+    ),
+    "hallucinogen": Known(
+        "HALLUCINOGEN, identification", "https://github.com/AikyamLab/hallucinogen", None, "MS-COCO val2014",
+        ("question_id", "image", "text", "label", *_QUERIES), _hallucinogen,
+        {"question": "question", "label": "label", "image": "image", "split": "split"},
+        {"random": 15000, "popular": 15000, "adversarial": 15000},
+    ),
+    "r-bench": Known(
+        "R-Bench, image level", "https://github.com/mrwu-mac/R-Bench", None, "nocaps (Open Images)",
+        ("question_id", "image", "text", "label"), _r_bench,
+        {"question": "text", "label": "label", "image": "image", "split": "split", "id": "question_id"},
+    ),
+}  # fmt: skip
+"""Every benchmark of others that is known by name."""

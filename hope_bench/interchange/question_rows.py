@@ -1,0 +1,144 @@
+"""Rows of questions from tables and Hugging Face datasets, wherever they lie: files, folders, or an id of the Hub."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hope_bench.errors import HopeBenchError, short_reason
+from hope_bench.interchange.tables import SUFFIXES, read_table
+
+_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_PICTURE = 500
+"""A name is shorter than this, a picture written as text (base64) longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionRow:
+    """One row, its values as they are, and where it stands; `split` is the dataset's split it is in, "" where it has none."""
+
+    where: str
+    data: Mapping[str, Any]
+    split: str
+    file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What a row has of its picture: the bytes, and a name; each None where it has none."""
+
+    data: bytes | None
+    name: str | None
+
+
+def find_source(source: str | Path) -> Path:
+    """A path as it is; an id of the Hub ("lmms-lab/POPE") as the folder that huggingface_hub keeps it in, downloaded if need be.
+
+    Raises HopeBenchError for what is neither, and where the Hub can't be reached.
+    """
+    path = Path(source)
+    if path.exists():
+        return path
+    if not _ID.fullmatch(str(source)):
+        raise HopeBenchError(f"{source} does not exist, and is no id of the Hub (ORG/NAME).")
+    from huggingface_hub import snapshot_download
+
+    wanted = ["*.parquet", "*.jsonl", "*.json", "*.csv", "*.tsv"]
+    try:
+        return Path(snapshot_download(str(source), repo_type="dataset", allow_patterns=wanted))
+    except Exception as error:  # noqa: BLE001  # offline, unknown, gated, no such revision: huggingface_hub's own words say which
+        raise HopeBenchError(f"{source} is no file here, and the Hub doesn't give it: {short_reason(error)}.") from None
+
+
+def question_files(path: Path) -> list[tuple[Path, str]]:
+    """The files of a source that hold rows, each with the dataset's split that it is of ("" where its name tells none).
+
+    Of a folder its parquet files, else those of its data/, else its tables. Raises HopeBenchError where there are none.
+    """
+    if path.is_file():
+        return [(path, _split_of(path))]
+    if any((path / name).is_file() for name in ("state.json", "dataset_dict.json")):
+        return [(path, "")]
+    for folder in (path, path / "data"):
+        for pattern in ("*.parquet", *(f"*{suffix}" for suffix in SUFFIXES)):
+            found = sorted(folder.glob(pattern))
+            if found:
+                return [(one, _split_of(one)) for one in found]
+    raise HopeBenchError(f"{path} holds no parquet file and no table ({', '.join(SUFFIXES)}).")
+
+
+def _split_of(path: Path) -> str:
+    """The "test" of test-00000-of-00003.parquet."""
+    return re.sub(r"-\d+-of-\d+$", "", path.stem) if re.search(r"-\d+-of-\d+$", path.stem) else ""
+
+
+def read_rows(files: Sequence[tuple[Path, str]]) -> Iterator[QuestionRow]:
+    """The rows of the files, one after the other, so that pictures need not all be in memory. Raises HopeBenchError."""
+    for path, split in files:
+        if path.is_dir():
+            yield from _saved(path)
+        elif path.suffix == ".parquet":
+            yield from _parquet(path, split)
+        else:
+            yield from (QuestionRow(line.where, line.data, split, path) for line in read_table(path))
+
+
+def _parquet(path: Path, split: str) -> Iterator[QuestionRow]:
+    import pyarrow
+    from pyarrow import parquet
+
+    number = 0
+    try:
+        with parquet.ParquetFile(path) as opened:
+            for batch in opened.iter_batches(batch_size=100):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield QuestionRow(f"{path}, row {number}", row, split, path)
+    except (OSError, pyarrow.ArrowException) as error:
+        raise HopeBenchError(f"{path} can't be read: {error}.") from None
+
+
+def _saved(path: Path) -> Iterator[QuestionRow]:
+    import datasets
+
+    try:
+        held = datasets.load_from_disk(str(path))
+    except (OSError, ValueError) as error:
+        raise HopeBenchError(f"{path} can't be read as a dataset: {error}.") from None
+    for split, data in held.items() if isinstance(held, datasets.DatasetDict) else [("", held)]:
+        number = 0
+        for batch in data.data.table.to_batches(max_chunksize=100):
+            for row in batch.to_pylist():
+                number += 1
+                yield QuestionRow(f"{path}, {split} row {number}".replace(",  ", ", "), row, split, path)
+
+
+def picture_of(value: Any) -> Picture:
+    """What an image's cell holds: a struct of bytes and path as datasets have it, base64 as VLMEvalKit's tables do, or a name."""
+    if isinstance(value, dict):
+        data, name = value.get("bytes"), value.get("path")
+        return Picture(data if isinstance(data, bytes) else None, name if isinstance(name, str) and name else None)
+    if isinstance(value, str) and len(value) >= _PICTURE:
+        try:
+            return Picture(base64.b64decode(value.partition("base64,")[2] or value, validate=True), None)
+        except binascii.Error:
+            return Picture(None, None)
+    return Picture(None, value if isinstance(value, str) and value else None)
+
+
+def ending_of(data: bytes) -> str:
+    """The ending that a picture's bytes call for: ".jpg", ".png"; "" for what is no picture."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            kind = (picture.format or "").lower()
+    except (UnidentifiedImageError, OSError):
+        return ""
+    return f".{'jpg' if kind == 'jpeg' else kind}"
