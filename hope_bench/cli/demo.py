@@ -26,6 +26,7 @@ def demo(
 
     outcome = run_demo(out, scenes, say)
     outcome.result.summary().show(console)
+    line(f"\n{outcome.result.benchmark.description}")
     line(f"\nThe leaderboard page: {outcome.page}")
     if outcome.errors:
         raise typer.Exit(1)

@@ -95,6 +95,7 @@ def run_eval(
     if model is None or benchmark is None:
         outcome = run_demo(out, say=say)
         outcome.result.summary().show(console)
+        line(f"\n{outcome.result.benchmark.description}")
         line(f"\nThe leaderboard page: {outcome.page}")
         raise typer.Exit(bool(outcome.errors))
     base = out or Path()
