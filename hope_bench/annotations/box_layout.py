@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hope_bench.annotations.columns import BoxUnits, InstanceRows
-from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.records import BoxLayout, Image
 
 Boxes = NDArray[np.float32]
@@ -200,7 +200,8 @@ def drop_first_pixel(name: str, boxes: Boxes, image_of: NDArray[np.int32], sizes
     if not rows.size:
         return []
     return [
-        f"{name}: {rows.size} box(es) lie within the first pixel of their image, as fractions would, and are not used "
+        f"{name}: {counted(rows.size, 'box lies', 'boxes lie')} within the first pixel of the image, as "
+        "fractions would, and are not used "
         f"(annotations {first_few((rows + 1).tolist())})."
     ]
 

@@ -14,7 +14,7 @@ from hope_bench.annotations.columns import assemble
 from hope_bench.annotations.ids import Id, IdIndex
 from hope_bench.annotations.json_file import decode
 from hope_bench.annotations.wording import alternatives, spoken_names
-from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.records import Annotations, BoxLayout, Category
 
 _CAPTIONS = "a COCO captions file (annotations with image_id and caption)"
@@ -76,7 +76,9 @@ def read_captions(paths: Sequence[Path], image_index: IdIndex) -> dict[int, tupl
             if image is not None and row.caption is not None and row.caption.strip():
                 captions.setdefault(image, []).append(row.caption)
     if rows and not captions:
-        raise HopeBenchError(f"{', '.join(map(str, paths))}: none of its {rows} captions is for an image of the instances file.")
+        raise HopeBenchError(
+            f"{', '.join(map(str, paths))}: of {counted(rows, 'caption')}, none is for an image of the instances file."
+        )
     return {image: tuple(texts) for image, texts in captions.items()}
 
 

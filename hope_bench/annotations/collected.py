@@ -16,7 +16,7 @@ from hope_bench.annotations.columns import BoxUnits, InstanceRows, assemble
 from hope_bench.annotations.ids import unique_index
 from hope_bench.annotations.segments import Box
 from hope_bench.annotations.wording import alternatives, spoken_names
-from hope_bench.errors import HopeBenchError, first_few, short_reason
+from hope_bench.errors import HopeBenchError, counted, first_few, short_reason
 from hope_bench.records import Annotations, Category, Image
 
 
@@ -57,13 +57,14 @@ class Collected:
         self.boxes.append(box)
 
     def leave_out(self, reason: str, where: str) -> None:
-        """Count what can't be used."""
+        """Count what can't be used; a reason begins with the noun of what it is one of: "file left out: no XML"."""
         self.left_out.setdefault(reason, []).append(where)
 
     def annotations(self, units: BoxUnits) -> Annotations:
         """All of it. Raises HopeBenchError where nothing could be used, or two images have one name."""
         problems = [
-            f"{self.path.name}: {len(where):,} {reason} ({first_few(where, 3)})." for reason, where in self.left_out.items()
+            f"{self.path.name}: {counted(len(where), reason, reason.replace(' ', 's ', 1))} ({first_few(where, 3)})."
+            for reason, where in self.left_out.items()
         ]
         if not self.image_of:
             raise HopeBenchError(f"{self.path} holds no object that can be used. {first_few(problems, 3)}".rstrip())
@@ -111,5 +112,6 @@ def no_duplicates(path: Path, names: Sequence[str]) -> None:
     twice = [repr(name) for name, count in Counter(names).items() if count > 1]
     if twice:
         raise HopeBenchError(
-            f"{path}: {len(twice)} class name(s) occur more than once ({first_few(twice)}). Each must be unique."
+            f"{path}: {counted(len(twice), 'class name occurs', 'class names occur')} more than once "
+            f"({first_few(twice)}). Each must be unique."
         )

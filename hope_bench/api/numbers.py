@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from hope_bench.annotations.of_benchmark import find_annotations, find_images
 from hope_bench.api.asking import load_run
 from hope_bench.api.making import PathOr, load_benchmark, path_or_none, teller
-from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.files.benchmark import Benchmark, read_benchmark
 from hope_bench.files.places import RESULTS, RUNS
 from hope_bench.files.registry import known_benchmarks
@@ -22,7 +22,7 @@ from hope_bench.files.validation import FromZero, checked
 from hope_bench.progress import ProgressMode, Say
 
 if TYPE_CHECKING:
-    from hope_bench.scoring.comparing import ModelComparison
+    from hope_bench.scoring.comparison import ModelComparison
     from hope_bench.scoring.differing import Differing
     from hope_bench.scoring.labels import Relabelled
     from hope_bench.scoring.score import Known
@@ -263,7 +263,9 @@ def trend(
 
     found = [load_run(run, runs) for run in given]
     if steps is not None and len(steps) != len(found):
-        raise HopeBenchError(f"{len(found)} run(s), but {len(steps)} step(s): give each run's step, in the same order.")
+        raise HopeBenchError(
+            f"{counted(len(found), 'run')}, but {counted(len(steps), 'step')}: give each run's step, in the same order."
+        )
     if not found:
         raise HopeBenchError("A trend takes two runs or more.")
     if len(prompts := dict.fromkeys(run.record.run.prompt for run in found)) > 1:
@@ -335,7 +337,7 @@ def report(
     content = gather(chosen, result, own.answers().answers, worst, extras)
     failed = write_report(content, page, pictures)
     if failed:
-        tell(f"{len(failed):,} image(s) can't be shown: {first_few(failed.items(), 3)}.")
+        tell(f"{counted(len(failed), 'image')} can't be shown: {first_few(failed.items(), 3)}.")
     return page
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.markup import escape
 
-from hope_bench.cli.app import app, console, say, say_written, split_counts
+from hope_bench.cli.app import app, console, say, say_written
 from hope_bench.cli.init import K, Name, SampleImages, Strategies, Title, chosen_strategies, images_wanted, show_health
 from hope_bench.cli.options import Images
 
@@ -106,5 +106,5 @@ def generate(
         say=say,
         **settings,
     )
-    console.print(split_counts(made))
+    made.summary().show(console)
     say_written(made)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_serializer, model_validator
 
-from hope_bench.errors import HopeBenchError, did_you_mean
+from hope_bench.errors import HopeBenchError, counted, did_you_mean
 from hope_bench.files.card import slug
 from hope_bench.files.places import RESULTS
 from hope_bench.files.spec import Kind
@@ -21,6 +21,8 @@ from hope_bench.provenance import write_text
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
+
+    from hope_bench.tables import Summary
 
 SCHEMA_VERSION = 3
 """The version of the result schema that this hope-bench writes (docs/result-schema.md); older ones are migrated when read."""
@@ -61,6 +63,13 @@ class Estimate(Strict):
             return "-"
         ends = "" if self.low is None or self.high is None else f" [{100 * self.low:.1f}, {100 * self.high:.1f}]"
         return f"{100 * self.value:.1f}{ends}"
+
+    def points(self) -> str:
+        """A difference of shares in percentage points, with its sign: "+1.2 [0.3, 2.0]"; "-" where it can't be computed."""
+        if self.value is None:
+            return "-"
+        value, *ends = (round(100 * one, 1) + 0.0 for one in (self.value, self.low, self.high) if one is not None)
+        return f"{value:+.1f}" + (f" [{ends[0]:.1f}, {ends[1]:.1f}]" if len(ends) == 2 else "")
 
 
 class VerdictCounts(Strict):
@@ -518,36 +527,62 @@ class Result(Strict):
                 rates.append(Rate(name, split.kind, own.value, own.low, own.high, base))
         return rates_figure(f"{self.model.name} on {self.benchmark.title}", rates)
 
-    def __str__(self) -> str:
-        """A short table: a line a split."""
-        from hope_bench.files.frames import as_text
+    def summary(self) -> Summary:
+        """What print and the command line show first: the verdict, a line a split in percent, and how to read it."""
+        from rich.text import Text
 
-        return as_text(*self._table())
+        from hope_bench.tables import Summary, plain_table
+
+        shown = {name: split for name, split in self.splits.items() if split.kind != "twin"}
+        pairs = {name: pair for name in shown if (pair := self.compared(name)) is not None}
+        table = plain_table("", "split", ">hallucination", ">balanced accuracy", *([">precision drop"] if pairs else []))
+        for name, split in shown.items():
+            drop = [pairs[name].precision_drop.points() if name in pairs else ""] if pairs else []
+            style = "bold" if name == self.benchmark.headline else ""
+            table.add_row(Text(name, style=style), split.hallucination_rate.percent(), split.balanced_accuracy.percent(), *drop)
+        how = "" if self.convention == "strict" else f", {self.convention} convention"
+        standing = f"Ranked by {self.benchmark.headline}'s balanced accuracy."
+        standing = standing if self.unranked is None else f"Not ranked: {self.unranked.rstrip('.')}."
+        notes = (f"Percent, 95% intervals{how}. {_drops_said(pairs)}{standing}", *self._unread())
+        return Summary(self._verdict(), table, (*notes, *(f"Note: {note}" for note in self.notes)))
+
+    def _verdict(self) -> tuple[str, ...]:
+        """How much the model makes up, and whether the headline split finds more than POPE, in sentences."""
+        headline = self.benchmark.headline
+        rate, pair = self.splits[headline].hallucination_rate, self.compared(headline)
+        about = f"{self.model.name} on {self.benchmark.title} ({counted(self.benchmark.images, 'image')})"
+        if rate.value is None:
+            return (f"{about}: no question of {headline} about an absent object was asked.",)
+        said = (f"{about}: yes to {rate.percent()} in a hundred questions of {headline} about absent objects.",)
+        rise = None if pair is None else pair.hallucination_rise
+        if pair is None or rise is None or rise.low is None or rise.high is None:
+            return said
+        if rise.low <= 0 <= rise.high:
+            return (
+                *said,
+                f"{headline} and {pair.baseline} are not told apart by how often absent objects are affirmed ({rise.points()} "
+                "points).",
+            )
+        more = "more" if rise.low > 0 else "fewer"
+        return (*said, f"{headline} finds {more} hallucinations than {pair.baseline}: {rise.points()} in a hundred.")
+
+    def _unread(self) -> tuple[str, ...]:
+        """How many questions got neither yes nor no, by split; nothing where all did."""
+        found = []
+        for name, split in self.splits.items():
+            counts = {one: getattr(split.on_yes, one) + getattr(split.on_no, one) for one in ("unparsed", "error", "unasked")}
+            words = [counted(counts["unparsed"], "unparsed", "unparsed"), counted(counts["error"], "error")]
+            words.append(counted(counts["unasked"], "unasked", "unasked"))
+            if any(counts.values()):
+                found.append(f"{name} {', '.join(one for one in words if not one.startswith('0 '))}")
+        return (f"Neither yes nor no: {'; '.join(found)}.",) if found else ()
+
+    def __str__(self) -> str:
+        """The summary as text of 80 columns."""
+        return self.summary().as_text()
 
     def _repr_html_(self) -> str:
-        from hope_bench.files.frames import as_html
-
-        return as_html(*self._table())
-
-    def _table(self) -> tuple[str, list[dict[str, object]]]:
-        rows: list[dict[str, object]] = []
-        for name, split in self.splits.items():
-            pair = self.compared(name)
-            drop = None if pair is None else pair.precision_drop.value
-            if split.kind != "twin":
-                rows.append(
-                    {
-                        "split": name,
-                        "hallucination rate": split.hallucination_rate.percent(),
-                        "balanced accuracy": split.balanced_accuracy.percent(),
-                        "precision": split.precision.percent(),
-                        "precision drop": "" if drop is None else f"{100 * drop:+.1f}",
-                        "unparsed": split.on_yes.unparsed + split.on_no.unparsed,
-                        "errors": split.on_yes.error + split.on_no.error,
-                    }
-                )
-        standing = "" if self.unranked is None else f"; not ranked: {self.unranked}"
-        return f"{self.model.name} on {self.benchmark.title} (percent, 95% intervals{standing})", rows
+        return self.summary().as_html()
 
     @model_validator(mode="after")
     def _compares_its_splits(self) -> Result:
@@ -563,6 +598,15 @@ class Result(Strict):
             if split is None or one.place >= len(split.labels) or not split.hallucinates(one.place):
                 raise ValueError(f"worst.{index} is not a no-question of {one.split} that was answered yes")
         return self
+
+
+def _drops_said(pairs: Mapping[str, Comparison]) -> str:
+    """Against which split each drop is, in a sentence."""
+    baselines = {pair.baseline for pair in pairs.values()}
+    if not baselines:
+        return ""
+    apart = ", ".join(f"{name}'s from {pair.baseline}" for name, pair in pairs.items())
+    return f"Precision drop: points lost {f'from {baselines.pop()}' if len(baselines) == 1 else f'({apart})'}, paired by image. "
 
 
 def _ends(name: str, estimate: Estimate | None) -> dict[str, float | None]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from hope_bench.annotations import detect_format
-from hope_bench.errors import HopeBenchError
+from hope_bench.errors import HopeBenchError, counted
 from hope_bench.files.spec import BenchmarkSpec, base_strategy
 from hope_bench.preparing.find import Found
 from hope_bench.preparing.finding import SHOWN, Finding, Level
@@ -116,19 +116,24 @@ def _of_images(found: Found, spec: BenchmarkSpec) -> Iterable[Finding]:
         return
     look = look_at_pictures(found.read, found.images)
     where = f"of {look.looked_at:,} looked at" if look.looked_at < look.there else "of those there"
-    rows: tuple[tuple[str, Level, Sequence[str], str, str], ...] = (
-        ("images_missing", "wrong", look.missing, "image(s) are not in the folder", "They get no questions."),
-        ("images_unreadable", "wrong", look.unreadable, f"image(s) can't be read, {where}", "They get no questions."),
-        ("images_turned", "doubtful", look.turned, f"picture(s) are turned by their EXIF orientation, {where}",
+    rows: tuple[tuple[str, Level, Sequence[str], tuple[str, str], str], ...] = (
+        ("images_missing", "wrong", look.missing, ("image is not in the folder", "images are not in the folder"),
+         "They get no questions."),
+        ("images_unreadable", "wrong", look.unreadable, (f"image can't be read, {where}", f"images can't be read, {where}"),
+         "They get no questions."),
+        ("images_turned", "doubtful", look.turned,
+         (f"picture is turned by its EXIF orientation, {where}", f"pictures are turned by their EXIF orientation, {where}"),
          "People and models see them turned: see that the boxes are those of the turned picture."),
-        ("images_of_another_size", "doubtful", look.other_size, f"picture(s) are of another size than annotated, {where}",
+        ("images_of_another_size", "doubtful", look.other_size,
+         (f"picture is of another size than annotated, {where}", f"pictures are of another size than annotated, {where}"),
          "Boxes are of use only where the shape is the same."),
-        ("images_unlisted", "note", look.unlisted, "picture(s) of the folder are not in the annotations",
+        ("images_unlisted", "note", look.unlisted,
+         ("picture of the folder is not in the annotations", "pictures of the folder are not in the annotations"),
          "Nothing is asked about them."),
     )  # fmt: skip
     for key, level, files, what, advice in rows:
         if files:
-            yield Finding(key, level, len(files), f"{len(files):,} {what}", advice, tuple(files[:SHOWN]))
+            yield Finding(key, level, len(files), counted(len(files), *what), advice, tuple(files[:SHOWN]))
 
 
 def _of_categories(read: Annotations, spec: BenchmarkSpec) -> Iterable[Finding]:

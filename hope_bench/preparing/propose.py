@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from hope_bench.errors import HopeBenchError
+from hope_bench.errors import HopeBenchError, counted
 from hope_bench.files.registry import data_root
 from hope_bench.files.spec import CLIP_STRATEGIES, BenchmarkSpec
 from hope_bench.files.validation import validate
@@ -86,8 +86,8 @@ def propose(
     enough = _enough(found, k, eligible)
     if isinstance(sample_images, int) and sample_images > enough:
         raise HopeBenchError(
-            f"{found.annotations[0]} has {enough} image(s) with at least {k} present categories, but {sample_images} are wanted. "
-            f"Take at most {enough}, or all."
+            f"{found.annotations[0]} has {counted(enough, 'image')} with at least {k} present categories, but {sample_images} "
+            f"are wanted. Take at most {enough}, or all."
         )
     wanted = enough if sample_images == "all" else sample_images or min(SAMPLE, enough)
     name = settings.get("name") or own_name(found.annotations[0])

@@ -16,7 +16,7 @@ from hope_bench.provenance import write_text
 from hope_bench.reporting import charts
 from hope_bench.reporting.content import Content
 from hope_bench.scoring.blind import above_blind, strongest
-from hope_bench.scoring.comparison_tables import metric_name
+from hope_bench.scoring.comparison import metric_name
 from hope_bench.scoring.tables import percent, points
 
 _TEMPLATES = Path(__file__).parent / "templates"

@@ -89,7 +89,7 @@ def _urgency(claim: Claim) -> tuple[bool, float, float, str, str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A claim in words, with the words that carry it apart: "There is", "NO", "vase in this picture."."""
+    """A question in words, with those that carry it apart: "Is there a", "vase", " in this picture?"."""
 
     before: str
     stress: str
@@ -117,16 +117,6 @@ def question(claim: Claim) -> Statement:
     what = _of_this_picture(found["what"])
     tail = " in this picture" if what.endswith(" in this picture") else ""
     return Statement(f"{found['verb']} there {found['article'] or ''}", what.removesuffix(tail), f"{tail}?")
-
-
-def statement(claim: Claim) -> Statement:
-    """What the benchmark says of the picture; for existence claims alone."""
-    found = _QUESTION.fullmatch(claim.text.strip())
-    assert found is not None, claim
-    verb, what = found["verb"].lower(), _of_this_picture(found["what"])
-    if claim.label == "yes":
-        return Statement("There", verb.upper(), f"{found['article'] or ''}{what}.")
-    return Statement(f"There {verb}", "NO", f"{what}.")
 
 
 def _of_this_picture(what: str) -> str:

@@ -142,6 +142,13 @@ def measure_auroc(found: Evidence, images: int, confidence: float) -> Measured:
     return Measured(value, *rate_limits(value, influence, design, confidence), influence)
 
 
+def auroc_alone(found: Evidence) -> Measured:
+    """AUROC without its interval, in a tenth of the time."""
+    value = np.asarray(np.nan) if found.positive.all() or not found.positive.any() else auroc(_histogram(found))
+    undefined = np.full_like(value, np.nan)
+    return Measured(value, undefined, undefined, np.zeros(0))
+
+
 def probabilities(
     found: Evidence, packed: str, area: Measured, samples: Samples | None = None, bootstrap: Bootstrap | None = None
 ) -> Probabilities:

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.records import Annotations
 
 
@@ -95,7 +95,7 @@ def read_evidence(path: Path, annotations: Annotations) -> GivenEvidence:
         example = first_few([*unknown["images"], *unknown["categories"]], 2)
         raise HopeBenchError(f"{path}: no line is about an image and a category of the annotations ({example or 'it is empty'}).")
     problems = [
-        f"{path.name}: {found.total():,} line(s) left out: {things} that the annotations don't have ({first_few(found, 3)})."
+        f"{path.name}: {counted(found.total(), 'line')} left out: {things} that the annotations lack ({first_few(found, 3)})."
         for things, found in unknown.items()
         if found
     ]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from hope_bench.errors import first_few
+from hope_bench.errors import counted, first_few
 from hope_bench.files.benchmark import Manifest, check_own
 from hope_bench.files.spec import BenchmarkSpec, is_balanced
 from hope_bench.records import Question
@@ -33,11 +33,12 @@ def generate(spec: BenchmarkSpec, out: Path, cache: Path, say: Say = lambda _: N
     check_own(out, imported=False)
     inputs = read_inputs(spec)
     annotations = inputs.annotations
-    say(f"Read {inputs.path.name}: {len(annotations.images):,} images, {len(annotations.category_of):,} annotations, "
-        f"{len(annotations.categories):,} categories.")  # fmt: skip
+    say(f"Read {inputs.path.name}: {counted(len(annotations.images), 'image')}, "
+f"{counted(len(annotations.category_of), 'annotation')}, "
+        f"{counted(len(annotations.categories), 'category', 'categories')}.")  # fmt: skip
     sample = draw_sample(inputs)
     encoding = encode(inputs, sample, cache)
-    say(f"Searching distractors for {len(encoding.space.images):,} images under {first_few(spec.strategies, 20)}.")
+    say(f"Searching distractors for {counted(len(encoding.space.images), 'image')} under {first_few(spec.strategies, 20)}.")
     guarded = guard(encoding.space, inputs.rejected)
     found = search(inputs, encoding, guarded)
     effect = review_effect(inputs, found)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hope_bench.annotations.fitting import check_layout, fit_boxes
-from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.files.spec import DESCRIPTION_STRATEGIES, base_strategy
 from hope_bench.images import hash_images
 from hope_bench.records import Annotations
@@ -122,8 +122,8 @@ def _draw(rng: random.Random, inputs: Inputs) -> tuple[int, ...]:
         instead = f"Pass --sample-images {eligible} (or all), or lower k (--k)." if eligible else "Is it the right file?"
         among = "" if inputs.listed is None else " of the image list"
         raise HopeBenchError(
-            f"{inputs.path} has {eligible} image(s){among} with at least {spec.k} present categories, but {wanted or 'some'} are "
-            f"wanted. {instead}"
+            f"{inputs.path} has {counted(eligible, 'image')}{among} with at least {spec.k} present categories, but "
+            f"{wanted or 'some'} are wanted. {instead}"
         )
     described = _described(inputs)
     if not described:

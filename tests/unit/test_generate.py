@@ -215,7 +215,7 @@ def test_an_image_without_enough_absent_categories_is_listed(tmp_path: Path) -> 
 def test_impossible_requests_are_refused_and_write_nothing(data: Path, clip: str, tmp_path: Path) -> None:
     out = tmp_path / "out"
     cases: list[tuple[BenchmarkSpec, str]] = [
-        (spec_for(data, clip, sample_images=10), r"9 image\(s\) with at least 3 present categories, but 10 are wanted"),
+        (spec_for(data, clip, sample_images=10), r"9 images with at least 3 present categories, but 10 are wanted"),
         (spec_for(data, clip, dataset=DatasetSpec(images=str(data))), "--annotations"),
         (spec_for(data, clip, dataset=DatasetSpec(annotations=str(data / "instances.json"))), "--images"),
         (

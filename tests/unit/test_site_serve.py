@@ -44,7 +44,7 @@ def test_serves_on_this_computer_and_builds_again(tmp_path: Path) -> None:
         assert ">One</a>" in index()
         time.sleep(0.1)
         write_result(path.with_name("two.json"), make_result(tmp_path, "Two", 2))
-        _wait(lambda: "Built again: 2 result(s)." in said)
+        _wait(lambda: "Built again: 2 results." in said)
         assert ">Two</a>" in index()
         path.write_text("{")
         _wait(lambda: "not JSON" in said[-1])
