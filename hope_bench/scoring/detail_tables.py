@@ -78,8 +78,8 @@ def blind_summary(title: str, splits: Mapping[str, tuple[Blind, ...]]) -> Summar
     known = [(either, name, way) for either, name, way in found if either is not None]
     said = f"{title}: nothing to answer."
     if known:
-        either, split, way = max(known, key=lambda one: one[0].value or 0.0)
-        said = f"{title}, answered without looking: up to {either.percent()} in balanced accuracy ({way} on {split})."
+        most, split, way = max(known, key=lambda one: one[0].value or 0.0)
+        said = f"{title}, answered without looking: up to {most.percent()} in balanced accuracy ({way} on {split})."
     notes = ("Percent. 50 is what chance gives; what stays as far below it tells as much (either way).",)
     return Summary((said,), table, notes)
 

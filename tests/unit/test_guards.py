@@ -132,8 +132,8 @@ def test_evidence_is_read_by_image_and_category(tmp_path: Path) -> None:
     found = read_evidence(_evidence(tmp_path / "seen.jsonl", *lines), annotations)
     assert found.scores == {("a/1.jpg", "Wine_Glass"): 0.7, ("b/2.jpg", "dog"): 0.5}
     assert found.problems == (
-        "seen.jsonl: 1 line(s) left out: images that the annotations don't have (2.jpg).",
-        "seen.jsonl: 2 line(s) left out: categories that the annotations don't have (cat).",
+        "seen.jsonl: 1 line left out: images that the annotations lack (2.jpg).",
+        "seen.jsonl: 2 lines left out: categories that the annotations lack (cat).",
     )
     files = ["a/1.jpg", "b/2.jpg", "a/3.jpg"]
     made = found.matrix(files, ["Wine_Glass", "dog"])
