@@ -14,7 +14,8 @@ import tempfile
 import termios
 from pathlib import Path
 
-from hope_bench.files.result import ModelInfo, RunInfo, write_result
+from hope_bench.files.result import ModelInfo, RunInfo
+from hope_bench.files.result_file import write_result
 from hope_bench.records import Verdict
 from hope_bench.scoring.score import score
 from tests.runs import Row, make_benchmark, make_run

@@ -16,8 +16,10 @@ from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.files.benchmark import Benchmark, read_benchmark
 from hope_bench.files.places import RESULTS, RUNS
 from hope_bench.files.registry import known_benchmarks
-from hope_bench.files.result import Blind, Result, find_results, read_result, result_path, write_result
+from hope_bench.files.result import Result
+from hope_bench.files.result_file import find_results, read_result, result_path, write_result
 from hope_bench.files.run import Run, asked_otherwise, find_run
+from hope_bench.files.split_score import Blind
 from hope_bench.files.validation import FromZero, checked
 from hope_bench.progress import ProgressMode, Say
 

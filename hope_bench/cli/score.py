@@ -23,7 +23,8 @@ from hope_bench.cli.options import (
 from hope_bench.files.places import RESULTS
 
 if TYPE_CHECKING:
-    from hope_bench.files.result import Blind, Result
+    from hope_bench.files.result import Result
+    from hope_bench.files.split_score import Blind
 
 
 @app.command()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from hope_bench.files.result import Estimate, SplitScore, VerdictCounts
+from hope_bench.files.split_score import Estimate, SplitScore, VerdictCounts
 from hope_bench.images import UnreadableImageError, read_image_bytes
 from hope_bench.inspection.thumbnails import shrink
 from hope_bench.provenance import write_text

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 from hope_bench.errors import counted, first_few
-from hope_bench.files.result import Estimate
+from hope_bench.files.split_score import Estimate
 
 if TYPE_CHECKING:
     import pandas as pd

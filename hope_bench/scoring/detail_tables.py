@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from rich.table import Table
 from rich.text import Text
 
-from hope_bench.files.result import Blind, BreakdownName, Estimate, Result
+from hope_bench.files.result import Result
+from hope_bench.files.split_score import Blind, BreakdownName, Estimate
 from hope_bench.scoring.blind import strongest
 from hope_bench.scoring.conventions import CONVENTIONS
 from hope_bench.scoring.labels import Relabelled

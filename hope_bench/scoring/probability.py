@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hope_bench.files.result import Bootstrap, Estimate, NullBand, Probabilities, ReliabilityBin
+from hope_bench.files.result import Bootstrap
+from hope_bench.files.split_score import Estimate, NullBand, Probabilities, ReliabilityBin
 from hope_bench.scoring.intervals import percentiles, weight_chunks
 from hope_bench.scoring.metrics import Floats, divide, optional
 from hope_bench.scoring.rates import FEW_IMAGES, Design, Measured, as_estimate, rate_limits

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hope_bench.errors import HopeBenchError, counted
 from hope_bench.files.published import Figure
-from hope_bench.files.result import ConventionName, Result, SplitScore
+from hope_bench.files.result import ConventionName, Result
 from hope_bench.files.run import Run
+from hope_bench.files.split_score import SplitScore
 from hope_bench.scoring.averaging import mean
 from hope_bench.scoring.conventions import Convention, find_convention
 from hope_bench.scoring.metrics import LABELS, VERDICTS, Counts, compute, optional, stated_table

@@ -8,16 +8,9 @@ from typing import Any, cast
 
 import numpy as np
 
-from hope_bench.files.result import (
-    Average,
-    Bootstrap,
-    Comparison,
-    Estimate,
-    Probabilities,
-    Result,
-    SplitScore,
-)
+from hope_bench.files.result import Bootstrap, Comparison, Result
 from hope_bench.files.spec import Kind
+from hope_bench.files.split_score import Average, Estimate, Probabilities, SplitScore
 from hope_bench.scoring import probability
 from hope_bench.scoring.averaging import Group, unique_table
 from hope_bench.scoring.conventions import CONVENTIONS, STRICT, Convention

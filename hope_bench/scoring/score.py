@@ -10,8 +10,9 @@ from pathlib import Path
 
 from hope_bench.errors import HopeBenchError, counted
 from hope_bench.files.benchmark import Benchmark
-from hope_bench.files.result import BenchmarkInfo, Bootstrap, Result, SplitScore
+from hope_bench.files.result import BenchmarkInfo, Bootstrap, Result
 from hope_bench.files.run import RunAnswers, RunRecord, read_answers, read_run
+from hope_bench.files.split_score import SplitScore
 from hope_bench.reviewing.noise import ReviewedClaim
 from hope_bench.scoring.breakdown import Sizes
 from hope_bench.scoring.conventions import STRICT, Convention, reader

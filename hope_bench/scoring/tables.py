@@ -6,7 +6,8 @@ from rich.table import Table
 from rich.text import Text
 
 from hope_bench.errors import counted
-from hope_bench.files.result import Comparison, Estimate, Result, SplitScore
+from hope_bench.files.result import Comparison, Result
+from hope_bench.files.split_score import Estimate, SplitScore
 from hope_bench.scoring.blind import above_blind, strongest
 from hope_bench.tables import plain_table
 

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hope_bench.errors import HopeBenchError, counted, did_you_mean, first_few
-from hope_bench.files.result import Bootstrap, Estimate, Result
+from hope_bench.files.result import Bootstrap, Result
+from hope_bench.files.split_score import Estimate
 from hope_bench.provenance import write_text
 from hope_bench.scoring.comparison import metric_name
 from hope_bench.scoring.conventions import CONVENTIONS, Convention

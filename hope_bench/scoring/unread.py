@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from hope_bench.adapters.thinking import mentions_thinking
 from hope_bench.errors import counted
-from hope_bench.files.result import SplitScore
+from hope_bench.files.split_score import SplitScore
 from hope_bench.records import Answer, Verdict
 from hope_bench.scoring.answer_words import REASONING
 from hope_bench.scoring.verdicts import given_verdict

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.card import MOST_SAMPLES
-from hope_bench.files.result import PACKED
 from hope_bench.files.run import RunAnswers
+from hope_bench.files.split_score import PACKED
 from hope_bench.records import Answer, Question, Verdict, no_collector
 from hope_bench.scoring.parsing import parse_answer
 

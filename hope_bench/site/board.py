@@ -13,7 +13,8 @@ from markupsafe import Markup
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import read_card
 from hope_bench.files.registry import known_models
-from hope_bench.files.result import Estimate, Result
+from hope_bench.files.result import Result
+from hope_bench.files.split_score import Estimate
 from hope_bench.site.charts import data_block
 from hope_bench.site.marks import axis_over
 from hope_bench.site.views import KINDS, ModelRow, Section

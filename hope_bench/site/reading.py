@@ -10,7 +10,8 @@ import numpy as np
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import slug
-from hope_bench.files.result import PACKED, Average, ConventionName, Hallucination, Probabilities, Result, SplitScore
+from hope_bench.files.result import ConventionName, Hallucination, Result
+from hope_bench.files.split_score import PACKED, Average, Probabilities, SplitScore
 from hope_bench.scoring.averaging import average_points
 from hope_bench.scoring.conventions import CONVENTIONS
 from hope_bench.scoring.metrics import (

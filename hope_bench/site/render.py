@@ -11,8 +11,9 @@ from functools import lru_cache
 from markupsafe import Markup, escape
 
 from hope_bench.errors import counted
-from hope_bench.files.result import PACKED, Comparison, Estimate, SplitScore, stated_counts
+from hope_bench.files.result import Comparison
 from hope_bench.files.spec import Kind
+from hope_bench.files.split_score import PACKED, Estimate, SplitScore, stated_counts
 from hope_bench.site.heat import HeatMap
 from hope_bench.site.marks import Axis, Mark
 from hope_bench.site.views import KINDS, SplitRow

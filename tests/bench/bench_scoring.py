@@ -54,7 +54,8 @@ assert found.splits["hope"].precision.low is not None and found.splits["hope"].p
 _MODELS = """
 import numpy as np
 from rich.console import Console
-from hope_bench.files.result import BenchmarkInfo, Bootstrap, Estimate, ModelInfo, Result, RunInfo, SplitScore, VerdictCounts
+from hope_bench.files.result import BenchmarkInfo, Bootstrap, ModelInfo, Result, RunInfo
+from hope_bench.files.split_score import Estimate, SplitScore, VerdictCounts
 from hope_bench.scoring.comparing import compare
 from hope_bench.scoring.comparison_tables import pair_table
 import scipy.stats

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from hope_bench.files.benchmark import read_benchmark
-from hope_bench.files.result import Bootstrap, read_result
+from hope_bench.files.result import Bootstrap
+from hope_bench.files.result_file import read_result
 from hope_bench.interchange.relabel import relabel, relabelled
 from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
 from hope_bench.scoring.labels import score_relabelled

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hope_bench.files.benchmark import read_benchmark
-from hope_bench.files.result import read_result
+from hope_bench.files.result_file import read_result
 from hope_bench.files.run import read_run
 from hope_bench.reviewing.noise import read_label_noise
 from hope_bench.site.sheet import read_sheets

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from hope_bench.files.result import Comparison, Estimate, ModelInfo, Result, SplitScore, write_result
+from hope_bench.files.result import Comparison, ModelInfo, Result
+from hope_bench.files.result_file import write_result
 from hope_bench.files.spec import Kind
+from hope_bench.files.split_score import Estimate, SplitScore
 from hope_bench.scoring.metrics import count_table, point_metrics, verdict_counts
 from hope_bench.site import SitePages, build_site
 from tests.bench.bench_site import _result as plain_result

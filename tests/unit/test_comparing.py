@@ -14,7 +14,8 @@ from scipy.stats import binomtest
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
-from hope_bench.files.result import Bootstrap, ModelInfo, Result, write_result
+from hope_bench.files.result import Bootstrap, ModelInfo, Result
+from hope_bench.files.result_file import write_result
 from hope_bench.records import Label, Verdict
 from hope_bench.scoring.comparing import compare, model_names
 from hope_bench.scoring.comparison import verdict_on

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from hope_bench.files.result import read_result, write_result
+from hope_bench.files.result_file import read_result, write_result
 from hope_bench.scoring.reviewed import correct
 from hope_bench.site.adding import add_result
 from tests.cli import hope_bench, refused

@@ -16,8 +16,8 @@ import pytest
 import hope_bench as hb
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark, read_benchmark
-from hope_bench.files.result import PACKED
 from hope_bench.files.run import read_run
+from hope_bench.files.split_score import PACKED
 from hope_bench.interchange.pope_files import import_pope
 from hope_bench.interchange.questions import question_key
 from hope_bench.scoring.conventions import CONVENTIONS

@@ -15,7 +15,8 @@ from sklearn.metrics import matthews_corrcoef
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
-from hope_bench.files.result import Bootstrap, Result, read_result, write_result
+from hope_bench.files.result import Bootstrap, Result
+from hope_bench.files.result_file import read_result, write_result
 from hope_bench.records import Answer, Question
 from hope_bench.scoring.blind import above_blind, blind_scores, strongest
 from hope_bench.scoring.metrics import point_metrics

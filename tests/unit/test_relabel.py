@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hope_bench.files.benchmark import read_benchmark, write_benchmark
-from hope_bench.files.result import read_result
+from hope_bench.files.result_file import read_result
 from hope_bench.interchange.pope_files import import_pope
 from hope_bench.interchange.relabel import relabel
 from hope_bench.records import Answer

@@ -20,7 +20,7 @@ from hope_bench.annotations import read_annotations
 from hope_bench.annotations.of_benchmark import find_annotations, find_images
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark, read_benchmark, write_benchmark
-from hope_bench.files.result import read_result
+from hope_bench.files.result_file import read_result
 from hope_bench.records import Label, Question
 from hope_bench.reviewing import fragments
 from hope_bench.reviewing.agreement import agreement, merge

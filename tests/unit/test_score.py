@@ -14,8 +14,10 @@ from rich.console import Console
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark, ClipInfo, read_benchmark, write_benchmark
-from hope_bench.files.result import Bootstrap, ModelInfo, RunInfo, VerdictCounts, read_result, write_result
+from hope_bench.files.result import Bootstrap, ModelInfo, RunInfo
+from hope_bench.files.result_file import read_result, write_result
 from hope_bench.files.run import find_run
+from hope_bench.files.split_score import VerdictCounts
 from hope_bench.records import Answer, Question, Verdict
 from hope_bench.scoring.detail_tables import part_table
 from hope_bench.scoring.score import comparison_pairs, score, tower_family

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from hope_bench.errors import HopeBenchError
-from hope_bench.files.result import write_result
+from hope_bench.files.result_file import write_result
 from hope_bench.site import build_site
 from hope_bench.site.serve import start, watch
 from tests.cli import hope_bench
