@@ -7,6 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from hope_bench.adapters.thinking import separate
+from hope_bench.scoring.answer_marks import as_words
 
 END = 2_000
 """Characters that are read at either end of an answer. What lies between is reasoning or rambling; and composing accents takes
@@ -43,10 +44,11 @@ _PLAIN = str.maketrans({
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One sentence, in lower case, and whether a question mark ends it."""
+    """One sentence, in lower case, whether a question mark ends it, and whether a full stop does."""
 
     text: str
     asks: bool
+    stops: bool = False
 
 
 def spoken(text: str) -> str:
@@ -61,7 +63,8 @@ def spoken(text: str) -> str:
 
 def plain(said: str) -> str:
     """What `spoken` gives, without markup, with every explicit final answer on a line of its own ("final answer: yes")."""
-    if said[:1] in ("{", "["):
+    said = as_words(said)
+    if said.lstrip()[:1] in ("{", "["):
         said = _JSON_STEP.sub("\n", said.replace("\\n", "\n"))
     said = said.translate(_PLAIN_BUT_MARKUP)
     said = _FINAL.sub(lambda found: f"\nfinal answer: {found['boxed'] or found['box'] or found['tag'] or ''}\n", said)
@@ -78,7 +81,7 @@ _PLAIN_BUT_MARKUP = {key: value for key, value in _PLAIN.items() if chr(key) not
 def sentences(said: str) -> list[Sentence]:
     """The sentences of what `plain` gives; those without a word are left out."""
     found = (match[0] for match in _SENTENCE.finditer(said.replace("...", " . ")))
-    return [Sentence(one.strip(" .!?;\n"), one.endswith("?")) for one in found if any(map(str.isalnum, one))]
+    return [Sentence(one.strip(" .!?;\n"), one.endswith("?"), one[-1] in ".!") for one in found if any(map(str.isalnum, one))]
 
 
 def _two_ends(said: str) -> str:

@@ -37,7 +37,7 @@ IN_LABELS = ANSWERS | _set("in_labels")
 OPENER = re.compile(rf"{_one_of('openers')}\b(?: that\b)?\s?")
 """How a clause may begin without saying anything yet."""
 _HOW = f"(?:{'|'.join(sorted(_set('how')))}) "
-DOUBT = re.compile(rf"\b{_one_of('doubts')}\b(?! that there)".replace("{how}", _HOW))
+DOUBT = re.compile(rf"\b{_one_of('doubts')}\b".replace("{how}", _HOW))
 """What says that the model can't or won't say."""
 BESIDE_THE_POINT = re.compile(
     rf"{_one_of('beside_the_point_doubts')}(?: of| about| exactly)? {_one_of('beside_the_point_matters')}\b"
@@ -53,6 +53,8 @@ _HERE = re.compile(
     r"(?:image|picture|photo|photograph|scene|frame|screenshot|shot|view|illustration|snapshot|pic|visual)s?\b"
     r"(?: (?:itself|you provided|you sent|provided|shown|given|here|at all))?"
 )
+_DRAWLED = re.compile(r"(?P<no>n+o{2,}(?:p+e*)?s?|n+o+p{2,}e*|no+pe{2,})|y+e{2,}s+|y+es{2,}|y+e+a+h*|y+a+s+|y+e+p+|y+u+p+")
+"""Yes and no as people drawl them: "nooo", "yesss"."""
 _WORD = re.compile(r"'s\b|[^\W_]+")
 
 
@@ -60,4 +62,10 @@ def words_of(sentence: str) -> list[str]:
     """The words of a part of a sentence, contractions written out ("isn't" is "is not"), "in the image" as "here"."""
     for pattern, words in _EXPANSIONS:
         sentence = pattern.sub(words, sentence)
-    return _WORD.findall(_HERE.sub(" here ", sentence))
+    words = _WORD.findall(_HERE.sub(" here ", sentence))
+    return [_plainly(word) if word[0] in "ny" else word for word in words]
+
+
+def _plainly(word: str) -> str:
+    found = _DRAWLED.fullmatch(word)
+    return word if found is None else "no" if found["no"] else "yes"

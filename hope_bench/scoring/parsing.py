@@ -21,6 +21,8 @@ _SHORT: dict[str, Verdict] = {
     "no.": "no",
     "y": "yes",
     "n": "no",
+    "y.": "yes",
+    "n.": "no",
     "Yes": "yes",
     "No": "no",
 }
