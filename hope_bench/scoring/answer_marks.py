@@ -31,8 +31,8 @@ _LABEL = re.compile(
     r'"(?:label|class|class_name|category|name|object_name)"\s?:\s?"(?P<label>[^"\n]{1,60})"'
     r'(?:\s?,\s?"(?:score|confidence|probability)"\s?:\s?(?P<score>[\d.]{1,9}))?'
 )
-SCORES = {"scorehigh": True, "scorelow": False, "scoremid": None}
-"""The words that stand for a score after a name ("dog: 0.97"): whether that says that the thing is there."""
+SCORES = frozenset(("scorehigh", "scorelow", "scoremid"))
+"""The words that stand for a score after a name ("dog: 0.97")."""
 _SURE, _UNSURE = 0.7, 0.3
 
 

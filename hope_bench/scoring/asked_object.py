@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 _TABLE: Mapping[str, Any] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 _SYNONYMS: Mapping[str, list[str]] = _TABLE["synonyms"]
@@ -16,7 +16,7 @@ _SAME: Mapping[str, str] = _TABLE["same"]
 _EXCLUSIVE = [frozenset(group) for group in _TABLE["claims"]["exclusive"]]
 _NEAR = [frozenset(pair) for pair in _TABLE["claims"]["near"]]
 
-NUMBERS = frozenset(("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"))
+NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 _QUESTION = re.compile(r"\s{0,9}(?:is|are) there (?P<what>[^?\n]{1,200}?)(?: in th(?:e|is) im[a-z]{1,6})?\s?\?", re.IGNORECASE)
 _OPENING = frozenset(("a", "an", "any", "some", "the", "exactly"))
@@ -26,8 +26,10 @@ _CLAIMS_NOTHING = frozenset(
 _ENDS_NAME = frozenset(
     ("on", "in", "at", "to", "with", "under", "behind", "near", "beside", "by", "above", "below", "that", "who", "which", "next")
 )
-_ADJECTIVES = frozenset().union(*_EXCLUSIVE, _SAME) | frozenset(
+ADJECTIVES = frozenset().union(*_EXCLUSIVE, _SAME) | frozenset(
     (
+        "tiny",
+        "huge",
         "wooden",
         "metal",
         "plastic",
@@ -48,33 +50,55 @@ _ADJECTIVES = frozenset().union(*_EXCLUSIVE, _SAME) | frozenset(
 
 def same_word(word: str) -> str:
     """A claim as it is compared: "grey" is "gray", "2" is "two"."""
-    return _SAME.get(word, word)
+    return number_word(int(word[:4])) if word.isdecimal() else _SAME.get(word, word)
+
+
+def number_word(number: int) -> str:
+    """A number as a claim: 2 is "two"; beyond ten the digits."""
+    return NUMBERS[number - 1] if 0 < number <= len(NUMBERS) else str(number)
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What is asked about: `forms` are the word sequences that name the object, the longest first; `claims` the further words of
-    a description ("red" of "a red car"), `wider` the words for its whole kind, `not_after` what makes it another thing."""
+    a description ("red" of "a red car"), `wider` the words for its whole kind, `not_after` what makes it another thing,
+    `narrower` those of the forms that name only some of it ("poodle": no poodle is not no dog). `adjectives` are those of the
+    claims that stand before the name; `relation` are the words after it ("on a sofa"), `reference` the thing they lead to."""
 
     forms: tuple[tuple[str, ...], ...]
     claims: frozenset[str] = frozenset()
     wider: frozenset[str] = frozenset()
-    not_after: str | None = None
+    not_after: frozenset[str] = frozenset()
+    narrower: frozenset[tuple[str, ...]] = frozenset()
+    adjectives: frozenset[str] = frozenset()
+    relation: tuple[str, ...] = ()
+    reference: Asked | None = None
 
     @property
     def is_person(self) -> bool:
         """Whether a person is asked about, so that "nobody" denies it."""
-        return ("person",) in self.forms
+        return ("person",) in self.forms or any(form[0] in _TABLE["narrower"] for form in self.forms)
 
     def find(self, tokens: Sequence[str]) -> list[tuple[int, int]]:
         """Where the tokens name the object: [start, end) each, from left to right."""
         found, place = [], 0
         while place < len(tokens):
             end = next((place + len(form) for form in self.forms if tuple(tokens[place : place + len(form)]) == form), None)
-            if end is not None and not (place and tokens[place - 1] == self.not_after):
+            if end is not None and not (place and tokens[place - 1] in self.not_after):
                 found.append((place, end))
             place = place + 1 if end is None else end
         return found
+
+    def find_wide(self, tokens: Sequence[str]) -> bool:
+        """Whether the tokens name the object by a word for all of it."""
+        return any(tuple(tokens[start:end]) not in self.narrower for start, end in self.find(tokens))
+
+    def count(self, how_many: int) -> Literal["yes", "no"]:
+        """What it says of the object that there are so many."""
+        numbers = self.claims & frozenset(NUMBERS)
+        if not numbers:
+            return "yes" if how_many else "no"
+        return "yes" if numbers <= {number_word(how_many)} else "no"
 
     def claimed(self, tokens: Sequence[str]) -> bool:
         """Whether the tokens hold every claim of the description (always, where there is none)."""
@@ -109,14 +133,27 @@ def asked(what: str) -> Asked | None:
     if any(" ".join(words) in _numbers(one) for one in _SYNONYMS):
         return _named(words)
     cut = next((place for place, word in enumerate(words) if place and (word in _ENDS_NAME or word.endswith("ing"))), len(words))
-    name, claims = words[:cut], [same_word(word) for word in words[cut:] if word not in _CLAIMS_NOTHING]
-    while len(name) > 1 and (name[0] in _ADJECTIVES or name[0].endswith("ing")) and " ".join(name[:2]) not in _TWO_WORDS:
-        claims.append(same_word(name[0]))
+    name, relation = words[:cut], tuple(words[cut:])
+    adjectives: list[str] = []
+    while len(name) > 1 and (name[0] in ADJECTIVES or name[0].endswith("ing")) and " ".join(name[:2]) not in _TWO_WORDS:
+        if name[0] != "and":
+            adjectives.append(same_word(name[0]))
         name = name[1:]
-    plain = _named(name)
-    return Asked(plain.forms, frozenset(claims), plain.wider, plain.not_after)
+    claims = frozenset((*adjectives, *(same_word(word) for word in relation if word not in _CLAIMS_NOTHING)))
+    return replace(
+        _named(name), claims=claims, adjectives=frozenset(adjectives), relation=relation, reference=_reference(relation)
+    )
 
 
+def _reference(relation: Sequence[str]) -> Asked | None:
+    """The thing that the words after a name lead to: the sofa of "on a sofa"; None where they are only of the image."""
+    words = [word for word in relation if word not in _LEADS]
+    if not words or words[0] in ("image", "picture", "photo"):
+        return None
+    return asked(" ".join(words[1:] if len(words) > 1 and words[0].endswith("ing") else words))
+
+
+_LEADS = _ENDS_NAME | _CLAIMS_NOTHING | frozenset(("left", "right", "top", "bottom", "front", "middle", "center", "upper", "lower"))
 _TWO_WORDS = frozenset(("stop sign", "fire hydrant", "parking meter", "glass bottle", "living room", "orange juice"))
 """Names that begin with what elsewhere is an adjective."""
 
@@ -146,8 +183,26 @@ def _numbers(name: str) -> set[str]:
 
 def _named(words: Sequence[str]) -> Asked:
     name = " ".join(words)
+    if name in _TABLE["narrower"]:
+        own = set().union(*map(_numbers, (name, *_TABLE["narrower"][name])))
+        return Asked(_longest_first(own))
     one = next((one for one, others in _SYNONYMS.items() if name in others or name in _numbers(one)), name)
     forms = set().union(*map(_numbers, {name, one, *_SYNONYMS.get(one, ())}))
+    kinds = set().union(*map(_numbers, _kinds_of(one))) - forms
     wider = frozenset(word for kind in _TABLE["kind"] if kind["objects"].count(one) for word in kind["words"])
-    ordered = sorted((tuple(form.split()) for form in forms), key=lambda form: (-len(form), form))
-    return Asked(tuple(ordered), frozenset(), wider, _TABLE["other_things"].get(one))
+    narrower = frozenset(tuple(form.split()) for form in kinds | forms.intersection(_TABLE["only_some"]))
+    return Asked(
+        _longest_first(forms | kinds), wider=wider, not_after=frozenset(_TABLE["other_things"].get(one, ())), narrower=narrower
+    )
+
+
+def _longest_first(forms: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+    return tuple(sorted((tuple(form.split()) for form in forms), key=lambda form: (-len(form), form)))
+
+
+@cache
+def _kinds_of(name: str) -> frozenset[str]:
+    """Words of the table that ships with the search for what is surely such a thing: "poodle" of "dog"."""
+    path = Path(__file__).parents[1] / "search" / "known_words.toml"
+    same: Mapping[str, list[str]] = tomllib.loads(path.read_text(encoding="utf-8"))["same"]
+    return frozenset((*same.get(name, ()), *_TABLE["kinds"].get(name, ()))) - frozenset(_TABLE["unsure"])

@@ -8,10 +8,11 @@ from functools import lru_cache
 
 from hope_bench.records import Verdict
 from hope_bench.scoring.answer_text import plain, sentences, spoken
-from hope_bench.scoring.answer_words import REASONING
+from hope_bench.scoring.answer_words import NO, REASONING, YES, words_of
 from hope_bench.scoring.asked_object import Asked, asked, asked_about
 from hope_bench.scoring.languages import word_pattern
 from hope_bench.scoring.readings import Reader, Reading
+from hope_bench.scoring.retractions import disowned, last_word, without_offer
 from hope_bench.scoring.statements import Said
 
 _SHORT: dict[str, Verdict] = {
@@ -70,6 +71,9 @@ def _words(languages: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def _english(text: str, what: Asked | None) -> Verdict:
+    text = without_offer(last_word(text))
+    if disowned(text) or _wavers(text):
+        return "unparsed"
     reader = Reader(what)
     reasons = REASONING.match(text) is not None
     readings: list[Reading] = []
@@ -84,15 +88,26 @@ def _english(text: str, what: Asked | None) -> Verdict:
     return said if said in ("yes", "no") else "unparsed"
 
 
+def _wavers(text: str) -> bool:
+    """Whether there is nothing but yes and no, and both of them."""
+    words = set(words_of(text)) if len(text) <= _BOTH else set()
+    return bool(words) and words <= YES | NO and bool(words & YES) and bool(words & NO)
+
+
+_BOTH = 400
+"""Characters up to which an answer may be yes and no by turns; a longer one is a loop, whatever it says."""
+
+
 def _decide(readings: Sequence[Reading], reasons: bool) -> Said | None:
     """What all that an answer says comes to; None where that is nothing."""
     counted = [one for one in readings if one.said is not None]
     direct = [one for one in counted if one.kind == "direct"]
     best = max((one.rank for one in counted), default=0)
     leads = bool(direct) and direct[0] is counted[0] and not reasons
-    if best and not (leads and best == 1):
+    plain = [one for one in direct if one.rank == best]
+    if best and not (leads and best == 1 and not (plain and direct[0].rank == 0)):
         marked = [one for one in counted if one.rank == best]
-        said = _together([one for one in direct if one.rank == best] or marked)
+        said = _together(plain or marked)
         return "doubt" if leads and said != direct[0].said else said
     if reasons or not counted:
         return None

@@ -6,11 +6,13 @@ import re
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+from hope_bench.scoring.answer_marks import SCORES
 from hope_bench.scoring.answer_text import Sentence
 from hope_bench.scoring.answer_words import (
     AFTER_ANSWER,
     AFTER_NO,
     ANSWERS,
+    ELLIPTIC,
     IN_LABELS,
     NAMES_ANSWER,
     NO,
@@ -22,6 +24,7 @@ from hope_bench.scoring.answer_words import (
     words_of,
 )
 from hope_bench.scoring.asked_object import Asked
+from hope_bench.scoring.retractions import denied_claim, denied_word
 from hope_bench.scoring.statements import NOTHING, Said, Statement, read_clause
 
 Kind = Literal["direct", "soft", "statement"]
@@ -57,7 +60,11 @@ _ASKING = re.compile(
     r"(?:is|are|was|were|does|do|did|can|could|what|where|how|why|which|who|has|have) "
     r"(?:there|the|this|that|it|you|we|i|any|an?|someone|image|picture|here)\b"
 )
+_ASKS_OF = re.compile(r"(?:is|are|was|does|do|can|could)\b.{0,60}?\b(?:an?|any|some) (?P<noun>[a-z]{2,30})")
+_OPPOSITE: dict[str, Said] = {"yes": "no", "no": "yes"}
 _OPENS_ANSWER = frozenset(("answer", "conclusion", "verdict"))
+_COUNTS = frozenset(("count", "number", "total", "instances", "objects", "quantity"))
+_OF_SCORE: dict[str, Said] = {"scorehigh": "yes", "scorelow": "no", "scoremid": "doubt"}
 _VALUES: dict[str, Said] = {
     "true": "yes", "false": "no", "present": "yes", "absent": "no", "y": "yes", "n": "no", "detected": "yes", "none": "no",
     "visible": "yes", "missing": "no", "positive": "yes", "negative": "no", "found": "yes",
@@ -71,11 +78,45 @@ class Reader:
         self._what = what
         self._lent = 0
         self._before = NOTHING
+        self._asked_other = False
 
     def read(self, sentence: Sentence) -> list[Reading]:
         """What the sentence says. A question says nothing, unless it is a bare yes or no."""
         if sentence.asks and _direct(words_of(re.split(r"[:,]", sentence.text, maxsplit=1)[0])) is None:
+            self._asked_other = self._of_another(sentence.text)
             return [Reading(None, "statement")]
+        other, self._asked_other = self._asked_other, False
+        found = self._denied(sentence)
+        if found is None:
+            found = self._said(sentence)
+        if other:  # "Is that a cat? No, it's a dog."
+            found = [one for one in found if one.kind == "statement"]
+        if sentence.stops and self._before.goes_on == "no":
+            self._before = self._before._replace(goes_on="yes")  # "No cat. Dog."
+        return found
+
+    def _of_another(self, question: str) -> bool:
+        """Whether a question that the answer itself asks is about another thing: its yes or no is then not the answer."""
+        thing = _ASKS_OF.match(question)
+        if thing is None or self._what is None or thing["noun"] in ELLIPTIC:
+            return False
+        return not self._what.find(words_of(question))
+
+    def _denied(self, sentence: Sentence) -> list[Reading] | None:
+        """What a sentence says that calls a claim or an answer wrong: the opposite of the claim."""
+        word = denied_word(sentence.text)
+        if word is not None:
+            return [Reading("no" if word[0] == "yes" else "yes", "statement"), *self._said(Sentence(word[1], False))]
+        claim = denied_claim(sentence.text)
+        if claim is None:
+            return None
+        inner = Reader(self._what)._said(Sentence(claim[0], False))
+        found = [one._replace(said=_OPPOSITE.get(one.said or "", one.said)) for one in inner]
+        if claim[1]:
+            found += self._said(Sentence(claim[1], False))
+        return found
+
+    def _said(self, sentence: Sentence) -> list[Reading]:
         found: list[Reading] = []
         rank, self._lent = self._lent, 0
         parts = sentence.text.split(":")
@@ -107,12 +148,15 @@ class Reader:
         if len(tokens) != 1 or not label:
             return None
         word = tokens[0]
-        if word.isdecimal() and self._what is not None and self._what.find(label):
-            return "yes" if word.strip("0") else "no"
+        named = self._what is not None and bool(self._what.find(label))
+        if word in SCORES:
+            return _OF_SCORE[word] if named else None
+        if word.isdecimal() and self._what is not None and (named or _COUNTS.issuperset(label)):
+            return self._what.count(int(word))
         return "yes" if word in YES else "no" if word in NO else _VALUES.get(word)
 
     def _labelled(self, label: Sequence[str], tokens: Sequence[str], rank: int) -> list[Reading]:
-        about = self._what is None or bool(self._what.find(label)) or bool(ANSWERS & set(label))
+        about = self._what is None or bool(self._what.find(label)) or bool((ANSWERS | _COUNTS) & set(label))
         return [Reading(self._value(label, tokens), "direct", rank)] if about else []
 
     def _part(self, part: str, rank: int) -> list[Reading]:

@@ -28,7 +28,8 @@ from hope_bench.scoring.answer_words import (
     SEEM,
     VERBS,
 )
-from hope_bench.scoring.asked_object import NUMBERS, Asked, same_word
+from hope_bench.scoring.asked_object import NUMBERS, Asked, number_word, same_word
+from hope_bench.scoring.described import excludes, holds, number_of, together
 from hope_bench.scoring.mentions import is_list_item, polarity, reaches, stands_alone
 
 Said = Literal["yes", "no", "doubt"]
@@ -72,10 +73,13 @@ def read_clause(tokens: Sequence[str], asked: Asked | None, before: Statement) -
         return NOTHING if before.excepts and said == "no" else _elliptic_statement(said, tokens, asked)
     if asked is None:
         return _any_thing(tokens)
-    for start, end in named:
-        if stands_alone(tokens[end:], asked.claims):
-            return _of_description(_mention(tokens, start, end, asked, before), tokens, asked)
-    return _without_mention(tokens, asked, before)
+    alone = [(start, end) for start, end in named if stands_alone(tokens[end:], asked.claims)]
+    if not alone:
+        return _without_mention(tokens, asked, before)
+    said = _mention(tokens, *alone[0], asked, before)
+    if said.said == "no" and said.about in asked.narrower and not asked.find_wide(tokens):
+        return said._replace(said=None)  # "no poodle" is not "no dog"
+    return said if said.said != "yes" else _of_description(said, tokens, alone, asked)
 
 
 def _elliptic_statement(said: Said, tokens: Sequence[str], asked: Asked | None) -> Statement:
@@ -101,11 +105,16 @@ def _mention(tokens: Sequence[str], start: int, end: int, asked: Asked, before: 
     return Statement("yes" if described else None, name)
 
 
-def _of_description(said: Statement, tokens: Sequence[str], asked: Asked) -> Statement:
+def _of_description(said: Statement, tokens: Sequence[str], alone: Sequence[tuple[int, int]], asked: Asked) -> Statement:
     """A description is affirmed only with all its claims; denied with its object, or by a claim that excludes one of its own."""
-    if said.said != "yes" or asked.claimed(tokens):
+    if not asked.claims:
         return said
-    return said._replace(said="no" if asked.excluded(tokens) else None)
+    counts = [number_of(tokens, start) for start, _ in alone]
+    if len(alone) > 1 and asked.adjectives & frozenset(NUMBERS) and None not in counts:
+        number = number_word(sum(one or 0 for one in counts))  # "one brown dog and one black dog"
+        others = asked.adjectives - frozenset(NUMBERS)
+        return said._replace(said=("yes" if number in asked.adjectives else "no") if not others | set(asked.relation) else None)
+    return said._replace(said=together([holds(tokens, start, end, asked) for start, end in alone]))
 
 
 def _elliptic(tokens: Sequence[str]) -> Said | None:
@@ -155,7 +164,7 @@ def _without_mention(tokens: Sequence[str], asked: Asked, before: Statement) -> 
     denied = [place for place, word in enumerate(tokens) if word in NEGATORS]
     after = tokens[denied[-1] + 1 :] if denied else []
     if asked.claims and tokens and tokens[0] in ("it", "they", "that", "this", "both", "all", "not"):
-        contrary = any(same_word(word) in asked.claims for word in after[:6]) if denied else asked.excluded(tokens)
+        contrary = any(same_word(word) in asked.claims for word in after[:6]) if denied else excludes(tokens[1:], asked)
         if contrary and not words & BLOCKING:
             return Statement("no")
     for place, word in enumerate(tokens):

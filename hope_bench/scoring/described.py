@@ -1,0 +1,193 @@
+"""Whether a clause that names the object asked about holds the rest of its description: its own colour and number, its own place.
+
+A word counts only where it belongs to the object: "a blue car next to a red bus" has no red car. What neither surely is the
+description nor surely excludes it says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from hope_bench.scoring.answer_words import BE, CONTAIN, DETERMINERS, PERCEIVE, RELATIONS, SEEM, VERBS
+from hope_bench.scoring.asked_object import ADJECTIVES, NUMBERS, Asked, number_word, same_word
+
+Holds = Literal["yes", "no"]
+
+_PLACES = {
+    "left": "left", "right": "right", "top": "top", "upper": "top", "bottom": "bottom", "lower": "bottom", "center": "center",
+    "centre": "center", "middle": "center", "foreground": "foreground", "background": "background",
+}  # fmt: skip
+_ELSEWHERE = (frozenset(("left", "right", "center")), frozenset(("top", "bottom", "center")), frozenset(("foreground", "background")))
+_RELATION = {
+    "left": "left", "right": "right", "on": "on", "onto": "on", "upon": "on", "top": "on", "atop": "on", "under": "under",
+    "beneath": "under", "below": "under", "underneath": "under", "above": "above", "over": "above", "behind": "behind",
+    "front": "front", "next": "next", "beside": "next", "near": "next", "by": "next", "alongside": "next", "adjacent": "next",
+    "in": "in", "inside": "in", "within": "in", "with": "with",
+}  # fmt: skip
+_INVERSE = {"left": "right", "right": "left", "under": "above", "above": "under", "behind": "front", "front": "behind", "next": "next", "on": "under"}
+_EXCLUDE = [
+    frozenset(pair)
+    for pair in (
+        ("left", "right"), ("front", "behind"), ("under", "above"), ("under", "on"), ("on", "next"), ("on", "behind"),
+        ("on", "front"), ("under", "next"), ("in", "next"), ("in", "behind"), ("in", "front"), ("in", "under"),
+    )
+]  # fmt: skip
+_SURFACES = frozenset(("floor", "ground", "grass", "carpet", "rug", "street", "sidewalk", "sofa", "couch", "bed", "chair", "table", "bench", "roof", "shelf"))
+_OPPOSED = [frozenset(pair) for pair in (
+    ("large", "small"), ("young", "old"), ("wooden", "metal"), ("wooden", "plastic"), ("wooden", "glass"), ("wooden", "stone"), ("metal", "plastic"),
+    ("metal", "glass"), ("whole", "sliced"), ("glass", "plastic"), ("leather", "wooden"), ("ceramic", "plastic"), ("stone", "metal"), ("ceramic", "metal"),
+)]  # fmt: skip
+_NOT_ITS = BE | CONTAIN | PERCEIVE | RELATIONS | SEEM | VERBS | {"there", "no", "not", "s", "'s", "of", "wearing", "riding"}
+_ADVERBS = {"both", "all", "clearly", "mostly", "also", "very", "bright", "dark", "light", "a", "an", "the", "here", "quite", "rather", "to", "be"}
+
+
+def holds(tokens: Sequence[str], start: int, end: int, asked: Asked) -> Holds | None:
+    """What the clause says of the description at [start, end), where it says that the object is there."""
+    found = (_adjectives(tokens, start, end, asked), _relation(tokens, start, end, asked))
+    return "no" if "no" in found else "yes" if found == ("yes", "yes") else None
+
+
+def together(found: Sequence[Holds | None]) -> Holds | None:
+    """What several mentions say: one that holds is enough; all must be excluded."""
+    return "yes" if "yes" in found else "no" if found and set(found) == {"no"} else None
+
+
+def number_of(tokens: Sequence[str], start: int) -> int | None:
+    """How many of the thing at `start` the clause counts, None where it doesn't."""
+    for word in reversed(_before(tokens, start)):
+        if word in ("a", "an", "another"):
+            return 1
+        if (as_word := same_word(word)) in NUMBERS:
+            return NUMBERS.index(as_word) + 1
+        if word.isdecimal():
+            return int(word[:4])
+        if word in ("pair", "couple"):
+            return 2
+    return None
+
+
+def excludes(predicate: Sequence[str], asked: Asked) -> bool:
+    """Whether what is said of "it" excludes an adjective of the description."""
+    return _excluded(frozenset(map(same_word, _predicate(predicate))), asked.adjectives | _place(asked))
+
+
+def _place(asked: Asked) -> frozenset[str]:
+    return frozenset(_PLACES[word] for word in asked.relation if word in _PLACES) if _reference(asked) is None else frozenset()
+
+
+def _adjectives(tokens: Sequence[str], start: int, end: int, asked: Asked) -> Holds | None:
+    wanted = asked.adjectives - frozenset(NUMBERS)
+    number = asked.adjectives & frozenset(NUMBERS)
+    own = frozenset(map(same_word, (*_before(tokens, start), *_predicate(tokens[end:]))))
+    if number:
+        counted = number_of(tokens, start)
+        if counted is None:
+            return None
+        if number_word(counted) not in number:
+            return "no"
+    if wanted <= own:
+        return "yes"
+    return "no" if _excluded(own, wanted) else None
+
+
+def _excluded(own: frozenset[str], wanted: frozenset[str]) -> bool:
+    if any(wanted & pair and own & pair and not wanted & own & pair for pair in _OPPOSED):
+        return True
+    if any(wanted & group and own & group and not wanted & own & group for group in _ELSEWHERE):
+        return True
+    return Asked((), wanted).excluded(tuple(own))
+
+
+def _before(tokens: Sequence[str], start: int) -> list[str]:
+    """The words of the object's own noun phrase before its name: "two", "bright red"."""
+    place = start
+    while place and tokens[place - 1] not in _NOT_ITS and start - place < 8:
+        word = tokens[place - 1]
+        if word == "and" and not (place > 1 and tokens[place - 2] in ADJECTIVES and tokens[place] in ADJECTIVES):
+            break
+        place -= 1
+        if word in DETERMINERS and word not in NUMBERS and not word.isdecimal():
+            break
+    if place > 1 and tokens[place - 1] == "of" and tokens[place - 2] in ("pair", "couple"):
+        place -= 2
+    return list(tokens[place:start])
+
+
+def _predicate(rest: Sequence[str]) -> list[str]:
+    """What is said of the object in adjectives after its name: "is parked", "in the image is blue", "made of wood"."""
+    words = list(rest)
+    if words[:1] in (["s"], ["'s"]) or words[:1] in (["color"], ["colour"]):
+        words = words[1:]
+    verb = next((place for place, word in enumerate(words) if word in BE | SEEM), None)
+    crossed = verb is None or {"and", "that", "which", "who", "while"} & set(words[:verb]) or verb > 8
+    found: list[str] = []
+    for place, word in enumerate(words if crossed else words[(verb or 0) + 1 :]):
+        if word in ("made", "of", "entirely") and (found or word == "made") or word in _ADVERBS:
+            continue
+        if word in RELATIONS | VERBS | CONTAIN or word == "and" and not _another_adjective(words, word, place):
+            break
+        if crossed and not word.endswith(("ed", "ing")) and word not in ADJECTIVES:
+            break
+        found.append(word)
+    return found
+
+
+def _another_adjective(words: Sequence[str], _and: str, place: int) -> bool:
+    return any(one == _and and other in ADJECTIVES for one, other in zip(words[place:], words[place + 1 :], strict=False))
+
+
+def _reference(asked: Asked) -> Asked | None:
+    return asked.reference
+
+
+def _relation(tokens: Sequence[str], start: int, end: int, asked: Asked) -> Holds | None:
+    if not asked.relation:
+        return "yes"
+    rest = list(tokens[end:])
+    stop = next((place for place in range(len(rest) - 1) if rest[place] == "and" and rest[place + 1] in DETERMINERS | {"there"}), len(rest))
+    region, head = rest[:stop], list(tokens[:start])
+    reference = _reference(asked)
+    if reference is None:
+        return _side(region if set(region) & set(_PLACES) else head[:5], asked)
+    wanted = _kind(asked.relation)
+    there = reference.find(region)
+    if there:
+        between = region[: there[0][0]]
+        if "not" in between:
+            return None
+        kind = _kind(between)
+        if wanted is None:
+            return "yes" if _same_verb(asked.relation[0], between) else None
+        return "yes" if kind == wanted else "no" if frozenset((kind, wanted)) in _EXCLUDE else None
+    before = reference.find(head)
+    if before and wanted is not None:
+        kind = _INVERSE.get(_kind(head[before[-1][1] :]) or "")
+        return "yes" if kind == wanted else "no" if frozenset((kind, wanted)) in _EXCLUDE else None
+    if wanted == "on" and _kind(region) == "on" and region and region[-1] in _SURFACES:
+        return "no"
+    return None
+
+
+def _side(region: Sequence[str], asked: Asked) -> Holds | None:
+    wanted = {_PLACES[word] for word in asked.relation if word in _PLACES}
+    if not wanted:  # "wearing", "asleep": a word of its own
+        words = {same_word(word) for word in region}
+        return "yes" if asked.claims - asked.adjectives <= words else "no" if asked.excluded(list(region)) else None
+    own = {_PLACES[word] for word in region if word in _PLACES}
+    if wanted <= own:
+        return "yes"
+    return "no" if _excluded(frozenset(own), frozenset(wanted)) else None
+
+
+def _kind(words: Sequence[str]) -> str | None:
+    """The relation that stands last: "sitting on the left of" is left."""
+    kinds = [_RELATION[word] for word in words if word in _RELATION]
+    special = [kind for kind in kinds if kind in ("left", "right", "front", "next")]
+    on_top = "top" in words
+    return "on" if on_top else special[-1] if special else kinds[-1] if kinds else None
+
+
+def _same_verb(verb: str, words: Sequence[str]) -> bool:
+    stem = verb.removesuffix("ing")[:4]
+    return any(word.startswith(stem) for word in words)
