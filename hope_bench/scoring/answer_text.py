@@ -28,6 +28,11 @@ _ECHO = re.compile(
     r"""["'(\[]{0,2}\b(?:yes["']?\s?(?:or|/|\||and/or|-or-)\s?["']?no|no["']?\s?(?:or|/|\|)\s?["']?yes)\b["')\]]{0,2}"""
 )
 _ANOTHER_TURN = re.compile(r"\n\s{0,9}(?:question|user|human|q|input|instruction)\s?\d{0,2}\s?:")
+_DASHED = re.compile(
+    r"\s{0,3}(?:-{1,2}>|=>|\u2192|(?<= )-(?= ))\s{0,3}(?=(?:yes|no|present|absent|true|false|not (?:present|found|visible|detected))\b\s{0,2}(?:[,.;\n]|$))"
+)
+_ENDED = re.compile(r"<\|(?:endoftext|im_end|eot_id|end)\|>|</s>")
+_CELLS = re.compile(r"(?m)^\s{0,3}\|\s{0,9}(?P<name>[\w '-]{1,60}?)\s{0,9}\|\s{0,9}(?P<value>[\w '-]{1,40}?)\s{0,9}\|\s{0,3}$")
 _NUMBER = re.compile(r"\bno\.? ?#?(?=\d)")
 _BULLET = re.compile(r"(?m)^\s{0,9}(?:[-\u2022+]|\(?[a-d1-9][).])\s{1,4}(?=\S)")
 _QUOTED = re.compile(r"""\b(?:says|reads?|saying|reading|labeled|words?|text|named|titled|called):? ["'][^"'\n]{0,200}["']""")
@@ -64,13 +69,17 @@ def spoken(text: str) -> str:
 def plain(said: str) -> str:
     """What `spoken` gives, without markup, with every explicit final answer on a line of its own ("final answer: yes")."""
     said = as_words(said)
+    ended = _ENDED.search(said)
+    if ended is not None and any(map(str.isalnum, said[: ended.start()])):
+        said = said[: ended.start()]
+    said = _CELLS.sub(r"\g<name>: \g<value>", said)
     if said.lstrip()[:1] in ("{", "["):
         said = _JSON_STEP.sub("\n", said.replace("\\n", "\n"))
     said = said.translate(_PLAIN_BUT_MARKUP)
     said = _FINAL.sub(lambda found: f"\nfinal answer: {found['boxed'] or found['box'] or found['tag'] or ''}\n", said)
     said = _TAG.sub(" ", _QUOTED.sub(" reads ", said)).translate(_PLAIN)
     said = _OPTIONS.sub(" ", _ECHO.sub(" ", said))
-    said = _BULLET.sub("\n", said)
+    said = _DASHED.sub(": ", _BULLET.sub("\n", said))
     turn = _ANOTHER_TURN.search(said, len(said) - len(said.lstrip()) + 1)
     return _NUMBER.sub("number ", said if turn is None or not said[: turn.start()].strip() else said[: turn.start()])
 

@@ -90,8 +90,9 @@ class Asked:
         return found
 
     def find_wide(self, tokens: Sequence[str]) -> bool:
-        """Whether the tokens name the object by a word for all of it."""
-        return any(tuple(tokens[start:end]) not in self.narrower for start, end in self.find(tokens))
+        """Whether the tokens name the object by a word for all of it, or by two for some ("no man or woman")."""
+        names = {tuple(tokens[start:end]) for start, end in self.find(tokens)}
+        return len(names) > 1 or not names <= self.narrower
 
     def count(self, how_many: int) -> Literal["yes", "no"]:
         """What it says of the object that there are so many."""
@@ -205,4 +206,5 @@ def _kinds_of(name: str) -> frozenset[str]:
     """Words of the table that ships with the search for what is surely such a thing: "poodle" of "dog"."""
     path = Path(__file__).parents[1] / "search" / "known_words.toml"
     same: Mapping[str, list[str]] = tomllib.loads(path.read_text(encoding="utf-8"))["same"]
-    return frozenset((*same.get(name, ()), *_TABLE["kinds"].get(name, ()))) - frozenset(_TABLE["unsure"])
+    words = (*same.get(name, ()), *_TABLE["kinds"].get(name, ()))
+    return frozenset(word for word in words if not word.endswith(f" {name}")) - frozenset(_TABLE["unsure"])

@@ -140,6 +140,8 @@ def reaches(negator: str, between: Words, claims: Collection[str]) -> bool:
     if negator in ("nothing", "none"):
         return True
     if negator == "not":
+        if between[:1] in (["wearing"], ["carrying"]):
+            between = between[1:]
         verb = max((place for place, word in enumerate(between) if word in _SHOWING), default=-1)
         if verb >= 0 and between[verb] in LACK:
             return False
@@ -160,7 +162,7 @@ def _claim_denied(rest: Words, claims: Collection[str]) -> bool:
     return False
 
 
-def _denied_after(head: Words, rest: Words) -> Literal["no", "unclear"] | None:
+def _denied_after(head: Words, rest: Words) -> Literal["yes", "no", "unclear"] | None:
     """A denial in the verb of which the object is the subject: "the dog is not here", "a dog can not be seen"."""
     if (BE | CONTAIN | PERCEIVE) & set(head) and not {"that", "which"} & set(head):
         return None  # it is another verb's object
@@ -176,14 +178,20 @@ def _denied_after(head: Words, rest: Words) -> Literal["no", "unclear"] | None:
     if after[0] not in ("not", "never"):
         return None
     then = after[1:]
-    if "clearly" in rest[verb + 1 : verb + 4] or "fully" in then[:2]:
+    if "fully" in then[:2] and head:
+        return "yes"
+    if "clearly" in rest[verb + 1 : verb + 4]:
         return "unclear"
     gone = not then or then[0] in PRESENT | EXIST | {"one"} or (then[0] in SEEM and (not then[1:] or then[1] in PRESENT))
-    return "no" if gone else "unclear"  # "is not wearing a collar"
+    if gone:
+        return "no"
+    known = head[-1:] and head[-1] in ("the", "this", "his", "her", "their", "my", "your")
+    return "yes" if known and (_doing(then[0]) or then[0] in _STILL_THERE) else "unclear"  # "is not wearing a collar"
 
 
 _SUBJECTS_VERB = BE | {"can", "do", "does", "could"} | (SEEM - {"look", "looks"})
-_ENDS_SUBJECT = frozenset(("with", "without", "that", "which", "who", "no", "not", "and"))
+_STILL_THERE = {"alone", "a", "an", "very", "old", "young", "small", "large", "big", "happy", "wet", "clean", "asleep", "awake", "brown", "black", "white", "on", "as"}
+_ENDS_SUBJECT = frozenset(("with", "whose", "without", "that", "which", "who", "no", "not", "and"))
 
 
 def _says_nothing(head: Words, rest: Words) -> bool:
@@ -193,6 +201,8 @@ def _says_nothing(head: Words, rest: Words) -> bool:
     if "of" not in head:
         return False
     what = head[len(head) - 2 - list(reversed(head)).index("of")] if head[0] != "of" else ""
+    if what in PICTURES and {"has", "have", "wears", "with"} & set(head):
+        return True  # "the shirt has a picture of a dog"
     if what == "presence":
         return not _MADE_KNOWN & {*head, *rest}
     return what in ("absence", "lack") or (what in PICTURES and head[0] == "there")
@@ -215,7 +225,19 @@ def _opens(place: int, head: Words) -> bool:
         return place > 0
     if word in BE:
         return bool((INDEFINITE | {"the"}) & set(after)) or (len(after) == 1 and after[0] in RELATIONS)
+    if place > 0 and not after and word in _HAVING:
+        return True
+    if not place and word in VERBS and word.endswith("s") and determined:
+        return True  # "a woman, who has no shoes, walks a dog"
     return place > 0 and determined and (word in VERBS or (word.endswith("ing") and word not in NOUNS_IN_ED_OR_ING))
+
+
+_ON = {"on", "at", "under", "behind", "near", "next", "beside"}
+_HAVING = {"wearing", "riding", "holding", "carrying", "using", "eating"}
+
+
+def _doing(word: str) -> bool:
+    return word.endswith("ing") and word not in NOUNS_IN_ED_OR_ING
 
 
 def _as_subject(head: Words, rest: Words, name: str) -> bool:
@@ -223,8 +245,8 @@ def _as_subject(head: Words, rest: Words, name: str) -> bool:
     if not rest:
         return False
     determined = bool(DETERMINERS & set(head[-5:]))
-    if not head and rest[0] in PRESENT - {"in", "there", "here"}:
-        return True  # "Dog detected."
+    if not head and (rest[0] in (PRESENT | _ON) - {"there", "here"} or _doing(rest[0])):
+        return True  # "Dog detected.", "Dog on sofa"
     if determined and (rest[0] in RELATIONS | PRESENT or (rest[0].endswith("ing") and rest[0] not in NOUNS_IN_ED_OR_ING)):
         return True
     if not (determined or name.endswith("s") or not head):

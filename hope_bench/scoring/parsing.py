@@ -113,7 +113,8 @@ def _decide(readings: Sequence[Reading], reasons: bool) -> Said | None:
         return None
     if direct:
         earlier = counted[: counted.index(direct[0])]
-        agree = all(one.said == direct[0].said or one.kind == "soft" for one in earlier)
+        over = direct[0].turns  # "it is hard to tell, but yes"
+        agree = all(one.said == direct[0].said or one.kind == "soft" or (over and one.said == "doubt") for one in earlier)
         return direct[0].said if agree else "doubt"
     statements = [one for one in counted if one.kind == "statement"]
     if statements:
@@ -127,7 +128,7 @@ def _together(readings: Sequence[Reading]) -> Said | None:
     """What statements say together: they agree, or one that begins with "but" or "actually" takes back those before it."""
     said: Said | None = None
     for one in readings:
-        if said is None or (one.turns and one.said != "doubt" and said != "doubt"):
+        if said is None or (one.turns and one.said != "doubt"):
             said = one.said
         elif one.said != said:
             return "doubt"

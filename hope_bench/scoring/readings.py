@@ -9,11 +9,13 @@ from typing import Literal, NamedTuple
 from hope_bench.scoring.answer_marks import SCORES
 from hope_bench.scoring.answer_text import Sentence
 from hope_bench.scoring.answer_words import (
+    ABSENT,
     AFTER_ANSWER,
     AFTER_NO,
     ANSWERS,
     ELLIPTIC,
     IN_LABELS,
+    INDEFINITE,
     NAMES_ANSWER,
     NO,
     ON_THE_WAY,
@@ -62,7 +64,10 @@ _ASKING = re.compile(
 )
 _ASKS_OF = re.compile(r"(?:is|are|was|does|do|can|could)\b.{0,60}?\b(?:an?|any|some) (?P<noun>[a-z]{2,30})")
 _OPPOSITE: dict[str, Said] = {"yes": "no", "no": "yes"}
+_CONDITION = re.compile(r"(?:only )?(?:if(?! (?:you|we|i|one) (?:look|zoom|count the))|unless|provided|assuming|depending)\b")
+_SUPPOSES = re.compile(r"if (?:so|there|it|that|the|a|an|this)\b")
 _OPENS_ANSWER = frozenset(("answer", "conclusion", "verdict"))
+_LISTS = frozenset("objects object items things animals visible detected present found identified seen here in the list of contents all shown".split())
 _COUNTS = frozenset(("count", "number", "total", "instances", "objects", "quantity"))
 _OF_SCORE: dict[str, Said] = {"scorehigh": "yes", "scorelow": "no", "scoremid": "doubt"}
 _VALUES: dict[str, Said] = {
@@ -123,7 +128,11 @@ class Reader:
         words = [words_of(part) for part in parts]
         for place, (part, tokens) in enumerate(zip(parts, words, strict=True)):
             last = place == len(parts) - 1
-            if _is_label(tokens) and (not last or (len(tokens) <= 3 and _OPENS_ANSWER & set(tokens))):
+            if not last and 0 < len(tokens) <= 5 and _LISTS.issuperset(tokens) and not ABSENT & set(tokens):
+                self._before = Statement(goes_on="yes")  # "Visible objects: cat, dog"
+            if not last and (tokens in (["therefore"], ["thus"], ["hence"], ["final"])):
+                rank = 2
+            elif _is_label(tokens) and (not last or (len(tokens) <= 3 and _OPENS_ANSWER & set(tokens))):
                 rank = 3 if "final" in tokens else 2
             elif (
                 place
@@ -168,18 +177,26 @@ class Reader:
             return [] if said is None else [Reading(said, "direct")]
         rank = rank or int(bool(_CONCLUDES.match(text)))
         found: list[Reading] = []
-        turning = False
+        turning = supposed = False
+        either_or = bool({"or", "nor"} & set(words))
         for piece, turned in _pieces(text):
             tokens = words_of(piece)
             turning |= turned
             if not tokens:
                 continue
+            if self._before.goes_on == "no" and self._before.bare and not either_or and _opens_item(tokens):
+                self._before = self._before._replace(goes_on="yes")  # "no TV, and a dog"
             before = (
                 self._before._replace(goes_on="yes") if turned and self._before.goes_on == "no" else self._before
             )  # "no cats but dogs"
             said, kind, self._before = _piece(tokens, self._what, before)
             if tokens[0] in ("if", "unless", "whether"):
+                if found and found[-1].kind == "direct" and _CONDITION.match(" ".join(tokens)):
+                    found[-1] = found[-1]._replace(said="doubt")  # "yes, if the statue counts"
+                supposed |= not found and _SUPPOSES.match(" ".join(tokens)) is not None
                 said, self._before = None, NOTHING
+            elif kind == "direct" and (supposed or _CONDITION.match(" ".join(tokens[1:]))):
+                said = "doubt"
             if self._what is None and turned and said is None and any(one.said == "yes" for one in found):
                 said = "doubt"  # "There is a car, but it looks blue": who knows whether that was asked
             turns = turning or _TURNS.match(" ".join(tokens)) is not None
@@ -187,6 +204,12 @@ class Reader:
             found.append(Reading(said, kind, rank, turns and (self._what is not None or not self._before.about)))
             turning = turning and said is None
         return found
+
+
+def _opens_item(tokens: Sequence[str]) -> bool:
+    """Whether an item of a list has an article or a number of its own: "and a dog"."""
+    first = tokens[1:2] if tokens[0] == "and" else tokens[:1]
+    return bool(first) and first[0] in INDEFINITE - {"at", "any"}
 
 
 def _pieces(text: str) -> list[tuple[str, bool]]:
@@ -209,6 +232,8 @@ def _piece(
     text = " ".join(tokens)
     if text in SOFT_YES or text in SOFT_NO:
         return ("yes" if text in SOFT_YES else "no"), "soft", NOTHING
+    if (value := _telegraphic(tokens, what)) is not None:
+        return value, "statement", Statement(value, tuple(tokens), value)
     statement = read_clause(tokens, what, before)
     direct = _direct(tokens) or _named_as_answer(tokens)
     if direct is not None and statement.said != "doubt":
@@ -224,16 +249,33 @@ def _piece(
     return statement.said, "statement", statement
 
 
+def _telegraphic(tokens: Sequence[str], what: Asked | None) -> Said | None:
+    """A name and a value, as notes have them: "dog no", "dog not found"."""
+    named = [] if what is None or len(tokens) > 6 else what.find(tokens)
+    return _NOTED.get(" ".join(tokens[named[0][1] :])) if named and named[0][0] == 0 else None
+
+
+_NOTED: dict[str, Said] = {
+    "yes": "yes", "no": "no", "absent": "no", "none": "no", "missing": "no", "not found": "no", "not detected": "no", "not present": "no",
+    "not visible": "no", "not seen": "no", "not here": "no", "not there": "no", "found": "yes", "present": "yes",
+}  # fmt: skip
+
+
 def _direct(tokens: Sequence[str]) -> Said | None:
     """A clause that is a yes or a no, or begins with one: "no there is not", but not "no dog" or "no doubt"."""
     if not tokens:
         return None
+    if tokens[-1] in YES | NO and len(tokens) > 1 and _FIRM.issuperset(tokens[:-1]):
+        return "yes" if tokens[-1] in YES else "no"  # "a clear no"
     if tokens[0] in YES:
         return None if tokens[1:3] in (["and", "no"], ["or", "no"]) else "yes"
     if tokens[0] not in NO:
         return None
     goes_on = tokens[0] == "no" and len(tokens) > 1 and tokens[1] not in AFTER_NO | NO | YES
     return None if goes_on or tokens[1:3] == ["and", "yes"] else "no"
+
+
+_FIRM = frozenset(("a", "an", "simple", "definite", "clear", "hard", "big", "firm", "strong", "resounding", "solid", "sure", "confident", "100", "short"))
 
 
 def _named_as_answer(tokens: Sequence[str]) -> Said | None:

@@ -18,7 +18,7 @@ _CLAIM = r"(?:claim|statement|assumption|idea|suggestion|premise|notion|assertio
 _DENIES = re.compile(
     rf"""(?P<before>it(?:'s|\ is|\ would\ be|\ isn't|\ is\ not|\ would\ not\ be)\ (?:simply\ |just\ |clearly\ |also\ )?
         (?:{_WRONG}|true|correct|accurate|the\ case|right)\ (?:that|to\ (?:say|claim|state|assume|think|believe|assert|conclude)(?:\ that)?)\ )
-    | (?P<deny>i\ (?:would\ |must\ |have\ to\ )?(?:deny|disagree|dispute|reject|refute|contest|doubt)(?:\ with)?(?:\ the\ {_CLAIM})?\ that\ )
+    | (?P<deny>i\ (?:would\ |must\ |have\ to\ )?(?:deny|disagree|dispute|reject|refute|contest)(?:\ with)?(?:\ the\ {_CLAIM})?\ that\ )
     | (?P<not_say>i\ (?:would\ not|wouldn't|would\ never)\ (?:say|claim)\ (?:that\ )?(?!so\b|yes\b|no\b))
     | (?P<claim>(?:the|your|this|that|any)\ {_CLAIM}\ (?:that\ |of\ )?["']?)
     | (?P<saying>(?:saying|claiming|stating|to\ say|to\ claim|to\ state)\ (?:that\ )?)

@@ -40,17 +40,25 @@ class Statement(NamedTuple):
     """What a clause says. `said` is None where that is nothing of the object.
 
     `about` are the words that name it, empty where none does ("it isn't there"). `goes_on` is what a further bare noun phrase
-    ("cats, dogs or birds") would say, and `excepts` whether it took the object out of what follows ("apart from the dog").
+    ("cats, dogs or birds") would say, and `excepts` whether it took the object out of what follows ("apart from the dog"). `bare` is a denial that
+    only reaches what has no article of its own: "no TV, a dog" has a dog, "I don't see a TV, a dog" has none.
     """
 
     said: Said | None = None
     about: tuple[str, ...] = ()
     goes_on: Said | None = None
     excepts: bool = False
+    bare: bool = False
 
 
 NOTHING = Statement()
 
+_ANY_PERSON = {"nobody": ("no", "person"), "anyone": ("any", "person"), "anybody": ("any", "person")}
+
+_THERE_IS_ONE = re.compile(
+    r"(?:but |yet |however )?(?:there (?:is|are)|i (?:can )?(?:do )?see) (?:one|another|some|several|two|three|many) (?:on|in|at|behind|under|near|next|outside|inside|beside|above|to|further|by)\b"
+)
+"""What "there is no dog on the left" is followed by where there is one elsewhere."""
 _NO_PICTURE = re.compile(
     r"\b(?:not (?:see|view|access|have|open|load|receive|find|process|display)|no|not|without)"
     r"(?: (?:an?|any|the|your|this|that|actual)){0,3} (?:images?|pictures?|photos?|attachments?)"
@@ -62,13 +70,27 @@ _NO_PICTURE = re.compile(
 def read_clause(tokens: Sequence[str], asked: Asked | None, before: Statement) -> Statement:
     """What the clause says of `asked`, or (None) of whatever thing it names first; `before` is what the clause before it says."""
     if asked is not None and asked.is_person:
-        tokens = [word for one in tokens for word in (("no", "person") if one == "nobody" else (one,))]
+        tokens = [word for one in tokens for word in _ANY_PERSON.get(one, (one,))]
+    said = _read(tokens, asked, before)
+    return said._replace(bare=_bare(tokens) or (before.bare and not NEGATORS & set(tokens))) if said.goes_on == "no" else said
+
+
+def _bare(tokens: Sequence[str]) -> bool:
+    last = max((place for place, word in enumerate(tokens) if word in ("no", "not", "zero")), default=None)
+    if last is None or last + 1 >= len(tokens):
+        return False
+    return last == 0 if tokens[last] == "not" else tokens[last + 1] not in INDEFINITE
+
+
+def _read(tokens: Sequence[str], asked: Asked | None, before: Statement) -> Statement:
     text = " ".join(tokens)
     if _NO_PICTURE.search(text):
         return Statement("doubt")
     if DOUBT.search(text):
         return NOTHING if BESIDE_THE_POINT.search(text) else Statement("doubt")
     named = () if asked is None else asked.find(tokens)
+    if not named and before.said == "no" and before.about and _THERE_IS_ONE.match(text) and not (asked and asked.claims):
+        return Statement("yes")
     if not named and (said := _elliptic(tokens)) is not None:
         return NOTHING if before.excepts and said == "no" else _elliptic_statement(said, tokens, asked)
     if asked is None:
@@ -92,17 +114,29 @@ def _elliptic_statement(said: Said, tokens: Sequence[str], asked: Asked | None) 
 def _mention(tokens: Sequence[str], start: int, end: int, asked: Asked, before: Statement) -> Statement:
     head, rest, name = list(tokens[:start]), list(tokens[end:]), tuple(tokens[start:end])
     found = polarity(head, rest, name[-1], asked.claims)
+    if found == "yes" and _or_another(head, rest, asked):
+        return Statement(about=name)
     if found == "unclear":
         return Statement(about=name)
     if found is not None:
         return Statement(found, name, found)
     if head[:1] == ["except"]:
         return Statement("yes", name, excepts=True)
+    if found is None and rest[:1] in (["is"], ["are"]) and len(rest) == 1 and (DETERMINERS & set(head) or not head):
+        return Statement("yes", name, "yes")  # "no cat is visible, a dog is"
     if before.goes_on is not None and is_list_item(head):
         said: Said = "yes" if head[:1] in (["only"], ["just"]) else before.goes_on
         return Statement(said, name, said)
     described = bool(head) and head[0] in INDEFINITE and not RELATIONS & set(head)  # "a brown dog", as captions say
     return Statement("yes" if described else None, name)
+
+
+def _or_another(head: Sequence[str], rest: Sequence[str], asked: Asked) -> bool:
+    """Whether it is this or another thing: "a dog or a cat"."""
+    if rest[:1] == ["or"] and rest[1:2] and rest[1] in DETERMINERS and not asked.find(rest):
+        return True
+    place = max((place for place, word in enumerate(head) if word == "or"), default=None)
+    return "either" in head or (place is not None and head[place + 1 : place + 2] in (["a"], ["an"]) and len(head) == place + 2)
 
 
 def _of_description(said: Statement, tokens: Sequence[str], alone: Sequence[tuple[int, int]], asked: Asked) -> Statement:
