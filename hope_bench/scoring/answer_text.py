@@ -16,7 +16,7 @@ time that grows with the square of a run of them."""
 _FINAL = re.compile(
     r"""\\+boxed\s?\{(?:\\+\w{1,9}\s?\{)?(?P<boxed>[^{}]{0,200})\}?\}?
     | <\|begin_of_box\|>(?P<box>[^<>]{0,400})
-    | <(?:final_?)?answer>(?P<tag>[^<>]{0,400})""",
+    | <(?:(?:final_?)?answer|conclusion)>(?P<tag>[^<>]{0,400})""",
     re.VERBOSE,
 )
 """What marks an answer as the answer, in LaTeX, in GLM's box and as a tag."""

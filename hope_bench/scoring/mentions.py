@@ -6,6 +6,7 @@ A clause is a list of words (answer_words.words_of). `head` are the words before
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import pairwise
 from typing import Literal
 
 from hope_bench.scoring.answer_words import (
@@ -114,6 +115,9 @@ def _denied_before(head: Words, claims: Collection[str]) -> Literal["denied", "e
     negator, between = head[last], head[last + 1 :]
     if EXCEPT & set(between):
         return "excepted" if negator not in LACK else "unclear"
+    anew = any(one == "and" and other in DETERMINERS for one, other in pairwise(between))
+    if negator in ("no", "without") and anew and between[0] not in DETERMINERS:
+        return None  # "a man with no hat and a dog"
     if not reaches(negator, between, claims):
         passed = negator in ("without", "no", "not", "nobody") and _affirmed(between, [], "")
         return None if passed or negator == "without" else "unclear"
@@ -190,7 +194,7 @@ def _denied_after(head: Words, rest: Words) -> Literal["yes", "no", "unclear"] |
 
 
 _SUBJECTS_VERB = BE | {"can", "do", "does", "could"} | (SEEM - {"look", "looks"})
-_STILL_THERE = {"alone", "a", "an", "very", "old", "young", "small", "large", "big", "happy", "wet", "clean", "asleep", "awake", "brown", "black", "white", "on", "as"}
+_STILL_THERE = {"alone", "a", "an", "very", "old", "young", "small", "large", "big", "happy", "wet", "clean", "asleep", "awake", "brown", "black", "white", "on", "as", "looking"}
 _ENDS_SUBJECT = frozenset(("with", "whose", "without", "that", "which", "who", "no", "not", "and"))
 
 
@@ -201,7 +205,7 @@ def _says_nothing(head: Words, rest: Words) -> bool:
     if "of" not in head:
         return False
     what = head[len(head) - 2 - list(reversed(head)).index("of")] if head[0] != "of" else ""
-    if what in PICTURES and {"has", "have", "wears", "with"} & set(head):
+    if what in PICTURES and {"has", "have", "wears", "with"} & set(head[: head.index(what)]):
         return True  # "the shirt has a picture of a dog"
     if what == "presence":
         return not _MADE_KNOWN & {*head, *rest}
@@ -222,7 +226,7 @@ def _opens(place: int, head: Words) -> bool:
     if word in PERCEIVE | CONTAIN:
         return head[place - 1 : place] != ["you"] or bool({"can", "will"} & set(head))
     if word == "with":
-        return place > 0
+        return place > 0 or determined
     if word in BE:
         return bool((INDEFINITE | {"the"}) & set(after)) or (len(after) == 1 and after[0] in RELATIONS)
     if place > 0 and not after and word in _HAVING:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from hope_bench.records import Verdict
 from hope_bench.scoring.answer_text import plain, sentences, spoken
 from hope_bench.scoring.answer_words import NO, REASONING, YES, words_of
-from hope_bench.scoring.asked_object import Asked, asked, asked_about
+from hope_bench.scoring.asked_object import NUMBERS, Asked, asked, asked_about
 from hope_bench.scoring.languages import word_pattern
 from hope_bench.scoring.readings import Reader, Reading
 from hope_bench.scoring.retractions import disowned, last_word, without_offer
@@ -74,6 +74,8 @@ def _english(text: str, what: Asked | None) -> Verdict:
     text = without_offer(last_word(text))
     if disowned(text) or _wavers(text):
         return "unparsed"
+    if (counted := _bare_number(text, what)) is not None:
+        return counted
     reader = Reader(what)
     reasons = REASONING.match(text) is not None
     readings: list[Reading] = []
@@ -86,6 +88,16 @@ def _english(text: str, what: Asked | None) -> Verdict:
             readings += found
     said = _decide(readings, reasons)
     return said if said in ("yes", "no") else "unparsed"
+
+
+def _bare_number(text: str, what: Asked | None) -> Verdict | None:
+    """What "Exactly two." says where a number was asked about."""
+    if what is None or not what.adjectives & frozenset(NUMBERS) or len(text) > _BOTH:
+        return None
+    words = [word for word in words_of(text) if word not in ("exactly", "only", "just", "there", "are", "is", "here")]
+    if len(words) != 1 or not (words[0].isdecimal() or words[0] in NUMBERS):
+        return None
+    return what.count(int(words[0][:4]) if words[0].isdecimal() else NUMBERS.index(words[0]) + 1)
 
 
 def _wavers(text: str) -> bool:

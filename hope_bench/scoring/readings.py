@@ -130,9 +130,9 @@ class Reader:
             last = place == len(parts) - 1
             if not last and 0 < len(tokens) <= 5 and _LISTS.issuperset(tokens) and not ABSENT & set(tokens):
                 self._before = Statement(goes_on="yes")  # "Visible objects: cat, dog"
-            if not last and (tokens in (["therefore"], ["thus"], ["hence"], ["final"])):
-                rank = 2
-            elif _is_label(tokens) and (not last or (len(tokens) <= 3 and _OPENS_ANSWER & set(tokens))):
+                if self._value(tokens, words[place + 1]) is None:
+                    continue
+            if _is_label(tokens) and (not last or (len(tokens) <= 3 and _OPENS_ANSWER & set(tokens))):
                 rank = 3 if "final" in tokens else 2
             elif (
                 place
@@ -165,7 +165,7 @@ class Reader:
         return "yes" if word in YES else "no" if word in NO else _VALUES.get(word)
 
     def _labelled(self, label: Sequence[str], tokens: Sequence[str], rank: int) -> list[Reading]:
-        about = self._what is None or bool(self._what.find(label)) or bool((ANSWERS | _COUNTS) & set(label))
+        about = self._what is None or bool(self._what.find(label)) or bool((ANSWERS | _COUNTS | {"here", "right"}) & set(label))
         return [Reading(self._value(label, tokens), "direct", rank)] if about else []
 
     def _part(self, part: str, rank: int) -> list[Reading]:
@@ -191,11 +191,11 @@ class Reader:
             )  # "no cats but dogs"
             said, kind, self._before = _piece(tokens, self._what, before)
             if tokens[0] in ("if", "unless", "whether"):
-                if found and found[-1].kind == "direct" and _CONDITION.match(" ".join(tokens)):
+                if found and found[-1].said == "yes" and found[-1].kind == "direct" and _CONDITION.match(" ".join(tokens)):
                     found[-1] = found[-1]._replace(said="doubt")  # "yes, if the statue counts"
                 supposed |= not found and _SUPPOSES.match(" ".join(tokens)) is not None
                 said, self._before = None, NOTHING
-            elif kind == "direct" and (supposed or _CONDITION.match(" ".join(tokens[1:]))):
+            elif kind == "direct" and said == "yes" and (supposed or _CONDITION.match(" ".join(tokens[1:]))):
                 said = "doubt"
             if self._what is None and turned and said is None and any(one.said == "yes" for one in found):
                 said = "doubt"  # "There is a car, but it looks blue": who knows whether that was asked
@@ -294,4 +294,6 @@ def _named_as_answer(tokens: Sequence[str]) -> Said | None:
 
 
 def _is_label(tokens: Sequence[str]) -> bool:
+    if len(tokens) == 1 and tokens[0] in ("therefore", "thus", "hence", "final"):
+        return True
     return 0 < len(tokens) <= 8 and bool(ANSWERS & set(tokens)) and IN_LABELS.issuperset(tokens)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _CORRECTS = re.compile(
-    r"(?:^|[.,!?;:\n(-]\s{0,3}|\b(?:no|yes|oh|but|and) )(?:oh,? |oops,? |sorry,? |but |and |no,? )?"
+    r"(?:^|[.,!?;:\n(-]\s{0,3}|\b(?:no|yes|oh|but|and) )(?:oh,? |oops,? |sorry,? |but |and )?"
     r"(?:wait(?=\s{0,2}(?:[,.!\n-]|(?:yes|no|actually|that|there|i|it)\b))(?: a (?:minute|second|moment))?|hold on|hang on|correction|scratch that|strike that"
     r"|(?:i was|i am|i'm|i stand) (?:wrong|mistaken|corrected|incorrect)|my (?:mistake|bad|apologies)|i misspoke"
     r"|i (?:have )?made (?:a mistake|an error)|on second thought|let me correct (?:myself|that)|i take (?:that|it) back"

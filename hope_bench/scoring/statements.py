@@ -128,6 +128,7 @@ def _mention(tokens: Sequence[str], start: int, end: int, asked: Asked, before: 
         said: Said = "yes" if head[:1] in (["only"], ["just"]) else before.goes_on
         return Statement(said, name, said)
     described = bool(head) and head[0] in INDEFINITE and not RELATIONS & set(head)  # "a brown dog", as captions say
+    described |= bool(asked.adjectives) and rest[:1] == ["are"] and head[:1] in ([], ["all"], ["both"])  # "all cars are white"
     return Statement("yes" if described else None, name)
 
 
@@ -156,6 +157,8 @@ def _elliptic(tokens: Sequence[str]) -> Said | None:
     words = set(tokens)
     if not words <= ELLIPTIC or (words <= {"not", "no", "never", "here"} and tokens[-1:] != ["here"]):
         return None
+    if words <= _SEES_NOTHING and words & {"nothing", "anything"}:
+        return None  # whoever sees nothing at all has seen no picture
     if words <= PRESENT | {"clearly"} and len(tokens) <= 2:
         return "yes" if words & (PRESENT - {"there", "here", "among", "part", "real"}) else None
     if any(one == "not" and other in ("clearly", "fully") for one, other in pairwise(tokens)):
@@ -164,6 +167,9 @@ def _elliptic(tokens: Sequence[str]) -> Said | None:
     if denials:
         return "no" if len(denials) == 1 and _denies(tokens, words) else None
     return "yes" if _affirms(tokens, words) else None
+
+
+_SEES_NOTHING = {"i", "we", "see", "can", "not", "do", "anything", "nothing", "visible", "at", "all"}
 
 
 def _denies(tokens: Sequence[str], words: set[str]) -> bool:
@@ -178,6 +184,8 @@ def _denies(tokens: Sequence[str], words: set[str]) -> bool:
 def _affirms(tokens: Sequence[str], words: set[str]) -> bool:
     if words & ((PERCEIVE | CONTAIN) - (PRESENT if words & BE else set())):
         return bool((words & {"i", "we", "you", "here"} or (tokens[0] == "it" and words & CONTAIN)) and words & _STANDS_FOR)
+    if tokens[0] == "it" and words & {"exist", "exists"}:
+        return True
     if not words & (BE | {"do", "does"}) or (words & {"think", "believe", "say", "guess", "suppose"} and "so" not in words):
         return False
     if tokens[0] in ("there", "it", "they", "one", "some", "several", "two", "many", "here"):
