@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-_BYTES = str.maketrans({"\u0121": " ", "\u2581": " ", "\u010b": "\n", **{chr(0xFEE0 + code): chr(code) for code in range(33, 127)}})
+_BYTES = str.maketrans(
+    {"\u0121": " ", "\u2581": " ", "\u010b": "\n", **{chr(0xFEE0 + code): chr(code) for code in range(33, 127)}}
+)
 """Marks of word pieces that a decoder left behind, and letters of full width."""
 
 _STRUCK = re.compile(r"~~[^~\n]{1,400}~~")

@@ -154,7 +154,9 @@ def _reference(relation: Sequence[str]) -> Asked | None:
     return asked(" ".join(words[1:] if len(words) > 1 and words[0].endswith("ing") else words))
 
 
-_LEADS = _ENDS_NAME | _CLAIMS_NOTHING | frozenset(("left", "right", "top", "bottom", "front", "middle", "center", "upper", "lower"))
+_LEADS = (
+    _ENDS_NAME | _CLAIMS_NOTHING | frozenset(("left", "right", "top", "bottom", "front", "middle", "center", "upper", "lower"))
+)
 _TWO_WORDS = frozenset(("stop sign", "fire hydrant", "parking meter", "glass bottle", "living room", "orange juice"))
 """Names that begin with what elsewhere is an adjective."""
 

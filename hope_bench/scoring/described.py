@@ -18,14 +18,27 @@ _PLACES = {
     "left": "left", "right": "right", "top": "top", "upper": "top", "bottom": "bottom", "lower": "bottom", "center": "center",
     "centre": "center", "middle": "center", "foreground": "foreground", "background": "background",
 }  # fmt: skip
-_ELSEWHERE = (frozenset(("left", "right", "center")), frozenset(("top", "bottom", "center")), frozenset(("foreground", "background")))
+_ELSEWHERE = (
+    frozenset(("left", "right", "center")),
+    frozenset(("top", "bottom", "center")),
+    frozenset(("foreground", "background")),
+)
 _RELATION = {
     "left": "left", "right": "right", "on": "on", "onto": "on", "upon": "on", "top": "on", "atop": "on", "under": "under",
     "beneath": "under", "below": "under", "underneath": "under", "above": "above", "over": "above", "behind": "behind",
     "front": "front", "next": "next", "beside": "next", "near": "next", "by": "next", "alongside": "next", "adjacent": "next",
     "in": "in", "inside": "in", "within": "in", "with": "with",
 }  # fmt: skip
-_INVERSE = {"left": "right", "right": "left", "under": "above", "above": "under", "behind": "front", "front": "behind", "next": "next", "on": "under"}
+_INVERSE = {
+    "left": "right",
+    "right": "left",
+    "under": "above",
+    "above": "under",
+    "behind": "front",
+    "front": "behind",
+    "next": "next",
+    "on": "under",
+}
 _EXCLUDE = [
     frozenset(pair)
     for pair in (
@@ -33,13 +46,49 @@ _EXCLUDE = [
         ("on", "front"), ("under", "next"), ("in", "next"), ("in", "behind"), ("in", "front"), ("in", "under"),
     )
 ]  # fmt: skip
-_SURFACES = frozenset(("floor", "ground", "grass", "carpet", "rug", "street", "sidewalk", "sofa", "couch", "bed", "chair", "table", "bench", "roof", "shelf"))
+_SURFACES = frozenset(
+    (
+        "floor",
+        "ground",
+        "grass",
+        "carpet",
+        "rug",
+        "street",
+        "sidewalk",
+        "sofa",
+        "couch",
+        "bed",
+        "chair",
+        "table",
+        "bench",
+        "roof",
+        "shelf",
+    )
+)
 _OPPOSED = [frozenset(pair) for pair in (
     ("large", "small"), ("young", "old"), ("wooden", "metal"), ("wooden", "plastic"), ("wooden", "glass"), ("wooden", "stone"), ("metal", "plastic"),
     ("metal", "glass"), ("whole", "sliced"), ("glass", "plastic"), ("leather", "wooden"), ("ceramic", "plastic"), ("stone", "metal"), ("ceramic", "metal"),
 )]  # fmt: skip
 _NOT_ITS = BE | CONTAIN | PERCEIVE | RELATIONS | SEEM | VERBS | {"there", "no", "not", "s", "'s", "of", "wearing", "riding"}
-_ADVERBS = {"both", "all", "clearly", "mostly", "also", "very", "bright", "dark", "light", "a", "an", "the", "here", "quite", "rather", "to", "be"}
+_ADVERBS = {
+    "both",
+    "all",
+    "clearly",
+    "mostly",
+    "also",
+    "very",
+    "bright",
+    "dark",
+    "light",
+    "a",
+    "an",
+    "the",
+    "here",
+    "quite",
+    "rather",
+    "to",
+    "be",
+}
 
 
 def holds(tokens: Sequence[str], start: int, end: int, asked: Asked) -> Holds | None:
@@ -123,9 +172,9 @@ def _predicate(rest: Sequence[str]) -> list[str]:
     crossed = verb is None or {"and", "that", "which", "who", "while"} & set(words[:verb]) or verb > 8
     found: list[str] = []
     for place, word in enumerate(words if crossed else words[(verb or 0) + 1 :]):
-        if word in ("made", "of", "entirely") and (found or word == "made") or word in _ADVERBS:
+        if (word in ("made", "of", "entirely") and (found or word == "made")) or word in _ADVERBS:
             continue
-        if word in RELATIONS | VERBS | CONTAIN or word == "and" and not _another_adjective(words, word, place):
+        if word in RELATIONS | VERBS | CONTAIN or (word == "and" and not _another_adjective(words, word, place)):
             break
         if crossed and not word.endswith(("ed", "ing")) and word not in ADJECTIVES:
             break
@@ -145,7 +194,10 @@ def _relation(tokens: Sequence[str], start: int, end: int, asked: Asked) -> Hold
     if not asked.relation:
         return "yes"
     rest = list(tokens[end:])
-    stop = next((place for place in range(len(rest) - 1) if rest[place] == "and" and rest[place + 1] in DETERMINERS | {"there"}), len(rest))
+    stop = next(
+        (place for place in range(len(rest) - 1) if rest[place] == "and" and rest[place + 1] in DETERMINERS | {"there"}),
+        len(rest),
+    )
     region, head = rest[:stop], list(tokens[:start])
     reference = _reference(asked)
     if reference is None:

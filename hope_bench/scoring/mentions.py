@@ -194,7 +194,28 @@ def _denied_after(head: Words, rest: Words) -> Literal["yes", "no", "unclear"] |
 
 
 _SUBJECTS_VERB = BE | {"can", "do", "does", "could"} | (SEEM - {"look", "looks"})
-_STILL_THERE = {"alone", "a", "an", "very", "old", "young", "small", "large", "big", "happy", "wet", "clean", "asleep", "awake", "brown", "black", "white", "on", "as", "looking"}
+_STILL_THERE = {
+    "alone",
+    "a",
+    "an",
+    "very",
+    "old",
+    "young",
+    "small",
+    "large",
+    "big",
+    "happy",
+    "wet",
+    "clean",
+    "asleep",
+    "awake",
+    "brown",
+    "black",
+    "white",
+    "on",
+    "as",
+    "looking",
+}
 _ENDS_SUBJECT = frozenset(("with", "whose", "without", "that", "which", "who", "no", "not", "and"))
 
 

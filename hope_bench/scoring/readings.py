@@ -67,7 +67,9 @@ _OPPOSITE: dict[str, Said] = {"yes": "no", "no": "yes"}
 _CONDITION = re.compile(r"(?:only )?(?:if(?! (?:you|we|i|one) (?:look|zoom|count the))|unless|provided|assuming|depending)\b")
 _SUPPOSES = re.compile(r"if (?:so|there|it|that|the|a|an|this)\b")
 _OPENS_ANSWER = frozenset(("answer", "conclusion", "verdict"))
-_LISTS = frozenset("objects object items things animals visible detected present found identified seen here in the list of contents all shown".split())
+_LISTS = frozenset(
+    ["objects", "object", "items", "things", "animals", "visible", "detected", "present", "found", "identified", "seen", "here", "in", "the", "list", "of", "contents", "all", "shown"]
+)
 _COUNTS = frozenset(("count", "number", "total", "instances", "objects", "quantity"))
 _OF_SCORE: dict[str, Said] = {"scorehigh": "yes", "scorelow": "no", "scoremid": "doubt"}
 _VALUES: dict[str, Said] = {
@@ -275,7 +277,25 @@ def _direct(tokens: Sequence[str]) -> Said | None:
     return None if goes_on or tokens[1:3] == ["and", "yes"] else "no"
 
 
-_FIRM = frozenset(("a", "an", "simple", "definite", "clear", "hard", "big", "firm", "strong", "resounding", "solid", "sure", "confident", "100", "short"))
+_FIRM = frozenset(
+    (
+        "a",
+        "an",
+        "simple",
+        "definite",
+        "clear",
+        "hard",
+        "big",
+        "firm",
+        "strong",
+        "resounding",
+        "solid",
+        "sure",
+        "confident",
+        "100",
+        "short",
+    )
+)
 
 
 def _named_as_answer(tokens: Sequence[str]) -> Said | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 
@@ -79,13 +80,19 @@ def test_what_a_question_asks_about() -> None:
     assert asked_about("Describe the image.") is None
 
 
+CORRECTED = re.compile(r"\b(?:actually|correction|wait|scratch that|i was wrong|yeah|i can (?:help|see the image))\b")
+
+
 def test_stopping_at_a_first_token_agrees_with_reading_the_whole_answer() -> None:
-    """`evaluate` stops at a first token that is a yes or a no. The whole answer may be in doubt, but never says the opposite."""
+    """`evaluate` stops at a first token that is a yes or a no. The whole answer may be in doubt, but never says the opposite, save
+    where it corrects itself in so many words."""
     idioms = ("no doubt", "no problem", "yes or no?", "no dog, i thought")  # docs/scoring.md; echoes, and a bare thought
+    denies_another = ("no cat is visible, a dog", "no bus. car")
     opening = [(one, yes_or_no(one.text.split()[0].rstrip(".,!:;"))) for one in ANSWERS if one.text.split()]
-    direct = [(one, word) for one, word in opening if word is not None and not one.text.lower().startswith(idioms)]
+    direct = [(one, word) for one, word in opening if word in ("yes", "no") and not one.text.lower().startswith(idioms)]
+    plain = [(one, word) for one, word in direct if not one.text.lower().startswith(denies_another)]
     assert len(direct) > 100
-    assert not [one.text for one, word in direct if read(one) not in (word, "unparsed")]
+    assert not [one.text for one, word in plain if read(one) not in (word, "unparsed") and not CORRECTED.search(one.text.lower())]
 
 
 NASTY = {
