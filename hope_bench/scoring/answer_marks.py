@@ -56,7 +56,7 @@ def as_words(said: str) -> str:
 
 
 def _ticks(line: str) -> str:
-    marks = [found for found in _MARKED.finditer(line)]
+    marks = list(_MARKED.finditer(line))
     if not marks:
         return line
     first = line.lstrip(" \t-*").find(marks[0][0].strip())

@@ -29,7 +29,8 @@ _ECHO = re.compile(
 )
 _ANOTHER_TURN = re.compile(r"\n\s{0,9}(?:question|user|human|q|input|instruction)\s?\d{0,2}\s?:")
 _DASHED = re.compile(
-    r"\s{0,3}(?:-{1,2}>|=>|\u2192|(?<= )-(?= ))\s{0,3}(?=(?:yes|no|present|absent|true|false|not (?:present|found|visible|detected))\b\s{0,2}(?:[,.;\n]|$))"
+    r"\s{0,3}(?:-{1,2}>|=>|\u2192|(?<= )-(?= ))\s{0,3}(?=(?:yes|no|present|absent|true|false|not (?:present|found"
+    r"|visible|detected))\b\s{0,2}(?:[,.;\n]|$))"
 )
 _ENDED = re.compile(r"<\|(?:endoftext|im_end|eot_id|end)\|>|</s>")
 _CELLS = re.compile(r"(?m)^\s{0,3}\|\s{0,9}(?P<name>[\w '-]{1,60}?)\s{0,9}\|\s{0,9}(?P<value>[\w '-]{1,40}?)\s{0,9}\|\s{0,3}$")

@@ -60,8 +60,8 @@ _WORD = re.compile(r"'s\b|[^\W_]+")
 
 def words_of(sentence: str) -> list[str]:
     """The words of a part of a sentence, contractions written out ("isn't" is "is not"), "in the image" as "here"."""
-    for pattern, words in _EXPANSIONS:
-        sentence = pattern.sub(words, sentence)
+    for pattern, written_out in _EXPANSIONS:
+        sentence = pattern.sub(written_out, sentence)
     words = _WORD.findall(_HERE.sub(" here ", sentence))
     return [_plainly(word) if word[0] in "ny" else word for word in words]
 

@@ -12,6 +12,9 @@ from typing import Literal
 from hope_bench.scoring.answer_words import BE, CONTAIN, DETERMINERS, PERCEIVE, RELATIONS, SEEM, VERBS
 from hope_bench.scoring.asked_object import ADJECTIVES, NUMBERS, Asked, number_word, same_word
 
+_NEAR = 40
+"""Words on either side of the object in which its place is looked for."""
+
 Holds = Literal["yes", "no"]
 
 _PLACES = {
@@ -66,8 +69,9 @@ _SURFACES = frozenset(
     )
 )
 _OPPOSED = [frozenset(pair) for pair in (
-    ("large", "small"), ("young", "old"), ("wooden", "metal"), ("wooden", "plastic"), ("wooden", "glass"), ("wooden", "stone"), ("metal", "plastic"),
-    ("metal", "glass"), ("whole", "sliced"), ("glass", "plastic"), ("leather", "wooden"), ("ceramic", "plastic"), ("stone", "metal"), ("ceramic", "metal"),
+    ("large", "small"), ("young", "old"), ("wooden", "metal"), ("wooden", "plastic"), ("wooden", "glass"), ("wooden", "stone"),
+    ("metal", "plastic"), ("metal", "glass"), ("whole", "sliced"), ("glass", "plastic"), ("leather", "wooden"), ("ceramic", "plastic"),
+    ("stone", "metal"), ("ceramic", "metal"),
 )]  # fmt: skip
 _NOT_ITS = BE | CONTAIN | PERCEIVE | RELATIONS | SEEM | VERBS | {"there", "no", "not", "s", "'s", "of", "wearing", "riding"}
 _ADVERBS = {
@@ -122,7 +126,7 @@ def excludes(predicate: Sequence[str], asked: Asked) -> bool:
 
 
 def _place(asked: Asked) -> frozenset[str]:
-    return frozenset(_PLACES[word] for word in asked.relation if word in _PLACES) if _reference(asked) is None else frozenset()
+    return frozenset(_PLACES[word] for word in asked.relation if word in _PLACES) if asked.reference is None else frozenset()
 
 
 def _adjectives(tokens: Sequence[str], start: int, end: int, asked: Asked) -> Holds | None:
@@ -186,20 +190,16 @@ def _another_adjective(words: Sequence[str], _and: str, place: int) -> bool:
     return any(one == _and and other in ADJECTIVES for one, other in zip(words[place:], words[place + 1 :], strict=False))
 
 
-def _reference(asked: Asked) -> Asked | None:
-    return asked.reference
-
-
 def _relation(tokens: Sequence[str], start: int, end: int, asked: Asked) -> Holds | None:
     if not asked.relation:
         return "yes"
-    rest = list(tokens[end:])
+    rest = list(tokens[end : end + _NEAR])
     stop = next(
         (place for place in range(len(rest) - 1) if rest[place] == "and" and rest[place + 1] in DETERMINERS | {"there"}),
         len(rest),
     )
-    region, head = rest[:stop], list(tokens[:start])
-    reference = _reference(asked)
+    region, head = rest[:stop], list(tokens[max(start - _NEAR, 0) : start])
+    reference = asked.reference
     if reference is None:
         return _side(region if set(region) & set(_PLACES) else head[:5], asked)
     wanted = _kind(asked.relation)

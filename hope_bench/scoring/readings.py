@@ -68,7 +68,8 @@ _CONDITION = re.compile(r"(?:only )?(?:if(?! (?:you|we|i|one) (?:look|zoom|count
 _SUPPOSES = re.compile(r"if (?:so|there|it|that|the|a|an|this)\b")
 _OPENS_ANSWER = frozenset(("answer", "conclusion", "verdict"))
 _LISTS = frozenset(
-    ["objects", "object", "items", "things", "animals", "visible", "detected", "present", "found", "identified", "seen", "here", "in", "the", "list", "of", "contents", "all", "shown"]
+    ("objects", "object", "items", "things", "animals", "visible", "detected", "present", "found", "identified", "seen", "here")
+    + ("in", "the", "list", "of", "contents", "all", "shown")
 )
 _COUNTS = frozenset(("count", "number", "total", "instances", "objects", "quantity"))
 _OF_SCORE: dict[str, Said] = {"scorehigh": "yes", "scorelow": "no", "scoremid": "doubt"}
@@ -258,7 +259,8 @@ def _telegraphic(tokens: Sequence[str], what: Asked | None) -> Said | None:
 
 
 _NOTED: dict[str, Said] = {
-    "yes": "yes", "no": "no", "absent": "no", "none": "no", "missing": "no", "not found": "no", "not detected": "no", "not present": "no",
+    "yes": "yes", "no": "no", "absent": "no", "none": "no", "missing": "no", "not found": "no", "not detected": "no",
+    "not present": "no",
     "not visible": "no", "not seen": "no", "not here": "no", "not there": "no", "found": "yes", "present": "yes",
 }  # fmt: skip
 

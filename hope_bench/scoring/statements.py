@@ -40,8 +40,8 @@ class Statement(NamedTuple):
     """What a clause says. `said` is None where that is nothing of the object.
 
     `about` are the words that name it, empty where none does ("it isn't there"). `goes_on` is what a further bare noun phrase
-    ("cats, dogs or birds") would say, and `excepts` whether it took the object out of what follows ("apart from the dog"). `bare` is a denial that
-    only reaches what has no article of its own: "no TV, a dog" has a dog, "I don't see a TV, a dog" has none.
+    ("cats, dogs or birds") would say, and `excepts` whether it took the object out of what follows ("apart from the dog").
+    `bare` is a denial that only reaches what has no article of its own: "no TV, a dog" has a dog, "I don't see a TV, a dog" has none.
     """
 
     said: Said | None = None
@@ -56,7 +56,8 @@ NOTHING = Statement()
 _ANY_PERSON = {"nobody": ("no", "person"), "anyone": ("any", "person"), "anybody": ("any", "person")}
 
 _THERE_IS_ONE = re.compile(
-    r"(?:but |yet |however )?(?:there (?:is|are)|i (?:can )?(?:do )?see) (?:one|another|some|several|two|three|many) (?:on|in|at|behind|under|near|next|outside|inside|beside|above|to|further|by)\b"
+    r"(?:but |yet |however )?(?:there (?:is|are)|i (?:can )?(?:do )?see) (?:one|another|some|several|two|three"
+    r"|many) (?:on|in|at|behind|under|near|next|outside|inside|beside|above|to|further|by)\b"
 )
 """What "there is no dog on the left" is followed by where there is one elsewhere."""
 _NO_PICTURE = re.compile(
@@ -67,12 +68,18 @@ _NO_PICTURE = re.compile(
 """Whoever doesn't see a picture at all says nothing about what is in it."""
 
 
+_MOST_MENTIONS = 8
+"""Mentions of the object that are looked at in one clause: a clause with more is a loop."""
+
+
 def read_clause(tokens: Sequence[str], asked: Asked | None, before: Statement) -> Statement:
     """What the clause says of `asked`, or (None) of whatever thing it names first; `before` is what the clause before it says."""
     if asked is not None and asked.is_person:
         tokens = [word for one in tokens for word in _ANY_PERSON.get(one, (one,))]
-    said = _read(tokens, asked, before)
-    return said._replace(bare=_bare(tokens) or (before.bare and not NEGATORS & set(tokens))) if said.goes_on == "no" else said
+    found = _read(tokens, asked, before)
+    if found.goes_on != "no":
+        return found
+    return found._replace(bare=_bare(tokens) or (before.bare and not NEGATORS & set(tokens)))
 
 
 def _bare(tokens: Sequence[str]) -> bool:
@@ -95,13 +102,13 @@ def _read(tokens: Sequence[str], asked: Asked | None, before: Statement) -> Stat
         return NOTHING if before.excepts and said == "no" else _elliptic_statement(said, tokens, asked)
     if asked is None:
         return _any_thing(tokens)
-    alone = [(start, end) for start, end in named if stands_alone(tokens[end:], asked.claims)]
+    alone = [(start, end) for start, end in named if stands_alone(tokens[end:], asked.claims)][:_MOST_MENTIONS]
     if not alone:
         return _without_mention(tokens, asked, before)
-    said = _mention(tokens, *alone[0], asked, before)
-    if said.said == "no" and said.about in asked.narrower and not asked.find_wide(tokens):
-        return said._replace(said=None)  # "no poodle" is not "no dog"
-    return said if said.said != "yes" else _of_description(said, tokens, alone, asked)
+    found = _mention(tokens, *alone[0], asked, before)
+    if found.said == "no" and found.about in asked.narrower and not asked.find_wide(tokens):
+        return found._replace(said=None)  # "no poodle" is not "no dog"
+    return found if found.said != "yes" else _of_description(found, tokens, alone, asked)
 
 
 def _elliptic_statement(said: Said, tokens: Sequence[str], asked: Asked | None) -> Statement:

@@ -84,8 +84,8 @@ CORRECTED = re.compile(r"\b(?:actually|correction|wait|scratch that|i was wrong|
 
 
 def test_stopping_at_a_first_token_agrees_with_reading_the_whole_answer() -> None:
-    """`evaluate` stops at a first token that is a yes or a no. The whole answer may be in doubt, but never says the opposite, save
-    where it corrects itself in so many words."""
+    """`evaluate` stops at a first token that is a yes or a no. The whole answer may be in doubt, but never says the opposite,
+    save where it corrects itself in so many words."""
     idioms = ("no doubt", "no problem", "yes or no?", "no dog, i thought")  # docs/scoring.md; echoes, and a bare thought
     denies_another = ("no cat is visible, a dog", "no bus. car")
     opening = [(one, yes_or_no(one.text.split()[0].rstrip(".,!:;"))) for one in ANSWERS if one.text.split()]
@@ -117,6 +117,14 @@ NASTY = {
     "options": "a. yes " * 140_000,
     "letters": "a" * 1_000_000,
     "asking": "is there a dog " * 70_000,
+    "ticks": "a \u2705" * 400_000,
+    "boxes to tick": "\u2610 yes " * 150_000,
+    "struck out": "~~" * 500_000,
+    "scores": "(0.9" * 250_000,
+    "mentions": "a dog or " * 110_000,
+    "corrections": "no, wait, " * 100_000,
+    "denied claims": "it is false that " * 60_000,
+    "cells": "| a " * 250_000,
 }
 
 
@@ -182,6 +190,55 @@ def test_any_words_have_a_verdict_whatever_their_case_and_markup(words: list[str
 @given(st.sampled_from(["yes", "no"]), st.text("*_`#>.,:!\n \t"), st.text("*_`#>.,:!\n \t"))
 def test_markdown_and_punctuation_do_not_matter(word: str, before: str, after: str) -> None:
     assert parse_strict(before + word.upper() + after) == word
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("No, wait, {is}.", "yes"),
+        ("Yes, {is}. Actually, no, it's something else.", "no"),
+        ("It is false that {is}.", "no"),
+        ("It would be wrong to say that {is not}.", "yes"),
+        ("I can't confirm that {is}.", "unparsed"),
+        ("Yes, if a drawing counts.", "unparsed"),
+        ("There is a lamp, no clock, and {it}.", "yes"),
+        ("There is a lamp, no {bare}, and a clock.", "no"),
+        ("{bare}: 0.94", "yes"),
+        ("{bare}: 0.04", "no"),
+        ("{bare} \u274c", "no"),
+        ("The photo failed to load, so I see no {bare}.", "unparsed"),
+    ],
+)
+@pytest.mark.parametrize("object_", ["dog", "truck", "vase", "toothbrush", "pizza"])
+def test_kinds_of_answers_whatever_the_object(text: str, verdict: str, object_: str) -> None:
+    said = text.replace("{is not}", f"there is no {object_}").replace("{is}", f"there is a {object_}")
+    said = said.replace("{it}", f"a {object_}").replace("{bare}", object_)
+    assert parse_strict(said, object=object_) == verdict
+
+
+@pytest.mark.parametrize(
+    ("text", "object_", "verdict"),
+    [
+        ("There is a {other} vase next to a {asked} lamp.", "a {asked} vase", "no"),
+        ("There is a {asked} vase next to a {other} lamp.", "a {asked} vase", "yes"),
+        ("There is a {other} lamp and a {asked} vase.", "a {asked} vase", "yes"),
+        ("The vase is {other} and the lamp is {asked}.", "a {asked} vase", "no"),
+        ("The vase stands beside a {asked} lamp.", "a {asked} vase", "unparsed"),
+    ],
+)
+@pytest.mark.parametrize(("one", "other"), [("red", "blue"), ("green", "white"), ("yellow", "black")])
+def test_a_colour_belongs_to_its_own_noun(text: str, object_: str, verdict: str, one: str, other: str) -> None:
+    assert parse_strict(text.format(asked=one, other=other), object=object_.format(asked=one)) == verdict
+
+
+@pytest.mark.parametrize(("side", "opposite"), [("left", "right"), ("right", "left")])
+def test_a_side_needs_its_subject_and_its_reference(side: str, opposite: str) -> None:
+    asked = f"a cup to the {side} of the plate"
+    assert parse_strict(f"There is a cup to the {side} of the plate.", object=asked) == "yes"
+    assert parse_strict(f"There is a plate to the {opposite} of the cup.", object=asked) == "yes"
+    assert parse_strict(f"There is a plate to the {side} of the cup.", object=asked) == "no"
+    assert parse_strict(f"The cup is to the {opposite} of the plate.", object=asked) == "no"
+    assert parse_strict("There is a cup and a plate.", object=asked) == "unparsed"
 
 
 def test_composed_and_decomposed_letters_are_the_same() -> None:
