@@ -67,10 +67,12 @@ def _ticks(line: str) -> str:
     if leading and words and len(marks) == 1:
         return f"{' '.join(words)}: {'yes' if marks[0]['tick'] else 'no'}"
 
+    both = {"yes", "no"} <= {(one["item"] or "").strip() for one in marks}
+
     def named(found: re.Match[str]) -> str:
         word, item = ("yes" if found["tick"] else "no"), (found["item"] or "").strip()
         if item in ("yes", "no"):
-            return found["item"] if item == word or found["cross"] else f"{item} {word}"
+            return "\n" if both and word == "no" else f"{item}\n"  # "Yes (cross) No (tick)", while a lone "No (tick)" is a no
         return f"\n{item}: {word}\n" if item else f" {word} "
 
     return _MARKED.sub(named, line)

@@ -70,7 +70,8 @@ _SURFACES = frozenset(
 )
 _OPPOSED = [frozenset(pair) for pair in (
     ("large", "small"), ("young", "old"), ("wooden", "metal"), ("wooden", "plastic"), ("wooden", "glass"), ("wooden", "stone"),
-    ("metal", "plastic"), ("metal", "glass"), ("whole", "sliced"), ("glass", "plastic"), ("leather", "wooden"), ("ceramic", "plastic"),
+    ("metal", "plastic"), ("metal", "glass"), ("whole", "sliced"), ("glass", "plastic"), ("leather", "wooden"),
+    ("ceramic", "plastic"),
     ("stone", "metal"), ("ceramic", "metal"),
 )]  # fmt: skip
 _NOT_ITS = BE | CONTAIN | PERCEIVE | RELATIONS | SEEM | VERBS | {"there", "no", "not", "s", "'s", "of", "wearing", "riding"}

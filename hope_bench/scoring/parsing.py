@@ -12,7 +12,7 @@ from hope_bench.scoring.answer_words import NO, REASONING, YES, words_of
 from hope_bench.scoring.asked_object import NUMBERS, Asked, asked, asked_about
 from hope_bench.scoring.languages import word_pattern
 from hope_bench.scoring.readings import Reader, Reading
-from hope_bench.scoring.retractions import disowned, last_word, without_offer
+from hope_bench.scoring.retractions import corrected_by_actually, disowned, last_word, without_offer
 from hope_bench.scoring.statements import Said
 
 _SHORT: dict[str, Verdict] = {
@@ -72,6 +72,9 @@ def _words(languages: tuple[str, ...]) -> re.Pattern[str]:
 
 def _english(text: str, what: Asked | None) -> Verdict:
     text = without_offer(last_word(text))
+    actually = corrected_by_actually(text)
+    if actually is not None and (said := _english(actually, what)) != "unparsed":
+        return said
     if disowned(text) or _wavers(text):
         return "unparsed"
     if (counted := _bare_number(text, what)) is not None:
@@ -86,8 +89,8 @@ def _english(text: str, what: Asked | None) -> Verdict:
             found = [found[0]._replace(rank=max(found[0].rank, 1))]  # reasoning that ends in a bare "No."
         if readings or not sentence.asks or any(one.said is not None for one in found):  # not the question alone, repeated
             readings += found
-    said = _decide(readings, reasons)
-    return said if said in ("yes", "no") else "unparsed"
+    decided = _decide(readings, reasons)
+    return decided if decided in ("yes", "no") else "unparsed"
 
 
 def _bare_number(text: str, what: Asked | None) -> Verdict | None:

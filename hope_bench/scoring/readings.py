@@ -68,9 +68,9 @@ _CONDITION = re.compile(r"(?:only )?(?:if(?! (?:you|we|i|one) (?:look|zoom|count
 _SUPPOSES = re.compile(r"if (?:so|there|it|that|the|a|an|this)\b")
 _OPENS_ANSWER = frozenset(("answer", "conclusion", "verdict"))
 _LISTS = frozenset(
-    ("objects", "object", "items", "things", "animals", "visible", "detected", "present", "found", "identified", "seen", "here")
-    + ("in", "the", "list", "of", "contents", "all", "shown")
-)
+    ("objects", "object", "items", "things", "animals", "visible", "detected", "present", "found", "identified", "seen", "here",
+     "in", "the", "list", "of", "contents", "all", "shown")
+)  # fmt: skip
 _COUNTS = frozenset(("count", "number", "total", "instances", "objects", "quantity"))
 _OF_SCORE: dict[str, Said] = {"scorehigh": "yes", "scorelow": "no", "scoremid": "doubt"}
 _VALUES: dict[str, Said] = {

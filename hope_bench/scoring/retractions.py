@@ -12,6 +12,7 @@ _CORRECTS = re.compile(
     r"|i (?:have )?made (?:a mistake|an error)|on second thought|let me correct (?:myself|that)|i take (?:that|it) back"
     r"|that was (?:wrong|incorrect|a mistake)(?= ?[,.:])|(?:well,? )?actually(?=,? (?:no|yes|yeah|nope)\b))\b[\s,.:!;-]{0,5}"
 )
+_ACTUALLY = re.compile(r"\W{0,3}(?:yes|no)\W{1,4}(?:but )?actually,? ")
 _YEAH_NO = re.compile(r"^\W{0,3}(?:(?:yeah|yea|ya|well)[, ]{1,3}(?=(?:no|nah|nope)\s{0,2}(?:[,.!\n]|$))|no[, ]{1,3}(?=yeah\b))")
 
 _WRONG = (
@@ -40,14 +41,15 @@ _CALLED = re.compile(
     rf"|clearly )?(?P<wrong>{_WRONG}|true|correct|accurate|right)\s?$"
 )
 _WORD_DENIED = re.compile(
-    rf"""(?:(?:the\ )?(?:answer|response|correct\ answer)\ )?(?:of\ )?["']?(?P<word>yes|no)["']?\ (?:is|would\ be|was)\ (?:the\ |an?\ )?{_WRONG}(?:\ answer|\ here)?
+    rf"""(?:(?:the\ )?(?:answer|response|correct\ answer)\ )?(?:of\ )?["']?(?P<word>yes|no)["']?
+        \ (?:is|would\ be|was)\ (?:the\ |an?\ )?{_WRONG}(?:\ answer|\ here)?
     | (?:the\ )?(?:correct\ |right\ )?answer\ (?:is\ not|isn't|cannot\ be|can't\ be|is\ definitely\ not)\ ["']?(?P<other>yes
         |no)\b["']?(?!\ but)
     | i\ (?:can't|cannot|can\ not|would\ not|wouldn't|won't)\ (?:say|answer)\ ["']?(?P<say>yes|no)\b["']?(?!\ (?:or|nor))""",
     re.VERBOSE,
 )
 
-_PICTURE = r"(?:image|picture|photo|photograph|screenshot|file|attachment|scene)"
+_PICTURE = r"(?:image|picture|photo|photograph|screenshot|file|attachment)"
 _WHOLE = r"(?:completely |entirely |all |totally |just |pure |fully |solid |mostly )"
 _UNSEEN = re.compile(
     rf"(?:^|[.,!;:\n]|\b(?:because|but|as|since|and|that|see))\s{{0,3}}(?:sorry,? )?(?:(?:the|this|your|an?"
@@ -86,6 +88,12 @@ def last_word(text: str) -> str:
     if last is None or not text[: last.start()].strip(" \n"):
         return text
     return text[last.end() :] if any(map(str.isalnum, text[last.end() :])) else "?"
+
+
+def corrected_by_actually(text: str) -> str | None:
+    """What follows "No, actually, ...", which counts where it says anything of the object; None where nothing is so corrected."""
+    found = _ACTUALLY.match(text)
+    return None if found is None else text[found.end() :]
 
 
 def without_offer(text: str) -> str:

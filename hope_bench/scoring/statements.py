@@ -41,7 +41,8 @@ class Statement(NamedTuple):
 
     `about` are the words that name it, empty where none does ("it isn't there"). `goes_on` is what a further bare noun phrase
     ("cats, dogs or birds") would say, and `excepts` whether it took the object out of what follows ("apart from the dog").
-    `bare` is a denial that only reaches what has no article of its own: "no TV, a dog" has a dog, "I don't see a TV, a dog" has none.
+    `bare` is a denial that only reaches what has no article of its own: "no TV, a dog" has a dog,
+    "I don't see a TV, a dog" has none.
     """
 
     said: Said | None = None
