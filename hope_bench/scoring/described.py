@@ -227,7 +227,11 @@ def _side(region: Sequence[str], asked: Asked) -> Holds | None:
     if not wanted:  # "wearing", "asleep": a word of its own
         words = {same_word(word) for word in region}
         return "yes" if asked.claims - asked.adjectives <= words else "no" if asked.excluded(list(region)) else None
-    own = {_PLACES[word] for word in region if word in _PLACES}
+    own = {
+        _PLACES[word]
+        for place, word in enumerate(region)
+        if word in _PLACES and region[place + 1 : place + 2] != ["of"]  # "left of the cat" is no side of the image
+    }
     if wanted <= own:
         return "yes"
     return "no" if _excluded(frozenset(own), frozenset(wanted)) else None

@@ -190,6 +190,8 @@ def _denied_after(head: Words, rest: Words) -> Literal["yes", "no", "unclear"] |
     if gone:
         return "no"
     known = head[-1:] and head[-1] in ("the", "this", "his", "her", "their", "my", "your")
+    if {"real", "actual", "live", "living"} & set(then):
+        return "unclear"
     return "yes" if known and (_doing(then[0]) or then[0] in _STILL_THERE) else "unclear"  # "is not wearing a collar"
 
 

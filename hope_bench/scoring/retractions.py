@@ -9,7 +9,8 @@ _CORRECTS = re.compile(
     r"(?:wait(?=\s{0,2}(?:[,.!\n-]|(?:yes|no|actually|that|there|i|it)\b))(?: a (?:minute|second|moment))?"
     r"|hold on|hang on|correction|scratch that|strike that"
     r"|(?:i was|i am|i'm|i stand) (?:wrong|mistaken|corrected|incorrect)|my (?:mistake|bad|apologies)|i misspoke"
-    r"|i (?:have )?made (?:a mistake|an error)|on second thought|let me correct (?:myself|that)|i take (?:that|it) back"
+    r"|i (?:have )?made (?:a mistake|an error)|on second thought"
+    r"|i mean(?=,? (?:yes|no)\b)|let me correct (?:myself|that)|i take (?:that|it) back"
     r"|that was (?:wrong|incorrect|a mistake)(?= ?[,.:])|(?:well,? )?actually(?=,? (?:no|yes|yeah|nope)\b))\b[\s,.:!;-]{0,5}"
 )
 _ACTUALLY = re.compile(r"\W{0,3}(?:yes|no)\W{1,4}(?:but )?actually,? ")

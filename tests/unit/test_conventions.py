@@ -33,7 +33,7 @@ TRAPS = [
     ("Answer:Yes", Y, Y, U, U, Y, Y, U),  # and colons
     ("Answer: No", N, N, N, U, N, N, U),
     ("Yes, there is no dog", Y, N, U, U, Y, U, U),
-    ("No, yes", N, N, U, U, Y, U, U),
+    ("No, yes", U, N, U, U, Y, U, U),
     ("No, there isn't.", N, N, N, U, N, N, U),
     ("There isn't a dog.", N, Y, U, U, U, U, U),
     ("There is no dog.", N, N, N, U, N, N, U),
@@ -46,7 +46,7 @@ TRAPS = [
     ("Not sure", U, Y, U, U, N, N, U),
     ("Yes. There is no dog.", Y, Y, U, U, Y, U, U),  # POPE keeps the first sentence
     ("Yes/No", U, Y, U, U, Y, U, U),
-    ("yes-no", Y, Y, U, U, Y, U, U),
+    ("yes-no", U, Y, U, U, Y, U, U),
     ("A snowboard", U, Y, U, U, N, N, U),
     ("No,there is 1,000 dogs", N, Y, U, U, N, N, U),  # POPE: "Nothere"; VLMEvalKit: a number's comma removes all
     ("<think>No.</think>Yes", Y, Y, U, U, Y, U, U),
