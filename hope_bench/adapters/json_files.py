@@ -14,6 +14,9 @@ LFS_MARK = b"version https://git-lfs.github.com/spec/"
 
 _POINTER = "a Git LFS pointer in the place of the file: run git lfs pull in the clone, or download the model with hf download"
 
+_PARTS = ("text_config", "vision_config", "audio_config", "llm_config", "qformer_config", "quantization_config")
+"""What a config.json may hold of configurations."""
+
 _KINDS = {dict: "an object", list: "a list", str: "a text", bool: "true or false", int: "a number", float: "a number"}
 
 
@@ -57,10 +60,11 @@ def check_config(name: object, config: Mapping[str, Any]) -> None:
         for value in [config.get(key)]
         if not fits
     ]
-    for key, value in config.items():
-        if key.endswith("_config") and not isinstance(value, dict | None):
+    for key in _PARTS:
+        value = config.get(key)
+        if not isinstance(value, dict | None):
             wrong.append(f"{key} is {_kind(value)}, not an object")
-        elif key.endswith("_config") and value and not isinstance(value.get("model_type"), str | None):
+        elif value and not isinstance(value.get("model_type"), str | None):
             wrong.append(f"{key}.model_type is {_kind(value['model_type'])}, not a text")
     if wrong:
         raise HopeBenchError(f"Checkpoint {name} has a damaged config.json: {first_few(wrong, 3)}. Copy or download it again.")

@@ -19,7 +19,7 @@ from hope_bench.adapters.gpu import computes_bfloat16
 from hope_bench.adapters.lora import with_adapter
 from hope_bench.adapters.runnable import auto_map
 from hope_bench.adapters.unused import unused_weights
-from hope_bench.errors import HopeBenchError, first_few, short_reason
+from hope_bench.errors import HopeBenchError, counted, first_few, short_reason
 
 if TYPE_CHECKING:
     from hope_bench.files.card import ModelCard
@@ -183,12 +183,12 @@ def load_model(
 def _check_whole(folder: str, model: Any, report: Mapping[str, Any]) -> None:
     """Raise HopeBenchError where weights and config.json are of different models: transformers fills what is missing with random
     numbers, drops what it has no place for, and goes on."""
-    config = "config.json is another model's, or was changed: take the one that was saved with these weights"
+    config = "Its config.json is another model's, or was changed: take the one that was saved with these weights."
     if other := sorted(report["mismatched_keys"]):
         name, held, wanted = other[0]
         raise HopeBenchError(
             f"{len(other)} of the weights of {folder} have other shapes than config.json says (the first is {name}: "
-            f"{tuple(held)}, not {tuple(wanted)}): {config}."
+            f"{tuple(held)}, not {tuple(wanted)}). {config}"
         )
     if missing := sorted(report["missing_keys"]):
         raise HopeBenchError(
@@ -197,8 +197,8 @@ def _check_whole(folder: str, model: Any, report: Mapping[str, Any]) -> None:
         )
     if unused := unused_weights(model, report["unexpected_keys"]):
         raise HopeBenchError(
-            f"The checkpoint {folder} holds {len(unused)} weights of layers that its config.json leaves out "
-            f"({first_few(unused, 3)}); without them its answers would be another model's. {config[0].upper()}{config[1:]}."
+            f"The checkpoint {folder} holds {counted(len(unused), 'weight')} of layers that its config.json leaves out "
+            f"({first_few(unused, 3)}); without them its answers would be another model's. {config}"
         )
 
 

@@ -13,7 +13,8 @@ _COMPUTED = re.compile(
 """What older versions saved of what is computed: rotary frequencies, positions, causal masks; and scales of quantized weights."""
 
 _PREDICTION = re.compile(r"\.(?:eh_proj|enorm|hnorm|shared_head|mtp\w*)(?:\.|$)")
-"""What tells a layer that predicts the token after the next, for speculative decoding alone: DeepSeek's and GLM's follow the last."""
+"""What tells a layer that predicts the token after the next, for speculative decoding alone: DeepSeek's and GLM's stand after the
+last one."""
 
 
 def unused_weights(model: Any, names: Iterable[str]) -> list[str]:
@@ -21,10 +22,12 @@ def unused_weights(model: Any, names: Iterable[str]) -> list[str]:
 
     These are layers beyond the last of a stack that the model has, and weights and biases within its layers or of its modules: a
     model that is built without them gives other numbers than the one that was trained. What else a checkpoint brings along (heads
-    of other tasks, a second model, what is computed anyway) changes nothing.
+    of other tasks, a second model, what is computed anyway) changes nothing; nor do the biases, all zero, that GPTQ's tools write
+    beside every quantized weight.
     """
     modules: Mapping[str, Any] = dict(model.named_modules())
-    candidates = [name for name in names if not _COMPUTED.search(name)]
+    quantized = getattr(model.config, "quantization_config", None) is not None
+    candidates = [name for name in names if not _COMPUTED.search(name) and not (quantized and name.endswith(".bias"))]
     predicting = {layer for name in candidates if _PREDICTION.search(name) and (layer := _beyond(modules, name)) is not None}
     return sorted(name for name in candidates if _belongs(modules, name) and _beyond(modules, name) not in predicting)
 
