@@ -25,14 +25,8 @@ def known_format(name: str, files: Iterable[str]) -> str | None:
     """Sentences about a folder, file or Hub repository called `name`, with these files and no weights that transformers reads:
     what it is and what to run; None where it is nothing known."""
     held = [PurePosixPath(file) for file in files]
-    return (
-        _gguf(name, held)
-        or _deepspeed(name, held)
-        or _fsdp(name, held)
-        or _steps(name, held)
-        or _another_format(name, held)
-        or _within(name, held)
-    )
+    looks = (_gguf, _deepspeed, _fsdp, _steps, _another_format, _within)
+    return next((told for look in looks if (told := look(name, held)) is not None), None)
 
 
 def what_it_is(name: str, files: Iterable[str]) -> str:
@@ -100,10 +94,10 @@ def _within(name: str, held: list[PurePosixPath]) -> str | None:
     folders = sorted({str(PurePosixPath(name) / file.parent) for file in held if file.name in _CONFIGS})
     if not folders:
         return None
-    what = (
-        "a repository in Hugging Face's cache" if any(file.parts[0] == "snapshots" for file in held) else "no checkpoint itself"
-    )
-    return f"{name} is {what}, and {'one lies' if len(folders) == 1 else 'some lie'} in it: name {first_few(folders, 3)}."
+    cached = any(file.parts[0] == "snapshots" for file in held)
+    what = "a repository in Hugging Face's cache" if cached else "no checkpoint itself"
+    which = f"one lies in it: name {folders[0]}" if len(folders) == 1 else f"some lie in it: name one of {first_few(folders, 3)}"
+    return f"{name} is {what}, and {which}."
 
 
 _CONFIGS = ("config.json", "adapter_config.json")

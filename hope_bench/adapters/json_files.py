@@ -9,10 +9,11 @@ from typing import Any
 
 from hope_bench.errors import HopeBenchError, first_few, short_reason
 
-LFS_MARK = b"version https://git-lfs.github.com/spec/"
-"""How the small text begins that Git keeps in a large file's place where Git LFS hasn't fetched it."""
+POINTER = "a Git LFS pointer in the place of the file: run git lfs pull in the clone, or download the model with hf download"
+"""What such a file is (`is_pointer`), and what to do about it."""
 
-_POINTER = "a Git LFS pointer in the place of the file: run git lfs pull in the clone, or download the model with hf download"
+_MARK = b"version https://git-lfs.github.com/spec/"
+"""How the small text begins that Git keeps in a large file's place where Git LFS hasn't fetched it."""
 
 _PARTS = ("text_config", "vision_config", "audio_config", "llm_config", "qformer_config", "quantization_config")
 """What a config.json may hold of configurations."""
@@ -22,29 +23,22 @@ _KINDS = {dict: "an object", list: "a list", str: "a text", bool: "true or false
 
 def read_object(file: Path, name: object) -> dict[str, Any]:
     """The object in a JSON file of the checkpoint that the user called `name`. Raises HopeBenchError for every other content."""
+    damaged = f"Checkpoint {name} has a damaged {file.name}"
     try:
-        with file.open("rb") as opened:
-            pointer = is_pointer(opened.read(len(LFS_MARK)))
-        told = _POINTER if pointer else None
-        found = None if pointer else json.loads(file.read_text(encoding="utf-8"))
+        content = file.read_bytes()
+        if is_pointer(content):
+            raise HopeBenchError(f"{damaged}: it is {POINTER}.")
+        found = json.loads(content.decode("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        told = short_reason(error)
-    if told is None and not isinstance(found, dict):
-        told = f"it holds {_kind(found)}, not an object"
-    if told is not None:
-        again = "" if told is _POINTER else " Copy or download it again."
-        raise HopeBenchError(f"Checkpoint {name} has a damaged {file.name}: {told}.{again}")
-    return dict(found)
+        raise HopeBenchError(f"{damaged}: {short_reason(error)}. Copy or download it again.") from None
+    if not isinstance(found, dict):
+        raise HopeBenchError(f"{damaged}: it holds {_kind(found)}, not an object. Copy or download it again.")
+    return found
 
 
 def is_pointer(head: bytes) -> bool:
     """Whether a file that begins with these bytes is Git LFS's pointer to what it should hold."""
-    return head.startswith(LFS_MARK)
-
-
-def pointer_in_words() -> str:
-    """What such a file is, and what to do about it."""
-    return _POINTER
+    return head.startswith(_MARK)
 
 
 def check_config(name: object, config: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hope_bench.adapters import lora
-from hope_bench.adapters.json_files import is_pointer, pointer_in_words
+from hope_bench.adapters.json_files import POINTER, is_pointer
 from hope_bench.errors import HopeBenchError, first_few
 
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
@@ -67,7 +67,7 @@ def _of_index(folder: Path, index: Path) -> str | None:
     if files is None:
         with index.open("rb") as opened:
             if is_pointer(opened.read(64)):
-                return f"{index.name} is {pointer_in_words()}"
+                return f"{index.name} is {POINTER}"
         return f"{index.name} is damaged"
     if not files:
         return f"{index.name} names no weight files (its weight_map is empty)"
@@ -105,7 +105,7 @@ def _wrong(file: Path, pointers_alone: bool) -> str | None:
     except OSError as error:
         return f"can't be read ({error.strerror or error})"
     if is_pointer(head):
-        return f"is {pointer_in_words()}"
+        return f"is {POINTER}"
     if pointers_alone:
         return None
     again = "Copy or download it again"
