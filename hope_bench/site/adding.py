@@ -16,6 +16,7 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import slug
 from hope_bench.files.result import Result
 from hope_bench.files.result_file import write_result
+from hope_bench.files.validation import validate
 from hope_bench.provenance import locked
 from hope_bench.scoring.restating import backed, restate, with_intervals
 from hope_bench.site.blind import RESAMPLED_TOLERANCE, TOLERANCE, check_ways, differ
@@ -28,8 +29,8 @@ from hope_bench.site.reading import (
     check_strict,
     read_groups,
 )
-from hope_bench.site.safety import read_untrusted
-from hope_bench.site.sheet import read_sheets
+from hope_bench.site.safety import read_bounded, read_untrusted
+from hope_bench.site.sheet import Sheet, read_sheets, sheet_name
 
 
 def add_result(source: Path, results: Path, *, new_version: bool = False, replace: bool = False, day: date | None = None) -> Path:
@@ -45,8 +46,9 @@ def add_result(source: Path, results: Path, *, new_version: bool = False, replac
     check_strict(result, source, results / slug(result.benchmark.name))
     check_numbers(result, str(source))
     result = with_intervals(result)
-    if not results.is_dir():
-        check_intervals(result, str(source))  # no folder is made for what doesn't hold
+    if not results.is_dir():  # none is made for what doesn't hold
+        check_asked(result, str(source))
+        check_intervals(result, str(source))
     with locked(results):
         return _put(result, source, results, _How(new_version, replace, day or datetime.now(UTC).date()))
 
@@ -62,14 +64,14 @@ class _How:
 
 def _put(result: Result, source: Path, results: Path, how: _How) -> Path:
     """Put a checked result beside those that are there, while nobody else does; returns where it went."""
-    groups = read_groups(results) if results.is_dir() else ()
-    entries = [entry for group in groups for entry in group.entries]
+    entries = [entry for group in read_groups(results) for entry in group.entries]
     _check_version(result, source, entries, how.new_version)
     versions = {entry.source: _version(entry.result) for entry in entries}
     target = _target(result, results, versions)
     same = [entry for entry in entries if entry.source != target and entry.result.benchmark.hash == result.benchmark.hash]
     check_same_questions([*same, Entry(result, source, "")])
     check_asked(result, str(source))
+    _check_described(result, source, results)
     result = check_intervals(result, str(source))
     there = read_untrusted(target, results) if target.is_file() else None
     if there is not None and there.added is not None and _undated(there) == _undated(result):
@@ -119,14 +121,31 @@ def check_results(results: Path) -> int:
     Raises HopeBenchError saying what to fix, also where there is no result.
     """
     check_not_empty(results)
-    read_sheets(results.absolute().parent / "benchmarks")
+    read_sheets(_sheets(results))
     entries = [entry for group in read_groups(results) for entry in group.entries]
     for entry in entries:
+        _check_described(entry.result, entry.source, results)
         check_intervals(entry.result, str(entry.source))
         called = entry.result.called
         if entry.source.stem not in (called, f"{called}-{entry.result.benchmark.hash[:12]}"):
             raise HopeBenchError(f"{entry.source}: the run is called {called!r}, so call the file {called}.json.")
     return len(entries)
+
+
+def _sheets(results: Path) -> Path:
+    return results.absolute().parent / "benchmarks"
+
+
+def _check_described(result: Result, source: Path, results: Path) -> None:
+    """Where the benchmark's sheet lies beside the results, the splits must be those that it describes."""
+    path = _sheets(results) / f"{sheet_name(result.benchmark.name, result.benchmark.hash)}.json"
+    if not path.is_file():
+        return
+    described = validate(read_bounded(path, path.parent), Sheet, str(path)).splits
+    for name, split in result.splits.items():
+        known = described.get(name)
+        if known is None or (known.kind, known.yes, known.no) != (split.kind, split.labels.count("y"), split.labels.count("n")):
+            raise HopeBenchError(f"{source}: splits.{name} is of another kind or size than {path} says. Score the run again.")
 
 
 def _version(result: Result) -> tuple[str, str]:
