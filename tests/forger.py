@@ -20,6 +20,7 @@ STATED = (
     "run.max_new_tokens", "run.thinking", "run.decoding", "run.adapter", "run.weights_sha256", "run.identity", "run.path",
     "run.self_checks", "run.self_checks.*", "run.processes", "run.input_tokens", "run.output_tokens", "run.cost_usd",
     "run.source", "run.command", "run.versions", "run.versions.*", "run.commit",
+    "bootstrap.replicates",
     "worst.*.image", "worst.*.image_sha256", "worst.*.question", "worst.*.object", "worst.*.description", "worst.*.risk",
     "splits.*.breakdowns.*.name",
 )  # fmt: skip

@@ -18,6 +18,7 @@ from hope_bench.files.result import Result
 from hope_bench.files.result_file import write_result
 from hope_bench.files.validation import validate
 from hope_bench.provenance import locked
+from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
 from hope_bench.scoring.restating import backed, restate, with_intervals
 from hope_bench.site.blind import RESAMPLED_TOLERANCE, TOLERANCE, check_ways, differ
 from hope_bench.site.reading import (
@@ -176,6 +177,10 @@ def check_intervals(result: Result, where: str) -> Result:
             _check_same(f"{where}: splits.{name}.{field}", getattr(split, field), getattr(again.splits[name], field))
     for key in ("comparisons", "averages"):
         _check_same(f"{where}: {key}", getattr(stated, key), getattr(again, key))
+    for key in ("seed", "confidence"):
+        ours = getattr(DEFAULT_BOOTSTRAP, key)
+        if getattr(result.bootstrap, key) != ours:
+            raise HopeBenchError(f"{where}: bootstrap.{key} is not {ours}, as in all results here. Score the run again.")
     return again
 
 
