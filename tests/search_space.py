@@ -76,7 +76,7 @@ def make_space(
     sampled = tuple(index for index, names in enumerate(objects) if names)
     encoders = {"other": ClipSpec(model="local-dir:y")}
     base = BenchmarkSpec(name="x", k=2, seed=seed, clip=ClipSpec(model="local-dir:x"), encoders=encoders).model_copy(
-        update={"guards": GuardsSpec(ontology=False), **spec}
+        update={"guards": GuardsSpec(ontology=False, annotated=False), **spec}
     )
     encoded = {"": make_encoded(len(sampled), seed), "other": make_encoded(len(sampled), seed + 1)}
     return SearchSpace(base, annotations, sampled, encoded)
