@@ -11,8 +11,8 @@ from hope_bench.search.space import SearchSpace
 
 
 def mean_ranks(space: SearchSpace, allowed: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """[N, C]: each allowed category's rank by `content` among those `allowed` [N, C] in its image, 1 being the likeliest, averaged
-    over every encoder of the space; infinite where not allowed.
+    """[N, C]: each category's rank by `content` among those `allowed` [N, C] in its image, 1 being the likeliest, averaged over
+    every encoder of the space; infinite where not allowed.
 
     Categories that an encoder scores alike (to the digits that rankings tell apart) share the mean of their ranks.
     """

@@ -61,7 +61,7 @@ class Rankings:
 
 
 def ranked(base: str, encoder: str, space: SearchSpace, allowed: Mask, k: int) -> list[list[Distractor]]:
-    """The k best allowed categories of every image by one of RANKINGS, or by the panel, which shows the reciprocal of a category's
+    """The k best allowed categories of every image by one of RANKINGS, or by the panel, whose score is the reciprocal of the
     mean rank."""
     if base == PANEL:
         ranks = mean_ranks(space, allowed)
