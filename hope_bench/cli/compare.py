@@ -81,17 +81,19 @@ def transfer(
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
-    """Show who chose whom: hallucination rates by searching encoder and model, and each model's home advantage.
+    """Show who chose whom: hallucination rates by searching encoder and model.
 
-    For benchmarks that search with several encoders (content, content@NAME). Home advantage: how much more a model is
-    fooled by what an encoder of its own vision tower's family chose than by what others chose, minus the same of the models of
-    other families. Only result files are needed. --json and --csv print a row a model and encoder.
+    For benchmarks that search with several encoders (content, content@NAME).
+    Home advantage: how much more a model is fooled by what an encoder of its
+    own vision tower's family chose than by what others chose, minus the same
+    of the models of other families. Only result files are needed. --json and
+    --csv print a row a model and encoder.
 
     Examples:
 
     hope-bench transfer my-benchmark
 
-    hope-bench transfer my-benchmark/model-a my-benchmark/model-b --strategy hope --csv
+    hope-bench transfer my-benchmark/model-a my-benchmark/model-b --csv
     """
     from hope_bench.api.numbers import transfer as who_chose_whom
     from hope_bench.scoring import transfer_tables as tables

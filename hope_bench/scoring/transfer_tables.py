@@ -34,7 +34,7 @@ def home_table(found: Transfer) -> Table | None:
     table = plain_table("Home advantage (percentage points, 95% intervals paired by image)", gap=2)
     for heading in ("model", "family"):
         table.add_column(heading)
-    for heading in ("own minus\nother encoders", "the same of\nother models", "home advantage"):
+    for heading in ("own minus\nother encoders", "the same of other\nmodels (how many)", "home advantage"):
         table.add_column(heading, justify="right", no_wrap=True)
     known = [(model, model.home) for model in found.models if model.home is not None]
     for model, home in sorted(known, key=lambda one: -(one[1].advantage.value or 0)):
