@@ -30,6 +30,12 @@ def first_few(items: Iterable[object], limit: int = 5) -> str:
     return ", ".join(str(item) for item in listed[:limit]) + (f" and {rest} more" if rest > 0 else "")
 
 
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """A number of things in words that agree with it: "1 question", "2,000 questions", "1 match", "2 matches" (`many` where an s
+    makes no plural). A phrase may follow the noun: counted(1, "answer matches", "answers match")."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
 def short_reason(error: BaseException, limit: int = 300) -> str:
     """An exception as part of a sentence: its type and the beginning of its message, without the full stop."""
     message = " ".join(str(error).split()).rstrip(".")

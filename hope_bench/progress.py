@@ -45,23 +45,24 @@ def say_nothing(_: str) -> None:
 def progress_bar(description: str, total: int) -> Iterator[Callable[[int], None]]:
     """Progress over `total` items; yields the function that advances it by a number of items. Short work prints no line."""
     console = Console(stderr=True, emoji=False)
-    if _MODE.get() != "auto":
+    if _MODE.get() != "auto" or not total:
         yield lambda _: None
         return
     if not console.is_terminal:
         yield _Lines(console, description, total).advance
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.table import Column
 
+    # The description gives way where a line has no room for it; the numbers stay whole.
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
+        TextColumn("{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
+        BarColumn(bar_width=16),
+        TextColumn("{task.completed:,.0f} of {task.total:,.0f}", table_column=Column(no_wrap=True, justify="right")),
         TextColumn("ETA"),
-        TimeRemainingColumn(),
+        TimeRemainingColumn(table_column=Column(no_wrap=True)),
     )
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True, expand=True) as progress:
         task = progress.add_task(description, total=total)
         yield lambda count: progress.advance(task, count)
 

@@ -33,6 +33,7 @@ class _Words(Strict):
     sounded_a: frozenset[str]
     spelled_out: frozenset[str]
     instead_of_article: frozenset[str]
+    before_plurals: frozenset[str]
     themselves: frozenset[str]
 
 
@@ -80,9 +81,10 @@ def indefinite(name: str, adjective: str = "") -> str:
 def _takes_no_article(phrase: str) -> bool:
     """Whether a phrase begins with what stands in an article's place ("his hand", "two people"), or needs none ("someone")."""
     first, _, more = phrase.lower().partition(" ")
-    if phrase.lower() in _words().themselves or ((first.isdigit() or first == "other") and is_plural(more)):
+    words = _words()
+    if phrase.lower() in words.themselves or (more and first in words.instead_of_article):
         return True
-    return bool(more) and first in _words().instead_of_article
+    return (first.isdigit() or first in words.before_plurals) and is_plural(more)
 
 
 def _other(phrase: str) -> str | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hope_bench.adapters.base import RawAnswer
 from hope_bench.adapters.thinking import separate
-from hope_bench.errors import HopeBenchError
+from hope_bench.errors import HopeBenchError, counted
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -29,7 +29,8 @@ def checked_answers(asked: Any, batch: Sequence[tuple[Image, str]], where: str) 
         raise HopeBenchError(f"{where}.answer() gave {kind(said)}, not a list of answers.")
     if len(said) != len(batch):
         raise HopeBenchError(
-            f"{where}.answer() gave {len(said)} answers to {len(batch)} questions, so which belongs to which is unknown."
+            f"{where}.answer() gave {counted(len(said), 'answer')} to {counted(len(batch), 'question')}, so "
+            "which belongs to which is unknown."
         )
     return [_checked(one, where) for one in said]
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from hope_bench.errors import first_few
+from hope_bench.errors import counted, first_few
 
 _BESIDE = "then copy config.json and the processor's files beside the weights"
 _SHARDS = re.compile(r"_(?:optim|model)_states\.pt$")
@@ -79,7 +79,8 @@ def _steps(name: str, held: list[PurePosixPath]) -> str | None:
     if not steps:
         return None
     return (
-        f"{name} is a training's folder with {len(steps)} checkpoint(s) in it and no model of its own: name one of them, such as "
+        f"{name} is a training's folder with {counted(len(steps), 'checkpoint')} in it and no model of its own: "
+        "name one of them, such as "
         f"{PurePosixPath(name) / f'checkpoint-{max(steps)}'}."
     )
 

@@ -18,7 +18,7 @@ from hope_bench.annotations.visual_genome import read_visual_genome, visual_geno
 from hope_bench.annotations.voc import read_voc, voc_files
 from hope_bench.annotations.wording import words
 from hope_bench.annotations.yolo import find_split, read_yolo
-from hope_bench.errors import HopeBenchError, did_you_mean, first_few
+from hope_bench.errors import HopeBenchError, counted, did_you_mean, first_few
 from hope_bench.files.spec import Format, NamedFormat
 from hope_bench.records import Annotations, BoxLayout
 from hope_bench.wording import bare
@@ -61,7 +61,8 @@ def check_said_apart(path: Path, annotations: Annotations) -> None:
     alike = [" and ".join(map(repr, names)) for names in said.values() if len(names) > 1]
     if alike:
         raise HopeBenchError(
-            f"{path}: {len(alike):,} categories go by more than one name that questions say alike ({first_few(alike, 3)}). "
+            f"{path}: {counted(len(alike), 'category goes', 'categories go')} by more than one name that "
+            f"questions say alike ({first_few(alike, 3)}). "
             "Give them one name, or different ones."
         )
 

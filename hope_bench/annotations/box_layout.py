@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hope_bench.annotations.columns import BoxUnits, InstanceRows
-from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.records import BoxLayout, Image
 
 Boxes = NDArray[np.float32]
@@ -54,8 +54,10 @@ class Settled:
 
 def image_sizes(images: Sequence[Image]) -> Boxes:
     """Widths and heights [N, 2], NaN where unknown."""
-    sizes = np.array([(image.width or np.nan, image.height or np.nan) for image in images], dtype=np.float32).reshape(-1, 2)
-    sizes[~np.all(sizes > 0, axis=1)] = np.nan
+    sizes = np.empty((len(images), 2), dtype=np.float32)
+    sizes[:, 0] = np.fromiter([image.width or 0 for image in images], np.float32, len(images))
+    sizes[:, 1] = np.fromiter([image.height or 0 for image in images], np.float32, len(images))
+    sizes[(sizes[:, 0] <= 0) | (sizes[:, 1] <= 0)] = np.nan
     return sizes
 
 
@@ -198,7 +200,8 @@ def drop_first_pixel(name: str, boxes: Boxes, image_of: NDArray[np.int32], sizes
     if not rows.size:
         return []
     return [
-        f"{name}: {rows.size} box(es) lie within the first pixel of their image, as fractions would, and are not used "
+        f"{name}: {counted(rows.size, 'box lies', 'boxes lie')} within the first pixel of the image, as "
+        "fractions would, and are not used "
         f"(annotations {first_few((rows + 1).tolist())})."
     ]
 

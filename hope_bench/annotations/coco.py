@@ -14,13 +14,15 @@ from hope_bench.annotations.columns import assemble
 from hope_bench.annotations.ids import Id, IdIndex
 from hope_bench.annotations.json_file import decode
 from hope_bench.annotations.wording import alternatives, spoken_names
-from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.records import Annotations, BoxLayout, Category
+
+_CAPTIONS = "a COCO captions file (annotations with image_id and caption)"
 
 
 class _Caption(msgspec.Struct, gc=False):
-    image_id: Id | float | None
-    caption: str | None
+    image_id: Id | float | None = None
+    caption: str | None = None
 
 
 class _CaptionsFile(msgspec.Struct):
@@ -65,13 +67,18 @@ def read_captions(paths: Sequence[Path], image_index: IdIndex) -> dict[int, tupl
     captions: dict[int, list[str]] = {}
     rows = 0
     for path in paths:
-        for row in decode(path, _CaptionsFile, "a COCO captions file (annotations with image_id and caption)").annotations:
-            rows += 1
+        listed = decode(path, _CaptionsFile, _CAPTIONS).annotations
+        if listed and all(row.caption is None or row.image_id is None for row in listed):
+            raise HopeBenchError(f"{path} is JSON, but not {_CAPTIONS}: none of its annotations has both.")
+        rows += len(listed)
+        for row in listed:
             image = None if row.image_id is None else image_index.get(_whole(row.image_id))
             if image is not None and row.caption is not None and row.caption.strip():
                 captions.setdefault(image, []).append(row.caption)
     if rows and not captions:
-        raise HopeBenchError(f"{', '.join(map(str, paths))}: none of its {rows} captions is for an image of the instances file.")
+        raise HopeBenchError(
+            f"{', '.join(map(str, paths))}: of {counted(rows, 'caption')}, none is for an image of the instances file."
+        )
     return {image: tuple(texts) for image, texts in captions.items()}
 
 

@@ -17,8 +17,6 @@ from hope_bench.records import no_collector
 STREAM_ABOVE = 2 << 30
 """Files of more bytes are read as a stream: slower by the row, but never in memory as a whole."""
 
-_PLACEHOLDER = (0.0, 0.0, 0.0, 0.0)
-
 
 class _WholeFile(msgspec.Struct):
     images: list[ImageRow]
@@ -51,18 +49,25 @@ def load_instances(path: Path) -> InstancesFile:
 
         return stream_instances(path)
     with no_collector():
-        bad: dict[Key, BadEntries] = {key: BadEntries(key) for key in KINDS}
-        file = _lists(path, bad)
-        return made_of(path, file.categories, file.images, [file.annotations], bad)
+        made = _made(path)
+        # Where tools write four zeros for a box, there may be a polygon, which only a look at each entry sees.
+        if made.rows.boxes is not None and not made.rows.boxes.any(axis=1).all():
+            made = _made(path, one_by_one=True)
+        return made
 
 
-def _lists(path: Path, bad: dict[Key, BadEntries]) -> _WholeFile | _Lists:
+def _made(path: Path, one_by_one: bool = False) -> InstancesFile:
+    bad: dict[Key, BadEntries] = {key: BadEntries(key) for key in KINDS}
+    file = _lists(path, bad, one_by_one)
+    return made_of(path, file.categories, file.images, [file.annotations], bad)
+
+
+def _lists(path: Path, bad: dict[Key, BadEntries], one_by_one: bool) -> _WholeFile | _Lists:
     """The file's three lists: decoded at once where all entries are as COCO's are, else entry by entry."""
     with json_text(path) as text:
         try:
-            file = msgspec.json.decode(text, type=_WholeFile)
-            if _PLACEHOLDER not in [row.bbox for row in file.annotations]:
-                return file
+            if not one_by_one:
+                return msgspec.json.decode(text, type=_WholeFile)
         except msgspec.ValidationError:
             pass
         except msgspec.DecodeError:

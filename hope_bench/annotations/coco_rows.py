@@ -17,7 +17,7 @@ import numpy as np
 
 from hope_bench.annotations.columns import InstanceRows
 from hope_bench.annotations.ids import Id, IdIndex, unique_index, unknown_ids
-from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.records import Image
 
 DESCRIPTION = "a COCO instances file (images, annotations with image_id, category_id and bbox, categories)"
@@ -86,7 +86,10 @@ def index_categories(path: Path, categories: Sequence[CategoryRow]) -> IdIndex:
     """Category index by id; ids and names must be unique, and there must be a name."""
     nameless = [repr(category.id) for category in categories if not category.name.strip()]
     if nameless:
-        raise HopeBenchError(f"{path}: {len(nameless)} categories have no name (ids {first_few(nameless)}). Give each its name.")
+        raise HopeBenchError(
+            f"{path}: {counted(len(nameless), 'category has', 'categories have')} no name (ids "
+            f"{first_few(nameless)}). Give each its name."
+        )
     unique_index(path, "category name", [category.name for category in categories])
     return IdIndex(unique_index(path, "category id", [category.id for category in categories]))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,14 +16,17 @@ from hope_bench.annotations.columns import BoxUnits, InstanceRows, assemble
 from hope_bench.annotations.ids import unique_index
 from hope_bench.annotations.segments import Box
 from hope_bench.annotations.wording import alternatives, spoken_names
-from hope_bench.errors import HopeBenchError, first_few, short_reason
+from hope_bench.errors import HopeBenchError, counted, first_few, short_reason
 from hope_bench.records import Annotations, Category, Image
 
 
 def parsers(module: str) -> Any:
     """One of supervision's modules of formats. Raises HopeBenchError where supervision isn't installed."""
     try:
-        return import_module(f"supervision.dataset.formats.{module}")
+        with warnings.catch_warnings():
+            # Pictures are drawn with OpenCV where it is there; here none is.
+            warnings.filterwarnings("ignore", message=r"OpenCV .* is not installed", category=UserWarning)
+            return import_module(f"supervision.dataset.formats.{module}")
     except ModuleNotFoundError:
         raise HopeBenchError(
             "YOLO, Pascal VOC and LabelMe annotations are read with supervision, which isn't installed. "
@@ -53,13 +57,14 @@ class Collected:
         self.boxes.append(box)
 
     def leave_out(self, reason: str, where: str) -> None:
-        """Count what can't be used."""
+        """Count what can't be used; a reason begins with the noun of what it is one of: "file left out: no XML"."""
         self.left_out.setdefault(reason, []).append(where)
 
     def annotations(self, units: BoxUnits) -> Annotations:
         """All of it. Raises HopeBenchError where nothing could be used, or two images have one name."""
         problems = [
-            f"{self.path.name}: {len(where):,} {reason} ({first_few(where, 3)})." for reason, where in self.left_out.items()
+            f"{self.path.name}: {counted(len(where), reason, reason.replace(' ', 's ', 1))} ({first_few(where, 3)})."
+            for reason, where in self.left_out.items()
         ]
         if not self.image_of:
             raise HopeBenchError(f"{self.path} holds no object that can be used. {first_few(problems, 3)}".rstrip())
@@ -107,5 +112,6 @@ def no_duplicates(path: Path, names: Sequence[str]) -> None:
     twice = [repr(name) for name, count in Counter(names).items() if count > 1]
     if twice:
         raise HopeBenchError(
-            f"{path}: {len(twice)} class name(s) occur more than once ({first_few(twice)}). Each must be unique."
+            f"{path}: {counted(len(twice), 'class name occurs', 'class names occur')} more than once "
+            f"({first_few(twice)}). Each must be unique."
         )

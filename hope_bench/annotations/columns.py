@@ -9,6 +9,7 @@ from typing import Any, Generic, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from hope_bench.errors import counted
 from hope_bench.records import Annotations, Category, Image
 
 BoxUnits = Literal["pixels", "fractions"]
@@ -117,12 +118,15 @@ def clean_boxes(
     cut, empty, missing = (np.concatenate([none, *rows]) for rows in (zip(*found, strict=True) if found else ((), (), ())))
     problems = []
     for rows, words in (
-        (cut, "box(es) reach beyond their image and were cut to it"),
-        (missing, "object(s) have no usable box; they count as present, and nothing is claimed of their places"),
-        (empty, "box(es) have no size within their image; their objects count as present, without a box"),
+        (cut, counted(len(cut), "box reaches", "boxes reach") + " beyond the image, cut to it"),
+        (
+            missing,
+            counted(len(missing), "object has", "objects have") + " no usable box: present, and nothing is claimed of the place",
+        ),
+        (empty, counted(len(empty), "box has", "boxes have") + " no size within the image: present, without a box"),
     ):
         if len(rows):
-            problems.append(f"{name}: {len(rows)} {words} (annotations {_numbers(rows, left_out)}, in file order).")
+            problems.append(f"{name}: {words} (annotations {_numbers(rows, left_out)}, in file order).")
     return problems
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hope_bench.errors import HopeBenchError
+from hope_bench.errors import HopeBenchError, counted
 
 _BLOCK_BYTES = 16 << 20
 _EXAMPLES = 5
@@ -38,9 +38,10 @@ class LeftOut:
     def problems(self) -> tuple[str, ...]:
         """In words, one sentence a reason."""
         return tuple(
-            f"{self.name}: {count} row(s) left out, {reason} ({', '.join(list(self.examples[reason])[:_EXAMPLES])}, ...)."
+            f"{self.name}: {counted(count, 'row')} left out, {reason} "
+            f"({', '.join(list(self.examples[reason])[:_EXAMPLES])}, ...)."
             if len(self.examples[reason]) > _EXAMPLES
-            else f"{self.name}: {count} row(s) left out, {reason} ({', '.join(self.examples[reason])})."
+            else f"{self.name}: {counted(count, 'row')} left out, {reason} ({', '.join(self.examples[reason])})."
             for reason, count in self.counts.items()
         )
 

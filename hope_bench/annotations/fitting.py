@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hope_bench.annotations.box_layout import image_sizes, tell_layout
 from hope_bench.annotations.image_files import Folder, plain_path
-from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.images import Shape, UnreadableImageError, picture_shape
 from hope_bench.records import Annotations, Image
 
@@ -66,7 +66,8 @@ def _found_one_by_one(annotations: Annotations, files: Iterable[str]) -> Annotat
     if not unclear:
         return fitted
     problem = (
-        f"{len(unclear):,} image(s) count as missing, since they could be several files, or share one with another image "
+        f"{counted(len(unclear), 'image counts', 'images count')} as missing, since they could be several "
+        "files, or share one with another image "
         f"({first_few(unclear, 3)})."
     )
     return replace(fitted, problems=(*fitted.problems, problem))
@@ -94,12 +95,14 @@ class Misfits:
         told = []
         if self.shape:
             told.append(
-                f"{len(self.shape)} picture(s) are of another shape than the annotations say, so their boxes are not used "
+                f"{counted(len(self.shape), 'picture is', 'pictures are')} of another shape than the "
+                "annotations say, so their boxes are not used "
                 f"({listed(self.shape)}). Were they turned or cut after they were annotated?"
             )
         if self.turned:
             told.append(
-                f"{len(self.turned)} picture(s) are turned by EXIF, and nothing says whether their boxes are on the picture as "
+                f"{counted(len(self.turned), 'picture is', 'pictures are')} turned by EXIF, and nothing says "
+                "whether their boxes are on the picture as "
                 f"people see it or as it is stored, so their boxes are not used ({listed(self.turned)}). "
                 'Say it with dataset.orientation = "upright" or "stored".'
             )

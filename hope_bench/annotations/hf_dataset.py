@@ -22,7 +22,7 @@ from hope_bench.annotations.columns import InstanceRows, assemble
 from hope_bench.annotations.hf_source import Source, open_dataset
 from hope_bench.annotations.ids import unique_index
 from hope_bench.annotations.wording import alternatives, spoken_names
-from hope_bench.errors import HopeBenchError, did_you_mean, first_few
+from hope_bench.errors import HopeBenchError, counted, did_you_mean, first_few
 from hope_bench.provenance import atomic_path
 from hope_bench.records import Annotations, BoxLayout, Category, Image
 
@@ -74,7 +74,8 @@ def read_hf_dataset(
     annotations = assemble(path.name, tuple(images), vocabulary.categories(), collected, {}, units)
     if rows.unknown:
         problems.append(
-            f"{path.name}: {rows.unknown.total()} object(s) without a known category left out ({first_few(rows.unknown)})."
+            f"{path.name}: {counted(rows.unknown.total(), 'object')} without a known category left out "
+            f"({first_few(rows.unknown)})."
         )
     return replace(annotations, problems=(*problems, *annotations.problems))
 
@@ -131,7 +132,8 @@ def export_images(path: Path, folder: Path, columns: Mapping[str, str] | None = 
         raise HopeBenchError(f"{path} holds no rows.")
     if missing and not held:
         raise HopeBenchError(
-            f"{path}: no picture can be written to {folder}: {len(missing):,} of {number:,} row(s) hold no picture bytes, and no "
+            f"{path}: no picture can be written to {folder}: {len(missing):,} of {counted(number, 'row')} hold "
+            "no picture bytes, and no "
             f"row holds any. They point to {first_few(missing, 3)}. If those files are there, give their folder to hope-bench "
             "generate as --images; else save the dataset with the pictures in it."
         )
@@ -150,7 +152,7 @@ def _check_distinct(source: Source, found: Mapping[str, str], folder: Path) -> N
     twice = [f"{name}: rows {first_few(own, 3)}" for name, own in rows.items() if len(own) > 1]
     if twice:
         raise HopeBenchError(
-            f"{source.path}: {len(twice)} file(s) of {folder} would hold the picture of more than one row "
+            f"{source.path}: {counted(len(twice), 'file')} of {folder} would hold the picture of more than one row "
             f"({first_few(twice, 3)}). Give each row its own file name, in a column that columns.file_name "
             "(--column file_name=NAME) names."
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.errors import HopeBenchError, counted, first_few
 
 Id = int | str
 
@@ -60,14 +60,18 @@ def unique_index(path: Path, what: str, values: Sequence[Id]) -> dict[Id, int]:
     index = {value: position for position, value in enumerate(values)}
     if len(index) < len(values):
         twice = [repr(value) for value, count in Counter(values).items() if count > 1]
-        raise HopeBenchError(f"{path}: {len(twice)} {what}(s) occur more than once ({first_few(twice)}). Each must be unique.")
+        raise HopeBenchError(
+            f"{path}: {counted(len(twice), f'{what} occurs', f'{what}s occur')} more than once "
+            f"({first_few(twice)}). Each must be unique."
+        )
     return index
 
 
 def unknown_ids(what: str, ids: Sequence[Id], rows: Sequence[int]) -> str:
     """Which of the annotations' ids aren't known, in words."""
     names = dict.fromkeys(repr(ids[row]) for row in rows)
-    return f"{len(rows)} annotation(s) name {len(names)} {what} id(s) it does not define ({first_few(names)})"
+    named = f"{counted(len(rows), 'annotation names', 'annotations name')} {counted(len(names), f'{what} id')}"
+    return f"{named} it does not define ({first_few(names)})"
 
 
 def look_up(path: Path, what: str, ids: Sequence[Id], index: IdIndex) -> NDArray[np.int32]:

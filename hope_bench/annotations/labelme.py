@@ -52,7 +52,7 @@ def read_labelme(path: Path) -> Annotations:
     for file in files:
         data, name = _decoded(file), file.relative_to(path).as_posix()
         if not isinstance(data, dict) or not isinstance(data.get("shapes"), list) or not data.get("imagePath"):
-            collected.leave_out("file(s) left out, which are not LabelMe's", name)
+            collected.leave_out("file left out: not LabelMe's", name)
             continue
         width, height = (number(data.get(f"image{side}")) for side in ("Width", "Height"))
         size = (round(width), round(height)) if width >= 1 and height >= 1 else (None, None)
@@ -61,7 +61,7 @@ def read_labelme(path: Path) -> Annotations:
             if label:
                 collected.add(label, _box(labelme, label, shapes))
             else:
-                collected.leave_out("shape(s) left out, which have no label", name)
+                collected.leave_out("shape left out, without a label", name)
     if not files:
         raise HopeBenchError(f"{path} holds no JSON files.")
     return collected.annotations("pixels")

@@ -15,7 +15,7 @@ from hope_bench.annotations.coco import read_captions, with_boxes
 from hope_bench.annotations.coco_rows import InstancesFile
 from hope_bench.annotations.ids import Id, look_up
 from hope_bench.annotations.wording import plain_names, without_aside, words
-from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.records import Annotations, BoxLayout, Category
 
 
@@ -39,8 +39,9 @@ def read_lvis(file: InstancesFile, captions: Sequence[Path], boxes: BoxLayout | 
             wrong.append(annotations.images[image].file_name)
     problems = annotations.problems
     if wrong:
-        problems += (f"{path.name}: {len(wrong)} image(s) list a category as absent that is annotated in them, which is believed "
-                     f"({first_few(wrong)}).",)  # fmt: skip
+        lists = counted(len(wrong), "image lists", "images list")
+        told = f"{lists} a category as absent that is annotated in them, which is believed"
+        problems += (f"{path.name}: {told} ({first_few(wrong)}).",)
     return replace(
         annotations,
         captions=read_captions(captions, file.images.index),

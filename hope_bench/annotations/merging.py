@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.records import Annotations
 
 _Value = TypeVar("_Value")
@@ -98,7 +98,8 @@ def _check_distinct_images(parts: Sequence[tuple[Path, Annotations]]) -> None:
         shared = sorted(own.keys() & seen.keys())
         if shared:
             raise HopeBenchError(
-                f"{seen[shared[0]]} and {path} share {len(shared):,} image(s) ({first_few(shared, 3)}): their objects would "
+                f"{seen[shared[0]]} and {path} share {counted(len(shared), 'image')} ({first_few(shared, 3)}): "
+                "their objects would "
                 "count twice. Name files of different images."
             )
         seen |= own

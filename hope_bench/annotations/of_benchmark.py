@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hope_bench.annotations.fitting import fit_names
 from hope_bench.annotations.of_spec import read_dataset
-from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.remembered import remembered_images
 from hope_bench.files.spec import DatasetSpec, read_spec
@@ -46,7 +46,8 @@ def check_images_folder(folder: Path | None, images: Sequence[str], benchmark: B
         raise HopeBenchError(f"The images folder {folder} does not exist. Give the right one with --images FOLDER.")
     if not any((folder / name).is_file() for name in images):
         raise HopeBenchError(
-            f"The images folder {folder} holds none of the {len(images)} images to ask about ({first_few(images, 3)}). "
+            f"The images folder {folder} holds none of the {counted(len(images), 'image')} to ask about "
+            f"({first_few(images, 3)}). "
             "Give the right one with --images FOLDER."
         )
     return folder

@@ -22,7 +22,7 @@ from hope_bench.annotations.columns import InstanceRows, assemble, by_image
 from hope_bench.annotations.csv_file import LeftOut, codes, csv_batches, csv_header, equals, keep, numbers
 from hope_bench.annotations.json_file import decode
 from hope_bench.annotations.wording import alternatives, spoken_names
-from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.records import Annotations, Category, Image
 
 BOX_COLUMNS = ("ImageID", "LabelName", "XMin", "XMax", "YMin", "YMax")
@@ -144,9 +144,12 @@ def _read_classes(path: Path) -> tuple[dict[str, int], list[str], tuple[str, ...
             labels[row[0]] = names.setdefault(row[1].strip(), len(names))
     if not labels:
         raise HopeBenchError(f"{path} holds no class descriptions (lines such as /m/01g317,Person).")
-    problems = [f"{path.name}: {len(bad)} malformed line(s) left out ({first_few(bad, 3)})."] if bad else []
+    problems = [f"{path.name}: {counted(len(bad), 'malformed line')} left out ({first_few(bad, 3)})."] if bad else []
     if len(labels) > len(names):
-        problems.append(f"{path.name}: {len(labels) - len(names)} label(s) share another's name; each name is one category.")
+        problems.append(
+            f"{path.name}: {counted(len(labels) - len(names), 'label shares', 'labels share')} another's name; "
+            "each name is one category."
+        )
     return labels, list(names), tuple(problems)
 
 
@@ -223,7 +226,8 @@ def _with_labels(annotations: Annotations, verified: _Verified) -> Annotations:
     if contradicted.any():
         files = first_few(annotations.images[image].file_name for image in verified.image_of[contradicted].tolist())
         problems += (
-            f"{int(contradicted.sum())} image label(s) say absent where a box or another label says present, which is believed "
+            f"{counted(int(contradicted.sum()), 'image label says', 'image labels say')} absent where a box or "
+            "another label says present, which is believed "
             f"({files}).",
         )
     return replace(

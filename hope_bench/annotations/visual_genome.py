@@ -20,7 +20,7 @@ from hope_bench.annotations.columns import InstanceRows, assemble, by_image
 from hope_bench.annotations.ids import unique_index
 from hope_bench.annotations.json_file import decode
 from hope_bench.annotations.wording import alternatives, spoken_names, words
-from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.records import Annotations, Category, Image, Relationships
 from hope_bench.wording import bare
 
@@ -98,7 +98,7 @@ def read_visual_genome(path: Path) -> Annotations:
     table = _objects(listed, aliases)
     del listed  # most of the memory, and the other files are as large
     if table.nameless:
-        problems.append(f"objects.json: {table.nameless} object(s) without a name left out.")
+        problems.append(f"objects.json: {counted(table.nameless, 'object')} without a name left out.")
     rows_of = _RowsOf(table.ids, table.id_rows)
     annotations = assemble(
         "objects.json", images, _categories(table.names, aliases), table.rows, _attributes(files, rows_of, problems)
@@ -142,7 +142,7 @@ def _images(path: Path | None, ids: Sequence[int]) -> tuple[tuple[Image, ...], l
     for one in ids:
         row = data.get(one, _ImageData(one))
         images.append(Image("/".join(row.url.rsplit("/", 2)[-2:]) or f"{one}.jpg", row.width, row.height))
-    problems = [f"{path.name} lacks {len(unknown)} image(s) of objects.json ({first_few(unknown)})."] if unknown else []
+    problems = [f"{path.name} lacks {counted(len(unknown), 'image')} of objects.json ({first_few(unknown)})."] if unknown else []
     return tuple(images), problems
 
 
@@ -236,7 +236,9 @@ def _attributes(files: Mapping[str, Path], rows_of: _RowsOf, problems: list[str]
             found[row] = shared.setdefault(both, {"attributes": both})
     unknown = int((rows < 0).sum())
     if unknown:
-        problems.append(f"{path.name}: {unknown} object(s) are not in objects.json; their attributes are left out.")
+        problems.append(
+            f"{path.name}: {counted(unknown, 'object is', 'objects are')} not in objects.json; their attributes are left out."
+        )
     return found
 
 
@@ -257,7 +259,8 @@ def _relationships(
     known = np.flatnonzero((subject >= 0) & (other >= 0) & (image_of >= 0) & (predicate_of != predicates.get("", -1)))
     if len(known) < len(pairs):
         problems.append(
-            f"{path.name}: {len(pairs) - len(known)} relationship(s) without a predicate, or of objects or images that are not "
+            f"{path.name}: {counted(len(pairs) - len(known), 'relationship')} without a predicate, or of "
+            "objects or images that are not "
             "in objects.json, left out."
         )
     order = known[np.argsort(image_of[known], kind="stable")]

@@ -43,10 +43,10 @@ def read_voc(path: Path) -> Annotations:
         try:
             root = parse(file).getroot()
         except Exception as error:  # noqa: BLE001 - defusedxml raises its own beside the parser's
-            collected.leave_out("file(s) left out, which are no XML", f"{name}: {short_reason(error, 80)}")
+            collected.leave_out("file left out: no XML", f"{name}: {short_reason(error, 80)}")
             continue
         if root.tag != "annotation":
-            collected.leave_out("file(s) left out, which are not Pascal VOC's", name)
+            collected.leave_out("file left out: not Pascal VOC's", name)
             continue
         width, height = (number((root.findtext(f"size/{side}") or "").strip() or None) for side in ("width", "height"))
         ending = Path((root.findtext("filename") or "").strip().replace("\\", "/")).suffix
@@ -76,7 +76,7 @@ def _add_objects(collected: Collected, voc: Any, root: Any, name: str) -> None:
         if called:
             collected.add(called, NO_BOX if box is None else box)
         else:
-            collected.leave_out("object(s) left out, which have no name", name)
+            collected.leave_out("object left out, without a name", name)
 
 
 def _parser() -> Any:

@@ -10,7 +10,13 @@ from hope_bench.wording import bare
 
 _ASIDE = re.compile(r"\s*\([^()]*\)")
 _AFTER_ASIDE = re.compile(r"(?<=\S)\s*\([^()]*\)\s+\S.*")
-_PROPER = frozenset(("American", "Chinese", "Christmas", "English", "French", "Swiss"))
+_PROPER = frozenset(
+    (
+        "African", "American", "Asian", "Australian", "British", "Canadian", "Chinese", "Christmas", "Danish", "Dutch", "Easter",
+        "English", "European", "French", "German", "Greek", "Halloween", "Indian", "Irish", "Italian", "Japanese", "Korean",
+        "Mexican", "Russian", "Spanish", "Swiss", "Thai", "Turkish",
+    )
+)  # fmt: skip
 _MISSPELT = {
     "bakset": "basket", "ballon": "balloon", "billards": "billiards", "buttefly": "butterfly", "dinning": "dining",
     "extention": "extension", "hotair": "hot-air", "measur": "measure", "moniter": "monitor", "mushroon": "mushroom",
@@ -103,7 +109,7 @@ def _spoken(name: str, lower: bool) -> str:
 
 
 def _word(word: str) -> str:
-    if (len(word) > 1 and word.isupper()) or word in _PROPER:
+    if re.fullmatch(r"[A-Z]{2,}s", word) or (len(word) > 1 and word.isupper()) or word in _PROPER:
         return word
     return _MISSPELT.get(word.lower(), word.lower())
 

@@ -145,16 +145,14 @@ def read_yolo(path: Path, split: str = "") -> Annotations:
     for name, file in chosen.labels:
         collected.add_image(Image(name))
         if not file.is_file():
-            collected.leave_out("picture(s) have no file of labels, and count as empty", name)
+            collected.leave_out("picture without a file of labels, counted as empty", name)
             continue
         lines = [line for line in file.read_text(encoding="utf-8-sig", errors="replace").splitlines() if line.strip()]
         for line, made, why in each_or_none(corners, lines):
             if made is None:
-                collected.leave_out("line(s) of labels left out", f"{file.name}: {line[:40]!r}: {why}")
+                collected.leave_out("line of labels left out", f"{file.name}: {line[:40]!r}: {why}")
             elif not (0 <= made[0] < len(chosen.names) and chosen.names[made[0]]):
-                collected.leave_out(
-                    "line(s) of labels left out, of classes that data.yaml doesn't name", f"{file.name}: {made[0]}"
-                )
+                collected.leave_out("line of labels left out, of a class that data.yaml doesn't name", f"{file.name}: {made[0]}")
             else:
                 collected.add(chosen.names[made[0]], made[1])
     return collected.annotations("fractions")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from hope_bench.annotations.of_benchmark import find_images
 from hope_bench.api.making import PathOr, load_benchmark, path_or_none
-from hope_bench.errors import HopeBenchError, did_you_mean
+from hope_bench.errors import HopeBenchError, counted, did_you_mean
 from hope_bench.files.benchmark import Benchmark, check_own, read_benchmark
 from hope_bench.files.card import check_name, slug
 from hope_bench.files.places import RUNS
@@ -140,7 +140,9 @@ def import_answers(
     check_name(name, "A run's name")
     paths = [Path(file) for file in files]
     if splits and len(splits) != len(paths):
-        raise HopeBenchError(f"{len(paths)} file(s), but {len(splits)} --split: name the split of each file, in the same order.")
+        raise HopeBenchError(
+            f"{counted(len(paths), 'file')}, but {len(splits)} --split: name the split of each file, in the same order."
+        )
     chosen = load_benchmark(benchmark)
     folder = Path(runs) / slug(chosen.name) / name
     per_file: dict[Path, str | None] = dict(zip(paths, splits, strict=True)) if splits else dict.fromkeys(paths)

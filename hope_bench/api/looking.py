@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from hope_bench.annotations.of_benchmark import find_annotations, find_images
 from hope_bench.api.making import PathOr, load_benchmark, path_or_none, teller
-from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.run import Run
 from hope_bench.files.validation import Count, FromZero, Port, checked
@@ -20,6 +20,8 @@ from hope_bench.progress import ProgressMode, Say, progress_bar, progress_shown
 if TYPE_CHECKING:
     from hope_bench.inspection.sizes import SizesAsked
     from hope_bench.inspection.summary import Summary
+    from hope_bench.inspection.training import TrainingOverlap
+    from hope_bench.records import Answer
     from hope_bench.reviewing.agreement import Agreement, Merged
     from hope_bench.reviewing.claims import Claim
     from hope_bench.reviewing.decisions import Reviewed
@@ -28,29 +30,34 @@ if TYPE_CHECKING:
 
 
 _LARGEST_UNASKED = 2**30
-"""Bytes of an annotation file that is read for the sizes of objects without being asked to."""
+"""Bytes of an annotation file that is read without being asked to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What a benchmark holds: `summary` in counts, the published label `noise`, the `gallery`'s first page, and the `sizes` of
-    the objects asked about (empty where the annotations are not at hand)."""
+    """What a benchmark holds: `summary` in counts, the published label `noise`, the `gallery`'s first page, the `sizes` of the
+    objects asked about (empty where the annotations are not at hand), and how far its images occur in a `training` list (None:
+    none was given)."""
 
     summary: Summary
     noise: tuple[LabelNoise, ...]
     gallery: Path
     sizes: tuple[SizesAsked, ...] = ()
+    training: TrainingOverlap | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewOutcome:
     """A sitting of a review: the `decisions` file, how many of `claims` were decided how, and the label `noise` that a sample
-    shows (None: no sample)."""
+    shows (None: no sample). Of the claims found present or unsure, `giving_way` would be replaced by `generate(reviewed=)`, and
+    `staying` are asked by POPE's own splits alone, which no review changes."""
 
     decisions: Path
     claims: int
     counts: Mapping[str, int]
     noise: tuple[LabelNoise, ...] | None
+    giving_way: int = 0
+    staying: int = 0
 
 
 @checked
@@ -60,41 +67,62 @@ def inspect(
     images: PathOr | None = None,
     out: PathOr | None = None,
     no_images: bool = False,
+    run: Run | PathOr | None = None,
     annotations: PathOr | None = None,
+    training: PathOr | None = None,
     progress: ProgressMode = "auto",
     say: Say | None = None,
 ) -> Inspection:
     """Count what a benchmark holds, and write a gallery of its images and questions to look through.
 
     `images` is by default the folder it was generated from; `no_images` makes a gallery of the questions alone. It goes to
-    `out` (default: build/inspect/NAME). `annotations` is the annotation file, for the sizes of objects (default: the spec's, if
-    it is there). Raises HopeBenchError.
+    `out` (default: build/inspect/NAME). A `run` adds a model's answers, the `annotations` (default: the spec's, if they are here)
+    the sizes of objects and their boxes in an enlarged picture. `training` is a list of the images that a model was trained on
+    (an annotation file, any file that names them, a folder), of which it is told how many are asked about. Raises HopeBenchError.
 
-    Example: hb.inspect("hope-coco", images="val2014").gallery
+    Example: hb.inspect("hope-coco", images="val2014", run="hope-coco/llava-1.5-7b").gallery
     """
-    from hope_bench.inspection.gallery import check_gallery, write_gallery
+    from hope_bench.inspection.gallery import Beside, check_gallery, write_gallery
     from hope_bench.inspection.sizes import sizes_asked
     from hope_bench.inspection.summary import summarize
+    from hope_bench.inspection.training import training_overlap
     from hope_bench.reviewing.noise import LABEL_NOISE_FILE, read_label_noise
+    from hope_bench.reviewing.picture import known_present
 
     tell = teller(progress, say)
     chosen = load_benchmark(benchmark)
+    model, answers = (None, {}) if run is None else _answers(chosen, run)
     folder = Path("build") / "inspect" / chosen.name if out is None else Path(out)
     check_gallery(folder)
+    overlap = None if training is None else training_overlap(chosen.manifest.images, Path(training))
     pictures = None if no_images else find_images(chosen, path_or_none(images))
     published = read_label_noise(chosen.folder, chosen.manifest.hash)
     if published is None and (chosen.folder / LABEL_NOISE_FILE).is_file():
         tell(f"{LABEL_NOISE_FILE} is of other questions than these, and left out. Review a new sample.")
     noise = () if published is None else published.estimates
     summary = summarize(chosen, noise)
+    known = None if pictures is None else find_annotations(chosen, path_or_none(annotations), _LARGEST_UNASKED, tell)
+    boxes = {} if known is None else {image: one.boxes for image, one in known_present(chosen, known).items()}
     with progress_shown(progress), progress_bar("Thumbnails", len(chosen.manifest.images) if pictures else 0) as advance:
-        failed = write_gallery(chosen, summary, folder, pictures, advance)
+        failed = write_gallery(chosen, summary, folder, pictures, advance, Beside(boxes, model, answers))
     if failed:
         listed = first_few((f"{name} ({reason})" for name, reason in failed.items()), 3)
-        tell(f"{len(failed):,} image(s) could not be shown: {listed}.")
-    known = find_annotations(chosen, path_or_none(annotations), _LARGEST_UNASKED, tell)
+        tell(f"{counted(len(failed), 'image')} could not be shown: {listed}.")
     sizes = () if known is None else sizes_asked(chosen, known)
-    return Inspection(summary, noise, folder / "index.html", sizes)
+    return Inspection(summary, noise, folder / "index.html", sizes, overlap)
+
+
+def _answers(benchmark: Benchmark, run: Run | PathOr) -> tuple[str, dict[tuple[str, str], Answer]]:
+    """The model of a run and its answers, by image and question; an answer counts before an error."""
+    from hope_bench.api.asking import load_run
+    from hope_bench.scoring.score import read_answered
+
+    record, file = read_answered(benchmark, load_run(run).folder)
+    found: dict[tuple[str, str], Answer] = {}
+    for answer in file.answers:
+        if answer.error is None or (answer.image, answer.question) not in found:
+            found[answer.image, answer.question] = answer
+    return record.model.name, found
 
 
 @checked
@@ -122,7 +150,7 @@ def review(
     Example: hb.review("hope-coco", images="val2014", ready=print)
     """
     from hope_bench.annotations.fitting import fit_boxes
-    from hope_bench.reviewing.claims import review_queue
+    from hope_bench.reviewing.claims import is_changeable, review_queue
     from hope_bench.reviewing.decisions import DecisionsFile
     from hope_bench.reviewing.noise import label_noise as noise_of
     from hope_bench.reviewing.page import serve
@@ -152,7 +180,9 @@ def review(
     done = session.counts()
     counts = {verdict: done[verdict] for verdict in ("absent", "present", "unsure")}
     noise = None if samples is None else tuple(noise_of(samples, session.file.decisions))
-    return ReviewOutcome(path, len(queue), counts, noise)
+    rejected = [claim for claim in queue if claim.label == "no" and session.decision(claim) in ("present", "unsure")]
+    giving_way = sum(map(is_changeable, rejected))
+    return ReviewOutcome(path, len(queue), counts, noise, giving_way, len(rejected) - giving_way)
 
 
 def _drawn(benchmark: Benchmark, sample: int, seed: int, run: Run | PathOr | None) -> tuple[Claim, ...]:

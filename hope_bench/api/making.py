@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,6 +15,7 @@ from hope_bench.files.remembered import remember_images
 from hope_bench.files.spec import BenchmarkSpec, ClipSpec, Format, read_spec
 from hope_bench.files.validation import checked, validate
 from hope_bench.progress import ProgressMode, Say, progress_shown, say_nothing, say_on_stderr
+from hope_bench.provenance import file_sha256
 from hope_bench.records import BoxLayout
 
 if TYPE_CHECKING:
@@ -66,8 +68,9 @@ def generate(
 ) -> Benchmark:
     """Make a benchmark: yes/no questions about present objects and about misleading absent ones.
 
-    `spec` is a spec.toml, the folder that holds one, a benchmark's name or a BenchmarkSpec; `settings` are keys of a spec
-    (docs/spec.md), which take the place of its own, or are the whole spec. The other arguments are `hope-bench generate`'s.
+    `spec` is a spec.toml, the folder that holds one, a benchmark's name or a BenchmarkSpec; without one, `annotations` get the
+    spec that `init` would write. `settings` are keys of a spec (docs/spec.md), which take the place of its own: name, title,
+    sample_images, k, seed, strategies and so on. The other arguments are `hope-bench generate`'s.
     The benchmark is written to `out` (default: benchmarks/NAME in the working directory), CLIP's embeddings to `cache` (default:
     the user's cache folder). The same inputs and seed give the same bytes, here and on the command line. `progress` "quiet" shows
     no bars; `say` gets the messages (default: stderr, none when quiet).
@@ -79,11 +82,14 @@ def generate(
     from hope_bench.clip.store import default_cache
     from hope_bench.search.generate import generate as run
 
-    named = {"annotations": annotations, "images": images, "captions": captions, "image_list": image_list}
-    chosen = _with_files(_spec(spec, settings), named, clip, activation, reviewed)
+    tell = teller(progress, say)
+    files = Files.of(annotations, images, image_list, captions)
+    chosen = planned(spec, files, clip, activation, reviewed, settings, tell)
     folder = Path("benchmarks") / chosen.name if out is None else Path(out)
+    if out is None and spec is None and "name" not in settings:
+        _check_not_of_other_data(folder, chosen)
     with progress_shown(progress):
-        run(chosen, folder, default_cache() if cache is None else Path(cache), teller(progress, say))
+        run(chosen, folder, default_cache() if cache is None else Path(cache), tell)
     remember_images(folder, path_or_none(chosen.dataset.images))
     return read_benchmark(folder)
 
@@ -110,40 +116,125 @@ def path_or_none(path: PathOr | None) -> Path | None:
     return None if path is None else Path(path)
 
 
-def _spec(spec: BenchmarkSpec | PathOr | None, settings: Mapping[str, Any]) -> BenchmarkSpec:
-    if spec is None:
-        if not settings:
-            raise HopeBenchError("Give a spec (a file, a folder or a benchmark's name), or a spec's own keys, such as name=.")
-        return validate(dict(settings), BenchmarkSpec, "What generate() was given")
-    found = spec if isinstance(spec, BenchmarkSpec) else read_spec(find_spec(str(spec)))
-    return (
-        validate({**found.model_dump(), **settings}, BenchmarkSpec, f"Spec {found.name!r} with these settings")
-        if settings
-        else found
-    )
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The data that a caller names beside a spec."""
+
+    annotations: tuple[Path, ...] = ()
+    images: Path | None = None
+    image_list: Path | None = None
+    captions: tuple[Path, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        annotations: PathOr | Sequence[PathOr] | None,
+        images: PathOr | None,
+        image_list: PathOr | None,
+        captions: PathOr | Sequence[PathOr] | None,
+    ) -> Files:
+        """What callers give, as paths."""
+        return cls(_several(annotations), path_or_none(images), path_or_none(image_list), _several(captions))
+
+    def into(self, spec: BenchmarkSpec) -> BenchmarkSpec:
+        """The spec with these in place of its own."""
+        single = {"images": self.images, "image_list": self.image_list}
+        changes: dict[str, str | tuple[str, ...]] = {key: str(path) for key, path in single.items() if path is not None}
+        for key, paths in (("annotations", self.annotations), ("captions", self.captions)):
+            if paths:
+                changes[key] = str(paths[0]) if len(paths) == 1 else tuple(map(str, paths))
+        return spec.model_copy(update={"dataset": spec.dataset.model_copy(update=changes)})
 
 
-def _as_named(key: str, given: PathOr | Sequence[PathOr]) -> str | tuple[str, ...]:
-    """A path, or several where a spec takes several, as a spec has them."""
-    if isinstance(given, str | PathLike):
-        return str(given)
-    if key not in ("annotations", "captions") or not isinstance(given, Sequence) or not given:
-        raise HopeBenchError(f"{key} is a {type(given).__name__}: give the path of a file or folder.")
-    several = tuple(_as_named(f"{key}[{number}]", path) for number, path in enumerate(given))
-    return str(several[0]) if len(several) == 1 else tuple(map(str, several))
+def _several(given: PathOr | Sequence[PathOr] | None) -> tuple[Path, ...]:
+    if given is None:
+        return ()
+    return (Path(given),) if isinstance(given, str | PathLike) else tuple(map(Path, given))
 
 
-def _with_files(
-    spec: BenchmarkSpec,
-    named: Mapping[str, PathOr | Sequence[PathOr] | None],
+def planned(
+    spec: BenchmarkSpec | PathOr | None,
+    files: Files,
     clip: str | None,
     activation: Literal["gelu", "quick_gelu"] | None,
     reviewed: PathOr | None,
+    settings: Mapping[str, Any],
+    say: Say,
 ) -> BenchmarkSpec:
-    files = {key: _as_named(key, path) for key, path in named.items() if path is not None}
-    dataset = spec.dataset.model_copy(update=files)
-    guards = spec.guards if reviewed is None else spec.guards.model_copy(update={"review": str(reviewed)})
-    encoder = spec.clip
+    """The spec that `generate` works by: the one given or, without one, one that fits the files; with everything else put in.
+
+    A spec of a published dataset that is given other data keeps its settings, and lends it neither its name nor its dataset's.
+    Raises HopeBenchError for what is wrong with it.
+    """
+    if spec is None:
+        chosen = _of_settings(files, clip, settings, say)
+    else:
+        found = spec if isinstance(spec, BenchmarkSpec) else read_spec(find_spec(str(spec)))
+        chosen = _foreign(found, files, clip, settings, say) or _with_settings(found, settings)
+    guards = chosen.guards if reviewed is None else chosen.guards.model_copy(update={"review": str(reviewed)})
+    encoder = _encoder(chosen.clip, clip, activation)
+    return files.into(chosen).model_copy(update={"clip": encoder, "guards": guards})
+
+
+def _check_not_of_other_data(folder: Path, spec: BenchmarkSpec) -> None:
+    """Raise HopeBenchError where a benchmark whose name was chosen here would replace one that was made of another file."""
+    files = [file for file in spec.dataset.annotation_paths if file.is_file()]
+    if not files or not (folder / "manifest.json").is_file():
+        return
+    sources = {one.sha256 for one in read_benchmark(folder).manifest.sources}
+    if sources and not sources >= {file_sha256(file) for file in files}:
+        raise HopeBenchError(f"{folder} holds a benchmark of other data than {files[0]}. Give this one another --name.")
+
+
+def _of_settings(files: Files, clip: str | None, settings: Mapping[str, Any], say: Say) -> BenchmarkSpec:
+    if not files.annotations or "dataset" in settings:
+        if not settings or "name" not in settings:
+            raise HopeBenchError(
+                "Give a spec (a file, a folder or a benchmark's name), or annotations to make one for "
+                "(--annotations; hope-bench init writes a spec for them)."
+            )
+        return validate(dict(settings), BenchmarkSpec, "What generate() was given")
+    from hope_bench.preparing.find import look
+    from hope_bench.preparing.propose import propose
+
+    found = look(files.annotations, files.images, files.captions)
+    chosen = propose(found, clip, **settings)
+    where = "no images found" if found.images is None else f"images in {found.images}"
+    captions = "" if not found.captions else f", captions in {found.captions[0].name}"
+    say(f"Benchmark {chosen.name}: {chosen.sample_images} images, k = {chosen.k}; {where}{captions}.")
+    return chosen
+
+
+def _with_settings(found: BenchmarkSpec, settings: Mapping[str, Any]) -> BenchmarkSpec:
+    if not settings:
+        return found
+    if settings.get("name", found.name) != found.name:  # another benchmark: what the spec says of its own is not said of it
+        settings = {"title": settings["name"], "description": "", **settings}
+    return validate({**found.model_dump(), **settings}, BenchmarkSpec, f"Spec {found.name!r} with these settings")
+
+
+def _foreign(spec: BenchmarkSpec, files: Files, clip: str | None, settings: Mapping[str, Any], say: Say) -> BenchmarkSpec | None:
+    """For data that isn't the dataset that a spec is of: a spec of its own, with that one's settings. None for the dataset."""
+    if spec.dataset.recognised_by is None or not all(path.exists() for path in files.annotations) or not files.annotations:
+        return None
+    from hope_bench.preparing.propose import own_name, propose, speaks_of
+
+    if all(speaks_of(path, spec.dataset.recognised_by) for path in files.annotations):
+        return None
+    from hope_bench.preparing.find import look
+
+    found = look(files.annotations, files.images, files.captions)
+    kept = spec.model_dump(exclude={"name", "title", "description", "sample_images", "k", "dataset"}, exclude_unset=True)
+    chosen = propose(found, clip, **{"name": own_name(files.annotations[0]), **kept, "wording": spec.wording, **settings})
+    say(
+        f"{files.annotations[0]} is not {spec.dataset.name} (it doesn't speak of {spec.dataset.recognised_by}), so the benchmark "
+        f"is called {chosen.name}, with {spec.name}'s settings, {chosen.sample_images} images, k = {chosen.k}. --name calls it "
+        "otherwise."
+    )
+    return chosen
+
+
+def _encoder(encoder: ClipSpec | None, clip: str | None, activation: Literal["gelu", "quick_gelu"] | None) -> ClipSpec | None:
     if clip is not None:
         # The spec's activation is that of the spec's weights.
         other = {"model": clip, "activation": None}
@@ -152,4 +243,4 @@ def _with_files(
         if encoder is None:
             raise HopeBenchError(f"An activation ({activation}) is that of an encoder's weights, and no encoder is named (clip).")
         encoder = encoder.model_copy(update={"activation": activation})
-    return spec.model_copy(update={"dataset": dataset, "clip": encoder, "guards": guards})
+    return encoder

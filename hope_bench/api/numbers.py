@@ -12,17 +12,19 @@ from typing import TYPE_CHECKING
 from hope_bench.annotations.of_benchmark import find_annotations, find_images
 from hope_bench.api.asking import load_run
 from hope_bench.api.making import PathOr, load_benchmark, path_or_none, teller
-from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.files.benchmark import Benchmark, read_benchmark
 from hope_bench.files.places import RESULTS, RUNS
 from hope_bench.files.registry import known_benchmarks
-from hope_bench.files.result import Blind, Result, find_results, read_result, result_path, write_result
+from hope_bench.files.result import Result
+from hope_bench.files.result_file import find_results, read_result, result_path, write_result
 from hope_bench.files.run import Run, asked_otherwise, find_run
+from hope_bench.files.split_score import Blind
 from hope_bench.files.validation import FromZero, checked
 from hope_bench.progress import ProgressMode, Say
 
 if TYPE_CHECKING:
-    from hope_bench.scoring.comparing import ModelComparison
+    from hope_bench.scoring.comparison import ModelComparison
     from hope_bench.scoring.differing import Differing
     from hope_bench.scoring.labels import Relabelled
     from hope_bench.scoring.score import Known
@@ -228,7 +230,7 @@ def transfer(
 
     Example: hb.transfer("my-benchmark").to_frame()
     """
-    from hope_bench.scoring.transfer import transfer as who_chose_whom
+    from hope_bench.scoring.who_chose_whom import transfer as who_chose_whom
 
     loaded = load_results([given] if isinstance(given, str) else given, results, say)
     return who_chose_whom(list(loaded.values()), strategy, list(loaded))
@@ -287,7 +289,9 @@ def trend(
 
     found = [load_run(run, runs) for run in given]
     if steps is not None and len(steps) != len(found):
-        raise HopeBenchError(f"{len(found)} run(s), but {len(steps)} step(s): give each run's step, in the same order.")
+        raise HopeBenchError(
+            f"{counted(len(found), 'run')}, but {counted(len(steps), 'step')}: give each run's step, in the same order."
+        )
     if not found:
         raise HopeBenchError("A trend takes two runs or more.")
     if len(prompts := dict.fromkeys(run.record.run.prompt for run in found)) > 1:
@@ -359,7 +363,7 @@ def report(
     content = gather(chosen, result, own.answers().answers, worst, extras)
     failed = write_report(content, page, pictures)
     if failed:
-        tell(f"{len(failed):,} image(s) can't be shown: {first_few(failed.items(), 3)}.")
+        tell(f"{counted(len(failed), 'image')} can't be shown: {first_few(failed.items(), 3)}.")
     return page
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Unpack
 from hope_bench.api.asking import CardSettings, card_at, evaluate, load_run, with_settings
 from hope_bench.api.exchange import import_pope
 from hope_bench.api.making import PathOr, load_benchmark, teller
-from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.card import ModelCard
 from hope_bench.files.places import RUNS
@@ -146,8 +146,9 @@ def _prepared(card: ModelCard, about: Sequence[Figure], where: _Where, tell: Say
     made = _imported(splits, about[0], where.out)
     questions = {(one.image, one.text) for each in made.splits.values() for one in each}
     tell(
-        f"{len(chosen)} published figure(s) can be compared. To ask: {len(questions):,} different questions about "
-        f"{len(made.manifest.images):,} images, all of them in {where.images}."
+        f"{counted(len(chosen), 'published figure')} can be compared. To ask: "
+        f"{counted(len(questions), 'different question')} about "
+        f"{counted(len(made.manifest.images), 'image')}, all in {where.images}."
     )
     return made, chosen
 

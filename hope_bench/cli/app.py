@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
 from hope_bench import __version__
 from hope_bench.errors import HopeBenchError
+from hope_bench.tables import print_prose, print_table, print_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
+    from rich.table import Table
 
     from hope_bench.files.benchmark import Benchmark
 
@@ -47,28 +48,21 @@ app = typer.Typer(
 
 
 def line(text: str) -> None:
-    """Print a line of a result, its text taken as it is and never broken."""
-    console.print(escape(text), soft_wrap=True, highlight=False)
+    """Print a line of a result, its text taken as it is; a terminal breaks it at words."""
+    print_prose(console, Text(text))
 
 
 def say(text: str) -> None:
-    """Print a message, its text taken as it is and never broken."""
-    errors.print(escape(text), soft_wrap=True, highlight=False)
+    """Print a message in the same way."""
+    print_prose(errors, Text(text))
 
 
-def print_tables(tables: Iterable[Table | None]) -> None:
-    """Print tables with whole lines, even in a narrow pipe, each after an empty line."""
-    from hope_bench.scoring.tables import print_whole
-
+def print_tables(tables: Iterable[Table | None], *, whole: bool = False) -> None:
+    """Print tables, each after an empty line: to fit 80 columns, or `whole`, however wide the details are."""
     for table in tables:
         if table is not None:
             console.print()
-            print_whole(console, table)
-
-
-def wide(width: int) -> Console:
-    """Stdout with room for so many columns: numbers cut off in a narrow pipe would be no numbers."""
-    return Console(file=console.file, emoji=False, force_terminal=console.is_terminal, width=max(console.width, width))
+            (print_whole if whole else print_table)(console, table)
 
 
 def print_numbers(frame: pd.DataFrame, *, as_json: bool) -> None:
@@ -80,15 +74,18 @@ def print_numbers(frame: pd.DataFrame, *, as_json: bool) -> None:
         frame.to_csv(sys.stdout, index=False)
 
 
-def check_one_format(as_json: bool, as_csv: bool) -> None:
-    """Raises HopeBenchError where both were asked for."""
+def check_one_format(as_json: bool, as_csv: bool, **for_people: bool) -> None:
+    """Raises HopeBenchError where both were asked for, or one with an option (`details`) that only adds to what people read."""
     if as_json and as_csv:
         raise HopeBenchError("--json and --csv exclude each other. Give one of them.")
+    extra = [f"--{name}" for name, given in for_people.items() if given and (as_json or as_csv)]
+    if extra:
+        raise HopeBenchError(f"{extra[0]} adds to the tables for people, which --json and --csv replace. Leave one of them out.")
 
 
 def say_next(before: str, *words: object) -> None:
     """Print which command comes next, to be pasted into a shell: `before`, then `hope-bench` and its words, quoted as needed."""
-    line(f"{before} {shlex.join(['hope-bench', *map(str, words)])}")
+    console.print(Text(f"{before} {shlex.join(['hope-bench', *map(str, words)])}"), soft_wrap=True, highlight=False)
 
 
 def benchmark_flag(name: str, folder: Path) -> tuple[str, ...]:
@@ -98,19 +95,6 @@ def benchmark_flag(name: str, folder: Path) -> tuple[str, ...]:
     known = known_benchmarks().get(name)
     found = known is not None and known.resolve() == folder.resolve()
     return () if found else ("--benchmark", str(folder))
-
-
-def split_counts(benchmark: Benchmark) -> Table:
-    """The splits of a benchmark and how many questions each holds."""
-    manifest = benchmark.manifest
-    table = Table(title=escape(f"{manifest.title}: {len(manifest.images)} images"), title_justify="left")
-    table.add_column("split")
-    table.add_column("kind")
-    for column in ("questions", "yes", "no"):
-        table.add_column(column, justify="right")
-    for name, split in manifest.splits.items():
-        table.add_row(name, split.kind, f"{split.questions:,}", f"{split.yes:,}", f"{split.no:,}")
-    return table
 
 
 def say_written(benchmark: Benchmark) -> None:

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from hope_bench.cli.app import app, check_one_format, line, print_numbers, print_tables, say
-from hope_bench.cli.options import AsCsv, AsJson, Replicates, Results, RunBenchmark
+from hope_bench.cli.app import app, check_one_format, console, line, print_numbers, print_tables, say
+from hope_bench.cli.options import AsCsv, AsJson, Details, Replicates, Results, RunBenchmark
 from hope_bench.files.places import RESULTS, RUNS
 
-_PAIRS_IN_WORDS = 3
+_QUESTIONS = 10
+"""How many questions the details list."""
 
 
 @app.command()
@@ -27,16 +28,20 @@ def compare(
     benchmark: Annotated[
         str | None, typer.Option("--benchmark", "-b", help="The benchmark's folder or name, to list questions. Default: found.")
     ] = None,
-    questions: Annotated[int, typer.Option(min=0, help="How many of the questions on which they differ most to list.")] = 10,
+    questions: Annotated[
+        int | None,
+        typer.Option(min=0, help="List so many questions on which they differ most. Default: 10 with --details, -b."),
+    ] = None,
     results: Results = RESULTS,
     replicates: Replicates = 2000,
+    details: Details = False,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
     """Compare models on the same questions: numbers, ranks as intervals, differences paired by image, p-values.
 
-    Only result files are needed. Holm's correction covers every pair shown. Where the benchmark is at hand, the questions
-    on which the models differ most are listed. --json and --csv print the pairs.
+    Only result files are needed. Holm's correction covers every pair. --details adds every pair, all tests, and, where the
+    benchmark is at hand, the questions on which the models differ most. --json and --csv print the pairs.
 
     Examples:
 
@@ -48,25 +53,25 @@ def compare(
     from hope_bench.scoring import comparison_tables as tables
     from hope_bench.scoring.comparing import check_metric, model_names
 
-    check_one_format(as_json, as_csv)
+    check_one_format(as_json, as_csv, details=details, questions=bool(questions))
     check_metric(metric)
     loaded = numbers.load_results(given, results, say)
     found = numbers.compare_loaded(loaded, split=split, metric=metric, against=against, replicates=replicates)
     if as_json or as_csv:
         print_numbers(found.to_frame(), as_json=as_json)
         return
+    found.summary().show(console)
     each = list(loaded.values())
-    print_tables([tables.standing_table(found)])
-    for words in filter(None, (*tables.caveats(found), tables.without_looking(each, found))):
-        line(words)
-    print_tables([tables.pair_table(found)])
-    for pair in found.pairs if len(found.pairs) <= _PAIRS_IN_WORDS else ():
-        line(tables.verdict_on(pair, metric))
-    listed = numbers.differing(each, found.split, questions, benchmark) if questions else ()
+    if blind := tables.without_looking(each, found):
+        line(blind)
+    print_tables([tables.pair_table(found)] if details else (), whole=True)
+    most = questions if questions is not None else _QUESTIONS if details or benchmark else 0
+    listed = numbers.differing(each, found.split, most, benchmark) if most else ()
     if listed:
         print_tables([tables.differing_table(model_names(each), found.split, listed)])
-    elif listed is None:
-        line(f"Give --benchmark FOLDER ({each[0].benchmark.name}) to list the questions on which they differ most.")
+    elif listed is None or not details:
+        every = "" if details else "All pairs and tests: --details. "
+        line(f"{every}The questions on which they differ most: --benchmark FOLDER ({each[0].benchmark.name}).")
 
 
 @app.command()
@@ -96,17 +101,14 @@ def transfer(
     hope-bench transfer my-benchmark/model-a my-benchmark/model-b --csv
     """
     from hope_bench.api.numbers import transfer as who_chose_whom
-    from hope_bench.scoring import transfer_tables as tables
 
     check_one_format(as_json, as_csv)
     found = who_chose_whom(given, strategy=strategy, results=results, say=say)
     if as_json or as_csv:
         print_numbers(found.to_frame(), as_json=as_json)
         return
-    print_tables([tables.matrix_table(found)])
-    for words in tables.captions(found):
-        line(words)
-    print_tables([tables.home_table(found)])
+    found.summary().show(console)
+    print_tables([found.home_table()])
 
 
 @app.command()
@@ -123,8 +125,10 @@ def trend(
     benchmark: RunBenchmark = None,
     runs_folder: Annotated[Path, typer.Option("--runs", help="Folder of runs; in it, a run is BENCHMARK/NAME.")] = RUNS,
     replicates: Replicates = 2000,
+    details: Details = False,
     out: Annotated[
-        Path | None, typer.Option(help="Write the chart here, as a page of its own. Default: build/trend/BENCHMARK.html.")
+        Path | None,
+        typer.Option(help="Write the chart here, as a page. Default: build/trend/BENCHMARK.html; with --json or --csv, none."),
     ] = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
@@ -132,7 +136,7 @@ def trend(
     """Show how checkpoints of one training run change: hallucination rate, balanced accuracy and precision drop over steps.
 
     A table, and a chart as a page that loads nothing from elsewhere. Each checkpoint is compared with the one before, paired by
-    image; intervals and p-values of these changes are corrected for their number.
+    image; intervals and p-values of these changes, which --details shows, are corrected for their number.
 
     Examples:
 
@@ -141,12 +145,16 @@ def trend(
     hope-bench trend hope-coco/first hope-coco/second --step 500 --step 1000 --csv
     """
     from hope_bench.api.numbers import trend as follow
-    from hope_bench.scoring.comparison_tables import trend_table
+    from hope_bench.scoring.comparison_tables import changes_table
 
-    check_one_format(as_json, as_csv)
+    check_one_format(as_json, as_csv, details=details)
     found = follow(runs, steps=step, split=split, baseline=baseline, benchmark=benchmark, replicates=replicates, runs=runs_folder)
     if as_json or as_csv:
         print_numbers(found.to_frame(), as_json=as_json)
+        if out is not None:
+            say(f"Chart: {found.write_page(out).resolve()}")
         return
-    print_tables([trend_table(found)])
+    found.summary().show(console)
+    if details:
+        print_tables([changes_table(found)], whole=True)
     line(f"\nChart: {found.write_page(out or Path('build') / 'trend' / f'{found.benchmark}.html').resolve()}")

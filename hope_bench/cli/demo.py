@@ -23,10 +23,10 @@ def demo(
     Example: hope-bench demo --out demo
     """
     from hope_bench.demo.run import run_demo
-    from hope_bench.scoring.tables import print_result
 
     outcome = run_demo(out, scenes, say)
-    print_result(console, outcome.result)
+    outcome.result.summary().show(console)
+    line(f"\n{outcome.result.benchmark.description}")
     line(f"\nThe leaderboard page: {outcome.page}")
     if outcome.errors:
         raise typer.Exit(1)

@@ -19,9 +19,9 @@ from hope_bench.cli.app import (
     app,
     as_values,
     benchmark_flag,
-    console,
     errors,
     line,
+    print_tables,
     say,
     say_next,
 )
@@ -55,9 +55,10 @@ from hope_bench.cli.options import (
     TrustRemoteCode,
     WorkerCount,
 )
-from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.files.places import RUNS
 from hope_bench.progress import Say
+from hope_bench.tables import plain_table
 
 if TYPE_CHECKING:
     from hope_bench.files.run import Run
@@ -210,7 +211,7 @@ def show_run(run: Run, benchmark: str, *, as_json: bool = False) -> None:
             say(f"{count:,} failed: {reason}")
     if record.run.prompt_name is not None:
         line(f"\nPrompt {record.run.prompt_name} of {record.run.prompt_set}: {record.run.prompt!r}")
-    console.print(_summary(answers))
+    print_tables([_summary(answers)])
     if record.run.path is not None:
         checks = [check.difference for check in record.run.self_checks if check.passed and check.difference is not None]
         checked = f", self-checked to {max(checks):.1g} relative difference" if checks else ""
@@ -249,10 +250,9 @@ def _write_json(event: dict[str, Any]) -> None:
 def _summary(answers: Sequence[Answer]) -> Table:
     counts = Counter(answer.verdict for answer in answers)
     drawn = 1 + max((answer.sample for answer in answers), default=0)
-    title = f"{len(answers):,} questions asked" if drawn == 1 else f"{len(answers):,} answers, {drawn:,} to each question"
-    table = Table(title=title, title_justify="left")
-    table.add_column("answer")
-    table.add_column("questions" if drawn == 1 else "answers", justify="right")
+    asked = counted(len(answers), "question") + " asked"
+    title = asked if drawn == 1 else f"{counted(len(answers), 'answer')}, {drawn:,} to each question"
+    table = plain_table(title, "answer", ">questions" if drawn == 1 else ">answers")
     for verdict, words in _VERDICTS.items():
         table.add_row(words, f"{counts[verdict]:,}")
     return table

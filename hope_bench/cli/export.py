@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
-from hope_bench.cli.app import app, as_values, console, line, say_written
+from hope_bench.cli.app import app, as_values, line, print_tables, say_written
 from hope_bench.cli.interchange import importer
 from hope_bench.cli.options import BenchmarkArgument, Split
+from hope_bench.errors import counted
+from hope_bench.tables import plain_table
 
 
 class Target(StrEnum):
@@ -50,8 +51,8 @@ def export(
     rows = write(chosen, to.value, out, images=images, splits=as_values(split))
     chosen = chosen.select(split) if split else chosen
     asked = sum(map(len, chosen.splits.values()))
-    merged = "" if rows == asked else f" ({asked:,} questions; those that several splits share are one row)"
-    line(f"{rows:,} rows{merged} of {len(chosen.splits)} split(s) written to {out}")
+    merged = "" if rows == asked else f" ({counted(asked, 'question')}; those that several splits share are one row)"
+    line(f"{counted(rows, 'row')}{merged} of {counted(len(chosen.splits), 'split')} written to {out}")
 
 
 @importer.command()
@@ -75,12 +76,9 @@ def labels(
     from hope_bench.api.exchange import import_labels
 
     made, changes = import_labels(benchmark, files, name=name, title=title, keep=keep, out=out)
-    table = Table(title=escape(made.manifest.title), title_justify="left")
-    table.add_column("split", no_wrap=True)
-    for column in ("questions", "label kept", "yes to no", "no to yes", "left out"):
-        table.add_column(column, justify="right")
+    table = plain_table(made.manifest.title, "split", ">questions", ">label kept", ">yes to no", ">no to yes", ">left out")
     for split, change in changes.items():
         numbers = (len(change.kept), change.same, change.yes_to_no, change.no_to_yes, change.left_out)
-        table.add_row(split, *(f"{number:,}" for number in numbers))
-    console.print(table)
+        table.add_row(Text(split), *(f"{number:,}" for number in numbers))
+    print_tables([table])
     say_written(made)

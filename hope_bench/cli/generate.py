@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
+from rich.markup import escape
 
-from hope_bench.cli.app import app, console, say, say_written, split_counts
+from hope_bench.cli.app import app, console, say, say_written
+from hope_bench.cli.init import K, Name, SampleImages, Strategies, Title, chosen_strategies, images_wanted, show_health
 from hope_bench.cli.options import Images
 
 
 @app.command()
 def generate(
-    spec: Annotated[str, typer.Argument(help="A spec.toml, the folder that holds one, or a benchmark's name.")],
+    spec: Annotated[
+        str | None,
+        typer.Argument(
+            help="A spec.toml, the folder that holds one, or a benchmark's name. Default: one that fits the annotations.",
+            show_default=False,
+        ),
+    ] = None,
     annotations: Annotated[
         list[Path] | None,
         typer.Option(help="The annotations: a file or folder of any dataset in docs/datasets.md. Repeat it for train and val."),
@@ -39,6 +47,17 @@ def generate(
     reviewed: Annotated[
         Path | None, typer.Option(help="People's decisions (hope-bench review): rejected claims give way to the next best.")
     ] = None,
+    name: Name = None,
+    title: Title = None,
+    sample_images: SampleImages = None,
+    k: K = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="What the images and POPE's negatives are drawn by. Default: 0.")
+    ] = None,
+    strategies: Strategies = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Make nothing: check the data, and say what would be done and how long it takes.")
+    ] = False,
     out: Annotated[
         Path | None, typer.Option(help="Where the benchmark goes. Default: benchmarks/NAME in the working directory.")
     ] = None,
@@ -49,10 +68,30 @@ def generate(
     Writes splits/*.jsonl (one file per strategy, the same images and yes-questions in each) and manifest.json. The same inputs
     and seed give the same bytes. Flags override the spec.
 
-    Example: hope-bench generate hope-coco --annotations instances_val2014.json --images val2014 --clip ViT-L-14:openai
+    Without a spec the benchmark gets the data's own name and settings that its images allow (as hope-bench init writes them).
+
+    Examples:
+
+    hope-bench generate --annotations instances.json --images photos --name my-photos
+
+    hope-bench generate hope-coco --annotations instances_val2014.json --images val2014 --clip ViT-L-14:openai
     """
+    from hope_bench.api.making import Files, planned
     from hope_bench.api.making import generate as make
 
+    given = {"name": name, "title": title, "sample_images": images_wanted(sample_images), "k": k, "seed": seed}
+    settings: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    if strategies is not None:
+        settings |= chosen_strategies(strategies)
+    if dry_run:
+        from hope_bench.api.starting import check_data
+
+        chosen = planned(spec, Files.of(annotations, images, image_list, captions), clip, activation, reviewed, settings, say)
+        splits = ", ".join(chosen.strategies)
+        console.print(escape(f"{chosen.name}: {len(chosen.strategies)} splits ({splits})."), highlight=False)
+        health = check_data(chosen)
+        show_health(health)
+        raise typer.Exit(2 if health.wrong else 0)
     made = make(
         spec,
         annotations=annotations or None,
@@ -65,6 +104,7 @@ def generate(
         out=out,
         cache=cache,
         say=say,
+        **settings,
     )
-    console.print(split_counts(made))
+    made.summary().show(console)
     say_written(made)

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
-from hope_bench.cli.app import app, as_values, benchmark_flag, console, line, say_next, say_written, split_counts
+from hope_bench.cli.app import app, as_values, benchmark_flag, console, line, print_tables, say_next, say_written
 from hope_bench.cli.options import Runs
-from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.files.places import RUNS
+from hope_bench.tables import plain_table
 
 if TYPE_CHECKING:
     from hope_bench.files.benchmark import Benchmark
@@ -68,7 +68,7 @@ def pope(
     made = import_pope(
         name, files, title=title, prompt=_unescaped(prompt), headline=headline, dataset=dataset, labels=as_values(labels), out=out
     )
-    console.print(split_counts(made))
+    made.summary().show(console)
     for note in made.manifest.notes:
         line(note)
     say_written(made)
@@ -122,7 +122,7 @@ def questions(
         sources, name, known=known, columns=columns_of(columns or ()), split=split, images=images, prompt=_unescaped(prompt),
         headline=headline, title=title, dataset=dataset, out=out,
     )  # fmt: skip
-    console.print(split_counts(made))
+    made.summary().show(console)
     for note in made.manifest.notes:
         line(note)
     say_written(made)
@@ -216,9 +216,10 @@ def images(
 
     columns = dict(given.partition("=")[::2] for given in column or ())
     done = import_images(dataset, out, split=split, columns=columns)
-    line(f"{done.written:,} picture(s) written to {out}")
+    line(f"{counted(done.written, 'picture')} written to {out}")
     if done.missing:
-        line(f"{len(done.missing):,} row(s) hold no picture bytes and were left out; they point to {first_few(done.missing)}.")
+        missing = counted(len(done.missing), "row holds", "rows hold")
+        line(f"{missing} no picture bytes, and no picture of theirs was written: {first_few(done.missing)}.")
     say_next("Next:", "generate", "SPEC", "--annotations", dataset, "--images", out)
 
 
@@ -229,15 +230,13 @@ def _unescaped(prompt: str | None) -> str | None:
 
 
 def _print_report(report: ImportReport) -> None:
-    table = Table(title="Questions of the benchmark", title_justify="left")
-    table.add_column("split")
-    table.add_column("answered", justify="right")
-    table.add_column("unasked", justify="right")
+    table = plain_table("Questions of the benchmark", "split", ">answered", ">unasked")
     for row, asked in report.asked.items():
-        table.add_row(row, f"{asked:,}", f"{report.unasked[row]:,}")
-    console.print(table)
+        table.add_row(Text(row), f"{asked:,}", f"{report.unasked[row]:,}")
+    print_tables([table])
     if report.unmatched:
-        line(f"{len(report.unmatched):,} answer(s) match no question: {first_few(report.unmatched, 3)}.")
+        unmatched = counted(len(report.unmatched), "answer matches", "answers match")
+        line(f"{unmatched} no question: {first_few(report.unmatched, 3)}.")
     for reason in report.unranked:
         line(f"A result of this run is not ranked: {reason}")
 
@@ -264,19 +263,16 @@ def _print_logs(found: Sequence[ImportedLog], benchmark: Benchmark) -> None:
 
 def _print_models(found: Sequence[ImportedLog]) -> None:
     """A line a model: what matched, and the F1 that its log states beside ours."""
-    table = Table(title="Models", title_justify="left")
-    table.add_column("run", overflow="fold")
-    for column in ("answered", "unasked", "no match", "F1, log", "F1, here"):
-        table.add_column(column, justify="right")
+    table = plain_table("Models", "run", ">answered", ">unasked", ">no match", ">F1, log", ">F1, here")
     for one in found:
         if one.report is None or one.folder is None:
-            table.add_row(escape(one.model), "refused")
+            table.add_row(Text(one.model), "refused")
             continue
         f1 = next((score for score in one.scores if score.metric == "f1"), None)
         stated = ("", "") if f1 is None else (f"{100 * f1.stated:.2f}", "" if f1.ours is None else f"{100 * f1.ours:.2f}")
         counts = (sum(one.report.asked.values()), sum(one.report.unasked.values()), len(one.report.unmatched))
-        table.add_row(one.folder.name, *(f"{count:,}" for count in counts), *stated)
-    console.print(table)
+        table.add_row(Text(one.folder.name), *(f"{count:,}" for count in counts), *stated)
+    print_tables([table])
 
 
 def _differences(scores: Sequence[ScoreCheck]) -> list[str]:
@@ -288,7 +284,10 @@ def _differences(scores: Sequence[ScoreCheck]) -> list[str]:
     if not off:
         f1 = ", ".join(f"{100 * score.stated:.2f}" for score in scores if score.metric == "f1")
         shown = f" (F1 {f1})" if f1 else ""
-        return [f"the log's own {len(scores)} score(s){shown} come out here, too, under the {way} convention."]
+        return [
+            f"the log's own {counted(len(scores), 'score')}{shown} "
+            f"{'comes' if len(scores) == 1 else 'come'} out here, too, under the {way} convention."
+        ]
     return [
         f"the log states {score.metric} {100 * score.stated:.2f}{'' if score.split is None else ' on ' + score.split}; its "
         f"answers give {'no number' if score.ours is None else f'{100 * score.ours:.2f}'} here under the {way} convention."

@@ -10,6 +10,7 @@ import typer
 
 from hope_bench.cli.app import app, line
 from hope_bench.cli.options import BenchmarkArgument, Results, SiteOut
+from hope_bench.errors import counted
 from hope_bench.files.places import RESULTS, SITE
 
 leaderboard = typer.Typer(no_args_is_help=True, help="Publish results as a static site.")
@@ -72,7 +73,7 @@ def check(results: Results = RESULTS) -> None:
     """
     from hope_bench.api.publishing import check_results
 
-    line(f"{check_results(results)} result(s) hold.")
+    line(f"{counted(check_results(results), 'result holds', 'results hold')}.")
 
 
 @leaderboard.command()

@@ -7,32 +7,34 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
-from hope_bench.cli.app import app, console, errors
-from hope_bench.errors import HopeBenchError
+from hope_bench.cli.app import app, console, errors, line, print_tables, say_next
+from hope_bench.errors import HopeBenchError, counted
+from hope_bench.tables import plain_table
 
 if TYPE_CHECKING:
     from hope_bench.files.card import ModelCard
 
-_WIDE = 200
-"""Characters of a line that goes into a file or a pipe: nothing is cut there."""
-
-_COLUMNS: tuple[tuple[str, Callable[[ModelCard], str]], ...] = (
-    ("family", lambda card: card.family or card.adapter),
-    ("size", lambda card: card.parameters or ""),
-    ("tested", lambda card: _tested(card)),
-    ("licence", lambda card: card.license or ""),
-    ("authors' prompt", lambda card: "known" if card.authors_prompt else ""),
-    ("vision tower", lambda card: card.vision_tower or ""),
-)
-"""The most telling first: a narrow terminal shows as many as it has room for."""
+_COLUMNS: dict[str, Callable[[ModelCard], str]] = {
+    "size": lambda card: card.parameters or "",
+    "tested": lambda card: _tested(card),
+    "licence": lambda card: card.license or "",
+}
+_DETAILS: dict[str, Callable[[ModelCard], str]] = {
+    "family": lambda card: card.family or card.adapter,
+    "authors' prompt": lambda card: "known" if card.authors_prompt else "",
+    "vision tower": lambda card: card.vision_tower or "",
+}
 
 
 @app.command()
-def models(name: Annotated[str | None, typer.Argument(help="Show all that one card says.")] = None) -> None:
+def models(
+    name: Annotated[str | None, typer.Argument(help="Show all that one card says.")] = None,
+    details: Annotated[bool, typer.Option("--details", help="Family, authors' prompt and vision tower, too.")] = False,
+) -> None:
     """List the models that --model knows by name. Any Hugging Face id or checkpoint folder works without a card.
 
     "tested" says that the family is in the conformance suite; every other model is checked when it runs, too. "own code" needs
@@ -51,13 +53,9 @@ def models(name: Annotated[str | None, typer.Argument(help="Show all that one ca
         _show(find_card(name))
         return
     cards, problems = _read(known_models())
-    out = console if console.is_terminal else Console(file=console.file, emoji=False, width=_WIDE)
-    out.print(_table(cards, out.width))
-    out.print(
-        f"{len(cards)} cards, ./models first. One in full, with its sources: hope-bench models {next(iter(cards))}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    line(f"{counted(len(cards), 'model is', 'models are')} known by name, those in ./models first.")
+    print_tables([_table(cards, _COLUMNS | _DETAILS if details else _COLUMNS)], whole=details)
+    say_next("One in full, with its sources:", "models", next(iter(cards)))
     for problem in problems:
         errors.print(escape(problem), highlight=False, soft_wrap=True)
 
@@ -81,29 +79,19 @@ def _tested(card: ModelCard) -> str:
     return "own code" if card.trust_remote_code else "yes" if card.conformance else "no"
 
 
-def _table(cards: dict[str, ModelCard], width: int) -> Table:
-    """As many columns as fit whole; a name is never cut."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("model", no_wrap=True)
-    columns = [list(cards)]
-    room = width - max(map(len, cards))
-    for title, value in _COLUMNS:
-        cells = [value(card) for card in cards.values()]
-        room -= max(map(len, (title, *cells))) + 2
-        if room < 0:
-            break
-        table.add_column(title, no_wrap=True)
-        columns.append(cells)
-    for row in zip(*columns, strict=True):
-        table.add_row(*map(escape, row))
+def _table(cards: dict[str, ModelCard], columns: dict[str, Callable[[ModelCard], str]]) -> Table:
+    """A line a card."""
+    table = plain_table("", "model", *columns)
+    for known, card in cards.items():
+        table.add_row(Text(known), *(Text(value(card)) for value in columns.values()))
     return table
 
 
 def _show(card: ModelCard) -> None:
     """What the card says beyond the defaults, in its own words."""
     for key, value in card.model_dump(exclude_none=True, exclude_defaults=True).items():
-        for line in value if isinstance(value, tuple) else (value,):
-            text = str(line).replace("\n", "\\n")
+        for one in value if isinstance(value, tuple) else (value,):
+            text = str(one).replace("\n", "\\n")
             console.print(f"[bold]{key}[/] = {escape(text)}", soft_wrap=True, highlight=False)
     if card.authors_prompt is not None:
         console.print("Ask with the authors' prompt (unranked): --authors-prompt", style="dim", highlight=False)

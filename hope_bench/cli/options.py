@@ -36,6 +36,7 @@ Convention = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the numbers as JSON, and nothing else.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print the numbers as CSV, and nothing else.")]
+Details = Annotated[bool, typer.Option("--details", help="Print all numbers too, in wider tables.")]
 
 Limit = Annotated[
     int | None,

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
-from hope_bench.cli.app import app, as_values, console, errors, line, say, wide
+from hope_bench.cli.app import app, as_values, errors, line, print_tables, say
 from hope_bench.cli.options import BenchmarkArgument, Images, Split
+from hope_bench.errors import counted
+from hope_bench.tables import plain_table
 
 if TYPE_CHECKING:
     from hope_bench.reviewing.agreement import Agreement, Merged
@@ -40,10 +42,11 @@ def review(
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes a free one.")] = 7860,
 ) -> None:
-    """Look at a benchmark's claims and decide: absent, present or unsure. Opens a page for this machine alone.
+    """Answer a benchmark's questions yourself: there, not there or unsure. Opens a page for this machine alone.
 
-    The likeliest wrong claims come first. Keys: A absent, P present, U unsure, Z undo, B boxes. Every decision is on disk at
-    once, and the same command goes on where you stopped. With --sample, the questions come in random order, without what the
+    The likeliest wrong labels come first, and the page says how long is left and when to stop. Keys: T there (Y yes), N not
+    there, U unsure, Z undo, B boxes, + and - zoom. Every decision is on disk at once, and the same command goes on where you
+    stopped. With --sample, the questions come in random order, without what the
     benchmark says of them, and the label noise of every split is estimated at the end; hope-bench label-noise publishes it.
     With --run too, they are drawn so that the few questions which that run got wrong are looked at as often as the many that it
     got right; hope-bench score RUN --reviewed FILE then gives its rates under the truth that you found.
@@ -64,9 +67,16 @@ def review(
         ready=lambda address: errors.print(f"Open {address} (this machine only). Ctrl-C ends the review.", highlight=False),
     )  # fmt: skip
     counts = ", ".join(f"{count:,} {verdict}" for verdict, count in done.counts.items())
-    line(f"{sum(done.counts.values()):,} of {done.claims:,} claims decided: {counts}.")
+    line(f"{sum(done.counts.values()):,} of {counted(done.claims, 'claim')} decided: {counts}.")
+    if done.giving_way:
+        line(f"{done.giving_way:,} of them give way to the next best: hope-bench generate ... --reviewed DECISIONS.")
+    if done.staying:
+        line(
+            f"{done.staying:,} stay: only POPE's own splits ask them, which no review changes. Splits that heed it: "
+            "random-guarded, popular-guarded, adversarial-guarded."
+        )
     if done.noise is not None:
-        wide(100).print(noise_table(done.noise))
+        print_tables([noise_table(done.noise)])
     line(f"Decisions: {done.decisions}")
 
 
@@ -85,10 +95,10 @@ def review_merge(
     from hope_bench.api.looking import merge_reviews
 
     merged = merge_reviews(files, out=out, say=say)
-    console.print(agreement_table(merged.agreements))
+    print_tables([agreement_table(merged.agreements)])
     _print_disagreements(merged, show)
     if out is not None:
-        line(f"{len(merged.decisions):,} merged decisions: {out}")
+        line(f"{counted(len(merged.decisions), 'merged decision')}: {out}")
 
 
 @app.command()
@@ -111,53 +121,44 @@ def label_noise(
     from hope_bench.api.looking import label_noise as publish
 
     published = publish(benchmark, files, sample=sample, seed=seed, say=say)
-    wide(100).print(noise_table(published.estimates))
-    if published.agreements:
-        console.print(agreement_table(published.agreements))
+    agreed = [agreement_table(published.agreements)] if published.agreements else []
+    print_tables([noise_table(published.estimates), *agreed])
     line(f"Label noise: {published.path}")
 
 
 def agreement_table(agreements: Sequence[Agreement]) -> Table:
     """How far pairs of reviewers agree."""
-    table = Table(title="Agreement", title_justify="left")
-    table.add_column("reviewers")
-    for column in ("decided by both", "alike", "Cohen's kappa"):
-        table.add_column(column, justify="right")
+    table = plain_table("Agreement", "reviewers", ">decided by both", ">alike", ">Cohen's kappa")
     for pair in agreements:
-        alike = "–" if pair.share is None else f"{pair.agreed:,} ({100 * pair.share:.1f}%)"
+        alike = "-" if pair.share is None else f"{pair.agreed:,} ({100 * pair.share:.1f}%)"
         kappa = "undefined" if pair.kappa is None else f"{pair.kappa:.3f}"
-        table.add_row(escape(" and ".join(pair.reviewers)), f"{pair.common:,}", alike, kappa)
+        table.add_row(Text(" and ".join(pair.reviewers)), f"{pair.common:,}", alike, kappa)
     return table
 
 
 def _print_disagreements(merged: Merged, show: int) -> None:
     if not merged.disagreements or not show:
         return
-    table = Table(title=f"Disagreements ({len(merged.disagreements):,})", title_justify="left")
-    for column in ("image", "claim", "decisions"):
-        table.add_column(column, overflow="fold")
+    table = plain_table(f"Disagreements ({len(merged.disagreements):,})", "image", "claim", "decisions")
     for by_reviewer in merged.disagreements[:show]:
         first = next(iter(by_reviewer.values()))
         said = ", ".join(f"{name}: {one.decision}" for name, one in by_reviewer.items())
-        table.add_row(*map(escape, (first.image, first.question or first.description or first.object, said)))
-    console.print(table)
+        table.add_row(*map(Text, (first.image, first.question or first.description or first.object, said)))
+    print_tables([table])
     if len(merged.disagreements) > show:
-        console.print(f"... and {len(merged.disagreements) - show:,} more (--show {len(merged.disagreements)}).", highlight=False)
+        line(f"... and {len(merged.disagreements) - show:,} more (--show {len(merged.disagreements)}).")
 
 
 def noise_table(rows: Sequence[LabelNoise]) -> Table:
     """The label-noise estimates of the splits."""
-    table = Table(title="Label noise, estimated from the sample (95% Wilson intervals)", title_justify="left")
-    table.add_column("split", no_wrap=True)
-    table.add_column("label")
-    for column in ("reviewed", "wrong", "unsure"):
-        table.add_column(column, justify="right")
+    title = "Label noise, estimated from the sample (95% Wilson intervals)"
+    table = plain_table(title, "split", "label", ">reviewed", ">wrong", ">unsure")
     for row in rows:
-        table.add_row(row.split, row.label, f"{row.reviewed:,} of {row.sampled:,}", _share(row.wrong), _share(row.unsure))
+        table.add_row(Text(row.split), row.label, f"{row.reviewed:,} of {row.sampled:,}", _share(row.wrong), _share(row.unsure))
     return table
 
 
 def _share(share: Share) -> str:
     if share.value is None or share.low is None or share.high is None:
-        return "–"
-    return f"{100 * share.value:.1f}%  [{100 * share.low:.1f}, {100 * share.high:.1f}]"
+        return "-"
+    return f"{100 * share.value:.1f}% [{100 * share.low:.1f}, {100 * share.high:.1f}]"

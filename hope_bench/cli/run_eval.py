@@ -89,13 +89,13 @@ def run_eval(
     from hope_bench.cli.evaluate import show_run
     from hope_bench.demo.run import run_demo
     from hope_bench.inference.processes import is_first
-    from hope_bench.scoring.tables import print_result
 
     if (model is None) != (benchmark is None):
         raise HopeBenchError("Give both --model and --benchmark (or neither: that runs the demo).")
     if model is None or benchmark is None:
         outcome = run_demo(out, say=say)
-        print_result(console, outcome.result)
+        outcome.result.summary().show(console)
+        line(f"\n{outcome.result.benchmark.description}")
         line(f"\nThe leaderboard page: {outcome.page}")
         raise typer.Exit(bool(outcome.errors))
     base = out or Path()
@@ -111,7 +111,7 @@ def run_eval(
     if not is_first():  # of several processes, which have asked together
         raise typer.Exit(bool(run.errors))
     show_run(run, benchmark)
-    print_result(console, hb.score(run, benchmark=benchmark, results=results, say=say))
+    hb.score(run, benchmark=benchmark, results=results, say=say).summary().show(console)
     if any(results.glob("*/*.json")):  # a quick look alone is no leaderboard
         line(f"Leaderboard: {hb.build_leaderboard(results, base / 'build' / 'site').resolve()}")
     if run.errors:

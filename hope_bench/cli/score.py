@@ -14,6 +14,7 @@ from hope_bench.cli.options import (
     AsJson,
     BenchmarkArgument,
     Convention,
+    Details,
     Replicates,
     Results,
     RunArgument,
@@ -22,9 +23,8 @@ from hope_bench.cli.options import (
 from hope_bench.files.places import RESULTS
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from hope_bench.files.result import Result
+    from hope_bench.files.split_score import Blind
 
 
 @app.command()
@@ -49,7 +49,10 @@ def score(
     ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace another model's result of the same run name.")] = False,
     details: Annotated[
-        bool, typer.Option("--details", help="Print P(yes), averages, categories, kinds, sizes and answers without looking too.")
+        bool,
+        typer.Option(
+            "--details", help="Print every metric, P(yes), averages, categories, kinds, sizes and answers without looking too."
+        ),
     ] = False,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
@@ -70,9 +73,8 @@ def score(
     """
     from hope_bench.api.numbers import score_and_write
     from hope_bench.scoring.detail_tables import corrected_table, relabelled_table
-    from hope_bench.scoring.tables import print_result
 
-    check_one_format(as_json, as_csv)
+    check_one_format(as_json, as_csv, details=details)
     scored = score_and_write(
         run, benchmark=benchmark, results=results, convention=convention, languages=as_values(language), replicates=replicates,
         labels=as_values(labels), name=name, annotations=annotations, reviewed=as_values(reviewed),
@@ -82,11 +84,13 @@ def score(
     if as_json or as_csv:
         print_numbers(result.to_frame(), as_json=as_json)
         return
-    print_result(console, result)
+    result.summary().show(console)
     for text in scored.unread:
         line(text)
     moved = None if scored.moved is None else relabelled_table(scored.moved)
-    print_tables([corrected_table(result), moved, *(_details(result) if details else [])])
+    print_tables([corrected_table(result), moved])
+    if details:
+        _print_details(result)
     line(f"\nResult: {scored.path}")
     there = () if results == RESULTS else ("--results", results)
     if result.unranked is not None and result.convention == "strict":
@@ -97,12 +101,12 @@ def score(
 
 
 @app.command()
-def baselines(benchmark: BenchmarkArgument) -> None:
+def baselines(benchmark: BenchmarkArgument, details: Details = False, as_json: AsJson = False, as_csv: AsCsv = False) -> None:
     """What answering without looking gives on a benchmark: always yes, always no, by the asked category, by the question's words.
 
     What is learnt is learnt from questions about other images, made in the same way (docs/scoring.md). Where a way beats a
     balanced accuracy of 50, or stays as far below it ("either way"), part of the benchmark can be solved without the pictures.
-    Tossing coins gets both of a pair right 25 times in 100.
+    Tossing coins gets both of a pair right 25 times in 100. --json and --csv print fractions, not percent.
 
     Example:
 
@@ -110,15 +114,42 @@ def baselines(benchmark: BenchmarkArgument) -> None:
     """
     from hope_bench.api.making import load_benchmark
     from hope_bench.api.numbers import baselines as blind
-    from hope_bench.scoring.detail_tables import blind_table
+    from hope_bench.scoring.detail_tables import blind_summary, blind_table
 
+    check_one_format(as_json, as_csv)
     chosen = load_benchmark(benchmark)
-    print_tables([blind_table(chosen.manifest.title, blind(chosen))])
+    found = blind(chosen)
+    if as_json or as_csv:
+        import pandas as pd
+
+        rows = [{"split": split} | _flat(one) for split, ones in found.items() for one in ones]
+        print_numbers(pd.DataFrame(rows), as_json=as_json)
+        return
+    blind_summary(chosen.manifest.title, found).show(console)
+    print_tables([blind_table(chosen.manifest.title, found)] if details else (), whole=True)
 
 
-def _details(result: Result) -> list[Table | None]:
+def _flat(one: Blind) -> dict[str, object]:
+    """Its numbers by name; an estimate's limits as NAME_low and NAME_high."""
+    flat: dict[str, object] = {}
+    for name in type(one).model_fields:
+        value = getattr(one, name)
+        if name in ("either_way", "auroc"):
+            for part in ("value", "low", "high"):
+                flat[name if part == "value" else f"{name}_{part}"] = None if value is None else getattr(value, part)
+        else:
+            flat[name] = value
+    return flat
+
+
+def _print_details(result: Result) -> None:
     from hope_bench.scoring.detail_tables import average_table, blind_table, part_table, probability_table, sensitivity_table
+    from hope_bench.scoring.tables import comparison_table, remarks, split_table
 
     parts = [part_table(result, "category"), part_table(result, "description-kind"), part_table(result, "object-size")]
     blind = blind_table(result.benchmark.title, {name: split.blind for name, split in result.splits.items()})
-    return [sensitivity_table(result), probability_table(result), average_table(result), *parts, blind]
+    compared = comparison_table(result) if result.comparisons else None
+    tables = [split_table(result), compared, sensitivity_table(result), probability_table(result), average_table(result), *parts]
+    print_tables([*tables, blind], whole=True)
+    for text in remarks(result):
+        line(text)

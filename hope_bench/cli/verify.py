@@ -80,8 +80,9 @@ def verify(
         written = about | {"figures": found.rows(), "notes": [*found.notes, *hints]}
         sys.stdout.write(json.dumps(written, indent=1, ensure_ascii=False) + "\n")
     else:
+        line(verdict(found))
         print_tables(verification_tables(found))
-        for text in (*found.notes, *hints, verdict(found)):
+        for text in (*found.notes, *hints):
             line(text)
     if not found.agrees:
         raise typer.Exit(1)

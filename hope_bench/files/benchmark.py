@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from hope_bench.errors import HopeBenchError, did_you_mean
+from hope_bench.errors import HopeBenchError, counted, did_you_mean
 from hope_bench.files.spec import BenchmarkSpec, Kind
 from hope_bench.files.validation import Strict, read_json
 from hope_bench.provenance import check_folder, holds_files, json_sha256, write_text
@@ -21,6 +21,8 @@ from hope_bench.records import Label, Prompt, Question
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from hope_bench.tables import Summary
 
 
 class SourceFile(Strict):
@@ -170,21 +172,24 @@ class Benchmark:
         ]
         return typed_frame(rows, _COLUMNS)
 
-    def __str__(self) -> str:
-        """A short table: a line a split."""
-        from hope_bench.files.frames import as_text
+    def summary(self) -> Summary:
+        """What print and the command line show: what it is, and a line a split."""
+        from rich.text import Text
 
-        return as_text(*self._table())
+        from hope_bench.tables import Summary, plain_table
+
+        table = plain_table("", "split", "kind", ">questions", ">yes", ">no")
+        for name, split in self.manifest.splits.items():
+            table.add_row(Text(name), split.kind, f"{split.questions:,}", f"{split.yes:,}", f"{split.no:,}")
+        images = counted(len(self.manifest.images), "image")
+        return Summary((f"{self.manifest.title}: {images} (hash {self.manifest.hash[:12]})",), table)
+
+    def __str__(self) -> str:
+        """The summary as text of 80 columns."""
+        return self.summary().as_text()
 
     def _repr_html_(self) -> str:
-        from hope_bench.files.frames import as_html
-
-        return as_html(*self._table())
-
-    def _table(self) -> tuple[str, list[dict[str, object]]]:
-        title = f"{self.manifest.title}: {len(self.manifest.images):,} images (hash {self.manifest.hash[:12]})"
-        splits = self.manifest.splits.items()
-        return title, [{"split": name, **one.model_dump(include={"kind", "questions", "yes", "no"})} for name, one in splits]
+        return self.summary().as_html()
 
     def select(self, names: Sequence[str]) -> Benchmark:
         """The same benchmark with only the named splits. Raises HopeBenchError for an unknown name."""

@@ -1,4 +1,4 @@
-"""Pandas frames, short tables for a notebook or terminal, and the POPE-to-HOPE picture, from plain rows.
+"""Pandas frames and the POPE-to-HOPE picture, from plain rows.
 
 Columns and types of the frames that users see are documented in docs/api.md and stay as they are.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -39,16 +38,6 @@ class Rate:
 def typed_frame(rows: Sequence[Sequence[Any]], kinds: Mapping[str, str]) -> pd.DataFrame:
     """A frame of rows of values in the order of `kinds`, which maps each column to its pandas type."""
     return pd.DataFrame(list(rows), columns=list(kinds)).astype(dict(kinds))
-
-
-def as_text(title: str, rows: Sequence[Mapping[str, object]]) -> str:
-    """A title and a table, a line a row."""
-    return f"{title}\n{pd.DataFrame(list(rows)).to_string(index=False)}"
-
-
-def as_html(title: str, rows: Sequence[Mapping[str, object]]) -> str:
-    """The same for a notebook."""
-    return f"<p>{escape(title)}</p>{pd.DataFrame(list(rows)).to_html(index=False, border=0)}"
 
 
 def rates_figure(title: str, rates: Sequence[Rate]) -> go.Figure:

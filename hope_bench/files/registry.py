@@ -64,6 +64,10 @@ def find_spec(name: str) -> Path:
     Raises HopeBenchError naming the nearest known benchmark.
     """
     path = Path(name)
+    if path.is_file() and path.suffix.lower() in (".json", ".jsonl", ".csv", ".parquet"):
+        raise HopeBenchError(
+            f"{path} is no spec. For annotations: hope-bench generate --annotations {path}, or hope-bench init {path}"
+        )
     if path.is_file():
         return path
     folder = _holding(name, "spec.toml")

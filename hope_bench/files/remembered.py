@@ -21,7 +21,7 @@ def remember_images(benchmark: Path, images: Path | None) -> None:
     there is none, or none can be written relative to it (on another drive)."""
     file = benchmark / _FILE
     try:
-        relative = None if images is None else Path(os.path.relpath(images.resolve(), benchmark.resolve())).as_posix()
+        relative = None if images is None else Path(os.path.relpath(images.absolute(), benchmark.resolve())).as_posix()
     except ValueError:
         relative = None
     if relative is None:
@@ -33,7 +33,7 @@ def remember_images(benchmark: Path, images: Path | None) -> None:
 def remembered_images(benchmark: Path) -> Path | None:
     """The folder that was written down, if it is still there."""
     try:
-        folder = benchmark / read_json(benchmark / _FILE, _Remembered).images
+        folder = benchmark.resolve() / read_json(benchmark / _FILE, _Remembered).images
     except HopeBenchError:  # never written, or by somebody else
         return None
-    return Path(os.path.relpath(folder.resolve())) if folder.is_dir() else None
+    return Path(os.path.relpath(folder)) if folder.is_dir() else None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, get_args
 
 import msgspec
 
-from hope_bench.errors import HopeBenchError, did_you_mean
+from hope_bench.errors import HopeBenchError, counted, did_you_mean
 from hope_bench.files.places import RUNS
 from hope_bench.files.result import ModelInfo, RunInfo
 from hope_bench.files.validation import Strict, read_json
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from hope_bench.files.benchmark import Benchmark
+    from hope_bench.tables import Summary
 
 ANSWERS = "answers.jsonl"
 
@@ -111,21 +112,24 @@ class Run:
         """Short, as consoles and tracebacks show it."""
         return f"Run({str(self.folder)!r})"
 
-    def __str__(self) -> str:
-        """The run in a line, and how often it said what."""
-        from hope_bench.files.frames import as_text
+    def summary(self) -> Summary:
+        """What print shows: which run it is, how often it said what, and why it isn't ranked."""
+        from hope_bench.tables import Summary, plain_table
 
-        return as_text(*self._table())
+        counts = Counter(answer.verdict for answer in self.answers().answers)
+        table = plain_table("", "answer", ">questions")
+        for verdict in get_args(Verdict):
+            table.add_row(verdict, f"{counts[verdict]:,}")
+        asked = counted(counts.total(), "question")
+        title = f"Run {self.name}: {self.record.model.name} on {self.record.benchmark}, {asked} asked"
+        return Summary((title,), table, () if self.record.unranked is None else (f"Not ranked: {self.record.unranked}.",))
+
+    def __str__(self) -> str:
+        """The summary as text of 80 columns."""
+        return self.summary().as_text()
 
     def _repr_html_(self) -> str:
-        from hope_bench.files.frames import as_html
-
-        return as_html(*self._table())
-
-    def _table(self) -> tuple[str, list[dict[str, object]]]:
-        counts = Counter(answer.verdict for answer in self.answers().answers)
-        title = f"Run {self.name}: {self.record.model.name} on {self.record.benchmark}"
-        return title, [{"answer": verdict, "questions": counts[verdict]} for verdict in get_args(Verdict)]
+        return self.summary().as_html()
 
 
 def read_run(folder: Path) -> RunRecord:
@@ -143,10 +147,15 @@ def find_run(run: str | Path, runs: Path = RUNS) -> Path:
     for folder in (Path(run), runs / run):
         if (folder / "run.json").is_file():
             return folder
-    known = [str(path.parent.relative_to(runs)) for path in runs.glob("*/*/run.json")]
+    known = [str(path.parent.relative_to(runs)) for path in runs.glob("*/*/run.json") if has_answers(path.parent)]
     raise HopeBenchError(
         f"No run {str(run)!r}: give its folder, or BENCHMARK/NAME under {runs}/. " + did_you_mean(str(run), known)
     )
+
+
+def has_answers(folder: Path) -> bool:
+    """Whether a run folder holds any answer; that of an evaluate which failed before the first one doesn't."""
+    return any(file.is_file() and file.stat().st_size for file in folder.glob("answers*.jsonl"))
 
 
 def read_answers(path: Path) -> RunAnswers:

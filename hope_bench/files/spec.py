@@ -44,6 +44,9 @@ STRATEGY_KINDS: dict[str, Kind] = {
 """Every strategy by name, and what it is: one of POPE's baselines (or what stands for them in the balanced family), one of HOPE's
 searches, or a control of a search."""
 
+UNGUARDED = ("random", "popular", "adversarial")
+"""The splits that no guard and no review changes: POPE's own, by definition."""
+
 CLIP_STRATEGIES = (
     "category-similarity", "category", "content", "content-panel", "description", "hope", "control-content", "hard-positives",
     "category-balanced", "content-balanced", "description-balanced", "hope-balanced", "control-balanced",
@@ -87,6 +90,7 @@ class DatasetSpec(Strict):
     Images: boxes, labels, classes, hierarchy) or a dataset's split; `columns` a Hugging Face dataset's columns, and its
     box_format ("xywh" or "xyxy"). `boxes` says what a file's four numbers of a box are, and `orientation` which picture they are
     on where EXIF turns it; None: as the files tell. `image_list` is a text file of the images that may be asked about.
+    `recognised_by` is a text that this dataset's own annotation files hold ("COCO_val2014_"): other data gets another name.
     """
 
     name: str = ""
@@ -97,6 +101,7 @@ class DatasetSpec(Strict):
     image_list: str | None = None
     boxes: BoxLayout | None = None
     orientation: Orientation | None = None
+    recognised_by: str | None = None
     files: dict[str, str] = Field(default_factory=dict)
     columns: dict[str, str] = Field(default_factory=dict)
 
@@ -184,7 +189,8 @@ class GuardsSpec(Strict):
     what it needs. `known_synonyms` lets them know the words that English has for COCO's and Objects365's categories; `annotated`
     keeps categories that no image is annotated with from being claimed absent; `ontology_table` is a TOML file of related names,
     which may be no categories, `same_name` the cosine of two names' text embeddings (less the vocabulary's mean) at which they
-    count as one; `review` a file of people's decisions."""
+    count as one; `review` a file of people's decisions; `evidence` one of what a detector or other models saw, for the calibrated
+    guard."""
 
     verified: bool = True
     annotated: bool = True
@@ -195,16 +201,23 @@ class GuardsSpec(Strict):
     captions: bool = True
     calibrated: CalibratedSpec | None = None
     review: str | None = None
+    evidence: str | None = None
+
+    @model_validator(mode="after")
+    def _evidence_is_used(self) -> GuardsSpec:
+        if self.evidence is not None and self.calibrated is None:
+            raise ValueError("evidence is what the calibrated guard looks at: add [guards.calibrated] with its completeness")
+        return self
 
 
 class BenchmarkSpec(Strict):
     """Everything that determines a benchmark's questions besides the data files.
 
-    `sample_images` images are drawn among those with at least `k` distinct present categories; each split then asks k yes- and k
-    no-questions about each. `positives` says which present objects are asked about: the first annotated ones, as POPE does (and
-    its own three splits always do), any, one of each third of sizes (of k), or those that CLIP finds least likely. `headline` is
-    the split that ranks models. `prompt` must hold "{question}". `synonyms` are other words for the dataset's categories, which
-    guards heed.
+    `sample_images` images ("all": every one) are drawn among those with at least `k` distinct present categories; each split
+    then asks k yes- and k no-questions about each. `positives` says which present objects are asked about: the first
+    annotated ones, as POPE does (and its own three splits always do), any, one of each third of sizes (of k), or those that
+    CLIP finds least likely. `headline` is the split that ranks models. `prompt` must hold "{question}". `synonyms` are other
+    words for the dataset's categories, which guards heed.
     """
 
     name: str = Field(min_length=1, max_length=100)
@@ -213,7 +226,7 @@ class BenchmarkSpec(Strict):
     strategies: tuple[str, ...] = ("random", "popular", "adversarial", "adversarial-guarded", "content", "control-content")
     headline: str = "content"
     seed: int = Field(default=0, ge=0)
-    sample_images: int = Field(default=500, ge=1)
+    sample_images: int | Literal["all"] = 500
     k: int = Field(default=3, ge=1)
     prompt: str = "Please answer yes or no. {question}"
     dataset: DatasetSpec = DatasetSpec()
@@ -227,6 +240,13 @@ class BenchmarkSpec(Strict):
     guards: GuardsSpec = GuardsSpec()
     synonyms: Mapping[str, tuple[str, ...]] = {}
     wording: Literal["pope", "natural"] = "pope"
+
+    @field_validator("sample_images", mode="before")
+    @classmethod
+    def _some_images(cls, value: object) -> object:
+        if value != "all" and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise ValueError(f'{value!r} is no number of images: give a whole number, 1 or more, or "all"')
+        return value
 
     @field_validator("name")
     @classmethod
@@ -279,7 +299,7 @@ def read_spec(path: Path) -> BenchmarkSpec:
             "dataset": _beside(path, spec.dataset, ("annotations", "captions", "images", "image_list")),
             "descriptions": _beside(path, spec.descriptions, ("file",)),
             "blind": _beside(path, spec.blind, ("annotations", "captions", "images_folder")),
-            "guards": _beside(path, spec.guards, ("ontology_table", "review")),
+            "guards": _beside(path, spec.guards, ("ontology_table", "review", "evidence")),
             "clip": None if spec.clip is None else _local_encoder(path, spec.clip),
             "encoders": {name: _local_encoder(path, encoder) for name, encoder in spec.encoders.items()},
         }

@@ -193,7 +193,7 @@ def _converted(value: Any, annotation: Any, name: str) -> Any:
     if isinstance(value, str | PathLike):
         return _path(value, name) if any(get_origin(kind) is PathLike for kind in plain) else value
     inner = _list_kind(annotation)
-    if inner is not None and isinstance(value, Iterable) and not isinstance(value, bytes | Mapping):
+    if inner is not None and isinstance(value, Iterable) and not isinstance(value, bytes | Mapping | BaseModel):
         items = value if isinstance(value, Sequence) else list(value)
         converted = [_converted(item, inner, name) for item in items]
         return items if all(one is other for one, other in zip(items, converted, strict=True)) else converted

@@ -9,7 +9,7 @@ from typing import cast
 from PIL import Image
 
 from hope_bench.adapters.base import Adapter, Draws, RawAnswer
-from hope_bench.errors import HopeBenchError, short_reason
+from hope_bench.errors import HopeBenchError, counted, short_reason
 from hope_bench.images import UnreadableImageError
 from hope_bench.inference.images import StepImages
 from hope_bench.records import Answer, Request
@@ -45,7 +45,8 @@ class Asker:
             plain = Image.new("RGB", (224, 224), "grey")
             if answer_all(self._model, [(plain, prompt)])[0].error is not None:
                 raise HopeBenchError(
-                    f"The model failed on its first {len(said)} questions, so nothing was asked further. The first said: "
+                    f"The model failed on its first {counted(len(said), 'question')}, so nothing was asked "
+                    "further. The first said: "
                     f"{said[0].error}"
                 )
         self._works = True
@@ -65,7 +66,8 @@ def answer_all(model: Adapter, batch: Batch, samples: Sequence[int] = ()) -> lis
         return answer_all(model, batch[:half], samples[:half]) + answer_all(model, batch[half:], samples[half:])
     if len(answers) != len(batch):
         raise HopeBenchError(
-            f"The adapter {model.info.adapter} gave {len(answers)} answers to {len(batch)} questions, so which belongs to which "
+            f"The adapter {model.info.adapter} gave {counted(len(answers), 'answer')} to "
+            f"{counted(len(batch), 'question')}, so which belongs to which "
             "is unknown. This is a bug in the adapter."
         )
     return answers

@@ -15,7 +15,7 @@ from hope_bench.adapters.choosing import open_adapter
 from hope_bench.adapters.kept import Kept
 from hope_bench.adapters.known import check_card
 from hope_bench.annotations.of_benchmark import check_images_folder, images_folder
-from hope_bench.errors import HopeBenchError
+from hope_bench.errors import HopeBenchError, counted
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.card import ModelCard, slug
 from hope_bench.files.paraphrases import Paraphrase
@@ -244,7 +244,7 @@ class _Sitting:
         count, total = self._processes.size, sum(map(len, self._plan.steps))
         done = total - start.to_ask
         if count > 1:
-            self._say(f"{count} processes share {len(start.pending):,} steps; what follows is the first one's part.")
+            self._say(f"{count} processes share {counted(len(start.pending), 'step')}; what follows is the first one's part.")
             done, total = 0, sum(map(len, asked))
         name = ANSWERS if count == 1 else shard_path(self._folder, self._processes.rank).name
         with contextlib.closing(AnswersFile(self._folder / name)) as answers:

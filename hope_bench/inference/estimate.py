@@ -14,7 +14,7 @@ from hope_bench.adapters.endpoint_asks import thinks
 from hope_bench.adapters.endpoint_card import endpoint_info, served_by, served_dtype
 from hope_bench.adapters.known import check_card, known_device, known_dtype
 from hope_bench.annotations.of_benchmark import check_images_folder, images_folder
-from hope_bench.errors import HopeBenchError
+from hope_bench.errors import HopeBenchError, counted
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.card import ModelCard
 from hope_bench.files.run import RunRecord, read_run
@@ -72,16 +72,24 @@ def in_words(found: Estimate) -> list[str]:
     said = [] if found.prompt_name is None else [f"Prompt {found.prompt_name}:"]
     times = "" if card.samples == 1 else f", each {card.samples:,} times ({found.unique:,} answers)"
     unique = found.unique // card.samples
-    said.append(f"{found.questions:,} questions in {found.splits} splits, of which {unique:,} unique ones would be asked{times},")
     said.append(
-        f"about {found.images:,} images in {found.steps:,} steps (of one image or more, up to {card.batch_size} questions)."
+        f"{counted(found.questions, 'question')} in {counted(found.splits, 'split')}, of which "
+        f"{unique:,} unique ones would be asked{times},"
+    )
+    said.append(
+        f"{counted(found.questions, 'question')} in {counted(found.splits, 'split')}, of which "
+        f"{found.unique:,} unique ones would be asked,"
+    )
+    said.append(
+        f"about {counted(found.images, 'image')} in {counted(found.steps, 'step')} (of one image or more, up to "
+        f"{counted(card.batch_size, 'question')})."
     )
     if found.left < found.unique:
         same = "" if card.adapter == "endpoint" else ", if the model's files are still the same"
         said.append(f"{found.unique - found.left:,} are answered in {found.folder} already{same}.")
         if not found.left:
             return [*said, "Nothing is left to ask."]
-        said.append(f"{found.left:,} are left, about {found.left_images:,} images. What follows is about these.")
+        said.append(f"{found.left:,} are left, about {counted(found.left_images, 'image')}. What follows is about these.")
     if found.tokens is not None and found.shared is not None:
         whole, shared = found.left * found.tokens, found.left * found.shared + found.left_images * (found.tokens - found.shared)
         said.append(

@@ -13,7 +13,7 @@ from functools import cache
 from itertools import count
 from typing import Any, TypeVar
 
-from hope_bench.errors import HopeBenchError, short_reason
+from hope_bench.errors import HopeBenchError, counted, short_reason
 
 T = TypeVar("T")
 
@@ -214,7 +214,8 @@ def check_count(expected: int | None) -> int:
     size = _number("WORLD_SIZE") or 1
     if expected is not None and size != expected:
         raise HopeBenchError(
-            f"This run has {size} process(es), not the {expected} of --processes. Start it with: torchrun --nproc-per-node N "
+            f"This run has {counted(size, 'process', 'processes')}, not the {expected} of --processes. Start it "
+            "with: torchrun --nproc-per-node N "
             "(accelerate launch --cpu starts only one, whatever it is told)."
         )
     return size

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from hope_bench.adapters.base import AdapterReport
+from hope_bench.errors import counted
 from hope_bench.progress import ProgressMode
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class RunProgress:
             f"{self.asked / self.seconds:,.1f} questions/s",
             f"{self.images / self.seconds:,.2f} images/s",
             f"{self.unparsed:,} unparsed",
-            f"{self.errors:,} errors",
+            f"{counted(self.errors, 'error')}",
         ]
         if report.path is not None:
             parts.append(f"{report.path} path")
@@ -112,7 +113,7 @@ def run_progress(
 
 def _line(run: RunProgress) -> str:
     left = timedelta(seconds=round(run.seconds_left))
-    return f"{run.done:,} of {run.total:,} questions, ETA {left}, {run.words()}"
+    return f"{run.done:,} of {counted(run.total, 'question')}, ETA {left}, {run.words()}"
 
 
 class _Lines:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hope_bench.errors import counted
 from hope_bench.files.run import ANSWERS, RunRecord, write_run
 from hope_bench.inference.answers import (
     EARLIER,
@@ -55,10 +56,10 @@ def find_start(folder: Path, plan: Plan, record: RunRecord, say: Callable[[str],
         say(f"What is asked, how or where, has changed since the last run of this name ({changes(earlier, record)}).")
         if moves:
             say("The new address is taken to serve the same model. If it doesn't, stop, and give this run another --name.")
-        say(f"{to_ask:,} of {total:,} questions are asked now, the others are answered already.")
+        say(f"{to_ask:,} of {counted(total, 'question')} are asked now, the others are answered already.")
         say(f"Answers to what is no longer asked stay in {EARLIER}.")
     elif to_ask < total and to_ask:
-        say(f"Going on: {total - to_ask:,} of {total:,} questions are answered already.")
+        say(f"Going on: {total - to_ask:,} of {counted(total, 'question')} are answered already.")
     finished = not pending and earlier is not None and earlier.complete and not changed
     return Start(
         earlier if finished and earlier is not None else record, pending, to_ask, works and not changed, finished, changed

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
+from hope_bench.errors import counted
 from hope_bench.inspection.sizes import SizesAsked
 from hope_bench.inspection.summary import BINS, Summary
+from hope_bench.tables import plain_table
 
 _BARS = " ▁▂▃▄▅▆▇█"
 
@@ -26,12 +28,8 @@ def summary_tables(summary: Summary, most_frequent: int = 5, categories: int = 2
 
 
 def _counts(summary: Summary) -> Table:
-    title = f"{summary.title}: {summary.images:,} images, {summary.unique_questions:,} different questions"
-    table = Table(title=escape(title), title_justify="left")
-    table.add_column("split", no_wrap=True)
-    table.add_column("kind")
-    for column in ("images", "yes", "no", "% yes", "described"):
-        table.add_column(column, justify="right")
+    title = f"{summary.title}: {counted(summary.images, 'image')}, {counted(summary.unique_questions, 'different question')}"
+    table = plain_table(title, "split", "kind", ">images", ">yes", ">no", ">% yes", ">described")
     for split in summary.splits:
         share = "–" if split.yes_share is None else f"{100 * split.yes_share:.1f}"
         numbers = (split.images, split.yes, split.no)
@@ -40,16 +38,13 @@ def _counts(summary: Summary) -> Table:
 
 
 def _distractors(summary: Summary, most_frequent: int) -> Table:
-    table = Table(title="Most frequent distractors, of all absent objects", title_justify="left")
-    table.add_column("split", no_wrap=True)
-    table.add_column("different", justify="right")
-    table.add_column("object and its share")
+    table = plain_table("Most frequent distractors, of all absent objects", "split", ">different", "object and its share")
     for split in summary.splits:
         total = sum(count for _, count in split.distractors)
         if not total:
             continue
         shown = ", ".join(f"{name} {100 * count / total:.1f}%" for name, count in split.distractors[:most_frequent])
-        table.add_row(split.name, f"{len(split.distractors):,}", escape(shown))
+        table.add_row(split.name, f"{len(split.distractors):,}", Text(shown))
     return table
 
 
@@ -59,27 +54,20 @@ def _categories(summary: Summary, most: int) -> Table:
     title = "Questions about each category: where it is present, and as absent in each split"
     if len(summary.categories) > most:
         title += f" (the {most} most asked about of {len(summary.categories):,}; --categories shows more)"
-    table = Table(title=title, title_justify="left")
-    table.add_column("category", no_wrap=True)
-    table.add_column("present", justify="right")
-    for number in range(1, len(kept) + 1):
-        table.add_column(str(number), justify="right", no_wrap=True)
+    table = plain_table(title, "category", ">present", *(f">{number}" for number in range(1, len(kept) + 1)))
     for one in summary.categories[:most]:
         table.add_row(
-            escape(one.name), f"{one.present:,}", *(f"{one.absent[place]:,}" if one.absent[place] else "" for place in kept)
+            Text(one.name), f"{one.present:,}", *(f"{one.absent[place]:,}" if one.absent[place] else "" for place in kept)
         )
     table.caption = ", ".join(f"{number} {summary.splits[place].name}" for number, place in enumerate(kept, 1))
-    table.caption_justify = "left"
     return table
 
 
 def _overlap(summary: Summary) -> Table:
     """Twins repeat their split's claims, so they are left out."""
-    table = Table(title="Shared claims of absence, % of all that either split makes", title_justify="left")
-    table.add_column("split", no_wrap=True)
     kept = [place for place, split in enumerate(summary.splits) if split.kind != "twin"]
-    for number, _ in enumerate(kept, 1):
-        table.add_column(str(number), justify="right", no_wrap=True)
+    numbers = (f">{number}" for number, _ in enumerate(kept, 1))
+    table = plain_table("Shared claims of absence, % of all that either split makes", "split", *numbers)
     for number, (split, whole) in enumerate(((summary.splits[place], summary.overlap[place]) for place in kept), 1):
         row = [whole[place] for place in kept]
         cells = ["" if place > number - 2 else "–" if value is None else f"{100 * value:.0f}" for place, value in enumerate(row)]
@@ -88,13 +76,8 @@ def _overlap(summary: Summary) -> Table:
 
 
 def _risk(summary: Summary) -> Table:
-    table = Table(title="Risk that a distractor is in the picture after all", title_justify="left")
-    table.add_column("split", no_wrap=True)
-    table.add_column("mean", justify="right")
-    table.add_column("0 … 1")
-    for low in (0.1, 0.2, 0.5):
-        table.add_column(f"≥ {low}", justify="right")
-    table.add_column("unknown", justify="right")
+    title = "Risk that a distractor is in the picture after all"
+    table = plain_table(title, "split", ">mean", "0 … 1", *(f">≥ {low}" for low in (0.1, 0.2, 0.5)), ">unknown")
     for split in summary.splits:
         if split.risk is None:
             continue
@@ -112,10 +95,8 @@ def _bars(counts: tuple[int, ...]) -> str:
 
 def sizes_table(sizes: Sequence[SizesAsked]) -> Table:
     """The present objects that each split asks about, and those it doesn't, by the share of the image they take."""
-    table = Table(title="Present objects asked about, and not: median share of the image", title_justify="left")
-    table.add_column("split", no_wrap=True)
-    for column in ("asked", "% of the image", "not asked", "% of the image"):
-        table.add_column(column, justify="right")
+    title = "Present objects asked about, and not: median share of the image"
+    table = plain_table(title, "split", ">asked", ">% of the image", ">not asked", ">% of the image")
     for one in sizes:
         shares = ("–" if share is None else f"{100 * share:.1f}" for share in (one.asked_share, one.unasked_share))
         asked, unasked = shares

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hope_bench.errors import HopeBenchError, did_you_mean, first_few
+from hope_bench.errors import HopeBenchError, counted, did_you_mean, first_few
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.result import ModelInfo
 from hope_bench.interchange.answer_field import answer_field, answer_of, question_of, refuse_labels
@@ -153,7 +153,9 @@ def _in_order(lines: Sequence[Line], name: str, benchmark: Benchmark, split: str
     """POPE's own answers files name no image: line i answers question i, and its object must be the question's."""
     questions = benchmark.splits[split]
     if len(lines) > len(questions):
-        raise HopeBenchError(f"{path} has {len(lines):,} answers, but split {split} asks {len(questions):,} questions.")
+        raise HopeBenchError(
+            f"{path} has {counted(len(lines), 'answer')}, but split {split} asks {counted(len(questions), 'question')}."
+        )
     given = []
     for line, question in zip(lines, questions, strict=False):
         asked = question_of(line)

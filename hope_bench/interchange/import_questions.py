@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from hope_bench.errors import HopeBenchError, did_you_mean, first_few
+from hope_bench.errors import HopeBenchError, counted, did_you_mean, first_few
 from hope_bench.files.benchmark import Manifest, SourceFile, check_own, write_benchmark
 from hope_bench.files.card import check_name, slug
 from hope_bench.files.spec import STRATEGY_KINDS, Kind
@@ -256,12 +256,18 @@ def _add(raw: _Raw, read: _Read, bare: bool) -> None:
 
 
 def _notes(read: _Read, splits: Mapping[str, Sequence[Question]], known: Known | None, source: QuestionSource) -> list[str]:
-    notes = [f"{count:,} question(s) were worded {text!r}; repaired." for text, count in sorted(read.repaired.items())[:20]]
-    notes += [f"{count:,} row(s) {reason} were left out." for reason, count in read.left.items()]
+    notes = [
+        f"{counted(count, 'question was', 'questions were')} worded {text!r}; repaired."
+        for text, count in sorted(read.repaired.items())[:20]
+    ]
+    notes += [f"{counted(count, 'row')} {reason} left out." for reason, count in read.left.items()]
     if read.repeated:
-        notes.append(f"{read.repeated:,} row(s) repeat an earlier question of their split and count once.")
+        notes.append(f"{counted(read.repeated, 'row repeats', 'rows repeat')} an earlier question of their split, counted once.")
     if read.pictures and source.images is None:
-        notes.append(f"The rows hold {read.pictures:,} picture(s), which were not written: import again with --images FOLDER.")
+        notes.append(
+            f"The rows hold {counted(read.pictures, 'picture')}, which "
+            f"{'was' if read.pictures == 1 else 'were'} not written: import again with --images FOLDER."
+        )
     if known is not None:
         counts = {split: len(splits.get(split, ())) for split in known.published}
         off = [split for split, count in known.published.items() if counts[split] != count]

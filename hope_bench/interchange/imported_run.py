@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.result import ModelInfo, RunInfo
 from hope_bench.files.run import RunRecord, read_run, write_run
@@ -55,7 +55,7 @@ def write_import(
     answers, report = match(given, benchmark, run)
     if not answers:
         raise HopeBenchError(
-            f"None of the {len(given):,} answers matches a question of benchmark {benchmark.manifest.name}. "
+            f"Of {counted(len(given), 'answer')}, none matches a question of benchmark {benchmark.manifest.name}. "
             f"The first: {first_few(report.unmatched, 2)}."
         )
     _refuse_other_labels(given, report)
@@ -136,7 +136,8 @@ def _missing(benchmark: Benchmark, report: ImportReport) -> list[str]:
     missing = report.unasked[headline]
     if not missing:
         return []
-    return [f"{missing:,} question(s) of the headline split {headline} have no answer. Import the files that hold them, too."]
+    without = counted(missing, "question has", "questions have")
+    return [f"Of the headline split {headline}, {without} no answer. Import the files that hold them, too."]
 
 
 def _notes(given: Sequence[Given], report: ImportReport) -> tuple[str, ...]:

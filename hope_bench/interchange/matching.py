@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.interchange.questions import question_key, read_question, wrapping
 from hope_bench.records import Answer, Label, Verdict
@@ -119,7 +119,8 @@ def _refuse_contradictions(said: Mapping[tuple[str, str, str], Sequence[Given]])
     ]
     if disagree:
         raise HopeBenchError(
-            f"{len(disagree):,} question(s) are answered more than once, and differently: {first_few(disagree, 3)}. "
+            f"{counted(len(disagree), 'question is', 'questions are')} answered more than once, and "
+            f"differently: {first_few(disagree, 3)}. "
             "Remove the answers that don't count."
         )
 

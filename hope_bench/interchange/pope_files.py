@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 
-from hope_bench.errors import HopeBenchError, did_you_mean
+from hope_bench.errors import HopeBenchError, counted, did_you_mean
 from hope_bench.files.benchmark import Manifest, SourceFile, write_benchmark
 from hope_bench.files.card import check_name
 from hope_bench.files.spec import STRATEGY_KINDS
@@ -45,7 +45,10 @@ def import_pope(
     templates: Counter[str] = Counter()
     repaired: Counter[str] = Counter()
     splits = {split: _read_split(split, path, templates, repaired) for split, path in files.items()}
-    notes = [f"{count:,} question(s) were worded {text!r}; repaired." for text, count in sorted(repaired.items())]
+    notes = [
+        f"{counted(count, 'question was', 'questions were')} worded {text!r}; repaired."
+        for text, count in sorted(repaired.items())
+    ]
     notes += unshared_positives(splits)
     return write_benchmark(
         out, splits, {split: STRATEGY_KINDS[split] for split in splits},

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup, escape
 
-from hope_bench.files.result import Estimate, ReliabilityBin
+from hope_bench.files.split_score import Estimate, ReliabilityBin
 from hope_bench.scoring.prompt_spread import Spread
 
 _SHAPES = {

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hope_bench.files.benchmark import Benchmark
-from hope_bench.files.result import Comparison, Hallucination, Part, Result, SplitScore
+from hope_bench.files.result import Comparison, Hallucination, Result
+from hope_bench.files.split_score import Part, SplitScore
 from hope_bench.records import Answer
 from hope_bench.scoring.breakdown import SIZES, break_down, by_category, by_kind, by_size, unique_rows
 from hope_bench.scoring.conventions import CONVENTIONS

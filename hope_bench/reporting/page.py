@@ -9,14 +9,14 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from hope_bench.files.result import Estimate, SplitScore, VerdictCounts
+from hope_bench.files.split_score import Estimate, SplitScore, VerdictCounts
 from hope_bench.images import UnreadableImageError, read_image_bytes
 from hope_bench.inspection.thumbnails import shrink
 from hope_bench.provenance import write_text
 from hope_bench.reporting import charts
 from hope_bench.reporting.content import Content
 from hope_bench.scoring.blind import above_blind, strongest
-from hope_bench.scoring.comparison_tables import metric_name
+from hope_bench.scoring.comparison import metric_name
 from hope_bench.scoring.tables import percent, points
 
 _TEMPLATES = Path(__file__).parent / "templates"

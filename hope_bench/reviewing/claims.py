@@ -7,8 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from hope_bench.files.benchmark import standing_of
+from hope_bench.files.spec import UNGUARDED
 from hope_bench.records import Label, Question
 from hope_bench.search.decisions import ClaimKey
+
+UNGUARDED_SPLITS = frozenset(UNGUARDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +69,27 @@ def _highest(one: float | None, other: float | None) -> float | None:
 
 
 def review_queue(splits: Mapping[str, Iterable[Question]]) -> tuple[Claim, ...]:
-    """The claims of absence, likeliest wrong first: highest risk, then highest standing among its split's distractors (scores of
-    different splits can't be compared), then by image and name."""
+    """The claims of absence: those that a decision can change (of POPE's own splits it changes none) before the rest, the
+    likeliest wrong first: highest risk, then highest standing among its split's distractors (scores of different splits can't be
+    compared), then by image and name."""
     absent = (claim for claim in unique_claims(splits) if claim.label == "no")
     return tuple(sorted(absent, key=_urgency))
 
 
-def _urgency(claim: Claim) -> tuple[float, float, str, str, str]:
+def is_changeable(claim: Claim) -> bool:
+    """Whether some split asks the claim that would ask another after a rejection."""
+    return not UNGUARDED_SPLITS.issuperset(claim.splits)
+
+
+def _urgency(claim: Claim) -> tuple[bool, float, float, str, str, str]:
     risk = -1.0 if claim.risk is None else claim.risk
     standing = -1.0 if claim.standing is None else claim.standing
-    return (-risk, -standing, claim.image, claim.object, claim.description or "")
+    return (not is_changeable(claim), -risk, -standing, claim.image, claim.object, claim.description or "")
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A claim in words, with the words that carry it apart: "There is", "NO", "vase in this picture."."""
+    """A question in words, with those that carry it apart: "Is there a", "vase", " in this picture?"."""
 
     before: str
     stress: str
@@ -108,16 +117,6 @@ def question(claim: Claim) -> Statement:
     what = _of_this_picture(found["what"])
     tail = " in this picture" if what.endswith(" in this picture") else ""
     return Statement(f"{found['verb']} there {found['article'] or ''}", what.removesuffix(tail), f"{tail}?")
-
-
-def statement(claim: Claim) -> Statement:
-    """What the benchmark says of the picture; for existence claims alone."""
-    found = _QUESTION.fullmatch(claim.text.strip())
-    assert found is not None, claim
-    verb, what = found["verb"].lower(), _of_this_picture(found["what"])
-    if claim.label == "yes":
-        return Statement("There", verb.upper(), f"{found['article'] or ''}{what}.")
-    return Statement(f"There {verb}", "NO", f"{what}.")
 
 
 def _of_this_picture(what: str) -> str:

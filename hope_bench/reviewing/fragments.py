@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from html import escape
 
+from hope_bench.errors import counted
 from hope_bench.images import UnreadableImageError
-from hope_bench.reviewing.claims import Claim, is_existence, question, statement
-from hope_bench.reviewing.decisions import VERDICTS
+from hope_bench.reviewing.claims import Claim, is_existence, question
 from hope_bench.reviewing.picture import Pictures
-from hope_bench.reviewing.session import Session
+from hope_bench.reviewing.session import LATEST, Session
 from hope_bench.search.decisions import Verdict
 
 
@@ -18,28 +18,24 @@ def picture(pictures: Pictures, claim: Claim, boxes: bool) -> str:
         url = pictures.encoded(claim.image, boxes)
     except UnreadableImageError as error:
         return f'<p class="problem">{escape(claim.image)} can’t be shown: {escape(str(error))}. Decide “unsure”.</p>'
-    return f'<img class="picture" src="{url}" alt="{escape(claim.image, quote=True)}">'
+    return f'<img class="picture" title="Click, or press +, to look closer" src="{url}" alt="{escape(claim.image, quote=True)}">'
 
 
-def claim(place: int, shown: Claim, blind: bool) -> str:
-    """The claim in words; for a blind reviewer the question alone. A description stands as a question too, with its label:
-    a denied "exactly two dogs" is hard to read."""
-    stated = not blind and is_existence(shown)
-    words = statement(shown) if stated else question(shown)
-    says = "" if blind else "True?" if stated else f"Label: {shown.label}."
-    ask = f' <span class="ask">{says}</span>' if says else ""
+def claim(place: int, shown: Claim) -> str:
+    """What the model is asked. What the benchmark says of it stands below, for those who aren't blind to it."""
+    words = question(shown)
     emphasis = f"<em>{escape(words.stress)}</em>" if words.stress else ""
     gap = "" if words.after.startswith((" ", "?")) else " "
     return (
         f'<div class="claim" data-place="{place}" aria-live="polite"><h1>{escape(words.before)} {emphasis}{gap}'
-        f"{escape(words.after)}{ask}</h1></div>"
+        f"{escape(words.after)}</h1></div>"
     )
 
 
 def verdict_words(shown: Claim) -> dict[Verdict, str]:
-    """What the buttons say, with their keys: an object is absent or present, of a description the answer is no or yes."""
-    absent, present = ("Absent", "Present") if is_existence(shown) else ("No", "Yes")
-    return {"absent": f"{absent} (A)", "present": f"{present} (P)", "unsure": "Unsure (U)"}
+    """What the buttons say, with their keys: an object is there or not, of a description the answer is yes or no."""
+    present, absent = ("There (T)", "Not there (N)") if is_existence(shown) else ("Yes (Y)", "No (N)")
+    return {"present": present, "absent": absent, "unsure": "Unsure (U)"}
 
 
 def facts(pictures: Pictures, shown: Claim, blind: bool) -> str:
@@ -65,13 +61,35 @@ def progress(session: Session) -> str:
     """How far the review is."""
     counts, total = session.counts(), len(session.queue)
     done = counts.total()
-    parts = " · ".join(f"{counts[verdict]:,} {verdict}" for verdict in VERDICTS)
+    parts = " · ".join(f"{counts[verdict]:,} {words}" for verdict, words in _WORDS.items())
     share = 100 * done / max(total, 1)
     return (
         f'<div class="decided" role="status"><div class="bar" aria-hidden="true"><i style="width:{share:.2f}%"></i></div>'
-        f"<p><b>{done:,}</b> of {total:,} claims decided <span>{parts}</span></p>"
+        f"<p><b>{done:,}</b> of {counted(total, 'claim')} decided <span>{parts}</span></p>"
+        f"<p class='left'>{_left(session)}</p>"
         f"<p class='file'>{escape(session.reviewer)} → {escape(str(session.file.path))}</p></div>"
     )
+
+
+_WORDS: dict[Verdict, str] = {"present": "there", "absent": "not there", "unsure": "unsure"}
+"""What decisions are called on the page, in the order of its buttons."""
+
+
+def _left(session: Session) -> str:
+    """How long is left, and when to stop, in sentences."""
+    left = len(session.queue) - session.counts().total()
+    if not left:
+        return ""
+    seconds = session.seconds_left()
+    about = "" if seconds is None else f"About {counted(max(round(seconds / 60), 1), 'minute')} left. "
+    if session.blind:
+        return f"{about}Stop at the end: the estimate takes the sample in this order, and every claim narrows it."
+    wrong, looked = session.latest_wrong()
+    if looked < LATEST:
+        return f"{about}The likeliest wrong come first. You can stop when none of {LATEST} in a row is wrong."
+    if not wrong:
+        return f"{about}None of the last {LATEST} was wrong, and the rest is less likely to be: you can stop here."
+    return f"{about}{wrong} of the last {LATEST} {'was' if wrong == 1 else 'were'} wrong: go on."
 
 
 def finished(session: Session) -> str:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.reviewing import fragments
-from hope_bench.reviewing.decisions import VERDICTS
 from hope_bench.reviewing.picture import Pictures
 from hope_bench.reviewing.session import Session
 from hope_bench.search.decisions import Verdict
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 _NARROW = "@media (max-width: 40rem) { .gradio-container .app { padding: 0 !important; } }"
 """On phones the picture gets the room. Gradio's `css` applies further in and can't say this."""
+_BUTTONS: tuple[Verdict, ...] = ("present", "absent", "unsure")
+"""In the order of the words: there, not there, unsure."""
 _POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; form-action 'self'"
@@ -88,11 +89,11 @@ class _Controls:
         session, pictures = self._session, self._pictures
         rest = (fragments.progress(session), gr.update(interactive=session.counts().total() > 0))
         if place is None:
-            return None, "", fragments.finished(session), "", *rest, *(gr.update(interactive=False) for _ in VERDICTS)
+            return None, "", fragments.finished(session), "", *rest, *(gr.update(interactive=False) for _ in _BUTTONS)
         claim = session.queue[place]
         labels = fragments.verdict_words(claim)
-        buttons = [gr.update(value=labels[verdict], interactive=True) for verdict in VERDICTS]
-        words = fragments.claim(place, claim, session.blind), fragments.facts(pictures, claim, session.blind)
+        buttons = [gr.update(value=labels[verdict], interactive=True) for verdict in _BUTTONS]
+        words = fragments.claim(place, claim), fragments.facts(pictures, claim, session.blind)
         return place, fragments.picture(pictures, claim, boxes), *words, *rest, *buttons
 
     def show_next(self, boxes: bool) -> tuple[Any, ...]:
@@ -126,7 +127,7 @@ def _blocks(session: Session, pictures: Pictures) -> gr.Blocks:
                 progress = gr.HTML(elem_id="progress")
                 claim = gr.HTML(elem_id="claim")
                 with gr.Row(elem_id="verdicts"):
-                    buttons = [gr.Button(verdict.capitalize(), elem_id=verdict, min_width=60) for verdict in VERDICTS]
+                    buttons = [gr.Button(verdict.capitalize(), elem_id=verdict, min_width=60) for verdict in _BUTTONS]
                 with gr.Row(elem_id="tools"):
                     undo = gr.Button("Undo (Z)", elem_id="undo", size="sm", min_width=60, scale=0)
                     boxes = gr.Checkbox(
@@ -136,7 +137,7 @@ def _blocks(session: Session, pictures: Pictures) -> gr.Blocks:
         outputs = [place, picture, claim, facts, progress, undo, *buttons]
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "outputs": outputs}
         blocks.load(controls.show_next, inputs=[boxes], **quiet)
-        for verdict, button in zip(VERDICTS, buttons, strict=True):
+        for verdict, button in zip(_BUTTONS, buttons, strict=True):
             button.click(controls.decide(verdict), inputs=[place, boxes], **quiet)
         undo.click(controls.undo, inputs=[place, boxes], **quiet)
         boxes.change(controls.show, inputs=[place, boxes], **quiet)

@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from hope_bench.files.result import SplitScore
 from hope_bench.files.spec import Kind, is_balanced
+from hope_bench.files.split_score import SplitScore
 from hope_bench.records import Question
 from hope_bench.scoring.conventions import STRICT, Convention
 from hope_bench.scoring.metrics import (

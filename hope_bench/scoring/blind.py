@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hope_bench.files.benchmark import Benchmark
-from hope_bench.files.result import Blind, Estimate, FittedOn
+from hope_bench.files.split_score import Blind, Estimate, FittedOn
 from hope_bench.records import Question
 from hope_bench.scoring.metrics import VERDICTS, point_metrics
 

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hope_bench.files.benchmark import Benchmark
-from hope_bench.files.result import BreakdownName, Estimate, Part, Result
+from hope_bench.files.result import Result
+from hope_bench.files.split_score import BreakdownName, Estimate, Part
 from hope_bench.inspection.sizes import object_shares
 from hope_bench.records import Annotations, Question
 from hope_bench.scoring.conventions import STRICT, Convention

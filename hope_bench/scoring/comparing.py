@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hope_bench.errors import HopeBenchError, did_you_mean, first_few
-from hope_bench.files.result import Bootstrap, Estimate, Result
+from hope_bench.files.result import Bootstrap, Result
+from hope_bench.scoring.comparison import LOWER_IS_BETTER, ModelComparison, Pair, Standing
 from hope_bench.scoring.conventions import CONVENTIONS, Convention
 from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
 from hope_bench.scoring.measuring import gradient, measure
@@ -23,96 +23,8 @@ from hope_bench.scoring.recount import paired
 from hope_bench.scoring.significance import detectable_difference, holm, sign_flip
 from hope_bench.scoring.unread import unread_reason
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-LOWER_IS_BETTER = ("hallucination_rate",)
 UNRANKABLE = ("yes_ratio",)
 """A yes-ratio is neither good nor bad."""
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """One model on the split: `rank` 1 is the best, equal values share one. All models' true ranks lie between their `rank_low`
-    and `rank_high` at once with 95% confidence (`scoring.ranks`); None where the number is undefined, or too many answers
-    can't be judged."""
-
-    name: str
-    value: Estimate
-    rank: int | None
-    rank_low: int | None
-    rank_high: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Model `one` minus model `other`, paired by image.
-
-    `p` is the exact sign-flip test's two-sided p-value for no difference in the metric, `p_holm` the same corrected for all pairs
-    compared; `right_p` tests whether the two are right equally often (McNemar's question, with questions clustered by image).
-    `one_only` and `other_only` count the questions that only one of the two got right (of several samples: more often).
-    `detectable` is the smallest true difference that a comparison of this size finds 4 times in 5. None where undefined, as p is
-    where no image tells the two apart.
-    """
-
-    one: str
-    other: str
-    difference: Estimate
-    p: float | None
-    p_holm: float | None
-    right_p: float | None
-    right_p_holm: float | None
-    one_only: int
-    other_only: int
-    detectable: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class ModelComparison:
-    """All models on one split by one metric, the best first, and the pairs.
-
-    Only the `common` ones of the split's `questions` that every model was asked count; `unasked` says of which models how many
-    were not, `unranked` which are not ranked, and why.
-    """
-
-    split: str
-    metric: str
-    images: int
-    questions: int
-    common: int
-    unasked: Mapping[str, int]
-    unranked: Mapping[str, str]
-    standings: tuple[Standing, ...]
-    pairs: tuple[Pair, ...]
-
-    def to_frame(self) -> pd.DataFrame:
-        """A row a pair: `one`, `other`, `difference` (one minus other) with `_low` and `_high`, and the tests' numbers (float64,
-        NaN where undefined)."""
-        import pandas as pd
-
-        rows = [
-            {
-                **{field.name: getattr(pair, field.name) for field in fields(pair) if field.name != "difference"},
-                "difference": pair.difference.value,
-                "difference_low": pair.difference.low,
-                "difference_high": pair.difference.high,
-            }
-            for pair in self.pairs
-        ]
-        tests = ("p", "p_holm", "right_p", "right_p_holm", "detectable", "difference", "difference_low", "difference_high")
-        return pd.DataFrame(rows).astype({"one": "string", "other": "string"} | dict.fromkeys(tests, "float64"))
-
-    def standings_frame(self) -> pd.DataFrame:
-        """A row a model, the best first: `name`, `value` with `_low` and `_high`, `rank` and its interval ("Int64")."""
-        import pandas as pd
-
-        rows = [
-            (one.name, one.value.value, one.value.low, one.value.high, one.rank, one.rank_low, one.rank_high)
-            for one in self.standings
-        ]
-        columns = ["name", "value", "value_low", "value_high", "rank", "rank_low", "rank_high"]
-        kinds = {"name": "string", **dict.fromkeys(columns[1:4], "float64"), **dict.fromkeys(columns[4:], "Int64")}
-        return pd.DataFrame(rows, columns=columns).astype(kinds)
 
 
 def compare(
@@ -155,6 +67,9 @@ def compare(
     reasons = [result.unranked or reason for result, reason in zip(results, unjudged, strict=True)]
     unranked = {name: reason for name, reason in zip(names, reasons, strict=True) if reason is not None}
     ranks = _ranks(names, measured, metric, [reason is None for reason in unjudged])
+    if against is not None:  # of all pairs, the order is that in which the results were given
+        place = {one.name: number for number, one in enumerate(ranks)}
+        pairs = tuple(sorted(pairs, key=lambda pair: place[pair.one]))
     return ModelComparison(chosen, metric, len(kept), len(common), int(common.sum()), missing, unranked, ranks, pairs)
 
 

@@ -7,18 +7,14 @@ from collections.abc import Mapping
 from rich.table import Table
 from rich.text import Text
 
-from hope_bench.files.result import Blind, BreakdownName, Estimate, Result
+from hope_bench.files.result import Result
+from hope_bench.files.split_score import Blind, BreakdownName, Estimate
+from hope_bench.scoring.blind import strongest
 from hope_bench.scoring.conventions import CONVENTIONS
 from hope_bench.scoring.labels import Relabelled
 from hope_bench.scoring.metrics import VERDICTS, point_metrics, stated_table
-from hope_bench.scoring.tables import difference, percent, plain_table
-
-
-def share(estimate: Estimate) -> str:
-    """A share with its interval, in percent: "88.4 [86.1, 90.2]"."""
-    if estimate.low is None:
-        return percent(estimate.value)
-    return f"{percent(estimate.value)} [{percent(estimate.low)}, {percent(estimate.high)}]"
+from hope_bench.scoring.tables import percent
+from hope_bench.tables import Summary, plain_table
 
 
 def correlation(estimate: Estimate | None) -> str:
@@ -37,8 +33,14 @@ def probability_table(result: Result) -> Table | None:
         found = split.probabilities
         if found is not None:
             null = found.ece_null
-            by_chance = "-" if null is None else share(Estimate(value=null.mean, low=null.low, high=null.high))
-            numbers = (share(found.auroc), share(found.average_precision), share(found.brier), percent(found.ece), by_chance)
+            by_chance = "-" if null is None else Estimate(value=null.mean, low=null.low, high=null.high).percent()
+            numbers = (
+                found.auroc.percent(),
+                found.average_precision.percent(),
+                found.brier.percent(),
+                percent(found.ece),
+                by_chance,
+            )
             table.add_row(name, f"{found.questions:,}", f"{split.without_p_yes:,}", *numbers)
     return table if table.rows else None
 
@@ -47,7 +49,7 @@ def average_table(result: Result) -> Table | None:
     """The groups' averages in every way that papers average; None where no group has two splits."""
     table = _columns("Averages (percent)", ("method", "questions", "accuracy", "precision", "F1", "MCC"))
     for one in result.averages:
-        metrics = [share(one.metrics[name]) for name in ("accuracy", "precision", "f1")]
+        metrics = [one.metrics[name].percent() for name in ("accuracy", "precision", "f1")]
         table.add_row(one.group, one.method, f"{one.questions:,}", *metrics, correlation(one.metrics["mcc"]))
     return table if table.rows else None
 
@@ -62,8 +64,25 @@ def sensitivity_table(result: Result) -> Table:
         found = split.probabilities
         at_fixed = None if found is None else found.fixed_balanced_accuracy
         cells = (correlation(split.d_prime), correlation(split.criterion), correlation(None if found is None else found.d_a))
-        table.add_row(name, *cells, *("-" if one is None else share(one) for one in (at_fixed, split.forced_choice)))
+        table.add_row(name, *cells, *("-" if one is None else one.percent() for one in (at_fixed, split.forced_choice)))
     return table
+
+
+def blind_summary(title: str, splits: Mapping[str, tuple[Blind, ...]]) -> Summary:
+    """What not looking gives on every split, a line a way of answering, and the best of them in words."""
+    table = plain_table("", "split", "answers", ">balanced accuracy", ">either way")
+    for name, scores in splits.items():
+        for one in scores:
+            either = None if one.either_way is None else one.either_way.value
+            table.add_row(Text(name), one.name, percent(one.balanced_accuracy), percent(either))
+    found = [(best.either_way, name, best.name) for name, scores in splits.items() if (best := strongest(scores)) is not None]
+    known = [(either, name, way) for either, name, way in found if either is not None]
+    said = f"{title}: nothing to answer."
+    if known:
+        most, split, way = max(known, key=lambda one: one[0].value or 0.0)
+        said = f"{title}, answered without looking: up to {most.percent()} in balanced accuracy ({way} on {split})."
+    notes = ("Percent. 50 is what chance gives; what stays as far below it tells as much (either way).",)
+    return Summary((said,), table, notes)
 
 
 def blind_table(title: str, splits: Mapping[str, tuple[Blind, ...]]) -> Table:
@@ -100,10 +119,9 @@ def part_table(result: Result, breakdown: BreakdownName) -> Table | None:
         found = point_metrics(counts, CONVENTIONS[result.convention])
         mcc = "-" if found["mcc"] is None else f"{found['mcc']:+.2f}"
         asked = counts[:, : VERDICTS.index("unasked")].sum(axis=1)
-        table.add_row(
-            Text(part.name or "all others"), f"{part.images:,}", f"{asked[0]:,} / {asked[1]:,}", share(part.hallucination_rate),
-            share(part.recall), *(percent(found[name]) for name in metrics), mcc, f"{counts[:, 2:4].sum():,}",
-        )  # fmt: skip
+        shares = (part.hallucination_rate.percent(), part.recall.percent(), *(percent(found[name]) for name in metrics))
+        counted = (f"{part.images:,}", f"{asked[0]:,} / {asked[1]:,}")
+        table.add_row(Text(part.name or "all others"), *counted, *shares, mcc, f"{counts[:, 2:4].sum():,}")
     return table
 
 
@@ -117,7 +135,7 @@ def corrected_table(result: Result) -> Table | None:
         if found is not None:
             table.add_row(
                 name, f"{found.reviewed:,}", f"{found.unsure:,}", percent(split.hallucination_rate.value),
-                share(found.hallucination_rate), percent(split.recall.value), share(found.recall),
+                found.hallucination_rate.percent(), percent(split.recall.value), found.recall.percent(),
             )  # fmt: skip
     return table if table.rows else None
 
@@ -130,18 +148,15 @@ def relabelled_table(scored: Relabelled) -> Table:
     )
     for name, moves in scored.differences.items():
         before, after = scored.before.splits[name], scored.after.splits[name]
-        shown = (difference(moves["f1"]), difference(moves["hallucination_rate"]), difference(moves["recall"]))
+        shown = [moves[name].points() for name in ("f1", "hallucination_rate", "recall")]
         counts = f"{len(before.labels):,} → {len(after.labels):,}"
         table.add_row(name, counts, percent(before.f1.value), percent(after.f1.value), *shown)
     return table
 
 
 def _columns(title: str, headings: tuple[str, ...], of: str = "split") -> Table:
-    table = plain_table(title, gap=2)
-    table.add_column(of, no_wrap=True)
-    for heading in headings:
-        table.add_column(heading, justify="left" if heading in ("method", "baseline", "answers") else "right", no_wrap=True)
-    return table
+    words = ("method", "baseline", "answers")
+    return plain_table(title, of, *(heading if heading in words else f">{heading}" for heading in headings))
 
 
 def _interval(estimate: Estimate | None) -> str:

@@ -9,7 +9,8 @@ import numpy as np
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
-from hope_bench.files.result import PACKED, Result
+from hope_bench.files.result import Result
+from hope_bench.files.split_score import PACKED
 from hope_bench.records import Question
 from hope_bench.scoring.metrics import Floats
 from hope_bench.scoring.probability import unpack

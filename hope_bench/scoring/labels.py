@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from hope_bench.files.benchmark import Benchmark
-from hope_bench.files.result import Bootstrap, Estimate, Result, SplitScore
+from hope_bench.files.result import Bootstrap, Result
+from hope_bench.files.split_score import Estimate, SplitScore
 from hope_bench.records import Answer
 from hope_bench.scoring.breakdown import Sizes
 from hope_bench.scoring.conventions import STRICT, Convention, reader

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hope_bench.files.result import PACKED, Part, SplitScore, VerdictCounts, stated_counts
+from hope_bench.files.split_score import PACKED, Part, SplitScore, VerdictCounts, stated_counts
 from hope_bench.scoring.conventions import STRICT, Convention
 
 Floats = NDArray[np.float64]

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hope_bench.files.benchmark import Benchmark
-from hope_bench.files.result import Average, Bootstrap, BreakdownName, Comparison, Hallucination, Part, SplitScore
+from hope_bench.files.result import Bootstrap, Comparison, Hallucination
 from hope_bench.files.spec import Kind, is_balanced
+from hope_bench.files.split_score import Average, BreakdownName, Part, SplitScore
 from hope_bench.records import no_collector
 from hope_bench.scoring import probability
 from hope_bench.scoring.averaging import group_splits, mark_repeated

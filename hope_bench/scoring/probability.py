@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hope_bench.files.result import Bootstrap, Estimate, NullBand, Probabilities, ReliabilityBin
+from hope_bench.files.result import Bootstrap
+from hope_bench.files.split_score import Estimate, NullBand, Probabilities, ReliabilityBin
 from hope_bench.scoring.intervals import percentiles, weight_chunks
 from hope_bench.scoring.metrics import Floats, divide, optional
 from hope_bench.scoring.rates import FEW_IMAGES, Design, Measured, as_estimate, rate_limits
@@ -140,6 +141,13 @@ def measure_auroc(found: Evidence, images: int, confidence: float) -> Measured:
     )
     value = auroc(_histogram(found))
     return Measured(value, *rate_limits(value, influence, design, confidence), influence)
+
+
+def auroc_alone(found: Evidence) -> Measured:
+    """AUROC without its interval, in a tenth of the time."""
+    value = np.asarray(np.nan) if found.positive.all() or not found.positive.any() else auroc(_histogram(found))
+    undefined = np.full_like(value, np.nan)
+    return Measured(value, undefined, undefined, np.zeros(0))
 
 
 def probabilities(

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hope_bench.errors import HopeBenchError
-from hope_bench.files.result import PACKED, Estimate, Result
+from hope_bench.files.result import Result
 from hope_bench.files.run import RunRecord, read_run
+from hope_bench.files.split_score import PACKED, Estimate
 
 
 @dataclass(frozen=True, slots=True)

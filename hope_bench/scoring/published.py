@@ -18,10 +18,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from hope_bench.errors import HopeBenchError
+from hope_bench.errors import HopeBenchError, counted
 from hope_bench.files.published import Figure
-from hope_bench.files.result import ConventionName, Result, SplitScore
+from hope_bench.files.result import ConventionName, Result
 from hope_bench.files.run import Run
+from hope_bench.files.split_score import SplitScore
 from hope_bench.scoring.averaging import mean
 from hope_bench.scoring.conventions import Convention, find_convention
 from hope_bench.scoring.metrics import LABELS, VERDICTS, Counts, compute, optional, stated_table
@@ -190,7 +191,7 @@ def explanations(verification: Verification) -> list[str]:
     off = [check for check in verification.checks if not check.agrees]
     lines = []
     if verification.errors:
-        lines.append(f"{verification.errors:,} answers are errors. The same command asks these again.")
+        lines.append(f"{counted(verification.errors, 'answer is an error', 'answers are errors')}. The same command asks again.")
     if not off:
         return lines
     unread = max(off, key=lambda check: check.unread)

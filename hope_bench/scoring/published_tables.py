@@ -7,9 +7,10 @@ from itertools import groupby
 from rich.table import Table
 from rich.text import Text
 
+from hope_bench.errors import counted
 from hope_bench.files.published import Metric
 from hope_bench.scoring.published import Check, Verification
-from hope_bench.scoring.tables import plain_table
+from hope_bench.tables import plain_table
 
 _METRICS: dict[Metric, str] = {
     "accuracy": "accuracy", "precision": "precision", "recall": "recall", "f1": "F1", "yes_ratio": "yes-ratio",
@@ -27,13 +28,8 @@ def verification_tables(verification: Verification) -> list[Table]:
 
 def _table(model: str, checks: list[Check]) -> Table:
     source = checks[0].figure.table
-    table = plain_table(
-        f"{model} on {source.benchmark}: {_METRICS[source.metric]} in percent, {source.convention} convention", gap=1
-    )
-    table.add_column("split", no_wrap=True)
-    for heading in ("questions", "published", "here", "apart", "allowed"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
+    title = f"{model} on {source.benchmark}: {_METRICS[source.metric]} in percent, {source.convention} convention"
+    table = plain_table(title, "split", ">questions", ">published", ">here", ">apart", ">allowed", "verdict")
     for check in checks:
         table.add_row(
             check.figure.split,
@@ -56,7 +52,7 @@ def verdict(verification: Verification) -> str:
     if verification.agrees:
         return f"Agrees: {count} of {count} published figures come out here."
     if not off:
-        return f"Not settled: the figures agree, but {verification.errors:,} answers are errors."
+        return f"Not settled: the figures agree, but {counted(verification.errors, 'answer is an error', 'answers are errors')}."
     apart = ", ".join(f"{check.figure.split} by {_signed(check.difference)} points" for check in off)
     return f"Differs here: {len(off)} of {count} published figures ({apart})."
 

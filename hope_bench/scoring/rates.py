@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hope_bench.files.result import Estimate
+from hope_bench.files.split_score import Estimate
 from hope_bench.scoring.metrics import Floats, divide, optional
 
 CONFIDENCE = 0.95

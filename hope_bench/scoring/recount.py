@@ -8,16 +8,9 @@ from typing import Any, cast
 
 import numpy as np
 
-from hope_bench.files.result import (
-    Average,
-    Bootstrap,
-    Comparison,
-    Estimate,
-    Probabilities,
-    Result,
-    SplitScore,
-)
+from hope_bench.files.result import Bootstrap, Comparison, Result
 from hope_bench.files.spec import Kind
+from hope_bench.files.split_score import Average, Estimate, Probabilities, SplitScore
 from hope_bench.scoring import probability
 from hope_bench.scoring.averaging import Group, unique_table
 from hope_bench.scoring.conventions import CONVENTIONS, STRICT, Convention
@@ -153,16 +146,16 @@ class Recount:
         }
         samples = probability.resample(list(found.values()), self.images, self.how.bootstrap) if found else []
         made = {}
+        tables = fixed_tables(found, self.images)
         for (name, one), drawn in zip(found.items(), samples, strict=True):
             area = probability.measure_auroc(one, self.images, self.confidence)
             packed = self.splits[name].p_yes or ""
             numbers = probability.probabilities(one, packed, area, drawn, self.how.bootstrap)
-            made[name] = Ranking(one, area, numbers.model_copy(update={"fixed_balanced_accuracy": self._fixed(name, found)}))
+            made[name] = Ranking(one, area, numbers.model_copy(update={"fixed_balanced_accuracy": self._fixed(tables[name])}))
         return made
 
-    def _fixed(self, name: str, found: Mapping[str, probability.Evidence]) -> Estimate | None:
+    def _fixed(self, table: Counts | None) -> Estimate | None:
         """Balanced accuracy at the threshold fixed on the baseline's random split."""
-        table = fixed_table(name, found, self.images)
         if table is None:
             return None
         return measure(table[None], self.how.bootstrap, metrics=["balanced_accuracy"])["balanced_accuracy"][0].estimate()
@@ -178,15 +171,19 @@ class Recount:
         return both, forced_choice(p_yes, letters.verdicts, letters.questions_per_image, self.confidence).estimate()
 
 
-def fixed_table(name: str, found: Mapping[str, probability.Evidence], images: int) -> Counts | None:
-    """A split's count table, int64 [images, labels, verdicts], at the threshold fixed on its family's random split, given what is
-    known of P(yes) by split; None without that split."""
-    base = found.get("random-balanced" if name.endswith("-balanced") else "random")
-    thresholds = None if base is None else fixed_thresholds(base.p_yes, base.positive, base.image, images)
-    if thresholds is None:
-        return None
-    one = found[name]
-    return at_fixed_threshold(one.p_yes, one.positive, one.image, thresholds)
+def fixed_tables(found: Mapping[str, probability.Evidence], images: int) -> dict[str, Counts | None]:
+    """Each split's count table, int64 [images, labels, verdicts], at the thresholds fixed on its family's random split, given
+    what is known of P(yes) by split; None without that split."""
+    fixed = {
+        name: fixed_thresholds(base.p_yes, base.positive, base.image, images)
+        for name in ("random", "random-balanced")
+        if (base := found.get(name)) is not None
+    }
+    made: dict[str, Counts | None] = {}
+    for name, one in found.items():
+        thresholds = fixed.get("random-balanced" if name.endswith("-balanced") else "random")
+        made[name] = None if thresholds is None else at_fixed_threshold(one.p_yes, one.positive, one.image, thresholds)
+    return made
 
 
 def paired(more: Measured, less: Measured) -> Estimate:

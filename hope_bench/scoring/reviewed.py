@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hope_bench.files.result import PACKED, Corrected, SplitScore
+from hope_bench.files.split_score import PACKED, Corrected, SplitScore
 from hope_bench.records import Question
 from hope_bench.reviewing.claims import key_of
 from hope_bench.reviewing.noise import ReviewedClaim

@@ -11,7 +11,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from hope_bench.files.result import PACKED, SCHEMA_VERSION, Result
+from hope_bench.files.result import SCHEMA_VERSION, Result
+from hope_bench.files.split_score import PACKED
 from hope_bench.provenance import write_text
 
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "result-schema.md"

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hope_bench.errors import HopeBenchError
+from hope_bench.errors import HopeBenchError, counted
 from hope_bench.files.benchmark import Benchmark
-from hope_bench.files.result import BenchmarkInfo, Bootstrap, Result, SplitScore
+from hope_bench.files.result import BenchmarkInfo, Bootstrap, Result
 from hope_bench.files.run import RunAnswers, RunRecord, read_answers, read_run
+from hope_bench.files.split_score import SplitScore
 from hope_bench.reviewing.noise import ReviewedClaim
 from hope_bench.scoring.breakdown import Sizes
 from hope_bench.scoring.conventions import STRICT, Convention, reader
@@ -191,10 +192,13 @@ def _notes(
         notes.append("The last line of answers.jsonl was cut off and is not counted.")
     if file.reread:
         notes.append(
-            f"{file.reread:,} answer(s) read otherwise than when they were asked, by this release's rule (docs/scoring.md)."
+            f"{counted(file.reread, 'answer reads', 'answers read')} otherwise than when it was asked, by this "
+            "release's rule (docs/scoring.md)."
         )
     if joined.retried:
-        notes.append(f"{joined.retried:,} question(s) were asked again after an error; the last answer counts.")
+        notes.append(
+            f"{counted(joined.retried, 'question was', 'questions were')} asked again after an error; the last answer counts."
+        )
     elsewhere = sum(answer.mass is not None and answer.read_p_yes is None for answer in file.answers)
     if elsewhere:
         notes.append(
@@ -203,5 +207,8 @@ def _notes(
         )
     failed = sum(split.on_yes.error + split.on_no.error for split in splits.values())
     if failed:
-        notes.append(f"{failed:,} verdict(s) over all splits are errors: they count as wrong, and never as a no.")
+        notes.append(
+            f"{counted(failed, 'verdict over all splits is an error', 'verdicts over all splits are errors')}: "
+            "counted as wrong, and never as a no."
+        )
     return tuple(notes)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from hope_bench.files.result import Estimate
+from hope_bench.files.split_score import Estimate
 from hope_bench.scoring.metrics import VERDICTS, Counts, Floats, divide, optional
 from hope_bench.scoring.rates import Measured, as_estimate, combined, korn_graubard
 

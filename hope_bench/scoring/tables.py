@@ -1,18 +1,15 @@
-"""A result as tables for the terminal, whole lines whatever its width, and plain in a pipe."""
+"""A result's numbers in full, as tables for the terminal; what `Result.summary` shows is not told again."""
 
 from __future__ import annotations
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from hope_bench.files.result import Comparison, Estimate, Result, SplitScore
+from hope_bench.errors import counted
+from hope_bench.files.result import Comparison, Result
+from hope_bench.files.split_score import Estimate, SplitScore
 from hope_bench.scoring.blind import above_blind, strongest
-
-_WIDEST = 10_000
-"""Columns that no table needs."""
+from hope_bench.tables import plain_table
 
 
 def percent(value: float | None) -> str:
@@ -28,69 +25,43 @@ def points(value: float | None) -> str:
 def split_table(result: Result) -> Table:
     """Every split's numbers in percent; below the three that matter most, the 95% interval."""
     how = "" if result.convention == "strict" else f", {result.convention} convention"
-    title = f"{result.model.name} on {result.benchmark.title} ({result.benchmark.images:,} images, percent, 95% intervals{how})"
-    table = plain_table(title, gap=0)
-    table.add_column("split", no_wrap=True)
+    title = (
+        f"{result.model.name} on {result.benchmark.title} ({counted(result.benchmark.images, 'image')}, "
+        f"percent, 95% intervals{how})"
+    )
     metrics = ("balanced\naccuracy", "accu-\nracy", "preci-\nsion", "re-\ncall", "F1", "yes\nratio", "halluc.\nrate")
-    for heading in ("ques-\ntions", *metrics, "un-\nparsed", "error", "un-\nasked"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    headings = ("ques-\ntions", *metrics, "un-\nparsed", "error", "un-\nasked")
+    table = plain_table(title, "split", *(f">{heading}" for heading in headings))
     for name, split in result.splits.items():
         if split.kind == "twin":
             continue
         table.add_row(*_split_row(name, split, headline=name == result.benchmark.headline))
-    table.caption = Text(f"Headline split: {result.benchmark.headline}. " + _standing(result), style="dim")
-    table.caption_justify = "left"
     return table
 
 
 def comparison_table(result: Result) -> Table:
     """Every HOPE split against its baselines, in percentage points; positive means that it is harder. The AUROC drop, which
     no readiness to say yes moves, stands beside the precision drop where the run has P(yes)."""
-    table = plain_table("Harder than the baseline by (percentage points, 95% intervals paired by image)", gap=1)
-    for heading in ("split", "baseline"):
-        table.add_column(heading, no_wrap=True)
     headings = ["precision drop", "AUROC drop", "hallucination rise"]
     if not any(pair.auroc_drop for pair in result.comparisons):
         headings.remove("AUROC drop")
-    for heading in headings:
-        table.add_column(heading, justify="right", no_wrap=True)
+    title = "Harder than the baseline by (percentage points, 95% intervals paired by image)"
+    table = plain_table(title, "split", "baseline", *(f">{heading}" for heading in headings))
     for pair in result.comparisons:
         moves = {
             "precision drop": pair.precision_drop,
             "AUROC drop": pair.auroc_drop,
             "hallucination rise": pair.hallucination_rise,
         }
-        cells = ("-" if (one := moves[heading]) is None else difference(one) for heading in headings)
+        cells = ("-" if (one := moves[heading]) is None else one.points() for heading in headings)
         table.add_row(pair.split, pair.baseline, *cells)
     return table
 
 
-def print_result(console: Console, result: Result) -> None:
-    """Both tables (the second only where there are comparisons), what the benchmark says of itself, and the notes.
-
-    Tables keep whole lines even in a narrow pipe.
-    """
-    print_whole(console, split_table(result))
-    if result.comparisons:
-        console.print()
-        print_whole(console, comparison_table(result))
-    if answer := _straight_answer(result):
-        console.print(answer, soft_wrap=True)
-    for name, split in result.splits.items():
-        if split.paired_discrimination is not None:
-            console.print(_paired(name, split), soft_wrap=True)
-    if without_looking := _without_looking(result):
-        console.print(without_looking, soft_wrap=True)
-    if result.benchmark.description:
-        console.print(Text(result.benchmark.description), soft_wrap=True)
-    for note in result.notes:
-        console.print(Text(f"Note: {note}", style="dim"), soft_wrap=True)
-
-
-def print_whole(console: Console, table: Table) -> None:
-    """Print a table whose columns don't wrap as wide as it needs, in a narrow terminal or pipe too: nothing of it is cut off."""
-    needed = Measurement.get(console, console.options.update(width=_WIDEST), table).maximum
-    Console(file=console.file, emoji=False, force_terminal=console.is_terminal, width=max(console.width, needed)).print(table)
+def remarks(result: Result) -> list[str]:
+    """What the tables don't show, in sentences: pairs of twins, what not looking gives, what the benchmark says of itself."""
+    twins = [_paired(name, split) for name, split in result.splits.items() if split.paired_discrimination is not None]
+    return [*twins, *filter(None, (_without_looking(result), result.benchmark.description))]
 
 
 def lead_comparison(result: Result) -> Comparison | None:
@@ -98,55 +69,27 @@ def lead_comparison(result: Result) -> Comparison | None:
     return result.compared(result.benchmark.headline)
 
 
-def _straight_answer(result: Result) -> Text | None:
-    """Whether the headline split finds more than POPE, in a sentence; None where nothing tells."""
-    pair = lead_comparison(result)
-    if pair is None or pair.hallucination_rise.low is None or pair.hallucination_rise.high is None:
-        return None
-    rise, low, high = difference(pair.hallucination_rise), pair.hallucination_rise.low, pair.hallucination_rise.high
-    if low <= 0 <= high:
-        return Text(
-            f"{pair.split} and {pair.baseline} are not told apart by how often absent objects are affirmed ({rise} points)."
-        )
-    more = "more" if low > 0 else "fewer"
-    return Text(
-        f"{pair.split} finds {more} hallucinations than {pair.baseline}: {rise} in a hundred questions about absent objects."
-    )
-
-
-def _without_looking(result: Result) -> Text | None:
+def _without_looking(result: Result) -> str | None:
     """What the headline split gives those who don't look at the pictures; None for results that don't say."""
     split = result.splits[result.benchmark.headline]
     best = strongest(split.blind)
     if best is None or best.either_way is None:
         return None
     left = above_blind(split.balanced_accuracy.value, split.blind)
-    return Text(
+    return (
         f"Without looking, {result.benchmark.headline} gives a balanced accuracy of up to {best.either_way.percent()} "
         f"({best.name}); above blind: of what is left above that, {result.model.name} gets {percent(left)}%."
     )
 
 
-def _paired(name: str, split: SplitScore) -> Text:
+def _paired(name: str, split: SplitScore) -> str:
     """What a split of twins says: whether the model tells true descriptions from false ones, or distrusts them all."""
     found = split.paired_discrimination
     assert found is not None
     interval = "" if found.low is None else f" [{percent(found.low)}, {percent(found.high)}]"
-    return Text(
+    return (
         f"{name.removesuffix('-twins')}: both a false description and its true twin right in {percent(found.value)}{interval} of "
-        f"{split.pairs_asked:,} pairs."
-    )
-
-
-def plain_table(title: str, gap: int) -> Table:
-    """A table without frames, for the terminal and for pipes."""
-    return Table(
-        title=Text(title, style="bold"),
-        title_justify="left",
-        box=SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        padding=(0, gap, 0, 0),
+        f"{counted(split.pairs_asked, 'pair')}."
     )
 
 
@@ -172,14 +115,3 @@ def _with_interval(estimate: Estimate) -> Text:
     if estimate.low is not None:
         text.append(f"\n{percent(estimate.low)}-{percent(estimate.high)}", style="dim")
     return text
-
-
-def difference(estimate: Estimate) -> str:
-    """A difference of shares with its interval, in percentage points: "+1.2 [+0.3, +2.0]"."""
-    if estimate.low is None:
-        return points(estimate.value)
-    return f"{points(estimate.value)} [{points(estimate.low)}, {points(estimate.high)}]"
-
-
-def _standing(result: Result) -> str:
-    return "Ranked by its balanced accuracy." if result.unranked is None else f"Not ranked: {result.unranked}."

@@ -1,28 +1,19 @@
-"""Who chose whom: hallucination rates by searching encoder and model, and whether a model is fooled more by its own family's."""
+"""Who chose whom: hallucination rates by searching encoder and model, home advantages, and how they are shown."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from hope_bench.errors import HopeBenchError, did_you_mean, first_few
-from hope_bench.files.result import Estimate, Result, SplitScore
-from hope_bench.files.spec import CLIP_STRATEGIES, PANEL, base_strategy, encoder_name
-from hope_bench.scoring.comparing import check_comparable, check_conventions, model_names
-from hope_bench.scoring.conventions import CONVENTIONS, Convention
-from hope_bench.scoring.metrics import Floats, answer_table, ratio_weights, share_right
-from hope_bench.scoring.rates import Measured, combined, difference, korn_graubard
-from hope_bench.scoring.score import tower_family
+from hope_bench.errors import counted, first_few
+from hope_bench.files.spec import PANEL
+from hope_bench.files.split_score import Estimate
 
 if TYPE_CHECKING:
     import pandas as pd
+    from rich.table import Table
 
-_CHOOSES_NO_DISTRACTORS = ("hard-positives", PANEL)
-"""Its encoder chooses yes-questions; and the panel is every encoder's."""
+    from hope_bench.tables import Summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,142 +83,80 @@ class Transfer:
                 rows.append([*row, *(end for one in (rate, *home) for end in (one.value, one.low, one.high))])
         return typed_frame(rows, dict.fromkeys(words, "string") | dict.fromkeys(ends, "float64"))
 
+    def summary(self) -> Summary:
+        """What print and the command line show first: whom its own family's encoders fool more, and a line a model."""
+        from rich.text import Text
 
-def strategies_of(result: Result) -> dict[str, tuple[str, ...]]:
-    """The strategies that a result's benchmark searched with several encoders, with their splits; the panel is of content's."""
-    found: dict[str, tuple[str, ...]] = {}
-    for name, split in result.splits.items():
-        base = base_strategy(name)
-        if base in CLIP_STRATEGIES and base not in _CHOOSES_NO_DISTRACTORS and split.kind != "twin":
-            found[base] = (*found.get(base, ()), name)
-    if "content" in found and PANEL in result.splits:
-        found["content"] += (PANEL,)
-    return {base: splits for base, splits in found.items() if len(splits) > 1}
+        from hope_bench.tables import Summary, plain_table
 
+        table = plain_table("", "model", *(">" + one.split.replace("@", "\n@") for one in self.searchers))
+        for model in self.models:
+            own = [one.family is not None and one.family == model.family for one in self.searchers]
+            table.add_row(Text(model.name), *map(_rate, model.rates, own))
+        return Summary(self._verdict(), table, tuple(self._notes()))
 
-def transfer(results: Sequence[Result], strategy: str | None = None, files: Sequence[Path | str] = ()) -> Transfer:
-    """The matrix of `strategy` (by default that of the headline split, else the first one searched with several encoders).
+    def home_table(self) -> Table | None:
+        """Every model's home advantage, the largest first; None where no model has one."""
+        from rich.text import Text
 
-    `files` are the results', which errors then name. Raises HopeBenchError for results of different questions or conventions, for
-    a strategy that was not searched with several encoders, and where no result answers no-questions of all of the splits.
-    """
-    if not results:
-        raise HopeBenchError("Who chose whom takes a result or more.")
-    chosen = _chosen(results[0], strategy)
-    splits = strategies_of(results[0])[chosen]
-    for split in splits:
-        check_comparable(results, split, "hallucination_rate")
-    check_conventions(results, files)
-    kept = [place for place, result in enumerate(results) if answers_all(result, splits)]
-    if not kept:
-        raise HopeBenchError(
-            f"None of the results answers no-questions of all of {first_few(splits)}. Evaluate a model on these splits."
+        from hope_bench.tables import plain_table
+
+        headings = (">own minus\nother encoders", ">the same of other\nmodels (how many)", ">home advantage")
+        table = plain_table("Home advantage (points, 95% intervals paired by image)", "model", "family", *headings)
+        known = [(model, model.home) for model in self.models if model.home is not None]
+        for model, home in sorted(known, key=lambda one: -(one[1].advantage.value or 0)):
+            own, others = (Estimate(value=one.value).points() for one in (home.own, home.others))
+            row = (model.family, own, f"{others} ({len(home.compared):,})", home.advantage.points())
+            table.add_row(Text(model.name), *row)
+        return table if table.rows else None
+
+    def __str__(self) -> str:
+        """The summary as text of 80 columns."""
+        return self.summary().as_text()
+
+    def _repr_html_(self) -> str:
+        return self.summary().as_html()
+
+    def _verdict(self) -> tuple[str, ...]:
+        models, images = counted(len(self.models), "model"), counted(self.images, "image")
+        about = f"Hallucination rates on {self.strategy} by searching encoder, {models}, {images}."
+        known = [(model.name, model.home.advantage) for model in self.models if model.home is not None]
+        if not known:
+            return (about,)
+        more = [name for name, one in known if one.low is not None and one.low > 0]
+        less = [name for name, one in known if one.high is not None and one.high < 0]
+        alike = [name for name, _ in known if name not in (*more, *less)]
+        said = (
+            ("Fooled more by what their own family chose than models of other families are: ", more),
+            ("Fooled less by it than they: ", less),
+            ("Not told apart from models of other families in this: ", alike),
         )
-    names = model_names(results)
-    convention = CONVENTIONS[results[0].convention]
-    answers = tuple(_answers([results[place].splits[split] for place in kept], convention) for split in splits)
-    if len({one.yes.shape for one in answers}) > 1:
-        raise HopeBenchError(f"The splits {first_few(splits)} are not about the same images. Score the runs again.")
-    told = [(names[place], results[place].model.vision_tower) for place in kept]
-    matrix = _Matrix(tuple(_searcher(split, results) for split in splits), told, answers)
-    images = int(np.logical_or.reduce([one.asked.any(axis=0) for one in answers]).sum())
-    left_out = tuple(name for place, name in enumerate(names) if place not in kept)
-    return Transfer(chosen, images, matrix.searchers, matrix.rows(), left_out)
+        return (about, *(f"{words}{first_few(names)}." for words, names in said if names))
+
+    def _notes(self) -> list[str]:
+        """Who the encoders are, and what the numbers leave out, in sentences."""
+        said = ["Percent, 95% intervals.", *map(_who, self.searchers)]
+        if any(model.home is not None for model in self.models):
+            said[0] += " * chosen by an encoder of the family of the model's own vision tower."
+        else:
+            said.append(
+                "No home advantage is known: that takes models of two families, one of which searched, and an encoder of another."
+            )
+        if unknown := [model.name for model in self.models if model.family is None]:
+            said.append(f"Of unknown family, by their vision towers' names, and in no home advantage: {first_few(unknown)}.")
+        if self.unasked:
+            said.append(f"Left out, as they were not asked all of these splits: {first_few(self.unasked)}.")
+        return said
 
 
-def answers_all(result: Result, splits: Iterable[str]) -> bool:
-    """Whether a result has verdicts on no-questions of each of the splits; yes-questions are shared with other splits."""
-    sides = [result.splits[split].on_no for split in splits]
-    return all(side.yes + side.no + side.unparsed + side.error > 0 for side in sides)
+def _rate(rate: Estimate, own: bool) -> str:
+    """A rate, marked where the own family chose, with its interval below."""
+    value, *ends = [f"{100 * one:.1f}" for one in (rate.value, rate.low, rate.high) if one is not None] or ["-"]
+    return value + ("*" if own else "") + (f"\n{ends[0]}-{ends[1]}" if len(ends) == 2 else "")
 
 
-def _chosen(result: Result, strategy: str | None) -> str:
-    several, benchmark = strategies_of(result), result.benchmark
-    if strategy is not None and strategy not in several and several:
-        raise HopeBenchError(
-            f"Benchmark {benchmark.name} was not searched by {strategy!r} with several encoders. "
-            + did_you_mean(strategy, several)
-        )
-    if not several:
-        raise HopeBenchError(
-            f"No strategy of benchmark {benchmark.name} was searched with several encoders. Name one with another encoder beside "
-            "it in the spec's strategies, such as content and content@NAME, and generate and evaluate that (docs/spec.md)."
-        )
-    headline = base_strategy(benchmark.headline)
-    return strategy or (headline if headline in several else next(iter(several)))
-
-
-def _searcher(split: str, results: Sequence[Result]) -> Searcher:
-    """The encoder that chose a split's distractors, as the results tell; where they disagree on its family, that is unknown."""
-    if split == PANEL:
-        return Searcher(split, None, None)
-    name = encoder_name(split)
-    told = [one.benchmark.encoders.get(name) if name else one.benchmark.clip for one in results]
-    encoders = [encoder for encoder in told if encoder is not None]
-    families = {tower_family(encoder) for encoder in encoders}
-    return Searcher(split, encoders[0] if encoders else None, families.pop() if len(families) == 1 else None)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Answers:
-    """The models' answers to the no-questions in common of a split, float64 [models, images]: how many were yes, and how many
-    there are; and how many samples each model gave, float64 [models]."""
-
-    yes: Floats
-    asked: Floats
-    samples: Floats
-
-    def pooled(self, places: Sequence[int]) -> Measured:
-        """The rate of several models' answers together, in which each model weighs alike however many samples it gave."""
-        weight = 1 / self.samples[places, None]
-        return korn_graubard((self.yes[places] * weight).sum(axis=0), (self.asked[places] * weight).sum(axis=0))
-
-
-def _answers(splits: Sequence[SplitScore], convention: Convention) -> _Answers:
-    common = np.logical_and.reduce([share_right(one)[1] for one in splits])
-    above, below = ratio_weights(convention)["hallucination_rate"]
-    tables = np.stack([answer_table(one, common) for one in splits]).astype(np.float64)
-    samples = np.array([len(one.all_verdicts) for one in splits], dtype=np.float64)
-    return _Answers((tables * above).sum(axis=(-2, -1)), (tables * below).sum(axis=(-2, -1)), samples)
-
-
-class _Matrix:
-    """The rates, and the differences between them. `told` holds the models' names and vision towers, `answers` those to each
-    searcher's split."""
-
-    def __init__(
-        self, searchers: tuple[Searcher, ...], told: Sequence[tuple[str, str | None]], answers: Sequence[_Answers]
-    ) -> None:
-        self.searchers, self._told, self._answers = searchers, told, answers
-        self._families = [tower_family(tower) for _, tower in told]
-        self._rates = [korn_graubard(one.yes, one.asked) for one in answers]
-        self._others: dict[str, Measured] = {}
-
-    def rows(self) -> tuple[ModelRow, ...]:
-        """The models in the order given."""
-        made = []
-        for place, (name, tower) in enumerate(self._told):
-            rates = tuple(one[place].estimate() for one in self._rates)
-            made.append(ModelRow(name, tower, self._families[place], rates, self._home_advantage(place)))
-        return tuple(made)
-
-    def _home_advantage(self, place: int) -> HomeAdvantage | None:
-        family = self._families[place]
-        searched = {one.family for one in self.searchers if one.family is not None}
-        others = [other for other, one in enumerate(self._families) if one not in (None, family)]
-        if family is None or family not in searched or len(searched) < 2 or not others:
-            return None
-        if family not in self._others:  # the same for every model of the family
-            self._others[family] = self._home_minus_away(family, [one.pooled(others) for one in self._answers])
-        own = self._home_minus_away(family, [one[place] for one in self._rates])
-        advantage = difference(own, self._others[family])
-        if np.isnan(advantage.value):
-            return None
-        names = tuple(self._told[other][0] for other in others)
-        return HomeAdvantage(own.estimate(), self._others[family].estimate(), advantage.estimate(), names)
-
-    def _home_minus_away(self, family: str, rates: Sequence[Measured]) -> Measured:
-        """The mean rate on the splits that the family's encoders searched, minus that on those of other known families'."""
-        home = [one for one, searcher in zip(rates, self.searchers, strict=True) if searcher.family == family]
-        away = [one for one, searcher in zip(rates, self.searchers, strict=True) if searcher.family not in (None, family)]
-        return combined(*((1 / len(home), one) for one in home), *((-1 / len(away), one) for one in away))
+def _who(searcher: Searcher) -> str:
+    if searcher.split == PANEL:
+        return f"{searcher.split}: chosen by all encoders together."
+    family = "of a family that its name doesn't tell" if searcher.family is None else f"family {searcher.family}"
+    return f"{searcher.split}: {searcher.encoder or 'an encoder that the results do not name'}, {family}."

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from hope_bench.errors import HopeBenchError, did_you_mean, first_few
-from hope_bench.files.result import Bootstrap, Estimate, Result
+from hope_bench.errors import HopeBenchError, counted, did_you_mean, first_few
+from hope_bench.files.result import Bootstrap, Result
+from hope_bench.files.split_score import Estimate
 from hope_bench.provenance import write_text
+from hope_bench.scoring.comparison import metric_name
 from hope_bench.scoring.conventions import CONVENTIONS, Convention
 from hope_bench.scoring.measuring import gradient, measure
 from hope_bench.scoring.metrics import Counts, answer_table, share_right
@@ -25,7 +27,10 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
+    from hope_bench.tables import Summary
+
 NUMBERS = ("hallucination_rate", "balanced_accuracy", "precision_drop")
+_NOT_TOLD = "No checkpoint is told apart from the one before (corrected p below 0.05)."
 _STEP = re.compile(r"(?:checkpoint|step)-(\d+)$")
 
 
@@ -99,33 +104,45 @@ class Trend:
         write_text(path, self.plot().to_html(include_plotlyjs=True))
         return path
 
+    def summary(self) -> Summary:
+        """What print and the command line show first: the verdict, and a line a checkpoint."""
+        from hope_bench.tables import Summary, plain_table
+
+        table = plain_table("", ">step", *(f">{metric_name(name).removesuffix(' rate')}" for name in NUMBERS))
+        for point in self.points:
+            own = [point.numbers[name] for name in NUMBERS]
+            table.add_row(f"{point.step:,}", own[0].percent(), own[1].percent(), own[2].points())
+        against = "" if self.baseline is None else f" Precision drop: points lost from {self.baseline}, paired by image."
+        return Summary(self._verdict(), table, (f"Percent, 95% intervals.{against}",))
+
+    def _verdict(self) -> tuple[str, ...]:
+        first, last = self.points[0], self.points[-1]
+        moved = [
+            f"{metric_name(name)} from {before:.1f} to {after:.1f}"
+            for name in NUMBERS[:2]
+            if (before := _hundred(first.numbers[name])) is not None and (after := _hundred(last.numbers[name])) is not None
+        ]
+        told = [
+            f"{metric_name(name)} at step {point.step:,} ({point.changes[name].points()})"
+            for point in self.points[1:]
+            for name in NUMBERS
+            if (p := point.p_holm[name]) is not None and p < 0.05
+        ]
+        apart = f"Changes told from chance (corrected p below 0.05): {first_few(told, 6)}." if told else _NOT_TOLD
+        went = f": {', '.join(moved)}" if moved else ""
+        ends = " to ".join(f"{one.run} (step {one.step:,})" for one in (first, last))
+        return (f"{self.benchmark}, {self.split}, {ends}{went}.", apart)
+
     def __str__(self) -> str:
-        """A line a checkpoint, in percent and percentage points."""
-        return f"{self.benchmark}: {self.split}, over steps\n{self._table().to_string(index=False)}"
+        """The summary as text of 80 columns."""
+        return self.summary().as_text()
 
     def _repr_html_(self) -> str:
-        return self._table().to_html(index=False, border=0)
-
-    def _table(self) -> pd.DataFrame:
-        import pandas as pd
-
-        rows = []
-        for point in self.points:
-            row: dict[str, object] = {"step": point.step, "run": point.run}
-            for name in NUMBERS:
-                row[name.replace("_", " ")] = shown(point.numbers[name])
-                row[f"change of {name.split('_')[0]}"] = shown(point.changes.get(name), signed=True)
-            rows.append(row)
-        return pd.DataFrame(rows)
+        return self.summary().as_html()
 
 
-def shown(number: Estimate | None, signed: bool = False) -> str:
-    """A number with its interval, in percent (points, with a sign, for changes); "-" where it is undefined."""
-    if number is None or number.value is None:
-        return "-"
-    sign = "+" if signed else ""
-    ends = "" if number.low is None or number.high is None else f" [{100 * number.low:{sign}.1f}, {100 * number.high:{sign}.1f}]"
-    return f"{100 * number.value:{sign}.1f}{ends}"
+def _hundred(number: Estimate) -> float | None:
+    return None if number.value is None else 100 * number.value
 
 
 def trend_of(
@@ -149,7 +166,9 @@ def trend_of(
         raise HopeBenchError(f"{first_few(map(repr, wrong))}: a training step is a whole number, 0 or more.")
     twice = sorted({step for step in at if at.count(step) > 1})
     if twice:
-        raise HopeBenchError(f"{len(twice)} step(s) are of two runs ({first_few(twice)}). Give each run its own with --step.")
+        raise HopeBenchError(
+            f"{counted(len(twice), 'step is', 'steps are')} of two runs ({first_few(twice)}). Give each run its own with --step."
+        )
     first = results[0]
     chosen = split or first.benchmark.headline
     against = [pair.baseline for pair in first.comparisons if pair.split == chosen and pair.baseline in whole]

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from hope_bench.adapters.thinking import mentions_thinking
-from hope_bench.files.result import SplitScore
+from hope_bench.errors import counted
+from hope_bench.files.split_score import SplitScore
 from hope_bench.records import Answer, Verdict
 from hope_bench.scoring.answer_words import REASONING
 from hope_bench.scoring.verdicts import given_verdict
@@ -25,7 +26,7 @@ def unread_reason(splits: Mapping[str, SplitScore]) -> str | None:
         return None
     unparsed, errors, asked = _unread(splits[worst])
     share = 100 * (unparsed + errors) / asked
-    counts = f"{unparsed:,} unparsed and {errors:,} errors of {asked:,}; at most {100 * MOST_UNREAD:.0f}% may be"
+    counts = f"{unparsed:,} unparsed and {counted(errors, 'error')} of {asked:,}; at most {100 * MOST_UNREAD:.0f}% may be"
     return f"{share:.3g}% of the answers on {worst} can't be judged ({counts})"
 
 

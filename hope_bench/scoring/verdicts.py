@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.card import MOST_SAMPLES
-from hope_bench.files.result import PACKED
 from hope_bench.files.run import RunAnswers
+from hope_bench.files.split_score import PACKED
 from hope_bench.records import Answer, Question, Verdict, no_collector
 from hope_bench.scoring.parsing import parse_answer
 
@@ -128,13 +128,14 @@ def _asked_in(benchmark: Benchmark, by_split: bool) -> dict[tuple[str, str], lis
 def _refuse(benchmark: Benchmark, foreign: list[Answer], disagree: list[tuple[str, str]]) -> None:
     if foreign:
         raise HopeBenchError(
-            f"{len(foreign):,} answer(s) are to questions that benchmark {benchmark.manifest.name} doesn't ask: "
+            f"{counted(len(foreign), 'answer is', 'answers are')} to questions that benchmark "
+            f"{benchmark.manifest.name} doesn't ask: "
             f"{first_few((f'{answer.image}: {answer.question}' for answer in foreign), 3)}. "
             "The run belongs to other questions; evaluate the model on this benchmark."
         )
     if disagree:
         raise HopeBenchError(
-            f"{len(disagree):,} question(s) have answers that disagree: "
+            f"{counted(len(disagree), 'question has', 'questions have')} answers that disagree: "
             f"{first_few((f'{image}: {text}' for image, text in disagree), 3)}. Keep one answer to each question."
         )
 

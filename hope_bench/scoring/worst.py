@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hope_bench.files.result import PACKED, Hallucination
+from hope_bench.files.result import Hallucination
+from hope_bench.files.split_score import PACKED
 from hope_bench.records import Question
 from hope_bench.scoring.metrics import Floats
 

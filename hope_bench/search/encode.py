@@ -7,6 +7,9 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hope_bench.files.benchmark import ClipInfo, PrototypeInfo
 from hope_bench.files.spec import DESCRIPTION_STRATEGIES, BenchmarkSpec, base_strategy, encoder_name
 from hope_bench.search.crops import Crops, draw_crops
@@ -49,6 +52,10 @@ def encode(inputs: Inputs, sample: Sample, cache: Path) -> Encoding:
         crops = _crops(inputs, sample, folder, [session for name, session in sessions.items() if name in comparing])
         if crops is not None:
             sample = sample.without({}, crops.notes())
+        if inputs.evidence is not None:
+            sample = sample.without(
+                {}, inputs.evidence.notes([sample.annotations.images[one].file_name for one in sample.left()])
+            )
         pictures = _pictures(sample, folder)
         encoded = {
             name: session.encode(
@@ -58,12 +65,24 @@ def encode(inputs: Inputs, sample: Sample, cache: Path) -> Encoding:
             for name, session in sessions.items()
         }  # fmt: skip
         return Encoding(
-            SearchSpace(spec, annotations, sample.left(), encoded),
+            SearchSpace(spec, annotations, sample.left(), encoded, _seen(inputs, sample)),
             sample,
             {name: session.info for name, session in sessions.items()},
             None if crops is None else crops.info(),
             main.guess_attributes(pictures, annotations) if _asks_bank(spec) else {},
         )
+
+
+def _seen(inputs: Inputs, sample: Sample) -> NDArray[np.float64] | None:
+    """What a user's evidence says of the sampled images, [N, C]; None where it is about none of them."""
+    files = _file_names(sample)
+    if inputs.evidence is None or inputs.evidence.images.isdisjoint(files):
+        return None
+    return inputs.evidence.matrix(files, [category.name for category in sample.annotations.categories])
+
+
+def _file_names(sample: Sample) -> list[str]:
+    return [sample.annotations.images[image].file_name for image in sample.left()]
 
 
 def _asks_bank(spec: BenchmarkSpec) -> bool:

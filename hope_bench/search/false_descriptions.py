@@ -60,8 +60,8 @@ class FalseDescriptions:
         return self._rankings[encoder, k]
 
     def best(self, row: int, encoder: str, k: int) -> list[Distractor]:
-        """The k likeliest false descriptions of one sampled image, of its kinds in turn (`turn_of`), or (the spec's
-        descriptions.mix) whatever their kind; of different objects first.
+        """The k likeliest false descriptions of one sampled image: people's own before all others; of its kinds in turn
+        (`turn_of`), or (the spec's descriptions.mix) whatever their kind; of different objects first.
 
         Ties go by caption. Each comes with the true description of the same object that excludes it, where there is one.
         """
@@ -74,7 +74,7 @@ class FalseDescriptions:
         chosen: list[_Ranked] = []
 
         def wanted(one: Description) -> tuple[float, ...]:
-            return kinds[one.kind] if even else 0, turns[one.kind], min(objects[one.object], 1)
+            return one.kind != "given", kinds[one.kind] if even else 0, turns[one.kind], min(objects[one.object], 1)
 
         while waiting and len(chosen) < k:
             at = min(range(len(waiting)), key=lambda at: wanted(waiting[at][2]))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from hope_bench.errors import first_few
+from hope_bench.errors import counted, first_few
 from hope_bench.files.benchmark import Manifest, check_own
 from hope_bench.files.spec import BenchmarkSpec, is_balanced
 from hope_bench.records import Question
@@ -15,6 +15,7 @@ from hope_bench.search.encode import encode
 from hope_bench.search.guards import Guarded, guard, never_annotated
 from hope_bench.search.inputs import Inputs, read_inputs
 from hope_bench.search.questions import make_questions
+from hope_bench.search.review_effect import review_effect
 from hope_bench.search.sample import Sample, draw_others, draw_sample
 from hope_bench.search.search import search
 from hope_bench.search.space import SearchSpace
@@ -32,14 +33,17 @@ def generate(spec: BenchmarkSpec, out: Path, cache: Path, say: Say = lambda _: N
     check_own(out, imported=False)
     inputs = read_inputs(spec)
     annotations = inputs.annotations
-    say(f"Read {inputs.path.name}: {len(annotations.images):,} images, {len(annotations.category_of):,} annotations, "
-        f"{len(annotations.categories):,} categories.")  # fmt: skip
+    say(f"Read {inputs.path.name}: {counted(len(annotations.images), 'image')}, "
+f"{counted(len(annotations.category_of), 'annotation')}, "
+        f"{counted(len(annotations.categories), 'category', 'categories')}.")  # fmt: skip
     sample = draw_sample(inputs)
     encoding = encode(inputs, sample, cache)
-    say(f"Searching distractors for {len(encoding.space.images):,} images under {first_few(spec.strategies, 20)}.")
+    say(f"Searching distractors for {counted(len(encoding.space.images), 'image')} under {first_few(spec.strategies, 20)}.")
     guarded = guard(encoding.space, inputs.rejected)
     found = search(inputs, encoding, guarded)
-    found = replace(found, sample=found.sample.without({}, _never_asked(encoding.space, guarded)))
+    effect = review_effect(inputs, found)
+    notes = (*_never_asked(encoding.space, guarded), *(() if effect is None else (effect,)))
+    found = replace(found, sample=found.sample.without({}, notes))
     _say_survived(found.sample, say)
     splits = make_questions(found.splits, found.positives, found.sample.left(), encoding.space, guarded)
     _say_asked(inputs, splits, say)
@@ -81,6 +85,21 @@ def _say_survived(sample: Sample, say: Say) -> None:
         say(f"{count} sampled images get no questions: {sample.summary()}. The manifest lists them.")
 
 
+def _own_descriptions(inputs: Inputs, splits: Mapping[str, Sequence[Question]]) -> str:
+    """What became of people's own descriptions; a true one is only asked as a false one's twin."""
+    assert inputs.spec.descriptions.file is not None
+    every = [question for split in splits.values() for question in split]
+    asked = {(one.image, one.description) for one in every if one.description_kind == "given"}
+    false = {(name, one.caption) for name, each in inputs.given.items() for one in each.false}
+    true = {(name, one.caption) for name, each in inputs.given.items() for one in each.true}
+    images = len(inputs.given.keys() & {question.image for question in every})
+    twins = f"{len(asked & true):,} of {len(true):,} true ones as their twins"
+    return (
+        f"{Path(inputs.spec.descriptions.file).name}: {len(asked):,} of its {len(false) + len(true):,} claims are asked about "
+        f"({len(asked & false):,} of {len(false):,} false ones, {twins}), in {images:,} of its {len(inputs.given):,} images."
+    )
+
+
 def _say_asked(inputs: Inputs, splits: Mapping[str, Sequence[Question]], say: Say) -> None:
     """How many of the claims that people or the attribute bank made came to be asked about."""
 
@@ -90,9 +109,7 @@ def _say_asked(inputs: Inputs, splits: Mapping[str, Sequence[Question]], say: Sa
 
     descriptions = inputs.spec.descriptions
     if descriptions.file is not None:
-        claims = sum(len(one.true) + len(one.false) for one in inputs.given.values())
-        name = Path(descriptions.file).name
-        say(f"{name}: {asked('given'):,} of its {claims:,} claims are asked about (CLIP's likeliest, of the sampled images).")
+        say(_own_descriptions(inputs, splits))
     if "bank" in descriptions.sources:
         say(f"The attribute bank: {asked('bank'):,} of its claims are asked about.")
 

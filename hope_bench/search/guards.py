@@ -19,7 +19,7 @@ Mask = NDArray[np.bool_]
 """Sampled images by categories: [N, C]."""
 
 EVIDENCE = ("whole", "tile", "lookalikes")
-"""What a risk rests on, as a question names it."""
+"""What a risk rests on, as a question names it; "given" is what a user brings (`guards.evidence`)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,8 +27,9 @@ class Guarded:
     """What may be claimed absent, and why not the rest.
 
     `absent` [N, C] are the categories not labelled, `allowed` those that no guard removed, `removed` each guard's mask. `risk`
-    [N, C] in [0, 1] is the estimated probability that an unlabelled category is present, from `evidence` [N, C, 3]: the cosines
-    of the whole image and of its best tile, and what else looks like it; both None where the spec asks for no calibrated guard.
+    [N, C] in [0, 1] is the estimated probability that an unlabelled category is present, from `evidence` [N, C, F]: the cosines
+    of the whole image and of its best tile, what the user brings, if anything, and what else looks like it (`named` says in which
+    column each stands); both None where the spec asks for no calibrated guard.
     """
 
     absent: Mask
@@ -36,13 +37,14 @@ class Guarded:
     removed: Mapping[str, Mask]
     risk: NDArray[np.float64] | None = None
     evidence: NDArray[np.float64] | None = None
+    named: tuple[str, ...] = EVIDENCE
 
     def facts(self, row: int, column: int) -> tuple[float | None, dict[str, float] | None]:
         """A distractor's risk and evidence as a question carries them, rounded to 4 digits."""
         if self.risk is None or self.evidence is None:
             return None, None
         values = (round(float(value), 4) for value in self.evidence[row, column])
-        return round(float(self.risk[row, column]), 4), dict(zip(EVIDENCE, values, strict=True))
+        return round(float(self.risk[row, column]), 4), dict(zip(self.named, values, strict=True))
 
 
 def guard(space: SearchSpace, rejected: Set[ClaimKey] = frozenset()) -> Guarded:
@@ -64,13 +66,20 @@ def guard(space: SearchSpace, rejected: Set[ClaimKey] = frozenset()) -> Guarded:
     if spec.calibrated is not None:
         fold_of = np.random.default_rng(space.spec.seed).permutation(len(space.images)) % FOLDS
         alike = centred_similarity(space.encoded[""].categories).astype(np.float64)
-        risk, evidence = estimate_risk(clip_cosines(space), present, alike, spec.calibrated.completeness, fold_of)
+        seen = clip_cosines(space)
+        if space.seen is not None:
+            seen = np.concatenate([seen, space.seen[..., None]], axis=2)
+        risk, evidence = estimate_risk(seen, present, alike, spec.calibrated.completeness, fold_of)
         removed["calibrated"] = risk > spec.calibrated.most_risk
     if rejected:
         removed["review"] = review(annotations, space.images, rejected)
     removed = {name: mask & ~present for name, mask in removed.items()}
     barred = np.any(np.stack([present, *removed.values()]), axis=0)
-    return Guarded(absent=~present, allowed=~barred, removed=removed, risk=risk, evidence=evidence)
+    return Guarded(absent=~present, allowed=~barred, removed=removed, risk=risk, evidence=evidence, named=_named(space))
+
+
+def _named(space: SearchSpace) -> tuple[str, ...]:
+    return EVIDENCE if space.seen is None else (*EVIDENCE[:2], "given", *EVIDENCE[2:])
 
 
 def _ontology(space: SearchSpace, present: Mask) -> Mask:

@@ -16,6 +16,7 @@ from hope_bench.records import Annotations
 from hope_bench.search.decisions import ClaimKey, Decision, read_decisions, rejected
 from hope_bench.search.description import Descriptions
 from hope_bench.search.description_given import read_given
+from hope_bench.search.evidence_given import GivenEvidence, read_evidence
 from hope_bench.search.known_words import with_words
 
 
@@ -26,7 +27,7 @@ class Inputs:
     `path` is the annotation file or folder (of several, the first), `images` the pictures' folder (None where nothing looks at
     them), `files` every file read, for the manifest. `given` are people's own descriptions by image file name, `decisions` what
     reviewers saw and `rejected` the claims they don't stand by. `problems` says in words what was wrong with people's files and
-    survived. `listed` are the images that may be asked about, None: all.
+    survived. `listed` are the images that may be asked about, None: all. `evidence` is what others saw, None: nothing is brought.
     """
 
     spec: BenchmarkSpec
@@ -39,6 +40,7 @@ class Inputs:
     rejected: frozenset[ClaimKey]
     problems: tuple[str, ...]
     listed: frozenset[int] | None = None
+    evidence: GivenEvidence | None = None
 
 
 def read_inputs(spec: BenchmarkSpec) -> Inputs:
@@ -64,9 +66,11 @@ def read_inputs(spec: BenchmarkSpec) -> Inputs:
     if spec.guards.review is not None:
         decisions, left_out = read_decisions(Path(spec.guards.review))
         problems += left_out
-    own = (spec.descriptions.file, spec.guards.ontology_table, spec.guards.review)
+    evidence = None if spec.guards.evidence is None else read_evidence(Path(spec.guards.evidence), annotations)
+    problems += () if evidence is None else evidence.problems
+    own = (spec.descriptions.file, spec.guards.ontology_table, spec.guards.review, spec.guards.evidence)
     files += tuple(Path(name) for name in own if name is not None)
-    return Inputs(spec, path, images, files, annotations, given, decisions, rejected(decisions), problems, listed)
+    return Inputs(spec, path, images, files, annotations, given, decisions, rejected(decisions), problems, listed, evidence)
 
 
 def _paths(spec: BenchmarkSpec) -> tuple[Path, Path | None]:

@@ -38,12 +38,12 @@ def with_words(annotations: Annotations, spec: BenchmarkSpec) -> Annotations:
     categories = annotations.categories
     more = _own_words(categories, spec.synonyms)
     if spec.guards.ontology_table is not None:
-        for place, words in _table_words(categories, Path(spec.guards.ontology_table)):
-            more[place] += words
+        for place, related in _table_words(categories, Path(spec.guards.ontology_table)):
+            more[place] += related
     if spec.guards.known_synonyms:
         mentioned = [_shipped(category, _known().mentioned) for category in categories]
-        for category, words in zip(categories, more, strict=True):
-            words += _shipped(category, _known().same)
+        for category, own in zip(categories, more, strict=True):
+            own += _shipped(category, _known().same)
     else:
         mentioned = [[] for _ in categories]
     extended = tuple(

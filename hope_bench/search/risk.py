@@ -21,21 +21,21 @@ FEWEST_LABELLED = 15
 
 
 def estimate_risk(
-    cosines: Floats,
+    seen: Floats,
     labelled: NDArray[np.bool_],
     similarity: Floats,
     completeness: float,
     fold_of: NDArray[np.int64],
 ) -> tuple[Floats, Floats]:
-    """The risk [N, C] in [0, 1] that an unlabelled category is present, and the evidence [N, C, 3] it rests on.
+    """The risk [N, C] in [0, 1] that an unlabelled category is present, and the evidence [N, C, F + 1] it rests on.
 
-    `cosines` [N, C, 2] are those of whole image and best tile, `labelled` [N, C]; `similarity` [C, C] tells how alike two
-    categories are (1 is the same), `completeness` the share of present objects that are labelled, `fold_of` [N] as
-    `labelled_probability` takes it. The third column of the evidence is `lookalikes`.
+    `seen` [N, C, F] is what speaks for presence (cosines of whole image and best tile, and what a user brings), `labelled`
+    [N, C]; `similarity` [C, C] tells how alike two categories are (1 is the same), `completeness` the share of present objects
+    that are labelled, `fold_of` [N] as `labelled_probability` takes it. The last column of the evidence is `lookalikes`.
     """
     present = labelled.astype(np.float64)
     for _ in range(ROUNDS):
-        evidence = np.concatenate([cosines, lookalikes(present, similarity)[..., None]], axis=2)
+        evidence = np.concatenate([seen, lookalikes(present, similarity)[..., None]], axis=2)
         risk = risk_of_presence(labelled_probability(evidence, labelled, fold_of), completeness)
         present = np.where(labelled, 1.0, risk)
     return risk, evidence

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hope_bench.annotations.fitting import check_layout, fit_boxes
-from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.errors import HopeBenchError, counted, first_few
+from hope_bench.files.spec import DESCRIPTION_STRATEGIES, base_strategy
 from hope_bench.images import hash_images
 from hope_bench.records import Annotations
 from hope_bench.search.inputs import Inputs, read_inputs
@@ -91,7 +92,8 @@ def draw_others(inputs: Inputs, sample: Sample) -> tuple[Inputs, Sample] | None:
     theirs = inputs
     if spec.blind.annotations is not None:
         files = {"annotations": spec.blind.annotations, "captions": spec.blind.captions, "images": spec.blind.images_folder}
-        theirs = read_inputs(spec.model_copy(update={"dataset": spec.dataset.model_copy(update=files)}))
+        guards = spec.guards.model_copy(update={"evidence": None})  # which is about the benchmark's own images
+        theirs = read_inputs(spec.model_copy(update={"dataset": spec.dataset.model_copy(update=files), "guards": guards}))
     annotations = theirs.annotations
     taken = {sample.file(image) for image in sample.images}
     present = [annotations.present(image) for image in range(len(annotations.images))]
@@ -99,7 +101,7 @@ def draw_others(inputs: Inputs, sample: Sample) -> tuple[Inputs, Sample] | None:
     eligible = [image for image in eligible_images(present, spec.k) if names[image] not in taken]
     if theirs.images is not None:  # who has but the benchmark's own images learns nothing from others
         eligible = [image for image in eligible if (theirs.images / names[image]).is_file()]
-    wanted = min(spec.blind.images, spec.sample_images, len(eligible))
+    wanted = min(spec.blind.images, len(sample.images), len(eligible))
     if wanted < LEAST_OTHERS:
         return None
     rng = random.Random(f"{spec.seed} blind")
@@ -115,14 +117,33 @@ def _draw(rng: random.Random, inputs: Inputs) -> tuple[int, ...]:
     asked = range(len(annotations.images)) if inputs.listed is None else inputs.listed
     present = [annotations.present(image) if image in asked else () for image in range(len(annotations.images))]
     eligible = len(eligible_images(present, spec.k))
-    if eligible < spec.sample_images:
-        instead = f"Set sample_images to at most {eligible} in the spec, or lower k." if eligible else "Is it the right file?"
+    wanted = eligible if spec.sample_images == "all" else spec.sample_images
+    if not eligible or eligible < wanted:
+        instead = f"Pass --sample-images {eligible} (or all), or lower k (--k)." if eligible else "Is it the right file?"
         among = "" if inputs.listed is None else " of the image list"
         raise HopeBenchError(
-            f"{inputs.path} has {eligible} image(s){among} with at least {spec.k} present categories, but {spec.sample_images} "
-            f"are wanted. {instead}"
+            f"{inputs.path} has {counted(eligible, 'image')}{among} with at least {spec.k} present categories, but "
+            f"{wanted or 'some'} are wanted. {instead}"
         )
-    return tuple(sample_images(rng, present, spec.sample_images, spec.k))
+    described = _described(inputs)
+    if not described:
+        return tuple(sample_images(rng, present, wanted, spec.k))
+    # People wrote about certain images: those with enough false descriptions first, then those with some.
+    pool = eligible_images(present, spec.k)
+    drawn: list[int] = []
+    for least in dict.fromkeys((spec.k, 1, 0)):
+        taken = set(drawn)
+        of_these = [image for image in pool if described.get(image, 0) >= least and image not in taken]
+        drawn += rng.sample(of_these, min(len(of_these), wanted - len(drawn)))
+    return tuple(drawn)
+
+
+def _described(inputs: Inputs) -> dict[int, int]:
+    """How many false descriptions of people's own each image has, where a strategy asks for them."""
+    if not inputs.given or not any(base_strategy(one) in DESCRIPTION_STRATEGIES for one in inputs.spec.strategies):
+        return {}
+    place = {image.file_name: index for index, image in enumerate(inputs.annotations.images)}
+    return {place[name]: len(each.false) for name, each in inputs.given.items() if name in place and each.false}
 
 
 def _unverified(inputs: Inputs, images: Sequence[int]) -> list[set[str]] | None:

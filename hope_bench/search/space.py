@@ -36,12 +36,14 @@ class Encoded:
 @dataclass(frozen=True, eq=False)
 class SearchSpace:
     """N sampled images over a vocabulary of C categories. `images` are their indices in `annotations`, in drawn order; `encoded`
-    is keyed by the encoder's name in the spec, "" for the main one."""
+    is keyed by the encoder's name in the spec, "" for the main one. `seen` [N, C] is the evidence that a user
+    brings (None: none)."""
 
     spec: BenchmarkSpec
     annotations: Annotations
     images: tuple[int, ...]
     encoded: Mapping[str, Encoded]
+    seen: NDArray[np.float64] | None = None
 
     @cached_property
     def names(self) -> tuple[str, ...]:

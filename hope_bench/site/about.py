@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hope_bench.errors import HopeBenchError
-from hope_bench.files.result import Estimate, SplitScore
 from hope_bench.files.spec import Kind
+from hope_bench.files.split_score import Estimate, SplitScore
 from hope_bench.reviewing.noise import LabelNoise, share
 from hope_bench.scoring.blind import strongest
 from hope_bench.site.sheet import Described, Example, RiskSummary, Sheet

@@ -12,7 +12,8 @@ from pydantic import BaseModel
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import slug
-from hope_bench.files.result import Result, write_result
+from hope_bench.files.result import Result
+from hope_bench.files.result_file import write_result
 from hope_bench.scoring.metrics import METRICS
 from hope_bench.scoring.recount import restate, with_intervals
 from hope_bench.site.blind import INTERVAL_TOLERANCE, differ

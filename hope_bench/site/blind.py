@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hope_bench.errors import HopeBenchError
-from hope_bench.files.result import Blind, SplitScore
+from hope_bench.files.split_score import Blind, SplitScore
 from hope_bench.scoring.blind import blind_metrics
 
 TOLERANCE = 2e-6

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
 
-from hope_bench.files.result import Estimate, Result
+from hope_bench.errors import HopeBenchError
+from hope_bench.files.card import read_card
+from hope_bench.files.registry import known_models
+from hope_bench.files.result import Result
+from hope_bench.files.split_score import Estimate
 from hope_bench.site.charts import data_block
 from hope_bench.site.marks import axis_over
 from hope_bench.site.views import KINDS, ModelRow, Section
@@ -32,15 +38,17 @@ class BoardRow:
 
 def board_rows(section: Section) -> list[BoardRow]:
     """The ranked models, the best first, then the others."""
+    shown = [*section.ranked, *section.unranked]
+    known = known_weights() if any(row.entry.result.run.adapter is None for row in shown) else frozenset()
     return [
         BoardRow(
             row,
             row.entry.page.rpartition("/")[2].removesuffix(".html"),
             size(row.entry.result),
-            has_weights(row.entry.result),
+            has_weights(row.entry.result, known),
             None if row.entry.result.added is None else row.entry.result.added.isoformat(),
         )
-        for row in (*section.ranked, *section.unranked)
+        for row in shown
     ]
 
 
@@ -50,9 +58,31 @@ def size(result: Result) -> float | None:
     return None if match is None else round(float(match[1][:9]) * _SIZES[match[2].upper()], 6)
 
 
-def has_weights(result: Result) -> bool:
-    """Whether the model was run from a checkpoint, rather than asked at an endpoint or imported without one."""
-    return result.model.checkpoint is not None and result.run.adapter != "endpoint"
+def has_weights(result: Result, known: Container[str] = ()) -> bool:
+    """Whether the model's weights are there to be had: it was run from a checkpoint, or its answers, imported, name one that is
+    told by revision, licence or digest, or is among the `known` ones. A name alone ("openai/gpt-4o") says nothing."""
+    model, run = result.model, result.run
+    if model.checkpoint is None or run.adapter == "endpoint":
+        return False
+    told = run.adapter or model.revision or model.license or run.weights_sha256
+    return bool(told) or _alike(model.checkpoint) in known
+
+
+def known_weights() -> frozenset[str]:
+    """The checkpoints of the model cards at hand that load weights, as `has_weights` compares them."""
+    found: set[str] = set()
+    for path in known_models().values():
+        with contextlib.suppress(HopeBenchError):  # a broken card is told where models are listed
+            card = read_card(path)
+            if card.adapter != "endpoint":
+                found |= {_alike(card.checkpoint), _alike(card.name)}
+    return frozenset(found)
+
+
+def _alike(name: str) -> str:
+    """What one model goes by, whoever's copy it is: "liuhaotian/llava-v1.5-13b" is "llava-1.5-13b-hf"."""
+    last = name.rstrip("/").rpartition("/")[2].lower().removesuffix("-hf")
+    return re.sub(r"[^a-z0-9]|\bv(?=\d)", "", last)
 
 
 def board_data(section: Section, rows: list[BoardRow]) -> Markup:

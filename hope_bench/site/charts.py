@@ -8,7 +8,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from hope_bench.files.result import Estimate, Result
+from hope_bench.files.result import Result
+from hope_bench.files.split_score import Estimate
 from hope_bench.site.sheet import Sheet
 from hope_bench.site.views import KINDS, ModelRow, Section
 

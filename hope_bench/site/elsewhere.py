@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
+from hope_bench.errors import counted
 from hope_bench.files.validation import Strict, read_json
 
 
@@ -32,7 +33,9 @@ class ReportedTable(Strict):
     def _as_wide_as_its_head(self) -> ReportedTable:
         for row in self.rows:
             if len(row.values) != len(self.columns):
-                raise ValueError(f"{row.model} has {len(row.values)} values for {len(self.columns)} columns")
+                raise ValueError(
+                    f"{row.model} has {counted(len(row.values), 'value')} for {counted(len(self.columns), 'column')}"
+                )
         return self
 
 

@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hope_bench.files.result import Part, Result
+from hope_bench.files.result import Result
+from hope_bench.files.split_score import Part
 from hope_bench.site.views import SplitRow
 
 STEPS = 10

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hope_bench.files.result import Estimate
 from hope_bench.files.spec import Kind
+from hope_bench.files.split_score import Estimate
 
 _STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25)
 _MOST_TICKS = 6

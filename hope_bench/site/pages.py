@@ -14,7 +14,8 @@ from hope_bench.files.registry import data_root
 from hope_bench.files.result import Comparison
 from hope_bench.scoring.blind import above_blind, strongest
 from hope_bench.scoring.score import tower_family
-from hope_bench.scoring.transfer import Transfer, answers_all, strategies_of, transfer
+from hope_bench.scoring.transfer import Transfer
+from hope_bench.scoring.who_chose_whom import answers_all, strategies_of, transfer
 from hope_bench.site import about, board, charts, heat, render, views
 from hope_bench.site.data import badge_path
 from hope_bench.site.elsewhere import read_elsewhere

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hope_bench.files.result import Bootstrap, SplitScore
+from hope_bench.files.result import Bootstrap
+from hope_bench.files.split_score import SplitScore
 from hope_bench.scoring.measuring import measure
 from hope_bench.scoring.metrics import answer_table
 from hope_bench.scoring.ranks import RESAMPLES, rank_ranges

@@ -10,7 +10,8 @@ import numpy as np
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import slug
-from hope_bench.files.result import PACKED, Average, ConventionName, Hallucination, Probabilities, Result, SplitScore
+from hope_bench.files.result import ConventionName, Hallucination, Result
+from hope_bench.files.split_score import PACKED, Average, Probabilities, SplitScore
 from hope_bench.scoring.averaging import average_points
 from hope_bench.scoring.conventions import CONVENTIONS
 from hope_bench.scoring.metrics import (
@@ -25,8 +26,8 @@ from hope_bench.scoring.metrics import (
     ratio_weights,
     stated_table,
 )
-from hope_bench.scoring.probability import Evidence, evidence, measure_auroc, probabilities, unpack
-from hope_bench.scoring.recount import fixed_table, with_intervals
+from hope_bench.scoring.probability import Evidence, auroc_alone, evidence, probabilities, unpack
+from hope_bench.scoring.recount import fixed_tables, with_intervals
 from hope_bench.scoring.reviewed import correct
 from hope_bench.scoring.sensitivity import forced_choice, log_linear_z
 from hope_bench.scoring.unread import unread_reason
@@ -294,23 +295,24 @@ def _check_p_yes(result: Result, where: str) -> None:
             found[name] = evidence(split.labels, split.verdicts, split.questions_per_image, split.probabilities.packed)
         except (ValueError, IndexError):
             raise HopeBenchError(f"{key}.packed isn't P(yes) of {len(split.labels):,} questions. Score the run again.") from None
-        _check_probabilities(split.probabilities, found[name], images, key)
+        _check_probabilities(split.probabilities, found[name], key)
         if split.forced_choice is not None and split.kind == "twin":
             p_yes = unpack(split.probabilities.packed)
             share = forced_choice(p_yes, split.verdicts, split.questions_per_image, result.bootstrap.confidence)
             _check(f"{where}: splits.{name}.forced_choice.value", split.forced_choice.value, share.estimate().value)
-    for name in found:
+    tables = fixed_tables(found, images)
+    for name, table in tables.items():
         stated = result.splits[name].probabilities
         if stated is None or stated.fixed_balanced_accuracy is None:
             continue
-        table = fixed_table(name, found, images)
         expected = None if table is None else optional(float(compute(table.sum(axis=0))["balanced_accuracy"]))
         key = f"{where}: splits.{name}.probabilities.fixed_balanced_accuracy.value"
         _check(key, stated.fixed_balanced_accuracy.value, expected)
 
 
-def _check_probabilities(stated: Probabilities, found: Evidence, images: int, where: str) -> None:
-    ours = probabilities(found, stated.packed, measure_auroc(found, images, 0.95))
+def _check_probabilities(stated: Probabilities, found: Evidence, where: str) -> None:
+    """Values only: the intervals are what `leaderboard add` and `check` compute again."""
+    ours = probabilities(found, stated.packed, auroc_alone(found))
     if ours.questions != stated.questions or ours.bins != stated.bins:
         raise HopeBenchError(f"{where}: questions or bins are not what P(yes) gives. Score the run again.")
     for key in ("auroc", "average_precision", "brier"):

@@ -10,8 +10,10 @@ from functools import lru_cache
 
 from markupsafe import Markup, escape
 
-from hope_bench.files.result import PACKED, Comparison, Estimate, SplitScore, stated_counts
+from hope_bench.errors import counted
+from hope_bench.files.result import Comparison
 from hope_bench.files.spec import Kind
+from hope_bench.files.split_score import PACKED, Estimate, SplitScore, stated_counts
 from hope_bench.site.heat import HeatMap
 from hope_bench.site.marks import Axis, Mark
 from hope_bench.site.views import KINDS, SplitRow
@@ -169,8 +171,8 @@ def heat_rows(heat: HeatMap) -> Markup:
             if cell is None:
                 rows.append('<td class="num nil">–</td>')
             else:
-                few = " few" if cell.few else ""
-                rows.append(f'<td class="num h{cell.shade}{few}" title="{cell.questions:,} questions">{100 * cell.rate:.0f}</td>')
+                few, asked = " few" if cell.few else "", counted(cell.questions, "question")
+                rows.append(f'<td class="num h{cell.shade}{few}" title="{asked}">{100 * cell.rate:.0f}</td>')
         rows.append("</tr>\n")
     return Markup("".join(rows))
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from hope_bench.errors import HopeBenchError
+from hope_bench.errors import HopeBenchError, counted
 from hope_bench.files.registry import data_root
 from hope_bench.site.build import build_site
 
@@ -52,7 +52,7 @@ def watch(results: Path, out: Path, say: Callable[[str], None], stop: threading.
             continue
         seen = now
         try:
-            say(f"Built again: {len(build_site(results, out).results)} result(s).")
+            say(f"Built again: {counted(len(build_site(results, out).results), 'result')}.")
         except HopeBenchError as error:
             say(str(error))
 

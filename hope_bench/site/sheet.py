@@ -19,7 +19,7 @@ from pydantic import Field, model_validator
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark, ClipInfo, GuardStats, SourceFile
 from hope_bench.files.card import slug
-from hope_bench.files.result import read_result
+from hope_bench.files.result_file import read_result
 from hope_bench.files.spec import Kind
 from hope_bench.files.validation import Strict, validate
 from hope_bench.images import UnreadableImageError, decode_rgb, read_image_bytes

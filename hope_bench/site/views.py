@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hope_bench.files.card import slug
-from hope_bench.files.result import Comparison, Result, SplitScore
+from hope_bench.files.result import Comparison, Result
 from hope_bench.files.spec import Kind
+from hope_bench.files.split_score import SplitScore
 from hope_bench.site.marks import Axis, Mark, axis_over, mark
 from hope_bench.site.ranges import headline_ranges
 from hope_bench.site.reading import Entry, Group, ranked, unranked_reason

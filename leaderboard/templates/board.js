@@ -71,6 +71,8 @@ document.addEventListener("DOMContentLoaded", () => {
     if (drawn === view.split) return;
     const split = splitAt(view.split), chart = column("ba") - 1, own = view.split === data.headline;
     const scores = models.map((model) => value(model, split, "ba")).filter((score) => score !== null).sort((one, other) => other - one);
+    grid.column(column("rank")).title(own ? "Rank" : "Place");
+    for (const words of document.querySelectorAll(".of-others")) words.hidden = own;
     heads[chart].querySelector("svg").replaceWith(axisLabels(data.splits[split].axis));
     for (const model of models) {
       const cells = model.row.cells, score = value(model, split, "ba");

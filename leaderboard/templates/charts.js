@@ -13,7 +13,7 @@ globalThis.charts = (() => {
 
   const inks = () => {
     const style = getComputedStyle(document.documentElement), ink = (name) => style.getPropertyValue(`--${name}`).trim();
-    return { ...Object.fromEntries(["paper", "panel", "text", "quiet", "grid", "pope", "hope", "control"].map((name) => [name, ink(name)])), twin: ink("control"),
+    return { ...Object.fromEntries(["paper", "panel", "text", "quiet", "grid", "pope", "hope", "control", "second", "third", "fourth"].map((name) => [name, ink(name)])), twin: ink("control"),
       font: getComputedStyle(document.body).fontFamily };
   };
   const spread = (values, ink, width = 5) => ({ type: "data", symmetric: false, array: values.map(([at, , high]) => (high === null ? 0 : high - at)),
@@ -24,11 +24,12 @@ globalThis.charts = (() => {
     font: { family: ink.font, color: ink.text, size: 13 }, hoverlabel: { bgcolor: ink.panel, bordercolor: ink.quiet, font: { color: ink.text, family: ink.font } }, ...more });
 
   // Rows of marks on one axis of percent: a name at the left (above the row on a phone), a line from the baseline, the number at the right.
-  const rowsFrame = (rows, most, ink) => {
+  // `side` is the room between the names and the axis, for numbers that stand left of a mark near 0.
+  const rowsFrame = (rows, most, ink, side = 0) => {
     const small = narrow(), longest = Math.max(...rows.map(({ name }) => Math.min(name.length, 34)));
-    const labels = rows.map(({ name, colour, strong }, row) => ({ text: short(name, small ? 44 : 34), xref: "paper", yref: "y", x: 0, y: row, showarrow: false, align: small ? "left" : "right",
-      xanchor: small ? "left" : "right", xshift: small ? 0 : -14, yshift: small ? 15 : 0, font: { size: small ? 12 : 14, color: colour || ink.text, weight: strong ? 700 : 400 } }));
-    return frame(ink, { margin: { l: small ? 6 : 30 + longest * 8, r: 46, t: 34, b: 10 }, annotations: labels,
+    const labels = rows.map(({ name, colour, strong }, row) => ({ text: short(name, 34), xref: "paper", yref: "y", x: 0, y: row, showarrow: false, align: small ? "left" : "right",
+      xanchor: small ? "left" : "right", xshift: small ? 0 : -14 - side, yshift: small ? 15 : 0, font: { size: small ? 12 : 14, color: colour || ink.text, weight: strong ? 700 : 400 } }));
+    return frame(ink, { margin: { l: small ? 6 : 30 + side + longest * 8, r: 46, t: 34, b: 10 }, annotations: labels,
       xaxis: axis(ink, { range: [0, most], ticksuffix: "%", side: "top", nticks: small ? 5 : 9, layer: "below traces" }),
       yaxis: axis(ink, { range: [rows.length - 0.4, -0.6], showgrid: false, showticklabels: false }) });
   };
@@ -50,19 +51,23 @@ globalThis.charts = (() => {
         text: some.map((row) => `${text(row.name)}<br>${text(called(row))}: ${percent(at(row)[0])}%${interval(at(row))}`), hovertemplate: "%{text}<extra></extra>" }];
       const all = rows.map((row, index) => ({ ...row, index }));
       if (data.between) traces.push(...marks(moved, ({ from }) => from, "pope", () => `POPE ${data.baseline}`));
-      if (data.between && !narrow()) {  // where HOPE's rate is the lower one, its number stands at the right, in nobody's way
-        const rising = moved.filter(({ from, at }) => from[0] <= at[0]);
-        traces.push(numbers(rising, ({ from }) => from, "left", rising.map(() => ink.pope)));
-      }
+      // Left of both marks and their intervals, as HOPE's stands right of both: no number is on a mark, whichever rate is lower.
+      if (data.between && !narrow()) traces.push(numbers(moved, ({ from, at }) => [from[0], Math.min(...[from[0], from[1], at[0], at[1]].filter((end) => end !== null))], "left", moved.map(() => ink.pope)));
       for (const kind of ["pope", "control", "hope"]) traces.push(...marks(all.filter((row) => row.kind === kind), ({ at }) => at, kind, ({ split }) => split));
-      traces.push(numbers(all, ({ at, from }) => (data.between && from !== null && from[0] > at[0] ? [at[0], at[1], from[2] ?? from[0]] : at), "right", rows.map(({ kind }) => ink[kind])));
-      const layout = rowsFrame(rows.map(({ name, kind, split }) => (data.between ? { name } : { name, colour: kind === "hope" ? null : ink[kind], strong: split === data.headline })), most, ink);
+      const both = data.between && narrow();  // on a phone, both numbers stand above the mark, at the right of the name
+      if (!both) traces.push(numbers(all, ({ at, from }) => [at[0], at[1], Math.max(...[at[0], at[2], ...(data.between && from !== null ? [from[0], from[2]] : [])].filter((end) => end !== null))], "right", rows.map(({ kind }) => ink[kind])));
+      const layout = rowsFrame(rows.map(({ name, kind, split }) => (data.between ? { name } : { name, colour: kind === "hope" ? null : ink[kind], strong: split === data.headline })), most, ink, data.between ? 40 : 0);
+      if (both) {
+        const beside = (words, row, kind, shift) => ({ text: words, xref: "paper", yref: "y", x: 1, y: row, xanchor: "right", align: "right", xshift: shift, yshift: 15, showarrow: false, font: { size: 13, weight: 600, color: ink[kind] } });
+        layout.margin.r = 12;
+        rows.forEach(({ kind, at, from }, row) => layout.annotations.push(beside(percent(at[0]), row, kind, 0), ...(from === null ? [] : [beside(`${percent(from[0])} →`, row, "pope", -40)])));
+      }
       if (!data.between && moved.length > 0) layout.shapes = [{ type: "line", x0: moved[0].from[0], x1: moved[0].from[0], y0: 0, y1: 1, yref: "paper", line: { color: ink.pope, width: 1.5, dash: "dot" }, layer: "below" }];
       return [traces, layout];
     },
     // {name, splits: [name], models: [{name, values: [[percent, low, high] or null for each split]}]}
     sides: (data, ink) => {
-      const letters = "ABCD", colours = [ink.text, ink.hope, ink.pope, ink.control];
+      const letters = "ABCD", colours = [ink.text, ink.second, ink.third, ink.fourth];  // no kind of split has these
       const ends = data.models.flatMap(({ values }) => values.flatMap((one) => one || [])).filter((end) => end !== null);
       const least = Math.max(0, Math.min(...ends) - 4), most = Math.min(100, Math.max(...ends) + 4);
       const traces = data.models.map((model, place) => {

@@ -46,6 +46,8 @@ REVIEWED_SHARES = (0.05, 0.1, 0.2, 0.4, 1.0)
 """Of `content`'s distractors, the share that a perfect reviewer sees, those of highest risk first."""
 REVIEWED = 0.1
 """The share reviewed where all guards act together."""
+GIVEN = {"auc_0.90": 1.8124, "auc_0.98": 2.9044}
+"""Evidence that a user brings (`guards.evidence`): normal scores so far apart that they tell present from absent this well."""
 RESAMPLES = 1_000
 _AT_ONCE = 128
 
@@ -137,6 +139,7 @@ class _Case:
             "ontology": {f"same_name_{value}": absent & ~self._ontology(value) for value in SAME_NAME},
             "captions": {"on": absent & ~guarded.removed["captions"]},
             "calibrated": {f"most_risk_{value}": absent & (risk <= value) for value in MOST_RISK},
+            **{f"calibrated_given_{name}": self._given(absent, apart) for name, apart in GIVEN.items()},
             "review": {f"riskiest_{share:.0%}": self._reviewed(absent, risk, share) for share in REVIEWED_SHARES},
             "all_but_verified": {
                 f"most_risk_{value}": self._reviewed(unnamed & (risk <= value), risk, REVIEWED) for value in MOST_RISK
@@ -163,6 +166,13 @@ class _Case:
             rejected[cell] = self.truth[cell]
         return allowed & ~rejected
 
+    def _given(self, absent: Mask, apart: float) -> dict[str, Mask]:
+        """What the calibrated guard allows that also knows a detector's scores, of known quality."""
+        seen = apart * self.truth + np.random.default_rng(1).normal(size=self.truth.shape)
+        risk = guard(replace(self.inputs, seen=seen)).risk
+        assert risk is not None
+        return {f"most_risk_{value}": absent & (risk <= value) for value in MOST_RISK}
+
     def _verified(self, share: float) -> Mask:
         """What may be asked where people looked for a random share of each image's absent categories."""
         looked = np.random.default_rng(0).random(self.truth.shape) < share
@@ -172,7 +182,7 @@ class _Case:
 
     def _ontology(self, same_name: float) -> Mask:
         alike = guards.centred_similarity(self.inputs.encoded[""].categories)
-        return guards.ontology(self.inputs.annotations.categories, self.inputs.present_mask, (), alike, same_name)
+        return guards.ontology(self.inputs.annotations.categories, self.inputs.present_mask, alike, same_name)
 
     def _ablations(self, guarded: Guarded, completeness: float) -> Mapping[str, Mask]:
         """The risk as estimated from less evidence."""

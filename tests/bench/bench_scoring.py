@@ -54,9 +54,10 @@ assert found.splits["hope"].precision.low is not None and found.splits["hope"].p
 _MODELS = """
 import numpy as np
 from rich.console import Console
-from hope_bench.files.result import BenchmarkInfo, Bootstrap, Estimate, ModelInfo, Result, RunInfo, SplitScore, VerdictCounts
+from hope_bench.files.result import BenchmarkInfo, Bootstrap, ModelInfo, Result, RunInfo
+from hope_bench.files.split_score import Estimate, SplitScore, VerdictCounts
 from hope_bench.scoring.comparing import compare
-from hope_bench.scoring.comparison_tables import pair_table, standing_table
+from hope_bench.scoring.comparison_tables import pair_table
 import scipy.stats
 
 rng = np.random.default_rng(0)
@@ -78,7 +79,7 @@ _COMPARE = """
 found = compare(results, against="model 0")
 with open("/dev/null", "w") as stream:
     console = Console(file=stream, width=140)
-    console.print(standing_table(found))
+    found.summary().show(console)
     console.print(pair_table(found))
 assert len(found.standings) == len(found.pairs) + 1 == {models}
 """

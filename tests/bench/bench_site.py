@@ -14,18 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from hope_bench.files.result import (
-    BenchmarkInfo,
-    Bootstrap,
-    Comparison,
-    Estimate,
-    ModelInfo,
-    Result,
-    RunInfo,
-    SplitScore,
-    write_result,
-)  # fmt: skip
+from hope_bench.files.result import BenchmarkInfo, Bootstrap, Comparison, ModelInfo, Result, RunInfo
+from hope_bench.files.result_file import write_result
 from hope_bench.files.spec import Kind
+from hope_bench.files.split_score import Estimate, SplitScore
 from hope_bench.scoring.metrics import count_table, point_metrics, verdict_counts
 from hope_bench.scoring.score import comparison_pairs
 from hope_bench.site import build_site

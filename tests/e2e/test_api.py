@@ -221,11 +221,16 @@ def test_a_trend_pairs_neighbours_and_corrects_for_their_number(
     assert "training step" in page.read_text(encoding="utf-8")
     printed = hope_bench(capsys, "trend", *runs, "--benchmark", benchmark, "--json")
     assert [row["step"] for row in json.loads(printed.out)] == [100, 200, 300]
+    page.unlink()
+    written = hope_bench(capsys, "trend", *runs, "--benchmark", benchmark, "--json", "--out", page)
+    assert (json.loads(written.out), page.is_file()) == (json.loads(printed.out), True)
+    assert str(page) in written.err, "said, but not among the numbers"
+    assert "--details" in refused(capsys, "trend", *runs, "--benchmark", benchmark, "--json", "--details")
     as_csv = hope_bench(capsys, "trend", *runs, "--benchmark", benchmark, "--csv", "--step", 7, "--step", 8, "--step", 9)
     assert [line.split(",")[0] for line in as_csv.out.splitlines()] == ["step", "7", "8", "9"]
     assert "One of them" not in refused(capsys, "trend", *runs, "--benchmark", benchmark, "--step", 7)
     twice = refused(capsys, "trend", *runs, "--benchmark", benchmark, "--step", 7, "--step", 7, "--step", 9)
-    assert "1 step(s) are of two runs (7)" in twice
+    assert "1 step is of two runs (7)" in twice
 
 
 def test_a_trend_compares_common_questions_of_splits_that_all_were_asked(world: Path, run: hb.Run, tmp_path: Path) -> None:

@@ -35,9 +35,9 @@ def generate(capsys: Capture, spec: Path, annotations: Path, *more: object) -> s
     ("changes", "words"),
     [
         ({"annotations": None}, ["not a COCO instances file", "annotations"]),
-        ({"annotations": [{"image_id": 55, "category_id": 1, "bbox": [0, 0, 1, 1]}]}, ["1 annotation(s)", "image id(s)", "55"]),
-        ({"annotations": [{"image_id": 3, "category_id": 55, "bbox": [0, 0, 1, 1]}]}, ["category id(s)", "55"]),
-        ({"annotations": []}, ["0 image(s) with at least 1", "2 are wanted", "Is it the right file?"]),
+        ({"annotations": [{"image_id": 55, "category_id": 1, "bbox": [0, 0, 1, 1]}]}, ["1 annotation names 1 image id ", "55"]),
+        ({"annotations": [{"image_id": 3, "category_id": 55, "bbox": [0, 0, 1, 1]}]}, ["1 category id ", "55"]),
+        ({"annotations": []}, ["0 images with at least 1", "2 are wanted", "Is it the right file?"]),
     ],
 )
 def test_annotations_that_do_not_fit(capsys: Capture, spec: Path, changes: dict[str, Any], words: list[str]) -> None:

@@ -194,7 +194,7 @@ def test_an_interrupted_demo_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 @pytest.fixture(scope="module")
 def results(small: Small, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from hope_bench.files.result import write_result
+    from hope_bench.files.result_file import write_result
     from hope_bench.scoring.score import score
 
     folder = tmp_path_factory.mktemp("results")

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from hope_bench.files.benchmark import read_benchmark
-from hope_bench.files.result import Result, read_result, write_result
+from hope_bench.files.result import Result
+from hope_bench.files.result_file import read_result, write_result
 from hope_bench.files.run import read_answers
 from tests.cli import hope_bench
 from tests.unit.test_docs import commands

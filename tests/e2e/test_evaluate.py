@@ -233,7 +233,7 @@ def test_a_dry_run_counts_and_writes_nothing(world: World) -> None:
     assert "Tokens" not in done
     answers = world.run("short") / "answers.jsonl"
     answers.write_bytes(b"".join(answers.read_bytes().splitlines(keepends=True)[:-1]))
-    assert f"{UNIQUE} are left, about 1 images" in world.evaluate("dry", "--dry-run", "--name", "short").stdout, "a whole step"
+    assert f"{UNIQUE} are left, about 1 image." in world.evaluate("dry", "--dry-run", "--name", "short").stdout, "a whole step"
     assert world.evaluate("short").exit_code == 0
     assert world.evaluate("short", "--limit", "12").exit_code == 0
     assert "Nothing is left to ask." in world.evaluate("dry", "--dry-run", "--name", "short").stdout, "set aside, and found again"

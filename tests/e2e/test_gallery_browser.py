@@ -7,10 +7,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
+import hope_bench as hb
 from hope_bench.files.benchmark import read_benchmark, write_benchmark
+from hope_bench.files.result import ModelInfo
 from hope_bench.inspection.gallery import write_gallery
 from hope_bench.inspection.summary import summarize
+from hope_bench.records import Verdict
 from tests.chromium import opened
+from tests.runs import make_run
 from tests.small_benchmark import no, write_small
 
 pytestmark = pytest.mark.browser
@@ -46,6 +50,41 @@ def test_filters_search_and_order(browser: Browser, tmp_path: Path, width: int) 
     again.get_by_label("Search").fill("red CAR in the")
     expect(again.locator(".card .said")).to_have_text(["a red car"])
     assert problems + more == []
+
+
+def test_a_models_answers_and_an_enlarged_picture_with_its_boxes(browser: Browser, tmp_path: Path) -> None:
+    small = write_small(tmp_path / "small")
+    benchmark = read_benchmark(small.folder)
+    said: dict[tuple[str, str], Verdict] = {("a.jpg", "cup"): "yes", ("a.jpg", "vase"): "yes", ("b.png", "car"): "no"}
+    said |= {("b.png", "bus"): "unparsed", ("b.png", "dog"): "no"}
+    run = make_run(tmp_path / "run", benchmark, said, model=ModelInfo(name="<i>Mine</i>"))
+    inspected = hb.inspect(benchmark, images=small.images, annotations=small.annotations, run=run, out=tmp_path / "out")
+    page, problems = opened(browser, inspected.gallery)
+    expect(page.locator(".lede")).to_contain_text("Answers: <i>Mine</i>.")
+    card = page.locator(".card", has_text="a.jpg")
+    expect(card.locator("li", has_text="vase").locator(".answer.wrong")).to_have_text("said yes")
+    expect(card.locator("li", has_text="cup").locator(".answer:not(.wrong)")).to_have_text("said yes")
+    for kind, claims in (("wrong", ["vase", "car", "bus"]), ("hallucinated", ["vase"]), ("missed", ["car"]), ("unread", ["bus"])):
+        page.get_by_label("Answers").select_option(kind)
+        expect(page.locator(".card .said")).to_have_text(claims)
+    assert "answer=unread" in page.url
+
+    page.get_by_role("button", name="Enlarge b.png").click()
+    picture = page.locator("#closer img")
+    expect(picture).to_have_js_property("naturalWidth", 160)  # the original, not the small copy
+    box, whole = page.locator("#closer .box").bounding_box(), picture.bounding_box()
+    assert box is not None
+    assert whole is not None
+    assert box["x"] - whole["x"] == pytest.approx(whole["width"] * 20 / 160, abs=2)
+    assert box["height"] == pytest.approx(whole["height"] * 70 / 120, abs=2)
+    expect(page.locator("#closer .box")).to_have_text("car")
+    page.get_by_label("Boxes").uncheck()
+    expect(page.locator("#closer .box")).to_be_hidden()
+    page.keyboard.press("Escape")
+    expect(page.locator("#closer")).to_be_hidden()
+    assert problems == []
+    alone, _ = opened(browser, hb.inspect(benchmark, images=small.images, out=tmp_path / "alone").gallery)
+    expect(alone.get_by_label("Answers")).to_have_count(0)
 
 
 def test_many_images_come_in_pages(browser: Browser, tmp_path: Path) -> None:

@@ -36,13 +36,12 @@ def test_the_readme_script_runs(tmp_path: Path) -> None:
     page = (ROOT / "README.md").read_text(encoding="utf-8")
     (script,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     assert len([line for line in script.splitlines() if line.strip()]) <= 15
-    write_world(tmp_path / "val2014", 20, EVALUATION_SEED)
+    write_world(tmp_path / "photos", 20, EVALUATION_SEED)
     here = {
-        '"instances_val2014.json"': '"val2014/instances.json"',
-        'images="val2014"': 'images="val2014/images"',
+        '"instances.json"': '"photos/instances.json"',
+        'images="photos"': 'images="photos/images"',
         "ViT-L-14:openai": f"local-dir:{ROOT / 'benchmarks' / 'demo' / 'clip'}",
         "llava-hf/llava-1.5-7b-hf": str(ROOT / "models" / "demo-llava"),
-        '"hope-coco",': '"hope-coco", sample_images=10,',
     }
     for published, drawn in here.items():
         assert published in script
@@ -55,5 +54,5 @@ def test_the_readme_script_runs(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "hallucination rate" in done.stdout
     assert "plotly" in (tmp_path / "result.html").read_text(encoding="utf-8")
-    (result,) = (tmp_path / "leaderboard" / "results" / "hope-coco").rglob("*.json")
+    (result,) = (tmp_path / "leaderboard" / "results" / "my-photos").rglob("*.json")
     assert result.stem == "demo-llava"

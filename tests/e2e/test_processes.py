@@ -107,7 +107,7 @@ def test_processes_started_by_their_environment_alone(world: World, alone: bytes
 
 def test_a_wrong_number_of_processes_is_refused(world: World) -> None:  # noqa: F811
     result = world.evaluate("refused", "--processes", "2")
-    assert "has 1 process(es), not the 2 of --processes" in str(result.exception)
+    assert "has 1 process, not the 2 of --processes" in str(result.exception)
 
 
 def test_what_is_wrong_is_heard_by_all(world: World, alone: bytes) -> None:  # noqa: F811

@@ -11,7 +11,7 @@ import pytest
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import write_benchmark
 from hope_bench.files.paraphrases import read_paraphrases
-from hope_bench.files.result import read_result
+from hope_bench.files.result_file import read_result
 from hope_bench.files.run import read_answers, read_run
 from hope_bench.provenance import file_sha256
 from hope_bench.records import Question

@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 
 from hope_bench.files.benchmark import read_benchmark
-from hope_bench.files.result import Bootstrap, read_result
+from hope_bench.files.result import Bootstrap
+from hope_bench.files.result_file import read_result
 from hope_bench.interchange.relabel import relabel, relabelled
-from hope_bench.scoring.detail_tables import share
 from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
 from hope_bench.scoring.labels import score_relabelled
-from hope_bench.scoring.tables import difference
 from hope_bench.site.reading import check_numbers
 from tests.cli import hope_bench
 
@@ -68,8 +67,8 @@ def test_the_documented_numbers(real: Path, run: tuple[Path, Path]) -> None:
     scored = score_relabelled(benchmark, relabelled(benchmark, labels, "repope-coco"), run[1], DEFAULT_BOOTSTRAP)
     page = (Path(__file__).resolve().parent.parent.parent / "docs" / "scoring.md").read_text()
     for name in SPLITS:
-        f1 = [share(result.splits[name].f1) for result in (scored.before, scored.after)]
-        moves = [difference(scored.differences[name][metric]) for metric in ("f1", "hallucination_rate", "recall")]
+        f1 = [result.splits[name].f1.percent() for result in (scored.before, scored.after)]
+        moves = [scored.differences[name][metric].points() for metric in ("f1", "hallucination_rate", "recall")]
         assert f"| `{name}` | {' | '.join([*f1, *moves])} |" in page
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hope_bench.files.benchmark import read_benchmark
-from hope_bench.files.result import read_result
+from hope_bench.files.result_file import read_result
 from hope_bench.files.run import read_run
 from hope_bench.reviewing.noise import read_label_noise
 from hope_bench.site.sheet import read_sheets
@@ -94,7 +94,7 @@ def test_another_prompt_than_the_answers_is_said_and_how_to_rank(
     assert said.code == 0
     assert "not ranked: asked with another prompt than the benchmark's" in said.out
     assert r"import pope --prompt '{question}\nAnswer the question using a single word or phrase.'" in said.out
-    assert "90 question(s) of the headline split random have no answer" in said.out
+    assert "Of the headline split random, 90 questions have no answer" in said.out
 
 
 def test_repope_files_become_a_benchmark(real: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

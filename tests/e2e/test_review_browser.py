@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import threading
 import time
@@ -83,7 +84,9 @@ def test_a_review_by_clicks_and_keys(page: Page, review: Callable[[], tuple[str,
     _CONNECTIONS.clear()
     page.on("request", lambda request: requested.append(request.url))
     page.goto(address)
-    at(page, 0, "There is NO vase in this picture. True?")
+    at(page, 0, "Is there a vase in this picture?")
+    expect(page.locator("#verdicts")).to_have_text(re.compile(r"There \(T\)\s*Not there \(N\)\s*Unsure \(U\)"))
+    expect(page.locator("#facts")).to_contain_text("Is there a vase in the image? – no")
     expect(page.locator("#facts")).to_contain_text("best tile")
     expect(page.locator("#undo")).to_be_disabled()
     boxed = page.locator("#picture img").get_attribute("src")
@@ -91,17 +94,19 @@ def test_a_review_by_clicks_and_keys(page: Page, review: Callable[[], tuple[str,
     page.keyboard.press("b")
     expect(page.locator("#picture img")).not_to_have_attribute("src", str(boxed))
     page.locator("#absent").click()
-    at(page, 1, "There is NO dog in this picture.")
-    page.keyboard.press("p")
-    at(page, 2, "There is NO bus")
+    at(page, 1, "Is there a dog in this picture?")
+    page.keyboard.press("t")
+    at(page, 2, "Is there a bus")
     page.keyboard.press("U")
-    at(page, 3, "Is there a red car in this picture? Label: no.")
-    expect(page.locator("#absent")).to_have_text("No (A)")
+    at(page, 3, "Is there a red car in this picture?")
+    expect(page.locator("#verdicts")).to_have_text(re.compile(r"Yes \(Y\)\s*No \(N\)\s*Unsure \(U\)"))
     assert decisions(path) == [("a.jpg", "vase", "absent"), ("straße ü.jpg", "dog", "present"), ("b.png", "bus", "unsure")]
     expect(page.locator("#progress")).to_contain_text("3 of 7 claims decided")
+    expect(page.locator("#progress")).to_contain_text("1 there · 1 not there · 1 unsure")
+    expect(page.locator("#progress")).to_contain_text("About 1 minute left. The likeliest wrong come first.")
 
     page.keyboard.press("z")
-    at(page, 2, "There is NO bus")
+    at(page, 2, "Is there a bus")
     assert decisions(path) == [("a.jpg", "vase", "absent"), ("straße ü.jpg", "dog", "present")]
     page.locator("#present").click()
     at(page, 3, "red car")
@@ -115,7 +120,7 @@ def test_a_review_by_clicks_and_keys(page: Page, review: Callable[[], tuple[str,
 
     for place, words in ((3, "red car"), (4, "bowl"), (5, "dog"), (6, "apple")):
         at(page, place, words)
-        page.keyboard.press("a")
+        page.keyboard.press("n")
     expect(page.locator("#claim")).to_contain_text("All claims are decided.")
     expect(page.locator("#absent")).to_be_disabled()
     last = json.loads(path.read_text(encoding="utf-8").splitlines()[-1])
@@ -147,9 +152,31 @@ def test_a_blind_reviewer_sees_the_question_and_the_bare_picture(page: Page, rev
     expect(page.locator("#claim")).not_to_contain_text("NO")
     expect(page.locator("#facts")).to_have_text("Imagea.jpg")
     expect(page.locator("#boxes input")).not_to_be_checked()
-    page.keyboard.press("p")
+    page.keyboard.press("y")
     at(page, 1, "Is there a dog in this picture?")
     assert decisions(path) == [("a.jpg", "vase", "present")]
+
+
+def test_a_click_or_a_key_looks_closer(page: Page, review: Callable[[], tuple[str, Path]]) -> None:
+    address, path = review()
+    page.goto(address)
+    at(page, 0, "vase")
+    picture = page.locator("#picture img")
+    whole = picture.bounding_box()
+    assert whole is not None
+    picture.click(position={"x": whole["width"] - 5, "y": whole["height"] - 5})
+    assert picture.evaluate("node => node.clientWidth") == pytest.approx(2.5 * whole["width"], abs=2)
+    frame = picture.evaluate("({ parentElement: one }) => [one.scrollLeft, one.scrollTop, one.clientHeight]")
+    assert min(frame[:2]) > 0, "at the corner that was clicked"
+    assert frame[2] == pytest.approx(whole["height"], abs=2), "nothing else moves"
+    page.keyboard.press("-")
+    assert picture.bounding_box() == whole
+    page.keyboard.press("+")
+    assert picture.evaluate("node => node.clientWidth") > 2 * whole["width"]
+    page.keyboard.press("n")
+    at(page, 1, "dog")
+    assert decisions(path) == [("a.jpg", "vase", "absent")]
+    expect(page.locator("#picture .closer")).to_have_count(0)
 
 
 def test_another_sites_name_does_not_lead_to_the_page(page: Page, review: Callable[[], tuple[str, Path]]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hope_bench.files.result import write_result
+from hope_bench.files.result_file import write_result
 from hope_bench.site import SitePages, build_site
 from tests.chromium import opened
 from tests.e2e.site_views import at, board_of, order

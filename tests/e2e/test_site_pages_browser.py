@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hope_bench.files.result import write_result
+from hope_bench.files.result_file import write_result
 from hope_bench.site import SitePages, build_site
 from hope_bench.site.pages import POLICY
 from tests.chromium import opened

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hope_bench.files.result import Bootstrap, Estimate, SplitScore, VerdictCounts
+from hope_bench.files.result import Bootstrap
+from hope_bench.files.split_score import Estimate, SplitScore, VerdictCounts
 from hope_bench.scoring.measuring import gradient, measure
 from hope_bench.scoring.metrics import Counts, Floats
 from hope_bench.scoring.ranks import rank_ranges

@@ -12,7 +12,7 @@ from hope_bench.api.asking import load_run
 from hope_bench.api.exchange import import_answers, import_pope
 from hope_bench.api.numbers import score
 from hope_bench.files.benchmark import Benchmark
-from hope_bench.files.result import Blind
+from hope_bench.files.split_score import Blind
 from hope_bench.records import Question
 from hope_bench.scoring.blind import above_blind, blind_scores, strongest
 from hope_bench.search.balanced import balance_of

@@ -64,6 +64,11 @@ def test_captions_are_kept_by_image(tmp_path: Path) -> None:
     ]
     captions.write_text(json.dumps({"images": [], "annotations": rows}))
     assert read_annotations(coco_file(tmp_path), captions=captions).captions == {1: ("one", "two")}
+    odd = [*rows, {"id": 4, "image_id": "3", "caption": "three"}, {"id": 5, "image_id": 3, "caption": None}, {"id": 6}]
+    captions.write_text(json.dumps({"annotations": odd}))
+    assert read_annotations(coco_file(tmp_path), captions=captions).captions == {1: ("one", "two", "three")}
+    with pytest.raises(HopeBenchError, match="not a COCO captions file"):
+        read_annotations(coco_file(tmp_path), captions=coco_file(tmp_path))
 
 
 def test_object_list_with_a_truncated_line(tmp_path: Path) -> None:
@@ -87,9 +92,9 @@ def test_object_list_with_a_truncated_line(tmp_path: Path) -> None:
         ({"annotations": [{"image_id": 3, "caption": "a cup"}]}, ["not a COCO instances file", "category_id"]),
         (
             {"annotations": [{"image_id": 4, "category_id": 1, "bbox": [0, 0, 1, 1]}] * 3},
-            ["3 annotation(s)", "1 image id(s)", "4"],
+            ["3 annotations name 1 image id", "4"],
         ),
-        ({"annotations": [{"image_id": 3, "category_id": 5, "bbox": [0, 0, 1, 1]}]}, ["category id(s)", "5"]),
+        ({"annotations": [{"image_id": 3, "category_id": 5, "bbox": [0, 0, 1, 1]}]}, ["1 annotation names 1 category id", "5"]),
         ({"annotations": [{"image_id": 3, "category_id": 1, "bbox": [0, 0, 1]}]}, ["bbox"]),
         ({"images": [{"id": 3, "file_name": "a.jpg"}, {"id": 3, "file_name": "b.jpg"}]}, ["image id", "more than once"]),
         ({"categories": [{"id": 1, "name": "cup"}, {"id": 90, "name": "cup"}]}, ["category name", "'cup'"]),
@@ -125,11 +130,11 @@ def test_missing_and_malformed_files_are_refused(tmp_path: Path) -> None:
 def test_two_names_that_questions_say_alike_are_refused(other: str, tmp_path: Path) -> None:
     """They would be asked of one image with both answers."""
     categories = [{"id": 90, "name": "dining table"}, {"id": 1, "name": other}, {"id": 2, "name": "cup"}]
-    with pytest.raises(HopeBenchError, match=r"1 categories go by more than one name .*'dining table' and "):
+    with pytest.raises(HopeBenchError, match=r"1 category goes by more than one name .*'dining table' and "):
         read_annotations(coco_file(tmp_path, categories=categories))
     lines = tmp_path / "objects.jsonl"
     lines.write_text(json.dumps({"image": "a.jpg", "objects": ["dining table", other]}) + "\n")
-    with pytest.raises(HopeBenchError, match="go by more than one name"):
+    with pytest.raises(HopeBenchError, match="by more than one name"):
         read_annotations(lines)
 
 

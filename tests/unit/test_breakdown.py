@@ -11,7 +11,8 @@ from scipy.stats import binomtest
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark, read_benchmark, write_benchmark
-from hope_bench.files.result import Bootstrap, Estimate, Result
+from hope_bench.files.result import Bootstrap, Result
+from hope_bench.files.split_score import Estimate
 from hope_bench.records import Annotations, Category, Image, Question, Verdict
 from hope_bench.scoring.breakdown import (
     Rows,

@@ -32,9 +32,9 @@ def test_objects365_whole_and_as_a_stream(tmp_path: Path, monkeypatch: pytest.Mo
     assert annotations.present(1) == ("Cabinet/shelf",)
     assert annotations.extent(0) == (769, 512)
     cut, empty = annotations.problems
-    assert "1 box(es) reach beyond their image" in cut
+    assert "1 box reaches beyond the image" in cut
     assert "(annotations 3," in cut
-    assert "2 box(es) have no size" in empty
+    assert "2 boxes have no size" in empty
     assert "(annotations 2, 4," in empty
 
 
@@ -46,8 +46,8 @@ def test_objects365_whole_and_as_a_stream(tmp_path: Path, monkeypatch: pytest.Mo
             ["not a COCO instances file", "none has a bbox of four numbers"],
         ),
         ([{"image_id": 1, "bbox": [0, 0, 1, 1]}] * 2, ["not a COCO instances file", "2 without a category_id"]),
-        ([{"image_id": 1, "category_id": 99, "bbox": [0, 0, 1, 1]}], ["category id(s)", "99"]),
-        ([{"image_id": 2, "category_id": 13, "bbox": [0, 0, 1, 1]}], ["image id(s)", "2"]),
+        ([{"image_id": 1, "category_id": 99, "bbox": [0, 0, 1, 1]}], ["category id ", "99"]),
+        ([{"image_id": 2, "category_id": 13, "bbox": [0, 0, 1, 1]}], ["image id ", "2"]),
     ],
 )
 def test_a_stream_is_refused_as_a_whole_file_is(

@@ -14,10 +14,11 @@ from scipy.stats import binomtest
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
-from hope_bench.files.result import Bootstrap, ModelInfo, Result, write_result
+from hope_bench.files.result import Bootstrap, ModelInfo, Result
+from hope_bench.files.result_file import write_result
 from hope_bench.records import Label, Verdict
 from hope_bench.scoring.comparing import compare, model_names
-from hope_bench.scoring.comparison_tables import caveats, verdict_on
+from hope_bench.scoring.comparison import verdict_on
 from hope_bench.scoring.differing import differing_questions
 from hope_bench.scoring.score import score
 from hope_bench.scoring.significance import detectable_difference, holm, sign_flip
@@ -186,7 +187,7 @@ def test_only_questions_asked_of_all_count(benchmark: Benchmark, tmp_path: Path)
     assert (same.difference.value, same.one_only, same.other_only, same.p) == (0, 0, 0, None)
     assert pairs["whole", "few"].other_only == 13
     assert pairs["whole", "few"].right_p == pytest.approx(2 * 0.5**13)
-    said = " ".join(caveats(found))
+    said = " ".join(str(found).split())
     assert "Compared on the 40 of 60 questions that every model was asked (not asked: half 20, few 20)." in said
     assert "half is not ranked: 20 of 60 questions" in said
     assert "they answered alike as far as this number goes" in verdict_on(same, found.metric)

@@ -9,7 +9,7 @@ import pytest
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
-from hope_bench.files.result import read_result
+from hope_bench.files.result_file import read_result
 from hope_bench.records import Answer
 from hope_bench.scoring.conventions import CONVENTIONS, find_convention, reader
 from hope_bench.scoring.languages import LANGUAGES

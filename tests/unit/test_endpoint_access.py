@@ -25,7 +25,7 @@ from hope_bench.cli.evaluate import evaluate
 from hope_bench.cli.run_eval import run_eval
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import ModelCard, endpoint_card, read_card
-from hope_bench.files.result import read_result
+from hope_bench.files.result_file import read_result
 from hope_bench.files.run import read_run
 from hope_bench.files.validation import validate
 from tests.checkpoints import pictures, prompts

@@ -315,9 +315,9 @@ def test_an_lmms_eval_task_loads_asks_and_scores(benchmark: Benchmark, small: Sm
 def test_the_command(small: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     outcome = hope_bench(capsys, "export", small.folder, "--to", "vlmevalkit", "--images", small.images, "--out", tmp_path / "v")
     assert outcome.code == 0
-    assert "11 rows (17 questions; those that several splits share are one row) of 3 split(s)" in outcome.out
+    assert "11 rows (17 questions; those that several splits share are one row) of 3 splits" in outcome.out
     outcome = hope_bench(capsys, "export", small.folder, "--to", "llava", "--split", "content", "--out", tmp_path / "l")
-    assert "6 rows of 1 split(s)" in outcome.out
+    assert "6 rows of 1 split " in outcome.out
     message = refused(capsys, "export", small.folder, "--to", "llava", "--split", "random", "--out", tmp_path / "l")
     assert f"{tmp_path / 'l'} holds files already. Give another --out, or remove it." in message
     assert [path.name for path in (tmp_path / "l" / "annotations").iterdir()] == ["coco_pope_content.json"]

@@ -19,7 +19,7 @@ from hope_bench.annotations import detect_format, read_annotations
 from hope_bench.annotations.columns import TOLERANCE, clean_boxes
 from hope_bench.annotations.fitting import fit_boxes, fit_names
 from hope_bench.annotations.wording import plain_names, spoken_names
-from hope_bench.errors import HopeBenchError
+from hope_bench.errors import HopeBenchError, counted
 from hope_bench.files.spec import DatasetSpec
 from hope_bench.records import Image
 from tests.datasets import (
@@ -115,8 +115,8 @@ def test_boxes_against_a_loop(boxes: list[tuple[float, ...]], size: tuple[int | 
         else:
             empty += 1
             assert np.isnan(row).all()
-    assert sum(f"{cut} box(es) reach beyond" in problem for problem in problems) == (cut > 0)
-    assert sum(f"{empty} box(es) have no size" in problem for problem in problems) == (empty > 0)
+    assert sum(counted(cut, "box reaches", "boxes reach") in problem for problem in problems) == (cut > 0)
+    assert sum(counted(empty, "box has no size", "boxes have no size") in problem for problem in problems) == (empty > 0)
 
 
 def test_images_are_named_as_they_are_found(tmp_path: Path) -> None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from hope_bench.errors import HopeBenchError
 from hope_bench.files.spec import CalibratedSpec, GuardsSpec
 from hope_bench.records import Annotations, Category, Image
 from hope_bench.search import guards
+from hope_bench.search.evidence_given import read_evidence
 from hope_bench.search.guards import guard
 from hope_bench.search.risk import FOLDS, estimate_risk, labelled_probability, lookalikes, risk_of_presence
 from hope_bench.wording import plural
@@ -82,6 +89,84 @@ def test_calibrated_guard_drops_risky_candidates_and_questions_carry_the_risk() 
     assert risk == round(float(guarded.risk[0, 4]), 4)
     assert evidence is not None
     assert evidence.keys() == {"whole", "tile", "lookalikes"}
+
+
+def test_evidence_that_a_user_brings_finds_what_nobody_labelled() -> None:
+    """A detector that sees what was deleted: its categories become risky, and nothing else does."""
+    rng = np.random.default_rng(1)
+    truth = rng.random((200, 7)) < 0.4
+    labelled = truth & (rng.random(truth.shape) < 0.7)
+    labelled[~labelled.any(axis=1), 0] = True
+    truth |= labelled
+    objects = [[WORDS[column] for column in np.flatnonzero(row)] for row in labelled]
+    spec = GuardsSpec(ontology=False, calibrated=CalibratedSpec(completeness=0.7, most_risk=0.5))
+    space = make_space(objects, 3, guards=spec)
+    without, seeing = guard(space), guard(replace(space, seen=truth + rng.normal(0, 0.1, truth.shape)))
+    deleted, absent = truth & ~labelled, ~truth
+    assert without.risk is not None
+    assert seeing.risk is not None
+    assert without.risk[deleted].mean() < 0.5 < 0.7 < seeing.risk[deleted].mean()
+    assert seeing.risk[absent].mean() < 0.1
+    assert seeing.removed["calibrated"][deleted].mean() > 0.7 > 0.1 > seeing.removed["calibrated"][absent].mean()
+    _, evidence = seeing.facts(0, 4)
+    assert evidence is not None
+    assert list(evidence) == ["whole", "tile", "given", "lookalikes"]
+
+
+def _evidence(path: Path, *rows: object) -> Path:
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    return path
+
+
+def test_evidence_is_read_by_image_and_category(tmp_path: Path) -> None:
+    annotations = Annotations(
+        categories=(Category("Wine_Glass"), Category("dog")),
+        images=(Image("a/1.jpg"), Image("a/2.jpg"), Image("b/2.jpg"), Image("a/3.jpg")),
+        starts=np.zeros(5, dtype=np.int64),
+        category_of=np.array([], dtype=np.int32),
+        crowd=np.zeros(0, dtype=np.bool_),
+    )
+    rows = [("1.jpg", "wine glass", 0.2), ("a/1.jpg", "Wine_Glass", 0.7), ("1.jpg", "wine glass", 0.3), ("b/2.jpg", "Dog", 0.5)]
+    unknown = [("2.jpg", "dog", 0.9), ("1.jpg", "cat", 0.9), ("1.jpg", "cat", 0.8)]  # two pictures are called 2.jpg
+    lines = [{"image": image, "category": name, "score": score, "box": [0, 0, 1, 1]} for image, name, score in [*rows, *unknown]]
+    found = read_evidence(_evidence(tmp_path / "seen.jsonl", *lines), annotations)
+    assert found.scores == {("a/1.jpg", "Wine_Glass"): 0.7, ("b/2.jpg", "dog"): 0.5}
+    assert found.problems == (
+        "seen.jsonl: 1 line left out: images that the annotations lack (2.jpg).",
+        "seen.jsonl: 2 lines left out: categories that the annotations lack (cat).",
+    )
+    files = ["a/1.jpg", "b/2.jpg", "a/3.jpg"]
+    made = found.matrix(files, ["Wine_Glass", "dog"])
+    assert made.tolist() == [[0.7, 0.0], [0.0, 0.5], [0.35, 0.25]]  # nobody looked at 3.jpg
+    assert found.notes(files) == ["No evidence was given for 1 of 3 images (a/3.jpg)."]
+    logits = [{"image": "1.jpg", "category": "dog", "score": -3}, {"image": "1.jpg", "category": "wine glass", "score": -1.5}]
+    below = read_evidence(_evidence(tmp_path / "logits.jsonl", *logits), annotations)
+    assert below.matrix(["a/1.jpg"], ["Wine_Glass", "dog", "bus"]).tolist() == [[-1.5, -3.0, -3.0]]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"image": "1.jpg", "category": "dog", "score": 1}\n{"image": "1.jpg", "score": 1}\n', "line 2: no evidence"),
+        ('{"image": "1.jpg", "category": "dog", "score": "high"}\n', "line 1: no evidence"),
+        ('{"image": "1.jpg", "category": "dog", "score": 1e999}\n', "line 1"),
+        ('{"image": "1.jpg", "category": "cat", "score": 1}\n', "no line is about an image and a category .*cat"),
+        ("", "no line is about an image and a category .*it is empty"),
+    ],
+)
+def test_evidence_that_says_nothing_is_refused(text: str, expected: str, tmp_path: Path) -> None:
+    annotations = make_annotations([["dog"]], np.random.default_rng(0))
+    annotations = replace(annotations, images=(Image("1.jpg"),))
+    (tmp_path / "seen.jsonl").write_text(text)
+    with pytest.raises(HopeBenchError, match=expected):
+        read_evidence(tmp_path / "seen.jsonl", annotations)
+    with pytest.raises(HopeBenchError, match="can't be read"):
+        read_evidence(tmp_path / "none.jsonl", annotations)
+
+
+def test_evidence_needs_the_guard_that_looks_at_it() -> None:
+    with pytest.raises(ValidationError, match=r"add \[guards.calibrated\]"):
+        GuardsSpec(evidence="seen.jsonl")
 
 
 NAMES = ["dog", "wine glass", "glass", "knife", "bus", "sheep", "hot dog"]

@@ -9,7 +9,7 @@ from PIL import Image as PillowImage
 
 from hope_bench.annotations import annotation_files, read_annotations
 from hope_bench.annotations.hf_dataset import ExportedImages, export_images
-from hope_bench.errors import HopeBenchError
+from hope_bench.errors import HopeBenchError, counted
 from tests.cli import hope_bench, refused
 from tests.datasets import (
     hf_dataset,
@@ -41,7 +41,7 @@ def test_hf_dataset(tmp_path: Path, layout: str) -> None:
     assert annotations.present(0) == ("Face_Shield", "Coverall")
     assert annotations.instances(0)[0].bbox == (1, 1, 4, 3)
     assert annotations.instances(1)[0].bbox == (18, 1, 2, 9)
-    assert "1 object(s) without a known category left out (-1)" in "\n".join(annotations.problems)
+    assert "1 object without a known category left out (-1)" in "\n".join(annotations.problems)
     assert annotation_files(path, files=files)
     split = files.get("split", "")
     assert export_images(path, tmp_path / "images", split=split) == ExportedImages(2, ())
@@ -92,7 +92,7 @@ def test_hf_datasets_that_are_refused(tmp_path: Path) -> None:
     with pytest.raises(HopeBenchError, match=r"files\.split.*test, train"):
         read_annotations(tmp_path / "c")
     hf_dataset(image=(["a.jpg", "a.jpg"], datasets.Value("string"))).save_to_disk(tmp_path / "d")
-    with pytest.raises(HopeBenchError, match="occur more than once"):
+    with pytest.raises(HopeBenchError, match="occurs more than once"):
         read_annotations(tmp_path / "d")
     hf_dataset().to_parquet(tmp_path / "e.parquet")
     (tmp_path / "e.parquet").write_bytes((tmp_path / "e.parquet").read_bytes()[:-50])
@@ -125,7 +125,7 @@ def test_pictures_become_files_on_the_command_line(tmp_path: Path, capsys: pytes
     assert "no image column" in refused(capsys, "import", "images", tmp_path / "data", *options)
     done = hope_bench(capsys, "import", "images", tmp_path / "data", *options, "--column", "image=photo")
     assert done.code == 0, done.err
-    assert "2 picture(s) written" in done.out
+    assert "2 pictures written" in done.out
     assert sorted(path.name for path in (tmp_path / "images").iterdir()) == ["00000001.jpg", "a.png"]
     assert "does not exist" in refused(capsys, "import", "images", tmp_path / "no", *options)
 
@@ -140,7 +140,7 @@ def test_pictures_need_no_objects_and_no_categories(tmp_path: Path, capsys: pyte
     for name, split in (("bare", ("--split", "validation")), ("nameless", ())):
         done = hope_bench(capsys, "import", "images", tmp_path / name, *split, *options, tmp_path / f"{name}-images")
         assert done.code == 0, done.err
-        assert "2 picture(s) written" in done.out
+        assert "2 pictures written" in done.out
     again = ("--column", "objects=things", *options, tmp_path / "nameless-images")  # a spec's columns, as a whole
     assert hope_bench(capsys, "import", "images", tmp_path / "nameless", *again).code == 0
     with pytest.raises(HopeBenchError, match="no objects column"):
@@ -171,7 +171,7 @@ def test_rows_without_picture_bytes_are_refused_where_there_are_no_others(
     else:
         hf_dataset(image=(paths, datasets.Value("string"))).to_parquet(tmp_path / "data.parquet")
     message = refused(capsys, "import", "images", tmp_path / "data.parquet", "--out", tmp_path / "images")
-    assert "2 of 2 row(s) hold no picture bytes" in message
+    assert "2 of 2 rows hold no picture bytes" in message
     assert "They point to /data/imgs/a.jpg, ../imgs/b.jpg." in message
     assert "--images" in message
     assert not (tmp_path / "images").exists()
@@ -185,8 +185,8 @@ def test_rows_without_picture_bytes_are_counted_beside_others(tmp_path: Path, ca
     for written in (2, 0):
         done = hope_bench(capsys, "import", "images", tmp_path / "data.parquet", "--out", tmp_path / "images")
         assert done.code == 0, done.err
-        assert f"{written} picture(s) written" in done.out
-        assert "2 row(s) hold no picture bytes and were left out; they point to imgs/b.jpg, nowhere (row 3)." in done.out
+        assert counted(written, "picture") + " written" in done.out
+        assert "2 rows hold no picture bytes, and no picture of theirs was written: imgs/b.jpg, nowhere (row 3)." in done.out
     assert sorted(path.name for path in (tmp_path / "images").iterdir()) == ["00000002.jpg", "a.png"]
 
 
@@ -205,5 +205,5 @@ def test_no_two_rows_write_one_file(
 ) -> None:
     write_pictures(tmp_path / "data", [(png(4, 4), names[0]), (png(5, 5), names[1])])
     told = refused(capsys, "import", "images", tmp_path / "data", "--out", tmp_path / "images")
-    assert f"1 file(s) of {tmp_path / 'images'} would hold the picture of more than one row ({twice})" in told
+    assert f"1 file of {tmp_path / 'images'} would hold the picture of more than one row ({twice})" in told
     assert not (tmp_path / "images").exists()

@@ -116,7 +116,7 @@ def test_images_that_could_be_several_files_are_none(tmp_path: Path) -> None:
     annotations = read_annotations(coco(tmp_path, ["a.jpg", "b.jpg"]))
     fitted = fit_names(annotations, lambda name: (folder / name).is_file(), lambda: files_within(folder))
     assert [image.file_name for image in fitted.images] == ["a.jpg", "b.jpg"]
-    assert "1 image(s) count as missing" in fitted.problems[-1]
+    assert "1 image counts as missing" in fitted.problems[-1]
     assert "a.jpg: x/a.jpg, y/a.jpg" in fitted.problems[-1]
     only = read_annotations(coco(tmp_path, ["a.jpg"]))
     with pytest.raises(HopeBenchError, match=r"None of the 1 images is found: 1 could be several files"):
@@ -306,7 +306,7 @@ def test_several_files_are_one_dataset(tmp_path: Path, capsys: pytest.CaptureFix
 def test_files_that_are_not_one_dataset_are_refused(tmp_path: Path) -> None:
     one = coco(tmp_path, ["a.jpg"])
     for other, words in (
-        (coco(tmp_path, ["a.jpg"], file="same.json"), r"share 1 image\(s\) \(a\.jpg\)"),
+        (coco(tmp_path, ["a.jpg"], file="same.json"), r"share 1 image \(a\.jpg\)"),
         (coco(tmp_path, ["b.jpg"], file="more.json", categories=ANIMALS), "have other categories"),
         (coco(tmp_path, ["b.jpg"], [[0.1, 0.1, 0.5, 0.5]], file="shares.json"), "boxes of .* are pixels, those of .* fractions"),
     ):
@@ -334,6 +334,6 @@ def test_only_listed_images_are_asked_about(tmp_path: Path, capsys: pytest.Captu
     ]
     assert any("nowhere.jpg" in note for note in manifest.notes)
     (tmp_path / "spec.toml").write_text('name = "x"\nstrategies = ["random"]\nheadline = "random"\nsample_images = 4\nk = 1\n')
-    assert "has 3 image(s) of the image list" in refused(capsys, *options)
+    assert "has 3 images of the image list" in refused(capsys, *options)
     listed.write_text("elsewhere.jpg\n")
     assert "names no image of the annotations" in refused(capsys, *options)

@@ -15,6 +15,7 @@ from hope_bench.inspection.gallery import gallery_data, write_gallery
 from hope_bench.inspection.sizes import sizes_asked
 from hope_bench.inspection.summary import histogram, summarize
 from hope_bench.inspection.thumbnails import LONGEST, Thumbnail, shrink
+from hope_bench.inspection.training import training_overlap
 from tests.cli import hope_bench, refused
 from tests.small_benchmark import IMAGES, Small, write_small
 
@@ -48,6 +49,36 @@ def test_the_numbers_by_hand(small: Small) -> None:
     assert found["car"] == (1, (0, 0, 0)), "a description of a car asks about no absent car"
     assert summary.overlap[0] == (1.0, 0.2, 0.0)
     assert [row[0] for row in summary.overlap] == list(summary.overlap[0])
+
+
+LISTS = {
+    "instances_train2017.json": '{"images": [{"file_name": "000000000002.jpg", "coco_url": "http://x.org/train2017/000000000002.jpg"}]}',
+    "mix665k.json": '[{"id": "my photo 12.jpg", "image": "coco/train2017/000000000002.jpg"}, {"image": "gqa/7.jpg"}]',
+    "seen.jsonl": '{"image": "COCO_train2014_000000000002.jpg"}\n{"image": "b\\\\x.png"}\n',
+    "seen.txt": "/data/train2017/000000000002.JPG\nother.png\n",
+    "seen.csv": "image,split\n000000000002.jpg,train\nmy photo 12.jpg,train\n",
+    "ids.txt": "000000000002\n000000000009\n",
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_how_much_of_a_benchmark_a_training_list_holds(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(LISTS[name])
+    asked = ["COCO_val2014_000000000002.jpg", "COCO_val2014_000000000020.jpg", "12.jpg"]
+    found = training_overlap(asked, tmp_path / name)
+    assert (found.seen, found.images, found.share) == (("COCO_val2014_000000000002.jpg",), 3, pytest.approx(1 / 3))
+    assert training_overlap(["000000000002.jpg"], tmp_path / name).share == 1
+
+
+def test_a_folder_is_a_training_list_and_inspect_tells_it(
+    small: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = hope_bench(capsys, "inspect", small.folder, "--no-images", "--training", small.images)
+    assert "In images (3 images): 3 of the benchmark's 3 images (100.0%)." in " ".join(said.out.split())
+    (tmp_path / "empty.txt").write_text("nothing here\n")
+    assert "names no images" in refused(capsys, "inspect", small.folder, "--no-images", "--training", "empty.txt")
+    assert "nowhere does not exist" in refused(capsys, "inspect", small.folder, "--no-images", "--training", "nowhere")
 
 
 def test_the_risk_histogram_covers_both_ends() -> None:
@@ -92,7 +123,7 @@ def test_images_that_cannot_be_shown_are_counted_and_none_at_all_is_an_error(
     (small.images / "b.png").write_bytes(b"no picture")
     outcome = hope_bench(capsys, "inspect", small.folder, "--images", small.images, "--out", tmp_path / "out")
     assert outcome.code == 0
-    assert "1 image(s) could not be shown: b.png (not an image, or of an unknown format)." in outcome.err
+    assert "1 image could not be shown: b.png (not an image, or of an unknown format)." in outcome.err
     assert "could not be shown, b.png for one" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     (tmp_path / "empty").mkdir()
     assert "holds none of the 3 images" in refused(capsys, "inspect", small.folder, "--images", tmp_path / "empty")
@@ -124,10 +155,10 @@ def test_a_gallery_is_written_over_an_earlier_or_interrupted_one_only(small: Sma
 
 
 def test_the_tables(small: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    outcome = hope_bench(capsys, "inspect", small.folder, "--no-images", "--out", tmp_path / "out")
+    outcome = hope_bench(capsys, "inspect", small.folder, "--no-images", "--out", tmp_path / "out", "--details")
     words = " ".join(outcome.out.split())
     assert "Small: 3 images, 11 different questions" in words
-    assert "│ 2 content │ 20 │" in words
+    assert "2 content 20" in words
     assert "bus 33.3%, dog 33.3%, vase 33.3%" in words
     assert not (tmp_path / "out" / "thumbs").exists()
 

@@ -86,7 +86,7 @@ def test_pope_files_become_a_benchmark(benchmark: Benchmark) -> None:
     assert manifest.headline == "popular"
     assert manifest.splits["random"].kind == "pope"
     assert [source.file for source in manifest.sources] == ["random.json", "popular.json"]
-    assert manifest.notes == ("1 question(s) were worded 'Is there a umbrella in the imange?'; repaired.",)
+    assert manifest.notes == ("1 question was worded 'Is there a umbrella in the imange?'; repaired.",)
 
 
 def test_a_prompt_in_the_file_becomes_the_benchmarks(tmp_path: Path) -> None:
@@ -205,9 +205,7 @@ def test_an_answer_counts_in_the_split_it_was_given_in(benchmark: Benchmark, tmp
 
 def test_answers_that_disagree_are_refused(benchmark: Benchmark, tmp_path: Path) -> None:
     dog = "Is there a dog in the image?"
-    with pytest.raises(
-        HopeBenchError, match=r"1 question\(s\) are answered more than once, and differently.*line 1 and .*line 2"
-    ):
+    with pytest.raises(HopeBenchError, match=r"1 question is answered more than once, and differently.*line 1 and .*line 2"):
         run_import(llava(tmp_path, ("a.jpg", dog, "random", "Yes"), ("a.jpg", dog, "random", "No")), benchmark, tmp_path)
     assert not (tmp_path / "run").exists()
 
@@ -257,7 +255,7 @@ def test_files_that_do_not_belong_together(benchmark: Benchmark, tmp_path: Path)
     write_lines(file, {"question_id": 1, "prompt": dog})
     with pytest.raises(HopeBenchError, match="line 1: no 'text' or 'answer'"):
         run_import(source, benchmark, tmp_path)
-    with pytest.raises(HopeBenchError, match="None of the 1 answers matches"):
+    with pytest.raises(HopeBenchError, match="Of 1 answer, none matches"):
         run_import(llava(tmp_path, ("z.jpg", dog, "random", "Yes")), benchmark, tmp_path)
 
 
@@ -316,7 +314,7 @@ def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatc
     assert "A run's name becomes a folder" in misnamed
     assert "Call it 'mine'?" in misnamed
     assert "give STRATEGY=FILE" in refused(capsys, "import", "pope", "--name", "x", "--split", "random")
-    assert "1 file(s), but 2 --split" in refused(
+    assert "1 file, but 2 --split" in refused(
         capsys, "import", "answers", file, "--split", "a", "--split", "b", "-b", "tiny", "--name", "x"
     )
     assert "Did you mean" in refused(capsys, "import", "answers", file, "-b", "tinny", "--name", "x")

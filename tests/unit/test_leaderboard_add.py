@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from hope_bench.files.result import read_result, write_result
+from hope_bench.files.result_file import read_result, write_result
 from hope_bench.scoring.reviewed import correct
 from hope_bench.site.adding import add_result
 from tests.cli import hope_bench, refused
@@ -37,7 +37,7 @@ def test_a_good_result_goes_into_place(mine: Path, tmp_path: Path, capsys: Captu
     assert there.model_copy(update={"added": None}) == read_result(mine)
     assert hope_bench(capsys, "leaderboard", "add", mine, "--results", results).code == 0
     checked = hope_bench(capsys, "leaderboard", "check", "--results", results)
-    assert (checked.code, checked.out.strip()) == (0, "1 result(s) hold.")
+    assert (checked.code, checked.out.strip()) == (0, "1 result holds.")
 
 
 def test_a_model_is_replaced_only_when_asked(mine: Path, tmp_path: Path, capsys: Capture) -> None:
@@ -90,7 +90,7 @@ def test_versions_of_one_model_stand_side_by_side(mine: Path, tmp_path: Path, ca
     assert hope_bench(capsys, "leaderboard", "add", second, "--results", results, "--replace").code == 0
     assert first.read_bytes() == before
     assert read_result(first.with_name(f"my-model-{digest}.json")).splits == read_result(second).splits
-    assert hope_bench(capsys, "leaderboard", "check", "--results", results).out.strip() == "2 result(s) hold."
+    assert hope_bench(capsys, "leaderboard", "check", "--results", results).out.strip() == "2 results hold."
     built = hope_bench(capsys, "leaderboard", "build", "--results", results, "--out", tmp_path / "site")
     assert built.code == 0
     assert len(list((tmp_path / "site" / "benchmarks").glob("tiny-*[0-9a-f].html"))) == 2

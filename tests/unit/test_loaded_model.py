@@ -509,7 +509,7 @@ def test_an_object_that_answers_is_a_model(benchmark: Benchmark, options: Evalua
     ("reply", "words"),
     [
         (lambda _: None, "gave nothing"),
-        (lambda _: ["yes"], "gave 1 answers to 3"),
+        (lambda _: ["yes"], "gave 1 answer to 3"),
         (lambda _: [RawAnswer(text="yes", p_yes=1.5)] * 3, "not in"),
         (lambda _: [b"yes"] * 3, "a bytes as an answer"),
     ],

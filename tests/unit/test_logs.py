@@ -16,8 +16,8 @@ import pytest
 import hope_bench as hb
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark, read_benchmark
-from hope_bench.files.result import PACKED
 from hope_bench.files.run import read_run
+from hope_bench.files.split_score import PACKED
 from hope_bench.interchange.pope_files import import_pope
 from hope_bench.interchange.questions import question_key
 from hope_bench.scoring.conventions import CONVENTIONS
@@ -279,7 +279,7 @@ def test_lmms_evals_own_log_gives_its_own_f1(
     options = ["--from", "lmms-eval", "--benchmark", drawn.folder, "--runs", tmp_path / "runs"]
     done = hope_bench(capsys, "import", "answers", log, *options)
     assert done.code == 0, done.err
-    assert "the log's own 5 score(s) (F1 83.06) come out here, too" in done.out
+    assert "the log's own 5 scores (F1 83.06) come out here, too" in done.out
     run = tmp_path / "runs" / "drawn" / "demo-llava"
     result = hb.score(run, benchmark=drawn, convention="lmms-eval")
     assert result.splits["random"].f1.value == pytest.approx(0.8305647840531561, abs=1e-6)

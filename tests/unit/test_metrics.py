@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from hope_bench.files.result import VerdictCounts
+from hope_bench.files.split_score import VerdictCounts
 from hope_bench.scoring.metrics import (
     METRICS,
     VERDICTS,

@@ -15,7 +15,8 @@ from sklearn.metrics import matthews_corrcoef
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
-from hope_bench.files.result import Bootstrap, Result, read_result, write_result
+from hope_bench.files.result import Bootstrap, Result
+from hope_bench.files.result_file import read_result, write_result
 from hope_bench.records import Answer, Question
 from hope_bench.scoring.blind import above_blind, blind_scores, strongest
 from hope_bench.scoring.metrics import point_metrics
@@ -296,3 +297,11 @@ def test_the_command_shows_it(benchmark: Benchmark, capsys: pytest.CaptureFixtur
     assert done.code == 0
     row = next(line for line in done.out.splitlines() if line.split()[:2] == ["content", "category"])
     assert row.split()[2] == "100.0"
+    rows = json.loads(hope_bench(capsys, "baselines", benchmark.folder, "--json").out)
+    prior = next(one for one in rows if (one["split"], one["name"]) == ("content", "category"))
+    assert prior["balanced_accuracy"] == prior["either_way"] == prior["either_way_high"] == 1
+    assert next(one for one in rows if one["name"] == "always-no")["precision"] is None
+    header = hope_bench(capsys, "baselines", benchmark.folder, "--csv").out.splitlines()[0]
+    assert header.startswith("split,name,accuracy,balanced_accuracy,")
+    assert "either_way,either_way_low,either_way_high,auroc," in header
+    assert hope_bench(capsys, "baselines", benchmark.folder, "--json", "--csv").code == 2

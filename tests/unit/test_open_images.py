@@ -81,17 +81,17 @@ def test_open_images_bad_rows_are_counted_and_shown(tmp_path: Path) -> None:
     assert last.bbox == pytest.approx((0.5, 0.1, 0.5, 0.1))
     text = "\n".join(annotations.problems)
     for words in [
-        "class-descriptions-boxable.csv: 1 malformed line(s) left out ('/m/lonely')",
-        "1 label(s) share another's name",
-        "bbox.csv: 2 row(s) left out, with too few or too many fields (line 7: '000595fe6fee6369,xclick,/m/0bt9lr,1,0.1', line",
-        "bbox.csv: 1 row(s) left out, a field is no number (000595fe6fee6369)",
-        "bbox.csv: 1 row(s) left out, their label has no class description (/m/zzz)",
-        "boxable.csv: 2 row(s) left out, machine-made",
-        "boxable.csv: 1 row(s) left out, a field is no number",
-        "boxable.csv: 1 row(s) left out, with too few",
-        "1 image label(s) say absent where a box or another label says present",
-        "bbox.csv: 1 box(es) reach beyond their image",
-        "bbox.csv: 1 box(es) have no size",
+        "class-descriptions-boxable.csv: 1 malformed line left out ('/m/lonely')",
+        "1 label shares another's name",
+        "bbox.csv: 2 rows left out, with too few or too many fields (line 7: '000595fe6fee6369,xclick,/m/0bt9lr,1,0.1', line",
+        "bbox.csv: 1 row left out, a field is no number (000595fe6fee6369)",
+        "bbox.csv: 1 row left out, their label has no class description (/m/zzz)",
+        "boxable.csv: 2 rows left out, machine-made",
+        "boxable.csv: 1 row left out, a field is no number",
+        "boxable.csv: 1 row left out, with too few",
+        "1 image label says absent where a box or another label says present",
+        "bbox.csv: 1 box reaches beyond the image",
+        "bbox.csv: 1 box has no size",
     ]:
         assert words in text
 

@@ -239,29 +239,29 @@ def test_a_file_a_picture(format: str, make: Callable[[Path], Path], tmp_path: P
 
 
 SURVIVED: dict[str, tuple[Callable[[Path], Path], str]] = {
-    "YOLO, a line cut off": (lambda folder: ultralytics(folder, LABELS + "0 0.5 0.5\n"), "1 line(s) of labels left out"),
-    "YOLO, words": (lambda folder: ultralytics(folder, LABELS + "dog 0.5 0.5 0.1 0.1\n"), "1 line(s) of labels left out"),
-    "YOLO, NaN": (lambda folder: ultralytics(folder, LABELS + "0 nan 0.5 0.1 0.1\n"), "1 line(s) of labels left out"),
+    "YOLO, a line cut off": (lambda folder: ultralytics(folder, LABELS + "0 0.5 0.5\n"), "1 line of labels left out"),
+    "YOLO, words": (lambda folder: ultralytics(folder, LABELS + "dog 0.5 0.5 0.1 0.1\n"), "1 line of labels left out"),
+    "YOLO, NaN": (lambda folder: ultralytics(folder, LABELS + "0 nan 0.5 0.1 0.1\n"), "1 line of labels left out"),
     "YOLO, an unknown class": (
         lambda folder: ultralytics(folder, LABELS + "7 0.5 0.5 0.1 0.1\n"),
-        "classes that data.yaml doesn't name",
+        "of a class that data.yaml doesn't name",
     ),
-    "YOLO, no labels of a picture": (roboflow, "1 picture(s) have no file of labels"),
+    "YOLO, no labels of a picture": (roboflow, "1 picture without a file of labels"),
     "VOC, a file cut off": (
         lambda folder: write(devkit(folder) / "Annotations" / "c.xml", "<annotation><obj").parents[1],
-        "1 file(s) left out",
+        "1 file left out",
     ),
     "VOC, an object without a name": (
         lambda folder: write(devkit(folder) / "Annotations" / "a.xml", voc_file(tail="<object><name/></object>")).parents[1],
-        "1 object(s) left out, which have no name",
+        "1 object left out, without a name",
     ),
     "LabelMe, another tool's file": (
         lambda folder: write_json(labelme_folder(folder) / "b.json", {"a": 1}).parent,
-        "1 file(s) left out",
+        "1 file left out",
     ),
     "LabelMe, a shape without a label": (
         lambda folder: labelme_folder(folder, [*RECTANGLES, shape("", [[1, 1], [2, 2]])]),
-        "no label",
+        "without a label",
     ),
 }
 
@@ -298,11 +298,11 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], tuple[str, ...]]] = {
     "YOLO, no names": (lambda folder: ultralytics(folder, yaml="val: images/val\n") / "data.yaml", ("lists no class names",)),
     "YOLO, a name twice": (
         lambda folder: ultralytics(folder, yaml="val: images/val\nnames: [a, a]\n"),
-        ("occur more than once",),
+        ("occurs more than once",),
     ),
     "YOLO, nothing but bad lines": (
         lambda folder: ultralytics(folder, "dog\ncat\n"),
-        ("no object that can be used", "2 line(s)"),
+        ("no object that can be used", "2 lines"),
     ),
     "VOC, nothing but bad files": (
         lambda folder: write(folder / "a.xml", "<annotation><object/></annotation>").parent,

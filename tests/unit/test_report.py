@@ -146,7 +146,7 @@ def test_no_images_no_pictures(small: Small, run: Path, tmp_path: Path, capsys: 
     (small.images / "b.png").write_bytes(b"broken")
     options = ["-b", small.folder, "--images", small.images, "--replicates", 100, "--out", tmp_path / "r.html"]
     done = hope_bench(capsys, "report", run, *options)
-    assert "1 image(s) can't be shown" in done.err
+    assert "1 image can't be shown" in done.err
     assert (tmp_path / "r.html").read_text().count("<img") == 2
 
 

@@ -20,7 +20,7 @@ from hope_bench.annotations import read_annotations
 from hope_bench.annotations.of_benchmark import find_annotations, find_images
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark, read_benchmark, write_benchmark
-from hope_bench.files.result import read_result
+from hope_bench.files.result_file import read_result
 from hope_bench.records import Label, Question
 from hope_bench.reviewing import fragments
 from hope_bench.reviewing.agreement import agreement, merge
@@ -29,7 +29,6 @@ from hope_bench.reviewing.claims import (
     key_of,
     question,
     review_queue,
-    statement,
     unique_claims,
 )
 from hope_bench.reviewing.decisions import VERDICTS, DecisionsFile, Reviewed, by_claim, decide, read_decisions
@@ -74,6 +73,17 @@ def test_the_likeliest_wrong_claims_come_first_and_only_absences_are_asked() -> 
     assert [one.key for one in backwards] == [one.key for one in queue], "the order of the splits doesn't matter"
 
 
+def test_what_a_decision_can_change_is_shown_first() -> None:
+    """POPE's own splits ask what they ask, whatever a reviewer finds."""
+    popular = [no(1, "a.jpg", "likely", "popular", None, 0.9), no(2, "a.jpg", "shared", "popular", None, 0.1)]
+    guarded = [
+        no(1, "a.jpg", "shared", "adversarial-guarded", None, 0.1),
+        no(2, "b.jpg", "safe", "adversarial-guarded", None, 0.0),
+    ]
+    queue = review_queue({"popular": popular, "adversarial-guarded": guarded})
+    assert [one.object for one in queue] == ["shared", "safe", "likely"]
+
+
 def test_scores_of_different_splits_are_not_compared() -> None:
     content = [no(n, "a.jpg", f"c{n}", "content", score) for n, score in enumerate((0.1, 0.2, 0.9))]
     category = [no(n, "a.jpg", f"z{n}", "category", score) for n, score in enumerate((5.0, 6.0, 7.0))]
@@ -81,21 +91,6 @@ def test_scores_of_different_splits_are_not_compared() -> None:
     assert [one.object for one in queue] == ["c2", "z2", "c1", "z1", "c0", "z0"]
 
 
-@pytest.mark.parametrize(
-    ("text", "label", "expected"),
-    [
-        ("Is there a vase in the image?", "no", "There is NO vase in this picture."),
-        ("Is there an ox in the image?", "yes", "There IS an ox in this picture."),
-        ("Is there a cup on the left side of the image?", "no", "There is NO cup on the left side of this picture."),
-        ("Are there skis in the image?", "no", "There are NO skis in this picture."),
-        ("Is there broccoli on the left side of the image?", "no", "There is NO broccoli on the left side of this picture."),
-    ],
-)
-def test_a_claim_in_words(text: str, label: str, expected: str) -> None:
-    assert str(statement(replace(claim(text=text), label=label))) == expected  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("blind", [False, True])
 @pytest.mark.parametrize(
     ("text", "description", "asked"),
     [
@@ -105,14 +100,33 @@ def test_a_claim_in_words(text: str, label: str, expected: str) -> None:
         ("Is the dog asleep?", None, "Is the dog asleep?"),
     ],
 )
-def test_a_description_is_asked_and_answered_with_no_or_yes(text: str, description: str | None, asked: str, blind: bool) -> None:
+def test_the_page_asks_what_the_model_is_asked(text: str, description: str | None, asked: str) -> None:
     shown = replace(claim(text=text), label="no", description=description)
-    assert fragments.verdict_words(shown) == {"absent": "No (A)", "present": "Yes (P)", "unsure": "Unsure (U)"}
-    told = "" if blind else " Label: no."
-    words = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", "", fragments.claim(0, shown, blind))).replace(" ?", "?").strip()
-    assert words == asked + told
+    words = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", "", fragments.claim(0, shown))).replace(" ?", "?").strip()
+    assert words == asked
+    assert fragments.verdict_words(shown) == {"present": "Yes (Y)", "absent": "No (N)", "unsure": "Unsure (U)"}
     there = claim(text="Is there a vase in the image?")
-    assert fragments.verdict_words(there) == {"absent": "Absent (A)", "present": "Present (P)", "unsure": "Unsure (U)"}
+    assert fragments.verdict_words(there) == {"present": "There (T)", "absent": "Not there (N)", "unsure": "Unsure (U)"}
+
+
+def test_the_page_says_how_long_is_left_and_when_to_stop(tmp_path: Path) -> None:
+    """45 claims, 30 s each with a pause of an hour; the first two labels are wrong."""
+    queue = [replace(claim(text=f"Is there a c{n} in the image?"), object=f"c{n}", label="no") for n in range(45)]
+    now = [0.0]
+    session = Session(queue, DecisionsFile(tmp_path / "a.jsonl"), "alice", clock=lambda: now[0])
+    said = []
+    for place in range(45):
+        now[0] += 3600 if place == 10 else 30
+        session.decide(place, "present" if place < 2 else "absent")
+        said.append(re.sub(r"<[^>]*>", " ", fragments.progress(session)))
+    assert "left." not in said[1], "two looks tell little"
+    assert "About 20 minutes left. The likeliest wrong come first. You can stop when none of 20 in a row is wrong." in said[4]
+    assert "About 12 minutes left. 2 of the last 20 were wrong: go on." in said[19]
+    assert "About 12 minutes left. 1 of the last 20 was wrong: go on." in said[20]
+    assert "About 12 minutes left. None of the last 20 was wrong, and the rest is less likely to be: you can stop" in said[21]
+    assert "left" not in said[44]
+    blind = Session(queue, DecisionsFile(tmp_path / "b.jsonl"), "bob", blind=True)
+    assert "Stop at the end" in fragments.progress(blind)
 
 
 @pytest.mark.parametrize("label", ["yes", "no"])
@@ -120,7 +134,7 @@ def test_a_blind_reviewer_is_not_told_the_label(label: Label) -> None:
     shown = replace(claim(text="Is there a vase in the image?"), label=label)
     assert str(question(shown)) == "Is there a vase in this picture?"
     assert str(question(replace(shown, text="Is the dog asleep?"))) == "Is the dog asleep?"
-    page = fragments.claim(0, shown, True) + fragments.facts(Pictures(Path()), shown, True)
+    page = fragments.claim(0, shown) + fragments.facts(Pictures(Path()), shown, True)
     for told in ("NO", "There", "True?", "risk", "random", "yes", "no"):
         assert told not in re.sub(r"<[^>]*>", " ", page).split()
 

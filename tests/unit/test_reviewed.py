@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hope_bench.files.result import Estimate, SplitScore, VerdictCounts
+from hope_bench.files.split_score import Estimate, SplitScore, VerdictCounts
 from hope_bench.reviewing.noise import ReviewedClaim
 from hope_bench.scoring.reviewed import correct, find_truth
 from tests.runs import make_benchmark

@@ -20,7 +20,8 @@ from hope_bench.adapters.transformers_model import TransformersModel
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.card import ModelCard
-from hope_bench.files.result import Bootstrap, Result, read_result, write_result
+from hope_bench.files.result import Bootstrap, Result
+from hope_bench.files.result_file import read_result, write_result
 from hope_bench.files.run import load_run, read_answers, read_run
 from hope_bench.inference.engine import EvaluateOptions, evaluate
 from hope_bench.records import Answer, Label, Verdict

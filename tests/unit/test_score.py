@@ -14,12 +14,16 @@ from rich.console import Console
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark, ClipInfo, read_benchmark, write_benchmark
-from hope_bench.files.result import Bootstrap, ModelInfo, RunInfo, VerdictCounts, read_result, write_result
+from hope_bench.files.result import Bootstrap, ModelInfo, RunInfo
+from hope_bench.files.result_file import read_result, write_result
+from hope_bench.files.run import find_run
+from hope_bench.files.split_score import VerdictCounts
 from hope_bench.records import Answer, Question, Verdict
 from hope_bench.scoring.detail_tables import part_table
 from hope_bench.scoring.score import comparison_pairs, score, tower_family
-from hope_bench.scoring.tables import print_result, print_whole
+from hope_bench.scoring.tables import remarks, split_table
 from hope_bench.site.reading import check_numbers, read_groups
+from hope_bench.tables import print_whole
 from tests.cli import Outcome, hope_bench, refused
 from tests.runs import Row, make_benchmark, make_run, write_answers
 
@@ -83,7 +87,7 @@ def test_every_verdict_is_counted_apart(benchmark: Benchmark, tmp_path: Path) ->
     assert result.splits["content"].on_no == VerdictCounts(yes=2, no=3, unparsed=1, error=1, unasked=1)
     assert result.splits["content"].hallucination_rate.value == pytest.approx(2 / 7, abs=1e-6)
     assert result.unranked == "1 of 16 questions of the headline split content were never asked"
-    assert any("1 verdict(s) over all splits are errors" in note for note in result.notes)
+    assert any("1 verdict over all splits is an error" in note for note in result.notes)
 
 
 def test_splits_may_ask_about_different_images(tmp_path: Path) -> None:
@@ -122,9 +126,7 @@ def test_a_run_of_other_questions_is_refused(benchmark: Benchmark, tmp_path: Pat
     words = rf"another benchmark or version.*ffff.*Of its {len(said)} answers, 1 are to questions"
     with pytest.raises(HopeBenchError, match=words):
         score(benchmark, make_run(tmp_path / "run", benchmark, said, benchmark_hash="f" * 64), FAST)
-    with pytest.raises(
-        HopeBenchError, match=r"1 answer\(s\) are to questions that benchmark tiny doesn't ask: 0.jpg: Is there a bus"
-    ):
+    with pytest.raises(HopeBenchError, match=r"1 answer is to questions that benchmark tiny doesn't ask: 0.jpg: Is there a bus"):
         score(benchmark, make_run(tmp_path / "run", benchmark, says() | {("0.jpg", "bus"): "no"}), FAST)
 
 
@@ -141,7 +143,7 @@ def test_repeated_answers(benchmark: Benchmark, tmp_path: Path) -> None:
     assert result.splits["content"].on_yes == VerdictCounts(yes=1, unasked=7)
     assert any("asked again after an error" in note for note in result.notes)
     write_answers(run, [answer("no"), answer("yes")])
-    with pytest.raises(HopeBenchError, match=r"1 question\(s\) have answers that disagree"):
+    with pytest.raises(HopeBenchError, match=r"1 question has answers that disagree"):
         score(benchmark, run, FAST)
 
 
@@ -196,15 +198,29 @@ def test_tables_are_plain_and_whole_in_a_pipe(benchmark: Benchmark, tmp_path: Pa
     said = says() | {("0.jpg", "wolf"): "unparsed"}
     result = score(benchmark, make_run(tmp_path / "run", benchmark, said, model=ModelInfo(name="[red]Mine[/]")), FAST)
     with (tmp_path / "out").open("w") as stream:
-        print_result(Console(file=stream, width=40), result)
+        result.summary().show(Console(file=stream, width=40))
+        print_whole(Console(file=stream, width=40), split_table(result))
     text = (tmp_path / "out").read_text()
     assert "\x1b" not in text
     assert "…" not in text
     assert "[red]Mine[/] on Tiny" in text
-    assert max(map(len, text.splitlines()[:15])) <= 100
-    row = next(line for line in text.splitlines() if line.startswith("content "))
-    assert row.split() == ["content", "16", "75.0", "75.0", "72.7", "100.0", "84.2", "68.8", "37.5", "1", "0", "0"]
-    assert "+25.0 [" in text
+    short, full = (line for line in text.splitlines() if re.match(r"content +\d", line))
+    assert full.split() == ["content", "16", "75.0", "75.0", "72.7", "100.0", "84.2", "68.8", "37.5", "1", "0", "0"]
+    assert len(short) <= 80
+    assert re.fullmatch(r"content +37\.5 \[.*\] +75\.0 \[.*\] +\+16\.2 \[.*\]", short), "from adversarial, not from random"
+    assert "Neither yes nor no: content 1 unparsed." in text
+
+
+def test_a_result_prints_with_the_interval_and_the_baseline_of_its_drop(benchmark: Benchmark, tmp_path: Path) -> None:
+    result = score(benchmark, make_run(tmp_path / "run", benchmark, says()), FAST)
+    drop = result.compared("content")
+    assert drop is not None
+    assert drop.precision_drop.low is not None
+    lines = str(result).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert next(line for line in lines if re.match(r"content +\d", line)).endswith(drop.precision_drop.points())
+    assert f"points lost from {drop.baseline}" in " ".join(lines)
+    assert result._repr_html_().count("<tr>") == 1 + len(result.splits)
 
 
 def test_a_table_wider_than_the_pipe_keeps_its_columns(benchmark: Benchmark, tmp_path: Path) -> None:
@@ -240,7 +256,7 @@ def test_a_straight_answer(tmp_path: Path, cats: int, wolves: int, words: str) -
         said |= {(image, "dog"): "yes", (image, "cat"): "yes" if number < cats else "no"}
         said[image, "wolf"] = "yes" if number >= 24 - wolves else "no"
     with (tmp_path / "out").open("w") as stream:
-        print_result(Console(file=stream, width=200), score(made, make_run(tmp_path / "r", made, said), FAST))
+        score(made, make_run(tmp_path / "r", made, said), FAST).summary().show(Console(file=stream, width=200))
     assert words in (tmp_path / "out").read_text()
 
 
@@ -258,9 +274,7 @@ def test_pairs_that_were_not_asked_are_in_no_denominator(tmp_path: Path) -> None
     write_answers(run, [*_said(pairs[:2], "no", "yes"), *_said(pairs[2:6], "no", "no"), *_said(pairs[6:7], "no")])
     result = score(twin_benchmark, run, FAST)
     assert result.splits["description-twins"].pairs_asked == 3
-    with (tmp_path / "out").open("w") as stream:
-        print_result(Console(file=stream, width=200), result)
-    assert re.search(r"right in 33\.3( \[.*\])? of 3 pairs\.", (tmp_path / "out").read_text())
+    assert re.search(r"right in 33\.3( \[.*\])? of 3 pairs\.", " ".join(remarks(result)))
 
 
 def _said(questions: Sequence[Question], *verdicts: Verdict) -> list[Answer]:
@@ -314,3 +328,14 @@ def test_a_quick_look_never_takes_the_place_of_a_full_result(
     line = next(line for line in looked.splitlines() if "leaderboard add" in line)
     words = shlex.split(line[line.index("hope-bench") :])
     assert "pass --replace" in refused(capsys, *words[1:])
+
+
+def test_a_run_without_an_answer_is_not_among_those_known(benchmark: Benchmark, tmp_path: Path) -> None:
+    """As an evaluate leaves it that fails before the first answer."""
+    make_run(tmp_path / "runs" / "tiny" / "done", benchmark, says())
+    failed = make_run(tmp_path / "runs" / "tiny" / "failed", benchmark, {})
+    with pytest.raises(HopeBenchError, match=r"Known: tiny/done\.$"):
+        find_run("tiny/fail", tmp_path / "runs")
+    (failed / "answers.jsonl").unlink()
+    with pytest.raises(HopeBenchError, match=r"Known: tiny/done\.$"):
+        find_run("tiny/fail", tmp_path / "runs")

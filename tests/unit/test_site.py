@@ -13,7 +13,9 @@ import pytest
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import slug
-from hope_bench.files.result import Bootstrap, Estimate, ModelInfo, Result, RunInfo, write_result
+from hope_bench.files.result import Bootstrap, ModelInfo, Result, RunInfo
+from hope_bench.files.result_file import write_result
+from hope_bench.files.split_score import Estimate
 from hope_bench.records import Verdict
 from hope_bench.scoring.score import score
 from hope_bench.site import build_site

@@ -11,7 +11,9 @@ import pytest
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
-from hope_bench.files.result import Part, Result, write_result
+from hope_bench.files.result import Result
+from hope_bench.files.result_file import write_result
+from hope_bench.files.split_score import Part
 from hope_bench.records import Answer
 from hope_bench.scoring.score import score
 from hope_bench.site import build_site, libraries

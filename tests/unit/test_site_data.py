@@ -14,7 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.stats import norm, t
 
-from hope_bench.files.result import Bootstrap, Result, SplitScore, read_result, write_result
+from hope_bench.files.result import Bootstrap, Result
+from hope_bench.files.result_file import read_result, write_result
+from hope_bench.files.split_score import SplitScore
 from hope_bench.scoring.intervals import resampling_weights
 from hope_bench.site import build_site
 from hope_bench.site.about import strategy

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hope_bench.errors import HopeBenchError
-from hope_bench.files.result import ModelInfo, RunInfo, write_result
+from hope_bench.files.result import ModelInfo, RunInfo
+from hope_bench.files.result_file import write_result
 from hope_bench.site import build_site
 from hope_bench.site.pages import POLICY
 from hope_bench.site.safety import LARGEST_FILE, _plain, _unique, hidden, text_problem

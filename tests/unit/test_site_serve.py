@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from hope_bench.errors import HopeBenchError
-from hope_bench.files.result import write_result
+from hope_bench.files.result_file import write_result
 from hope_bench.site import build_site
 from hope_bench.site.serve import start, watch
 from tests.cli import hope_bench
@@ -44,7 +44,7 @@ def test_serves_on_this_computer_and_builds_again(tmp_path: Path) -> None:
         assert ">One</a>" in index()
         time.sleep(0.1)
         write_result(path.with_name("two.json"), make_result(tmp_path, "Two", 2))
-        _wait(lambda: "Built again: 2 result(s)." in said)
+        _wait(lambda: "Built again: 2 results." in said)
         assert ">Two</a>" in index()
         path.write_text("{")
         _wait(lambda: "not JSON" in said[-1])

@@ -13,7 +13,8 @@ from PIL import Image
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark, GuardStats, read_benchmark, write_benchmark
-from hope_bench.files.result import Result, write_result
+from hope_bench.files.result import Result
+from hope_bench.files.result_file import write_result
 from hope_bench.records import Question
 from hope_bench.reviewing.noise import LabelNoise, NoiseEstimate, share, write_label_noise
 from hope_bench.scoring.score import score

@@ -180,7 +180,7 @@ DEEPSPEED = ("config.json", "zero_to_fp32.py", "latest", "global_step500/zero_pp
         (("config.json", "pytorch_model_fsdp.bin"), "call pytorch_model_fsdp.bin pytorch_model.bin"),
         (
             ("checkpoint-500/model.safetensors", "checkpoint-1000/config.json", "all_results.json"),
-            r"2 checkpoint\(s\) .* such as {folder}/checkpoint-1000",
+            r"2 checkpoints .* such as {folder}/checkpoint-1000",
         ),
         (("params.json", "consolidated.safetensors", "tekken.json"), "Mistral's and Meta's own code"),
         (("mm_projector.bin", "config.json"), "LLaVA's own code trains"),

@@ -11,10 +11,11 @@ import pytest
 
 import hope_bench as hb
 from hope_bench.files.benchmark import ClipInfo
-from hope_bench.files.result import Bootstrap, ModelInfo, Result, read_result, write_result
+from hope_bench.files.result import Bootstrap, ModelInfo, Result
+from hope_bench.files.result_file import read_result, write_result
 from hope_bench.records import Label, Verdict
 from hope_bench.scoring.score import score
-from hope_bench.scoring.transfer import transfer
+from hope_bench.scoring.who_chose_whom import transfer
 from hope_bench.site import build_site
 from tests.cli import hope_bench, refused
 from tests.runs import Row, make_benchmark, make_run
@@ -210,12 +211,13 @@ def test_the_command_fits_80_columns(results: dict[str, Result], tmp_path: Path,
         write_result(path, result)
         assert read_result(path) == result
     out = hope_bench(capsys, "transfer", *paths).out
-    assert max(map(len, out.splitlines()[: out.splitlines().index("")] or [""])) <= 80
-    tables = [line for line in out.splitlines() if not line.endswith(".")]
-    assert max(map(len, tables)) <= 80
-    home = transfer(list(results.values())).models[0].home
+    found = transfer(list(results.values()))
+    tables = [line for line in out.splitlines() if not line.endswith(".")]  # a pipe gets sentences whole
+    assert max(map(len, (*tables, *str(found).splitlines()))) <= 80
+    home = found.models[0].home
     assert home is not None
-    assert f"{100 * (home.advantage.value or 0):+.1f} [" in out
+    assert home.advantage.points() in out
+    assert "than models of other families are: Openai A, Openai B, Siglip." in out
     assert "content@third: local-dir:mystery, of a family that its name doesn't tell." in out
     assert "in no home advantage: Own tower." in out
     rows = json.loads(hope_bench(capsys, "transfer", *paths, "--json").out)
@@ -234,5 +236,5 @@ def test_the_site_shows_it_where_several_encoders_searched(results: dict[str, Re
     assert "<h2>Who chose whom</h2>" in page
     home = transfer(list(results.values())).models[0].home
     assert home is not None
-    assert f"{100 * (home.advantage.value or 0):+.1f}" in page
+    assert home.advantage.points().split()[0] in page
     assert page.count("own family") == 3

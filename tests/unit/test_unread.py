@@ -8,7 +8,8 @@ import pytest
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
-from hope_bench.files.result import Bootstrap, ModelInfo, read_result, write_result
+from hope_bench.files.result import Bootstrap, ModelInfo
+from hope_bench.files.result_file import read_result, write_result
 from hope_bench.records import Answer, Verdict
 from hope_bench.scoring.comparing import compare
 from hope_bench.scoring.score import score

@@ -9,7 +9,8 @@ import pytest
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark, read_benchmark
-from hope_bench.files.result import Bootstrap, Result, read_result, write_result
+from hope_bench.files.result import Bootstrap, Result
+from hope_bench.files.result_file import read_result, write_result
 from hope_bench.records import Answer
 from hope_bench.scoring.score import score
 from tests.runs import make_benchmark, make_run, write_answers

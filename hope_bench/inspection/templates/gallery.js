@@ -3,9 +3,9 @@
 (() => {
   "use strict";
   const PER_PAGE = 48;
-  const { splits, images } = window.GALLERY;
+  const { splits, images, originals } = window.GALLERY;
   const sharing = splits.filter((one) => one.kind !== "twin").length; // splits that share their yes-questions
-  const field = Object.fromEntries(["split", "label", "order", "search"].map((id) => [id, document.getElementById(id)]));
+  const field = Object.fromEntries(["split", "label", "order", "answer", "search"].map((id) => [id, document.getElementById(id)]).filter(([, control]) => control));
   const list = document.getElementById("images");
   const previous = document.getElementById("previous");
   const next = document.getElementById("next");
@@ -19,6 +19,15 @@
     return made;
   }
 
+  // Whether a model's answer is of that kind.
+  function judged(kind, yes, answer) {
+    const said = answer ? answer[0] : null;
+    if (kind === "hallucinated") return !yes && said === "yes";
+    if (kind === "missed") return Boolean(yes) && said === "no";
+    if (kind === "unread") return said !== null && said !== "yes" && said !== "no";
+    return said !== null && said !== (yes ? "yes" : "no");
+  }
+
   // The rows of an image that the filters leave, each with the splits they leave.
   function matching([file, , , , questions]) {
     const split = splits.findIndex((one) => one.name === field.split.value);
@@ -26,16 +35,18 @@
     const words = field.search.value.trim().toLowerCase();
     const inName = file.toLowerCase().includes(words);
     const rows = [];
-    for (const [yes, claim, text, asked, evidence] of questions) {
+    for (const [yes, claim, text, asked, evidence, answer] of questions) {
+      if (field.answer?.value && !judged(field.answer.value, yes, answer)) continue;
       if (label && (label === "yes") !== Boolean(yes)) continue;
       if (!inName && !claim.toLowerCase().includes(words) && !(text && text.toLowerCase().includes(words))) continue;
       const kept = split < 0 ? asked : asked.filter((one) => one[0] === split);
-      if (kept.length) rows.push({ yes, claim, text, asked: kept, evidence });
+      if (kept.length) rows.push({ yes, claim, text, asked: kept, evidence, answer });
     }
     return rows;
   }
 
-  const highest = (rows, column) =>
+  const sureness = ({ answer }) => (answer ? (answer[1] ?? (answer[0] === "yes" ? 0 : -1)) : -Infinity);
+  const highest = (rows, column) => column === "sure" ? Math.max(...rows.map(sureness)) :
     rows.reduce((top, row) => row.asked.reduce((best, one) => (one[column] === null ? best : Math.max(best, one[column])), top), -Infinity);
 
   function filter() {
@@ -44,7 +55,8 @@
       const rows = matching(image);
       if (rows.length) found.push({ image, place, rows });
     });
-    const column = { score: 5, risk: 3 }[field.order.value]; // scores of different strategies can't be compared, standings can
+    // Scores of different strategies can't be compared, standings can.
+    const column = { score: 5, risk: 3, sure: "sure" }[field.order.value];
     if (column !== undefined) {
       for (const one of found) {
         one.rank = highest(one.rows, column);
@@ -56,7 +68,7 @@
 
   const number = (value) => value.toLocaleString("en", { maximumSignificantDigits: 3 });
 
-  function question({ yes, claim, text, asked, evidence }) {
+  function question({ yes, claim, text, asked, evidence, answer }) {
     const row = element("li", yes ? "yes" : "no");
     row.append(element("span", "label", yes ? "yes" : "no"));
     const body = element("div", "body");
@@ -80,16 +92,49 @@
       }
       body.append(meter);
     }
+    if (answer) {
+      const [verdict, sure, words] = answer;
+      const said = element("span", `answer${judged("wrong", yes, answer) ? " wrong" : ""}`, `said ${verdict}`);
+      if (sure !== null) said.append(element("b", "", ` P(yes) ${sure.toFixed(2)}`));
+      if (words) said.title = words;
+      body.append(said);
+    }
     row.append(body);
     return row;
   }
 
-  function card({ image: [file, thumb, width, height], rows }) {
+  // The picture as large as the window allows, from the images' own folder; where it isn't there any more, the small copy.
+  const closer = document.getElementById("closer");
+  function enlarge([file, thumb, , , , boxes = []]) {
+    const picture = closer.querySelector("img"), frames = closer.querySelector(".boxes");
+    picture.onerror = () => { picture.onerror = null; picture.src = thumb; };
+    picture.src = originals === null ? thumb : originals + file.split("/").map(encodeURIComponent).join("/");
+    picture.alt = file;
+    closer.querySelector(".file").textContent = file;
+    frames.replaceChildren(...boxes.map(([name, left, top, right, bottom]) => {
+      const made = element("div", "box");
+      made.append(element("span", "", name));
+      Object.assign(made.style, { left: `${100 * left}%`, top: `${100 * top}%`, width: `${100 * (right - left)}%`, height: `${100 * (bottom - top)}%` });
+      return made;
+    }));
+    document.getElementById("boxes").parentElement.hidden = boxes.length === 0;
+    closer.showModal();
+  }
+  document.getElementById("boxes").addEventListener("change", (event) => { closer.querySelector(".boxes").hidden = !event.target.checked; });
+  closer.addEventListener("click", (event) => { if (event.target === closer) closer.close(); });
+
+  function card({ image, rows }) {
+    const [file, thumb, width, height] = image;
     const made = element("li", "card");
     if (thumb) {
       const picture = element("img");
       Object.assign(picture, { loading: "lazy", decoding: "async", width, height, alt: "", src: thumb });
-      made.append(picture);
+      const button = element("button", "enlarge");
+      button.type = "button";
+      button.setAttribute("aria-label", `Enlarge ${file}`);
+      button.append(picture);
+      button.addEventListener("click", () => enlarge(image));
+      made.append(button);
     }
     made.append(element("h2", "file", file));
     const questions = element("ul", "questions");
@@ -122,7 +167,7 @@
   function recall() {
     const chosen = new URLSearchParams(location.hash.slice(1));
     for (const [id, control] of Object.entries(field)) control.value = chosen.get(id) ?? "";
-    for (const id of ["split", "label", "order"]) if (field[id].selectedIndex < 0) field[id].value = "";
+    for (const control of Object.values(field)) if (control.selectedIndex < 0) control.value = "";
     page = (Number.parseInt(chosen.get("page"), 10) || 1) - 1;
     filter();
     draw();
