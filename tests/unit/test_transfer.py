@@ -238,3 +238,12 @@ def test_the_site_shows_it_where_several_encoders_searched(results: dict[str, Re
     assert home is not None
     assert home.advantage.points().split()[0] in page
     assert page.count("own family") == 3
+
+    asked: list[tuple[str, Label]] = [("dog", "yes"), ("wolf", "no")]
+    rows: list[Row] = [(image, what, label) for image in IMAGES[:6] for what, label in asked]
+    benchmark = make_benchmark(tmp_path / "b", {"content": rows})
+    alone = score(benchmark, make_run(tmp_path / "run", benchmark, {(image, what): "yes" for image, what, _ in rows}), FAST)
+    write_result(tmp_path / "one" / "tiny" / "m.json", alone)
+    build_site(tmp_path / "one", tmp_path / "other-site", tmp_path / "benchmarks")
+    (about,) = (tmp_path / "other-site" / "benchmarks").glob("*-about.html")
+    assert "Who chose whom" not in about.read_text()
