@@ -30,7 +30,7 @@ from hope_bench.scoring.recount import fixed_tables
 from hope_bench.scoring.restating import backed, with_intervals
 from hope_bench.scoring.reviewed import correct
 from hope_bench.scoring.sensitivity import forced_choice, log_linear_z
-from hope_bench.scoring.standing import unranked_by
+from hope_bench.scoring.standing import asked_otherwise
 from hope_bench.scoring.unread import unread_reason
 from hope_bench.site.blind import TOLERANCE, check_blind, differ, differing_way
 from hope_bench.site.safety import read_untrusted
@@ -206,9 +206,8 @@ def _check_standing(result: Result, where: str) -> None:
 
 def check_asked(result: Result, where: str) -> None:
     """A result that was asked for in a way that isn't ranked must say so."""
-    run, benchmark = result.run, result.benchmark
-    reason = unranked_by(run, benchmark.prompt, benchmark.headline, result.splits)
-    if run.prompt is None and reason is None:
+    reason = asked_otherwise(result.run, result.benchmark.prompt)
+    if result.run.prompt is None and reason is None:
         reason = "run.prompt doesn't say how the model was asked"
     if reason is not None and result.unranked is None:
         raise HopeBenchError(f"{where}: unranked is null, but {reason}. Score the run again.")
@@ -373,8 +372,10 @@ def ranking_value(result: Result) -> float | None:
 def unranked_reason(result: Result) -> str | None:
     """Why a result isn't ranked, in words, whatever the file claims: its headline split must be asked in full, and nearly all
     answers be a yes or a no."""
-    benchmark = result.benchmark
-    reason = result.unranked or unranked_by(result.run, benchmark.prompt, benchmark.headline, result.splits)
-    if reason is None and result.splits[benchmark.headline].balanced_accuracy.value is None:
+    benchmark, headline = result.benchmark, result.splits[result.benchmark.headline]
+    reason = result.unranked or asked_otherwise(result.run, benchmark.prompt) or unread_reason(result.splits)
+    if reason is None and headline.unasked:
+        return f"{headline.unasked:,} questions of the headline split {benchmark.headline} were never asked"
+    if reason is None and headline.balanced_accuracy.value is None:
         return f"balanced accuracy is undefined on the headline split {benchmark.headline}"
     return reason
