@@ -59,7 +59,8 @@ def find_split(path: Path, split: str = "") -> YoloSplit:
         raise HopeBenchError(f"{file} is not YAML: {short_reason(error)}.") from None
     if not isinstance(data, dict):
         raise HopeBenchError(f"{file} is YAML, but no YOLO data.yaml (names, train, val).")
-    names = _names(file, data.get("names"))
+    # As they stand: YAML alone makes False of a class "no", and 1 of "01".
+    names = _names(file, yaml.load(file.read_text(encoding="utf-8"), yaml.BaseLoader).get("names"))
     there = {name: found for name in SPLITS if (found := _pictures(file, data, name))}
     if split not in there and (split or len(there) != 1):
         what = (

@@ -158,8 +158,10 @@ def _images_of(annotations: Annotations, file: Path, roots: Sequence[Path]) -> P
     above = file.parent.parent if file.parent.name.lower() in ("annotations", "labels") else file.parent
     places = list(dict.fromkeys((*roots, file if file.is_dir() else file.parent, above)))
     best: tuple[int, int, Path] | None = None
+    within: list[Path] = []
     for root in places:
         holding = [folder for folder, files in _walk(root) if any(Path(name).suffix.lower() in PICTURES for name in files)]
+        within += holding
         for folder in dict.fromkeys((root, *holding, *(one.parent for one in holding if one != root))):
             fitted = fit_names(annotations, lambda name, folder=folder: (folder / name).is_file())  # type: ignore[misc]
             rank = (_there(fitted, folder), -len(folder.parts), folder)
@@ -170,7 +172,7 @@ def _images_of(annotations: Annotations, file: Path, roots: Sequence[Path]) -> P
         return best[2]
     together = Path(os.path.commonpath([root.absolute() for root in roots]))
     together = Path(os.path.relpath(together)) if not roots[0].is_absolute() else together
-    deeper = {root: _there_somehow(annotations, root) for root in (together, *places)}
+    deeper = {root: _there_somehow(annotations, root) for root in dict.fromkeys((together, *places, *within))}
     most = max(deeper, key=lambda root: deeper[root])
     return most if deeper[most] > hits else None if best is None else best[2]
 

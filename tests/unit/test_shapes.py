@@ -253,7 +253,7 @@ COCO: dict[str, Shape] = {
     ),
     "a box of zeros with a polygon, beside an unknown image": Shape(
         coco(annotations=[*but(3, bbox=[0, 0, 0, 0], segmentation=polygon(BOXES[3][2])), entry(0, [1, 2, 3, 4], image_id=9)]),
-        told=("1 annotation(s) name 1 image id(s)",),
+        told=("1 annotation names 1 image id",),
     ),
     "one polygon alone": Shape(coco(annotations=but(3, bbox=..., segmentation=polygon(BOXES[3][2])))),
     "run lengths alone": Shape(coco(annotations=[entry(n, None, segmentation=runs(box)) for n, (_, _, box) in enumerate(BOXES)])),
