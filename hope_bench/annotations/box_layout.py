@@ -264,8 +264,9 @@ def in_fractions(layout: str) -> bool:
 
 def _doubt(path: Path, why: str, shape: str, option: str) -> HopeBenchError:
     return HopeBenchError(
-        f"{path}: its boxes can't be right as {_IN_WORDS[shape]} in pixels: {why}. They may be of pictures of another size, have y "
-        f'before x, or their images width and height swapped. Export them again, or, if they are right, set {option} = "{shape}".'
+        f"{path}: its boxes can't be right as {_IN_WORDS[shape]} in pixels: {why}. They may be of pictures of another size, have "
+        "y before x, or their images width and height swapped. Export them again, or, if they are right, set "
+        f'{option} = "{shape}".'
     )
 
 

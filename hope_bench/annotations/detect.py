@@ -89,7 +89,18 @@ def _detect_folder(folder: Path) -> NamedFormat:
 
 def _likely(folder: Path) -> list[Path]:
     """Files that may tell whose folder this is."""
-    names = ("meta.json", "samples.json", "labels.json", "obj.names", "annotations.xml", "*.xml", "*.json", "*.csv", "*.txt", "*.tfrecord")
+    names = (
+        "meta.json",
+        "samples.json",
+        "labels.json",
+        "obj.names",
+        "annotations.xml",
+        "*.xml",
+        "*.json",
+        "*.csv",
+        "*.txt",
+        "*.tfrecord",
+    )
     inner = [file for name in names for at in ("", "*/", "annotations/", "*/ann/") for file in sorted(folder.glob(at + name))[:1]]
     return list(dict.fromkeys(inner))
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hope_bench.annotations.collected import Collected, corners_as_boxes, each_or_none, no_duplicates, parsers
+from hope_bench.annotations.ids import Id, check_first_number
 from hope_bench.annotations.segments import Box
 from hope_bench.errors import HopeBenchError, did_you_mean, short_reason
 from hope_bench.records import Annotations, Image
@@ -143,6 +144,7 @@ def read_yolo(path: Path, split: str = "") -> Annotations:
         return list(zip(numbers, corners_as_boxes(found.xyxy), strict=True))
 
     collected = Collected(path, {name: place for place, name in enumerate(name for name in chosen.names if name)})
+    names, strays = list(collected.vocabulary), list[Id]()
     for name, file in chosen.labels:
         collected.add_image(Image(name))
         if not file.is_file():
@@ -153,7 +155,12 @@ def read_yolo(path: Path, split: str = "") -> Annotations:
             if made is None:
                 collected.leave_out("line of labels left out", f"{file.name}: {line[:40]!r}: {why}")
             elif not (0 <= made[0] < len(chosen.names) and chosen.names[made[0]]):
+                strays.append(made[0])
                 collected.leave_out("line of labels left out, of a class that data.yaml doesn't name", f"{file.name}: {made[0]}")
             else:
                 collected.add(chosen.names[made[0]], made[1])
+    if strays:
+        used = {names[place] for place in set(collected.category_of)}
+        known: dict[Id, bool] = {place: name in used for place, name in enumerate(chosen.names)}
+        check_first_number(path, known, strays, len(strays) + len(collected.category_of))
     return collected.annotations("fractions")

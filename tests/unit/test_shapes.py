@@ -289,8 +289,42 @@ COCO: dict[str, Shape] = {
     "one image is null": Shape(coco(images=[*IMAGES, None]), told=("1 of its images left out",)),
     "one image has no name": Shape(coco(images=[*IMAGES, {"id": 9}]), told=("neither file_name",)),
     "one image has no id": Shape(coco(images=[*IMAGES, {"file_name": "x.jpg"}]), told=("without an id",)),
-    "images named by path": Shape(
-        coco(images=without(each(IMAGES, path=lambda _: "x"), "path")),
+    "images named by path": Shape(coco(images=[without([one], "file_name")[0] | {"path": one["file_name"]} for one in IMAGES])),
+    "images named by filename": Shape(
+        coco(images=[without([one], "file_name")[0] | {"filename": one["file_name"]} for one in IMAGES])
+    ),
+    "one image is listed twice": Shape(coco(images=[*IMAGES, IMAGES[0]]), told=("left out, listed before (number 4",)),
+    "two images have one id": Shape(
+        coco(images=[*IMAGES, {"id": 9, "file_name": "9.jpg"}, {"id": 9, "file_name": "8.jpg"}]),
+        told=("2 of its images left out, whose id another image has",),
+    ),
+    "two images have one file": Shape(
+        coco(images=[*IMAGES, {"id": 8, "file_name": "9.jpg"}, {"id": 9, "file_name": "9.jpg"}]),
+        told=("2 of its images left out, whose file_name another image has",),
+    ),
+    "sides of images are -1": Shape(coco(images=each(IMAGES, width=lambda _: -1, height=lambda _: -1))),
+    # categories
+    "one category is listed twice": Shape(coco(categories=[*CATEGORIES, CATEGORIES[0]]), told=("read as one each: 'dog'",)),
+    "a category by two ids": Shape(
+        coco(categories=[*CATEGORIES, {"id": 9, "name": "dog"}], annotations=but(2, category_id=9)),
+        told=("'dog' (ids 1, 9)",),
+    ),
+    "Roboflow: a root called as its class": Shape(
+        coco(categories=[{"id": 0, "name": "Dog"}, *({**one, "supercategory": "Dog"} for one in CATEGORIES)]),
+        told=("'dog' (ids 0, 1)",),
+    ),
+    "a category without a name that nothing is": Shape(
+        coco(categories=[*CATEGORIES, {"id": 9, "name": None}]), told=("1 of its categories left out, without a name (number 4",)
+    ),
+    "annotations name their categories": Shape(
+        coco(annotations=each(entries(), category_id=lambda one: CATEGORIES[one - 1]["name"]))
+    ),
+    "corners that only areas tell": Shape(
+        coco(
+            images=without(IMAGES, "width", "height"),
+            annotations=[entry(n, corners(box), area=box[2] * box[3]) for n, (_, _, box) in enumerate(BOXES)],
+        ),
+        told=("corners",),
     ),
     "images without sizes": Shape(coco(images=without(IMAGES, "width", "height"))),
     "images with sizes of 0": Shape(coco(images=each(IMAGES, width=lambda _: 0, height=lambda _: 0))),
@@ -373,9 +407,47 @@ REFUSED: dict[str, tuple[Any, tuple[str, ...]]] = {
     "annotations without images alone": (coco(annotations=without(entries(), "image_id")), ("6 without an image_id",)),
     "boxes of three numbers alone": (coco(annotations=entries(lambda box: list(box)[:3])), ("none has a bbox of four numbers",)),
     "images without names alone": (coco(images=without(IMAGES, "file_name")), ("none of its images", "3 with neither file_name")),
-    "a category without a name": (coco(categories=[*CATEGORIES, {"id": 9}]), ("1 category has no name",)),
-    "a category twice": (coco(categories=[*CATEGORIES, {"id": 9, "name": "dog"}]), ("category name occurs more than once",)),
-    "an image twice": (coco(images=[*IMAGES, IMAGES[0]]), ("image id occurs more than once",)),
+    "a category without a name that is annotated": (
+        coco(categories=[*CATEGORIES[:2], {"id": 3, "name": " "}]),
+        ("1 category has no name (ids 3)",),
+    ),
+    "an id of two categories": (coco(categories=[*CATEGORIES, {"id": 3, "name": "mug"}]), ("category id occurs more than once",)),
+    "an id of most images": (coco(images=[IMAGES[0], *IMAGES[:1], *({**one, "id": 1} for one in IMAGES)]), ("image id occurs",)),
+    "annotations count from 0, categories from 1": (
+        coco(annotations=each(entries(), category_id=lambda one: one - 1)),
+        ("numbered 1 to 3", "category 0", "seem to count from 0"),
+    ),
+    "annotations count from 1, categories from 0": (
+        coco(categories=each(CATEGORIES, id=lambda one: one - 1)),
+        ("numbered 0 to 2", "category 3", "seem to count from 1"),
+    ),
+    "boxes of pictures twice the size": (
+        coco(annotations=entries(lambda box: [2 * one for one in box])),
+        ("can't be right", "another size", 'dataset.boxes = "xywh"'),
+    ),
+    "y before x": (
+        coco(annotations=entries(lambda box: [corners(box)[at] for at in (1, 0, 3, 2)]) * 4),
+        ("can't be right", "y before x"),
+    ),
+    "widths and heights swapped": (
+        coco(
+            images=each(IMAGES, width=lambda _: H, height=lambda _: W),
+            annotations=entries(lambda box: [box[0] + 120, *box[1:]]) * 4,
+        ),
+        ("can't be right", "width and height swapped"),
+    ),
+    "percentages": (
+        coco(annotations=entries(lambda box: [100 * one for one in shares(box)]) * 2),
+        ("can't be right", "percentages"),
+    ),
+    "boxes of pictures a third of the size": (
+        coco(annotations=entries(lambda box: [one / 3 for one in box]) * 4),
+        ("can't be right", "first quarter"),
+    ),
+    "boxes smaller than their areas": (
+        coco(annotations=[entry(n, [one * 0.6 for one in box], area=box[2] * box[3]) for n, (_, _, box) in enumerate(BOXES)]),
+        ("can't be right", "less than half of the areas"),
+    ),
     "annotations as an object": (coco(annotations={"1": entry(0, [1, 2, 3, 4])}), ("not a COCO instances file",)),
     "no categories": ({"images": IMAGES, "annotations": entries()}, ("not a COCO instances file", "categories")),
     "COCO captions": (
