@@ -15,9 +15,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from hope_bench.annotations.columns import InstanceRows
+from hope_bench.annotations.columns import InstanceRows, repeated_rows
 from hope_bench.annotations.ids import Id, IdIndex, canonical, check_first_number, unique_index, unknown_ids
-from hope_bench.errors import HopeBenchError
+from hope_bench.errors import HopeBenchError, counted
 from hope_bench.records import Image
 
 DESCRIPTION = "a COCO instances file (images, annotations with image_id, category_id and bbox, categories)"
@@ -119,6 +119,7 @@ class Instances:
     unknown: dict[str, list[Id]] = field(default_factory=dict)
     seen: int = 0
     kept: int = 0
+    repeats: int = 0
 
     def add(self, rows: Sequence[InstanceRow | None]) -> None:
         """Add the file's next annotations; None stands for one that can't be used, and was counted by others."""
@@ -155,7 +156,21 @@ class Instances:
         used = frozenset(np.unique(rows.category_of).tolist())
         known = {one: place in used for one, place in self.category_index.exact.items() if isinstance(canonical(one), int)}
         check_first_number(self.path, known, self.unknown.get("category", ()), self.seen)
-        return rows
+        return self._once(rows)
+
+    def _once(self, rows: InstanceRows) -> InstanceRows:
+        """Rows without those that an exporter wrote again: one object would be counted twice."""
+        again = repeated_rows(rows)
+        if not again.size:
+            return rows
+        self.repeats = again.size
+        kept = np.ones(len(rows.image_of), dtype=np.bool_)
+        kept[again] = False
+        places = np.setdiff1d(np.arange(self.seen), np.array(self.left_out, dtype=np.int64))
+        self.left_out += places[again].tolist()
+        position = np.cumsum(kept) - 1
+        self.attributes = {int(position[row]): held for row, held in self.attributes.items() if kept[row]}
+        return rows.where(kept)
 
     def _joined(self, name: str) -> Any:
         """One column of all parts; the parts let go of it, so that only one column is ever held twice."""
@@ -168,11 +183,15 @@ class Instances:
         return column
 
     def problems(self) -> list[str]:
-        """What was left out because of ids that the file doesn't define, in words."""
-        return [
+        """What was left out because of ids that the file doesn't define, or since it is there before, in words."""
+        told = [
             f"{self.path.name}: {unknown_ids(what, ids, range(len(ids)))}, and are left out."
             for what, ids in self.unknown.items()
         ]
+        if self.repeats:
+            again = counted(self.repeats, "annotation repeats", "annotations repeat")
+            told.append(f"{self.path.name}: {again} one before it, box and category alike, and counts once.")
+        return told
 
 
 def instance_columns(rows: Sequence[InstanceRow], image_index: IdIndex, category_index: IdIndex) -> InstanceRows:

@@ -13,7 +13,7 @@ from hope_bench.annotations.known_tools import another_tool
 from hope_bench.annotations.labelme import is_labelme
 from hope_bench.annotations.open_images import BOX_COLUMNS, LABEL_COLUMNS
 from hope_bench.annotations.voc import is_voc
-from hope_bench.annotations.yolo import yaml_of
+from hope_bench.annotations.yolo import classes_of, yaml_of
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.files.spec import NamedFormat
 
@@ -75,6 +75,8 @@ def _detect_folder(folder: Path) -> NamedFormat:
         return "voc"
     if is_labelme(folder):
         return "labelme"
+    if classes_of(folder) is not None:
+        return "yolo"
     for file in _likely(folder):
         if (named := another_tool(file)) is not None:
             raise HopeBenchError(f"{folder} holds no annotations known by folder, but {named}")

@@ -49,6 +49,11 @@ def but(number: int, **changes: Any) -> list[dict[str, Any]]:
     return rows
 
 
+def spread(made: Callable[[tuple[float, float, float, float]], Any]) -> list[dict[str, Any]]:
+    """All entries four times, each a little larger."""
+    return [one for more in range(4) for one in entries(lambda box: made((*box[:2], box[2] + more, box[3] + more)))]  # noqa: B023
+
+
 def each(rows: list[dict[str, Any]], **changes: Callable[[Any], Any]) -> list[dict[str, Any]]:
     return [row | {key: change(row.get(key)) for key, change in changes.items()} for row in rows]
 
@@ -213,10 +218,16 @@ COCO: dict[str, Shape] = {
         coco(annotations=but(4, bbox=[500, 400, 300, 60])), lacking(4, box=(500, 400, 140, 60)), ("beyond the image",)
     ),
     "one fraction among pixels": Shape(
-        coco(annotations=[*entries(), *[entry(n % 6, [90, 90, 30, 30]) for n in range(30)], entry(0, [0.1, 0.2, 0.3, 0.1])]),
+        coco(
+            annotations=[
+                *entries(),
+                *[entry(n % 6, [90 + n // 6, 90, 30, 30]) for n in range(30)],
+                entry(0, [0.1, 0.2, 0.3, 0.1]),
+            ]
+        ),
         {
             name: {
-                what: [*boxes, *[(90, 90, 30, 30)] * 5, *([None] if (name, what) == ("1.jpg", "dog") else [])]
+                what: [*boxes, *[(90 + n, 90, 30, 30) for n in range(5)], *([None] if (name, what) == ("1.jpg", "dog") else [])]
                 for what, boxes in held.items()
             }
             for name, held in ALL.items()
@@ -284,6 +295,15 @@ COCO: dict[str, Shape] = {
         coco(annotations=but(3, image_id=None)), lacking(3), ("without an image_id (number 4",)
     ),
     "one annotation without a category": Shape(coco(annotations=but(3, category_id=...)), lacking(3), ("without a category_id",)),
+    "annotations written twice": Shape(
+        coco(annotations=[*entries(), *entries()[:2], entry(0, None), *but(3, bbox=None)[3:4]]),
+        lacking(9)
+        | {
+            "1.jpg": {"dog": [BOXES[0][2], None], "cat": [BOXES[1][2]]},
+            "2.jpg": {"dog": [BOXES[2][2]], "cup": [BOXES[3][2], None]},
+        },
+        ("2 annotations repeat one before it", "annotations 9, 10"),
+    ),
     "one annotation is null": Shape(coco(annotations=[*entries(), None]), told=("no JSON object (number 7",)),
     "one annotation is a list": Shape(coco(annotations=[[], *entries()]), told=("no JSON object (number 1",)),
     "one image is null": Shape(coco(images=[*IMAGES, None]), told=("1 of its images left out",)),
@@ -426,22 +446,22 @@ REFUSED: dict[str, tuple[Any, tuple[str, ...]]] = {
         ("can't be right", "another size", 'dataset.boxes = "xywh"'),
     ),
     "y before x": (
-        coco(annotations=entries(lambda box: [corners(box)[at] for at in (1, 0, 3, 2)]) * 4),
+        coco(annotations=spread(lambda box: [corners(box)[at] for at in (1, 0, 3, 2)])),
         ("can't be right", "y before x"),
     ),
     "widths and heights swapped": (
         coco(
             images=each(IMAGES, width=lambda _: H, height=lambda _: W),
-            annotations=entries(lambda box: [box[0] + 120, *box[1:]]) * 4,
+            annotations=spread(lambda box: [box[0] + 120, *box[1:]]),
         ),
         ("can't be right", "width and height swapped"),
     ),
     "percentages": (
-        coco(annotations=entries(lambda box: [100 * one for one in shares(box)]) * 2),
+        coco(annotations=spread(lambda box: [100 * one for one in shares(box)])),
         ("can't be right", "percentages"),
     ),
     "boxes of pictures a third of the size": (
-        coco(annotations=entries(lambda box: [one / 3 for one in box]) * 4),
+        coco(annotations=spread(lambda box: [one / 3 for one in box])),
         ("can't be right", "first quarter"),
     ),
     "boxes smaller than their areas": (
