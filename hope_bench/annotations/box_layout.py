@@ -114,18 +114,20 @@ def tell_layout(
     if fractions:
         extent = np.ones((len(looked), 2), dtype=np.float32)
     shape = _shape(path, looked, extent, fractions, option)
+    doubt = None
     if not fractions:
         told = np.full(len(looked), np.nan, np.float32) if areas is None else areas[::step][known]
-        shape = _as_areas_say(path, looked, told, shape, option)
-        _check_scale(path, _as_xywh(looked, shape), extent, shape, option)
+        shape = _as_areas_say(looked, told, shape)
+        doubt = _doubt_of_scale(_as_xywh(looked, shape), extent, told)
     layout: BoxLayout = _OPTION[shape, fractions]  # type: ignore[assignment]
+    doubts = "" if doubt is None else f"{path.name}: its boxes may be of pictures of another size: {doubt}."
     if layout == "xywh":
-        return Settled(layout)
+        return Settled(layout, doubts or None)
     unit = "fractions of the picture's width and height" if fractions else "pixels"
     return Settled(
         layout,
         f"{path.name}: its boxes are read as {_IN_WORDS[shape]} in {unit}, which they fit. "
-        f'{option} = "{layout}" says so for good, or what they are instead.',
+        f'{option} = "{layout}" says so for good, or what they are instead. {doubts}'.rstrip(),
     )
 
 
@@ -193,33 +195,34 @@ def _beyond(boxes: Boxes, extent: Boxes) -> NDArray[np.bool_]:
     return np.asarray(np.any((low < -slack) | (high > extent + slack), axis=1))
 
 
-def _as_areas_say(path: Path, boxes: Boxes, areas: NDArray[np.float32], shape: str, option: str) -> str:
-    """Corners, where the areas that a file gives are theirs and not those of width and height; else the shape that was told.
-    Raises HopeBenchError where the boxes are too small for nearly all of the areas."""
+def _as_areas_say(boxes: Boxes, areas: NDArray[np.float32], shape: str) -> str:
+    """Corners, where the areas that a file gives are theirs and not those of width and height; else the shape that was told."""
     given = areas > 0
     if given.sum() < _TELLING or shape == "xyxy":
         return shape
-    areas = areas[given]
-    sides = {one: np.maximum(_as_xywh(boxes[given], one)[:, 2:], 0) for one in (shape, "xyxy")}
-    found = {one: np.prod(both, axis=1) for one, both in sides.items()}
-    fits = {one: np.isclose(area, areas, rtol=0.02, atol=1).mean() for one, area in found.items()}
-    if fits["xyxy"] >= 1 - _CLEAN and fits[shape] <= _CLEAN:
-        return "xyxy"
-    own = found[shape][found[shape] > 0]
-    if len(own) >= _TELLING and np.mean(areas[found[shape] > 0] > 2 * own + 4) > 1 - _CLEAN:
-        raise _doubt(path, "nearly all are less than half of the areas that the file gives", shape, option)
-    return shape
+    fits = {
+        one: np.isclose(
+            np.prod(np.maximum(_as_xywh(boxes[given], one)[:, 2:], 0), axis=1), areas[given], rtol=0.02, atol=1
+        ).mean()
+        for one in (shape, "xyxy")
+    }
+    return "xyxy" if fits["xyxy"] >= 1 - _CLEAN and fits[shape] <= _CLEAN else shape
 
 
-def _check_scale(path: Path, boxes: Boxes, extent: Boxes, shape: str, option: str) -> None:
-    """Raise HopeBenchError where boxes (x, y, width, height) in pixels keep to a corner of all pictures, as percentages and the
-    boxes of smaller pictures do."""
+def _doubt_of_scale(boxes: Boxes, extent: Boxes, areas: NDArray[np.float32]) -> str | None:
+    """Why boxes (x, y, width, height) in pixels may be percentages, or those of smaller pictures, in words; None where nothing
+    speaks for it."""
+    own = np.prod(boxes[:, 2:], axis=1)
+    compared = (areas > 0) & np.all(boxes[:, 2:] > 0, axis=1)
+    if compared.sum() >= _TELLING and np.mean(areas[compared] > 2 * own[compared] + 4) > 1 - _CLEAN:
+        return "nearly all are less than half of the areas that the file gives"
     sized = np.all(np.isfinite(extent), axis=1) & np.all(boxes[:, 2:] > 0, axis=1)
     high, extent = (boxes[:, :2] + boxes[:, 2:])[sized], extent[sized]
     if len(high) >= _PERCENT and 80 < high.max() <= 101 and extent.min() > 150:
-        raise _doubt(path, "none reaches beyond 100, though all pictures are larger, so they may be percentages", shape, option)
+        return "none reaches beyond 100, though all pictures are larger, so they may be percentages"
     if len(high) >= _MANY and np.all(high < extent / 2):
-        raise _doubt(path, f"none of {len(high):,} leaves the first quarter of its picture", shape, option)
+        return f"none of {len(high):,} leaves the first quarter of its picture"
+    return None
 
 
 def _as_xywh(boxes: Boxes, shape: str) -> Boxes:

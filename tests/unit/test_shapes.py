@@ -400,6 +400,24 @@ def pixel_corner(number: int) -> list[float]:
     return [[0, 0, 1, 1], [0, 1, 1, 1]][number % 2]  # type: ignore[return-value]
 
 
+DOUBTED: dict[str, tuple[list[dict[str, Any]], str]] = {
+    "percentages": (spread(lambda box: [100 * one for one in shares(box)]), "they may be percentages"),
+    "boxes of pictures a third of the size": (spread(lambda box: [one / 3 for one in box]), "first quarter"),
+    "boxes smaller than their areas": (
+        [entry(n, [one * 0.6 for one in box], area=box[2] * box[3]) for n, (_, _, box) in enumerate(BOXES)],
+        "less than half of the areas",
+    ),
+}
+
+
+@pytest.mark.parametrize(("annotations", "words"), DOUBTED.values(), ids=DOUBTED)
+def test_boxes_that_may_be_of_another_scale_are_told(annotations: list[dict[str, Any]], words: str, tmp_path: Path) -> None:
+    path = tmp_path / "instances.json"
+    path.write_text(json.dumps(coco(annotations=annotations)), encoding="utf-8")
+    assert words in "\n".join(read_annotations(path).problems)
+    assert words not in "\n".join(read_annotations(path, boxes="xywh").problems)
+
+
 REFUSED: dict[str, tuple[Any, tuple[str, ...]]] = {
     "pixels or fractions": (
         coco(annotations=[entry(n, pixel_corner(n)) for n in range(6)]),
@@ -455,18 +473,6 @@ REFUSED: dict[str, tuple[Any, tuple[str, ...]]] = {
             annotations=spread(lambda box: [box[0] + 120, *box[1:]]),
         ),
         ("can't be right", "width and height swapped"),
-    ),
-    "percentages": (
-        coco(annotations=spread(lambda box: [100 * one for one in shares(box)])),
-        ("can't be right", "percentages"),
-    ),
-    "boxes of pictures a third of the size": (
-        coco(annotations=spread(lambda box: [one / 3 for one in box])),
-        ("can't be right", "first quarter"),
-    ),
-    "boxes smaller than their areas": (
-        coco(annotations=[entry(n, [one * 0.6 for one in box], area=box[2] * box[3]) for n, (_, _, box) in enumerate(BOXES)]),
-        ("can't be right", "less than half of the areas"),
     ),
     "annotations as an object": (coco(annotations={"1": entry(0, [1, 2, 3, 4])}), ("not a COCO instances file",)),
     "no categories": ({"images": IMAGES, "annotations": entries()}, ("not a COCO instances file", "categories")),
