@@ -140,6 +140,7 @@ def _benchmark_info(benchmark: Benchmark) -> BenchmarkInfo:
         dataset=manifest.dataset,
         prompt=manifest.prompt,
         clip=None if manifest.clip is None else manifest.clip.model,
+        encoders={name: clip.model for name, clip in manifest.encoders.items()},
         images=len(manifest.images),
         notes=manifest.notes,
     )

@@ -51,6 +51,11 @@ def test_paths_in_a_spec_are_relative_to_it(tmp_path: Path) -> None:
         ('name = "x"\nstrategies = ["random", "content", "random"]', ["strategies names 'random' more than once."]),
         ('name = "x"\nstrategies = []', ["strategies must name at least one strategy."]),
         ('name = "x"\nstrategies = ["content@siglip"]', ["no [encoders.siglip]. None exist yet."]),
+        ('name = "x"\nstrategies = ["content-panel"]', ["panel is of the main encoder and every [encoders.NAME]; name one such"]),
+        (
+            'name = "x"\nstrategies = ["content-panel@a"]\nencoders.a.model = "RN50:openai"',
+            ["a panel is of the main encoder", "write 'content-panel'"],
+        ),
         ('name = "x"\nclip = 3', ["clip: holds a number, not keys and their values."]),
         ("seed = 0", ["'name' is missing"]),
         ("name = x", ["not TOML"]),
