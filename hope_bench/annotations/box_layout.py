@@ -218,7 +218,9 @@ def _doubt_of_scale(boxes: Boxes, extent: Boxes, areas: NDArray[np.float32]) -> 
         return "nearly all are less than half of the areas that the file gives"
     sized = np.all(np.isfinite(extent), axis=1) & np.all(boxes[:, 2:] > 0, axis=1)
     high, extent = (boxes[:, :2] + boxes[:, 2:])[sized], extent[sized]
-    if len(high) >= _PERCENT and 80 < high.max() <= 101 and extent.min() > 150:
+    if len(high) < _PERCENT or extent.min() <= 150:
+        return None
+    if 80 < high.max() <= 101:
         return "none reaches beyond 100, though all pictures are larger, so they may be percentages"
     if len(high) >= _MANY and np.all(high < extent / 2):
         return f"none of {len(high):,} leaves the first quarter of its picture"
