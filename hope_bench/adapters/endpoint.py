@@ -273,9 +273,9 @@ class Endpoint:
             self._say_once(line)
 
     def _answer_of(self, reply: Reply, asked: Mapping[str, Any]) -> RawAnswer:
-        finished = reply.finish != "length"
+        finished = reply.ending != "cut off"
         # A server that told the thought apart has found its end.
-        said = separate(reply.text, thinks=self._thinks and not reply.thought, finished=finished)
+        said = separate(reply.text, thinks=self._thinks and not reply.apart, finished=finished)
         if said.answer is None:
             raise NoAnswerError(no_answer(finished, self._tokens))
         text = without_keys(said.answer, self._places.secrets).strip()
