@@ -19,6 +19,7 @@ from tenacity.stop import stop_when_event_set
 from hope_bench.adapters.base import NOT_ASKED, AdapterInfo, AdapterReport, RawAnswer, draw_seed
 from hope_bench.adapters.endpoint_asks import extra_body, parameters, thinks
 from hope_bench.adapters.endpoint_card import addresses, endpoint_info
+from hope_bench.adapters.endpoint_errors import refusal_of
 from hope_bench.adapters.endpoint_failures import (
     FAILURES,
     BadReplyError,
@@ -42,7 +43,6 @@ from hope_bench.adapters.endpoint_refusals import (
     adaptation,
     adapted,
     advice,
-    refusal_of,
 )
 from hope_bench.adapters.endpoint_reply import Reply, check_answered, read_reply, tokens_of
 from hope_bench.adapters.endpoint_standing import Standing

@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 import openai
 from tenacity import RetryCallState, wait_random_exponential
 
-from hope_bench.adapters.endpoint_refusals import Refusal, refusal_of
+from hope_bench.adapters.endpoint_errors import Refusal, refusal_of
 from hope_bench.errors import short_reason
 
 _SLOWEST = 60.0
@@ -162,7 +162,7 @@ def _out_of_credit(error: BaseException) -> bool:
     if not _status(error):
         return False
     said: Refusal = refusal_of(error)
-    return said.status == 402 or said.code == "insufficient_quota" or "credit balance is too low" in said.message
+    return said.status == 402 or "insufficient_quota" in said.codes or "credit balance is too low" in said.message
 
 
 def _number(text: str | None) -> float | None:

@@ -27,12 +27,12 @@ _ENDINGS: Final[tuple[tuple[Ending, re.Pattern[str]], ...]] = (
     ),
     ("cut off", re.compile(r"length|max|limit|context|truncat|budget|repetition")),
 )
-"""The first that fits, by the words of OpenAI, Azure, Anthropic, Bedrock, Gemini, Mistral, Cohere, DeepSeek, Zhipu, watsonx, vLLM,
-SGLang, llama.cpp, Ollama, TGI and OpenRouter."""
+"""The first that fits, by the words of OpenAI, Azure, Anthropic, Bedrock, Gemini, Mistral, Cohere, DeepSeek, Zhipu, watsonx,
+vLLM, SGLang, llama.cpp, Ollama, TGI and OpenRouter."""
 
 
 def ending(reason: Any) -> Ending:
-    """What a finish reason says, in capitals, with a kind behind a colon or in an object (SGLang's {"type": "length"}) as well."""
+    """What a finish reason says, be it in capitals, with a kind behind a colon, or in an object (SGLang)."""
     if isinstance(reason, dict):
         reason = reason.get("type")
     if not isinstance(reason, str):

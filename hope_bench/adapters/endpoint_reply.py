@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,8 @@ from hope_bench.adapters.yes_no_words import strip_boundaries, yes_or_no
 
 _THOUGHT = re.compile(r"think|thought|reasoning", re.IGNORECASE)
 """What servers call thoughts, in the names of fields, parts and counts."""
+_ROUNDED = 0.01
+"""What rounding may add to a log-probability of 0."""
 _GOES_ON = re.compile(r"\w|[-'’]\w")
 """What goes on with a word."""
 
@@ -145,10 +146,10 @@ def _begins(token: str, text: str) -> bool:
 
 
 def _number(value: object) -> float | None:
-    """A number as a float, however large; None for what is none."""
+    """A log-probability; None for what is none, such as a logit."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     try:
-        return None if math.isnan(value) else float(value)
+        return float(value) if value <= _ROUNDED else None
     except OverflowError:
-        return math.inf if value > 0 else -math.inf
+        return None
