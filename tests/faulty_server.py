@@ -101,8 +101,8 @@ def completion(
         "message": {"role": "assistant", "content": f"{said}: {text['text']}", **message},
     }  # fmt: skip
     if logprobs and body.get("logprobs"):
-        top = [{"token": token, "logprob": math.log(p), "bytes": None} for token, p in ((" Yes", 0.6), ("no", 0.2), ("It", 0.1))]
-        choice["logprobs"] = {"content": [{**top[0], "top_logprobs": top}]}
+        top = [{"token": token, "logprob": math.log(p), "bytes": None} for token, p in ((" Yes", 0.6), ("No", 0.2), ("It", 0.1))]
+        choice["logprobs"] = {"content": [{**top[said == "No"], "top_logprobs": top}]}
     usage = {"prompt_tokens": 100, "completion_tokens": 2, "total_tokens": 102}
     return {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice] * choices, "usage": usage}
 

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from hope_bench.files.result import SelfCheck
 
 
+NOT_ASKED = "not asked"
+"""How the error of a question begins that was never put to the model."""
+
+
 @dataclass(frozen=True, slots=True)
 class RawAnswer:
     """What the model said to one (image, prompt), before it is read as yes or no.

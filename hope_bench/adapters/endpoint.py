@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -10,13 +11,15 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import openai
+from PIL import Image as Images
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 from tenacity.nap import sleep_using_event
 from tenacity.stop import stop_when_event_set
 
-from hope_bench.adapters.base import AdapterInfo, AdapterReport, RawAnswer, draw_seed
+from hope_bench.adapters.base import NOT_ASKED, AdapterInfo, AdapterReport, RawAnswer, draw_seed
 from hope_bench.adapters.endpoint_asks import extra_body, parameters, thinks
 from hope_bench.adapters.endpoint_card import addresses, endpoint_info
+from hope_bench.adapters.endpoint_errors import refusal_of
 from hope_bench.adapters.endpoint_failures import (
     FAILURES,
     BadReplyError,
@@ -24,6 +27,7 @@ from hope_bench.adapters.endpoint_failures import (
     concerns_all,
     in_time,
     in_words,
+    is_certain,
     may_pass,
     pause,
     what_to_do,
@@ -39,9 +43,9 @@ from hope_bench.adapters.endpoint_refusals import (
     adaptation,
     adapted,
     advice,
-    refusal_of,
 )
 from hope_bench.adapters.endpoint_reply import Reply, check_answered, read_reply, tokens_of
+from hope_bench.adapters.endpoint_standing import Standing
 from hope_bench.adapters.thinking import no_answer, separate
 from hope_bench.adapters.yes_no_words import p_yes_of
 from hope_bench.errors import HopeBenchError, short_reason
@@ -59,7 +63,8 @@ class Endpoint:
     """One model behind an endpoint as an `Adapter`: temperature 0, the questions of an image sent together behind a first one,
     so that a server that keeps prefixes computes the image once.
 
-    Once the endpoint refuses every question (a revoked key), or is gone, nothing further is asked of it.
+    Once the endpoint refuses every question (a revoked key), or is gone, nothing further is asked of it. Where it fails on one
+    picture alone, only that picture's questions are errors.
     """
 
     def __init__(self, card: ModelCard, say: Callable[[str], None] = lambda _: None) -> None:
@@ -75,7 +80,7 @@ class Endpoint:
         self._notes: dict[str, None] = {}
         self._lock = threading.Lock()
         self._input = self._output = 0
-        self._failed_in_a_row = 0
+        self._standing, self._judging = Standing(), threading.Lock()
         self._stop = threading.Event()
         self._why = ""
 
@@ -133,10 +138,10 @@ class Endpoint:
         passes through at once, whatever is under way.
         """
         if self._stop.is_set():
-            return [RawAnswer(error=f"not asked: {self._why}")] * len(batch)
+            return [RawAnswer(error=f"{NOT_ASKED}: {self._why}")] * len(batch)
         images = {id(image): image for image, _ in batch}
         urls = {key: picture_url(image, self._card) for key, image in images.items()}
-        pictures = {key: str(image.info.get("file_name") or urls[key]) for key, image in images.items()}
+        pictures = {key: str(image.info.get("file_name") or _short(urls[key])) for key, image in images.items()}
         threads = self._card.concurrency * len(self._places.alive)
 
         def one(place: int) -> RawAnswer:
@@ -155,26 +160,26 @@ class Endpoint:
 
     def _answer_one(self, picture: str, url: str, prompt: str, seed: int) -> RawAnswer:
         if self._stop.is_set():
-            return RawAnswer(error=f"not asked: {self._why}")
-        content = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": prompt}]
+            return RawAnswer(error=f"{NOT_ASKED}: {self._why}")
+        # A picture that the server is known to fail on is worth one attempt, not minutes of waiting.
+        most = 1 if self._standing.is_bad(picture) else self._card.attempts
         attempts = Retrying(
             retry=retry_if_exception(may_pass),
-            stop=stop_after_attempt(self._card.attempts) | stop_when_event_set(self._stop),
+            stop=stop_after_attempt(most) | stop_when_event_set(self._stop),
             wait=pause,
             sleep=sleep_using_event(self._stop),
             before_sleep=self._tell,
             reraise=True,
         )
         try:
-            answer = attempts(self._ask_somewhere, picture, [{"role": "user", "content": content}], seed)
+            answer = attempts(self._ask_somewhere, picture, _messages(url, prompt), seed)
         except FAILURES as error:
             count = attempts.statistics.get("attempt_number", 1)
             tried = f" after {count} attempts" if count > 1 else ""
             said = f"the endpoint failed{tried}: {in_words(error, self._places.secrets)}"
-            self._failed(error, said)
+            self._failed(picture, prompt, error, said)
             return RawAnswer(error=f"{said}.{hint}" if (hint := advice(refusal_of(error))) else said)
-        with self._lock:
-            self._failed_in_a_row = 0
+        self._standing.answered(picture)
         return answer
 
     def _tell(self, state: RetryCallState) -> None:
@@ -182,20 +187,29 @@ class Endpoint:
         error = state.outcome.exception() if state.outcome is not None else None
         self._say_once(f"The endpoint fails ({type(error).__name__}); such questions are tried again.")
 
-    def _failed(self, error: BaseException, said: str) -> None:
-        """Count failures that every question meets; after enough of them in a row, ask nothing further."""
-        with self._lock:
-            if not concerns_all(error):
-                self._failed_in_a_row = 0
+    def _failed(self, picture: str, prompt: str, error: BaseException, said: str) -> None:
+        """Count failures that every question might meet; after enough of them in a row, ask nothing further, unless the server
+        answers about another picture."""
+        self._standing.failed(picture, error)
+        enough = max(self._card.concurrency, _REFUSALS) if may_pass(error) else _REFUSALS
+        with self._judging:
+            if self._standing.in_a_row < enough or self._stop.is_set():
                 return
-            self._failed_in_a_row += 1
-            enough = max(self._card.concurrency, _REFUSALS) if may_pass(error) else _REFUSALS
-            if self._failed_in_a_row >= enough and not self._stop.is_set():
-                first = addresses(self._card)[0]
-                hint = what_to_do(error, self._card.api_key_env, self._card.checkpoint, first)
-                self._why = f"{self._failed_in_a_row} questions in a row were not answered ({said}). {hint}"
-                self._stop.set()
+            if not (is_certain(error) or self._standing.proven) and self._answers_elsewhere(prompt):
+                self._standing.blame_pictures()
+            elif (count := self._standing.in_a_row) >= enough:  # none was answered meanwhile
+                hint = what_to_do(error, self._card.api_key_env, self._card.checkpoint, addresses(self._card)[0])
+                self.give_up(f"{count} questions in a row were not answered ({said}). {hint}")
                 self._say(f"{self._why} Nothing further is asked; what is left are errors, which the same command asks again.")
+
+    def _answers_elsewhere(self, prompt: str) -> bool:
+        """Whether the server answers, or refuses by itself, a question about a plain picture."""
+        url = picture_url(Images.new("RGB", (224, 224), "grey"), self._card)
+        try:
+            self._ask_somewhere(_short(url), _messages(url, prompt), self._card.seed)
+        except FAILURES as error:
+            return not concerns_all(error)
+        return True
 
     def _ask_somewhere(self, picture: str, messages: Sequence[Mapping[str, Any]], seed: int) -> RawAnswer:
         """Ask the picture's server, or another one where that is lost."""
@@ -259,9 +273,9 @@ class Endpoint:
             self._say_once(line)
 
     def _answer_of(self, reply: Reply, asked: Mapping[str, Any]) -> RawAnswer:
-        finished = reply.finish != "length"
+        finished = reply.ending != "cut off"
         # A server that told the thought apart has found its end.
-        said = separate(reply.text, thinks=self._thinks and not reply.thought, finished=finished)
+        said = separate(reply.text, thinks=self._thinks and not reply.apart, finished=finished)
         if said.answer is None:
             raise NoAnswerError(no_answer(finished, self._tokens))
         text = without_keys(said.answer, self._places.secrets).strip()
@@ -287,6 +301,15 @@ class Endpoint:
             self._said.add(line)
         if new and not self._stop.is_set():
             self._say(line)
+
+
+def _messages(url: str, prompt: str) -> list[dict[str, Any]]:
+    return [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": prompt}]}]
+
+
+def _short(url: str) -> str:
+    """What to call a picture without a name."""
+    return hashlib.sha256(url.encode()).hexdigest()
 
 
 def _side_by_side(work: Callable[[int], RawAnswer], places: Sequence[int], threads: int) -> dict[int, RawAnswer]:

@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 import openai
 from tenacity import RetryCallState, wait_random_exponential
 
-from hope_bench.adapters.endpoint_refusals import Refusal, refusal_of
+from hope_bench.adapters.endpoint_errors import Refusal, refusal_of
 from hope_bench.errors import short_reason
 
 _SLOWEST = 60.0
@@ -46,7 +46,9 @@ _PASSING = (
     BadReplyError,
 )
 
-_ABOUT_THE_QUESTION = (400, 413, 422)
+_ABOUT_THE_QUESTION = (400, 413, 415, 422, 424, 451)
+_FLAGGED = re.compile(r"\bflagged\b|\bmoderat|content[ _-]?(?:policy|filter|management)|inappropriate|harmful", re.IGNORECASE)
+"""What a 403 says that is about the question ("Your input was flagged")."""
 
 FAILURES = (openai.OpenAIError, BadReplyError, NoAnswerError, RefusedError, json.JSONDecodeError)
 """Everything that asking an endpoint may raise."""
@@ -72,8 +74,17 @@ def may_pass(error: BaseException) -> bool:
 
 
 def concerns_all(error: BaseException) -> bool:
-    """Whether the next question would meet the same: a refused key, a spent account, an unknown model, a server that is down."""
-    return not isinstance(error, NoAnswerError) and (_out_of_credit(error) or _status(error) not in _ABOUT_THE_QUESTION)
+    """Whether the next question might meet the same: a refused key, a spent account, an unknown model, a server that is down."""
+    if isinstance(error, NoAnswerError):
+        return False
+    status = _status(error)
+    moderated = status == 403 and _FLAGGED.search(refusal_of(error).message) is not None
+    return _out_of_credit(error) or not (moderated or status in _ABOUT_THE_QUESTION)
+
+
+def is_certain(error: BaseException) -> bool:
+    """Whether the next question will meet the same, whatever it asks about: a wrong key, a spent account."""
+    return _status(error) == 401 or _out_of_credit(error)
 
 
 def is_gone(error: BaseException) -> bool:
@@ -151,7 +162,7 @@ def _out_of_credit(error: BaseException) -> bool:
     if not _status(error):
         return False
     said: Refusal = refusal_of(error)
-    return said.status == 402 or said.code == "insufficient_quota" or "credit balance is too low" in said.message
+    return said.status == 402 or "insufficient_quota" in said.codes or "credit balance is too low" in said.message
 
 
 def _number(text: str | None) -> float | None:

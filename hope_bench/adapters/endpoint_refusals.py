@@ -1,12 +1,13 @@
-"""What a server says when it refuses a request, and how to ask it differently."""
+"""How to ask a server differently that refuses a request."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
+
+from hope_bench.adapters.endpoint_errors import Refusal
 
 Kind = Literal["temperature", "logprobs", "max_tokens", "seed"]
 """What of a request may be changed, at a server's word."""
@@ -14,16 +15,25 @@ Kind = Literal["temperature", "logprobs", "max_tokens", "seed"]
 KINDS: Final[tuple[Kind, ...]] = ("temperature", "logprobs", "max_tokens", "seed")
 TOP: Final = 20
 """The most alternatives that the API lists for a token."""
-_FEWER = 5
+_FEWER = (5, 4, 3, 2, 1)
 """What is tried where a server lists fewer and doesn't say how many."""
 _STATUS = (400, 403, 422)
 """With which of them servers refuse a parameter (OpenAI's logprobs: 403)."""
-_OURS = ("top_logprobs", "logprobs", "temperature", "max_tokens", "max_completion_tokens", "seed")
+_NEVER = (401, 402, 408, 409, 429)
+"""With which of them nobody does. With all others, a proxy's 404 or 500, its words must say so."""
+_REFUSES = re.compile(
+    r"un(?:supported|known|recogni[sz]ed|expected)|deprecated|disabled|forbidden|extra (?:inputs|fields)|cannot find field"
+    r"|not (?:\w+ )?(?:supported?|permitted|allowed|enabled|available|implemented|accepted?|recogni[sz]ed|allow|valid)"
+    r"|n[o']t support|no \w+ (?:found )?(?:that |which )?supports?|must be",
+    re.IGNORECASE,
+)
+_OF_SIZE = re.compile(r"large|exceed|great|most|max|limit|high|range|many|less|between|fewer|below|above|<|≤", re.IGNORECASE)
 
 _MOST = re.compile(
     r"(?:max(?:imum)?(?: allowed| value)?|at most|up to|no more than|less than or equal to|<=|≤"
     r"|between \d+ and|range \W?\d+\W+(?:to\W+)?)"
-    r"\W{0,10}(\d{1,3})\b",
+    r"\W{0,10}(\d{1,3})\b"
+    r"|\[\s*\d+\s*,\s*(\d{1,3})\s*\]",
     re.IGNORECASE,
 )
 _RENAMED = re.compile(
@@ -38,17 +48,6 @@ _LONG_PROMPT = re.compile(r"context (?:length|window|size)|max_model_len|too man
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """An error's `status` and what its body says: the `message` without what it quotes of the request, the parameter that is to
-    blame and the error's code where the server names them."""
-
-    status: int | None
-    message: str
-    param: str | None = None
-    code: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Adaptation:
     """One change of how a server is asked: parameters with their new values (None: left out), and the change in words."""
 
@@ -57,32 +56,15 @@ class Adaptation:
     note: str
 
 
-def refusal_of(error: BaseException) -> Refusal:
-    """What a failed request's reply says, in whichever of the servers' shapes."""
-    status = getattr(error, "status_code", None)
-    body = getattr(error, "body", None)
-    if isinstance(body, str):
-        body = _json(body) or body
-    found = _object(body)
-    if found is None:
-        return Refusal(status, _without_quotes(body if isinstance(body, str) else ""))
-    param, code = found.get("param"), found.get("code")
-    if not isinstance(code, str) or code.isdigit():  # the status once more
-        code = found.get("type")
-    named = param if isinstance(param, str) and param else None
-    return Refusal(status, _without_quotes(_message(found)), named, code if isinstance(code, str) else None)
-
-
 def adaptation(refusal: Refusal, asked: Mapping[str, Any]) -> Adaptation | None:
-    """How to ask instead where a parameter of ours is refused; None where it is something else, or can't be helped.
-
-    What the server names (`param`) decides. Else its own words do, never what it quotes of the request.
-    """
-    if refusal.status not in _STATUS:
+    """How to ask instead where a parameter of ours is refused, one at a time; None where it is something else, or can't be helped."""
+    words, named = refusal.message, refusal.parameters
+    refuses = _REFUSES.search(words) is not None
+    if refusal.status in _NEVER or not (refusal.status in _STATUS or refuses):
         return None
-    words = refusal.message
-    named = {refusal.param} if refusal.param is not None else {name for name in _OURS if re.search(rf"\b{name}\b", words)}
-    if "max_tokens" in asked and _RENAMED.search(words):
+    # A number of tokens is refused by name, or is too large.
+    renamed = "max_tokens" in named and refuses and not (_LONG_PROMPT.search(words) or _OF_SIZE.search(_without_names(words)))
+    if "max_tokens" in asked and (renamed or _RENAMED.search(words)):
         return _adaptation("max_tokens", {"max_tokens": None, "max_completion_tokens": asked["max_tokens"]})
     if named & {"logprobs", "top_logprobs"} and "logprobs" in asked:
         fewer = _fewer(words, asked["top_logprobs"], "top_logprobs" in named)
@@ -132,67 +114,12 @@ NO_LOGPROBS: Final = "The endpoint gives no logprobs, so answers carry no P(yes)
 
 def _fewer(words: str, asked: int, of_the_number: bool) -> int:
     """How many alternatives to ask for instead; 0 for none."""
-    allowed = [int(number) for number in _MOST.findall(words)]
+    allowed = [int(number or other) for number, other in _MOST.findall(words)]
     if allowed:
         return min(allowed) if min(allowed) < asked else 0
-    return _FEWER if of_the_number and asked > _FEWER else 0
+    steps = _FEWER if _OF_SIZE.search(_without_names(words)) else _FEWER[:1]
+    return next((number for number in steps if number < asked), 0) if of_the_number else 0
 
 
-def _object(body: Any, deep: int = 5) -> Mapping[str, Any] | None:
-    """The innermost error object: {"error": {...}}, a list of it (Gemini), or what a proxy passes on (OpenRouter)."""
-    if isinstance(body, list) and body and deep:
-        return _object(body[0], deep - 1)
-    if not isinstance(body, Mapping) or not deep:
-        return None
-    inner = body.get("error")
-    if isinstance(inner, (Mapping, list)):
-        return _object(inner, deep - 1)
-    metadata = body.get("metadata")
-    raw = metadata.get("raw") if isinstance(metadata, Mapping) else None
-    passed_on = _object(_json(raw) if isinstance(raw, str) else raw, deep - 1)
-    return body if passed_on is None else {**passed_on, "code": passed_on.get("code") or body.get("code")}
-
-
-def _message(found: Mapping[str, Any], deep: int = 3) -> str:
-    for name in ("message", "detail", "error"):
-        value = found.get(name)
-        if isinstance(value, str):
-            return value
-        if isinstance(value, Mapping) and deep:
-            return _message(value, deep - 1)
-        if isinstance(value, list):  # pydantic's: each with a place ("loc") and a message
-            return "; ".join(map(_complaint, value))
-    return ""
-
-
-def _complaint(one: Any) -> str:
-    if not isinstance(one, Mapping):
-        return one if isinstance(one, str) else ""
-    loc = one.get("loc")
-    place = [str(part) for part in loc if part != "body"] if isinstance(loc, list) else []
-    return f"{'.'.join(place)}: {one.get('msg', '')}"
-
-
-def _without_quotes(text: str) -> str:
-    """A message without the objects it quotes: a bad picture's refusal may hold the whole request. A mere set of names stays."""
-    kept: list[str] = []
-    depth = begun = done = 0
-    for found in re.finditer(r"[{}]", text):
-        if found[0] == "{":
-            if depth == 0:
-                begun = found.start()
-            depth += 1
-        elif depth:
-            depth -= 1
-            if depth == 0 and ":" in text[begun : found.end()]:
-                kept.append(text[done:begun])
-                done = found.end()
-    rest = text[done:begun] if depth and ":" in text[begun:] else text[done:]  # cut off in the middle of an object
-    return re.sub(r"input_value=.*?(?=, input_type|\]|$)", "", " ".join("".join([*kept, rest]).split()))
-
-
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
+def _without_names(words: str) -> str:
+    return re.sub(r"max_\w+", "", words)

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-import math
+import re
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any
 
 from hope_bench.adapters.endpoint_failures import BadReplyError, NoAnswerError, RefusedError
+from hope_bench.adapters.endpoint_finish import Ending, ending
+from hope_bench.adapters.yes_no_words import strip_boundaries, yes_or_no
+
+_THOUGHT = re.compile(r"think|thought|reasoning", re.IGNORECASE)
+"""What servers call thoughts, in the names of fields, parts and counts."""
+_ROUNDED = 0.01
+"""What rounding may add to a log-probability of 0."""
+_GOES_ON = re.compile(r"\w|[-'’]\w")
+"""What goes on with a word."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What one completion holds. `text` is the answer alone ("" where there is none), `thought` whether the server gave thoughts
-    apart from it, `finish` why it ended, `alternatives` the first token's (token, natural log-probability) pairs, None where
-    none are listed."""
+    """What one completion holds. `text` is the answer alone ("" where there is none), `apart` whether the server gave thoughts
+    apart from it, `thought` whether there were any (some servers only count them), `ending` why it ended, `alternatives` the
+    first token's (token, natural log-probability) pairs: None where none are listed, empty where they can't be `text`'s."""
 
     text: str
+    apart: bool
     thought: bool
-    finish: str | None
+    ending: Ending
     alternatives: tuple[tuple[str, float], ...] | None
 
 
@@ -32,28 +42,27 @@ def read_reply(reply: Any) -> Reply:
         raise BadReplyError(f"the reply holds {count} choices, not one")
     choice = choices[0]
     _raise_if_error(choice)
-    message, finish = part(choice, "message"), part(choice, "finish_reason")
-    text, thought = _text_and_thought(part(message, "content"))
-    thought = thought or bool(part(message, "reasoning_content") or part(message, "reasoning"))
+    message = part(choice, "message")
+    why = (ending(part(choice, name)) for name in ("finish_reason", "native_finish_reason"))
+    ended = next((one for one in why if one != "done"), "done")
+    if ended == "broke off":
+        raise BadReplyError(f"the server broke the answer off ({part(choice, 'finish_reason')})")
+    text, apart = _text_and_thought(part(message, "content"))
+    apart = apart or _tells_of_thoughts(message)
+    thought = apart or _tells_of_thoughts(part(reply, "usage"))
     text = text or part(message, "refusal")
-    ended = finish if isinstance(finish, str) and finish != "error" else None
-    if text is None and (is_filtered(ended) or (isinstance(message, dict) and (thought or ended))):
+    if text is None and (ended == "refused" or (isinstance(message, dict) and (apart or part(choice, "finish_reason")))):
         text = ""  # it said nothing
-    if finish == "error" or not isinstance(text, str):
+    if not isinstance(text, str):
         raise BadReplyError("the reply's message holds no text")
-    return Reply(text, thought, ended, _alternatives(choice))
-
-
-def is_filtered(finish: str | None) -> bool:
-    """Whether a server's own filter ended the answer: OpenAI's word, Gemini's with the kind behind it, Zhipu's."""
-    return finish is not None and (finish.startswith("content_filter") or finish == "sensitive")
+    return Reply(text, apart, thought, ended, _alternatives(choice, text))
 
 
 def check_answered(reply: Reply, max_new_tokens: int) -> None:
     """Raise NoAnswerError where the model or its server broke off, or only thought. An empty answer is one: it said nothing."""
-    if is_filtered(reply.finish):
+    if reply.ending == "refused":
         raise NoAnswerError("its content filter cut the answer off")
-    if not reply.text and reply.finish == "length":
+    if not reply.text and reply.ending == "cut off":
         spent = "thinking" if reply.thought else "without an answer"
         raise NoAnswerError(f"all {max_new_tokens} tokens went by {spent}; raise --max-new-tokens")
     if not reply.text and reply.thought:
@@ -95,7 +104,7 @@ def _text_and_thought(content: Any) -> tuple[Any, bool]:
     thought = False
     for one in content if isinstance(content, list) else [content]:
         kind, text = part(one, "type"), one if isinstance(one, str) else part(one, "text")
-        thought = thought or kind in ("thinking", "reasoning")
+        thought = thought or (isinstance(kind, str) and _THOUGHT.search(kind) is not None)
         if isinstance(text, str) and (isinstance(one, str) or kind in ("text", "output_text", None)):
             texts.append(text)
         elif kind == "refusal" and isinstance(part(one, "refusal"), str):
@@ -103,14 +112,44 @@ def _text_and_thought(content: Any) -> tuple[Any, bool]:
     return "".join(texts), thought
 
 
-def _alternatives(choice: Any) -> tuple[tuple[str, float], ...] | None:
+def _tells_of_thoughts(value: Any, deep: int = 3) -> bool:
+    """Whether a message holds thoughts beside its content, be they encrypted (`reasoning_details`, `thinking_blocks` ...), or the
+    usage counts some (`completion_tokens_details.reasoning_tokens`, `thoughtsTokenCount` ...)."""
+    fields = value.items() if isinstance(value, dict) and deep else ()
+    return any((found and _THOUGHT.search(name)) or _tells_of_thoughts(found, deep - 1) for name, found in fields)
+
+
+def _alternatives(choice: Any, text: str) -> tuple[tuple[str, float], ...] | None:
     content = part(part(choice, "logprobs"), "content")
-    top = part(content[0], "top_logprobs") if isinstance(content, list) and content else None
+    first = content[0] if isinstance(content, list) and content else None
+    token, top = part(first, "token"), part(first, "top_logprobs")
     if not isinstance(top, list) or not top:
         return None
-    listed = ((part(one, "token"), part(one, "logprob")) for one in top)
-    return tuple((token, min(value, 0.0)) for token, value in listed if isinstance(token, str) and _is_number(value))
+    if not isinstance(token, str) or not _begins(token, text):
+        return ()
+    named = [(one["token"], _number(part(one, "logprob"))) for one in top if isinstance(part(one, "token"), str)]
+    known = [(name, min(value, 0.0)) for name, value in named if value is not None]
+    chosen = _number(part(first, "logprob"))
+    # The token that was chosen may be left out, or without a number.
+    if chosen is not None and strip_boundaries(token) not in {strip_boundaries(name) for name, _ in known}:
+        known.append((token, min(chosen, 0.0)))
+    # A yes or no without a number is not impossible: nothing is known then.
+    meant = {yes_or_no(name) for name in (token, *(name for name, _ in named))} & {"yes", "no"}
+    return tuple(known) if meant <= {yes_or_no(name) for name, _ in known} else ()
 
 
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, (int, float)) and not math.isnan(value)
+def _begins(token: str, text: str) -> bool:
+    """Whether a token is the first word of a text, or several whole ones: else a server left out what came before, or it is part
+    of another word ("No" of "Not")."""
+    word, said = strip_boundaries(token), text.lstrip()
+    return bool(word) and said.startswith(word) and not (word[-1].isalnum() and _GOES_ON.match(said[len(word) :]))
+
+
+def _number(value: object) -> float | None:
+    """A log-probability; None for what is none, such as a logit."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        return float(value) if value <= _ROUNDED else None
+    except OverflowError:
+        return None

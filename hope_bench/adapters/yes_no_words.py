@@ -34,9 +34,14 @@ def _byte_alphabet() -> dict[str, int]:
 _BYTES = _byte_alphabet()
 
 
+def strip_boundaries(token: str) -> str:
+    """A token without the marks of a word's boundary around it."""
+    return token.strip(_WORD_BOUNDARY).strip()
+
+
 def yes_or_no(token: str) -> Literal["yes", "no", "foreign"] | None:
     """What a token says, without word-boundary marks and in lower case: either word, either in another language, or None."""
-    word = token.strip(_WORD_BOUNDARY).strip().lower()
+    word = strip_boundaries(token).lower()
     if word in ("yes", "no"):
         return "yes" if word == "yes" else "no"
     return "foreign" if word in _FOREIGN or _spelt_in_bytes(token) in _FOREIGN else None

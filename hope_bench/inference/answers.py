@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 from filelock import FileLock, Timeout
 
+from hope_bench.adapters.base import NOT_ASKED
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.run import ANSWERS
 from hope_bench.provenance import atomic_path, sweep
@@ -103,6 +104,11 @@ class Answers:
         """Whether every request of a step has an answer that is no error; else the whole step is to be asked (again)."""
         found = (self.answers.get(_wanted(request)) for request in step)
         return all(answer is not None and answer.error is None for answer in found)
+
+    def failed(self, step: Iterable[Request]) -> bool:
+        """Whether a question of a step was put to the model and not answered."""
+        found = (self.answers.get(_wanted(request)) for request in step)
+        return any(answer is not None and answer.error is not None and not answer.error.startswith(NOT_ASKED) for answer in found)
 
     def __contains__(self, answer: Answer) -> bool:
         return (answer.image, answer.question, answer.key) in self.answers

@@ -6,6 +6,7 @@ The replies are those that public reports show (texts shortened).
 from __future__ import annotations
 
 import email.utils
+import math
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ from hope_bench.adapters import endpoint_failures as failures
 from hope_bench.adapters.endpoint import Endpoint
 from hope_bench.adapters.endpoint_picture import picture_url
 from hope_bench.scoring.parsing import parse_strict
+from tests.checkpoints import pictures, prompts
 from tests.faulty_server import Handler, Server, answer, completion, running
 from tests.unit.test_endpoint import BATCH, KEY, card, right
 
@@ -94,6 +96,48 @@ REFUSED = [
     ),
     Refused("a plain text", 400, "logprobs are not supported", NO_LOGPROBS, "no logprobs"),
     Refused("a set of names", 422, error("Unexpected keys in the request: {'logprobs'}"), NO_LOGPROBS, "no logprobs"),
+    Refused("Gemini: in capitals", 400,
+            [{"error": {"code": 400, "message": "Logprobs is not enabled for models/gemini-2.5-flash"}}], NO_LOGPROBS, "no logprobs"),
+    Refused("Gemini: temperature", 400, [{"error": {"code": 400, "message": "Temperature is not supported for this model"}}],
+            {"temperature": None}, "no temperature"),
+    Refused("Gemini: its own name", 400, error("generation_config.response_logprobs is not supported"), NO_LOGPROBS, "no logprobs"),
+    Refused("Gemini: field violations", 400,
+            {"error": {"code": 400, "message": "Invalid value", "details": [{"fieldViolations": [
+                {"field": "generation_config.logprobs", "description": "not supported"}]}]}}, NO_LOGPROBS, "no logprobs"),
+    Refused("in words", 400, error("Log probabilities are not available for this model"), NO_LOGPROBS, "no logprobs"),
+    Refused("in camels", 400, error("topLogprobs not supported"), NO_LOGPROBS, "no logprobs"),
+    Refused("LiteLLM: the parameter None", 400,
+            error("litellm.UnsupportedParamsError: anthropic does not support parameters: ['logprobs', 'top_logprobs'], for model=c",
+                  "None", "400", "None"), NO_LOGPROBS, "no logprobs"),
+    Refused("LiteLLM: an object of parameters, 500", 500,
+            error("litellm.UnsupportedParamsError: bedrock does not support parameters: {'logprobs': True, 'top_logprobs': 20}"),
+            NO_LOGPROBS, "no logprobs"),
+    Refused("TGI: its own name", 422,
+            {"error": "Input validation error: `top_n_tokens` must be >= 0 and <= 5. Given: 20", "error_type": "validation"},
+            {"top_logprobs": 5}, "lists 5"),
+    Refused("DashScope: a range", 400, error("Range of top_logprobs should be [0, 5]"), {"top_logprobs": 5}, "lists 5"),
+    Refused("Azure AI: details", 422,
+            {"error": {"code": "Invalid input", "message": "invalid input error", "details": [
+                {"type": "extra_forbidden", "loc": ["body", "logprobs"], "msg": "Extra inputs are not permitted"}]}},
+            NO_LOGPROBS, "no logprobs"),
+    Refused("Azure AI: a target", 400,
+            {"error": {"message": "Invalid request", "details": [{"target": "logprobs", "message": "not permitted"}]}},
+            NO_LOGPROBS, "no logprobs"),
+    Refused("a list of errors", 400, {"errors": [{"message": "logprobs not supported"}]}, NO_LOGPROBS, "no logprobs"),
+    Refused("a list of texts", 400, ["logprobs not supported"], NO_LOGPROBS, "no logprobs"),
+    Refused("msg", 400, {"msg": "logprobs not supported", "code": 1210}, NO_LOGPROBS, "no logprobs"),
+    Refused("a status object", 400, {"status": {"code": 400, "message": "logprobs not supported"}}, NO_LOGPROBS, "no logprobs"),
+    Refused("an error's name beside its words", 400, {"error": "bad_request", "message": "logprobs unsupported"}, NO_LOGPROBS,
+            "no logprobs"),
+    Refused("a parameter's path", 400, error("Unsupported", "body.logprobs"), NO_LOGPROBS, "no logprobs"),
+    Refused("a parameter in a list", 400, {"error": {"message": "Unsupported", "param": ["logprobs"]}}, NO_LOGPROBS, "no logprobs"),
+    Refused("an error as JSON in a message", 400, error('{"error": {"message": "Unsupported parameter", "param": "logprobs"}}'),
+            NO_LOGPROBS, "no logprobs"),
+    Refused("an error as Python's text in a message", 400,
+            error("Error code: 400 - {'error': {'message': \"Can't do that\", 'param': 'logprobs'}}"), NO_LOGPROBS, "no logprobs"),
+    Refused("501", 501, error("logprobs is not supported"), NO_LOGPROBS, "no logprobs"),
+    Refused("OpenRouter: 404", 404, error("No endpoints found that support the parameter logprobs"), NO_LOGPROBS, "no logprobs"),
+    Refused("max_tokens, no other name given", 400, error("Unsupported parameter: `max_tokens`"), RENAMED, "max_completion_tokens"),
     Refused("an error of status 200", 200, {"object": "error", "message": "logprobs: not supported", "code": 400}, NO_LOGPROBS,
             "no logprobs"),
 ]  # fmt: skip
@@ -135,6 +179,16 @@ FAILED = [
     Failed("proxies: a large body", 413, {"error": {"message": "Request body too large"}}, LARGER),
     Failed("nginx: a large body", 413, "<html><h1>413 Request Entity Too Large</h1></html>", LARGER),
     Failed("OpenAI: moderated", 403, error("input was flagged"), "input was flagged"),
+    Failed("OpenRouter: moderated", 403,
+           {"error": {"code": 403, "message": "Your input was flagged", "metadata": {"reasons": ["violence"]}}}, "was flagged"),
+    Failed("a 403 in no known words", 403, error("not this one"), "not this one"),
+    Failed("a picture that can't be fetched", 404, error("image could not be fetched"), "could not be fetched"),
+    Failed("llama.cpp: a bad picture", 500, error("Failed to load image", kind="server_error"), "Failed to load image"),
+    Failed("Bedrock, TGI", 424, {"message": "Request failed during generation"}, "during generation"),
+    Failed("barred by law", 451, error("no"), "451"),
+    Failed("a kind of picture", 415, error("unsupported media"), "unsupported media"),
+    Failed("Gemini, Azure: blocked", 200, {"choices": [], "usage": {}}, "0 choices"),
+    Failed("a picture that breaks the engine", 502, "<html>Bad Gateway</html>", "502"),
     Failed("vLLM: an error of status 200", 200, {"object": "error", "message": "image is no RGB", "code": 400}, "is no RGB"),
     Failed("Gemini: an error of status 200, in a list", 200,
            [{"error": {"code": 400, "status": "INVALID_ARGUMENT", "message": "Unable to process input image."}}],
@@ -200,6 +254,16 @@ SAID = [
     Said("Gemini: its filter, without a message", {}, "content_filter", None, "content filter", choice={"message": None}),
     Said("Gemini: its filter, with the kind", {"content": None}, "content_filter: SAFETY", None, "content filter"),
     Said("Zhipu: its filter", {"content": ""}, "sensitive", None, "content filter"),
+    *(Said(f"a filter: {finish}", {"content": text}, finish, None, "content filter") for finish, text in (
+        ("SAFETY", None), ("RECITATION", ""), ("PROHIBITED_CONTENT", "No"), ("BLOCKLIST", "No"), ("refusal", ""),
+        ("guardrail_intervened", "Sorry, no."), ("content_filtered", "No"), ("ERROR_TOXIC", "No"))),
+    *(Said(f"cut off: {finish}", {"content": ""}, finish, None, "went by without an answer") for finish in (
+        "max_tokens", "MAX_TOKENS", "model_length", "model_context_window_exceeded", "token_limit", "FINISH_REASON_MAX_TOKENS")),
+    *(Said(f"done: {finish}", {"content": "No"}, finish, "no") for finish in (
+        "end_turn", "STOP", "stop_sequence", "COMPLETE", "eos", "tool_use", "null", "FINISH_REASON_UNSPECIFIED")),
+    Said("Ollama: its thoughts alone", {"content": "", "thinking": "Yes, there"}, "stop", None, "without an answer"),
+    Said("thoughts that are only counted", {"content": ""}, "stop", None, "without an answer",
+         whole={"usage": {"completion_tokens_details": {"reasoning_tokens": 9}}}),
     Said("a tool called", {"content": None, "tool_calls": [{"id": "1", "function": {"name": "look"}}]}, "tool_calls", "unparsed"),
     Said("no reason to finish", {"content": "Yes"}, None, "yes"),
     Said("a reason that nobody knows", {"content": "No"}, "eos_token", "no"),
@@ -272,7 +336,7 @@ def test_one_refused_picture_changes_nothing_for_the_others(row: Failed, first: 
             answer(handler, body)
 
     server.always = picky
-    one = card(server, concurrency=1)
+    one = card(server, concurrency=1, attempts=2)
     refused = picture_url(bad, one)
     model = Endpoint(one)
     batches = [[pair for pair in BATCH if pair[0] is image] for image in ((bad, good) if first else (good, bad))]
@@ -301,6 +365,146 @@ def test_a_reply_is_read_as_what_it_says(row: Said, server: Server) -> None:
         assert reply.text is None
     else:
         assert (reply.error, parse_strict(reply.text)) == (None, row.verdict)
+
+
+BROKE_OFF = ("network_error", "insufficient_system_resource", "abort", "timeout", "cancelled", "error", "ERROR", "USER_CANCEL", "OTHER",
+             "MALFORMED_FUNCTION_CALL", "time_limit", "not_finished", "unload")  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["No", "N", ""])
+@pytest.mark.parametrize("finish", BROKE_OFF)
+def test_an_answer_that_the_server_broke_off_is_asked_for_again(finish: str, text: str, server: Server) -> None:
+    server.faults = [lambda handler, body: answer(handler, body, finish=finish, content=text)]
+    assert right(Endpoint(card(server, concurrency=1)).answer(BATCH))
+    server.faults = [lambda handler, body: answer(handler, body, finish=finish, content=text)] * 2
+    (reply,) = Endpoint(card(server, attempts=2)).answer(BATCH[:1])
+    assert reply.text is None
+    assert "broke the answer off" in str(reply.error)
+
+
+YES_OR_NO = [{"token": "Yes", "logprob": math.log(0.7)}, {"token": "No", "logprob": math.log(0.2)}]
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "top", "p_yes"),
+    [
+        ("Yes", ("Yes", math.log(0.7)), YES_OR_NO, 7 / 9),
+        (" Yes, there is.", ("\u0120Yes", math.log(0.7)), YES_OR_NO, 7 / 9),
+        ("No", ("No", math.log(0.2)), YES_OR_NO, 7 / 9),
+        ("Yes", ("No", math.log(0.2)), YES_OR_NO, None),  # a proxy cut the thought out
+        ("Yesterday", ("Yes", math.log(0.7)), YES_OR_NO, None),
+        ("Not sure", ("No", math.log(0.7)), YES_OR_NO, None),
+        ("None of these", ("No", math.log(0.7)), YES_OR_NO, None),
+        ("No-one is there", ("No", math.log(0.7)), YES_OR_NO, None),
+        ("\nYes", ("\n", math.log(0.7)), YES_OR_NO, None),
+        ("Yes", ("Yes", math.log(0.6)), [{"token": "No", "logprob": math.log(0.3)}], 2 / 3),
+        ("Yes", ("Yes", math.log(0.6)), [{"token": "Yes", "logprob": None}, {"token": "No", "logprob": math.log(0.3)}], 2 / 3),
+        ("Yes", ("Yes", None), [{"token": "Yes", "logprob": None}, {"token": "No", "logprob": -1.0}], None),
+        ("Yes", ("Yes", None), [{"token": "No", "logprob": -1.0}], None),
+        ("Yes", ("Yes", -0.1), [{"token": "Yes", "logprob": -0.1}, {"token": "No", "logprob": math.nan}], None),
+        ("Yes", ("Yes", -(10**400)), [{"token": "Yes", "logprob": -(10**400)}, {"token": "No", "logprob": -1.0}], None),
+        ("Yes", ("Yes", 9.5), [{"token": "Yes", "logprob": 9.5}, {"token": "No", "logprob": 3.0}], None),
+        ("Yes", ("Yes", True), [{"token": "Yes", "logprob": True}, {"token": "No", "logprob": -1.0}], None),
+    ],
+)  # fmt: skip
+def test_p_yes_is_that_of_the_answers_first_word(
+    text: str, first: tuple[str, Any], top: list[Any], p_yes: float | None, server: Server
+) -> None:
+    def said(handler: Handler, body: dict[str, Any]) -> None:
+        whole = completion(body, content=text)
+        whole["choices"][0]["logprobs"] = {"content": [{"token": first[0], "logprob": first[1], "top_logprobs": top}]}
+        handler.reply(200, whole)
+
+    server.always = said
+    reply = Endpoint(card(server)).answer(BATCH[:1])[0]
+    assert (reply.text, reply.error) == (text.strip(), None)
+    assert reply.p_yes == (None if p_yes is None else pytest.approx(p_yes))
+    assert len(server.bodies) == 1
+
+
+@pytest.mark.parametrize(
+    ("message", "whole"),
+    [
+        ({"reasoning_details": [{"type": "reasoning.encrypted", "data": "x"}]}, {}),
+        ({"thinking": "Yes, maybe"}, {}),
+        ({"thinking_blocks": [{"type": "redacted_thinking", "data": "x"}]}, {}),
+        ({"extra_content": {"google": {"thought_signature": "x"}}}, {}),
+        ({"content": [{"type": "redacted_thinking", "data": "x"}, {"type": "text", "text": "Yes"}]}, {}),
+        ({}, {"usage": {"completion_tokens": 300, "completion_tokens_details": {"reasoning_tokens": 290}}}),
+        ({}, {"usage": {"thoughtsTokenCount": 290}}),
+    ],
+)
+def test_no_p_yes_where_a_thought_is_hidden(message: dict[str, Any], whole: dict[str, Any], server: Server) -> None:
+    server.always = lambda handler, body: handler.reply(200, completion(body, **{"content": "Yes", **message}) | whole)
+    (reply,) = Endpoint(card(server)).answer(BATCH[:1])
+    assert (reply.text, reply.p_yes, reply.mass, reply.error) == ("Yes", None, None, None)
+
+
+def test_no_thought_is_no_thought(server: Server) -> None:
+    nothing = {"reasoning": None, "reasoning_details": [], "thinking": ""}
+    usage = {"usage": {"completion_tokens": 2, "completion_tokens_details": {"reasoning_tokens": 0}}}
+    server.always = lambda handler, body: handler.reply(200, completion(body, **nothing) | usage)
+    assert Endpoint(card(server)).answer(BATCH[:1])[0].p_yes == pytest.approx(0.75)
+
+
+MANY = [(image, prompt) for image in pictures(4) for prompt in prompts(36)]
+
+
+@pytest.mark.parametrize("concurrency", [1, 4, 16])
+@pytest.mark.parametrize("row", FAILED, ids=[row.server for row in FAILED])
+def test_no_run_is_stuck_at_bad_pictures(row: Failed, concurrency: int, server: Server) -> None:
+    """Two of four pictures, each with all its questions, one after the other and all at once."""
+    one = card(server, concurrency=concurrency, attempts=2)
+    images = list({id(image): image for image, _ in MANY}.values())
+    bad = {picture_url(image, one) for image in images[:2]}
+
+    def picky(handler: Handler, body: dict[str, Any]) -> None:
+        if body["messages"][0]["content"][0]["image_url"]["url"] in bad:
+            reply_of(handler, row.status, row.body, row.headers)
+        else:
+            answer(handler, body)
+
+    server.always = picky
+    by_picture = [[pair for pair in MANY if pair[0] is image] for image in images]
+    for batches in ([MANY], by_picture):
+        model = Endpoint(one)
+        errors = [reply.error is not None for batch in batches for reply in model.answer(batch)]
+        assert errors == [picture_url(image, one) in bad for batch in batches for image, _ in batch]
+
+
+@pytest.mark.parametrize("concurrency", [1, 16])
+@pytest.mark.parametrize(("status", "most"), [(401, 20), (402, 20), (403, 21), (404, 21), (500, 34), (503, 34)])
+def test_a_server_that_answers_nothing_is_asked_no_further(status: int, most: int, concurrency: int, server: Server) -> None:
+    server.always = lambda handler, _: handler.reply(status, error("no"))
+    model = Endpoint(card(server, concurrency=concurrency, attempts=2))
+    replies = [reply for start in range(0, len(MANY), 36) for reply in model.answer(MANY[start : start + 36])]
+    assert all(reply.error for reply in replies)
+    assert len(server.bodies) <= most
+
+
+def test_several_parameters_in_one_refusal(server: Server) -> None:
+    def picky(handler: Handler, body: dict[str, Any]) -> None:
+        refused = "max_tokens" in body or "temperature" in body
+        (
+            reply_of(handler, 400, error("Unsupported parameter(s): `max_tokens`, `temperature`"))
+            if refused
+            else answer(handler, body)
+        )
+
+    server.always = picky
+    assert right(Endpoint(card(server)).answer(BATCH))
+    assert asks(server.bodies[-1]) == {"max_completion_tokens": 16, "logprobs": True, "top_logprobs": 20}
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 4, 5])
+def test_how_many_alternatives_a_server_lists_is_found_out(most: int, server: Server) -> None:
+    def picky(handler: Handler, body: dict[str, Any]) -> None:
+        too_many = body.get("top_logprobs", 0) > most
+        (reply_of(handler, 400, error("top_logprobs is too large")) if too_many else answer(handler, body))
+
+    server.always = picky
+    assert right(Endpoint(card(server)).answer(BATCH))
+    assert asks(server.bodies[-1])["top_logprobs"] == most
 
 
 def test_parameters_refused_one_after_the_other_are_learnt_together(server: Server) -> None:

@@ -35,6 +35,10 @@ REPLIES = [
         "on",
         None,
     ),
+    *(
+        Said(f"cut off: {finish}", {"content": "There is no dog on the left side so far"}, finish, "on", None)
+        for finish in ("max_tokens", "MAX_TOKENS", "model_length", "token_limit", "model_context_window_exceeded")
+    ),
     Said("vLLM without a parser: cut off, the mark kept", {"content": "<think>\nYes let me look"}, "length", "auto", None),
     Said(
         "vLLM without a parser: no opening mark",
