@@ -2,7 +2,7 @@
 # make test   the test suite on all cores, as continuous integration runs it
 # make lint   ruff and mypy
 # make bench  speed and memory, written to build/bench.json
-# make soak   200 kill -9 points during an evaluation, each ending with the same bytes; families with real vocabularies
+# make soak   200 kill -9 points during an evaluation, each ending with the same bytes; families with real vocabularies; every forgery of a result
 # make studies  simulations behind the intervals, tests and ranks (minutes), in build/studies; and docs/validity.md made anew
 # make site   the static leaderboard from leaderboard/results, in build/site
 # make pictures   the pictures of the leaderboard in docs/, taken again in Chromium from leaderboard/results
@@ -56,7 +56,7 @@ studies: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.studies
 
 soak: $(VENV)/dev.stamp
-	@HOPE_BENCH_SOAK=200 $(BIN)/python -m pytest tests/e2e/test_soak.py tests/unit/test_conformance_real.py
+	@HOPE_BENCH_SOAK=200 $(BIN)/python -m pytest tests/e2e/test_soak.py tests/unit/test_conformance_real.py tests/unit/test_forged_results.py
 
 site: $(VENV)/run.stamp
 	@$(BIN)/hope-bench leaderboard build

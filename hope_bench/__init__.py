@@ -28,7 +28,7 @@ _MODULE_OF = {
         "api.exchange": ("export", "import_answers", "import_images", "import_labels", "import_logs", *_IMPORTS),
         "api.looking": ("inspect", "label_noise", "merge_reviews", "review"),
         "api.making": ("generate", "load_annotations", "load_benchmark"),
-        "api.numbers": ("baselines", "compare", "load_result", "report", "score", "trend"),
+        "api.numbers": ("baselines", "compare", "load_result", "report", "score", "transfer", "trend"),
         "api.publishing": ("add_result", "build_leaderboard", "check_results", "describe_benchmark"),
         "api.starting": ("check_data", "init"),
         "api.verifying": ("verify",),
@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from hope_bench.api.numbers import load_result as load_result
     from hope_bench.api.numbers import report as report
     from hope_bench.api.numbers import score as score
+    from hope_bench.api.numbers import transfer as transfer
     from hope_bench.api.numbers import trend as trend
     from hope_bench.api.publishing import add_result as add_result
     from hope_bench.api.publishing import build_leaderboard as build_leaderboard

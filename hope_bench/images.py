@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
@@ -14,9 +15,9 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from hope_bench.errors import short_reason
 from hope_bench.provenance import file_sha256
 
-DECODING = 2
+DECODING = 3
 """Which pixels `decode_rgb` makes of a file, counted up where they change: what is kept of pictures names it. Since 2 transparent
-pixels are white."""
+pixels are white; since 3 those of PNGs of 2, 4 and 16 bits, too, and pictures of floats aren't black."""
 
 _ON_THE_SIDE = (5, 6, 7, 8)
 """EXIF orientations that swap width and height."""
@@ -52,11 +53,12 @@ def decode_rgb(data: bytes, at_least: int | None = None) -> Image.Image:
         with Image.open(io.BytesIO(data)) as picture:
             if at_least is not None:
                 picture.draft("RGB", (at_least, at_least))
+            _scale_clear(picture)
             picture.load()
             return _to_rgb(_upright(picture))
     except UnidentifiedImageError:
         raise UnreadableImageError("not an image, or of an unknown format") from None
-    except MemoryError:
+    except (MemoryError, UnreadableImageError):
         raise
     except Exception as error:  # noqa: BLE001 - decoders raise anything at corrupt data: struct.error, RuntimeError, ...
         raise UnreadableImageError(f"truncated or corrupt: {short_reason(error)}") from None
@@ -100,10 +102,31 @@ def _upright(picture: Image.Image) -> Image.Image:
     return picture if _orientation(picture) in (None, 1) else ImageOps.exif_transpose(picture)
 
 
+_SCALED: Mapping[str, Callable[[Any], Any]] = {
+    "L;2": lambda grey: grey * 85,
+    "L;4": lambda grey: grey * 17,
+    "RGB;16B": lambda colour: tuple(channel >> 8 for channel in colour),
+}
+"""What Pillow makes of a file's numbers, by what it calls the file's pixels."""
+
+
+def _scale_clear(picture: Image.Image) -> None:
+    """A PNG's one transparent colour in the numbers that its pixels have once they are decoded: Pillow leaves it in the file's.
+
+    Of 16 bits a channel only the upper eight are decoded, so colours that differ in the lower ones alone are transparent, too.
+    """
+    tiles, clear = getattr(picture, "tile", None), picture.info.get("transparency")
+    scaled = _SCALED.get(str(tiles[0][3])) if tiles else None
+    if clear is not None and scaled is not None:
+        picture.info["transparency"] = scaled(clear)
+
+
 def _to_rgb(picture: Image.Image) -> Image.Image:
     """On white, whatever way of being transparent the mode has: alpha, a palette's, or one colour that stands for nothing."""
     if picture.mode.startswith("I"):
         return _grey_to_rgb(picture)
+    if picture.mode == "F":
+        return _floats_to_rgb(picture)
     if not picture.has_transparency_data:
         return picture.convert("RGB")
     coloured = picture.convert("RGBA")
@@ -118,6 +141,19 @@ def _grey_to_rgb(picture: Image.Image) -> Image.Image:
     grey = np.clip(np.rint(deep * (255 / 65535)), 0, 255).astype(np.uint8)
     if (clear := picture.info.get("transparency")) is not None:
         grey[deep == clear] = 255
+    return Image.fromarray(grey).convert("RGB")
+
+
+def _floats_to_rgb(picture: Image.Image) -> Image.Image:
+    """Greys as floats, which say nothing of white: it is 1 where none is above, else 255 as Pillow has it.
+
+    Raises UnreadableImageError for others, such as depths and elevations: no picture that people see.
+    """
+    floats = np.asarray(picture, dtype=np.float64)
+    least, most = float(floats.min()), float(floats.max())
+    if not (least >= 0 and most <= 255):
+        raise UnreadableImageError(f"its pixels are floats from {least:g} to {most:g}, and nothing says which of them is white")
+    grey = np.rint(floats * (255 if most <= 1 else 1)).astype(np.uint8)
     return Image.fromarray(grey).convert("RGB")
 
 

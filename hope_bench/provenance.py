@@ -14,6 +14,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from hope_bench.errors import HopeBenchError
 
 _PACKAGES = ("hope-bench", "torch", "transformers", "open_clip_torch", "numpy", "pillow")
@@ -102,6 +104,9 @@ def _in_the_way(folder: Path, error: OSError) -> str:
     return f"{file} is a file" if file is not None else error.strerror or str(error)
 
 
+_LONGEST_WAIT = 60
+"""Seconds."""
+
 _PARTIAL = ".partial"
 """How a file ends that isn't whole yet."""
 
@@ -132,6 +137,19 @@ def sweep(folder: Path) -> None:
     """Remove what `atomic_path` left in a folder when its process was killed. Only for a folder that nobody else writes now."""
     for left in folder.glob(f".*{_PARTIAL}"):
         left.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a folder, made where it isn't there, while its files are read and written by turns: another process that wants it
+    waits. Raises HopeBenchError where that takes more than a minute."""
+    make_folder(folder)
+    path = folder / ".lock"
+    try:
+        with _explained(path), FileLock(path, timeout=_LONGEST_WAIT):
+            yield
+    except Timeout:
+        raise HopeBenchError(f"Another process is writing to {folder}. Wait until it is done.") from None
 
 
 def write_text(path: Path, text: str) -> None:

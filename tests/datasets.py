@@ -36,8 +36,8 @@ def lvis_file(folder: Path, **changes: Any) -> Path:
                 "neg_category_ids": absent, "not_exhaustive_category_ids": partly}  # fmt: skip
 
     def annotation(number: int, image_id: int, category_id: int) -> dict[str, Any]:
-        return {"id": number, "image_id": image_id, "category_id": category_id, "area": 6.5, "bbox": [1.5, 2.0, 3.0, 4.0],
-                "segmentation": [[1.5, 2.0, 4.5, 2.0, 4.5, 6.0]]}  # fmt: skip
+        return {"id": number, "image_id": image_id, "category_id": category_id, "area": 6.5,
+                "bbox": [0.5 + number, 2.0, 3.0, 4.0], "segmentation": [[1.5, 2.0, 4.5, 2.0, 4.5, 6.0]]}  # fmt: skip
 
     data = {
         "info": {"year": 2020, "version": "v1.0"},

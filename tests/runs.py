@@ -11,7 +11,7 @@ import msgspec
 from hope_bench.files.benchmark import Benchmark, read_benchmark, write_benchmark
 from hope_bench.files.result import ModelInfo, RunInfo
 from hope_bench.files.run import RunRecord, write_run
-from hope_bench.files.spec import STRATEGY_KINDS
+from hope_bench.files.spec import STRATEGY_KINDS, base_strategy
 from hope_bench.records import Answer, Label, Question, Verdict
 from hope_bench.wording import existence_question
 
@@ -30,9 +30,8 @@ def make_benchmark(folder: Path, splits: Mapping[str, Sequence[Row]], **manifest
     }
     images = dict.fromkeys(row[0] for rows in splits.values() for row in rows)
     fields = {"name": "tiny", "title": "Tiny", "headline": list(splits)[-1], "prompt": "{question}", "k": None, "dataset": "none"}
-    write_benchmark(
-        folder, questions, {name: STRATEGY_KINDS[name] for name in splits}, **{**fields, "images": images, **manifest}
-    )
+    kinds = {name: STRATEGY_KINDS[base_strategy(name)] for name in splits}
+    write_benchmark(folder, questions, kinds, **{**fields, "images": images, **manifest})
     return read_benchmark(folder)
 
 

@@ -78,7 +78,11 @@ def find_template(processor: Any, card: ModelCard) -> ChatTemplate:
     image_token = _image_token(processor, source, given, card)
 
     def render(**more: Any) -> str:
-        return _render(processor, source, {**given, **more}, image_token)
+        try:
+            return _render(processor, source, {**given, **more}, image_token)
+        except Exception as error:  # noqa: BLE001 - as in `_image_token`
+            told = ", ".join(f"{key} = {value!r}" for key, value in {**given, **more}.items())
+            raise HopeBenchError(f"The chat template of {card.checkpoint} can't take {told}: {short_reason(error)}.") from None
 
     if card.thinking != "auto":
         given |= dict.fromkeys(_switches(source, given, render), card.thinking == "on")

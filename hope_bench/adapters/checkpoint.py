@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,10 +12,13 @@ from pathlib import Path
 
 from hope_bench.adapters import lora
 from hope_bench.adapters.folders import files_of, known_format, what_it_is
+from hope_bench.adapters.json_files import read_object
 from hope_bench.adapters.processor_files import has_processor, nearest_processor, processor_sha256
-from hope_bench.adapters.runnable import check_format, check_runnable, read_config
+from hope_bench.adapters.runnable import check_format, check_runnable
+from hope_bench.adapters.weights import check_weights, lacks, lost_link
 from hope_bench.errors import HopeBenchError, short_reason
 from hope_bench.files.card import ModelCard
+from hope_bench.files.model_name import meant
 from hope_bench.provenance import file_sha256, json_sha256
 
 _SMALL = ["*.json", "*.jinja", "*.model", "*.txt", "*.tiktoken"]
@@ -25,8 +28,9 @@ _SAFETENSORS = ["*.safetensors"]
 _PICKLES = ["pytorch_model*.bin", "adapter_model.bin"]
 _IGNORED = ["*/*", "consolidated*"]
 """Copies of the weights in other formats."""
-_INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
-_WHOLE = ("model.safetensors", "pytorch_model.bin")
+
+_LONGEST_ID = 255
+"""Characters; the Hub allows fewer."""
 
 Say = Callable[[str], None]
 
@@ -68,6 +72,7 @@ def known_checkpoint(card: ModelCard) -> Checkpoint | None:
     if lora.is_adapter(folder):
         base = lora.base_of(folder)
         beneath = local_folder(base.name, base.revision)
+        lora.check_base(folder, beneath)
         found = None if beneath is None else _adapted(_identified(card.checkpoint, folder), _identified(base.name, beneath))
     if found is None or card.processor is None:
         return found
@@ -75,22 +80,28 @@ def known_checkpoint(card: ModelCard) -> Checkpoint | None:
     return None if processor is None else _asked_through(found, processor, card.processor)
 
 
-def _find(name: str, revision: str | None, say: Say, trust_remote_code: bool, runs_here: bool) -> Checkpoint:
+def _find(
+    name: str, revision: str | None, say: Say, trust_remote_code: bool, runs_here: bool, adapter: Path | None = None
+) -> Checkpoint:
+    """The checkpoint of that name; of the base model of an `adapter`."""
     folder = local_folder(name, revision, trust_remote_code)
     if folder is None:
         folder = _download(name, revision, say, trust_remote_code, runs_here)
     elif runs_here and not lora.is_adapter(folder):
         check_runnable(name, folder, trust_remote_code)
+    lora.check_base(adapter, folder)
+    if runs_here:
+        check_weights(folder)
     found = _identified(name, folder)
     if not lora.is_adapter(folder):
         return found
     lora.check_peft(name)
     base = lora.base_of(folder)
-    return _adapted(found, _find(base.name, base.revision, say, trust_remote_code, runs_here))
+    return _adapted(found, _find(base.name, base.revision, say, trust_remote_code, runs_here, folder))
 
 
 def _identified(name: str, folder: Path) -> Checkpoint:
-    if not Path(name).is_dir():
+    if not is_folder(name):
         return Checkpoint(folder, f"{name}@{folder.name}", revision=folder.name, processor=folder)
     digest = content_sha256(folder)
     found = Checkpoint(folder, f"sha256:{digest}", weights_sha256=digest, processor=folder)
@@ -100,8 +111,6 @@ def _identified(name: str, folder: Path) -> Checkpoint:
 
 
 def _adapted(adapter: Checkpoint, base: Checkpoint) -> Checkpoint:
-    if base.adapter is not None:
-        raise HopeBenchError(f"The base model of the adapter {adapter.folder} is itself an adapter. Merge that one first.")
     identity = f"{adapter.identity} on {base.identity}"
     return Checkpoint(
         base.folder,
@@ -114,7 +123,7 @@ def _adapted(adapter: Checkpoint, base: Checkpoint) -> Checkpoint:
 
 def _asked_through(found: Checkpoint, processor: Path, name: str) -> Checkpoint:
     """With a processor that lies elsewhere, which its answers depend on as on its weights."""
-    which = f"sha256:{processor_sha256(processor)}" if Path(name).is_dir() else f"{name}@{processor.name}"
+    which = f"sha256:{processor_sha256(processor)}" if is_folder(name) else f"{name}@{processor.name}"
     return replace(found, identity=f"{found.identity} asked through {which}", processor=processor)
 
 
@@ -123,15 +132,16 @@ def local_folder(name: str, revision: str | None, trust_remote_code: bool = Fals
     for a folder that lacks files or is of another format, for a folder's revision, and for what is neither a folder nor a Hub id.
     """
     folder = Path(name)
-    if folder.is_dir():
+    if is_folder(name):
         if revision is not None:
             raise HopeBenchError(f"Checkpoint {name} is a folder, which has no revision {revision!r}. Leave the revision out.")
         _check_complete(folder)
         return folder
-    if folder.is_file():
+    if os.path.isfile(folder):  # noqa: PTH113
         raise HopeBenchError(known_format(name, [name]) or f"{name} is a file. Name the checkpoint's folder: {folder.parent}.")
-    if folder.is_absolute() or name.startswith(("./", "../")) or name.count("/") != 1:
-        raise HopeBenchError(f"Checkpoint {name!r} is no folder here, and no Hugging Face id (ORG/NAME) either.")
+    if folder.is_absolute() or name.startswith(("./", "../")) or name.count("/") != 1 or len(name) > _LONGEST_ID:
+        shown = repr(name if len(name) <= 200 else name[:200] + "...")
+        raise HopeBenchError(f"Checkpoint {shown} is no folder here, and no Hugging Face id (ORG/NAME) either.{meant(name)}")
     cached = _cached(name, revision)
     # Without trust, it may have been fetched without its code.
     return cached if cached is not None and (not trust_remote_code or any(cached.glob("*.py"))) else None
@@ -142,22 +152,28 @@ def check_here(card: ModelCard, say: Say | None) -> None:
     be run, an adapter without its base or peft. With `say`, also for a Hub id that isn't cached and can't be fetched, or is no
     such model: its config.json is, to see."""
     _check_one(card.checkpoint, card.revision, say, card.server in (None, "transformers") and not card.trust_remote_code)
-    if card.processor is not None and not Path(card.processor).is_dir() and card.processor.count("/") != 1:
+    if card.processor is not None and not is_folder(card.processor) and card.processor.count("/") != 1:
         raise HopeBenchError(f"Processor {card.processor!r} is no folder here, and no Hugging Face id (ORG/NAME) either.")
 
 
-def _check_one(name: str, revision: str | None, say: Say | None, runs_here: bool) -> None:
-    folder = local_folder(name, revision)
-    if folder is None and say is not None:
-        folder = _described(name, revision, say)
+def _check_one(name: str, revision: str | None, say: Say | None, runs_here: bool, adapter: Path | None = None) -> None:
+    here = local_folder(name, revision)
+    folder, whole = _described(name, revision, say) if here is None and say is not None else here, False
+    lora.check_base(adapter, folder)
     if folder is None:
         return
     if lora.is_adapter(folder):
         lora.check_peft(name)
         base = lora.base_of(folder)
-        _check_one(base.name, base.revision, say, runs_here)
+        _check_one(base.name, base.revision, say, runs_here, folder)
+        whole = True
     elif runs_here:
-        check_format(name, read_config(folder))
+        config = read_object(folder / "config.json", name)
+        check_format(name, config)
+        # Of what may be no vision-language model at all, that is to be said first, which takes transformers.
+        whole = "vision_config" in config
+    if here is not None and runs_here:
+        check_weights(folder, pointers_alone=not whole)
 
 
 def _described(name: str, revision: str | None, say: Say) -> Path:
@@ -189,13 +205,13 @@ def _files_at_hub(name: str, revision: str | None) -> list[str]:
 
 def _cached(name: str, revision: str | None) -> Path | None:
     folder = _cached_small(name, revision)
-    return folder if folder is not None and not _missing(folder) else None
+    return folder if folder is not None and not lacks(folder) else None
 
 
 def _cached_small(name: str, revision: str | None = None) -> Path | None:
     from huggingface_hub import snapshot_download
 
-    if Path(name).is_dir():
+    if is_folder(name):
         return Path(name)
     try:
         return Path(snapshot_download(name, revision=revision, local_files_only=True))
@@ -208,7 +224,7 @@ def _small_files(name: str, say: Say) -> Path:
     from huggingface_hub import snapshot_download
 
     folder = _cached_small(name)
-    if folder is None or not (has_processor(folder) or Path(name).is_dir()):
+    if folder is None or not (has_processor(folder) or is_folder(name)):
         say(f"Downloading the processor of {name} from the Hugging Face Hub ...")
         with _explained(name, None):
             folder = Path(snapshot_download(name, allow_patterns=_SMALL, ignore_patterns=_IGNORED))
@@ -235,9 +251,9 @@ def _download(name: str, revision: str | None, say: Say, trust_remote_code: bool
         elif runs_here:
             check_runnable(name, folder, trust_remote_code)
         folder = fetch(_SAFETENSORS)
-        if _missing(folder):
+        if lacks(folder):
             folder = fetch(_PICKLES)
-    missing = _missing(folder)
+    missing = lacks(folder)
     if missing:
         raise HopeBenchError(
             known_format(name, _files_at_hub(name, revision))
@@ -267,27 +283,22 @@ def _wanted(name: str, revision: str | None) -> str:
 
 
 def _check_complete(folder: Path) -> None:
-    missing = _missing(folder)
-    if missing is None and ((folder / "config.json").is_file() or lora.is_adapter(folder)):
+    missing = lacks(folder)
+    described = (folder / "config.json").is_file() or lora.is_adapter(folder)
+    if missing is None and described:
         return
-    if not (folder / "config.json").is_file():
-        raise HopeBenchError(what_it_is(str(folder), files_of(folder)))
-    known = known_format(str(folder), files_of(folder))
+    if not described:
+        link = lost_link(folder, ("config.json", lora.CONFIG))
+        if link is None:
+            raise HopeBenchError(what_it_is(str(folder), files_of(folder)))
+        missing = link
+    known = known_format(str(folder), files_of(folder)) if described and not lora.is_adapter(folder) else None
     raise HopeBenchError(known or f"Checkpoint {folder} is incomplete: {missing}. Copy or download it again.")
 
 
-def _missing(folder: Path) -> str | None:
-    """What a checkpoint folder lacks, in words; None if it is complete."""
-    for index in (folder / name for name in _INDEXES):
-        if index.is_file():
-            try:
-                files = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-            except (OSError, ValueError, KeyError, TypeError, AttributeError):
-                return f"{index.name} is damaged"
-            absent = sorted(file for file in files if not (folder / file).is_file())
-            return f"{len(absent)} of {len(files)} weight files are missing (the first is {absent[0]})" if absent else None
-    whole = lora.WEIGHTS if lora.is_adapter(folder) else _WHOLE
-    return None if any((folder / name).is_file() for name in whole) else f"it holds no weights ({' or '.join(whole)})"
+def is_folder(name: str) -> bool:
+    """Whether a name is that of a folder here; also of names that no file can have."""
+    return os.path.isdir(name)  # noqa: PTH112 - Path's raises where a name is too long
 
 
 def content_sha256(folder: Path) -> str:

@@ -25,6 +25,7 @@ from hope_bench.adapters.base import RawAnswer
 from hope_bench.adapters.encoding import Encoder
 from hope_bench.adapters.thinking import no_answer, separate
 from hope_bench.adapters.yes_no import FirstToken, YesNoTokens, read_first_token
+from hope_bench.errors import HopeBenchError
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,19 +195,29 @@ class _AfterOne(StoppingCriteria):  # type: ignore[misc]
 
 
 def decoding_settings(model: Any, tokenizer: Any, max_new_tokens: int) -> Any:
-    """Plain greedy decoding with the checkpoint's own special tokens and nothing else of its settings."""
+    """Plain greedy decoding with the checkpoint's own special tokens and nothing else of its settings.
+
+    Raises HopeBenchError for ids of special tokens that are none.
+    """
     own = model.generation_config or GenerationConfig()
     text = model.config.get_text_config()
     ends: int | list[int] = next(
         (ids for ids in (own.eos_token_id, text.eos_token_id, tokenizer.eos_token_id) if ids is not None), []
     )
-    eos = [ends] if isinstance(ends, int) else list(ends)
+    eos = list(ends) if isinstance(ends, list | tuple) else [ends]
     pads = (own.pad_token_id, tokenizer.pad_token_id, *eos, 0)
+    pad = next(pad for pad in pads if pad is not None)
+    for name, ids in (("eos_token_id", eos), ("pad_token_id", [pad])):
+        if wrong := [one for one in ids if not isinstance(one, int) or isinstance(one, bool)]:
+            raise HopeBenchError(
+                f"The checkpoint's {name} is {wrong[0]!r}, not a token's number. Look into its generation_config.json and "
+                "config.json, or copy or download them again."
+            )
     return GenerationConfig(
         use_cache=True,  # also where training has turned it off in the model's config
         max_new_tokens=max_new_tokens,
         eos_token_id=eos or None,
-        pad_token_id=next(pad for pad in pads if pad is not None),
+        pad_token_id=pad,
         bos_token_id=own.bos_token_id,
         decoder_start_token_id=own.decoder_start_token_id,
         do_sample=False,

@@ -15,16 +15,18 @@ _STEP = re.compile(r"checkpoint-(\d+)")
 
 
 def files_of(folder: Path) -> list[str]:
-    """A folder's files and those of its folders, by their names in it ("global_step500/mp_rank_00_model_states.pt")."""
-    inner = [path for path in folder.glob("*/*") if path.is_file()]
-    return sorted(path.relative_to(folder).as_posix() for path in (*inner, *folder.iterdir()) if path.is_file())
+    """A folder's files and those of its folders, by their names in it ("global_step500/mp_rank_00_model_states.pt"); of a
+    repository in Hugging Face's cache its snapshots', too."""
+    paths = (*folder.glob("snapshots/*/*"), *folder.glob("*/*"), *folder.iterdir())
+    return sorted(path.relative_to(folder).as_posix() for path in paths if path.is_file())
 
 
 def known_format(name: str, files: Iterable[str]) -> str | None:
     """Sentences about a folder, file or Hub repository called `name`, with these files and no weights that transformers reads:
     what it is and what to run; None where it is nothing known."""
     held = [PurePosixPath(file) for file in files]
-    return _gguf(name, held) or _deepspeed(name, held) or _fsdp(name, held) or _steps(name, held) or _another_format(name, held)
+    looks = (_gguf, _deepspeed, _fsdp, _steps, _another_format, _within)
+    return next((told for look in looks if (told := look(name, held)) is not None), None)
 
 
 def what_it_is(name: str, files: Iterable[str]) -> str:
@@ -85,6 +87,21 @@ def _steps(name: str, held: list[PurePosixPath]) -> str | None:
     )
 
 
+def _within(name: str, held: list[PurePosixPath]) -> str | None:
+    """A checkpoint one folder further in: a repository of Hugging Face's cache, or what holds several models."""
+    if any(str(file) in _CONFIGS for file in held):
+        return None
+    folders = sorted({str(PurePosixPath(name) / file.parent) for file in held if file.name in _CONFIGS})
+    if not folders:
+        return None
+    cached = any(file.parts[0] == "snapshots" for file in held)
+    what = "a repository in Hugging Face's cache" if cached else "no checkpoint itself"
+    which = f"one lies in it: name {folders[0]}" if len(folders) == 1 else f"some lie in it: name one of {first_few(folders, 3)}"
+    return f"{name} is {what}, and {which}."
+
+
+_CONFIGS = ("config.json", "adapter_config.json")
+
 _FORMATS = (
     (
         r"params\.json|consolidated.*\.(?:safetensors|pth)",
@@ -98,6 +115,11 @@ _FORMATS = (
         "scripts/merge_lora_weights.py, and convert what comes out",
     ),
     (r".*\.ckpt", "a checkpoint of PyTorch Lightning. Load it by its module, and write the model with save_pretrained"),
+    (
+        r"open_clip_config\.json|open_clip_(?:pytorch_)?model\.(?:bin|safetensors)",
+        "an encoder of open_clip's, which answers no questions. It goes into generate: --clip",
+    ),
+    (r"model_index\.json", "a pipeline of diffusers', which makes pictures. Take a vision-language model"),
     (r".*\.onnx", "an ONNX export. Take the checkpoint that it was made from"),
     (r"flax_model.*\.msgpack|tf_model.*\.h5", "weights for Flax or TensorFlow, which transformers no longer reads"),
 )

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor, BitsAndBytesConfig
 from transformers.utils import logging as hf_logging
 
@@ -19,13 +18,11 @@ from hope_bench.adapters import known
 from hope_bench.adapters.gpu import computes_bfloat16
 from hope_bench.adapters.lora import with_adapter
 from hope_bench.adapters.runnable import auto_map
-from hope_bench.errors import HopeBenchError, first_few, short_reason
+from hope_bench.adapters.unused import unused_weights
+from hope_bench.errors import HopeBenchError, counted, first_few, short_reason
 
 if TYPE_CHECKING:
     from hope_bench.files.card import ModelCard
-
-_LOAD_ERRORS = (OSError, ValueError, TypeError, KeyError, AttributeError, ImportError, RuntimeError, SafetensorError)
-"""What transformers raises for checkpoints that don't fit it."""
 
 _SMALL = 50_000_000
 """Parameters up to which a model counts as small."""
@@ -38,7 +35,7 @@ def load_processor(
     no images or has no chat template (nor has the card: `template`)."""
     try:
         processor = AutoProcessor.from_pretrained(folder, trust_remote_code=trust_remote_code)
-    except _LOAD_ERRORS as error:
+    except Exception as error:  # noqa: BLE001 - transformers and tokenizers raise anything at files that they don't expect
         raise HopeBenchError(
             f"The processor of {folder} can't be loaded: {short_reason(error)}. Its processor and tokenizer files may be missing "
             "(--processor says whose to take) or damaged, or need a package that is not installed."
@@ -51,7 +48,18 @@ def load_processor(
         )
     _with_patch_size(processor, model_folder or folder)
     _with_special_tokens(processor.tokenizer, Path(folder))
+    _check_template(processor, folder, template)
+    return processor
+
+
+def _check_template(processor: Any, folder: str, template: str | None) -> None:
+    own = processor.chat_template
+    if isinstance(own, dict):
+        own = None if all(isinstance(one, str) for one in own.values()) else own
+    if not isinstance(own, str | None):
+        raise HopeBenchError(f"The chat template of {folder} is damaged: {own!r:.100} is no text. Copy or download it again.")
     if not (processor.chat_template or template):
+        beside = getattr(processor.tokenizer, "chat_template", None)
         tekken = (
             f" Where tekken.json is, prompts are mistral-common's: serve it (vllm serve {folder} --tokenizer-mode mistral, and "
             "then hope-bench evaluate --base-url, docs/servers.md), or see the chat_template of the card magistral-small-2509."
@@ -59,9 +67,18 @@ def load_processor(
         raise HopeBenchError(
             f"{folder} has no chat template, so nothing says how this model is asked a question. If the model is meant for "
             "questions, put its chat_template.jinja beside the weights (or chat_template in its card); a base model needs an "
-            "instruction-tuned sibling." + (tekken if (Path(folder) / _TEKKEN).is_file() else "")
+            "instruction-tuned sibling."
+            + (tekken if (Path(folder) / _TEKKEN).is_file() else "")
+            + (_of_tokenizer(beside) if beside else "")
         )
-    return processor
+
+
+def _of_tokenizer(beside: Any) -> str:
+    named = f"some ({', '.join(sorted(map(str, beside)))})" if isinstance(beside, dict) else "one"
+    return (
+        f" Its tokenizer (tokenizer_config.json) has {named}, which may be the language model's alone: if it has a place for the "
+        "picture, save it as chat_template.jinja."
+    )
 
 
 _TEKKEN = "tekken.json"
@@ -87,7 +104,10 @@ def _with_patch_size(processor: Any, folder: str) -> None:
     """
     if getattr(processor, "patch_size", 0) is not None:
         return
-    config = AutoConfig.from_pretrained(folder)
+    try:
+        config = AutoConfig.from_pretrained(folder)
+    except Exception as error:  # noqa: BLE001 - as above
+        raise HopeBenchError(f"The config.json of {folder} can't be read: {short_reason(error)}.") from None
     vision: Any = getattr(config, "vision_config", None)
     patch_size = getattr(vision, "patch_size", None)
     if patch_size is None:
@@ -99,7 +119,7 @@ def _with_patch_size(processor: Any, folder: str) -> None:
     processor.vision_feature_select_strategy = processor.vision_feature_select_strategy or getattr(
         config, "vision_feature_select_strategy", "default"
     )
-    if vision.model_type == "clip_vision_model" and not processor.num_additional_image_tokens:
+    if getattr(vision, "model_type", None) == "clip_vision_model" and not processor.num_additional_image_tokens:
         processor.num_additional_image_tokens = 1  # CLIP's towers put a class token before the patches
 
 
@@ -132,6 +152,7 @@ def load_model(
             device_map=spread or {"": device},
             trust_remote_code=trust_remote_code,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # said in our words, with the shapes (`_check_whole`)
             **more,
         )
     except torch.OutOfMemoryError as error:
@@ -139,27 +160,46 @@ def load_model(
             f"The weights of {folder} in {dtype} don't fit on {device}: {short_reason(error)}. "
             "Use --dtype bfloat16 or --quantize 4bit, or spread it over several GPUs with --device-map auto."
         ) from None
-    except _LOAD_ERRORS as error:
-        raise HopeBenchError(f"The weights of {folder} can't be loaded: {short_reason(error)}.") from None
+    except Exception as error:  # noqa: BLE001 - as do torch, safetensors and quantizers
+        raise HopeBenchError(
+            f"The weights of {folder} can't be loaded: {short_reason(error)}. Copy or download it again; where a package is "
+            "missing, install it."
+        ) from None
     left = {"cpu", "disk"} & set(map(str, getattr(model, "hf_device_map", {}).values())) if device.type != "cpu" else set()
     if left:
         raise HopeBenchError(
             f"The weights of {folder} in {dtype} don't fit on the GPUs here: --device-map {spread} leaves some of them on the "
             f"{' and the '.join(sorted(left))}, where every question would wait for them. Use more GPUs, or --quantize 4bit."
         )
-    # transformers fills what is missing with random numbers and goes on.
-    missing = sorted(report["missing_keys"])
-    if missing:
-        raise HopeBenchError(
-            f"The checkpoint {folder} lacks {len(missing)} of its model's weights ({first_few(missing, 3)}); its answers would "
-            "be partly random. Copy or download it again, or save it with its own class."
-        )
+    _check_whole(folder, model, report)
     if adapter is not None:
         model = with_adapter(model, adapter)
     if card is not None and card.compile:
         _drop_understood(_OF_COMPILING)
         model.compile(dynamic=True)
     return model.eval()
+
+
+def _check_whole(folder: str, model: Any, report: Mapping[str, Any]) -> None:
+    """Raise HopeBenchError where weights and config.json are of different models: transformers fills what is missing with random
+    numbers, drops what it has no place for, and goes on."""
+    config = "Its config.json is another model's, or was changed: take the one that was saved with these weights."
+    if other := sorted(report["mismatched_keys"]):
+        name, held, wanted = other[0]
+        raise HopeBenchError(
+            f"{len(other)} of the weights of {folder} have other shapes than config.json says (the first is {name}: "
+            f"{tuple(held)}, not {tuple(wanted)}). {config}"
+        )
+    if missing := sorted(report["missing_keys"]):
+        raise HopeBenchError(
+            f"The checkpoint {folder} lacks {len(missing)} of its model's weights ({first_few(missing, 3)}); its answers would "
+            "be partly random. Copy or download it again, or save it with its own class."
+        )
+    if unused := unused_weights(model, report["unexpected_keys"]):
+        raise HopeBenchError(
+            f"The checkpoint {folder} holds {counted(len(unused), 'weight')} of layers that its config.json leaves out "
+            f"({first_few(unused, 3)}); without them its answers would be another model's. {config}"
+        )
 
 
 def check_quantize(quantize: str | None, device: torch.device) -> None:

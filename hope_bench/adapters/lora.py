@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hope_bench.adapters.json_files import read_object
 from hope_bench.errors import HopeBenchError, first_few, short_reason
 
 CONFIG = "adapter_config.json"
@@ -33,11 +34,8 @@ def base_of(folder: Path) -> Base:
 
     Raises HopeBenchError where peft isn't installed, where the adapter is none that can be asked, or names no base that is here.
     """
-    try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        name, revision, kind = config.get("base_model_name_or_path"), config.get("revision"), config.get("peft_type")
-    except (OSError, ValueError, AttributeError) as error:
-        raise HopeBenchError(f"{folder / CONFIG} is damaged: {short_reason(error)}. Copy or download it again.") from None
+    config = read_object(folder / CONFIG, folder)
+    name, revision, kind = config.get("base_model_name_or_path"), config.get("revision"), config.get("peft_type")
     if "PROMPT" in str(kind) or kind in ("P_TUNING", "PREFIX_TUNING", "CARTRIDGE"):
         raise HopeBenchError(
             f"The adapter {folder} is a learnt prompt ({kind}), which has no place in a chat template. Only adapters within the "
@@ -45,8 +43,11 @@ def base_of(folder: Path) -> Base:
         )
     if not name:
         raise HopeBenchError(f"{folder / CONFIG} names no base model. Write its id or folder there: base_model_name_or_path.")
+    for key, value in (("base_model_name_or_path", name), ("revision", revision)):
+        if not isinstance(value, str | None) or "\0" in (value or ""):
+            raise HopeBenchError(f"{folder / CONFIG} is damaged: {key} is {value!r}, not a name. Copy or download it again.")
     for here in (Path(name), folder / name):
-        if here.is_dir():
+        if os.path.isdir(here):  # noqa: PTH112 - Path's raises where a name is too long
             return Base(str(here), None)
     if Path(name).is_absolute() or name.startswith(".") or name.count("/") != 1:
         raise HopeBenchError(
@@ -54,6 +55,22 @@ def base_of(folder: Path) -> Base:
             f"its base model is into {folder / CONFIG}: base_model_name_or_path."
         )
     return Base(name, revision)
+
+
+def check_base(adapter: Path | None, base: Path | None) -> None:
+    """Raise HopeBenchError where the base model of an adapter is an adapter, itself even, and no model; where `base` is the
+    folder of no adapter's base, or isn't here, nothing is to be checked."""
+    if adapter is None or base is None or not is_adapter(base):
+        return
+    if base.resolve() == adapter.resolve():
+        raise HopeBenchError(
+            f"The adapter {adapter} names itself as its base model. Write the model that it was trained on into "
+            f"{adapter / CONFIG}: base_model_name_or_path."
+        )
+    raise HopeBenchError(
+        f"The base model of the adapter {adapter} is itself an adapter ({base}). Merge that one into its model first, and name "
+        f"the merged folder in {adapter / CONFIG}: base_model_name_or_path."
+    )
 
 
 def check_peft(folder: str) -> None:
@@ -87,7 +104,7 @@ def with_adapter(model: Any, folder: Path) -> Any:
 
     try:
         adapted = PeftModel.from_pretrained(model, str(folder))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, ImportError, RuntimeError) as error:
+    except Exception as error:  # noqa: BLE001 - peft, torch and safetensors raise anything at files that they don't expect
         raise HopeBenchError(
             f"The adapter {folder} can't be put into its base model: {short_reason(error)}. {_merging(str(folder))}"
         ) from None

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hope_bench.adapters.json_files import check_config, read_object
 from hope_bench.errors import HopeBenchError, first_few, short_reason
 from hope_bench.files.card import read_card
 from hope_bench.files.registry import known_models
@@ -26,7 +27,8 @@ _CONVERTED = (
 def check_format(name: str, config: Mapping[str, Any]) -> None:
     """Raise HopeBenchError for LLaVA's own format, which transformers takes for another and fills with random weights. `name` is
     what the user called the checkpoint, `config` its config.json. Needs no transformers."""
-    classes = [str(one) for one in config.get("architectures") or ()]
+    check_config(name, config)
+    classes = list(config.get("architectures") or ())
     if any(map(_LLAVA.fullmatch, classes)) or (any(key in config for key in _OF_LLAVA) and "vision_config" not in config):
         what = f" (class {classes[0]})" if classes else ""
         raise HopeBenchError(
@@ -44,10 +46,10 @@ def check_runnable(name: str, folder: Path, trust_remote_code: bool) -> None:
     if trust_remote_code:
         check_code(folder)
         return
-    check_format(name, read_config(folder))
+    check_format(name, read_object(folder / "config.json", name))
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
+    except Exception as error:  # noqa: BLE001 - transformers' classes raise anything at settings that they don't expect
         raise HopeBenchError(_unknown_model(name, folder, error)) from None
     if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
         raise HopeBenchError(
@@ -59,10 +61,9 @@ def check_runnable(name: str, folder: Path, trust_remote_code: bool) -> None:
 def read_config(folder: Path) -> dict[str, Any]:
     """A folder's config.json; empty where there is none, or it is damaged."""
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_object(folder / "config.json", folder)
+    except HopeBenchError:
         return {}
-    return config if isinstance(config, dict) else {}
 
 
 def check_code(folder: Path) -> None:
@@ -86,18 +87,28 @@ def auto_map(file: Path) -> dict[str, str | list[str | None]]:
     """The Python classes that a checkpoint's JSON file names, by the auto class they stand for; empty if it names none."""
     try:
         mapped = json.loads(file.read_text(encoding="utf-8")).get("auto_map")
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return {}
     return mapped if isinstance(mapped, dict) else {}
 
 
+_BLIND = "It is a language model without eyes: name the vision-language model that is built on it."
+_TEXTS = "It is an encoder of texts, which answers nothing. Name a vision-language model."
+_SOUND = "It is a model of sound. Name a vision-language model."
+_KINDS = {
+    "MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING": _SOUND, "MODEL_FOR_CTC_MAPPING": _SOUND,
+    "MODEL_FOR_MULTIPLE_CHOICE_MAPPING": _TEXTS, "MODEL_FOR_CAUSAL_LM_MAPPING": _BLIND,
+    "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING": _BLIND, "MODEL_FOR_MASKED_LM_MAPPING": _TEXTS,
+}  # fmt: skip
+"""What transformers has classes for, and what such a model is. The first counts: of Whisper and BERT there are decoders, too."""
+
+
 def _without_eyes(config: type) -> str:
     """What to do about a model that transformers knows, and knows no way to show a picture."""
-    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
+    import transformers
 
-    if config in MODEL_FOR_CAUSAL_LM_MAPPING:
-        return "It is a language model without eyes: name the vision-language model that is built on it."
-    return "hope-bench needs a vision-language model; an encoder for generate goes into --clip."
+    of = next((what for mapping, what in _KINDS.items() if config in getattr(transformers, mapping)), None)
+    return of or "hope-bench needs a vision-language model; an encoder for generate goes into --clip."
 
 
 def _unknown_model(name: str, folder: Path, error: Exception) -> str:
@@ -105,10 +116,17 @@ def _unknown_model(name: str, folder: Path, error: Exception) -> str:
 
     config = read_config(folder)
     if not config:
-        return f"Checkpoint {name} has a damaged config.json: {short_reason(error)}. Copy or download it again."
+        return f"Checkpoint {name} has a damaged config.json: it says nothing. Copy or download it again."
     model_type = config.get("model_type")
     if model_type in CONFIG_MAPPING:
-        return f"Checkpoint {name} has a config.json that transformers can't use: {short_reason(error)}."
+        for part, settings in config.items():
+            inner = settings.get("model_type") if part.endswith("_config") and isinstance(settings, dict) else None
+            if inner is not None and inner not in CONFIG_MAPPING:
+                return f"Checkpoint {name} has a {part} of model type {inner!r}, which {_would_upgrading_help(config, inner)}"
+        return (
+            f"Checkpoint {name} has a config.json that transformers can't use: {short_reason(error)}. Copy or download it again, "
+            "or take the one of the model that it was trained from."
+        )
     if auto_map(folder / "config.json"):
         return (
             f"Checkpoint {name} ({model_type}) needs Python code that it brings along, and nothing of it was run. "

@@ -19,7 +19,7 @@ from hope_bench.adapters.loading import check_quantize, find_device, find_dtype,
 from hope_bench.adapters.paths import Pair
 from hope_bench.adapters.runnable import read_config
 from hope_bench.adapters.tower import vision_tower
-from hope_bench.errors import HopeBenchError
+from hope_bench.errors import HopeBenchError, short_reason
 
 if TYPE_CHECKING:
     from hope_bench.files.card import ModelCard
@@ -77,7 +77,15 @@ class TransformersModel(InMemory):
         processor, template = self._asking
         with quiet():
             model = load_model(folder, self._dtype, self._device, self._card, self._trust, self._checkpoint.adapter)
-        use_settings(model, self._ready(model, processor, template, self._dtype))
+        try:
+            use_settings(model, self._ready(model, processor, template, self._dtype))
+        except HopeBenchError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a checkpoint's settings can be anything
+            raise HopeBenchError(
+                f"The checkpoint {folder} can't be asked with the settings that it has: {short_reason(error)}. Compare its "
+                "config.json, generation_config.json and tokenizer's files with those of the model that it was trained from."
+            ) from None
 
     def elsewhere(self) -> Callable[[], Callable[[Sequence[Pair]], PackedRows]]:
         """What does the first part of `prepare` in another process; see `take`."""

@@ -42,6 +42,10 @@ _CLEAN = 0.05
 """Another reading takes its place if no more of the boxes than this contradict that one."""
 _TELLING = 3
 """Fewer boxes are no evidence."""
+_MANY = 20
+"""So many boxes reach beyond the first half of their pictures somewhere."""
+_PERCENT = 10
+"""So many boxes that end below 100 in larger pictures, one near it, may be percentages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ def settle_boxes(
     sizes = image_sizes(images)
     settled = Settled(said or "xywh")
     if said is None:
-        settled = tell_layout(path, rows.boxes, rows.image_of, sizes)
+        settled = tell_layout(path, rows.boxes, rows.image_of, sizes, areas=rows.areas)
         unless(settled.layout)
     told = [] if settled.why is None else [settled.why]
     to_xywh(rows.boxes, settled.layout)
@@ -88,8 +92,16 @@ def settle_boxes(
     return "fractions", told
 
 
-def tell_layout(path: Path, boxes: Boxes, image_of: NDArray[np.int32], sizes: Boxes, option: str = "dataset.boxes") -> Settled:
-    """The layout of boxes [A, 4] in images [A] of sizes [N, 2] (`image_sizes`).
+def tell_layout(
+    path: Path,
+    boxes: Boxes,
+    image_of: NDArray[np.int32],
+    sizes: Boxes,
+    option: str = "dataset.boxes",
+    areas: NDArray[np.float32] | None = None,
+) -> Settled:
+    """The layout of boxes [A, 4] in images [A] of sizes [N, 2] (`image_sizes`); `areas` [A] are what the file says of them, NaN
+    where it says nothing.
 
     Raises HopeBenchError with the readings, and the `option` that says which, where the boxes speak for several.
     """
@@ -102,14 +114,20 @@ def tell_layout(path: Path, boxes: Boxes, image_of: NDArray[np.int32], sizes: Bo
     if fractions:
         extent = np.ones((len(looked), 2), dtype=np.float32)
     shape = _shape(path, looked, extent, fractions, option)
+    doubt = None
+    if not fractions:
+        told = np.full(len(looked), np.nan, np.float32) if areas is None else areas[::step][known]
+        shape = _as_areas_say(looked, told, shape)
+        doubt = _doubt_of_scale(_as_xywh(looked, shape), extent, told)
     layout: BoxLayout = _OPTION[shape, fractions]  # type: ignore[assignment]
+    doubts = "" if doubt is None else f"{path.name}: its boxes may be of pictures of another size: {doubt}."
     if layout == "xywh":
-        return Settled(layout)
+        return Settled(layout, doubts or None)
     unit = "fractions of the picture's width and height" if fractions else "pixels"
     return Settled(
         layout,
         f"{path.name}: its boxes are read as {_IN_WORDS[shape]} in {unit}, which they fit. "
-        f'{option} = "{layout}" says so for good, or what they are instead.',
+        f'{option} = "{layout}" says so for good, or what they are instead. {doubts}'.rstrip(),
     )
 
 
@@ -152,7 +170,10 @@ def _shape(path: Path, boxes: Boxes, extent: Boxes, fractions: bool, option: str
         return fitting[0]
     mixed = [shape for shape in _SHAPES[1:] if np.mean(leaves["xywh"] & leaves[shape]) <= _CLEAN]  # each box fits one of them
     if not fitting and not mixed:
-        return "xywh"  # contradicted, but nothing else fits better: cut to their pictures, and counted
+        # Nothing fits better: a few of many are cut to their pictures, and counted.
+        if _beyond(boxes, extent).mean() > (0.5 if len(boxes) < _MANY else _CONTRADICTED) and len(boxes) >= _TELLING:
+            raise _doubt(path, f"{wrong['xywh']:.0%} of {len(boxes):,} leave their picture or have no size", "xywh", option)
+        return "xywh"
     readings = ["xywh", *(fitting or mixed)]
     told = ", ".join(f"as {_IN_WORDS[shape]} {wrong[shape]:.0%}" for shape in readings)
     raise _ask(
@@ -165,10 +186,45 @@ def _shape(path: Path, boxes: Boxes, extent: Boxes, fractions: bool, option: str
 
 def _leaves(boxes: Boxes, extent: Boxes) -> NDArray[np.bool_]:
     """Where (x, y, width, height) have no size, or leave the picture by more than _OVERHANG of its side and a pixel."""
-    least = np.where(extent > 1, 1, 0)
-    slack = np.maximum(extent * _OVERHANG, least)
+    return np.asarray(np.any(boxes[:, 2:] <= 0, axis=1) | _beyond(boxes, extent))
+
+
+def _beyond(boxes: Boxes, extent: Boxes) -> NDArray[np.bool_]:
+    slack = np.maximum(extent * _OVERHANG, np.where(extent > 1, 1, 0))
     low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
-    return np.asarray(np.any((boxes[:, 2:] <= 0) | (low < -slack) | (high > extent + slack), axis=1))
+    return np.asarray(np.any((low < -slack) | (high > extent + slack), axis=1))
+
+
+def _as_areas_say(boxes: Boxes, areas: NDArray[np.float32], shape: str) -> str:
+    """Corners, where the areas that a file gives are theirs and not those of width and height; else the shape that was told."""
+    given = areas > 0
+    if given.sum() < _TELLING or shape == "xyxy":
+        return shape
+    fits = {
+        one: np.isclose(
+            np.prod(np.maximum(_as_xywh(boxes[given], one)[:, 2:], 0), axis=1), areas[given], rtol=0.02, atol=1
+        ).mean()
+        for one in (shape, "xyxy")
+    }
+    return "xyxy" if fits["xyxy"] >= 1 - _CLEAN and fits[shape] <= _CLEAN else shape
+
+
+def _doubt_of_scale(boxes: Boxes, extent: Boxes, areas: NDArray[np.float32]) -> str | None:
+    """Why boxes (x, y, width, height) in pixels may be percentages, or those of smaller pictures, in words; None where nothing
+    speaks for it."""
+    own = np.prod(boxes[:, 2:], axis=1)
+    compared = (areas > 0) & np.all(boxes[:, 2:] > 0, axis=1)
+    if compared.sum() >= _TELLING and np.mean(areas[compared] > 2 * own[compared] + 4) > 1 - _CLEAN:
+        return "nearly all are less than half of the areas that the file gives"
+    sized = np.all(np.isfinite(extent), axis=1) & np.all(boxes[:, 2:] > 0, axis=1)
+    high, extent = (boxes[:, :2] + boxes[:, 2:])[sized], extent[sized]
+    if len(high) < _PERCENT or extent.min() <= 150:
+        return None
+    if 80 < high.max() <= 101:
+        return "none reaches beyond 100, though all pictures are larger, so they may be percentages"
+    if len(high) >= _MANY and np.all(high < extent / 2):
+        return f"none of {len(high):,} leaves the first quarter of its picture"
+    return None
 
 
 def _as_xywh(boxes: Boxes, shape: str) -> Boxes:
@@ -209,6 +265,14 @@ def drop_first_pixel(name: str, boxes: Boxes, image_of: NDArray[np.int32], sizes
 def in_fractions(layout: str) -> bool:
     """Whether a layout's unit is the picture's width and height, not pixels."""
     return layout.endswith("fractions")
+
+
+def _doubt(path: Path, why: str, shape: str, option: str) -> HopeBenchError:
+    return HopeBenchError(
+        f"{path}: its boxes can't be right as {_IN_WORDS[shape]} in pixels: {why}. They may be of pictures of another size, have "
+        "y before x, or their images width and height swapped. Export them again, or, if they are right, set "
+        f'{option} = "{shape}".'
+    )
 
 
 def _ask(path: Path, why: str, readings: Sequence[str], option: str) -> HopeBenchError:

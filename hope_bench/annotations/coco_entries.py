@@ -110,7 +110,10 @@ def with_names(rows: Sequence[ImageRow | None], bad: BadEntries) -> Sequence[Ima
 
 
 def is_placeholder(row: Any) -> bool:
-    """Whether this is an annotation whose box is four zeros, as tools write where there is only a polygon."""
+    """Whether a well-formed row needs another look at its entry: an annotation whose box is four zeros, as tools write where
+    there is only a polygon, or an image whose name isn't where COCO's is."""
+    if isinstance(row, ImageRow):
+        return not (row.file_name or row.coco_url)
     return isinstance(row, InstanceRow) and not any(row.bbox)
 
 

@@ -67,7 +67,9 @@ def _lists(path: Path, bad: dict[Key, BadEntries], one_by_one: bool) -> _WholeFi
     with json_text(path) as text:
         try:
             if not one_by_one:
-                return msgspec.json.decode(text, type=_WholeFile)
+                file = msgspec.json.decode(text, type=_WholeFile)
+                if not any(map(is_placeholder, file.images)):
+                    return file
         except msgspec.ValidationError:
             pass
         except msgspec.DecodeError:

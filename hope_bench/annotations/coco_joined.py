@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hope_bench.annotations.coco_entries import BadEntries, Key, with_names
+from hope_bench.annotations.coco_repeats import distinct_categories, distinct_images
 from hope_bench.annotations.coco_rows import (
     DESCRIPTION,
     CategoryRow,
@@ -15,10 +16,10 @@ from hope_bench.annotations.coco_rows import (
     Instances,
     InstancesFile,
     image_table,
-    index_categories,
 )
+from hope_bench.annotations.ids import Id
 from hope_bench.annotations.known_tools import tool_of
-from hope_bench.errors import HopeBenchError
+from hope_bench.errors import HopeBenchError, counted, first_few
 
 
 def made_of(
@@ -32,8 +33,9 @@ def made_of(
     check_some(path, categories, bad["categories"])
     images = with_names(images, bad["images"])
     check_some(path, images, bad["images"])
-    kept = [row for row in categories if row is not None]
-    category_index = index_categories(path, kept)
+    images = distinct_images(images, bad["images"])
+    named = [row for row in categories if row is not None and row.name.strip()]
+    kept, category_index, repeated = distinct_categories(path, named)
     table = image_table(path, (row for row in images if row is not None))
     instances = Instances(path, table.index, category_index)
     for batch in batches:
@@ -42,12 +44,28 @@ def made_of(
         check_some(path, [None] * instances.seen, bad["annotations"])
     elif bad["annotations"].boxes == instances.seen:
         raise no_coco_file(path, f"of its {instances.seen} annotations none has a bbox of four numbers, [x, y, width, height]")
+    nameless = []
+    for place, row in enumerate(categories, 1):
+        if row is not None and not row.name.strip():
+            nameless.append(row.id)
+            bad["categories"].add("without a name", place)
+    _check_nameless(path, nameless, instances.unknown.get("category", ()), not named)
     rows = instances.columns()
     problems = [problem for one in bad.values() for problem in one.problems(path.name)]
     left_out = tuple(sorted(instances.left_out))
     return InstancesFile(
-        path, kept, category_index, table, rows, instances.attributes, left_out, (*problems, *instances.problems())
+        path, kept, category_index, table, rows, instances.attributes, left_out, (*problems, *repeated, *instances.problems())
     )
+
+
+def _check_nameless(path: Path, nameless: Sequence[Id], unknown: Sequence[Id], only: bool) -> None:
+    """Raise HopeBenchError where categories without a name are annotated: their objects would be lost."""
+    lost = [repr(one) for one in dict.fromkeys(nameless) if only or one in unknown]
+    if lost:
+        raise HopeBenchError(
+            f"{path}: {counted(len(lost), 'category has', 'categories have')} no name (ids {first_few(lost)}). "
+            "Give each its name."
+        )
 
 
 def check_some(path: Path, rows: Sequence[Any], bad: BadEntries) -> None:

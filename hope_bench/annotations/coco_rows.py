@@ -15,9 +15,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from hope_bench.annotations.columns import InstanceRows
-from hope_bench.annotations.ids import Id, IdIndex, unique_index, unknown_ids
-from hope_bench.errors import HopeBenchError, counted, first_few
+from hope_bench.annotations.columns import InstanceRows, repeated_rows
+from hope_bench.annotations.ids import Id, IdIndex, canonical, check_first_number, unique_index, unknown_ids
+from hope_bench.errors import HopeBenchError, counted
 from hope_bench.records import Image
 
 DESCRIPTION = "a COCO instances file (images, annotations with image_id, category_id and bbox, categories)"
@@ -82,32 +82,25 @@ class InstancesFile:
     problems: tuple[str, ...] = ()
 
 
-def index_categories(path: Path, categories: Sequence[CategoryRow]) -> IdIndex:
-    """Category index by id; ids and names must be unique, and there must be a name."""
-    nameless = [repr(category.id) for category in categories if not category.name.strip()]
-    if nameless:
-        raise HopeBenchError(
-            f"{path}: {counted(len(nameless), 'category has', 'categories have')} no name (ids "
-            f"{first_few(nameless)}). Give each its name."
-        )
-    unique_index(path, "category name", [category.name for category in categories])
-    return IdIndex(unique_index(path, "category id", [category.id for category in categories]))
+def image_name(row: ImageRow) -> str:
+    """An image's file. LVIS v1 names images by URL: the last two parts are the file."""
+    return row.file_name or "/".join((row.coco_url or "").rsplit("/", 2)[-2:])
 
 
 def image_table(path: Path, rows: Iterable[ImageRow]) -> ImageTable:
-    """The images; ids and file names must be unique. LVIS v1 names images by URL: the last two parts are the file."""
+    """The images; ids and file names must be unique. A side of no length is unknown."""
     table = ImageTable((), IdIndex({}))
     ids: list[Id] = []
     images: list[Image] = []
     for row in rows:
-        name = row.file_name or "/".join((row.coco_url or "").rsplit("/", 2)[-2:])
         if row.neg_category_ids is not None:
             table.negative = {} if table.negative is None else table.negative
             table.negative[len(ids)] = row.neg_category_ids
         if row.not_exhaustive_category_ids:
             table.not_exhaustive[len(ids)] = row.not_exhaustive_category_ids
         ids.append(row.id)
-        images.append(Image(name, row.width, row.height))
+        width, height = (side if side is not None and side > 0 else None for side in (row.width, row.height))
+        images.append(Image(image_name(row), width, height))
     table.images, table.index = tuple(images), IdIndex(unique_index(path, "image id", ids))
     unique_index(path, "image file_name", [image.file_name for image in images])
     return table
@@ -126,6 +119,7 @@ class Instances:
     unknown: dict[str, list[Id]] = field(default_factory=dict)
     seen: int = 0
     kept: int = 0
+    repeats: int = 0
 
     def add(self, rows: Sequence[InstanceRow | None]) -> None:
         """Add the file's next annotations; None stands for one that can't be used, and was counted by others."""
@@ -150,14 +144,33 @@ class Instances:
         self.kept += len(good)
 
     def columns(self) -> InstanceRows:
-        """All of them. The parts are used up. Raises HopeBenchError where every annotation names what the file doesn't define."""
+        """All of them. The parts are used up. Raises HopeBenchError where every annotation names what the file doesn't define,
+        and where category ids seem to be counted from another number than the annotations'."""
         if self.unknown and not self.kept:
             what, ids = next(iter(self.unknown.items()))
             raise HopeBenchError(
                 f"{self.path}: {unknown_ids(what, ids, range(len(ids)))}. "
                 f"Add them to its {'categories' if what == 'category' else 'images'}, or remove those annotations."
             )
-        return InstanceRows(**{name: self._joined(name) for name in InstanceRows.__slots__})
+        rows = InstanceRows(**{name: self._joined(name) for name in InstanceRows.__slots__})
+        used = frozenset(np.unique(rows.category_of).tolist())
+        known = {one: place in used for one, place in self.category_index.exact.items() if isinstance(canonical(one), int)}
+        check_first_number(self.path, known, self.unknown.get("category", ()), self.seen)
+        return self._once(rows)
+
+    def _once(self, rows: InstanceRows) -> InstanceRows:
+        """Rows without those that an exporter wrote again: one object would be counted twice."""
+        again = repeated_rows(rows)
+        if not again.size:
+            return rows
+        self.repeats = again.size
+        kept = np.ones(len(rows.image_of), dtype=np.bool_)
+        kept[again] = False
+        places = np.setdiff1d(np.arange(self.seen), np.array(self.left_out, dtype=np.int64))
+        self.left_out += places[again].tolist()
+        position = np.cumsum(kept) - 1
+        self.attributes = {int(position[row]): held for row, held in self.attributes.items() if kept[row]}
+        return rows.where(kept)
 
     def _joined(self, name: str) -> Any:
         """One column of all parts; the parts let go of it, so that only one column is ever held twice."""
@@ -170,11 +183,15 @@ class Instances:
         return column
 
     def problems(self) -> list[str]:
-        """What was left out because of ids that the file doesn't define, in words."""
-        return [
+        """What was left out because of ids that the file doesn't define, or since it is there before, in words."""
+        told = [
             f"{self.path.name}: {unknown_ids(what, ids, range(len(ids)))}, and are left out."
             for what, ids in self.unknown.items()
         ]
+        if self.repeats:
+            again = counted(self.repeats, "annotation repeats", "annotations repeat")
+            told.append(f"{self.path.name}: {again} one before it, box and category alike, and counts once.")
+        return told
 
 
 def instance_columns(rows: Sequence[InstanceRow], image_index: IdIndex, category_index: IdIndex) -> InstanceRows:

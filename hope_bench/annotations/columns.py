@@ -45,6 +45,23 @@ class InstanceRows:
         )
 
 
+def repeated_rows(rows: InstanceRows) -> NDArray[np.intp]:
+    """The rows [R], ascending, that say what one before them says: the same category in the very same box of the same image."""
+    if rows.boxes is None or not len(rows.boxes):
+        return np.zeros(0, dtype=np.intp)
+    halves = np.ascontiguousarray(rows.boxes).view(np.uint64)
+    key = rows.image_of.astype(np.uint64) << np.uint64(32) | rows.category_of.astype(np.uint64)
+    for half in (halves[:, 0], halves[:, 1]):
+        key = (key ^ half) * np.uint64(0x9E3779B97F4A7C15)
+        key ^= key >> np.uint64(29)
+    order = np.argsort(key, kind="stable")
+    later = np.flatnonzero(key[order[1:]] == key[order[:-1]])
+    earlier, again = order[later], order[later + 1]
+    same = (rows.image_of[earlier] == rows.image_of[again]) & (rows.category_of[earlier] == rows.category_of[again])
+    same &= np.all(rows.boxes[earlier] == rows.boxes[again], axis=1) & (rows.crowd[earlier] == rows.crowd[again])
+    return np.sort(again[same])  # rows without a box, NaN, equal none
+
+
 def assemble(
     name: str,
     images: tuple[Image, ...],

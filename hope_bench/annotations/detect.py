@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from codecs import BOM_UTF8
 from pathlib import Path
 
 from hope_bench.annotations.csv_file import csv_header
@@ -12,7 +13,7 @@ from hope_bench.annotations.known_tools import another_tool
 from hope_bench.annotations.labelme import is_labelme
 from hope_bench.annotations.open_images import BOX_COLUMNS, LABEL_COLUMNS
 from hope_bench.annotations.voc import is_voc
-from hope_bench.annotations.yolo import yaml_of
+from hope_bench.annotations.yolo import classes_of, yaml_of
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.files.spec import NamedFormat
 
@@ -37,7 +38,7 @@ def detect_format(path: Path) -> NamedFormat:
     if path.suffix.lower() not in _MAYBE_OURS and (named := another_tool(path)) is not None:
         raise HopeBenchError(named)
     with path.open("rb") as stream:
-        line = stream.readline(1 << 20)
+        line = stream.readline(1 << 20).removeprefix(BOM_UTF8)
         following = stream.read(1 << 10)
     if re.match(rb"\s*\[\s*\]", line + following):
         raise HopeBenchError(f"{path} holds an empty list: no annotations, of whatever format. Name the file that has them.")
@@ -74,6 +75,8 @@ def _detect_folder(folder: Path) -> NamedFormat:
         return "voc"
     if is_labelme(folder):
         return "labelme"
+    if classes_of(folder) is not None:
+        return "yolo"
     for file in _likely(folder):
         if (named := another_tool(file)) is not None:
             raise HopeBenchError(f"{folder} holds no annotations known by folder, but {named}")
@@ -88,7 +91,18 @@ def _detect_folder(folder: Path) -> NamedFormat:
 
 def _likely(folder: Path) -> list[Path]:
     """Files that may tell whose folder this is."""
-    names = ("meta.json", "samples.json", "labels.json", "obj.names", "annotations.xml", "*.xml", "*.json", "*.txt", "*.tfrecord")
+    names = (
+        "meta.json",
+        "samples.json",
+        "labels.json",
+        "obj.names",
+        "annotations.xml",
+        "*.xml",
+        "*.json",
+        "*.csv",
+        "*.txt",
+        "*.tfrecord",
+    )
     inner = [file for name in names for at in ("", "*/", "annotations/", "*/ann/") for file in sorted(folder.glob(at + name))[:1]]
     return list(dict.fromkeys(inner))
 

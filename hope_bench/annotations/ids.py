@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import repeat
 from pathlib import Path
@@ -65,6 +65,27 @@ def unique_index(path: Path, what: str, values: Sequence[Id]) -> dict[Id, int]:
             f"({first_few(twice)}). Each must be unique."
         )
     return index
+
+
+def check_first_number(path: Path, known: Mapping[Id, bool], unknown: Sequence[Id], annotations: int) -> None:
+    """Raise HopeBenchError where annotations seem to number categories from 0 and the file from 1, or the other way round: every
+    label would be its neighbour's. `known` is whether a category's number is annotated.
+
+    It shows in one unknown number, just before the first or after the last, as common as others', while the number at the other
+    end is never annotated.
+    """
+    numbers = {int(canonical(one)): used for one, used in known.items()}
+    found = {canonical(one) for one in unknown}
+    if len(found) != 1 or len(numbers) < 2 or len(unknown) < 2 or 4 * len(numbers) * len(unknown) < annotations:
+        return
+    (stray,), first, last = found, min(numbers), max(numbers)
+    gapless = last - first + 1 == len(numbers)
+    if gapless and ((stray == first - 1 and not numbers[last]) or (stray == last + 1 and not numbers[first])):
+        raise HopeBenchError(
+            f"{path}: its categories are numbered {first} to {last}, but {len(unknown):,} annotations name category "
+            f"{stray}, and none {last if stray < first else first}: the annotations seem to count from "
+            f"{first - 1 if stray < first else first + 1}, so that each has its neighbour's name. Number both alike."
+        )
 
 
 def unknown_ids(what: str, ids: Sequence[Id], rows: Sequence[int]) -> str:

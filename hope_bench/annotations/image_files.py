@@ -22,6 +22,8 @@ _ENDINGS = {
 """Endings of pictures, by what they are the same as."""
 
 _DRIVE = re.compile(r"^[A-Za-z]:(?=[\\/])")
+_UPLOADED = re.compile(r"(?<![^/])[0-9a-f]{8}-(?=[^/]+$)")
+"""What Label Studio puts before the name of a file that is uploaded."""
 _SERVED = re.compile(r"^.*/local-files/?\?d=")
 """How Label Studio addresses files of its own machine."""
 
@@ -110,7 +112,7 @@ class Folder:
             parts = len(PurePosixPath(name).parts)
             return (parts, True, parts, True), (name,)
         plain = plain_path(name)
-        for form in dict.fromkeys((plain, unquote(plain) if "%" in plain else plain)):
+        for form in dict.fromkeys((plain, unquote(plain) if "%" in plain else plain, _UPLOADED.sub("", plain))):
             wanted = PurePosixPath(form).parts
             fits = [(fit, file.name) for file in self._by_stem.get(_stem(wanted[-1]), ()) if (fit := _fit(wanted, file.parts))]
             if fits:

@@ -39,6 +39,10 @@ def json_text(path: Path) -> Iterator[memoryview]:
         raise
     except msgspec.DecodeError as error:
         raise not_json(path, str(error)) from None
+    except UnicodeDecodeError as error:
+        raise HopeBenchError(
+            f"{path} is not UTF-8 text, as JSON has to be ({error.reason}). Save it as UTF-8 (iconv -f latin1 -t utf-8)."
+        ) from None
     except ValueError:
         raise HopeBenchError(f"{path} is empty.") from None  # an empty file can't be mapped
     except OSError as error:

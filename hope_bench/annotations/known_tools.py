@@ -140,9 +140,19 @@ _BY_ENDING = {
     ".xlsx": ("a spreadsheet", "Export COCO from where it was made."),
 }  # fmt: skip
 
+_YOLO = "Name the folder that holds data.yaml, or classes.txt, which lists the classes one a line."
+
 _LINES = (
-    (r"\d+( +[-+.\deE]+){4}\s*", "one picture's YOLO labels", "Name the folder that holds data.yaml, or that file."),
-    (r"\d+( +[-+.\deE]+){6,}\s*", "one picture's YOLO polygons", "Name the folder that holds data.yaml, or that file."),
+    (
+        r"\d+( +[-+.\deE]+){4}\s*",
+        "one picture's YOLO labels",
+        _YOLO,
+    ),
+    (
+        r"\d+( +[-+.\deE]+){6,}\s*",
+        "one picture's YOLO polygons",
+        _YOLO,
+    ),
     (r"\S+( +-?[\d.]+){14,15}\s*", "one picture's KITTI labels", "Convert them to COCO, and name that file."),
     (r"(imagesource|gsd):.*|(-?[\d.]+ +){8}\S+ +\d\s*", "one picture's DOTA labels", "Convert them to COCO, and name that file."),
     (r"\d+,\d+(,-?[\d.]+){5,8}\s*", "tracks in MOT's format", "Convert them to COCO, and name that file."),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import posixpath
 import warnings
+from codecs import BOM_UTF8
 from collections.abc import Sequence
 from pathlib import Path, PureWindowsPath
 from typing import Any
@@ -14,12 +16,15 @@ from hope_bench.annotations.segments import NO_BOX, Box, number
 from hope_bench.errors import HopeBenchError
 from hope_bench.records import Annotations, Image
 
+_LARGE = 1 << 27
+"""One picture's file is smaller, even with the picture in it."""
 _BOXED = ("rectangle", "polygon")
 
 
 def is_labelme(path: Path) -> bool:
-    """Whether a folder holds LabelMe's files."""
-    return any(_is_one(file) for file in sorted(path.glob("*.json"))[:3])
+    """Whether a folder, or one in it, holds LabelMe's files."""
+    found = sorted(path.glob("*.json")) or sorted(path.glob("*/*.json"))
+    return any(_is_one(file) for file in found[:3] if file.stat().st_size < _LARGE)
 
 
 def _is_one(file: Path) -> bool:
@@ -29,7 +34,7 @@ def _is_one(file: Path) -> bool:
 
 def _decoded(file: Path) -> Any:
     try:
-        return msgspec.json.decode(file.read_bytes())
+        return msgspec.json.decode(file.read_bytes().removeprefix(BOM_UTF8))
     except (OSError, msgspec.DecodeError):
         return None
 
@@ -42,7 +47,7 @@ def labelme_files(path: Path) -> tuple[Path, ...]:
 def read_labelme(path: Path) -> Annotations:
     """Read a folder of LabelMe files.
 
-    A picture's file is what `imagePath` says, relative to the folder. Rectangles, polygons and masks give boxes; shapes of one
+    A picture's file is what `imagePath` says, relative to its JSON file. Rectangles, polygons and masks give boxes; shapes of one
     label and group are one object; objects of other shapes are present without a box. Files and shapes that can't be read are
     left out and counted. Raises HopeBenchError where none can be used.
     """
@@ -56,7 +61,8 @@ def read_labelme(path: Path) -> Annotations:
             continue
         width, height = (number(data.get(f"image{side}")) for side in ("Width", "Height"))
         size = (round(width), round(height)) if width >= 1 and height >= 1 else (None, None)
-        collected.add_image(Image(PureWindowsPath(str(data["imagePath"])).as_posix(), *size))
+        picture = posixpath.join(posixpath.dirname(name), PureWindowsPath(str(data["imagePath"])).as_posix())
+        collected.add_image(Image(posixpath.normpath(picture), *size))
         for label, shapes in _objects(data["shapes"]):
             if label:
                 collected.add(label, _box(labelme, label, shapes))

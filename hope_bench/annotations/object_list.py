@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from pathlib import Path
 
 import msgspec
@@ -26,7 +27,7 @@ def read_object_list(path: Path) -> Annotations:
     decoder = msgspec.json.Decoder(_Line)
     lines: list[_Line] = []
     problems: list[str] = []
-    for number, raw in enumerate(path.read_bytes().splitlines(), 1):
+    for number, raw in enumerate(path.read_bytes().removeprefix(BOM_UTF8).splitlines(), 1):
         if not raw.strip():
             continue
         try:

@@ -8,28 +8,34 @@ box and key points, all as fractions of the picture.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hope_bench.annotations.collected import Collected, corners_as_boxes, each_or_none, no_duplicates, parsers
+from hope_bench.annotations.ids import Id, check_first_number
 from hope_bench.annotations.segments import Box
 from hope_bench.errors import HopeBenchError, did_you_mean, short_reason
 from hope_bench.records import Annotations, Image
 
 SPLITS = ("train", "val", "test")
+_FIRST = ("val", "test", "train")
+"""Of several splits the first of these is read: models are trained on the others."""
 _PICTURES = frozenset((".bmp", ".dng", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp"))
 
 
 @dataclass(frozen=True, slots=True)
 class YoloSplit:
     """One split: the `yaml`, the class `names`, each picture's name relative to the split's images and its labels' file, and how
-    many numbers a line's key points have."""
+    many numbers a line's key points have. `name` is the split's, "" where there are none; `others` were there, and nobody
+    said which."""
 
     yaml: Path
     names: tuple[str, ...]
     labels: tuple[tuple[str, Path], ...]
     points: int = 0
+    name: str = ""
+    others: tuple[str, ...] = ()
 
 
 def yaml_of(path: Path) -> Path | None:
@@ -41,16 +47,26 @@ def yaml_of(path: Path) -> Path | None:
     return path if path.suffix.lower() in (".yaml", ".yml") else None
 
 
+def classes_of(folder: Path) -> Path | None:
+    """The file that lists the classes, one a line, of a folder without data.yaml: labelImg's and Label Studio's classes.txt,
+    CVAT's obj.names. None where there is none."""
+    named = [folder / name for name in ("classes.txt", "labels/classes.txt", "obj.names")]
+    inner = sorted(folder.glob("*/labels/classes.txt"))
+    return next((file for file in (*named, *inner) if file.is_file()), None)
+
+
 def _lists_names(file: Path) -> bool:
     return any(line.startswith("names") for line in file.read_text(encoding="utf-8", errors="replace").splitlines())
 
 
 def find_split(path: Path, split: str = "") -> YoloSplit:
-    """The split that is named, else the only one there is. Raises HopeBenchError."""
+    """The split that is named, else what there is of val, test and train. Raises HopeBenchError."""
     parsers("yolo")  # tells what to install, before yaml is missed
     import yaml
 
     file = yaml_of(path)
+    if file is None and path.is_dir() and (classes := classes_of(path)) is not None:
+        return _without_yaml(path, classes)
     if file is None or not file.is_file():
         raise HopeBenchError(f"{path} holds no data.yaml, which names the classes of YOLO labels.")
     try:
@@ -59,15 +75,28 @@ def find_split(path: Path, split: str = "") -> YoloSplit:
         raise HopeBenchError(f"{file} is not YAML: {short_reason(error)}.") from None
     if not isinstance(data, dict):
         raise HopeBenchError(f"{file} is YAML, but no YOLO data.yaml (names, train, val).")
-    names = _names(file, data.get("names"))
+    # As they stand: YAML alone makes False of a class "no", and 1 of "01".
+    names = _names(file, yaml.load(file.read_text(encoding="utf-8"), yaml.BaseLoader).get("names"))
     there = {name: found for name in SPLITS if (found := _pictures(file, data, name))}
-    if split not in there and (split or len(there) != 1):
-        what = (
-            f"has no split {split!r}" if split else "has several splits" if there else "names no folder of images that is there"
+    if not there:
+        raise HopeBenchError(
+            f"{file} names no folder of images that is there. Write where they are, relative to it, as train or val."
         )
-        raise HopeBenchError(f"{file} {what}; name one as files.split. {did_you_mean(split, there)}")
-    chosen = split or next(iter(there))
-    return YoloSplit(file, names, tuple(there[chosen]), _points(data.get("kpt_shape")))
+    if split and split not in there:
+        raise HopeBenchError(f"{file} has no split {split!r}; name one as files.split. {did_you_mean(split, there)}")
+    chosen = split or next(name for name in _FIRST if name in there)
+    others = () if split else tuple(name for name in there if name != chosen)
+    return YoloSplit(file, names, tuple(there[chosen]), _points(data.get("kpt_shape")), chosen, others)
+
+
+def _without_yaml(path: Path, classes: Path) -> YoloSplit:
+    lines = [line.strip() for line in classes.read_text(encoding="utf-8-sig", errors="replace").splitlines()]
+    names = _names(classes, [line for line in lines if line])
+    place = path / "images" if (path / "images").is_dir() else path
+    pictures = sorted(file for file in place.rglob("*") if file.suffix.lower() in _PICTURES)
+    if not pictures:
+        raise HopeBenchError(f"{path} holds YOLO labels ({classes.name}) and no pictures. Put them into its folder images.")
+    return YoloSplit(classes, names, tuple((file.relative_to(place).as_posix(), labels_of(file, place)) for file in pictures))
 
 
 def _names(file: Path, given: Any) -> tuple[str, ...]:
@@ -130,7 +159,7 @@ def read_yolo(path: Path, split: str = "") -> Annotations:
     """Read a split of a YOLO dataset from its folder or data.yaml; boxes are fractions of the picture.
 
     Image files are named relative to the split's folder of images. Lines that can't be read are left out and counted. Raises
-    HopeBenchError where data.yaml isn't in its layout, several splits could be meant, or nothing can be used.
+    HopeBenchError where data.yaml isn't in its layout, or nothing can be used.
     """
     chosen = find_split(path, split)
     yolo = parsers("yolo")
@@ -142,6 +171,7 @@ def read_yolo(path: Path, split: str = "") -> Annotations:
         return list(zip(numbers, corners_as_boxes(found.xyxy), strict=True))
 
     collected = Collected(path, {name: place for place, name in enumerate(name for name in chosen.names if name)})
+    names, strays = list(collected.vocabulary), list[Id]()
     for name, file in chosen.labels:
         collected.add_image(Image(name))
         if not file.is_file():
@@ -152,7 +182,17 @@ def read_yolo(path: Path, split: str = "") -> Annotations:
             if made is None:
                 collected.leave_out("line of labels left out", f"{file.name}: {line[:40]!r}: {why}")
             elif not (0 <= made[0] < len(chosen.names) and chosen.names[made[0]]):
+                strays.append(made[0])
                 collected.leave_out("line of labels left out, of a class that data.yaml doesn't name", f"{file.name}: {made[0]}")
             else:
                 collected.add(chosen.names[made[0]], made[1])
-    return collected.annotations("fractions")
+    if strays:
+        used = {names[place] for place in set(collected.category_of)}
+        known: dict[Id, bool] = {place: name in used for place, name in enumerate(chosen.names)}
+        check_first_number(path, known, strays, len(strays) + len(collected.category_of))
+    made = collected.annotations("fractions")
+    if not chosen.others:
+        return made
+    others = ", ".join(chosen.others)
+    told = f"{chosen.yaml.name} has several splits, of which {chosen.name} is read. files.split names another: {others}."
+    return replace(made, problems=(told, *made.problems))

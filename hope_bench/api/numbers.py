@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hope_bench.scoring.differing import Differing
     from hope_bench.scoring.labels import Relabelled
     from hope_bench.scoring.score import Known
+    from hope_bench.scoring.transfer import Transfer
     from hope_bench.scoring.trend import Trend
 
 _LARGEST_UNASKED = 2**30
@@ -210,6 +211,29 @@ def compare_loaded(
         against = best(each, split, metric)
     bootstrap = bootstrap_of(replicates)
     return compare_results(each, split, metric, against, bootstrap, list(loaded))
+
+
+@checked
+def transfer(
+    given: Sequence[Result | PathOr] | str,
+    *,
+    strategy: str | None = None,
+    results: PathOr = RESULTS,
+    say: Say | None = None,
+) -> Transfer:
+    """Who chose whom: hallucination rates by searching encoder and model, and whether a model is fooled more by the distractors
+    that an encoder of its own vision tower's family chose than other models are.
+
+    `given` are results, their files, BENCHMARK/RUN under `results`, or BENCHMARK for all of its ranked ones, of a benchmark that
+    searched by `strategy` with several encoders (content, content@NAME; default: the headline split's, else the first such one).
+    Intervals are at 95% and paired by image. Raises HopeBenchError for other benchmarks, questions or conventions.
+
+    Example: hb.transfer("my-benchmark").to_frame()
+    """
+    from hope_bench.scoring.who_chose_whom import transfer as who_chose_whom
+
+    loaded = load_results([given] if isinstance(given, str) else given, results, say)
+    return who_chose_whom(list(loaded.values()), strategy, list(loaded))
 
 
 def differing(

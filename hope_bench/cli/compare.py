@@ -1,4 +1,4 @@
-"""hope-bench compare and trend: is one model really better than another, and do checkpoints get better."""
+"""hope-bench compare, transfer and trend: is one model better than another, who chose whom, and do checkpoints get better."""
 
 from __future__ import annotations
 
@@ -72,6 +72,43 @@ def compare(
     elif listed is None or not details:
         every = "" if details else "All pairs and tests: --details. "
         line(f"{every}The questions on which they differ most: --benchmark FOLDER ({each[0].benchmark.name}).")
+
+
+@app.command()
+def transfer(
+    given: Annotated[
+        list[str], typer.Argument(metavar="RESULT...", help="Result files, BENCHMARK/RUN, or BENCHMARK for all of its results.")
+    ],
+    strategy: Annotated[
+        str | None, typer.Option(help="The strategy of several encoders. Default: the headline split's, else the first one.")
+    ] = None,
+    results: Results = RESULTS,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """Show who chose whom: hallucination rates by searching encoder and model.
+
+    For benchmarks that search with several encoders (content, content@NAME).
+    Home advantage: how much more a model is fooled by what an encoder of its
+    own vision tower's family chose than by what others chose, minus the same
+    of the models of other families. Only result files are needed. --json and
+    --csv print a row a model and encoder.
+
+    Examples:
+
+    hope-bench transfer my-benchmark
+
+    hope-bench transfer my-benchmark/model-a my-benchmark/model-b --csv
+    """
+    from hope_bench.api.numbers import transfer as who_chose_whom
+
+    check_one_format(as_json, as_csv)
+    found = who_chose_whom(given, strategy=strategy, results=results, say=say)
+    if as_json or as_csv:
+        print_numbers(found.to_frame(), as_json=as_json)
+        return
+    found.summary().show(console)
+    print_tables([found.home_table()])
 
 
 @app.command()

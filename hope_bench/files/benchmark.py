@@ -324,12 +324,24 @@ def _earlier(path: Path) -> Mapping[str, Any] | None:
 
 
 def read_benchmark(folder: Path) -> Benchmark:
-    """Read and check a benchmark folder: every split's SHA-256 must be the manifest's.
+    """Read and check a benchmark folder: every split's SHA-256 and counts, and the hash of what is asked, must be the manifest's.
 
     Raises HopeBenchError naming the file and line of anything malformed, missing or changed since it was generated.
     """
     manifest = read_json(folder / "manifest.json", Manifest)
     splits = {name: _read(folder, "splits", name, info.sha256) for name, info in manifest.splits.items()}
+    for name, questions in splits.items():
+        info, yes = manifest.splits[name], sum(one.label == "yes" for one in questions)
+        if (info.questions, info.yes, info.no) != (len(questions), yes, len(questions) - yes):
+            raise HopeBenchError(
+                f"{folder / 'manifest.json'}: splits.{name} doesn't count the questions of its file. Generate the benchmark "
+                "again."
+            )
+    if benchmark_hash(manifest.prompt, splits) != manifest.hash:
+        raise HopeBenchError(
+            f"{folder / 'manifest.json'}: hash is not that of its prompt and questions, so one of them was changed after it was "
+            "generated. Generate the benchmark again."
+        )
     blind = {} if manifest.blind is None else manifest.blind.splits
     return Benchmark(folder, manifest, splits, {name: _read(folder, "blind", name, sha256) for name, sha256 in blind.items()})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from hope_bench.errors import HopeBenchError, did_you_mean
+from hope_bench.files.model_name import meant
 from hope_bench.files.registry import known_models
 from hope_bench.files.validation import Strict, read_toml
 
@@ -348,19 +350,20 @@ def find_card(name: str) -> ModelCard:
     An id finds the card that names it as its checkpoint; a folder, and an id that no card names, gets a card of its own. Raises
     HopeBenchError naming the nearest known card.
     """
-    path = Path(name)
-    if path.suffix == ".toml" and path.is_file():
+    path, a_file = Path(name), os.path.isfile(name)  # noqa: PTH113 - Path's raises where a name is too long
+    if path.suffix == ".toml" and a_file:
         return read_card(path)
     known = known_models()
     if name in known:
         return read_card(known[name])
-    if path.is_dir() or (path.is_file() and path.suffix != ".toml"):
+    if os.path.isdir(name) or (a_file and path.suffix != ".toml"):  # noqa: PTH112
         return ModelCard(name=slug(path.resolve().name), checkpoint=str(path))
     if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not name.startswith("."):
         return _card_of(name, known.values()) or ModelCard(name=slug(name.split("/")[1]), checkpoint=name)
+    shown = repr(name if len(name) <= 200 else name[:200] + "...")
     raise HopeBenchError(
-        f"No model {name!r}. Give a card, a checkpoint folder or a Hugging Face id such as llava-hf/llava-1.5-7b-hf. "
-        + did_you_mean(name, known)
+        f"No model {shown}.{meant(name)} Give a card, a checkpoint folder or a Hugging Face id such as "
+        "llava-hf/llava-1.5-7b-hf. " + did_you_mean(name, known)
     )
 
 

@@ -79,7 +79,8 @@ class ModelInfo(Strict):
 
 
 class BenchmarkInfo(Strict):
-    """The benchmark as its manifest describes it."""
+    """The benchmark as its manifest describes it: `clip` is the main encoder that searched, `encoders` the others by the names
+    that splits give them (content@NAME)."""
 
     name: str = Field(min_length=1, max_length=100)
     title: str
@@ -89,6 +90,7 @@ class BenchmarkInfo(Strict):
     dataset: str
     prompt: str
     clip: str | None = None
+    encoders: Mapping[str, str] = {}
     images: int
     notes: tuple[str, ...] = ()
 

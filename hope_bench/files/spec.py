@@ -29,6 +29,7 @@ STRATEGY_KINDS: dict[str, Kind] = {
     "category-similarity": "hope",
     "category": "hope",
     "content": "hope",
+    "content-panel": "hope",
     "description": "hope",
     "hope": "hope",
     "control-content": "control",
@@ -47,10 +48,13 @@ UNGUARDED = ("random", "popular", "adversarial")
 """The splits that no guard and no review changes: POPE's own, by definition."""
 
 CLIP_STRATEGIES = (
-    "category-similarity", "category", "content", "description", "hope", "control-content", "hard-positives",
+    "category-similarity", "category", "content", "content-panel", "description", "hope", "control-content", "hard-positives",
     "category-balanced", "content-balanced", "description-balanced", "hope-balanced", "control-balanced",
 )  # fmt: skip
-"""The strategies that need CLIP and the images; each may name another encoder of the spec: content@NAME."""
+"""The strategies that need CLIP and the images; each but the panel may name another encoder of the spec: content@NAME."""
+
+PANEL = "content-panel"
+"""The strategy that searches with all encoders of the spec together."""
 
 DESCRIPTION_STRATEGIES = ("description", "hope", "description-balanced", "hope-balanced")
 """The strategies that make false descriptions. Of the first two, true twins stand in a split of kind "twin" beside them; the
@@ -259,6 +263,11 @@ class BenchmarkSpec(Strict):
             base, encoder = base_strategy(strategy), encoder_name(strategy)
             if base not in STRATEGY_KINDS:
                 raise ValueError(f"unknown strategy {base!r}. " + did_you_mean(base, STRATEGY_KINDS))
+            if base == PANEL and (encoder or not self.encoders):
+                raise ValueError(
+                    f"strategy {strategy!r}: a panel is of the main encoder and every [encoders.NAME]; "
+                    + (f"write {PANEL!r}" if encoder else "name one such at least")
+                )
             if encoder and base not in CLIP_STRATEGIES:
                 raise ValueError(f"strategy {strategy!r}: {base} uses no encoder")
             if encoder and encoder not in self.encoders:

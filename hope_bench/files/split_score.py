@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import Annotated, Any, Literal
@@ -13,6 +14,9 @@ from hope_bench.files.validation import Strict
 
 BreakdownName = Literal["category", "description-kind", "object-size"]
 """By what a split's questions are taken apart."""
+
+NO_PART = 255
+"""How SplitScore.part_of marks a question that is in no part."""
 
 PACKED: dict[str, str] = {"yes": "y", "no": "n", "unparsed": "u", "error": "e", "unasked": "-"}
 """How a question's label or verdict is written in a result's packed strings."""
@@ -114,7 +118,10 @@ class Blind(Strict):
     `either_way` is max(BA, 1 - BA), of the rule or its opposite; `auroc` that of its P(yes), null for always-yes and always-no;
     `paired_discrimination` the share of pairs with both right in a split of kind "twin" (0.25 by tossing coins). What is learnt
     is learnt from `images` images, other ones than the benchmark's, or (fitted_on `crosswise`) of the split itself, each fifth
-    from the rest."""
+    from the rest.
+
+    All numbers follow from `levels`, what it says to each question, in the order of `labels`: base64 of a byte each, 0 to 255 in
+    rising order of P(yes), from 128 on a yes. Null for always-yes and always-no, and in files written before it was kept."""
 
     name: Literal["always-yes", "always-no", "category", "words", "words-and-others"]
     accuracy: float | None
@@ -127,7 +134,8 @@ class Blind(Strict):
     auroc: Estimate | None = None
     paired_discrimination: float | None = None
     fitted_on: FittedOn | None = None
-    images: int | None = None
+    images: int | None = Field(default=None, ge=0)
+    levels: str | None = None
 
 
 class Average(Strict):
@@ -214,7 +222,10 @@ class SplitScore(Strict):
 
     `breakdowns` takes the questions apart: "category" and "description-kind" (where the split has descriptions) hold every
     question in one part, "object-size" (where the annotations were at hand) the yes-questions about objects of known size, as
-    "small", "medium" or "large". Empty in files of version 1. `corrected` is None where nobody reviewed a sample of the split.
+    "small", "medium" or "large". Empty in files of version 1. `part_of` says of each question, in the order of `labels`, which of
+    a breakdown's parts it is in, so that parts can be computed again too: base64 of a byte each, the part's place from 0, 255
+    where it is in none. Empty in files written before it was kept. `corrected` is None where nobody reviewed a sample of the
+    split.
     """
 
     kind: Kind
@@ -241,6 +252,7 @@ class SplitScore(Strict):
     further_verdicts: tuple[str, ...] = ()
     repeated: str | None = None
     breakdowns: Mapping[BreakdownName, tuple[Part, ...]] = {}
+    part_of: Mapping[BreakdownName, str] = {}
     corrected: Corrected | None = None
 
     @property
@@ -293,11 +305,27 @@ class SplitScore(Strict):
             raise ValueError("corrected.truth is not one letter for each label")
         if self.repeated is not None and (len(self.repeated) != len(self.labels) or _others(self.repeated, "r.")):
             raise ValueError("repeated is not one r or . for each label")
+        for name, packed in self.part_of.items():
+            parts = self.breakdowns.get(name)
+            if parts is not None and not _places(packed, len(self.labels), len(parts)):
+                raise ValueError(f"part_of.{name} is not a part of breakdowns.{name} for each label")
+        for index, way in enumerate(self.blind):
+            if way.levels is not None and not _places(way.levels, len(self.labels), NO_PART + 1):
+                raise ValueError(f"blind.{index}.levels is not one level for each label")
         if self.kind == "twin" and any(count % 2 for count in self.questions_per_image):
             raise ValueError("a split of twins holds pairs of questions, so each image has an even number of them")
         if _others(self.labels, "yn") or _others("".join(self.all_verdicts), "".join(PACKED.values())):
             raise ValueError("labels or verdicts hold an unknown letter")
         return self
+
+
+def _places(packed: str, questions: int, parts: int) -> bool:
+    """Whether this is base64 of a byte for each question, each the place of one of the parts or NO_PART."""
+    try:
+        places = base64.b64decode(packed, validate=True)
+    except ValueError:
+        return False
+    return len(places) == questions and not places.translate(None, bytes([*range(min(parts, NO_PART)), NO_PART]))
 
 
 def _others(letters: str, known: str) -> bool:

@@ -155,24 +155,27 @@ def _chosen(paths: Sequence[Path], named: Sequence[Path], roots: Sequence[Path])
 
 def _images_of(annotations: Annotations, file: Path, roots: Sequence[Path]) -> Path | None:
     """The folder that holds most of the images, below `roots` or beside the annotations; the least deep of several."""
-    above = file.parent.parent if file.parent.name.lower() in ("annotations", "labels") else file.parent
-    places = list(dict.fromkeys((*roots, file if file.is_dir() else file.parent, above)))
-    best: tuple[int, int, Path] | None = None
-    for root in places:
+    own = file if file.is_dir() else file.parent
+    above = own.parent if own.name.lower() in ("annotations", "labels", "xml", "json") else own  # what lies beside may be others'
+    places = list(dict.fromkeys((*roots, own, above)))
+    best: tuple[int, int, int, Path] | None = None
+    within: list[Path] = []
+    for place, root in enumerate(places):
         holding = [folder for folder, files in _walk(root) if any(Path(name).suffix.lower() in PICTURES for name in files)]
+        within += holding
         for folder in dict.fromkeys((root, *holding, *(one.parent for one in holding if one != root))):
             fitted = fit_names(annotations, lambda name, folder=folder: (folder / name).is_file())  # type: ignore[misc]
-            rank = (_there(fitted, folder), -len(folder.parts), folder)
-            if rank[0] and (best is None or rank[:2] > best[:2]):
+            rank = (_there(fitted, folder), -place, -len(folder.parts), folder)
+            if rank[0] and (best is None or rank[:3] > best[:3]):
                 best = rank
     hits = 0 if best is None else best[0]
     if best is not None and hits == len(_few(annotations)):
-        return best[2]
+        return best[3]
     together = Path(os.path.commonpath([root.absolute() for root in roots]))
     together = Path(os.path.relpath(together)) if not roots[0].is_absolute() else together
-    deeper = {root: _there_somehow(annotations, root) for root in (together, *places)}
+    deeper = {root: _there_somehow(annotations, root) for root in dict.fromkeys((together, *places, *within))}
     most = max(deeper, key=lambda root: deeper[root])
-    return most if deeper[most] > hits else None if best is None else best[2]
+    return most if deeper[most] > hits else None if best is None else best[3]
 
 
 def _there(annotations: Annotations, folder: Path) -> int:

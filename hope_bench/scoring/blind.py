@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from math import sqrt
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hope_bench.files.benchmark import Benchmark
-from hope_bench.files.split_score import Blind, Estimate, FittedOn
+from hope_bench.files.split_score import Blind, Estimate, FittedOn, SplitScore
 from hope_bench.records import Question
 from hope_bench.scoring.metrics import VERDICTS, point_metrics
 
@@ -23,6 +25,12 @@ PAIRS_BY_CHANCE = 0.25
 
 _SHOWN = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "hallucination_rate")
 _FOLDS = 5
+_YES_FROM = 128
+"""From which level on a blind way says yes."""
+
+ALWAYS = {"always-yes": _YES_FROM, "always-no": 0}
+"""The level of the ways that ask nothing."""
+
 _Z = 1.959963984540054
 """Of a 95% interval."""
 
@@ -134,18 +142,58 @@ def _score(
     name: str, questions: Sequence[Question], positive: Mask, image: NDArray[np.int64], says: Floats, fitted: FittedOn | None,
     others: Sequence[Question] | None,
 ) -> Blind:  # fmt: skip
-    yes = says > 0.5
-    right, wrong = int((positive & yes).sum()), int((~positive & yes).sum())
+    levels = _levels(says)
+    twins = sum(one.twin_of is not None for one in questions)
     learnt = None if others is None else len({one.image for one in others or questions})
-    return Blind(
-        name=name,
+    numbers = _numbers(positive, image, levels, pairs=bool(twins) and 2 * twins == len(questions))
+    if fitted is None:
+        return Blind(name=name, **{**numbers, "auroc": None})
+    return Blind(name=name, **numbers, fitted_on=fitted, images=learnt, levels=base64.b64encode(levels.tobytes()).decode("ascii"))
+
+
+def _levels(says: Floats) -> NDArray[np.uint8]:
+    """P(yes) as Blind.levels holds it: at most 128 steps of about equally many questions on either side of 0.5."""
+    made = np.empty(len(says), dtype=np.uint8)
+    for side, first in ((says <= 0.5, 0), (says > 0.5, _YES_FROM)):
+        distinct, which = np.unique(says[side], return_inverse=True)
+        if len(distinct) > _YES_FROM:
+            edges = np.unique(np.quantile(says[side], np.linspace(0, 1, _YES_FROM + 1)[1:-1]))
+            which = np.searchsorted(edges, says[side], side="right")
+        made[side] = which + first
+    return made
+
+
+def _numbers(positive: Mask, image: NDArray[np.int64], levels: NDArray[np.uint8], *, pairs: bool) -> dict[str, Any]:
+    """What a way's levels score: the fields of its Blind. `pairs` says that the questions are false ones and their true twins."""
+    yes = levels >= _YES_FROM
+    right, wrong = int((positive & yes).sum()), int((~positive & yes).sum())
+    both = (yes == positive).reshape(-1, 2).all(axis=1) if pairs else None
+    return {
         **blind_metrics(int(positive.sum()), int((~positive).sum()), right, wrong),
-        either_way=_either_way(positive, yes, image),
-        auroc=_auroc(positive, says, image) if fitted else None,
-        paired_discrimination=_pairs(questions, yes == positive),
-        fitted_on=fitted,
-        images=learnt,
-    )
+        "either_way": _either_way(positive, yes, image),
+        "auroc": _auroc(positive, levels, image),
+        "paired_discrimination": None if both is None else _rounded(float(both.mean())),
+    }
+
+
+def recount_blind(split: SplitScore) -> tuple[Blind, ...]:
+    """A split's blind ways scored again from its labels and what each of them says; one that doesn't say it is left out."""
+    positive = np.frombuffer(split.labels.encode("ascii"), dtype=np.uint8) == ord("y")
+    asked = np.flatnonzero(split.questions_per_image)
+    image = np.repeat(np.arange(len(asked)), np.asarray(split.questions_per_image, dtype=np.int64)[asked])
+    pairs = split.kind == "twin"
+    made = []
+    for one in split.blind:
+        if one.levels is not None:
+            levels = np.frombuffer(base64.b64decode(one.levels), dtype=np.uint8)
+            images = len(asked) if one.fitted_on == "crosswise" else one.images
+            update = {**_numbers(positive, image, levels, pairs=pairs), "images": images}
+            made.append(one.model_copy(update=update))
+        elif one.name in ALWAYS:
+            levels = np.full(len(positive), ALWAYS[one.name], dtype=np.uint8)
+            numbers = _numbers(positive, image, levels, pairs=pairs)
+            made.append(Blind(name=one.name, **{**numbers, "auroc": None}))
+    return tuple(made)
 
 
 def blind_metrics(positives: int, negatives: int, right: int, wrong: int) -> dict[str, float | None]:
@@ -167,7 +215,7 @@ def _either_way(positive: Mask, yes: Mask, image: NDArray[np.int64]) -> Estimate
     return Estimate(value=_rounded(max(value, 1 - value)), low=_rounded(folded[0]), high=_rounded(min(folded[1], 1.0)))
 
 
-def _auroc(positive: Mask, says: Floats, image: NDArray[np.int64]) -> Estimate | None:
+def _auroc(positive: Mask, says: NDArray[np.uint8], image: NDArray[np.int64]) -> Estimate | None:
     """The chance that a yes-question is given a higher P(yes) than a no-question, ties half; interval by placement values
     (DeLong 1988), clustered by image (Obuchowski 1997)."""
     from scipy.stats import rankdata
@@ -198,14 +246,6 @@ def _by_label(positive: Mask, each: Floats, image: NDArray[np.int64]) -> tuple[f
     return (means[0] + means[1]) / 2, _Z * spread
 
 
-def _pairs(questions: Sequence[Question], right: Mask) -> float | None:
-    """The share of pairs (a false description, then its twin) with both right; None for splits that are no pairs."""
-    twins = [place for place, one in enumerate(questions) if one.twin_of is not None]
-    if not twins or 2 * len(twins) != len(questions):
-        return None
-    return _rounded(float(np.mean([right[place] and right[place - 1] for place in twins])))
-
-
 def strongest(scores: Sequence[Blind]) -> Blind | None:
     """The blind way that tells most, the right way round or the other; None where none is known."""
     known = [one for one in scores if one.either_way is not None and one.either_way.value is not None]
@@ -232,4 +272,6 @@ def _codes(values: Sequence[Hashable]) -> NDArray[np.int64]:
     return np.array([known[value] for value in values], dtype=np.int64)
 
 
-__all__ = ["PAIRS_BY_CHANCE", "above_blind", "blind_metrics", "blind_scores", "blind_suite", "strongest"]
+__all__ = [
+    "ALWAYS", "PAIRS_BY_CHANCE", "above_blind", "blind_metrics", "blind_scores", "blind_suite", "recount_blind", "strongest",
+]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.result import Result
-from hope_bench.files.split_score import BreakdownName, Estimate, Part
+from hope_bench.files.split_score import NO_PART, BreakdownName, Estimate, Part, SplitScore
 from hope_bench.inspection.sizes import object_shares
 from hope_bench.records import Annotations, Question
 from hope_bench.scoring.conventions import STRICT, Convention
@@ -103,13 +104,34 @@ def breakdowns(
     """A split taken apart as results hold it: by category (those beyond `common` together), by kind of description where it has
     any, and by object size where any is known. Parts are in order of name, sizes small to large, the rest last."""
     made: dict[BreakdownName, tuple[Part, ...]] = {}
-    made["category"] = break_down(rows, lambda question: question.object if question.object in common else None, convention)
-    if any(question.description_kind is not None for question in rows.questions):
-        made["description-kind"] = break_down(rows, by_kind, convention)
-    if sizes:
-        found = {part.name: part for part in break_down(rows, by_size(sizes), convention)}
-        made["object-size"] = tuple(found[size] for size in SIZES if size in found)
-    return {name: parts for name, parts in made.items() if parts}
+    for name, key in _keys(rows.questions, common, sizes).items():
+        parts = break_down(rows, key, convention)
+        if name == "object-size":
+            found = {part.name: part for part in parts}
+            parts = tuple(found[size] for size in SIZES if size in found)
+        if parts:
+            made[name] = parts
+    return made
+
+
+def part_places(
+    questions: Sequence[Question], parts: Mapping[BreakdownName, Sequence[Part]], common: frozenset[str], sizes: Sizes
+) -> dict[BreakdownName, str]:
+    """Which of the parts that `breakdowns` made each question is in, as SplitScore.part_of holds it."""
+    keys = _keys(questions, common, sizes)
+    made: dict[BreakdownName, str] = {}
+    for name, found in parts.items():
+        place = {part.name: index for index, part in enumerate(found)}
+        made[name] = base64.b64encode(bytes(place.get(keys[name](one), NO_PART) for one in questions)).decode("ascii")
+    return made
+
+
+def _keys(questions: Sequence[Question], common: frozenset[str], sizes: Sizes) -> dict[BreakdownName, Key]:
+    """How a split's questions are taken apart."""
+    keys: dict[BreakdownName, Key] = {"category": lambda question: question.object if question.object in common else None}
+    if any(question.description_kind is not None for question in questions):
+        keys["description-kind"] = by_kind
+    return keys | ({"object-size": by_size(sizes)} if sizes else {})
 
 
 def break_down(rows: Rows, key: Key, convention: Convention = STRICT) -> tuple[Part, ...]:
@@ -118,11 +140,36 @@ def break_down(rows: Rows, key: Key, convention: Convention = STRICT) -> tuple[P
     names: list[str | None] = [*sorted({name for name in given if name is not None}), *([None] if None in given else [])]
     place = {name: index for index, name in enumerate(names)}
     part = np.array([place[name] for name in given], dtype=np.int64)
-    cell = cells(rows.labels, rows.verdicts)
+    return count_parts(names, part, cells(rows.labels, rows.verdicts), rows.image, convention)
+
+
+def recount_parts(split: SplitScore, convention: Convention = STRICT) -> dict[BreakdownName, tuple[Part, ...]]:
+    """A split's parts counted again from its letters and `part_of`; a breakdown that it doesn't tell is left out."""
+    samples = len(split.all_verdicts)
+    cell = cells(split.labels * samples, "".join(split.all_verdicts))
+    image = np.tile(np.repeat(np.arange(len(split.questions_per_image)), split.questions_per_image), samples)
+    made: dict[BreakdownName, tuple[Part, ...]] = {}
+    for name, parts in split.breakdowns.items():
+        if name not in split.part_of:
+            continue
+        part = np.tile(np.frombuffer(base64.b64decode(split.part_of[name]), dtype=np.uint8).astype(np.int64), samples)
+        held = part != NO_PART
+        made[name] = count_parts([one.name for one in parts], part[held], cell[held], image[held], convention)
+    return made
+
+
+def count_parts(
+    names: Sequence[str | None],
+    part: NDArray[np.int64],
+    cell: NDArray[np.int64],
+    image: NDArray[np.int64],
+    convention: Convention = STRICT,
+) -> tuple[Part, ...]:
+    """The parts called `names`, given of each answer its part, its cell (`metrics.cells`) and its image, int64 [answers]."""
     counts: Counts = np.bincount(part * 10 + cell, minlength=10 * len(names)).reshape(len(names), 2, len(VERDICTS))
     verdict, label = cell % len(VERDICTS), cell // len(VERDICTS)
     asked = verdict != VERDICTS.index("unasked")
-    pairs, which = np.unique(part * (rows.image.max(initial=0) + 1) + rows.image, return_inverse=True)
+    pairs, which = np.unique(part * (image.max(initial=0) + 1) + image, return_inverse=True)
     owner = np.zeros(len(pairs), dtype=np.int64)
     owner[which] = part
     images = np.bincount(owner[np.bincount(which[asked], minlength=len(pairs)) > 0], minlength=len(names))

@@ -45,8 +45,8 @@ def compare(
         raise HopeBenchError("A comparison takes two results or more.")
     names = model_names(results)
     chosen = split or results[0].benchmark.headline
-    _refuse(results, chosen, metric)
-    _refuse_conventions(results, files)
+    check_comparable(results, chosen, metric)
+    check_conventions(results, files)
     if against is not None and against not in names:
         raise HopeBenchError(f"No model {against!r} among those compared. " + did_you_mean(against, names))
     splits = [result.splits[chosen] for result in results]
@@ -103,7 +103,8 @@ def model_names(results: Sequence[Result]) -> list[str]:
     ]
 
 
-def _refuse(results: Sequence[Result], split: str, metric: str) -> None:
+def check_comparable(results: Sequence[Result], split: str, metric: str) -> None:
+    """Raise HopeBenchError for results of different questions, and for an unknown split or metric."""
     first = results[0]
     check_metric(metric)
     if split not in first.splits:
@@ -116,12 +117,13 @@ def _refuse(results: Sequence[Result], split: str, metric: str) -> None:
             f"({others[0].benchmark.name}, hash {others[0].benchmark.hash[:12]}). Only results of one benchmark version compare."
         )
     for result in results:
-        one, base = result.splits[split], first.splits[split]
-        if (one.labels, one.questions_per_image) != (base.labels, base.questions_per_image):
+        one, base = result.splits.get(split), first.splits[split]
+        if one is None or (one.labels, one.questions_per_image) != (base.labels, base.questions_per_image):
             raise HopeBenchError(f"{result.model.name}'s labels of {split} are not {first.model.name}'s. Score the runs again.")
 
 
-def _refuse_conventions(results: Sequence[Result], files: Sequence[Path | str]) -> None:
+def check_conventions(results: Sequence[Result], files: Sequence[Path | str]) -> None:
+    """Raise HopeBenchError for results of different scoring conventions; `files` are the results', which it names."""
     called = [str(file) for file in files] or model_names(results)
     by_convention: dict[str, list[str]] = {}
     for result, name in zip(results, called, strict=True):

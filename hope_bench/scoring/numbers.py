@@ -15,7 +15,7 @@ from hope_bench.records import no_collector
 from hope_bench.scoring import probability
 from hope_bench.scoring.averaging import group_splits, mark_repeated
 from hope_bench.scoring.blind import blind_scores
-from hope_bench.scoring.breakdown import Rows, Sizes, breakdowns, common_categories
+from hope_bench.scoring.breakdown import Rows, Sizes, breakdowns, common_categories, part_places
 from hope_bench.scoring.conventions import STRICT, Convention
 from hope_bench.scoring.recount import How, Letters, Recount
 from hope_bench.scoring.verdicts import PackedSplit
@@ -98,7 +98,9 @@ class _Scoring:
         )
 
     def _split(self, name: str) -> SplitScore:
-        return SplitScore(**self.counted.split(name), blind=self.blind[name], breakdowns=self._breakdowns(name))
+        parts = self._breakdowns(name)
+        places = part_places(self.given.packed[name].questions, parts, self.common, self.given.sizes)
+        return SplitScore(**self.counted.split(name), blind=self.blind[name], breakdowns=parts, part_of=places)
 
     def _breakdowns(self, name: str) -> dict[BreakdownName, tuple[Part, ...]]:
         packed = self.given.packed[name]

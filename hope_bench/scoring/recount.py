@@ -1,4 +1,4 @@
-"""Every number that a result's packed letters give, for scoring a run and for counting a result file again."""
+"""Every number that a result's packed letters give, for scoring a run and for counting a result file again (restating.py)."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from typing import Any, cast
 
 import numpy as np
 
-from hope_bench.files.result import Bootstrap, Comparison, Result
+from hope_bench.files.result import Bootstrap, Comparison
 from hope_bench.files.spec import Kind
-from hope_bench.files.split_score import Average, Estimate, Probabilities, SplitScore
+from hope_bench.files.split_score import Average, Estimate, Probabilities
 from hope_bench.scoring import probability
 from hope_bench.scoring.averaging import Group, unique_table
-from hope_bench.scoring.conventions import CONVENTIONS, STRICT, Convention
+from hope_bench.scoring.conventions import STRICT, Convention
 from hope_bench.scoring.measuring import measure
 from hope_bench.scoring.metrics import METRICS, Counts, Floats, answer_table, optional, pair_table, ratio_weights, verdict_counts
 from hope_bench.scoring.rates import Measured, combined, difference, korn_graubard
-from hope_bench.scoring.reviewed import correct
 from hope_bench.scoring.sensitivity import at_fixed_threshold, d_prime_and_criterion, fixed_thresholds, forced_choice
 
 
@@ -200,40 +199,3 @@ def _mean(parts: Sequence[Measured]) -> Estimate:
     known = [value for value in values if value is not None]
     value: Floats = np.asarray(np.mean(known) if len(known) == len(values) else np.nan)
     return Measured(value, found.low, found.high, found.influence).estimate()
-
-
-def restate(result: Result) -> Result:
-    """A result with every number that its letters give computed again. What they don't give stays as it is stated: `blind`, the
-    breakdowns, `worst`, and what is said of the model and the run."""
-    splits = {
-        name: Letters(
-            one.kind, one.labels, one.verdicts, one.questions_per_image,
-            None if one.probabilities is None else one.probabilities.packed, one.repeated, one.further_verdicts,
-        )
-        for name, one in result.splits.items()
-    }  # fmt: skip
-    groups = {one.group: one.splits for one in result.averages}
-    how = How(result.bootstrap, CONVENTIONS[result.convention])
-    counted = Recount(splits, groups, result.benchmark.images, how)
-    methods = {(one.group, one.method) for one in result.averages}
-    confidence = result.bootstrap.confidence
-    return result.model_copy(
-        update={
-            "splits": {name: _restated(one, counted.split(name), confidence) for name, one in result.splits.items()},
-            "comparisons": tuple(counted.comparison(one.split, one.baseline) for one in result.comparisons),
-            "averages": tuple(one for group in groups for one in counted.averages(group) if (one.group, one.method) in methods),
-        }
-    )
-
-
-def _restated(split: SplitScore, fields: dict[str, Any], confidence: float) -> SplitScore:
-    given = split.corrected
-    corrected = None if given is None else correct(split, given.truth, given.inclusion, confidence)
-    return split.model_copy(update={**fields, "corrected": corrected})
-
-
-def with_intervals(result: Result) -> Result:
-    """The result as it is; one from a file of an older version, which comes without intervals, counted again."""
-    headline = result.splits.get(result.benchmark.headline)
-    stated = headline is None or headline.accuracy.low is not None or headline.accuracy.value is None
-    return result if stated or result.benchmark.images < 2 else restate(result)

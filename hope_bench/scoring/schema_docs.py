@@ -24,8 +24,9 @@ RESULTS/BENCHMARK/CONVENTION/RUN.json for another. This page is written from the
 `python -m hope_bench.scoring.schema_docs`.
 
 - The schema's version is {SCHEMA_VERSION}. Files of versions 1 and 2 are read as well: version 1 without `breakdowns` and
-  `worst`, both without `corrected`, and with their intervals (bootstrapped then) computed again from the packed letters, but
-  those of the breakdowns, which stay. Any other version is refused: score the run again (older), or update hope-bench (newer).
+  `worst`, both without `corrected`, and with their intervals (bootstrapped then) computed again from the packed letters.
+  The leaderboard leaves out parts and blind ways whose `part_of` and `levels` a file lacks. Any other version is
+  refused: score the run again (older), or update hope-bench (newer).
 - Unknown keys are refused. A number that can't be computed is null, never 0. Numbers are rounded to 6 digits.
 - Letters of the packed strings: {", ".join(f"`{letter}` {name}" for name, letter in PACKED.items())}.
 - Whoever reads a file can recompute its numbers and intervals from the packed strings, and compare models

@@ -19,7 +19,7 @@ from hope_bench.scoring.conventions import STRICT, Convention, reader
 from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
 from hope_bench.scoring.numbers import Scored, comparison_pairs, score_splits
 from hope_bench.scoring.reviewed import correct, find_truth
-from hope_bench.scoring.unread import unread_reason
+from hope_bench.scoring.standing import unranked_by
 from hope_bench.scoring.verdicts import Joined, join, reread
 
 __all__ = ["Known", "answered", "comparison_pairs", "make_result", "read_answered", "score", "tower_family"]
@@ -140,6 +140,7 @@ def _benchmark_info(benchmark: Benchmark) -> BenchmarkInfo:
         dataset=manifest.dataset,
         prompt=manifest.prompt,
         clip=None if manifest.clip is None else manifest.clip.model,
+        encoders={name: clip.model for name, clip in manifest.encoders.items()},
         images=len(manifest.images),
         notes=manifest.notes,
     )
@@ -153,20 +154,8 @@ def answered(result: Result) -> int:
 
 def _unranked(benchmark: Benchmark, record: RunRecord, splits: Mapping[str, SplitScore]) -> str | None:
     """Why a result must not be ranked, in words; None where nothing stands against it."""
-    headline = benchmark.manifest.headline
-    missing = splits[headline].unasked
-    if record.unranked:
-        return record.unranked
-    reasons = []
-    if record.run.prompt not in (None, benchmark.manifest.prompt):
-        reasons.append(f"asked with another prompt than the benchmark's: {record.run.prompt!r}")
-    if record.run.limit is not None:
-        reasons.append(f"evaluated with --limit {record.run.limit}")
-    if missing:
-        reasons.append(
-            f"{missing:,} of {len(splits[headline].labels):,} questions of the headline split {headline} were never asked"
-        )
-    return "; ".join(reasons) or unread_reason(splits)
+    manifest = benchmark.manifest
+    return record.unranked or unranked_by(record.run, manifest.prompt, manifest.headline, splits)
 
 
 def _notes(

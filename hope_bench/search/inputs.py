@@ -11,7 +11,7 @@ from hope_bench.annotations.image_files import files_within, plain_path
 from hope_bench.annotations.of_spec import dataset_files, listed_images, read_dataset
 from hope_bench.clip.names import check_clip_name
 from hope_bench.errors import HopeBenchError
-from hope_bench.files.spec import BenchmarkSpec, ClipSpec, encoder_name
+from hope_bench.files.spec import PANEL, BenchmarkSpec, ClipSpec, encoder_name
 from hope_bench.records import Annotations
 from hope_bench.search.decisions import ClaimKey, Decision, read_decisions, rejected
 from hope_bench.search.description import Descriptions
@@ -95,7 +95,7 @@ def _paths(spec: BenchmarkSpec) -> tuple[Path, Path | None]:
 
 
 def encoders_used(spec: BenchmarkSpec) -> dict[str, ClipSpec]:
-    """The main encoder first, which guards use, too; then those that strategies name."""
+    """The main encoder first, which guards use, too; then those that strategies name, or all for a panel."""
     assert spec.clip is not None  # `_paths` makes sure
-    named = {encoder_name(one) for one in spec.strategies}
+    named = set(spec.encoders) if PANEL in spec.strategies else {encoder_name(one) for one in spec.strategies}
     return {"": spec.clip} | {name: clip for name, clip in spec.encoders.items() if name in named}

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from hope_bench.search.description import Description
 
-_DIGITS = 9
-_TIE = 2 * 10.0**-_DIGITS
+DIGITS = 9
+"""Scores that are equal to so many digits are ties: as much may come of the order of a sum."""
+
+_TIE = 2 * 10.0**-DIGITS
 """More than scores of one rounding differ by."""
 
 
@@ -53,8 +55,8 @@ Distractors = Mapping[int, Sequence[Distractor]]
 def top_columns(scores: NDArray[np.floating], names: Sequence[str], allowed: NDArray[np.bool_], k: int) -> list[list[int]]:
     """For each row of `scores` [N, C] the columns of its k allowed entries of highest score, best first, ties by name.
 
-    `allowed` is [N, C], `names` [C]. Rows with fewer allowed entries give fewer columns. Scores that are equal to 9 digits are
-    ties: as much may come of the order of a sum.
+    `allowed` is [N, C], `names` [C]. Rows with fewer allowed entries give fewer columns. Scores that are equal to
+    DIGITS digits are ties.
     """
     name_rank = np.empty(len(names), dtype=np.intp)
     name_rank[np.argsort(np.array(names, dtype=np.str_), kind="stable")] = np.arange(len(names))
@@ -63,7 +65,7 @@ def top_columns(scores: NDArray[np.floating], names: Sequence[str], allowed: NDA
     k = min(k, scores.shape[1])
     kth = np.partition(scores, -k, axis=1)[:, [-k]]
     rows, columns = np.nonzero(allowed & (scores >= kth - _TIE))
-    order = np.lexsort((name_rank[columns], -np.round(scores[rows, columns], _DIGITS), rows))
+    order = np.lexsort((name_rank[columns], -np.round(scores[rows, columns], DIGITS), rows))
     edges = np.searchsorted(rows, np.arange(len(scores) + 1))  # `rows` is sorted already
     best = columns[order]
     return [best[start : min(start + k, end)].tolist() for start, end in pairwise(edges.tolist())]

@@ -8,11 +8,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hope_bench.files.spec import base_strategy, encoder_name
+from hope_bench.files.spec import PANEL, base_strategy, encoder_name
 from hope_bench.search.category import category, category_cooccurrence, category_similarity
 from hope_bench.search.content import content, content_probability
 from hope_bench.search.control_content import control_content
 from hope_bench.search.false_descriptions import FalseDescriptions
+from hope_bench.search.panel import mean_ranks
 from hope_bench.search.selection import Distractor, in_turn, top_columns
 from hope_bench.search.space import Encoded, SearchSpace
 
@@ -60,8 +61,13 @@ class Rankings:
 
 
 def ranked(base: str, encoder: str, space: SearchSpace, allowed: Mask, k: int) -> list[list[Distractor]]:
-    """The k best allowed categories of every image by one of RANKINGS."""
-    scores, shown = scored(base, space, space.encoded.get(encoder))
+    """The k best allowed categories of every image by one of RANKINGS, or by the panel, whose score is the reciprocal of the
+    mean rank."""
+    if base == PANEL:
+        ranks = mean_ranks(space, allowed)
+        scores, shown = -ranks, 1 / ranks
+    else:
+        scores, shown = scored(base, space, space.encoded.get(encoder))
     names = space.names
     columns = top_columns(scores, names, allowed, k)
     return [

@@ -22,6 +22,7 @@ _STRATEGIES = {
     "category-similarity": "the categories that look most like those present, to CLIP",
     "category": "co-occurrence and similarity together",
     "content": "the categories whose text CLIP finds closest to this very image",
+    "content-panel": "the categories that several encoders together find closest to this very image",
     "description": "objects that are there, with a false description",
     "hope": "one each by content, category and description",
     "control-content": "as content, but guided by another, similar image",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -14,12 +16,22 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import slug
 from hope_bench.files.result import Result
 from hope_bench.files.result_file import write_result
-from hope_bench.scoring.metrics import METRICS
-from hope_bench.scoring.recount import restate, with_intervals
-from hope_bench.site.blind import INTERVAL_TOLERANCE, differ
-from hope_bench.site.reading import Entry, check_not_empty, check_numbers, check_same_questions, check_strict, read_groups
-from hope_bench.site.safety import read_untrusted
-from hope_bench.site.sheet import read_sheets
+from hope_bench.files.validation import validate
+from hope_bench.provenance import locked
+from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
+from hope_bench.scoring.restating import backed, restate, with_intervals
+from hope_bench.site.blind import RESAMPLED_TOLERANCE, TOLERANCE, check_ways, differ
+from hope_bench.site.reading import (
+    Entry,
+    check_asked,
+    check_not_empty,
+    check_numbers,
+    check_same_questions,
+    check_strict,
+    read_groups,
+)
+from hope_bench.site.safety import read_bounded, read_untrusted
+from hope_bench.site.sheet import Sheet, read_sheets, sheet_name
 
 
 def add_result(source: Path, results: Path, *, new_version: bool = False, replace: bool = False, day: date | None = None) -> Path:
@@ -35,14 +47,33 @@ def add_result(source: Path, results: Path, *, new_version: bool = False, replac
     check_strict(result, source, results / slug(result.benchmark.name))
     check_numbers(result, str(source))
     result = with_intervals(result)
-    check_intervals(result, str(source))
-    groups = read_groups(results) if results.is_dir() else ()
-    entries = [entry for group in groups for entry in group.entries]
-    _check_version(result, source, entries, new_version)
+    if not results.is_dir():  # none is made for what doesn't hold
+        check_asked(result, str(source))
+        check_intervals(result, str(source))
+    with locked(results):
+        return _put(result, source, results, _How(new_version, replace, day or datetime.now(UTC).date()))
+
+
+@dataclass(frozen=True, slots=True)
+class _How:
+    """What the user said of a result to be added, and its day."""
+
+    new_version: bool
+    replace: bool
+    day: date
+
+
+def _put(result: Result, source: Path, results: Path, how: _How) -> Path:
+    """Put a checked result beside those that are there, while nobody else does; returns where it went."""
+    entries = [entry for group in read_groups(results) for entry in group.entries]
+    _check_version(result, source, entries, how.new_version)
     versions = {entry.source: _version(entry.result) for entry in entries}
     target = _target(result, results, versions)
     same = [entry for entry in entries if entry.source != target and entry.result.benchmark.hash == result.benchmark.hash]
     check_same_questions([*same, Entry(result, source, "")])
+    check_asked(result, str(source))
+    _check_described(result, source, results)
+    result = check_intervals(result, str(source))
     there = read_untrusted(target, results) if target.is_file() else None
     if there is not None and there.added is not None and _undated(there) == _undated(result):
         return target
@@ -51,12 +82,12 @@ def add_result(source: Path, results: Path, *, new_version: bool = False, replac
             f"{target} is another model's result ({there.model.name}), of a run of the same name. Give run.name in "
             f"{source} another name: a result is called by it."
         )
-    if there is not None and not replace and _undated(there) != _undated(result):
+    if there is not None and not how.replace and _undated(there) != _undated(result):
         raise HopeBenchError(
             f"{target} exists with other numbers. Give run.name in {source} another name if this "
             "is another run, or pass --replace."
         )
-    write_result(target, result.model_copy(update={"added": day or datetime.now(UTC).date()}))
+    write_result(target, result.model_copy(update={"added": how.day}))
     return target
 
 
@@ -91,14 +122,31 @@ def check_results(results: Path) -> int:
     Raises HopeBenchError saying what to fix, also where there is no result.
     """
     check_not_empty(results)
-    read_sheets(results.absolute().parent / "benchmarks")
+    read_sheets(_sheets(results))
     entries = [entry for group in read_groups(results) for entry in group.entries]
     for entry in entries:
+        _check_described(entry.result, entry.source, results)
         check_intervals(entry.result, str(entry.source))
         called = entry.result.called
         if entry.source.stem not in (called, f"{called}-{entry.result.benchmark.hash[:12]}"):
             raise HopeBenchError(f"{entry.source}: the run is called {called!r}, so call the file {called}.json.")
     return len(entries)
+
+
+def _sheets(results: Path) -> Path:
+    return results.absolute().parent / "benchmarks"
+
+
+def _check_described(result: Result, source: Path, results: Path) -> None:
+    """Where the benchmark's sheet lies beside the results, the splits must be those that it describes."""
+    path = _sheets(results) / f"{sheet_name(result.benchmark.name, result.benchmark.hash)}.json"
+    if not path.is_file():
+        return
+    described = validate(read_bounded(path, path.parent), Sheet, str(path)).splits
+    for name, split in result.splits.items():
+        known = described.get(name)
+        if known is None or (known.kind, known.yes, known.no) != (split.kind, split.labels.count("y"), split.labels.count("n")):
+            raise HopeBenchError(f"{source}: splits.{name} is of another kind or size than {path} says. Score the run again.")
 
 
 def _version(result: Result) -> tuple[str, str]:
@@ -117,17 +165,27 @@ def _check_version(result: Result, source: Path, entries: Sequence[Entry], new_v
         )
 
 
-_COUNTED = (*METRICS, "d_prime", "criterion", "paired_discrimination", "forced_choice", "probabilities", "corrected")
-
-
-def check_intervals(result: Result, where: str) -> None:
-    """Count a result again from its packed letters, intervals included. Raises HopeBenchError naming the number that is off."""
-    again = restate(result)
-    for name, split in result.splits.items():
-        for field in _COUNTED:
+def check_intervals(result: Result, where: str) -> Result:
+    """Count a result again from its packed strings, intervals included, and return what they give: the result without the numbers
+    that nothing backs. Raises HopeBenchError naming the number that is off."""
+    again, stated = restate(result), backed(result)
+    for name, split in stated.splits.items():
+        check_ways(split, f"{where}: splits.{name}")
+        if unknown := split.part_of.keys() - split.breakdowns.keys():
+            raise HopeBenchError(f"{where}: splits.{name}.part_of.{min(unknown)} is of no breakdown. Score the run again.")
+        for field in type(split).model_fields:
             _check_same(f"{where}: splits.{name}.{field}", getattr(split, field), getattr(again.splits[name], field))
     for key in ("comparisons", "averages"):
-        _check_same(f"{where}: {key}", getattr(result, key), getattr(again, key))
+        _check_same(f"{where}: {key}", getattr(stated, key), getattr(again, key))
+    for key in ("seed", "confidence"):
+        ours = getattr(DEFAULT_BOOTSTRAP, key)
+        if getattr(result.bootstrap, key) != ours:
+            raise HopeBenchError(f"{where}: bootstrap.{key} is not {ours}, as in all results here. Score the run again.")
+    return again
+
+
+_RESAMPLED = re.compile(r"[.](mcc|average_precision|brier|ece_null)[.](low|high|mean)$")
+"""The numbers that come of random draws."""
 
 
 def _check_same(key: str, stated: Any, expected: Any) -> None:
@@ -143,7 +201,8 @@ def _check_same(key: str, stated: Any, expected: Any) -> None:
             _check_same(f"{key}.{index}", one, other)
     else:
         numbers = isinstance(stated, float) and isinstance(expected, float)
-        if differ(stated, expected, INTERVAL_TOLERANCE) if numbers else stated != expected:
+        tolerance = RESAMPLED_TOLERANCE if _RESAMPLED.search(key) else TOLERANCE
+        if differ(stated, expected, tolerance) if numbers else stated != expected:
             raise HopeBenchError(
                 f"{key} is {str(stated)[:60]}, but the result's own verdicts give {str(expected)[:60]}. Score the run again."
             )

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hope_bench.errors import HopeBenchError
-from hope_bench.files.split_score import Blind, SplitScore
-from hope_bench.scoring.blind import blind_metrics
+from hope_bench.files.split_score import BLIND_WAYS, Blind, SplitScore
+from hope_bench.scoring.blind import ALWAYS, blind_metrics
 
 TOLERANCE = 2e-6
 """Numbers in a result are rounded to 6 digits."""
 
-INTERVAL_TOLERANCE = 2e-4
+RESAMPLED_TOLERANCE = 2e-4
 """Some intervals are percentiles of resamples; another version of numpy may round one resample to the other side."""
 
 
@@ -23,9 +23,9 @@ def differ(stated: float | None, expected: float | None, tolerance: float = TOLE
 
 
 def check_blind(split: SplitScore, where: str) -> None:
-    """Recompute always-yes and always-no from the labels; the others must be what some counts of them give, for the
-    questions' words are not in the file. Raises HopeBenchError naming the key that is off."""
-    names = [one.name for one in split.blind]
+    """Score the blind ways again: always yes and always no from the labels, the others from what they say to each question.
+    Raises HopeBenchError naming the key that is off."""
+    names = tuple(one.name for one in split.blind)
     if len(set(names)) != len(names):
         raise HopeBenchError(f"{where}.blind holds a name twice. Score the run again.")
     positives, negatives = split.labels.count("y"), split.labels.count("n")
@@ -46,6 +46,22 @@ def check_blind(split: SplitScore, where: str) -> None:
             raise HopeBenchError(f"{key}.either_way doesn't follow from its balanced accuracy. Score the run again.")
 
 
+def check_ways(split: SplitScore, where: str) -> None:
+    """Which ways there are, and what each says of how it was learnt, must be as scoring writes it. Raises HopeBenchError."""
+    names = tuple(one.name for one in split.blind)
+    if names not in ((), BLIND_WAYS[:2], BLIND_WAYS):
+        raise HopeBenchError(f"{where}.blind holds some of the ways only, or out of their order. Score the run again.")
+    if len({(one.fitted_on, one.images) for one in split.blind[2:]}) > 1:
+        raise HopeBenchError(f"{where}.blind: fitted_on or images differ between the ways. Score the run again.")
+    for index, one in enumerate(split.blind):
+        learnt = [value is not None for value in (one.fitted_on, one.images, one.levels)]
+        if any(learnt) if one.name in ALWAYS else one.levels is not None and not all(learnt):
+            raise HopeBenchError(
+                f"{where}.blind.{index}: fitted_on, images or levels are null of what is learnt, or not of what isn't. "
+                "Score the run again."
+            )
+
+
 _LEARNT_TOLERANCE = 0.005
 """Another version of scikit-learn may answer a few questions otherwise."""
 
@@ -57,6 +73,8 @@ def differing_way(one: Sequence[Blind], other: Sequence[Blind]) -> str | None:
     for each in one:
         there = known.get(each.name)
         rates = ("recall", "hallucination_rate")
+        if there is not None and (each.fitted_on, each.images) != (there.fitted_on, there.images):
+            return each.name
         if there is not None and any(differ(getattr(each, key), getattr(there, key), _LEARNT_TOLERANCE) for key in rates):
             return each.name
     return None

@@ -14,6 +14,8 @@ from hope_bench.files.registry import data_root
 from hope_bench.files.result import Comparison
 from hope_bench.scoring.blind import above_blind, strongest
 from hope_bench.scoring.score import tower_family
+from hope_bench.scoring.transfer import Transfer
+from hope_bench.scoring.who_chose_whom import answers_all, strategies_of, transfer
 from hope_bench.site import about, board, charts, heat, render, views
 from hope_bench.site.data import badge_path
 from hope_bench.site.elsewhere import read_elsewhere
@@ -115,10 +117,18 @@ def _about_page(environment: Environment, section: Section, known: Described | N
         risk=None if risk is None else charts.data_block(risk),
         facts=about.made_from(sheet),
         towers=towers,
+        chosen=_who_chose_whom(section),
         overlap=overlap,
         trained=[(row, None if overlap is None else published_training(overlap, row.entry.result)) for row in section.rows],
         root="../",
     )
+
+
+def _who_chose_whom(section: Section) -> Transfer | None:
+    """The ranked models by searching encoder; None where one encoder searched alone, or no model answered all of that."""
+    several = strategies_of(section.about)
+    answered = [row.entry.result for row in section.ranked if all(answers_all(row.entry.result, one) for one in several.values())]
+    return transfer(answered) if several and answered else None
 
 
 def _result_page(environment: Environment, section: Section, row: ModelRow, known: Described | None) -> str:

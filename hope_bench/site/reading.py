@@ -10,14 +10,13 @@ import numpy as np
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import slug
-from hope_bench.files.result import ConventionName, Hallucination, Result
+from hope_bench.files.result import ConventionName, Result
 from hope_bench.files.split_score import PACKED, Average, Probabilities, SplitScore
 from hope_bench.scoring.averaging import average_points
 from hope_bench.scoring.conventions import CONVENTIONS
 from hope_bench.scoring.metrics import (
     METRICS,
     Counts,
-    Floats,
     answer_table,
     compute,
     discrimination,
@@ -27,12 +26,15 @@ from hope_bench.scoring.metrics import (
     stated_table,
 )
 from hope_bench.scoring.probability import Evidence, auroc_alone, evidence, probabilities, unpack
-from hope_bench.scoring.recount import fixed_tables, with_intervals
+from hope_bench.scoring.recount import fixed_tables
+from hope_bench.scoring.restating import backed, with_intervals
 from hope_bench.scoring.reviewed import correct
 from hope_bench.scoring.sensitivity import forced_choice, log_linear_z
+from hope_bench.scoring.standing import asked_otherwise
 from hope_bench.scoring.unread import unread_reason
 from hope_bench.site.blind import TOLERANCE, check_blind, differ, differing_way
 from hope_bench.site.safety import read_untrusted
+from hope_bench.site.surest import check_worst
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,8 @@ def read_groups(folder: Path) -> tuple[Group, ...]:
         asked.setdefault(entry.result.benchmark.hash, []).append(entry)
     for members in asked.values():
         check_same_questions(members)
+    for entry in entries:
+        check_asked(entry.result, str(entry.source))
     return tuple(Group(tuple(groups[key])) for key in sorted(groups))
 
 
@@ -91,11 +95,19 @@ def check_not_empty(folder: Path) -> None:
         )
 
 
+_UNTOLD = (None, (None, None))
+
+
 def check_same_questions(entries: Sequence[Entry]) -> None:
     """Results of one hash answer the same questions, so whatever a file says about them must be what the others say."""
 
     def asked(result: Result) -> Sequence[object]:
         return sorted((name, split.kind, split.labels, split.questions_per_image) for name, split in result.splits.items())
+
+    def marked(split: SplitScore) -> Sequence[object]:
+        """What else the questions alone say: which of them are repeated, and what they are about."""
+        names = {name: tuple(part.name for part in parts) for name, parts in split.breakdowns.items()}
+        return [split.repeated, *((names.get(name), split.part_of.get(name)) for name in ("category", "description-kind"))]
 
     first = entries[0]
     for entry in entries[1:]:
@@ -111,6 +123,13 @@ def check_same_questions(entries: Sequence[Entry]) -> None:
                 f"{entry.source} and {first.source} have the same benchmark.hash, but the splits' kind, labels or "
                 "questions_per_image differ. Score the runs again."
             )
+        for name, split in entry.result.splits.items():
+            pairs = zip(marked(split), marked(first.result.splits[name]), strict=True)
+            if any(one not in _UNTOLD and other not in _UNTOLD and one != other for one, other in pairs):
+                raise HopeBenchError(
+                    f"{entry.source} and {first.source} have the same benchmark.hash, but which questions of splits.{name} are "
+                    "repeated, or what they are about, differs. Score the runs again."
+                )
     priors: dict[str, Entry] = {}
     for entry in entries:
         for name, split in entry.result.splits.items():
@@ -135,7 +154,7 @@ def read_entry(path: Path, results: Path) -> Entry:
         )
     check_strict(result, path, path.parent)
     check_numbers(result, str(path))
-    return Entry(with_intervals(result), path, f"{folder}/{slug(path.stem)}.html")
+    return Entry(backed(with_intervals(result)), path, f"{folder}/{slug(path.stem)}.html")
 
 
 def check_strict(result: Result, path: Path, folder: Path) -> None:
@@ -152,6 +171,7 @@ def check_numbers(result: Result, where: str) -> None:
     if result.benchmark.headline not in result.splits:
         raise HopeBenchError(f"{where}: benchmark.headline {result.benchmark.headline!r} is not among the splits.")
     _check_standing(result, where)
+    _check_run(result, where)
     recomputed = compute(_check_counts(result, where), CONVENTIONS[result.convention])
     metrics = zip(*(map(optional, recomputed[metric].tolist()) for metric in METRICS), strict=True)
     for (name, split), expected in zip(result.splits.items(), metrics, strict=True):
@@ -161,9 +181,7 @@ def check_numbers(result: Result, where: str) -> None:
         _check_corrected(split, result.bootstrap.confidence, f"{where}: splits.{name}.corrected")
     _check_parts(result, where)
     _check_p_yes(result, where)
-    p_yes = {name: _p_yes(result.splits[name]) for name in {one.split for one in result.worst or ()}}
-    for index, hallucination in enumerate(result.worst or ()):
-        _check_hallucination(hallucination, p_yes[hallucination.split], f"{where}: worst.{index}")
+    check_worst(result, where)
     for index, average in enumerate(result.averages):
         _check_average(average, result, f"{where}: averages.{index}")
     for index, pair in enumerate(result.comparisons):
@@ -184,6 +202,25 @@ def _check_standing(result: Result, where: str) -> None:
     unread = unread_reason(result.splits)
     if unread is not None and result.unranked is None:
         raise HopeBenchError(f"{where}: unranked is null, but {unread}. Score the run again.")
+
+
+def check_asked(result: Result, where: str) -> None:
+    """A result that was asked for in a way that isn't ranked must say so."""
+    reason = asked_otherwise(result.run, result.benchmark.prompt)
+    if result.run.prompt is None and reason is None:
+        reason = "run.prompt doesn't say how the model was asked"
+    if reason is not None and result.unranked is None:
+        raise HopeBenchError(f"{where}: unranked is null, but {reason}. Score the run again.")
+
+
+def _check_run(result: Result, where: str) -> None:
+    """What is said of the run must fit the answers, and itself."""
+    samples = {len(split.all_verdicts) for split in result.splits.values()}
+    if len(samples) > 1 or (result.run.samples is not None and {result.run.samples} != samples):
+        raise HopeBenchError(f"{where}: run.samples or further_verdicts don't agree on how many answers each question got.")
+    for index, one in enumerate(result.run.self_checks):
+        if one.passed != (one.difference is not None and one.difference <= one.threshold):
+            raise HopeBenchError(f"{where}: run.self_checks.{index}.passed doesn't follow from its difference and threshold.")
 
 
 def _check_counts(result: Result, where: str) -> Counts:
@@ -233,17 +270,6 @@ def _check_parts(result: Result, where: str) -> None:
             name, breakdown, part = parts[index]
             key = f"{where}: splits.{name}.breakdowns.{breakdown}.{part.name}.{rate}.value"
             _check(key, getattr(part, rate).value, optional(float(expected[index])))
-
-
-def _p_yes(split: SplitScore) -> Floats | None:
-    return None if split.probabilities is None else unpack(split.probabilities.packed)
-
-
-def _check_hallucination(one: Hallucination, p_yes: Floats | None, where: str) -> None:
-    """P(yes) must be that which the split packs for the same question."""
-    known = None if p_yes is None else optional(float(p_yes[one.place]))
-    if (known is None) != (one.p_yes is None) or (known is not None and one.p_yes is not None and abs(known - one.p_yes) > 1e-4):
-        raise HopeBenchError(f"{where}.p_yes is {one.p_yes}, but the split's packed P(yes) gives {known}. Score the run again.")
 
 
 def _check_average(one: Average, result: Result, where: str) -> None:
@@ -346,15 +372,10 @@ def ranking_value(result: Result) -> float | None:
 def unranked_reason(result: Result) -> str | None:
     """Why a result isn't ranked, in words, whatever the file claims: its headline split must be asked in full, and nearly all
     answers be a yes or a no."""
-    headline = result.splits[result.benchmark.headline]
-    unasked = headline.unasked
-    if result.unranked is not None:
-        return result.unranked
-    unread = unread_reason(result.splits)
-    if unread is not None:
-        return unread
-    if unasked:
-        return f"{unasked:,} questions of the headline split {result.benchmark.headline} were never asked"
-    if headline.balanced_accuracy.value is None:
-        return f"balanced accuracy is undefined on the headline split {result.benchmark.headline}"
-    return None
+    benchmark, headline = result.benchmark, result.splits[result.benchmark.headline]
+    reason = result.unranked or asked_otherwise(result.run, benchmark.prompt) or unread_reason(result.splits)
+    if reason is None and headline.unasked:
+        return f"{headline.unasked:,} questions of the headline split {benchmark.headline} were never asked"
+    if reason is None and headline.balanced_accuracy.value is None:
+        return f"balanced accuracy is undefined on the headline split {benchmark.headline}"
+    return reason

@@ -33,6 +33,10 @@ MOST_QUESTIONS = 500_000
 MOST_IMAGES = 100_000
 MOST_ITEMS = 200
 MOST_REPLICATES = 20_000
+MOST_DRAWS = 500_000_000
+"""Replicates times answers and images of all splits, which is what counting a result again takes: half a minute at most. 2,000
+replicates, the default, allow 250,000."""
+
 LARGEST_NUMBER = 1e15
 
 RESERVED = frozenset({"assets", "badges", "benchmarks", "data", "images"})
@@ -203,6 +207,12 @@ def _implausible(result: Result) -> Iterator[str]:
         yield f"benchmark.images is {benchmark.images}, not between 0 and {MOST_IMAGES:,}."
     if not 1 <= bootstrap.replicates <= MOST_REPLICATES or not 0 < bootstrap.confidence < 1 or bootstrap.seed < 0:
         yield f"bootstrap: replicates lie in 1 to {MOST_REPLICATES:,}, confidence between 0 and 1, and a seed is at least 0."
+    size = sum(len(one.labels) * len(one.all_verdicts) + len(one.questions_per_image) for one in result.splits.values())
+    if size * bootstrap.replicates > MOST_DRAWS:
+        yield (
+            f"bootstrap.replicates is {bootstrap.replicates:,}; with {size:,} answers and images over all splits, at most "
+            f"{MOST_DRAWS // size:,} are counted again. Score the run with fewer --replicates."
+        )
     for field in ("input_tokens", "output_tokens", "cost_usd"):
         if (number := getattr(result.run, field)) is not None and number < 0:
             yield f"run.{field} is {number}; it is at least 0. Score the run again."

@@ -185,12 +185,13 @@ def _options(*options: tuple[str, str | int | None]) -> str:
 def facts(result: Result) -> list[tuple[str, list[tuple[str, str]]]]:
     """Where a result comes from, as titled lists of (what, value); unknown things are left out."""
     model, benchmark, run, bootstrap = result.model, result.benchmark, result.run, result.bootstrap
+    searchers = ", ".join(filter(None, (benchmark.clip, *benchmark.encoders.values())))
     groups = (
         ("Model", (("checkpoint", model.checkpoint), ("revision", model.revision), ("family", model.family),
                    ("vision tower", model.vision_tower), ("parameters", model.parameters), ("licence", model.license),
                    ("weights sha256", run.weights_sha256))),
         ("Benchmark", (("name", benchmark.name), ("dataset", benchmark.dataset), ("images", f"{benchmark.images:,}"),
-                       ("prompt", benchmark.prompt), ("distractors chosen by", benchmark.clip), ("hash", benchmark.hash))),
+                       ("prompt", benchmark.prompt), ("distractors chosen by", searchers), ("hash", benchmark.hash))),
         ("Run", (("name", run.name), ("training step", None if run.step is None else f"{run.step:,}"), ("source", run.source),
                   ("asked with", run.prompt if run.prompt != benchmark.prompt else None),
                  ("of the prompts", None if run.prompt_set is None else f"{run.prompt_set}: {run.prompt_name}"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +11,11 @@ import pytest
 
 from hope_bench.adapters.known import check_card
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.benchmark import read_benchmark
 from hope_bench.files.card import find_card, slug
 from hope_bench.files.registry import find_benchmark, find_spec, known_benchmarks, known_models
 from hope_bench.files.spec import read_spec
+from tests.runs import make_benchmark
 
 
 def spec_file(folder: Path, text: str) -> Path:
@@ -51,6 +54,11 @@ def test_paths_in_a_spec_are_relative_to_it(tmp_path: Path) -> None:
         ('name = "x"\nstrategies = ["random", "content", "random"]', ["strategies names 'random' more than once."]),
         ('name = "x"\nstrategies = []', ["strategies must name at least one strategy."]),
         ('name = "x"\nstrategies = ["content@siglip"]', ["no [encoders.siglip]. None exist yet."]),
+        ('name = "x"\nstrategies = ["content-panel"]', ["panel is of the main encoder and every [encoders.NAME]; name one such"]),
+        (
+            'name = "x"\nstrategies = ["content-panel@a"]\nencoders.a.model = "RN50:openai"',
+            ["a panel is of the main encoder", "write 'content-panel'"],
+        ),
         ('name = "x"\nclip = 3', ["clip: holds a number, not keys and their values."]),
         ("seed = 0", ["'name' is missing"]),
         ("name = x", ["not TOML"]),
@@ -137,3 +145,28 @@ def test_importing_the_package_and_its_command_line_is_light() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+def test_questions_changed_under_the_old_hash_are_not_read(tmp_path: Path) -> None:
+    made = make_benchmark(tmp_path / "b", {"random": [("a.png", "dog", "yes"), ("a.png", "cat", "no"), ("b.png", "cat", "no")]})
+    manifest, split = tmp_path / "b" / "manifest.json", tmp_path / "b" / "splits" / "random.jsonl"
+    honest = split.read_bytes(), manifest.read_text()
+    changes: list[tuple[str, str, str]] = [
+        ('"label": "no"', '"label": "yes"', "splits.random doesn't count the questions of its file"),
+        ("cat", "cow", "hash is not that of its prompt and questions"),
+        ("a.png", "c.png", "hash is not that of its prompt and questions"),
+    ]
+    for old, new, words in changes:
+        changed = honest[0].replace(old.encode(), new.encode())
+        assert changed != honest[0]
+        split.write_bytes(changed)
+        digests = [hashlib.sha256(one).hexdigest() for one in (honest[0], changed)]
+        manifest.write_text(honest[1].replace(*digests))
+        with pytest.raises(HopeBenchError, match=words):
+            read_benchmark(made.folder)
+    split.write_bytes(honest[0])
+    manifest.write_text(honest[1].replace("{question}", "{question} Answer honestly."))
+    with pytest.raises(HopeBenchError, match="hash is not that of its prompt and questions"):
+        read_benchmark(made.folder)
+    manifest.write_text(honest[1])
+    assert read_benchmark(made.folder).splits == made.splits

@@ -181,6 +181,22 @@ def test_parts_of_one_dataset_are_taken_together(here: Path) -> None:
     assert len(hb.generate("set", progress="quiet").manifest.images) == 12
 
 
+def test_pictures_of_a_dataset_beside_are_not_ones_own(here: Path) -> None:
+    own_data(here / "b other", images=6)
+    file = own_data(here / "a" / "b" / "mine", images=6)
+    classes = "names: [" + ", ".join(NAMES) + "]\ntrain: train/images\n"
+    deep = here / "c" / "train" / "images"
+    shutil.copytree(file.parents[1] / "photos", deep)
+    shutil.copytree(file.parents[1] / "photos", here / "b" / "photos")
+    (here / "c" / "data.yaml").write_text(classes)
+    (here / "c" / "train" / "labels").mkdir()
+    for picture in deep.iterdir():
+        (here / "c" / "train" / "labels" / f"{picture.stem}.txt").write_text("0 0.5 0.5 0.2 0.2\n3 0.2 0.2 0.1 0.1\n")
+    made = hb.init(Path("c"), strategies=["popular"])
+    assert made.spec.dataset.images is not None
+    assert Path(made.spec.dataset.images).resolve() == deep.resolve()
+
+
 def findings(health: Any) -> dict[str, tuple[str, int]]:
     return {one.key: (one.level, one.count) for one in health.findings}
 

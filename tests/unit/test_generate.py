@@ -12,9 +12,11 @@ import pytest
 import torch
 from PIL import Image
 
+import hope_bench as hb
 from hope_bench.annotations import read_annotations
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark, read_benchmark
+from hope_bench.files.result import ModelInfo
 from hope_bench.files.spec import (
     STRATEGY_KINDS,
     BenchmarkSpec,
@@ -24,9 +26,10 @@ from hope_bench.files.spec import (
     DescriptionSpec,
     GuardsSpec,
 )
-from hope_bench.records import Question
+from hope_bench.records import Answer, Question
 from hope_bench.search.generate import generate
 from tests.clips import save_tiny_clip
+from tests.runs import make_run, write_answers
 
 NAMES = ["apple", "bus", "cup", "dog", "egg", "fork", "gate", "hat", "owl", "pan"]
 
@@ -427,3 +430,37 @@ def test_evidence_from_a_detector_keeps_its_categories_out(data: Path, clip: str
     manifest = json.loads((tmp_path / "after" / "manifest.json").read_text())
     assert "seen.jsonl" in json.dumps(manifest)
     assert any("No evidence was given for 1 of 9 images (011.png)." in note for note in benchmark.manifest.notes)
+
+
+def test_a_panel_is_of_all_encoders_of_the_spec(data: Path, tmp_path: Path) -> None:
+    """Generated, answered, scored: results name every encoder, and who chose whom is told by their names."""
+    encoders = {"openai": save_tiny_clip(tmp_path / "tiny-openai"), "siglip": save_tiny_clip(tmp_path / "tiny-siglip", seed=1)}
+    spec = spec_for(data, encoders["openai"], strategies=("content", "content@siglip", "content-panel"), headline="content",
+                    encoders={"siglip": ClipSpec(model=encoders["siglip"])})  # fmt: skip
+    manifest = generate(spec, tmp_path / "out", tmp_path / "cache")
+    assert (manifest.splits["content-panel"].kind, manifest.splits["content-panel"].questions) == ("hope", 48)
+    benchmark = read_benchmark(tmp_path / "out")
+    chosen = {
+        name: {(one.image, one.text) for one in questions if one.label == "no"} for name, questions in benchmark.splits.items()
+    }
+    assert all(chosen["content-panel"] != chosen[name] for name in ("content", "content@siglip"))
+    results = []
+    for tower, split in (("openai/clip-vit-large-patch14-336", "content"), ("SigLIP, 1152 wide", "content@siglip")):
+        run = make_run(tmp_path / split, benchmark, {}, model=ModelInfo(name=split, vision_tower=tower))
+        asked = {(one.image, one.text) for questions in benchmark.splits.values() for one in questions}
+        said = [(image, text, "yes" if (image, text) in chosen[split] else "no") for image, text in asked]
+        write_answers(run, [Answer(image, text, verdict, verdict) for image, text, verdict in said])
+        results.append(hb.score(run, benchmark=benchmark))
+    assert results[0].benchmark.encoders == {"siglip": "local-dir:tiny-siglip"}
+    found = hb.transfer(results)
+    assert [one.family for one in found.searchers] == ["openai", "siglip", None]
+    shared = len(chosen["content"] & chosen["content@siglip"]) / 24  # what both chose fools both models in both splits
+    for row in found.models:
+        assert row.home is not None
+        assert row.home.advantage.value == pytest.approx(2 * (1 - shared), abs=1e-5)
+
+    panel = spec.model_copy(update={"strategies": ("content-panel",), "headline": "content-panel"})
+    alone = generate(panel, tmp_path / "alone", tmp_path / "cache")
+    assert alone.encoders.keys() == {"siglip"}
+    questions = read_benchmark(tmp_path / "alone").splits["content-panel"]
+    assert {(one.image, one.text) for one in questions if one.label == "no"} == chosen["content-panel"]

@@ -52,6 +52,8 @@ W, H = 40, 20
         ("https://x.blob/bucket/my%20a.jpg?sig=1", ["my a.jpg"], "my a.jpg"),
         ("/data/local-files/?d=images/a.jpg", ["a.jpg"], "a.jpg"),
         ("/data/upload/3/1f2e-a.jpg", ["1f2e-a.jpg"], "1f2e-a.jpg"),
+        ("images/1f2e3d4c-a.jpg", ["images/a.jpg"], "images/a.jpg"),
+        ("images/1f2e3d4c-a.jpg", ["images/1f2e3d4c-a.jpg", "images/a.jpg"], "images/1f2e3d4c-a.jpg"),
         ("back\\slash.jpg", ["back\\slash.jpg"], "back\\slash.jpg"),
         ("a.jpg", ["a.png"], None),
         ("train/a.jpg", ["val/a.jpg"], None),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +109,57 @@ def test_what_is_transparent_shows_white(data: bytes, left: tuple[int, int, int]
     assert picture.getpixel((55, 10)) == WHITE
     for x, colour in ((5, left), (30, middle)):
         np.testing.assert_allclose(picture.getpixel((x, 10)), colour, atol=2)
+
+
+def png(depth: int, kind: int, pixels: bytes, clear: bytes) -> bytes:
+    """A row of four pixels as the PNG specification has it: `kind` 0 is grey and 2 is RGB, `clear` what tRNS holds."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    head = struct.pack(">IIBBBBB", 4, 1, depth, kind, 0, 0, 0)
+    parts = (chunk(b"IHDR", head), chunk(b"tRNS", clear), chunk(b"IDAT", zlib.compress(b"\0" + pixels)), chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+DEEP = ((0, 0, 0), (0x1234, 0x5678, 0x9ABC), (0x5678, 0x5678, 0x5678), (65535, 0, 65535))
+
+
+@pytest.mark.parametrize("clear", range(4))
+@pytest.mark.parametrize("depth", [1, 2, 4, 8, 16])
+def test_of_greys_of_every_depth_one_is_transparent(depth: int, clear: int) -> None:
+    greys = [0, 1, 0, 1] if depth == 1 else [place * (2**depth - 1) // 3 for place in range(4)]
+    bits = "".join(f"{grey:0{depth}b}" for grey in greys)
+    pixels = int(bits.ljust(-(-len(bits) // 8) * 8, "0"), 2).to_bytes(-(-len(bits) // 8), "big")
+    picture = decode_rgb(png(depth, 0, pixels, struct.pack(">H", greys[clear])))
+    expected = [255 if grey == greys[clear] else round(grey * 255 / (2**depth - 1)) for grey in greys]
+    assert [picture.getpixel((x, 0)) for x in range(4)] == [(grey,) * 3 for grey in expected]
+
+
+@pytest.mark.parametrize("clear", range(4))
+@pytest.mark.parametrize("depth", [8, 16])
+def test_of_colours_of_every_depth_one_is_transparent(depth: int, clear: int) -> None:
+    colours = DEEP if depth == 16 else [tuple(channel >> 8 for channel in colour) for colour in DEEP]
+    pixels = b"".join(struct.pack(">3H" if depth == 16 else ">3B", *colour) for colour in colours)
+    picture = decode_rgb(png(depth, 2, pixels, struct.pack(">3H", *colours[clear])))
+    for x, colour in enumerate(DEEP):
+        expected = WHITE if x == clear else tuple(channel / 257 for channel in colour)
+        np.testing.assert_allclose(picture.getpixel((x, 0)), expected, atol=1)
+
+
+@pytest.mark.parametrize(
+    ("values", "greys"),
+    [((0, 0.5, 1), (0, 128, 255)), ((0, 0.25, 0.5), (0, 64, 128)), ((0, 90, 255), (0, 90, 255)), ((0, 0, 0), (0, 0, 0))],
+)
+def test_floats_keep_their_brightness(values: tuple[float, ...], greys: tuple[int, ...]) -> None:
+    picture = decode_rgb(encoded(Image.fromarray(np.array([values], dtype=np.float32)), "TIFF"))
+    assert [picture.getpixel((x, 0)) for x in range(3)] == [(grey,) * 3 for grey in greys]
+
+
+@pytest.mark.parametrize("value", [-1.0, 256.0, 1e30, float("nan"), float("inf")])
+def test_floats_that_are_no_brightness_are_no_picture(value: float) -> None:
+    with pytest.raises(UnreadableImageError, match="nothing says which of them is white"):
+        decode_rgb(encoded(Image.fromarray(np.array([[0.5, value]], dtype=np.float32)), "TIFF"))
 
 
 @pytest.mark.parametrize("alpha", [0, 1, 100, 254, 255])

@@ -50,8 +50,8 @@ def test_lvis_refuses_what_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(HopeBenchError, match=r"category id it does not define \(77\)"):
         read_annotations(lvis_file(tmp_path, images=[{"id": 397133, "coco_url": "http://x/a.jpg", "neg_category_ids": [77]},
                                                      {"id": 37777, "coco_url": "http://x/b.jpg"}]))  # fmt: skip
-    twice = [{"id": 1, "name": "alarm_clock"}, {"id": 2, "name": "alarm_clock"}]
-    with pytest.raises(HopeBenchError, match=r"category name.*alarm_clock"):
+    twice = [{"id": 1, "name": "alarm_clock"}, {"id": 1, "name": "clock"}]
+    with pytest.raises(HopeBenchError, match="category id occurs more than once"):
         read_annotations(lvis_file(tmp_path, categories=twice))
     with pytest.raises(HopeBenchError, match="neither file_name nor coco_url"):
         read_annotations(lvis_file(tmp_path, images=[{"id": 1}]))

@@ -290,9 +290,9 @@ def test_an_object_without_a_box_is_present(make: Callable[[Path], Path], tmp_pa
 
 
 REFUSED: dict[str, tuple[Callable[[Path], Path], tuple[str, ...]]] = {
-    "YOLO, several splits": (
-        lambda folder: paint(folder / "images" / "train" / "x.jpg") or ultralytics(folder),
-        ("several splits", "files.split", "train, val"),
+    "YOLO, classes counted from 1": (
+        lambda folder: ultralytics(folder, "1 0.5 0.5 0.2 0.2\n2 0.3 0.3 0.1 0.1\n2 0.6 0.6 0.1 0.1\n"),
+        ("numbered 0 to 1", "category 2", "count from 1"),
     ),
     "YOLO, no images": (lambda folder: write(folder / "data.yaml", "val: nowhere\n" + YAML), ("no folder of images",)),
     "YOLO, no names": (lambda folder: ultralytics(folder, yaml="val: images/val\n") / "data.yaml", ("lists no class names",)),
@@ -336,8 +336,39 @@ def test_what_is_refused_and_with_which_words(make: Callable[[Path], Path], word
         read_annotations(path)
     for word in words:
         assert word in str(caught.value)
-    if words[-1] == "train, val":
-        assert read_annotations(path, files={"split": "val"}).present(0) == ("dog", "tea cup")
+
+
+def test_of_several_yolo_splits_the_one_kept_from_training_is_read_and_told(tmp_path: Path) -> None:
+    paint(tmp_path / "images" / "train" / "x.jpg")
+    path = ultralytics(tmp_path)
+    annotations = read_annotations(path)
+    assert annotations.present(0) == ("dog", "tea cup")
+    assert "several splits, of which val is read" in annotations.problems[0]
+    assert read_annotations(path, files={"split": "val"}).problems == annotations.problems[1:]
+
+
+@pytest.mark.parametrize("classes", ["classes.txt", "labels/classes.txt", "obj.names"])
+def test_yolo_labels_with_a_plain_list_of_classes(classes: str, tmp_path: Path) -> None:
+    paint(tmp_path / "images" / "a.jpg")
+    write(tmp_path / "labels" / "a.txt", LABELS)
+    write(tmp_path / classes, "dog\ntea cup\n")
+    annotations = read_annotations(tmp_path)
+    assert (detect_format(tmp_path), annotations.present(0)) == ("yolo", ("dog", "tea cup"))
+
+
+def test_class_names_that_yaml_takes_for_something_else_stay(tmp_path: Path) -> None:
+    path = ultralytics(tmp_path, yaml="val: images/val\nnames: [no, 01]\n")
+    assert [one.name for one in read_annotations(path).categories] == ["no", "01"]
+
+
+def test_labelme_files_beside_a_folder_of_pictures(tmp_path: Path) -> None:
+    paint(tmp_path / "images" / "a.jpg")
+    labelme_folder(tmp_path / "labels", RECTANGLES)
+    for file in (tmp_path / "labels").glob("*.json"):
+        data = json.loads(file.read_text(encoding="utf-8"))
+        write_json(file, data | {"imagePath": "..\\images\\a.jpg"})
+    annotations = read_annotations(tmp_path)
+    assert (detect_format(tmp_path), annotations.images[0].file_name) == ("labelme", "images/a.jpg")
 
 
 # The same data in each

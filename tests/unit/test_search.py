@@ -160,6 +160,37 @@ def test_rankings_equal_their_definition(split: str, objects: list[list[str]], s
             check_next(one.name, left)
 
 
+@given(objects=OBJECTS, seed=st.integers(0, 10**6), k=st.integers(1, 4), forbidden=st.sets(st.sampled_from(WORDS), max_size=3))
+@settings(max_examples=60, deadline=None)
+def test_the_panel_takes_the_best_mean_ranks(objects: list[list[str]], seed: int, k: int, forbidden: set[str]) -> None:
+    """Ranks count the allowed categories alone; with two encoders, mean ranks are often equal: then by name."""
+    inputs = make_space(objects, seed, k=k)
+    allowed = ~inputs.present_mask & np.array([name not in forbidden for name in WORDS])
+    found = Rankings(inputs, allowed, FalseDescriptions(inputs)).of("content-panel")
+    for row, chosen in enumerate(found):
+        left = [name for name in absent_from(inputs, inputs.images[row]) if name not in forbidden]
+        orders = [sorted(left, key=cosines(inputs, encoder, row, row).__getitem__, reverse=True) for encoder in ("", "other")]
+        means = {name: sum(order.index(name) + 1 for order in orders) / 2 for name in left}
+        expected = sorted(left, key=lambda name: (means[name], name))[:k]
+        assert [one.name for one in chosen] == expected
+        assert [one.score for one in chosen] == [round(1 / means[name], 4) for name in expected]
+
+
+def test_what_an_encoder_cannot_tell_apart_shares_its_rank() -> None:
+    """One encoder likes dog best, the other finds all alike: dog has ranks 1 and 2.5 of four, the others 3 and 2.5."""
+    made = make_space([["cup", "egg", "fork"], ["dog"]], seed=1, k=4)
+    axes = np.eye(2, dtype=np.float32)
+    images, alike = np.tile(axes[0], (2, 1)), np.tile(axes[1], (len(WORDS), 1))
+    liked = np.where(np.array(WORDS)[:, None] == "dog", axes[0], axes[1])
+    encoded = {
+        name: replace(made.encoded[name], images=images, categories=texts) for name, texts in (("", liked), ("other", alike))
+    }
+    (chosen, _) = asked("content-panel", replace(made, encoded=encoded))
+    assert [(one.name, one.score) for one in chosen] == [
+        ("dog", round(1 / 1.75, 4)), ("apple", round(1 / 2.75, 4)), ("bus", round(1 / 2.75, 4)), ("owl", round(1 / 2.75, 4)),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("split", ["category-cooccurrence", "category-similarity", "category"])
 @given(objects=OBJECTS, seed=st.integers(0, 10**6))
 @settings(max_examples=30, deadline=None)

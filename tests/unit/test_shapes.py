@@ -49,6 +49,11 @@ def but(number: int, **changes: Any) -> list[dict[str, Any]]:
     return rows
 
 
+def spread(made: Callable[[tuple[float, float, float, float]], Any]) -> list[dict[str, Any]]:
+    """All entries four times, each a little larger."""
+    return [one for more in range(4) for one in entries(lambda box: made((*box[:2], box[2] + more, box[3] + more)))]  # noqa: B023
+
+
 def each(rows: list[dict[str, Any]], **changes: Callable[[Any], Any]) -> list[dict[str, Any]]:
     return [row | {key: change(row.get(key)) for key, change in changes.items()} for row in rows]
 
@@ -213,10 +218,16 @@ COCO: dict[str, Shape] = {
         coco(annotations=but(4, bbox=[500, 400, 300, 60])), lacking(4, box=(500, 400, 140, 60)), ("beyond the image",)
     ),
     "one fraction among pixels": Shape(
-        coco(annotations=[*entries(), *[entry(n % 6, [90, 90, 30, 30]) for n in range(30)], entry(0, [0.1, 0.2, 0.3, 0.1])]),
+        coco(
+            annotations=[
+                *entries(),
+                *[entry(n % 6, [90 + n // 6, 90, 30, 30]) for n in range(30)],
+                entry(0, [0.1, 0.2, 0.3, 0.1]),
+            ]
+        ),
         {
             name: {
-                what: [*boxes, *[(90, 90, 30, 30)] * 5, *([None] if (name, what) == ("1.jpg", "dog") else [])]
+                what: [*boxes, *[(90 + n, 90, 30, 30) for n in range(5)], *([None] if (name, what) == ("1.jpg", "dog") else [])]
                 for what, boxes in held.items()
             }
             for name, held in ALL.items()
@@ -253,7 +264,7 @@ COCO: dict[str, Shape] = {
     ),
     "a box of zeros with a polygon, beside an unknown image": Shape(
         coco(annotations=[*but(3, bbox=[0, 0, 0, 0], segmentation=polygon(BOXES[3][2])), entry(0, [1, 2, 3, 4], image_id=9)]),
-        told=("1 annotation(s) name 1 image id(s)",),
+        told=("1 annotation names 1 image id",),
     ),
     "one polygon alone": Shape(coco(annotations=but(3, bbox=..., segmentation=polygon(BOXES[3][2])))),
     "run lengths alone": Shape(coco(annotations=[entry(n, None, segmentation=runs(box)) for n, (_, _, box) in enumerate(BOXES)])),
@@ -284,13 +295,56 @@ COCO: dict[str, Shape] = {
         coco(annotations=but(3, image_id=None)), lacking(3), ("without an image_id (number 4",)
     ),
     "one annotation without a category": Shape(coco(annotations=but(3, category_id=...)), lacking(3), ("without a category_id",)),
+    "annotations written twice": Shape(
+        coco(annotations=[*entries(), *entries()[:2], entry(0, None), *but(3, bbox=None)[3:4]]),
+        lacking(9)
+        | {
+            "1.jpg": {"dog": [BOXES[0][2], None], "cat": [BOXES[1][2]]},
+            "2.jpg": {"dog": [BOXES[2][2]], "cup": [BOXES[3][2], None]},
+        },
+        ("2 annotations repeat one before it", "annotations 9, 10"),
+    ),
     "one annotation is null": Shape(coco(annotations=[*entries(), None]), told=("no JSON object (number 7",)),
     "one annotation is a list": Shape(coco(annotations=[[], *entries()]), told=("no JSON object (number 1",)),
     "one image is null": Shape(coco(images=[*IMAGES, None]), told=("1 of its images left out",)),
     "one image has no name": Shape(coco(images=[*IMAGES, {"id": 9}]), told=("neither file_name",)),
     "one image has no id": Shape(coco(images=[*IMAGES, {"file_name": "x.jpg"}]), told=("without an id",)),
-    "images named by path": Shape(
-        coco(images=without(each(IMAGES, path=lambda _: "x"), "path")),
+    "images named by path": Shape(coco(images=[without([one], "file_name")[0] | {"path": one["file_name"]} for one in IMAGES])),
+    "images named by filename": Shape(
+        coco(images=[without([one], "file_name")[0] | {"filename": one["file_name"]} for one in IMAGES])
+    ),
+    "one image is listed twice": Shape(coco(images=[*IMAGES, IMAGES[0]]), told=("left out, listed before (number 4",)),
+    "two images have one id": Shape(
+        coco(images=[*IMAGES, {"id": 9, "file_name": "9.jpg"}, {"id": 9, "file_name": "8.jpg"}]),
+        told=("2 of its images left out, whose id another image has",),
+    ),
+    "two images have one file": Shape(
+        coco(images=[*IMAGES, {"id": 8, "file_name": "9.jpg"}, {"id": 9, "file_name": "9.jpg"}]),
+        told=("2 of its images left out, whose file_name another image has",),
+    ),
+    "sides of images are -1": Shape(coco(images=each(IMAGES, width=lambda _: -1, height=lambda _: -1))),
+    # categories
+    "one category is listed twice": Shape(coco(categories=[*CATEGORIES, CATEGORIES[0]]), told=("read as one each: 'dog'",)),
+    "a category by two ids": Shape(
+        coco(categories=[*CATEGORIES, {"id": 9, "name": "dog"}], annotations=but(2, category_id=9)),
+        told=("'dog' (ids 1, 9)",),
+    ),
+    "Roboflow: a root called as its class": Shape(
+        coco(categories=[{"id": 0, "name": "Dog"}, *({**one, "supercategory": "Dog"} for one in CATEGORIES)]),
+        told=("'dog' (ids 0, 1)",),
+    ),
+    "a category without a name that nothing is": Shape(
+        coco(categories=[*CATEGORIES, {"id": 9, "name": None}]), told=("1 of its categories left out, without a name (number 4",)
+    ),
+    "annotations name their categories": Shape(
+        coco(annotations=each(entries(), category_id=lambda one: CATEGORIES[one - 1]["name"]))
+    ),
+    "corners that only areas tell": Shape(
+        coco(
+            images=without(IMAGES, "width", "height"),
+            annotations=[entry(n, corners(box), area=box[2] * box[3]) for n, (_, _, box) in enumerate(BOXES)],
+        ),
+        told=("corners",),
     ),
     "images without sizes": Shape(coco(images=without(IMAGES, "width", "height"))),
     "images with sizes of 0": Shape(coco(images=each(IMAGES, width=lambda _: 0, height=lambda _: 0))),
@@ -346,6 +400,24 @@ def pixel_corner(number: int) -> list[float]:
     return [[0, 0, 1, 1], [0, 1, 1, 1]][number % 2]  # type: ignore[return-value]
 
 
+DOUBTED: dict[str, tuple[list[dict[str, Any]], str]] = {
+    "percentages": (spread(lambda box: [100 * one for one in shares(box)]), "they may be percentages"),
+    "boxes of pictures a third of the size": (spread(lambda box: [one / 3 for one in box]), "first quarter"),
+    "boxes smaller than their areas": (
+        [entry(n, [one * 0.6 for one in box], area=box[2] * box[3]) for n, (_, _, box) in enumerate(BOXES)],
+        "less than half of the areas",
+    ),
+}
+
+
+@pytest.mark.parametrize(("annotations", "words"), DOUBTED.values(), ids=DOUBTED)
+def test_boxes_that_may_be_of_another_scale_are_told(annotations: list[dict[str, Any]], words: str, tmp_path: Path) -> None:
+    path = tmp_path / "instances.json"
+    path.write_text(json.dumps(coco(annotations=annotations)), encoding="utf-8")
+    assert words in "\n".join(read_annotations(path).problems)
+    assert words not in "\n".join(read_annotations(path, boxes="xywh").problems)
+
+
 REFUSED: dict[str, tuple[Any, tuple[str, ...]]] = {
     "pixels or fractions": (
         coco(annotations=[entry(n, pixel_corner(n)) for n in range(6)]),
@@ -373,9 +445,35 @@ REFUSED: dict[str, tuple[Any, tuple[str, ...]]] = {
     "annotations without images alone": (coco(annotations=without(entries(), "image_id")), ("6 without an image_id",)),
     "boxes of three numbers alone": (coco(annotations=entries(lambda box: list(box)[:3])), ("none has a bbox of four numbers",)),
     "images without names alone": (coco(images=without(IMAGES, "file_name")), ("none of its images", "3 with neither file_name")),
-    "a category without a name": (coco(categories=[*CATEGORIES, {"id": 9}]), ("1 category has no name",)),
-    "a category twice": (coco(categories=[*CATEGORIES, {"id": 9, "name": "dog"}]), ("category name occurs more than once",)),
-    "an image twice": (coco(images=[*IMAGES, IMAGES[0]]), ("image id occurs more than once",)),
+    "a category without a name that is annotated": (
+        coco(categories=[*CATEGORIES[:2], {"id": 3, "name": " "}]),
+        ("1 category has no name (ids 3)",),
+    ),
+    "an id of two categories": (coco(categories=[*CATEGORIES, {"id": 3, "name": "mug"}]), ("category id occurs more than once",)),
+    "an id of most images": (coco(images=[IMAGES[0], *IMAGES[:1], *({**one, "id": 1} for one in IMAGES)]), ("image id occurs",)),
+    "annotations count from 0, categories from 1": (
+        coco(annotations=each(entries(), category_id=lambda one: one - 1)),
+        ("numbered 1 to 3", "category 0", "seem to count from 0"),
+    ),
+    "annotations count from 1, categories from 0": (
+        coco(categories=each(CATEGORIES, id=lambda one: one - 1)),
+        ("numbered 0 to 2", "category 3", "seem to count from 1"),
+    ),
+    "boxes of pictures twice the size": (
+        coco(annotations=entries(lambda box: [2 * one for one in box])),
+        ("can't be right", "another size", 'dataset.boxes = "xywh"'),
+    ),
+    "y before x": (
+        coco(annotations=spread(lambda box: [corners(box)[at] for at in (1, 0, 3, 2)])),
+        ("can't be right", "y before x"),
+    ),
+    "widths and heights swapped": (
+        coco(
+            images=each(IMAGES, width=lambda _: H, height=lambda _: W),
+            annotations=spread(lambda box: [box[0] + 120, *box[1:]]),
+        ),
+        ("can't be right", "width and height swapped"),
+    ),
     "annotations as an object": (coco(annotations={"1": entry(0, [1, 2, 3, 4])}), ("not a COCO instances file",)),
     "no categories": ({"images": IMAGES, "annotations": entries()}, ("not a COCO instances file", "categories")),
     "COCO captions": (

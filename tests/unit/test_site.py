@@ -253,7 +253,7 @@ def change(*keys: str | int, to: Any) -> Change:
         (change("splits", "content", "labels", to="-" * 12), "unknown letter"),
         (change("splits", "content", "questions_per_image", to=[12]), "questions_per_image"),
         (change("comparisons", to=[{"split": "x", "baseline": "y", "precision_drop": {"value": 1},
-                                    "hallucination_rise": {"value": 1}}]), r"comparisons.0 names a split"),
+                                    "hallucination_rise": {"value": 1}}]), r"comparisons.0 is of x, y, which is no split"),
         (change("benchmark", "headline", to="x"), "benchmark.headline 'x'"),
         (change("benchmark", "name", to="other"), "belongs in the folder 'other', not in 'tiny'"),
     ],

@@ -1,0 +1,72 @@
+"""The JSON files of a checkpoint: read, and refused in words where they are damaged or hold what can't stand there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hope_bench.errors import HopeBenchError, first_few, short_reason
+
+POINTER = "a Git LFS pointer in the place of the file: run git lfs pull in the clone, or download the model with hf download"
+"""What such a file is (`is_pointer`), and what to do about it."""
+
+_MARK = b"version https://git-lfs.github.com/spec/"
+"""How the small text begins that Git keeps in a large file's place where Git LFS hasn't fetched it."""
+
+_PARTS = ("text_config", "vision_config", "audio_config", "llm_config", "qformer_config", "quantization_config")
+"""What a config.json may hold of configurations."""
+
+_KINDS = {dict: "an object", list: "a list", str: "a text", bool: "true or false", int: "a number", float: "a number"}
+
+
+def read_object(file: Path, name: object) -> dict[str, Any]:
+    """The object in a JSON file of the checkpoint that the user called `name`. Raises HopeBenchError for every other content."""
+    damaged = f"Checkpoint {name} has a damaged {file.name}"
+    try:
+        content = file.read_bytes()
+        if is_pointer(content):
+            raise HopeBenchError(f"{damaged}: it is {POINTER}.")
+        found = json.loads(content.decode("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise HopeBenchError(f"{damaged}: {short_reason(error)}. Copy or download it again.") from None
+    if not isinstance(found, dict):
+        raise HopeBenchError(f"{damaged}: it holds {_kind(found)}, not an object. Copy or download it again.")
+    return found
+
+
+def is_pointer(head: bytes) -> bool:
+    """Whether a file that begins with these bytes is Git LFS's pointer to what it should hold."""
+    return head.startswith(_MARK)
+
+
+def check_config(name: object, config: Mapping[str, Any]) -> None:
+    """Raise HopeBenchError where a config.json says its model in what is no name and no settings: these every reader takes for
+    what they should be. What only transformers reads it judges itself."""
+    wrong = [
+        f"{key} is {_kind(value)}, not {wanted}"
+        for key, wanted, fits in (
+            ("model_type", "a text", isinstance(config.get("model_type"), str | None)),
+            ("architectures", "a list of texts", _texts(config.get("architectures"))),
+            ("auto_map", "an object", isinstance(config.get("auto_map"), dict | None)),
+        )
+        for value in [config.get(key)]
+        if not fits
+    ]
+    for key in _PARTS:
+        value = config.get(key)
+        if not isinstance(value, dict | None):
+            wrong.append(f"{key} is {_kind(value)}, not an object")
+        elif value and not isinstance(value.get("model_type"), str | None):
+            wrong.append(f"{key}.model_type is {_kind(value['model_type'])}, not a text")
+    if wrong:
+        raise HopeBenchError(f"Checkpoint {name} has a damaged config.json: {first_few(wrong, 3)}. Copy or download it again.")
+
+
+def _texts(value: object) -> bool:
+    return value is None or (isinstance(value, list) and all(isinstance(one, str) for one in value))
+
+
+def _kind(value: object) -> str:
+    return "null" if value is None else _KINDS.get(type(value), type(value).__name__)
