@@ -12,18 +12,17 @@ from typing import Any, Final, Literal
 Parameter = Literal["temperature", "logprobs", "top_logprobs", "max_tokens", "max_completion_tokens", "seed"]
 """What of a request hope-bench chooses, by the API's names."""
 
-_PARAMETERS: Final[tuple[tuple[Parameter, re.Pattern[str]], ...]] = tuple(
-    (name, re.compile(rf"(?<![a-z0-9])(?:{words})(?![a-z0-9])", re.IGNORECASE))
-    for name, words in (
-        ("top_logprobs", r"top[_ -]?log[_ -]?probs?|top_n_tokens|num_?logprobs"),
-        ("logprobs", r"(?:response_?|return_?|output_?)?log[_-]?probs?|log[- ]prob(?:abilitie)?s?|log[- ]probability"),
-        ("temperature", r"temperature"),
-        ("max_completion_tokens", r"max_?completion_?tokens"),
-        ("max_tokens", r"max_?tokens"),
-        ("seed", r"seed"),
-    )
-)  # fmt: skip
+_NAMES: Final[tuple[tuple[Parameter, str], ...]] = (
+    ("top_logprobs", r"top[_ -]?log[_ -]?probs?|top_n_tokens|num_?logprobs"),
+    ("logprobs", r"(?:response_?|return_?|output_?)?log[_-]?probs?|log[- ]prob(?:abilitie)?s?|log[- ]probability"),
+    ("temperature", r"temperature"),
+    ("max_completion_tokens", r"max_?completion_?tokens"),
+    ("max_tokens", r"max_?tokens"),
+    ("seed", r"seed"),
+)
 """Each with the names that servers have for it, in their messages and places; a name that holds another one comes first."""
+
+_PARAMETERS = tuple((name, re.compile(rf"(?<![a-z0-9])(?:{words})(?![a-z0-9])", re.IGNORECASE)) for name, words in _NAMES)
 
 _SAYS = (
     *("message", "msg", "detail", "details", "error", "errors", "description", "errordescription", "errormessage", "errormsg"),

@@ -57,7 +57,7 @@ class Adaptation:
 
 
 def adaptation(refusal: Refusal, asked: Mapping[str, Any]) -> Adaptation | None:
-    """How to ask instead where a parameter of ours is refused, one at a time; None where it is something else, or can't be helped."""
+    """How to ask instead where a parameter of ours is refused, one at a time; None where that is something else, or no help."""
     words, named = refusal.message, refusal.parameters
     refuses = _REFUSES.search(words) is not None
     if refusal.status in _NEVER or not (refusal.status in _STATUS or refuses):

@@ -44,7 +44,7 @@ def read_reply(reply: Any) -> Reply:
     _raise_if_error(choice)
     message = part(choice, "message")
     why = (ending(part(choice, name)) for name in ("finish_reason", "native_finish_reason"))
-    ended = next((one for one in why if one != "done"), "done")
+    ended: Ending = next((one for one in why if one != "done"), "done")
     if ended == "broke off":
         raise BadReplyError(f"the server broke the answer off ({part(choice, 'finish_reason')})")
     text, apart = _text_and_thought(part(message, "content"))

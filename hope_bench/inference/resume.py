@@ -67,8 +67,8 @@ def find_start(folder: Path, plan: Plan, record: RunRecord, say: Callable[[str],
 
 
 def _missing(folder: Path, plan: Plan, answers: Answers, changed: bool) -> tuple[tuple[int, ...], list[Step]]:
-    """The places of steps that lack answers, and what has to be asked of each: those that failed come last, so that a picture that
-    brings a server down keeps no other one from being asked."""
+    """The places of steps that lack answers, and what has to be asked of each: those that failed come last, so that a picture
+    that brings a server down keeps no other one from being asked."""
     lacking = (place for place, step in enumerate(plan.steps) if not answers.has(step))
     pending = tuple(sorted(lacking, key=lambda place: answers.failed(plan.steps[place])))
     reusable = Reusable(folder, answers.others(plan.steps) if changed else ())
