@@ -186,8 +186,8 @@ def estimate(
 ) -> tuple[Estimate, ...]:
     """What `evaluate` would ask, before it asks anything: counts, and tokens, seconds or a price where they are known.
 
-    One estimate, or one for each of `prompts`; with `budget`, how far that goes. Nothing is written, downloaded or asked. Raises
-    HopeBenchError as `evaluate` does.
+    One estimate, or one for each of `prompts`; with `budget`, how far that goes. Nothing is written, downloaded or asked.
+    Raises HopeBenchError as `evaluate` does.
 
     Example: hb.estimate("gpt-4o", "hope-coco", images="val2014")[0].left
     """

@@ -77,10 +77,6 @@ def in_words(found: Estimate) -> list[str]:
         f"{unique:,} unique ones would be asked{times},"
     )
     said.append(
-        f"{counted(found.questions, 'question')} in {counted(found.splits, 'split')}, of which "
-        f"{found.unique:,} unique ones would be asked,"
-    )
-    said.append(
         f"about {counted(found.images, 'image')} in {counted(found.steps, 'step')} (of one image or more, up to "
         f"{counted(card.batch_size, 'question')})."
     )

@@ -19,6 +19,12 @@ from tests.unit.test_pope import naive_pope
 pytestmark = pytest.mark.real
 
 
+STRATEGIES = tuple(name for name in STRATEGY_KINDS if name != "content-panel")
+"""All but the one that takes several encoders."""
+UNGUARDED = ("random", "popular", "adversarial", "hard-positives")
+"""POPE's own splits, and the one that asks random's no-questions."""
+
+
 @pytest.fixture(scope="module")
 def coco(real: Path) -> tuple[Path, Annotations]:
     folder = real / "coco-mini"
@@ -33,7 +39,7 @@ def made(coco: tuple[Path, Annotations], tmp_path_factory: pytest.TempPathFactor
     spec = spec.model_copy(
         update={
             "name": "coco-mini",
-            "strategies": tuple(STRATEGY_KINDS),
+            "strategies": STRATEGIES,
             "sample_images": eligible,
             "dataset": DatasetSpec(
                 annotations=str(folder / "instances_val2017.json"),
@@ -51,10 +57,10 @@ def made(coco: tuple[Path, Annotations], tmp_path_factory: pytest.TempPathFactor
 def test_every_strategy_runs_on_real_pictures(coco: tuple[Path, Annotations], made: Benchmark) -> None:
     _, annotations = coco
     present = {image.file_name: annotations.present(index) for index, image in enumerate(annotations.images)}
-    assert set(STRATEGY_KINDS) <= made.splits.keys()
+    assert set(STRATEGIES) <= made.splits.keys()
     assert len(made.manifest.images) > 30
     assert not made.manifest.skipped
-    for name in STRATEGY_KINDS:
+    for name in STRATEGIES:
         for question in made.splits[name]:
             assert question.object is not None
             if question.label == "yes" or question.description is not None:
@@ -97,10 +103,10 @@ def test_the_captions_guard_removes_what_people_see(coco: tuple[Path, Annotation
     assert made.manifest.guards["captions"].removed > 0
     assert made.manifest.guards["captions"].displaced["adversarial-guarded"] > 0
     negatives = {name: {(q.image, q.object) for q in made.splits[name] if q.label == "no" and not q.description}
-                 for name in STRATEGY_KINDS}  # fmt: skip
+                 for name in STRATEGIES}  # fmt: skip
     assert ("000000460229.jpg", "car") in negatives["adversarial"]  # POPE asks, and counts the right answer as wrong
-    for split in STRATEGY_KINDS:
-        if split in ("random", "popular", "adversarial"):
+    for split in STRATEGIES:
+        if split in UNGUARDED:
             continue
         assert not negatives[split].intersection(SEEN.items())
         for image, name in negatives[split]:
@@ -123,6 +129,6 @@ def test_no_guarded_distractor_is_contradicted_by_a_caption(made: Benchmark) -> 
         return {(image, name) for image, name in asked if name in SAID.get(image, ())}
 
     assert len(contradicted("popular")) == 6  # POPE's are unguarded by definition
-    for split in STRATEGY_KINDS:
-        if split not in ("random", "popular", "adversarial"):
+    for split in STRATEGIES:
+        if split not in UNGUARDED:
             assert not contradicted(split), split

@@ -311,7 +311,7 @@ def test_run_eval_takes_what_evaluate_takes(
 ) -> None:
     """All but what makes several runs or none, or what run_eval.py says by --out."""
     theirs, ours = options_of(evaluate), options_of(run_eval)
-    assert set(theirs) - set(ours) == {"--prompts", "--dry-run", "--runs", "--progress"}
+    assert set(theirs) - set(ours) == {"--prompts", "--dry-run", "--runs", "--progress", "--blind", "--budget"}
     shared = set(theirs) & set(ours) - {"--model", "-m"}
     assert len(shared) > 20
     assert {name: ours[name] for name in shared} == {name: theirs[name] for name in shared}

@@ -56,5 +56,5 @@ def test_visual_genome_objects_alone_and_broken(tmp_path: Path) -> None:
     with pytest.raises(HopeBenchError, match=r"image_id occurs more than once \(1\)"):
         read_annotations(alone)
     write_json(alone, [{"image_id": 1, "regions": []}])
-    with pytest.raises(HopeBenchError, match=r"not Visual Genome's objects\.json"):
+    with pytest.raises(HopeBenchError, match=r"Visual Genome's objects\.json"):
         read_annotations(alone)
