@@ -13,7 +13,7 @@ from PIL import Image
 from hope_bench.files.benchmark import Benchmark, read_benchmark
 from hope_bench.files.registry import data_root
 from tests.cli import generated, hope_bench, refused
-from tests.datasets import BOXES, LABELS, lvis_file, open_images_folder, visual_genome_folder, write_json
+from tests.datasets import BOXES, LABELS, open_images_folder, visual_genome_folder, write_json
 
 Capture = pytest.CaptureFixture[str]
 SPEC = """
@@ -71,24 +71,15 @@ def paint(folder: Path, *names: str) -> None:
             "1 image file_name occurs more than once ('a.png')",
         ),
         (
-            lambda folder: coco(folder, [{"id": 1, "file_name": "a.png"}], names=["cup", "cup"]),
-            "1 category name occurs more than once ('cup')",
-        ),
-        (lambda folder: coco(folder, [{"id": 1, "file_name": "a.png"}], names=["cup", " "]), "1 category has no name"),
-        (
             lambda folder: coco(folder, [{"id": 1, "file_name": "a.png"}], categories=[{"id": 7, "name": "cup"}]),
             "1 category id it does not define (0)",
-        ),
-        (
-            lambda folder: lvis_file(folder, categories=[{"id": 1, "name": "a_b"}, {"id": 2, "name": "a_b"}]),
-            "category name occurs more than once",
         ),
         (
             lambda folder: write_json(folder / "objects.json", [{"image_id": 1, "objects": []}] * 2),
             "image_id occurs more than once (1)",
         ),
     ],
-    ids=["image id", "file name", "category name", "no name", "class id", "lvis name", "visual genome id"],
+    ids=["image id", "file name", "class id", "visual genome id"],
 )
 def test_what_is_ambiguous_is_refused(capsys: Capture, tmp_path: Path, write: Callable[[Path], Path], words: str) -> None:
     annotations = write(tmp_path)
