@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
@@ -305,11 +306,15 @@ class Result(Strict):
 
 def _drops_said(pairs: Mapping[str, Comparison]) -> str:
     """Against which split each drop is, in a sentence."""
-    baselines = {pair.baseline for pair in pairs.values()}
-    if not baselines:
+    usual = Counter(pair.baseline for pair in pairs.values()).most_common(1)
+    if not usual:
         return ""
-    apart = ", ".join(f"{name}'s from {pair.baseline}" for name, pair in pairs.items())
-    return f"Precision drop: points lost {f'from {baselines.pop()}' if len(baselines) == 1 else f'({apart})'}, paired by image. "
+    others: dict[str, list[str]] = {}
+    for name, pair in pairs.items():
+        if pair.baseline != usual[0][0]:
+            others.setdefault(pair.baseline, []).append(name)
+    apart = "".join(f"; {', '.join(names)} from {baseline}" for baseline, names in others.items())
+    return f"Precision drop: points lost from {usual[0][0]}{apart}, paired by image. "
 
 
 def _ends(name: str, estimate: Estimate | None) -> dict[str, float | None]:
