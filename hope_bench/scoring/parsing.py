@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 from hope_bench.records import Verdict
 from hope_bench.scoring.answer_text import plain, sentences, spoken
@@ -130,13 +131,21 @@ def _decide(readings: Sequence[Reading], reasons: bool) -> Said | None:
         earlier = counted[: counted.index(direct[0])]
         over = direct[0].turns  # "it is hard to tell, but yes"
         agree = all(one.said == direct[0].said or one.kind == "soft" or (over and one.said == "doubt") for one in earlier)
-        return direct[0].said if agree else "doubt"
+        return direct[0].said if agree and not _contradicted(direct[0], counted) else "doubt"
     statements = [one for one in counted if one.kind == "statement"]
     if statements:
         said = _together(statements)
         return "doubt" if said == "yes" and any(one.kind == "soft" and one.said == "no" for one in counted) else said
     talks = any(one.kind == "statement" for one in readings)  # "Certainly! I can help you with that."
     return None if talks else _together(counted)
+
+
+def _contradicted(answer: Reading, counted: Sequence[Reading]) -> bool:
+    """Whether a later plain yes or no says the opposite, and what follows it bears it out ("Yes, ... No, there is none.")."""
+    return any(
+        one.kind == "direct" and one.said not in (answer.said, "doubt") and one.said == then.said and then.kind == "statement"
+        for one, then in pairwise(counted)
+    )
 
 
 def _together(readings: Sequence[Reading]) -> Said | None:

@@ -10,15 +10,10 @@ from hope_bench.scoring.answer_marks import SCORES
 from hope_bench.scoring.answer_text import Sentence
 from hope_bench.scoring.answer_words import (
     ABSENT,
-    AFTER_ANSWER,
-    AFTER_NO,
     ANSWERS,
     ELLIPTIC,
-    IN_LABELS,
     INDEFINITE,
-    NAMES_ANSWER,
     NO,
-    ON_THE_WAY,
     OPENER,
     SOFT_NO,
     SOFT_YES,
@@ -26,6 +21,7 @@ from hope_bench.scoring.answer_words import (
     words_of,
 )
 from hope_bench.scoring.asked_object import Asked
+from hope_bench.scoring.plain_answers import direct, is_label, named_as_answer, noted
 from hope_bench.scoring.retractions import denied_claim, denied_word
 from hope_bench.scoring.statements import NOTHING, Said, Statement, read_clause
 
@@ -90,7 +86,7 @@ class Reader:
 
     def read(self, sentence: Sentence) -> list[Reading]:
         """What the sentence says. A question says nothing, unless it is a bare yes or no."""
-        if sentence.asks and _direct(words_of(re.split(r"[:,]", sentence.text, maxsplit=1)[0])) is None:
+        if sentence.asks and direct(words_of(re.split(r"[:,]", sentence.text, maxsplit=1)[0])) is None:
             self._asked_other = self._of_another(sentence.text)
             return [Reading(None, "statement")]
         other, self._asked_other = self._asked_other, False
@@ -135,18 +131,18 @@ class Reader:
                 self._before = Statement(goes_on="yes")  # "Visible objects: cat, dog"
                 if self._value(tokens, words[place + 1]) is None:
                     continue
-            if _is_label(tokens) and (not last or (len(tokens) <= 3 and _OPENS_ANSWER & set(tokens))):
+            if is_label(tokens) and (not last or (len(tokens) <= 3 and _OPENS_ANSWER & set(tokens))):
                 rank = 3 if "final" in tokens else 2
             elif (
                 place
                 and 0 < len(words[place - 1]) <= 12
-                and not _is_label(words[place - 1])
+                and not is_label(words[place - 1])
                 and self._value(words[place - 1], tokens)
             ):
                 found += self._labelled(words[place - 1], tokens, rank)
             elif last or self._value(tokens, words[place + 1]) is None:
                 found += self._part(part, rank)
-        said_something = any(tokens and not _is_label(tokens) for tokens in words)
+        said_something = any(tokens and not is_label(tokens) for tokens in words)
         if rank and not said_something:
             self._lent = rank
         elif rank and all(one.said is None for one in found):
@@ -176,7 +172,7 @@ class Reader:
         text = _ALL_BUT.sub(r"\1 except", part.strip())
         words = words_of(text)
         if not rank and _ASKING.match(" ".join(words)):  # a question without its mark, and perhaps the answer to it
-            said = _direct(words[-1:])
+            said = direct(words[-1:])
             return [] if said is None else [Reading(said, "direct")]
         rank = rank or int(bool(_CONCLUDES.match(text)))
         found: list[Reading] = []
@@ -235,12 +231,12 @@ def _piece(
     text = " ".join(tokens)
     if text in SOFT_YES or text in SOFT_NO:
         return ("yes" if text in SOFT_YES else "no"), "soft", NOTHING
-    if (value := _telegraphic(tokens, what)) is not None:
+    if (value := noted(tokens, what)) is not None:
         return value, "statement", Statement(value, tuple(tokens), value)
     statement = read_clause(tokens, what, before)
-    direct = _direct(tokens) or _named_as_answer(tokens)
-    if direct is not None and statement.said != "doubt":
-        return direct, "direct", NOTHING
+    plainly = direct(tokens) or named_as_answer(tokens)
+    if plainly is not None and statement.said != "doubt":
+        return plainly, "direct", NOTHING
     filler = None if statement.said is not None or not openers else OPENER.match(text)
     if filler is not None and filler[0]:
         rest = text[filler.end() :].split()
@@ -250,72 +246,3 @@ def _piece(
         if shorter[0] is not None:
             return shorter
     return statement.said, "statement", statement
-
-
-def _telegraphic(tokens: Sequence[str], what: Asked | None) -> Said | None:
-    """A name and a value, as notes have them: "dog no", "dog not found"."""
-    named = [] if what is None or len(tokens) > 6 else what.find(tokens)
-    return _NOTED.get(" ".join(tokens[named[0][1] :])) if named and named[0][0] == 0 else None
-
-
-_NOTED: dict[str, Said] = {
-    "yes": "yes", "no": "no", "absent": "no", "none": "no", "missing": "no", "not found": "no", "not detected": "no",
-    "not present": "no",
-    "not visible": "no", "not seen": "no", "not here": "no", "not there": "no", "found": "yes", "present": "yes",
-}  # fmt: skip
-
-
-def _direct(tokens: Sequence[str]) -> Said | None:
-    """A clause that is a yes or a no, or begins with one: "no there is not", but not "no dog" or "no doubt"."""
-    if not tokens:
-        return None
-    if tokens[-1] in YES | NO and len(tokens) > 1 and _FIRM.issuperset(tokens[:-1]):
-        return "yes" if tokens[-1] in YES else "no"  # "a clear no"
-    if tokens[0] in YES:
-        return None if tokens[1:3] in (["and", "no"], ["or", "no"]) else "yes"
-    if tokens[0] not in NO:
-        return None
-    goes_on = tokens[0] == "no" and len(tokens) > 1 and tokens[1] not in AFTER_NO | NO | YES
-    return None if goes_on or tokens[1:3] == ["and", "yes"] else "no"
-
-
-_FIRM = frozenset(
-    (
-        "a",
-        "an",
-        "simple",
-        "definite",
-        "clear",
-        "hard",
-        "big",
-        "firm",
-        "strong",
-        "resounding",
-        "solid",
-        "sure",
-        "confident",
-        "100",
-        "short",
-    )
-)
-
-
-def _named_as_answer(tokens: Sequence[str]) -> Said | None:
-    """A yes or no that ends a clause which calls it the answer: "the answer is no", "I would say yes"."""
-    words = list(tokens)
-    while words and words[-1] in AFTER_ANSWER:
-        words.pop()
-    if not words or words[-1] not in YES | NO or {"not", "if", "reason", "whether", "or", "either", "only"} & set(words):
-        return None
-    for word in reversed(words[-12:-1]):
-        if word in NAMES_ANSWER:
-            return "yes" if words[-1] in YES else "no"
-        if word not in ON_THE_WAY:
-            return None
-    return None
-
-
-def _is_label(tokens: Sequence[str]) -> bool:
-    if len(tokens) == 1 and tokens[0] in ("therefore", "thus", "hence", "final"):
-        return True
-    return 0 < len(tokens) <= 8 and bool(ANSWERS & set(tokens)) and IN_LABELS.issuperset(tokens)
