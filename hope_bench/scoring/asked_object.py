@@ -14,6 +14,7 @@ _TABLE: Mapping[str, Any] = tomllib.loads(Path(__file__).with_suffix(".toml").re
 _SYNONYMS: Mapping[str, list[str]] = _TABLE["synonyms"]
 _SAME: Mapping[str, str] = _TABLE["same"]
 _EXCLUSIVE = [frozenset(group) for group in _TABLE["claims"]["exclusive"]]
+_NATURAL = frozenset(_TABLE["natural_kinds"])
 _NEAR = [frozenset(pair) for pair in _TABLE["claims"]["near"]]
 
 NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -79,6 +80,16 @@ class Asked:
         """Whether a person is asked about, so that "nobody" denies it."""
         return ("person",) in self.forms or any(form[0] in _TABLE["narrower"] for form in self.forms)
 
+    @property
+    def is_natural(self) -> bool:
+        """Whether it is born or grown, so that one of plastic is none of it."""
+        return bool(_NATURAL & self.wider) or self.is_person or any(" ".join(form) in _TABLE["natural"] for form in self.forms)
+
+    def is_another(self, phrase: Sequence[str]) -> bool:
+        """Whether a noun phrase ends in the name of what is surely another thing: "small fox" where a dog is asked about."""
+        ends = {" ".join(phrase[place:]) for place in range(max(len(phrase) - 3, 0), len(phrase))}
+        return not ends.isdisjoint(_other_names(self))
+
     def find(self, tokens: Sequence[str]) -> list[tuple[int, int]]:
         """Where the tokens name the object: [start, end) each, from left to right."""
         found, place = [], 0
@@ -113,6 +124,20 @@ class Asked:
             if ours and theirs and not ours & theirs and not any(near & ours and near & theirs for near in _NEAR):
                 return True
         return False
+
+
+@lru_cache(maxsize=100)
+def _other_names(asked: Asked) -> frozenset[str]:
+    """The names of everything known that isn't the object, a kind of it, or what it may be as well."""
+    own = {" ".join(form) for form in asked.forms}
+    unlike: set[str] = {*_TABLE["others"], *_TABLE["natural"]} - own
+    for name, kinds in _known_words()["same"].items():
+        if own.isdisjoint({name, *kinds}):
+            unlike |= {name, *(kinds if name != "person" else _TABLE["only_human"])}  # a dog may be "a good boy"
+    unlike = set().union(*map(_numbers, unlike - set(_TABLE["unsure"])))
+    for name in own & _known_words()["mentioned"].keys():
+        unlike -= set(_known_words()["mentioned"][name])
+    return frozenset(name for name in unlike if own.isdisjoint(name.split()))
 
 
 @lru_cache(maxsize=10_000)
@@ -206,7 +231,10 @@ def _longest_first(forms: Iterable[str]) -> tuple[tuple[str, ...], ...]:
 @cache
 def _kinds_of(name: str) -> frozenset[str]:
     """Words of the table that ships with the search for what is surely such a thing: "poodle" of "dog"."""
-    path = Path(__file__).parents[1] / "search" / "known_words.toml"
-    same: Mapping[str, list[str]] = tomllib.loads(path.read_text(encoding="utf-8"))["same"]
-    words = (*same.get(name, ()), *_TABLE["kinds"].get(name, ()))
+    words = (*_known_words()["same"].get(name, ()), *_TABLE["kinds"].get(name, ()))
     return frozenset(word for word in words if not word.endswith(f" {name}")) - frozenset(_TABLE["unsure"])
+
+
+@cache
+def _known_words() -> Mapping[str, Mapping[str, list[str]]]:
+    return tomllib.loads((Path(__file__).parents[1] / "search" / "known_words.toml").read_text(encoding="utf-8"))

@@ -35,6 +35,7 @@ from hope_bench.scoring.answer_words import (
     WEAK_MODIFIERS,
 )
 from hope_bench.scoring.asked_object import same_word
+from hope_bench.scoring.likenesses import generic
 
 Words = Sequence[str]
 Polarity = Literal["yes", "no"]
@@ -223,7 +224,7 @@ _ENDS_SUBJECT = frozenset(("with", "whose", "without", "that", "which", "who", "
 
 def _says_nothing(head: Words, rest: Words) -> bool:
     """Whether the object is only likened, asked for, supposed, or a picture's or sign's content."""
-    if BLOCKING & set(head) or (rest and rest[0] in ("would", "could", "might", "may", "should", "like", "shaped")):
+    if BLOCKING & set(head) or generic(head, rest) or (rest and rest[0] in ("would", "could", "might", "may", "should", "like", "shaped")):
         return True
     if "of" not in head:
         return False

@@ -21,6 +21,7 @@ from hope_bench.scoring.answer_words import (
     words_of,
 )
 from hope_bench.scoring.asked_object import Asked
+from hope_bench.scoring.likenesses import as_seeming
 from hope_bench.scoring.plain_answers import direct, is_label, named_as_answer, noted
 from hope_bench.scoring.retractions import denied_claim, denied_word
 from hope_bench.scoring.statements import NOTHING, Said, Statement, read_clause
@@ -169,7 +170,7 @@ class Reader:
 
     def _part(self, part: str, rank: int) -> list[Reading]:
         """What a sentence, or its part beside a colon, says clause by clause."""
-        text = _ALL_BUT.sub(r"\1 except", part.strip())
+        text = as_seeming(_ALL_BUT.sub(r"\1 except", part.strip()))
         words = words_of(text)
         if not rank and _ASKING.match(" ".join(words)):  # a question without its mark, and perhaps the answer to it
             said = direct(words[-1:])
@@ -188,7 +189,8 @@ class Reader:
             before = (
                 self._before._replace(goes_on="yes") if turned and self._before.goes_on == "no" else self._before
             )  # "no cats but dogs"
-            said, kind, self._before = _piece(tokens, self._what, before)
+            turns = turning or _TURNS.match(" ".join(tokens)) is not None
+            said, kind, self._before = _piece(tokens, self._what, before._replace(turned=turns))
             if tokens[0] in ("if", "unless", "whether"):
                 if found and found[-1].said == "yes" and found[-1].kind == "direct" and _CONDITION.match(" ".join(tokens)):
                     found[-1] = found[-1]._replace(said="doubt")  # "yes, if the statue counts"
@@ -198,7 +200,6 @@ class Reader:
                 said = "doubt"
             if self._what is None and turned and said is None and any(one.said == "yes" for one in found):
                 said = "doubt"  # "There is a car, but it looks blue": who knows whether that was asked
-            turns = turning or _TURNS.match(" ".join(tokens)) is not None
             # Where it isn't known what was asked, "a dog, but no cat" takes nothing back.
             found.append(Reading(said, kind, rank, turns and (self._what is not None or not self._before.about)))
             turning = turning and said is None

@@ -19,6 +19,7 @@ from hope_bench.scoring.answer_words import (
     ELLIPTIC,
     EXCEPT,
     INDEFINITE,
+    LIKENESSES,
     NEGATORS,
     PERCEIVE,
     PICTURES,
@@ -30,6 +31,7 @@ from hope_bench.scoring.answer_words import (
 )
 from hope_bench.scoring.asked_object import NUMBERS, Asked, number_word, same_word
 from hope_bench.scoring.described import excludes, holds, number_of, together
+from hope_bench.scoring.likenesses import another_thing, likened, predicate, seeming
 from hope_bench.scoring.mentions import is_list_item, polarity, reaches, stands_alone
 
 Said = Literal["yes", "no", "doubt"]
@@ -42,7 +44,8 @@ class Statement(NamedTuple):
     `about` are the words that name it, empty where none does ("it isn't there"). `goes_on` is what a further bare noun phrase
     ("cats, dogs or birds") would say, and `excepts` whether it took the object out of what follows ("apart from the dog").
     `bare` is a denial that only reaches what has no article of its own: "no TV, a dog" has a dog,
-    "I don't see a TV, a dog" has none.
+    "I don't see a TV, a dog" has none. `seeming` is "taken" where the object is only what something was taken for, "appears" where
+    something appears to be it; `turned`, where a "but" leads on to the next clause.
     """
 
     said: Said | None = None
@@ -50,9 +53,13 @@ class Statement(NamedTuple):
     goes_on: Said | None = None
     excepts: bool = False
     bare: bool = False
+    seeming: Literal["taken", "appears"] | None = None
+    turned: bool = False
 
 
 NOTHING = Statement()
+
+_IN_FACT = frozenset(("actually", "really", "fact", "reality", "instead"))
 
 _ANY_PERSON = {"nobody": ("no", "person"), "anyone": ("any", "person"), "anybody": ("any", "person")}
 
@@ -78,6 +85,8 @@ def read_clause(tokens: Sequence[str], asked: Asked | None, before: Statement) -
     if asked is not None and asked.is_person:
         tokens = [word for one in tokens for word in _ANY_PERSON.get(one, (one,))]
     found = _read(tokens, asked, before)
+    if before.seeming and found.said is None and not found.about:
+        found = found._replace(seeming=before.seeming)
     if found.goes_on != "no":
         return found
     return found._replace(bare=_bare(tokens) or (before.bare and not NEGATORS & set(tokens)))
@@ -107,6 +116,8 @@ def _read(tokens: Sequence[str], asked: Asked | None, before: Statement) -> Stat
     if not alone:
         return _without_mention(tokens, asked, before)
     found = _mention(tokens, *alone[0], asked, before)
+    if found.said != "no" and seeming(tokens[: alone[0][0]]):
+        found = found._replace(seeming="appears" if found.said else "taken")
     if found.said == "no" and found.about in asked.narrower and not asked.find_wide(tokens):
         return found._replace(said=None)  # "no poodle" is not "no dog"
     return found if found.said != "yes" else _of_description(found, tokens, alone, asked)
@@ -122,6 +133,10 @@ def _elliptic_statement(said: Said, tokens: Sequence[str], asked: Asked | None) 
 def _mention(tokens: Sequence[str], start: int, end: int, asked: Asked, before: Statement) -> Statement:
     head, rest, name = list(tokens[:start]), list(tokens[end:]), tuple(tokens[start:end])
     found = polarity(head, rest, name[-1], asked.claims)
+    if found != "no" and likened(head, rest, asked):
+        return Statement(about=name)
+    if found == "yes" and (word := _identified(head, rest, asked)) is not None:
+        return word
     if found == "yes" and _or_another(head, rest, asked):
         return Statement(about=name)
     if found == "unclear":
@@ -138,6 +153,13 @@ def _mention(tokens: Sequence[str], start: int, end: int, asked: Asked, before: 
     described = bool(head) and head[0] in INDEFINITE and not RELATIONS & set(head)  # "a brown dog", as captions say
     described |= bool(asked.adjectives) and rest[:1] == ["are"] and head[:1] in ([], ["all"], ["both"])  # "all cars are white"
     return Statement("yes" if described else None, name)
+
+
+def _identified(head: Sequence[str], rest: Sequence[str], asked: Asked) -> Statement | None:
+    """What "the dog is actually a cat" says of a dog."""
+    if len(head) > 2 or head[-1:] not in (["the"], ["this"], ["that"]):
+        return None
+    return Statement("no") if another_thing(predicate(rest), asked, known=True) else None
 
 
 def _or_another(head: Sequence[str], rest: Sequence[str], asked: Asked) -> bool:
@@ -211,11 +233,15 @@ _STANDS_FOR = {"one", "it", "some", "several", "two", "three", "them", "many", "
 def _without_mention(tokens: Sequence[str], asked: Asked, before: Statement) -> Statement:
     """A clause that doesn't name the object: of its colour, of its whole kind ("no animals"), of something else."""
     words = set(tokens)
+    if before.seeming:
+        sure = before.seeming == "taken" and (before.turned or not _IN_FACT.isdisjoint(words))
+        if another_thing(tokens, asked, known=not sure):
+            return Statement("no")
     denied = [place for place, word in enumerate(tokens) if word in NEGATORS]
     after = tokens[denied[-1] + 1 :] if denied else []
     if asked.claims and tokens and tokens[0] in ("it", "they", "that", "this", "both", "all", "not"):
         contrary = any(same_word(word) in asked.claims for word in after[:6]) if denied else excludes(tokens[1:], asked)
-        if contrary and not words & BLOCKING:
+        if contrary and not words & (BLOCKING | LIKENESSES):
             return Statement("no")
     for place, word in enumerate(tokens):
         reached = place and denied and denied[-1] < place and reaches(tokens[denied[-1]], tokens[denied[-1] + 1 : place], ())
@@ -224,7 +250,7 @@ def _without_mention(tokens: Sequence[str], asked: Asked, before: Statement) -> 
             return NOTHING if spared else Statement("no", (word,), "no")
     if denied:
         return Statement(goes_on=None if RELATIONS & set(after) or len(denied) > 1 else "no")
-    if not words & BLOCKING and polarity([*tokens, "a"], [], "", ()) == "yes":
+    if not words & (BLOCKING | LIKENESSES) and polarity([*tokens, "a"], [], "", ()) == "yes":
         return Statement(goes_on="yes")
     listed = len(tokens) <= 5 and not words & (BE | SEEM | VERBS)
     return Statement(goes_on=before.goes_on if listed else None)
@@ -257,6 +283,8 @@ def _first_thing(tokens: Sequence[str], place: int, end: int) -> Statement:
     head, rest, name = list(tokens[: place + 1]), list(tokens[end:]), tuple(tokens[place + 1 : end])
     if rest[:2] in (["is", "not"], ["are", "not"]) and not NEGATORS & set(head):
         return Statement("no", name)  # "the car is not red" answers what was asked of the car
+    if likened(head, rest, None):
+        return NOTHING
     found = polarity(head, rest, name[-1], ())
     exists = any(one in ("there", "here") and other in BE | SEEM for one, other in pairwise(head))
     sees = bool((PERCEIVE | CONTAIN) - {"have", "has", "find", "hold", "present"} & set(head))
