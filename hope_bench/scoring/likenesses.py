@@ -20,6 +20,7 @@ from hope_bench.scoring.answer_words import (
     PICTURES,
     RELATIONS,
     SEEM,
+    WITHIN_WHICH,
     WROUGHT,
 )
 from hope_bench.scoring.asked_object import Asked
@@ -84,7 +85,8 @@ def likened(head: Words, rest: Words, asked: Asked | None) -> bool:
     A material makes a likeness only of what is born or grown: a plastic dog is none, a plastic chair is one.
     """
     natural = asked is None or asked.is_natural
-    return _before(head, natural) or _made(rest, natural) or _is_one(predicate(rest))
+    pictured = rest[:1] in (["in"], ["on"]) and rest[1:2] and rest[1] in DETERMINERS and not WITHIN_WHICH.isdisjoint(rest[2:4])
+    return pictured or _before(head, natural) or _made(rest, natural) or _is_one(predicate(rest))
 
 
 def predicate(rest: Words) -> Words:

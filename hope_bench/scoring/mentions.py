@@ -119,6 +119,8 @@ def _denied_before(head: Words, claims: Collection[str]) -> Literal["denied", "e
     anew = any(one == "and" and other in DETERMINERS for one, other in pairwise(between))
     if negator in ("no", "without") and anew and between[0] not in DETERMINERS:
         return None  # "a man with no hat and a dog"
+    if (worn := _of_nobody(negator, between)) is not None:
+        return worn
     if not reaches(negator, between, claims):
         passed = negator in ("without", "no", "not", "nobody") and _affirmed(between, [], "")
         return None if passed or negator == "without" else "unclear"
@@ -127,6 +129,26 @@ def _denied_before(head: Words, claims: Collection[str]) -> Literal["denied", "e
         apart = RELATIONS & set(head[places[-2] + 1 : last])
         return "denied" if apart else "unclear"  # two denials of one thing are none, or a slip
     return "denied"
+
+
+def _of_nobody(negator: str, between: Words) -> Literal["denied", "unclear"] | None:
+    """What a denied subject says of its verb's object: "nobody wears a tie" denies ties, "no child sits on a bench" may leave
+    benches; None where the object is presupposed ("the bench") or there is no such verb."""
+    verbs = [place for place, word in enumerate(between) if word in _HAS | BE | VERBS | PERCEIVE | {"with"} or _doing(word)]
+    first = verbs[0] if verbs else 0
+    whole = negator in ("nobody", "none")
+    if not verbs or not (first or whole) or RELATIONS & set(between[:first]) or (negator == "not" and "single" not in between):
+        return None
+    doing = next((place for place in verbs if between[place] not in BE), None)  # "is wearing"
+    after = between[(first if doing is None else doing) + 1 :]
+    article = next((word for word in reversed(after) if word in DETERMINERS), None)
+    if article in _KNOWN or (doing is None and not RELATIONS & set(after)) or (doing and between[doing] in PRESENT | EXIST):
+        return None
+    return "denied" if doing is not None and between[doing] in _HAS and not RELATIONS & set(after) else "unclear"
+
+
+_HAS = frozenset("wear wears wearing carry carries carrying has have having".split())
+_KNOWN = frozenset("the his her its their this that these those my your our".split())
 
 
 def reaches(negator: str, between: Words, claims: Collection[str]) -> bool:
@@ -190,7 +212,7 @@ def _denied_after(head: Words, rest: Words) -> Literal["yes", "no", "unclear"] |
     gone = not then or then[0] in PRESENT | EXIST | {"one"} or (then[0] in SEEM and (not then[1:] or then[1] in PRESENT))
     if gone:
         return "no"
-    known = head[-1:] and head[-1] in ("the", "this", "his", "her", "their", "my", "your")
+    known = head[-1:] and head[-1] in _KNOWN
     if {"real", "actual", "live", "living"} & set(then):
         return "unclear"
     return "yes" if known and (_doing(then[0]) or then[0] in _STILL_THERE) else "unclear"  # "is not wearing a collar"
