@@ -137,7 +137,8 @@ def _of_nobody(negator: str, between: Words) -> Literal["denied", "unclear"] | N
     verbs = [place for place, word in enumerate(between) if word in _HAS | BE | VERBS | PERCEIVE | {"with"} or _doing(word)]
     first = verbs[0] if verbs else 0
     whole = negator in ("nobody", "none")
-    if not verbs or not (first or whole) or RELATIONS & set(between[:first]) or (negator == "not" and "single" not in between):
+    subject = whole or (first and (negator == "no" or (negator == "not" and "single" in between)))
+    if not verbs or not subject or RELATIONS & set(between[:first]):
         return None
     doing = next((place for place in verbs if between[place] not in BE), None)  # "is wearing"
     after = between[(first if doing is None else doing) + 1 :]

@@ -18,6 +18,7 @@ from hope_bench.scoring.answer_words import (
     DOUBT,
     ELLIPTIC,
     EXCEPT,
+    FOLLOWING,
     INDEFINITE,
     LIKENESSES,
     NEGATORS,
@@ -137,7 +138,7 @@ def _mention(tokens: Sequence[str], start: int, end: int, asked: Asked, before: 
         return Statement(about=name)
     if found == "yes" and (word := _identified(head, rest, asked)) is not None:
         return word
-    if found == "yes" and _or_another(head, rest, asked):
+    if (found == "yes" or (found is None and before.goes_on != "no")) and _or_another(head, rest, asked):
         return Statement(about=name)
     if found == "unclear":
         return Statement(about=name)
@@ -163,11 +164,12 @@ def _identified(head: Sequence[str], rest: Sequence[str], asked: Asked) -> State
 
 
 def _or_another(head: Sequence[str], rest: Sequence[str], asked: Asked) -> bool:
-    """Whether it is this or another thing: "a dog or a cat"."""
-    if rest[:1] == ["or"] and rest[1:2] and rest[1] in DETERMINERS and not asked.find(rest):
-        return True
+    """Whether it is this or another thing: "a dog or a cat", but not "a dog or two", "a dog or puppy"."""
+    if rest[:1] == ["or"]:
+        more = rest[1:2] in (["more"], ["so"]) or bool(rest[1:2] and rest[1] in NUMBERS)
+        return not asked.find(rest) and not (more and (len(rest) == 2 or rest[2] in FOLLOWING))
     place = max((place for place, word in enumerate(head) if word == "or"), default=None)
-    return "either" in head or (place is not None and head[place + 1 : place + 2] in (["a"], ["an"]) and len(head) == place + 2)
+    return "either" in head or (place is not None and head[place + 1 :] in ([], ["a"], ["an"]) and not asked.find(head))
 
 
 def _of_description(said: Statement, tokens: Sequence[str], alone: Sequence[tuple[int, int]], asked: Asked) -> Statement:
@@ -175,8 +177,9 @@ def _of_description(said: Statement, tokens: Sequence[str], alone: Sequence[tupl
     if not asked.claims:
         return said
     counts = [number_of(tokens, start) for start, _ in alone]
-    if len(alone) > 1 and asked.adjectives & frozenset(NUMBERS) and None not in counts:
-        number = number_word(sum(one or 0 for one in counts))  # "one brown dog and one black dog"
+    exact = [one.low for one in counts if one is not None and one.low == one.high]
+    if len(alone) > 1 and asked.adjectives & frozenset(NUMBERS) and len(exact) == len(counts):
+        number = number_word(sum(exact))  # "one brown dog and one black dog"
         others = asked.adjectives - frozenset(NUMBERS)
         return said._replace(said=("yes" if number in asked.adjectives else "no") if not others | set(asked.relation) else None)
     return said._replace(said=together([holds(tokens, start, end, asked) for start, end in alone]))
