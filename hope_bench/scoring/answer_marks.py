@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 _BYTES = str.maketrans(
-    {"\u0121": " ", "\u2581": " ", "\u010b": "\n", **{chr(0xFEE0 + code): chr(code) for code in range(33, 127)}}
-)
-"""Marks of word pieces that a decoder left behind, and letters of full width."""
+    {"\u0121": " ", "\u2581": " ", "\u010b": "\n", **{chr(0xFEE0 + code): chr(code) for code in range(33, 127)},
+     **dict.fromkeys((0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065), 0xFEFF))}
+)  # fmt: skip
+"""Marks of word pieces that a decoder left behind, letters of full width, and what has no width at all."""
 
 _STRUCK = re.compile(r"~~[^~\n]{1,400}~~")
 _TICK, _CROSS = "[\u2705\u2714\u2713\u2611]\ufe0f?", "[\u274c\u2718\u2717\u2716\u274e\U0001f6ab]\ufe0f?"

@@ -38,7 +38,7 @@ _WHAT_SEEMS = re.compile(
     rf" (?P<what>[^,]{{1,60}}?),?(?P<be> (?:is|was|are|were|turns out to be|turned out to be)){_BEFORE_IS} (?=an?\b|the\b|\w+s$|not\b)"
 )
 _SO_CALLED = re.compile(
-    rf"""^(?:the|this|that) (?:["'](?P<quoted>[a-z ]{{2,30}})["']|(?:supposed|so called|so-called|alleged|apparent|purported|presumed)
+    rf"""^(?:the|this|that)[ ](?:["'](?P<quoted>[a-z ]{{2,30}})["']|(?:supposed|so called|so-called|alleged|apparent|purported|presumed)
     [ ](?P<called>[a-z ]{{2,30}}?))(?:\ here)?(?P<be>\ (?:is|was|are|were|turns\ out\ to\ be)){_BEFORE_IS.replace(" ", "[ ]")}[ ](?=an?\b)""",
     re.VERBOSE,
 )

@@ -45,7 +45,7 @@ class Reading(NamedTuple):
 
 _SPLIT = re.compile(
     r"\s{0,3}(?:,|\(|\)|\"| - | = |\b(?:but|however|although|though|while|whereas|yet|because|since|nevertheless|nonetheless|"
-    r"and(?= (?:there|it|i|we|they|the image|the picture)\b))\b)\s{0,3}"
+    r"and(?= (?:there|it|i|we|they|the image|the picture|no (?=\w))\b))\b)\s{0,3}"
 )
 _TURNS = re.compile(
     r"\b(?:but|however|although|though|yet|nevertheless|nonetheless|whereas|while|wait|actually|correction|sorry|scratch that|"
