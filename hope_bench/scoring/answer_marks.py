@@ -30,10 +30,14 @@ _CERTAINTY = re.compile(
 )
 _VALUE = re.compile(rf"[:=]\s{{0,3}}(?P<value>{_SCORE})(?![\w%])")
 _DECIMAL = re.compile(r"(?<![\w.])\d{0,9}\.\d{1,9}(?![\w.])%?")
+_SCORED = re.compile(rf"(?m)(?:^|(?<=[,;]))\s{{0,3}}(?P<name>[a-z][a-z ]{{0,29}}[a-z])\s{{1,3}}(?P<value>{_SCORE})\s{{0,3}}(?=[,;]|$)")
+_NAMES = re.compile(r"""\s*\[\s{0,9}(?P<names>(?:["'][^"'\n\[\]]{1,60}["']\s{0,9},?\s{0,9}){1,60})\]\s*""")
+_UNTICKED = re.compile(r"(?m)^[\s*-]{0,9}\[ \]\s{1,3}(?P<name>[a-z][a-z '-]{0,40})$")
 _LABEL = re.compile(
     r'"(?:label|class|class_name|category|name|object_name)"\s?:\s?"(?P<label>[^"\n]{1,60})"'
     r'(?:\s?,\s?"(?:score|confidence|probability)"\s?:\s?(?P<score>[\d.]{1,9}))?'
 )
+_YES_OR_NO = re.compile(r"\b(?:yes|no|true|false)\b")
 SCORES = frozenset(("scorehigh", "scorelow", "scoremid"))
 """The words that stand for a score after a name ("dog: 0.97")."""
 _SURE, _UNSURE = 0.7, 0.3
@@ -41,7 +45,9 @@ _SURE, _UNSURE = 0.7, 0.3
 
 def as_words(said: str) -> str:
     """An answer in lower case, its marks as words: "dog \N{CROSS MARK}" is "dog: no", "dog: 0.97" is "dog: scorehigh"."""
-    said = _STRUCK.sub(" ", said.translate(_BYTES))
+    said = _UNTICKED.sub(r"\g<name>: no", _STRUCK.sub(" ", said.translate(_BYTES)))
+    if (listed := _NAMES.fullmatch(said)) is not None and not _YES_OR_NO.search(said):
+        return f"objects: {listed['names']}"
     if not said.isascii() or "[" in said:
         if len({found["empty"] is None for found in _ONE_BOX.finditer(said)}) == 2:
             said = _ONE_BOX.sub(lambda found: "\n" if found["empty"] else f"\n{found['option']}\n", said)
@@ -52,6 +58,7 @@ def as_words(said: str) -> str:
     if said[:1] in ("{", "["):
         said = _LABEL.sub(_detected, said)
     said = _BOX_WORDS.sub(" ", _IN_BRACKETS.sub(" ", said))
+    said = _SCORED.sub(lambda found: f"\n{found['name']}: {_score(found['value'])}\n", said)
     said = _VALUE.sub(lambda found: f": {_score(found['value'])} ", said)
     return _DECIMAL.sub(" ", _CERTAINTY.sub(" ", said))
 

@@ -72,8 +72,8 @@ def polarity(head: Words, rest: Words, name: str, claims: Collection[str]) -> Po
     where nothing is said but that a list goes on."""
     if rest and rest[0] == "free" and rest[1:2] != ["of"]:  # "dog free"
         return "no"
-    if QUOTING & {*head, *rest[:2]}:
-        return "unclear"
+    if QUOTING & {*head, *rest[:2]} or (_OWN & set(head) and "have" in head and not PERCEIVE & set(head)):
+        return "unclear"  # what a sign says, what the model itself has
     reached = _denied_before(head, claims)
     if reached == "denied":
         if HEDGES & set(head):
@@ -149,6 +149,7 @@ def _of_nobody(negator: str, between: Words) -> Literal["denied", "unclear"] | N
 
 
 _HAS = frozenset("wear wears wearing carry carries carrying has have having".split())
+_OWN = frozenset(("i", "myself"))
 _KNOWN = frozenset("the his her its their this that these those my your our".split())
 
 
@@ -216,7 +217,8 @@ def _denied_after(head: Words, rest: Words) -> Literal["yes", "no", "unclear"] |
     known = head[-1:] and head[-1] in _KNOWN
     if {"real", "actual", "live", "living"} & set(then):
         return "unclear"
-    return "yes" if known and (_doing(then[0]) or then[0] in _STILL_THERE) else "unclear"  # "is not wearing a collar"
+    still = _doing(then[0]) or then[0] in _STILL_THERE or (then[0] in SEEM | CONTAIN | VERBS - EXIST)
+    return "yes" if known and still else "unclear"  # "is not wearing a collar"
 
 
 _SUBJECTS_VERB = BE | {"can", "do", "does", "could"} | (SEEM - {"look", "looks"})
@@ -247,7 +249,7 @@ _ENDS_SUBJECT = frozenset(("with", "whose", "without", "that", "which", "who", "
 
 def _says_nothing(head: Words, rest: Words) -> bool:
     """Whether the object is only likened, asked for, supposed, or a picture's or sign's content."""
-    if BLOCKING & set(head) or generic(head, rest) or (rest and rest[0] in ("would", "could", "might", "may", "should", "like", "shaped")):
+    if BLOCKING & set(head) or generic(head, rest) or _inferred(head) or (rest and rest[0] in ("would", "could", "might", "may", "should", "like", "shaped")):
         return True
     if "of" not in head:
         return False
@@ -259,12 +261,22 @@ def _says_nothing(head: Words, rest: Words) -> bool:
     return what in ("absence", "lack") or (what in PICTURES and head[0] == "there")
 
 
+def _inferred(head: Words) -> bool:
+    """Whether something else makes the model think of the object: "the leash suggests that a"."""
+    place = next((place for place, word in enumerate(head) if word in _SUGGESTS), None)
+    return place is not None and not _OF_THE_PICTURE & set(head[:place]) and "there" not in head
+
+
+_SUGGESTS = frozenset("hints imply implies indicate indicates suggest suggests".split())
+_OF_THE_PICTURE = frozenset("evidence here image it picture photo scene this".split())
+
+
 def _affirmed(head: Words, rest: Words, name: str) -> bool:
     """Whether the words around the object say that it is there."""
-    return any(_opens(place, head) for place in range(len(head))) or _as_subject(head, rest, name)
+    return any(_opens(place, head, name) for place in range(len(head))) or _as_subject(head, rest, name)
 
 
-def _opens(place: int, head: Words) -> bool:
+def _opens(place: int, head: Words, name: str) -> bool:
     """Whether a word before the object says that what follows is there: "there is", "I see", "shows", "with", "riding a"."""
     word, after = head[place], head[place + 1 :]
     determined = bool(DETERMINERS & set(after))
@@ -274,6 +286,8 @@ def _opens(place: int, head: Words) -> bool:
         return head[place - 1 : place] != ["you"] or bool({"can", "will"} & set(head))
     if word == "with":
         return place > 0 or determined
+    if word in BE and place and not after and (name.endswith("s") or name in _UNCOUNTED):
+        return True  # "the animals are dogs", "the food is pizza"
     if word in BE:
         return bool((INDEFINITE | {"the"}) & set(after)) or (len(after) == 1 and after[0] in RELATIONS)
     if place > 0 and not after and word in _HAVING:
@@ -283,6 +297,7 @@ def _opens(place: int, head: Words) -> bool:
     return place > 0 and determined and (word in VERBS or (word.endswith("ing") and word not in NOUNS_IN_ED_OR_ING))
 
 
+_UNCOUNTED = frozenset("broccoli cake cattle livestock luggage people pizza sheep".split())
 _ON = {"on", "at", "under", "behind", "near", "next", "beside"}
 _HAVING = {"wearing", "riding", "holding", "carrying", "using", "eating"}
 

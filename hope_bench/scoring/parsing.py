@@ -95,13 +95,18 @@ def _english(text: str, what: Asked | None) -> Verdict:
 
 
 def _bare_number(text: str, what: Asked | None) -> Verdict | None:
-    """What "Exactly two." says where a number was asked about."""
-    if what is None or not what.adjectives & frozenset(NUMBERS) or len(text) > _BOTH:
+    """What "Exactly two." says where a number was asked about, and "One." or "Several." where none was."""
+    if what is None or len(text) > _BOTH:
         return None
-    words = [word for word in words_of(text) if word not in ("exactly", "only", "just", "there", "are", "is", "here")]
-    if len(words) != 1 or not (words[0].isdecimal() or words[0] in NUMBERS):
+    words = [word for word in words_of(text) if word not in _AROUND_A_NUMBER]
+    counts = what.adjectives & frozenset(NUMBERS)
+    if len(words) != 1 or not (words[0] in NUMBERS or (words[0].isdecimal() if counts else words[0] in _SOME)):
         return None
-    return what.count(int(words[0][:4]) if words[0].isdecimal() else NUMBERS.index(words[0]) + 1)
+    return what.count(int(words[0][:4]) if words[0].isdecimal() else NUMBERS.index(words[0]) + 1 if counts else 1)
+
+
+_AROUND_A_NUMBER = frozenset("exactly only just there are is here a of them".split())
+_SOME = frozenset("several some few couple many multiple".split())
 
 
 def _wavers(text: str) -> bool:

@@ -178,6 +178,7 @@ class Reader:
         rank = rank or int(bool(_CONCLUDES.match(text)))
         found: list[Reading] = []
         turning = supposed = False
+        opened: list[str] = []
         either_or = bool({"or", "nor"} & set(words))
         for piece, turned in _pieces(text):
             tokens = words_of(piece)
@@ -196,13 +197,15 @@ class Reader:
                     found[-1] = found[-1]._replace(said="doubt")  # "yes, if the statue counts"
                 supposed |= not found and _SUPPOSES.match(" ".join(tokens)) is not None
                 said, self._before = None, NOTHING
+            elif said == "doubt" and turned and found and found[-1].kind == "direct" and named_as_answer(opened) is not None:
+                found[-1] = found[-1]._replace(said="doubt")  # "I'd say yes, but I can't tell"
             elif kind == "direct" and said == "yes" and (supposed or _CONDITION.match(" ".join(tokens[1:]))):
                 said = "doubt"
             if self._what is None and turned and said is None and any(one.said == "yes" for one in found):
                 said = "doubt"  # "There is a car, but it looks blue": who knows whether that was asked
             # Where it isn't known what was asked, "a dog, but no cat" takes nothing back.
             found.append(Reading(said, kind, rank, turns and (self._what is not None or not self._before.about)))
-            turning = turning and said is None
+            turning, opened = turning and said is None, tokens
         return found
 
 

@@ -107,7 +107,7 @@ def _read(tokens: Sequence[str], asked: Asked | None, before: Statement) -> Stat
     if DOUBT.search(text):
         return NOTHING if BESIDE_THE_POINT.search(text) else Statement("doubt")
     named = () if asked is None else asked.find(tokens)
-    if not named and before.said == "no" and before.about and _THERE_IS_ONE.match(text) and not (asked and asked.claims):
+    if not named and before.about and _THERE_IS_ONE.match(text) and not (asked and asked.claims):
         return Statement("yes")
     if not named and (said := _elliptic(tokens)) is not None:
         return NOTHING if before.excepts and said == "no" else _elliptic_statement(said, tokens, asked)
@@ -190,6 +190,8 @@ def _elliptic(tokens: Sequence[str]) -> Said | None:
     words = set(tokens)
     if not words <= ELLIPTIC or (words <= {"not", "no", "never", "here"} and tokens[-1:] != ["here"]):
         return None
+    if len(tokens) > 1 and tokens[-1] in ("no", "a", "an", "the"):
+        return None  # cut off: "there is no"
     if words <= _SEES_NOTHING and words & {"nothing", "anything"}:
         return None  # whoever sees nothing at all has seen no picture
     if words <= PRESENT | {"clearly"} and len(tokens) <= 2:
