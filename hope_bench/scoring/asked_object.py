@@ -20,6 +20,7 @@ _NEAR = [frozenset(pair) for pair in _TABLE["claims"]["near"]]
 NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 _QUESTION = re.compile(r"\s{0,9}(?:is|are) there (?P<what>[^?\n]{1,200}?)(?: in th(?:e|is) im[a-z]{1,6})?\s?\?", re.IGNORECASE)
+_OF_A_THING = re.compile(r"\s{0,9}(?:is|are) the (?P<what>[^?\n]{1,200}?)(?: in th(?:e|is) im[a-z]{1,6})?\s?\?", re.IGNORECASE)
 _OPENING = frozenset(("a", "an", "any", "some", "the", "exactly"))
 _CLAIMS_NOTHING = frozenset(
     ("a", "an", "the", "in", "on", "of", "at", "to", "is", "are", "being", "with", "and", "side", "half", "image")
@@ -62,7 +63,7 @@ def number_word(number: int) -> str:
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What is asked about: `forms` are the word sequences that name the object, the longest first; `claims` the further words of
-    a description ("red" of "a red car"), `wider` the words for its whole kind, `not_after` what makes it another thing,
+    a description ("red" of "a red car"), `wider` the words for its whole kind, `not_after` and `not_before` what makes it another thing,
     `narrower` those of the forms that name only some of it ("poodle": no poodle is not no dog). `adjectives` are those of the
     claims that stand before the name; `relation` are the words after it ("on a sofa"), `reference` the thing they lead to."""
 
@@ -70,6 +71,7 @@ class Asked:
     claims: frozenset[str] = frozenset()
     wider: frozenset[str] = frozenset()
     not_after: frozenset[str] = frozenset()
+    not_before: frozenset[str] = frozenset()
     narrower: frozenset[tuple[str, ...]] = frozenset()
     adjectives: frozenset[str] = frozenset()
     relation: tuple[str, ...] = ()
@@ -95,10 +97,13 @@ class Asked:
         found, place = [], 0
         while place < len(tokens):
             end = next((place + len(form) for form in self.forms if tuple(tokens[place : place + len(form)]) == form), None)
-            if end is not None and not (place and tokens[place - 1] in self.not_after):
+            if end is not None and not (place and tokens[place - 1] in self.not_after) and not self._goes_on(tokens, end):
                 found.append((place, end))
             place = place + 1 if end is None else end
         return found
+
+    def _goes_on(self, tokens: Sequence[str], end: int) -> bool:
+        return bool(self.not_before) and end < len(tokens) and tokens[end] in self.not_before
 
     def find_wide(self, tokens: Sequence[str]) -> bool:
         """Whether the tokens name the object by a word for all of it, or by two for some ("no man or woman")."""
@@ -142,10 +147,19 @@ def _other_names(asked: Asked) -> frozenset[str]:
 
 @lru_cache(maxsize=10_000)
 def asked_about(question: str) -> str | None:
-    """What a question asks about, as it says it: "dog" of "Is there a dog in the image?", "red car", "two dogs"; None where it
-    doesn't ask whether something is there."""
+    """What a question asks about, as it says it: "dog" of "Is there a dog in the image?", "red car", "two dogs". "Is the car red?"
+    asks about a "red car", "Is the dog on a sofa?" about a "dog on a sofa". None where it asks neither."""
     found = _QUESTION.match(question)
-    return None if found is None else found["what"].strip()
+    if found is not None:
+        return found["what"].strip()
+    found = _OF_A_THING.match(question)
+    words = [] if found is None else found["what"].lower().split()
+    if len(words) < 2 or words[0] in ("image", "picture", "photo"):
+        return None
+    if words[-1] in ADJECTIVES:
+        return " ".join((words[-1], *words[:-1]))
+    placed = any(word in _ENDS_NAME or word.endswith("ing") for word in words[1:-1])
+    return " ".join(words) if placed else None
 
 
 @lru_cache(maxsize=10_000)
@@ -220,7 +234,11 @@ def _named(words: Sequence[str]) -> Asked:
     wider = frozenset(word for kind in _TABLE["kind"] if kind["objects"].count(one) for word in kind["words"])
     narrower = frozenset(tuple(form.split()) for form in kinds | forms.intersection(_TABLE["only_some"]))
     return Asked(
-        _longest_first(forms | kinds), wider=wider, not_after=frozenset(_TABLE["other_things"].get(one, ())), narrower=narrower
+        _longest_first(forms | kinds),
+        wider=wider,
+        not_after=frozenset(_TABLE["other_things"].get(one, ())),
+        not_before=frozenset(_TABLE["other_things_before"].get(one, ())),
+        narrower=narrower,
     )
 
 

@@ -100,7 +100,9 @@ def _before(head: Words, natural: bool) -> bool:
         after = head[place + 1 :]
         if word in ("dressed", "disguised") and {"as", "like"} & set(after):
             return True
-        if word not in LIKENESSES and not (natural and word in MATERIALS):
+        if natural and word in MATERIALS and RELATIONS.isdisjoint(after):
+            return True
+        if word not in LIKENESSES:
             continue
         parted = next((at for at, one in enumerate(after) if one == "and" or (one in RELATIONS and one not in ("with", "in"))), None)
         if parted is None or not DETERMINERS & set(after[parted:]):

@@ -122,7 +122,7 @@ def _denied_before(head: Words, claims: Collection[str]) -> Literal["denied", "e
     if (worn := _of_nobody(negator, between)) is not None:
         return worn
     if not reaches(negator, between, claims):
-        passed = negator in ("without", "no", "not", "nobody") and _affirmed(between, [], "")
+        passed = negator in ("without", "no", "not", "nobody") and any(_opens(at, between, "") for at in range(len(between)))
         return None if passed or negator == "without" else "unclear"
     earlier = {head[place] for place in places[:-1]}
     if earlier and not earlier | {negator} <= {"neither", "nor", "no"}:
@@ -273,7 +273,16 @@ _OF_THE_PICTURE = frozenset("evidence here image it picture photo scene this".sp
 
 def _affirmed(head: Words, rest: Words, name: str) -> bool:
     """Whether the words around the object say that it is there."""
-    return any(_opens(place, head, name) for place in range(len(head))) or _as_subject(head, rest, name)
+    return any(_opens(place, head, name) for place in range(len(head))) or _placing(head) or _as_subject(head, rest, name)
+
+
+def _placing(head: Words) -> bool:
+    """Whether something is placed by the object: "a bike in front of a parking meter"."""
+    place = next((place for place in reversed(range(len(head))) if head[place] in _PLACING), None)
+    if place is None or not NEGATORS.isdisjoint(head):
+        return False
+    after = set(head[place + 1 :])
+    return bool(DETERMINERS & after) and not {"as", "for", "if", "that", "what", "whether", "which"} & after
 
 
 def _opens(place: int, head: Words, name: str) -> bool:
@@ -297,6 +306,7 @@ def _opens(place: int, head: Words, name: str) -> bool:
     return place > 0 and determined and (word in VERBS or (word.endswith("ing") and word not in NOUNS_IN_ED_OR_ING))
 
 
+_PLACING = frozenset("above against alongside around at behind below beneath beside by front in inside into near next on onto over under".split())
 _UNCOUNTED = frozenset("broccoli cake cattle livestock luggage people pizza sheep".split())
 _ON = {"on", "at", "under", "behind", "near", "next", "beside"}
 _HAVING = {"wearing", "riding", "holding", "carrying", "using", "eating"}

@@ -62,7 +62,7 @@ def named_as_answer(tokens: Sequence[str]) -> Said | None:
     return None
 
 
-_UNANSWERED = HEDGES | {"could", "either", "if", "not", "only", "or", "reason", "whether"}
+_UNANSWERED = HEDGES | {"could", "either", "if", "not", "only", "or", "reason", "there", "whether"}
 
 
 def is_label(tokens: Sequence[str]) -> bool:

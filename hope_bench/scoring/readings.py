@@ -82,13 +82,14 @@ class Reader:
     def __init__(self, what: Asked | None) -> None:
         self._what = what
         self._lent = 0
-        self._before = NOTHING
+        self._before = Statement(about=("one",))  # what was asked is what "there is one" speaks of
         self._asked_other = False
 
     def read(self, sentence: Sentence) -> list[Reading]:
         """What the sentence says. A question says nothing, unless it is a bare yes or no."""
         if sentence.asks and direct(words_of(re.split(r"[:,]", sentence.text, maxsplit=1)[0])) is None:
             self._asked_other = self._of_another(sentence.text)
+            self._before = NOTHING if self._asked_other else self._before
             return [Reading(None, "statement")]
         other, self._asked_other = self._asked_other, False
         found = self._denied(sentence)
