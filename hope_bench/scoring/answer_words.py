@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import cast
 
@@ -63,10 +64,15 @@ _WORD = re.compile(r"'s\b|[^\W_]+")
 
 def words_of(sentence: str) -> list[str]:
     """The words of a part of a sentence, contractions written out ("isn't" is "is not"), "in the image" as "here"."""
+    return list(_words_of(sentence))
+
+
+@lru_cache(maxsize=4_096)
+def _words_of(sentence: str) -> tuple[str, ...]:
     for pattern, written_out in _EXPANSIONS:
         sentence = pattern.sub(written_out, sentence)
     words = _WORD.findall(_HERE.sub(" here ", sentence))
-    return [_plainly(word) if word[0] in "ny" else word for word in words]
+    return tuple(_plainly(word) if word[0] in "ny" else word for word in words)
 
 
 def _plainly(word: str) -> str:

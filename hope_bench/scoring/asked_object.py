@@ -94,9 +94,10 @@ class Asked:
 
     def find(self, tokens: Sequence[str]) -> list[tuple[int, int]]:
         """Where the tokens name the object: [start, end) each, from left to right."""
-        found, place = [], 0
+        found, place, by_first = [], 0, _by_first_word(self.forms)
         while place < len(tokens):
-            end = next((place + len(form) for form in self.forms if tuple(tokens[place : place + len(form)]) == form), None)
+            forms = by_first.get(tokens[place], ())
+            end = next((place + len(form) for form in forms if tuple(tokens[place : place + len(form)]) == form), None)
             if end is not None and not (place and tokens[place - 1] in self.not_after) and not self._goes_on(tokens, end):
                 found.append((place, end))
             place = place + 1 if end is None else end
@@ -129,6 +130,14 @@ class Asked:
             if ours and theirs and not ours & theirs and not any(near & ours and near & theirs for near in _NEAR):
                 return True
         return False
+
+
+@lru_cache(maxsize=1_000)
+def _by_first_word(forms: tuple[tuple[str, ...], ...]) -> Mapping[str, list[tuple[str, ...]]]:
+    found: dict[str, list[tuple[str, ...]]] = {}
+    for form in forms:
+        found.setdefault(form[0], []).append(form)
+    return found
 
 
 @lru_cache(maxsize=100)
