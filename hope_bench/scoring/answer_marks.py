@@ -35,7 +35,7 @@ _NAMES = re.compile(r"""\s*\[\s{0,9}(?P<names>(?:["'][^"'\n\[\]]{1,60}["']\s{0,9
 _UNTICKED = re.compile(r"(?m)^[\s*-]{0,9}\[ \]\s{1,3}(?P<name>[a-z][a-z '-]{0,40})$")
 _LABEL = re.compile(
     r'"(?:label|class|class_name|category|name|object_name)"\s?:\s?"(?P<label>[^"\n]{1,60})"'
-    r'(?:\s?,\s?"(?:score|confidence|probability)"\s?:\s?(?P<score>[\d.]{1,9}))?'
+    r'(?:\s?,\s?"(?:(?:score|confidence|probability)"\s?:\s?(?P<score>[\d.]{1,9})|(?:count|quantity|number)"\s?:\s?(?P<count>\d{1,4})))?'
 )
 _YES_OR_NO = re.compile(r"\b(?:yes|no|true|false)\b")
 SCORES = frozenset(("scorehigh", "scorelow", "scoremid"))
@@ -87,6 +87,8 @@ def _ticks(line: str) -> str:
 
 
 def _detected(found: re.Match[str]) -> str:
+    if found["count"] is not None:
+        return f'\n"{found["label"]}": {found["count"]}\n'
     sure = found["score"] is None or _score(found["score"]) == "scorehigh"
     return f'\n"{found["label"]}": {"detected" if sure else "scoremid"}\n'
 

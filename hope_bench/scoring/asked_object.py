@@ -19,8 +19,9 @@ _NEAR = [frozenset(pair) for pair in _TABLE["claims"]["near"]]
 
 NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
-_QUESTION = re.compile(r"\s{0,9}(?:is|are) there (?P<what>[^?\n]{1,200}?)(?: in th(?:e|is) im[a-z]{1,6})?\s?\?", re.IGNORECASE)
-_OF_A_THING = re.compile(r"\s{0,9}(?:is|are) the (?P<what>[^?\n]{1,200}?)(?: in th(?:e|is) im[a-z]{1,6})?\s?\?", re.IGNORECASE)
+_HERE = r"(?: in th(?:e|is) (?:im[a-z]{1,6}|photo(?:graph)?|picture|scene))?"
+_QUESTION = re.compile(rf"\s{{0,9}}(?:is|are) there (?P<what>[^?\n]{{1,200}}?){_HERE}\s?\?", re.IGNORECASE)
+_OF_A_THING = re.compile(rf"\s{{0,9}}(?:is|are) the (?P<what>[^?\n]{{1,200}}?){_HERE}\s?\?", re.IGNORECASE)
 _OPENING = frozenset(("a", "an", "any", "some", "the", "exactly"))
 _CLAIMS_NOTHING = frozenset(
     ("a", "an", "the", "in", "on", "of", "at", "to", "is", "are", "being", "with", "and", "side", "half", "image")

@@ -33,8 +33,8 @@ _SEEMING = SEEM | frozenset(
 _BEFORE_IS = r"(?: (?:actually|really|in fact|in reality|just|only|simply|merely))*"
 _LOOKS = r"(?:looks?|looked|appears?|appeared|seems?|seemed) (?:like|to be|as if it were)|resembles?|resembled"
 _WHAT_SEEMS = re.compile(
-    rf"^(?:what|(?:the|an?|this|that)(?: [a-z]+){{1,4}} (?:that|which))(?: (?:at first|first|initially|might|may|could|would))*"
-    rf" (?:{_LOOKS}|be (?:mistaken|taken) for|(?:was|were) (?:mistaken|taken) for)"
+    rf"^(?:what|(?:the|an?|this|that)(?: [a-z]+){{1,4}} (?:that|which))(?: (?:at first|first|initially|i|we|you|one|might|may|could"
+    rf"|would))* (?:{_LOOKS}|took for|mistook for|(?:thought|believed|assumed) (?:was|were|to be)|be (?:mistaken|taken) for|(?:was|were) (?:mistaken|taken) for)"
     rf" (?P<what>[^,]{{1,60}}?),?(?P<be> (?:is|was|are|were|turns out to be|turned out to be)){_BEFORE_IS} (?=an?\b|the\b|\w+s$|not\b)"
 )
 _SO_CALLED = re.compile(

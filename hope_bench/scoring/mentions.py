@@ -76,8 +76,8 @@ def polarity(head: Words, rest: Words, name: str, claims: Collection[str]) -> Po
         return "unclear"  # what a sign says, what the model itself has
     reached = _denied_before(head, claims)
     if reached == "denied":
-        if HEDGES & set(head):
-            return "unclear"
+        if HEDGES & set(head) or _REAL & set(head[-2:]):
+            return "unclear"  # "no real dog" speaks of a likeness
         if EXCEPT & set(rest):
             return "yes"  # "no other dogs besides the one on the left"
         return "unclear" if {"other", "more", "longer"} & set(head) else "no"
@@ -138,7 +138,7 @@ def _of_nobody(negator: str, between: Words) -> Literal["denied", "unclear"] | N
     first = verbs[0] if verbs else 0
     whole = negator in ("nobody", "none")
     subject = whole or (first and (negator == "no" or (negator == "not" and "single" in between)))
-    if not verbs or not subject or RELATIONS & set(between[:first]):
+    if not verbs or not subject:
         return None
     doing = next((place for place in verbs if between[place] not in BE), None)  # "is wearing"
     after = between[(first if doing is None else doing) + 1 :]
@@ -149,6 +149,7 @@ def _of_nobody(negator: str, between: Words) -> Literal["denied", "unclear"] | N
 
 
 _HAS = frozenset("wear wears wearing carry carries carrying has have having".split())
+_REAL = frozenset(("real", "actual", "live", "living"))
 _OWN = frozenset(("i", "myself"))
 _KNOWN = frozenset("the his her its their this that these those my your our".split())
 
@@ -215,7 +216,7 @@ def _denied_after(head: Words, rest: Words) -> Literal["yes", "no", "unclear"] |
     if gone:
         return "no"
     known = head[-1:] and head[-1] in _KNOWN
-    if {"real", "actual", "live", "living"} & set(then):
+    if _REAL & set(then):
         return "unclear"
     still = _doing(then[0]) or then[0] in _STILL_THERE or (then[0] in SEEM | CONTAIN | VERBS - EXIST)
     return "yes" if known and still else "unclear"  # "is not wearing a collar"
@@ -299,8 +300,8 @@ def _opens(place: int, head: Words, name: str) -> bool:
         return True  # "the animals are dogs", "the food is pizza"
     if word in BE:
         return bool((INDEFINITE | {"the"}) & set(after)) or (len(after) == 1 and after[0] in RELATIONS)
-    if place > 0 and not after and word in _HAVING:
-        return True
+    if place > 0 and not after and (word in _HAVING or (_doing(word) and name.endswith("s"))):
+        return True  # "wearing skis", "flying kites"
     if not place and word in VERBS and word.endswith("s") and determined:
         return True  # "a woman, who has no shoes, walks a dog"
     return place > 0 and determined and (word in VERBS or (word.endswith("ing") and word not in NOUNS_IN_ED_OR_ING))

@@ -72,7 +72,8 @@ def _words(languages: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def _english(text: str, what: Asked | None) -> Verdict:
-    text = without_offer(last_word(text))
+    whole, text = text, last_word(text)
+    retracted, text = text != whole, without_offer(text)
     actually = corrected_by_actually(text)
     if actually is not None and (said := _english(actually, what)) != "unparsed":
         return said
@@ -80,7 +81,7 @@ def _english(text: str, what: Asked | None) -> Verdict:
         return "unparsed"
     if (counted := _bare_number(text, what)) is not None:
         return counted
-    reader = Reader(what)
+    reader = Reader(what, retracted)
     reasons = REASONING.match(text) is not None
     readings: list[Reading] = []
     lines = sentences(text)
@@ -90,7 +91,7 @@ def _english(text: str, what: Asked | None) -> Verdict:
             found = [found[0]._replace(rank=max(found[0].rank, 1))]  # reasoning that ends in a bare "No."
         if readings or not sentence.asks or any(one.said is not None for one in found):  # not the question alone, repeated
             readings += found
-    decided = _decide(readings, reasons)
+    decided = _decide(readings, reasons, retracted)
     return decided if decided in ("yes", "no") else "unparsed"
 
 
@@ -119,8 +120,9 @@ _BOTH = 400
 """Characters up to which an answer may be yes and no by turns; a longer one is a loop, whatever it says."""
 
 
-def _decide(readings: Sequence[Reading], reasons: bool) -> Said | None:
-    """What all that an answer says comes to; None where that is nothing."""
+def _decide(readings: Sequence[Reading], reasons: bool, retracted: bool) -> Said | None:
+    """What all that an answer says comes to; None where that is nothing. What takes an earlier yes or no back must agree with
+    itself: it didn't open the answer, so its own first word doesn't outweigh the rest."""
     counted = [one for one in readings if one.said is not None]
     direct = [one for one in counted if one.kind == "direct"]
     best = max((one.rank for one in counted), default=0)
@@ -136,6 +138,8 @@ def _decide(readings: Sequence[Reading], reasons: bool) -> Said | None:
         earlier = counted[: counted.index(direct[0])]
         over = direct[0].turns  # "it is hard to tell, but yes"
         agree = all(one.said == direct[0].said or one.kind == "soft" or (over and one.said == "doubt") for one in earlier)
+        if retracted:
+            agree = agree and all(one.said == direct[0].said for one in counted)
         return direct[0].said if agree and not _contradicted(direct[0], counted) else "doubt"
     statements = [one for one in counted if one.kind == "statement"]
     if statements:

@@ -10,9 +10,9 @@ from hope_bench.scoring.asked_object import Asked
 from hope_bench.scoring.statements import Said
 
 _ANOTHERS = re.compile(
-    r"\b(?:you|they|people|some|others|many|one|someone|anyone)(?: (?:all|people|would|might|may|could|can|will|to|(?:expect|want) me))*"
+    r"\b(?:you|they|people|some|others|many|one|someone|anyone)(?: (?:all|people|would|might|may|could|can|will|to|(?:expect|tell|told|want|wants|asks|asked) me))*"
     r" (?:answer|guess|reply|respond|say)\b"
-    r"|\b(?:could|earlier|expect|expected|expecting|hoped|inclined|initial|like|love|previous|prior|tempted|want|wanted|why)\b"
+    r"|\b(?:(?:was|were) (?:about|going)|asked|asks|could|earlier|expect|expected|expecting|hoped|inclined|initial|like|love|previous|prior|tempted|told|want|wanted|wants|why)\b"
     r"(?: \w+){0,6} (?:answer|guess|reply|respond|response|say)\b"
 )
 """Whose yes or no isn't this answer's, or isn't any more: "you say no", "I wanted to say yes", "my earlier answer"."""

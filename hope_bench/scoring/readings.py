@@ -20,7 +20,7 @@ from hope_bench.scoring.answer_words import (
     YES,
     words_of,
 )
-from hope_bench.scoring.asked_object import Asked
+from hope_bench.scoring.asked_object import NUMBERS, Asked
 from hope_bench.scoring.likenesses import as_seeming
 from hope_bench.scoring.plain_answers import direct, is_label, named_as_answer, noted
 from hope_bench.scoring.retractions import denied_claim, denied_word
@@ -66,7 +66,7 @@ _SUPPOSES = re.compile(r"if (?:so|there|it|that|the|a|an|this)\b")
 _OPENS_ANSWER = frozenset(("answer", "conclusion", "verdict"))
 _LISTS = frozenset(
     ("objects", "object", "items", "things", "animals", "visible", "detected", "present", "found", "identified", "seen", "here",
-     "in", "the", "list", "of", "contents", "all", "shown")
+     "in", "the", "list", "of", "contents", "all", "shown", "tags", "labels", "keywords", "elements", "entities", "detections", "subjects", "classes", "categories")
 )  # fmt: skip
 _COUNTS = frozenset(("count", "number", "total", "instances", "objects", "quantity"))
 _OF_SCORE: dict[str, Said] = {"scorehigh": "yes", "scorelow": "no", "scoremid": "doubt"}
@@ -77,12 +77,14 @@ _VALUES: dict[str, Said] = {
 
 
 class Reader:
-    """Reads the sentences of one answer in order. A label at a sentence's end ("Answer:") lends its rank to the next one."""
+    """Reads the sentences of one answer in order. A label at a sentence's end ("Answer:") lends its rank to the next one;
+    `retracted` says that what came before them was taken back."""
 
-    def __init__(self, what: Asked | None) -> None:
+    def __init__(self, what: Asked | None, retracted: bool = False) -> None:
         self._what = what
         self._lent = 0
-        self._before = Statement(about=("one",))  # what was asked is what "there is one" speaks of
+        # What was asked is what "there is one" speaks of; after "no, wait", "it's a fox" says what it is instead.
+        self._before = Statement(about=("one",), seeming="appears" if retracted else None, turned=retracted)
         self._asked_other = False
 
     def read(self, sentence: Sentence) -> list[Reading]:
@@ -161,8 +163,8 @@ class Reader:
         named = self._what is not None and bool(self._what.find(label))
         if word in SCORES:
             return _OF_SCORE[word] if named else None
-        if word.isdecimal() and self._what is not None and (named or _COUNTS.issuperset(label)):
-            return self._what.count(int(word))
+        if (word.isdecimal() or word in NUMBERS) and self._what is not None and (named or _COUNTS.issuperset(label)):
+            return self._what.count(int(word) if word.isdecimal() else NUMBERS.index(word) + 1)
         return "yes" if word in YES else "no" if word in NO else _VALUES.get(word)
 
     def _labelled(self, label: Sequence[str], tokens: Sequence[str], rank: int) -> list[Reading]:
