@@ -92,7 +92,13 @@ def likened(head: Words, rest: Words, asked: Asked | None) -> bool:
 def predicate(rest: Words) -> Words:
     """What is said to be what was named, with the words before it: of "on the shelf is a toy", "is a toy"."""
     verb = next((place for place, word in enumerate(rest[:8]) if word in BE), None)
-    return () if verb is None or not {"and", "that", "which", "who", "while"}.isdisjoint(rest[:verb]) else rest[verb:]
+    between = rest[:verb]
+    if verb is None or (between and between[0] not in RELATIONS | {"here"}) or not _OTHER_CLAUSE.isdisjoint(between):
+        return ()
+    return rest[verb:]
+
+
+_OTHER_CLAUSE = frozenset(("and", "it", "that", "which", "who", "while"))
 
 
 def _before(head: Words, natural: bool) -> bool:
@@ -100,7 +106,7 @@ def _before(head: Words, natural: bool) -> bool:
         after = head[place + 1 :]
         if word in ("dressed", "disguised") and {"as", "like"} & set(after):
             return True
-        if natural and word in MATERIALS and RELATIONS.isdisjoint(after):
+        if natural and word in MATERIALS and (RELATIONS | DETERMINERS).isdisjoint(after):
             return True
         if word not in LIKENESSES:
             continue

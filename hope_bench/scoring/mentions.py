@@ -72,7 +72,7 @@ def polarity(head: Words, rest: Words, name: str, claims: Collection[str]) -> Po
     where nothing is said but that a list goes on."""
     if rest and rest[0] == "free" and rest[1:2] != ["of"]:  # "dog free"
         return "no"
-    if QUOTING & {*head, *rest[:2]} or (_OWN & set(head) and "have" in head and not PERCEIVE & set(head)):
+    if QUOTING & {*head, *rest[:2]} or _owned(head):
         return "unclear"  # what a sign says, what the model itself has
     reached = _denied_before(head, claims)
     if reached == "denied":
@@ -91,6 +91,11 @@ def polarity(head: Words, rest: Words, name: str, claims: Collection[str]) -> Po
     if _says_nothing(head, rest):
         return "unclear"
     return "yes" if _affirmed(head, rest, name) else None
+
+
+def _owned(head: Words) -> bool:
+    """Whether the model speaks of what it has itself: "I do not have a"."""
+    return "i" in head and any(one == "have" and other in DETERMINERS | {"no"} for one, other in pairwise(head))
 
 
 def is_list_item(head: Words) -> bool:
@@ -150,7 +155,6 @@ def _of_nobody(negator: str, between: Words) -> Literal["denied", "unclear"] | N
 
 _HAS = frozenset("wear wears wearing carry carries carrying has have having".split())
 _REAL = frozenset(("real", "actual", "live", "living"))
-_OWN = frozenset(("i", "myself"))
 _KNOWN = frozenset("the his her its their this that these those my your our".split())
 
 
@@ -203,7 +207,8 @@ def _denied_after(head: Words, rest: Words) -> Literal["yes", "no", "unclear"] |
     if not after:
         return None
     if after[0] in ABSENT:
-        whole = after[0] not in ("missing", "lacking") or not (after[1:] and after[1] in DETERMINERS)
+        gone = after[0] != "gone" or not after[1:] or after[1] in RELATIONS | {"and", "here", "now"}
+        whole = gone and (after[0] not in ("missing", "lacking") or not (after[1:] and after[1] in DETERMINERS))
         return "no" if whole else None
     if after[0] not in ("not", "never"):
         return None

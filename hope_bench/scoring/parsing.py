@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from hope_bench.records import Verdict
 from hope_bench.scoring.answer_text import plain, sentences, spoken
-from hope_bench.scoring.answer_words import NO, REASONING, YES, words_of
+from hope_bench.scoring.answer_words import BE, BLOCKING, DETERMINERS, NEGATORS, NO, PRESENT, REASONING, YES, words_of
 from hope_bench.scoring.asked_object import NUMBERS, Asked, asked, asked_about
 from hope_bench.scoring.languages import word_pattern
 from hope_bench.scoring.readings import Reader, Reading
@@ -81,6 +81,8 @@ def _english(text: str, what: Asked | None) -> Verdict:
         return "unparsed"
     if (counted := _bare_number(text, what)) is not None:
         return counted
+    if what is not None and _lists(text, what):
+        return "yes"
     reader = Reader(what, retracted)
     reasons = REASONING.match(text) is not None
     readings: list[Reading] = []
@@ -106,6 +108,17 @@ def _bare_number(text: str, what: Asked | None) -> Verdict | None:
     return what.count(int(words[0][:4]) if words[0].isdecimal() else NUMBERS.index(words[0]) + 1 if counts else 1)
 
 
+def _lists(text: str, what: Asked) -> bool:
+    """Whether an answer is nothing but the names of three things or more, and one is what was asked about: "dog, cat, sofa"."""
+    if len(text) > _BOTH:
+        return False
+    items = [words_of(item) for item in re.split(r"[,;\n]", text.strip(" .,;\n")) if item.strip()]
+    if len(items) < 3 or any(not 0 < len(item) <= 3 or not _NO_NAMES.isdisjoint(item) for item in items):
+        return False
+    return any(what.find(item) == [(0, len(item))] for item in items)
+
+
+_NO_NAMES = YES | NO | BE | BLOCKING | DETERMINERS | NEGATORS | PRESENT | {"or"}
 _AROUND_A_NUMBER = frozenset("exactly only just there are is here a of them".split())
 _SOME = frozenset("several some few couple many multiple".split())
 
@@ -139,6 +152,8 @@ def _decide(readings: Sequence[Reading], reasons: bool, retracted: bool) -> Said
         over = direct[0].turns  # "it is hard to tell, but yes"
         agree = all(one.said == direct[0].said or one.kind == "soft" or (over and one.said == "doubt") for one in earlier)
         if retracted:
+            if direct[0].said == "no" and any(one.said == "yes" and one.kind == "statement" for one in counted):
+                return "yes" if all(one.said == "yes" for one in counted if one is not direct[0]) else "doubt"  # "no, that's a dog"
             agree = agree and all(one.said == direct[0].said for one in counted)
         return direct[0].said if agree and not _contradicted(direct[0], counted) else "doubt"
     statements = [one for one in counted if one.kind == "statement"]

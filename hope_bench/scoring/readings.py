@@ -139,6 +139,7 @@ class Reader:
                 rank = 3 if "final" in tokens else 2
             elif (
                 place
+                and words[place - 1][:1] not in (["i"], ["you"], ["we"], ["let"])
                 and 0 < len(words[place - 1]) <= 12
                 and not is_label(words[place - 1])
                 and self._value(words[place - 1], tokens)

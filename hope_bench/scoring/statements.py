@@ -248,7 +248,7 @@ def _without_mention(tokens: Sequence[str], asked: Asked, before: Statement) -> 
         contrary = any(same_word(word) in asked.claims for word in after[:6]) if denied else excludes(tokens[1:], asked)
         if contrary and not words & (BLOCKING | LIKENESSES):
             return Statement("no")
-        if asked.relation and not denied and before.about and asked.find(before.about) and RELATIONS & words:
+        if asked.relation and not denied and before.about and asked.find(before.about) and (RELATIONS | {"left", "right"}) & words:
             named = len(before.about)  # "there is a dog, but it is on the floor"
             placed = _mention(["the", *before.about, *tokens[1:]], 1, named + 1, asked, NOTHING)
             return _of_description(placed, ["the", *before.about, *tokens[1:]], [(1, named + 1)], asked)
