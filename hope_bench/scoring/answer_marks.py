@@ -30,7 +30,11 @@ _CERTAINTY = re.compile(
 )
 _VALUE = re.compile(rf"[:=]\s{{0,3}}(?P<value>{_SCORE})(?![\w%])")
 _DECIMAL = re.compile(r"(?<![\w.])\d{0,9}\.\d{1,9}(?![\w.])%?")
-_SCORED = re.compile(rf"(?m)(?:^|(?<=[,;]))\s{{0,3}}(?P<name>[a-z][a-z ]{{0,29}}[a-z])\s{{1,3}}(?P<value>{_SCORE})\s{{0,3}}(?=[,;]|$)")
+_SCORED = re.compile(
+    rf"(?m)(?:^|(?<=[,;]))\s{{0,3}}[*\u2022-]?\s{{0,3}}(?P<name>[a-z][a-z ]{{0,29}}[a-z])\s{{1,3}}"
+    rf"(?:(?P<bare>{_SCORE})|\((?:(?:confidence|conf|score|probability|prob|p)\W{{1,3}})?(?:(?P<score>{_SCORE})|(?P<count>\d{{1,3}}))\))"
+    rf"\s{{0,3}}(?=[,;]|$)"
+)
 _NAMES = re.compile(r"""\s*\[\s{0,9}(?P<names>(?:["'][^"'\n\[\]]{1,60}["']\s{0,9},?\s{0,9}){1,60})\]\s*""")
 _UNTICKED = re.compile(r"(?m)^[\s*-]{0,9}\[ \]\s{1,3}(?P<name>[a-z][a-z '-]{0,40})$")
 _LABEL = re.compile(
@@ -53,12 +57,12 @@ def as_words(said: str) -> str:
             said = _ONE_BOX.sub(lambda found: "\n" if found["empty"] else f"\n{found['option']}\n", said)
         said = re.sub(r"(?:\[[x\u2713\u2714]\]|[\u2611\u2612])", "\u2611", said)
         said = "\n".join(map(_ticks, said.split("\n")))
+    said = _SCORED.sub(lambda found: f"\n{found['name']}: {found['count'] or _score(found['bare'] or found['score'])}\n", said)
     if "." not in said and "%" not in said and '"' not in said:
         return said
     if said[:1] in ("{", "["):
         said = _LABEL.sub(_detected, said)
     said = _BOX_WORDS.sub(" ", _IN_BRACKETS.sub(" ", said))
-    said = _SCORED.sub(lambda found: f"\n{found['name']}: {_score(found['value'])}\n", said)
     said = _VALUE.sub(lambda found: f": {_score(found['value'])} ", said)
     return _DECIMAL.sub(" ", _CERTAINTY.sub(" ", said))
 

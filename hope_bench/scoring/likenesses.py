@@ -47,6 +47,7 @@ _IS_A = re.compile(
     r"(?:(?:it|that|this|they|these|those|he|she|which|(?:the|these|those) (?:animal|creature|figure|item|object|shape|thing)s?) )?"
     r"(?:is|are|was|were|turns? out to be|turned out to be|proves? to be)"
     r"(?: (?:actually|really|in fact|in reality|just|only|simply|merely|also|here))* (?P<what>(?:an?|some|two|three|several|the) .+)$"
+    r"|^(?:they|these|those) (?:are|were)(?: (?:actually|really|in fact|in reality|just|only|simply|merely|also))* (?P<plural>[a-z]+s)$"
 )
 
 
@@ -71,7 +72,7 @@ def another_thing(tokens: Words, asked: Asked, known: bool) -> bool:
     found = _IS_A.match(" ".join(tokens))
     if found is None:
         return False
-    words = found["what"].split()[1:]
+    words = [found["plural"]] if found["plural"] else found["what"].split()[1:]
     end = next((place for place, word in enumerate(words) if word in RELATIONS | {"of", "that", "or", "and", "not"}), len(words))
     phrase = words[:end]
     if not phrase or not (LIKENESSES | LIKENESSES_SAID | PICTURES | NO_KIND | asked.wider).isdisjoint(phrase):
@@ -86,7 +87,7 @@ def likened(head: Words, rest: Words, asked: Asked | None) -> bool:
     """
     natural = asked is None or asked.is_natural
     pictured = rest[:1] in (["in"], ["on"]) and rest[1:2] and rest[1] in DETERMINERS and not WITHIN_WHICH.isdisjoint(rest[2:4])
-    return pictured or _before(head, natural) or _made(rest, natural) or _is_one(predicate(rest))
+    return pictured or _before(head, rest, natural) or _made(rest, natural) or _is_one(predicate(rest), natural)
 
 
 def predicate(rest: Words) -> Words:
@@ -101,7 +102,9 @@ def predicate(rest: Words) -> Words:
 _OTHER_CLAUSE = frozenset(("and", "it", "that", "which", "who", "while"))
 
 
-def _before(head: Words, natural: bool) -> bool:
+def _before(head: Words, rest: Words, natural: bool) -> bool:
+    if not PICTURES.isdisjoint(head) and head[-2:-1] == ["of"] and not _HUNG.isdisjoint(rest[:4]):
+        return True  # "a photo of a dog hangs on the wall"
     for place, word in enumerate(head):
         after = head[place + 1 :]
         if word in ("dressed", "disguised") and {"as", "like"} & set(after):
@@ -110,7 +113,7 @@ def _before(head: Words, natural: bool) -> bool:
             return True
         if word not in LIKENESSES:
             continue
-        parted = next((at for at, one in enumerate(after) if one == "and" or (one in RELATIONS and one not in ("with", "in"))), None)
+        parted = next((at for at, one in enumerate(after) if one == "and" or (one in RELATIONS and one != "with")), None)
         if parted is None or not DETERMINERS & set(after[parted:]):
             return True  # "a toy dog", "a shirt with the drawing of a dog", but not "a toy next to a dog"
     return False
@@ -122,14 +125,17 @@ def _made(rest: Words, natural: bool) -> bool:
     if not words or words[0] not in WROUGHT:
         return False
     if words[0] == "made":
-        return natural and words[1:2] == ["of"] and not MATERIALS.isdisjoint(words[2:])
+        return natural and words[1:2] == ["of"]
     return words[1:2] in (["on"], ["onto"], ["into"], ["in"]) or (natural and words[1:2] in (["of"], ["from"], ["by"]))
 
 
-def _is_one(said: Words) -> bool:
+_HUNG = frozenset("framed hanging hangs hung mounted pinned taped wall".split())
+
+
+def _is_one(said: Words, natural: bool) -> bool:
     """ "is just a toy", "is a bronze statue", but not "is playing with a toy"."""
     for word in said[1:]:
-        if word in LIKENESSES | LIKENESSES_SAID:
+        if word in LIKENESSES | LIKENESSES_SAID or (natural and word in MATERIALS):
             return True
         if word in RELATIONS or word == "not" or (word.endswith("ing") and word not in NOUNS_IN_ED_OR_ING):
             return False

@@ -142,7 +142,7 @@ def _of_nobody(negator: str, between: Words) -> Literal["denied", "unclear"] | N
     verbs = [place for place, word in enumerate(between) if word in _HAS | BE | VERBS | PERCEIVE | {"with"} or _doing(word)]
     first = verbs[0] if verbs else 0
     whole = negator in ("nobody", "none")
-    subject = whole or (first and (negator == "no" or (negator == "not" and "single" in between)))
+    subject = whole or (first and (negator in ("no", "neither") or (negator == "not" and "single" in between)))
     if not verbs or not subject:
         return None
     doing = next((place for place in verbs if between[place] not in BE), None)  # "is wearing"
@@ -206,6 +206,8 @@ def _denied_after(head: Words, rest: Words) -> Literal["yes", "no", "unclear"] |
     after = [word for word in rest[verb + 1 :] if word not in _BETWEEN]
     if not after:
         return None
+    if after[:3] == ["what", "is", "missing"]:
+        return "no"
     if after[0] in ABSENT:
         gone = after[0] != "gone" or not after[1:] or after[1] in RELATIONS | {"and", "here", "now"}
         whole = gone and (after[0] not in ("missing", "lacking") or not (after[1:] and after[1] in DETERMINERS))
@@ -255,6 +257,8 @@ _ENDS_SUBJECT = frozenset(("with", "whose", "without", "that", "which", "who", "
 
 def _says_nothing(head: Words, rest: Words) -> bool:
     """Whether the object is only likened, asked for, supposed, or a picture's or sign's content."""
+    if "been" in rest and {"here", "there"} & set(rest[rest.index("been") + 1 :][:1]):
+        return True  # "a dog seems to have been here"
     if BLOCKING & set(head) or generic(head, rest) or _inferred(head) or (rest and rest[0] in ("would", "could", "might", "may", "should", "like", "shaped")):
         return True
     if "of" not in head:

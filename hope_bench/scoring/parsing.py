@@ -125,6 +125,8 @@ _SOME = frozenset("several some few couple many multiple".split())
 
 def _wavers(text: str) -> bool:
     """Whether there is nothing but yes and no, and both of them."""
+    if "yes?" in text and "no?" in text:
+        return True
     words = set(words_of(text)) if len(text) <= _BOTH else set()
     return bool(words) and words <= YES | NO and bool(words & YES) and bool(words & NO)
 

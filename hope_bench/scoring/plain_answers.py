@@ -34,8 +34,9 @@ def direct(tokens: Sequence[str]) -> Said | None:
     """A clause that is a yes or a no, or begins with one: "no there is not", but not "no dog" or "no doubt"."""
     if not tokens:
         return None
-    if tokens[-1] in YES | NO and len(tokens) > 1 and _FIRM.issuperset(tokens[:-1]):
-        return "yes" if tokens[-1] in YES else "no"  # "a clear no"
+    firm = tokens[: tokens.index("from")] if "from" in tokens[1:] else tokens
+    if len(firm) > 1 and firm[-1] in YES | NO and _FIRM.issuperset(firm[:-1]):
+        return "yes" if firm[-1] in YES else "no"  # "a clear no", "a yes from me"
     if tokens[0] in YES:
         return None if tokens[1:3] in (["and", "no"], ["or", "no"]) else "yes"
     if tokens[0] not in NO:
@@ -62,11 +63,12 @@ def named_as_answer(tokens: Sequence[str]) -> Said | None:
     return None
 
 
+_SUMS_UP = ("therefore", "thus", "hence", "final", "to sum up", "in short", "in sum", "in conclusion", "bottom line", "tl dr", "tldr")
 _UNANSWERED = HEDGES | {"could", "either", "if", "not", "only", "or", "reason", "there", "whether"}
 
 
 def is_label(tokens: Sequence[str]) -> bool:
     """Whether the words before a colon call what follows the answer: "final answer", "the answer to your question is"."""
-    if len(tokens) == 1 and tokens[0] in ("therefore", "thus", "hence", "final"):
+    if " ".join(tokens) in _SUMS_UP:
         return True
     return 0 < len(tokens) <= 8 and bool(ANSWERS & set(tokens)) and IN_LABELS.issuperset(tokens)

@@ -13,6 +13,7 @@ from hope_bench.scoring.answer_words import (
     ANSWERS,
     ELLIPTIC,
     INDEFINITE,
+    LIKENESSES,
     NO,
     OPENER,
     SOFT_NO,
@@ -68,6 +69,8 @@ _LISTS = frozenset(
     ("objects", "object", "items", "things", "animals", "visible", "detected", "present", "found", "identified", "seen", "here",
      "in", "the", "list", "of", "contents", "all", "shown", "tags", "labels", "keywords", "elements", "entities", "detections", "subjects", "classes", "categories")
 )  # fmt: skip
+_ABSENCE = ABSENT | {"not"}
+_LISTS_ABSENT = _LISTS | _ABSENCE
 _COUNTS = frozenset(("count", "number", "total", "instances", "objects", "quantity"))
 _OF_SCORE: dict[str, Said] = {"scorehigh": "yes", "scorelow": "no", "scoremid": "doubt"}
 _VALUES: dict[str, Said] = {
@@ -105,10 +108,10 @@ class Reader:
 
     def _of_another(self, question: str) -> bool:
         """Whether a question that the answer itself asks is about another thing: its yes or no is then not the answer."""
-        thing = _ASKS_OF.match(question)
-        if thing is None or self._what is None or thing["noun"] in ELLIPTIC:
+        thing, words = _ASKS_OF.match(question), words_of(question)
+        if self._what is None or self._what.find(words) or (thing is not None and thing["noun"] in ELLIPTIC):
             return False
-        return not self._what.find(words_of(question))
+        return thing is not None or (len(words) <= 3 and self._what.is_another(words))  # "A cat?"
 
     def _denied(self, sentence: Sentence) -> list[Reading] | None:
         """What a sentence says that calls a claim or an answer wrong: the opposite of the claim."""
@@ -133,6 +136,10 @@ class Reader:
             last = place == len(parts) - 1
             if not last and 0 < len(tokens) <= 5 and _LISTS.issuperset(tokens) and not ABSENT & set(tokens):
                 self._before = Statement(goes_on="yes")  # "Visible objects: cat, dog"
+                if self._value(tokens, words[place + 1]) is None:
+                    continue
+            if not last and 1 < len(tokens) <= 4 and _LISTS_ABSENT.issuperset(tokens) and not _ABSENCE.isdisjoint(tokens):
+                self._before = Statement(goes_on="no")  # "Not present: cat"
                 if self._value(tokens, words[place + 1]) is None:
                     continue
             if is_label(tokens) and (not last or (len(tokens) <= 3 and _OPENS_ANSWER & set(tokens))):
@@ -197,7 +204,8 @@ class Reader:
             turns = turning or _TURNS.match(" ".join(tokens)) is not None
             said, kind, self._before = _piece(tokens, self._what, before._replace(turned=turns))
             if tokens[0] in ("if", "unless", "whether"):
-                if found and found[-1].said == "yes" and found[-1].kind == "direct" and _CONDITION.match(" ".join(tokens)):
+                condition = _CONDITION.match(" ".join(tokens)) or not LIKENESSES.isdisjoint(tokens)
+                if found and found[-1].said == "yes" and found[-1].kind == "direct" and condition:
                     found[-1] = found[-1]._replace(said="doubt")  # "yes, if the statue counts"
                 supposed |= not found and _SUPPOSES.match(" ".join(tokens)) is not None
                 said, self._before = None, NOTHING
@@ -249,7 +257,7 @@ def _piece(
     if filler is not None and filler[0]:
         rest = text[filler.end() :].split()
         if not rest:
-            return None, "soft", NOTHING
+            return None, "soft", before
         shorter = _piece(rest, what, before, openers - 1)
         if shorter[0] is not None:
             return shorter

@@ -7,7 +7,7 @@ import re
 _CORRECTS = re.compile(
     r"(?:^|[.,!?;:\n(-]\s{0,3}|\b(?:no|yes|oh|but|and) )(?:oh,? |oops,? |sorry,? |but |and )?"
     r"(?:wait(?=\s{0,2}(?:[,.!\n-]|(?:yes|no|actually|that|there|i|it)\b))(?: a (?:minute|second|moment))?"
-    r"|hold on|hang on|correction|scratch that|strike that"
+    r"|hold on|hang on|let me (?:look|check|see) (?:again|closer|more closely)|correction|scratch that|strike that"
     r"|(?:i was|i am|i'm|i stand) (?:wrong|mistaken|corrected|incorrect)|my (?:mistake|bad|apologies)|i misspoke"
     r"|i (?:have )?made (?:a mistake|an error)|on second thought"
     r"|i mean(?=,? (?:yes|no)\b)|let me correct (?:myself|that)|i take (?:that|it) back"
@@ -111,7 +111,7 @@ def without_offer(text: str) -> str:
 
 def disowned(text: str) -> bool:
     """Whether an answer says that no picture was seen, or that it won't answer."""
-    return _UNSEEN.search(text) is not None or _DECLINES.match(text) is not None
+    return _UNSEEN.search(text.replace('"', "")) is not None or _DECLINES.match(text) is not None
 
 
 def denied_word(text: str) -> tuple[str, str] | None:

@@ -151,7 +151,7 @@ def _mention(tokens: Sequence[str], start: int, end: int, asked: Asked, before: 
     if before.goes_on is not None and is_list_item(head):
         said: Said = "yes" if head[:1] in (["only"], ["just"]) else before.goes_on
         return Statement(said, name, said)
-    described = bool(head) and head[0] in INDEFINITE and not RELATIONS & set(head)  # "a brown dog", as captions say
+    described = bool(head) and head[head[0] in ("just", "only") and len(head) > 1] in INDEFINITE and not RELATIONS & set(head)  # "a brown dog", as captions say
     described |= bool(asked.adjectives) and rest[:1] == ["are"] and head[:1] in ([], ["all"], ["both"])  # "all cars are white"
     return Statement("yes" if described else None, name)
 
