@@ -153,6 +153,11 @@ def excludes(predicate: Sequence[str], asked: Asked) -> bool:
     return _excluded(frozenset(map(same_word, _predicate(predicate))), asked.adjectives | _place(asked))
 
 
+def fulfils(predicate: Sequence[str], asked: Asked) -> bool:
+    """Whether what is said of "it" holds all of a description that has adjectives alone."""
+    return bool(asked.adjectives) and asked.claims == asked.adjectives <= frozenset(map(same_word, _predicate(predicate)))
+
+
 def _place(asked: Asked) -> frozenset[str]:
     return frozenset(_PLACES[word] for word in asked.relation if word in _PLACES) if asked.reference is None else frozenset()
 

@@ -67,6 +67,15 @@ def stands_alone(rest: Words, claims: Collection[str]) -> bool:
     return rest[0].endswith(("ing", "ly", "ed")) and len(rest[0]) > 3 and rest[0] not in NOUNS_IN_ED_OR_ING
 
 
+def compound(head: Words, name: str, rest: Words) -> bool:
+    """Whether a noun that could be a verb makes it another thing: "a TV stand", but not "TVs stand" or "a cat and a dog stand"."""
+    single = (not name.endswith("s") or name.endswith(("us", "ss"))) and name not in _UNCOUNTED and {"a", "an", "the"} & set(head[-4:]) and "and" not in head
+    return bool(single and rest and rest[0] in _NOUN_OR_VERB)
+
+
+_NOUN_OR_VERB = frozenset("cover drink drive fly jump line move play ride rest roll run show slide stand use walk watch".split())
+
+
 def polarity(head: Words, rest: Words, name: str, claims: Collection[str]) -> Polarity | Literal["unclear"] | None:
     """What is said of the object called `name` here: "unclear" where it is spoken of without saying whether it is there, None
     where nothing is said but that a list goes on."""

@@ -25,7 +25,7 @@ from hope_bench.scoring.asked_object import NUMBERS, Asked
 from hope_bench.scoring.likenesses import as_seeming
 from hope_bench.scoring.plain_answers import direct, is_label, named_as_answer, noted
 from hope_bench.scoring.retractions import denied_claim, denied_word
-from hope_bench.scoring.statements import NOTHING, Said, Statement, read_clause
+from hope_bench.scoring.statements import NOTHING, NOTHING_ELSE, Said, Statement, read_clause
 
 Kind = Literal["direct", "soft", "statement"]
 """A plain yes or no, a word like "certainly" that may also just open a reply, or what a clause states."""
@@ -86,8 +86,8 @@ class Reader:
     def __init__(self, what: Asked | None, retracted: bool = False) -> None:
         self._what = what
         self._lent = 0
-        # What was asked is what "there is one" speaks of; after "no, wait", "it's a fox" says what it is instead.
-        self._before = Statement(about=("one",), seeming="appears" if retracted else None, turned=retracted)
+        # After "no, wait", "it's a fox" says what it is instead.
+        self._before = Statement(about=NOTHING_ELSE, seeming="appears" if retracted else None, turned=retracted)
         self._asked_other = False
 
     def read(self, sentence: Sentence) -> list[Reading]:

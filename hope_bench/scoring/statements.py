@@ -31,9 +31,9 @@ from hope_bench.scoring.answer_words import (
     VERBS,
 )
 from hope_bench.scoring.asked_object import NUMBERS, Asked, number_word, same_word
-from hope_bench.scoring.described import excludes, holds, number_of, together
+from hope_bench.scoring.described import excludes, fulfils, holds, number_of, together
 from hope_bench.scoring.likenesses import another_thing, likened, predicate, seeming
-from hope_bench.scoring.mentions import is_list_item, polarity, reaches, stands_alone
+from hope_bench.scoring.mentions import compound, is_list_item, polarity, reaches, stands_alone
 
 Said = Literal["yes", "no", "doubt"]
 """That the object is there, that it isn't, or that the model can't or won't say."""
@@ -59,6 +59,8 @@ class Statement(NamedTuple):
 
 
 NOTHING = Statement()
+NOTHING_ELSE = ("one",)
+"""What was asked, and nothing else, has been spoken of: "there is one" and "it" are that."""
 
 _IN_FACT = frozenset(("actually", "really", "fact", "reality", "instead"))
 
@@ -113,7 +115,11 @@ def _read(tokens: Sequence[str], asked: Asked | None, before: Statement) -> Stat
         return NOTHING if before.excepts and said == "no" else _elliptic_statement(said, tokens, asked)
     if asked is None:
         return _any_thing(tokens)
-    alone = [(start, end) for start, end in named if stands_alone(tokens[end:], asked.claims)][:_MOST_MENTIONS]
+    alone = [
+        (start, end)
+        for start, end in named
+        if stands_alone(tokens[end:], asked.claims) and not compound(tokens[:start], tokens[end - 1], tokens[end:])
+    ][:_MOST_MENTIONS]
     if not alone:
         return _without_mention(tokens, asked, before)
     found = _mention(tokens, *alone[0], asked, before)
@@ -244,11 +250,15 @@ def _without_mention(tokens: Sequence[str], asked: Asked, before: Statement) -> 
             return Statement("no")
     denied = [place for place, word in enumerate(tokens) if word in NEGATORS]
     after = tokens[denied[-1] + 1 :] if denied else []
-    if asked.claims and tokens and tokens[0] in ("it", "they", "that", "this", "both", "all", "not"):
+    its = before.about == NOTHING_ELSE or bool(asked.find(before.about))
+    if its and asked.claims and tokens and tokens[0] in ("it", "they", "that", "this", "both", "all", "not"):
         contrary = any(same_word(word) in asked.claims for word in after[:6]) if denied else excludes(tokens[1:], asked)
-        if contrary and not words & (BLOCKING | LIKENESSES):
+        blocked = not (BLOCKING | LIKENESSES).isdisjoint(words)
+        if contrary and not blocked:
             return Statement("no")
-        if asked.relation and not denied and before.about and asked.find(before.about) and (RELATIONS | {"left", "right"}) & words:
+        if not denied and not blocked and fulfils(tokens[1:], asked):
+            return Statement("yes")
+        if asked.relation and not denied and before.about != NOTHING_ELSE and (RELATIONS | {"left", "right"}) & words:
             named = len(before.about)  # "there is a dog, but it is on the floor"
             placed = _mention(["the", *before.about, *tokens[1:]], 1, named + 1, asked, NOTHING)
             return _of_description(placed, ["the", *before.about, *tokens[1:]], [(1, named + 1)], asked)
