@@ -64,9 +64,10 @@ def number_word(number: int) -> str:
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What is asked about: `forms` are the word sequences that name the object, the longest first; `claims` the further words of
-    a description ("red" of "a red car"), `wider` the words for its whole kind, `not_after` and `not_before` what makes it another thing,
-    `narrower` those of the forms that name only some of it ("poodle": no poodle is not no dog). `adjectives` are those of the
-    claims that stand before the name; `relation` are the words after it ("on a sofa"), `reference` the thing they lead to."""
+    a description ("red" of "a red car"), `wider` the words for its whole kind, `not_after` and `not_before` what makes it
+    another thing, `narrower` those of the forms that name only some of it ("poodle": no poodle is not no dog). `adjectives` are
+    those of the claims that stand before the name; `relation` are the words after it ("on a sofa"), `reference` the thing they
+    lead to."""
 
     forms: tuple[tuple[str, ...], ...]
     claims: frozenset[str] = frozenset()
@@ -157,8 +158,8 @@ def _other_names(asked: Asked) -> frozenset[str]:
 
 @lru_cache(maxsize=10_000)
 def asked_about(question: str) -> str | None:
-    """What a question asks about, as it says it: "dog" of "Is there a dog in the image?", "red car", "two dogs". "Is the car red?"
-    asks about a "red car", "Is the dog on a sofa?" about a "dog on a sofa". None where it asks neither."""
+    """What a question asks about, as it says it: "dog" of "Is there a dog in the image?", "red car", "two dogs". "Is the car
+    red?" asks about a "red car", "Is the dog on a sofa?" about a "dog on a sofa". None where it asks neither."""
     found = _QUESTION.match(question)
     if found is not None:
         return found["what"].strip()

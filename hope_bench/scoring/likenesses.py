@@ -22,37 +22,38 @@ from hope_bench.scoring.answer_words import (
     SEEM,
     WITHIN_WHICH,
     WROUGHT,
+    listed,
 )
 from hope_bench.scoring.asked_object import Asked
 
 Words = Sequence[str]
 
-_SEEMING = SEEM | frozenset(
-    "like resemble resembles resembled mistook mistaken mistake confused confuse thought think believed assumed took".split()
-)
-_BEFORE_IS = r"(?: (?:actually|really|in fact|in reality|just|only|simply|merely))*"
+_SEEMING = SEEM | listed("seeming")
+_IN_FACT = r"(?: (?:actually|really|in fact|in reality|just|only|simply|merely|also))*"
 _LOOKS = r"(?:looks?|looked|appears?|appeared|seems?|seemed) (?:like|to be|as if it were)|resembles?|resembled"
 _WHAT_SEEMS = re.compile(
-    rf"^(?:what|(?:the|an?|this|that)(?: [a-z]+){{1,4}} (?:that|which))(?: (?:at first|first|initially|i|we|you|one|might|may|could"
-    rf"|would))* (?:{_LOOKS}|took for|mistook for|(?:thought|believed|assumed) (?:was|were|to be)|be (?:mistaken|taken) for|(?:was|were) (?:mistaken|taken) for)"
-    rf" (?P<what>[^,]{{1,60}}?),?(?P<be> (?:is|was|are|were|turns out to be|turned out to be)){_BEFORE_IS} (?=an?\b|the\b|\w+s$|not\b)"
+    r"^(?:what|(?:the|an?|this|that)(?: [a-z]+){1,4} (?:that|which))"
+    r"(?: (?:at first|first|initially|i|we|you|one|might|may|could|would))*"
+    rf" (?:{_LOOKS}|took for|mistook for|(?:thought|believed|assumed) (?:was|were|to be)|(?:be|was|were) (?:mistaken|taken) for)"
+    rf" (?P<what>[^,]{{1,60}}?),?(?P<be> (?:is|was|are|were|turn(?:s|ed) out to be)){_IN_FACT} (?=an?\b|the\b|\w+s$|not\b)"
 )
 _SO_CALLED = re.compile(
-    rf"""^(?:the|this|that)[ ](?:["'](?P<quoted>[a-z ]{{2,30}})["']|(?:supposed|so called|so-called|alleged|apparent|purported|presumed)
-    [ ](?P<called>[a-z ]{{2,30}}?))(?:\ here)?(?P<be>\ (?:is|was|are|were|turns\ out\ to\ be)){_BEFORE_IS.replace(" ", "[ ]")}[ ](?=an?\b)""",
-    re.VERBOSE,
+    r"""^(?:the|this|that) (?:["'](?P<quoted>[a-z ]{2,30})["']"""
+    r"|(?:supposed|so called|so-called|alleged|apparent|purported|presumed) (?P<called>[a-z ]{2,30}?))"
+    rf"(?: here)?(?P<be> (?:is|was|are|were|turns out to be)){_IN_FACT} (?=an?\b)"
 )
 _IS_A = re.compile(
     r"^(?:(?:no|oh|and|then|actually|really|well) )*"
-    r"(?:(?:it|that|this|they|these|those|he|she|which|(?:the|these|those) (?:animal|creature|figure|item|object|shape|thing)s?) )?"
+    r"(?:(?:it|that|this|they|these|those|he|she|which"
+    r"|(?:the|these|those) (?:animal|creature|figure|item|object|shape|thing)s?) )?"
     r"(?:is|are|was|were|turns? out to be|turned out to be|proves? to be)"
-    r"(?: (?:actually|really|in fact|in reality|just|only|simply|merely|also|here))* (?P<what>(?:an?|some|two|three|several|the) .+)$"
-    r"|^(?:they|these|those) (?:are|were)(?: (?:actually|really|in fact|in reality|just|only|simply|merely|also))* (?P<plural>[a-z]+s)$"
+    rf"(?: here)?{_IN_FACT} (?P<what>(?:an?|some|two|three|several|the) .+)$"
+    rf"|^(?:they|these|those) (?:are|were){_IN_FACT} (?P<plural>[a-z]+s)$"
 )
 
 
 def seeming(head: Words) -> bool:
-    """Whether the words before a name say what something seems, or was taken for: "it looks like a", "I first thought it was a"."""
+    """Whether the words before a name say what something seems, or was taken for: "it looks like a", "I thought it was a"."""
     return not _SEEMING.isdisjoint(head)
 
 
@@ -99,7 +100,7 @@ def predicate(rest: Words) -> Words:
     return rest[verb:]
 
 
-_OTHER_CLAUSE = frozenset(("and", "it", "that", "which", "who", "while"))
+_OTHER_CLAUSE = listed("other_clause")
 
 
 def _before(head: Words, rest: Words, natural: bool) -> bool:
@@ -129,7 +130,7 @@ def _made(rest: Words, natural: bool) -> bool:
     return words[1:2] in (["on"], ["onto"], ["into"], ["in"]) or (natural and words[1:2] in (["of"], ["from"], ["by"]))
 
 
-_HUNG = frozenset("framed hanging hangs hung mounted pinned taped wall".split())
+_HUNG = listed("hung")
 
 
 def _is_one(said: Words, natural: bool) -> bool:

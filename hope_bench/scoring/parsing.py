@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from hope_bench.records import Verdict
 from hope_bench.scoring.answer_text import plain, sentences, spoken
-from hope_bench.scoring.answer_words import BE, BLOCKING, DETERMINERS, NEGATORS, NO, PRESENT, REASONING, YES, words_of
+from hope_bench.scoring.answer_words import BE, BLOCKING, DETERMINERS, NEGATORS, NO, PRESENT, REASONING, YES, listed, words_of
 from hope_bench.scoring.asked_object import NUMBERS, Asked, asked, asked_about
 from hope_bench.scoring.languages import word_pattern
 from hope_bench.scoring.readings import Reader, Reading
@@ -119,8 +119,8 @@ def _lists(text: str, what: Asked) -> bool:
 
 
 _NO_NAMES = YES | NO | BE | BLOCKING | DETERMINERS | NEGATORS | PRESENT | {"or"}
-_AROUND_A_NUMBER = frozenset("exactly only just there are is here a of them".split())
-_SOME = frozenset("several some few couple many multiple".split())
+_AROUND_A_NUMBER = listed("around_a_number")
+_SOME = listed("some")
 
 
 def _wavers(text: str) -> bool:
@@ -153,9 +153,10 @@ def _decide(readings: Sequence[Reading], reasons: bool, retracted: bool) -> Said
         earlier = counted[: counted.index(direct[0])]
         over = direct[0].turns  # "it is hard to tell, but yes"
         agree = all(one.said == direct[0].said or one.kind == "soft" or (over and one.said == "doubt") for one in earlier)
+        if retracted and direct[0].said == "no" and any(one.said == "yes" and one.kind == "statement" for one in counted):
+            others = [one for one in counted if one is not direct[0]]
+            return "yes" if all(one.said == "yes" for one in others) else "doubt"  # "no, that's a dog"
         if retracted:
-            if direct[0].said == "no" and any(one.said == "yes" and one.kind == "statement" for one in counted):
-                return "yes" if all(one.said == "yes" for one in counted if one is not direct[0]) else "doubt"  # "no, that's a dog"
             agree = agree and all(one.said == direct[0].said for one in counted)
         return direct[0].said if agree and not _contradicted(direct[0], counted) else "doubt"
     statements = [one for one in counted if one.kind == "statement"]

@@ -5,17 +5,31 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from hope_bench.scoring.answer_words import AFTER_ANSWER, AFTER_NO, ANSWERS, HEDGES, IN_LABELS, NAMES_ANSWER, NO, ON_THE_WAY, YES
+from hope_bench.scoring.answer_words import (
+    AFTER_ANSWER,
+    AFTER_NO,
+    ANSWERS,
+    HEDGES,
+    IN_LABELS,
+    NAMES_ANSWER,
+    NO,
+    ON_THE_WAY,
+    YES,
+    listed,
+)
 from hope_bench.scoring.asked_object import Asked
 from hope_bench.scoring.statements import Said
 
 _ANOTHERS = re.compile(
-    r"\b(?:you|they|people|some|others|many|one|someone|anyone)(?: (?:all|people|would|might|may|could|can|will|to|(?:expect|tell|told|want|wants|asks|asked) me))*"
+    r"\b(?:you|they|people|some|others|many|one|someone|anyone)"
+    r"(?: (?:all|people|would|might|may|could|can|will|to|(?:expect|tell|told|want|wants|asks|asked) me))*"
     r" (?:answer|guess|reply|respond|say)\b"
-    r"|\b(?:(?:was|were) (?:about|going)|asked|asks|could|earlier|expect|expected|expecting|hoped|inclined|initial|like|love|previous|prior|tempted|told|want|wanted|wants|why)\b"
+    r"|\b(?:(?:was|were) (?:about|going)|asked|asks"
+    r"|could|earlier|expect|expected|expecting|hoped|inclined|initial|like|love|previous|prior|tempted|told|want|wanted|wants|why)\b"
     r"(?: \w+){0,6} (?:answer|guess|reply|respond|response|say)\b"
 )
 """Whose yes or no isn't this answer's, or isn't any more: "you say no", "I wanted to say yes", "my earlier answer"."""
+
 
 def noted(tokens: Sequence[str], what: Asked | None) -> Said | None:
     """A name and a value, as notes have them: "dog no", "dog not found"."""
@@ -45,7 +59,7 @@ def direct(tokens: Sequence[str]) -> Said | None:
     return None if goes_on or tokens[1:3] == ["and", "yes"] else "no"
 
 
-_FIRM = frozenset("a an simple definite clear hard big firm strong resounding solid sure confident 100 short".split())
+_FIRM = listed("firm")
 
 
 def named_as_answer(tokens: Sequence[str]) -> Said | None:
@@ -63,7 +77,9 @@ def named_as_answer(tokens: Sequence[str]) -> Said | None:
     return None
 
 
-_SUMS_UP = ("therefore", "thus", "hence", "final", "to sum up", "in short", "in sum", "in conclusion", "bottom line", "tl dr", "tldr")
+_SUMS_UP = frozenset(
+    ("therefore", "thus", "hence", "final", "to sum up", "in short", "in sum", "in conclusion", "bottom line", "tl dr", "tldr")
+)  # fmt: skip
 _UNANSWERED = HEDGES | {"could", "either", "if", "not", "only", "or", "reason", "there", "whether"}
 
 

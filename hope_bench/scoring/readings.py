@@ -67,7 +67,8 @@ _SUPPOSES = re.compile(r"if (?:so|there|it|that|the|a|an|this)\b")
 _OPENS_ANSWER = frozenset(("answer", "conclusion", "verdict"))
 _LISTS = frozenset(
     ("objects", "object", "items", "things", "animals", "visible", "detected", "present", "found", "identified", "seen", "here",
-     "in", "the", "list", "of", "contents", "all", "shown", "tags", "labels", "keywords", "elements", "entities", "detections", "subjects", "classes", "categories")
+     "in", "the", "list", "of", "contents", "all", "shown", "tags", "labels", "keywords", "elements", "entities", "detections",
+     "subjects", "classes", "categories")
 )  # fmt: skip
 _ABSENCE = ABSENT | {"not"}
 _LISTS_ABSENT = _LISTS | _ABSENCE

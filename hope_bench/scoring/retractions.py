@@ -15,7 +15,8 @@ _CORRECTS = re.compile(
 )
 _ON_SECOND_THOUGHT = re.compile(
     r"(?:[.,!?;:\n-]\s{0,3}(?:(?:ah|ehm?|er+m?|h+m+|oh|oops|ugh|u+h+|u+m+|well)\b[\s,.!-]{0,6}){1,3}|\.{2,5}\s{0,3})"
-    r"(?:but )?(?=(?:no|nope|yeah|yes)\b,? {0,2}(?:a|an|i (?:can )?(?:do )?(?:not )?see|it|not|that|the|there|these|they|this|those)\b)"
+    r"(?:but )?(?=(?:no|nope|yeah|yes)\b,? {0,2}"
+    r"(?:(?:an?|i (?:can )?(?:do )?(?:not )?see|it|not|that|the|there|these|they|this|those)\b|[.!]?\s{0,9}$))"
 )
 """A yes or no after a pause, that goes on ("Yes, there's a dog. Hmm, no, that's a fox.")."""
 _ACTUALLY = re.compile(r"\W{0,3}(?:yes|no)\W{1,4}(?:but )?actually,? ")

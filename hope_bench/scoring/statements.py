@@ -31,9 +31,10 @@ from hope_bench.scoring.answer_words import (
     VERBS,
 )
 from hope_bench.scoring.asked_object import NUMBERS, Asked, number_word, same_word
+from hope_bench.scoring.denials import reaches
 from hope_bench.scoring.described import excludes, fulfils, holds, number_of, together
 from hope_bench.scoring.likenesses import another_thing, likened, predicate, seeming
-from hope_bench.scoring.mentions import compound, is_list_item, polarity, reaches, stands_alone
+from hope_bench.scoring.mentions import compound, is_list_item, polarity, stands_alone
 
 Said = Literal["yes", "no", "doubt"]
 """That the object is there, that it isn't, or that the model can't or won't say."""
@@ -45,8 +46,8 @@ class Statement(NamedTuple):
     `about` are the words that name it, empty where none does ("it isn't there"). `goes_on` is what a further bare noun phrase
     ("cats, dogs or birds") would say, and `excepts` whether it took the object out of what follows ("apart from the dog").
     `bare` is a denial that only reaches what has no article of its own: "no TV, a dog" has a dog,
-    "I don't see a TV, a dog" has none. `seeming` is "taken" where the object is only what something was taken for, "appears" where
-    something appears to be it; `turned`, where a "but" leads on to the next clause.
+    "I don't see a TV, a dog" has none. `seeming` is "taken" where the object is only what something was taken for, "appears"
+    where something appears to be it; `turned`, where a "but" leads on to the next clause.
     """
 
     said: Said | None = None
@@ -157,7 +158,8 @@ def _mention(tokens: Sequence[str], start: int, end: int, asked: Asked, before: 
     if before.goes_on is not None and is_list_item(head):
         said: Said = "yes" if head[:1] in (["only"], ["just"]) else before.goes_on
         return Statement(said, name, said)
-    described = bool(head) and head[head[0] in ("just", "only") and len(head) > 1] in INDEFINITE and not RELATIONS & set(head)  # "a brown dog", as captions say
+    opening = head[head[0] in ("just", "only") and len(head) > 1] if head else ""
+    described = opening in INDEFINITE and not RELATIONS & set(head)  # "a brown dog", as captions say
     described |= bool(asked.adjectives) and rest[:1] == ["are"] and head[:1] in ([], ["all"], ["both"])  # "all cars are white"
     return Statement("yes" if described else None, name)
 
