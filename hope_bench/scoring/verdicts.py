@@ -83,6 +83,20 @@ def join(benchmark: Benchmark, answers: Iterable[Answer], read: Callable[[Answer
         return Joined(packed, retried)
 
 
+def asked_for(joined: Joined, chosen: str | None) -> Joined:
+    """Without the splits that the run was not asked (`chosen` names those it was, with commas; None: unknown, all stay).
+
+    What such a split shares with those that were asked is no fair sample of it: of POPE's splits it would be their
+    yes-questions, of a search those distractors that others chose, too. One that is answered whole all the same stays.
+    """
+    if chosen is None:
+        return joined
+    names = set(chosen.split(", "))
+    unasked = PACKED["unasked"]
+    splits = {name: one for name, one in joined.splits.items() if name in names or unasked not in "".join(one.all_verdicts)}
+    return replace(joined, splits=splits)
+
+
 _EVERY = "*"
 """Stands for every split that asks a question; no split is called so."""
 

@@ -339,3 +339,15 @@ def test_a_run_without_an_answer_is_not_among_those_known(benchmark: Benchmark, 
     (failed / "answers.jsonl").unlink()
     with pytest.raises(HopeBenchError, match=r"Known: tiny/done\.$"):
         find_run("tiny/fail", tmp_path / "runs")
+
+
+def test_what_a_run_was_not_asked_has_no_numbers(benchmark: Benchmark, tmp_path: Path) -> None:
+    """content's questions hold all of adversarial's yes-questions: half of a split, and no fair half."""
+    said = {(image, name): verdict for (image, name), verdict in says().items() if name in ("dog", "wolf")}
+    run = make_run(tmp_path / "run", benchmark, said, settings={"splits": "content"})
+    result = score(benchmark, run, FAST)
+    assert list(result.splits) == ["content"]
+    assert "Asked content alone: there are no numbers of 2 other splits." in result.notes
+    assert result.comparisons == ()
+    whole = make_run(tmp_path / "whole", benchmark, says(), settings={"splits": "content"})
+    assert list(score(benchmark, whole, FAST).splits) == ["adversarial", "control-content", "content"], "answered all the same"
