@@ -169,11 +169,6 @@ def _notes(
     benchmark: Benchmark, record: RunRecord, file: RunAnswers, joined: Joined, splits: Mapping[str, SplitScore]
 ) -> tuple[str, ...]:
     notes = list(record.notes)
-    left_out = [name for name in benchmark.splits if name not in splits]
-    if left_out:
-        notes.append(
-            f"Asked {', '.join(splits)} alone: there are no numbers of {counted(len(left_out), 'other split', 'other splits')}."
-        )
     family = tower_family(record.model.vision_tower)
     searchers = [clip.model for clip in (benchmark.manifest.clip, *benchmark.manifest.encoders.values()) if clip is not None]
     notes += [

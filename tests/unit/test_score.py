@@ -346,8 +346,11 @@ def test_what_a_run_was_not_asked_has_no_numbers(benchmark: Benchmark, tmp_path:
     said = {(image, name): verdict for (image, name), verdict in says().items() if name in ("dog", "wolf")}
     run = make_run(tmp_path / "run", benchmark, said, settings={"splits": "content"})
     result = score(benchmark, run, FAST)
-    assert list(result.splits) == ["content"]
-    assert "Asked content alone: there are no numbers of 2 other splits." in result.notes
-    assert result.comparisons == ()
+    asked = result.splits["content"].on_no
+    assert (asked.yes, asked.no, asked.unasked) == (4, 4, 0)
+    assert result.splits["adversarial"].on_yes == result.splits["control-content"].on_yes == VerdictCounts(unasked=8)
+    assert "Not asked: adversarial, control-content." in str(result)
+    assert "adversarial  " not in str(result), "no line of dashes"
+    assert result.splits["adversarial"].recall.value is None
     whole = make_run(tmp_path / "whole", benchmark, says(), settings={"splits": "content"})
-    assert list(score(benchmark, whole, FAST).splits) == ["adversarial", "control-content", "content"], "answered all the same"
+    assert score(benchmark, whole, FAST).splits["adversarial"].recall.value == 1.0, "answered all the same"
