@@ -56,7 +56,7 @@ def write_house() -> None:
     """CONTRIBUTING's table of folders as a drawing: data comes in at the bottom, and every floor stands on those below it."""
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     table = text.partition("<!-- the house, top to bottom -->")[2].partition("<!-- end of the house -->")[0]
-    rows = [(name.strip("`"), said) for name, said in re.findall(r"^\| (\S+) \| (.+) \|$", table, re.MULTILINE)][1:]
+    rows = [(name.strip("`"), said) for name, said in re.findall(r"^\| (\S+) \| (.+) \|$", table, re.MULTILINE)]
     step, width = 34, 980
     floors = "".join(
         f'<g transform="translate(0 {place * step})"><rect width="{width}" height="{step - 4}" rx="4"/>'
@@ -71,6 +71,17 @@ def write_house() -> None:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {len(rows) * step}"><style>{style}</style>{floors}</svg>\n'
     )
     (GENERATED / "house.svg").write_text(drawing, encoding="utf-8")
+
+
+def without_module_text(app: object, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """The package's own docstring is said better by the pages themselves."""
+    if what == "module":
+        lines.clear()
+
+
+def setup(app) -> None:
+    """What Sphinx calls."""
+    app.connect("autodoc-process-docstring", without_module_text)
 
 
 GENERATED.mkdir(exist_ok=True)
