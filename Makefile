@@ -62,7 +62,7 @@ soak: $(VENV)/dev.stamp
 site: $(VENV)/run.stamp
 	@$(BIN)/hope-bench leaderboard build
 
-docs: $(VENV)/dev.stamp
+docs: $(VENV)/dev.stamp site
 	@$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --doctree-dir build/doctrees docs build/site/docs
 	@echo "build/site/docs/index.html"
 

@@ -73,7 +73,7 @@ def write_house() -> None:
     (GENERATED / "house.svg").write_text(drawing, encoding="utf-8")
 
 
-def without_module_text(app: object, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+def without_module_text(_app: object, what: str, _name: str, _obj: object, _options: object, lines: list[str]) -> None:
     """The package's own docstring is said better by the pages themselves."""
     if what == "module":
         lines.clear()
