@@ -52,6 +52,8 @@ def opens(place: int, head: Words, name: str) -> bool:
         return head[place - 1 : place] != ["you"] or bool({"can", "will"} & set(head))
     if word == "with":
         return place > 0 or determined
+    if place > 0 and not after and word in VERBS and name.endswith("s") and "can" not in head:
+        return True  # "hikers carry backpacks"
     if word in BE and place and not after and (name.endswith("s") or name in UNCOUNTED):
         return True  # "the animals are dogs", "the food is pizza"
     if word in BE:
@@ -94,4 +96,4 @@ def _as_subject(head: Words, rest: Words, name: str) -> bool:
         or then[0].endswith("ing")
         or (then[0].endswith("ed") and then[1:2] and then[1] in RELATIONS)
     )
-    return bool(placed or (determined and (INDEFINITE & set(head) or head[-1] in ("the", "this"))))
+    return bool(placed or (determined and (INDEFINITE & set(head) or head[-1] in ("the", "this", "'s"))))

@@ -74,6 +74,8 @@ def _of_nobody(negator: str, between: Words) -> Literal["denied", "unclear"] | N
     verbs = [place for place, word in enumerate(between) if word in _HAS | BE | VERBS | PERCEIVE | {"with"} or doing(word)]
     first = verbs[0] if verbs else 0
     whole = negator in ("nobody", "none")
+    if negator == "not" and verbs and between[0] in ("all", "every", "everyone", "everybody"):
+        return "unclear"  # "not every hiker has a backpack"
     subject = whole or (first and (negator in ("no", "neither") or (negator == "not" and "single" in between)))
     if not verbs or not subject:
         return None

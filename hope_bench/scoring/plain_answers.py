@@ -21,6 +21,7 @@ from hope_bench.scoring.asked_object import Asked
 from hope_bench.scoring.statements import Said
 
 _ANOTHERS = re.compile(
+    r"\b(?:answer|response) (?:was|had been|would have been|used to be)\b|"
     r"\b(?:you|they|people|some|others|many|one|someone|anyone)"
     r"(?: (?:all|people|would|might|may|could|can|will|to|(?:expect|tell|told|want|wants|asks|asked) me))*"
     r" (?:answer|guess|reply|respond|say)\b"

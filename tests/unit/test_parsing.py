@@ -83,7 +83,11 @@ def test_what_a_question_asks_about() -> None:
     assert [asked_about(other) for other in ("Describe the image.", "Is the image blurry?", "Is the dog happy?")] == [None] * 3
 
 
-CORRECTED = re.compile(r"\b(?:actually|correction|wait|scratch that|i was wrong|yeah|i can (?:help|see the image)|hmm|oh|look again|dog\.\.\. no)\b")
+CORRECTED = re.compile(
+    r"\b(?:actually|correction|wait|scratch that|i was wrong|yeah|i can (?:help|see the image)|hmm|oh|look again|dog\.\.\. no)\b"
+)
+    r"\b(?:actually|correction|wait|scratch that|i was wrong|yeah|i can (?:help|see the image)|hmm|oh|look again|dog\.\.\. no)\b"
+)
 
 
 def test_stopping_at_a_first_token_agrees_with_reading_the_whole_answer() -> None:
@@ -313,7 +317,9 @@ def test_a_number_asked_about_is_compared_with_what_is_said(said: str, two: str,
         assert parse_strict(text, object=object_) == ("no" if said == "no" else "yes")
 
 
-@pytest.mark.parametrize(("object_", "verdict"), [("chair", "yes"), ("bottle", "yes"), ("cat", "unparsed"), ("banana", "unparsed")])
+@pytest.mark.parametrize(
+    ("object_", "verdict"), [("chair", "yes"), ("bottle", "yes"), ("cat", "unparsed"), ("banana", "unparsed")]
+)
 def test_a_material_makes_a_likeness_only_of_what_is_born_or_grown(object_: str, verdict: str) -> None:
     assert parse_strict(f"There is a plastic {object_}.", object=object_) == verdict
     assert parse_strict(f"The {object_} is made of plastic.", object=object_) == verdict
