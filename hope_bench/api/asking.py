@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
-from hope_bench.api.making import PathOr, load_benchmark, path_or_none, teller
+from hope_bench.api.making import PathOr, hub_images, load_benchmark, path_or_none, teller
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.card import ModelCard, check_name, endpoint_card, find_card
@@ -123,6 +123,7 @@ def evaluate(
     chosen = load_benchmark(benchmark)
     tell = teller(progress, say)
     card, adapter = _model(model, processor, identity, name, settings, authors_prompt, tell)
+    images = hub_images(benchmark, chosen, images)
     options = _options(card, images, limit, splits, name, runs, step, workers, processes, trust_remote_code, progress, blind)
     options = replace(options, budget=budget)
     record = run(chosen, card, options, tell, adapter)
@@ -162,6 +163,7 @@ def evaluate_prompts(
     chosen = load_benchmark(benchmark)
     tell = teller(progress, say)
     card, adapter = _model(model, processor, identity, name, settings, authors_prompt=False, tell=tell)
+    images = hub_images(benchmark, chosen, images)
     options = _options(card, images, limit, splits, name, runs, step, workers, processes, trust_remote_code, progress)
     for record, folder in evaluate_paraphrases(chosen, card, _paraphrases(prompts), options, tell, adapter):
         yield Run(folder, record, chosen)

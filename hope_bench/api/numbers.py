@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from hope_bench.annotations.of_benchmark import find_annotations, find_images
 from hope_bench.api.asking import load_run
-from hope_bench.api.making import PathOr, load_benchmark, path_or_none, teller
+from hope_bench.api.making import PathOr, hub_images, load_benchmark, path_or_none, teller
 from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.files.benchmark import Benchmark, read_benchmark
 from hope_bench.files.places import RESULTS, RUNS
@@ -349,7 +349,7 @@ def report(
     check_other_prompts(own.folder, list(given.values()), found.values())
     bootstrap, way = bootstrap_of(replicates), find_convention(convention)
     page = page or Path("build") / "report" / own.folder.resolve().parent.name / f"{own.name}.html"
-    pictures = None if page.suffix.lower() == ".md" else _pictures(chosen, images, tell)
+    pictures = None if page.suffix.lower() == ".md" else _pictures(chosen, hub_images(benchmark, chosen, images), tell)
     known = _known(chosen, path_or_none(annotations), tell)
     result = score_run(chosen, own.folder, bootstrap, way, known=known)
     others = [score_run(chosen, other, bootstrap, way) for other in (*found.values(), *given.values())]

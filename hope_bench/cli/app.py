@@ -17,8 +17,6 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.tables import print_prose, print_table, print_whole
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pandas as pd
     from rich.table import Table
 
@@ -74,6 +72,11 @@ def print_numbers(frame: pd.DataFrame, *, as_json: bool) -> None:
         frame.to_csv(sys.stdout, index=False)
 
 
+def print_json(value: object) -> None:
+    """Print a value for programs, as JSON and nothing else; what can't be computed is null."""
+    sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
 def check_one_format(as_json: bool, as_csv: bool, **for_people: bool) -> None:
     """Raises HopeBenchError where both were asked for, or one with an option (`details`) that only adds to what people read."""
     if as_json and as_csv:
@@ -88,10 +91,15 @@ def say_next(before: str, *words: object) -> None:
     console.print(Text(f"{before} {shlex.join(['hope-bench', *map(str, words)])}"), soft_wrap=True, highlight=False)
 
 
-def benchmark_flag(name: str, folder: Path) -> tuple[str, ...]:
-    """What a command about a run needs to find its benchmark: nothing where the name finds it, else --benchmark FOLDER."""
+def benchmark_flag(benchmark: Benchmark, given: str) -> tuple[str, ...]:
+    """What a command about a run needs to find its benchmark: nothing where the name finds it, else --benchmark FOLDER, or as it
+    was `given` where it is on the Hub."""
     from hope_bench.files.registry import known_benchmarks
+    from hope_bench.hub.names import is_hub_name
 
+    if is_hub_name(given):
+        return ("--benchmark", given)
+    name, folder = benchmark.name, benchmark.folder
     known = known_benchmarks().get(name)
     found = known is not None and known.resolve() == folder.resolve()
     return () if found else ("--benchmark", str(folder))

@@ -75,7 +75,9 @@ def evaluate(
         str,
         typer.Option("--model", "-m", help="A model card (name or .toml), a checkpoint folder or a Hugging Face id (ORG/NAME)."),
     ],
-    benchmark: Annotated[str, typer.Option("--benchmark", "-b", help="A generated benchmark: its folder or name.")],
+    benchmark: Annotated[
+        str, typer.Option("--benchmark", "-b", help="A benchmark: its folder, name, or hf:ORG/NAME[@REVISION].")
+    ],
     images: Images = None,
     limit: Limit = None,
     budget: Annotated[
@@ -192,7 +194,7 @@ def evaluate(
 
 def show_run(run: Run, benchmark: str, *, as_json: bool = False) -> None:
     """What became of a run: failures, how often the model said what, how it was asked, and the command that comes next."""
-    from hope_bench.files.registry import find_benchmark
+    from hope_bench.api.making import load_benchmark
     from hope_bench.scoring.unread import unread_report
     from hope_bench.scoring.verdicts import reread
 
@@ -227,7 +229,7 @@ def show_run(run: Run, benchmark: str, *, as_json: bool = False) -> None:
     line(f"Answers: {run.folder / 'answers.jsonl'}")
     if record.errors:
         line("The same command asks again what failed.")
-    say_next("Next:", "score", run.folder, *benchmark_flag(record.benchmark, find_benchmark(benchmark)))
+    say_next("Next:", "score", run.folder, *benchmark_flag(run.benchmark or load_benchmark(benchmark), benchmark))
 
 
 def _show_estimate(found: Estimate, words: list[str], tell: Say) -> None:

@@ -131,7 +131,9 @@ def questions(
 @importer.command()
 def answers(
     files: Annotated[list[Path], typer.Argument(help="Answers or logs; of --from, also output folders.", metavar="FILE...")],
-    benchmark: Annotated[str, typer.Option("--benchmark", "-b", help="The benchmark answered: its folder or name.")],
+    benchmark: Annotated[
+        str, typer.Option("--benchmark", "-b", help="The benchmark answered: its folder, name, or hf:ORG/NAME.")
+    ],
     tool: Annotated[
         str | None,
         typer.Option("--from", help="Whose files: lmms-eval, vlmevalkit, evalscope, inspect; llava or pope (the default)."),
@@ -182,7 +184,7 @@ def answers(
             files, chosen, str(tool), name=name, split=next(iter(split or ()), None), prompt=asked, answer=answer,
             model_name=model_name, checkpoint=checkpoint, vision_tower=vision_tower, source=source, runs=runs,
         )  # fmt: skip
-        _print_logs(found, chosen)
+        _print_logs(found, chosen, benchmark)
         return
     if name is None:
         raise HopeBenchError("Say with --name what the run is called. (Logs of other tools, --from, name their model.)")
@@ -192,7 +194,7 @@ def answers(
     )  # fmt: skip
     _print_report(report)
     line(f"Run: {folder}")
-    say_next("Next:", "score", folder, *benchmark_flag(chosen.name, chosen.folder))
+    say_next("Next:", "score", folder, *benchmark_flag(chosen, benchmark))
 
 
 @importer.command()
@@ -241,7 +243,7 @@ def _print_report(report: ImportReport) -> None:
         line(f"A result of this run is not ranked: {reason}")
 
 
-def _print_logs(found: Sequence[ImportedLog], benchmark: Benchmark) -> None:
+def _print_logs(found: Sequence[ImportedLog], benchmark: Benchmark, given: str) -> None:
     """What became of each model. Raises HopeBenchError at the end where one was refused."""
     done = [one for one in found if one.folder is not None and one.report is not None]
     if len(found) == 1 and done[0].report is not None:
@@ -254,7 +256,7 @@ def _print_logs(found: Sequence[ImportedLog], benchmark: Benchmark) -> None:
     if len(found) == 1:
         line(f"Run: {done[0].folder}")
     if done:
-        say_next("Next:", "score", done[0].folder or "", *benchmark_flag(benchmark.name, benchmark.folder))
+        say_next("Next:", "score", done[0].folder or "", *benchmark_flag(benchmark, given))
     refused = [one for one in found if one.refused is not None]
     if refused:
         reasons = " ".join(f"{one.model}: {one.refused}" for one in refused[:5])

@@ -41,7 +41,7 @@ from hope_bench.errors import HopeBenchError
 
 def run_eval(
     model: Annotated[str | None, typer.Option("--model", "-m", help="A card, a checkpoint folder or a Hugging Face id.")] = None,
-    benchmark: Annotated[str | None, typer.Option("--benchmark", "-b", help="A generated benchmark: its folder or name.")] = None,
+    benchmark: Annotated[str | None, typer.Option("--benchmark", "-b", help="A benchmark: folder, name or hf:ORG/NAME.")] = None,
     images: Images = None,
     limit: Limit = None,
     split: Split = None,
