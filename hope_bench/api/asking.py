@@ -188,7 +188,8 @@ def estimate(
 ) -> tuple[Estimate, ...]:
     """What `evaluate` would ask, before it asks anything: counts, and tokens, seconds or a price where they are known.
 
-    One estimate, or one for each of `prompts`; with `budget`, how far that goes. Nothing is written, downloaded or asked.
+    One estimate, or one for each of `prompts`; with `budget`, how far that goes. Nothing is written, downloaded (but the
+    questions of hf:ORG/NAME) or asked.
     Raises HopeBenchError as `evaluate` does.
 
     Example: hb.estimate("gpt-4o", "hope-coco", images="val2014")[0].left
@@ -198,9 +199,13 @@ def estimate(
 
     chosen = load_benchmark(benchmark)
     card = _named(model, processor, settings, authors_prompt)
-    options = replace(_options(card, images, limit, splits, name, runs, blind=blind), budget=budget)
+    there = hub_images(benchmark, chosen, images, download=False)
+    options = replace(_options(card, there, limit, splits, name, runs, blind=blind), budget=budget)
     each = [options] if prompts is None else ways(card, _paraphrases(prompts), options)
-    return tuple(size_up(chosen, card, way) for way in each)
+    found = tuple(size_up(chosen, card, way) for way in each)
+    if there is None or there == images or Path(there).is_dir():
+        return found
+    return tuple(replace(one, stops=None, missing=()) for one in found)  # evaluate downloads the pictures first
 
 
 def _model(

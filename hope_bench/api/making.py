@@ -114,9 +114,9 @@ def load_benchmark(name_or_folder: Benchmark | PathOr) -> Benchmark:
     return read_benchmark(find_benchmark(name))
 
 
-def hub_images(given: object, benchmark: Benchmark, images: PathOr | None) -> PathOr | None:
+def hub_images(given: object, benchmark: Benchmark, images: PathOr | None, *, download: bool = True) -> PathOr | None:
     """The images folder of a call: `images` or, where the benchmark was `given` as hf:ORG/NAME and its repository holds the
-    pictures, a folder of the user's cache to which they are written; else None."""
+    pictures, a folder of the user's cache to which they are written (or, without `download`, would be); else None."""
     if images is not None or not is_hub_name(given):
         return images
     from hope_bench.clip.store import default_cache
@@ -126,7 +126,8 @@ def hub_images(given: object, benchmark: Benchmark, images: PathOr | None) -> Pa
         return None
     name = pinned(hub_name(str(given)), benchmark)
     folder = default_cache() / "hub" / f"{name.repo.replace('/', '--')}-{name.revision}"
-    write_pictures(name, benchmark, folder)
+    if download:
+        write_pictures(name, benchmark, folder)
     return folder
 
 

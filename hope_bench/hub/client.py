@@ -62,13 +62,15 @@ def fetch(name: HubName, patterns: Sequence[str], kind: RepoType = "dataset") ->
         return Path(snapshot_download(name.repo, repo_type=kind, revision=name.revision, allow_patterns=list(patterns)))
 
 
-def check_can_push() -> None:
+def check_can_push(name: HubName) -> None:
     """Raise HopeBenchError where nothing can be sent from here: offline, or without a token."""
     from huggingface_hub import constants, get_token
 
     if constants.HF_HUB_OFFLINE:
         raise HopeBenchError(f"Nothing can be sent: {_OFFLINE}. What would be sent: --dry-run.")
-    if get_token() is None:
+    with explained(name):  # a login that expired is renewed
+        token = get_token()
+    if token is None:
         raise HopeBenchError(f"No token of the Hugging Face Hub is known here. {_LOGIN}; it must be allowed to write.")
 
 

@@ -93,7 +93,7 @@ def push_to_card(
     if options.dry_run:
         written = str(_card("", new, model, options)).encode()
         return Pushed(str(model), page(model, ""), (Sent(CARD, len(written)),))
-    check_can_push()
+    check_can_push(model)
     found = look(model, "model")
     if found is None:
         raise HopeBenchError(f"There is no model {model} on the Hub, or the token here may not see it.")

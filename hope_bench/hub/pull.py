@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -61,7 +62,7 @@ def fetch_benchmark(name: HubName) -> Benchmark:
             f"{name} holds no benchmark of hope-bench (no manifest.json). Questions of another dataset become one with: "
             f"hope-bench import questions {name.repo} --name NAME"
         )
-    with _of(name):
+    with _of(name, folder):
         return read_benchmark(folder)
 
 
@@ -79,7 +80,7 @@ def pull(name: HubName, places: Places, *, overwrite: bool = False) -> Pulled:
     folder = fetch(name, (*_QUESTIONS, *_ANSWERED))
     held = (folder / "manifest.json").is_file()
     benchmark = fetch_benchmark(HubName(name.repo, folder.name)) if held else None
-    with _of(name):
+    with _of(name, folder):
         runs = _runs(folder, places.runs)
         results = _results(folder, places.results)
     if benchmark is None and not runs and not results:
@@ -92,12 +93,13 @@ def pull(name: HubName, places: Places, *, overwrite: bool = False) -> Pulled:
         check_own(out, imported=False)
         wanted = {out / path: folder / path for path in _paths(benchmark)} | wanted
     _check_in_the_way(wanted, overwrite)
-    if overwrite and benchmark is not None and out is not None:
+    if benchmark is not None and places.images is not None:
+        write_pictures(pinned(name, benchmark), benchmark, places.images)
+    if overwrite and out is not None:
         _remove_stale(out, set(wanted))
     for target, source in wanted.items():
         _copy(source, target)
-    if benchmark is not None and out is not None and places.images is not None:
-        write_pictures(pinned(name, benchmark), benchmark, places.images)
+    if out is not None and places.images is not None:
         remember_images(out, places.images)
     return Pulled(
         str(name),
@@ -110,16 +112,17 @@ def pull(name: HubName, places: Places, *, overwrite: bool = False) -> Pulled:
 
 
 @contextmanager
-def _of(name: HubName) -> Iterator[None]:
+def _of(name: HubName, folder: Path) -> Iterator[None]:
     """What is wrong with a file is told as the repository's fault, not as that of a file in the cache."""
     try:
         yield
     except HopeBenchError as error:
-        raise HopeBenchError(f"What {name} holds can't be used. {error}") from None
+        said = str(error).replace(f"{folder}{os.sep}", "").removesuffix(" Generate the benchmark again.")
+        raise HopeBenchError(f"What {name} holds can't be used: {said}") from None
 
 
 def _folder_name(name: HubName, benchmark: Benchmark) -> str:
-    with _of(name):
+    with _of(name, benchmark.folder):
         check_name(benchmark.name, "A benchmark's name")
     return benchmark.name
 
@@ -232,14 +235,14 @@ def _pictures(files: Sequence[Path], wanted: set[str], name: HubName) -> Iterato
                             done.add(image)
                             yield image, data
         except (OSError, pyarrow.ArrowException) as error:
-            raise HopeBenchError(f"What {name} holds can't be used. data/{file.name}: {error}.") from None
+            raise HopeBenchError(f"What {name} holds can't be used: data/{file.name}: {error}.") from None
     if not done:
         raise HopeBenchError(f"{name} holds no pictures, only their names. Give the folder that has them: --images FOLDER.")
 
 
 def _check_picture(name: HubName, benchmark: Benchmark, image: str, data: bytes) -> None:
     if not within_folder(image):
-        raise HopeBenchError(f"What {name} holds can't be used. {image!r} is no file name within a folder of images.")
+        raise HopeBenchError(f"What {name} holds can't be used: {image!r} is no file name within a folder of images.")
     known = benchmark.manifest.images.get(image)
     if known is not None and hashlib.sha256(data).hexdigest() != known:
         raise HopeBenchError(f"{name}: {image} is not the picture that the benchmark was made with (its SHA-256 differs).")

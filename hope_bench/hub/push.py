@@ -62,7 +62,7 @@ def push(name: HubName, parcel: Parcel, options: PushOptions, say: Say) -> Pushe
     if options.dry_run:
         files = parcel.files if parcel.card is None else {CARD: parcel.card, **parcel.files}
         return Pushed(str(name), page(name), tuple(Sent(path, size(data)) for path, data in files.items()))
-    check_can_push()
+    check_can_push(name)
     found = look(name, "dataset")
     if found is not None:
         _check_visible(name, found, options, say)
