@@ -7,13 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from hope_bench import __version__
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.files.result import Result
 from hope_bench.hub.client import check_can_push, explained, fetch, look
 from hope_bench.hub.names import HubName
 from hope_bench.hub.parcel import CARD
-from hope_bench.hub.push import Pushed, PushOptions, Sent, page
+from hope_bench.hub.push import Pushed, PushOptions, Sent, page, tool
 from hope_bench.interchange.parquet import hub_split_names
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ def eval_results(result: Result, dataset: HubName | None = None) -> list[EvalRes
                     metric_value=estimate.value,
                     metric_args={name: value for name, value in args.items() if value is not None},
                     # The Hub's library takes no source's name without its address.
-                    source_name=None if dataset is None else f"hope-bench {result.run.versions.get('hope-bench', __version__)}",
+                    source_name=None if dataset is None else tool(),
                     source_url=None if dataset is None else page(dataset),
                 )
             )
@@ -110,7 +109,7 @@ def push_to_card(
         done = HfApi().create_commit(
             model.repo,
             [CommitOperationAdd(path_in_repo=CARD, path_or_fileobj=content)],
-            commit_message=f"Add results on {result.benchmark.title}, measured with hope-bench {__version__}",
+            commit_message=f"Add results on {result.benchmark.title}, measured with {tool()}",
             commit_description=f"Benchmark hash {result.benchmark.hash}. Numbers are in [0, 1], with 95% intervals.",
             repo_type="model",
             revision=model.revision,

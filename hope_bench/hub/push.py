@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from hope_bench import __version__
 from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.hub.client import Repository, check_can_push, explained, look
 from hope_bench.hub.names import HubName
 from hope_bench.hub.parcel import CARD, Parcel
 from hope_bench.progress import Say
-from hope_bench.provenance import file_sha256
+from hope_bench.provenance import file_sha256, versions
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
@@ -145,7 +144,7 @@ def _commit(name: HubName, parcel: Parcel, found: Repository, changes: _Changes)
         done = HfApi().create_commit(
             name.repo,
             operations,
-            commit_message=f"Push {parcel.what} with hope-bench {__version__}",
+            commit_message=f"Push {parcel.what} with {tool()}",
             repo_type="dataset",
             revision=name.revision,
             parent_commit=found.commit,
@@ -158,6 +157,11 @@ def page(name: HubName, kind: Literal["datasets/", ""] = "datasets/") -> str:
     from huggingface_hub import constants
 
     return f"{constants.ENDPOINT}/{kind}{name.repo}"
+
+
+def tool() -> str:
+    """What makes the commits, with its version."""
+    return f"hope-bench {versions().get('hope-bench', '')}".rstrip()
 
 
 def size(data: bytes | Path) -> int:
