@@ -25,6 +25,7 @@ from hope_bench.cli import (
     models,
     report,
     review,
+    schema,
     score,
     verify,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "report",
     "review",
     "run_command",
+    "schema",
     "score",
     "verify",
 ]
