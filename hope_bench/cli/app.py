@@ -73,8 +73,25 @@ def print_numbers(frame: pd.DataFrame, *, as_json: bool) -> None:
 
 
 def print_json(value: object) -> None:
-    """Print a value for programs, as JSON and nothing else; what can't be computed is null."""
-    sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    """Print a value for programs (records and models by their fields) as JSON and nothing else; what can't be computed is null."""
+    import msgspec
+
+    plain = json.loads(msgspec.json.encode(value, enc_hook=_plain))
+    sys.stdout.write(json.dumps(plain, indent=1, ensure_ascii=False) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump(mode="json") if hasattr(value, "model_dump") else str(value)
+
+
+def benchmark_json(benchmark: Benchmark) -> dict[str, object]:
+    """A benchmark for programs: where it is, which it is, and its counts."""
+    about = benchmark.manifest
+    splits = {name: split.model_dump(include={"kind", "questions", "yes", "no"}) for name, split in about.splits.items()}
+    return {
+        "benchmark": about.name, "folder": str(benchmark.folder), "hash": about.hash, "images": len(about.images),
+        "splits": splits, "notes": about.notes,
+    }  # fmt: skip
 
 
 def check_one_format(as_json: bool, as_csv: bool, **for_people: bool) -> None:
