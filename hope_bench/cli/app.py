@@ -31,6 +31,9 @@ errors = Console(stderr=True, emoji=False)
 INTERRUPTED, INTERRUPTED_CODE = "Interrupted. What was written stays; run the same command again to go on.", 130
 """What is said on Ctrl-C, and the exit code, which is typer's."""
 
+FAULT_CODE = 3
+"""The exit code of what nobody foresaw: a traceback, to be reported. Python's own would be 1, which says something else here."""
+
 app = typer.Typer(
     name="hope-bench",
     no_args_is_help=True,
@@ -41,7 +44,8 @@ app = typer.Typer(
     help="How much does a vision-language model make up, and how hard did we look?\n\n"
     "generate questions about objects that are [b]not[/b] in the picture (POPE's, and HOPE's more misleading ones), evaluate a "
     "model on them, score its answers, and publish a leaderboard. Start with: [b]hope-bench demo[/b]\n\n"
-    "Exit codes: 0 done, 1 done but some answers are errors, 2 bad input, 130 interrupted.",
+    "Exit codes: 0 done, 1 done but some answers are errors (verify: a figure differs), 2 bad input, 3 a fault of hope-bench, "
+    "130 interrupted.",
 )
 
 
@@ -73,7 +77,7 @@ def print_numbers(frame: pd.DataFrame, *, as_json: bool) -> None:
 
 
 def print_json(value: object) -> None:
-    """Print a value for programs (records and models by their fields) as JSON and nothing else; what can't be computed is null."""
+    """Print a value for programs, records and models by their fields: JSON and nothing else; what can't be computed is null."""
     import msgspec
 
     plain = json.loads(msgspec.json.encode(value, enc_hook=_plain))

@@ -36,7 +36,7 @@ def json_schema(kind: type) -> dict[str, Any]:
         return kind.model_json_schema(mode="validation") | draft
     import msgspec
 
-    return msgspec.json.schema(kind) | draft
+    return json.loads(msgspec.json.encode(msgspec.json.schema(kind))) | draft  # its tuples as lists
 
 
 _LONGEST_KEY = 100
