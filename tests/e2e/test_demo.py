@@ -122,8 +122,9 @@ def test_the_same_table_and_files_again(demo: tuple[Path, str], tmp_path: Path) 
 
 def test_every_file_fits_its_schema(demo: tuple[Path, str]) -> None:
     kinds = {
-        "benchmarks/demo/manifest.json": "manifest", "benchmarks/demo/images.json": "images", "benchmarks/demo/splits/*": "question",
-        "benchmarks/demo/blind/*": "question", "runs/*/*/run.json": "run", "runs/*/*/answers.jsonl": "answer",
+        "benchmarks/demo/manifest.json": "manifest", "benchmarks/demo/images.json": "images",
+        "benchmarks/demo/splits/*": "question", "benchmarks/demo/blind/*": "question",
+        "runs/*/*/run.json": "run", "runs/*/*/answers.jsonl": "answer",
         "leaderboard/results/*/*.json": "result", "leaderboard/benchmarks/*.json": "sheet", "site/demo/*.json": "result",
         "site/data/leaderboard.json": "leaderboard",
     }  # fmt: skip
