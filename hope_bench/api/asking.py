@@ -123,7 +123,7 @@ def evaluate(
     chosen = load_benchmark(benchmark)
     tell = teller(progress, say)
     card, adapter = _model(model, processor, identity, name, settings, authors_prompt, tell)
-    images = hub_images(benchmark, chosen, images)
+    images = hub_images(chosen, images)
     options = _options(card, images, limit, splits, name, runs, step, workers, processes, trust_remote_code, progress, blind)
     options = replace(options, budget=budget)
     record = run(chosen, card, options, tell, adapter)
@@ -163,7 +163,7 @@ def evaluate_prompts(
     chosen = load_benchmark(benchmark)
     tell = teller(progress, say)
     card, adapter = _model(model, processor, identity, name, settings, authors_prompt=False, tell=tell)
-    images = hub_images(benchmark, chosen, images)
+    images = hub_images(chosen, images)
     options = _options(card, images, limit, splits, name, runs, step, workers, processes, trust_remote_code, progress)
     for record, folder in evaluate_paraphrases(chosen, card, _paraphrases(prompts), options, tell, adapter):
         yield Run(folder, record, chosen)
@@ -199,7 +199,7 @@ def estimate(
 
     chosen = load_benchmark(benchmark)
     card = _named(model, processor, settings, authors_prompt)
-    there = hub_images(benchmark, chosen, images, download=False)
+    there = hub_images(chosen, images, download=False)
     options = replace(_options(card, there, limit, splits, name, runs, blind=blind), budget=budget)
     each = [options] if prompts is None else ways(card, _paraphrases(prompts), options)
     found = tuple(size_up(chosen, card, way) for way in each)

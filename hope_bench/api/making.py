@@ -14,7 +14,7 @@ from hope_bench.files.registry import find_benchmark, find_spec
 from hope_bench.files.remembered import remember_images
 from hope_bench.files.spec import BenchmarkSpec, ClipSpec, Format, read_spec
 from hope_bench.files.validation import checked, validate
-from hope_bench.hub.names import hub_name, is_hub_name
+from hope_bench.hub.names import hub_name, is_hub_name, name_of
 from hope_bench.progress import ProgressMode, Say, progress_shown, say_nothing, say_on_stderr
 from hope_bench.provenance import file_sha256
 from hope_bench.records import BoxLayout
@@ -114,17 +114,17 @@ def load_benchmark(name_or_folder: Benchmark | PathOr) -> Benchmark:
     return read_benchmark(find_benchmark(name))
 
 
-def hub_images(given: object, benchmark: Benchmark, images: PathOr | None, *, download: bool = True) -> PathOr | None:
-    """The images folder of a call: `images` or, where the benchmark was `given` as hf:ORG/NAME and its repository holds the
+def hub_images(benchmark: Benchmark, images: PathOr | None, *, download: bool = True) -> PathOr | None:
+    """The images folder of a call: `images` or, where the benchmark was loaded from the Hub and its repository holds the
     pictures, a folder of the user's cache to which they are written (or, without `download`, would be); else None."""
-    if images is not None or not is_hub_name(given):
+    name = name_of(benchmark.folder)
+    if images is not None or name is None:
         return images
     from hope_bench.clip.store import default_cache
-    from hope_bench.hub.pull import has_pictures, pinned, write_pictures
+    from hope_bench.hub.pull import has_pictures, write_pictures
 
     if not has_pictures(benchmark):
         return None
-    name = pinned(hub_name(str(given)), benchmark)
     folder = default_cache() / "hub" / f"{name.repo.replace('/', '--')}-{name.revision}"
     if download:
         write_pictures(name, benchmark, folder)

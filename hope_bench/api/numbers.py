@@ -380,7 +380,7 @@ def write_report(
     check_other_prompts(own.folder, list(given.values()), found.values())
     bootstrap, way = bootstrap_of(replicates), find_convention(convention)
     page = page or Path("build") / "report" / own.folder.resolve().parent.name / f"{own.name}.html"
-    pictures = None if page.suffix.lower() == ".md" else _pictures(chosen, hub_images(benchmark, chosen, images), tell)
+    pictures = None if page.suffix.lower() == ".md" else _pictures(chosen, hub_images(chosen, images), tell)
     known = _known(chosen, path_or_none(annotations), tell)
     result = score_run(chosen, own.folder, bootstrap, way, known=known)
     others = [score_run(chosen, other, bootstrap, way) for other in (*found.values(), *given.values())]

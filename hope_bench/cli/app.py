@@ -112,14 +112,14 @@ def say_next(before: str, *words: object) -> None:
     console.print(Text(f"{before} {shlex.join(['hope-bench', *map(str, words)])}"), soft_wrap=True, highlight=False)
 
 
-def benchmark_flag(benchmark: Benchmark, given: str) -> tuple[str, ...]:
-    """What a command about a run needs to find its benchmark: nothing where the name finds it, else --benchmark FOLDER, or as it
-    was `given` where it is on the Hub."""
+def benchmark_flag(benchmark: Benchmark) -> tuple[str, ...]:
+    """What a command about a run needs to find its benchmark: nothing where the name finds it, else --benchmark FOLDER, or
+    hf:ORG/NAME@COMMIT where it is on the Hub."""
     from hope_bench.files.registry import known_benchmarks
-    from hope_bench.hub.names import is_hub_name
+    from hope_bench.hub.names import name_of
 
-    if is_hub_name(given):
-        return ("--benchmark", given)
+    if (at_hub := name_of(benchmark.folder)) is not None:
+        return ("--benchmark", str(at_hub))
     name, folder = benchmark.name, benchmark.folder
     known = known_benchmarks().get(name)
     found = known is not None and known.resolve() == folder.resolve()

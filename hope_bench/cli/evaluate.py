@@ -254,7 +254,7 @@ def show_run(run: Run, benchmark: str, *, as_events: bool = False, quiet: bool =
     line(f"Answers: {run.folder / 'answers.jsonl'}")
     if record.errors:
         line("The same command asks again what failed.")
-    say_next("Next:", "score", run.folder, *benchmark_flag(run.benchmark or load_benchmark(benchmark), benchmark))
+    say_next("Next:", "score", run.folder, *benchmark_flag(run.benchmark or load_benchmark(benchmark)))
 
 
 def _show_estimate(found: Estimate, words: list[str], tell: Say) -> None:

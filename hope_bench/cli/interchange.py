@@ -195,7 +195,7 @@ def answers(
         if as_json:
             print_json(found)
         else:
-            _print_logs(found, chosen, benchmark)
+            _print_logs(found, chosen)
         _check_refused(found)
         return
     if name is None:
@@ -209,7 +209,7 @@ def answers(
         return
     _print_report(report)
     line(f"Run: {folder}")
-    say_next("Next:", "score", folder, *benchmark_flag(chosen, benchmark))
+    say_next("Next:", "score", folder, *benchmark_flag(chosen))
 
 
 @importer.command()
@@ -272,7 +272,7 @@ def _print_report(report: ImportReport) -> None:
         line(f"A result of this run is not ranked: {reason}")
 
 
-def _print_logs(found: Sequence[ImportedLog], benchmark: Benchmark, given: str) -> None:
+def _print_logs(found: Sequence[ImportedLog], benchmark: Benchmark) -> None:
     """What became of each model."""
     done = [one for one in found if one.folder is not None and one.report is not None]
     if len(found) == 1 and done[0].report is not None:
@@ -285,7 +285,7 @@ def _print_logs(found: Sequence[ImportedLog], benchmark: Benchmark, given: str) 
     if len(found) == 1:
         line(f"Run: {done[0].folder}")
     if done:
-        say_next("Next:", "score", done[0].folder or "", *benchmark_flag(benchmark, given))
+        say_next("Next:", "score", done[0].folder or "", *benchmark_flag(benchmark))
 
 
 def _check_refused(found: Sequence[ImportedLog]) -> None:

@@ -36,7 +36,8 @@ def json_schema(kind: type) -> dict[str, Any]:
         return kind.model_json_schema(mode="validation") | draft
     import msgspec
 
-    return json.loads(msgspec.json.encode(msgspec.json.schema(kind))) | draft  # its tuples as lists
+    made: dict[str, Any] = json.loads(msgspec.json.encode(msgspec.json.schema(kind)))  # its tuples as lists
+    return made | draft
 
 
 _LONGEST_KEY = 100

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -45,21 +45,31 @@ def look(name: HubName, kind: RepoType) -> Repository | None:
                 raise
             return None
     siblings = getattr(found, "siblings", None) or []
-    return Repository(
-        found.sha,
-        getattr(found, "private", None),
-        {one.rfilename: one.blob_id for one in siblings},
-        {one.rfilename: one.lfs.sha256 for one in siblings if one.lfs is not None},
-    )
+    large = {one.rfilename: one.lfs.sha256 for one in siblings if getattr(one, "lfs", None) is not None}
+    return Repository(found.sha, getattr(found, "private", None), {one.rfilename: one.blob_id for one in siblings}, large)
 
 
-def fetch(name: HubName, patterns: Sequence[str], kind: RepoType = "dataset") -> Path:
-    """The folder of huggingface_hub's cache that holds a repository's files of these patterns, downloaded as far as they aren't
-    there. It is called by the commit. Raises HopeBenchError."""
+def fetch(name: HubName, patterns: Sequence[str], kind: RepoType = "dataset", *, bar: bool = False) -> Path:
+    """The folder of huggingface_hub's cache that holds a repository's files of these patterns, downloaded (with a `bar`, where
+    they may be large) as far as they aren't there. It is called by the commit. Raises HopeBenchError."""
     from huggingface_hub import snapshot_download
 
-    with explained(name):
+    with explained(name), nullcontext() if bar else _without_bars():
         return Path(snapshot_download(name.repo, repo_type=kind, revision=name.revision, allow_patterns=list(patterns)))
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    from huggingface_hub import utils as bars
+
+    if bars.are_progress_bars_disabled():  # type: ignore[attr-defined]
+        yield
+        return
+    bars.disable_progress_bars()  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        bars.enable_progress_bars()  # type: ignore[attr-defined]
 
 
 def check_can_push(name: HubName) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from hope_bench.errors import HopeBenchError
 
 PREFIX = "hf:"
+_KEPT = "datasets--"
 _REVISION = re.compile(r"[\w][\w./-]*")
 
 
@@ -26,6 +28,14 @@ class HubName:
 def is_hub_name(name: object) -> bool:
     """Whether a name is meant to be looked for on the Hub."""
     return isinstance(name, str) and name.startswith(PREFIX)
+
+
+def name_of(folder: Path) -> HubName | None:
+    """The repository, at its commit, of which a folder is what huggingface_hub's cache keeps; None for every other folder."""
+    snapshots, kept = folder.parent, folder.parent.parent.name
+    if snapshots.name != "snapshots" or not kept.startswith(_KEPT) or kept.count("--") != 2:
+        return None
+    return HubName(kept.removeprefix(_KEPT).replace("--", "/"), folder.name)
 
 
 def hub_name(text: str) -> HubName:

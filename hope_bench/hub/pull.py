@@ -20,7 +20,7 @@ from hope_bench.files.result_file import read_result
 from hope_bench.files.run import ANSWERS, Run, load_run, read_answers
 from hope_bench.hub.client import fetch
 from hope_bench.hub.names import HubName
-from hope_bench.interchange.images import within_folder
+from hope_bench.interchange.images import image_names, within_folder
 from hope_bench.progress import progress_bar
 from hope_bench.provenance import atomic_path, check_folder, file_sha256
 from hope_bench.reviewing.noise import LABEL_NOISE_FILE
@@ -63,7 +63,21 @@ def fetch_benchmark(name: HubName) -> Benchmark:
             f"hope-bench import questions {name.repo} --name NAME"
         )
     with _of(name, folder):
-        return read_benchmark(folder)
+        found = read_benchmark(folder)
+        _check_names(found)
+    return found
+
+
+def _check_names(benchmark: Benchmark) -> None:
+    """Raise HopeBenchError where a file that somebody else names lies outside of its folder: no picture of this machine gets to a
+    model so, and nothing is written elsewhere."""
+    manifest = benchmark.manifest
+    image_names(benchmark)
+    for name in (*manifest.images, *manifest.splits, *benchmark.others):
+        if not within_folder(name) or "\\" in name:
+            raise HopeBenchError(f"{name!r} is no file name within its folder")
+    if slashed := [name for name in (*manifest.splits, *benchmark.others) if "/" in name]:
+        raise HopeBenchError(f"{slashed[0]!r} is no split's name")
 
 
 def pinned(name: HubName, benchmark: Benchmark) -> HubName:
@@ -196,7 +210,7 @@ def write_pictures(name: HubName, benchmark: Benchmark, out: Path) -> None:
             raise HopeBenchError(f"{out / image} is another picture than the benchmark's. Give an empty or a new folder.")
     if not missing:
         return
-    folder = fetch(name, _PICTURES)
+    folder = fetch(name, _PICTURES, bar=True)
     with progress_bar("Pictures", len(missing)) as advance:
         for image, data in _pictures(sorted((folder / "data").glob("*.parquet")), missing, name):
             _check_picture(name, benchmark, image, data)

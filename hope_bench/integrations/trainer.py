@@ -93,7 +93,7 @@ class HopeBenchCallback(TrainerCallback):  # type: ignore[misc]
         self._card = card_of(unwrapped(trainer.model), self._name, **settings)
         adapter_of(trainer.model, self._processor, self._card, identity="not trained yet")
         self._benchmark = load_benchmark(benchmark)
-        images = hub_images(benchmark, self._benchmark, images)
+        images = hub_images(self._benchmark, images)
         self._options = EvaluateOptions(
             images=None if images is None else Path(images), limit=limit, splits=tuple(splits), runs=Path(runs), progress="quiet"
         )

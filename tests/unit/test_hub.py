@@ -16,10 +16,11 @@ from huggingface_hub import errors
 
 import hope_bench as hb
 from hope_bench.errors import HopeBenchError
-from hope_bench.files.benchmark import read_benchmark
+from hope_bench.files.benchmark import read_benchmark, write_benchmark
 from hope_bench.files.result_file import read_result
 from hope_bench.hub.client import clean
 from hope_bench.hub.names import hub_name
+from hope_bench.records import Question
 from tests.cli import hope_bench, refused
 from tests.hub import COMMIT, NEXT, Edge, dataset, keep, model, offline
 from tests.runs import make_run
@@ -108,6 +109,8 @@ def test_pushed_pulled_and_evaluated_again_same_hash_same_bytes(
         there = hb.evaluate(Says(), name, runs=f"there-{place}", name="m", progress="quiet")
         assert (there.folder / "answers.jsonl").read_bytes() == answers
         assert there.record.key == here.record.key
+    loaded = hb.evaluate(Says(), hb.load_benchmark("hf:org/name"), runs="loaded", name="m", progress="quiet")
+    assert (loaded.folder / "answers.jsonl").read_bytes() == answers
     pulled = hb.pull("hf:org/name", images="pictures")
     assert pulled.commit == COMMIT
     assert pulled.benchmark is not None
@@ -421,6 +424,18 @@ def other_pictures(files: dict[str, bytes]) -> None:
     files["manifest.json"] = json.dumps(manifest | {"images": dict.fromkeys(manifest["images"], "0" * 64)}).encode()
 
 
+def named_outside(files: dict[str, bytes]) -> None:
+    """As somebody would who wants a picture of this machine: every hash is right."""
+    folder = Path("hostile")
+    splits = {"random": [Question(1, "../../secret.png", "Is there a cup in the image?", "yes", "random", "cup")]}
+    write_benchmark(
+        folder, splits, {"random": "pope"}, name="small", title="Small", headline="random", prompt="{question}", k=1,
+        dataset="drawn", images={"../../secret.png": None},
+    )  # fmt: skip
+    files.clear()
+    files |= files_of(folder)
+
+
 def without_manifest(files: dict[str, bytes]) -> None:
     del files["manifest.json"]
 
@@ -431,6 +446,7 @@ def without_manifest(files: dict[str, bytes]) -> None:
         (tampered, r"What hf:org/name\S* holds can't be used: splits/random.jsonl was changed after it was generated"),
         (of_another_name, "What hf:org/name holds can't be used: A benchmark's name"),
         (other_pictures, "is not the picture that the benchmark was made with"),
+        (named_outside, "no file name within a folder of images"),
         (without_manifest, "holds nothing of hope-bench's"),
     ],
 )
