@@ -73,7 +73,8 @@ def push(
     with tempfile.TemporaryDirectory() as temporary:
         if to is not None:
             name = hub_name(to)
-            sent.append(send(name, _parcel(chosen, name.repo, Path(temporary), images, licence, languages), options, tell))
+            parcel = _parcel(chosen, name.repo, Path(temporary), images, licence, languages)
+            sent.append(send(name, parcel, options, tell))
         if model_card is not None:
             sent.append(_to_card(chosen, model_card, benchmark, options, direct=direct))
     return tuple(sent)
@@ -171,7 +172,13 @@ def _parcel(
         raise HopeBenchError("Some splits alone are another benchmark. Send all of it, or export these.")
     pictures = None if images is None else find_images(chosen, Path(images))
     about = About(repo, licence, tuple(languages) or ("en",))
-    return benchmark_parcel(chosen, about, pictures, folder / "dataset")
+    try:
+        return benchmark_parcel(chosen, about, pictures, folder / "dataset")
+    except OSError as error:
+        raise HopeBenchError(
+            f"What is to be sent can't be put together in {folder}: {error.strerror or error}. Make room, or set TMPDIR to a "
+            "folder that has some."
+        ) from None
 
 
 def _to_card(

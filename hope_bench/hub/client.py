@@ -91,7 +91,7 @@ def explained(name: HubName) -> Iterator[None]:
 
     try:
         yield
-    except (OSError, ValueError, HTTPError) as error:
+    except (OSError, ValueError, RuntimeError, HTTPError) as error:
         raise HopeBenchError(_in_words(name, error)) from None
 
 
@@ -128,6 +128,8 @@ def _in_words(name: HubName, error: BaseException) -> str:
         return f"The disk is full, so {name} can't be kept here. Make room, or set HF_HOME to a folder that has some."
     if isinstance(error, PermissionError):
         return f"{name} can't be kept in {error.filename or 'the cache'}: {error.strerror}. Set HF_HOME to a folder of yours."
+    if isinstance(error, ValueError | RuntimeError):
+        return f"huggingface_hub can't do that with {name}: {clean(short_reason(error))}."
     return f"The Hub can't be reached for {name}: {clean(short_reason(error))}. Check the network."
 
 

@@ -99,11 +99,10 @@ def push_to_card(
     before = b""
     if CARD in found.git_hashes:
         before = (fetch(HubName(model.repo, found.commit), [CARD], "model") / CARD).read_bytes()
-    with explained(model):
-        card = _card(before.decode("utf-8"), new, model, options)
+    card = _card(before.decode("utf-8", errors="surrogateescape"), new, model, options)
     if card is None:
         return Pushed(str(model), page(model, ""), (Sent(CARD, len(before), "the same"),), found.commit)
-    content = str(card).encode()
+    content = str(card).encode("utf-8", errors="surrogateescape")  # whatever else it holds stays
     change: Literal["added", "replaced"] = "replaced" if before else "added"
     with explained(model):
         done = HfApi().create_commit(
@@ -124,13 +123,18 @@ def _card(text: str, new: Sequence[EvalResult], model: HubName, options: PushOpt
 
     Raises HopeBenchError where other numbers are there already.
     """
-    from huggingface_hub import ModelCard
+    from huggingface_hub import ModelCard, RepoCard
     from yaml import YAMLError
 
+    text = text.removeprefix("\ufeff") or "---\n{}\n---\n"
     try:
-        card = ModelCard(text or "---\n{}\n---\n")
+        models = RepoCard(text).data.get("model-index")
+        card = ModelCard(text)
     except (ValueError, YAMLError) as error:
-        raise HopeBenchError(f"The card of {model} can't be read: {' '.join(str(error).split())[:300]}. Mend it first.") from None
+        why = " ".join(str(error).split()).partition(" Pass `ignore_metadata_errors")[0]
+        raise HopeBenchError(f"The card of {model} can't be read: {why[:300].rstrip('.')}. Mend it first.") from None
+    if isinstance(models, list) and len(models) > 1:
+        raise HopeBenchError(f"The card of {model} has results of several models, and it can't be told which one this is.")
     data: Any = card.data
     there: list[EvalResult] = list(data.eval_results or [])
     places = {_asked(one): place for place, one in enumerate(there)}

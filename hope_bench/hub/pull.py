@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from hope_bench.hub.client import fetch
 from hope_bench.hub.names import HubName
 from hope_bench.interchange.images import image_names, within_folder
 from hope_bench.progress import progress_bar
-from hope_bench.provenance import atomic_path, check_folder, file_sha256
+from hope_bench.provenance import check_folder, file_sha256, write_bytes
 from hope_bench.reviewing.noise import LABEL_NOISE_FILE
 
 _QUESTIONS = ("manifest.json", "croissant.json", LABEL_NOISE_FILE, "splits/*.jsonl", "blind/*.jsonl")
@@ -191,10 +190,8 @@ def _remove_stale(out: Path, wanted: set[Path]) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    if target.is_file() and _alike(target, source):
-        return
-    with atomic_path(target) as temporary:
-        shutil.copyfile(source, temporary)
+    if not (target.is_file() and _alike(target, source)):
+        write_bytes(target, source.read_bytes())
 
 
 def write_pictures(name: HubName, benchmark: Benchmark, out: Path) -> None:
@@ -214,8 +211,7 @@ def write_pictures(name: HubName, benchmark: Benchmark, out: Path) -> None:
     with progress_bar("Pictures", len(missing)) as advance:
         for image, data in _pictures(sorted((folder / "data").glob("*.parquet")), missing, name):
             _check_picture(name, benchmark, image, data)
-            with atomic_path(out / image) as temporary:
-                temporary.write_bytes(data)
+            write_bytes(out / image, data)
             missing.discard(image)
             advance(1)
     asked = {one.image for questions in benchmark.splits.values() for one in questions}

@@ -49,7 +49,9 @@ load_dataset("{repo}", split="{example}")
 misleading the split's search found it (`found_by` names the search where the split joins several), and `risk` the estimated
 probability that it is in the picture after all (`evidence`, JSON: what that rests on). Columns without a value are null.
 
-{noise}Benchmark hash: `{hash}`. Results of another hash are not comparable. {made}`manifest.json` says the rest.
+{noise}Benchmark hash: `{hash}`. Results of another hash are not comparable.
+{made}`manifest.json` says the rest.
+
 {rights}
 """
 _USE = """

@@ -269,12 +269,19 @@ Text of its own.
 """
 
 
+def keep_model(tmp_path: Path, patch: pytest.MonkeyPatch, card: bytes) -> None:
+    """The model's card in the cache, and its files listed nowhere else."""
+
+    def unreachable(*_: object, **__: object) -> None:
+        raise errors.OfflineModeIsEnabled("off")
+
+    keep(tmp_path / "hub", "liuhaotian/llava-v1.5-13b", {"README.md": card}, kind="models")
+    patch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    patch.setattr("huggingface_hub.HfApi.list_repo_tree", unreachable)
+
+
 def test_a_result_becomes_a_pull_request_to_its_models_card(edge: Edge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    keep(tmp_path / "hub", "liuhaotian/llava-v1.5-13b", {"README.md": CARD.encode()}, kind="models")
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr(
-        "huggingface_hub.HfApi.list_repo_tree", lambda *_, **__: (_ for _ in ()).throw(errors.OfflineModeIsEnabled())
-    )
+    keep_model(tmp_path, monkeypatch, CARD.encode())
     edge.infos = [model({"README.md": CARD.encode()})]
     (done,) = hb.push(SHIPPED, model_card="liuhaotian/llava-v1.5-13b")
     (commit,) = edge.commits
@@ -324,6 +331,35 @@ def test_a_result_becomes_a_pull_request_to_its_models_card(edge: Edge, tmp_path
 
 
 @pytest.mark.parametrize(
+    ("card", "words"),
+    [
+        ("---\nlicense: [\n---\n", "can't be read: while parsing"),
+        ("---\nmodel-index:\n- name: x\n---\n", "can't be read: Invalid `model_index`.*Mend it first"),
+        ("---\nmodel-index:\n- name: a\n  results: []\n- name: b\n  results: []\n---\n", "results of several models"),
+    ],
+)
+def test_a_card_that_cannot_be_kept_whole_is_left_alone(
+    edge: Edge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, card: str, words: str
+) -> None:
+    keep_model(tmp_path, monkeypatch, card.encode())
+    edge.infos = [model({"README.md": card.encode()})]
+    with pytest.raises(HopeBenchError, match=words):
+        hb.push(SHIPPED, model_card="liuhaotian/llava-v1.5-13b")
+    assert not edge.commits
+
+
+def test_whatever_bytes_a_card_holds_stay(edge: Edge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for card in (b"\xef\xbb\xbf---\nlicense: mit\n---\n# A\xff\n", b"---\r\nlicense: mit\r\n---\r\n# A\r\n", b"# A\n"):
+        keep_model(tmp_path, monkeypatch, card)
+        edge.infos = [model({"README.md": card})]
+        hb.push(SHIPPED, model_card="liuhaotian/llava-v1.5-13b")
+        written = edge.commits.pop()["files"]["README.md"]
+        assert written.endswith(card[card.index(b"# A") :])
+        assert written.count(b"---") == 2
+        assert (b"license: mit" in written) == (b"license" in card)
+
+
+@pytest.mark.parametrize(
     ("change", "words"),
     [
         ({"unranked": "only 60 questions were asked."}, "not ranked .only 60 questions were asked., so it is no number"),
@@ -348,6 +384,7 @@ def test_no_others_numbers_get_into_a_models_card(edge: Edge, change: dict[str, 
         (errors.HfHubHTTPError("f", response=reply(503)), "The Hub answers 503. Try again later"),  # type: ignore[arg-type]
         (errors.OfflineModeIsEnabled("off"), "HF_HUB_OFFLINE is set"),
         (OSError(errno.ENOSPC, "No space left on device"), "The disk is full"),
+        (ValueError("Bearer hf_abcdefgh1234 is odd"), "huggingface_hub can't do that"),
         (ConnectionError("refused with hf_abcdefgh1234"), "can't be reached"),
     ],
 )
