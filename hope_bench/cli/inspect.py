@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hope_bench.cli.app import app, line, print_json, print_tables, say
+from hope_bench.cli.app import app, check_one_format, line, print_json, print_tables, say
 from hope_bench.cli.options import AnnotationFile, AsJson, BenchmarkArgument, Details, Images
 
 
@@ -48,6 +48,7 @@ def inspect(
     from hope_bench.cli.review import noise_table
     from hope_bench.inspection.tables import sizes_table, summary_tables
 
+    check_one_format(as_json, False, details=details)
     found = look(
         benchmark, images=images, out=out, no_images=no_images, run=run, annotations=annotations, training=training, say=say
     )

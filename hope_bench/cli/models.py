@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from hope_bench.cli.app import app, console, errors, line, print_json, print_tables, say_next
+from hope_bench.cli.app import app, check_one_format, console, errors, line, print_json, print_tables, say_next
 from hope_bench.cli.options import AsJson
 from hope_bench.errors import HopeBenchError, counted
 from hope_bench.tables import plain_table
@@ -51,6 +51,7 @@ def models(
     from hope_bench.files.card import find_card
     from hope_bench.files.registry import known_models
 
+    check_one_format(as_json, False, details=details)
     if name is not None:
         card = find_card(name)
         print_json(card) if as_json else _show(card)
