@@ -29,7 +29,7 @@ KINDS: dict[str, FileKind] = {
     "decision": FileKind("reviewing.decisions:Reviewed", "review/REVIEWER.jsonl, merged decisions", "JSON lines"),
     "evidence": FileKind("search.evidence_given:EvidenceLine", "guards.evidence of a spec", "JSON lines"),
     "description": FileKind("search.description_given:GivenLine", "descriptions.file of a spec", "JSON lines"),
-    "ontology": FileKind("search.known_words:Table", "guards.ontology_table of a spec", "TOML"),
+    "ontology": FileKind("search.known_words:OntologyTable", "guards.ontology_table of a spec", "TOML"),
     "card": FileKind("files.card:ModelCard", "models/NAME.toml", "TOML"),
     "prompts": FileKind("files.paraphrases:Prompts", "the TOML file of evaluate --prompts", "TOML"),
     "run": FileKind("files.run:RunRecord", "runs/BENCHMARK/RUN/run.json"),
