@@ -32,7 +32,7 @@ _MODULE_OF = {
         "api.sharing": ("pull", "push"),
         "api.publishing": ("add_result", "build_leaderboard", "check_results", "describe_benchmark"),
         "api.schemas": ("schema",),
-        "api.starting": ("check_data", "init"),
+        "api.starting": ("check_data", "environment", "init"),
         "api.verifying": ("verify",),
         "errors": ("HopeBenchError",),
         "files.benchmark": ("Benchmark",),
@@ -85,6 +85,7 @@ if TYPE_CHECKING:
     from hope_bench.api.sharing import pull as pull
     from hope_bench.api.sharing import push as push
     from hope_bench.api.starting import check_data as check_data
+    from hope_bench.api.starting import environment as environment
     from hope_bench.api.starting import init as init
     from hope_bench.api.verifying import verify as verify
     from hope_bench.errors import HopeBenchError as HopeBenchError
