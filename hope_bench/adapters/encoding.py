@@ -71,6 +71,11 @@ class Encoder:
         """What batches are padded with."""
         return int(self._processor.tokenizer.pad_token_id)
 
+    def vocabulary(self) -> Mapping[str | bytes, int]:
+        """The tokenizer's tokens and their ids."""
+        found: Mapping[str | bytes, int] = self._processor.tokenizer.get_vocab()
+        return found
+
     def batch(self, pairs: Sequence[tuple[Image, str]]) -> dict[str, Tensor]:
         """The questions as one left-padded batch, on the CPU."""
         return self._encode(pairs, {"padding": True})

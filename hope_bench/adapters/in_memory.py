@@ -17,6 +17,7 @@ from hope_bench.adapters.paths import Pair, Paths
 from hope_bench.adapters.yes_no import find_yes_no
 from hope_bench.clip.exact import computing_exactly
 from hope_bench.errors import HopeBenchError, short_reason
+from hope_bench.files.language import AnswerWords
 
 if TYPE_CHECKING:
     from hope_bench.adapters.chat_template import ChatTemplate
@@ -59,6 +60,11 @@ class InMemory:
         gpus = range(torch.cuda.device_count()) if self._device.type == "cuda" else ()
         memory = max(map(torch.cuda.max_memory_allocated, gpus), default=None)
         return AdapterReport(" and ".join(sorted(self._paths.taken, reverse=True)) or None, tuple(self._paths.checks), memory)
+
+    def read_words(self, language: AnswerWords | None) -> None:
+        """As `base.ReadsWords` says."""
+        if self._paths is not None and self._encoder is not None:
+            self._paths.read_tokens(find_yes_no(self._encoder.vocabulary(), language))
 
     def _device_in_words(self) -> str:
         cuda = self._device.type == "cuda"

@@ -9,34 +9,39 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hope_bench.adapters.yes_no_words import MOST_FOREIGN, yes_or_no
+from hope_bench.adapters.yes_no_words import MOST_FOREIGN, YesNoWords, english_words
+from hope_bench.files.language import AnswerWords
 
 
 @dataclass(frozen=True, slots=True)
 class YesNoTokens:
-    """The token ids that say yes, those that say no, and those that say either in another language, each int64 [n], sorted; each
-    may be empty."""
+    """The token ids that say yes, those that say no, those that say either in another language, and those of the first two that
+    are no whole answer yet (`YesNoWords.unfinished`), each int64 [n], sorted; each may be empty."""
 
     yes: Tensor
     no: Tensor
     foreign: Tensor
+    unfinished: Tensor
 
     def within(self, width: int) -> YesNoTokens:
         """The tokens that logits of that width score: a tokenizer may know more tokens than the model."""
-        return YesNoTokens(self.yes[self.yes < width], self.no[self.no < width], self.foreign[self.foreign < width])
+        return YesNoTokens(*(ids[ids < width] for ids in self._all()))
 
     def to(self, device: torch.device) -> YesNoTokens:
         """The same on another device."""
-        return YesNoTokens(self.yes.to(device), self.no.to(device), self.foreign.to(device))
+        return YesNoTokens(*(ids.to(device) for ids in self._all()))
+
+    def _all(self) -> tuple[Tensor, ...]:
+        return self.yes, self.no, self.foreign, self.unfinished
 
 
 @dataclass(frozen=True, slots=True)
 class FirstToken:
     """What the first answer position says, one row a question, on the CPU.
 
-    `token` int64 [B] is the greedy token, `is_answer` bool [B] whether it is a yes or a no, `p_yes` and `mass` float32 [B] in
-    [0, 1] (both NaN where the tokenizer has no yes or no token; `p_yes` alone where the answer is in another language), `finite`
-    bool [B] whether the logits are numbers at all.
+    `token` int64 [B] is the greedy token, `is_answer` bool [B] whether it is a yes or a no and all of the answer,
+    `p_yes` and `mass` float32 [B] in [0, 1] (both NaN where the tokenizer has no yes or no token; `p_yes` alone where the answer
+    is in another language), `finite` bool [B] whether the logits are numbers at all.
     """
 
     token: Tensor
@@ -51,17 +56,27 @@ class FirstToken:
         return None if math.isnan(p_yes) else p_yes, None if math.isnan(mass) else mass
 
 
-def find_yes_no(vocabulary: Mapping[str | bytes, int]) -> YesNoTokens:
+def find_yes_no(vocabulary: Mapping[str | bytes, int], language: AnswerWords | None = None) -> YesNoTokens:
     """The tokens that, without word-boundary marks and in lower case, are "yes" or "no", or either in another language.
 
-    Some vocabularies (tiktoken's) have bytes for tokens.
+    Those of `language`, which is asked in beside English, count as yes and no, if either has a token: else one of its answers
+    would count and the other not, so that all of them are foreign. Some vocabularies (tiktoken's) have bytes for tokens.
     """
-    found: dict[str, list[int]] = {"yes": [], "no": [], "foreign": []}
+    words = YesNoWords.of(language)
+    if not words.can_be_told(map(_text, vocabulary)):
+        words = english_words()
+    found: dict[str, list[int]] = {"yes": [], "no": [], "foreign": [], "unfinished": []}
     for token, index in vocabulary.items():
-        word = yes_or_no(token if isinstance(token, str) else token.decode("utf-8", "replace"))
+        word = words.meant(_text(token))
         if word is not None:
             found[word].append(index)
-    return YesNoTokens(*(torch.tensor(sorted(found[word])).long() for word in ("yes", "no", "foreign")))
+            if word != "foreign" and not words.finishes(_text(token)):
+                found["unfinished"].append(index)
+    return YesNoTokens(*(torch.tensor(sorted(ids)).long() for ids in found.values()))
+
+
+def _text(token: str | bytes) -> str:
+    return token if isinstance(token, str) else token.decode("utf-8", "replace")
 
 
 def read_first_token(logits: Tensor, tokens: YesNoTokens) -> FirstToken:
@@ -83,4 +98,5 @@ def read_first_token(logits: Tensor, tokens: YesNoTokens) -> FirstToken:
     p_yes = p_yes.masked_fill((foreign - yes.logaddexp(no)).exp() > MOST_FOREIGN, torch.nan)
     if not (len(chosen.yes) and len(chosen.no)):
         p_yes = mass = torch.full_like(everything, torch.nan)
-    return FirstToken(token.cpu(), torch.isin(token, answers).cpu(), p_yes.cpu(), mass.cpu(), finite.cpu())
+    is_answer = torch.isin(token, answers) & ~torch.isin(token, chosen.unfinished)
+    return FirstToken(token.cpu(), is_answer.cpu(), p_yes.cpu(), mass.cpu(), finite.cpu())

@@ -210,7 +210,9 @@ def _with_settings(found: BenchmarkSpec, settings: Mapping[str, Any]) -> Benchma
         return found
     if settings.get("name", found.name) != found.name:  # another benchmark: what the spec says of its own is not said of it
         settings = {"title": settings["name"], "description": "", **settings}
-    return validate({**found.model_dump(exclude_unset=True), **settings}, BenchmarkSpec, f"Spec {found.name!r} with these settings")
+    return validate(
+        {**found.model_dump(exclude_unset=True), **settings}, BenchmarkSpec, f"Spec {found.name!r} with these settings"
+    )
 
 
 def _foreign(spec: BenchmarkSpec, files: Files, clip: str | None, settings: Mapping[str, Any], say: Say) -> BenchmarkSpec | None:

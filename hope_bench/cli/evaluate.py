@@ -192,11 +192,13 @@ def evaluate(
 
 def show_run(run: Run, benchmark: str, *, as_json: bool = False) -> None:
     """What became of a run: failures, how often the model said what, how it was asked, and the command that comes next."""
+    from hope_bench.files.benchmark import read_manifest
     from hope_bench.files.registry import find_benchmark
     from hope_bench.scoring.unread import unread_report
     from hope_bench.scoring.verdicts import reread
 
-    answers = reread(run.answers()).answers
+    folder = find_benchmark(benchmark)
+    answers = reread(run.answers(), read_manifest(folder).language).answers
     reasons = Counter(answer.error for answer in answers if answer.error is not None).most_common(_REASONS)
     record = run.record
     if as_json:
@@ -227,7 +229,7 @@ def show_run(run: Run, benchmark: str, *, as_json: bool = False) -> None:
     line(f"Answers: {run.folder / 'answers.jsonl'}")
     if record.errors:
         line("The same command asks again what failed.")
-    say_next("Next:", "score", run.folder, *benchmark_flag(record.benchmark, find_benchmark(benchmark)))
+    say_next("Next:", "score", run.folder, *benchmark_flag(record.benchmark, folder))
 
 
 def _show_estimate(found: Estimate, words: list[str], tell: Say) -> None:

@@ -133,8 +133,10 @@ class LanguageTable(Strict):
         words = dict.fromkeys(word for own in self.genders.values() for word in own)
         return tuple(word for word in words if word not in ("ending", "attributes_of"))
 
-    def words(self) -> AnswerWords:
-        """How answers are read, as a manifest records it."""
+    def words(self) -> AnswerWords | None:
+        """How answers are read, as a manifest records it; None of English, which is always understood."""
+        if self.code == "en":
+            return None
         texts = [text for _, text in self.questions if text is not None]
         return AnswerWords(**self.answers.model_dump(), code=self.code, frame=self._frame(texts))
 
@@ -200,5 +202,6 @@ def answer_words() -> Mapping[str, AnswerWords]:
     """How every shipped language answers, by code; of some the words for yes and no are known and nothing else."""
     table = read_toml(SHIPPED / "answers.toml", _Others).languages
     known = {code: AnswerWords(**own.model_dump(), code=code) for code, own in table.items()}
-    known |= {language: _shipped(language).words() for language in shipped_languages()}
+    shipped = {language: _shipped(language).words() for language in shipped_languages()}
+    known |= {language: words for language, words in shipped.items() if words is not None}
     return dict(sorted(known.items()))

@@ -9,7 +9,7 @@ from hope_bench.errors import did_you_mean
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _MEANT = re.compile(r"(\\\w+)?\{\s*(\w+)\s*\}")
-"""A name in braces, be it with spaces. What LaTeX has in braces (an answer may be wanted in a box) and JSON stay what they are."""
+"""A name in braces, be it with spaces. What LaTeX has in braces (an answer may be wanted in a box) and JSON stay as they are."""
 
 
 def check_placeholders(template: str, known: Collection[str], where: str = "") -> str:

@@ -222,8 +222,8 @@ class BenchmarkSpec(Strict):
     annotated ones, as POPE does (and its own three splits always do), any, one of each third of sizes (of k), or those that
     CLIP finds least likely. `headline` is the split that ranks models. `prompt` must hold "{question}"; without one it is
     the language's. `synonyms` are other words for the dataset's categories, which guards heed. `language` is what questions are
-    asked in: a shipped one ("de") or the file of a table (docs/languages.md), whose nouns `nouns` adds to; `wording` is of English
-    alone.
+    asked in: a shipped one ("de") or the file of a table (docs/languages.md), whose nouns `nouns` adds to; `wording` is of
+    English alone.
     """
 
     name: str = Field(min_length=1, max_length=100)

@@ -23,8 +23,8 @@ class Worder:
         names = counted(len(self.nouns.unknown), "category", "categories")
         example = self.existence(self.nouns.unknown[0])
         return (
-            f"{names} ({first_few(self.nouns.unknown, 3)}) have no noun with a gender in the table of {self.table.code}: they are "
-            f"asked about as they are called, without an article ({example}), and never described. [nouns] gives them one.",
+            f"{names} ({first_few(self.nouns.unknown, 3)}) have no noun with a gender in the table of {self.table.code}: they "
+            f"are asked about as they are called, without an article ({example}), and never described. [nouns] gives them one.",
         )
 
     def existence(self, category: str) -> str:

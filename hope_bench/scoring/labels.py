@@ -46,10 +46,14 @@ def score_relabelled(
     """
     record, file = read_answered(benchmark, run_folder)
     known = Known(sizes or {})
-    joined = join(benchmark, file.answers, reader(file.answers, convention, languages, benchmark.labels))
+    joined = join(
+        benchmark, file.answers, reader(file.answers, convention, languages, benchmark.labels, benchmark.manifest.language)
+    )
     before = make_result(benchmark, record, file, joined, bootstrap, convention, languages, known)
     kept = replace(file, answers=_asked(relabelled, file.answers))
-    joined = join(relabelled, kept.answers, reader(file.answers, convention, languages, relabelled.labels))
+    joined = join(
+        relabelled, kept.answers, reader(file.answers, convention, languages, relabelled.labels, benchmark.manifest.language)
+    )
     after = make_result(relabelled, record, kept, joined, bootstrap, convention, languages, known)
     row = {image: index for index, image in enumerate(benchmark.manifest.images)}
     places = [row[image] for image in relabelled.manifest.images]

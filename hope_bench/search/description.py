@@ -138,8 +138,8 @@ class Describer:
                 winner = guessed.get(row, {}).get(group.name)
                 if winner is not None and group.name not in annotated:
                     clear = [value for value in group.values if value == winner or not passes_for(value, winner)]
-                    words = self._words[name]
-                    found += [(_adjective(self._worder, name, words, "bank", group.name, value), value == winner) for value in clear]
+                    said = [_adjective(self._worder, name, self._words[name], "bank", group.name, value) for value in clear]
+                    found += [(one, value == winner) for one, value in zip(said, clear, strict=True)]
         return self._worded(found)
 
     def known_objects(self, image: int) -> dict[str, dict[int, Instance]]:
