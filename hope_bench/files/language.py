@@ -144,7 +144,7 @@ class LanguageTable(Strict):
         own = [word for gender in self.genders.values() for key, word in gender.items() if key not in ("ending", "attributes_of")]
         parts = [part.strip() for text in texts for part in PLACEHOLDER.split(text)[::2]]
         if not self.answers.spaces:
-            return tuple(sorted({part for part in (*parts, *own) if part}, key=lambda part: (-len(part), part)))
+            return tuple(sorted({part for part in (*parts, *own) if len(part) > 1}, key=lambda part: (-len(part), part)))
         return tuple(sorted({word for part in (*parts, *own) for word in words_in(part)}))
 
 

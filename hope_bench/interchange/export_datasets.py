@@ -76,7 +76,7 @@ def _card(benchmark: Benchmark, files: Sequence[ParquetFile]) -> str:
     data_files = [{"split": file.hub_split, "path": file.file} for file in files]
     header = DatasetCardData(
         pretty_name=manifest.title,
-        language=["en"],
+        language=["en" if manifest.language is None else manifest.language.code],
         task_categories=["visual-question-answering"],
         tags=["object-hallucination", "POPE", "HOPE", "croissant"],
         configs=[{"config_name": "default", "data_files": data_files}],

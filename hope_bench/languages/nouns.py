@@ -143,8 +143,10 @@ class TableNouns:
         return {**words, "described": fill(template, {**words, "attribute": form})}
 
     def several(self, category: str) -> str | None:
-        """The noun's plural."""
-        return self._nouns[category].plural
+        """The noun's plural; where the language counts without one, its name."""
+        noun = self._nouns[category]
+        needs_plural = "{plural}" in (self._table.questions.several or "{plural}")
+        return noun.plural if needs_plural or noun.uncounted else self.bare(category)
 
     def bare(self, category: str) -> str:
         """What the noun is called, or else the category."""

@@ -11,6 +11,9 @@ from typing import Literal
 from hope_bench.errors import HopeBenchError, did_you_mean
 from hope_bench.files.language import AnswerWords, answer_words, words_in
 
+LANGUAGES = answer_words()
+"""How languages answer, by ISO 639-1 code."""
+
 Said = Literal["yes", "no", "doubt"]
 _CLAUSE = re.compile(r"[^.!?,:;\n]+[.!?,:;\n]?")
 _ACUTE = "\u0301"
@@ -20,12 +23,11 @@ _NEAR = 2
 
 def find_words(languages: Iterable[str | AnswerWords]) -> tuple[AnswerWords, ...]:
     """How languages answer, each given by its code or by its words. Raises HopeBenchError for an unknown code."""
-    known = answer_words()
     found = []
     for language in languages:
-        if isinstance(language, str) and language not in known:
-            raise HopeBenchError(f"No words for yes and no in language {language!r}. " + did_you_mean(language, known))
-        found.append(known[language] if isinstance(language, str) else language)
+        if isinstance(language, str) and language not in LANGUAGES:
+            raise HopeBenchError(f"No words for yes and no in language {language!r}. " + did_you_mean(language, LANGUAGES))
+        found.append(LANGUAGES[language] if isinstance(language, str) else language)
     return tuple(found)
 
 
