@@ -76,6 +76,11 @@ class Encoder:
         found: Mapping[str | bytes, int] = self._processor.tokenizer.get_vocab()
         return found
 
+    def token_ids(self, text: str) -> Sequence[int]:
+        """The ids of a text's tokens alone."""
+        found: Sequence[int] = self._processor.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return found
+
     def batch(self, pairs: Sequence[tuple[Image, str]]) -> dict[str, Tensor]:
         """The questions as one left-padded batch, on the CPU."""
         return self._encode(pairs, {"padding": True})

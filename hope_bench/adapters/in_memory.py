@@ -14,7 +14,7 @@ from hope_bench.adapters.encoding import Encoder, known_inputs
 from hope_bench.adapters.gpu import raise_if_lost
 from hope_bench.adapters.loading import one_thread_if_small, quiet
 from hope_bench.adapters.paths import Pair, Paths
-from hope_bench.adapters.yes_no import find_yes_no
+from hope_bench.adapters.yes_no import find_own_yes_no, find_yes_no
 from hope_bench.clip.exact import computing_exactly
 from hope_bench.errors import HopeBenchError, short_reason
 from hope_bench.files.language import AnswerWords
@@ -64,7 +64,9 @@ class InMemory:
     def read_words(self, language: AnswerWords | None) -> None:
         """As `base.ReadsWords` says."""
         if self._paths is not None and self._encoder is not None:
-            self._paths.read_tokens(find_yes_no(self._encoder.vocabulary(), language))
+            vocabulary, encode = self._encoder.vocabulary(), self._encoder.token_ids
+            tokens = find_yes_no(vocabulary) if language is None else find_own_yes_no(vocabulary, language, encode)
+            self._paths.read_tokens(tokens)
 
     def _device_in_words(self) -> str:
         cuda = self._device.type == "cuda"

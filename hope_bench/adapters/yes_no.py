@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from hope_bench.adapters.yes_no_words import MOST_FOREIGN, YesNoWords, english_words
+from hope_bench.adapters.yes_no_words import MOST_FOREIGN, YesNoWords, english_words, strip_boundaries
 from hope_bench.files.language import AnswerWords
 
 
@@ -56,15 +56,36 @@ class FirstToken:
         return None if math.isnan(p_yes) else p_yes, None if math.isnan(mass) else mass
 
 
-def find_yes_no(vocabulary: Mapping[str | bytes, int], language: AnswerWords | None = None) -> YesNoTokens:
+def find_yes_no(vocabulary: Mapping[str | bytes, int]) -> YesNoTokens:
     """The tokens that, without word-boundary marks and in lower case, are "yes" or "no", or either in another language.
 
-    Those of `language`, which is asked in beside English, count as yes and no, if either has a token: else one of its answers
-    would count and the other not, so that all of them are foreign. Some vocabularies (tiktoken's) have bytes for tokens.
+    Some vocabularies (tiktoken's) have bytes for tokens.
+    """
+    return _tokens(_found(vocabulary, english_words()))
+
+
+def find_own_yes_no(
+    vocabulary: Mapping[str | bytes, int], language: AnswerWords, encode: Callable[[str], Sequence[int]]
+) -> YesNoTokens:
+    """The same where questions are in another language: its words count beside the English ones.
+
+    `encode` gives the ids of a text. A yes or no of several tokens ("Ne", "in") stands by its first piece, which says nothing
+    yet. Where one piece begins both, the English words alone count: half of the answers would be lost otherwise.
     """
     words = YesNoWords.of(language)
-    if not words.can_be_told(map(_text, vocabulary)):
-        words = english_words()
+    found = _found(vocabulary, words)
+    names = {index: _text(token) for token, index in vocabulary.items()}
+    pieces = [_pieces(word, encode, names) - set(found["yes"]) - set(found["no"]) for word in words.own]
+    if pieces[0] & pieces[1]:
+        return find_yes_no(vocabulary)
+    for name, own in zip(("yes", "no"), pieces, strict=True):
+        found[name] += own
+        found["unfinished"] += own
+    found["foreign"] = [index for index in found["foreign"] if index not in pieces[0] | pieces[1]]
+    return _tokens(found)
+
+
+def _found(vocabulary: Mapping[str | bytes, int], words: YesNoWords) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {"yes": [], "no": [], "foreign": [], "unfinished": []}
     for token, index in vocabulary.items():
         word = words.meant(_text(token))
@@ -72,7 +93,22 @@ def find_yes_no(vocabulary: Mapping[str | bytes, int], language: AnswerWords | N
             found[word].append(index)
             if word != "foreign" and not words.finishes(_text(token)):
                 found["unfinished"].append(index)
-    return YesNoTokens(*(torch.tensor(sorted(ids)).long() for ids in found.values()))
+    return found
+
+
+def _tokens(found: Mapping[str, Sequence[int]]) -> YesNoTokens:
+    return YesNoTokens(*(torch.tensor(sorted(found[kind])).long() for kind in ("yes", "no", "foreign", "unfinished")))
+
+
+def _pieces(word: str, encode: Callable[[str], Sequence[int]], names: Mapping[int, str]) -> set[int]:
+    """The first token of a word as an answer may begin with it, mere word boundaries aside."""
+    found = set()
+    for said in (word, word.capitalize(), word.upper()):
+        for text in (said, f" {said}"):
+            first = next((index for index in encode(text) if strip_boundaries(names.get(index, ""))), None)
+            if first is not None:
+                found.add(first)
+    return found
 
 
 def _text(token: str | bytes) -> str:

@@ -19,16 +19,16 @@ Spanish and Italian, too, while "sí" is no "yes"."""
 class YesNoWords:
     """The words of one token that say yes, those that say no, and those that say either in a language that isn't asked in.
 
-    `unfinished` are those of them that something else may follow ("No veo ...": Spanish says "not" so, too). `own` are the words
-    of the language asked in, those for yes and those for no, where that isn't English: only where it has a token for either does
-    P(yes) mean anything.
+    `unfinished` are those of them that something else may follow ("No veo ...": Spanish says "not" so, too). `own` are the usual
+    yes and the usual no of the language asked in, where that isn't English: few vocabularies have both in one token, so that the
+    first piece of one stands for it.
     """
 
     yes: frozenset[str]
     no: frozenset[str]
     foreign: frozenset[str]
     unfinished: frozenset[str] = frozenset()
-    own: tuple[frozenset[str], ...] = ()
+    own: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, language: AnswerWords | None = None) -> YesNoWords:
@@ -37,8 +37,8 @@ class YesNoWords:
         others = frozenset(word for words in answer_words().values() for word in (*words.yes, *words.no))
         if language is None:
             return cls(yes, no, others - yes - no)
-        own = (frozenset(language.yes), frozenset(language.no))
-        yes, no = yes | own[0], no | own[1]
+        yes, no = yes.union(language.yes), no.union(language.no)
+        own = (language.yes[0], language.no[0])
         return cls(yes - no, no - yes, others - yes - no, frozenset(language.alone), own)
 
     def meant(self, token: str) -> Literal["yes", "no", "foreign"] | None:
@@ -52,10 +52,11 @@ class YesNoWords:
         """Whether a yes or a no is a whole answer."""
         return self.unfinished.isdisjoint(_read_as(token))
 
-    def can_be_told(self, tokens: Iterable[str]) -> bool:
-        """Whether tokens hold a whole yes and a whole no of the language asked in."""
-        said = {word for token in tokens for word in _read_as(token)} if self.own else set()
-        return not any(said.isdisjoint(words) for words in self.own)
+    def begun(self, token: str) -> Literal["yes", "no"] | None:
+        """Of which of the language's own two words a token is the beginning; None of neither, and of both."""
+        piece = strip_boundaries(token).lower()
+        yes, no = (piece != "" and word.startswith(piece) for word in self.own) if self.own else (False, False)
+        return None if yes == no else "yes" if yes else "no"
 
 
 @cache
@@ -107,18 +108,16 @@ def _spelt_in_bytes(token: str) -> str | None:
 
 def p_yes_of(options: Iterable[tuple[str, float]], words: YesNoWords | None = None) -> tuple[float | None, float | None]:
     """(P(yes), mass) in [0, 1] from (token, natural log-probability) pairs of one position; P(yes) is None where none is listed,
-    where the yes and no of a language weigh, too, that isn't asked in, and where the one asked in lacks either (`words`; None:
-    English).
+    and where the yes and no of a language weigh, too, that isn't asked in (`words`; None: English).
 
     Lists are cut to the likeliest tokens, so a word that isn't listed counts as impossible.
     """
     mass = {"yes": 0.0, "no": 0.0, "foreign": 0.0}
-    words, listed = words or english_words(), list(options)
-    for token, log_probability in listed:
-        word = words.meant(token)
+    words = words or english_words()
+    for token, log_probability in options:
+        word = words.meant(token) or words.begun(token)
         if word is not None:
             mass[word] += math.exp(log_probability)
     known_mass = mass["yes"] + mass["no"]
-    told = words.can_be_told(token for token, _ in listed)
-    known = told and known_mass > 0 and mass["foreign"] <= MOST_FOREIGN * known_mass
+    known = known_mass > 0 and mass["foreign"] <= MOST_FOREIGN * known_mass
     return (mass["yes"] / known_mass if known else None), min(known_mass, 1.0)

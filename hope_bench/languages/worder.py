@@ -39,8 +39,8 @@ class Worder:
         return self._asked(self.table.questions.attribute, self.nouns.described(category, value), {})
 
     def counts(self, category: str) -> bool:
-        """Whether there can be a number of them."""
-        return self.nouns.several(category) is not None
+        """Whether there can be a number of them: not of a mass. One of which nothing is known may be counted or not."""
+        return self.nouns.several(category) is not None or self.nouns.words(category) is None
 
     def count(self, category: str, number: int) -> str | None:
         """Whether there are exactly so many."""
