@@ -126,7 +126,7 @@ def _alternatives(choice: Any, text: str, words: YesNoWords) -> tuple[tuple[str,
     token, top = part(first, "token"), part(first, "top_logprobs")
     if not isinstance(top, list) or not top:
         return None
-    if not isinstance(token, str) or not _begins(token, text):
+    if not isinstance(token, str) or not (_begins(token, text) or _begins_own(token, text, words)):
         return ()
     named = [(one["token"], _number(part(one, "logprob"))) for one in top if isinstance(part(one, "token"), str)]
     known = [(name, min(value, 0.0)) for name, value in named if value is not None]
@@ -144,6 +144,13 @@ def _begins(token: str, text: str) -> bool:
     of another word ("No" of "Not")."""
     word, said = strip_boundaries(token), text.lstrip()
     return bool(word) and said.startswith(word) and not (word[-1].isalnum() and _GOES_ON.match(said[len(word) :]))
+
+
+def _begins_own(token: str, text: str, words: YesNoWords) -> bool:
+    """Whether a token is a piece of the language's own yes or no, with which a text begins ("Ne" of "Nein, ...")."""
+    said = text.lstrip().lower()
+    begun = [word for word in words.own if said.startswith(word) and not _GOES_ON.match(said[len(word) :])]
+    return words.begun(token) is not None and any(word.startswith(strip_boundaries(token).lower()) for word in begun)
 
 
 def _number(value: object) -> float | None:

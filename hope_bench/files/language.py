@@ -28,9 +28,10 @@ class Answers(Strict):
 
     `yes` and `no` answer at the beginning or end of a clause, those of them that are `alone` only where a clause holds nothing
     else. A clause that names what is asked about says no where a word of `none_of` stands before that, or a negator beside one of
-    `affirm`; it says yes where it holds one of `affirm` and no word of either. One of `doubt` leaves the answer unread. `endings`
-    are what a word may have behind it and still be the same. `spaces` says whether words stand apart: if not, any of these is
-    found wherever it stands.
+    `affirm`; it says yes where it holds one of `affirm` and no word of either, or nothing but the thing. Of `pronouns` one may
+    stand for the thing, where all other words are of these lists, of the questions' frame or `fillers`. One of `doubt` leaves the
+    answer unread. `endings` are what a word may have behind it and still be the same. `spaces` says whether words stand apart: if
+    not, any of these is found wherever it stands.
     """
 
     yes: tuple[str, ...] = Field(min_length=1)
@@ -39,6 +40,8 @@ class Answers(Strict):
     none_of: tuple[str, ...] = ()
     negators: tuple[str, ...] = ()
     affirm: tuple[str, ...] = ()
+    pronouns: tuple[str, ...] = ()
+    fillers: tuple[str, ...] = ()
     doubt: tuple[str, ...] = ()
     endings: tuple[str, ...] = ()
     spaces: bool = True

@@ -53,6 +53,10 @@ class _Spaced:
         self._affirm, self._doubt = _phrases(words.affirm), _phrases(words.doubt)
         self._endings = tuple(map(_plain, words.endings))
         self._frame = {*words.frame}
+        self._usual = {*_phrases((words.yes[0], words.no[0]))}
+        self._pronouns = {*words.pronouns}
+        said = (*words.affirm, *words.none_of, *words.negators, *words.pronouns, *words.fillers, *words.frame)
+        self._known = {word for phrase in said for word in words_in(phrase)}
 
     def asked(self, question: str) -> tuple[frozenset[str], ...]:
         """The words that say what a question asks about, each as the stems it may have."""
@@ -74,28 +78,46 @@ class _Spaced:
         for meaning, phrases in answers:
             for phrase in phrases:
                 if phrase in self._alone:
-                    found[meaning] = found.get(meaning, False) or said == phrase or (len(said) > 1 and said[-1:] == phrase)
+                    ends = said == phrase or (phrase in self._usual and said[-1:] == phrase)
                 else:
                     ends = said[: len(phrase)] == phrase or said[-len(phrase) :] == phrase
-                    found[meaning] = found.get(meaning, False) or ends
+                found[meaning] = found.get(meaning, False) or ends
         yes, no = found["yes"], found["no"]
         return None if yes == no else "yes" if yes else "no"
 
     def _both(self, said: tuple[str, ...]) -> bool:
-        return all(any(_holds(said, phrase) for phrase in side) for side in (self._yes, self._no))
+        return all(any(_holds(said, phrase) for phrase in side if phrase in self._usual) for side in (self._yes, self._no))
 
     def _statement(self, said: tuple[str, ...], asked: Sequence[frozenset[str]]) -> Said | None:
         """What a clause states of the thing that is asked about."""
         place = self._find(said, asked)
         if place is None:
-            return None
+            return self._elliptic(said)
+        if not self._says(said):
+            return "yes" if all(word in self._known or any(self._stems(word) & one for one in asked) for word in said) else None
         before = said[max(0, place - _NEAR - 1) : place]
         if any(word in self._none_of for word in before) or (said[0] in before and said[0] in self._negators):
             return "no"
-        affirms = any(_holds(said, phrase) for phrase in self._affirm)
-        if any(word in self._none_of for word in said) or not affirms:
+        if any(word in self._none_of for word in said) or not self._affirms(said):
             return None
         return "no" if any(word in self._negators for word in said) else "yes"
+
+    def _elliptic(self, said: tuple[str, ...]) -> Said | None:
+        """What a clause says that names nothing: "Ich sehe keinen.", "Lo veo"."""
+        if not all(word in self._known for word in said):
+            return None
+        if any(word in self._none_of for word in said):
+            return "no"
+        if not self._affirms(said) or self._pronouns.isdisjoint(said):
+            return None
+        return "no" if any(word in self._negators for word in said) else "yes"
+
+    def _affirms(self, said: tuple[str, ...]) -> bool:
+        return any(_holds(said, phrase) for phrase in self._affirm)
+
+    def _says(self, said: tuple[str, ...]) -> bool:
+        """Whether a clause affirms or denies anything in so many words."""
+        return self._affirms(said) or any(word in self._none_of or word in self._negators for word in said)
 
     def _find(self, said: tuple[str, ...], asked: Sequence[frozenset[str]]) -> int | None:
         """Where a clause names all that is asked about, in its order: the place of the first word."""
