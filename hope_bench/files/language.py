@@ -115,6 +115,8 @@ class LanguageTable(Strict):
             check_placeholders(text, known, where)
         if "{name}" not in self.questions.existence and self.rules == "table":
             raise ValueError('questions.existence must hold "{name}"')
+        if self.genders and self.questions.plain is None:
+            raise ValueError("questions.plain is missing: nouns of unknown gender are asked about by it")
         for gender, own in self.genders.items():
             if missing := [word for word in self._gender_words() if word not in own]:
                 raise ValueError(f"genders.{gender} has no {missing[0]!r}, which other genders have")

@@ -15,6 +15,7 @@ class Worder:
 
     def __init__(self, table: LanguageTable, nouns: Nouns) -> None:
         self.table, self.nouns = table, nouns
+        self._existence: dict[str, str] = {}
 
     def notes(self) -> tuple[str, ...]:
         """What is to be known of how the vocabulary is asked about, in sentences."""
@@ -29,10 +30,12 @@ class Worder:
 
     def existence(self, category: str) -> str:
         """Whether a category is there: "Is there a dog in the image?"."""
-        words, questions = self.nouns.existing(category), self.table.questions
-        if words is None:
-            return _question(questions.plain or questions.existence, {"name": self.nouns.bare(category)})
-        return _question(questions.existence, words)
+        if category not in self._existence:
+            words, questions = self.nouns.existing(category), self.table.questions
+            plain = {"name": self.nouns.bare(category)}
+            template = questions.existence if words is not None else questions.plain or questions.existence
+            self._existence[category] = _question(template, plain if words is None else words)
+        return self._existence[category]
 
     def attribute(self, category: str, value: str) -> str | None:
         """Whether there is one with an attribute ("red")."""
@@ -83,6 +86,8 @@ def make_worder(
     """The worder of a vocabulary. `language` is "en", "de", "es" or a table's file, `style` how English asks whether something is
     there, `own` a spec's nouns by category. Raises HopeBenchError for what is wrong with any of them."""
     table = read_language(language)
+    if table.rules == "table" and style != "pope":
+        raise HopeBenchError(f'wording = "{style}" is how English asks, and language is {language!r}. Leave it out.')
     if table.rules == "table":
         return Worder(table, TableNouns(table, categories, own or {}))
     if own:

@@ -45,7 +45,7 @@ def split_questions(
     carry the risk and evidence that a calibrated guard estimated.
     """
     k = space.spec.k
-    asking = {name: space.worder.existence(name) for name in space.names}
+    ask = space.worder.existence
     row_of = {image: row for row, image in enumerate(space.images)}
     made: list[Question] = []
     for image in images:
@@ -53,11 +53,11 @@ def split_questions(
         first = [Positive(name) for name in space.present[row_of[image]][:k]] if positives is None else positives[image]
         for positive, negative in zip(first, distractors[image], strict=True):
             true = positive.description
-            text = asking[positive.name] if true is None else true.question
+            text = ask(positive.name) if true is None else true.question
             about = (None, None) if true is None else (true.caption, true.kind)
             made.append(Question(len(made) + 1, file, text, "yes", split, positive.name, None, *about))
             if negative.description is None:
-                text, described = asking[negative.name], None
+                text, described = ask(negative.name), None
                 risk, evidence = guarded.facts(row_of[image], space.column[negative.name])
             else:
                 text, described, risk, evidence = negative.description.question, negative.description, None, None

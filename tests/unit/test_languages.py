@@ -384,6 +384,7 @@ def test_cards_and_paraphrases_know_their_placeholders(tmp_path: Path) -> None:
         ("{other_dative}", "{other_dativ}", "unknown placeholder {other_dativ}. Did you mean 'other_dative'"),
         ('a = "eine", ', "", "genders.f has no 'a'"),
         ("[answers]", "[antworten]", "unknown key 'antworten'"),
+        ("plain =", "# plain =", "questions.plain is missing"),
     ],
 )  # fmt: skip
 def test_a_table_that_is_wrong(old: str, new: str, said: str, tmp_path: Path) -> None:
