@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import time
@@ -20,11 +19,19 @@ _SLOWEST = 60.0
 _PATIENCE = 600.0
 """Seconds that a server may ask for. One that asks for more is not waited for."""
 
+_NO_COMPLETION = 5
+"""Attempts (seconds, not minutes) with a server that replies, but no chat completion."""
+
 _backoff = wait_random_exponential(multiplier=0.5, max=_SLOWEST)
 
 
 class BadReplyError(Exception):
     """A reply that is no chat completion with exactly one answer; worth another attempt."""
+
+
+class NoCompletionError(BadReplyError):
+    """A whole reply of status 200 that is no chat completion (a page, no choices, no text): few attempts tell whether it always
+    is so."""
 
 
 class NoAnswerError(Exception):
@@ -42,7 +49,6 @@ class RefusedError(Exception):
 _PASSING = (
     openai.APIConnectionError,  # time-outs, too
     openai.APIResponseValidationError,
-    json.JSONDecodeError,
     BadReplyError,
 )
 
@@ -50,7 +56,7 @@ _ABOUT_THE_QUESTION = (400, 413, 415, 422, 424, 451)
 _FLAGGED = re.compile(r"\bflagged\b|\bmoderat|content[ _-]?(?:policy|filter|management)|inappropriate|harmful", re.IGNORECASE)
 """What a 403 says that is about the question ("Your input was flagged")."""
 
-FAILURES = (openai.OpenAIError, BadReplyError, NoAnswerError, RefusedError, json.JSONDecodeError)
+FAILURES = (openai.OpenAIError, BadReplyError, NoAnswerError, RefusedError)
 """Everything that asking an endpoint may raise."""
 
 
@@ -71,6 +77,12 @@ def may_pass(error: BaseException) -> bool:
         return False
     status = _status(error)
     return isinstance(error, _PASSING) or status in (408, 409, 429) or status >= 500
+
+
+def tried_enough(state: RetryCallState, attempts: int) -> bool:
+    """Whether a question is taken to fail for good."""
+    error = state.outcome.exception() if state.outcome is not None else None
+    return state.attempt_number >= (min(attempts, _NO_COMPLETION) if isinstance(error, NoCompletionError) else attempts)
 
 
 def concerns_all(error: BaseException) -> bool:
@@ -103,6 +115,9 @@ def what_to_do(error: BaseException, key_variable: str, model: str, address: str
         azure = " Azure wants extra_query (api-version) and a header api-key (extra_headers)." if "azure" in address else ""
         version = "" if "/v" in address or azure else ' (most end in "/v1")'
         return f"Check the card's base_url{version}, and whether the server knows the model {model!r}.{azure}"
+    if isinstance(error, NoCompletionError):
+        version = "" if "/v" in address else ' (most end in "/v1")'
+        return f"Check that the card's base_url{version} is a chat completions server's, and that {model!r} takes images there."
     return "It may be down, or overloaded: try a lower concurrency, or later."
 
 
