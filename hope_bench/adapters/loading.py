@@ -18,7 +18,7 @@ from hope_bench.adapters import known
 from hope_bench.adapters.gpu import computes_bfloat16
 from hope_bench.adapters.lora import with_adapter
 from hope_bench.adapters.runnable import auto_map
-from hope_bench.adapters.unused import unused_weights
+from hope_bench.adapters.unused import unused_scales, unused_weights
 from hope_bench.errors import HopeBenchError, counted, first_few, short_reason
 
 if TYPE_CHECKING:
@@ -194,6 +194,11 @@ def _check_whole(folder: str, model: Any, report: Mapping[str, Any]) -> None:
         raise HopeBenchError(
             f"The checkpoint {folder} lacks {len(missing)} of its model's weights ({first_few(missing, 3)}); its answers would "
             "be partly random. Copy or download it again, or save it with its own class."
+        )
+    if scales := unused_scales(model, report["unexpected_keys"]):
+        raise HopeBenchError(
+            f"The checkpoint {folder} holds quantized weights ({first_few(scales, 3)}), and its config.json doesn't say so "
+            f"(quantization_config): without their scales they would be another model's. {config}"
         )
     if unused := unused_weights(model, report["unexpected_keys"]):
         raise HopeBenchError(

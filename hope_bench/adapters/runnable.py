@@ -56,6 +56,25 @@ def check_runnable(name: str, folder: Path, trust_remote_code: bool) -> None:
             f"Checkpoint {name} is a {config.model_type!r} model, which transformers can't ask about an image "
             f"(it has no image-text-to-text class). {_without_eyes(type(config))}"
         )
+    _check_quantized(name, config)
+
+
+def _check_quantized(name: str, config: Any) -> None:
+    """Raise HopeBenchError for a way of quantizing that transformers doesn't know: it warns, and takes what is stored for the
+    weights themselves."""
+    from transformers.quantizers.auto import AUTO_QUANTIZATION_CONFIG_MAPPING
+
+    parts = (config, config.get_text_config(decoder=True))
+    how = next((told for part in parts if (told := getattr(part, "quantization_config", None)) is not None), None)
+    if not isinstance(how, dict) or how.get("load_in_8bit") or how.get("load_in_4bit"):
+        return
+    method = how.get("quant_method")
+    if method not in AUTO_QUANTIZATION_CONFIG_MAPPING:
+        by = f"by {method!r}, which transformers doesn't know" if method else "and its quantization_config doesn't say by what"
+        raise HopeBenchError(
+            f"Checkpoint {name} is quantized {by}; asked without its scales it would be another model. Name the model that it "
+            "was made from, or serve it with what reads it (vLLM, SGLang, MLX) and ask that with --base-url (docs/servers.md)."
+        )
 
 
 def read_config(folder: Path) -> dict[str, Any]:

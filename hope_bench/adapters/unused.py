@@ -17,6 +17,16 @@ _PREDICTION = re.compile(r"\.(?:eh_proj|enorm|hnorm|shared_head|mtp\w*)(?:\.|$)"
 last one."""
 
 
+_SCALES = re.compile(r"\.(?:weight_(?:scale(?:_inv)?|packed|scale_2)|input_scale|qweight|qzeros|scales)$")
+"""What FP8, GPTQ, AWQ and their kin store beside a quantized weight, or instead of it."""
+
+
+def unused_scales(model: Any, names: Iterable[str]) -> list[str]:
+    """Which of these names of weights, unknown to the model, tell of quantized ones, where the model takes them for plain
+    numbers: its config.json doesn't say that they are quantized. Sorted."""
+    return sorted(filter(_SCALES.search, names)) if getattr(model, "hf_quantizer", None) is None else []
+
+
 def unused_weights(model: Any, names: Iterable[str]) -> list[str]:
     """Which of these names of weights, unknown to the model, it should have had a place for; sorted.
 
