@@ -56,6 +56,13 @@ _ABOUT_THE_QUESTION = (400, 413, 415, 422, 424, 451)
 _FLAGGED = re.compile(r"\bflagged\b|\bmoderat|content[ _-]?(?:policy|filter|management)|inappropriate|harmful", re.IGNORECASE)
 """What a 403 says that is about the question ("Your input was flagged")."""
 
+_UNSUPPORTED = re.compile(r"not (?:\w+ )?supported|unsupported|n[o']t support", re.IGNORECASE)
+"""What an error of any status says that stays (llama.cpp without a vision part: 500, "image input is not supported")."""
+_NO_PICTURES = re.compile(
+    r"(?:image|vision|multi-?modal)(?:_url)?\W+(?:\w+\W+){0,4}not (?:\w+ )?support|support (?:image|vision)|mmproj|most 0 image",
+    re.IGNORECASE,
+)
+
 FAILURES = (openai.OpenAIError, BadReplyError, NoAnswerError, RefusedError)
 """Everything that asking an endpoint may raise."""
 
@@ -76,7 +83,11 @@ def may_pass(error: BaseException) -> bool:
     if _out_of_credit(error) or asked_pause(error) > _PATIENCE:
         return False
     status = _status(error)
-    return isinstance(error, _PASSING) or status in (408, 409, 429) or status >= 500
+    return (
+        isinstance(error, _PASSING)
+        or status in (408, 409, 429)
+        or (status >= 500 and _UNSUPPORTED.search(refusal_of(error).message) is None)
+    )
 
 
 def tried_enough(state: RetryCallState, attempts: int) -> bool:
@@ -109,6 +120,8 @@ def what_to_do(error: BaseException, key_variable: str, model: str, address: str
     status = _status(error)
     if _out_of_credit(error):
         return "The account's credit or quota is used up."
+    if _NO_PICTURES.search(refusal_of(error).message):
+        return f"{model!r} takes no pictures there: start the server with its vision part, or name a model that has one."
     if status in (401, 403):
         return f"Check the key in {key_variable} and what it allows."
     if status == 404:

@@ -515,6 +515,22 @@ def test_a_server_that_never_answers_is_soon_given_up(body: Any, words: str, con
     assert "Check that the card's base_url is a chat completions server's, and that 'm' takes images there." in said[-1]
 
 
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (500, "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj"),
+        (404, "No endpoints found that support image input"),
+        (501, "multimodal input is not currently supported"),
+    ],
+)
+def test_a_model_that_takes_no_pictures_is_known_at_once(status: int, message: str, server: Server) -> None:
+    server.always = lambda handler, _: handler.reply(status, error(message, kind="server_error"))
+    said: list[str] = []
+    Endpoint(card(server, concurrency=1), said.append).answer(BATCH)
+    assert len(server.bodies) == 6, "five questions and a plain picture"
+    assert "'m' takes no pictures there: start the server with its vision part" in said[-1]
+
+
 def test_several_parameters_in_one_refusal(server: Server) -> None:
     def picky(handler: Handler, body: dict[str, Any]) -> None:
         refused = "max_tokens" in body or "temperature" in body
