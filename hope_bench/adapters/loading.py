@@ -54,6 +54,8 @@ def load_processor(
 
 def _check_template(processor: Any, folder: str, template: str | None) -> None:
     own = processor.chat_template
+    if isinstance(own, list) and all(isinstance(one, dict) and {"name", "template"} <= one.keys() for one in own):
+        own = processor.chat_template = {one["name"]: one["template"] for one in own}  # as tokenizers have several
     if isinstance(own, dict):
         own = None if all(isinstance(one, str) for one in own.values()) else own
     if not isinstance(own, str | None):

@@ -54,7 +54,7 @@ def check_runnable(name: str, folder: Path, trust_remote_code: bool) -> None:
     if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
         raise HopeBenchError(
             f"Checkpoint {name} is a {config.model_type!r} model, which transformers can't ask about an image "
-            f"(it has no image-text-to-text class). {_without_eyes(type(config))}"
+            f"(it has no image-text-to-text class). {_without_eyes(config)}"
         )
     _check_quantized(name, config)
 
@@ -114,6 +114,7 @@ def auto_map(file: Path) -> dict[str, str | list[str | None]]:
 _BLIND = "It is a language model without eyes: name the vision-language model that is built on it."
 _TEXTS = "It is an encoder of texts, which answers nothing. Name a vision-language model."
 _SOUND = "It is a model of sound. Name a vision-language model."
+_OMNI = "It sees, but its class is for sound, too: serve it, and ask the server with --base-url (docs/servers.md)."
 _KINDS = {
     "MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING": _SOUND, "MODEL_FOR_CTC_MAPPING": _SOUND,
     "MODEL_FOR_MULTIPLE_CHOICE_MAPPING": _TEXTS, "MODEL_FOR_CAUSAL_LM_MAPPING": _BLIND,
@@ -122,11 +123,14 @@ _KINDS = {
 """What transformers has classes for, and what such a model is. The first counts: of Whisper and BERT there are decoders, too."""
 
 
-def _without_eyes(config: type) -> str:
+def _without_eyes(config: Any) -> str:
     """What to do about a model that transformers knows, and knows no way to show a picture."""
     import transformers
 
-    of = next((what for mapping, what in _KINDS.items() if config in getattr(transformers, mapping)), None)
+    if type(config) in transformers.MODEL_FOR_MULTIMODAL_LM_MAPPING:
+        sees = any(hasattr(config, part) for part in ("vision_config", "thinker_config"))
+        return _OMNI if sees else _SOUND
+    of = next((what for mapping, what in _KINDS.items() if type(config) in getattr(transformers, mapping)), None)
     return of or "hope-bench needs a vision-language model; an encoder for generate goes into --clip."
 
 

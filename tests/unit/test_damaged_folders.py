@@ -206,6 +206,8 @@ def test_what_a_name_was_meant_to_be(name: str, message: str) -> None:
     [
         ({"model_type": "whisper"}, "a model of sound", "without eyes"),
         ({"model_type": "wav2vec2"}, "a model of sound", "without eyes"),
+        ({"model_type": "qwen2_5_omni"}, "It sees, .* ask the server with --base-url", "Name a vision"),
+        ({"model_type": "voxtral"}, "a model of sound", "It sees"),
         ({"model_type": "bert"}, "an encoder of texts", "without eyes"),
         ({"model_type": "deberta-v2"}, "an encoder of texts", "without eyes"),
         ({"model_type": "t5"}, "a language model without eyes", "encoder"),
