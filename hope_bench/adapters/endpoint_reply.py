@@ -48,8 +48,8 @@ def read_reply(reply: Any) -> Reply:
         reply = reply[0]
     _raise_if_error(reply)
     choices = part(reply, "choices")
-    if not choices and (why := _blocked(reply)):
-        raise NoAnswerError(f"its content filter blocked the question ({why})")
+    if not choices and (reason := _blocked(reply)):
+        raise NoAnswerError(f"its content filter blocked the question ({reason})")
     if not isinstance(choices, list) or len(choices) != 1:
         count = len(choices) if isinstance(choices, list) else "no list of"
         raise NoCompletionError(f"the reply holds {count} choices, not one")

@@ -111,7 +111,7 @@ _FORMATS = (
     ),
     (
         r"params\.json|consolidated.*\.safetensors",
-        "the format of Mistral's own code. Take the repository with config.json (on the Hub often the one that ends "
+        "the format of Mistral's and Meta's own code. Take the repository with config.json (on the Hub often the one that ends "
         "in -hf), or serve it: vllm serve {name} --tokenizer-mode mistral --config-format mistral --load-format mistral, and "
         "then hope-bench evaluate --base-url (docs/servers.md)",
     ),

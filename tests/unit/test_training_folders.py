@@ -182,7 +182,7 @@ DEEPSPEED = ("config.json", "zero_to_fp32.py", "latest", "global_step500/zero_pp
             ("checkpoint-500/model.safetensors", "checkpoint-1000/config.json", "all_results.json"),
             r"2 checkpoints .* such as {folder}/checkpoint-1000",
         ),
-        (("params.json", "consolidated.safetensors", "tekken.json"), "Mistral's own code"),
+        (("params.json", "consolidated.safetensors", "tekken.json"), "Mistral's and Meta's own code"),
         (("params.json", "consolidated.00.pth"), "Meta's own code. .* that is the folder above"),
         (("vlm.nemo",), "NeMo or Megatron"),
         (("latest_checkpointed_iteration.txt", "iter_0000500/model_optim_rng.pt"), "NeMo or Megatron"),
