@@ -50,7 +50,6 @@ CUT = {
     "MedGemma": f"<unused94>thought\n{NO_DOG}",
     "Apriel": f"Here are my reasoning steps:\n{NO_DOG}",
     "LLaVA-CoT": f"<SUMMARY>{NO_DOG}</SUMMARY>\n\n<CAPTION>{NO_DOG}",
-    "LLaVA-CoT, before its conclusion": f"<SUMMARY>{NO_DOG}</SUMMARY>\n\n<REASONING>{NO_DOG}</REASONING>",
     "a second thought": f"<think>{NO_DOG}</think>Let me see. <think>{NO_DOG}",
 }
 
@@ -83,6 +82,7 @@ def test_a_thinking_model_that_used_up_its_tokens_has_not_answered() -> None:
     assert separate(text, thinks=True, finished=False).answer is None
     assert separate(text, thinks=True, finished=True).answer == text, "it didn't think this time"
     assert separate("No dog.", opened=True).answer is None
+    assert separate(f"<SUMMARY>{NO_DOG}</SUMMARY>\n\n<REASONING>{NO_DOG}</REASONING>").answer is None, "before its conclusion"
 
 
 def test_marks_by_the_thousand_cost_no_more_than_their_length() -> None:
