@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import Any
 
-from hope_bench.adapters.endpoint_failures import BadReplyError, NoAnswerError, RefusedError
+from hope_bench.adapters.endpoint_failures import BadReplyError, NoAnswerError, NoCompletionError, RefusedError
 from hope_bench.adapters.endpoint_finish import Ending, ending
 from hope_bench.adapters.yes_no_words import YesNoWords, english_words, strip_boundaries
 
@@ -31,16 +32,30 @@ class Reply:
     alternatives: tuple[tuple[str, float], ...] | None
 
 
+def read_json(body: bytes) -> Any:
+    """What a reply holds. Raises NoCompletionError where it is no JSON, with its beginning."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        said = " ".join(body[:100].decode(errors="replace").split())
+        raise NoCompletionError(f"the reply is no JSON ({said!r})" if said else "the reply is empty") from None
+
+
 def read_reply(reply: Any, words: YesNoWords | None = None) -> Reply:
-    """A reply's one completion; `words` are what counts as yes and no (None: in English). Raises BadReplyError for what is none,
-    RefusedError for an error in a reply of status 200."""
+    """A reply's one completion; `words` are what counts as yes and no (None: in English).
+
+    Raises NoCompletionError for what is none, NoAnswerError where the prompt was blocked, RefusedError or BadReplyError for an
+    error in a reply of status 200.
+    """
     if isinstance(reply, list) and len(reply) == 1:  # as Gemini wraps its errors
         reply = reply[0]
     _raise_if_error(reply)
     choices = part(reply, "choices")
+    if not choices and (reason := _blocked(reply)):
+        raise NoAnswerError(f"its content filter blocked the question ({reason})")
     if not isinstance(choices, list) or len(choices) != 1:
         count = len(choices) if isinstance(choices, list) else "no list of"
-        raise BadReplyError(f"the reply holds {count} choices, not one")
+        raise NoCompletionError(f"the reply holds {count} choices, not one")
     choice = choices[0]
     _raise_if_error(choice)
     message = part(choice, "message")
@@ -55,7 +70,7 @@ def read_reply(reply: Any, words: YesNoWords | None = None) -> Reply:
     if text is None and (ended == "refused" or (isinstance(message, dict) and (apart or part(choice, "finish_reason")))):
         text = ""  # it said nothing
     if not isinstance(text, str):
-        raise BadReplyError("the reply's message holds no text")
+        raise NoCompletionError("the reply's message holds no text")
     return Reply(text, apart, thought, ended, _alternatives(choice, text, words or english_words()))
 
 
@@ -95,6 +110,14 @@ def _raise_if_error(value: Any) -> None:
     if not 400 <= status < 600:
         raise BadReplyError(f"the reply is an error: {part(error, 'message') or error}")
     raise RefusedError(status, error)
+
+
+def _blocked(reply: Any) -> str | None:
+    """Why a prompt was blocked, of a reply without choices (Gemini's `promptFeedback`); None where it isn't said."""
+    fields = reply if isinstance(reply, dict) else {}
+    feedback = next((one for name, one in fields.items() if name.replace("_", "").lower() == "promptfeedback"), None)
+    why = part(feedback, "blockReason") or part(feedback, "block_reason")
+    return why if isinstance(why, str) else None
 
 
 def _text_and_thought(content: Any) -> tuple[Any, bool]:
