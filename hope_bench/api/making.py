@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -14,11 +15,13 @@ from hope_bench.files.registry import find_benchmark, find_spec
 from hope_bench.files.remembered import remember_images
 from hope_bench.files.spec import BenchmarkSpec, ClipSpec, Format, read_spec
 from hope_bench.files.validation import checked, validate
+from hope_bench.processes import Processes, is_first, join_processes
 from hope_bench.progress import ProgressMode, Say, progress_shown, say_nothing, say_on_stderr
 from hope_bench.provenance import file_sha256
 from hope_bench.records import BoxLayout
 
 if TYPE_CHECKING:
+    from hope_bench.clip.crew import EncoderCrew
     from hope_bench.records import Annotations
 
 PathOr = str | PathLike[str]
@@ -73,7 +76,8 @@ def generate(
     sample_images, k, seed, strategies and so on. The other arguments are `hope-bench generate`'s.
     The benchmark is written to `out` (default: benchmarks/NAME in the working directory), CLIP's embeddings to `cache` (default:
     the user's cache folder). The same inputs and seed give the same bytes, here and on the command line. `progress` "quiet" shows
-    no bars; `say` gets the messages (default: stderr, none when quiet).
+    no bars; `say` gets the messages (default: stderr, none when quiet). Processes that were started together (torchrun) all call
+    this: they share the encoding, the first one does the rest, and each returns the benchmark.
 
     Raises HopeBenchError for everything that is wrong with spec, annotations, images or encoder; nothing is written then.
 
@@ -82,16 +86,43 @@ def generate(
     from hope_bench.clip.store import default_cache
     from hope_bench.search.generate import generate as run
 
+    if not is_first():
+        return read_benchmark(encode_for_first())
     tell = teller(progress, say)
-    files = Files.of(annotations, images, image_list, captions)
-    chosen = planned(spec, files, clip, activation, reviewed, settings, tell)
-    folder = Path("benchmarks") / chosen.name if out is None else Path(out)
-    if out is None and spec is None and "name" not in settings:
-        _check_not_of_other_data(folder, chosen)
-    with progress_shown(progress):
-        run(chosen, folder, default_cache() if cache is None else Path(cache), tell)
-    remember_images(folder, path_or_none(chosen.dataset.images))
+    with join_processes() as processes:
+        with _leading(processes) as crew, progress_shown(progress):
+            files = Files.of(annotations, images, image_list, captions)
+            chosen = planned(spec, files, clip, activation, reviewed, settings, tell)
+            folder = Path("benchmarks") / chosen.name if out is None else Path(out)
+            if out is None and spec is None and "name" not in settings:
+                _check_not_of_other_data(folder, chosen)
+            run(chosen, folder, default_cache() if cache is None else Path(cache), tell, crew)
+            remember_images(folder, path_or_none(chosen.dataset.images))
+        processes.by_first(lambda: folder)
     return read_benchmark(folder)
+
+
+def encode_for_first() -> Path:
+    """What all processes but the first of several do in `generate`: encode what that one asks for. Returns the folder that it has
+    written. Raises HopeBenchError where it fails, or is lost."""
+    from hope_bench.clip.crew import EncoderCrew
+
+    with join_processes() as processes:
+        EncoderCrew(processes).follow()
+        return processes.by_first(Path)
+
+
+@contextmanager
+def _leading(processes: Processes) -> Iterator[EncoderCrew | None]:
+    """The processes that help this one, which they wait for; None where it is alone."""
+    if processes.size == 1:
+        yield None
+        return
+    from hope_bench.clip.crew import EncoderCrew
+
+    crew = EncoderCrew(processes)
+    with crew.lead():
+        yield crew
 
 
 @checked

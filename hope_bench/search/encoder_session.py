@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from hope_bench.search.space import Embeddings, Encoded
 from hope_bench.wording import article
 
 if TYPE_CHECKING:
+    from hope_bench.clip.crew import EncoderCrew
     from hope_bench.clip.embed import View
     from hope_bench.clip.encoder import ClipEncoder
 
@@ -42,14 +44,17 @@ class Pictures:
 class EncoderSession:
     """One loaded encoder with its store of embeddings, kept open while a benchmark is generated."""
 
-    def __init__(self, clip: ClipSpec, cache: Path) -> None:
-        """Load the encoder and open its store under `cache`. Raises HopeBenchError."""
+    def __init__(self, clip: ClipSpec, cache: Path, crew: EncoderCrew | None = None) -> None:
+        """Load the encoder, with a `crew` or alone, and open its store under `cache`. Raises HopeBenchError."""
         with no_collector():
-            from hope_bench.clip.encoder import load_encoder
+            from hope_bench.clip.crew import EncoderCrew
         from hope_bench.clip.store import EmbeddingStore
 
         self._clip, self._cache = clip, cache
-        self._encoder: ClipEncoder = load_encoder(clip.model, activation=clip.activation)
+        crew = EncoderCrew() if crew is None else crew
+        self._encoder: ClipEncoder = crew.load(clip.model, clip.activation)
+        key = (clip.model, clip.activation)
+        self._compute_views, self._compute_texts = partial(crew.views, key), partial(crew.texts, key)
         self._store = EmbeddingStore(cache, self._encoder)
 
     @property
@@ -90,7 +95,7 @@ class EncoderSession:
         boxes = [View(sha256, box) for sha256 in pictures.sha256 for box in TILES] if tiles else []
         vectors, _ = self._embed(paths, [*(View(sha256) for sha256 in pictures.sha256), *boxes], "images and tiles")
         words = [category.in_words for category in annotations.categories]
-        categories = self._encoder.encode_categories(words, self._clip.templates, self._store)
+        categories = self._encoder.encode_categories(words, self._clip.templates, self._store, self._compute_texts)
         return Encoded(
             images=np.stack([vectors[View(sha256)] for sha256 in pictures.sha256]),
             categories=categories,
@@ -146,7 +151,7 @@ class EncoderSession:
         from hope_bench.clip.store import EmbeddingStore
 
         with closing(EmbeddingStore(self._cache, self._encoder)) as store:
-            return self._encoder.encode_captions(captions, self._clip.templates, store)
+            return self._encoder.encode_captions(captions, self._clip.templates, store, self._compute_texts)
 
     def _prototypes(self, crops: Crops, texts: Embeddings) -> Embeddings:
         """The unit mean embedding of each category's object crops; its text embedding where no crop can be had."""
@@ -179,4 +184,4 @@ class EncoderSession:
         from hope_bench.clip.embed import embed_views
 
         with progress_bar(f"Embedding {what} with {self._encoder.name}", len(views)) as advance:
-            return embed_views(self._encoder, dict(path_of), views, self._store, advance)
+            return embed_views(self._encoder, path_of, views, self._store, advance, self._compute_views)
