@@ -91,10 +91,9 @@ def _ontology(space: SearchSpace, present: Mask) -> Mask:
 def clip_cosines(space: SearchSpace) -> NDArray[np.float64]:
     """[N, C, 2]: the cosine of each category with the whole image and with its most similar tile, by the main encoder."""
     main = space.encoded[""]
-    assert main.tiles is not None
+    assert main.best_tile is not None
     whole = main.images @ main.categories.T
-    tile = np.stack([(tiles @ main.categories.T).max(axis=0) for tiles in main.tiles])
-    return np.stack([whole, tile], axis=2).astype(np.float64)
+    return np.stack([whole, main.best_tile], axis=2).astype(np.float64)
 
 
 def verified(annotations: Annotations, images: Sequence[int]) -> Mask:
