@@ -201,10 +201,10 @@ def planned(
         chosen = _of_settings(files, clip, settings, say)
     else:
         found = spec if isinstance(spec, BenchmarkSpec) else read_spec(find_spec(str(spec)))
-        chosen = _foreign(found, files, clip, settings, say) or _with_settings(found, settings)
+        chosen = _foreign(found, files, clip, settings, say) or files.into(_with_settings(found, settings))
     guards = chosen.guards if reviewed is None else chosen.guards.model_copy(update={"review": str(reviewed)})
     encoder = _encoder(chosen.clip, clip, activation)
-    return files.into(chosen).model_copy(update={"clip": encoder, "guards": guards})
+    return chosen.model_copy(update={"clip": encoder, "guards": guards})
 
 
 def _check_not_of_other_data(folder: Path, spec: BenchmarkSpec) -> None:
@@ -224,16 +224,16 @@ def _of_settings(files: Files, clip: str | None, settings: Mapping[str, Any], sa
                 "Give a spec (a file, a folder or a benchmark's name), or annotations to make one for "
                 "(--annotations; hope-bench init writes a spec for them)."
             )
-        return validate(dict(settings), BenchmarkSpec, "What generate() was given")
+        return files.into(validate(dict(settings), BenchmarkSpec, "What generate() was given"))
     from hope_bench.preparing.find import look
     from hope_bench.preparing.propose import propose
 
-    found = look(files.annotations, files.images, files.captions)
+    found = look(files.annotations, files.images, files.captions, files.image_list)
     chosen = propose(found, clip, **settings)
     where = "no images found" if found.images is None else f"images in {found.images}"
     captions = "" if not found.captions else f", captions in {found.captions[0].name}"
     say(f"Benchmark {chosen.name}: {chosen.sample_images} images, k = {chosen.k}; {where}{captions}.")
-    return chosen
+    return _listed(files, chosen)
 
 
 def _with_settings(found: BenchmarkSpec, settings: Mapping[str, Any]) -> BenchmarkSpec:
@@ -254,7 +254,7 @@ def _foreign(spec: BenchmarkSpec, files: Files, clip: str | None, settings: Mapp
         return None
     from hope_bench.preparing.find import look
 
-    found = look(files.annotations, files.images, files.captions)
+    found = look(files.annotations, files.images, files.captions, files.image_list)
     kept = spec.model_dump(exclude={"name", "title", "description", "sample_images", "k", "dataset"}, exclude_unset=True)
     chosen = propose(found, clip, **{"name": own_name(files.annotations[0]), **kept, "wording": spec.wording, **settings})
     say(
@@ -262,7 +262,12 @@ def _foreign(spec: BenchmarkSpec, files: Files, clip: str | None, settings: Mapp
         f"is called {chosen.name}, with {spec.name}'s settings, {chosen.sample_images} images, k = {chosen.k}. --name calls it "
         "otherwise."
     )
-    return chosen
+    return _listed(files, chosen)
+
+
+def _listed(files: Files, proposed: BenchmarkSpec) -> BenchmarkSpec:
+    """A spec that names what was found in `files`, with the list of images, which isn't looked for."""
+    return Files(image_list=files.image_list).into(proposed)
 
 
 def _encoder(encoder: ClipSpec | None, clip: str | None, activation: Literal["gelu", "quick_gelu"] | None) -> ClipSpec | None:

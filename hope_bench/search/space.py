@@ -14,6 +14,10 @@ from hope_bench.records import Annotations
 
 Embeddings = NDArray[np.float32]
 
+ROWS_AT_ONCE = 4_096
+"""Images whose scores are reckoned with at once, where each row is for itself: a hundred thousand by a thousand categories are a
+gigabyte, and a formula holds several."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Encoded:
