@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -59,13 +60,14 @@ class _Dialect:
 
 
 def _dialect(path: Path) -> _Dialect:
-    """As the file's beginning shows. Quotes count only where a field begins with one: elsewhere they are part of it."""
+    """As the file's beginning shows. Quotes count only where they stand around fields, in pairs: a stray one is part of its
+    field, and mustn't swallow what follows."""
     with path.open("rb") as stream:
         lines = stream.read(_SAMPLE_BYTES).decode("utf-8-sig", errors="replace").splitlines()
     first = lines[0] if lines else ""
     delimiter = max(",;\t", key=first.count)
     inner = [field for line in lines for field in line.split(delimiter)]
-    quoted = any(field.lstrip().startswith('"') for field in inner)
+    quoted = any(re.fullmatch(r'\s*".*"\s*', field) for field in inner) and not any(line.count('"') % 2 for line in lines[:-1])
     header = next(csv.reader([first], delimiter=delimiter, quotechar='"' if quoted else None, skipinitialspace=True), [])
     return _Dialect(tuple(name.strip() for name in header), delimiter, quoted, any(field != field.strip() for field in inner))
 

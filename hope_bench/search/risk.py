@@ -89,8 +89,8 @@ def _judge_fold(
     train = ~test
     counts = labelled[train].sum(axis=0)
     enough = (counts >= FEWEST_LABELLED) & (train.sum() - counts >= FEWEST_LABELLED)
-    groups = [[place] for place in np.flatnonzero(enough).tolist()]
-    groups += [np.flatnonzero(~enough).tolist()] if not enough.all() else []
+    groups = [np.array([place]) for place in np.flatnonzero(enough)]
+    groups += [] if enough.all() else [np.flatnonzero(~enough)]
     for group in groups if test.any() else []:
         y = labelled[train][:, group].ravel()
         if y.all() or not y.any():
