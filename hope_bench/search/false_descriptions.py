@@ -35,6 +35,8 @@ class FalseDescriptions:
         self._rejected = rejected
         self._guessed = guessed or {}
         self._found: list[Descriptions] | None = None
+        self.unworded = 0
+        """How many descriptions were known and could not be put in words, once they were asked for."""
         self._scores: dict[str, list[_Cosines]] = {}
         self._rankings: dict[tuple[str, int], list[list[Distractor]]] = {}
 
@@ -99,11 +101,12 @@ class FalseDescriptions:
 
     def _all(self) -> list[Descriptions]:
         if self._found is None:
-            describer = Describer(self._space.annotations, self._space.spec.descriptions.sources)
+            describer = Describer(self._space.annotations, self._space.spec.descriptions.sources, self._space.worder)
             self._found = [
                 self._of(file, describer.describe(image), describer.from_bank(image, self._guessed, attribute_bank()))
                 for image, file in shown(list(zip(self._space.images, self._space.files, strict=True)), "Describing images")
             ]
+            self.unworded = describer.unworded
         return self._found
 
     def _of(self, file: str, *known: Descriptions) -> Descriptions:
