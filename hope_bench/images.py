@@ -13,6 +13,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from hope_bench.errors import short_reason
+from hope_bench.progress import progress_bar
 from hope_bench.provenance import file_sha256
 
 DECODING = 3
@@ -168,5 +169,9 @@ def hash_images(paths: Sequence[Path]) -> list[str | UnreadableImageError]:
         except OSError as error:
             return UnreadableImageError(f"the file can't be read: {error.strerror or error}")
 
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        return list(pool.map(one, paths))
+    found: list[str | UnreadableImageError] = []
+    with progress_bar("Reading image files", len(paths)) as advance, ThreadPoolExecutor(max_workers=8) as pool:
+        for digest in pool.map(one, paths):
+            found.append(digest)
+            advance(1)
+    return found

@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.test_processes import free_port
 
 JOINING_OFTEN = """
-from hope_bench.inference.processes import join_processes
+from hope_bench.processes import join_processes
 for number in range(25):
     with join_processes() as processes:
         assert processes.gather(number) == [number, number]
@@ -21,7 +21,7 @@ print("joined")
 _SCRIPT = """
 import sys
 from pathlib import Path
-from hope_bench.inference.processes import join_processes
+from hope_bench.processes import join_processes
 from hope_bench.inference.shared_folder import check_shared
 with join_processes() as processes:
     check_shared(Path(sys.argv[1]), processes, patience=1.0)
