@@ -351,9 +351,10 @@ def test_an_lmms_eval_task_loads_asks_and_scores(benchmark: Benchmark, small: Sm
     logs = tmp_path / "logs" / "some-model"
     logs.mkdir(parents=True)
     logged = [
-        {"doc_id": place, "target": doc["label"], "filtered_resps": text, "input": task["doc_to_text"](doc, around), **result}
-        for place, (doc, text, result) in enumerate(zip(docs, said, results, strict=True))
-    ][:5]  # that "nothing, but yes" says yes, strict doesn't believe
+        {"doc_id": place, "target": doc["label"], "filtered_resps": text, "input": task["doc_to_text"](doc, around)}
+        | task["process_results"](doc, [text])
+        for place, (doc, text) in enumerate(zip(docs, [*said[:4], "I can't tell.", "Yes"], strict=True))
+    ]  # of "It seems so" and "nothing, but yes" strict makes something else
     scores = {
         metric["metric"]: metric["aggregation"]([row[metric["metric"]] for row in logged]) for metric in task["metric_list"]
     }
@@ -362,7 +363,7 @@ def test_an_lmms_eval_task_loads_asks_and_scores(benchmark: Benchmark, small: Sm
     (logs / "20260101_000000_results.json").write_text(json.dumps(stated))
     (found,) = import_logs([tmp_path / "logs"], benchmark, "lmms-eval", runs=tmp_path / "runs")
     assert found.report is not None
-    assert (found.report.asked, found.report.unmatched) == ({"random": 0, "content": 5, "description": 0}, [])
+    assert (found.report.asked, found.report.unmatched) == ({"random": 0, "content": 6, "description": 0}, [])
     assert {score.metric: (score.convention, score.stated, score.agrees) for score in found.scores} == {
         name.removeprefix("hope_"): ("strict", value, True) for name, value in scores.items()
     }
