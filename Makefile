@@ -4,6 +4,7 @@
 # make bench  speed and memory, written to build/bench.json
 # make soak   200 kill -9 points during an evaluation, each ending with the same bytes; families with real vocabularies; every forgery of a result
 # make studies  simulations behind the intervals, tests and ranks (minutes), in build/studies; and docs/validity.md made anew
+# make interop  lmms-eval itself, in build/interop, on an exported task with the demo's LLaVA: its answers and scores beside ours
 # make site   the static leaderboard from leaderboard/results, in build/site
 # make pictures   the pictures of the leaderboard in docs/, taken again in Chromium from leaderboard/results
 # make demo-weights   train the embedded CLIP and LVLM again (docs/demo.md)
@@ -12,7 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench studies soak site pictures demo-weights clip-weights llava-weights clean
+.PHONY: help demo test lint format bench studies soak interop site pictures demo-weights clip-weights llava-weights clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -57,6 +58,9 @@ studies: $(VENV)/dev.stamp
 
 soak: $(VENV)/dev.stamp
 	@HOPE_BENCH_SOAK=200 $(BIN)/python -m pytest tests/e2e/test_soak.py tests/unit/test_conformance_real.py tests/unit/test_forged_results.py
+
+interop: $(VENV)/dev.stamp
+	@$(BIN)/python -m tests.interop
 
 site: $(VENV)/run.stamp
 	@$(BIN)/hope-bench leaderboard build

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from hope_bench.files.benchmark import read_benchmark
 from hope_bench.files.result import Result
 from hope_bench.files.result_file import read_result, write_result
 from hope_bench.files.run import read_answers
+from tests import forks
 from tests.cli import hope_bench
 from tests.unit.test_docs import commands
 
@@ -23,14 +23,7 @@ SCENES = 120
 
 
 def run(*arguments: object, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *map(str, arguments)],
-        cwd=cwd,
-        env={**os.environ, "COLUMNS": "140", **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return forks.run(arguments, {**os.environ, "COLUMNS": "140", **environment}, cwd)
 
 
 @pytest.fixture(scope="module")
