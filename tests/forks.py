@@ -9,11 +9,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import runpy
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
@@ -57,6 +59,7 @@ class Fork:
 
     def __init__(self, arguments: Sequence[object], env: Mapping[str, str] | None = None, cwd: Path | None = None) -> None:
         folder = Path(tempfile.mkdtemp(prefix="fork-"))
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         self._said = (folder / "out", folder / "err")
         for path in self._said:
             path.touch()
