@@ -6,6 +6,7 @@
 # make studies  simulations behind the intervals, tests and ranks (minutes), in build/studies; and docs/validity.md made anew
 # make interop  lmms-eval itself, in build/interop, on an exported task with the demo's LLaVA: its answers and scores beside ours
 # make site   the static leaderboard from leaderboard/results, in build/site
+# make docs   the documentation as pages, in build/site/docs, beside the leaderboard (make docs-links also tries links to other sites)
 # make pictures   the pictures of the leaderboard in docs/, taken again in Chromium from leaderboard/results
 # make demo-weights   train the embedded CLIP and LVLM again (docs/demo.md)
 PYTHON ?= python3
@@ -13,7 +14,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench studies soak interop site pictures demo-weights clip-weights llava-weights clean
+.PHONY: help demo test lint format bench studies soak interop site docs docs-links pictures demo-weights clip-weights llava-weights clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -65,6 +66,13 @@ interop: $(VENV)/dev.stamp
 
 site: $(VENV)/run.stamp
 	@$(BIN)/hope-bench leaderboard build
+
+docs: $(VENV)/dev.stamp site
+	@$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --doctree-dir build/doctrees docs build/site/docs
+	@echo "build/site/docs/index.html"
+
+docs-links: $(VENV)/dev.stamp
+	@$(BIN)/python -m sphinx --builder linkcheck --doctree-dir build/doctrees docs build/links
 
 pictures: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.site_pictures
