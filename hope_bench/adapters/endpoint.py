@@ -47,13 +47,14 @@ from hope_bench.adapters.endpoint_refusals import (
 from hope_bench.adapters.endpoint_reply import Reply, check_answered, read_reply, tokens_of
 from hope_bench.adapters.endpoint_standing import Standing
 from hope_bench.adapters.thinking import no_answer, separate
-from hope_bench.adapters.yes_no_words import p_yes_of
+from hope_bench.adapters.yes_no_words import YesNoWords, english_words, p_yes_of
 from hope_bench.errors import HopeBenchError, short_reason
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from hope_bench.files.card import ModelCard
+    from hope_bench.files.language import AnswerWords
 
 _REFUSALS = 5
 """Refusals in a row after which nothing further is asked."""
@@ -83,6 +84,7 @@ class Endpoint:
         self._standing, self._judging = Standing(), threading.Lock()
         self._stop = threading.Event()
         self._why = ""
+        self._words = english_words()
 
     @property
     def info(self) -> AdapterInfo:
@@ -116,6 +118,10 @@ class Endpoint:
                 self._places.drop(place)
             except FAILURES:
                 pass  # many servers have no list of models, or none for this key
+
+    def read_words(self, language: AnswerWords | None) -> None:
+        """As `base.ReadsWords` says."""
+        self._words = YesNoWords.of(language)
 
     def give_up(self, why: str) -> None:
         """Ask nothing further; what is under way ends at its next attempt."""
@@ -249,7 +255,7 @@ class Endpoint:
             with create(model=self._card.checkpoint, messages=messages, **extra, **asked) as reply:
                 data = json.loads(in_time(reply.iter_bytes(), self._card.timeout))
             self._count(*tokens_of(data))
-            return read_reply(data)
+            return read_reply(data, self._words)
         except FAILURES:
             raise
         except Exception as error:  # noqa: BLE001 - a reply can hold anything
@@ -287,7 +293,7 @@ class Endpoint:
                     self._notes[NO_LOGPROBS] = None
                 self._say_once(NO_LOGPROBS)
             return RawAnswer(text=text)
-        p_yes, mass = p_yes_of(reply.alternatives)
+        p_yes, mass = p_yes_of(reply.alternatives, self._words)
         return RawAnswer(text=text, p_yes=p_yes, mass=mass)
 
     def _count(self, sent: int, got: int) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from hope_bench.adapters.endpoint_failures import BadReplyError, NoAnswerError, RefusedError
 from hope_bench.adapters.endpoint_finish import Ending, ending
-from hope_bench.adapters.yes_no_words import strip_boundaries, yes_or_no
+from hope_bench.adapters.yes_no_words import YesNoWords, english_words, strip_boundaries
 
 _THOUGHT = re.compile(r"think|thought|reasoning", re.IGNORECASE)
 """What servers call thoughts, in the names of fields, parts and counts."""
@@ -31,8 +31,9 @@ class Reply:
     alternatives: tuple[tuple[str, float], ...] | None
 
 
-def read_reply(reply: Any) -> Reply:
-    """A reply's one completion. Raises BadReplyError for what is none, RefusedError for an error in a reply of status 200."""
+def read_reply(reply: Any, words: YesNoWords | None = None) -> Reply:
+    """A reply's one completion; `words` are what counts as yes and no (None: in English). Raises BadReplyError for what is none,
+    RefusedError for an error in a reply of status 200."""
     if isinstance(reply, list) and len(reply) == 1:  # as Gemini wraps its errors
         reply = reply[0]
     _raise_if_error(reply)
@@ -55,7 +56,7 @@ def read_reply(reply: Any) -> Reply:
         text = ""  # it said nothing
     if not isinstance(text, str):
         raise BadReplyError("the reply's message holds no text")
-    return Reply(text, apart, thought, ended, _alternatives(choice, text))
+    return Reply(text, apart, thought, ended, _alternatives(choice, text, words or english_words()))
 
 
 def check_answered(reply: Reply, max_new_tokens: int) -> None:
@@ -119,13 +120,13 @@ def _tells_of_thoughts(value: Any, deep: int = 3) -> bool:
     return any((found and _THOUGHT.search(name)) or _tells_of_thoughts(found, deep - 1) for name, found in fields)
 
 
-def _alternatives(choice: Any, text: str) -> tuple[tuple[str, float], ...] | None:
+def _alternatives(choice: Any, text: str, words: YesNoWords) -> tuple[tuple[str, float], ...] | None:
     content = part(part(choice, "logprobs"), "content")
     first = content[0] if isinstance(content, list) and content else None
     token, top = part(first, "token"), part(first, "top_logprobs")
     if not isinstance(top, list) or not top:
         return None
-    if not isinstance(token, str) or not _begins(token, text):
+    if not isinstance(token, str) or not (_begins(token, text) or _begins_own(token, text, words)):
         return ()
     named = [(one["token"], _number(part(one, "logprob"))) for one in top if isinstance(part(one, "token"), str)]
     known = [(name, min(value, 0.0)) for name, value in named if value is not None]
@@ -134,8 +135,8 @@ def _alternatives(choice: Any, text: str) -> tuple[tuple[str, float], ...] | Non
     if chosen is not None and strip_boundaries(token) not in {strip_boundaries(name) for name, _ in known}:
         known.append((token, min(chosen, 0.0)))
     # A yes or no without a number is not impossible: nothing is known then.
-    meant = {yes_or_no(name) for name in (token, *(name for name, _ in named))} & {"yes", "no"}
-    return tuple(known) if meant <= {yes_or_no(name) for name, _ in known} else ()
+    meant = {words.meant(name) for name in (token, *(name for name, _ in named))} & {"yes", "no"}
+    return tuple(known) if meant <= {words.meant(name) for name, _ in known} else ()
 
 
 def _begins(token: str, text: str) -> bool:
@@ -143,6 +144,13 @@ def _begins(token: str, text: str) -> bool:
     of another word ("No" of "Not")."""
     word, said = strip_boundaries(token), text.lstrip()
     return bool(word) and said.startswith(word) and not (word[-1].isalnum() and _GOES_ON.match(said[len(word) :]))
+
+
+def _begins_own(token: str, text: str, words: YesNoWords) -> bool:
+    """Whether a token is a piece of the language's own yes or no, with which a text begins ("Ne" of "Nein, ...")."""
+    said = text.lstrip().lower()
+    begun = [word for word in words.own if said.startswith(word) and not _GOES_ON.match(said[len(word) :])]
+    return words.begun(token) is not None and any(word.startswith(strip_boundaries(token).lower()) for word in begun)
 
 
 def _number(value: object) -> float | None:

@@ -14,9 +14,10 @@ from hope_bench.adapters.encoding import Encoder, known_inputs
 from hope_bench.adapters.gpu import raise_if_lost
 from hope_bench.adapters.loading import one_thread_if_small, quiet
 from hope_bench.adapters.paths import Pair, Paths
-from hope_bench.adapters.yes_no import find_yes_no
+from hope_bench.adapters.yes_no import find_own_yes_no, find_yes_no
 from hope_bench.clip.exact import computing_exactly
 from hope_bench.errors import HopeBenchError, short_reason
+from hope_bench.files.language import AnswerWords
 
 if TYPE_CHECKING:
     from hope_bench.adapters.chat_template import ChatTemplate
@@ -59,6 +60,13 @@ class InMemory:
         gpus = range(torch.cuda.device_count()) if self._device.type == "cuda" else ()
         memory = max(map(torch.cuda.max_memory_allocated, gpus), default=None)
         return AdapterReport(" and ".join(sorted(self._paths.taken, reverse=True)) or None, tuple(self._paths.checks), memory)
+
+    def read_words(self, language: AnswerWords | None) -> None:
+        """As `base.ReadsWords` says."""
+        if self._paths is not None and self._encoder is not None:
+            vocabulary, encode = self._encoder.vocabulary(), self._encoder.token_ids
+            tokens = find_yes_no(vocabulary) if language is None else find_own_yes_no(vocabulary, language, encode)
+            self._paths.read_tokens(tokens)
 
     def _device_in_words(self) -> str:
         cuda = self._device.type == "cuda"

@@ -14,6 +14,7 @@ from hope_bench.files.registry import find_benchmark, find_spec
 from hope_bench.files.remembered import remember_images
 from hope_bench.files.spec import BenchmarkSpec, ClipSpec, Format, read_spec
 from hope_bench.files.validation import checked, validate
+from hope_bench.hub.names import hub_name, is_hub_name, name_of
 from hope_bench.progress import ProgressMode, Say, progress_shown, say_nothing, say_on_stderr
 from hope_bench.provenance import file_sha256
 from hope_bench.records import BoxLayout
@@ -96,14 +97,38 @@ def generate(
 
 @checked
 def load_benchmark(name_or_folder: Benchmark | PathOr) -> Benchmark:
-    """A generated or imported benchmark: its folder, or its name (./benchmarks first, then the packaged ones).
+    """A generated or imported benchmark: its folder, its name (./benchmarks first, then the packaged ones), or hf:ORG/NAME
+    (hf:ORG/NAME@REVISION) for one on the Hugging Face Hub, which is downloaded to its cache.
 
     Every file is checked against the manifest. Raises HopeBenchError naming the nearest known benchmark, or the file that is
     malformed, missing or changed.
 
     Example: hb.load_benchmark("benchmarks/hope-coco").to_frame()
     """
-    return name_or_folder if isinstance(name_or_folder, Benchmark) else read_benchmark(find_benchmark(str(name_or_folder)))
+    if isinstance(name_or_folder, Benchmark):
+        return name_or_folder
+    if is_hub_name(name := str(name_or_folder)):
+        from hope_bench.hub.pull import fetch_benchmark
+
+        return fetch_benchmark(hub_name(name))
+    return read_benchmark(find_benchmark(name))
+
+
+def hub_images(benchmark: Benchmark, images: PathOr | None, *, download: bool = True) -> PathOr | None:
+    """The images folder of a call: `images` or, where the benchmark was loaded from the Hub and its repository holds the
+    pictures, a folder of the user's cache to which they are written (or, without `download`, would be); else None."""
+    name = name_of(benchmark.folder)
+    if images is not None or name is None:
+        return images
+    from hope_bench.clip.store import default_cache
+    from hope_bench.hub.pull import has_pictures, write_pictures
+
+    if not has_pictures(benchmark):
+        return None
+    folder = default_cache() / "hub" / f"{name.repo.replace('/', '--')}-{name.revision}"
+    if download:
+        write_pictures(name, benchmark, folder)
+    return folder
 
 
 def teller(progress: ProgressMode, say: Say | None) -> Say:
@@ -210,7 +235,14 @@ def _with_settings(found: BenchmarkSpec, settings: Mapping[str, Any]) -> Benchma
         return found
     if settings.get("name", found.name) != found.name:  # another benchmark: what the spec says of its own is not said of it
         settings = {"title": settings["name"], "description": "", **settings}
-    return validate({**found.model_dump(), **settings}, BenchmarkSpec, f"Spec {found.name!r} with these settings")
+    return validate({**_kept(found, settings), **settings}, BenchmarkSpec, f"Spec {found.name!r} with these settings")
+
+
+def _kept(spec: BenchmarkSpec, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What a spec says itself; where it is to ask in another language, not how it asks in its own."""
+    said = spec.model_dump(exclude_unset=True)
+    of_language = ("prompt", "wording", "nouns") if settings.get("language", spec.language) != spec.language else ()
+    return {key: value for key, value in said.items() if key not in of_language}
 
 
 def _foreign(spec: BenchmarkSpec, files: Files, clip: str | None, settings: Mapping[str, Any], say: Say) -> BenchmarkSpec | None:
@@ -224,8 +256,11 @@ def _foreign(spec: BenchmarkSpec, files: Files, clip: str | None, settings: Mapp
     from hope_bench.preparing.find import look
 
     found = look(files.annotations, files.images, files.captions)
-    kept = spec.model_dump(exclude={"name", "title", "description", "sample_images", "k", "dataset"}, exclude_unset=True)
-    chosen = propose(found, clip, **{"name": own_name(files.annotations[0]), **kept, "wording": spec.wording, **settings})
+    of_its_own = ("name", "title", "description", "sample_images", "k", "dataset")
+    kept = {key: value for key, value in _kept(spec, settings).items() if key not in of_its_own}
+    if settings.get("language", spec.language) == "en":
+        kept["wording"] = spec.wording
+    chosen = propose(found, clip, **{"name": own_name(files.annotations[0]), **kept, **settings})
     say(
         f"{files.annotations[0]} is not {spec.dataset.name} (it doesn't speak of {spec.dataset.recognised_by}), so the benchmark "
         f"is called {chosen.name}, with {spec.name}'s settings, {chosen.sample_images} images, k = {chosen.k}. --name calls it "
