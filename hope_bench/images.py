@@ -65,6 +65,19 @@ def decode_rgb(data: bytes, at_least: int | None = None) -> Image.Image:
         raise UnreadableImageError(f"truncated or corrupt: {short_reason(error)}") from None
 
 
+def shown_by_all(data: bytes) -> bool:
+    """Whether every tool that opens this picture and takes its RGB sees what `decode_rgb` shows, by the file's head alone. Not so
+    of what EXIF turns, of what is transparent, and of pixels that are no colours of 8 bits; nor of what is no picture."""
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            plain = picture.mode in ("1", "L", "P", "RGB") and not picture.has_transparency_data
+            return plain and _orientation(picture) in (None, 1)
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - as in `decode_rgb`
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """A picture's width and height as its pixels are stored, and how EXIF says to turn it: 1 (not at all) to 8."""
