@@ -15,6 +15,8 @@ from hope_bench.site.about import check_sheet
 from hope_bench.site.data import BADGE_MARK, data_files
 from hope_bench.site.libraries import library_files
 from hope_bench.site.pages import GENERATOR, asset_files, pages, picture_path
+from hope_bench.site.question_file import questions_of
+from hope_bench.site.questions import make_wall
 from hope_bench.site.reading import read_groups
 from hope_bench.site.sheet import Described, describe, read_sheets
 from hope_bench.site.views import Section
@@ -47,7 +49,12 @@ def _build(results_folder: Path, out: Path, benchmarks: Path) -> SitePages:
     names = Counter(group.first.benchmark.name for group in groups)
     sections = [views.section(group, alone=names[group.first.benchmark.name] == 1) for group in groups]
     described = _described(sections, results_folder.absolute().parent / "benchmarks", benchmarks)
-    files = {name: html.encode() for name, html in pages(sections, described)}
+    walls = {
+        section.key: make_wall(section, known.questions)
+        for section in sections
+        if (known := described.get(section.key)) is not None and known.questions is not None
+    }
+    files = {name: html.encode() for name, html in pages(sections, described, walls)}
     files |= data_files(sections) | library_files() | asset_files()
     for key, one in described.items():
         files |= {picture_path(key, one.sheet.pictures[image]): data for image, data in one.pictures.items()}
@@ -65,8 +72,9 @@ def _described(sections: Sequence[Section], sheets: Path, benchmarks: Path) -> d
     written = read_sheets(sheets)
     generated = {}
     for manifest in sorted(benchmarks.glob("*/manifest.json")):
-        sheet = describe(read_benchmark(manifest.parent))
-        generated[sheet.name, sheet.hash] = Described(sheet, {})
+        benchmark = read_benchmark(manifest.parent)
+        sheet = describe(benchmark)
+        generated[sheet.name, sheet.hash] = Described(sheet, {}, questions_of(benchmark))
     found = {}
     for section in sections:
         name = section.about.benchmark.name, section.about.benchmark.hash

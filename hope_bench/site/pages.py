@@ -20,6 +20,7 @@ from hope_bench.site import about, board, charts, heat, render, views
 from hope_bench.site.data import badge_path
 from hope_bench.site.elsewhere import read_elsewhere
 from hope_bench.site.overlap import DatasetOverlap, dataset_overlap, published_training, read_overlap
+from hope_bench.site.questions import Wall, most_fooling
 from hope_bench.site.sheet import Described
 from hope_bench.site.views import ModelRow, Section
 
@@ -46,13 +47,20 @@ def picture_path(key: str, file: str) -> str:
     return f"images/{key}/{file}"
 
 
-def pages(sections: Sequence[Section], described: Mapping[str, Described]) -> Iterator[tuple[str, str]]:
-    """Every page by its path under the site's root; `described` holds what is known of a benchmark, by its section's key."""
+def pages(
+    sections: Sequence[Section], described: Mapping[str, Described], walls: Mapping[str, Wall]
+) -> Iterator[tuple[str, str]]:
+    """Every page by its path under the site's root; `described` and `walls` hold what is known of a benchmark and its questions,
+    by its section's key."""
     environment = _environment()
     folder = _template_folder().parent
     overlaps = read_overlap(folder / "overlap.json")
     stories = {section.key: _story(section) for section in sections}
-    yield "index.html", environment.get_template("index.html").render(sections=sections, stories=stories, root="", top=TOP)
+    fooling = {key: most_fooling(wall, shown_pictures(key, described[key])) for key, wall in walls.items()}
+    yield (
+        "index.html",
+        environment.get_template("index.html").render(sections=sections, stories=stories, fooling=fooling, root="", top=TOP),
+    )
     yield "method.html", environment.get_template("method.html").render(root="")
     reported = read_elsewhere(folder / "elsewhere.json")
     yield "elsewhere.html", environment.get_template("elsewhere.html").render(root="", tables=reported)
@@ -93,10 +101,15 @@ def _story(section: Section) -> dict[str, Any]:
     }
 
 
-def _pictures(section: Section, known: Described | None) -> dict[str, str]:
-    """The address of each image that may be shown, from the pages of a folder of the site."""
+def shown_pictures(key: str, known: Described | None) -> dict[str, str]:
+    """The address of each image that may be shown, from the site's root."""
     pictures = {} if known is None else known.sheet.pictures
-    return {image: "../" + picture_path(section.key, file) for image, file in pictures.items()}
+    return {image: picture_path(key, file) for image, file in pictures.items()}
+
+
+def _pictures(section: Section, known: Described | None) -> dict[str, str]:
+    """The same from the pages of a folder of the site."""
+    return {image: "../" + address for image, address in shown_pictures(section.key, known).items()}
 
 
 def _about_page(environment: Environment, section: Section, known: Described | None, overlaps: Sequence[DatasetOverlap]) -> str:
