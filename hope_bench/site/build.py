@@ -14,12 +14,13 @@ from hope_bench.site import views
 from hope_bench.site.about import check_sheet
 from hope_bench.site.data import BADGE_MARK, data_files
 from hope_bench.site.libraries import library_files
-from hope_bench.site.pages import GENERATOR, asset_files, pages, picture_path
+from hope_bench.site.pages import GENERATOR, asset_files, pages, picture_path, shown_pictures
 from hope_bench.site.question_file import questions_of
 from hope_bench.site.questions import make_wall
 from hope_bench.site.reading import read_groups
 from hope_bench.site.sheet import Described, describe, read_sheets
 from hope_bench.site.views import Section
+from hope_bench.site.wall import FOLDER, MARK, wall_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,9 @@ def _build(results_folder: Path, out: Path, benchmarks: Path) -> SitePages:
     }
     files = {name: html.encode() for name, html in pages(sections, described, walls)}
     files |= data_files(sections) | library_files() | asset_files()
+    for section in sections:
+        if section.key in walls:
+            files |= wall_files(section, walls[section.key], shown_pictures(section.key, described.get(section.key)))
     for key, one in described.items():
         files |= {picture_path(key, one.sheet.pictures[image]): data for image, data in one.pictures.items()}
     _remove_stale(out, keep={out / name for name in files})
@@ -102,6 +106,11 @@ def _remove_stale(out: Path, keep: set[Path]) -> None:
         if page not in keep and GENERATOR in page.read_text(encoding="utf-8", errors="replace")[:1000]:
             page.unlink()
             page.with_suffix(".json").unlink(missing_ok=True)
+    for script in out.glob(f"{FOLDER}/*.js"):
+        if script not in keep and script.read_bytes().startswith(MARK.encode()):
+            script.unlink()
+            script.with_suffix(".json").unlink(missing_ok=True)
+            script.with_name(f"{script.stem}-review.jsonl").unlink(missing_ok=True)
     for picture in out.glob("badges/*/*.svg"):
         if picture not in keep and BADGE_MARK in picture.read_text(encoding="utf-8", errors="replace")[:1000]:
             picture.unlink()

@@ -23,6 +23,7 @@ from hope_bench.site.overlap import DatasetOverlap, dataset_overlap, published_t
 from hope_bench.site.questions import Wall, most_fooling
 from hope_bench.site.sheet import Described
 from hope_bench.site.views import ModelRow, Section
+from hope_bench.site.wall_pages import question_pages
 
 GENERATOR = '<meta name="generator" content="hope-bench leaderboard">'
 """Stands in every page, so that a rebuild removes pages of results that are gone, and nothing else."""
@@ -30,7 +31,13 @@ GENERATOR = '<meta name="generator" content="hope-bench leaderboard">'
 TOP = 20
 """Models of each benchmark on the first page; all are on its ranking page."""
 
-ASSETS = {"style.css": "style.css", "board.js": "assets/board.js", "charts.js": "assets/charts.js"}
+ASSETS = {
+    "style.css": "style.css",
+    "board.js": "assets/board.js",
+    "charts.js": "assets/charts.js",
+    "questions.css": "assets/questions.css",
+    "questions.js": "assets/questions.js",
+}
 """Files beside the templates, and where they go."""
 
 POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'"
@@ -56,7 +63,8 @@ def pages(
     folder = _template_folder().parent
     overlaps = read_overlap(folder / "overlap.json")
     stories = {section.key: _story(section) for section in sections}
-    fooling = {key: most_fooling(wall, shown_pictures(key, described[key])) for key, wall in walls.items()}
+    pictures = {key: shown_pictures(key, described.get(key)) for key in walls}
+    fooling = {key: most_fooling(wall, pictures[key]) for key, wall in walls.items()}
     yield (
         "index.html",
         environment.get_template("index.html").render(sections=sections, stories=stories, fooling=fooling, root="", top=TOP),
@@ -64,6 +72,7 @@ def pages(
     yield "method.html", environment.get_template("method.html").render(root="")
     reported = read_elsewhere(folder / "elsewhere.json")
     yield "elsewhere.html", environment.get_template("elsewhere.html").render(root="", tables=reported)
+    yield from question_pages(environment, sections, walls, fooling, pictures)
     for section in sections:
         known = described.get(section.key)
         rows = board.board_rows(section)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +31,11 @@ _CODES = {"no": NO + _P_UNKNOWN, "yes": YES + _P_UNKNOWN, "unparsed": UNPARSED, 
 
 @dataclass(frozen=True, slots=True)
 class AskedIn:
-    """A split that asks a question, with the score of its distractor and the strategy that found it, where it has them."""
+    """A split that asks a question, as its `place`-th (from 0, in the order of a result's packed letters), with the score of its
+    distractor and the strategy that found it, where it has them."""
 
     split: str
+    place: int
     score: float | None
     found_by: str | None
 
@@ -106,7 +109,7 @@ def most_fooling(wall: Wall, pictures: dict[str, str]) -> Fooling | None:
     one = wall.claims[best]
     return Fooling(
         question=one.text, object=one.object, image=one.image, yes=int(wall.yes[best]), models=int(wall.answered[best]),
-        page=f"{wall_page(wall.key)}#q={one.id}", picture=pictures.get(one.image), link=image_link(one.image),
+        page=f"{wall_page(wall.key)}#q={quote(one.id)}", picture=pictures.get(one.image), link=image_link(one.image),
     )  # fmt: skip
 
 
@@ -125,13 +128,13 @@ def make_wall(section: Section, questions: Questions) -> Wall:
     packed = {name: questions.in_packed_order(name) for name in splits}
     _check(section.about, packed)
     found: dict[tuple[str, str, str], list[tuple[str, int, Question]]] = {}
-    offset = 0
+    begin: dict[str, int] = {}
     for name, asked in packed.items():
-        for place, one in enumerate(asked, offset):
+        begin[name] = sum(len(packed[earlier]) for earlier in begin)
+        for place, one in enumerate(asked):
             found.setdefault((one.image, one.text, one.label), []).append((name, place, one))
-        offset += len(asked)
     claims = [_claim(asked) for asked in found.values()]
-    places = _places([[place for _, place, _ in asked] for asked in found.values()])
+    places = _places([[begin[name] + place for name, place, _ in asked] for asked in found.values()])
     models = tuple(section.rows)
     codes = np.empty((len(claims), len(models)), dtype=np.uint8)
     for column, row in enumerate(models):
@@ -162,7 +165,7 @@ def _claim(asked: Sequence[tuple[str, int, Question]]) -> Claim:
         object=first.object,
         kind=next((one.description_kind or "description" for _, _, one in asked if one.description), "object"),
         risk=max(risks, default=None),
-        asked_in=tuple(AskedIn(name, one.distractor_score, one.found_by) for name, _, one in asked),
+        asked_in=tuple(AskedIn(name, place, one.distractor_score, one.found_by) for name, place, one in asked),
     )
 
 
