@@ -86,6 +86,12 @@ class Fooling:
     link: str | None
 
 
+def claim_pages(wall: Wall) -> dict[tuple[str, int], str]:
+    """Where the question at each place of a split (in packed order) is shown, from the site's root."""
+    page = wall_page(wall.key)
+    return {(ask.split, ask.place): f"{page}#q={quote(one.id)}" for one in wall.claims for ask in one.asked_in}
+
+
 def wall_page(key: str) -> str:
     """Where the questions of a benchmark are shown, from the site's root."""
     return f"questions/{key}.html"

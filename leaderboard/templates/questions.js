@@ -104,12 +104,13 @@ globalThis.hopeBenchQuestions = (() => {
       const one = code(at, 0), share = one === null ? null : percent(one);
       return [element("b", {}, one === null ? (data.yes[at] ? "yes" : "…") : said(one)), ...(share === null ? [] : [element("span", { class: "quiet" }, ` P(yes) ${(share / 100).toFixed(2)}`)])];
     };
+    let base = "#";
     const address = (change) => `#${words({ ...view, ...change })}`;
     const card = (at, place) => {
       const [name, picture] = image(at);
       const shown = picture === null ? (illustrated ? element("span", { class: "frame none" }, name) : null) : element("span", { class: "frame" }, element("img", { src: picture, alt: `Image ${name}`, decoding: "async" }));
       const made = element("li", { class: "card", "aria-setsize": list.length, "aria-posinset": place + 1 },
-        element("a", { href: address({ q: id(at) }) }, ...(shown ? [shown] : []), element("span", { class: "asks" }, ...worded(at))),
+        element("a", { href: `${base}q=${encodeURIComponent(id(at))}` }, ...(shown ? [shown] : []), element("span", { class: "asks" }, ...worded(at))),
         element("p", { class: "says" }, ...(mark(at) ? [mark(at)] : []), element("span", {}, ...sentence(at))));
       if (!illustrated) made.lastChild.append(element("span", { class: "quiet" }, name));
       return made;
@@ -118,12 +119,13 @@ globalThis.hopeBenchQuestions = (() => {
     // The wall: as high as all its rows, with those in sight in it.
     const makeGrid = () => {
       const made = element("ul", { class: "wall" }), cards = new Map();
-      let across = 1, width = 0, high = 0, asked = false;
+      let across = 1, width = 0, high = 0, gap = 0, asked = false;
       const measure = () => {
-        const room = made.clientWidth, gap = room < 560 ? 14 : 22;
+        const room = made.clientWidth;
+        gap = room < 560 ? 14 : 22;
         across = Math.max(illustrated ? 2 : 1, Math.floor((room + gap) / ((illustrated ? 186 : 280) + gap)));
         width = (room - gap * (across - 1)) / across;
-        high = (illustrated ? width + 112 : 128) + gap;
+        high = (illustrated ? width + (models > 1 || width < 180 ? 112 : 84) : 104) + gap;
         made.style.height = `${Math.ceil(list.length / across) * high}px`;
         for (const one of cards.values()) one.remove();
         cards.clear();
@@ -131,12 +133,11 @@ globalThis.hopeBenchQuestions = (() => {
       };
       const put = (place) => {
         if (cards.has(place)) return;
-        const one = card(list[place], place), gap = across > 1 ? (made.clientWidth - width * across) / (across - 1) : 0;
+        const one = card(list[place], place), after = [...cards.keys()].reduce((next, other) => (other > place && other < next ? other : next), Infinity);
         one.style.width = `${width}px`;
         one.style.transform = `translate(${(place % across) * (width + gap)}px, ${Math.floor(place / across) * high}px)`;
+        made.insertBefore(one, cards.get(after) || null);
         cards.set(place, one);
-        const after = made.children[[...cards.keys()].filter((other) => other < place).length];
-        made.insertBefore(one, after || null);
       };
       const fill = () => {
         asked = false;
@@ -284,6 +285,7 @@ globalThis.hopeBenchQuestions = (() => {
         return load(missing[0], () => { if (listed(view) === key) drawList(then); });
       }
       drawn = key;
+      base = key === "" ? "#" : `#${key}&`;
       list = select();
       for (const name of ["truth", "split", "kind", "object", "find", "a", "b"]) if (fields[name] && fields[name].value !== String(view[name])) fields[name].value = view[name];
       for (const field of form.querySelectorAll("[name=view]")) field.checked = field.value === view.view;
