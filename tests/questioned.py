@@ -30,7 +30,7 @@ def p_yes(model: str, image: str, thing: str) -> float:
         return 0.9
     if thing == "cat":
         return 0.8 if number == 0 else 0.1
-    return 0.95 - number / 100 if number < LIKELY[model] else 0.2 - number / 100
+    return (0.95 if number < LIKELY[model] else 0.2) - min(number, 9) / 100
 
 
 def publish(folder: Path, name: str = "tiny", images: tuple[str, ...] = IMAGES, pictures: bool = True) -> Benchmark:

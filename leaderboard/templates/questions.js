@@ -158,7 +158,7 @@ globalThis.hopeBenchQuestions = (() => {
         if (place < 0 || place >= list.length) return false;
         put(place);
         cards.get(place).querySelector("a").focus({ preventScroll: true });
-        cards.get(place).scrollIntoView({ block: "nearest" });
+        cards.get(place).scrollIntoView({ block: "nearest", behavior: "instant" });
         return true;
       };
       made.addEventListener("keydown", (event) => {
@@ -245,9 +245,9 @@ globalThis.hopeBenchQuestions = (() => {
           element("span", { class: "quiet" }, place < 0 ? "" : `${number(place + 1)} of ${number(list.length)}`)),
         element("div", { class: "one" }, element("figure", {}, picture === null ? element("p", { class: "frame none" }, link === null ? "This image isn’t shown here." : "Its licence doesn’t let it be shown here: it is on the dataset’s own site.") : element("span", { class: "frame" }, element("img", { src: picture, alt: `Image ${name}` })),
           element("figcaption", { class: "quiet" }, "Image ", source)),
-        element("div", {}, element("h2", { tabindex: "-1" }, ...worded(at)),
+        element("div", {}, element("h1", { tabindex: "-1" }, ...worded(at)),
           element("p", { class: "truth" }, "The answer is ", element("b", {}, absent(at) ? "no" : "yes"), ".", ...(risk === null ? [] : [` Risk that it is there after all: ${risk.toFixed(2)}.`])),
-          element("h3", {}, models === 1 ? `${data.models[0].name} says ${said(code(at, 0))}` : `${tally(at)} models say yes`), answers(at), asking(at),
+          element("h2", {}, models === 1 ? `${data.models[0].name} says ${said(code(at, 0))}` : `${tally(at)} models say yes`), answers(at), asking(at),
           ...(all ? [element("p", { class: "quiet" }, models === 1 ? "The model says yes, though the label says no. " : "Every model says yes, though the label says no. ", element("a", { href: address({ ...begin, view: "unanimous" }) }, "Is the label wrong? Review it"))] : []),
           element("div", { class: "acts" }, copying(() => `${location.href.split("#")[0]}#${words({ ...begin, q: id(at) })}`, "Copy link"),
             ...(object === null ? [] : [element("a", { href: address({ ...begin, object }) }, `Others about ${object}`)]), element("a", { href: address({ ...begin, truth: "", image: name }) }, "Others about this image")), cite)));
@@ -312,8 +312,8 @@ globalThis.hopeBenchQuestions = (() => {
         document.querySelector("header.masthead").hidden = true;
         page.hidden = false;
         drawQuestion(at);
-        scrollTo(0, 0);
-        page.querySelector("h2").focus({ preventScroll: true });
+        scrollTo({ top: 0, behavior: "instant" });
+        page.querySelector("h1").focus({ preventScroll: true });
       });
       const left = page.hidden ? null : byId.get(page.dataset.q);
       page.hidden = true;
@@ -322,7 +322,7 @@ globalThis.hopeBenchQuestions = (() => {
       document.title = title;
       if (grid) grid.measure();
       if (left === null) return undefined;
-      scrollTo(0, scrolled);
+      scrollTo({ top: scrolled, behavior: "instant" });
       if (grid) grid.focus(list.indexOf(left));
       return undefined;
     });
