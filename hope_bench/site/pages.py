@@ -16,17 +16,21 @@ from hope_bench.scoring.blind import above_blind, strongest
 from hope_bench.scoring.score import tower_family
 from hope_bench.scoring.transfer import Transfer
 from hope_bench.scoring.who_chose_whom import answers_all, strategies_of, transfer
-from hope_bench.site import about, board, charts, heat, render, views
+from hope_bench.site import about, board, charts, heat, render, validity, views
 from hope_bench.site.data import badge_path
 from hope_bench.site.elsewhere import read_elsewhere
 from hope_bench.site.overlap import DatasetOverlap, dataset_overlap, published_training, read_overlap
-from hope_bench.site.questions import Wall, most_fooling
+from hope_bench.site.questions import Wall, image_link, most_fooling
 from hope_bench.site.sheet import Described
 from hope_bench.site.views import ModelRow, Section
+from hope_bench.site.wall import image_rows, spoken
 from hope_bench.site.wall_pages import question_pages
 
 GENERATOR = '<meta name="generator" content="hope-bench leaderboard">'
 """Stands in every page, so that a rebuild removes pages of results that are gone, and nothing else."""
+
+EXAMPLE_IMAGES = 3
+"""Images that a benchmark's page shows with all that is asked about them."""
 
 TOP = 20
 """Models of each benchmark on the first page; all are on its ranking page."""
@@ -84,7 +88,7 @@ def pages(
             "root": "../",
         }
         yield f"benchmarks/{section.key}.html", environment.get_template("ranking.html").render(context)
-        yield f"benchmarks/{section.key}-about.html", _about_page(environment, section, known, overlaps)
+        yield f"benchmarks/{section.key}-about.html", _about_page(environment, section, known, overlaps, walls.get(section.key))
         for row in section.rows:
             yield row.entry.page, _result_page(environment, section, row, known)
 
@@ -121,7 +125,13 @@ def _pictures(section: Section, known: Described | None) -> dict[str, str]:
     return {image: "../" + address for image, address in shown_pictures(section.key, known).items()}
 
 
-def _about_page(environment: Environment, section: Section, known: Described | None, overlaps: Sequence[DatasetOverlap]) -> str:
+def _about_page(
+    environment: Environment,
+    section: Section,
+    known: Described | None,
+    overlaps: Sequence[DatasetOverlap],
+    wall: Wall | None,
+) -> str:
     sheet = None if known is None else known.sheet
     splits = about.split_abouts(section, sheet)
     family = tower_family(section.about.benchmark.clip)
@@ -135,6 +145,11 @@ def _about_page(environment: Environment, section: Section, known: Described | N
         has_risk=any(split.risk is not None for split in splits),
         noise=None if sheet is None else sheet.label_noise,
         sheet=sheet,
+        blind=validity.blind_rows(section, sheet),
+        ways=validity.WAYS,
+        added=validity.added(section),
+        wall=wall,
+        images=[] if wall is None else image_rows(section, wall, EXAMPLE_IMAGES),
         pictures=_pictures(section, known),
         risk=None if risk is None else charts.data_block(risk),
         facts=about.made_from(sheet),
@@ -208,5 +223,7 @@ def _environment() -> Environment:
         "questions": views.questions,
         "strongest": strongest,
         "above_blind": above_blind,
+        "spoken": spoken,
+        "image_link": image_link,
     }
     return environment

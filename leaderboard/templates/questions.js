@@ -202,7 +202,7 @@ globalThis.hopeBenchQuestions = (() => {
       const rank = (row) => ({ yes: 2, no: 1 })[said(row.code)] || 0;
       rows.sort((one, other) => (percent(other.code) ?? -1) - (percent(one.code) ?? -1) || rank(other) - rank(one));
       const known = rows.some((row) => percent(row.code) !== null);
-      return element("table", { class: "plain answers" }, element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "Model"), element("th", { scope: "col" }, "said"),
+      return element("table", { class: "plain answers" }, element("caption", { class: "visually-hidden" }, "What each model said"), element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "Model"), element("th", { scope: "col" }, "said"),
         ...(known ? [element("th", { scope: "col", class: "num" }, "P(yes)"), element("td", { class: "chart" })] : []))),
       element("tbody", {}, ...rows.map((row) => {
         const share = percent(row.code), word = said(row.code), good = word === (absent(at) ? "no" : "yes");
@@ -231,7 +231,7 @@ globalThis.hopeBenchQuestions = (() => {
       });
       return made;
     };
-    const asking = (at) => element("table", { class: "plain asked" }, element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "Asked by"), element("th", { scope: "col" }, "kind"), element("th", { scope: "col", class: "num" }, "score"), element("th", { scope: "col" }, "found by"))),
+    const asking = (at) => element("table", { class: "plain asked" }, element("caption", { class: "visually-hidden" }, "The splits that ask it"), element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "Asked by"), element("th", { scope: "col" }, "kind"), element("th", { scope: "col", class: "num" }, "score"), element("th", { scope: "col" }, "found by"))),
       element("tbody", {}, ...data.asked[at].map(([split, score = null, finder = null]) => element("tr", { class: data.splits[split].kind }, element("th", { scope: "row" }, element("a", { href: address({ ...begin, split: data.splits[split].name }) }, data.splits[split].name)),
         element("td", {}, data.splits[split].label), element("td", { class: "num" }, score === null ? "–" : String(score)), element("td", {}, finder === null ? "–" : data.finders[finder])))));
     const drawQuestion = (at) => {
@@ -309,7 +309,7 @@ globalThis.hopeBenchQuestions = (() => {
         if (view.q !== id(at)) return;
         if (!wall.hidden) scrolled = scrollY;
         wall.hidden = true;
-        document.querySelector("header.masthead").hidden = true;
+        document.querySelector(".masthead").hidden = true;
         page.hidden = false;
         drawQuestion(at);
         scrollTo({ top: 0, behavior: "instant" });
@@ -318,7 +318,7 @@ globalThis.hopeBenchQuestions = (() => {
       const left = page.hidden ? null : byId.get(page.dataset.q);
       page.hidden = true;
       wall.hidden = false;
-      document.querySelector("header.masthead").hidden = false;
+      document.querySelector(".masthead").hidden = false;
       document.title = title;
       if (grid) grid.measure();
       if (left === null) return undefined;
