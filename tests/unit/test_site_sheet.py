@@ -132,6 +132,9 @@ def test_a_described_benchmark_stands_alone_with_its_pictures(
     assert [path.name for path in (tmp_path / "leaderboard" / "benchmarks").glob("*/*")] == ["questions.json.gz"]
     site = built(tmp_path)
     assert "img" not in Links(about(site)).tags
+    next((tmp_path / "leaderboard" / "benchmarks").glob("*/questions.json.gz")).unlink()
+    site = built(tmp_path)
+    assert all(words in about(site) for words in ("Is there a wolf in the image?", "risk 0.31"))  # its examples
     assert "5.jpg" in (site / "tiny" / "model.html").read_text()
 
 
