@@ -20,11 +20,11 @@ from hope_bench.site import about, board, charts, heat, render, validity, views
 from hope_bench.site.data import badge_path
 from hope_bench.site.elsewhere import read_elsewhere
 from hope_bench.site.overlap import DatasetOverlap, dataset_overlap, published_training, read_overlap
-from hope_bench.site.questions import Wall, image_link, most_fooling
+from hope_bench.site.questions import Wall, image_link, most_fooling, wall_page
 from hope_bench.site.sheet import Described
 from hope_bench.site.views import ModelRow, Section
-from hope_bench.site.wall import image_rows, spoken
-from hope_bench.site.wall_pages import question_pages
+from hope_bench.site.wall import image_rows
+from hope_bench.site.wall_pages import listing, question_pages
 
 GENERATOR = '<meta name="generator" content="hope-bench leaderboard">'
 """Stands in every page, so that a rebuild removes pages of results that are gone, and nothing else."""
@@ -150,6 +150,7 @@ def _about_page(
         added=validity.added(section),
         wall=wall,
         images=[] if wall is None else image_rows(section, wall, EXAMPLE_IMAGES),
+        items=listing("../" + wall_page(section.key)),
         pictures=_pictures(section, known),
         risk=None if risk is None else charts.data_block(risk),
         facts=about.made_from(sheet),
@@ -223,7 +224,6 @@ def _environment() -> Environment:
         "questions": views.questions,
         "strongest": strongest,
         "above_blind": above_blind,
-        "spoken": spoken,
         "image_link": image_link,
     }
     return environment
