@@ -37,6 +37,7 @@ SHOTS = (
     Shot("hallucinations", "demo/demo-llava.html", at="Its surest"),
     Shot("calibration", "demo/demo-llava.html", height=760, at="Does it know"),
     Shot("about", "benchmarks/pope-coco-*-about.html", height=1500),
+    Shot("questions", "questions/demo-????????????.html", width=1000, height=660),
     Shot("method", "method.html"),
     Shot("elsewhere", "elsewhere.html", height=900),
 )

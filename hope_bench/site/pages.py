@@ -16,20 +16,32 @@ from hope_bench.scoring.blind import above_blind, strongest
 from hope_bench.scoring.score import tower_family
 from hope_bench.scoring.transfer import Transfer
 from hope_bench.scoring.who_chose_whom import answers_all, strategies_of, transfer
-from hope_bench.site import about, board, charts, heat, render, views
+from hope_bench.site import about, board, charts, heat, render, validity, views
 from hope_bench.site.data import badge_path
 from hope_bench.site.elsewhere import read_elsewhere
 from hope_bench.site.overlap import DatasetOverlap, dataset_overlap, published_training, read_overlap
+from hope_bench.site.questions import Wall, image_link, most_fooling, wall_page
 from hope_bench.site.sheet import Described
 from hope_bench.site.views import ModelRow, Section
+from hope_bench.site.wall import image_rows
+from hope_bench.site.wall_pages import listing, question_pages
 
 GENERATOR = '<meta name="generator" content="hope-bench leaderboard">'
 """Stands in every page, so that a rebuild removes pages of results that are gone, and nothing else."""
 
+EXAMPLE_IMAGES = 3
+"""Images that a benchmark's page shows with all that is asked about them."""
+
 TOP = 20
 """Models of each benchmark on the first page; all are on its ranking page."""
 
-ASSETS = {"style.css": "style.css", "board.js": "assets/board.js", "charts.js": "assets/charts.js"}
+ASSETS = {
+    "style.css": "style.css",
+    "board.js": "assets/board.js",
+    "charts.js": "assets/charts.js",
+    "questions.css": "assets/questions.css",
+    "questions.js": "assets/questions.js",
+}
 """Files beside the templates, and where they go."""
 
 POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'"
@@ -46,16 +58,25 @@ def picture_path(key: str, file: str) -> str:
     return f"images/{key}/{file}"
 
 
-def pages(sections: Sequence[Section], described: Mapping[str, Described]) -> Iterator[tuple[str, str]]:
-    """Every page by its path under the site's root; `described` holds what is known of a benchmark, by its section's key."""
+def pages(
+    sections: Sequence[Section], described: Mapping[str, Described], walls: Mapping[str, Wall]
+) -> Iterator[tuple[str, str]]:
+    """Every page by its path under the site's root; `described` and `walls` hold what is known of a benchmark and its questions,
+    by its section's key."""
     environment = _environment()
     folder = _template_folder().parent
     overlaps = read_overlap(folder / "overlap.json")
     stories = {section.key: _story(section) for section in sections}
-    yield "index.html", environment.get_template("index.html").render(sections=sections, stories=stories, root="", top=TOP)
+    pictures = {key: shown_pictures(key, described.get(key)) for key in walls}
+    fooling = {key: most_fooling(wall, pictures[key]) for key, wall in walls.items()}
+    yield (
+        "index.html",
+        environment.get_template("index.html").render(sections=sections, stories=stories, fooling=fooling, root="", top=TOP),
+    )
     yield "method.html", environment.get_template("method.html").render(root="")
     reported = read_elsewhere(folder / "elsewhere.json")
     yield "elsewhere.html", environment.get_template("elsewhere.html").render(root="", tables=reported)
+    yield from question_pages(environment, sections, walls, fooling, pictures)
     for section in sections:
         known = described.get(section.key)
         rows = board.board_rows(section)
@@ -67,7 +88,7 @@ def pages(sections: Sequence[Section], described: Mapping[str, Described]) -> It
             "root": "../",
         }
         yield f"benchmarks/{section.key}.html", environment.get_template("ranking.html").render(context)
-        yield f"benchmarks/{section.key}-about.html", _about_page(environment, section, known, overlaps)
+        yield f"benchmarks/{section.key}-about.html", _about_page(environment, section, known, overlaps, walls.get(section.key))
         for row in section.rows:
             yield row.entry.page, _result_page(environment, section, row, known)
 
@@ -93,13 +114,24 @@ def _story(section: Section) -> dict[str, Any]:
     }
 
 
-def _pictures(section: Section, known: Described | None) -> dict[str, str]:
-    """The address of each image that may be shown, from the pages of a folder of the site."""
+def shown_pictures(key: str, known: Described | None) -> dict[str, str]:
+    """The address of each image that may be shown, from the site's root."""
     pictures = {} if known is None else known.sheet.pictures
-    return {image: "../" + picture_path(section.key, file) for image, file in pictures.items()}
+    return {image: picture_path(key, file) for image, file in pictures.items()}
 
 
-def _about_page(environment: Environment, section: Section, known: Described | None, overlaps: Sequence[DatasetOverlap]) -> str:
+def _pictures(section: Section, known: Described | None) -> dict[str, str]:
+    """The same from the pages of a folder of the site."""
+    return {image: "../" + address for image, address in shown_pictures(section.key, known).items()}
+
+
+def _about_page(
+    environment: Environment,
+    section: Section,
+    known: Described | None,
+    overlaps: Sequence[DatasetOverlap],
+    wall: Wall | None,
+) -> str:
     sheet = None if known is None else known.sheet
     splits = about.split_abouts(section, sheet)
     family = tower_family(section.about.benchmark.clip)
@@ -113,6 +145,12 @@ def _about_page(environment: Environment, section: Section, known: Described | N
         has_risk=any(split.risk is not None for split in splits),
         noise=None if sheet is None else sheet.label_noise,
         sheet=sheet,
+        blind=validity.blind_rows(section, sheet),
+        ways=validity.WAYS,
+        added=validity.added(section),
+        wall=wall,
+        images=[] if wall is None else image_rows(section, wall, EXAMPLE_IMAGES),
+        items=listing("../" + wall_page(section.key)),
         pictures=_pictures(section, known),
         risk=None if risk is None else charts.data_block(risk),
         facts=about.made_from(sheet),
@@ -186,5 +224,6 @@ def _environment() -> Environment:
         "questions": views.questions,
         "strongest": strongest,
         "above_blind": above_blind,
+        "image_link": image_link,
     }
     return environment
