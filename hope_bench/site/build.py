@@ -16,6 +16,7 @@ from hope_bench.site.data import BADGE_MARK, data_files
 from hope_bench.site.libraries import library_files
 from hope_bench.site.pages import GENERATOR, asset_files, pages, picture_path
 from hope_bench.site.reading import read_groups
+from hope_bench.site.settings import read_settings
 from hope_bench.site.sheet import Described, describe, read_sheets
 from hope_bench.site.views import Section
 
@@ -33,7 +34,8 @@ def build_site(results_folder: Path, out: Path, benchmarks: Path | None = None) 
 
     The same results give the same bytes. Benchmarks of the same name with different hashes are ranked apart. What their pages
     tell of them comes from their sheets, in the folder `benchmarks` beside RESULTS; a benchmark without one is described from
-    its generated questions, where those lie in `benchmarks` (by default the folder beside the one that RESULTS is in).
+    its generated questions, where those lie in `benchmarks` (by default the folder beside the one that RESULTS is in). What the site
+    says of itself is in site.toml beside RESULTS.
     Raises HopeBenchError naming the file and key of anything invalid, or for a folder that holds anything but an earlier site;
     nothing is written then.
     """
@@ -47,8 +49,9 @@ def _build(results_folder: Path, out: Path, benchmarks: Path) -> SitePages:
     names = Counter(group.first.benchmark.name for group in groups)
     sections = [views.section(group, alone=names[group.first.benchmark.name] == 1) for group in groups]
     described = _described(sections, results_folder.absolute().parent / "benchmarks", benchmarks)
-    files = {name: html.encode() for name, html in pages(sections, described)}
-    files |= data_files(sections) | library_files() | asset_files()
+    settings = read_settings(results_folder.absolute().parent)
+    files = {name: html.encode() for name, html in pages(sections, described, settings)}
+    files |= data_files(sections) | library_files() | asset_files(sections)
     for key, one in described.items():
         files |= {picture_path(key, one.sheet.pictures[image]): data for image, data in one.pictures.items()}
     _remove_stale(out, keep={out / name for name in files})

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
-from hope_bench.errors import HopeBenchError
+from hope_bench.errors import HopeBenchError, counted
 from hope_bench.files.registry import data_root
 from hope_bench.files.result import Comparison
 from hope_bench.scoring.blind import above_blind, strongest
@@ -19,26 +19,36 @@ from hope_bench.scoring.who_chose_whom import answers_all, strategies_of, transf
 from hope_bench.site import about, board, charts, heat, render, views
 from hope_bench.site.data import badge_path
 from hope_bench.site.elsewhere import read_elsewhere
+from hope_bench.site.frame import CARD, card, frame
+from hope_bench.site.front import TOP, front, in_order
 from hope_bench.site.overlap import DatasetOverlap, dataset_overlap, published_training, read_overlap
+from hope_bench.site.settings import SiteSettings
 from hope_bench.site.sheet import Described
+from hope_bench.site.striking import striking
 from hope_bench.site.views import ModelRow, Section
 
 GENERATOR = '<meta name="generator" content="hope-bench leaderboard">'
 """Stands in every page, so that a rebuild removes pages of results that are gone, and nothing else."""
 
-TOP = 20
-"""Models of each benchmark on the first page; all are on its ranking page."""
-
-ASSETS = {"style.css": "style.css", "board.js": "assets/board.js", "charts.js": "assets/charts.js"}
+ASSETS = {
+    "style.css": "style.css", "favicon.svg": "favicon.svg", "front.js": "assets/front.js", "board.js": "assets/board.js",
+    "charts.js": "assets/charts.js",
+}  # fmt: skip
 """Files beside the templates, and where they go."""
 
 POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'"
 """Nothing but the site's own style sheet, scripts and pictures: no inline script or style, no request to elsewhere."""
 
 
-def asset_files() -> dict[str, bytes]:
-    """The style sheet and our own scripts by their paths under the site's root."""
-    return {target: (_template_folder() / name).read_bytes() for name, target in ASSETS.items()}
+_BRAND = (
+    '<svg viewBox="0 0 32 20" aria-hidden="true" focusable="false"><circle class="pope" cx="8" cy="10" r="6"/>'
+    '<path class="hope" d="M15 10 23 2l8 8-8 8z"/></svg>'
+)
+
+
+def asset_files(sections: Sequence[Section]) -> dict[str, bytes]:
+    """The style sheet, our own scripts and the site's picture by their paths under its root."""
+    return {target: (_template_folder() / name).read_bytes() for name, target in ASSETS.items()} | {CARD: card(sections)}
 
 
 def picture_path(key: str, file: str) -> str:
@@ -46,14 +56,19 @@ def picture_path(key: str, file: str) -> str:
     return f"images/{key}/{file}"
 
 
-def pages(sections: Sequence[Section], described: Mapping[str, Described]) -> Iterator[tuple[str, str]]:
+def pages(sections: Sequence[Section], described: Mapping[str, Described], settings: SiteSettings) -> Iterator[tuple[str, str]]:
     """Every page by its path under the site's root; `described` holds what is known of a benchmark, by its section's key."""
     environment = _environment()
+    environment.globals["frame"] = frame(sections, settings)
     folder = _template_folder().parent
     overlaps = read_overlap(folder / "overlap.json")
-    stories = {section.key: _story(section) for section in sections}
-    yield "index.html", environment.get_template("index.html").render(sections=sections, stories=stories, root="", top=TOP)
-    yield "method.html", environment.get_template("method.html").render(root="")
+    order = in_order(sections)
+    shared = {"sections": order, "root": ""}
+    questions = {section.key: striking(section, _pictures(section, described.get(section.key), "")) for section in order[:1]}
+    fronts = [front(section) for section in order]
+    yield "index.html", environment.get_template("index.html").render(shared, fronts=fronts, questions_of=questions, top=TOP)
+    for name in ("method.html", "submit.html", "cite.html"):
+        yield name, environment.get_template(name).render(shared)
     reported = read_elsewhere(folder / "elsewhere.json")
     yield "elsewhere.html", environment.get_template("elsewhere.html").render(root="", tables=reported)
     for section in sections:
@@ -72,31 +87,10 @@ def pages(sections: Sequence[Section], described: Mapping[str, Described]) -> It
             yield row.entry.page, _result_page(environment, section, row, known)
 
 
-def _story(section: Section) -> dict[str, Any]:
-    """The picture of a section, the models in it, and the median of their hallucination rates, before and after, in words."""
-    models = (section.ranked or section.unranked)[:TOP]
-    data = charts.story(section, models)
-    pairs = [
-        (before, after)
-        for row in section.ranked
-        if row.comparison is not None and row.baseline is not None
-        and (before := row.baseline.hallucination_rate.value) is not None
-        and (after := row.headline.hallucination_rate.value) is not None
-    ]  # fmt: skip
-    medians = [statistics.median(side) for side in zip(*pairs, strict=True)] if pairs else None
-    return {
-        "data": data,
-        "block": charts.data_block(data),
-        "room": charts.room(len(data["rows"])),
-        "models": models,
-        "medians": medians,
-    }
-
-
-def _pictures(section: Section, known: Described | None) -> dict[str, str]:
+def _pictures(section: Section, known: Described | None, root: str = "../") -> dict[str, str]:
     """The address of each image that may be shown, from the pages of a folder of the site."""
     pictures = {} if known is None else known.sheet.pictures
-    return {image: "../" + picture_path(section.key, file) for image, file in pictures.items()}
+    return {image: root + picture_path(section.key, file) for image, file in pictures.items()}
 
 
 def _about_page(environment: Environment, section: Section, known: Described | None, overlaps: Sequence[DatasetOverlap]) -> str:
@@ -181,6 +175,10 @@ def _environment() -> Environment:
     environment.globals |= {
         "generator": GENERATOR,
         "policy": POLICY,
+        "here": "",
+        "brand": Markup(_BRAND),
+        "counted": counted,
+        "place": views.place_in_words,
         "marks": render,
         "kinds": views.KINDS,
         "questions": views.questions,

@@ -90,9 +90,10 @@ def _strip(mark: Mark | None, grid: str) -> str:
     parts = [grid]
     if mark.start is not None:
         parts.append(f'<line class="gap" x1="{mark.start}%" x2="{mark.at}%" y1="50%" y2="50%"/>')
-        parts.append(f'<line class="from" x1="{mark.start}%" x2="{mark.start}%" y1="20%" y2="80%"/>')
     if mark.low is not None:
         parts.append(f'<line class="range" x1="{mark.low}%" x2="{mark.high}%" y1="50%" y2="50%"/>')
+    if mark.start is not None:
+        parts.append(f'<svg class="pope" x="{mark.start}%" y="50%" overflow="visible"><circle class="point" r="4.5"/></svg>')
     parts.append(f'<svg x="{mark.at}%" y="50%" overflow="visible">{_SHAPES[mark.kind]}</svg>')
     return f'<svg class="strip {mark.kind}" {_HIDDEN}>{"".join(parts)}</svg>'
 

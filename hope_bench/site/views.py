@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hope_bench.files.card import slug
 from hope_bench.files.result import Comparison, Result
 from hope_bench.files.spec import Kind
-from hope_bench.files.split_score import SplitScore
+from hope_bench.files.split_score import Estimate, SplitScore
 from hope_bench.site.marks import Axis, Mark, axis_over, mark
-from hope_bench.site.ranges import headline_ranges
+from hope_bench.site.ranges import Range, headline_ranges
 from hope_bench.site.reading import Entry, Group, ranked, unranked_reason
 
 KINDS: dict[Kind, str] = {"pope": "POPE", "control": "control", "hope": "HOPE", "twin": "twins", "other": "other"}
@@ -32,12 +32,12 @@ class SplitRow:
 
 @dataclass(frozen=True, slots=True)
 class ModelRow:
-    """One model of a benchmark: its standing (`rank` and the `range` it may lie in, or the reason it has none), and its splits,
-    whose marks are on its own `axis` of hallucination rates."""
+    """One model of a benchmark: its standing (`rank` by balanced accuracy, and the `ranges` that its rank by each number may lie
+    in, or the reason it has none), and its splits, whose marks are on its own `axis` of hallucination rates."""
 
     entry: Entry
     rank: int | None
-    range: tuple[int, int] | None
+    ranges: Mapping[str, Range | None]
     reason: str | None
     headline: SplitScore
     baseline: SplitScore | None
@@ -47,12 +47,33 @@ class ModelRow:
     splits: tuple[SplitRow, ...]
 
     @property
+    def range(self) -> Range | None:
+        """The range of its rank by balanced accuracy, which ranks."""
+        return self.ranges.get("balanced_accuracy")
+
+    @property
     def place(self) -> str:
-        """The rank in words: "3", or "2–5" where the benchmark doesn't tell it from its neighbours."""
-        if self.range is None:
-            return "–"
-        best, worst = self.range
-        return str(best) if best == worst else f"{best}–{worst}"
+        """The rank in words."""
+        return place_in_words(self.range)
+
+    @property
+    def detail(self) -> str:
+        """What tells it from others of its name: its size, and the training step of a checkpoint."""
+        step = self.entry.result.run.step
+        return ", ".join(filter(None, (self.entry.result.model.parameters, "" if step is None else f"step {step:,}")))
+
+    @property
+    def auroc(self) -> Estimate | None:
+        """AUROC on the headline split; None without P(yes)."""
+        return None if self.headline.probabilities is None else self.headline.probabilities.auroc
+
+
+def place_in_words(found: Range | None) -> str:
+    """A rank as "3", or "2–5" where the benchmark doesn't tell a model from its neighbours; a dash for none."""
+    if found is None:
+        return "–"
+    best, worst = found
+    return str(best) if best == worst else f"{best}–{worst}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +113,18 @@ def section(group: Group, alone: bool) -> Section:
     places = {entry.page: rank for rank, entry in ranked(group.entries)}
     order = sorted(group.entries, key=lambda entry: (places.get(entry.page, len(places) + 1), entry.page))
     ranges = _ranges(order, headline)
-    rows = tuple(_model_row(entry, places.get(entry.page), ranges.get(entry.page), baseline, ranking_axis) for entry in order)
+    rows = tuple(_model_row(entry, places.get(entry.page), ranges.get(entry.page, {}), baseline, ranking_axis) for entry in order)
     key = f"{slug(about.benchmark.name)}-{about.benchmark.hash[:12]}"
     anchor = slug(about.benchmark.name) if alone else key
     return Section(anchor, key, about, baseline, ranking_axis, rows)
 
 
-def _ranges(entries: Sequence[Entry], headline: str) -> dict[str, tuple[int, int]]:
+def _ranges(entries: Sequence[Entry], headline: str) -> dict[str, Mapping[str, Range | None]]:
     ranked_only = [entry for entry in entries if unranked_reason(entry.result) is None]
     if not ranked_only:
         return {}
     ranges = headline_ranges([entry.result.splits[headline] for entry in ranked_only])
-    return {entry.page: found for entry, found in zip(ranked_only, ranges, strict=True)}
+    return {entry.page: {metric: found[number] for metric, found in ranges.items()} for number, entry in enumerate(ranked_only)}
 
 
 def baseline_split(result: Result) -> str | None:
@@ -118,7 +139,7 @@ def find_comparison(result: Result, split: str, baseline: str | None) -> Compari
 
 
 def _model_row(
-    entry: Entry, rank: int | None, place: tuple[int, int] | None, baseline: str | None, ranking_axis: Axis
+    entry: Entry, rank: int | None, ranges: Mapping[str, Range | None], baseline: str | None, ranking_axis: Axis
 ) -> ModelRow:
     result = entry.result
     headline = result.splits[result.benchmark.headline]
@@ -127,7 +148,7 @@ def _model_row(
     return ModelRow(
         entry=entry,
         rank=rank,
-        range=place,
+        ranges=ranges,
         reason=unranked_reason(result),
         headline=headline,
         baseline=base,
