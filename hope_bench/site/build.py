@@ -15,6 +15,7 @@ from hope_bench.site.about import check_sheet
 from hope_bench.site.data import BADGE_MARK, data_files
 from hope_bench.site.libraries import library_files
 from hope_bench.site.pages import GENERATOR, asset_files, pages, picture_path
+from hope_bench.site.pairs import pairs_file, pairs_path
 from hope_bench.site.reading import read_groups
 from hope_bench.site.settings import read_settings
 from hope_bench.site.sheet import Described, describe, read_sheets
@@ -52,6 +53,7 @@ def _build(results_folder: Path, out: Path, benchmarks: Path) -> SitePages:
     settings = read_settings(results_folder.absolute().parent)
     files = {name: html.encode() for name, html in pages(sections, described, settings)}
     files |= data_files(sections) | library_files() | asset_files(sections)
+    files |= {pairs_path(section): pairs_file(section) for section in sections}
     for key, one in described.items():
         files |= {picture_path(key, one.sheet.pictures[image]): data for image, data in one.pictures.items()}
     _remove_stale(out, keep={out / name for name in files})

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hope_bench.files.split_score import Estimate
-from hope_bench.site.marks import Axis, Mark, axis_over, mark
+from hope_bench.site.marks import Axis, Mark, axis_of_most, mark
 from hope_bench.site.views import ModelRow, Section, place_in_words
 
 TOP = 20
@@ -76,11 +76,12 @@ def front(section: Section) -> Front:
     orders = {key: _order(ranked, key) for key in sorts}
     chosen = [row for number, row in enumerate(ranked) if min(order[number] for order in orders.values()) < TOP]
     place = {row.entry.page: number for number, row in enumerate(ranked)}
-    axis = axis_over((one for row in chosen for one in _rates(row)), from_zero=True)
+    rates = [one for row in chosen for one in (row.headline.hallucination_rate, row.before) if one is not None]
+    axis = axis_of_most(rates)
     rows = tuple(
         FrontRow(
             row=row,
-            mark=mark(row.headline.kind, row.headline.hallucination_rate, axis, _before(row)),
+            mark=mark(row.headline.kind, row.headline.hallucination_rate, axis, row.before),
             places={key: place_in_words(row.ranges.get(key)) for key in sorts},
             orders={key: orders[key][place[row.entry.page]] for key in sorts},
         )
@@ -104,15 +105,6 @@ def _order(ranked: Sequence[ModelRow], key: str) -> list[int]:
     return places
 
 
-def _before(row: ModelRow) -> Estimate | None:
-    return None if row.baseline is None or row.headline.kind == "pope" else row.baseline.hallucination_rate
-
-
-def _rates(row: ModelRow) -> list[Estimate]:
-    before = _before(row)
-    return [row.headline.hallucination_rate, *([] if before is None or before.value is None else [Estimate(value=before.value)])]
-
-
 def verdict(section: Section) -> Verdict:
     """The verdict on a benchmark's ranked models."""
     ranked = section.ranked
@@ -122,7 +114,7 @@ def verdict(section: Section) -> Verdict:
     least, best = min(rated, key=lambda one: one[0])[1], ranked[0]
     seen, best_seen = least.headline.recall.value, best.headline.recall.value
     much_less = seen is not None and best_seen is not None and seen < best_seen - _MUCH_LESS_SEEN
-    befores = [before.value for row in ranked if (before := _before(row)) is not None and before.value is not None]
+    befores = [row.before.value for row in ranked if row.before is not None and row.before.value is not None]
     return Verdict(
         models=len(ranked),
         least=least,

@@ -32,9 +32,12 @@ GENERATOR = '<meta name="generator" content="hope-bench leaderboard">'
 
 ASSETS = {
     "style.css": "style.css", "favicon.svg": "favicon.svg", "front.js": "assets/front.js", "board.js": "assets/board.js",
-    "charts.js": "assets/charts.js",
+    "charts.js": "assets/charts.js", "pairs.js": "assets/pairs.js",
 }  # fmt: skip
 """Files beside the templates, and where they go."""
+
+MOST_RUNS = 6
+"""Training runs whose checkpoints a ranking page draws."""
 
 POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'"
 """Nothing but the site's own style sheet, scripts and pictures: no inline script or style, no request to elsewhere."""
@@ -79,12 +82,24 @@ def pages(sections: Sequence[Section], described: Mapping[str, Described], setti
             "rows": rows,
             "people": about.people(section, None if known is None else known.sheet),
             "data": board.board_data(section, rows),
+            "plots": _plots(section, rows),
             "root": "../",
         }
         yield f"benchmarks/{section.key}.html", environment.get_template("ranking.html").render(context)
         yield f"benchmarks/{section.key}-about.html", _about_page(environment, section, known, overlaps)
         for row in section.rows:
             yield row.entry.page, _result_page(environment, section, row, known)
+
+
+def _plots(section: Section, rows: Sequence[board.BoardRow]) -> dict[str, Any]:
+    """What the ranking page draws below its table: size, days, and the checkpoints of training runs."""
+    sized = charts.by_size({one.row.entry.page: one.size for one in rows}, section.ranked)
+    dated, runs = charts.by_day(section.ranked), charts.checkpoints([one.row for one in rows])[:MOST_RUNS]
+    return {
+        "size": (sized, charts.data_block(charts.size_chart(sized))) if len(sized) > 1 else None,
+        "days": (dated, charts.data_block(charts.day_chart(dated))) if dated else None,
+        "runs": [(name, some, charts.data_block(charts.step_chart(some))) for name, some in runs],
+    }
 
 
 def _pictures(section: Section, known: Described | None, root: str = "../") -> dict[str, str]:

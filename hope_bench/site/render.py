@@ -25,6 +25,7 @@ _SHAPES: dict[Kind, str] = {
     "twin": '<rect class="point" x="-4" y="-4" width="8" height="8"/>',
     "other": '<rect class="point" x="-4" y="-4" width="8" height="8"/>',
 }
+_BEYOND = '<path class="point" d="M-7-6 3 0-7 6z"/>'
 _escape = lru_cache(1000)(escape)  # every page has the same splits
 _HIDDEN = 'aria-hidden="true" focusable="false"'
 
@@ -94,7 +95,8 @@ def _strip(mark: Mark | None, grid: str) -> str:
         parts.append(f'<line class="range" x1="{mark.low}%" x2="{mark.high}%" y1="50%" y2="50%"/>')
     if mark.start is not None:
         parts.append(f'<svg class="pope" x="{mark.start}%" y="50%" overflow="visible"><circle class="point" r="4.5"/></svg>')
-    parts.append(f'<svg x="{mark.at}%" y="50%" overflow="visible">{_SHAPES[mark.kind]}</svg>')
+    shape = _BEYOND if mark.beyond else _SHAPES[mark.kind]
+    parts.append(f'<svg x="{mark.at}%" y="50%" overflow="visible">{shape}</svg>')
     return f'<svg class="strip {mark.kind}" {_HIDDEN}>{"".join(parts)}</svg>'
 
 

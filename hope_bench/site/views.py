@@ -10,7 +10,7 @@ from hope_bench.files.card import slug
 from hope_bench.files.result import Comparison, Result
 from hope_bench.files.spec import Kind
 from hope_bench.files.split_score import Estimate, SplitScore
-from hope_bench.site.marks import Axis, Mark, axis_over, mark
+from hope_bench.site.marks import Axis, Mark, axis_of_most, axis_over, mark
 from hope_bench.site.ranges import Range, headline_ranges
 from hope_bench.site.reading import Entry, Group, ranked, unranked_reason
 
@@ -33,7 +33,8 @@ class SplitRow:
 @dataclass(frozen=True, slots=True)
 class ModelRow:
     """One model of a benchmark: its standing (`rank` by balanced accuracy, and the `ranges` that its rank by each number may lie
-    in, or the reason it has none), and its splits, whose marks are on its own `axis` of hallucination rates."""
+    in, or the reason it has none), and its splits, whose marks are on its own `axis` of hallucination rates. `before` is the
+    rate that POPE showed, None where the headline split is POPE's own or nothing is held against it."""
 
     entry: Entry
     rank: int | None
@@ -42,6 +43,7 @@ class ModelRow:
     headline: SplitScore
     baseline: SplitScore | None
     comparison: Comparison | None
+    before: Estimate | None
     mark: Mark | None
     axis: Axis
     splits: tuple[SplitRow, ...]
@@ -109,7 +111,8 @@ def section(group: Group, alone: bool) -> Section:
     about = group.first
     baseline = baseline_split(about)
     headline = about.benchmark.headline
-    ranking_axis = axis_over((entry.result.splits[headline].balanced_accuracy for entry in group.entries), from_zero=False)
+    drawn = [headline, *([baseline] if baseline else [])]
+    ranking_axis = axis_of_most([entry.result.splits[name].hallucination_rate for entry in group.entries for name in drawn])
     places = {entry.page: rank for rank, entry in ranked(group.entries)}
     order = sorted(group.entries, key=lambda entry: (places.get(entry.page, len(places) + 1), entry.page))
     ranges = _ranges(order, headline)
@@ -144,6 +147,7 @@ def _model_row(
     result = entry.result
     headline = result.splits[result.benchmark.headline]
     base = None if baseline is None else result.splits[baseline]
+    before = None if base is None or headline.kind == "pope" else base.hallucination_rate
     axis = axis_over((split.hallucination_rate for split in result.splits.values()), from_zero=True)
     return ModelRow(
         entry=entry,
@@ -153,7 +157,8 @@ def _model_row(
         headline=headline,
         baseline=base,
         comparison=find_comparison(result, result.benchmark.headline, baseline),
-        mark=mark(headline.kind, headline.balanced_accuracy, ranking_axis),
+        before=before,
+        mark=mark(headline.kind, headline.hallucination_rate, ranking_axis, before),
         axis=axis,
         splits=split_rows(result, baseline, axis),
     )
