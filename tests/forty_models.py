@@ -1,4 +1,4 @@
-"""Forty models with rates from 0.3 to 95%, as scoring writes them: long names, sizes, days, checkpoints of one run, some with P(yes)."""
+"""Forty models with rates from 0.3 to 95%, as scoring writes them: long names, sizes, days, checkpoints, some with P(yes)."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from hope_bench.files.result import Bootstrap, ModelInfo, Result, RunInfo
 from hope_bench.files.result_file import write_result
 from hope_bench.records import Answer, Question, Verdict
 from hope_bench.scoring.score import score
+from hope_bench.site.question_file import questions_of, write_questions
 from hope_bench.site.sheet import describe, write_sheet
 from tests.runs import make_run, write_answers
 
-PICTURES = sorted((Path(__file__).resolve().parent.parent / "leaderboard" / "benchmarks").glob("demo-*/*.png"))
+PICTURES = sorted((Path(__file__).resolve().parent.parent / "leaderboard" / "benchmarks").glob("demo-*/*.jpg"))[:20]
 NAMES = ("Qwen2.5-VL-72B-Instruct", "LLaVA-v1.5", "A-very-long-name-that-somebody-gave-their-model-preview", "m")
 MODELS, IMAGES = 40, 60
 OBJECTS = ("chair", "fork", "dog", "traffic light", "wine glass", "cup")
@@ -43,10 +44,10 @@ def write_forty(folder: Path, models: int = MODELS) -> Path:
         (images / f"{number:03}.png").write_bytes(picture.read_bytes())
     shown = [f"{number:03}.png" for number in range(len(PICTURES))]
     sheet = describe(benchmark)
-    plain = sheet.model_copy(
-        update={"splits": {name: one.model_copy(update={"examples": ()}) for name, one in sheet.splits.items()}}
-    )
-    write_sheet(results.parent / "benchmarks", plain, images, shown, "drawn by hope-bench, Apache-2.0")
+    splits = {name: one.model_copy(update={"examples": ()}) for name, one in sheet.splits.items()}
+    plain = sheet.model_copy(update={"splits": splits})
+    written = write_sheet(results.parent / "benchmarks", plain, images, shown, "drawn by hope-bench, Apache-2.0")
+    write_questions(written.with_suffix(""), questions_of(benchmark))
     return results
 
 
@@ -59,8 +60,8 @@ def _benchmark(folder: Path) -> Benchmark:
     names = [f"{number:03}.png" for number in range(IMAGES)]
     splits = {split: _questions(split, names, number) for number, split in enumerate(KINDS)}
     write_benchmark(
-        folder, splits, KINDS, name="pictures", title="Pictures", headline="hope", prompt="{question}", k=1, dataset="drawn scenes",
-        images=dict.fromkeys(names),
+        folder, splits, KINDS, name="pictures", title="Pictures", headline="hope", prompt="{question}", k=1,
+        dataset="drawn scenes", images=dict.fromkeys(names),
     )  # fmt: skip
     return read_benchmark(folder)
 

@@ -41,7 +41,9 @@ def by_size(sizes: Mapping[str, float | None], rows: Sequence[ModelRow]) -> list
     known = [
         (size, rate, row)
         for row in rows
-        if (size := sizes[row.entry.page]) is not None and size > 0 and (rate := row.headline.hallucination_rate.value) is not None
+        if (size := sizes[row.entry.page]) is not None
+        and size > 0
+        and (rate := row.headline.hallucination_rate.value) is not None
     ]
     made, least = [], math.inf
     for size, rate, row in sorted(known, key=lambda one: (one[0], one[1], one[2].entry.page)):
@@ -63,7 +65,9 @@ def by_day(rows: Sequence[ModelRow]) -> list[tuple[ModelRow, bool]]:
     if len({row.entry.result.added for row in known}) < 2:
         return []
     made, least = [], math.inf
-    for row in sorted(known, key=lambda row: (str(row.entry.result.added), row.headline.hallucination_rate.value, row.entry.page)):
+    for row in sorted(
+        known, key=lambda row: (str(row.entry.result.added), row.headline.hallucination_rate.value, row.entry.page)
+    ):
         rate = row.headline.hallucination_rate.value
         assert rate is not None
         made.append((row, rate < least))

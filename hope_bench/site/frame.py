@@ -36,7 +36,13 @@ def frame(sections: Sequence[Section], settings: SiteSettings) -> Frame:
     order = in_order(sections)
     days = [row.entry.result.added for section in sections for row in section.rows if row.entry.result.added is not None]
     models = f"benchmarks/{order[0].key}.html" if order else "index.html"
-    links = (("Models", models), ("Submit", "submit.html"), ("Docs", settings.docs or "method.html"), ("Cite", "cite.html"))
+    links = (
+        ("Questions", "questions.html"),
+        ("Models", models),
+        ("Submit", "submit.html"),
+        ("Docs", settings.docs or "method.html"),
+        ("Cite", "cite.html"),
+    )
     card = None if settings.address is None else f"{settings.address.rstrip('/')}/{CARD}"
     words = in_words(order[0]) if order else "How much do vision-language models make up? No results yet."
     return Frame(links, max(days).isoformat() if days else None, settings.repository, card, words)

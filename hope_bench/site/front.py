@@ -1,4 +1,4 @@
-"""The first page: what a benchmark's results say in one sentence, one question that fooled its models, and the models that lead."""
+"""The first page: what a benchmark's results say in one sentence, and the models that lead."""
 
 from __future__ import annotations
 

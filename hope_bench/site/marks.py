@@ -65,8 +65,8 @@ _FAR, _MOST = 2.5, 0.8
 
 
 def axis_of_most(estimates: Sequence[Estimate]) -> Axis:
-    """An axis from 0 over all rates; where the largest is more than 2.5 times what four in five stay below, over those four, so that
-    a few outliers don't squeeze the others into a corner: marks past its end say so (`Mark.beyond`)."""
+    """An axis from 0 over all rates; where the largest is more than 2.5 times what four in five stay below, over those four, so
+    that a few outliers don't squeeze the others into a corner: marks past its end say so (`Mark.beyond`)."""
     values = sorted(one.value for one in estimates if one.value is not None)
     bulk = values[math.ceil(_MOST * len(values)) - 1] if values else 0.0
     squeezed = bool(values) and bulk > 0 and values[-1] > _FAR * bulk

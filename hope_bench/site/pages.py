@@ -22,17 +22,20 @@ from hope_bench.site.elsewhere import read_elsewhere
 from hope_bench.site.frame import CARD, card, frame
 from hope_bench.site.front import TOP, front, in_order
 from hope_bench.site.overlap import DatasetOverlap, dataset_overlap, published_training, read_overlap
+from hope_bench.site.questions import Wall, most_fooling
 from hope_bench.site.settings import SiteSettings
 from hope_bench.site.sheet import Described
 from hope_bench.site.striking import striking
 from hope_bench.site.views import ModelRow, Section
+from hope_bench.site.wall_pages import question_pages
 
 GENERATOR = '<meta name="generator" content="hope-bench leaderboard">'
 """Stands in every page, so that a rebuild removes pages of results that are gone, and nothing else."""
 
 ASSETS = {
     "style.css": "style.css", "favicon.svg": "favicon.svg", "front.js": "assets/front.js", "board.js": "assets/board.js",
-    "charts.js": "assets/charts.js", "pairs.js": "assets/pairs.js",
+    "charts.js": "assets/charts.js", "pairs.js": "assets/pairs.js", "questions.css": "assets/questions.css",
+    "questions.js": "assets/questions.js",
 }  # fmt: skip
 """Files beside the templates, and where they go."""
 
@@ -59,21 +62,27 @@ def picture_path(key: str, file: str) -> str:
     return f"images/{key}/{file}"
 
 
-def pages(sections: Sequence[Section], described: Mapping[str, Described], settings: SiteSettings) -> Iterator[tuple[str, str]]:
-    """Every page by its path under the site's root; `described` holds what is known of a benchmark, by its section's key."""
+def pages(
+    sections: Sequence[Section], described: Mapping[str, Described], walls: Mapping[str, Wall], settings: SiteSettings
+) -> Iterator[tuple[str, str]]:
+    """Every page by its path under the site's root; `described` and `walls` hold what is known of a benchmark and its questions,
+    by its section's key."""
     environment = _environment()
     environment.globals["frame"] = frame(sections, settings)
     folder = _template_folder().parent
     overlaps = read_overlap(folder / "overlap.json")
     order = in_order(sections)
     shared = {"sections": order, "root": ""}
-    questions = {section.key: striking(section, _pictures(section, described.get(section.key), "")) for section in order[:1]}
+    pictures = {section.key: shown_pictures(section.key, described.get(section.key)) for section in sections}
+    fooling = {key: most_fooling(wall, pictures[key]) for key, wall in walls.items()}
+    asked = {section.key: fooling.get(section.key) or striking(section, pictures[section.key]) for section in order[:1]}
     fronts = [front(section) for section in order]
-    yield "index.html", environment.get_template("index.html").render(shared, fronts=fronts, questions_of=questions, top=TOP)
+    yield "index.html", environment.get_template("index.html").render(shared, fronts=fronts, asked_of=asked, top=TOP)
     for name in ("method.html", "submit.html", "cite.html"):
         yield name, environment.get_template(name).render(shared)
     reported = read_elsewhere(folder / "elsewhere.json")
     yield "elsewhere.html", environment.get_template("elsewhere.html").render(root="", tables=reported)
+    yield from question_pages(environment, sections, walls, fooling, pictures)
     for section in sections:
         known = described.get(section.key)
         rows = board.board_rows(section)
@@ -102,10 +111,15 @@ def _plots(section: Section, rows: Sequence[board.BoardRow]) -> dict[str, Any]:
     }
 
 
-def _pictures(section: Section, known: Described | None, root: str = "../") -> dict[str, str]:
-    """The address of each image that may be shown, from the pages of a folder of the site."""
+def shown_pictures(key: str, known: Described | None) -> dict[str, str]:
+    """The address of each image that may be shown, from the site's root."""
     pictures = {} if known is None else known.sheet.pictures
-    return {image: root + picture_path(section.key, file) for image, file in pictures.items()}
+    return {image: picture_path(key, file) for image, file in pictures.items()}
+
+
+def _pictures(section: Section, known: Described | None) -> dict[str, str]:
+    """The same from the pages of a folder of the site."""
+    return {image: "../" + address for image, address in shown_pictures(section.key, known).items()}
 
 
 def _about_page(environment: Environment, section: Section, known: Described | None, overlaps: Sequence[DatasetOverlap]) -> str:

@@ -1,4 +1,4 @@
-"""What the ranking page needs to compare picked models in pairs: each one's answers by image, as `hope-bench compare` counts them."""
+"""What the ranking page needs to compare models in pairs: each one's answers by image, as `hope-bench compare` counts them."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def pairs_path(section: Section) -> str:
 
 
 def pairs_file(section: Section) -> bytes:
-    """The pairs of a benchmark, a call of `board.pairs`. Of the headline split and its baseline: for each image how many questions
-    about present and about absent objects it has, and for each model asked all of them once, how many of the first it affirmed, of
-    the second affirmed, and of the second denied, a letter each; with the ends of the three rates' intervals."""
+    """The pairs of a benchmark, a call of `board.pairs`. Of the headline split and its baseline: for each image how many
+    questions about present and about absent objects it has, and for each model asked all of them once, how many of the first it
+    affirmed, of the second affirmed, and of the second denied, a letter each; with the ends of the three rates' intervals."""
     names = [section.about.benchmark.headline, *([section.baseline] if section.baseline else [])]
     data = {name: _split(section, name) for name in dict.fromkeys(names)}
     return f"board.pairs({json.dumps(data, separators=(',', ':'))});\n".encode()

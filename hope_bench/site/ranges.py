@@ -21,9 +21,9 @@ RATES = ("balanced_accuracy", "hallucination_rate")
 
 
 def headline_ranges(splits: Sequence[SplitScore], resamples: Bootstrap = RESAMPLES) -> Mapping[str, list[Range | None]]:
-    """(best, worst) rank of every model by balanced accuracy, hallucination rate (the lower, the better) and AUROC, from its score
-    on the same split as all others: those that `hope-bench compare` gives (scoring/ranks.py). None where a number is undefined:
-    ranks by AUROC are among the models that give P(yes)."""
+    """(best, worst) rank of every model by balanced accuracy, hallucination rate (the lower, the better) and AUROC, from its
+    score on the same split as all others: those that `hope-bench compare` gives (scoring/ranks.py). None where a number is
+    undefined: ranks by AUROC are among the models that give P(yes)."""
     tables = np.stack([answer_table(split) for split in splits])
     ranges = {}
     for metric, found in measure(tables, resamples, metrics=RATES).items():

@@ -1,7 +1,7 @@
 """A benchmark's sheet (leaderboard/benchmarks/NAME-HASH.json): what its own page tells, where only its results are at hand.
 
 The sheet is written from the generated benchmark (`hope-bench leaderboard describe`) and committed beside the results, with the
-few images that the site may show in a folder of the same name.
+images that the site may show and all questions in a folder of the same name.
 """
 
 from __future__ import annotations
@@ -26,12 +26,14 @@ from hope_bench.images import UnreadableImageError, decode_rgb, read_image_bytes
 from hope_bench.provenance import atomic_path, write_text
 from hope_bench.records import Question
 from hope_bench.reviewing.noise import NoiseEstimate, read_label_noise
-from hope_bench.site.safety import read_bounded
+from hope_bench.site import question_file
+from hope_bench.site.question_file import Questions, questions_of, read_questions_file, write_questions
+from hope_bench.site.safety import read_bounded, text_problem
 
 EXAMPLES = 4
 """Example questions of a split, each about another image."""
 
-MOST_PICTURES = 200
+MOST_PICTURES = 1000
 LARGEST_PICTURE = 512
 """Pixels of the longer side of a picture on the site."""
 
@@ -104,10 +106,12 @@ class Sheet(Strict):
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """A sheet as the site uses it: `pictures` maps a benchmark's image to the bytes of its picture, PNG or JPEG."""
+    """A sheet as the site uses it: `pictures` maps a benchmark's image to the bytes of its picture, PNG or JPEG; `questions` are
+    all of its questions, None where they aren't published."""
 
     sheet: Sheet
     pictures: Mapping[str, bytes]
+    questions: Questions | None = None
 
 
 def sheet_name(name: str, benchmark_hash: str) -> str:
@@ -157,14 +161,18 @@ def _risk(risks: Sequence[float]) -> RiskSummary | None:
 
 
 def describe_benchmark(benchmark: Benchmark, results: Path, images: Path | None = None, licence: str = "") -> Path:
-    """Write a benchmark's sheet beside the folder `results`; returns its file. With `images`, pictures of its examples and of
-    these results' surest hallucinations go with it. Raises HopeBenchError as `write_sheet` does."""
+    """Write a benchmark's sheet and its questions beside the folder `results`; returns the sheet's file. With `images`, pictures
+    go with it: of its examples, of these results' surest hallucinations, then of its other images, MOST_PICTURES in all. Raises
+    HopeBenchError as `write_sheet` does."""
     shown: list[str] = []
     for path in sorted((results / slug(benchmark.manifest.name)).glob("*.json")):
         result = read_result(path)
         if result.benchmark.hash == benchmark.manifest.hash:
             shown += [one.image for one in result.worst or ()]
-    return write_sheet(results.absolute().parent / "benchmarks", describe(benchmark), images, shown, licence)
+    shown += benchmark.manifest.images
+    sheet = write_sheet(results.absolute().parent / "benchmarks", describe(benchmark), images, shown, licence)
+    write_questions(sheet.with_suffix(""), questions_of(benchmark))
+    return sheet
 
 
 def write_sheet(folder: Path, sheet: Sheet, images: Path | None = None, shown: Sequence[str] = (), licence: str = "") -> Path:
@@ -199,13 +207,12 @@ def _picture(images: Path, name: str) -> tuple[str, bytes]:
     stream = io.BytesIO()
     try:
         data = read_image_bytes(path)
-        drawn = data.startswith(b"\x89PNG")
         plain = decode_rgb(data)
     except UnreadableImageError as error:
         raise HopeBenchError(f"{path} can't be shown: {error}. Pass the benchmark's images with --images.") from None
     plain.thumbnail((LARGEST_PICTURE, LARGEST_PICTURE))
-    plain.save(stream, "PNG" if drawn else "JPEG", optimize=True)
-    return ".png" if drawn else ".jpg", stream.getvalue()
+    plain.save(stream, "JPEG", optimize=True, quality=85)
+    return ".jpg", stream.getvalue()
 
 
 def read_sheets(folder: Path) -> dict[tuple[str, str], Described]:
@@ -215,11 +222,17 @@ def read_sheets(folder: Path) -> dict[tuple[str, str], Described]:
     """
     found: dict[tuple[str, str], Described] = {}
     for path in sorted(folder.glob("*.json")):
-        sheet = validate(read_bounded(path, folder), Sheet, str(path))
+        sheet = validate(read_bounded(path, folder, but=("pictures",)), Sheet, str(path))
+        if problem := next(filter(None, map(text_problem, sheet.pictures)), None):
+            raise HopeBenchError(f"{path}: an image of pictures {problem}")
         if path.stem != sheet_name(sheet.name, sheet.hash):
             raise HopeBenchError(f"{path} describes {sheet.name}: call it {sheet_name(sheet.name, sheet.hash)}.json.")
         pictures = {image: _checked(path.with_suffix("") / _plain(file), folder) for image, file in sheet.pictures.items()}
-        found[sheet.name, sheet.hash] = Described(sheet, pictures)
+        asked = path.with_suffix("") / question_file.NAME
+        if not asked.resolve().is_relative_to(folder.resolve()):
+            raise HopeBenchError(f"{asked} is a link that leads out of {folder}. Describe the benchmark again.")
+        questions = read_questions_file(asked, sheet.hash) if asked.is_file() else None
+        found[sheet.name, sheet.hash] = Described(sheet, pictures, questions)
     return found
 
 

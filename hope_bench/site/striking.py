@@ -1,13 +1,13 @@
-"""One question for the first page: of those that models' results list among their surest hallucinations, the one most fell for."""
+"""One question for the first page where a benchmark's questions aren't published: of those that results list."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from hope_bench.files.result import Hallucination
 from hope_bench.files.split_score import PACKED
+from hope_bench.site.questions import Fooling, image_link
 from hope_bench.site.views import Section
 
 _LIKELY_THERE = 0.5
@@ -17,22 +17,9 @@ _COUNTED = 40
 """Candidates whose answers are counted: those that most results list."""
 
 
-@dataclass(frozen=True, slots=True)
-class Striking:
-    """A question about something absent, in three `parts` where the object is named in it, with the address of its picture (None
-    where it can't be shown), how many of the ranked `models` said yes, and where it leads."""
-
-    image: str
-    question: str
-    parts: tuple[str, str, str] | None
-    picture: str | None
-    yes: int
-    models: int
-    link: str
-
-
-def striking(section: Section, pictures: Mapping[str, str]) -> Striking | None:
-    """The question that most ranked models affirmed, one with a picture before one without; None where results list none."""
+def striking(section: Section, pictures: Mapping[str, str]) -> Fooling | None:
+    """Of the hallucinations that ranked models' results list, the one that most of them affirmed, one with a picture before one
+    without; None where results list none. `pictures` maps an image to its picture's address from the site's root."""
     results = [row.entry.result for row in section.ranked]
     listed: Counter[tuple[str, str]] = Counter()
     found: dict[tuple[str, str], tuple[Hallucination, str]] = {}
@@ -50,8 +37,7 @@ def striking(section: Section, pictures: Mapping[str, str]) -> Striking | None:
 
     best = max(ordered, key=lambda key: (key[0] in pictures, affirmed(found[key][0])))
     one, page = found[best]
-    before, named, after = one.question.partition(one.object or "\0")
-    parts = (before, named, after) if named else None
-    return Striking(
-        one.image, one.question, parts, pictures.get(one.image), affirmed(one), len(results), f"{page}#hallucinations"
-    )
+    return Fooling(
+        question=one.question, object=one.object, image=one.image, yes=affirmed(one), models=len(results),
+        page=f"{page}#hallucinations", picture=pictures.get(one.image), link=image_link(one.image),
+    )  # fmt: skip
