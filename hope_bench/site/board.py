@@ -15,9 +15,10 @@ from hope_bench.files.card import read_card
 from hope_bench.files.registry import known_models
 from hope_bench.files.result import Result
 from hope_bench.files.split_score import Estimate
+from hope_bench.reporting.rows import KINDS
 from hope_bench.site.charts import data_block
 from hope_bench.site.pairs import model_id, pairs_path
-from hope_bench.site.views import KINDS, ModelRow, Section
+from hope_bench.site.views import ModelRow, Section
 
 SHOWN = ("balanced_accuracy", "hallucination_rate", "precision", "recall", "f1", "yes_ratio")
 """The metrics of the ranking page; the first two come with their intervals. AUROC follows them."""

@@ -11,13 +11,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from hope_bench.files.result import Result
 from hope_bench.files.split_score import Estimate, SplitScore
 from hope_bench.site.sheet import Sheet
 from hope_bench.site.views import ModelRow
-
-MOST_LINES = 4
-"""Splits drawn in one reliability diagram."""
 
 
 def data_block(value: Any) -> Markup:
@@ -119,22 +115,6 @@ def _name(row: ModelRow) -> str:
 
 def _percent(one: Estimate) -> list[float | None]:
     return [None if share is None else round(100 * share, 2) for share in (one.value, one.low, one.high)]
-
-
-def reliability(result: Result, baseline: str | None) -> dict[str, Any] | None:
-    """P(yes) against the share that is there, on the POPE baseline, the control and the headline split; None without P(yes)."""
-    controls = [name for name, split in result.splits.items() if split.kind == "control"]
-    chosen = dict.fromkeys([*([baseline] if baseline else []), *controls, result.benchmark.headline])
-    splits = [
-        {
-            "name": name,
-            "kind": result.splits[name].kind,
-            "bins": [[round(one.p_yes, 4), round(one.yes, 4), one.questions] for one in known.bins],
-        }
-        for name in chosen
-        if (known := result.splits[name].probabilities) is not None and known.bins
-    ]
-    return {"splits": splits[:MOST_LINES]} if splits else None
 
 
 def risk(sheet: Sheet | None, headline: str) -> dict[str, Any] | None:

@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hope_bench.files.result import Result
+from hope_bench.reporting.render import percent
 from hope_bench.scoring.metrics import METRICS
-from hope_bench.site.render import percent
 from hope_bench.site.views import ModelRow, Section
 
 SHARED = (

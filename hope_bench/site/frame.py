@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hope_bench.errors import counted
+from hope_bench.reporting.render import percent
 from hope_bench.site.front import Verdict, in_order, verdict
-from hope_bench.site.render import percent
 from hope_bench.site.settings import SiteSettings
 from hope_bench.site.views import Section
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hope_bench.files.split_score import Estimate
-from hope_bench.site.marks import Axis, Mark, axis_of_most, mark
+from hope_bench.reporting.marks import Axis, Mark, axis_of_most, mark
 from hope_bench.site.views import ModelRow, Section, place_in_words
 
 TOP = 20

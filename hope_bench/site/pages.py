@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
-from hope_bench.errors import HopeBenchError, counted
-from hope_bench.files.registry import data_root
-from hope_bench.files.result import Comparison
-from hope_bench.scoring.blind import above_blind, strongest
+from hope_bench.reporting.environment import page_environment, template_folder
 from hope_bench.scoring.score import tower_family
 from hope_bench.scoring.transfer import Transfer
 from hope_bench.scoring.who_chose_whom import answers_all, strategies_of, transfer
-from hope_bench.site import about, board, charts, heat, render, views
-from hope_bench.site.data import badge_path
+from hope_bench.site import about, board, charts, views
 from hope_bench.site.elsewhere import read_elsewhere
 from hope_bench.site.frame import CARD, card, frame
 from hope_bench.site.front import TOP, front, in_order
+from hope_bench.site.model_pages import SameModel, drill_down, model_page
 from hope_bench.site.overlap import DatasetOverlap, dataset_overlap, published_training, read_overlap
 from hope_bench.site.questions import Wall, most_fooling
 from hope_bench.site.settings import SiteSettings
 from hope_bench.site.sheet import Described
 from hope_bench.site.striking import striking
-from hope_bench.site.views import ModelRow, Section
+from hope_bench.site.views import Section
 from hope_bench.site.wall_pages import question_pages
 
 GENERATOR = '<meta name="generator" content="hope-bench leaderboard">'
@@ -54,7 +50,7 @@ _BRAND = (
 
 def asset_files(sections: Sequence[Section]) -> dict[str, bytes]:
     """The style sheet, our own scripts and the site's picture by their paths under its root."""
-    return {target: (_template_folder() / name).read_bytes() for name, target in ASSETS.items()} | {CARD: card(sections)}
+    return {target: (template_folder() / name).read_bytes() for name, target in ASSETS.items()} | {CARD: card(sections)}
 
 
 def picture_path(key: str, file: str) -> str:
@@ -69,7 +65,7 @@ def pages(
     by its section's key."""
     environment = _environment()
     environment.globals["frame"] = frame(sections, settings)
-    folder = _template_folder().parent
+    folder = template_folder().parent
     overlaps = read_overlap(folder / "overlap.json")
     order = in_order(sections)
     shared = {"sections": order, "root": ""}
@@ -83,6 +79,7 @@ def pages(
     reported = read_elsewhere(folder / "elsewhere.json")
     yield "elsewhere.html", environment.get_template("elsewhere.html").render(root="", tables=reported)
     yield from question_pages(environment, sections, walls, fooling, pictures)
+    elsewhere = SameModel(sections)
     for section in sections:
         known = described.get(section.key)
         rows = board.board_rows(section)
@@ -96,8 +93,10 @@ def pages(
         }
         yield f"benchmarks/{section.key}.html", environment.get_template("ranking.html").render(context)
         yield f"benchmarks/{section.key}-about.html", _about_page(environment, section, known, overlaps)
+        shown, drill = _pictures(section, known), drill_down(walls.get(section.key))
+        template = environment.get_template("result.html")
         for row in section.rows:
-            yield row.entry.page, _result_page(environment, section, row, known)
+            yield row.entry.page, template.render(model_page(section, row, shown, elsewhere, drill))
 
 
 def _plots(section: Section, rows: Sequence[board.BoardRow]) -> dict[str, Any]:
@@ -154,64 +153,13 @@ def _who_chose_whom(section: Section) -> Transfer | None:
     return transfer(answered) if several and answered else None
 
 
-def _result_page(environment: Environment, section: Section, row: ModelRow, known: Described | None) -> str:
-    result = row.entry.result
-    reliability = charts.reliability(result, section.baseline)
-    context: dict[str, Any] = {
-        "section": section,
-        "row": row,
-        "result": result,
-        "axis": row.axis,
-        "splits": row.splits,
-        "reliability": reliability,
-        "reliability_block": None if reliability is None else charts.data_block(reliability),
-        "nearest": [pair for pair in result.comparisons if _is_nearest(pair, section)],
-        "others": [pair for pair in result.comparisons if not _is_nearest(pair, section)],
-        "heat": heat.heat_map(row.splits),
-        "tables": heat.parts_tables(result),
-        "pictures": _pictures(section, known),
-        "facts": views.facts(result),
-        "commands": views.reproduce(result),
-        "data": Path(row.entry.page).with_suffix(".json").name,
-        "badge": badge_path(row),
-        "root": "../",
-    }
-    return environment.get_template("result.html").render(context)
-
-
-def _is_nearest(pair: Comparison, section: Section) -> bool:
-    """Whether a comparison is with the baseline that HOPE is held against, or with the split's own control."""
-    return pair.baseline == section.baseline or section.about.splits[pair.baseline].kind == "control"
-
-
-def _template_folder() -> Path:
-    folder = data_root() / "leaderboard" / "templates"
-    if not (folder / "index.html").is_file():
-        raise HopeBenchError(f"The leaderboard's templates are missing from {folder}. Install hope-bench again.")
-    return folder
-
-
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_template_folder()),
-        autoescape=True,
-        auto_reload=False,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"percent": render.percent, "signed": render.signed, "interval": render.interval}
+    environment = page_environment()
     environment.globals |= {
         "generator": GENERATOR,
         "policy": POLICY,
         "here": "",
         "brand": Markup(_BRAND),
-        "counted": counted,
         "place": views.place_in_words,
-        "marks": render,
-        "kinds": views.KINDS,
-        "questions": views.questions,
-        "strongest": strongest,
-        "above_blind": above_blind,
     }
     return environment

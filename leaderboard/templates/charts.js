@@ -94,17 +94,6 @@ globalThis.charts = (() => {
       layout.xaxis.range = [least, most];
       return [traces, layout];
     },
-    // {splits: [{name, kind, bins: [[mean P(yes), share of yes-labels, questions]]}]}
-    reliability: (data, ink) => {
-      const lines = data.splits.map(({ name, kind, bins }) => ({ type: "scatter", mode: "lines+markers", x: bins.map(([p]) => p), y: bins.map(([, yes]) => yes),
-        line: { color: ink[kind], width: 2 }, marker: { symbol: symbols[kind], color: ink[kind], size: bins.map(([, , count]) => 7 + 3 * Math.log10(count)), line: { width: kind === "pope" ? 2 : 0, color: ink[kind] } },
-        text: bins.map(([p, yes, count]) => `${text(name)}<br>P(yes) ${p.toFixed(2)}: ${yes.toFixed(2)} are there<br>${count.toLocaleString("en")} questions`), hovertemplate: "%{text}<extra></extra>" }));
-      const perfect = { type: "scatter", mode: "lines", x: [0, 1], y: [0, 1], hoverinfo: "skip", line: { color: ink.quiet, width: 1, dash: "dot" } };
-      const square = { range: [-0.02, 1.02], tickvals: [0, 0.2, 0.4, 0.6, 0.8, 1] };
-      return [[perfect, ...lines], frame(ink, { margin: { l: 56, r: 12, t: 10, b: 48 },
-        xaxis: axis(ink, { ...square, title: { text: "P(yes) the model gives", font: { size: 13, color: ink.quiet } } }),
-        yaxis: axis(ink, { ...square, title: { text: "Share that is there", font: { size: 13, color: ink.quiet } }, scaleanchor: "x", constrain: "domain" }) })];
-    },
     // {splits: [{name, kind, counts: [questions in each tenth of risk]}]}
     risk: (data, ink) => {
       const tenths = data.splits[0].counts.map((_, tenth) => `${tenth / 10}–${(tenth + 1) / 10}`);

@@ -3,7 +3,7 @@
 document.documentElement.classList.add("scripted");
 document.addEventListener("DOMContentLoaded", () => {
   const most = 20;
-  for (const table of document.querySelectorAll("table.front")) {
+  for (const table of document.querySelectorAll("table.front:has(select)")) {
     const sorts = table.dataset.sorts.split(" "), rows = [...table.tBodies[0].rows], select = table.querySelector("select");
     const heads = [...table.querySelectorAll("th[data-by]")];
     const sort = (by) => {

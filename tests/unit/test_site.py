@@ -19,10 +19,10 @@ from hope_bench.files.split_score import Estimate
 from hope_bench.records import Verdict
 from hope_bench.scoring.score import score
 from hope_bench.site import build_site
-from hope_bench.site.marks import axis_over, mark
+from hope_bench.reporting.marks import axis_over, mark
 from hope_bench.site.reading import ranked, read_groups
-from hope_bench.site.render import signed
-from hope_bench.site.views import reproduce
+from hope_bench.reporting.render import signed
+from hope_bench.reporting.rows import reproduce
 from tests.cli import hope_bench, refused
 from tests.runs import Row, make_benchmark, make_run
 

@@ -17,9 +17,9 @@ from hope_bench.files.split_score import Part
 from hope_bench.records import Answer
 from hope_bench.scoring.score import score
 from hope_bench.site import build_site, libraries
-from hope_bench.site.heat import heat_map, parts_tables
-from hope_bench.site.marks import axis_over
-from hope_bench.site.views import split_rows
+from hope_bench.reporting.heat import heat_map, parts_tables
+from hope_bench.reporting.marks import axis_over
+from hope_bench.reporting.rows import split_rows
 from tests.runs import Row, make_benchmark, make_run, write_answers
 from tests.unit.test_site import FAST, make_result
 

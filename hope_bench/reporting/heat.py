@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from hope_bench.files.result import Result
 from hope_bench.files.split_score import Part
-from hope_bench.site.views import SplitRow
+from hope_bench.reporting.rows import SplitRow
 
 STEPS = 10
 """Shades of the heat map: 0 is none, 10 the darkest."""
