@@ -12,21 +12,25 @@ from hope_bench.reporting.environment import page_environment, template_folder
 from hope_bench.scoring.score import tower_family
 from hope_bench.scoring.transfer import Transfer
 from hope_bench.scoring.who_chose_whom import answers_all, strategies_of, transfer
-from hope_bench.site import about, board, charts, views
+from hope_bench.site import about, board, charts, validity, views
 from hope_bench.site.elsewhere import read_elsewhere
 from hope_bench.site.frame import CARD, card, frame
 from hope_bench.site.front import TOP, front, in_order
 from hope_bench.site.model_pages import SameModel, drill_down, model_page
 from hope_bench.site.overlap import DatasetOverlap, dataset_overlap, published_training, read_overlap
-from hope_bench.site.questions import Wall, most_fooling
+from hope_bench.site.questions import Wall, image_link, most_fooling
 from hope_bench.site.settings import SiteSettings
 from hope_bench.site.sheet import Described
 from hope_bench.site.striking import striking
 from hope_bench.site.views import Section
+from hope_bench.site.wall import image_rows, spoken
 from hope_bench.site.wall_pages import question_pages
 
 GENERATOR = '<meta name="generator" content="hope-bench leaderboard">'
 """Stands in every page, so that a rebuild removes pages of results that are gone, and nothing else."""
+
+EXAMPLE_IMAGES = 3
+"""Images that a benchmark's page shows with all that is asked about them."""
 
 ASSETS = {
     "style.css": "style.css", "favicon.svg": "favicon.svg", "front.js": "assets/front.js", "board.js": "assets/board.js",
@@ -92,7 +96,7 @@ def pages(
             "root": "../",
         }
         yield f"benchmarks/{section.key}.html", environment.get_template("ranking.html").render(context)
-        yield f"benchmarks/{section.key}-about.html", _about_page(environment, section, known, overlaps)
+        yield f"benchmarks/{section.key}-about.html", _about_page(environment, section, known, overlaps, walls.get(section.key))
         shown, drill = _pictures(section, known), drill_down(walls.get(section.key))
         template = environment.get_template("result.html")
         for row in section.rows:
@@ -121,7 +125,13 @@ def _pictures(section: Section, known: Described | None) -> dict[str, str]:
     return {image: "../" + address for image, address in shown_pictures(section.key, known).items()}
 
 
-def _about_page(environment: Environment, section: Section, known: Described | None, overlaps: Sequence[DatasetOverlap]) -> str:
+def _about_page(
+    environment: Environment,
+    section: Section,
+    known: Described | None,
+    overlaps: Sequence[DatasetOverlap],
+    wall: Wall | None,
+) -> str:
     sheet = None if known is None else known.sheet
     splits = about.split_abouts(section, sheet)
     family = tower_family(section.about.benchmark.clip)
@@ -135,6 +145,11 @@ def _about_page(environment: Environment, section: Section, known: Described | N
         has_risk=any(split.risk is not None for split in splits),
         noise=None if sheet is None else sheet.label_noise,
         sheet=sheet,
+        blind=validity.blind_rows(section, sheet),
+        ways=validity.WAYS,
+        added=validity.added(section),
+        wall=wall,
+        images=[] if wall is None else image_rows(section, wall, EXAMPLE_IMAGES),
         pictures=_pictures(section, known),
         risk=None if risk is None else charts.data_block(risk),
         facts=about.made_from(sheet),
@@ -161,5 +176,7 @@ def _environment() -> Environment:
         "here": "",
         "brand": Markup(_BRAND),
         "place": views.place_in_words,
+        "spoken": spoken,
+        "image_link": image_link,
     }
     return environment

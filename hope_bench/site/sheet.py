@@ -17,7 +17,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from hope_bench.errors import HopeBenchError
-from hope_bench.files.benchmark import Benchmark, ClipInfo, GuardStats, SourceFile
+from hope_bench.files.benchmark import Balance, Benchmark, ClipInfo, GuardStats, SourceFile
 from hope_bench.files.card import slug
 from hope_bench.files.result_file import read_result
 from hope_bench.files.spec import Kind
@@ -89,6 +89,7 @@ class Sheet(Strict):
     sources: tuple[SourceFile, ...] = ()
     encoders: Mapping[str, ClipInfo] = {}
     guards: Mapping[str, GuardStats] = {}
+    balance: Mapping[str, Balance] = {}
     splits: Mapping[str, SheetSplit]
     skipped: int = Field(default=0, ge=0)
     versions: Mapping[str, str] = {}
@@ -132,6 +133,7 @@ def describe(benchmark: Benchmark) -> Sheet:
         sources=manifest.sources,
         encoders={**clips, **manifest.encoders},
         guards=manifest.guards,
+        balance=manifest.balance,
         splits={name: _split(manifest.splits[name].kind, questions) for name, questions in benchmark.splits.items()},
         skipped=len(manifest.skipped),
         versions=manifest.versions,

@@ -188,8 +188,8 @@ def _shown(wall: Wall, index: int) -> Shown:
     return Shown(wall.claims[index], int(wall.yes[index]), int(wall.answered[index]))
 
 
-def image_rows(section: Section, wall: Wall) -> list[ImageRow]:
-    """A row an image, by name."""
+def image_rows(section: Section, wall: Wall, most: int | None = None) -> list[ImageRow]:
+    """A row an image, by name; with `most`, that many of the images of the most fooling questions."""
     order = list(KINDS)
     splits = sorted(section.about.splits.items(), key=lambda item: order.index(item[1].kind))
     present: dict[str, list[tuple[int, Shown]]] = {}
@@ -202,7 +202,8 @@ def image_rows(section: Section, wall: Wall) -> list[ImageRow]:
             for ask in one.asked_in:
                 others.setdefault((one.image, ask.split), []).append((ask.place, row))
     rows = []
-    for image in sorted({one.image for one in wall.claims}):
+    images = dict.fromkeys(one.image for one in wall.claims)
+    for image in sorted(images) if most is None else list(images)[:most]:
         asked = [(name, split.kind, _in_order(others[image, name])) for name, split in splits if (image, name) in others]
         rows.append(ImageRow(image, _in_order(present.get(image, [])), tuple(asked)))
     return rows

@@ -7,9 +7,9 @@ from typing import Any
 
 from jinja2 import Environment
 
-from hope_bench.site.questions import Fooling, Wall, image_link, wall_page
+from hope_bench.site.questions import Fooling, Wall, wall_page
 from hope_bench.site.views import Section
-from hope_bench.site.wall import FOLDER, IMAGES_A_PAGE, image_rows, shown, spoken, unanimous
+from hope_bench.site.wall import FOLDER, IMAGES_A_PAGE, image_rows, shown, unanimous
 
 
 def question_pages(
@@ -20,7 +20,7 @@ def question_pages(
     pictures: Mapping[str, Mapping[str, str]],
 ) -> Iterator[tuple[str, str]]:
     """Every page of questions by its path under the site's root; `pictures` maps a section's key to its images' addresses."""
-    shared: dict[str, Any] = {"walls": walls, "spoken": spoken, "link": image_link}
+    shared: dict[str, Any] = {"walls": walls}
     index = environment.get_template("questions.html")
     yield "questions.html", index.render(sections=sections, fooling=fooling, page=wall_page, root="", **shared)
     for section in sections:

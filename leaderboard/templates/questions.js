@@ -158,7 +158,7 @@ globalThis.hopeBenchQuestions = (() => {
         if (place < 0 || place >= list.length) return false;
         put(place);
         cards.get(place).querySelector("a").focus({ preventScroll: true });
-        cards.get(place).scrollIntoView({ block: "nearest" });
+        cards.get(place).scrollIntoView({ block: "nearest", behavior: "instant" });
         return true;
       };
       made.addEventListener("keydown", (event) => {
@@ -202,7 +202,7 @@ globalThis.hopeBenchQuestions = (() => {
       const rank = (row) => ({ yes: 2, no: 1 })[said(row.code)] || 0;
       rows.sort((one, other) => (percent(other.code) ?? -1) - (percent(one.code) ?? -1) || rank(other) - rank(one));
       const known = rows.some((row) => percent(row.code) !== null);
-      return element("table", { class: "plain answers" }, element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "Model"), element("th", { scope: "col" }, "said"),
+      return element("table", { class: "plain answers" }, element("caption", { class: "visually-hidden" }, "What each model said"), element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "Model"), element("th", { scope: "col" }, "said"),
         ...(known ? [element("th", { scope: "col", class: "num" }, "P(yes)"), element("td", { class: "chart" })] : []))),
       element("tbody", {}, ...rows.map((row) => {
         const share = percent(row.code), word = said(row.code), good = word === (absent(at) ? "no" : "yes");
@@ -231,7 +231,7 @@ globalThis.hopeBenchQuestions = (() => {
       });
       return made;
     };
-    const asking = (at) => element("table", { class: "plain asked" }, element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "Asked by"), element("th", { scope: "col" }, "kind"), element("th", { scope: "col", class: "num" }, "score"), element("th", { scope: "col" }, "found by"))),
+    const asking = (at) => element("table", { class: "plain asked" }, element("caption", { class: "visually-hidden" }, "The splits that ask it"), element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "Asked by"), element("th", { scope: "col" }, "kind"), element("th", { scope: "col", class: "num" }, "score"), element("th", { scope: "col" }, "found by"))),
       element("tbody", {}, ...data.asked[at].map(([split, score = null, finder = null]) => element("tr", { class: data.splits[split].kind }, element("th", { scope: "row" }, element("a", { href: address({ ...begin, split: data.splits[split].name }) }, data.splits[split].name)),
         element("td", {}, data.splits[split].label), element("td", { class: "num" }, score === null ? "–" : String(score)), element("td", {}, finder === null ? "–" : data.finders[finder])))));
     const drawQuestion = (at) => {
@@ -245,9 +245,9 @@ globalThis.hopeBenchQuestions = (() => {
           element("span", { class: "quiet" }, place < 0 ? "" : `${number(place + 1)} of ${number(list.length)}`)),
         element("div", { class: "one" }, element("figure", {}, picture === null ? element("p", { class: "frame none" }, link === null ? "This image isn’t shown here." : "Its licence doesn’t let it be shown here: it is on the dataset’s own site.") : element("span", { class: "frame" }, element("img", { src: picture, alt: `Image ${name}` })),
           element("figcaption", { class: "quiet" }, "Image ", source)),
-        element("div", {}, element("h2", { tabindex: "-1" }, ...worded(at)),
+        element("div", {}, element("h1", { tabindex: "-1" }, ...worded(at)),
           element("p", { class: "truth" }, "The answer is ", element("b", {}, absent(at) ? "no" : "yes"), ".", ...(risk === null ? [] : [` Risk that it is there after all: ${risk.toFixed(2)}.`])),
-          element("h3", {}, models === 1 ? `${data.models[0].name} says ${said(code(at, 0))}` : `${tally(at)} models say yes`), answers(at), asking(at),
+          element("h2", {}, models === 1 ? `${data.models[0].name} says ${said(code(at, 0))}` : `${tally(at)} models say yes`), answers(at), asking(at),
           ...(all ? [element("p", { class: "quiet" }, models === 1 ? "The model says yes, though the label says no. " : "Every model says yes, though the label says no. ", element("a", { href: address({ ...begin, view: "unanimous" }) }, "Is the label wrong? Review it"))] : []),
           element("div", { class: "acts" }, copying(() => `${location.href.split("#")[0]}#${words({ ...begin, q: id(at) })}`, "Copy link"),
             ...(object === null ? [] : [element("a", { href: address({ ...begin, object }) }, `Others about ${object}`)]), element("a", { href: address({ ...begin, truth: "", image: name }) }, "Others about this image")), cite)));
@@ -309,20 +309,20 @@ globalThis.hopeBenchQuestions = (() => {
         if (view.q !== id(at)) return;
         if (!wall.hidden) scrolled = scrollY;
         wall.hidden = true;
-        document.querySelector("header.masthead").hidden = true;
+        document.querySelector(".masthead").hidden = true;
         page.hidden = false;
         drawQuestion(at);
-        scrollTo(0, 0);
-        page.querySelector("h2").focus({ preventScroll: true });
+        scrollTo({ top: 0, behavior: "instant" });
+        page.querySelector("h1").focus({ preventScroll: true });
       });
       const left = page.hidden ? null : byId.get(page.dataset.q);
       page.hidden = true;
       wall.hidden = false;
-      document.querySelector("header.masthead").hidden = false;
+      document.querySelector(".masthead").hidden = false;
       document.title = title;
       if (grid) grid.measure();
       if (left === null) return undefined;
-      scrollTo(0, scrolled);
+      scrollTo({ top: scrolled, behavior: "instant" });
       if (grid) grid.focus(list.indexOf(left));
       return undefined;
     });
