@@ -86,14 +86,15 @@ def _alike(name: str) -> str:
     return re.sub(r"[^a-z0-9]|\bv(?=\d)", "", last)
 
 
-def board_data(section: Section, rows: list[BoardRow]) -> Markup:
-    """What the page's script needs, as a data block."""
+def board_data(section: Section, rows: list[BoardRow], wall: str | None) -> Markup:
+    """What the page's script needs, as a data block; `wall` is the address of the benchmark's questions, None without."""
     about = section.about
     return data_block(
         {
             "headline": about.benchmark.headline,
             "baseline": section.baseline,
             "pairs": pairs_path(section),
+            "wall": wall,
             "splits": [{"name": name, "kind": split.kind, "label": KINDS[split.kind]} for name, split in about.splits.items()],
             "models": [_model(one, list(about.splits)) for one in rows],
         }

@@ -25,6 +25,10 @@ from hope_bench.site.views import Section
 from hope_bench.site.wall import FOLDER, MARK, wall_files
 
 
+DOCS = "docs/index.html"
+"""Where the documentation lies when it was built beside the leaderboard (`make docs`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class SitePages:
     """A built leaderboard: its index, and the page of every result."""
@@ -60,6 +64,8 @@ def _build(results_folder: Path, out: Path, benchmarks: Path) -> SitePages:
         if (known := described.get(section.key)) is not None and known.questions is not None
     }
     settings = read_settings(results_folder.absolute().parent)
+    if settings.docs is None and (out / DOCS).is_file():
+        settings = settings.model_copy(update={"docs": DOCS})
     files = {name: html.encode() for name, html in pages(sections, described, walls, settings)}
     files |= data_files(sections) | library_files() | asset_files(sections)
     for section in sections:

@@ -18,7 +18,7 @@ from hope_bench.site.frame import CARD, card, frame
 from hope_bench.site.front import TOP, front, in_order
 from hope_bench.site.model_pages import SameModel, drill_down, model_page
 from hope_bench.site.overlap import DatasetOverlap, dataset_overlap, published_training, read_overlap
-from hope_bench.site.questions import Wall, image_link, most_fooling
+from hope_bench.site.questions import Wall, image_link, most_fooling, wall_page
 from hope_bench.site.settings import SiteSettings
 from hope_bench.site.sheet import Described
 from hope_bench.site.striking import striking
@@ -91,7 +91,7 @@ def pages(
             "section": section,
             "rows": rows,
             "people": about.people(section, None if known is None else known.sheet),
-            "data": board.board_data(section, rows),
+            "data": board.board_data(section, rows, wall_page(section.key) if section.key in walls else None),
             "plots": _plots(section, rows),
             "root": "../",
         }

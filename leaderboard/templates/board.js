@@ -173,7 +173,10 @@ document.addEventListener("DOMContentLoaded", () => {
     const told = (p) => (p !== null && p < 0.05 ? "num told" : "num");
     const cells = (row) => columns.flatMap(({ found, p }) => [element("td", { class: "num" }, ...difference(found[row])), element("td", { class: told(p[row]) }, named(p[row]))]);
     const head = element("tr", {}, element("th", { scope: "col" }, "Pair"), ...["Hallucination rate", "p", "Balanced accuracy", "p"].map((word) => element("th", { scope: "col", class: "num" }, word)));
-    const rows = pairs.map(([, , name], row) => element("tr", {}, element("th", { scope: "row" }, name), ...cells(row)));
+    const fools = (one, other, words) => element("a", { href: `../${data.wall}#view=pair&a=${one.id}&b=${other.id}&split=${encodeURIComponent(split.name)}` }, words);
+    const questions = ([one, other, name]) => (data.wall === null ? [] : [element("td", {}, fools(one, other, `fools ${name[0]}, not ${name.at(-1)}`), element("br"), fools(other, one, `fools ${name.at(-1)}, not ${name[0]}`))]);
+    const rows = pairs.map((pair, row) => element("tr", {}, element("th", { scope: "row" }, pair[2]), ...cells(row), ...questions(pair)));
+    if (data.wall !== null) head.append(element("th", { scope: "col" }, "Questions"));
     const left = missing.length === 0 ? "" : ` No pairs with ${missing.map((one) => one.name).join(", ")}: not every question was asked once, so compare the intervals below.`;
     return element("div", { class: "scroll", role: "region", "aria-label": `Pairs on ${split.name}`, tabindex: "0" },
       element("table", { class: "plain pairs" }, element("caption", {}, words + left), element("thead", {}, head), element("tbody", {}, ...rows)));
