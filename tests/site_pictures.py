@@ -30,7 +30,7 @@ class Shot:
 
 SHOTS = (
     Shot("index", "index.html", width=1440, height=900),
-    Shot("questions", "questions/demo-????????????.html", width=1440, height=900),
+    Shot("questions", "questions/demo-????????????.html", width=1000, height=660),
     Shot("model", "demo/demo-llava.html", width=1440, height=1200),
 )
 

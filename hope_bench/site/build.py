@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hope_bench.files.benchmark import read_benchmark
+from hope_bench.files.benchmark import Manifest, read_benchmark
+from hope_bench.files.validation import read_json
 from hope_bench.provenance import atomic_path, check_pages, make_folder
 from hope_bench.records import no_collector
 from hope_bench.site import views
@@ -23,7 +24,6 @@ from hope_bench.site.settings import read_settings
 from hope_bench.site.sheet import Described, describe, read_sheets
 from hope_bench.site.views import Section
 from hope_bench.site.wall import FOLDER, MARK, wall_files
-
 
 DOCS = "docs/index.html"
 """Where the documentation lies when it was built beside the leaderboard (`make docs`)."""
@@ -86,15 +86,20 @@ def _build(results_folder: Path, out: Path, benchmarks: Path) -> SitePages:
 def _described(sections: Sequence[Section], sheets: Path, benchmarks: Path) -> dict[str, Described]:
     """What is known of each section's benchmark, by the section's key."""
     written = read_sheets(sheets)
-    generated = {}
-    for manifest in sorted(benchmarks.glob("*/manifest.json")):
-        benchmark = read_benchmark(manifest.parent)
-        sheet = describe(benchmark)
-        generated[sheet.name, sheet.hash] = Described(sheet, {}, questions_of(benchmark))
+    wanted = {(one.about.benchmark.name, one.about.benchmark.hash) for one in sections}
+    wanted -= {name for name, one in written.items() if one.questions is not None}
+    at_hand = {}
+    for path in sorted(benchmarks.glob("*/manifest.json")) if wanted else ():
+        manifest = read_json(path, Manifest)
+        if (manifest.name, manifest.hash) in wanted:
+            at_hand[manifest.name, manifest.hash] = read_benchmark(path.parent)
     found = {}
     for section in sections:
         name = section.about.benchmark.name, section.about.benchmark.hash
-        one = written.get(name) or generated.get(name)
+        one = written.get(name)
+        if name in at_hand:
+            described = Described(describe(at_hand[name]), {}) if one is None else one
+            one = replace(described, questions=questions_of(at_hand[name]))
         if one is not None:
             check_sheet(one, section)
             found[section.key] = one

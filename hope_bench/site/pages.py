@@ -23,8 +23,8 @@ from hope_bench.site.settings import SiteSettings
 from hope_bench.site.sheet import Described
 from hope_bench.site.striking import striking
 from hope_bench.site.views import Section
-from hope_bench.site.wall import image_rows, spoken
-from hope_bench.site.wall_pages import question_pages
+from hope_bench.site.wall import image_rows
+from hope_bench.site.wall_pages import listing, question_pages
 
 GENERATOR = '<meta name="generator" content="hope-bench leaderboard">'
 """Stands in every page, so that a rebuild removes pages of results that are gone, and nothing else."""
@@ -150,6 +150,7 @@ def _about_page(
         added=validity.added(section),
         wall=wall,
         images=[] if wall is None else image_rows(section, wall, EXAMPLE_IMAGES),
+        items=listing("../" + wall_page(section.key)),
         pictures=_pictures(section, known),
         risk=None if risk is None else charts.data_block(risk),
         facts=about.made_from(sheet),
@@ -176,7 +177,6 @@ def _environment() -> Environment:
         "here": "",
         "brand": Markup(_BRAND),
         "place": views.place_in_words,
-        "spoken": spoken,
         "image_link": image_link,
     }
     return environment

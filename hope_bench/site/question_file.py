@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ import msgspec
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark, benchmark_hash
+from hope_bench.files.result import Result
+from hope_bench.files.split_score import PACKED
 from hope_bench.interchange.images import within_folder
 from hope_bench.provenance import atomic_path
 from hope_bench.records import Question
@@ -81,6 +84,21 @@ def read_questions_file(path: Path, hash: str) -> Questions:
     if problem := _problem(found):
         raise HopeBenchError(f"{path}: {problem}")
     return found
+
+
+def check_asked_as_published(result: Result, questions: Questions, where: str) -> None:
+    """A result's labels and numbers of questions by image must be the published questions'. Raises HopeBenchError."""
+    for name, split in result.splits.items():
+        asked = questions.in_packed_order(name) if name in questions.splits else ()
+        counts = Counter(one.image for one in asked)
+        if (
+            "".join(PACKED[one.label] for one in asked) != split.labels
+            or tuple(counts[image] for image in questions.images) != split.questions_per_image
+        ):
+            raise HopeBenchError(
+                f"{where}: splits.{name} has other labels, or other questions by image, than the published questions of "
+                f"{result.benchmark.name}. Score the run again on the same benchmark."
+            )
 
 
 def _problem(questions: Questions) -> str | None:

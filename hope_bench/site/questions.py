@@ -11,12 +11,11 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from hope_bench.errors import HopeBenchError
 from hope_bench.files.result import Result
 from hope_bench.files.split_score import PACKED
 from hope_bench.records import Label, Question
 from hope_bench.scoring.probability import unpack
-from hope_bench.site.question_file import Questions
+from hope_bench.site.question_file import Questions, check_asked_as_published
 from hope_bench.site.views import ModelRow, Section
 
 Bytes = NDArray[np.uint8]
@@ -57,7 +56,8 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Wall:
-    """A benchmark's claims, the most fooling first, and the answers of its models (the section's rows, in their order).
+    """A benchmark's claims, the most fooling first, and the answers of its models (the section's rows in their order, but for
+    runs that were shown no image).
 
     `codes` uint8 [claims, models] holds an answer a byte; `yes` and `answered` int64 [claims] count the models that said yes, and
     those that were asked. Where a run answers a claim differently in two splits, the first split's answer counts.
@@ -130,9 +130,9 @@ def image_link(image: str) -> str | None:
 
 def make_wall(section: Section, questions: Questions) -> Wall:
     """The wall of a benchmark. Raises HopeBenchError where its results answered other questions."""
-    splits = [name for name in section.about.splits if name in questions.splits]
+    check_asked_as_published(section.about, questions, f"The results of {section.about.benchmark.name}")
+    splits = list(section.about.splits)
     packed = {name: questions.in_packed_order(name) for name in splits}
-    _check(section.about, packed)
     found: dict[tuple[str, str, str], list[tuple[str, int, Question]]] = {}
     begin: dict[str, int] = {}
     for name, asked in packed.items():
@@ -141,7 +141,7 @@ def make_wall(section: Section, questions: Questions) -> Wall:
             found.setdefault((one.image, one.text, one.label), []).append((name, place, one))
     claims = [_claim(asked) for asked in found.values()]
     places = _places([[begin[name] + place for name, place, _ in asked] for asked in found.values()])
-    models = tuple(section.rows)
+    models = tuple(row for row in section.rows if row.entry.result.run.blind is None) or section.rows
     codes = np.empty((len(claims), len(models)), dtype=np.uint8)
     for column, row in enumerate(models):
         codes[:, column] = _answers(row.entry.result, splits, places)
@@ -149,15 +149,6 @@ def make_wall(section: Section, questions: Questions) -> Wall:
     yes, answered = said_yes.sum(axis=1), (codes != UNASKED).sum(axis=1)
     order = _most_fooling_first(claims, codes, yes, answered)
     return Wall(section.key, tuple(claims[index] for index in order), models, codes[order], yes[order], answered[order])
-
-
-def _check(result: Result, packed: dict[str, tuple[Question, ...]]) -> None:
-    for name, asked in packed.items():
-        if "".join(PACKED[one.label] for one in asked) != result.splits[name].labels:
-            raise HopeBenchError(
-                f"The published questions of {result.benchmark.name} don't have the labels of splits.{name} in its results. "
-                "Score the runs again on the same benchmark."
-            )
 
 
 def _claim(asked: Sequence[tuple[str, int, Question]]) -> Claim:

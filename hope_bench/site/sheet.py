@@ -222,20 +222,23 @@ def read_sheets(folder: Path) -> dict[tuple[str, str], Described]:
 
     Raises HopeBenchError naming the file and key of anything invalid, or a picture that isn't one.
     """
-    found: dict[tuple[str, str], Described] = {}
-    for path in sorted(folder.glob("*.json")):
-        sheet = validate(read_bounded(path, folder, but=("pictures",)), Sheet, str(path))
-        if problem := next(filter(None, map(text_problem, sheet.pictures)), None):
-            raise HopeBenchError(f"{path}: an image of pictures {problem}")
-        if path.stem != sheet_name(sheet.name, sheet.hash):
-            raise HopeBenchError(f"{path} describes {sheet.name}: call it {sheet_name(sheet.name, sheet.hash)}.json.")
-        pictures = {image: _checked(path.with_suffix("") / _plain(file), folder) for image, file in sheet.pictures.items()}
-        asked = path.with_suffix("") / question_file.NAME
-        if not asked.resolve().is_relative_to(folder.resolve()):
-            raise HopeBenchError(f"{asked} is a link that leads out of {folder}. Describe the benchmark again.")
-        questions = read_questions_file(asked, sheet.hash) if asked.is_file() else None
-        found[sheet.name, sheet.hash] = Described(sheet, pictures, questions)
-    return found
+    found = [read_sheet(path) for path in sorted(folder.glob("*.json"))]
+    return {(one.sheet.name, one.sheet.hash): one for one in found}
+
+
+def read_sheet(path: Path) -> Described:
+    """One sheet with its pictures and questions, checked as `read_sheets` says."""
+    folder = path.parent
+    sheet = validate(read_bounded(path, folder, but=("pictures",)), Sheet, str(path))
+    if problem := next(filter(None, map(text_problem, sheet.pictures)), None):
+        raise HopeBenchError(f"{path}: an image of pictures {problem}")
+    if path.stem != sheet_name(sheet.name, sheet.hash):
+        raise HopeBenchError(f"{path} describes {sheet.name}: call it {sheet_name(sheet.name, sheet.hash)}.json.")
+    pictures = {image: _checked(path.with_suffix("") / _plain(file), folder) for image, file in sheet.pictures.items()}
+    asked = path.with_suffix("") / question_file.NAME
+    if not asked.resolve().is_relative_to(folder.resolve()):
+        raise HopeBenchError(f"{asked} is a link that leads out of {folder}. Describe the benchmark again.")
+    return Described(sheet, pictures, read_questions_file(asked, sheet.hash) if asked.is_file() else None)
 
 
 def _plain(file: str) -> str:

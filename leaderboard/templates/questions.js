@@ -52,6 +52,7 @@ globalThis.hopeBenchQuestions = (() => {
     options(fields.split, data.splits.map(({ name, label, kind }) => [name, kind === "control" ? name : `${label} ${name}`]));
     options(fields.kind, data.kinds.map((kind) => [kind, kind]).sort());
     options(fields.object, data.objects.filter((one) => one !== null).sort().map((one) => [one, one]));
+    if (fields.b) options(fields.b, [[-1, "anyone in particular"]]);
     if (fields.a) for (const field of [fields.a, fields.b]) options(field, data.models.map(({ name }, at) => [at, name]));
     fields.kind.closest("label").hidden = data.kinds.length < 2;
     if (fields.a === undefined || models < 2) views.splice(views.indexOf("pair") >>> 0, 1);
@@ -72,7 +73,7 @@ globalThis.hopeBenchQuestions = (() => {
         if (split >= 0 && !data.asked[at].some(([one]) => one === split)) continue;
         if ((view.kind && data.kind[at] !== kind) || (view.object && data.object[at] !== object) || (view.image && data.image[at] !== picture)) continue;
         if (words && !text(at).toLowerCase().includes(words) && !image(at)[0].toLowerCase().includes(words)) continue;
-        if (view.view === "pair" && !(wrong(at, view.a) && right(at, view.b))) continue;
+        if (view.view === "pair" && !(wrong(at, view.a) && (view.b < 0 || right(at, view.b)))) continue;
         found.push(at);
       }
       if (view.view === "unanimous") found.sort((one, other) => (data.risk[other] ?? -1) - (data.risk[one] ?? -1));
@@ -258,14 +259,14 @@ globalThis.hopeBenchQuestions = (() => {
     const words = (state) => {
       const made = new URLSearchParams();
       for (const key of Object.keys(begin)) {
-        if (["a", "b"].includes(key) ? state.view === "pair" : state[key] !== begin[key]) made.set(key, ["a", "b"].includes(key) ? data.models[state[key]].page.replace(/^.*\/|\.html$/g, "") : state[key]);
+        if (["a", "b"].includes(key) ? state.view === "pair" && state[key] >= 0 : state[key] !== begin[key]) made.set(key, ["a", "b"].includes(key) ? data.models[state[key]].page.replace(/^.*\/|\.html$/g, "") : state[key]);
       }
       return made;
     };
     const read = () => {
       const from = new URLSearchParams(location.hash.slice(1)), model = (key) => {
         const at = data.models.findIndex((one) => one.page.replace(/^.*\/|\.html$/g, "") === from.get(key));
-        return at < 0 ? begin[key] : at;
+        return at >= 0 ? at : key === "b" && from.get("view") === "pair" ? -1 : begin[key];
       };
       const one = (key, allowed) => (from.has(key) && allowed.includes(from.get(key)) ? from.get(key) : begin[key]);
       return {

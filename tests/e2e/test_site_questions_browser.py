@@ -86,6 +86,8 @@ def test_every_view_shows_what_the_models_answered(browser: Browser, site: SiteP
     counts(page, "4 questions")
     assert {text.split("\n")[0] for text in page.locator(".card").all_inner_texts()} == {"Is there a wolf in the image?"}
     assert "a=half&b=sure" in page.url
+    page.locator("[name=b]").select_option("anyone in particular")
+    counts(page, "5 questions")
 
     page.locator(".views label", has_text="All say yes").click()
     counts(page, "1 question")

@@ -16,8 +16,12 @@ import pytest
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark, read_benchmark
+from hope_bench.files.result_file import read_result
+from hope_bench.files.split_score import SplitScore
 from hope_bench.reviewing.claims import listed_queue
 from hope_bench.site import build_site, question_file
+from hope_bench.site.question_file import check_asked_as_published
+from hope_bench.site.sheet import read_sheets
 from tests.cli import hope_bench, refused
 from tests.questioned import IMAGES, LIKELY, p_yes, publish
 from tests.unit.test_site import Links
@@ -183,19 +187,31 @@ def test_a_file_that_unpacks_to_too_much_is_refused(folder: Path, monkeypatch: p
         built(folder)
 
 
-def test_results_with_other_labels_than_the_questions_are_refused(folder: Path) -> None:
-    """A forged file whose labels are swapped with its verdicts agrees with itself, not with the questions."""
-    results = folder / "leaderboard" / "results" / "tiny"
-    for path in results.glob("*.json"):
-        if path.stem != "sure":
-            path.unlink()
-    data = json.loads((results / "sure.json").read_text())
-    for split in data["splits"].values():
-        split["labels"] = split["labels"][::-1]
-        split["verdicts"] = split["verdicts"][::-1]
-    (results / "sure.json").write_text(json.dumps(data))
-    with pytest.raises(HopeBenchError):
-        built(folder)
+def moved(split: SplitScore) -> dict[str, Any]:
+    return {"questions_per_image": (split.questions_per_image[0] + 1, *split.questions_per_image[1:-1], 1)}
+
+
+@pytest.mark.parametrize("forge", [lambda split: {"labels": split.labels[::-1]}, moved])
+def test_results_of_other_questions_are_refused(folder: Path, forge: Callable[[SplitScore], dict[str, Any]]) -> None:
+    """Labels changed together with all that follows from them agree with themselves, not with the questions."""
+    result = read_result(folder / "leaderboard" / "results" / "tiny" / "sure.json")
+    described = next(one for one in read_sheets(folder / "leaderboard" / "benchmarks").values() if one.sheet.name == "tiny")
+    assert described.questions is not None
+    check_asked_as_published(result, described.questions, "as it is")
+    splits = {**result.splits, "content": result.splits["content"].model_copy(update=forge(result.splits["content"]))}
+    with pytest.raises(HopeBenchError, match=r"splits\.content has other labels"):
+        check_asked_as_published(result.model_copy(update={"splits": splits}), described.questions, "forged")
+
+
+def test_what_was_shown_no_image_is_no_model_here(folder: Path) -> None:
+    path = folder / "leaderboard" / "results" / "tiny" / "fooled.json"
+    data = json.loads(path.read_text())
+    data["run"]["blind"] = "gray"
+    data["unranked"] = "shown gray images"
+    path.write_text(json.dumps(data))
+    _, found = published(built(folder))
+    assert len(found["results"]) == 2
+    assert {one["answered"] for one in found["questions"]} == {2}
 
 
 def test_review_takes_the_list_of_what_fools_every_model(folder: Path, benchmark: Benchmark) -> None:
