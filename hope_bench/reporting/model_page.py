@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from hope_bench.files.result import Comparison, Result
+from hope_bench.files.spec import Kind
 from hope_bench.files.split_score import Estimate, ReliabilityBin, SplitScore
 from hope_bench.reporting.content import Extras, Shown
 from hope_bench.reporting.heat import HeatMap, PartsTable, heat_map, parts_tables
@@ -119,7 +120,7 @@ class ModelPage:
         return parts_tables(self.result)
 
     @property
-    def reliability(self) -> list[tuple[str, str, tuple[ReliabilityBin, ...]]]:
+    def reliability(self) -> list[tuple[str, Kind, tuple[ReliabilityBin, ...]]]:
         """(split, kind, bins) of the POPE baseline, the controls and the headline split, as far as they have P(yes)."""
         controls = [name for name, split in self.result.splits.items() if split.kind == "control"]
         chosen = dict.fromkeys([*([self.baseline] if self.baseline else []), *controls, self.result.benchmark.headline])

@@ -48,7 +48,7 @@ BOARD = [
     '<script defer src="../assets/pairs.js">', '<script defer src="../assets/board.js">',
     '<script type="application/json" id="board">',
 ]  # fmt: skip
-FRONT = ['<script defer src="assets/front.js">']
+FRONT = ['<script src="assets/front.js">']
 ESSAYS = ("method.html", "submit.html", "cite.html", "questions.html")
 """Pages without a table."""
 
