@@ -5,6 +5,7 @@
 # make soak   200 kill -9 points during an evaluation, each ending with the same bytes; families with real vocabularies; every forgery of a result
 # make studies  simulations behind the intervals, tests and ranks (minutes), in build/studies; and docs/validity.md made anew
 # make site   the static leaderboard from leaderboard/results, in build/site
+# make docs   the documentation as pages, in build/site/docs, beside the leaderboard (make docs-links also tries links to other sites)
 # make pictures   the pictures of the leaderboard in docs/, taken again in Chromium from leaderboard/results
 # make demo-weights   train the embedded CLIP and LVLM again (docs/demo.md)
 PYTHON ?= python3
@@ -12,7 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench studies soak site pictures demo-weights clip-weights llava-weights clean
+.PHONY: help demo test lint format bench studies soak site docs docs-links pictures demo-weights clip-weights llava-weights clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -60,6 +61,13 @@ soak: $(VENV)/dev.stamp
 
 site: $(VENV)/run.stamp
 	@$(BIN)/hope-bench leaderboard build
+
+docs: $(VENV)/dev.stamp site
+	@$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --doctree-dir build/doctrees docs build/site/docs
+	@echo "build/site/docs/index.html"
+
+docs-links: $(VENV)/dev.stamp
+	@$(BIN)/python -m sphinx --builder linkcheck --doctree-dir build/doctrees docs build/links
 
 pictures: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.site_pictures

@@ -30,7 +30,7 @@ _MODULE_OF = {
         "api.making": ("generate", "load_annotations", "load_benchmark"),
         "api.numbers": ("baselines", "compare", "load_result", "report", "score", "transfer", "trend"),
         "api.publishing": ("add_result", "build_leaderboard", "check_results", "describe_benchmark"),
-        "api.starting": ("check_data", "init"),
+        "api.starting": ("check_data", "environment", "init"),
         "api.verifying": ("verify",),
         "errors": ("HopeBenchError",),
         "files.benchmark": ("Benchmark",),
@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from hope_bench.api.publishing import check_results as check_results
     from hope_bench.api.publishing import describe_benchmark as describe_benchmark
     from hope_bench.api.starting import check_data as check_data
+    from hope_bench.api.starting import environment as environment
     from hope_bench.api.starting import init as init
     from hope_bench.api.verifying import verify as verify
     from hope_bench.errors import HopeBenchError as HopeBenchError

@@ -34,11 +34,16 @@ def json_sha256(value: Any) -> str:
 
 def versions() -> dict[str, str]:
     """Python's version and those of the packages a number may depend on."""
-    found = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        with contextlib.suppress(PackageNotFoundError):
-            found[package] = version(package)
-    return found
+    found = {package: package_version(package) for package in _PACKAGES}
+    return {"python": platform.python_version()} | {package: one for package, one in found.items() if one is not None}
+
+
+def package_version(package: str) -> str | None:
+    """The version of an installed package; None where it isn't."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def commit() -> str | None:

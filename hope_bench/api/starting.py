@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,7 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.files.spec import BenchmarkSpec
 from hope_bench.files.validation import Count, FromZero, checked
 from hope_bench.progress import Say
+from hope_bench.provenance import commit, package_version, versions
 
 if TYPE_CHECKING:
     from hope_bench.preparing.find import Found
@@ -137,3 +140,38 @@ def _health(found: Found, spec: BenchmarkSpec, measure: bool) -> Health:
         some = [found.images / image.file_name for image in found.read.images[:200]]
         speed = measure_speed(spec.clip, [path for path in some if path.is_file()])
     return check(found, spec, speed)
+
+
+_OF_INTEREST = (
+    "accelerate", "datasets", "huggingface_hub", "jinja2", "openai", "pandas", "peft", "plotly", "pydantic", "rich", "scipy",
+    "supervision", "tokenizers", "torchvision", "typer",
+)  # fmt: skip
+"""Packages that a bug may come from, beside those whose versions every result records."""
+
+
+@checked
+def environment() -> dict[str, str | None]:
+    """What a bug report needs, in words by name: versions (None: not installed), the system, processors, memory and GPUs, and
+    where hope-bench and models are kept. Nothing secret: of environment variables only HF_HOME and HF_HUB_OFFLINE.
+
+    Raises HopeBenchError where it is given anything.
+
+    Example: hb.environment()["torch"]
+    """
+    import torch
+
+    from hope_bench.clip.store import default_cache
+
+    found: dict[str, str | None] = {**versions(), **{name: package_version(name) for name in _OF_INTEREST}}
+    found["commit"] = commit()
+    found["hope-bench is in"] = str(Path(__file__).resolve().parent.parent)
+    found["system"] = platform.platform()
+    found["processors"] = f"{os.cpu_count()}, {torch.get_num_threads()} threads used by torch"
+    cuda = torch.version.cuda
+    found["CUDA of torch"] = cuda
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    gpus = [torch.cuda.get_device_properties(place) for place in range(count)]
+    found["GPUs"] = ", ".join(f"{one.name} ({one.total_memory / 2**30:.0f} GiB)" for one in gpus) or "none"
+    found["embeddings"] = str(default_cache())
+    found.update({name: os.environ.get(name) for name in ("HF_HOME", "HF_HUB_OFFLINE")})
+    return found

@@ -14,6 +14,7 @@ from rich.markup import escape
 from hope_bench.cli import (
     compare,
     demo,
+    environment,
     evaluate,
     export,
     generate,
@@ -33,6 +34,7 @@ from hope_bench.errors import HopeBenchError
 __all__ = [
     "compare",
     "demo",
+    "environment",
     "evaluate",
     "export",
     "generate",

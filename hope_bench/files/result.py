@@ -237,7 +237,7 @@ class Result(Strict):
 
         from hope_bench.tables import Summary, plain_table
 
-        shown = {name: split for name, split in self.splits.items() if split.kind != "twin"}
+        shown = {name: split for name, split in self.splits.items() if split.kind != "twin" and name not in self._unasked}
         pairs = {name: pair for name in shown if (pair := self.compared(name)) is not None}
         table = plain_table("", "split", ">hallucination", ">balanced accuracy", *([">precision drop"] if pairs else []))
         for name, split in shown.items():
@@ -274,12 +274,20 @@ class Result(Strict):
         """How many questions got neither yes nor no, by split; nothing where all did."""
         found = []
         for name, split in self.splits.items():
+            if name in self._unasked:
+                continue
             counts = {one: getattr(split.on_yes, one) + getattr(split.on_no, one) for one in ("unparsed", "error", "unasked")}
             words = [counted(counts["unparsed"], "unparsed", "unparsed"), counted(counts["error"], "error")]
             words.append(counted(counts["unasked"], "unasked", "unasked"))
             if any(counts.values()):
                 found.append(f"{name} {', '.join(one for one in words if not one.startswith('0 '))}")
-        return (f"Neither yes nor no: {'; '.join(found)}.",) if found else ()
+        unread = (f"Neither yes nor no: {'; '.join(found)}.",) if found else ()
+        return (*unread, f"Not asked: {', '.join(self._unasked)}.") if self._unasked else unread
+
+    @property
+    def _unasked(self) -> tuple[str, ...]:
+        """The splits of which no question was asked."""
+        return tuple(name for name, split in self.splits.items() if split.unasked == len(split.verdicts) > 0)
 
     def __str__(self) -> str:
         """The summary as text of 80 columns."""

@@ -17,8 +17,7 @@ from hope_bench.scoring.conventions import STRICT, Convention, reader
 from hope_bench.scoring.measuring import measure
 from hope_bench.scoring.metrics import Counts, answer_table
 from hope_bench.scoring.recount import paired
-from hope_bench.scoring.score import Known, make_result, read_answered
-from hope_bench.scoring.verdicts import join
+from hope_bench.scoring.score import Known, join_run, make_result, read_answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +45,10 @@ def score_relabelled(
     """
     record, file = read_answered(benchmark, run_folder)
     known = Known(sizes or {})
-    joined = join(benchmark, file.answers, reader(file.answers, convention, languages, benchmark.labels))
+    joined = join_run(benchmark, record, file.answers, reader(file.answers, convention, languages, benchmark.labels))
     before = make_result(benchmark, record, file, joined, bootstrap, convention, languages, known)
     kept = replace(file, answers=_asked(relabelled, file.answers))
-    joined = join(relabelled, kept.answers, reader(file.answers, convention, languages, relabelled.labels))
+    joined = join_run(relabelled, record, kept.answers, reader(file.answers, convention, languages, relabelled.labels))
     after = make_result(relabelled, record, kept, joined, bootstrap, convention, languages, known)
     row = {image: index for index, image in enumerate(benchmark.manifest.images)}
     places = [row[image] for image in relabelled.manifest.images]

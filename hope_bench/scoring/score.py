@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.result import BenchmarkInfo, Bootstrap, Result
 from hope_bench.files.run import RunAnswers, RunRecord, read_answers, read_run
 from hope_bench.files.split_score import SplitScore
+from hope_bench.records import Answer, Verdict
 from hope_bench.reviewing.noise import ReviewedClaim
 from hope_bench.scoring.breakdown import Sizes
 from hope_bench.scoring.conventions import STRICT, Convention, reader
@@ -20,7 +21,7 @@ from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
 from hope_bench.scoring.numbers import Scored, comparison_pairs, score_splits
 from hope_bench.scoring.reviewed import correct, find_truth
 from hope_bench.scoring.standing import unranked_by
-from hope_bench.scoring.verdicts import Joined, join, reread
+from hope_bench.scoring.verdicts import Joined, asked_for, join, reread
 
 __all__ = ["Known", "answered", "comparison_pairs", "make_result", "read_answered", "score", "tower_family"]
 
@@ -50,7 +51,7 @@ def score(
     convention needs words that the run doesn't have.
     """
     record, file = read_answered(benchmark, run_folder)
-    joined = join(benchmark, file.answers, reader(file.answers, convention, languages, benchmark.labels))
+    joined = join_run(benchmark, record, file.answers, reader(file.answers, convention, languages, benchmark.labels))
     return make_result(benchmark, record, file, joined, bootstrap, convention, languages, known or Known())
 
 
@@ -71,6 +72,12 @@ def read_answered(benchmark: Benchmark, run_folder: Path) -> tuple[RunRecord, Ru
             "Evaluate the model on this benchmark, or pass --benchmark."
         )
     return record, file
+
+
+def join_run(benchmark: Benchmark, record: RunRecord, answers: Sequence[Answer], read: Callable[[Answer], Verdict]) -> Joined:
+    """A run's answers joined with the questions of the splits that it was asked."""
+    chosen = record.settings.get("splits")
+    return asked_for(join(benchmark, answers, read), None if chosen is None else str(chosen))
 
 
 def make_result(

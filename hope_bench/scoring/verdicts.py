@@ -83,6 +83,26 @@ def join(benchmark: Benchmark, answers: Iterable[Answer], read: Callable[[Answer
         return Joined(packed, retried)
 
 
+def asked_for(joined: Joined, chosen: str | None) -> Joined:
+    """With nothing asked in the splits that the run was not asked (`chosen` names those it was, with commas; None: unknown).
+
+    What such a split shares with those that were asked is no fair sample of it: of POPE's splits it would be their
+    yes-questions, of a search those distractors that others chose, too. One that is answered whole all the same stays.
+    """
+    if chosen is None:
+        return joined
+    names, unasked = set(chosen.split(", ")), PACKED["unasked"]
+
+    def kept(name: str, split: PackedSplit) -> PackedSplit:
+        if name in names or unasked not in "".join(split.all_verdicts):
+            return split
+        nothing = unasked * len(split.verdicts)
+        unknown = (None,) * len(split.p_yes)
+        return replace(split, verdicts=nothing, p_yes=unknown, further_verdicts=(nothing,) * len(split.further_verdicts))
+
+    return replace(joined, splits={name: kept(name, split) for name, split in joined.splits.items()})
+
+
 _EVERY = "*"
 """Stands for every split that asks a question; no split is called so."""
 

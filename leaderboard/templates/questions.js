@@ -282,8 +282,14 @@ globalThis.hopeBenchQuestions = (() => {
       if (key === drawn) return then();
       const missing = view.view === "pair" ? Array.from({ length: last }, (_, part) => part).filter((part) => !parts.has(part)) : [];
       if (missing.length > 0) {
-        form.querySelector(".count").textContent = `Loading answers, ${number(last - missing.length)} of ${number(last)} parts`;
-        return load(missing[0], () => { if (listed(view) === key) drawList(then); });
+        const tell = (left) => { form.querySelector(".count").textContent = `Loading answers, ${number(last - left)} of ${number(last)} parts`; };
+        let left = missing.length;
+        tell(left);
+        for (const part of missing) load(part, () => {
+          left -= 1;
+          if (listed(view) === key) (left > 0 ? tell(left) : drawList(then));
+        });
+        return undefined;
       }
       drawn = key;
       base = key === "" ? "#" : `#${key}&`;

@@ -185,7 +185,8 @@ def _in_browser(page_file: Path, wall_file: Path) -> dict[str, float]:
     """Milliseconds from navigation until the script has run and the page was painted, and from a click until it is sorted and
     painted, with the first 100 rows shown as the page opens and with all; until the wall of questions is there, until a question
     with all answers and until what fools one model and not another; and of the wall's frames while it is scrolled from end to
-    end, the longest, and the share of those over 50 ms. Nothing where there is no Chromium."""
+    end, the longest, the share of those over 50 ms, and how long the page's thread is busy in one, which other load doesn't
+    change. Nothing where there is no Chromium."""
     executable = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if executable is None:
         return {}
@@ -204,12 +205,16 @@ def _in_browser(page_file: Path, wall_file: Path) -> dict[str, float]:
             times += [page.evaluate(_SORT, key) for key in ("f1", "name", "hr", "ba", "size")]
             page.close()
         page = browser.new_page(viewport={"width": 1440, "height": 900})
+        session = page.context.new_cdp_session(page)
+        session.send("Performance.enable", {"timeDomain": "threadTicks"})
         page.goto(wall_file.as_uri())
         page.locator(".card").first.wait_for()
         wall = page.evaluate("performance.getEntriesByType('navigation')[0].domComplete")
+        before = _busy(session)
         frames = page.evaluate(_SCROLL)
+        busy = (_busy(session) - before) / len(frames["gaps"])
         asked, pair = (
-            page.evaluate(_OPEN, view) for view in (("truth=no&q=random.2", ".answers td"), ("view=pair", ".wall .card"))
+            page.evaluate(_OPEN, view) for view in (("truth=no&q=random.2", ".answers td"), ("view=pair", "#wall:not([hidden]) .pairing:not([hidden])"))
         )
         browser.close()
     return {
@@ -217,6 +222,7 @@ def _in_browser(page_file: Path, wall_file: Path) -> dict[str, float]:
         "wall_questions": frames["questions"],
         "wall_longest_frame_ms": max(frames["gaps"]),
         "wall_frames_over_50_ms": sum(gap > 50 for gap in frames["gaps"]) / len(frames["gaps"]),
+        "wall_busy_ms_a_frame": busy,
         "question_ms": asked,
         "fools_a_not_b_ms": pair,
         "interactive_ms": statistics.median(loads),
@@ -235,6 +241,13 @@ _SORT = """key => new Promise((done) => {
   document.querySelector(`th[data-sort="${key}"] .dt-column-order`).click();
 })"""
 """A click on a column's head, until its rows are on the screen: a task that begins after the next frame."""
+
+
+def _busy(session: Any) -> float:
+    """Milliseconds of CPU that the page's main thread has taken."""
+    metrics = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
+    return 1000 * float(metrics["TaskDuration"])
+
 
 _SCROLL = """() => new Promise((done) => {
   const gaps = [], height = document.documentElement.scrollHeight, step = height / 600;

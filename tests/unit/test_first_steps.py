@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
+import platform
 import shutil
 import tomllib
 from collections.abc import Mapping
@@ -296,3 +298,15 @@ def test_a_dry_run_makes_nothing_and_says_what_would_be_done(here: Path, capsys:
     assert "51 images are wanted, and 50 can be asked about with k = 3" in " ".join(said.out.split())
     with pytest.raises(HopeBenchError, match="nowhere"):
         hb.check_data("nowhere")
+
+
+def test_what_a_bug_report_needs(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    found = json.loads(hope_bench(capsys, "env", "--json").out)
+    assert found["torch"] == importlib.metadata.version("torch")
+    assert found["python"] == platform.python_version()
+    assert found["HF_HUB_OFFLINE"] == "1"
+    shown = hope_bench(capsys, "env").out
+    assert all(name in shown for name in ("transformers", "GPUs", "system"))
+    assert "hf_secret" not in json.dumps(found) + shown

@@ -339,3 +339,18 @@ def test_a_run_without_an_answer_is_not_among_those_known(benchmark: Benchmark, 
     (failed / "answers.jsonl").unlink()
     with pytest.raises(HopeBenchError, match=r"Known: tiny/done\.$"):
         find_run("tiny/fail", tmp_path / "runs")
+
+
+def test_what_a_run_was_not_asked_has_no_numbers(benchmark: Benchmark, tmp_path: Path) -> None:
+    """content's questions hold all of adversarial's yes-questions: half of a split, and no fair half."""
+    said = {(image, name): verdict for (image, name), verdict in says().items() if name in ("dog", "wolf")}
+    run = make_run(tmp_path / "run", benchmark, said, settings={"splits": "content"})
+    result = score(benchmark, run, FAST)
+    asked = result.splits["content"].on_no
+    assert (asked.yes, asked.no, asked.unasked) == (4, 4, 0)
+    assert result.splits["adversarial"].on_yes == result.splits["control-content"].on_yes == VerdictCounts(unasked=8)
+    assert "Not asked: adversarial, control-content." in str(result)
+    assert "adversarial  " not in str(result), "no line of dashes"
+    assert result.splits["adversarial"].recall.value is None
+    whole = make_run(tmp_path / "whole", benchmark, says(), settings={"splits": "content"})
+    assert score(benchmark, whole, FAST).splits["adversarial"].recall.value == 1.0, "answered all the same"

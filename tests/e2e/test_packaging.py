@@ -1,0 +1,52 @@
+"""What people install is whole: the wheel runs the demo outside of the checkout, and the source archive makes the same wheel."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def run(*command: str | Path, cwd: Path, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", *map(str, command)],
+        cwd=cwd, env={**os.environ, "HF_HUB_OFFLINE": "1", "PIP_NO_INDEX": "1", **environment},
+        capture_output=True, text=True, timeout=400, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def build(source: Path, out: Path) -> dict[str, Path]:
+    """Both archives, by their endings."""
+    run("hatchling", "build", "-d", out, cwd=source)
+    return {path.suffix: path for path in out.iterdir()}
+
+
+def held(wheel: Path) -> dict[str, int]:
+    """A wheel's files with their checksums, but for its own list of them."""
+    with zipfile.ZipFile(wheel) as archive:
+        return {one.filename: one.CRC for one in archive.infolist() if not one.filename.endswith("/RECORD")}
+
+
+def test_the_wheel_is_all_one_needs(tmp_path: Path) -> None:
+    made = build(ROOT, tmp_path / "dist")
+    with tarfile.open(made[".gz"]) as archive:
+        archive.extractall(tmp_path / "source", filter="data")
+    (source,) = (tmp_path / "source").iterdir()
+    assert held(build(source, tmp_path / "again")[".whl"]) == held(made[".whl"])
+
+    installed, away = tmp_path / "installed", tmp_path / "away"
+    away.mkdir()
+    run("pip", "install", "--quiet", "--no-deps", "--target", installed, made[".whl"], cwd=away)
+    here = {"PYTHONPATH": str(installed), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    assert json.loads(run("hope_bench", "env", "--json", cwd=away, **here))["hope-bench is in"] == str(installed / "hope_bench")
+    assert "demo-llava on Demo" in run("hope_bench", "demo", "--scenes", "10", "--out", "demo", cwd=away, **here)
+    assert (away / "demo" / "site" / "index.html").is_file()
+    assert "llava-1.5-7b" in run("hope_bench", "models", cwd=away, **here)
