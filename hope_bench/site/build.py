@@ -16,7 +16,7 @@ from hope_bench.site.about import check_sheet
 from hope_bench.site.data import BADGE_MARK, data_files
 from hope_bench.site.libraries import library_files
 from hope_bench.site.pages import GENERATOR, asset_files, pages, picture_path, shown_pictures
-from hope_bench.site.pairs import pairs_file, pairs_path
+from hope_bench.site.pairs import PAIRS_CALL, PAIRS_FOLDER, pairs_file, pairs_path
 from hope_bench.site.question_file import questions_of
 from hope_bench.site.questions import make_wall
 from hope_bench.site.reading import read_groups
@@ -128,6 +128,9 @@ def _remove_stale(out: Path, keep: set[Path]) -> None:
             script.unlink()
             script.with_suffix(".json").unlink(missing_ok=True)
             script.with_name(f"{script.stem}-review.jsonl").unlink(missing_ok=True)
+    for script in out.glob(f"{PAIRS_FOLDER}/*.js"):
+        if script not in keep and script.read_bytes().startswith(PAIRS_CALL.encode()):
+            script.unlink()
     for picture in out.glob("badges/*/*.svg"):
         if picture not in keep and BADGE_MARK in picture.read_text(encoding="utf-8", errors="replace")[:1000]:
             picture.unlink()

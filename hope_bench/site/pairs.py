@@ -15,12 +15,13 @@ from hope_bench.site.views import ModelRow, Section
 LETTERS = string.digits + string.ascii_uppercase + string.ascii_lowercase
 """A count of 0 to 61 is one letter."""
 
+PAIRS_FOLDER, PAIRS_CALL = "data/pairs", "board.pairs("
 _YES, _NO = 0, 1
 
 
 def pairs_path(section: Section) -> str:
     """Where a benchmark's pairs lie; a script, since a page from disk can't fetch data."""
-    return f"data/pairs/{section.key}.js"
+    return f"{PAIRS_FOLDER}/{section.key}.js"
 
 
 def pairs_file(section: Section) -> bytes:
@@ -29,7 +30,7 @@ def pairs_file(section: Section) -> bytes:
     affirmed, of the second affirmed, and of the second denied, a letter each; with the ends of the three rates' intervals."""
     names = [section.about.benchmark.headline, *([section.baseline] if section.baseline else [])]
     data = {name: _split(section, name) for name in dict.fromkeys(names)}
-    return f"board.pairs({json.dumps(data, separators=(',', ':'))});\n".encode()
+    return f"{PAIRS_CALL}{json.dumps(data, separators=(',', ':'))});\n".encode()
 
 
 def _split(section: Section, name: str) -> dict[str, Any]:

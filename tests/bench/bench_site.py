@@ -214,7 +214,8 @@ def _in_browser(page_file: Path, wall_file: Path) -> dict[str, float]:
         frames = page.evaluate(_SCROLL)
         busy = (_busy(session) - before) / len(frames["gaps"])
         asked, pair = (
-            page.evaluate(_OPEN, view) for view in (("truth=no&q=random.2", ".answers td"), ("view=pair", "#wall:not([hidden]) .pairing:not([hidden])"))
+            page.evaluate(_OPEN, view)
+            for view in (("truth=no&q=random.2", ".answers td"), ("view=pair", "#wall:not([hidden]) .pairing:not([hidden])"))
         )
         browser.close()
     return {
