@@ -215,7 +215,10 @@ def _in_browser(page_file: Path, wall_file: Path) -> dict[str, float]:
         busy = (_busy(session) - before) / len(frames["gaps"])
         asked, pair = (
             page.evaluate(_OPEN, view)
-            for view in (("truth=no&q=random.2", ".answers td"), ("view=pair", "#wall:not([hidden]) .pairing:not([hidden])"))
+            for view in (
+                ("truth=no&q=random.2", ".answers td"),
+                ("view=pair", "#wall:not([hidden]) .pairing:not([hidden])"),
+            )
         )
         browser.close()
     return {
