@@ -232,9 +232,14 @@ globalThis.hopeBenchQuestions = (() => {
       });
       return made;
     };
-    const asking = (at) => element("table", { class: "plain asked" }, element("caption", { class: "visually-hidden" }, "The splits that ask it"), element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "Asked by"), element("th", { scope: "col" }, "kind"), element("th", { scope: "col", class: "num" }, "score"), element("th", { scope: "col" }, "found by"))),
-      element("tbody", {}, ...data.asked[at].map(([split, score = null, finder = null]) => element("tr", { class: data.splits[split].kind }, element("th", { scope: "row" }, element("a", { href: address({ ...begin, split: data.splits[split].name }) }, data.splits[split].name)),
-        element("td", {}, data.splits[split].label), element("td", { class: "num" }, score === null ? "–" : String(score)), element("td", {}, finder === null ? "–" : data.finders[finder])))));
+    const asking = (at) => {
+      const scored = data.asked[at].some((one) => one.length > 1), found = data.asked[at].some((one) => one.length > 2), head = (words, kind) => element("th", { scope: "col", class: kind }, words);
+      return element("table", { class: "plain asked" }, element("caption", { class: "visually-hidden" }, "The splits that ask it"),
+        element("thead", {}, element("tr", {}, head("Asked by", ""), head("kind", ""), ...(scored ? [head("score", "num")] : []), ...(found ? [head("found by", "")] : []))),
+        element("tbody", {}, ...data.asked[at].map(([split, score = null, finder = null]) => element("tr", { class: data.splits[split].kind },
+          element("th", { scope: "row" }, element("a", { href: address({ ...begin, split: data.splits[split].name, truth: absent(at) ? "no" : "yes" }) }, data.splits[split].name)), element("td", {}, data.splits[split].label),
+          ...(scored ? [element("td", { class: "num" }, score === null ? "–" : String(score))] : []), ...(found ? [element("td", {}, finder === null ? "–" : data.finders[finder])] : [])))));
+    };
     const drawQuestion = (at) => {
       const [name, picture, link] = image(at), place = list.indexOf(at), object = data.objects[data.object[at]];
       const step = (to, say) => (to < 0 || to >= list.length || place < 0 ? element("span", { class: "quiet" }, say) : element("a", { href: address({ q: id(list[to]) }) }, say));
@@ -251,7 +256,7 @@ globalThis.hopeBenchQuestions = (() => {
           element("h2", {}, models === 1 ? `${data.models[0].name} says ${said(code(at, 0))}` : `${tally(at)} models say yes`), answers(at), asking(at),
           ...(all ? [element("p", { class: "quiet" }, models === 1 ? "The model says yes, though the label says no. " : "Every model says yes, though the label says no. ", element("a", { href: address({ ...begin, view: "unanimous" }) }, "Is the label wrong? Review it"))] : []),
           element("div", { class: "acts" }, copying(() => `${location.href.split("#")[0]}#${words({ ...begin, q: id(at) })}`, "Copy link"),
-            ...(object === null ? [] : [element("a", { href: address({ ...begin, object }) }, `Others about ${object}`)]), element("a", { href: address({ ...begin, truth: "", image: name }) }, "Others about this image")), cite)));
+            ...(object === null ? [] : [element("a", { href: address({ ...begin, object, truth: "" }) }, `Other questions about ${object}`)]), element("a", { href: address({ ...begin, truth: "", image: name }) }, "Others about this image")), cite)));
       document.title = text(at);
     };
 

@@ -120,7 +120,7 @@ def test_a_question_is_a_page_with_a_link_and_a_citation(browser: Browser, site:
     cited = page.locator(".cite").inner_text()
     assert one["id"] in cited
     assert page.url in cited
-    page.get_by_role("link", name="Others about wolf").click()
+    page.get_by_role("link", name="Other questions about wolf").click()
     page.locator(".card").first.wait_for()
     counts(page, "8 questions")
     page.go_back()
