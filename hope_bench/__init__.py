@@ -29,7 +29,9 @@ _MODULE_OF = {
         "api.looking": ("inspect", "label_noise", "merge_reviews", "review"),
         "api.making": ("generate", "load_annotations", "load_benchmark"),
         "api.numbers": ("baselines", "compare", "load_result", "report", "score", "transfer", "trend"),
+        "api.sharing": ("pull", "push"),
         "api.publishing": ("add_result", "build_leaderboard", "check_results", "describe_benchmark"),
+        "api.schemas": ("schema",),
         "api.starting": ("check_data", "environment", "init"),
         "api.verifying": ("verify",),
         "errors": ("HopeBenchError",),
@@ -79,6 +81,9 @@ if TYPE_CHECKING:
     from hope_bench.api.publishing import build_leaderboard as build_leaderboard
     from hope_bench.api.publishing import check_results as check_results
     from hope_bench.api.publishing import describe_benchmark as describe_benchmark
+    from hope_bench.api.schemas import schema as schema
+    from hope_bench.api.sharing import pull as pull
+    from hope_bench.api.sharing import push as push
     from hope_bench.api.starting import check_data as check_data
     from hope_bench.api.starting import environment as environment
     from hope_bench.api.starting import init as init

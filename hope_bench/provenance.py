@@ -163,6 +163,12 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all. Raises HopeBenchError where it can't be written."""
+    with atomic_path(path) as temporary, _explained(path):
+        temporary.write_bytes(data)
+
+
 @contextlib.contextmanager
 def _explained(path: Path) -> Iterator[None]:
     try:

@@ -24,7 +24,9 @@ _EIGHT_OR_ELEVEN = re.compile(r"8|1[18](?:\d{3})*(?!\d)|18\d\d(?!\d)")
 _ARTICLE = re.compile(r"(?:an?|the|some|any) +(?=\S)", re.IGNORECASE)
 
 
-class _Words(Strict):
+class Words(Strict):
+    """wording.toml: words by how English treats them."""
+
     one_thing: frozenset[str]
     many: frozenset[str]
     plural_in_s: frozenset[str]
@@ -222,5 +224,5 @@ def inflect_engine() -> inflect.engine:
 
 
 @cache
-def _words() -> _Words:
-    return read_toml(Path(__file__).with_name("wording.toml"), _Words)
+def _words() -> Words:
+    return read_toml(Path(__file__).with_name("wording.toml"), Words)

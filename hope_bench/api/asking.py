@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
-from hope_bench.api.making import PathOr, load_benchmark, path_or_none, teller
+from hope_bench.api.making import PathOr, hub_images, load_benchmark, path_or_none, teller
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.card import ModelCard, check_name, endpoint_card, find_card
@@ -123,6 +123,7 @@ def evaluate(
     chosen = load_benchmark(benchmark)
     tell = teller(progress, say)
     card, adapter = _model(model, processor, identity, name, settings, authors_prompt, tell)
+    images = hub_images(chosen, images)
     options = _options(card, images, limit, splits, name, runs, step, workers, processes, trust_remote_code, progress, blind)
     options = replace(options, budget=budget)
     record = run(chosen, card, options, tell, adapter)
@@ -162,6 +163,7 @@ def evaluate_prompts(
     chosen = load_benchmark(benchmark)
     tell = teller(progress, say)
     card, adapter = _model(model, processor, identity, name, settings, authors_prompt=False, tell=tell)
+    images = hub_images(chosen, images)
     options = _options(card, images, limit, splits, name, runs, step, workers, processes, trust_remote_code, progress)
     for record, folder in evaluate_paraphrases(chosen, card, _paraphrases(prompts), options, tell, adapter):
         yield Run(folder, record, chosen)
@@ -186,7 +188,8 @@ def estimate(
 ) -> tuple[Estimate, ...]:
     """What `evaluate` would ask, before it asks anything: counts, and tokens, seconds or a price where they are known.
 
-    One estimate, or one for each of `prompts`; with `budget`, how far that goes. Nothing is written, downloaded or asked.
+    One estimate, or one for each of `prompts`; with `budget`, how far that goes. Nothing is written, downloaded (but the
+    questions of hf:ORG/NAME) or asked.
     Raises HopeBenchError as `evaluate` does.
 
     Example: hb.estimate("gpt-4o", "hope-coco", images="val2014")[0].left
@@ -196,9 +199,13 @@ def estimate(
 
     chosen = load_benchmark(benchmark)
     card = _named(model, processor, settings, authors_prompt)
-    options = replace(_options(card, images, limit, splits, name, runs, blind=blind), budget=budget)
+    there = hub_images(chosen, images, download=False)
+    options = replace(_options(card, there, limit, splits, name, runs, blind=blind), budget=budget)
     each = [options] if prompts is None else ways(card, _paraphrases(prompts), options)
-    return tuple(size_up(chosen, card, way) for way in each)
+    found = tuple(size_up(chosen, card, way) for way in each)
+    if there is None or there == images or Path(there).is_dir():
+        return found
+    return tuple(replace(one, stops=None, missing=()) for one in found)  # evaluate downloads the pictures first
 
 
 def _model(

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hope_bench.annotations.of_benchmark import find_annotations, find_images
-from hope_bench.api.making import PathOr, load_benchmark, path_or_none, teller
+from hope_bench.api.making import PathOr, hub_images, load_benchmark, path_or_none, teller
 from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.run import Run
 from hope_bench.files.validation import Count, FromZero, Port, checked
+from hope_bench.hub.names import name_of
 from hope_bench.progress import ProgressMode, Say, progress_bar, progress_shown
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def inspect(
     folder = Path("build") / "inspect" / chosen.name if out is None else Path(out)
     check_gallery(folder)
     overlap = None if training is None else training_overlap(chosen.manifest.images, Path(training))
-    pictures = None if no_images else find_images(chosen, path_or_none(images))
+    pictures = None if no_images else find_images(chosen, path_or_none(hub_images(chosen, images)))
     published = read_label_noise(chosen.folder, chosen.manifest.hash)
     if published is None and (chosen.folder / LABEL_NOISE_FILE).is_file():
         tell(f"{LABEL_NOISE_FILE} is of other questions than these, and left out. Review a new sample.")
@@ -163,6 +164,8 @@ def review(
     from hope_bench.reviewing.session import Session
 
     chosen = load_benchmark(benchmark)
+    if decisions is None:
+        _check_beside(chosen, "decisions are kept", "or name their file with --decisions")
     chosen = chosen.select(splits) if splits else chosen
     name = reviewer or _login()
     path = Path(decisions) if decisions is not None else chosen.folder / "review" / f"{_file_name(name)}.jsonl"
@@ -175,7 +178,7 @@ def review(
         queue = listed_queue(chosen.splits, Path(questions))
     else:
         queue = review_queue(chosen.splits) if sample is None else _drawn(chosen, sample, seed, run)
-    folder = find_images(chosen, path_or_none(images))
+    folder = find_images(chosen, path_or_none(hub_images(chosen, images)))
     found = find_annotations(chosen, path_or_none(annotations))
     if found is not None:  # no box is drawn on a picture that it doesn't fit
         asked = [place for place, image in enumerate(found.images) if image.file_name in chosen.manifest.images]
@@ -257,11 +260,20 @@ def label_noise(
 
     tell = teller("auto", say)
     chosen = load_benchmark(benchmark)
+    _check_beside(chosen, "label_noise.json is written", "and push it again afterwards")
     found, short = estimate_noise(chosen, _read_reviews([Path(file) for file in files], tell), sample, seed)
     if short:
         listed = ", ".join(f"{name} ({done} of {drawn})" for name, (done, drawn) in short.items())
         tell(f"Left out, with fewer than {LEAST_REVIEWED} (and not all) of the sample decided from the start: {listed}.")
     return PublishedNoise(tuple(found.estimates), tuple(found.agreements), write_label_noise(chosen.folder, found))
+
+
+def _check_beside(benchmark: Benchmark, what: str, instead: str) -> None:
+    """Raise HopeBenchError where something is to be written beside a benchmark that is on the Hub."""
+    if (name := name_of(benchmark.folder)) is not None:
+        raise HopeBenchError(
+            f"{what.capitalize()} beside the benchmark, and hf:{name.repo} is on the Hub: hope-bench pull it first, {instead}."
+        )
 
 
 def _read_reviews(files: Sequence[Path], say: Say) -> dict[str, dict[ClaimKey, Reviewed]]:

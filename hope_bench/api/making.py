@@ -14,6 +14,7 @@ from hope_bench.files.registry import find_benchmark, find_spec
 from hope_bench.files.remembered import remember_images
 from hope_bench.files.spec import BenchmarkSpec, ClipSpec, Format, read_spec
 from hope_bench.files.validation import checked, validate
+from hope_bench.hub.names import hub_name, is_hub_name, name_of
 from hope_bench.progress import ProgressMode, Say, progress_shown, say_nothing, say_on_stderr
 from hope_bench.provenance import file_sha256
 from hope_bench.records import BoxLayout
@@ -96,14 +97,38 @@ def generate(
 
 @checked
 def load_benchmark(name_or_folder: Benchmark | PathOr) -> Benchmark:
-    """A generated or imported benchmark: its folder, or its name (./benchmarks first, then the packaged ones).
+    """A generated or imported benchmark: its folder, its name (./benchmarks first, then the packaged ones), or hf:ORG/NAME
+    (hf:ORG/NAME@REVISION) for one on the Hugging Face Hub, which is downloaded to its cache.
 
     Every file is checked against the manifest. Raises HopeBenchError naming the nearest known benchmark, or the file that is
     malformed, missing or changed.
 
     Example: hb.load_benchmark("benchmarks/hope-coco").to_frame()
     """
-    return name_or_folder if isinstance(name_or_folder, Benchmark) else read_benchmark(find_benchmark(str(name_or_folder)))
+    if isinstance(name_or_folder, Benchmark):
+        return name_or_folder
+    if is_hub_name(name := str(name_or_folder)):
+        from hope_bench.hub.pull import fetch_benchmark
+
+        return fetch_benchmark(hub_name(name))
+    return read_benchmark(find_benchmark(name))
+
+
+def hub_images(benchmark: Benchmark, images: PathOr | None, *, download: bool = True) -> PathOr | None:
+    """The images folder of a call: `images` or, where the benchmark was loaded from the Hub and its repository holds the
+    pictures, a folder of the user's cache to which they are written (or, without `download`, would be); else None."""
+    name = name_of(benchmark.folder)
+    if images is not None or name is None:
+        return images
+    from hope_bench.clip.store import default_cache
+    from hope_bench.hub.pull import has_pictures, write_pictures
+
+    if not has_pictures(benchmark):
+        return None
+    folder = default_cache() / "hub" / f"{name.repo.replace('/', '--')}-{name.revision}"
+    if download:
+        write_pictures(name, benchmark, folder)
+    return folder
 
 
 def teller(progress: ProgressMode, say: Say | None) -> Say:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from hope_bench.annotations.of_benchmark import find_annotations, find_images
 from hope_bench.api.asking import load_run
-from hope_bench.api.making import PathOr, load_benchmark, path_or_none, teller
+from hope_bench.api.making import PathOr, hub_images, load_benchmark, path_or_none, teller
 from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.files.benchmark import Benchmark, read_benchmark
 from hope_bench.files.places import RESULTS, RUNS
@@ -330,8 +330,39 @@ def report(
 
     Example: hb.report("hope-coco/llava-1.5-7b", images="val2014")
     """
+    return write_report(
+        run, benchmark=benchmark, images=images, annotations=annotations, paraphrases=paraphrases, convention=convention,
+        worst=worst, out=out, replicates=replicates, runs=runs, progress=progress, say=say,
+    ).page  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A report's `page`, the `result` that it shows, and those of the same model asked in `others` ways."""
+
+    page: Path
+    result: Result
+    others: tuple[Result, ...]
+
+
+def write_report(
+    run: Run | PathOr,
+    *,
+    benchmark: Benchmark | PathOr | None = None,
+    images: PathOr | None = None,
+    annotations: PathOr | None = None,
+    paraphrases: Sequence[Run | PathOr] = (),
+    convention: str = "strict",
+    worst: int = 12,
+    out: PathOr | None = None,
+    replicates: int = 2000,
+    runs: PathOr = RUNS,
+    progress: ProgressMode = "auto",
+    say: Say | None = None,
+) -> Reported:
+    """`report`, with the numbers that it shows."""
     from hope_bench.reporting.content import Extras, gather
-    from hope_bench.reporting.page import write_report
+    from hope_bench.reporting.page import write_report as write
     from hope_bench.scoring.conventions import find_convention
     from hope_bench.scoring.intervals import bootstrap_of
     from hope_bench.scoring.prompt_spread import check_other_prompts, check_same_asked, how_asked, prompt_spread
@@ -349,7 +380,7 @@ def report(
     check_other_prompts(own.folder, list(given.values()), found.values())
     bootstrap, way = bootstrap_of(replicates), find_convention(convention)
     page = page or Path("build") / "report" / own.folder.resolve().parent.name / f"{own.name}.html"
-    pictures = None if page.suffix.lower() == ".md" else _pictures(chosen, images, tell)
+    pictures = None if page.suffix.lower() == ".md" else _pictures(chosen, hub_images(chosen, images), tell)
     known = _known(chosen, path_or_none(annotations), tell)
     result = score_run(chosen, own.folder, bootstrap, way, known=known)
     others = [score_run(chosen, other, bootstrap, way) for other in (*found.values(), *given.values())]
@@ -361,10 +392,10 @@ def report(
         spreads=prompt_spread([result, *others]) if others else (),
     )
     content = gather(chosen, result, own.answers().answers, worst, extras)
-    failed = write_report(content, page, pictures)
+    failed = write(content, page, pictures)
     if failed:
         tell(f"{counted(len(failed), 'image')} can't be shown: {first_few(failed.items(), 3)}.")
-    return page
+    return Reported(page, result, tuple(others))
 
 
 def _asked(run: Run, benchmark: Benchmark | PathOr | None) -> Benchmark:

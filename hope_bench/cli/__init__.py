@@ -1,11 +1,13 @@
 """The command line: a module holds one command or family of commands, which parses, calls the API, and shows.
 
-Exit codes: 0 done; 1 done, but some answers are errors; 2 bad input or an impossible request; 130 interrupted.
+Exit codes: 0 done; 1 done, but some answers are errors (verify: or a published figure differs); 2 bad input or an impossible
+request; 3 a fault of hope-bench's own, with a traceback; 130 interrupted. docs/programs.md promises them.
 """
 
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Callable
 
 import typer
@@ -18,6 +20,7 @@ from hope_bench.cli import (
     evaluate,
     export,
     generate,
+    hub,
     init,
     inspect,
     interchange,
@@ -25,10 +28,11 @@ from hope_bench.cli import (
     models,
     report,
     review,
+    schema,
     score,
     verify,
 )
-from hope_bench.cli.app import INTERRUPTED, INTERRUPTED_CODE, app, errors
+from hope_bench.cli.app import FAULT_CODE, INTERRUPTED, INTERRUPTED_CODE, app, errors
 from hope_bench.errors import HopeBenchError
 
 __all__ = [
@@ -38,6 +42,7 @@ __all__ = [
     "evaluate",
     "export",
     "generate",
+    "hub",
     "init",
     "inspect",
     "interchange",
@@ -47,6 +52,7 @@ __all__ = [
     "report",
     "review",
     "run_command",
+    "schema",
     "score",
     "verify",
 ]
@@ -67,12 +73,15 @@ def run_command(command: Callable[..., None]) -> None:
 
 
 def _run(application: typer.Typer) -> None:
-    """An expected failure is a paragraph on stderr and exit code 2, never a traceback."""
+    """An expected failure is a paragraph on stderr and exit code 2, never a traceback; an unexpected one a traceback and 3."""
     try:
         application()
     except HopeBenchError as error:
         errors.print(f"[bold red]Error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
         sys.exit(2)
+    except Exception:  # noqa: BLE001 - shown whole, under a code of its own
+        traceback.print_exc()
+        sys.exit(FAULT_CODE)
     except SystemExit as stop:
         if stop.code == INTERRUPTED_CODE:
             errors.print(INTERRUPTED)

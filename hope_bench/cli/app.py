@@ -17,8 +17,6 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.tables import print_prose, print_table, print_whole
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pandas as pd
     from rich.table import Table
 
@@ -33,6 +31,9 @@ errors = Console(stderr=True, emoji=False)
 INTERRUPTED, INTERRUPTED_CODE = "Interrupted. What was written stays; run the same command again to go on.", 130
 """What is said on Ctrl-C, and the exit code, which is typer's."""
 
+FAULT_CODE = 3
+"""The exit code of what nobody foresaw: a traceback, to be reported. Python's own would be 1, which says something else here."""
+
 app = typer.Typer(
     name="hope-bench",
     no_args_is_help=True,
@@ -43,7 +44,8 @@ app = typer.Typer(
     help="How much does a vision-language model make up, and how hard did we look?\n\n"
     "generate questions about objects that are [b]not[/b] in the picture (POPE's, and HOPE's more misleading ones), evaluate a "
     "model on them, score its answers, and publish a leaderboard. Start with: [b]hope-bench demo[/b]\n\n"
-    "Exit codes: 0 done, 1 done but some answers are errors, 2 bad input, 130 interrupted.",
+    "Exit codes: 0 done, 1 done but some answers are errors (verify: a figure differs), 2 bad input, 3 a fault of hope-bench, "
+    "130 interrupted.",
 )
 
 
@@ -74,6 +76,28 @@ def print_numbers(frame: pd.DataFrame, *, as_json: bool) -> None:
         frame.to_csv(sys.stdout, index=False)
 
 
+def print_json(value: object) -> None:
+    """Print a value for programs, records and models by their fields: JSON and nothing else; what can't be computed is null."""
+    import msgspec
+
+    plain = json.loads(msgspec.json.encode(value, enc_hook=_plain))
+    sys.stdout.write(json.dumps(plain, indent=1, ensure_ascii=False) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump(mode="json") if hasattr(value, "model_dump") else str(value)
+
+
+def benchmark_json(benchmark: Benchmark) -> dict[str, object]:
+    """A benchmark for programs: where it is, which it is, and its counts."""
+    about = benchmark.manifest
+    splits = {name: split.model_dump(include={"kind", "questions", "yes", "no"}) for name, split in about.splits.items()}
+    return {
+        "benchmark": about.name, "folder": str(benchmark.folder), "hash": about.hash, "images": len(about.images),
+        "splits": splits, "notes": about.notes,
+    }  # fmt: skip
+
+
 def check_one_format(as_json: bool, as_csv: bool, **for_people: bool) -> None:
     """Raises HopeBenchError where both were asked for, or one with an option (`details`) that only adds to what people read."""
     if as_json and as_csv:
@@ -88,10 +112,15 @@ def say_next(before: str, *words: object) -> None:
     console.print(Text(f"{before} {shlex.join(['hope-bench', *map(str, words)])}"), soft_wrap=True, highlight=False)
 
 
-def benchmark_flag(name: str, folder: Path) -> tuple[str, ...]:
-    """What a command about a run needs to find its benchmark: nothing where the name finds it, else --benchmark FOLDER."""
+def benchmark_flag(benchmark: Benchmark) -> tuple[str, ...]:
+    """What a command about a run needs to find its benchmark: nothing where the name finds it, else --benchmark FOLDER, or
+    hf:ORG/NAME@COMMIT where it is on the Hub."""
     from hope_bench.files.registry import known_benchmarks
+    from hope_bench.hub.names import name_of
 
+    if (at_hub := name_of(benchmark.folder)) is not None:
+        return ("--benchmark", str(at_hub))
+    name, folder = benchmark.name, benchmark.folder
     known = known_benchmarks().get(name)
     found = known is not None and known.resolve() == folder.resolve()
     return () if found else ("--benchmark", str(folder))

@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
-from hope_bench.cli.app import app, console, line, say
+from hope_bench.cli.app import app, console, line, print_numbers, say
+from hope_bench.cli.options import AsJson
 
 
 @app.command()
 def demo(
     out: Annotated[Path | None, typer.Option(help="Keep everything in this folder. Default: a new temporary folder.")] = None,
     scenes: Annotated[int, typer.Option(min=10, help="How many scenes to draw and ask about.")] = 500,
+    as_json: AsJson = False,
 ) -> None:
     """Show the whole path: draw scenes, search distractors with a tiny CLIP, ask a tiny LVLM, score, build the leaderboard.
 
@@ -25,8 +27,11 @@ def demo(
     from hope_bench.demo.run import run_demo
 
     outcome = run_demo(out, scenes, say)
-    outcome.result.summary().show(console)
-    line(f"\n{outcome.result.benchmark.description}")
-    line(f"\nThe leaderboard page: {outcome.page}")
+    if as_json:
+        print_numbers(outcome.result.to_frame(), as_json=True)
+    else:
+        outcome.result.summary().show(console)
+        line(f"\n{outcome.result.benchmark.description}")
+        line(f"\nThe leaderboard page: {outcome.page}")
     if outcome.errors:
         raise typer.Exit(1)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from typing import Annotated
-
-import typer
 from rich.text import Text
 
-from hope_bench.cli.app import app, console
+from hope_bench.cli.app import app, console, print_json
+from hope_bench.cli.options import AsJson
 from hope_bench.tables import plain_table, print_table
 
 
 @app.command(name="env")
 def env(
-    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON, and nothing else.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Print what a bug report needs: versions, the device, and where things are kept. Keys are never shown.
 
@@ -25,7 +21,7 @@ def env(
 
     found = environment()
     if as_json:
-        sys.stdout.write(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+        print_json(found)
         return
     table = plain_table("", "what", "here")
     for name, value in found.items():

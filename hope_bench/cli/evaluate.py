@@ -21,11 +21,13 @@ from hope_bench.cli.app import (
     benchmark_flag,
     errors,
     line,
+    print_json,
     print_tables,
     say,
     say_next,
 )
 from hope_bench.cli.options import (
+    AsJson,
     AuthorsPrompt,
     BaseUrl,
     BatchSize,
@@ -75,7 +77,9 @@ def evaluate(
         str,
         typer.Option("--model", "-m", help="A model card (name or .toml), a checkpoint folder or a Hugging Face id (ORG/NAME)."),
     ],
-    benchmark: Annotated[str, typer.Option("--benchmark", "-b", help="A generated benchmark: its folder or name.")],
+    benchmark: Annotated[
+        str, typer.Option("--benchmark", "-b", help="A benchmark: its folder, name, or hf:ORG/NAME[@REVISION].")
+    ],
     images: Images = None,
     limit: Limit = None,
     budget: Annotated[
@@ -124,6 +128,7 @@ def evaluate(
         typer.Option("--dry-run", help="Only say what would be asked: counts, and tokens, time or price where known."),
     ] = False,
     progress: Progress = "auto",
+    as_json: AsJson = False,
 ) -> None:
     """Ask a vision-language model every question of a benchmark, each once.
 
@@ -171,9 +176,13 @@ def evaluate(
             check_count(processes)
             if not is_first():
                 return
-            for found in asking.estimate(
+            estimates = asking.estimate(
                 model, benchmark, prompts=prompts, authors_prompt=authors_prompt, blind=blind, budget=budget, **asked
-            ):
+            )
+            if as_json:
+                print_json(estimates)
+                return
+            for found in estimates:
                 _show_estimate(found, in_words(found), how["say"])
             return
         made = (
@@ -181,25 +190,41 @@ def evaluate(
             if prompts is None
             else asking.evaluate_prompts(model, benchmark, prompts, **asked, **how)
         )
-        failed = False
+        failed, shown = False, []
         for run in made:
             failed |= run.errors > 0
             if is_first():
-                show_run(run, benchmark, as_json=progress == "json")
+                shown.append(run_json(run))
+                show_run(run, benchmark, as_events=progress == "json", quiet=as_json)
+        if as_json and is_first():
+            print_json(shown)
         if failed:
             raise typer.Exit(1)
 
 
-def show_run(run: Run, benchmark: str, *, as_json: bool = False) -> None:
-    """What became of a run: failures, how often the model said what, how it was asked, and the command that comes next."""
-    from hope_bench.files.registry import find_benchmark
+def run_json(run: Run) -> dict[str, object]:
+    """What became of a run, for programs: where it is, how it was asked, and how often the model said what."""
+    from hope_bench.scoring.verdicts import reread
+
+    counts = Counter(answer.verdict for answer in reread(run.answers()).answers)
+    kept = {"benchmark", "benchmark_hash", "model", "unranked", "questions", "errors", "complete", "seconds", "notes"}
+    about = run.record.model_dump(mode="json", include=kept)
+    how = run.record.run.model_dump(mode="json", include={"prompt", "prompt_set", "prompt_name", "path", "cost_usd"})
+    tokens = {"input_tokens": run.record.run.input_tokens, "output_tokens": run.record.run.output_tokens}
+    return {"run": str(run.folder), **about, **how, **tokens, "verdicts": {one: counts[one] for one in _VERDICTS}}
+
+
+def show_run(run: Run, benchmark: str, *, as_events: bool = False, quiet: bool = False) -> None:
+    """What became of a run: failures, how often the model said what, how it was asked, and the command that comes next; `quiet`,
+    the failures alone, which go to stderr."""
+    from hope_bench.api.making import load_benchmark
     from hope_bench.scoring.unread import unread_report
     from hope_bench.scoring.verdicts import reread
 
     answers = reread(run.answers()).answers
     reasons = Counter(answer.error for answer in answers if answer.error is not None).most_common(_REASONS)
     record = run.record
-    if as_json:
+    if as_events:
         _write_json(
             {
                 "event": "done", "run": str(run.folder), "questions": record.questions, "errors": record.errors,
@@ -209,6 +234,8 @@ def show_run(run: Run, benchmark: str, *, as_json: bool = False) -> None:
     else:
         for reason, count in reasons:
             say(f"{count:,} failed: {reason}")
+    if quiet:
+        return
     if record.run.prompt_name is not None:
         line(f"\nPrompt {record.run.prompt_name} of {record.run.prompt_set}: {record.run.prompt!r}")
     print_tables([_summary(answers)])
@@ -227,7 +254,7 @@ def show_run(run: Run, benchmark: str, *, as_json: bool = False) -> None:
     line(f"Answers: {run.folder / 'answers.jsonl'}")
     if record.errors:
         line("The same command asks again what failed.")
-    say_next("Next:", "score", run.folder, *benchmark_flag(record.benchmark, find_benchmark(benchmark)))
+    say_next("Next:", "score", run.folder, *benchmark_flag(run.benchmark or load_benchmark(benchmark)))
 
 
 def _show_estimate(found: Estimate, words: list[str], tell: Say) -> None:

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.markup import escape
 
-from hope_bench.cli.app import app, console, say, say_written
+from hope_bench.cli.app import app, benchmark_json, console, print_json, say, say_written
 from hope_bench.cli.init import K, Name, SampleImages, Strategies, Title, chosen_strategies, images_wanted, show_health
-from hope_bench.cli.options import Images
+from hope_bench.cli.options import AsJson, Images
 
 
 @app.command()
@@ -62,6 +62,7 @@ def generate(
         Path | None, typer.Option(help="Where the benchmark goes. Default: benchmarks/NAME in the working directory.")
     ] = None,
     cache: Annotated[Path | None, typer.Option(help="Where embeddings are kept. Default: the user's cache folder.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Make a benchmark: yes/no questions about present objects and about misleading absent ones.
 
@@ -87,10 +88,13 @@ def generate(
         from hope_bench.api.starting import check_data
 
         chosen = planned(spec, Files.of(annotations, images, image_list, captions), clip, activation, reviewed, settings, say)
-        splits = ", ".join(chosen.strategies)
-        console.print(escape(f"{chosen.name}: {len(chosen.strategies)} splits ({splits})."), highlight=False)
         health = check_data(chosen)
-        show_health(health)
+        if as_json:
+            print_json({"benchmark": chosen.name, "splits": chosen.strategies, "health": health.as_json()})
+        else:
+            splits = ", ".join(chosen.strategies)
+            console.print(escape(f"{chosen.name}: {len(chosen.strategies)} splits ({splits})."), highlight=False)
+            show_health(health)
         raise typer.Exit(2 if health.wrong else 0)
     made = make(
         spec,
@@ -106,5 +110,8 @@ def generate(
         say=say,
         **settings,
     )
+    if as_json:
+        print_json(benchmark_json(made))
+        return
     made.summary().show(console)
     say_written(made)

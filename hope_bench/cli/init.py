@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.markup import escape
 
-from hope_bench.cli.app import app, console, line, say, say_next
+from hope_bench.cli.app import app, console, line, print_json, say, say_next
 from hope_bench.cli.options import AsJson
 from hope_bench.errors import HopeBenchError
 
@@ -65,6 +63,7 @@ def init(
     seed: Annotated[int, typer.Option(min=0, help="What the images and POPE's negatives are drawn by.")] = 0,
     strategies: Strategies = None,
     out: Annotated[Path | None, typer.Option(help="Where the spec goes. Default: benchmarks/NAME/spec.toml.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Look at your data, and write a short spec.toml for it.
 
@@ -89,6 +88,9 @@ def init(
         out=out,
         say=say,
     )
+    if as_json:
+        print_json({"spec": str(made.path), "health": made.health.as_json()})
+        return
     show_health(made.health)
     what = f"{made.spec.sample_images} images, k = {made.spec.k}, {len(made.spec.strategies)} splits"
     console.print(f"Spec written ({what}):", highlight=False)
@@ -117,7 +119,7 @@ def check_data(
 
     health = check(data, images=images, captions=captions, clip=clip, measure=measure)
     if as_json:
-        sys.stdout.write(json.dumps(health.as_json(), indent=1, ensure_ascii=False) + "\n")
+        print_json(health.as_json())
     else:
         show_health(health)
     if health.wrong:

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from hope_bench.cli.app import app, line, print_tables, say
-from hope_bench.cli.options import AnnotationFile, BenchmarkArgument, Details, Images
+from hope_bench.cli.app import app, check_one_format, line, print_json, print_tables, say
+from hope_bench.cli.options import AnnotationFile, AsJson, BenchmarkArgument, Details, Images
 
 
 @app.command()
@@ -28,6 +28,7 @@ def inspect(
     most_frequent: Annotated[int, typer.Option(min=1, help="How many distractors to list per split.")] = 5,
     categories: Annotated[int, typer.Option(min=0, help="How many categories to count, the most asked about first.")] = 20,
     details: Details = False,
+    as_json: AsJson = False,
 ) -> None:
     """Print what a benchmark holds, and write a gallery of its images and questions to look through.
 
@@ -47,9 +48,13 @@ def inspect(
     from hope_bench.cli.review import noise_table
     from hope_bench.inspection.tables import sizes_table, summary_tables
 
+    check_one_format(as_json, False, details=details)
     found = look(
         benchmark, images=images, out=out, no_images=no_images, run=run, annotations=annotations, training=training, say=say
     )
+    if as_json:
+        print_json(found)
+        return
     first, *rest = summary_tables(found.summary, most_frequent, categories)
     print_tables([first, noise_table(found.noise) if found.noise else None])
     rest += [sizes_table(found.sizes)] if found.sizes else []

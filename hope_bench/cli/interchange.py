@@ -9,8 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from hope_bench.cli.app import app, as_values, benchmark_flag, console, line, print_tables, say_next, say_written
-from hope_bench.cli.options import Runs
+from hope_bench.cli.app import (
+    app,
+    as_values,
+    benchmark_flag,
+    benchmark_json,
+    console,
+    line,
+    print_json,
+    print_tables,
+    say_next,
+    say_written,
+)
+from hope_bench.cli.options import AsJson, Runs
 from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.files.places import RUNS
 from hope_bench.tables import plain_table
@@ -42,6 +53,7 @@ def pope(
         typer.Option(help="Take the labels of these files instead (or of the JSON files in a folder), such as RePOPE's."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Where the benchmark goes. Default: benchmarks/NAME.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Turn official POPE or RePOPE files (JSON lines: question_id, image, text, label) into a benchmark.
 
@@ -68,10 +80,7 @@ def pope(
     made = import_pope(
         name, files, title=title, prompt=_unescaped(prompt), headline=headline, dataset=dataset, labels=as_values(labels), out=out
     )
-    made.summary().show(console)
-    for note in made.manifest.notes:
-        line(note)
-    say_written(made)
+    _show_made(made, as_json=as_json)
 
 
 @importer.command()
@@ -103,6 +112,7 @@ def questions(
     title: Annotated[str | None, typer.Option(help="The benchmark's title. Default: its name.")] = None,
     dataset: Annotated[str | None, typer.Option(help="The data the images come from.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where the benchmark goes. Default: benchmarks/NAME.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Turn yes/no questions of any table or Hugging Face dataset into a benchmark.
 
@@ -122,16 +132,15 @@ def questions(
         sources, name, known=known, columns=columns_of(columns or ()), split=split, images=images, prompt=_unescaped(prompt),
         headline=headline, title=title, dataset=dataset, out=out,
     )  # fmt: skip
-    made.summary().show(console)
-    for note in made.manifest.notes:
-        line(note)
-    say_written(made)
+    _show_made(made, as_json=as_json)
 
 
 @importer.command()
 def answers(
     files: Annotated[list[Path], typer.Argument(help="Answers or logs; of --from, also output folders.", metavar="FILE...")],
-    benchmark: Annotated[str, typer.Option("--benchmark", "-b", help="The benchmark answered: its folder or name.")],
+    benchmark: Annotated[
+        str, typer.Option("--benchmark", "-b", help="The benchmark answered: its folder, name, or hf:ORG/NAME.")
+    ],
     tool: Annotated[
         str | None,
         typer.Option("--from", help="Whose files: lmms-eval, vlmevalkit, evalscope, inspect; llava or pope (the default)."),
@@ -157,6 +166,7 @@ def answers(
     vision_tower: Annotated[str | None, typer.Option(help="The encoder the model is built on, such as ORG/NAME.")] = None,
     source: Annotated[str | None, typer.Option(help="Where the answers come from, in words.")] = None,
     runs: Runs = RUNS,
+    as_json: AsJson = False,
 ) -> None:
     """Turn answers collected by another tool into runs that can be scored.
 
@@ -182,7 +192,11 @@ def answers(
             files, chosen, str(tool), name=name, split=next(iter(split or ()), None), prompt=asked, answer=answer,
             model_name=model_name, checkpoint=checkpoint, vision_tower=vision_tower, source=source, runs=runs,
         )  # fmt: skip
-        _print_logs(found, chosen)
+        if as_json:
+            print_json(found)
+        else:
+            _print_logs(found, chosen)
+        _check_refused(found)
         return
     if name is None:
         raise HopeBenchError("Say with --name what the run is called. (Logs of other tools, --from, name their model.)")
@@ -190,9 +204,12 @@ def answers(
         files, chosen, name, splits=as_values(split), questions=questions, prompt=asked, answer=answer, model_name=model_name,
         checkpoint=checkpoint, vision_tower=vision_tower, source=source, runs=runs,
     )  # fmt: skip
+    if as_json:
+        print_json({"run": str(folder), "report": report})
+        return
     _print_report(report)
     line(f"Run: {folder}")
-    say_next("Next:", "score", folder, *benchmark_flag(chosen.name, chosen.folder))
+    say_next("Next:", "score", folder, *benchmark_flag(chosen))
 
 
 @importer.command()
@@ -205,6 +222,7 @@ def images(
     column: Annotated[
         list[str] | None, typer.Option(help="KEY=COLUMN, such as image=photo, where a column has an unusual name.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write the pictures that a Hugging Face dataset holds as files, named as hope-bench generate then asks for them.
 
@@ -216,11 +234,24 @@ def images(
 
     columns = dict(given.partition("=")[::2] for given in column or ())
     done = import_images(dataset, out, split=split, columns=columns)
+    if as_json:
+        print_json({"out": str(out), "written": done.written, "missing": done.missing})
+        return
     line(f"{counted(done.written, 'picture')} written to {out}")
     if done.missing:
         missing = counted(len(done.missing), "row holds", "rows hold")
         line(f"{missing} no picture bytes, and no picture of theirs was written: {first_few(done.missing)}.")
     say_next("Next:", "generate", "SPEC", "--annotations", dataset, "--images", out)
+
+
+def _show_made(made: Benchmark, *, as_json: bool) -> None:
+    if as_json:
+        print_json(benchmark_json(made))
+        return
+    made.summary().show(console)
+    for note in made.manifest.notes:
+        line(note)
+    say_written(made)
 
 
 def _unescaped(prompt: str | None) -> str | None:
@@ -242,7 +273,7 @@ def _print_report(report: ImportReport) -> None:
 
 
 def _print_logs(found: Sequence[ImportedLog], benchmark: Benchmark) -> None:
-    """What became of each model. Raises HopeBenchError at the end where one was refused."""
+    """What became of each model."""
     done = [one for one in found if one.folder is not None and one.report is not None]
     if len(found) == 1 and done[0].report is not None:
         _print_report(done[0].report)
@@ -254,7 +285,11 @@ def _print_logs(found: Sequence[ImportedLog], benchmark: Benchmark) -> None:
     if len(found) == 1:
         line(f"Run: {done[0].folder}")
     if done:
-        say_next("Next:", "score", done[0].folder or "", *benchmark_flag(benchmark.name, benchmark.folder))
+        say_next("Next:", "score", done[0].folder or "", *benchmark_flag(benchmark))
+
+
+def _check_refused(found: Sequence[ImportedLog]) -> None:
+    """Raise HopeBenchError where a model was refused, whatever became of the others."""
     refused = [one for one in found if one.refused is not None]
     if refused:
         reasons = " ".join(f"{one.model}: {one.refused}" for one in refused[:5])

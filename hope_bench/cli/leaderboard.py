@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from hope_bench.cli.app import app, line
-from hope_bench.cli.options import BenchmarkArgument, Results, SiteOut
+from hope_bench.cli.app import app, line, print_json
+from hope_bench.cli.options import AsJson, BenchmarkArgument, Results, SiteOut
 from hope_bench.errors import counted
 from hope_bench.files.places import RESULTS, SITE
 
@@ -64,7 +64,7 @@ def add(
 
 
 @leaderboard.command()
-def check(results: Results = RESULTS) -> None:
+def check(results: Results = RESULTS, as_json: AsJson = False) -> None:
     """Check every result as `add` does, intervals included, and write nothing.
 
     Examples:
@@ -73,7 +73,11 @@ def check(results: Results = RESULTS) -> None:
     """
     from hope_bench.api.publishing import check_results
 
-    line(f"{counted(check_results(results), 'result holds', 'results hold')}.")
+    held = check_results(results)
+    if as_json:
+        print_json({"results": held})
+        return
+    line(f"{counted(held, 'result holds', 'results hold')}.")
 
 
 @leaderboard.command()

@@ -11,7 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from hope_bench.cli.app import app, console, errors, line, print_tables, say_next
+from hope_bench.cli.app import app, check_one_format, console, errors, line, print_json, print_tables, say_next
+from hope_bench.cli.options import AsJson
 from hope_bench.errors import HopeBenchError, counted
 from hope_bench.tables import plain_table
 
@@ -34,6 +35,7 @@ _DETAILS: dict[str, Callable[[ModelCard], str]] = {
 def models(
     name: Annotated[str | None, typer.Argument(help="Show all that one card says.")] = None,
     details: Annotated[bool, typer.Option("--details", help="Family, authors' prompt and vision tower, too.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the models that --model knows by name. Any Hugging Face id or checkpoint folder works without a card.
 
@@ -49,13 +51,18 @@ def models(
     from hope_bench.files.card import find_card
     from hope_bench.files.registry import known_models
 
+    check_one_format(as_json, False, details=details)
     if name is not None:
-        _show(find_card(name))
+        card = find_card(name)
+        print_json(card) if as_json else _show(card)
         return
     cards, problems = _read(known_models())
-    line(f"{counted(len(cards), 'model is', 'models are')} known by name, those in ./models first.")
-    print_tables([_table(cards, _COLUMNS | _DETAILS if details else _COLUMNS)], whole=details)
-    say_next("One in full, with its sources:", "models", next(iter(cards)))
+    if as_json:
+        print_json(cards)
+    else:
+        line(f"{counted(len(cards), 'model is', 'models are')} known by name, those in ./models first.")
+        print_tables([_table(cards, _COLUMNS | _DETAILS if details else _COLUMNS)], whole=details)
+        say_next("One in full, with its sources:", "models", next(iter(cards)))
     for problem in problems:
         errors.print(escape(problem), highlight=False, soft_wrap=True)
 

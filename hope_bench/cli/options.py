@@ -13,10 +13,11 @@ LOADING = "Loading the model"
 SERVERS = "Servers"
 """These options' own panels of the help, narrow enough for 80 columns."""
 
-BenchmarkArgument = Annotated[str, typer.Argument(help="A generated benchmark: its folder or name.")]
+BenchmarkArgument = Annotated[str, typer.Argument(help="A generated benchmark: its folder, its name, or hf:ORG/NAME.")]
 RunArgument = Annotated[str, typer.Argument(help="A run folder, or BENCHMARK/NAME under runs/.")]
 RunBenchmark = Annotated[
-    str | None, typer.Option("--benchmark", "-b", help="The benchmark's folder or name. Default: the one the run names.")
+    str | None,
+    typer.Option("--benchmark", "-b", help="The benchmark's folder, name or hf:ORG/NAME. Default: the one the run names."),
 ]
 Images = Annotated[
     Path | None,

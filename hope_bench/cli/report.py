@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from hope_bench.cli.app import app, as_values, line, say
-from hope_bench.cli.options import AnnotationFile, Convention, Images, Replicates, RunArgument, RunBenchmark
+from hope_bench.cli.app import app, as_values, line, print_json, say
+from hope_bench.cli.options import AnnotationFile, AsJson, Convention, Images, Replicates, RunArgument, RunBenchmark
 
 
 @app.command()
@@ -26,6 +26,7 @@ def report(
         Path | None, typer.Option(help="The page; .md writes Markdown. Default: BENCHMARK/NAME.html in build/report.")
     ] = None,
     replicates: Replicates = 2000,
+    as_json: AsJson = False,
 ) -> None:
     """Write a run's report: every number, charts, the categories that fool this model, and its worst hallucinations.
 
@@ -37,10 +38,13 @@ def report(
 
     hope-bench report hope-coco/llava-1.5-7b --out report.md
     """
-    from hope_bench.api.numbers import report as write
+    from hope_bench.api.numbers import write_report
 
-    page = write(
+    done = write_report(
         run, benchmark=benchmark, images=images, annotations=annotations, paraphrases=as_values(paraphrase),
         convention=convention, worst=worst, out=out, replicates=replicates, say=say,
     )  # fmt: skip
-    line(f"Report: {page.resolve()}")
+    if as_json:
+        print_json({"page": str(done.page.resolve()), "result": done.result, "prompts": done.others})
+        return
+    line(f"Report: {done.page.resolve()}")

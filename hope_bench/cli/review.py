@@ -10,8 +10,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from hope_bench.cli.app import app, as_values, errors, line, print_tables, say
-from hope_bench.cli.options import BenchmarkArgument, Images, Split
+from hope_bench.cli.app import app, as_values, errors, line, print_json, print_tables, say
+from hope_bench.cli.options import AsJson, BenchmarkArgument, Images, Split
 from hope_bench.errors import counted
 from hope_bench.tables import plain_table
 
@@ -45,6 +45,7 @@ def review(
         typer.Option(help="Sample by this run's answers, --sample questions of each label and answer, to correct its rates."),
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes a free one.")] = 7860,
+    as_json: AsJson = False,
 ) -> None:
     """Answer a benchmark's questions yourself: there, not there or unsure. Opens a page for this machine alone.
 
@@ -72,6 +73,9 @@ def review(
         questions=questions, sample=sample, seed=seed, run=run, port=port,
         ready=lambda address: errors.print(f"Open {address} (this machine only). Ctrl-C ends the review.", highlight=False),
     )  # fmt: skip
+    if as_json:
+        print_json(done)
+        return
     counts = ", ".join(f"{count:,} {verdict}" for verdict, count in done.counts.items())
     line(f"{sum(done.counts.values()):,} of {counted(done.claims, 'claim')} decided: {counts}.")
     if done.giving_way:
@@ -91,6 +95,7 @@ def review_merge(
     files: Annotated[list[Path], typer.Argument(help="Two or more decisions files.", metavar="FILE FILE...")],
     out: Annotated[Path | None, typer.Option(help="Write the merged decisions here.")] = None,
     show: Annotated[int, typer.Option(min=0, help="List at most this many disagreements.")] = 20,
+    as_json: AsJson = False,
 ) -> None:
     """Merge reviewers' decisions; print how far they agree (Cohen's kappa) and where they don't.
 
@@ -101,6 +106,9 @@ def review_merge(
     from hope_bench.api.looking import merge_reviews
 
     merged = merge_reviews(files, out=out, say=say)
+    if as_json:
+        print_json({"agreements": merged.agreements, "disagreements": merged.disagreements, "decisions": len(merged.decisions)})
+        return
     print_tables([agreement_table(merged.agreements)])
     _print_disagreements(merged, show)
     if out is not None:
@@ -115,6 +123,7 @@ def label_noise(
     ],
     sample: Annotated[int, typer.Option(min=1, help="The --sample of their review.")],
     seed: Annotated[int, typer.Option(help="The --seed of their review.")] = 0,
+    as_json: AsJson = False,
 ) -> None:
     """Publish how many labels of a benchmark are wrong, as a reviewed random sample estimates it.
 
@@ -127,6 +136,9 @@ def label_noise(
     from hope_bench.api.looking import label_noise as publish
 
     published = publish(benchmark, files, sample=sample, seed=seed, say=say)
+    if as_json:
+        print_json(published)
+        return
     agreed = [agreement_table(published.agreements)] if published.agreements else []
     print_tables([noise_table(published.estimates), *agreed])
     line(f"Label noise: {published.path}")

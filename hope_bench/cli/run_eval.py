@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from hope_bench.cli.app import as_values, console, line, say
+from hope_bench.cli.app import as_values, console, line, print_json, print_numbers, say
 from hope_bench.cli.options import (
+    AsJson,
     AuthorsPrompt,
     BaseUrl,
     BatchSize,
@@ -41,7 +42,7 @@ from hope_bench.errors import HopeBenchError
 
 def run_eval(
     model: Annotated[str | None, typer.Option("--model", "-m", help="A card, a checkpoint folder or a Hugging Face id.")] = None,
-    benchmark: Annotated[str | None, typer.Option("--benchmark", "-b", help="A generated benchmark: its folder or name.")] = None,
+    benchmark: Annotated[str | None, typer.Option("--benchmark", "-b", help="A benchmark: folder, name or hf:ORG/NAME.")] = None,
     images: Images = None,
     limit: Limit = None,
     split: Split = None,
@@ -71,6 +72,7 @@ def run_eval(
     out: Annotated[
         Path | None, typer.Option(help="Where everything goes. Default: the working directory; for the demo, a temporary folder.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Evaluate a model on a benchmark, score its answers and rebuild the leaderboard. With no arguments: run the demo.
 
@@ -86,7 +88,7 @@ def run_eval(
     Exit code: 0 done, 1 some answers are errors, 2 bad input.
     """
     import hope_bench as hb
-    from hope_bench.cli.evaluate import show_run
+    from hope_bench.cli.evaluate import run_json, show_run
     from hope_bench.demo.run import run_demo
     from hope_bench.inference.processes import is_first
 
@@ -94,9 +96,12 @@ def run_eval(
         raise HopeBenchError("Give both --model and --benchmark (or neither: that runs the demo).")
     if model is None or benchmark is None:
         outcome = run_demo(out, say=say)
-        outcome.result.summary().show(console)
-        line(f"\n{outcome.result.benchmark.description}")
-        line(f"\nThe leaderboard page: {outcome.page}")
+        if as_json:
+            print_numbers(outcome.result.to_frame(), as_json=True)
+        else:
+            outcome.result.summary().show(console)
+            line(f"\n{outcome.result.benchmark.description}")
+            line(f"\nThe leaderboard page: {outcome.page}")
         raise typer.Exit(bool(outcome.errors))
     base = out or Path()
     results = base / "leaderboard" / "results"
@@ -110,9 +115,15 @@ def run_eval(
     )  # fmt: skip
     if not is_first():  # of several processes, which have asked together
         raise typer.Exit(bool(run.errors))
-    show_run(run, benchmark)
-    hb.score(run, benchmark=benchmark, results=results, say=say).summary().show(console)
-    if any(results.glob("*/*.json")):  # a quick look alone is no leaderboard
-        line(f"Leaderboard: {hb.build_leaderboard(results, base / 'build' / 'site').resolve()}")
+    show_run(run, benchmark, quiet=as_json)
+    result = hb.score(run, benchmark=benchmark, results=results, say=say)
+    # A quick look alone is no leaderboard.
+    page = hb.build_leaderboard(results, base / "build" / "site").resolve() if any(results.glob("*/*.json")) else None
+    if as_json:
+        print_json({"run": run_json(run), "result": result, "leaderboard": None if page is None else str(page)})
+    else:
+        result.summary().show(console)
+        if page is not None:
+            line(f"Leaderboard: {page}")
     if run.errors:
         raise typer.Exit(1)

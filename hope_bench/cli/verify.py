@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hope_bench.cli.app import app, line, print_tables, say
+from hope_bench.cli.app import app, line, print_json, print_tables, say
 from hope_bench.cli.options import AsJson, BatchSize, Device, DeviceMap, Dtype, Revision, RunBenchmark, RunName, Runs
 from hope_bench.files.places import RUNS
 
@@ -78,7 +76,7 @@ def verify(
             "runs": [str(one.folder) for one in found.runs],
         }
         written = about | {"figures": found.rows(), "notes": [*found.notes, *hints]}
-        sys.stdout.write(json.dumps(written, indent=1, ensure_ascii=False) + "\n")
+        print_json(written)
     else:
         line(verdict(found))
         print_tables(verification_tables(found))

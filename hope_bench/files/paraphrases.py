@@ -5,10 +5,19 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, RootModel
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import slug
 from hope_bench.records import Prompt
+
+_Question = Annotated[str, Field(pattern=r"\{question\}")]
+
+
+class Prompts(RootModel[dict[str, _Question]]):
+    """A set of paraphrases: NAME = "... {question} ..."."""
 
 
 @dataclass(frozen=True, slots=True)

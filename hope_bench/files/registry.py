@@ -97,4 +97,6 @@ def find_benchmark(name: str) -> Path:
             f"Benchmark {spec or name} has no manifest.json: its questions were not generated yet. "
             f"Run: hope-bench generate {name}"
         )
-    raise HopeBenchError(f"No benchmark {name!r}. Give its folder or a name. " + did_you_mean(name, known_benchmarks()))
+    raise HopeBenchError(
+        f"No benchmark {name!r}. Give its folder, a name, or hf:ORG/NAME of the Hub. " + did_you_mean(name, known_benchmarks())
+    )

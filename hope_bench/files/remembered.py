@@ -12,7 +12,9 @@ from hope_bench.provenance import write_text
 _FILE = "images.json"
 
 
-class _Remembered(Strict):
+class Remembered(Strict):
+    """images.json: the images' folder, relative to the benchmark's."""
+
     images: str
 
 
@@ -27,13 +29,13 @@ def remember_images(benchmark: Path, images: Path | None) -> None:
     if relative is None:
         file.unlink(missing_ok=True)
     else:
-        write_text(file, _Remembered(images=relative).model_dump_json() + "\n")
+        write_text(file, Remembered(images=relative).model_dump_json() + "\n")
 
 
 def remembered_images(benchmark: Path) -> Path | None:
     """The folder that was written down, if it is still there."""
     try:
-        folder = benchmark.resolve() / read_json(benchmark / _FILE, _Remembered).images
+        folder = benchmark.resolve() / read_json(benchmark / _FILE, Remembered).images
     except HopeBenchError:  # never written, or by somebody else
         return None
     return Path(os.path.relpath(folder)) if folder.is_dir() else None

@@ -29,6 +29,17 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
 
 
+def json_schema(kind: type) -> dict[str, Any]:
+    """The JSON schema of a file: of a pydantic model, or of a record or struct that msgspec reads a line as."""
+    draft = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    if issubclass(kind, BaseModel):
+        return kind.model_json_schema(mode="validation") | draft
+    import msgspec
+
+    made: dict[str, Any] = json.loads(msgspec.json.encode(msgspec.json.schema(kind)))  # its tuples as lists
+    return made | draft
+
+
 _LONGEST_KEY = 100
 """Characters of a key that an error repeats."""
 

@@ -17,7 +17,7 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState,
 from hope_bench.adapters.given import adapter_of, card_of
 from hope_bench.adapters.loaded_model import NOT_WHOLE, unwrapped
 from hope_bench.annotations.of_benchmark import check_images_folder, images_folder
-from hope_bench.api.making import PathOr, load_benchmark
+from hope_bench.api.making import PathOr, hub_images, load_benchmark
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.validation import Count, checked
@@ -93,6 +93,7 @@ class HopeBenchCallback(TrainerCallback):  # type: ignore[misc]
         self._card = card_of(unwrapped(trainer.model), self._name, **settings)
         adapter_of(trainer.model, self._processor, self._card, identity="not trained yet")
         self._benchmark = load_benchmark(benchmark)
+        images = hub_images(self._benchmark, images)
         self._options = EvaluateOptions(
             images=None if images is None else Path(images), limit=limit, splits=tuple(splits), runs=Path(runs), progress="quiet"
         )

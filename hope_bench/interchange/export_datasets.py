@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hope_bench.files.benchmark import Benchmark
+from hope_bench.files.benchmark import Benchmark, Manifest
 from hope_bench.interchange.parquet import ParquetFile, question_features, write_parquet
 from hope_bench.provenance import write_text
 from hope_bench.reviewing.noise import LabelNoise, read_label_noise, write_label_noise
@@ -26,6 +27,7 @@ _CONTEXT = {
     "transform": "cr:transform",
 }  # fmt: skip
 """The JSON-LD context of Croissant 1.0, from its specification."""
+_CITE = "POPE: Li et al. 2023, arXiv 2305.10355. HOPE: Xie et al. 2025, arXiv 2508.06530."
 _TYPES = {"int64": "sc:Integer", "float64": "sc:Float", "string": "sc:Text"}
 _CARD = """
 # {title}
@@ -36,9 +38,9 @@ those of POPE they are drawn by simple statistics. Models are asked: `{prompt}`
 
 ```python
 from datasets import load_dataset
-load_dataset("THIS DATASET", split="{example}")
+load_dataset("{repo}", split="{example}")
 ```
-
+{use}
 | split | the benchmark's name | kind | yes | no |
 |---|---|---|---:|---:|
 {splits}
@@ -47,20 +49,41 @@ load_dataset("THIS DATASET", split="{example}")
 misleading the split's search found it (`found_by` names the search where the split joins several), and `risk` the estimated
 probability that it is in the picture after all (`evidence`, JSON: what that rests on). Columns without a value are null.
 
-{noise}Benchmark hash: `{hash}`. Results of another hash are not comparable. `manifest.json` says how the questions were made.
-The images and their licence are those of {dataset}.
+{noise}Benchmark hash: `{hash}`. Results of another hash are not comparable.
+{made}`manifest.json` says the rest.
+
+{rights}
 """
+_USE = """
+```
+hope-bench evaluate --model MODEL --benchmark hf:{repo}
+```
+"""
+_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10_000_000, "1M<n<10M"))
 
 
-def export_datasets(benchmark: Benchmark, out: Path, images: Path | None) -> int:
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a card says that a benchmark doesn't know: its `repo` on the Hub (ORG/NAME), the `licence` of its questions by the
+    Hub's name for it ("cc-by-4.0"), and in which `languages` it asks."""
+
+    repo: str | None = None
+    licence: str | None = None
+    languages: tuple[str, ...] = ("en",)
+
+
+UNSAID = About()
+
+
+def export_datasets(benchmark: Benchmark, out: Path, images: Path | None, about: About = UNSAID) -> int:
     """Write data/*.parquet, README.md (the dataset card), croissant.json, the manifest and any published label noise to `out`;
     returns the number of rows.
 
     `datasets.load_dataset(str(out))` reads the folder as a DatasetDict. Raises HopeBenchError where an image can't be read.
     """
     files = write_parquet(benchmark, out, images)
-    write_text(out / "README.md", _card(benchmark, files))
-    metadata = json.dumps(croissant(benchmark, files, images is not None), indent=2, ensure_ascii=False)
+    write_text(out / "README.md", _card(benchmark, files, about, images is not None))
+    metadata = json.dumps(croissant(benchmark, files, images is not None, about), indent=2, ensure_ascii=False)
     write_text(out / "croissant.json", metadata + "\n")
     write_text(out / "manifest.json", (benchmark.folder / "manifest.json").read_text(encoding="utf-8"))
     noise = read_label_noise(benchmark.folder, benchmark.manifest.hash)
@@ -69,14 +92,16 @@ def export_datasets(benchmark: Benchmark, out: Path, images: Path | None) -> int
     return sum(file.rows for file in files)
 
 
-def _card(benchmark: Benchmark, files: Sequence[ParquetFile]) -> str:
+def _card(benchmark: Benchmark, files: Sequence[ParquetFile], about: About, images: bool) -> str:
     from huggingface_hub import DatasetCardData
 
     manifest = benchmark.manifest
     data_files = [{"split": file.hub_split, "path": file.file} for file in files]
     header = DatasetCardData(
         pretty_name=manifest.title,
-        language=["en"],
+        license=about.licence,
+        language=list(about.languages),
+        size_categories=[size_category(sum(file.rows for file in files))],
         task_categories=["visual-question-answering"],
         tags=["object-hallucination", "POPE", "HOPE", "croissant"],
         configs=[{"config_name": "default", "data_files": data_files}],
@@ -91,8 +116,34 @@ def _card(benchmark: Benchmark, files: Sequence[ParquetFile]) -> str:
         noise="" if noise is None else _noise(noise.estimates),
         title=manifest.title, questions=sum(file.rows for file in files), images=len(manifest.images), dataset=manifest.dataset,
         prompt=manifest.prompt.replace("\n", "\\n"), example=files[0].hub_split, splits=splits, hash=manifest.hash,
+        repo=about.repo or "THIS DATASET", use="" if about.repo is None else _USE.format(repo=about.repo), made=_made(manifest),
+        rights=_rights(manifest.dataset, about.licence, images),
     )  # fmt: skip
     return f"---\n{header.to_yaml()}\n---\n{body}"
+
+
+def size_category(rows: int) -> str:
+    """How the Hub names a dataset's size: 999 -> "n<1K"."""
+    return next((name for below, name in _SIZES if rows < below), "n>10M")
+
+
+def _made(manifest: Manifest) -> str:
+    """With what the questions were made, in sentences: versions, annotations, encoder; nothing that the manifest doesn't know."""
+    said = []
+    if version := manifest.versions.get("hope-bench"):
+        said.append(f"Made with hope-bench {version}{f' ({manifest.commit[:12]})' if manifest.commit else ''}.")
+    if manifest.sources:
+        said.append(f"From {', '.join(f'`{one.file}` (SHA-256 `{one.sha256[:12]}`)' for one in manifest.sources)}.")
+    if manifest.clip is not None:
+        said.append(f"Searched by {manifest.clip.model} (SHA-256 `{manifest.clip.sha256[:12]}`).")
+    return "".join(f"{one} " for one in said)
+
+
+def _rights(dataset: str, licence: str | None, images: bool) -> str:
+    questions = "No licence of the questions is stated." if licence is None else f"The questions' licence is {licence}."
+    if not images:
+        return f"{questions} The images aren't here: they, and their licence, are those of {dataset}."
+    return f"{questions} The images' own is that of {dataset}."
 
 
 def _noise(estimates: Sequence[LabelNoise]) -> str:
@@ -108,7 +159,12 @@ def _noise(estimates: Sequence[LabelNoise]) -> str:
     )
 
 
-def croissant(benchmark: Benchmark, files: Sequence[ParquetFile], images: bool) -> dict[str, Any]:
+def croissant(
+    benchmark: Benchmark,
+    files: Sequence[ParquetFile],
+    images: bool,
+    about: About = UNSAID,
+) -> dict[str, Any]:
     """The dataset's Croissant 1.0 metadata (JSON-LD): every file with its hash, every split as a record set with its columns."""
     manifest = benchmark.manifest
     return {
@@ -119,6 +175,9 @@ def croissant(benchmark: Benchmark, files: Sequence[ParquetFile], images: bool) 
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "version": "1.0.0",
         "identifier": manifest.hash,
+        "inLanguage": list(about.languages),
+        "citeAs": _CITE,
+        **_at_the_hub(about),
         "distribution": [
             {
                 "@type": "cr:FileObject",
@@ -141,6 +200,18 @@ def croissant(benchmark: Benchmark, files: Sequence[ParquetFile], images: bool) 
             for file in files
         ],
     }
+
+
+def _at_the_hub(about: About) -> dict[str, Any]:
+    """Who publishes the dataset where, under which licence; what isn't known is left out."""
+    found: dict[str, Any] = {}
+    if about.licence is not None:
+        found["license"] = about.licence
+    if about.repo is not None:
+        found["url"] = f"https://huggingface.co/datasets/{about.repo}"
+        owner = about.repo.split("/")[0]
+        found["creator"] = {"@type": "sc:Organization", "name": owner, "url": f"https://huggingface.co/{owner}"}
+    return found
 
 
 def _fields(file: ParquetFile, images: bool) -> list[dict[str, Any]]:

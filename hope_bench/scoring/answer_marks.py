@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 _BYTES = str.maketrans(
-    {"\u0121": " ", "\u2581": " ", "\u010b": "\n", **{chr(0xFEE0 + code): chr(code) for code in range(33, 127)}}
-)
-"""Marks of word pieces that a decoder left behind, and letters of full width."""
+    {"\u0121": " ", "\u2581": " ", "\u010b": "\n", **{chr(0xFEE0 + code): chr(code) for code in range(33, 127)},
+     **dict.fromkeys((0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065), 0xFEFF))}
+)  # fmt: skip
+"""Marks of word pieces that a decoder left behind, letters of full width, and what has no width at all."""
 
 _STRUCK = re.compile(r"~~[^~\n]{1,400}~~")
 _TICK, _CROSS = "[\u2705\u2714\u2713\u2611]\ufe0f?", "[\u274c\u2718\u2717\u2716\u274e\U0001f6ab]\ufe0f?"
@@ -29,10 +30,18 @@ _CERTAINTY = re.compile(
 )
 _VALUE = re.compile(rf"[:=]\s{{0,3}}(?P<value>{_SCORE})(?![\w%])")
 _DECIMAL = re.compile(r"(?<![\w.])\d{0,9}\.\d{1,9}(?![\w.])%?")
+_SCORED = re.compile(
+    rf"(?m)(?:^|(?<=[,;]))\s{{0,3}}[*\u2022-]?\s{{0,3}}(?P<name>[a-z][a-z ]{{0,29}}[a-z])\s{{1,3}}"
+    rf"(?:(?P<bare>{_SCORE})|\((?:(?:confidence|conf|score|probability|prob|p)\W{{1,3}})?(?:(?P<score>{_SCORE})|(?P<count>\d{{1,3}}))\))"
+    rf"\s{{0,3}}(?=[,;]|$)"
+)
+_NAMES = re.compile(r"""\s*\[\s{0,9}(?P<names>(?:["'][^"'\n\[\]]{1,60}["']\s{0,9},?\s{0,9}){1,60})\]\s*""")
+_UNTICKED = re.compile(r"(?m)^[\s*-]{0,9}\[ \]\s{1,3}(?P<name>[a-z][a-z '-]{0,40})$")
 _LABEL = re.compile(
     r'"(?:label|class|class_name|category|name|object_name)"\s?:\s?"(?P<label>[^"\n]{1,60})"'
-    r'(?:\s?,\s?"(?:score|confidence|probability)"\s?:\s?(?P<score>[\d.]{1,9}))?'
+    r'(?:\s?,\s?"(?:(?:score|confidence|probability)"\s?:\s?(?P<score>[\d.]{1,9})|(?:count|quantity|number)"\s?:\s?(?P<count>\d{1,4})))?'
 )
+_YES_OR_NO = re.compile(r"\b(?:yes|no|true|false)\b")
 SCORES = frozenset(("scorehigh", "scorelow", "scoremid"))
 """The words that stand for a score after a name ("dog: 0.97")."""
 _SURE, _UNSURE = 0.7, 0.3
@@ -40,12 +49,15 @@ _SURE, _UNSURE = 0.7, 0.3
 
 def as_words(said: str) -> str:
     """An answer in lower case, its marks as words: "dog \N{CROSS MARK}" is "dog: no", "dog: 0.97" is "dog: scorehigh"."""
-    said = _STRUCK.sub(" ", said.translate(_BYTES))
+    said = _UNTICKED.sub(r"\g<name>: no", _STRUCK.sub(" ", said.translate(_BYTES)))
+    if (listed := _NAMES.fullmatch(said)) is not None and not _YES_OR_NO.search(said):
+        return f"objects: {listed['names']}"
     if not said.isascii() or "[" in said:
         if len({found["empty"] is None for found in _ONE_BOX.finditer(said)}) == 2:
             said = _ONE_BOX.sub(lambda found: "\n" if found["empty"] else f"\n{found['option']}\n", said)
         said = re.sub(r"(?:\[[x\u2713\u2714]\]|[\u2611\u2612])", "\u2611", said)
         said = "\n".join(map(_ticks, said.split("\n")))
+    said = _SCORED.sub(lambda found: f"\n{found['name']}: {found['count'] or _score(found['bare'] or found['score'])}\n", said)
     if "." not in said and "%" not in said and '"' not in said:
         return said
     if said[:1] in ("{", "["):
@@ -79,6 +91,8 @@ def _ticks(line: str) -> str:
 
 
 def _detected(found: re.Match[str]) -> str:
+    if found["count"] is not None:
+        return f'\n"{found["label"]}": {found["count"]}\n'
     sure = found["score"] is None or _score(found["score"]) == "scorehigh"
     return f'\n"{found["label"]}": {"detected" if sure else "scoremid"}\n'
 

@@ -38,6 +38,7 @@ _NUMBER = re.compile(r"\bno\.? ?#?(?=\d)")
 _BULLET = re.compile(r"(?m)^\s{0,9}(?:[-\u2022+]|\(?[a-d1-9][).])\s{1,4}(?=\S)")
 _QUOTED = re.compile(r"""\b(?:says|reads?|saying|reading|labeled|words?|text|named|titled|called):? ["'][^"'\n]{0,200}["']""")
 """What is written in the picture."""
+_QUOTED_WORD = re.compile(r"""["'](?P<word>yes|no)[.,!]?["']""")
 _SENTENCE = re.compile(r"[^.!?;\n]+[.!?;\n]?")
 _PLAIN = str.maketrans({
     "\N{RIGHT SINGLE QUOTATION MARK}": "'", "\N{LEFT SINGLE QUOTATION MARK}": "'", "\N{MODIFIER LETTER APOSTROPHE}": "'",
@@ -79,7 +80,7 @@ def plain(said: str) -> str:
     said = said.translate(_PLAIN_BUT_MARKUP)
     said = _FINAL.sub(lambda found: f"\nfinal answer: {found['boxed'] or found['box'] or found['tag'] or ''}\n", said)
     said = _TAG.sub(" ", _QUOTED.sub(" reads ", said)).translate(_PLAIN)
-    said = _OPTIONS.sub(" ", _ECHO.sub(" ", said))
+    said = _QUOTED_WORD.sub(r"\g<word>", _OPTIONS.sub(" ", _ECHO.sub(" ", said)))
     said = _DASHED.sub(": ", _BULLET.sub("\n", said))
     turn = _ANOTHER_TURN.search(said, len(said) - len(said.lstrip()) + 1)
     return _NUMBER.sub("number ", said if turn is None or not said[: turn.start()].strip() else said[: turn.start()])

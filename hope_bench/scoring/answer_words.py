@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import cast
 
 _TABLE: Mapping[str, object] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 
 
-def _set(key: str) -> frozenset[str]:
+def listed(key: str) -> frozenset[str]:
+    """The words of one list of the table."""
     found = _TABLE[key]
     return frozenset(found.split() if isinstance(found, str) else cast(list[str], found))
 
@@ -21,22 +23,25 @@ def _one_of(key: str) -> str:
     return f"(?:{'|'.join(cast(list[str], _TABLE[key]))})"
 
 
-YES, NO, SOFT_YES, SOFT_NO = map(_set, ("yes", "no", "soft_yes", "soft_no"))
-BE, SEEM, EXIST, LACK, THINK, VERBS = map(_set, ("be", "seem", "exist", "lack", "think", "verbs"))
-PERCEIVE, CONTAIN, PRESENT, ABSENT = map(_set, ("perceive", "contain", "present", "absent"))
-NEGATORS, DENYING, EXCEPT, HEDGES = map(_set, ("negators", "denying", "except", "hedges"))
-DETERMINERS, INDEFINITE, WEAK_MODIFIERS, OF_WHAT = map(_set, ("determiners", "indefinite", "weak_modifiers", "of_what"))
-RELATIONS, BLOCKING, QUOTING, PICTURES = map(_set, ("relations", "blocking", "quoting", "pictures"))
-NOUNS_IN_ED_OR_ING, POINTING = map(_set, ("nouns_in_ed_or_ing", "pointing"))
-FOLLOWING = BE | RELATIONS | PRESENT | VERBS | SEEM | _set("following")
-ELLIPTIC = DENYING | POINTING | BE | (PRESENT - {"in"}) | ABSENT | PERCEIVE | _set("elliptic")
-ANSWERS, NAMES_ANSWER, ON_THE_WAY = map(_set, ("answers", "names_answer", "on_the_way"))
-AFTER_ANSWER, AFTER_NO = map(_set, ("after_answer", "after_no"))
-IN_LABELS = ANSWERS | _set("in_labels")
+YES, NO, SOFT_YES, SOFT_NO = map(listed, ("yes", "no", "soft_yes", "soft_no"))
+BE, SEEM, EXIST, LACK, THINK, VERBS = map(listed, ("be", "seem", "exist", "lack", "think", "verbs"))
+PERCEIVE, CONTAIN, PRESENT, ABSENT = map(listed, ("perceive", "contain", "present", "absent"))
+NEGATORS, DENYING, EXCEPT, HEDGES = map(listed, ("negators", "denying", "except", "hedges"))
+DETERMINERS, INDEFINITE, WEAK_MODIFIERS, OF_WHAT = map(listed, ("determiners", "indefinite", "weak_modifiers", "of_what"))
+RELATIONS, QUOTING, PICTURES = map(listed, ("relations", "quoting", "pictures"))
+LIKENESSES, LIKENESSES_SAID, MATERIALS = map(listed, ("likenesses", "likenesses_said", "materials"))
+WROUGHT, NO_KIND, WITHIN_WHICH = map(listed, ("wrought", "no_kind", "within_which"))
+BLOCKING = listed("blocking")
+NOUNS_IN_ED_OR_ING, POINTING = map(listed, ("nouns_in_ed_or_ing", "pointing"))
+FOLLOWING = BE | RELATIONS | PRESENT | VERBS | SEEM | listed("following")
+ELLIPTIC = DENYING | POINTING | BE | (PRESENT - {"in"}) | ABSENT | PERCEIVE | listed("elliptic")
+ANSWERS, NAMES_ANSWER, ON_THE_WAY = map(listed, ("answers", "names_answer", "on_the_way"))
+AFTER_ANSWER, AFTER_NO = map(listed, ("after_answer", "after_no"))
+IN_LABELS = ANSWERS | listed("in_labels")
 
 OPENER = re.compile(rf"{_one_of('openers')}\b(?: that\b)?\s?")
 """How a clause may begin without saying anything yet."""
-_HOW = f"(?:{'|'.join(sorted(_set('how')))}) "
+_HOW = f"(?:{'|'.join(sorted(listed('how')))}) "
 DOUBT = re.compile(rf"\b{_one_of('doubts')}\b".replace("{how}", _HOW))
 """What says that the model can't or won't say."""
 BESIDE_THE_POINT = re.compile(
@@ -46,7 +51,9 @@ BESIDE_THE_POINT = re.compile(
 REASONING = re.compile(rf"""["'{{\[\s]{{0,9}}{_one_of("reasoning")}""")
 """How reasoning begins that is written out: what it states on the way is not the answer."""
 
-_EXPANSIONS = tuple((re.compile(pattern), words) for pattern, words in cast(list[tuple[str, str]], _TABLE["expansions"]))
+_EXPANSIONS = tuple(
+    (re.compile(pattern), written_out) for pattern, written_out in cast(list[tuple[str, str]], _TABLE["expansions"])
+)
 _HERE = re.compile(
     r"\b(?:anywhere )?(?:in|of|within|from|inside|throughout|on) (?:the|this|your|that|my|our)? ?"
     r"(?:(?:provided|given|uploaded|attached|entire|whole|current|above|same|actual|input|visible|shown|displayed) )?"
@@ -60,10 +67,15 @@ _WORD = re.compile(r"'s\b|[^\W_]+")
 
 def words_of(sentence: str) -> list[str]:
     """The words of a part of a sentence, contractions written out ("isn't" is "is not"), "in the image" as "here"."""
+    return list(_words_of(sentence))
+
+
+@lru_cache(maxsize=4_096)
+def _words_of(sentence: str) -> tuple[str, ...]:
     for pattern, written_out in _EXPANSIONS:
         sentence = pattern.sub(written_out, sentence)
-    words = _WORD.findall(_HERE.sub(" here ", sentence))
-    return [_plainly(word) if word[0] in "ny" else word for word in words]
+    found = _WORD.findall(_HERE.sub(" here ", sentence))
+    return tuple(_plainly(word) if word[0] in "ny" else word for word in found)
 
 
 def _plainly(word: str) -> str:

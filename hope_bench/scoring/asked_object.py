@@ -14,11 +14,14 @@ _TABLE: Mapping[str, Any] = tomllib.loads(Path(__file__).with_suffix(".toml").re
 _SYNONYMS: Mapping[str, list[str]] = _TABLE["synonyms"]
 _SAME: Mapping[str, str] = _TABLE["same"]
 _EXCLUSIVE = [frozenset(group) for group in _TABLE["claims"]["exclusive"]]
+_NATURAL = frozenset(_TABLE["natural_kinds"])
 _NEAR = [frozenset(pair) for pair in _TABLE["claims"]["near"]]
 
 NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
-_QUESTION = re.compile(r"\s{0,9}(?:is|are) there (?P<what>[^?\n]{1,200}?)(?: in th(?:e|is) im[a-z]{1,6})?\s?\?", re.IGNORECASE)
+_HERE = r"(?: in th(?:e|is) (?:im[a-z]{1,6}|photo(?:graph)?|picture|scene))?"
+_QUESTION = re.compile(rf"\s{{0,9}}(?:is|are) there (?P<what>[^?\n]{{1,200}}?){_HERE}\s?\?", re.IGNORECASE)
+_OF_A_THING = re.compile(rf"\s{{0,9}}(?:is|are) the (?P<what>[^?\n]{{1,200}}?){_HERE}\s?\?", re.IGNORECASE)
 _OPENING = frozenset(("a", "an", "any", "some", "the", "exactly"))
 _CLAIMS_NOTHING = frozenset(
     ("a", "an", "the", "in", "on", "of", "at", "to", "is", "are", "being", "with", "and", "side", "half", "image")
@@ -61,14 +64,16 @@ def number_word(number: int) -> str:
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What is asked about: `forms` are the word sequences that name the object, the longest first; `claims` the further words of
-    a description ("red" of "a red car"), `wider` the words for its whole kind, `not_after` what makes it another thing,
-    `narrower` those of the forms that name only some of it ("poodle": no poodle is not no dog). `adjectives` are those of the
-    claims that stand before the name; `relation` are the words after it ("on a sofa"), `reference` the thing they lead to."""
+    a description ("red" of "a red car"), `wider` the words for its whole kind, `not_after` and `not_before` what makes it
+    another thing, `narrower` those of the forms that name only some of it ("poodle": no poodle is not no dog). `adjectives` are
+    those of the claims that stand before the name; `relation` are the words after it ("on a sofa"), `reference` the thing they
+    lead to."""
 
     forms: tuple[tuple[str, ...], ...]
     claims: frozenset[str] = frozenset()
     wider: frozenset[str] = frozenset()
     not_after: frozenset[str] = frozenset()
+    not_before: frozenset[str] = frozenset()
     narrower: frozenset[tuple[str, ...]] = frozenset()
     adjectives: frozenset[str] = frozenset()
     relation: tuple[str, ...] = ()
@@ -79,15 +84,29 @@ class Asked:
         """Whether a person is asked about, so that "nobody" denies it."""
         return ("person",) in self.forms or any(form[0] in _TABLE["narrower"] for form in self.forms)
 
+    @property
+    def is_natural(self) -> bool:
+        """Whether it is born or grown, so that one of plastic is none of it."""
+        return bool(_NATURAL & self.wider) or self.is_person or any(" ".join(form) in _TABLE["natural"] for form in self.forms)
+
+    def is_another(self, phrase: Sequence[str]) -> bool:
+        """Whether a noun phrase ends in the name of what is surely another thing: "small fox" where a dog is asked about."""
+        ends = {" ".join(phrase[place:]) for place in range(max(len(phrase) - 3, 0), len(phrase))}
+        return not ends.isdisjoint(_other_names(self))
+
     def find(self, tokens: Sequence[str]) -> list[tuple[int, int]]:
         """Where the tokens name the object: [start, end) each, from left to right."""
-        found, place = [], 0
+        found, place, by_first = [], 0, _by_first_word(self.forms)
         while place < len(tokens):
-            end = next((place + len(form) for form in self.forms if tuple(tokens[place : place + len(form)]) == form), None)
-            if end is not None and not (place and tokens[place - 1] in self.not_after):
+            forms = by_first.get(tokens[place], ())
+            end = next((place + len(form) for form in forms if tuple(tokens[place : place + len(form)]) == form), None)
+            if end is not None and not (place and tokens[place - 1] in self.not_after) and not self._goes_on(tokens, end):
                 found.append((place, end))
             place = place + 1 if end is None else end
         return found
+
+    def _goes_on(self, tokens: Sequence[str], end: int) -> bool:
+        return bool(self.not_before) and end < len(tokens) and tokens[end] in self.not_before
 
     def find_wide(self, tokens: Sequence[str]) -> bool:
         """Whether the tokens name the object by a word for all of it, or by two for some ("no man or woman")."""
@@ -115,12 +134,43 @@ class Asked:
         return False
 
 
+@lru_cache(maxsize=1_000)
+def _by_first_word(forms: tuple[tuple[str, ...], ...]) -> Mapping[str, list[tuple[str, ...]]]:
+    found: dict[str, list[tuple[str, ...]]] = {}
+    for form in forms:
+        found.setdefault(form[0], []).append(form)
+    return found
+
+
+@lru_cache(maxsize=100)
+def _other_names(asked: Asked) -> frozenset[str]:
+    """The names of everything known that isn't the object, a kind of it, or what it may be as well."""
+    own = {" ".join(form) for form in asked.forms}
+    unlike: set[str] = {*_TABLE["others"], *_TABLE["natural"]} - own
+    for name, kinds in _known_words()["same"].items():
+        if own.isdisjoint({name, *kinds}):
+            unlike |= {name, *(kinds if name != "person" else _TABLE["only_human"])}  # a dog may be "a good boy"
+    unlike = set().union(*map(_numbers, unlike - set(_TABLE["unsure"])))
+    for name in own & _known_words()["mentioned"].keys():
+        unlike -= set(_known_words()["mentioned"][name])
+    return frozenset(name for name in unlike if own.isdisjoint(name.split()))
+
+
 @lru_cache(maxsize=10_000)
 def asked_about(question: str) -> str | None:
-    """What a question asks about, as it says it: "dog" of "Is there a dog in the image?", "red car", "two dogs"; None where it
-    doesn't ask whether something is there."""
+    """What a question asks about, as it says it: "dog" of "Is there a dog in the image?", "red car", "two dogs". "Is the car
+    red?" asks about a "red car", "Is the dog on a sofa?" about a "dog on a sofa". None where it asks neither."""
     found = _QUESTION.match(question)
-    return None if found is None else found["what"].strip()
+    if found is not None:
+        return found["what"].strip()
+    found = _OF_A_THING.match(question)
+    words = [] if found is None else found["what"].lower().split()
+    if len(words) < 2 or words[0] in ("image", "picture", "photo"):
+        return None
+    if words[-1] in ADJECTIVES:
+        return " ".join((words[-1], *words[:-1]))
+    placed = any(word in _ENDS_NAME or word.endswith("ing") for word in words[1:-1])
+    return " ".join(words) if placed else None
 
 
 @lru_cache(maxsize=10_000)
@@ -195,7 +245,11 @@ def _named(words: Sequence[str]) -> Asked:
     wider = frozenset(word for kind in _TABLE["kind"] if kind["objects"].count(one) for word in kind["words"])
     narrower = frozenset(tuple(form.split()) for form in kinds | forms.intersection(_TABLE["only_some"]))
     return Asked(
-        _longest_first(forms | kinds), wider=wider, not_after=frozenset(_TABLE["other_things"].get(one, ())), narrower=narrower
+        _longest_first(forms | kinds),
+        wider=wider,
+        not_after=frozenset(_TABLE["other_things"].get(one, ())),
+        not_before=frozenset(_TABLE["other_things_before"].get(one, ())),
+        narrower=narrower,
     )
 
 
@@ -206,7 +260,10 @@ def _longest_first(forms: Iterable[str]) -> tuple[tuple[str, ...], ...]:
 @cache
 def _kinds_of(name: str) -> frozenset[str]:
     """Words of the table that ships with the search for what is surely such a thing: "poodle" of "dog"."""
-    path = Path(__file__).parents[1] / "search" / "known_words.toml"
-    same: Mapping[str, list[str]] = tomllib.loads(path.read_text(encoding="utf-8"))["same"]
-    words = (*same.get(name, ()), *_TABLE["kinds"].get(name, ()))
+    words = (*_known_words()["same"].get(name, ()), *_TABLE["kinds"].get(name, ()))
     return frozenset(word for word in words if not word.endswith(f" {name}")) - frozenset(_TABLE["unsure"])
+
+
+@cache
+def _known_words() -> Mapping[str, Mapping[str, list[str]]]:
+    return tomllib.loads((Path(__file__).parents[1] / "search" / "known_words.toml").read_text(encoding="utf-8"))

@@ -6,11 +6,11 @@ description nor surely excludes it says nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Collection, Sequence
+from typing import Literal, NamedTuple
 
 from hope_bench.scoring.answer_words import BE, CONTAIN, DETERMINERS, PERCEIVE, RELATIONS, SEEM, VERBS
-from hope_bench.scoring.asked_object import ADJECTIVES, NUMBERS, Asked, number_word, same_word
+from hope_bench.scoring.asked_object import ADJECTIVES, NUMBERS, Asked, same_word
 
 _NEAR = 40
 """Words on either side of the object in which its place is looked for."""
@@ -107,23 +107,55 @@ def together(found: Sequence[Holds | None]) -> Holds | None:
     return "yes" if "yes" in found else "no" if found and set(found) == {"no"} else None
 
 
-def number_of(tokens: Sequence[str], start: int) -> int | None:
+class Count(NamedTuple):
+    """How many of a thing a clause says there are: from `low` to `high`, None where there is no telling."""
+
+    low: int
+    high: int | None
+
+    def among(self, numbers: Collection[str]) -> Holds | None:
+        """Whether the number asked about is the one said; None where it may be."""
+        asked = [place for place, word in enumerate(NUMBERS, 1) if word in numbers]
+        if not any(self.low <= one and (self.high is None or one <= self.high) for one in asked):
+            return "no"
+        return "yes" if self.low == self.high else None
+
+
+def number_of(tokens: Sequence[str], start: int) -> Count | None:
     """How many of the thing at `start` the clause counts, None where it doesn't."""
-    for word in reversed(_before(tokens, start)):
-        if word in ("a", "an", "another"):
-            return 1
-        if (as_word := same_word(word)) in NUMBERS:
-            return NUMBERS.index(as_word) + 1
-        if word.isdecimal():
-            return int(word[:4])
-        if word in ("pair", "couple"):
-            return 2
-    return None
+    before = _before(tokens, start)
+    if tokens[start + 1 : start + 3] == ["or", "more"]:
+        before = ["atleast", *before]
+    numbers = [number for word in before if (number := _number(word)) is not None]
+    if {"about", "almost", "approximately", "around", "nearly", "roughly"} & {*before, *tokens[max(start - 2, 0) : start]}:
+        return None
+    if len(numbers) > 1:  # "two or three", "2-3"
+        return Count(min(numbers), max(numbers))
+    if numbers:
+        more = "morethan" in before
+        return Count(numbers[0] + more, None if more or "atleast" in before else numbers[0])
+    return next((Count(least, None) for word, least in _LEAST.items() if word in before), None)
+
+
+_LEAST = {"dozens": 24, "dozen": 12, "hundreds": 200, "many": 3, "numerous": 3, "few": 2, "multiple": 2, "several": 2}
+
+
+def _number(word: str) -> int | None:
+    if word in ("a", "an", "another"):
+        return 1
+    if (as_word := same_word(word)) in NUMBERS:
+        return NUMBERS.index(as_word) + 1
+    return int(word[:4]) if word.isdecimal() else 2 if word in ("pair", "couple") else None
 
 
 def excludes(predicate: Sequence[str], asked: Asked) -> bool:
     """Whether what is said of "it" excludes an adjective of the description."""
     return _excluded(frozenset(map(same_word, _predicate(predicate))), asked.adjectives | _place(asked))
+
+
+def fulfils(predicate: Sequence[str], asked: Asked) -> bool:
+    """Whether what is said of "it" holds all of a description that has adjectives alone."""
+    return bool(asked.adjectives) and asked.claims == asked.adjectives <= frozenset(map(same_word, _predicate(predicate)))
 
 
 def _place(asked: Asked) -> frozenset[str]:
@@ -138,8 +170,8 @@ def _adjectives(tokens: Sequence[str], start: int, end: int, asked: Asked) -> Ho
         counted = number_of(tokens, start)
         if counted is None:
             return None
-        if number_word(counted) not in number:
-            return "no"
+        if (held := counted.among(number)) != "yes":
+            return held
     if wanted <= own:
         return "yes"
     return "no" if _excluded(own, wanted) else None

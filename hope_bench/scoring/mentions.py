@@ -5,58 +5,35 @@ A clause is a list of words (answer_words.words_of). `head` are the words before
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from itertools import pairwise
 from typing import Literal
 
+from hope_bench.scoring.affirmations import UNCOUNTED, Words, affirmed
 from hope_bench.scoring.answer_words import (
-    ABSENT,
     BE,
     BLOCKING,
     CONTAIN,
     DETERMINERS,
     EXCEPT,
-    EXIST,
     FOLLOWING,
     HEDGES,
-    INDEFINITE,
-    LACK,
     NEGATORS,
     NOUNS_IN_ED_OR_ING,
-    OF_WHAT,
     PERCEIVE,
     PICTURES,
-    PRESENT,
     QUOTING,
     RELATIONS,
     SEEM,
-    THINK,
-    VERBS,
-    WEAK_MODIFIERS,
+    listed,
 )
 from hope_bench.scoring.asked_object import same_word
+from hope_bench.scoring.denials import REAL, claim_denied, denied_after, denied_before
+from hope_bench.scoring.likenesses import generic
 
-Words = Sequence[str]
 Polarity = Literal["yes", "no"]
 
-_SHOWING = BE | CONTAIN | EXIST | LACK | PERCEIVE | SEEM | THINK
-_BETWEEN = {"actually", "really", "currently", "clearly", "be", "being", "to", "at", "all", "any", "part", "of", "anywhere"}
-_ADVERBS = {"clearly", "indeed", "also", "definitely", "be", "currently", "both", "all", "partially"}
-_MADE_KNOWN = {
-    "confirm",
-    "confirms",
-    "confirmed",
-    "indicate",
-    "indicates",
-    "suggest",
-    "suggests",
-    "detected",
-    "evident",
-    "clear",
-    "visible",
-    "obvious",
-    "apparent",
-}
+_MADE_KNOWN = listed("made_known")
 
 
 def stands_alone(rest: Words, claims: Collection[str]) -> bool:
@@ -66,30 +43,46 @@ def stands_alone(rest: Words, claims: Collection[str]) -> bool:
     return rest[0].endswith(("ing", "ly", "ed")) and len(rest[0]) > 3 and rest[0] not in NOUNS_IN_ED_OR_ING
 
 
+def compound(head: Words, name: str, rest: Words) -> bool:
+    """Whether a noun that could be a verb makes it another thing: "a TV stand", but not "TVs stand"."""
+    plural = (name.endswith("s") and not name.endswith(("us", "ss"))) or name in UNCOUNTED
+    if plural or "and" in head or not {"a", "an", "the"} & set(head[-4:]):
+        return False
+    return bool(rest) and rest[0] in _NOUN_OR_VERB
+
+
+_NOUN_OR_VERB = listed("noun_or_verb")
+
+
 def polarity(head: Words, rest: Words, name: str, claims: Collection[str]) -> Polarity | Literal["unclear"] | None:
     """What is said of the object called `name` here: "unclear" where it is spoken of without saying whether it is there, None
     where nothing is said but that a list goes on."""
     if rest and rest[0] == "free" and rest[1:2] != ["of"]:  # "dog free"
         return "no"
-    if QUOTING & {*head, *rest[:2]}:
-        return "unclear"
-    reached = _denied_before(head, claims)
+    if QUOTING & {*head, *rest[:2]} or _owned(head):
+        return "unclear"  # what a sign says, what the model itself has
+    reached = denied_before(head, claims)
     if reached == "denied":
-        if HEDGES & set(head):
-            return "unclear"
+        if HEDGES & set(head) or REAL & set(head[-2:]):
+            return "unclear"  # "no real dog" speaks of a likeness
         if EXCEPT & set(rest):
             return "yes"  # "no other dogs besides the one on the left"
         return "unclear" if {"other", "more", "longer"} & set(head) else "no"
     if reached is not None:
         return "yes" if reached == "excepted" else "no" if reached == "all but" else "unclear"
-    if claims and _claim_denied(rest, claims):
+    if claims and claim_denied(rest, claims):
         return "no"
-    after = _denied_after(head, rest)
+    after = denied_after(head, rest)
     if after is not None:
         return after
     if _says_nothing(head, rest):
         return "unclear"
-    return "yes" if _affirmed(head, rest, name) else None
+    return "yes" if affirmed(head, rest, name) else None
+
+
+def _owned(head: Words) -> bool:
+    """Whether the model speaks of what it has itself: "I do not have a"."""
+    return "i" in head and any(one == "have" and other in DETERMINERS | {"no"} for one, other in pairwise(head))
 
 
 def is_list_item(head: Words) -> bool:
@@ -97,133 +90,16 @@ def is_list_item(head: Words) -> bool:
     return len(head) <= 5 and not (BE | CONTAIN | PERCEIVE | NEGATORS | RELATIONS | SEEM) & set(head)
 
 
-def _denied_before(head: Words, claims: Collection[str]) -> Literal["denied", "excepted", "all but", "unclear"] | None:
-    """Whether a denial before the object reaches it: "no visible dog", "I do not see any dog", but not "no cat near the dog"."""
-    for place, word in enumerate(head):
-        if (
-            word in ("everything", "anything", "all", "everyone")
-            and EXCEPT & set(head[place + 1 :])
-            and "not" not in head[:place]
-        ):
-            return "all but"
-    places = [
-        place for place, word in enumerate(head) if word in NEGATORS and (word != "free" or head[place + 1 : place + 2] == ["of"])
-    ]
-    if not places:
-        return None
-    last = places[-1]
-    negator, between = head[last], head[last + 1 :]
-    if EXCEPT & set(between):
-        return "excepted" if negator not in LACK else "unclear"
-    anew = any(one == "and" and other in DETERMINERS for one, other in pairwise(between))
-    if negator in ("no", "without") and anew and between[0] not in DETERMINERS:
-        return None  # "a man with no hat and a dog"
-    if not reaches(negator, between, claims):
-        passed = negator in ("without", "no", "not", "nobody") and _affirmed(between, [], "")
-        return None if passed or negator == "without" else "unclear"
-    earlier = {head[place] for place in places[:-1]}
-    if earlier and not earlier | {negator} <= {"neither", "nor", "no"}:
-        apart = RELATIONS & set(head[places[-2] + 1 : last])
-        return "denied" if apart else "unclear"  # two denials of one thing are none, or a slip
-    return "denied"
-
-
-def reaches(negator: str, between: Words, claims: Collection[str]) -> bool:
-    """Whether a denial reaches the object at the end of the words between the two."""
-    for place, word in enumerate(between):
-        before = between[place - 1] if place else negator
-        opens = word == "and" and between[place + 1 : place + 2] and between[place + 1] in DETERMINERS
-        thinks = word != "that" or not place or negator == "nothing" or (THINK | {"anything"}) & set(between[:place])
-        if (
-            opens
-            or not thinks
-            or word in RELATIONS | {"as"}
-            or (word == "of" and before not in OF_WHAT | LACK | {"none", "neither"})
-        ):
-            return False
-    if negator in ("nothing", "none"):
-        return True
-    if negator == "not":
-        if between[:1] in (["wearing"], ["carrying"]):
-            between = between[1:]
-        verb = max((place for place, word in enumerate(between) if word in _SHOWING), default=-1)
-        if verb >= 0 and between[verb] in LACK:
-            return False
-        doing = [word for word in between[: max(verb, 0)] if word not in WEAK_MODIFIERS | _SHOWING | {"there", "it", "i", "we"}]
-        if doing or (verb < 0 and between and between[0] not in DETERMINERS | WEAK_MODIFIERS):
-            return False  # "not riding a horse" says nothing of horses elsewhere
-        between = between[verb + 1 :]
-    listed = max((place for place, word in enumerate(between) if word in ("and", "or", "nor", "no")), default=-1)
-    idle = WEAK_MODIFIERS | DETERMINERS | PRESENT | PERCEIVE | CONTAIN | BE | {"resembling", "like"}
-    return all(word in idle or same_word(word) in claims for word in between[listed + 1 :])
-
-
-def _claim_denied(rest: Words, claims: Collection[str]) -> bool:
-    """Whether a claim of the description is denied of the object named: "the car is not red"."""
-    for place, word in enumerate(rest):
-        if word in ("not", "no", "without", "nor"):
-            return any(same_word(one) in claims for one in rest[place + 1 : place + 7]) or _denied_after([], rest) == "no"
-    return False
-
-
-def _denied_after(head: Words, rest: Words) -> Literal["yes", "no", "unclear"] | None:
-    """A denial in the verb of which the object is the subject: "the dog is not here", "a dog can not be seen"."""
-    if (BE | CONTAIN | PERCEIVE) & set(head) and not {"that", "which"} & set(head):
-        return None  # it is another verb's object
-    verb = next((place for place, word in enumerate(rest) if word in _SUBJECTS_VERB | _ENDS_SUBJECT), None)
-    if verb is None or rest[verb] in _ENDS_SUBJECT:
-        return None
-    after = [word for word in rest[verb + 1 :] if word not in _BETWEEN]
-    if not after:
-        return None
-    if after[0] in ABSENT:
-        whole = after[0] not in ("missing", "lacking") or not (after[1:] and after[1] in DETERMINERS)
-        return "no" if whole else None
-    if after[0] not in ("not", "never"):
-        return None
-    then = after[1:]
-    if "fully" in then[:2] and head:
-        return "yes"
-    if "clearly" in rest[verb + 1 : verb + 4]:
-        return "unclear"
-    gone = not then or then[0] in PRESENT | EXIST | {"one"} or (then[0] in SEEM and (not then[1:] or then[1] in PRESENT))
-    if gone:
-        return "no"
-    known = head[-1:] and head[-1] in ("the", "this", "his", "her", "their", "my", "your")
-    if {"real", "actual", "live", "living"} & set(then):
-        return "unclear"
-    return "yes" if known and (_doing(then[0]) or then[0] in _STILL_THERE) else "unclear"  # "is not wearing a collar"
-
-
-_SUBJECTS_VERB = BE | {"can", "do", "does", "could"} | (SEEM - {"look", "looks"})
-_STILL_THERE = {
-    "alone",
-    "a",
-    "an",
-    "very",
-    "old",
-    "young",
-    "small",
-    "large",
-    "big",
-    "happy",
-    "wet",
-    "clean",
-    "asleep",
-    "awake",
-    "brown",
-    "black",
-    "white",
-    "on",
-    "as",
-    "looking",
-}
-_ENDS_SUBJECT = frozenset(("with", "whose", "without", "that", "which", "who", "no", "not", "and"))
-
-
 def _says_nothing(head: Words, rest: Words) -> bool:
     """Whether the object is only likened, asked for, supposed, or a picture's or sign's content."""
-    if BLOCKING & set(head) or (rest and rest[0] in ("would", "could", "might", "may", "should", "like", "shaped")):
+    if "been" in rest and {"here", "there"} & set(rest[rest.index("been") + 1 :][:1]):
+        return True  # "a dog seems to have been here"
+    if (
+        BLOCKING & set(head)
+        or generic(head, rest)
+        or _inferred(head)
+        or (rest and rest[0] in ("would", "could", "might", "may", "should", "like", "shaped"))
+    ):
         return True
     if "of" not in head:
         return False
@@ -235,57 +111,11 @@ def _says_nothing(head: Words, rest: Words) -> bool:
     return what in ("absence", "lack") or (what in PICTURES and head[0] == "there")
 
 
-def _affirmed(head: Words, rest: Words, name: str) -> bool:
-    """Whether the words around the object say that it is there."""
-    return any(_opens(place, head) for place in range(len(head))) or _as_subject(head, rest, name)
+def _inferred(head: Words) -> bool:
+    """Whether something else makes the model think of the object: "the leash suggests that a"."""
+    place = next((place for place, word in enumerate(head) if word in _SUGGESTS), None)
+    return place is not None and not _OF_THE_PICTURE & set(head[:place]) and "there" not in head
 
 
-def _opens(place: int, head: Words) -> bool:
-    """Whether a word before the object says that what follows is there: "there is", "I see", "shows", "with", "riding a"."""
-    word, after = head[place], head[place + 1 :]
-    determined = bool(DETERMINERS & set(after))
-    if word in ("there", "here"):
-        return bool((BE | SEEM | EXIST) & set(after[:4]))
-    if word in PERCEIVE | CONTAIN:
-        return head[place - 1 : place] != ["you"] or bool({"can", "will"} & set(head))
-    if word == "with":
-        return place > 0 or determined
-    if word in BE:
-        return bool((INDEFINITE | {"the"}) & set(after)) or (len(after) == 1 and after[0] in RELATIONS)
-    if place > 0 and not after and word in _HAVING:
-        return True
-    if not place and word in VERBS and word.endswith("s") and determined:
-        return True  # "a woman, who has no shoes, walks a dog"
-    return place > 0 and determined and (word in VERBS or (word.endswith("ing") and word not in NOUNS_IN_ED_OR_ING))
-
-
-_ON = {"on", "at", "under", "behind", "near", "next", "beside"}
-_HAVING = {"wearing", "riding", "holding", "carrying", "using", "eating"}
-
-
-def _doing(word: str) -> bool:
-    return word.endswith("ing") and word not in NOUNS_IN_ED_OR_ING
-
-
-def _as_subject(head: Words, rest: Words, name: str) -> bool:
-    """Whether the object is what a clause is about, and that presupposes it: "a dog is running", "two dogs on a couch"."""
-    if not rest:
-        return False
-    determined = bool(DETERMINERS & set(head[-5:]))
-    if not head and (rest[0] in (PRESENT | _ON) - {"there", "here"} or _doing(rest[0])):
-        return True  # "Dog detected.", "Dog on sofa"
-    if determined and (rest[0] in RELATIONS | PRESENT or (rest[0].endswith("ing") and rest[0] not in NOUNS_IN_ED_OR_ING)):
-        return True
-    if not (determined or name.endswith("s") or not head):
-        return False
-    if rest[0] in VERBS:
-        return True
-    then = [word for word in rest[1:] if word not in _ADVERBS]
-    if rest[0] not in BE | {"can"} or not then:
-        return False
-    placed = (
-        then[0] in PRESENT | RELATIONS
-        or then[0].endswith("ing")
-        or (then[0].endswith("ed") and then[1:2] and then[1] in RELATIONS)
-    )
-    return bool(placed or (determined and (INDEFINITE & set(head) or head[-1] in ("the", "this"))))
+_SUGGESTS = listed("suggests")
+_OF_THE_PICTURE = listed("of_the_picture")

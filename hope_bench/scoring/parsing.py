@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 from hope_bench.records import Verdict
 from hope_bench.scoring.answer_text import plain, sentences, spoken
-from hope_bench.scoring.answer_words import NO, REASONING, YES, words_of
+from hope_bench.scoring.answer_words import BE, BLOCKING, DETERMINERS, NEGATORS, NO, PRESENT, REASONING, YES, listed, words_of
 from hope_bench.scoring.asked_object import NUMBERS, Asked, asked, asked_about
 from hope_bench.scoring.languages import word_pattern
 from hope_bench.scoring.readings import Reader, Reading
@@ -71,7 +72,8 @@ def _words(languages: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def _english(text: str, what: Asked | None) -> Verdict:
-    text = without_offer(last_word(text))
+    whole, text = text, last_word(text)
+    retracted, text = text != whole, without_offer(text)
     actually = corrected_by_actually(text)
     if actually is not None and (said := _english(actually, what)) != "unparsed":
         return said
@@ -79,7 +81,9 @@ def _english(text: str, what: Asked | None) -> Verdict:
         return "unparsed"
     if (counted := _bare_number(text, what)) is not None:
         return counted
-    reader = Reader(what)
+    if what is not None and _lists(text, what):
+        return "yes"
+    reader = Reader(what, retracted)
     reasons = REASONING.match(text) is not None
     readings: list[Reading] = []
     lines = sentences(text)
@@ -89,22 +93,40 @@ def _english(text: str, what: Asked | None) -> Verdict:
             found = [found[0]._replace(rank=max(found[0].rank, 1))]  # reasoning that ends in a bare "No."
         if readings or not sentence.asks or any(one.said is not None for one in found):  # not the question alone, repeated
             readings += found
-    decided = _decide(readings, reasons)
+    decided = _decide(readings, reasons, retracted)
     return decided if decided in ("yes", "no") else "unparsed"
 
 
 def _bare_number(text: str, what: Asked | None) -> Verdict | None:
-    """What "Exactly two." says where a number was asked about."""
-    if what is None or not what.adjectives & frozenset(NUMBERS) or len(text) > _BOTH:
+    """What "Exactly two." says where a number was asked about, and "One." or "Several." where none was."""
+    if what is None or len(text) > _BOTH:
         return None
-    words = [word for word in words_of(text) if word not in ("exactly", "only", "just", "there", "are", "is", "here")]
-    if len(words) != 1 or not (words[0].isdecimal() or words[0] in NUMBERS):
+    words = [word for word in words_of(text) if word not in _AROUND_A_NUMBER]
+    counts = what.adjectives & frozenset(NUMBERS)
+    if len(words) != 1 or not (words[0] in NUMBERS or (words[0].isdecimal() if counts else words[0] in _SOME)):
         return None
-    return what.count(int(words[0][:4]) if words[0].isdecimal() else NUMBERS.index(words[0]) + 1)
+    return what.count(int(words[0][:4]) if words[0].isdecimal() else NUMBERS.index(words[0]) + 1 if counts else 1)
+
+
+def _lists(text: str, what: Asked) -> bool:
+    """Whether an answer is nothing but the names of three things or more, and one is what was asked about: "dog, cat, sofa"."""
+    if len(text) > _BOTH:
+        return False
+    items = [words_of(item) for item in re.split(r"[,;\n]", text.strip(" .,;\n")) if item.strip()]
+    if len(items) < 3 or any(not 0 < len(item) <= 3 or not _NO_NAMES.isdisjoint(item) for item in items):
+        return False
+    return any(what.find(item) == [(0, len(item))] for item in items)
+
+
+_NO_NAMES = YES | NO | BE | BLOCKING | DETERMINERS | NEGATORS | PRESENT | {"or"}
+_AROUND_A_NUMBER = listed("around_a_number")
+_SOME = listed("some")
 
 
 def _wavers(text: str) -> bool:
     """Whether there is nothing but yes and no, and both of them."""
+    if "yes?" in text and "no?" in text:
+        return True
     words = set(words_of(text)) if len(text) <= _BOTH else set()
     return bool(words) and words <= YES | NO and bool(words & YES) and bool(words & NO)
 
@@ -113,8 +135,9 @@ _BOTH = 400
 """Characters up to which an answer may be yes and no by turns; a longer one is a loop, whatever it says."""
 
 
-def _decide(readings: Sequence[Reading], reasons: bool) -> Said | None:
-    """What all that an answer says comes to; None where that is nothing."""
+def _decide(readings: Sequence[Reading], reasons: bool, retracted: bool) -> Said | None:
+    """What all that an answer says comes to; None where that is nothing. What takes an earlier yes or no back must agree with
+    itself: it didn't open the answer, so its own first word doesn't outweigh the rest."""
     counted = [one for one in readings if one.said is not None]
     direct = [one for one in counted if one.kind == "direct"]
     best = max((one.rank for one in counted), default=0)
@@ -130,13 +153,26 @@ def _decide(readings: Sequence[Reading], reasons: bool) -> Said | None:
         earlier = counted[: counted.index(direct[0])]
         over = direct[0].turns  # "it is hard to tell, but yes"
         agree = all(one.said == direct[0].said or one.kind == "soft" or (over and one.said == "doubt") for one in earlier)
-        return direct[0].said if agree else "doubt"
+        if retracted and direct[0].said == "no" and any(one.said == "yes" and one.kind == "statement" for one in counted):
+            others = [one for one in counted if one is not direct[0]]
+            return "yes" if all(one.said == "yes" for one in others) else "doubt"  # "no, that's a dog"
+        if retracted:
+            agree = agree and all(one.said == direct[0].said for one in counted)
+        return direct[0].said if agree and not _contradicted(direct[0], counted) else "doubt"
     statements = [one for one in counted if one.kind == "statement"]
     if statements:
         said = _together(statements)
         return "doubt" if said == "yes" and any(one.kind == "soft" and one.said == "no" for one in counted) else said
     talks = any(one.kind == "statement" for one in readings)  # "Certainly! I can help you with that."
     return None if talks else _together(counted)
+
+
+def _contradicted(answer: Reading, counted: Sequence[Reading]) -> bool:
+    """Whether a later plain yes or no says the opposite, and what follows it bears it out ("Yes, ... No, there is none.")."""
+    return any(
+        one.kind == "direct" and one.said not in (answer.said, "doubt") and one.said == then.said and then.kind == "statement"
+        for one, then in pairwise(counted)
+    )
 
 
 def _together(readings: Sequence[Reading]) -> Said | None:

@@ -10,24 +10,22 @@ from hope_bench.scoring.answer_marks import SCORES
 from hope_bench.scoring.answer_text import Sentence
 from hope_bench.scoring.answer_words import (
     ABSENT,
-    AFTER_ANSWER,
-    AFTER_NO,
     ANSWERS,
     ELLIPTIC,
-    IN_LABELS,
     INDEFINITE,
-    NAMES_ANSWER,
+    LIKENESSES,
     NO,
-    ON_THE_WAY,
     OPENER,
     SOFT_NO,
     SOFT_YES,
     YES,
     words_of,
 )
-from hope_bench.scoring.asked_object import Asked
+from hope_bench.scoring.asked_object import NUMBERS, Asked
+from hope_bench.scoring.likenesses import as_seeming
+from hope_bench.scoring.plain_answers import direct, is_label, named_as_answer, noted
 from hope_bench.scoring.retractions import denied_claim, denied_word
-from hope_bench.scoring.statements import NOTHING, Said, Statement, read_clause
+from hope_bench.scoring.statements import NOTHING, NOTHING_ELSE, Said, Statement, read_clause
 
 Kind = Literal["direct", "soft", "statement"]
 """A plain yes or no, a word like "certainly" that may also just open a reply, or what a clause states."""
@@ -48,7 +46,7 @@ class Reading(NamedTuple):
 
 _SPLIT = re.compile(
     r"\s{0,3}(?:,|\(|\)|\"| - | = |\b(?:but|however|although|though|while|whereas|yet|because|since|nevertheless|nonetheless|"
-    r"and(?= (?:there|it|i|we|they|the image|the picture)\b))\b)\s{0,3}"
+    r"and(?= (?:there|it|i|we|they|the image|the picture|no (?=\w))\b))\b)\s{0,3}"
 )
 _TURNS = re.compile(
     r"\b(?:but|however|although|though|yet|nevertheless|nonetheless|whereas|while|wait|actually|correction|sorry|scratch that|"
@@ -69,8 +67,11 @@ _SUPPOSES = re.compile(r"if (?:so|there|it|that|the|a|an|this)\b")
 _OPENS_ANSWER = frozenset(("answer", "conclusion", "verdict"))
 _LISTS = frozenset(
     ("objects", "object", "items", "things", "animals", "visible", "detected", "present", "found", "identified", "seen", "here",
-     "in", "the", "list", "of", "contents", "all", "shown")
+     "in", "the", "list", "of", "contents", "all", "shown", "tags", "labels", "keywords", "elements", "entities", "detections",
+     "subjects", "classes", "categories")
 )  # fmt: skip
+_ABSENCE = ABSENT | {"not"}
+_LISTS_ABSENT = _LISTS | _ABSENCE
 _COUNTS = frozenset(("count", "number", "total", "instances", "objects", "quantity"))
 _OF_SCORE: dict[str, Said] = {"scorehigh": "yes", "scorelow": "no", "scoremid": "doubt"}
 _VALUES: dict[str, Said] = {
@@ -80,18 +81,21 @@ _VALUES: dict[str, Said] = {
 
 
 class Reader:
-    """Reads the sentences of one answer in order. A label at a sentence's end ("Answer:") lends its rank to the next one."""
+    """Reads the sentences of one answer in order. A label at a sentence's end ("Answer:") lends its rank to the next one;
+    `retracted` says that what came before them was taken back."""
 
-    def __init__(self, what: Asked | None) -> None:
+    def __init__(self, what: Asked | None, retracted: bool = False) -> None:
         self._what = what
         self._lent = 0
-        self._before = NOTHING
+        # After "no, wait", "it's a fox" says what it is instead.
+        self._before = Statement(about=NOTHING_ELSE, seeming="appears" if retracted else None, turned=retracted)
         self._asked_other = False
 
     def read(self, sentence: Sentence) -> list[Reading]:
         """What the sentence says. A question says nothing, unless it is a bare yes or no."""
-        if sentence.asks and _direct(words_of(re.split(r"[:,]", sentence.text, maxsplit=1)[0])) is None:
+        if sentence.asks and direct(words_of(re.split(r"[:,]", sentence.text, maxsplit=1)[0])) is None:
             self._asked_other = self._of_another(sentence.text)
+            self._before = NOTHING if self._asked_other else self._before
             return [Reading(None, "statement")]
         other, self._asked_other = self._asked_other, False
         found = self._denied(sentence)
@@ -105,10 +109,10 @@ class Reader:
 
     def _of_another(self, question: str) -> bool:
         """Whether a question that the answer itself asks is about another thing: its yes or no is then not the answer."""
-        thing = _ASKS_OF.match(question)
-        if thing is None or self._what is None or thing["noun"] in ELLIPTIC:
+        thing, words = _ASKS_OF.match(question), words_of(question)
+        if self._what is None or self._what.find(words) or (thing is not None and thing["noun"] in ELLIPTIC):
             return False
-        return not self._what.find(words_of(question))
+        return thing is not None or (len(words) <= 3 and self._what.is_another(words))  # "A cat?"
 
     def _denied(self, sentence: Sentence) -> list[Reading] | None:
         """What a sentence says that calls a claim or an answer wrong: the opposite of the claim."""
@@ -135,18 +139,23 @@ class Reader:
                 self._before = Statement(goes_on="yes")  # "Visible objects: cat, dog"
                 if self._value(tokens, words[place + 1]) is None:
                     continue
-            if _is_label(tokens) and (not last or (len(tokens) <= 3 and _OPENS_ANSWER & set(tokens))):
+            if not last and 1 < len(tokens) <= 4 and _LISTS_ABSENT.issuperset(tokens) and not _ABSENCE.isdisjoint(tokens):
+                self._before = Statement(goes_on="no")  # "Not present: cat"
+                if self._value(tokens, words[place + 1]) is None:
+                    continue
+            if is_label(tokens) and (not last or (len(tokens) <= 3 and _OPENS_ANSWER & set(tokens))):
                 rank = 3 if "final" in tokens else 2
             elif (
                 place
+                and words[place - 1][:1] not in (["i"], ["you"], ["we"], ["let"])
                 and 0 < len(words[place - 1]) <= 12
-                and not _is_label(words[place - 1])
+                and not is_label(words[place - 1])
                 and self._value(words[place - 1], tokens)
             ):
                 found += self._labelled(words[place - 1], tokens, rank)
             elif last or self._value(tokens, words[place + 1]) is None:
                 found += self._part(part, rank)
-        said_something = any(tokens and not _is_label(tokens) for tokens in words)
+        said_something = any(tokens and not is_label(tokens) for tokens in words)
         if rank and not said_something:
             self._lent = rank
         elif rank and all(one.said is None for one in found):
@@ -163,8 +172,8 @@ class Reader:
         named = self._what is not None and bool(self._what.find(label))
         if word in SCORES:
             return _OF_SCORE[word] if named else None
-        if word.isdecimal() and self._what is not None and (named or _COUNTS.issuperset(label)):
-            return self._what.count(int(word))
+        if (word.isdecimal() or word in NUMBERS) and self._what is not None and (named or _COUNTS.issuperset(label)):
+            return self._what.count(int(word) if word.isdecimal() else NUMBERS.index(word) + 1)
         return "yes" if word in YES else "no" if word in NO else _VALUES.get(word)
 
     def _labelled(self, label: Sequence[str], tokens: Sequence[str], rank: int) -> list[Reading]:
@@ -173,14 +182,15 @@ class Reader:
 
     def _part(self, part: str, rank: int) -> list[Reading]:
         """What a sentence, or its part beside a colon, says clause by clause."""
-        text = _ALL_BUT.sub(r"\1 except", part.strip())
+        text = as_seeming(_ALL_BUT.sub(r"\1 except", part.strip()))
         words = words_of(text)
         if not rank and _ASKING.match(" ".join(words)):  # a question without its mark, and perhaps the answer to it
-            said = _direct(words[-1:])
+            said = direct(words[-1:])
             return [] if said is None else [Reading(said, "direct")]
         rank = rank or int(bool(_CONCLUDES.match(text)))
         found: list[Reading] = []
         turning = supposed = False
+        opened: list[str] = []
         either_or = bool({"or", "nor"} & set(words))
         for piece, turned in _pieces(text):
             tokens = words_of(piece)
@@ -192,20 +202,23 @@ class Reader:
             before = (
                 self._before._replace(goes_on="yes") if turned and self._before.goes_on == "no" else self._before
             )  # "no cats but dogs"
-            said, kind, self._before = _piece(tokens, self._what, before)
+            turns = turning or _TURNS.match(" ".join(tokens)) is not None
+            said, kind, self._before = _piece(tokens, self._what, before._replace(turned=turns))
             if tokens[0] in ("if", "unless", "whether"):
-                if found and found[-1].said == "yes" and found[-1].kind == "direct" and _CONDITION.match(" ".join(tokens)):
+                condition = _CONDITION.match(" ".join(tokens)) or not LIKENESSES.isdisjoint(tokens)
+                if found and found[-1].said == "yes" and found[-1].kind == "direct" and condition:
                     found[-1] = found[-1]._replace(said="doubt")  # "yes, if the statue counts"
                 supposed |= not found and _SUPPOSES.match(" ".join(tokens)) is not None
                 said, self._before = None, NOTHING
+            elif said == "doubt" and turned and found and found[-1].kind == "direct" and named_as_answer(opened) is not None:
+                found[-1] = found[-1]._replace(said="doubt")  # "I'd say yes, but I can't tell"
             elif kind == "direct" and said == "yes" and (supposed or _CONDITION.match(" ".join(tokens[1:]))):
                 said = "doubt"
             if self._what is None and turned and said is None and any(one.said == "yes" for one in found):
                 said = "doubt"  # "There is a car, but it looks blue": who knows whether that was asked
-            turns = turning or _TURNS.match(" ".join(tokens)) is not None
             # Where it isn't known what was asked, "a dog, but no cat" takes nothing back.
             found.append(Reading(said, kind, rank, turns and (self._what is not None or not self._before.about)))
-            turning = turning and said is None
+            turning, opened = turning and said is None, tokens
         return found
 
 
@@ -235,87 +248,18 @@ def _piece(
     text = " ".join(tokens)
     if text in SOFT_YES or text in SOFT_NO:
         return ("yes" if text in SOFT_YES else "no"), "soft", NOTHING
-    if (value := _telegraphic(tokens, what)) is not None:
+    if (value := noted(tokens, what)) is not None:
         return value, "statement", Statement(value, tuple(tokens), value)
     statement = read_clause(tokens, what, before)
-    direct = _direct(tokens) or _named_as_answer(tokens)
-    if direct is not None and statement.said != "doubt":
-        return direct, "direct", NOTHING
+    plainly = direct(tokens) or named_as_answer(tokens)
+    if plainly is not None and statement.said != "doubt":
+        return plainly, "direct", NOTHING
     filler = None if statement.said is not None or not openers else OPENER.match(text)
     if filler is not None and filler[0]:
         rest = text[filler.end() :].split()
         if not rest:
-            return None, "soft", NOTHING
+            return None, "soft", before
         shorter = _piece(rest, what, before, openers - 1)
         if shorter[0] is not None:
             return shorter
     return statement.said, "statement", statement
-
-
-def _telegraphic(tokens: Sequence[str], what: Asked | None) -> Said | None:
-    """A name and a value, as notes have them: "dog no", "dog not found"."""
-    named = [] if what is None or len(tokens) > 6 else what.find(tokens)
-    return _NOTED.get(" ".join(tokens[named[0][1] :])) if named and named[0][0] == 0 else None
-
-
-_NOTED: dict[str, Said] = {
-    "yes": "yes", "no": "no", "absent": "no", "none": "no", "missing": "no", "not found": "no", "not detected": "no",
-    "not present": "no",
-    "not visible": "no", "not seen": "no", "not here": "no", "not there": "no", "found": "yes", "present": "yes",
-}  # fmt: skip
-
-
-def _direct(tokens: Sequence[str]) -> Said | None:
-    """A clause that is a yes or a no, or begins with one: "no there is not", but not "no dog" or "no doubt"."""
-    if not tokens:
-        return None
-    if tokens[-1] in YES | NO and len(tokens) > 1 and _FIRM.issuperset(tokens[:-1]):
-        return "yes" if tokens[-1] in YES else "no"  # "a clear no"
-    if tokens[0] in YES:
-        return None if tokens[1:3] in (["and", "no"], ["or", "no"]) else "yes"
-    if tokens[0] not in NO:
-        return None
-    goes_on = tokens[0] == "no" and len(tokens) > 1 and tokens[1] not in AFTER_NO | NO | YES
-    return None if goes_on or tokens[1:3] == ["and", "yes"] else "no"
-
-
-_FIRM = frozenset(
-    (
-        "a",
-        "an",
-        "simple",
-        "definite",
-        "clear",
-        "hard",
-        "big",
-        "firm",
-        "strong",
-        "resounding",
-        "solid",
-        "sure",
-        "confident",
-        "100",
-        "short",
-    )
-)
-
-
-def _named_as_answer(tokens: Sequence[str]) -> Said | None:
-    """A yes or no that ends a clause which calls it the answer: "the answer is no", "I would say yes"."""
-    words = list(tokens)
-    while words and words[-1] in AFTER_ANSWER:
-        words.pop()
-    if not words or words[-1] not in YES | NO or {"not", "if", "reason", "whether", "or", "either", "only"} & set(words):
-        return None
-    for word in reversed(words[-12:-1]):
-        if word in NAMES_ANSWER:
-            return "yes" if words[-1] in YES else "no"
-        if word not in ON_THE_WAY:
-            return None
-    return None
-
-
-def _is_label(tokens: Sequence[str]) -> bool:
-    if len(tokens) == 1 and tokens[0] in ("therefore", "thus", "hence", "final"):
-        return True
-    return 0 < len(tokens) <= 8 and bool(ANSWERS & set(tokens)) and IN_LABELS.issuperset(tokens)

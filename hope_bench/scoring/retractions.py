@@ -7,12 +7,18 @@ import re
 _CORRECTS = re.compile(
     r"(?:^|[.,!?;:\n(-]\s{0,3}|\b(?:no|yes|oh|but|and) )(?:oh,? |oops,? |sorry,? |but |and )?"
     r"(?:wait(?=\s{0,2}(?:[,.!\n-]|(?:yes|no|actually|that|there|i|it)\b))(?: a (?:minute|second|moment))?"
-    r"|hold on|hang on|correction|scratch that|strike that"
+    r"|hold on|hang on|let me (?:look|check|see) (?:again|closer|more closely)|correction|scratch that|strike that"
     r"|(?:i was|i am|i'm|i stand) (?:wrong|mistaken|corrected|incorrect)|my (?:mistake|bad|apologies)|i misspoke"
     r"|i (?:have )?made (?:a mistake|an error)|on second thought"
     r"|i mean(?=,? (?:yes|no)\b)|let me correct (?:myself|that)|i take (?:that|it) back"
     r"|that was (?:wrong|incorrect|a mistake)(?= ?[,.:])|(?:well,? )?actually(?=,? (?:no|yes|yeah|nope)\b))\b[\s,.:!;-]{0,5}"
 )
+_ON_SECOND_THOUGHT = re.compile(
+    r"(?:[.,!?;:\n-]\s{0,3}(?:(?:ah|ehm?|er+m?|h+m+|oh|oops|ugh|u+h+|u+m+|well)\b[\s,.!-]{0,6}){1,3}|\.{2,5}\s{0,3})"
+    r"(?:but )?(?=(?:no|nope|yeah|yes)\b,? {0,2}"
+    r"(?:(?:an?|i (?:can )?(?:do )?(?:not )?see|it|not|that|the|there|these|they|this|those)\b|[.!]?\s{0,9}$))"
+)
+"""A yes or no after a pause, that goes on ("Yes, there's a dog. Hmm, no, that's a fox.")."""
 _ACTUALLY = re.compile(r"\W{0,3}(?:yes|no)\W{1,4}(?:but )?actually,? ")
 _YEAH_NO = re.compile(r"^\W{0,3}(?:(?:yeah|yea|ya|well)[, ]{1,3}(?=(?:no|nah|nope)\s{0,2}(?:[,.!\n]|$))|no[, ]{1,3}(?=yeah\b))")
 
@@ -42,7 +48,8 @@ _CALLED = re.compile(
     rf"|clearly )?(?P<wrong>{_WRONG}|true|correct|accurate|right)\s?$"
 )
 _WORD_DENIED = re.compile(
-    rf"""(?:(?:the\ )?(?:answer|response|correct\ answer)\ )?(?:of\ )?["']?(?P<word>yes|no)["']?
+    rf"""(?:(?:(?:the|my|your)\ )?(?:(?:correct|earlier|first|initial|previous|prior)\ )?(?:answer|reply|response)\ )?(?:of\ )?
+        ["']?(?P<word>yes|no)["']?
         \ (?:is|would\ be|was)\ (?:the\ |an?\ )?{_WRONG}(?:\ answer|\ here)?
     | (?:the\ )?(?:correct\ |right\ )?answer\ (?:is\ not|isn't|cannot\ be|can't\ be|is\ definitely\ not)\ ["']?(?P<other>yes
         |no)\b["']?(?!\ but)
@@ -85,7 +92,7 @@ def last_word(text: str) -> str:
     """What an answer comes to where it corrects itself in so many words ("No, wait, yes"), else the whole of it."""
     if (idiom := _YEAH_NO.match(text)) is not None:
         return text[idiom.end() :]
-    last = max(_CORRECTS.finditer(text), key=lambda found: found.start(), default=None)
+    last = max((*_CORRECTS.finditer(text), *_ON_SECOND_THOUGHT.finditer(text)), key=lambda found: found.end(), default=None)
     if last is None or not text[: last.start()].strip(" \n"):
         return text
     return text[last.end() :] if any(map(str.isalnum, text[last.end() :])) else "?"
@@ -105,7 +112,7 @@ def without_offer(text: str) -> str:
 
 def disowned(text: str) -> bool:
     """Whether an answer says that no picture was seen, or that it won't answer."""
-    return _UNSEEN.search(text) is not None or _DECLINES.match(text) is not None
+    return _UNSEEN.search(text.replace('"', "")) is not None or _DECLINES.match(text) is not None
 
 
 def denied_word(text: str) -> tuple[str, str] | None:

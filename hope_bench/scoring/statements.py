@@ -18,7 +18,9 @@ from hope_bench.scoring.answer_words import (
     DOUBT,
     ELLIPTIC,
     EXCEPT,
+    FOLLOWING,
     INDEFINITE,
+    LIKENESSES,
     NEGATORS,
     PERCEIVE,
     PICTURES,
@@ -29,8 +31,10 @@ from hope_bench.scoring.answer_words import (
     VERBS,
 )
 from hope_bench.scoring.asked_object import NUMBERS, Asked, number_word, same_word
-from hope_bench.scoring.described import excludes, holds, number_of, together
-from hope_bench.scoring.mentions import is_list_item, polarity, reaches, stands_alone
+from hope_bench.scoring.denials import reaches
+from hope_bench.scoring.described import excludes, fulfils, holds, number_of, together
+from hope_bench.scoring.likenesses import another_thing, likened, predicate, seeming
+from hope_bench.scoring.mentions import compound, is_list_item, polarity, stands_alone
 
 Said = Literal["yes", "no", "doubt"]
 """That the object is there, that it isn't, or that the model can't or won't say."""
@@ -42,7 +46,8 @@ class Statement(NamedTuple):
     `about` are the words that name it, empty where none does ("it isn't there"). `goes_on` is what a further bare noun phrase
     ("cats, dogs or birds") would say, and `excepts` whether it took the object out of what follows ("apart from the dog").
     `bare` is a denial that only reaches what has no article of its own: "no TV, a dog" has a dog,
-    "I don't see a TV, a dog" has none.
+    "I don't see a TV, a dog" has none. `seeming` is "taken" where the object is only what something was taken for, "appears"
+    where something appears to be it; `turned`, where a "but" leads on to the next clause.
     """
 
     said: Said | None = None
@@ -50,9 +55,15 @@ class Statement(NamedTuple):
     goes_on: Said | None = None
     excepts: bool = False
     bare: bool = False
+    seeming: Literal["taken", "appears"] | None = None
+    turned: bool = False
 
 
 NOTHING = Statement()
+NOTHING_ELSE = ("one",)
+"""What was asked, and nothing else, has been spoken of: "there is one" and "it" are that."""
+
+_IN_FACT = frozenset(("actually", "really", "fact", "reality", "instead"))
 
 _ANY_PERSON = {"nobody": ("no", "person"), "anyone": ("any", "person"), "anybody": ("any", "person")}
 
@@ -78,6 +89,8 @@ def read_clause(tokens: Sequence[str], asked: Asked | None, before: Statement) -
     if asked is not None and asked.is_person:
         tokens = [word for one in tokens for word in _ANY_PERSON.get(one, (one,))]
     found = _read(tokens, asked, before)
+    if before.seeming and found.said is None and not found.about:
+        found = found._replace(seeming=before.seeming)
     if found.goes_on != "no":
         return found
     return found._replace(bare=_bare(tokens) or (before.bare and not NEGATORS & set(tokens)))
@@ -97,16 +110,22 @@ def _read(tokens: Sequence[str], asked: Asked | None, before: Statement) -> Stat
     if DOUBT.search(text):
         return NOTHING if BESIDE_THE_POINT.search(text) else Statement("doubt")
     named = () if asked is None else asked.find(tokens)
-    if not named and before.said == "no" and before.about and _THERE_IS_ONE.match(text) and not (asked and asked.claims):
+    if not named and before.about and _THERE_IS_ONE.match(text) and not (asked and asked.claims):
         return Statement("yes")
     if not named and (said := _elliptic(tokens)) is not None:
         return NOTHING if before.excepts and said == "no" else _elliptic_statement(said, tokens, asked)
     if asked is None:
         return _any_thing(tokens)
-    alone = [(start, end) for start, end in named if stands_alone(tokens[end:], asked.claims)][:_MOST_MENTIONS]
+    alone = [
+        (start, end)
+        for start, end in named
+        if stands_alone(tokens[end:], asked.claims) and not compound(tokens[:start], tokens[end - 1], tokens[end:])
+    ][:_MOST_MENTIONS]
     if not alone:
         return _without_mention(tokens, asked, before)
     found = _mention(tokens, *alone[0], asked, before)
+    if found.said != "no" and seeming(tokens[: alone[0][0]]):
+        found = found._replace(seeming="appears" if found.said else "taken")
     if found.said == "no" and found.about in asked.narrower and not asked.find_wide(tokens):
         return found._replace(said=None)  # "no poodle" is not "no dog"
     return found if found.said != "yes" else _of_description(found, tokens, alone, asked)
@@ -122,7 +141,11 @@ def _elliptic_statement(said: Said, tokens: Sequence[str], asked: Asked | None) 
 def _mention(tokens: Sequence[str], start: int, end: int, asked: Asked, before: Statement) -> Statement:
     head, rest, name = list(tokens[:start]), list(tokens[end:]), tuple(tokens[start:end])
     found = polarity(head, rest, name[-1], asked.claims)
-    if found == "yes" and _or_another(head, rest, asked):
+    if found != "no" and likened(head, rest, asked):
+        return Statement(about=name)
+    if found == "yes" and (word := _identified(head, rest, asked)) is not None:
+        return word
+    if (found == "yes" or (found is None and before.goes_on != "no")) and _or_another(head, rest, asked):
         return Statement(about=name)
     if found == "unclear":
         return Statement(about=name)
@@ -135,17 +158,26 @@ def _mention(tokens: Sequence[str], start: int, end: int, asked: Asked, before: 
     if before.goes_on is not None and is_list_item(head):
         said: Said = "yes" if head[:1] in (["only"], ["just"]) else before.goes_on
         return Statement(said, name, said)
-    described = bool(head) and head[0] in INDEFINITE and not RELATIONS & set(head)  # "a brown dog", as captions say
+    opening = head[head[0] in ("just", "only") and len(head) > 1] if head else ""
+    described = opening in INDEFINITE and not RELATIONS & set(head)  # "a brown dog", as captions say
     described |= bool(asked.adjectives) and rest[:1] == ["are"] and head[:1] in ([], ["all"], ["both"])  # "all cars are white"
     return Statement("yes" if described else None, name)
 
 
+def _identified(head: Sequence[str], rest: Sequence[str], asked: Asked) -> Statement | None:
+    """What "the dog is actually a cat" says of a dog."""
+    if len(head) > 2 or head[-1:] not in (["the"], ["this"], ["that"]):
+        return None
+    return Statement("no") if another_thing(predicate(rest), asked, known=True) else None
+
+
 def _or_another(head: Sequence[str], rest: Sequence[str], asked: Asked) -> bool:
-    """Whether it is this or another thing: "a dog or a cat"."""
-    if rest[:1] == ["or"] and rest[1:2] and rest[1] in DETERMINERS and not asked.find(rest):
-        return True
+    """Whether it is this or another thing: "a dog or a cat", but not "a dog or two", "a dog or puppy"."""
+    if rest[:1] == ["or"]:
+        more = rest[1:2] in (["more"], ["so"]) or bool(rest[1:2] and rest[1] in NUMBERS)
+        return not asked.find(rest) and not (more and (len(rest) == 2 or rest[2] in FOLLOWING))
     place = max((place for place, word in enumerate(head) if word == "or"), default=None)
-    return "either" in head or (place is not None and head[place + 1 : place + 2] in (["a"], ["an"]) and len(head) == place + 2)
+    return "either" in head or (place is not None and head[place + 1 :] in ([], ["a"], ["an"]) and not asked.find(head))
 
 
 def _of_description(said: Statement, tokens: Sequence[str], alone: Sequence[tuple[int, int]], asked: Asked) -> Statement:
@@ -153,8 +185,9 @@ def _of_description(said: Statement, tokens: Sequence[str], alone: Sequence[tupl
     if not asked.claims:
         return said
     counts = [number_of(tokens, start) for start, _ in alone]
-    if len(alone) > 1 and asked.adjectives & frozenset(NUMBERS) and None not in counts:
-        number = number_word(sum(one or 0 for one in counts))  # "one brown dog and one black dog"
+    exact = [one.low for one in counts if one is not None and one.low == one.high]
+    if len(alone) > 1 and asked.adjectives & frozenset(NUMBERS) and len(exact) == len(counts):
+        number = number_word(sum(exact))  # "one brown dog and one black dog"
         others = asked.adjectives - frozenset(NUMBERS)
         return said._replace(said=("yes" if number in asked.adjectives else "no") if not others | set(asked.relation) else None)
     return said._replace(said=together([holds(tokens, start, end, asked) for start, end in alone]))
@@ -165,6 +198,8 @@ def _elliptic(tokens: Sequence[str]) -> Said | None:
     words = set(tokens)
     if not words <= ELLIPTIC or (words <= {"not", "no", "never", "here"} and tokens[-1:] != ["here"]):
         return None
+    if len(tokens) > 1 and tokens[-1] in ("no", "a", "an", "the"):
+        return None  # cut off: "there is no"
     if words <= _SEES_NOTHING and words & {"nothing", "anything"}:
         return None  # whoever sees nothing at all has seen no picture
     if words <= PRESENT | {"clearly"} and len(tokens) <= 2:
@@ -211,12 +246,24 @@ _STANDS_FOR = {"one", "it", "some", "several", "two", "three", "them", "many", "
 def _without_mention(tokens: Sequence[str], asked: Asked, before: Statement) -> Statement:
     """A clause that doesn't name the object: of its colour, of its whole kind ("no animals"), of something else."""
     words = set(tokens)
+    if before.seeming:
+        sure = before.seeming == "taken" and (before.turned or not _IN_FACT.isdisjoint(words))
+        if another_thing(tokens, asked, known=not sure):
+            return Statement("no")
     denied = [place for place, word in enumerate(tokens) if word in NEGATORS]
     after = tokens[denied[-1] + 1 :] if denied else []
-    if asked.claims and tokens and tokens[0] in ("it", "they", "that", "this", "both", "all", "not"):
+    its = before.about == NOTHING_ELSE or bool(asked.find(before.about))
+    if its and asked.claims and tokens and tokens[0] in ("it", "they", "that", "this", "both", "all", "not"):
         contrary = any(same_word(word) in asked.claims for word in after[:6]) if denied else excludes(tokens[1:], asked)
-        if contrary and not words & BLOCKING:
+        blocked = not (BLOCKING | LIKENESSES).isdisjoint(words)
+        if contrary and not blocked:
             return Statement("no")
+        if not denied and not blocked and fulfils(tokens[1:], asked):
+            return Statement("yes")
+        if asked.relation and not denied and before.about != NOTHING_ELSE and (RELATIONS | {"left", "right"}) & words:
+            named = len(before.about)  # "there is a dog, but it is on the floor"
+            placed = _mention(["the", *before.about, *tokens[1:]], 1, named + 1, asked, NOTHING)
+            return _of_description(placed, ["the", *before.about, *tokens[1:]], [(1, named + 1)], asked)
     for place, word in enumerate(tokens):
         reached = place and denied and denied[-1] < place and reaches(tokens[denied[-1]], tokens[denied[-1] + 1 : place], ())
         if word in asked.wider and reached and stands_alone(tokens[place + 1 :], ()):
@@ -224,7 +271,7 @@ def _without_mention(tokens: Sequence[str], asked: Asked, before: Statement) -> 
             return NOTHING if spared else Statement("no", (word,), "no")
     if denied:
         return Statement(goes_on=None if RELATIONS & set(after) or len(denied) > 1 else "no")
-    if not words & BLOCKING and polarity([*tokens, "a"], [], "", ()) == "yes":
+    if not words & (BLOCKING | LIKENESSES) and polarity([*tokens, "a"], [], "", ()) == "yes":
         return Statement(goes_on="yes")
     listed = len(tokens) <= 5 and not words & (BE | SEEM | VERBS)
     return Statement(goes_on=before.goes_on if listed else None)
@@ -257,6 +304,8 @@ def _first_thing(tokens: Sequence[str], place: int, end: int) -> Statement:
     head, rest, name = list(tokens[: place + 1]), list(tokens[end:]), tuple(tokens[place + 1 : end])
     if rest[:2] in (["is", "not"], ["are", "not"]) and not NEGATORS & set(head):
         return Statement("no", name)  # "the car is not red" answers what was asked of the car
+    if likened(head, rest, None):
+        return NOTHING
     found = polarity(head, rest, name[-1], ())
     exists = any(one in ("there", "here") and other in BE | SEEM for one, other in pairwise(head))
     sees = bool((PERCEIVE | CONTAIN) - {"have", "has", "find", "hold", "present"} & set(head))

@@ -25,7 +25,9 @@ class _Known(Strict):
     mentioned: Mapping[str, tuple[str, ...]]
 
 
-class _Table(Strict):
+class OntologyTable(Strict):
+    """An ontology table: lists of names that are related, so that none is claimed absent where another is present."""
+
     related: tuple[Annotated[tuple[str, ...], Field(min_length=2)], ...]
 
 
@@ -102,7 +104,7 @@ def _table_words(categories: Sequence[Category], path: Path) -> list[tuple[int, 
     """By category the words that a table relates to it. Its words may be no categories, but one of each line must be."""
     keys = [category_keys(category) for category in categories]
     found: list[tuple[int, tuple[str, ...]]] = []
-    for names in read_toml(path, _Table).related:
+    for names in read_toml(path, OntologyTable).related:
         wanted = word_keys(names)
         places = [place for place, own in enumerate(keys) if own & wanted]
         if not places:

@@ -6,16 +6,17 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 from xml.sax.saxutils import escape, quoteattr
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hope_bench.files.result import Result
+from hope_bench.files.result import ModelInfo, Result
+from hope_bench.files.validation import Strict, json_schema
 from hope_bench.reporting.render import percent
 from hope_bench.scoring.metrics import METRICS
 from hope_bench.site.views import ModelRow, Section
@@ -42,15 +43,59 @@ _COLUMNS = (
 BADGE_MARK = "<!-- hope-bench leaderboard -->"
 
 
+class Rank(Strict):
+    """The ranks that a model may have, from 1."""
+
+    best: int
+    worst: int
+
+
+class ResultData(Strict):
+    """A result on the leaderboard: its ranks (null: it is not ranked, and why), its files on the site, and its numbers in [0, 1]
+    by split and metric, null where they can't be computed."""
+
+    model: ModelInfo
+    rank: Rank | None
+    not_ranked: str | None
+    added: date | None
+    page: str
+    result: str
+    badge: str
+    splits: Mapping[str, Mapping[str, float | None]]
+
+
+class BenchmarkData(Strict):
+    """A benchmark on the leaderboard, with its results in the order of the ranking."""
+
+    key: str
+    name: str
+    title: str
+    hash: str
+    dataset: str
+    images: int
+    prompt: str
+    headline: str
+    baseline: str | None
+    ranking: str
+    results: tuple[ResultData, ...]
+
+
+class LeaderboardData(Strict):
+    """data/leaderboard.json: the whole leaderboard for programs."""
+
+    schema_version: Literal[1] = 1
+    benchmarks: tuple[BenchmarkData, ...]
+
+
 def data_files(sections: Sequence[Section]) -> dict[str, bytes]:
     """Every data file by its path under the site's root; the same results give the same bytes."""
     rows = [row for section in sections for model in section.rows for row in _rows(model)]
-    schema = Result.model_json_schema(mode="validation") | {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    numbers = LeaderboardData(benchmarks=tuple(_benchmark(section) for section in sections))
     files = {
-        "data/leaderboard.json": _json({"schema_version": 1, "benchmarks": [_benchmark(section) for section in sections]}),
+        "data/leaderboard.json": _json(numbers.model_dump(mode="json")),
         "data/leaderboard.csv": _csv(rows),
         "data/leaderboard.parquet": _parquet(rows),
-        "data/result.schema.json": _json(schema),
+        "data/result.schema.json": _json(json_schema(Result)),
         "data/feed.xml": _feed(sections),
     }
     return files | {badge_path(row): badge(section, row) for section in sections for row in section.rows}
@@ -65,36 +110,27 @@ def _json(value: Any) -> bytes:
     return (json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n").encode()
 
 
-def _benchmark(section: Section) -> dict[str, Any]:
+def _benchmark(section: Section) -> BenchmarkData:
     about = section.about.benchmark
-    return {
-        "key": section.key,
-        "name": about.name,
-        "title": about.title,
-        "hash": about.hash,
-        "dataset": about.dataset,
-        "images": about.images,
-        "prompt": about.prompt,
-        "headline": about.headline,
-        "baseline": section.baseline,
-        "ranking": f"benchmarks/{section.key}.html",
-        "results": [_result(row) for row in section.rows],
-    }
+    return BenchmarkData(
+        key=section.key, name=about.name, title=about.title, hash=about.hash, dataset=about.dataset, images=about.images,
+        prompt=about.prompt, headline=about.headline, baseline=section.baseline, ranking=f"benchmarks/{section.key}.html",
+        results=tuple(_result(row) for row in section.rows),
+    )  # fmt: skip
 
 
-def _result(row: ModelRow) -> dict[str, Any]:
+def _result(row: ModelRow) -> ResultData:
     result = row.entry.result
-    metrics = {name: {metric: _value(split, metric) for metric in METRICS} for name, split in result.splits.items()}
-    return {
-        "model": result.model.model_dump(),
-        "rank": None if row.range is None else {"best": row.range[0], "worst": row.range[1]},
-        "not_ranked": row.reason,
-        "added": _added(result),
-        "page": row.entry.page,
-        "result": row.entry.page.removesuffix(".html") + ".json",
-        "badge": badge_path(row),
-        "splits": metrics,
-    }
+    return ResultData(
+        model=result.model,
+        rank=None if row.range is None else Rank(best=row.range[0], worst=row.range[1]),
+        not_ranked=row.reason,
+        added=result.added,
+        page=row.entry.page,
+        result=row.entry.page.removesuffix(".html") + ".json",
+        badge=badge_path(row),
+        splits={name: {metric: _value(split, metric) for metric in METRICS} for name, split in result.splits.items()},
+    )
 
 
 def _added(result: Result) -> str | None:

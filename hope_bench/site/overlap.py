@@ -27,13 +27,15 @@ class DatasetOverlap(Strict):
     trained: tuple[PublishedTraining, ...]
 
 
-class _Overlap(Strict):
+class Overlap(Strict):
+    """leaderboard/overlap.json."""
+
     datasets: tuple[DatasetOverlap, ...]
 
 
 def read_overlap(path: Path) -> tuple[DatasetOverlap, ...]:
     """The datasets of overlap.json. Raises HopeBenchError naming the key that is off."""
-    return read_json(path, _Overlap).datasets
+    return read_json(path, Overlap).datasets
 
 
 def dataset_overlap(known: Sequence[DatasetOverlap], dataset: str) -> DatasetOverlap | None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import subprocess
 import sys
 from collections import Counter
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
+import hope_bench as hb
 from hope_bench.files.benchmark import read_benchmark
 from hope_bench.files.result import Result
 from hope_bench.files.result_file import read_result, write_result
@@ -114,6 +118,29 @@ def test_the_same_table_and_files_again(demo: tuple[Path, str], tmp_path: Path) 
         assert path.read_bytes() == (second / "benchmarks/demo/splits" / path.name).read_bytes()
     table = demo[1][: demo[1].index("The leaderboard page")]
     assert again.stdout.startswith(table)
+
+
+def test_every_file_fits_its_schema(demo: tuple[Path, str]) -> None:
+    kinds = {
+        "benchmarks/demo/manifest.json": "manifest", "benchmarks/demo/images.json": "images",
+        "benchmarks/demo/splits/*": "question", "benchmarks/demo/blind/*": "question",
+        "runs/*/*/run.json": "run", "runs/*/*/answers.jsonl": "answer",
+        "leaderboard/results/*/*.json": "result", "leaderboard/benchmarks/*.json": "sheet", "site/demo/*.json": "result",
+        "site/data/leaderboard.json": "leaderboard",
+    }  # fmt: skip
+    foreign = ("world/", "site/data/result.schema.json")  # COCO's own; a schema itself
+    checkers = {kind: Draft202012Validator(hb.schema(kind)) for kind in kinds.values()}
+    seen = set()
+    for path in sorted(one for one in demo[0].rglob("*") if one.suffix in (".json", ".jsonl", ".toml")):
+        name = path.relative_to(demo[0]).as_posix()
+        if name.startswith(foreign):
+            continue
+        (kind,) = {found for pattern, found in kinds.items() if fnmatch(name, pattern)}
+        text = path.read_text(encoding="utf-8")
+        for one in text.splitlines() if path.suffix == ".jsonl" else [text]:
+            checkers[kind].validate(json.loads(one))
+        seen.add(kind)
+    assert seen == set(kinds.values())
 
 
 def test_the_documented_lines_of_publishing_work_after_a_demo(

@@ -44,7 +44,7 @@ def read(one: Labelled) -> str:
 def test_the_labelled_answers_are_many_and_of_both_polarities() -> None:
     assert len({(one.text, one.object) for one in ANSWERS}) == len(ANSWERS) >= 1_000
     verdicts = Counter((one.form, one.verdict) for one in ANSWERS)
-    silent = ("might", "doubt", "refusal", "modifiers")  # kinds of answer of which hardly any is a yes or a no
+    silent = ("might", "doubt", "refusal", "modifiers", "likenesses")  # kinds of answer of which hardly any is a yes or a no
     assert all(verdicts[form, side] for form in {one.form for one in ANSWERS} - set(silent) for side in ("yes", "no"))
 
 
@@ -77,17 +77,22 @@ def test_what_a_question_asks_about() -> None:
     assert asked_about("Are there exactly two dogs in the image?") == "exactly two dogs"
     assert asked_about("Is there a dog on the left side of the image?") == "a dog on the left side of the image"
     assert asked_about("Is there an umbrella in the imange?") == "an umbrella"  # as LLaVA's files have it
-    assert asked_about("Describe the image.") is None
+    assert asked_about("Are there any people in this picture?") == "any people"
+    assert asked_about("Is the car red?") == "red car"
+    assert asked_about("Is the cup to the left of the plate?") == "cup to the left of the plate"
+    assert [asked_about(other) for other in ("Describe the image.", "Is the image blurry?", "Is the dog happy?")] == [None] * 3
 
 
-CORRECTED = re.compile(r"\b(?:actually|correction|wait|scratch that|i was wrong|yeah|i can (?:help|see the image))\b")
+CORRECTED = re.compile(
+    r"\b(?:actually|correction|wait|scratch that|i was wrong|yeah|i can (?:help|see the image)|hmm|oh|look again|dog\.\.\. no)\b"
+)
 
 
 def test_stopping_at_a_first_token_agrees_with_reading_the_whole_answer() -> None:
     """`evaluate` stops at a first token that is a yes or a no. The whole answer may be in doubt, but never says the opposite,
     save where it corrects itself in so many words."""
     idioms = ("no doubt", "no problem", "yes or no?", "no dog, i thought")  # docs/scoring.md; echoes, and a bare thought
-    denies_another = ("no cat is visible, a dog", "no bus. car")
+    denies_another = ("no cat is visible, a dog", "no bus. car", "no one ", "no person is near", "no leash", "no cat has")
     opening = [(one, yes_or_no(one.text.split()[0].rstrip(".,!:;"))) for one in ANSWERS if one.text.split()]
     direct = [(one, word) for one, word in opening if word in ("yes", "no") and not one.text.lower().startswith(idioms)]
     plain = [(one, word) for one, word in direct if not one.text.lower().startswith(denies_another)]
@@ -125,12 +130,21 @@ NASTY = {
     "corrections": "no, wait, " * 100_000,
     "denied claims": "it is false that " * 60_000,
     "cells": "| a " * 250_000,
+    "pauses": "hmm, oh, no, " * 5_000,
+    "ellipses": "... no it is " * 5_000,
+    "seeming": "what looks like a dog is actually " * 2_000,
+    "scores in a row": "dog 0.9, " * 7_000,
+    "names": '["dog", ' * 8_000,
+    "boxes left empty": "[ ] dog " * 8_000,
+    "no width": "n\u200bo " * 16_000,
+    "counts": "the number of dogs " * 3_500,
+    "nobody": "nobody wearing with a " * 3_000,
 }
 
 
 @pytest.mark.parametrize("name", NASTY)
 @pytest.mark.parametrize("languages", [(), ("es", "zh")])
-def test_a_million_letters_are_read_at_their_two_ends_alone(name: str, languages: tuple[str, ...]) -> None:
+def test_very_long_answers_are_read_at_their_two_ends_alone(name: str, languages: tuple[str, ...]) -> None:
     said = spoken(NASTY[name])
     assert len(said) <= 2 * END + 1
     assert parse_strict(NASTY[name], languages, "dog") in ("yes", "no", "unparsed")
@@ -211,13 +225,47 @@ def test_markdown_and_punctuation_do_not_matter(word: str, before: str, after: s
         ("{bare}: 0.04", "no"),
         ("{bare} \u274c", "no"),
         ("The photo failed to load, so I see no {bare}.", "unparsed"),
+        ('I can see why you say "yes", but the answer is no.', "no"),
+        ('I can see why you say "no", but the answer is yes.', "yes"),
+        ("I would like to say yes, but {is not}.", "no"),
+        ('My earlier answer of "no" was incorrect; {is}.', "yes"),
+        ("Yes, {is}. Hmm, no, that's a lamp.", "no"),
+        ("{is}. Oh, no, {is not}.", "no"),
+        ("Yes, {is}. No, {is not}.", "unparsed"),
+        ("What looks like {it} is actually a lamp.", "no"),
+        ("What looks like a lamp is actually {it}.", "yes"),
+        ("At first I thought {is}, but it is a lamp.", "no"),
+        ("The {bare} is actually a lamp.", "no"),
+        ("The {bare} is actually quite large.", "yes"),
+        ("The {bare} is just a drawing.", "unparsed"),
+        ("A lamp? No, it's {it}.", "yes"),
+        ("There is no real {bare}, just a statue.", "unparsed"),
+        ("Nobody here has {it}.", "no"),
+        ("Nobody is using the {bare}.", "yes"),
+        ("No one is standing next to {it}.", "unparsed"),
+        ("There is {it} or two.", "yes"),
+        ("There is {it} or two lamps.", "unparsed"),
+        ("There is at most one {bare}.", "unparsed"),
+        ("There is at least one {bare}.", "yes"),
+        ("lamp: 1, {bare}: 2", "yes"),
+        ("lamp 0.98, {bare} 0.93", "yes"),
+        ("lamp 0.98, {bare} 0.03", "no"),
+        ("lamp (2), {bare} (0)", "no"),
+        ('["lamp", "{bare}"]', "yes"),
+        ("Present: a lamp. Not present: {bare}.", "no"),
+        ("Visible objects: lamp, {bare}.", "yes"),
+        ("Visible objects: lamp, chair.", "unparsed"),
+        ("A man stands in front of {it}.", "yes"),
+        ("{it} is probably behind the door.", "unparsed"),
+        ("The {bare} is gone.", "no"),
+        ("There is no", "unparsed"),
     ],
 )
-@pytest.mark.parametrize("object_", ["dog", "truck", "vase", "toothbrush", "pizza"])
-def test_kinds_of_answers_whatever_the_object(text: str, verdict: str, object_: str) -> None:
-    said = text.replace("{is not}", f"there is no {object_}").replace("{is}", f"there is a {object_}")
-    said = said.replace("{it}", f"a {object_}").replace("{bare}", object_)
-    assert parse_strict(said, object=object_) == verdict
+def test_kinds_of_answers_whatever_the_object(text: str, verdict: str) -> None:
+    for object_ in ("dog", "truck", "vase", "toothbrush", "pizza"):
+        said = text.replace("{is not}", f"there is no {object_}").replace("{is}", f"there is a {object_}")
+        said = said.replace("{it}", f"a {object_}").replace("{bare}", object_)
+        assert parse_strict(said, object=object_) == verdict, said
 
 
 @pytest.mark.parametrize(
@@ -243,6 +291,37 @@ def test_a_side_needs_its_subject_and_its_reference(side: str, opposite: str) ->
     assert parse_strict(f"There is a plate to the {side} of the cup.", object=asked) == "no"
     assert parse_strict(f"The cup is to the {opposite} of the plate.", object=asked) == "no"
     assert parse_strict("There is a cup and a plate.", object=asked) == "unparsed"
+
+
+@pytest.mark.parametrize(
+    ("said", "two", "three"),
+    [
+        ("two", "yes", "no"),
+        ("more than two", "no", "unparsed"),
+        ("at least two", "unparsed", "unparsed"),
+        ("at least three", "no", "unparsed"),
+        ("two or three", "unparsed", "unparsed"),
+        ("three or four", "no", "unparsed"),
+        ("about two", "unparsed", "unparsed"),
+        ("several", "unparsed", "unparsed"),
+        ("no", "no", "no"),
+    ],
+)
+def test_a_number_asked_about_is_compared_with_what_is_said(said: str, two: str, three: str) -> None:
+    for object_ in ("dog", "cup", "bicycle"):
+        text = f"There are {said} {object_}s."
+        assert parse_strict(text, object=f"exactly two {object_}s") == two
+        assert parse_strict(text, object=f"exactly three {object_}s") == three
+        assert parse_strict(text, object=object_) == ("no" if said == "no" else "yes")
+
+
+@pytest.mark.parametrize(
+    ("object_", "verdict"), [("chair", "yes"), ("bottle", "yes"), ("cat", "unparsed"), ("banana", "unparsed")]
+)
+def test_a_material_makes_a_likeness_only_of_what_is_born_or_grown(object_: str, verdict: str) -> None:
+    assert parse_strict(f"There is a plastic {object_}.", object=object_) == verdict
+    assert parse_strict(f"The {object_} is made of plastic.", object=object_) == verdict
+    assert parse_strict(f"A {object_} lies next to a plastic box.", object=object_) == "yes"
 
 
 def test_composed_and_decomposed_letters_are_the_same() -> None:

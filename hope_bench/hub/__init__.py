@@ -1,0 +1,1 @@
+"""Benchmarks, runs and results to and from the Hugging Face Hub."""

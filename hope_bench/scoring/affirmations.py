@@ -1,0 +1,99 @@
+"""Where the words around an object's name say that it is there: "there is", "I see", "wearing a", "a dog is running".
+
+`head` are the words before the name, `rest` those after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hope_bench.scoring.answer_words import (
+    BE,
+    CONTAIN,
+    DETERMINERS,
+    EXIST,
+    INDEFINITE,
+    NEGATORS,
+    NOUNS_IN_ED_OR_ING,
+    PERCEIVE,
+    PRESENT,
+    RELATIONS,
+    SEEM,
+    VERBS,
+    listed,
+)
+
+Words = Sequence[str]
+
+_ADVERBS = {"clearly", "indeed", "also", "definitely", "be", "currently", "both", "all", "partially"}
+
+
+def affirmed(head: Words, rest: Words, name: str) -> bool:
+    """Whether the words around the object say that it is there."""
+    return any(opens(place, head, name) for place in range(len(head))) or _placing(head) or _as_subject(head, rest, name)
+
+
+def _placing(head: Words) -> bool:
+    """Whether something is placed by the object: "a bike in front of a parking meter"."""
+    place = next((place for place in reversed(range(len(head))) if head[place] in _PLACING), None)
+    if place is None or not NEGATORS.isdisjoint(head):
+        return False
+    after = set(head[place + 1 :])
+    return bool(DETERMINERS & after) and not {"as", "for", "if", "that", "what", "whether", "which"} & after
+
+
+def opens(place: int, head: Words, name: str) -> bool:
+    """Whether a word before the object says that what follows is there: "there is", "I see", "shows", "with", "riding a"."""
+    word, after = head[place], head[place + 1 :]
+    determined = bool(DETERMINERS & set(after))
+    if word in ("there", "here"):
+        return bool((BE | SEEM | EXIST) & set(after[:4]))
+    if word in PERCEIVE | CONTAIN:
+        return head[place - 1 : place] != ["you"] or bool({"can", "will"} & set(head))
+    if word == "with":
+        return place > 0 or determined
+    if place > 0 and not after and word in VERBS and name.endswith("s") and "can" not in head:
+        return True  # "hikers carry backpacks"
+    if word in BE and place and not after and (name.endswith("s") or name in UNCOUNTED):
+        return True  # "the animals are dogs", "the food is pizza"
+    if word in BE:
+        return bool((INDEFINITE | {"the"}) & set(after)) or (len(after) == 1 and after[0] in RELATIONS)
+    if place > 0 and not after and (word in _HAVING or (doing(word) and name.endswith("s"))):
+        return True  # "wearing skis", "flying kites"
+    if not place and word in VERBS and word.endswith("s") and determined:
+        return True  # "a woman, who has no shoes, walks a dog"
+    return place > 0 and determined and (word in VERBS or (word.endswith("ing") and word not in NOUNS_IN_ED_OR_ING))
+
+
+_PLACING = listed("placing")
+UNCOUNTED = listed("uncounted")
+_ON = {"on", "at", "under", "behind", "near", "next", "beside"}
+_HAVING = listed("having")
+
+
+def doing(word: str) -> bool:
+    return word.endswith("ing") and word not in NOUNS_IN_ED_OR_ING
+
+
+def _as_subject(head: Words, rest: Words, name: str) -> bool:
+    """Whether the object is what a clause is about, and that presupposes it: "a dog is running", "two dogs on a couch"."""
+    if not rest:
+        return False
+    determined = bool(DETERMINERS & set(head[-5:]))
+    if not head and (rest[0] in (PRESENT | _ON) - {"there", "here"} or doing(rest[0])):
+        return True  # "Dog detected.", "Dog on sofa"
+    if determined and (rest[0] in RELATIONS | PRESENT or (rest[0].endswith("ing") and rest[0] not in NOUNS_IN_ED_OR_ING)):
+        return True
+    if not (determined or name.endswith("s") or not head):
+        return False
+    if rest[0] in VERBS:
+        return True
+    then = [word for word in rest[1:] if word not in _ADVERBS]
+    if rest[0] not in BE | {"can"} or not then:
+        return False
+    placed = (
+        then[0] in PRESENT | RELATIONS
+        or then[0].endswith("ing")
+        or (then[0].endswith("ed") and then[1:2] and then[1] in RELATIONS)
+    )
+    return bool(placed or (determined and (INDEFINITE & set(head) or head[-1] in ("the", "this", "'s"))))

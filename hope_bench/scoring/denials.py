@@ -1,0 +1,168 @@
+"""Where the words around an object's name deny it: "no visible dog", "nobody wears a tie", "the dog is not here".
+
+`head` are the words before the name, `rest` those after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from itertools import pairwise
+from typing import Literal
+
+from hope_bench.scoring.affirmations import Words, doing, opens
+from hope_bench.scoring.answer_words import (
+    ABSENT,
+    BE,
+    CONTAIN,
+    DETERMINERS,
+    EXCEPT,
+    EXIST,
+    LACK,
+    NEGATORS,
+    OF_WHAT,
+    PERCEIVE,
+    PRESENT,
+    RELATIONS,
+    SEEM,
+    THINK,
+    VERBS,
+    WEAK_MODIFIERS,
+    listed,
+)
+from hope_bench.scoring.asked_object import same_word
+
+_SHOWING = BE | CONTAIN | EXIST | LACK | PERCEIVE | SEEM | THINK
+_BETWEEN = {"actually", "really", "currently", "clearly", "be", "being", "to", "at", "all", "any", "part", "of", "anywhere"}
+
+
+def denied_before(head: Words, claims: Collection[str]) -> Literal["denied", "excepted", "all but", "unclear"] | None:
+    """Whether a denial before the object reaches it: "no visible dog", "I do not see any dog", but not "no cat near the dog"."""
+    for place, word in enumerate(head):
+        if (
+            word in ("everything", "anything", "all", "everyone")
+            and EXCEPT & set(head[place + 1 :])
+            and "not" not in head[:place]
+        ):
+            return "all but"
+    places = [
+        place for place, word in enumerate(head) if word in NEGATORS and (word != "free" or head[place + 1 : place + 2] == ["of"])
+    ]
+    if not places:
+        return None
+    last = places[-1]
+    negator, between = head[last], head[last + 1 :]
+    if EXCEPT & set(between):
+        return "excepted" if negator not in LACK else "unclear"
+    anew = any(one == "and" and other in DETERMINERS for one, other in pairwise(between))
+    if negator in ("no", "without") and anew and between[0] not in DETERMINERS:
+        return None  # "a man with no hat and a dog"
+    if (worn := _of_nobody(negator, between)) is not None:
+        return worn
+    if not reaches(negator, between, claims):
+        passed = negator in ("without", "no", "not", "nobody") and any(opens(at, between, "") for at in range(len(between)))
+        return None if passed or negator == "without" else "unclear"
+    earlier = {head[place] for place in places[:-1]}
+    if earlier and not earlier | {negator} <= {"neither", "nor", "no"}:
+        apart = RELATIONS & set(head[places[-2] + 1 : last])
+        return "denied" if apart else "unclear"  # two denials of one thing are none, or a slip
+    return "denied"
+
+
+def _of_nobody(negator: str, between: Words) -> Literal["denied", "unclear"] | None:
+    """What a denied subject says of its verb's object: "nobody wears a tie" denies ties, "no child sits on a bench" may leave
+    benches; None where the object is presupposed ("the bench") or there is no such verb."""
+    verbs = [place for place, word in enumerate(between) if word in _HAS | BE | VERBS | PERCEIVE | {"with"} or doing(word)]
+    first = verbs[0] if verbs else 0
+    whole = negator in ("nobody", "none")
+    if negator == "not" and verbs and between[0] in ("all", "every", "everyone", "everybody"):
+        return "unclear"  # "not every hiker has a backpack"
+    subject = whole or (first and (negator in ("no", "neither") or (negator == "not" and "single" in between)))
+    if not verbs or not subject:
+        return None
+    act = next((place for place in verbs if between[place] not in BE), None)  # "is wearing"
+    after = between[(first if act is None else act) + 1 :]
+    article = next((word for word in reversed(after) if word in DETERMINERS), None)
+    if article in KNOWN or (act is None and not RELATIONS & set(after)) or (act and between[act] in PRESENT | EXIST):
+        return None
+    return "denied" if act is not None and between[act] in _HAS and not RELATIONS & set(after) else "unclear"
+
+
+_HAS = listed("wearing")
+REAL = listed("real")
+KNOWN = listed("definite")
+
+
+def reaches(negator: str, between: Words, claims: Collection[str]) -> bool:
+    """Whether a denial reaches the object at the end of the words between the two."""
+    for place, word in enumerate(between):
+        before = between[place - 1] if place else negator
+        opens = word == "and" and between[place + 1 : place + 2] and between[place + 1] in DETERMINERS
+        thinks = word != "that" or not place or negator == "nothing" or (THINK | {"anything"}) & set(between[:place])
+        if (
+            opens
+            or not thinks
+            or word in RELATIONS | {"as"}
+            or (word == "of" and before not in OF_WHAT | LACK | {"none", "neither"})
+        ):
+            return False
+    if negator in ("nothing", "none"):
+        return True
+    if negator == "not":
+        if between[:1] in (["wearing"], ["carrying"]):
+            between = between[1:]
+        verb = max((place for place, word in enumerate(between) if word in _SHOWING), default=-1)
+        if verb >= 0 and between[verb] in LACK:
+            return False
+        doing = [word for word in between[: max(verb, 0)] if word not in WEAK_MODIFIERS | _SHOWING | {"there", "it", "i", "we"}]
+        if doing or (verb < 0 and between and between[0] not in DETERMINERS | WEAK_MODIFIERS):
+            return False  # "not riding a horse" says nothing of horses elsewhere
+        between = between[verb + 1 :]
+    listed = max((place for place, word in enumerate(between) if word in ("and", "or", "nor", "no")), default=-1)
+    idle = WEAK_MODIFIERS | DETERMINERS | PRESENT | PERCEIVE | CONTAIN | BE | {"resembling", "like"}
+    return all(word in idle or same_word(word) in claims for word in between[listed + 1 :])
+
+
+def claim_denied(rest: Words, claims: Collection[str]) -> bool:
+    """Whether a claim of the description is denied of the object named: "the car is not red"."""
+    for place, word in enumerate(rest):
+        if word in ("not", "no", "without", "nor"):
+            return any(same_word(one) in claims for one in rest[place + 1 : place + 7]) or denied_after([], rest) == "no"
+    return False
+
+
+def denied_after(head: Words, rest: Words) -> Literal["yes", "no", "unclear"] | None:
+    """A denial in the verb of which the object is the subject: "the dog is not here", "a dog can not be seen"."""
+    if (BE | CONTAIN | PERCEIVE) & set(head) and not {"that", "which"} & set(head):
+        return None  # it is another verb's object
+    verb = next((place for place, word in enumerate(rest) if word in _SUBJECTS_VERB | _ENDS_SUBJECT), None)
+    if verb is None or rest[verb] in _ENDS_SUBJECT:
+        return None
+    after = [word for word in rest[verb + 1 :] if word not in _BETWEEN]
+    if not after:
+        return None
+    if after[:3] == ["what", "is", "missing"]:
+        return "no"
+    if after[0] in ABSENT:
+        gone = after[0] != "gone" or not after[1:] or after[1] in RELATIONS | {"and", "here", "now"}
+        whole = gone and (after[0] not in ("missing", "lacking") or not (after[1:] and after[1] in DETERMINERS))
+        return "no" if whole else None
+    if after[0] not in ("not", "never"):
+        return None
+    then = after[1:]
+    if "fully" in then[:2] and head:
+        return "yes"
+    if "clearly" in rest[verb + 1 : verb + 4]:
+        return "unclear"
+    gone = not then or then[0] in PRESENT | EXIST | {"one"} or (then[0] in SEEM and (not then[1:] or then[1] in PRESENT))
+    if gone:
+        return "no"
+    known = head[-1:] and head[-1] in KNOWN
+    if REAL & set(then):
+        return "unclear"
+    still = doing(then[0]) or then[0] in _STILL_THERE or (then[0] in SEEM | CONTAIN | VERBS - EXIST)
+    return "yes" if known and still else "unclear"  # "is not wearing a collar"
+
+
+_SUBJECTS_VERB = BE | {"can", "do", "does", "could"} | (SEEM - {"look", "looks"})
+_STILL_THERE = listed("still_there")
+_ENDS_SUBJECT = listed("ends_subject")
