@@ -207,7 +207,7 @@ document.addEventListener("DOMContentLoaded", () => {
       element("a", { href: model.row.querySelector("a").getAttribute("href") }, model.name))));
     const rows = splits.map((split) => element("tr", { class: split.kind }, element("th", { scope: "row" }, element("span", { class: "kind" }, split.label), " ", split.name),
       ...chosen.map((model) => element("td", { class: "num" }, ...number(ends(model, split.at, view.by))))));
-    const plot = element("div", { class: "plot", "aria-hidden": "true" }, ...["wide", "narrow"].map((width) => drawing("svg", { class: `room ${width}`, width: 1, height: 44 + 46 * splits.length })));
+    const plot = element("div", { class: "plot", "aria-hidden": "true" }, ...[["wide", 46], ["narrow", 76]].map(([width, row]) => drawing("svg", { class: `room ${width}`, width: 1, height: 44 + row * splits.length })));
     const focused = document.activeElement?.name === "by", paired = element("div", { class: "paired" });
     const legend = element("p", { class: "letters" }, ...chosen.flatMap((model, index) => [element("span", { class: "letter" }, letters[index]), ` ${called(model)}  `]));
     out.replaceChildren(legend, paired, element("label", { class: "tools" }, "Number ", select), element("figure", { class: "picture" }, plot),

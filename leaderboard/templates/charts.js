@@ -23,28 +23,25 @@ globalThis.charts = (() => {
   const frame = (ink, more) => ({ paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false, hovermode: "closest", dragmode: false,
     font: { family: ink.font, color: ink.text, size: 13 }, hoverlabel: { bgcolor: ink.panel, bordercolor: ink.quiet, font: { color: ink.text, family: ink.font } }, ...more });
 
-  // Rows of marks on one axis of percent: a name at the left (above the row on a phone), a line from the baseline, the number at the right.
-  // `side` is the room between the names and the axis, for numbers that stand left of a mark near 0.
-  const rowsFrame = (rows, most, ink, side = 0) => {
-    const small = narrow(), longest = Math.max(...rows.map(({ name }) => Math.min(name.length, 34)));
-    const labels = rows.map(({ name, colour, strong }, row) => ({ text: short(name, 34), xref: "paper", yref: "y", x: 0, y: row, showarrow: false, align: small ? "left" : "right",
-      xanchor: small ? "left" : "right", xshift: small ? 0 : -14 - side, yshift: small ? 15 : 0, font: { size: small ? 12 : 14, color: colour || ink.text, weight: strong ? 700 : 400 } }));
-    return frame(ink, { margin: { l: small ? 6 : 30 + side + longest * 8, r: 46, t: 34, b: 10 }, annotations: labels,
-      xaxis: axis(ink, { range: [0, most], ticksuffix: "%", side: "top", nticks: small ? 5 : 9, layer: "below traces" }),
-      yaxis: axis(ink, { range: [rows.length - 0.4, -0.6], showgrid: false, showticklabels: false }) });
+  // Rows of marks on one axis of percent: a name at the left, or above the row on a phone.
+  const rowsFrame = (names, least, most, ink) => {
+    const small = narrow(), longest = Math.max(...names.map((name) => Math.min(name.length, 34)));
+    const labels = names.map((name, row) => ({ text: short(name, 34), xref: "paper", yref: "y", x: 0, y: row, showarrow: false, align: small ? "left" : "right",
+      xanchor: small ? "left" : "right", xshift: small ? 0 : -14, yshift: small ? 30 : 0, font: { size: small ? 12 : 14, color: ink.text } }));
+    return frame(ink, { margin: { l: small ? 6 : 30 + longest * 8, r: 46, t: 34, b: 10 }, annotations: labels,
+      xaxis: axis(ink, { range: [least, most], ticksuffix: "%", side: "top", nticks: small ? 5 : 9, layer: "below traces" }),
+      yaxis: axis(ink, { range: [names.length - 0.4, -0.6], showgrid: false, showticklabels: false }) });
   };
-  const numbers = (some, at, side, colours) => ({ type: "scatter", mode: "text", x: some.map((row) => at(row)[side === "right" ? 2 : 1] ?? at(row)[0]), y: some.map(({ index }) => index),
-    text: some.map((row) => (side === "right" ? `  ${percent(at(row)[0])}` : `${percent(at(row)[0])}  `)), textposition: `middle ${side}`, cliponaxis: false, hoverinfo: "skip", textfont: { color: colours, size: 14, weight: 600 } });
 
   // Models as points over an axis, the leading ones joined and named where there is room for a name.
   const decades = ([least, most]) => Array.from({ length: 40 }, (_, place) => [1, 3][place % 2] * 10 ** (Math.floor(place / 2) - 10)).filter((tick) => Math.log10(tick) >= least && Math.log10(tick) <= most);
   const points = ({ kind, points: all }, ink, [width, height], { x, at, hover, shape, xaxis }) => {
     const margin = { l: 48, r: 16, t: 16, b: 44 }, most = Math.min(100, Math.max(2, ...all.map(([, , rate]) => rate[2] ?? rate[0])) * 1.06), leading = all.filter((one) => one[3]);
     const where = (one) => [margin.l + at(x(one)) * (width - margin.l - margin.r), margin.t + (1 - one[2][0] / most) * (height - margin.t - margin.b)];
-    const taken = leading.map(where).map(([left, top]) => [left - 8, top - 8, left + 8, top + 8]), annotations = [];
+    const taken = all.map(where).map(([left, top]) => [left - 5, top - 5, left + 5, top + 5]), annotations = [];
     for (const one of leading) {
       const words = short(one[0], 28), wide = Math.min(one[0].length, 28) * 7.4 + 8, [left, top] = where(one);
-      const places = [[10, -14], [10, 14], [-10, -14], [-10, 14]].map(([aside, above]) => [aside > 0 ? left + aside : left + aside - wide, top + above - 9, aside, above]);
+      const places = [[10, -14], [-10, -14], [10, -32], [-10, -32], [10, -50], [-10, -50], [10, 14], [-10, 14]].map(([aside, above]) => [aside > 0 ? left + aside : left + aside - wide, top + above - 9, aside, above]);
       const free = places.find(([from, over]) => from > margin.l && from + wide < width && over > 0 && over + 18 < height - margin.b
         && taken.every(([l, t, r, b]) => from > r || from + wide < l || over > b || over + 18 < t));
       if (!free) continue;
@@ -83,16 +80,14 @@ globalThis.charts = (() => {
     sides: (data, ink) => {
       const letters = "ABCD", colours = [ink.text, ink.second, ink.third, ink.fourth];  // no kind of split has these
       const ends = data.models.flatMap(({ values }) => values.flatMap((one) => one || [])).filter((end) => end !== null);
-      const least = Math.max(0, Math.min(...ends) - 4), most = Math.min(100, Math.max(...ends) + 4);
+      const least = Math.min(...ends) - 3, most = Math.max(...ends) + 3;  // a mark at 0 or 100 is whole
       const traces = data.models.map((model, place) => {
         const some = model.values.map((one, row) => [one, row + (place - (data.models.length - 1) / 2) * 0.2]).filter(([one]) => one !== null);
         return { type: "scatter", mode: "markers+text", x: some.map(([one]) => one[0]), y: some.map(([, row]) => row), error_x: spread(some.map(([one]) => one), faint(colours[place]), 3),
           marker: { size: 17, color: ink.paper, line: { width: 2, color: colours[place] } }, textfont: { color: colours[place], size: 11, weight: 700 }, text: some.map(() => letters[place]),
           hovertext: some.map(([one]) => `${text(model.name)}: ${percent(one[0])}%${interval(one)}`), hovertemplate: "%{hovertext}<extra></extra>" };
       });
-      const layout = rowsFrame(data.splits.map((name) => ({ name })), most, ink);
-      layout.xaxis.range = [least, most];
-      return [traces, layout];
+      return [traces, rowsFrame(data.splits, least, most, ink)];
     },
     // {splits: [{name, kind, counts: [questions in each tenth of risk]}]}
     risk: (data, ink) => {
