@@ -18,7 +18,7 @@ from hope_bench.adapters import known
 from hope_bench.adapters.gpu import computes_bfloat16
 from hope_bench.adapters.lora import with_adapter
 from hope_bench.adapters.runnable import auto_map
-from hope_bench.adapters.unused import unused_weights
+from hope_bench.adapters.unused import unused_scales, unused_weights
 from hope_bench.errors import HopeBenchError, counted, first_few, short_reason
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ def load_processor(
 
 def _check_template(processor: Any, folder: str, template: str | None) -> None:
     own = processor.chat_template
+    if isinstance(own, list) and all(isinstance(one, dict) and {"name", "template"} <= one.keys() for one in own):
+        own = processor.chat_template = {one["name"]: one["template"] for one in own}  # as tokenizers have several
     if isinstance(own, dict):
         own = None if all(isinstance(one, str) for one in own.values()) else own
     if not isinstance(own, str | None):
@@ -194,6 +196,11 @@ def _check_whole(folder: str, model: Any, report: Mapping[str, Any]) -> None:
         raise HopeBenchError(
             f"The checkpoint {folder} lacks {len(missing)} of its model's weights ({first_few(missing, 3)}); its answers would "
             "be partly random. Copy or download it again, or save it with its own class."
+        )
+    if scales := unused_scales(model, report["unexpected_keys"]):
+        raise HopeBenchError(
+            f"The checkpoint {folder} holds quantized weights ({first_few(scales, 3)}), and its config.json doesn't say so "
+            f"(quantization_config): without their scales they would be another model's. {config}"
         )
     if unused := unused_weights(model, report["unexpected_keys"]):
         raise HopeBenchError(

@@ -235,7 +235,14 @@ def _with_settings(found: BenchmarkSpec, settings: Mapping[str, Any]) -> Benchma
         return found
     if settings.get("name", found.name) != found.name:  # another benchmark: what the spec says of its own is not said of it
         settings = {"title": settings["name"], "description": "", **settings}
-    return validate({**found.model_dump(), **settings}, BenchmarkSpec, f"Spec {found.name!r} with these settings")
+    return validate({**_kept(found, settings), **settings}, BenchmarkSpec, f"Spec {found.name!r} with these settings")
+
+
+def _kept(spec: BenchmarkSpec, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What a spec says itself; where it is to ask in another language, not how it asks in its own."""
+    said = spec.model_dump(exclude_unset=True)
+    of_language = ("prompt", "wording", "nouns") if settings.get("language", spec.language) != spec.language else ()
+    return {key: value for key, value in said.items() if key not in of_language}
 
 
 def _foreign(spec: BenchmarkSpec, files: Files, clip: str | None, settings: Mapping[str, Any], say: Say) -> BenchmarkSpec | None:
@@ -249,8 +256,11 @@ def _foreign(spec: BenchmarkSpec, files: Files, clip: str | None, settings: Mapp
     from hope_bench.preparing.find import look
 
     found = look(files.annotations, files.images, files.captions)
-    kept = spec.model_dump(exclude={"name", "title", "description", "sample_images", "k", "dataset"}, exclude_unset=True)
-    chosen = propose(found, clip, **{"name": own_name(files.annotations[0]), **kept, "wording": spec.wording, **settings})
+    of_its_own = ("name", "title", "description", "sample_images", "k", "dataset")
+    kept = {key: value for key, value in _kept(spec, settings).items() if key not in of_its_own}
+    if settings.get("language", spec.language) == "en":
+        kept["wording"] = spec.wording
+    chosen = propose(found, clip, **{"name": own_name(files.annotations[0]), **kept, **settings})
     say(
         f"{files.annotations[0]} is not {spec.dataset.name} (it doesn't speak of {spec.dataset.recognised_by}), so the benchmark "
         f"is called {chosen.name}, with {spec.name}'s settings, {chosen.sample_images} images, k = {chosen.k}. --name calls it "

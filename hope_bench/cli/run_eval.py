@@ -120,7 +120,7 @@ def run_eval(
     # A quick look alone is no leaderboard.
     page = hb.build_leaderboard(results, base / "build" / "site").resolve() if any(results.glob("*/*.json")) else None
     if as_json:
-        print_json({"run": run_json(run), "result": result, "leaderboard": None if page is None else str(page)})
+        print_json({"run": run_json(run, benchmark), "result": result, "leaderboard": None if page is None else str(page)})
     else:
         result.summary().show(console)
         if page is not None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from hope_bench.errors import HopeBenchError, counted, did_you_mean
+from hope_bench.files.language import AnswerWords
 from hope_bench.files.spec import BenchmarkSpec, Kind
 from hope_bench.files.validation import Strict, read_json
 from hope_bench.provenance import check_folder, holds_files, json_sha256, write_text
@@ -95,8 +96,8 @@ class OtherImages(Strict):
 
 
 class Manifest(Strict):
-    """What a benchmark is and where it comes from. `hash` covers what is asked (`benchmark_hash`): results of different hashes
-    never mix."""
+    """What a benchmark is and where it comes from. `language` is how answers are read, None in English. `hash` covers what
+    is asked (`benchmark_hash`): results of different hashes never mix."""
 
     schema_version: Literal[1] = 1
     name: str
@@ -105,6 +106,7 @@ class Manifest(Strict):
     hash: str
     headline: str
     prompt: str
+    language: AnswerWords | None = None
     k: int | None
     dataset: str
     images: Mapping[str, str | None]
@@ -328,7 +330,7 @@ def read_benchmark(folder: Path) -> Benchmark:
 
     Raises HopeBenchError naming the file and line of anything malformed, missing or changed since it was generated.
     """
-    manifest = read_json(folder / "manifest.json", Manifest)
+    manifest = read_manifest(folder)
     splits = {name: _read(folder, "splits", name, info.sha256) for name, info in manifest.splits.items()}
     for name, questions in splits.items():
         info, yes = manifest.splits[name], sum(one.label == "yes" for one in questions)
@@ -344,6 +346,11 @@ def read_benchmark(folder: Path) -> Benchmark:
         )
     blind = {} if manifest.blind is None else manifest.blind.splits
     return Benchmark(folder, manifest, splits, {name: _read(folder, "blind", name, sha256) for name, sha256 in blind.items()})
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """A benchmark's manifest alone. Raises HopeBenchError."""
+    return read_json(folder / "manifest.json", Manifest)
 
 
 def _read(folder: Path, kind: str, name: str, sha256: str) -> tuple[Question, ...]:

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hope_bench.errors import HopeBenchError, counted
+from hope_bench.files.language import is_file, read_language
 from hope_bench.files.registry import data_root
-from hope_bench.files.spec import CLIP_STRATEGIES, BenchmarkSpec
+from hope_bench.files.spec import CLIP_STRATEGIES, BenchmarkSpec, in_language
 from hope_bench.files.validation import validate
 from hope_bench.preparing.find import Found
 from hope_bench.provenance import write_text
@@ -95,7 +96,8 @@ def propose(
     uses_clip = any(one.partition("@")[0] in CLIP_STRATEGIES for one in strategies)
     made = {
         "name": name, "title": f"POPE and HOPE on {name}", "strategies": strategies, "sample_images": wanted, "k": k,
-        "headline": next((one for one in ("hope", "content") if one in strategies), strategies[-1]), "wording": "natural",
+        "headline": next((one for one in ("hope", "content") if one in strategies), strategies[-1]),
+        **({"wording": "natural"} if settings.get("language") in (None, "en") else {}),
         "dataset": {"name": name, "annotations": _texts(found.annotations), "captions": _texts(found.captions),
                     "images": None if found.images is None else str(found.images)},
         "clip": {"model": encoder or ENCODER} if uses_clip else None,
@@ -132,6 +134,7 @@ def write_spec(path: Path, spec: BenchmarkSpec, found: Found) -> None:
     """Write a short commented spec.toml, its paths relative to it. Raises HopeBenchError where there is one already."""
     if path.exists():
         raise HopeBenchError(f"{path} exists already. Change it there, remove it, or give another --name or --out.")
+    spec = in_language(spec, read_language(spec.language))
     eligible = Eligible.of(found.read).by_k.get(spec.k)
     could = "" if eligible is None else f" of the {eligible:,} that could be"
     data = spec.dataset
@@ -147,7 +150,7 @@ def write_spec(path: Path, spec: BenchmarkSpec, found: Found) -> None:
         f"sample_images = {spec.sample_images}   # drawn{could} asked about",
         f"k = {spec.k}   # yes- and no-questions per image and split",
         f"prompt = {_toml(spec.prompt)}",
-        f'wording = {_toml(spec.wording)}   # or "pope", as its public code asks: "Is there a scissors"',
+        _how_asked(spec, path.parent),
         "",
         "[dataset]",
         f"name = {_toml(data.name)}",
@@ -160,6 +163,14 @@ def write_spec(path: Path, spec: BenchmarkSpec, found: Found) -> None:
         lines += ["", "[clip]", f"model = {_toml(model)}   # the encoder that searches (docs/spec.md)"]
     lines += ["", "# [synonyms]   # other words for your categories, for the guards", '# cup = ["mug", "beaker"]']
     write_text(path, "\n".join(lines) + "\n")
+
+
+def _how_asked(spec: BenchmarkSpec, folder: Path) -> str:
+    """The line of a spec that says in which language, and in which English, questions are asked."""
+    if spec.language == "en":
+        return f'wording = {_toml(spec.wording)}   # or "pope", as its public code asks: "Is there a scissors"'
+    language = _relative(spec.language, folder) if is_file(spec.language) else spec.language
+    return f"language = {_toml(language)}   # docs/languages.md; [nouns] adds to its nouns"
 
 
 def _relative(path: str, folder: Path) -> str:

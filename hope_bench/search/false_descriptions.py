@@ -34,6 +34,8 @@ class FalseDescriptions:
         self._rejected = rejected
         self._guessed = guessed or {}
         self._found: list[Descriptions] | None = None
+        self.unworded = 0
+        """How many descriptions were known and could not be put in words, once they were asked for."""
         self._scores: dict[str, list[_Cosines]] = {}
         self._rankings: dict[tuple[str, int], list[list[Distractor]]] = {}
 
@@ -97,11 +99,12 @@ class FalseDescriptions:
 
     def _all(self) -> list[Descriptions]:
         if self._found is None:
-            describer = Describer(self._space.annotations, self._space.spec.descriptions.sources)
+            describer = Describer(self._space.annotations, self._space.spec.descriptions.sources, self._space.worder)
             self._found = [
                 self._of(file, describer.describe(image), describer.from_bank(image, self._guessed, attribute_bank()))
                 for image, file in zip(self._space.images, self._space.files, strict=True)
             ]
+            self.unworded = describer.unworded
         return self._found
 
     def _of(self, file: str, *known: Descriptions) -> Descriptions:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hope_bench.files.spec import BenchmarkSpec
+from hope_bench.languages.worder import Worder, make_worder
 from hope_bench.records import Annotations
 
 Embeddings = NDArray[np.float32]
@@ -44,6 +45,12 @@ class SearchSpace:
     images: tuple[int, ...]
     encoded: Mapping[str, Encoded]
     seen: NDArray[np.float64] | None = None
+
+    @cached_property
+    def worder(self) -> Worder:
+        """What puts questions about the vocabulary in words."""
+        spec = self.spec
+        return make_worder(self.annotations.categories, spec.language, spec.wording, spec.nouns)
 
     @cached_property
     def names(self) -> tuple[str, ...]:

@@ -55,7 +55,6 @@ globalThis.hopeBenchQuestions = (() => {
     if (fields.b) options(fields.b, [[-1, "anyone in particular"]]);
     if (fields.a) for (const field of [fields.a, fields.b]) options(field, data.models.map(({ name }, at) => [at, name]));
     fields.kind.closest("label").hidden = data.kinds.length < 2;
-    if (fields.a === undefined || models < 2) views.splice(views.indexOf("pair") >>> 0, 1);
 
     // Which questions, in which order: the file's own is from the most fooling on.
     const wrong = (at, model) => {
@@ -122,11 +121,11 @@ globalThis.hopeBenchQuestions = (() => {
       const made = element("ul", { class: "wall" }), cards = new Map();
       let across = 1, width = 0, high = 0, gap = 0, asked = false;
       const measure = () => {
-        const room = made.clientWidth;
+        const room = made.clientWidth, letters = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
         gap = room < 560 ? 14 : 22;
         across = Math.max(illustrated ? 2 : 1, Math.floor((room + gap) / ((illustrated ? 186 : 280) + gap)));
         width = (room - gap * (across - 1)) / across;
-        high = (illustrated ? width + (models > 1 || width < 180 ? 112 : 84) : 104) + gap;
+        high = (illustrated ? width : 0) + letters * (illustrated && models === 1 && width >= 180 ? 84 : illustrated ? 112 : 104) + gap;
         made.style.height = `${Math.ceil(list.length / across) * high}px`;
         for (const one of cards.values()) one.remove();
         cards.clear();

@@ -213,13 +213,8 @@ def _in_browser(page_file: Path, wall_file: Path) -> dict[str, float]:
         before = _busy(session)
         frames = page.evaluate(_SCROLL)
         busy = (_busy(session) - before) / len(frames["gaps"])
-        asked, pair = (
-            page.evaluate(_OPEN, view)
-            for view in (
-                ("truth=no&q=random.2", ".answers td"),
-                ("view=pair", "#wall:not([hidden]) .pairing:not([hidden])"),
-            )
-        )
+        asked = page.evaluate(_OPEN, ("q=random.2", ".answers td"))
+        pair = page.evaluate(_OPEN, ("view=pair", "#wall:not([hidden]) .pairing:not([hidden])"))
         browser.close()
     return {
         "wall_ms": wall,

@@ -9,6 +9,7 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,10 @@ from hope_bench.files.split_score import SplitScore
 from hope_bench.reviewing.claims import listed_queue
 from hope_bench.site import build_site, question_file
 from hope_bench.site.question_file import check_asked_as_published
+from hope_bench.site.questions import Claim
 from hope_bench.site.sheet import read_sheets
+from hope_bench.site.wall import Shown
+from hope_bench.site.wall_pages import listing
 from tests.cli import hope_bench, refused
 from tests.questioned import IMAGES, LIKELY, p_yes, publish
 from tests.unit.test_site import Links
@@ -115,6 +119,15 @@ def test_without_javascript_every_question_is_in_a_list(folder: Path) -> None:
     assert {f"{key}.html#q={one['id']}" for one in data["questions"]} <= set(links)
     assert "Is there a cat in the image?" in (site / "questions" / f"{key}.html").read_text()
     assert f"questions/{key}.html" in Links((site / "questions.html").read_text()).links
+
+
+def test_markup_in_a_question_is_text() -> None:
+    one = Claim(id="a<b.1", image="x.jpg", text="Is there a <i>dog</i>?", label="no", object="<i>'\"", kind="object", risk=None,
+                asked_in=())  # fmt: skip
+    html = listing("wall.html")([Shown(one, 1, 2), Shown(replace(one, kind="half"), 1, 2)])
+    assert Links(html).tags == ["li", "a", "small"] * 2
+    assert Links(html).links == ["wall.html#q=a%3Cb.1"] * 2
+    assert "&lt;i&gt;dog&lt;/i&gt;" in html
 
 
 def test_a_benchmark_without_published_questions_has_no_wall(folder: Path) -> None:
