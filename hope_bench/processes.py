@@ -1,4 +1,4 @@
-"""One run by several processes, as torchrun or accelerate start them: who is who, and what the first one tells the others."""
+"""One job by several processes, as torchrun starts them: who is who, and what the first one tells the others."""
 
 from __future__ import annotations
 
@@ -50,8 +50,6 @@ class Processes:
         """What the first process makes, in every process; its HopeBenchError is raised in all, and of guests any exception."""
         if self.size == 1:
             return work()
-        from torch import distributed
-
         told: list[Any] = [None, None]
         caught = Exception if self.guests else HopeBenchError
         if self.first:
@@ -59,7 +57,8 @@ class Processes:
                 told[0] = work()
             except caught as error:
                 told[1] = words(error)
-        distributed.broadcast_object_list(told, src=0, group=self.group)
+        with _talking() as distributed:
+            distributed.broadcast_object_list(told, src=0, group=self.group)
         if told[1] is not None:
             raise HopeBenchError(told[1])
         made: T = told[0]
@@ -88,11 +87,44 @@ class Processes:
         """Every process's item, by rank, in every process. Waits for the slowest."""
         if self.size == 1:
             return [item]
-        from torch import distributed
-
         items: list[Any] = [None] * self.size
-        distributed.all_gather_object(items, item, group=self.group)
+        with _talking() as distributed:
+            distributed.all_gather_object(items, item, group=self.group)
         return items
+
+    def scatter(self, items: Sequence[T] | None = None) -> T:
+        """One of the first process's items to each, by rank; the others give none. Waits for the first."""
+        if self.size == 1:
+            assert items is not None
+            return items[0]
+        own: list[Any] = [None]
+        with _talking() as distributed:
+            distributed.scatter_object_list(own, None if items is None else list(items), src=0, group=self.group)
+        mine: T = own[0]
+        return mine
+
+    def collect(self, item: T) -> list[T]:
+        """Every process's item, by rank, in the first one; nothing in the others, who needn't hold what all have made."""
+        if self.size == 1:
+            return [item]
+        items: list[Any] | None = [None] * self.size if self.first else None
+        with _talking() as distributed:
+            distributed.gather_object(item, items, dst=0, group=self.group)
+        return items or []
+
+
+@contextmanager
+def _talking() -> Iterator[Any]:
+    """torch.distributed, of which HopeBenchError is raised where another process is gone."""
+    from torch import distributed
+
+    try:
+        yield distributed
+    except RuntimeError as error:
+        raise HopeBenchError(
+            f"Another process of this run was lost ({short_reason(error, 120)}). What was done is kept: run the same command "
+            "again."
+        ) from None
 
 
 def words(error: Exception) -> str:
@@ -221,9 +253,23 @@ def check_count(expected: int | None) -> int:
     return size
 
 
+def own_gpu(gpus: int) -> int:
+    """Which of the machine's GPUs is this process's own, where there are some.
+
+    Raises HopeBenchError where one GPU would be that of several processes.
+    """
+    own = _number("LOCAL_RANK") or 0
+    if own >= gpus:
+        raise HopeBenchError(
+            f"Process {own} of this machine has no GPU of its own (there are {gpus}). Start one process a GPU: "
+            f"torchrun --nproc-per-node {gpus}."
+        )
+    return own
+
+
 def is_first() -> bool:
     """Whether this is the one of the processes started together that speaks."""
-    return not _number("RANK")
+    return not _number("RANK") or check_count(None) == 1
 
 
 def _number(name: str) -> int | None:
