@@ -69,6 +69,7 @@ site: $(VENV)/run.stamp
 
 docs: $(VENV)/dev.stamp site
 	@$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --doctree-dir build/doctrees docs build/site/docs
+	@$(BIN)/hope-bench leaderboard build > /dev/null
 	@echo "build/site/docs/index.html"
 
 docs-links: $(VENV)/dev.stamp

@@ -16,12 +16,17 @@ from hope_bench.site.about import check_sheet
 from hope_bench.site.data import BADGE_MARK, data_files
 from hope_bench.site.libraries import library_files
 from hope_bench.site.pages import GENERATOR, asset_files, pages, picture_path, shown_pictures
+from hope_bench.site.pairs import PAIRS_CALL, PAIRS_FOLDER, pairs_file, pairs_path
 from hope_bench.site.question_file import questions_of
 from hope_bench.site.questions import make_wall
 from hope_bench.site.reading import read_groups
+from hope_bench.site.settings import read_settings
 from hope_bench.site.sheet import Described, describe, read_sheets
 from hope_bench.site.views import Section
 from hope_bench.site.wall import FOLDER, MARK, wall_files
+
+DOCS = "docs/index.html"
+"""Where the documentation lies when it was built beside the leaderboard (`make docs`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,9 @@ def build_site(results_folder: Path, out: Path, benchmarks: Path | None = None) 
 
     The same results give the same bytes. Benchmarks of the same name with different hashes are ranked apart. What their pages
     tell of them comes from their sheets, in the folder `benchmarks` beside RESULTS; a benchmark without one is described from
-    its generated questions, where those lie in `benchmarks` (by default the folder beside the one that RESULTS is in).
+    its generated questions, where those lie in `benchmarks` (by default the folder beside the one that RESULTS is in). The site's
+    own settings are in site.toml beside RESULTS.
+
     Raises HopeBenchError naming the file and key of anything invalid, or for a folder that holds anything but an earlier site;
     nothing is written then.
     """
@@ -56,9 +63,13 @@ def _build(results_folder: Path, out: Path, benchmarks: Path) -> SitePages:
         for section in sections
         if (known := described.get(section.key)) is not None and known.questions is not None
     }
-    files = {name: html.encode() for name, html in pages(sections, described, walls)}
-    files |= data_files(sections) | library_files() | asset_files()
+    settings = read_settings(results_folder.absolute().parent)
+    if settings.docs is None and (out / DOCS).is_file():
+        settings = settings.model_copy(update={"docs": DOCS})
+    files = {name: html.encode() for name, html in pages(sections, described, walls, settings)}
+    files |= data_files(sections) | library_files() | asset_files(sections)
     for section in sections:
+        files[pairs_path(section)] = pairs_file(section)
         if section.key in walls:
             files |= wall_files(section, walls[section.key], shown_pictures(section.key, described.get(section.key)))
     for key, one in described.items():
@@ -117,6 +128,9 @@ def _remove_stale(out: Path, keep: set[Path]) -> None:
             script.unlink()
             script.with_suffix(".json").unlink(missing_ok=True)
             script.with_name(f"{script.stem}-review.jsonl").unlink(missing_ok=True)
+    for script in out.glob(f"{PAIRS_FOLDER}/*.js"):
+        if script not in keep and script.read_bytes().startswith(PAIRS_CALL.encode()):
+            script.unlink()
     for picture in out.glob("badges/*/*.svg"):
         if picture not in keep and BADGE_MARK in picture.read_text(encoding="utf-8", errors="replace")[:1000]:
             picture.unlink()

@@ -10,9 +10,10 @@ from hope_bench.files.benchmark import Balance
 from hope_bench.files.result import Comparison
 from hope_bench.files.spec import Kind
 from hope_bench.files.split_score import Estimate
+from hope_bench.reporting.rows import KINDS
 from hope_bench.scoring.blind import above_blind
 from hope_bench.site.sheet import Sheet
-from hope_bench.site.views import KINDS, Section
+from hope_bench.site.views import Section
 
 WAYS = {"category": "the asked category", "words": "the words", "words-and-others": "the words and the other questions"}
 """What blind answering goes by, in words."""

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from hope_bench.reporting.rows import KINDS
 from hope_bench.site.questions import Claim, Wall, image_link
-from hope_bench.site.views import KINDS, Section
+from hope_bench.site.views import Section
 
 CHUNK = 2**17
 """About how many answers a file of answers holds."""

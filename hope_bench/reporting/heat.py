@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from hope_bench.files.result import Result
 from hope_bench.files.split_score import Part
-from hope_bench.site.views import SplitRow
+from hope_bench.reporting.rows import SplitRow
 
 STEPS = 10
 """Shades of the heat map: 0 is none, 10 the darkest."""
@@ -89,10 +89,10 @@ def parts_tables(result: Result) -> list[PartsTable]:
     headline = result.benchmark.headline
     order = [headline, *(name for name in result.splits if name != headline)]
     tables = []
-    for key, title in (("description-kind", "By kind of claim"), ("object-size", "By size of the object")):
+    for key, title, least in (("description-kind", "By kind of claim", 2), ("object-size", "By size of the object", 1)):
         for name in order:
             parts = next((found for one, found in result.splits[name].breakdowns.items() if one == key), ())
-            if result.splits[name].kind != "twin" and len(parts) > 1:
+            if result.splits[name].kind != "twin" and len(parts) >= least:
                 tables.append(PartsTable(title, name, parts))
                 break
     return tables

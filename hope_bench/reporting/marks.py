@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from hope_bench.files.spec import Kind
@@ -36,13 +36,15 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A point with its interval, in percent of the axis' width; `start` is where the line from its baseline begins."""
+    """A point with its interval, in percent of the axis' width; `start` is where the line from its baseline begins, and `beyond`
+    says that the point lies past the axis' end."""
 
     kind: Kind
     at: float
     low: float | None
     high: float | None
     start: float | None = None
+    beyond: bool = False
 
 
 def axis_over(estimates: Iterable[Estimate], *, from_zero: bool) -> Axis:
@@ -59,6 +61,18 @@ def axis_over(estimates: Iterable[Estimate], *, from_zero: bool) -> Axis:
     return Axis(low, high, ticks)
 
 
+_FAR, _MOST = 2.5, 0.8
+
+
+def axis_of_most(estimates: Sequence[Estimate]) -> Axis:
+    """An axis from 0 over all rates; where the largest is more than 2.5 times what four in five stay below, over those four, so
+    that a few outliers don't squeeze the others into a corner: marks past its end say so (`Mark.beyond`)."""
+    values = sorted(one.value for one in estimates if one.value is not None)
+    bulk = values[math.ceil(_MOST * len(values)) - 1] if values else 0.0
+    squeezed = bool(values) and bulk > 0 and values[-1] > _FAR * bulk
+    return axis_over((one for one in estimates if not squeezed or (one.value or 0) <= bulk), from_zero=True)
+
+
 def mark(kind: Kind, estimate: Estimate, axis: Axis, baseline: Estimate | None = None) -> Mark | None:
     """An estimate on an axis, None where it has no value; a line leads to it from the `baseline` value, if one is given."""
     if estimate.value is None:
@@ -68,5 +82,6 @@ def mark(kind: Kind, estimate: Estimate, axis: Axis, baseline: Estimate | None =
         at=axis.place(estimate.value),
         low=None if estimate.low is None else axis.place(estimate.low),
         high=None if estimate.high is None else axis.place(estimate.high),
-        start=None if baseline is None or baseline.value is None else axis.place(baseline.value),
+        start=None if baseline is None or baseline.value is None or baseline.value > axis.high else axis.place(baseline.value),
+        beyond=estimate.value > axis.high + 1e-9,
     )

@@ -14,9 +14,11 @@ from hope_bench.errors import counted
 from hope_bench.files.result import Comparison
 from hope_bench.files.spec import Kind
 from hope_bench.files.split_score import PACKED, Estimate, SplitScore, stated_counts
-from hope_bench.site.heat import HeatMap
-from hope_bench.site.marks import Axis, Mark
-from hope_bench.site.views import KINDS, SplitRow
+from hope_bench.reporting.heat import HeatMap, HeatRow
+from hope_bench.reporting.marks import Axis, Mark
+from hope_bench.reporting.model_page import Drill
+from hope_bench.reporting.rows import KINDS, SplitRow
+from hope_bench.scoring.blind import above_blind, strongest
 
 _SHAPES: dict[Kind, str] = {
     "hope": '<path class="point" d="M0-7 7 0 0 7-7 0z"/>',
@@ -25,6 +27,7 @@ _SHAPES: dict[Kind, str] = {
     "twin": '<rect class="point" x="-4" y="-4" width="8" height="8"/>',
     "other": '<rect class="point" x="-4" y="-4" width="8" height="8"/>',
 }
+_BEYOND = '<path class="point" d="M-7-6 3 0-7 6z"/>'
 _escape = lru_cache(1000)(escape)  # every page has the same splits
 _HIDDEN = 'aria-hidden="true" focusable="false"'
 
@@ -90,10 +93,12 @@ def _strip(mark: Mark | None, grid: str) -> str:
     parts = [grid]
     if mark.start is not None:
         parts.append(f'<line class="gap" x1="{mark.start}%" x2="{mark.at}%" y1="50%" y2="50%"/>')
-        parts.append(f'<line class="from" x1="{mark.start}%" x2="{mark.start}%" y1="20%" y2="80%"/>')
     if mark.low is not None:
         parts.append(f'<line class="range" x1="{mark.low}%" x2="{mark.high}%" y1="50%" y2="50%"/>')
-    parts.append(f'<svg x="{mark.at}%" y="50%" overflow="visible">{_SHAPES[mark.kind]}</svg>')
+    if mark.start is not None:
+        parts.append(f'<svg class="pope" x="{mark.start}%" y="50%" overflow="visible"><circle class="point" r="4.5"/></svg>')
+    shape = _BEYOND if mark.beyond else _SHAPES[mark.kind]
+    parts.append(f'<svg x="{mark.at}%" y="50%" overflow="visible">{shape}</svg>')
     return f'<svg class="strip {mark.kind}" {_HIDDEN}>{"".join(parts)}</svg>'
 
 
@@ -103,23 +108,33 @@ def legend(kind: Kind) -> Markup:
     return Markup(f'<svg class="key {kind}" viewBox="-16 -8 32 16" {_HIDDEN}>{line}{_SHAPES[kind]}</svg>')
 
 
-def rate_rows(splits: Sequence[SplitRow], axis: Axis) -> Markup:
-    """Table rows of splits, twins left out: the hallucination rate, drawn and in numbers."""
+def rate_rows(splits: Sequence[SplitRow], axis: Axis, drill: Drill) -> Markup:
+    """Table rows of splits, twins left out: the hallucination rate, drawn and in numbers, balanced accuracy, and the
+    questions."""
     grid = _grid(axis)
     return Markup("".join(
         f'<tr class="{split.score.kind}"><th scope="row"><span class="kind">{split.kind}</span> {_escape(split.name)}</th>'
         f'<td class="chart">{_strip(split.mark, grid)}</td>'
-        f'<td class="num">{_estimate(split.score.hallucination_rate)}</td></tr>\n'
+        f'<td class="num">{_estimate(split.score.hallucination_rate)}</td>'
+        f'<td class="num extra">{_estimate(split.score.balanced_accuracy)}</td>{_questions(drill.split(split.name))}</tr>\n'
         for split in splits if split.score.kind != "twin"
     ))  # fmt: skip
 
 
+def _questions(link: str | None) -> str:
+    return "" if link is None else f'<td class="num extra"><a href="{escape(link)}">questions</a></td>'
+
+
 def metric_rows(splits: Sequence[SplitRow], metrics: Sequence[str]) -> Markup:
-    """Table rows of splits: how many questions, the metrics, d' and criterion, with their intervals."""
+    """Table rows of splits: how many questions, the metrics, d' and criterion, with their intervals, and answering blind."""
     rows = []
     for split in splits:
         cells = "".join(f'<td class="num">{_estimate(getattr(split.score, metric))}</td>' for metric in metrics)
         cells += "".join(f'<td class="num">{_deviations(one)}</td>' for one in (split.score.d_prime, split.score.criterion))
+        blind = strongest(split.score.blind)
+        above = above_blind(split.score.balanced_accuracy.value, split.score.blind)
+        cells += f'<td class="num">{_estimate(None if blind is None else blind.either_way)}</td>'
+        cells += f'<td class="num">{percent(above)}</td>'
         rows.append(
             f'<tr class="{split.score.kind}"><th scope="row">{_escape(split.name)} <span class="quiet">{split.kind}</span></th>'
             f'<td class="num">{len(split.score.labels):,}</td>{cells}</tr>\n'
@@ -162,19 +177,21 @@ def count_rows(splits: Sequence[SplitRow]) -> Markup:
     return Markup("".join(rows))
 
 
-def heat_rows(heat: HeatMap) -> Markup:
-    """A heat map's rows: the rates in whole percent, their shades as classes."""
-    rows = []
-    for row in heat.rows:
-        rows.append(f'<tr><th scope="row">{_escape(row.name or "all others")}</th>')
-        for cell in row.cells:
+def heat_rows(heat: HeatMap, rows: Sequence[HeatRow], drill: Drill) -> Markup:
+    """Rows of a heat map: the rates in whole percent, their shades as classes; each leads to its questions, where those are."""
+    made = []
+    for row in rows:
+        made.append(f'<tr><th scope="row">{_escape(row.name or "all others")}</th>')
+        for split, cell in zip(heat.splits, row.cells, strict=True):
             if cell is None:
-                rows.append('<td class="num nil">–</td>')
+                made.append('<td class="num nil">–</td>')
             else:
-                few, asked = " few" if cell.few else "", counted(cell.questions, "question")
-                rows.append(f'<td class="num h{cell.shade}{few}" title="{asked}">{100 * cell.rate:.0f}</td>')
-        rows.append("</tr>\n")
-    return Markup("".join(rows))
+                few, asked, rate = " few" if cell.few else "", counted(cell.questions, "question"), f"{100 * cell.rate:.0f}"
+                link = drill.category(split.name, row.name)
+                shown = rate if link is None else f'<a href="{escape(link)}">{rate}</a>'
+                made.append(f'<td class="num h{cell.shade}{few}" title="{asked}">{shown}</td>')
+        made.append("</tr>\n")
+    return Markup("".join(made))
 
 
 def fact_lists(facts: Sequence[tuple[str, Sequence[tuple[str, str]]]]) -> Markup:
