@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import textwrap
 from dataclasses import dataclass
 from html import escape
@@ -69,6 +70,21 @@ class _Page(Console):
     @property
     def is_terminal(self) -> bool:
         return True
+
+
+def markdown(text: object) -> str:
+    """Text that is nothing but text in a line or a table's cell of Markdown."""
+    plain = " ".join(str(text).split())
+    for mark in ("\\", "|", "<", ">", "`", "*", "_", "[", "]", "#"):
+        plain = plain.replace(mark, f"\\{mark}")
+    return plain
+
+
+def markdown_code(text: object) -> str:
+    """Text as it stands, as code in a line of Markdown: between more backticks than it holds itself."""
+    plain = " ".join(str(text).split())
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", plain)), default=0))
+    return f"{fence}{plain}{fence}" if len(fence) == 1 else f"{fence} {plain} {fence}"
 
 
 def plain_table(title: str, *columns: str) -> Table:

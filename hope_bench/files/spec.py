@@ -11,6 +11,7 @@ from typing import Literal, TypeVar
 from pydantic import Field, field_validator, model_validator
 
 from hope_bench.errors import HopeBenchError, did_you_mean
+from hope_bench.files.names import is_name
 from hope_bench.files.validation import Strict, read_toml
 from hope_bench.records import BoxLayout, Orientation
 
@@ -263,6 +264,8 @@ class BenchmarkSpec(Strict):
             base, encoder = base_strategy(strategy), encoder_name(strategy)
             if base not in STRATEGY_KINDS:
                 raise ValueError(f"unknown strategy {base!r}. " + did_you_mean(base, STRATEGY_KINDS))
+            if not is_name(strategy):
+                raise ValueError(f"strategy {strategy!r} becomes a file's name: letters, digits, . - and _ only behind the @")
             if base == PANEL and (encoder or not self.encoders):
                 raise ValueError(
                     f"strategy {strategy!r}: a panel is of the main encoder and every [encoders.NAME]; "

@@ -46,7 +46,7 @@ def write_report(content: Content, path: Path, images: Path | None = None) -> di
         "points": points,
         "interval": interval,
         "metric": metric_name,
-        "cell": cell,
+        "cell": markdown,
         "asked": asked,
         "unread": unread,
     }
@@ -78,14 +78,6 @@ def unread(split: SplitScore) -> str:
     verdicts = (("unparsed", "unparsed"), ("error", "errors"), ("unasked", "unasked"))
     counts = [(getattr(split.on_yes, name) + getattr(split.on_no, name), words) for name, words in verdicts]
     return ", ".join(f"{count:,} {words}" for count, words in counts if count)
-
-
-def cell(text: object) -> str:
-    """Text that is safe within a Markdown table or line."""
-    plain = " ".join(str(text).split())
-    for mark in ("\\", "|", "<", ">", "`", "*", "_", "[", "]", "#"):
-        plain = plain.replace(mark, f"\\{mark}")
-    return plain
 
 
 def _with_pictures(content: Content, images: Path) -> tuple[Content, dict[str, str]]:
