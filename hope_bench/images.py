@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import io
-from collections.abc import Callable, Mapping, Sequence
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from hope_bench.errors import short_reason
-from hope_bench.provenance import file_sha256
 
 DECODING = 3
 """Which pixels `decode_rgb` makes of a file, counted up where they change: what is kept of pictures names it. Since 2 transparent
 pixels are white; since 3 those of PNGs of 2, 4 and 16 bits, too, and pictures of floats aren't black."""
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "MPO", "AVIF", "JPEG2000")
+"""What pictures are stored as, whatever their files are called. Of the many others that Pillow knows one runs a program (EPS)."""
+
+MOST_PIXELS = 2**28 // 3
+"""Of a picture, 89 million: where Pillow begins to warn. Decoded, such a one takes 1 GB; as a PNG it may have half a megabyte."""
+
+MOST_BYTES = 2**30
+"""Of a picture's file."""
 
 _ON_THE_SIDE = (5, 6, 7, 8)
 """EXIF orientations that swap width and height."""
@@ -33,13 +46,59 @@ def open_rgb(path: Path) -> Image.Image:
 
 
 def read_image_bytes(path: Path) -> bytes:
-    """The file's bytes. Raises UnreadableImageError where it is missing or can't be read."""
+    """The file's bytes. Raises UnreadableImageError where it is missing, no regular file, too large, or can't be read."""
+    with _regular(path) as stream:
+        return stream.read()
+
+
+@contextlib.contextmanager
+def _regular(path: Path) -> Iterator[IO[bytes]]:
+    """A picture's file, open: of a pipe or a device nothing would ever come, or no end. Raises UnreadableImageError."""
     try:
-        return path.read_bytes()
+        with open(path, "rb", opener=_at_once) as stream:
+            found = os.fstat(stream.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise UnreadableImageError("not a regular file")
+            if found.st_size > MOST_BYTES:
+                raise UnreadableImageError(f"the file is larger than {MOST_BYTES // 2**20:,} MB")
+            yield stream
     except FileNotFoundError:
         raise UnreadableImageError("the file is missing") from None
     except OSError as error:
         raise UnreadableImageError(f"the file can't be read: {error.strerror or error}") from None
+    except ValueError:  # a name with a NUL
+        raise UnreadableImageError("its name can't be that of a file") from None
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open without waiting for somebody to write to a pipe."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """Those of `FORMATS` that the Pillow here was built with."""
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
+@contextlib.contextmanager
+def open_picture(source: IO[bytes]) -> Iterator[Image.Image]:
+    """A picture whose head is read and nothing decoded yet. Raises UnreadableImageError, also for what Pillow raises at corrupt
+    data while it is used."""
+    try:
+        with Image.open(source, formats=_formats()) as picture:
+            if picture.width * picture.height > MOST_PIXELS:
+                raise UnreadableImageError(f"{picture.width} x {picture.height} pixels are more than {MOST_PIXELS:,}")
+            yield picture
+    except UnidentifiedImageError:
+        raise UnreadableImageError("not an image, or of an unknown format") from None
+    except Image.DecompressionBombError:
+        raise UnreadableImageError(f"it has more than {MOST_PIXELS:,} pixels") from None
+    except (MemoryError, UnreadableImageError):
+        raise
+    except Exception as error:  # noqa: BLE001 - decoders raise anything at corrupt data: struct.error, RuntimeError, ...
+        raise UnreadableImageError(f"truncated or corrupt: {short_reason(error)}") from None
 
 
 def decode_rgb(data: bytes, at_least: int | None = None) -> Image.Image:
@@ -49,19 +108,12 @@ def decode_rgb(data: bytes, at_least: int | None = None) -> Image.Image:
     Where it is enough that the sides are `at_least` so many pixels, a JPEG is decoded at a fraction of its size, several times
     faster. Raises UnreadableImageError.
     """
-    try:
-        with Image.open(io.BytesIO(data)) as picture:
-            if at_least is not None:
-                picture.draft("RGB", (at_least, at_least))
-            _scale_clear(picture)
-            picture.load()
-            return _to_rgb(_upright(picture))
-    except UnidentifiedImageError:
-        raise UnreadableImageError("not an image, or of an unknown format") from None
-    except (MemoryError, UnreadableImageError):
-        raise
-    except Exception as error:  # noqa: BLE001 - decoders raise anything at corrupt data: struct.error, RuntimeError, ...
-        raise UnreadableImageError(f"truncated or corrupt: {short_reason(error)}") from None
+    with open_picture(io.BytesIO(data)) as picture:
+        if at_least is not None:
+            picture.draft("RGB", (at_least, at_least))
+        _scale_clear(picture)
+        picture.load()
+        return _to_rgb(_upright(picture))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +132,9 @@ class Shape:
 
 def picture_shape(path: Path) -> Shape:
     """A picture's size and orientation, from the file's head alone. Raises UnreadableImageError."""
-    try:
-        with Image.open(path) as picture:
-            orientation = _orientation(picture)
-            return Shape(*picture.size, orientation if orientation is not None and 1 <= orientation <= 8 else 1)
-    except MemoryError:
-        raise
-    except Exception as error:  # noqa: BLE001 - as in `decode_rgb`
-        raise UnreadableImageError(f"truncated or corrupt: {short_reason(error)}") from None
+    with _regular(path) as stream, open_picture(stream) as picture:
+        orientation = _orientation(picture)
+        return Shape(*picture.size, orientation if orientation is not None and 1 <= orientation <= 8 else 1)
 
 
 def _orientation(picture: Image.Image) -> int | None:
@@ -162,11 +209,10 @@ def hash_images(paths: Sequence[Path]) -> list[str | UnreadableImageError]:
 
     def one(path: Path) -> str | UnreadableImageError:
         try:
-            return file_sha256(path)
-        except FileNotFoundError:
-            return UnreadableImageError("the file is missing")
-        except OSError as error:
-            return UnreadableImageError(f"the file can't be read: {error.strerror or error}")
+            with _regular(path) as stream:
+                return hashlib.file_digest(stream, "sha256").hexdigest()
+        except UnreadableImageError as error:
+            return error
 
     with ThreadPoolExecutor(max_workers=8) as pool:
         return list(pool.map(one, paths))
