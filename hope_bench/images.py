@@ -52,7 +52,7 @@ def read_image_bytes(path: Path) -> bytes:
 
 
 @contextlib.contextmanager
-def _regular(path: Path) -> Iterator[IO[bytes]]:
+def _regular(path: Path) -> Iterator[io.BufferedReader]:
     """A picture's file, open: of a pipe or a device nothing would ever come, or no end. Raises UnreadableImageError."""
     try:
         with open(path, "rb", opener=_at_once) as stream:

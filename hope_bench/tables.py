@@ -72,7 +72,7 @@ class _Page(Console):
         return True
 
 
-def markdown(text: object) -> str:
+def markdown_text(text: object) -> str:
     """Text that is nothing but text in a line or a table's cell of Markdown."""
     plain = " ".join(str(text).split())
     for mark in ("\\", "|", "<", ">", "`", "*", "_", "[", "]", "#"):

@@ -70,7 +70,7 @@ class Endpoint:
 
     def __init__(self, card: ModelCard, say: Callable[[str], None] = lambda _: None) -> None:
         """Check the card and find the keys, in the environment only. Raises HopeBenchError."""
-        self._card, self._say = card, lambda line: say(self._told(line))
+        self._card, self._tell_all = card, say
         self._places = Places(card, self._say)
         self._thinks = thinks(card)
         self._tokens = card.new_tokens(self._thinks)
@@ -188,6 +188,9 @@ class Endpoint:
     def _told(self, text: str) -> str:
         """What a server had a part in, without keys: nothing else gets out of here, neither to files nor to the screen."""
         return without_secrets(text, self._places.secrets)
+
+    def _say(self, line: str) -> None:
+        self._tell_all(self._told(line))
 
     def _tell(self, state: RetryCallState) -> None:
         """Say that something is tried again, once for each kind of failure: else a server that is gone looks like a slow one."""

@@ -55,12 +55,22 @@ FAILURES = (openai.OpenAIError, BadReplyError, NoAnswerError, RefusedError, json
 """Everything that asking an endpoint may raise."""
 
 
+LARGEST_REPLY = 32 * 2**20
+"""Bytes of a reply: 32,000 tokens with their alternatives are no more."""
+
+LARGEST_REFUSAL = 2**18
+"""Bytes of a reply that is an error: more of it is not read."""
+
+
 def in_time(parts: Iterable[bytes], seconds: float) -> bytes:
-    """A reply's whole body. Raises BadReplyError where that takes longer: the client's own time-out begins anew at each byte."""
+    """A reply's whole body. Raises BadReplyError where that takes longer (the client's own time-out begins anew at each byte), or
+    is larger than any answer."""
     until = time.monotonic() + seconds
     body = bytearray()
     for part in parts:
         body += part
+        if len(body) > LARGEST_REPLY:
+            raise BadReplyError(f"the reply is larger than {LARGEST_REPLY // 2**20} MB")
         if time.monotonic() > until:
             raise BadReplyError(f"the reply was not whole after {seconds:g} s")
     return bytes(body)

@@ -4,20 +4,46 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import openai
 
 from hope_bench.adapters.endpoint_card import LOCAL, find_access
-from hope_bench.adapters.endpoint_failures import FAILURES, is_gone
+from hope_bench.adapters.endpoint_failures import FAILURES, LARGEST_REFUSAL, is_gone
 from hope_bench.files.card import ModelCard
 
 _SIGN_OF_LIFE = 10.0
 """Seconds to wait for one."""
 _LOST = 3
 """Failures in a row after which a server's work goes to the others."""
+
+
+def _cut_refusal(response: Any) -> None:
+    """Let no more than the beginning of an error's body be read, which the client reads before anybody can look at it."""
+    if response.is_error:
+        packed = response.headers.get("content-encoding", "identity") != "identity"  # may unfold to a thousand times its size
+        response.stream = _beginning(response.stream, LARGEST_REFUSAL // 16 if packed else LARGEST_REFUSAL)
+
+
+def _beginning(body: Any, most: int) -> Any:
+    """A stream of at most so many bytes, of the kind that this version of the client takes (httpx's or httpx2's)."""
+    kind: Any = next(one for one in type(body).__mro__ if one.__name__ == "SyncByteStream")
+
+    class Beginning(kind):  # type: ignore[misc]
+        def __iter__(self) -> Iterator[bytes]:
+            left = most
+            for part in body:
+                yield part[:left]
+                left -= len(part)
+                if left <= 0:
+                    return
+
+        def close(self) -> None:
+            body.close()
+
+    return Beginning()
 
 
 @dataclass(slots=True)
@@ -32,8 +58,9 @@ class Place:
     failed: int = 0
 
     def greet(self) -> None:
-        """Ask which models it has. Raises one of `FAILURES` where it doesn't say."""
-        self.client.models.list(timeout=_SIGN_OF_LIFE, extra_headers=self.headers)
+        """Ask which models it has, and leave the list unread. Raises one of `FAILURES` where it doesn't say."""
+        with self.client.models.with_streaming_response.list(timeout=_SIGN_OF_LIFE, extra_headers=self.headers):
+            pass
 
 
 class Places:
@@ -59,7 +86,9 @@ class Places:
                     base_url=url, api_key=key or "none", timeout=card.timeout, max_retries=0,
                     default_query=dict(card.extra_query),
                     # What is on this machine is reached without a proxy.
-                    http_client=openai.DefaultHttpxClient(trust_env=host not in LOCAL),
+                    http_client=openai.DefaultHttpxClient(
+                        trust_env=host not in LOCAL, event_hooks={"response": [_cut_refusal]}
+                    ),
                 ),
                 sent,
             )

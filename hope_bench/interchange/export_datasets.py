@@ -12,7 +12,7 @@ from hope_bench.files.benchmark import Benchmark, Manifest
 from hope_bench.interchange.parquet import ParquetFile, question_features, write_parquet
 from hope_bench.provenance import write_text
 from hope_bench.reviewing.noise import LabelNoise, read_label_noise, write_label_noise
-from hope_bench.tables import markdown, markdown_code
+from hope_bench.tables import markdown_code, markdown_text
 
 _CONTEXT = {
     "@language": "en", "@vocab": "https://schema.org/", "citeAs": "cr:citeAs", "column": "cr:column",
@@ -113,11 +113,12 @@ def _card(benchmark: Benchmark, files: Sequence[ParquetFile], about: About, imag
         for info in [manifest.splits[file.split]]
     )
     noise = read_label_noise(benchmark.folder, manifest.hash)
-    dataset = markdown(manifest.dataset)
+    dataset = markdown_text(manifest.dataset)
     body = _CARD.format(
         noise="" if noise is None else _noise(noise.estimates),
-        title=markdown(manifest.title), questions=sum(file.rows for file in files), images=len(manifest.images), dataset=dataset,
-        prompt=markdown_code(manifest.prompt.replace("\n", "\\n")), example=files[0].hub_split, splits=splits, hash=manifest.hash,
+        title=markdown_text(manifest.title), questions=sum(file.rows for file in files), images=len(manifest.images),
+        dataset=dataset, prompt=markdown_code(manifest.prompt.replace("\n", "\\n")),
+        example=files[0].hub_split, splits=splits, hash=manifest.hash,
         repo=about.repo or "THIS DATASET", use="" if about.repo is None else _USE.format(repo=about.repo), made=_made(manifest),
         rights=_rights(dataset, about.licence, images),
     )  # fmt: skip
@@ -133,13 +134,13 @@ def _made(manifest: Manifest) -> str:
     """With what the questions were made, in sentences: versions, annotations, encoder; nothing that the manifest doesn't know."""
     said = []
     if version := manifest.versions.get("hope-bench"):
-        commit = f" ({markdown(manifest.commit[:12])})" if manifest.commit else ""
-        said.append(f"Made with hope-bench {markdown(version)}{commit}.")
+        commit = f" ({markdown_text(manifest.commit[:12])})" if manifest.commit else ""
+        said.append(f"Made with hope-bench {markdown_text(version)}{commit}.")
     if manifest.sources:
         files = (f"{markdown_code(one.file)} (SHA-256 {markdown_code(one.sha256[:12])})" for one in manifest.sources)
         said.append(f"From {', '.join(files)}.")
     if manifest.clip is not None:
-        said.append(f"Searched by {markdown(manifest.clip.model)} (SHA-256 {markdown_code(manifest.clip.sha256[:12])}).")
+        said.append(f"Searched by {markdown_text(manifest.clip.model)} (SHA-256 {markdown_code(manifest.clip.sha256[:12])}).")
     return "".join(f"{one} " for one in said)
 
 

@@ -12,7 +12,7 @@ from hope_bench.interchange.lmms_eval_task import METRICS
 from hope_bench.interchange.parquet import ParquetFile, write_parquet
 from hope_bench.progress import progress_bar
 from hope_bench.provenance import atomic_path, write_text
-from hope_bench.tables import markdown
+from hope_bench.tables import markdown_text
 
 _TEMPLATE = "_default_template_yaml"
 """lmms-eval takes every *.yaml for a task; what tasks include has another ending there."""
@@ -44,9 +44,8 @@ def export_lmms_eval(benchmark: Benchmark, out: Path, images: Path | None) -> in
         write_text(out / f"{task}.yaml", f'include: {_TEMPLATE}\ntask: "{task}"\ntest_split: {split}\n')
     write_text(out / f"{group}.yaml", f"group: {group}\ntask:\n" + "".join(f"  - {task}\n" for task in tasks.values()))
     write_text(out / "utils.py", Path(__file__).with_name("lmms_eval_task.py").read_text(encoding="utf-8"))
-    readme = _README.format(
-        title=markdown(benchmark.manifest.title), folder=out, group=group, tasks=", ".join(tasks.values()), template=_TEMPLATE
-    )
+    title = markdown_text(benchmark.manifest.title)
+    readme = _README.format(title=title, folder=out, group=group, tasks=", ".join(tasks.values()), template=_TEMPLATE)
     write_text(out / "README.md", readme)
     return sum(file.rows for file in files)
 

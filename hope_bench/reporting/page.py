@@ -18,6 +18,7 @@ from hope_bench.reporting.content import Content
 from hope_bench.scoring.blind import above_blind, strongest
 from hope_bench.scoring.comparison import metric_name
 from hope_bench.scoring.tables import percent, points
+from hope_bench.tables import markdown_text
 
 _TEMPLATES = Path(__file__).parent / "templates"
 KINDS = {"pope": "POPE", "hope": "HOPE", "control": "control", "twin": "twins", "other": "other"}
@@ -46,7 +47,7 @@ def write_report(content: Content, path: Path, images: Path | None = None) -> di
         "points": points,
         "interval": interval,
         "metric": metric_name,
-        "cell": markdown,
+        "cell": markdown_text,
         "asked": asked,
         "unread": unread,
     }

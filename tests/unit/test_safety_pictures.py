@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
@@ -13,6 +14,9 @@ import pytest
 from PIL import Image
 
 import hope_bench as hb
+from hope_bench.adapters import endpoint_failures
+from hope_bench.adapters.endpoint import Endpoint
+from hope_bench.files.card import ModelCard
 from hope_bench.images import (
     MOST_BYTES,
     MOST_PIXELS,
@@ -25,6 +29,7 @@ from hope_bench.images import (
 )
 from hope_bench.inspection.thumbnails import shrink
 from hope_bench.interchange.question_rows import ending_of
+from tests.faulty_server import Handler, running
 from tests.runs import make_benchmark
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
@@ -143,3 +148,34 @@ def test_such_a_picture_is_an_error_of_its_question_alone(tmp_path: Path) -> Non
     assert {answer.image: answer.verdict for answer in run.answers().answers} == {
         "good.png": "yes", "eps.png": "error", "bomb.png": "error", "pipe.png": "error",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("code", [200, 401, 503])
+@pytest.mark.parametrize("path", ["answer", "load"])
+def test_no_reply_is_read_without_an_end(code: int, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endpoint_failures, "_backoff", lambda _: 0.01)
+    monkeypatch.setattr(endpoint_failures, "LARGEST_REPLY", 2**20)
+    sent = []
+
+    def endless(handler: Handler, *_: object) -> None:
+        handler.send_response(code)
+        handler.end_headers()
+        with contextlib.suppress(OSError):
+            handler.wfile.write(b'{"error": {"message": "the key is spent"}, "filler": "')
+            for _ in range(64):
+                handler.wfile.write(b"x" * 2**20)
+                sent.append(2**20)
+
+    monkeypatch.setattr(Handler, "do_GET", endless)
+    with running() as server:
+        server.always = endless
+        card = ModelCard(name="m", adapter="endpoint", checkpoint="m", base_url=server.url, attempts=1)
+        model = Endpoint(card)
+        if path == "load":
+            model.load()
+        else:
+            (found,) = model.answer([(Image.new("RGB", (30, 20)), "Is there a dog?")])
+            assert found.text is None
+            assert ("the reply is larger than" if code == 200 else f"Error code: {code}") in str(found.error)
+        model.close()
+    assert sum(sent) < 32 * 2**20, "what comes after the beginning is left in the line"
