@@ -10,6 +10,8 @@ from typing import Literal
 
 from rich.console import Console
 
+from hope_bench.tables import SafeConsole
+
 ProgressMode = Literal["auto", "json", "quiet"]
 """auto: a bar if stderr is a terminal, else lines; json: one JSON object a line on stderr; quiet: none."""
 
@@ -34,7 +36,7 @@ def progress_shown(mode: ProgressMode) -> Iterator[None]:
 
 def say_on_stderr(line: str) -> None:
     """A message as the command line shows it: on stderr, so that stdout can be piped; its text taken as it is."""
-    Console(stderr=True, emoji=False).print(line, markup=False, highlight=False, soft_wrap=True)
+    SafeConsole(stderr=True, emoji=False).print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def say_nothing(_: str) -> None:
@@ -44,7 +46,7 @@ def say_nothing(_: str) -> None:
 @contextmanager
 def progress_bar(description: str, total: int) -> Iterator[Callable[[int], None]]:
     """Progress over `total` items; yields the function that advances it by a number of items. Short work prints no line."""
-    console = Console(stderr=True, emoji=False)
+    console = SafeConsole(stderr=True, emoji=False)
     if _MODE.get() != "auto" or not total:
         yield lambda _: None
         return

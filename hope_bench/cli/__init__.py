@@ -34,6 +34,7 @@ from hope_bench.cli import (
 )
 from hope_bench.cli.app import FAULT_CODE, INTERRUPTED, INTERRUPTED_CODE, app, errors
 from hope_bench.errors import HopeBenchError
+from hope_bench.tables import visible
 
 __all__ = [
     "compare",
@@ -80,7 +81,7 @@ def _run(application: typer.Typer) -> None:
         errors.print(f"[bold red]Error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
         sys.exit(2)
     except Exception:  # noqa: BLE001 - shown whole, under a code of its own
-        traceback.print_exc()
+        sys.stderr.write(visible(traceback.format_exc()))
         sys.exit(FAULT_CODE)
     except SystemExit as stop:
         if stop.code == INTERRUPTED_CODE:

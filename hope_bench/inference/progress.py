@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
 from hope_bench.adapters.base import AdapterReport
 from hope_bench.errors import counted
 from hope_bench.progress import ProgressMode
@@ -93,7 +91,7 @@ def run_progress(
 ) -> Iterator[RunProgress]:
     """Progress over `total` questions of which `done` are answered already. Lines go through `say`, one each tenth of the way or
     30 seconds; JSON lines come with every step."""
-    console = Console(stderr=True, emoji=False)
+    console = SafeConsole(stderr=True, emoji=False)
     if mode == "quiet":
         yield RunProgress(done, total, report, lambda _: None)
     elif mode == "json":
