@@ -18,6 +18,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from hope_bench.errors import short_reason
+from hope_bench.progress import progress_bar
 
 DECODING = 3
 """Which pixels `decode_rgb` makes of a file, counted up where they change: what is kept of pictures names it. Since 2 transparent
@@ -114,6 +115,17 @@ def decode_rgb(data: bytes, at_least: int | None = None) -> Image.Image:
         _scale_clear(picture)
         picture.load()
         return _to_rgb(_upright(picture))
+
+
+def shown_by_all(data: bytes) -> bool:
+    """Whether every tool that opens this picture and takes its RGB sees what `decode_rgb` shows, by the file's head alone. Not so
+    of what EXIF turns, of what is transparent, and of pixels that are no colours of 8 bits; nor of what is no picture."""
+    try:
+        with open_picture(io.BytesIO(data)) as picture:
+            plain = picture.mode in ("1", "L", "P", "RGB") and not picture.has_transparency_data
+            return plain and _orientation(picture) in (None, 1)
+    except UnreadableImageError:
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,5 +226,9 @@ def hash_images(paths: Sequence[Path]) -> list[str | UnreadableImageError]:
         except UnreadableImageError as error:
             return error
 
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        return list(pool.map(one, paths))
+    found: list[str | UnreadableImageError] = []
+    with progress_bar("Reading image files", len(paths)) as advance, ThreadPoolExecutor(max_workers=8) as pool:
+        for digest in pool.map(one, paths):
+            found.append(digest)
+            advance(1)
+    return found

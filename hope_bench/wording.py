@@ -59,10 +59,17 @@ def existence_question(name: str, wording: Literal["pope", "natural"] = "pope") 
     Natural wording follows sound and number: "Is there an hourglass in the image?", "Are there scissors in the image?", "Is there
     broccoli in the image?". No wording puts a second article before a name: of "any dog" and "a  dog" both ask for "a dog".
     """
+    begins, some = existence_words(name, wording)
+    return f"{begins} there {some} in the image?"
+
+
+@cache
+def existence_words(name: str, wording: Literal["pope", "natural"] = "pope") -> tuple[Literal["Is", "Are"], str]:
+    """What `existence_question` begins with, and some such thing: ("Is", "an apple"), ("Are", "scissors")."""
     name = bare(name)
     if wording == "natural" or _takes_no_article(name):
-        return f"{verb(name)} there {indefinite(name)} in the image?"
-    return f"Is there {_other(name) or f'{article(name)} {name}'} in the image?"
+        return verb(name), indefinite(name)
+    return "Is", _other(name) or f"{article(name)} {name}"
 
 
 def verb(name: str) -> Literal["Is", "Are"]:

@@ -7,6 +7,7 @@ import contextlib
 import io
 import json
 import math
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ class Server(ThreadingHTTPServer):
     """Answers like a chat model; `faults` are used up first, one a request."""
 
     daemon_threads = True
+    request_queue_size = 128  # else, of many that connect at once, some wait a second for their next try
 
     def __init__(self, port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), Handler)
@@ -34,6 +36,19 @@ class Server(ThreadingHTTPServer):
         self.at_once = self.most_at_once = 0
         self.healthy = True
         self.lock = threading.Lock()
+        self.connections: list[socket.socket] = []
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        self.connections.append(connection)
+        return connection, address
+
+    def server_close(self) -> None:
+        """End, with every connection."""
+        super().server_close()
+        for connection in self.connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     @property
     def url(self) -> str:
@@ -51,6 +66,8 @@ def running() -> Iterator[Server]:
 
 class Handler(BaseHTTPRequestHandler):
     server: Server
+    protocol_version = "HTTP/1.1"  # connections are kept, as servers keep them
+    disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
         self.reply(200 if self.server.healthy else 503, {"data": []})

@@ -11,6 +11,7 @@ from hope_bench.provenance import json_sha256
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from hope_bench.files.language import AnswerWords
     from hope_bench.files.result import SelfCheck
 
 
@@ -131,6 +132,19 @@ class EncodesElsewhere(Adapter, Protocol):
     def take(self, batch: Sequence[tuple[Image, str]], encoded: Any) -> None:
         """Take what was made elsewhere of a batch that `answer` is asked soon. May be called in another thread."""
         ...
+
+
+class ReadsWords(Adapter, Protocol):
+    """An adapter that gives P(yes): what counts as a yes and a no depends on the language asked in."""
+
+    def read_words(self, language: AnswerWords | None) -> None:
+        """Take a language's words beside the English ones (None: these alone). Called after `load`, before any question."""
+        ...
+
+
+def reads_words(model: Adapter) -> ReadsWords | None:
+    """The model as one that reads P(yes) by words; None if it is none."""
+    return cast(ReadsWords, model) if hasattr(model, "read_words") else None
 
 
 def encodes_elsewhere(model: Adapter) -> EncodesElsewhere | None:

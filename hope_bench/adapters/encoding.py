@@ -71,6 +71,16 @@ class Encoder:
         """What batches are padded with."""
         return int(self._processor.tokenizer.pad_token_id)
 
+    def vocabulary(self) -> Mapping[str | bytes, int]:
+        """The tokenizer's tokens and their ids."""
+        found: Mapping[str | bytes, int] = self._processor.tokenizer.get_vocab()
+        return found
+
+    def token_ids(self, text: str) -> Sequence[int]:
+        """The ids of a text's tokens alone."""
+        found: Sequence[int] = self._processor.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return found
+
     def batch(self, pairs: Sequence[tuple[Image, str]]) -> dict[str, Tensor]:
         """The questions as one left-padded batch, on the CPU."""
         return self._encode(pairs, {"padding": True})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
@@ -13,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import openai
 from PIL import Image as Images
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
+from tenacity import RetryCallState, Retrying, retry_if_exception
 from tenacity.nap import sleep_using_event
-from tenacity.stop import stop_when_event_set
 
 from hope_bench.adapters.base import NOT_ASKED, AdapterInfo, AdapterReport, RawAnswer, draw_seed
 from hope_bench.adapters.endpoint_asks import extra_body, parameters, thinks
@@ -31,6 +29,7 @@ from hope_bench.adapters.endpoint_failures import (
     is_certain,
     may_pass,
     pause,
+    tried_enough,
     what_to_do,
 )
 from hope_bench.adapters.endpoint_picture import picture_url
@@ -44,17 +43,18 @@ from hope_bench.adapters.endpoint_refusals import (
     adapted,
     advice,
 )
-from hope_bench.adapters.endpoint_reply import Reply, check_answered, read_reply, tokens_of
+from hope_bench.adapters.endpoint_reply import Reply, check_answered, read_json, read_reply, tokens_of
 from hope_bench.adapters.endpoint_standing import Standing
 from hope_bench.adapters.secrets import without_secrets
 from hope_bench.adapters.thinking import no_answer, separate
-from hope_bench.adapters.yes_no_words import p_yes_of
+from hope_bench.adapters.yes_no_words import YesNoWords, english_words, p_yes_of
 from hope_bench.errors import HopeBenchError, short_reason
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from hope_bench.files.card import ModelCard
+    from hope_bench.files.language import AnswerWords
 
 _REFUSALS = 5
 """Refusals in a row after which nothing further is asked."""
@@ -84,6 +84,7 @@ class Endpoint:
         self._standing, self._judging = Standing(), threading.Lock()
         self._stop = threading.Event()
         self._why = ""
+        self._words = english_words()
 
     @property
     def info(self) -> AdapterInfo:
@@ -117,6 +118,10 @@ class Endpoint:
                 self._places.drop(place)
             except FAILURES:
                 pass  # many servers have no list of models, or none for this key
+
+    def read_words(self, language: AnswerWords | None) -> None:
+        """As `base.ReadsWords` says."""
+        self._words = YesNoWords.of(language)
 
     def give_up(self, why: str) -> None:
         """Ask nothing further; what is under way ends at its next attempt."""
@@ -168,7 +173,7 @@ class Endpoint:
         most = 1 if self._standing.is_bad(picture) else self._card.attempts
         attempts = Retrying(
             retry=retry_if_exception(may_pass),
-            stop=stop_after_attempt(most) | stop_when_event_set(self._stop),
+            stop=lambda state: self._stop.is_set() or tried_enough(state, most),
             wait=pause,
             sleep=sleep_using_event(self._stop),
             before_sleep=self._tell,
@@ -257,9 +262,10 @@ class Endpoint:
         extra: dict[str, Any] = {"extra_headers": place.headers, "extra_body": self._extra or None}
         try:
             with create(model=self._card.checkpoint, messages=messages, **extra, **asked) as reply:
-                data = json.loads(in_time(reply.iter_bytes(), self._card.timeout))
+                whole = in_time(reply.iter_bytes(), self._card.timeout)
+            data = read_json(whole)
             self._count(*tokens_of(data))
-            return read_reply(data)
+            return read_reply(data, self._words)
         except FAILURES:
             raise
         except Exception as error:  # noqa: BLE001 - a reply can hold anything
@@ -297,7 +303,7 @@ class Endpoint:
                     self._notes[NO_LOGPROBS] = None
                 self._say_once(NO_LOGPROBS)
             return RawAnswer(text=text)
-        p_yes, mass = p_yes_of(reply.alternatives)
+        p_yes, mass = p_yes_of(reply.alternatives, self._words)
         return RawAnswer(text=text, p_yes=p_yes, mass=mass)
 
     def _count(self, sent: int, got: int) -> None:

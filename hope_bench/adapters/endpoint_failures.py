@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import time
@@ -21,11 +20,19 @@ _SLOWEST = 60.0
 _PATIENCE = 600.0
 """Seconds that a server may ask for. One that asks for more is not waited for."""
 
+_NO_COMPLETION = 5
+"""Attempts (seconds, not minutes) with a server that replies, but no chat completion."""
+
 _backoff = wait_random_exponential(multiplier=0.5, max=_SLOWEST)
 
 
 class BadReplyError(Exception):
     """A reply that is no chat completion with exactly one answer; worth another attempt."""
+
+
+class NoCompletionError(BadReplyError):
+    """A whole reply of status 200 that is no chat completion (a page, no choices, no text): few attempts tell whether it always
+    is so."""
 
 
 class NoAnswerError(Exception):
@@ -43,7 +50,6 @@ class RefusedError(Exception):
 _PASSING = (
     openai.APIConnectionError,  # time-outs, too
     openai.APIResponseValidationError,
-    json.JSONDecodeError,
     BadReplyError,
 )
 
@@ -51,7 +57,14 @@ _ABOUT_THE_QUESTION = (400, 413, 415, 422, 424, 451)
 _FLAGGED = re.compile(r"\bflagged\b|\bmoderat|content[ _-]?(?:policy|filter|management)|inappropriate|harmful", re.IGNORECASE)
 """What a 403 says that is about the question ("Your input was flagged")."""
 
-FAILURES = (openai.OpenAIError, BadReplyError, NoAnswerError, RefusedError, json.JSONDecodeError)
+_UNSUPPORTED = re.compile(r"not (?:\w+ )?supported|unsupported|n[o']t support", re.IGNORECASE)
+"""What an error of any status says that stays (llama.cpp without a vision part: 500, "image input is not supported")."""
+_NO_PICTURES = re.compile(
+    r"(?:image|vision|multi-?modal)(?:_url)?\W+(?:\w+\W+){0,4}not (?:\w+ )?support|support (?:image|vision)|mmproj|most 0 image",
+    re.IGNORECASE,
+)
+
+FAILURES = (openai.OpenAIError, BadReplyError, NoAnswerError, RefusedError)
 """Everything that asking an endpoint may raise."""
 
 
@@ -81,7 +94,17 @@ def may_pass(error: BaseException) -> bool:
     if _out_of_credit(error) or asked_pause(error) > _PATIENCE:
         return False
     status = _status(error)
-    return isinstance(error, _PASSING) or status in (408, 409, 429) or status >= 500
+    return (
+        isinstance(error, _PASSING)
+        or status in (408, 409, 429)
+        or (status >= 500 and _UNSUPPORTED.search(refusal_of(error).message) is None)
+    )
+
+
+def tried_enough(state: RetryCallState, attempts: int) -> bool:
+    """Whether a question is taken to fail for good."""
+    error = state.outcome.exception() if state.outcome is not None else None
+    return state.attempt_number >= (min(attempts, _NO_COMPLETION) if isinstance(error, NoCompletionError) else attempts)
 
 
 def concerns_all(error: BaseException) -> bool:
@@ -108,12 +131,17 @@ def what_to_do(error: BaseException, key_variable: str, model: str, address: str
     status = _status(error)
     if _out_of_credit(error):
         return "The account's credit or quota is used up."
+    if _NO_PICTURES.search(refusal_of(error).message):
+        return f"{model!r} takes no pictures there: start the server with its vision part, or name a model that has one."
     if status in (401, 403):
         return f"Check the key in {key_variable} and what it allows."
     if status == 404:
         azure = " Azure wants extra_query (api-version) and a header api-key (extra_headers)." if "azure" in address else ""
         version = "" if "/v" in address or azure else ' (most end in "/v1")'
         return f"Check the card's base_url{version}, and whether the server knows the model {model!r}.{azure}"
+    if isinstance(error, NoCompletionError):
+        version = "" if "/v" in address else ' (most end in "/v1")'
+        return f"Check that the card's base_url{version} is a chat completions server's, and that {model!r} takes images there."
     return "It may be down, or overloaded: try a lower concurrency, or later."
 
 

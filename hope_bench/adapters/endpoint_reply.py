@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import Any
 
-from hope_bench.adapters.endpoint_failures import BadReplyError, NoAnswerError, RefusedError
+from hope_bench.adapters.endpoint_failures import BadReplyError, NoAnswerError, NoCompletionError, RefusedError
 from hope_bench.adapters.endpoint_finish import Ending, ending
-from hope_bench.adapters.yes_no_words import strip_boundaries, yes_or_no
+from hope_bench.adapters.yes_no_words import YesNoWords, english_words, strip_boundaries
 
 _THOUGHT = re.compile(r"think|thought|reasoning", re.IGNORECASE)
 """What servers call thoughts, in the names of fields, parts and counts."""
@@ -31,15 +32,30 @@ class Reply:
     alternatives: tuple[tuple[str, float], ...] | None
 
 
-def read_reply(reply: Any) -> Reply:
-    """A reply's one completion. Raises BadReplyError for what is none, RefusedError for an error in a reply of status 200."""
+def read_json(body: bytes) -> Any:
+    """What a reply holds. Raises NoCompletionError where it is no JSON, with its beginning."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        said = " ".join(body[:100].decode(errors="replace").split())
+        raise NoCompletionError(f"the reply is no JSON ({said!r})" if said else "the reply is empty") from None
+
+
+def read_reply(reply: Any, words: YesNoWords | None = None) -> Reply:
+    """A reply's one completion; `words` are what counts as yes and no (None: in English).
+
+    Raises NoCompletionError for what is none, NoAnswerError where the prompt was blocked, RefusedError or BadReplyError for an
+    error in a reply of status 200.
+    """
     if isinstance(reply, list) and len(reply) == 1:  # as Gemini wraps its errors
         reply = reply[0]
     _raise_if_error(reply)
     choices = part(reply, "choices")
+    if not choices and (reason := _blocked(reply)):
+        raise NoAnswerError(f"its content filter blocked the question ({reason})")
     if not isinstance(choices, list) or len(choices) != 1:
         count = len(choices) if isinstance(choices, list) else "no list of"
-        raise BadReplyError(f"the reply holds {count} choices, not one")
+        raise NoCompletionError(f"the reply holds {count} choices, not one")
     choice = choices[0]
     _raise_if_error(choice)
     message = part(choice, "message")
@@ -54,8 +70,8 @@ def read_reply(reply: Any) -> Reply:
     if text is None and (ended == "refused" or (isinstance(message, dict) and (apart or part(choice, "finish_reason")))):
         text = ""  # it said nothing
     if not isinstance(text, str):
-        raise BadReplyError("the reply's message holds no text")
-    return Reply(text, apart, thought, ended, _alternatives(choice, text))
+        raise NoCompletionError("the reply's message holds no text")
+    return Reply(text, apart, thought, ended, _alternatives(choice, text, words or english_words()))
 
 
 def check_answered(reply: Reply, max_new_tokens: int) -> None:
@@ -96,6 +112,14 @@ def _raise_if_error(value: Any) -> None:
     raise RefusedError(status, error)
 
 
+def _blocked(reply: Any) -> str | None:
+    """Why a prompt was blocked, of a reply without choices (Gemini's `promptFeedback`); None where it isn't said."""
+    fields = reply if isinstance(reply, dict) else {}
+    feedback = next((one for name, one in fields.items() if name.replace("_", "").lower() == "promptfeedback"), None)
+    why = part(feedback, "blockReason") or part(feedback, "block_reason")
+    return why if isinstance(why, str) else None
+
+
 def _text_and_thought(content: Any) -> tuple[Any, bool]:
     """A message's content, which may be a part or a list of parts: the answer's texts, and whether there are thoughts, too."""
     if not isinstance(content, list | dict):
@@ -119,13 +143,13 @@ def _tells_of_thoughts(value: Any, deep: int = 3) -> bool:
     return any((found and _THOUGHT.search(name)) or _tells_of_thoughts(found, deep - 1) for name, found in fields)
 
 
-def _alternatives(choice: Any, text: str) -> tuple[tuple[str, float], ...] | None:
+def _alternatives(choice: Any, text: str, words: YesNoWords) -> tuple[tuple[str, float], ...] | None:
     content = part(part(choice, "logprobs"), "content")
     first = content[0] if isinstance(content, list) and content else None
     token, top = part(first, "token"), part(first, "top_logprobs")
     if not isinstance(top, list) or not top:
         return None
-    if not isinstance(token, str) or not _begins(token, text):
+    if not isinstance(token, str) or not (_begins(token, text) or _begins_own(token, text, words)):
         return ()
     named = [(one["token"], _number(part(one, "logprob"))) for one in top if isinstance(part(one, "token"), str)]
     known = [(name, min(value, 0.0)) for name, value in named if value is not None]
@@ -134,8 +158,8 @@ def _alternatives(choice: Any, text: str) -> tuple[tuple[str, float], ...] | Non
     if chosen is not None and strip_boundaries(token) not in {strip_boundaries(name) for name, _ in known}:
         known.append((token, min(chosen, 0.0)))
     # A yes or no without a number is not impossible: nothing is known then.
-    meant = {yes_or_no(name) for name in (token, *(name for name, _ in named))} & {"yes", "no"}
-    return tuple(known) if meant <= {yes_or_no(name) for name, _ in known} else ()
+    meant = {words.meant(name) for name in (token, *(name for name, _ in named))} & {"yes", "no"}
+    return tuple(known) if meant <= {words.meant(name) for name, _ in known} else ()
 
 
 def _begins(token: str, text: str) -> bool:
@@ -143,6 +167,13 @@ def _begins(token: str, text: str) -> bool:
     of another word ("No" of "Not")."""
     word, said = strip_boundaries(token), text.lstrip()
     return bool(word) and said.startswith(word) and not (word[-1].isalnum() and _GOES_ON.match(said[len(word) :]))
+
+
+def _begins_own(token: str, text: str, words: YesNoWords) -> bool:
+    """Whether a token is a piece of the language's own yes or no, with which a text begins ("Ne" of "Nein, ...")."""
+    said = text.lstrip().lower()
+    begun = [word for word in words.own if said.startswith(word) and not _GOES_ON.match(said[len(word) :])]
+    return words.begun(token) is not None and any(word.startswith(strip_boundaries(token).lower()) for word in begun)
 
 
 def _number(value: object) -> float | None:

@@ -16,8 +16,9 @@ _STEP = re.compile(r"checkpoint-(\d+)")
 
 def files_of(folder: Path) -> list[str]:
     """A folder's files and those of its folders, by their names in it ("global_step500/mp_rank_00_model_states.pt"); of a
-    repository in Hugging Face's cache its snapshots', too."""
-    paths = (*folder.glob("snapshots/*/*"), *folder.glob("*/*"), *folder.iterdir())
+    repository in Hugging Face's cache its snapshots', and of a folder of trainings their checkpoints', too."""
+    deeper = (*folder.glob("snapshots/*/*"), *(path for name in _CONFIGS for path in folder.glob(f"*/*/{name}")))
+    paths = (*deeper, *folder.glob("*/*"), *folder.iterdir())
     return sorted(path.relative_to(folder).as_posix() for path in paths if path.is_file())
 
 
@@ -25,7 +26,7 @@ def known_format(name: str, files: Iterable[str]) -> str | None:
     """Sentences about a folder, file or Hub repository called `name`, with these files and no weights that transformers reads:
     what it is and what to run; None where it is nothing known."""
     held = [PurePosixPath(file) for file in files]
-    looks = (_gguf, _deepspeed, _fsdp, _steps, _another_format, _within)
+    looks = (_gguf, _deepspeed, _fsdp, _steps, _another_format, _within, _without_a_model, _other_names)
     return next((told for look in looks if (told := look(name, held)) is not None), None)
 
 
@@ -104,7 +105,12 @@ _CONFIGS = ("config.json", "adapter_config.json")
 
 _FORMATS = (
     (
-        r"params\.json|consolidated.*\.(?:safetensors|pth)",
+        r"consolidated\.\d+\.pth",
+        "the format of Meta's own code. Take the repository in transformers' format; where this folder is its original, that is "
+        "the folder above",
+    ),
+    (
+        r"params\.json|consolidated.*\.safetensors",
         "the format of Mistral's and Meta's own code. Take the repository with config.json (on the Hub often the one that ends "
         "in -hf), or serve it: vllm serve {name} --tokenizer-mode mistral --config-format mistral --load-format mistral, and "
         "then hope-bench evaluate --base-url (docs/servers.md)",
@@ -114,13 +120,24 @@ _FORMATS = (
         "what LLaVA's own code trains beside a language model (a projector, an adapter). Merge it with that code's "
         "scripts/merge_lora_weights.py, and convert what comes out",
     ),
+    (
+        r".*\.nemo|latest_checkpointed_iteration\.txt",
+        "the format of NeMo or Megatron. Write it in transformers' format by the exporter of the code that trained it",
+    ),
     (r".*\.ckpt", "a checkpoint of PyTorch Lightning. Load it by its module, and write the model with save_pretrained"),
     (
         r"open_clip_config\.json|open_clip_(?:pytorch_)?model\.(?:bin|safetensors)",
         "an encoder of open_clip's, which answers no questions. It goes into generate: --clip",
     ),
-    (r"model_index\.json", "a pipeline of diffusers', which makes pictures. Take a vision-language model"),
-    (r".*\.onnx", "an ONNX export. Take the checkpoint that it was made from"),
+    (
+        r"model_index\.json|pytorch_lora_weights\.safetensors",
+        "a pipeline of diffusers' or a part of one, which makes pictures. Take a vision-language model",
+    ),
+    (r".*\.onnx|openvino_.*\.xml|.*\.mlpackage", "an export (ONNX, OpenVINO ...). Take the checkpoint that it was made from"),
+    (
+        r".*\.npz",
+        "the format of MLX. Take the checkpoint that it was made from, or serve it (mlx_vlm.server) and ask that with --base-url",
+    ),
     (r"flax_model.*\.msgpack|tf_model.*\.h5", "weights for Flax or TensorFlow, which transformers no longer reads"),
 )
 """The whole name of a file, and what it tells."""
@@ -132,3 +149,39 @@ def _another_format(name: str, held: list[PurePosixPath]) -> str | None:
         if file is not None:
             return f"{name} holds {file}, {what.format(name=name)}."
     return None
+
+
+_GOES_ON = re.compile(
+    r"(?:optimizer|scheduler|scaler|training_args)\.(?:pt|bin)|rng_state.*\.pth|random_states_\d+\.pkl|trainer_state\.json"
+)
+"""What a Trainer keeps to go on with."""
+_NAMED = re.compile(r"(?:pytorch_|adapter_)?model\b.*")
+"""How the files of weights begin that transformers and peft look for."""
+
+
+def _without_a_model(name: str, held: list[PurePosixPath]) -> str | None:
+    kept = [file for file in held if _GOES_ON.fullmatch(file.name)]
+    if not kept or _weights(held):
+        return None
+    return (
+        f"{name} holds what a training goes on with ({first_few(kept, 2)}), and no weights. Name the folder that holds "
+        "model.safetensors, or an adapter's adapter_model.safetensors."
+    )
+
+
+def _other_names(name: str, held: list[PurePosixPath]) -> str | None:
+    """Weights of which nothing but the name tells, so what they are is the user's to know."""
+    files = _weights(held)
+    if not files or any(_NAMED.fullmatch(file.name) or file.name.endswith(".index.json") for file in held):
+        return None
+    what = "weights that only the code which saved them can read: load them there, and write them with save_pretrained"
+    if files[0].suffix == ".safetensors":
+        what = (
+            "weights by a name that transformers doesn't look for: if they are a whole model's, as save_pretrained writes it, "
+            "call them model.safetensors"
+        )
+    return f"{name} holds {files[0]}, {what}."
+
+
+def _weights(held: list[PurePosixPath]) -> list[PurePosixPath]:
+    return [file for file in held if file.suffix in (".safetensors", ".pt", ".pth", ".bin") and not _GOES_ON.fullmatch(file.name)]

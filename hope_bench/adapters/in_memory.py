@@ -6,20 +6,22 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
+from PIL import Image
 
 from hope_bench.adapters.base import AdapterReport, RawAnswer, draw_seed
 from hope_bench.adapters.budget import Budget
+from hope_bench.adapters.chat_template import PROBE, ChatTemplate
 from hope_bench.adapters.decoding import Decoder, decoding_settings
 from hope_bench.adapters.encoding import Encoder, known_inputs
 from hope_bench.adapters.gpu import raise_if_lost
 from hope_bench.adapters.loading import one_thread_if_small, quiet
 from hope_bench.adapters.paths import Pair, Paths
-from hope_bench.adapters.yes_no import find_yes_no
+from hope_bench.adapters.yes_no import find_own_yes_no, find_yes_no
 from hope_bench.clip.exact import computing_exactly
 from hope_bench.errors import HopeBenchError, short_reason
+from hope_bench.files.language import AnswerWords
 
 if TYPE_CHECKING:
-    from hope_bench.adapters.chat_template import ChatTemplate
     from hope_bench.files.card import ModelCard
 
 
@@ -32,6 +34,7 @@ class InMemory:
         self._budget = Budget(card.batch_size, card.batch_tokens)
         self._model: Any = None
         self._encoder: Encoder | None = None
+        self._decoder: Decoder | None = None
         self._paths: Paths | None = None
 
     def _ready(self, model: Any, processor: Any, template: ChatTemplate, dtype: torch.dtype) -> Any:
@@ -47,9 +50,28 @@ class InMemory:
         self._model = model
         encoder = self._encoder = Encoder(processor, known_inputs(model), model.dtype, template)
         sampling = None if self._card.sampling is None else self._card.sampling.chosen
-        decoder = Decoder(model, encoder, find_yes_no(tokenizer.get_vocab()), settings, self._card.complete, sampling)
+        words = find_yes_no(tokenizer.get_vocab())
+        decoder = self._decoder = Decoder(model, encoder, words, settings, self._card.complete, sampling)
         self._paths = Paths(decoder, self._card.path, self._budget, self._say, dtype)
         return settings
+
+    def _check_asked(self, name: str) -> None:
+        """Ask one question about a plain picture: a template, a processor and a config.json that don't go together fail on every
+        question. Raises HopeBenchError for what the model called `name` fails on; too little memory is no such thing."""
+        assert self._encoder is not None
+        assert self._decoder is not None
+        with quiet(), one_thread_if_small(self._model, self._device), computing_exactly():
+            try:
+                self._decoder.first_logits(self._encoder.row(Image.new("RGB", (224, 224), "grey"), PROBE))
+            except torch.OutOfMemoryError:
+                pass
+            except Exception as error:  # noqa: BLE001 - a family's code can raise anything
+                raise_if_lost(self._device, error)
+                raise HopeBenchError(
+                    f"{name} can't be asked a question about a picture: {short_reason(error)}. Its chat template, "
+                    "processor files and config.json may not belong together: compare them with those of the model that it was "
+                    "trained from."
+                ) from None
 
     @property
     def report(self) -> AdapterReport:
@@ -59,6 +81,13 @@ class InMemory:
         gpus = range(torch.cuda.device_count()) if self._device.type == "cuda" else ()
         memory = max(map(torch.cuda.max_memory_allocated, gpus), default=None)
         return AdapterReport(" and ".join(sorted(self._paths.taken, reverse=True)) or None, tuple(self._paths.checks), memory)
+
+    def read_words(self, language: AnswerWords | None) -> None:
+        """As `base.ReadsWords` says."""
+        if self._paths is not None and self._encoder is not None:
+            vocabulary, encode = self._encoder.vocabulary(), self._encoder.token_ids
+            tokens = find_yes_no(vocabulary) if language is None else find_own_yes_no(vocabulary, language, encode)
+            self._paths.read_tokens(tokens)
 
     def _device_in_words(self) -> str:
         cuda = self._device.type == "cuda"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from threading import RLock
 from typing import TYPE_CHECKING, Any
@@ -85,22 +86,30 @@ class LoadedModel(InMemory):
         return find_template(self._processor, self._card)
 
     def load(self) -> None:
-        """Make ready to ask; nothing of the model is changed. Raises HopeBenchError where the processor can't be copied."""
+        """Make ready to ask; nothing of the model is changed. Raises HopeBenchError where it can't be asked, or its processor
+        can't be copied."""
         try:
             processor = copy.deepcopy(self._processor)
         except Exception as error:  # noqa: BLE001 - a processor's code can raise anything
             raise HopeBenchError(f"The processor can't be copied ({short_reason(error)}), and as it is it stays.") from None
         with quiet():
             self._settings = self._ready(self._given, processor, self._template, self._given.dtype)
+        with self._as_it_was():
+            self._check_asked(f"This {type(self._given).__name__}")
 
     def answer(self, batch: Sequence[Pair], samples: Sequence[int] = ()) -> list[RawAnswer]:
         """As every model in memory does; afterwards, also after an exception, the model is as it was."""
         if self._paths is None:
             raise RuntimeError("answer() was called before load()")
+        with self._as_it_was():
+            return self._ask(self._paths, batch, samples)
+
+    @contextmanager
+    def _as_it_was(self) -> Iterator[None]:
         # No inference mode: what a forward keeps (8-bit weights, say) must be of use to training.
         # One at a time: what is put back is the model's, and torch's own.
         with _ASKING, torch.no_grad(), as_it_was(self._given, self._settings):
-            return self._ask(self._paths, batch, samples)
+            yield
 
 
 def unwrapped(model: Any) -> Any:

@@ -18,8 +18,9 @@ from hope_bench.adapters import known
 from hope_bench.adapters.gpu import computes_bfloat16
 from hope_bench.adapters.lora import with_adapter
 from hope_bench.adapters.runnable import auto_map
-from hope_bench.adapters.unused import unused_weights
+from hope_bench.adapters.unused import unused_scales, unused_weights
 from hope_bench.errors import HopeBenchError, counted, first_few, short_reason
+from hope_bench.processes import own_gpu
 
 if TYPE_CHECKING:
     from hope_bench.files.card import ModelCard
@@ -54,6 +55,8 @@ def load_processor(
 
 def _check_template(processor: Any, folder: str, template: str | None) -> None:
     own = processor.chat_template
+    if isinstance(own, list) and all(isinstance(one, dict) and {"name", "template"} <= one.keys() for one in own):
+        own = processor.chat_template = {one["name"]: one["template"] for one in own}  # as tokenizers have several
     if isinstance(own, dict):
         own = None if all(isinstance(one, str) for one in own.values()) else own
     if not isinstance(own, str | None):
@@ -195,6 +198,11 @@ def _check_whole(folder: str, model: Any, report: Mapping[str, Any]) -> None:
             f"The checkpoint {folder} lacks {len(missing)} of its model's weights ({first_few(missing, 3)}); its answers would "
             "be partly random. Copy or download it again, or save it with its own class."
         )
+    if scales := unused_scales(model, report["unexpected_keys"]):
+        raise HopeBenchError(
+            f"The checkpoint {folder} holds quantized weights ({first_few(scales, 3)}), and its config.json doesn't say so "
+            f"(quantization_config): without their scales they would be another model's. {config}"
+        )
     if unused := unused_weights(model, report["unexpected_keys"]):
         raise HopeBenchError(
             f"The checkpoint {folder} holds {counted(len(unused), 'weight')} of layers that its config.json leaves out "
@@ -224,13 +232,7 @@ def find_device(name: str) -> torch.device:
     if name.startswith("cuda:") and int(os.environ.get("LOCAL_WORLD_SIZE") or 1) > 1:
         raise HopeBenchError(f"Device {name!r} would be that of every process of this machine. Use cuda: each takes its own.")
     if name == "auto" or (name == "cuda" and gpus):
-        own = int(os.environ.get("LOCAL_RANK") or 0)
-        if gpus and own >= gpus:
-            raise HopeBenchError(
-                f"Process {own} of this machine has no GPU of its own (there are {gpus}). Start one process a GPU: "
-                f"torchrun --nproc-per-node {gpus}."
-            )
-        return torch.device("cuda", own) if gpus else torch.device("cpu")
+        return torch.device("cuda", own_gpu(gpus)) if gpus else torch.device("cpu")
     try:
         device = torch.device(name)
         # A device can have a name and not be there; this one must hold numbers.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -16,7 +17,7 @@ from hope_bench.adapters.encoding import ImageRows, NotShareableError, Row, alig
 from hope_bench.adapters.gpu import raise_if_lost
 from hope_bench.adapters.self_check import PROBES, QUESTIONS, choose, relative_difference, threshold
 from hope_bench.adapters.shared_prefix import Prefix, SharedPrefix
-from hope_bench.adapters.yes_no import read_first_token
+from hope_bench.adapters.yes_no import YesNoTokens, read_first_token
 from hope_bench.errors import HopeBenchError, short_reason
 from hope_bench.files.result import SelfCheck
 
@@ -60,6 +61,10 @@ class Paths:
         """Keep what was encoded ahead of `answer`; it is used once."""
         for (image, prompt), row in zip(batch, rows, strict=True):
             self._rows.setdefault((id(image), prompt), (image, row))
+
+    def read_tokens(self, tokens: YesNoTokens) -> None:
+        """Take these for yes and no from now on."""
+        self._decoder = replace(self._decoder, tokens=tokens)
 
     def forget(self, batch: Sequence[Pair]) -> None:
         """Drop what was encoded for these questions."""

@@ -54,7 +54,26 @@ def check_runnable(name: str, folder: Path, trust_remote_code: bool) -> None:
     if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
         raise HopeBenchError(
             f"Checkpoint {name} is a {config.model_type!r} model, which transformers can't ask about an image "
-            f"(it has no image-text-to-text class). {_without_eyes(type(config))}"
+            f"(it has no image-text-to-text class). {_without_eyes(config)}"
+        )
+    _check_quantized(name, config)
+
+
+def _check_quantized(name: str, config: Any) -> None:
+    """Raise HopeBenchError for a way of quantizing that transformers doesn't know: it warns, and takes what is stored for the
+    weights themselves."""
+    from transformers.quantizers.auto import AUTO_QUANTIZATION_CONFIG_MAPPING
+
+    parts = (config, config.get_text_config(decoder=True))
+    how = next((told for part in parts if (told := getattr(part, "quantization_config", None)) is not None), None)
+    if not isinstance(how, dict) or how.get("load_in_8bit") or how.get("load_in_4bit"):
+        return
+    method = how.get("quant_method")
+    if method not in AUTO_QUANTIZATION_CONFIG_MAPPING:
+        by = f"by {method!r}, which transformers doesn't know" if method else "and its quantization_config doesn't say by what"
+        raise HopeBenchError(
+            f"Checkpoint {name} is quantized {by}; asked without its scales it would be another model. Name the model that it "
+            "was made from, or serve it with what reads it (vLLM, SGLang, MLX) and ask that with --base-url (docs/servers.md)."
         )
 
 
@@ -95,6 +114,7 @@ def auto_map(file: Path) -> dict[str, str | list[str | None]]:
 _BLIND = "It is a language model without eyes: name the vision-language model that is built on it."
 _TEXTS = "It is an encoder of texts, which answers nothing. Name a vision-language model."
 _SOUND = "It is a model of sound. Name a vision-language model."
+_OMNI = "It sees, but its class is for sound, too: serve it, and ask the server with --base-url (docs/servers.md)."
 _KINDS = {
     "MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING": _SOUND, "MODEL_FOR_CTC_MAPPING": _SOUND,
     "MODEL_FOR_MULTIPLE_CHOICE_MAPPING": _TEXTS, "MODEL_FOR_CAUSAL_LM_MAPPING": _BLIND,
@@ -103,11 +123,14 @@ _KINDS = {
 """What transformers has classes for, and what such a model is. The first counts: of Whisper and BERT there are decoders, too."""
 
 
-def _without_eyes(config: type) -> str:
+def _without_eyes(config: Any) -> str:
     """What to do about a model that transformers knows, and knows no way to show a picture."""
     import transformers
 
-    of = next((what for mapping, what in _KINDS.items() if config in getattr(transformers, mapping)), None)
+    if type(config) in transformers.MODEL_FOR_MULTIMODAL_LM_MAPPING:
+        sees = any(hasattr(config, part) for part in ("vision_config", "thinker_config"))
+        return _OMNI if sees else _SOUND
+    of = next((what for mapping, what in _KINDS.items() if type(config) in getattr(transformers, mapping)), None)
     return of or "hope-bench needs a vision-language model; an encoder for generate goes into --clip."
 
 

@@ -19,6 +19,7 @@ from hope_bench.adapters.server import Server, command_line, free_port, plain_co
 from hope_bench.adapters.tower import vision_tower
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import ModelCard
+from hope_bench.files.language import AnswerWords
 from hope_bench.provenance import write_text
 
 if TYPE_CHECKING:
@@ -88,6 +89,11 @@ class Served:
         there = card.at(self._server.base_url, served_name(card, folder))
         endpoint = self._endpoint = Endpoint(there.model_copy(update={"api_key_env": _NO_KEY}), self._say)
         self._server.when_it_ends(lambda: endpoint.give_up("the server ended"))
+
+    def read_words(self, language: AnswerWords | None) -> None:
+        """As `base.ReadsWords` says."""
+        assert self._endpoint is not None, "load first"
+        self._endpoint.read_words(language)
 
     def prepare(self, batch: Sequence[tuple[Image, str]]) -> None:
         """Nothing to do ahead."""

@@ -5,30 +5,36 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_NAME = r"(?:\w{1,16}[:_])?(?:think|thinking|thoughts?|reasoning)"
+_NAME = r"(?:\w{1,16}[:_])?(?:think|thinking|thoughts?|reasoning|analysis)"
 _MARK = re.compile(
     rf"""
     (?P<close>
         </{_NAME}> | \[/think(?:ing)?\] | ◁/think(?:ing)?▷
         | <\|end_of_(?:thought|thinking)\|> | <\|end_thinking\|> | <\|inner_suffix\|>
-        | <channel\|>                                                              # Gemma 4
+        | <\|/think(?:ing)?\|>
+        | <channel\|> | <unused95>                                                 # Gemma 4, MedGemma
         | (?:<\|start\|>assistant)?<\|channel\|>final\b(?:[^<]{{0,40}}<\|message\|>)?    # harmony (gpt-oss)
         | assistantfinal                                                           # the same without its special tokens
         | \[begin\ final\ response\] | \bhere\ is\ my\ response:                   # Apriel, Granite
+        | <conclusion>                                                             # LLaVA-CoT
     )
     | (?P<open>
         <{_NAME}> | \[think(?:ing)?\] | ◁think(?:ing)?▷
         | <\|begin_of_(?:thought|thinking)\|> | <\|start_thinking\|> | <\|inner_prefix\|>
-        | <\|channel>(?:thought\b)?
+        | <\|think(?:ing)?\|>
+        | <\|channel>(?:thought\b)? | <unused94>(?:thought\b)?
         | <\|channel\|>(?:analysis|commentary)\b(?:[^<]{{0,40}}<\|message\|>)?
         | \A(?-i:analysis(?=[A-Z])|thought\n)                                        # harmony, Gemma without special tokens
-        | \Ahere\ is\ my\ thought\ process:
+        | \Ahere\ (?:is\ my\ thought\ process|are\ my\ reasoning\ steps): | \A<summary>
     )
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_AROUND = re.compile(r"</?answer>|<\|[^|<>\s]{1,40}\|>|<\|?turn\|?>", re.IGNORECASE)
-"""What stands around an answer after a thought: GLM's boxes, Cohere's <|START_RESPONSE|>, a turn's end."""
+_AROUND = re.compile(
+    r"</?(?:answer|response|conclusion|final|final_answer|solution)>|\[end final response\]|<\|[^|<>\s]{1,40}\|>|<\|?turn\|?>",
+    re.IGNORECASE,
+)
+"""What stands around an answer after a thought: GLM's boxes, Cohere's <|START_RESPONSE|>, ERNIE's <response>, a turn's end."""
 
 
 @dataclass(frozen=True, slots=True)

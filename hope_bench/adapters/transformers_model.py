@@ -86,6 +86,8 @@ class TransformersModel(InMemory):
                 f"The checkpoint {folder} can't be asked with the settings that it has: {short_reason(error)}. Compare its "
                 "config.json, generation_config.json and tokenizer's files with those of the model that it was trained from."
             ) from None
+        with torch.inference_mode():
+            self._check_asked(f"The checkpoint {folder}")
 
     def elsewhere(self) -> Callable[[], Callable[[Sequence[Pair]], PackedRows]]:
         """What does the first part of `prepare` in another process; see `take`."""

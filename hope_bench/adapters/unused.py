@@ -17,19 +17,39 @@ _PREDICTION = re.compile(r"\.(?:eh_proj|enorm|hnorm|shared_head|mtp\w*)(?:\.|$)"
 last one."""
 
 
+_SCALES = re.compile(r"\.(?:weight_(?:scale(?:_inv)?|packed|scale_2)|input_scale|qweight|qzeros|scales)$")
+"""What FP8, GPTQ, AWQ and their kin store beside a quantized weight, or instead of it."""
+
+
+def unused_scales(model: Any, names: Iterable[str]) -> list[str]:
+    """Which of these names of weights, unknown to the model, tell of quantized ones, where the model takes them for plain
+    numbers: its config.json doesn't say that they are quantized. Sorted."""
+    return sorted(filter(_SCALES.search, names)) if getattr(model, "hf_quantizer", None) is None else []
+
+
 def unused_weights(model: Any, names: Iterable[str]) -> list[str]:
     """Which of these names of weights, unknown to the model, it should have had a place for; sorted.
 
     These are layers beyond the last of a stack that the model has, and weights and biases within its layers or of its modules: a
     model that is built without them gives other numbers than the one that was trained. What else a checkpoint brings along (heads
     of other tasks, a second model, what is computed anyway) changes nothing; nor do the biases, all zero, that GPTQ's tools write
-    beside every quantized weight.
+    beside every quantized weight, nor an eye's last layers: models read features before the end, and some configs leave out what
+    comes after.
     """
     modules: Mapping[str, Any] = dict(model.named_modules())
     quantized = getattr(model.config, "quantization_config", None) is not None
     candidates = [name for name in names if not _COMPUTED.search(name) and not (quantized and name.endswith(".bias"))]
+    eyes = _encoders(model, modules)
+    candidates = [name for name in candidates if not (_beyond(modules, name) and name.startswith(eyes))]
     predicting = {layer for name in candidates if _PREDICTION.search(name) and (layer := _beyond(modules, name)) is not None}
     return sorted(name for name in candidates if _belongs(modules, name) and _beyond(modules, name) not in predicting)
+
+
+def _encoders(model: Any, modules: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the names of weights of a model's encoders of images and sounds begin with."""
+    parts = (getattr(model.config, f"{kind}_config", None) for kind in ("vision", "audio"))
+    kinds = {type(part) for part in parts if part is not None} - {type(model.config), type(model.config.get_text_config())}
+    return tuple(f"{name}." for name, module in modules.items() if name and type(getattr(module, "config", None)) in kinds)
 
 
 def _beyond(modules: Mapping[str, Any], name: str) -> str | None:

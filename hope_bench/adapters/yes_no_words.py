@@ -4,20 +4,66 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
-MOST_FOREIGN = 0.01
-"""The most that yes and no of other languages may weigh, by the English ones, where P(yes) is to mean anything: "no" is Spanish
-and Italian, too, while "sí" is no "yes"."""
+from hope_bench.files.language import AnswerWords, answer_words
 
-_FOREIGN = frozenset(
-    {
-        *("sí", "si", "sì", "oui", "non", "sim", "não", "nao", "ja", "jawohl", "nein", "nee", "neen", "nej", "tak", "nie"),
-        *("да", "нет", "так", "ні", "ναι", "όχι", "evet", "hayır", "ya", "iya", "tidak", "bukan", "có", "không"),
-        *("نعم", "لا", "हाँ", "हां", "नहीं", "네", "예", "아니", "아니요", "아니오", "はい", "いいえ"),
-        *("是", "是的", "有", "对", "不", "不是", "否", "没", "没有", "沒有"),
-    }
-)
+MOST_FOREIGN = 0.01
+"""The most that yes and no of other languages may weigh, by those of the one asked in, where P(yes) is to mean anything: "no" is
+Spanish and Italian, too, while "sí" is no "yes"."""
+
+
+@dataclass(frozen=True, slots=True)
+class YesNoWords:
+    """The words of one token that say yes, those that say no, and those that say either in a language that isn't asked in.
+
+    `unfinished` are those of them that something else may follow ("No veo ...": Spanish says "not" so, too). `own` are the usual
+    yes and the usual no of the language asked in, where that isn't English: few vocabularies have both in one token, so that the
+    first piece of one stands for it.
+    """
+
+    yes: frozenset[str]
+    no: frozenset[str]
+    foreign: frozenset[str]
+    unfinished: frozenset[str] = frozenset()
+    own: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, language: AnswerWords | None = None) -> YesNoWords:
+        """Of English and of the language that a benchmark asks in, if that is another."""
+        yes, no = frozenset({"yes"}), frozenset({"no"})
+        others = frozenset(word for words in answer_words().values() for word in (*words.yes, *words.no))
+        if language is None:
+            return cls(yes, no, others - yes - no)
+        yes, no = yes.union(language.yes), no.union(language.no)
+        own = (language.yes[0], language.no[0])
+        return cls(yes - no, no - yes, others - yes - no, frozenset(language.alone), own)
+
+    def meant(self, token: str) -> Literal["yes", "no", "foreign"] | None:
+        """What a token says, without word-boundary marks and in lower case: either word, either in another language, or None."""
+        for word in _read_as(token):
+            if word in self.yes or word in self.no or word in self.foreign:
+                return "yes" if word in self.yes else "no" if word in self.no else "foreign"
+        return None
+
+    def finishes(self, token: str) -> bool:
+        """Whether a yes or a no is a whole answer."""
+        return self.unfinished.isdisjoint(_read_as(token))
+
+    def begun(self, token: str) -> Literal["yes", "no"] | None:
+        """Of which of the language's own two words a token is the beginning; None of neither, and of both."""
+        piece = strip_boundaries(token).lower()
+        yes, no = (piece != "" and word.startswith(piece) for word in self.own) if self.own else (False, False)
+        return None if yes == no else "yes" if yes else "no"
+
+
+@cache
+def english_words() -> YesNoWords:
+    """What counts where questions are in English."""
+    return YesNoWords.of()
+
 
 _WORD_BOUNDARY = "▁ĠĊĉ"
 """How tokenizers write a space, newline or tab inside a token: SentencePiece's mark, then the byte-level alphabet's."""
@@ -40,11 +86,14 @@ def strip_boundaries(token: str) -> str:
 
 
 def yes_or_no(token: str) -> Literal["yes", "no", "foreign"] | None:
-    """What a token says, without word-boundary marks and in lower case: either word, either in another language, or None."""
-    word = strip_boundaries(token).lower()
-    if word in ("yes", "no"):
-        return "yes" if word == "yes" else "no"
-    return "foreign" if word in _FOREIGN or _spelt_in_bytes(token) in _FOREIGN else None
+    """What a token says where questions are in English (`YesNoWords.meant`)."""
+    return english_words().meant(token)
+
+
+def _read_as(token: str) -> tuple[str, ...]:
+    """The words that a token may stand for."""
+    word, spelt = strip_boundaries(token).lower(), None if token.isascii() else _spelt_in_bytes(token)
+    return (word,) if spelt is None else (word, spelt)
 
 
 def _spelt_in_bytes(token: str) -> str | None:
@@ -57,17 +106,18 @@ def _spelt_in_bytes(token: str) -> str | None:
         return None
 
 
-def p_yes_of(options: Iterable[tuple[str, float]]) -> tuple[float | None, float | None]:
+def p_yes_of(options: Iterable[tuple[str, float]], words: YesNoWords | None = None) -> tuple[float | None, float | None]:
     """(P(yes), mass) in [0, 1] from (token, natural log-probability) pairs of one position; P(yes) is None where none is listed,
-    and where the yes and no of another language weigh, too.
+    and where the yes and no of a language weigh, too, that isn't asked in (`words`; None: English).
 
     Lists are cut to the likeliest tokens, so a word that isn't listed counts as impossible.
     """
     mass = {"yes": 0.0, "no": 0.0, "foreign": 0.0}
+    words = words or english_words()
     for token, log_probability in options:
-        word = yes_or_no(token)
+        word = words.meant(token) or words.begun(token)
         if word is not None:
             mass[word] += math.exp(log_probability)
-    english = mass["yes"] + mass["no"]
-    known = english > 0 and mass["foreign"] <= MOST_FOREIGN * english
-    return (mass["yes"] / english if known else None), min(english, 1.0)
+    known_mass = mass["yes"] + mass["no"]
+    known = known_mass > 0 and mass["foreign"] <= MOST_FOREIGN * known_mass
+    return (mass["yes"] / known_mass if known else None), min(known_mass, 1.0)

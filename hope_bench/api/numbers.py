@@ -140,8 +140,10 @@ def score_and_write(
         path = result_path(result, Path(results))
         _check_replaced(path, result, found, replace)
         write_result(path, result)
-    answers = reread(found.answers()).answers
-    return Scored(result, path, moved, unread_report(answers, reader(answers, way, spoken, questions.labels)))
+    answers = reread(found.answers(), questions.manifest.language).answers
+    return Scored(
+        result, path, moved, unread_report(answers, reader(answers, way, spoken, questions.labels, questions.manifest.language))
+    )
 
 
 @checked

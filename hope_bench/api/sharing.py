@@ -53,10 +53,11 @@ def push(
 
     `what` is one, its folder or file, a benchmark's name, or BENCHMARK/NAME of a run or result. A benchmark takes its card,
     Croissant metadata and Parquet files along, with the pictures of `images` only where that is given; the card says the
-    `licence` of the questions ("cc-by-4.0") and their `languages` (default: en). The repository is made, private unless `public`.
-    Other contents are replaced only with `overwrite`; one commit, refused where somebody else was faster. `dry_run` sends nothing
-    and asks nobody. `model_card` (ORG/MODEL) puts a result's numbers into its model's card, as a pull request unless `direct`;
-    `benchmark` (hf:ORG/NAME) says there which dataset they are of. Returns what was sent, each place once. Raises HopeBenchError.
+    `licence` of the questions ("cc-by-4.0") and their `languages` (default: the benchmark's). The repository is made, private
+    unless `public`. Other contents are replaced only with `overwrite`; one commit, refused where somebody else was faster.
+    `dry_run` sends nothing and asks nobody. `model_card` (ORG/MODEL) puts a result's numbers into its model's card, as a pull
+    request unless `direct`; `benchmark` (hf:ORG/NAME) says there which dataset they are of. Returns what was sent, each place
+    once. Raises HopeBenchError.
 
     Example: hb.push("my-benchmark", "hf:my-org/my-benchmark", licence="cc-by-4.0")
     """
@@ -171,7 +172,7 @@ def _parcel(
     if list(chosen.splits) != list(chosen.manifest.splits):
         raise HopeBenchError("Some splits alone are another benchmark. Send all of it, or export these.")
     pictures = None if images is None else find_images(chosen, Path(images))
-    about = About(repo, licence, tuple(languages) or ("en",))
+    about = About(repo, licence, tuple(languages))
     try:
         return benchmark_parcel(chosen, about, pictures, folder / "dataset")
     except OSError as error:

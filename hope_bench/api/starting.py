@@ -45,16 +45,17 @@ def init(
     k: Count | None = None,
     seed: FromZero = 0,
     strategies: Sequence[str] | None = None,
+    language: str | None = None,
     out: PathOr | None = None,
     say: Say | None = None,
 ) -> Start:
     """Look at somebody's data, and write a short commented spec.toml for it.
 
     `data` is a folder, or files: annotations, captions. What is not given is found or chosen: the `images` folder and `captions`
-    beside them, the data's own `name`, at most 500 images, `k` = 3 unless most images show fewer categories, and the strategies
-    that images and boxes allow. The spec goes to `out` (default: benchmarks/NAME/spec.toml in the working directory), from where
-    `generate(NAME)` takes it. Raises HopeBenchError where nothing of a known format is found, no image can be asked about, or
-    there is a spec already.
+    beside them, the data's own `name`, at most 500 images, `k` = 3 unless most images show fewer categories, the strategies that
+    images and boxes allow, and English (`language`: another, or the file of a table, docs/languages.md). The spec goes to `out`
+    (default: benchmarks/NAME/spec.toml in the working directory), from where `generate(NAME)` takes it. Raises HopeBenchError
+    where nothing of a known format is found, no image can be asked about, or there is a spec already.
 
     Example: hb.init("my-data", clip="ViT-L-14:openai").health.findings
     """
@@ -64,7 +65,7 @@ def init(
     if clip is not None:
         check_clip_name(clip)
     found = look(_paths(data), path_or_none(images), _captions(captions))
-    given = {"name": name, "title": title, "k": k, "seed": seed, "strategies": strategies}
+    given = {"name": name, "title": title, "k": k, "seed": seed, "strategies": strategies, "language": language}
     spec = propose(found, clip, sample_images, **{key: value for key, value in given.items() if value is not None})
     path = Path("benchmarks") / spec.name / "spec.toml" if out is None else Path(out)
     path = path / "spec.toml" if path.is_dir() or not path.suffix else path

@@ -153,7 +153,7 @@ def evaluate(
     """
     from hope_bench.api import asking
     from hope_bench.inference.estimate import in_words
-    from hope_bench.inference.processes import check_count, is_first
+    from hope_bench.processes import check_count, is_first
 
     settings: asking.CardSettings = {
         "dtype": dtype, "device": device, "batch_size": batch_size, "batch_tokens": batch_tokens, "quantize": quantize,
@@ -196,7 +196,7 @@ def evaluate(
         for run in made:
             failed |= run.errors > 0
             if is_first():
-                shown.append(run_json(run))
+                shown.append(run_json(run, benchmark))
                 show_run(run, benchmark, as_events=progress == "json", quiet=as_json)
         if as_json and is_first():
             print_json(shown)
@@ -204,11 +204,13 @@ def evaluate(
             raise typer.Exit(1)
 
 
-def run_json(run: Run) -> dict[str, object]:
+def run_json(run: Run, benchmark: str) -> dict[str, object]:
     """What became of a run, for programs: where it is, how it was asked, and how often the model said what."""
+    from hope_bench.api.making import load_benchmark
     from hope_bench.scoring.verdicts import reread
 
-    counts = Counter(answer.verdict for answer in reread(run.answers()).answers)
+    asked = run.benchmark or load_benchmark(benchmark)
+    counts = Counter(answer.verdict for answer in reread(run.answers(), asked.manifest.language).answers)
     kept = {"benchmark", "benchmark_hash", "model", "unranked", "questions", "errors", "complete", "seconds", "notes"}
     about = run.record.model_dump(mode="json", include=kept)
     how = run.record.run.model_dump(mode="json", include={"prompt", "prompt_set", "prompt_name", "path", "cost_usd"})
@@ -223,7 +225,8 @@ def show_run(run: Run, benchmark: str, *, as_events: bool = False, quiet: bool =
     from hope_bench.scoring.unread import unread_report
     from hope_bench.scoring.verdicts import reread
 
-    answers = reread(run.answers()).answers
+    asked = run.benchmark or load_benchmark(benchmark)
+    answers = reread(run.answers(), asked.manifest.language).answers
     reasons = Counter(answer.error for answer in answers if answer.error is not None).most_common(_REASONS)
     record = run.record
     if as_events:
@@ -256,7 +259,7 @@ def show_run(run: Run, benchmark: str, *, as_events: bool = False, quiet: bool =
     line(f"Answers: {run.folder / 'answers.jsonl'}")
     if record.errors:
         line("The same command asks again what failed.")
-    say_next("Next:", "score", run.folder, *benchmark_flag(run.benchmark or load_benchmark(benchmark)))
+    say_next("Next:", "score", run.folder, *benchmark_flag(asked))
 
 
 def _show_estimate(found: Estimate, words: list[str], tell: Say) -> None:

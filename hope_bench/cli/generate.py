@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from hope_bench.cli.app import app, benchmark_json, console, print_json, say, say_written
-from hope_bench.cli.init import K, Name, SampleImages, Strategies, Title, chosen_strategies, images_wanted, show_health
+from hope_bench.cli.init import K, Language, Name, SampleImages, Strategies, Title, chosen_strategies, images_wanted, show_health
 from hope_bench.cli.options import AsJson, Images
 
 
@@ -55,6 +55,7 @@ def generate(
         int | None, typer.Option(min=0, help="What the images and POPE's negatives are drawn by. Default: 0.")
     ] = None,
     strategies: Strategies = None,
+    language: Language = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Make nothing: check the data, and say what would be done and how long it takes.")
     ] = False,
@@ -76,11 +77,25 @@ def generate(
     hope-bench generate --annotations instances.json --images photos --name my-photos
 
     hope-bench generate hope-coco --annotations instances_val2014.json --images val2014 --clip ViT-L-14:openai
-    """
-    from hope_bench.api.making import Files, planned
-    from hope_bench.api.making import generate as make
 
-    given = {"name": name, "title": title, "sample_images": images_wanted(sample_images), "k": k, "seed": seed}
+    Several GPUs share the encoding: torchrun --nproc-per-node 8 -m hope_bench generate hope-coco ...
+    """
+    from hope_bench.api.making import Files, encode_for_first, planned
+    from hope_bench.api.making import generate as make
+    from hope_bench.processes import is_first
+
+    if not is_first():  # of several processes, all of which the first one speaks for
+        if not dry_run:
+            encode_for_first()
+        return
+    given = {
+        "name": name,
+        "title": title,
+        "sample_images": images_wanted(sample_images),
+        "k": k,
+        "seed": seed,
+        "language": language,
+    }
     settings: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     if strategies is not None:
         settings |= chosen_strategies(strategies)

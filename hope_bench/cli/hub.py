@@ -32,7 +32,7 @@ def push(
         str | None, typer.Option(help="Licence of the questions, by the Hub's name for it (cc-by-4.0). Default: none is stated.")
     ] = None,
     language: Annotated[
-        list[str] | None, typer.Option(help="In which language it asks; may be given several times. Default: en.")
+        list[str] | None, typer.Option(help="In which language it asks; may be given several times. Default: the benchmark's.")
     ] = None,
     public: Annotated[bool, typer.Option("--public", help="For all the world to see. Default: a private repository.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Let this take the place of other contents there.")] = False,

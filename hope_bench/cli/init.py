@@ -28,6 +28,12 @@ Strategies = Annotated[
     list[str] | None,
     typer.Option(help="Only these splits, with commas between them, or given several times (docs/method.md)."),
 ]
+Language = Annotated[
+    str | None,
+    typer.Option(
+        help="What questions are asked in: en, de, es or the file of a table (docs/languages.md). Default: the spec's, else en."
+    ),
+]
 ImagesHere = Annotated[Path | None, typer.Option("--images", help="Folder of the images. Default: looked for.")]
 CaptionsHere = Annotated[Path | None, typer.Option("--captions", help="COCO captions file. Default: looked for.")]
 Clip = Annotated[str | None, typer.Option(help="The encoder that searches. Default: ViT-L-14:openai.")]
@@ -62,6 +68,7 @@ def init(
     k: K = None,
     seed: Annotated[int, typer.Option(min=0, help="What the images and POPE's negatives are drawn by.")] = 0,
     strategies: Strategies = None,
+    language: Language = None,
     out: Annotated[Path | None, typer.Option(help="Where the spec goes. Default: benchmarks/NAME/spec.toml.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -85,6 +92,7 @@ def init(
         k=k,
         seed=seed,
         strategies=chosen.get("strategies"),
+        language=language,
         out=out,
         say=say,
     )

@@ -92,7 +92,7 @@ def run_eval(
     import hope_bench as hb
     from hope_bench.cli.evaluate import run_json, show_run
     from hope_bench.demo.run import run_demo
-    from hope_bench.inference.processes import is_first
+    from hope_bench.processes import is_first
 
     if (model is None) != (benchmark is None):
         raise HopeBenchError("Give both --model and --benchmark (or neither: that runs the demo).")
@@ -122,7 +122,7 @@ def run_eval(
     # A quick look alone is no leaderboard.
     page = hb.build_leaderboard(results, base / "build" / "site").resolve() if any(results.glob("*/*.json")) else None
     if as_json:
-        print_json({"run": run_json(run), "result": result, "leaderboard": None if page is None else str(page)})
+        print_json({"run": run_json(run, benchmark), "result": result, "leaderboard": None if page is None else str(page)})
     else:
         result.summary().show(console)
         if page is not None:

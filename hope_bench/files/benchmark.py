@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from hope_bench.errors import HopeBenchError, counted, did_you_mean
+from hope_bench.files.language import AnswerWords
 from hope_bench.files.names import check_images, check_names
 from hope_bench.files.spec import BenchmarkSpec, Kind
 from hope_bench.files.validation import Strict, read_json
@@ -96,8 +97,8 @@ class OtherImages(Strict):
 
 
 class Manifest(Strict):
-    """What a benchmark is and where it comes from. `hash` covers what is asked (`benchmark_hash`): results of different hashes
-    never mix."""
+    """What a benchmark is and where it comes from. `language` is how answers are read, None in English. `hash` covers what
+    is asked (`benchmark_hash`): results of different hashes never mix."""
 
     schema_version: Literal[1] = 1
     name: str
@@ -106,6 +107,7 @@ class Manifest(Strict):
     hash: str
     headline: str
     prompt: str
+    language: AnswerWords | None = None
     k: int | None
     dataset: str
     images: Mapping[str, str | None]
@@ -330,9 +332,8 @@ def read_benchmark(folder: Path) -> Benchmark:
 
     Raises HopeBenchError naming the file and line of anything malformed, missing or changed since it was generated.
     """
-    manifest = read_json(folder / "manifest.json", Manifest)
+    manifest = read_manifest(folder)
     blind = {} if manifest.blind is None else manifest.blind.splits
-    _check_names(str(folder / "manifest.json"), manifest.name, manifest.splits, blind)
     splits = {name: _read(folder, "splits", name, info.sha256) for name, info in manifest.splits.items()}
     for name, questions in splits.items():
         info, yes = manifest.splits[name], sum(one.label == "yes" for one in questions)
@@ -358,6 +359,15 @@ def _check_names(where: str, name: str, *splits: Iterable[str]) -> None:
     check_names(where, "A benchmark's name", [name])
     for names in splits:
         check_names(where, "A split's name", names)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """A benchmark's manifest alone, its names checked. Raises HopeBenchError."""
+    manifest = read_json(folder / "manifest.json", Manifest)
+    blind = {} if manifest.blind is None else manifest.blind.splits
+    _check_names(str(folder / "manifest.json"), manifest.name, manifest.splits, blind)
+    check_images(str(folder / "manifest.json"), manifest.images)
+    return manifest
 
 
 def _read(folder: Path, kind: str, name: str, sha256: str) -> tuple[Question, ...]:

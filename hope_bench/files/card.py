@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 
 from hope_bench.errors import HopeBenchError, did_you_mean
 from hope_bench.files.model_name import meant
+from hope_bench.files.placeholders import check_prompt
 from hope_bench.files.registry import data_root, known_models
 from hope_bench.files.validation import Strict, read_toml
 
@@ -229,9 +230,7 @@ class ModelCard(Strict):
     @field_validator("prompt", "authors_prompt")
     @classmethod
     def _holds_the_question(cls, prompt: str | None) -> str | None:
-        if prompt is not None and "{question}" not in prompt:
-            raise ValueError('holds no "{question}", so the model would never see one. Add it where the question goes')
-        return prompt
+        return None if prompt is None else check_prompt(prompt)
 
     @model_validator(mode="after")
     def _sampling_fits(self) -> ModelCard:

@@ -11,6 +11,7 @@ from pydantic import Field, RootModel
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import slug
+from hope_bench.files.placeholders import check_prompt
 from hope_bench.records import Prompt
 
 _Question = Annotated[str, Field(pattern=r"\{question\}")]
@@ -47,8 +48,12 @@ def read_paraphrases(path: Path) -> tuple[Paraphrase, ...]:
     found: dict[str, Paraphrase] = {}
     said: dict[str, str] = {}
     for name, template in data.items():
-        if not isinstance(template, str) or "{question}" not in template:
+        if not isinstance(template, str):
             raise HopeBenchError(f'{path}: {name} is no prompt: a text that holds "{{question}}" where the question goes.')
+        try:
+            check_prompt(template)
+        except ValueError as error:
+            raise HopeBenchError(f"{path}: {name} is no prompt: {str(error).rstrip('.')}.") from None
         if slug(name) in found:
             raise HopeBenchError(f"{path}: {name} and {found[slug(name)].name} would be the same run. Rename one of them.")
         if template in said:

@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from hope_bench.errors import HopeBenchError, did_you_mean
+from hope_bench.files.placeholders import check_prompt
 from hope_bench.files.result import ConventionName
 from hope_bench.files.validation import Strict, read_toml
 
@@ -44,8 +45,7 @@ class PublishedTable(Strict):
 
     @model_validator(mode="after")
     def _can_be_asked(self) -> PublishedTable:
-        if "{question}" not in self.prompt:
-            raise ValueError('prompt holds no "{question}"')
+        check_prompt(self.prompt)
         if any(not 0 <= value <= 100 for row in self.values.values() for value in row.values()):
             raise ValueError("values are in percent, from 0 to 100")
         return self

@@ -11,7 +11,9 @@ from typing import Literal, TypeVar
 from pydantic import Field, field_validator, model_validator
 
 from hope_bench.errors import HopeBenchError, did_you_mean
+from hope_bench.files.language import LanguageTable, Noun, is_file, shipped_languages, unknown_language
 from hope_bench.files.names import is_name
+from hope_bench.files.placeholders import check_placeholders, check_prompt
 from hope_bench.files.validation import Strict, read_toml
 from hope_bench.records import BoxLayout, Orientation
 
@@ -134,6 +136,8 @@ class ClipSpec(Strict):
     @field_validator("templates")
     @classmethod
     def _templates_name_the_category(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for template in value:
+            check_placeholders(template, ("category", "a"))
         if not value or any("{category}" not in template for template in value):
             raise ValueError('each template must hold "{category}", and there must be one at least')
         return value
@@ -217,8 +221,10 @@ class BenchmarkSpec(Strict):
     `sample_images` images ("all": every one) are drawn among those with at least `k` distinct present categories; each split
     then asks k yes- and k no-questions about each. `positives` says which present objects are asked about: the first
     annotated ones, as POPE does (and its own three splits always do), any, one of each third of sizes (of k), or those that
-    CLIP finds least likely. `headline` is the split that ranks models. `prompt` must hold "{question}". `synonyms` are other
-    words for the dataset's categories, which guards heed.
+    CLIP finds least likely. `headline` is the split that ranks models. `prompt` must hold "{question}"; without one it is
+    the language's. `synonyms` are other words for the dataset's categories, which guards heed. `language` is what questions are
+    asked in: a shipped one ("de") or the file of a table (docs/languages.md), whose nouns `nouns` adds to; `wording` is of
+    English alone.
     """
 
     name: str = Field(min_length=1, max_length=100)
@@ -241,6 +247,8 @@ class BenchmarkSpec(Strict):
     guards: GuardsSpec = GuardsSpec()
     synonyms: Mapping[str, tuple[str, ...]] = {}
     wording: Literal["pope", "natural"] = "pope"
+    language: str = "en"
+    nouns: Mapping[str, Noun] = {}
 
     @field_validator("sample_images", mode="before")
     @classmethod
@@ -248,6 +256,18 @@ class BenchmarkSpec(Strict):
         if value != "all" and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
             raise ValueError(f'{value!r} is no number of images: give a whole number, 1 or more, or "all"')
         return value
+
+    @field_validator("prompt")
+    @classmethod
+    def _asks(cls, prompt: str) -> str:
+        return check_prompt(prompt)
+
+    @field_validator("language")
+    @classmethod
+    def _known_language(cls, language: str) -> str:
+        if not is_file(language) and language not in shipped_languages():
+            raise ValueError(unknown_language(language))
+        return language
 
     @field_validator("name")
     @classmethod
@@ -283,8 +303,8 @@ class BenchmarkSpec(Strict):
             raise ValueError(
                 f"headline {self.headline!r} is not among the strategies. " + did_you_mean(self.headline, self.strategies)
             )
-        if "{question}" not in self.prompt:
-            raise ValueError('prompt must hold "{question}"')
+        if self.wording != "pope" and self.language in shipped_languages() and self.language != "en":
+            raise ValueError(f'wording = "{self.wording}" is how English asks, and language is {self.language!r}. Leave it out')
         return self
 
     @property
@@ -294,11 +314,17 @@ class BenchmarkSpec(Strict):
         return looks or any(base_strategy(one) in CLIP_STRATEGIES for one in self.strategies)
 
 
+def in_language(spec: BenchmarkSpec, table: LanguageTable) -> BenchmarkSpec:
+    """The spec with its language's prompt, where it has none of its own."""
+    return spec if "prompt" in spec.model_fields_set else spec.model_copy(update={"prompt": table.prompt})
+
+
 def read_spec(path: Path) -> BenchmarkSpec:
     """A validated spec, its data paths made relative to the working directory. Raises HopeBenchError."""
     spec = read_toml(path, BenchmarkSpec)
     return spec.model_copy(
         update={
+            "language": str(path.parent / spec.language) if is_file(spec.language) else spec.language,
             "dataset": _beside(path, spec.dataset, ("annotations", "captions", "images", "image_list")),
             "descriptions": _beside(path, spec.descriptions, ("file",)),
             "blind": _beside(path, spec.blind, ("annotations", "captions", "images_folder")),

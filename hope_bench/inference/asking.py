@@ -10,6 +10,7 @@ from PIL import Image
 
 from hope_bench.adapters.base import Adapter, Draws, RawAnswer
 from hope_bench.errors import HopeBenchError, counted, short_reason
+from hope_bench.files.language import AnswerWords
 from hope_bench.images import UnreadableImageError
 from hope_bench.inference.images import StepImages
 from hope_bench.records import Answer, Request
@@ -19,10 +20,11 @@ Batch = list[tuple[Image.Image, str]]
 
 
 class Asker:
-    """Asks one model. `works` says that it has answered before; else its first step decides whether to go on at all."""
+    """Asks one model. `works` says that it has answered before; else its first step decides whether to go on at all. `language`
+    is the benchmark's (None: English)."""
 
-    def __init__(self, model: Adapter, works: bool) -> None:
-        self._model, self._works = model, works
+    def __init__(self, model: Adapter, works: bool, language: AnswerWords | None = None) -> None:
+        self._model, self._works, self._language = model, works, language
 
     def answer(self, step: Sequence[Request], images: StepImages) -> list[Answer]:
         """One answer a request, in order. Raises HopeBenchError where the model fails from the start, or loses an answer."""
@@ -36,7 +38,7 @@ class Asker:
         for request in step:
             image = images[request.image]
             raw = RawAnswer(error=f"image: {image}") if isinstance(image, UnreadableImageError) else next(rest)
-            answers.append(_read(request, raw))
+            answers.append(_read(request, raw, self._language))
         return answers
 
     def _check_first(self, said: Sequence[RawAnswer], prompt: str) -> None:
@@ -79,12 +81,12 @@ def batch_of(step: Sequence[Request], images: StepImages) -> Batch:
     return [(image, text) for image, text in found if not isinstance(image, UnreadableImageError)]
 
 
-def _read(request: Request, raw: RawAnswer) -> Answer:
+def _read(request: Request, raw: RawAnswer, language: AnswerWords | None) -> Answer:
     answer = Answer(
         image=request.image,
         question=request.question,
         text=_writable(raw.text),
-        verdict="error" if raw.error is not None else parse_answer(raw.text or "", request.question),
+        verdict="error" if raw.error is not None else parse_answer(raw.text or "", request.question, language),
         p_yes=raw.p_yes,
         mass=raw.mass,
         complete=raw.complete,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL.Image import Image
 
-from hope_bench.adapters.base import Adapter, AdapterInfo, encodes_elsewhere
+from hope_bench.adapters.base import Adapter, AdapterInfo, encodes_elsewhere, reads_words
 from hope_bench.adapters.choosing import open_adapter
 from hope_bench.adapters.kept import Kept
 from hope_bench.adapters.known import check_card
@@ -18,6 +18,7 @@ from hope_bench.annotations.of_benchmark import check_images_folder, images_fold
 from hope_bench.errors import HopeBenchError, counted
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.card import ModelCard, slug
+from hope_bench.files.language import AnswerWords
 from hope_bench.files.paraphrases import Paraphrase
 from hope_bench.files.run import ANSWERS, RunRecord
 from hope_bench.images import UnreadableImageError
@@ -27,13 +28,13 @@ from hope_bench.inference.beforehand import answered_before
 from hope_bench.inference.budget import Budget, check_budget
 from hope_bench.inference.images import StepImages, image_hashes, open_named, steps_with_images
 from hope_bench.inference.plan import Plan, Step, make_plan
-from hope_bench.inference.processes import Processes, check_count, is_first, join_processes
 from hope_bench.inference.progress import RunProgress, run_progress
 from hope_bench.inference.record import answers_key, at_step, describe_run, of_set, reported
 from hope_bench.inference.resume import Reusable, Start, find_start, settle, write_record
 from hope_bench.inference.shared_folder import check_shared
 from hope_bench.inference.unseeing import Blindfold, Unseeing
 from hope_bench.inference.workers import Workers, default_workers
+from hope_bench.processes import Processes, check_count, is_first, join_processes
 from hope_bench.progress import ProgressMode, Say, say_nothing
 from hope_bench.records import Prompt
 
@@ -139,7 +140,7 @@ def evaluate(
             return processes.by_first(lambda: _stepped(folder, start.record, options.step))
         check_shared(folder, processes)
         budget = None if options.budget is None else Budget(options.budget, card, start.record, lambda: model.report)
-        sitting = _Sitting(folder, plan, model, processes, options, say, budget)
+        sitting = _Sitting(folder, plan, model, processes, options, say, budget, benchmark.manifest.language)
         return sitting.run(start, lambda: _Images(check_images_folder(images, names, benchmark), sha256, blindfold))
 
 
@@ -184,7 +185,9 @@ class _Sitting:
         options: EvaluateOptions,
         say: Say,
         budget: Budget | None = None,
+        language: AnswerWords | None = None,
     ) -> None:
+        self._language = language
         self._folder, self._plan, self._model, self._processes = folder, plan, model, processes
         self._progress, self._workers, self._say = options.progress, options.workers, say
         self._blind = options.blind is not None
@@ -204,7 +207,7 @@ class _Sitting:
 
     def _run(self, start: Start, record: RunRecord, source: _Images | None, workers: Workers) -> RunRecord:
         if start.to_ask:
-            self._processes.together(self._model.load)
+            self._processes.together(self._load)
         # run.json first: without it, nothing would say what the answers were made by.
         self._processes.by_first(lambda: settle(self._folder, self._plan, replace(start, record=record)))
         begun = time.monotonic()
@@ -219,6 +222,11 @@ class _Sitting:
             raise
         record = reported(_spent(record, begun, sum(counts)), reports) if start.to_ask else record
         return self._processes.by_first(lambda: self._finish(record))
+
+    def _load(self) -> None:
+        self._model.load()
+        if (reading := reads_words(self._model)) is not None:
+            reading.read_words(self._language)
 
     def _finish(self, record: RunRecord) -> RunRecord:
         with contextlib.closing(AnswersFile(self._folder / ANSWERS)) as answers:
@@ -252,7 +260,7 @@ class _Sitting:
                 for step in steps:
                     answers.append(reusable.complete(step, ()))
                 return
-            asker = Asker(self._model, start.works)
+            asker = Asker(self._model, start.works, self._language)
             with self._shown(done, total) as progress:
                 for step, (rest, images) in zip(steps, self._ready(asked, source, workers), strict=True):
                     if self._budget is not None and not self._budget.allows(rest):

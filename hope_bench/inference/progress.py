@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from hope_bench.adapters.base import AdapterReport
 from hope_bench.errors import counted
 from hope_bench.progress import ProgressMode
+from hope_bench.tables import SafeConsole
 
 if TYPE_CHECKING:
     from hope_bench.records import Answer

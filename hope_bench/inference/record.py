@@ -13,6 +13,7 @@ from hope_bench.adapters.endpoint_picture import picture_note
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.card import ModelCard
+from hope_bench.files.language import AnswerWords
 from hope_bench.files.paraphrases import Paraphrase
 from hope_bench.files.result import ModelInfo, RunInfo
 from hope_bench.files.run import ANSWERS, RunRecord, read_run
@@ -76,6 +77,7 @@ def describe_run(
         "splits": ", ".join(benchmark.splits),
         "limit": limit,
         "engine": ENGINE_VERSION,
+        **_of_language(manifest.language),
         **_of_servers(card),
         **({} if card.samples == 1 else {"samples": card.samples}),
     }
@@ -106,6 +108,11 @@ def describe_run(
         unranked=_unranked(benchmark, prompt, limit),
         notes=tuple(filter(None, [picture_note(card)])),
     )
+
+
+def _of_language(language: AnswerWords | None) -> dict[str, str]:
+    """What P(yes) depends on where it isn't of "yes" and "no" alone."""
+    return {} if language is None else {"language": language.code, "yes_no": json_sha256([language.yes, language.no])}
 
 
 def decoding(card: ModelCard) -> str:

@@ -66,11 +66,11 @@ _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000
 @dataclass(frozen=True, slots=True)
 class About:
     """What a card says that a benchmark doesn't know: its `repo` on the Hub (ORG/NAME), the `licence` of its questions by the
-    Hub's name for it ("cc-by-4.0"), and in which `languages` it asks."""
+    Hub's name for it ("cc-by-4.0"), and in which `languages` it asks (none: in the benchmark's own)."""
 
     repo: str | None = None
     licence: str | None = None
-    languages: tuple[str, ...] = ("en",)
+    languages: tuple[str, ...] = ()
 
 
 UNSAID = About()
@@ -93,6 +93,11 @@ def export_datasets(benchmark: Benchmark, out: Path, images: Path | None, about:
     return sum(file.rows for file in files)
 
 
+def _languages(benchmark: Benchmark, about: About) -> list[str]:
+    own = benchmark.manifest.language
+    return list(about.languages) or ["en" if own is None else own.code]
+
+
 def _card(benchmark: Benchmark, files: Sequence[ParquetFile], about: About, images: bool) -> str:
     from huggingface_hub import DatasetCardData
 
@@ -101,7 +106,7 @@ def _card(benchmark: Benchmark, files: Sequence[ParquetFile], about: About, imag
     header = DatasetCardData(
         pretty_name=manifest.title,
         license=about.licence,
-        language=list(about.languages),
+        language=_languages(benchmark, about),
         size_categories=[size_category(sum(file.rows for file in files))],
         task_categories=["visual-question-answering"],
         tags=["object-hallucination", "POPE", "HOPE", "croissant"],
@@ -180,7 +185,7 @@ def croissant(
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "version": "1.0.0",
         "identifier": manifest.hash,
-        "inLanguage": list(about.languages),
+        "inLanguage": _languages(benchmark, about),
         "citeAs": _CITE,
         **_at_the_hub(about),
         "distribution": [

@@ -16,7 +16,7 @@ from hope_bench.files.spec import STRATEGY_KINDS, Kind
 from hope_bench.interchange.known_questions import KNOWN, Known, Left
 from hope_bench.interchange.question_columns import find_columns, label_of
 from hope_bench.interchange.question_rows import QuestionRow, ending_of, find_source, picture_of, question_files, read_rows
-from hope_bench.interchange.questions import read_question, unshared_positives
+from hope_bench.interchange.questions import given_prompt, read_question, unshared_positives
 from hope_bench.provenance import atomic_path, commit, file_sha256, versions
 from hope_bench.records import Label, Question
 from hope_bench.wording import existence_question
@@ -221,8 +221,8 @@ def _prompt(given: str | None, raws: Sequence[_Raw]) -> tuple[str, bool]:
     """The prompt, and whether the questions are freed of what stands around them: where all are existence questions."""
     templates = Counter(None if (one := read_question(raw.text)) is None else one.template for raw in raws)
     existence = None not in templates
-    if given is not None and "{question}" not in given:
-        raise HopeBenchError(f'The prompt {given!r} holds no "{{question}}", so a model would never see one.')
+    if given is not None:
+        given_prompt(given)
     if given is not None or not existence or not templates:
         return given or "{question}", existence
     if len(templates) > 1:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.files.benchmark import Benchmark
+from hope_bench.files.language import AnswerWords
 from hope_bench.interchange.questions import question_key, read_question, wrapping
 from hope_bench.records import Answer, Label, Verdict
 from hope_bench.scoring.parsing import parse_answer
@@ -97,25 +98,26 @@ def match(given: Sequence[Given], benchmark: Benchmark, folder: Path) -> tuple[l
         report.relabelled += line.label is not None and line.label != labels[line.image, first]
     for key, lines in said.items():  # a failure that was tried again is no second answer
         said[key] = [line for line in lines if line.error is None] or lines
-    _refuse_contradictions(said)
+    language = benchmark.manifest.language
+    _refuse_contradictions(said, language)
     report.collapsed = sum(len(lines) - 1 for lines in said.values())
     for name, questions in benchmark.splits.items():
         report.asked[name] = sum((name, question.image, question.text) in said for question in questions)
         report.unasked[name] = len(questions) - report.asked[name]
-    answers = _answers(said, list(benchmark.splits))
+    answers = _answers(said, list(benchmark.splits), language)
     report.failed = sum(answer.error is not None for answer in answers)
     return answers, report
 
 
-def _verdict(line: Given, question: str) -> Verdict:
-    return "error" if line.text is None else parse_answer(line.text, question)
+def _verdict(line: Given, question: str, language: AnswerWords | None) -> Verdict:
+    return "error" if line.text is None else parse_answer(line.text, question, language)
 
 
-def _refuse_contradictions(said: Mapping[tuple[str, str, str], Sequence[Given]]) -> None:
+def _refuse_contradictions(said: Mapping[tuple[str, str, str], Sequence[Given]], language: AnswerWords | None) -> None:
     disagree = [
         f"{image}: {text} ({split}; {lines[0].where} and {lines[-1].where})"
         for (split, image, text), lines in said.items()
-        if len({_verdict(line, text) for line in lines}) > 1
+        if len({_verdict(line, text, language) for line in lines}) > 1
     ]
     if disagree:
         raise HopeBenchError(
@@ -125,14 +127,16 @@ def _refuse_contradictions(said: Mapping[tuple[str, str, str], Sequence[Given]])
         )
 
 
-def _answers(said: Mapping[tuple[str, str, str], Sequence[Given]], order: Sequence[str]) -> list[Answer]:
+def _answers(
+    said: Mapping[tuple[str, str, str], Sequence[Given]], order: Sequence[str], language: AnswerWords | None
+) -> list[Answer]:
     """One answer per image, question and text, with the splits it was given in."""
     splits: dict[tuple[str, str, str | None, str | None], list[str]] = defaultdict(list)
     for (name, image, question), lines in said.items():
         splits[image, question, lines[0].text, lines[0].error].append(name)
     return [
         Answer(
-            image, question, text, "error" if text is None else parse_answer(text, question),
+            image, question, text, "error" if text is None else parse_answer(text, question, language),
             error=error, splits=tuple(sorted(names, key=order.index)),
         )
         for (image, question, text, error), names in splits.items()

@@ -11,7 +11,7 @@ from hope_bench.files.benchmark import Manifest, SourceFile, write_benchmark
 from hope_bench.files.card import check_name
 from hope_bench.files.names import within_folder
 from hope_bench.files.spec import STRATEGY_KINDS
-from hope_bench.interchange.questions import Line, read_lines, read_question, unshared_positives
+from hope_bench.interchange.questions import Line, given_prompt, read_lines, read_question, unshared_positives
 from hope_bench.provenance import commit, file_sha256, versions
 from hope_bench.records import Question
 from hope_bench.wording import existence_question
@@ -99,7 +99,4 @@ def _prompt(given: str | None, templates: Counter[str]) -> str:
             f"The files wrap their questions in {len(templates)} ways: {', '.join(map(repr, sorted(templates)[:3]))}. "
             'Choose one with --prompt (it must hold "{question}").'
         )
-    prompt = next(iter(templates)) if given is None else given
-    if "{question}" not in prompt:
-        raise HopeBenchError(f'The prompt {prompt!r} holds no "{{question}}", so a model would never see one.')
-    return prompt
+    return next(iter(templates)) if given is None else given_prompt(given)

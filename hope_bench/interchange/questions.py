@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.placeholders import check_prompt
 from hope_bench.records import Question
 
 _EXISTENCE = re.compile(r"is there (?:an? )?(?P<object>\S.*?) in the im(?:age|ange)\s*\??", re.IGNORECASE)
@@ -63,6 +64,14 @@ def unescaped(prompt: str) -> str:
 def escaped(prompt: str) -> str:
     """A prompt as a command line takes it (`unescaped`)."""
     return prompt.replace("\n", "\\n")
+
+
+def given_prompt(prompt: str) -> str:
+    """A prompt that a user gives for a benchmark. Raises HopeBenchError where it holds no question, or more to fill in."""
+    try:
+        return check_prompt(prompt)
+    except ValueError as error:
+        raise HopeBenchError(f"The prompt {prompt!r}: {str(error).rstrip('.')}.") from None
 
 
 @dataclass(frozen=True, slots=True)

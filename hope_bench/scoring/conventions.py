@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hope_bench.errors import HopeBenchError, did_you_mean
+from hope_bench.files.language import AnswerWords
 from hope_bench.records import Answer, Label, Verdict
 from hope_bench.scoring.asked_object import asked_about
 from hope_bench.scoring.parsing import parse_strict
@@ -135,10 +136,12 @@ def reader(
     convention: Convention,
     languages: Sequence[str] = (),
     labels: Mapping[tuple[str, str], Label] | None = None,
+    own: AnswerWords | None = None,
 ) -> Callable[[Answer], Verdict]:
     """What turns an answer of this run into its verdict under the convention; an error stays an error under every one.
 
-    Plain `strict` keeps the verdict that stands with the answer. `languages` are an option of `strict` alone. `labels` are those
+    Plain `strict` keeps the verdict that stands with the answer. `languages` are an option of `strict` alone, which reads them
+    beside the benchmark's `own`. `labels` are those
     of the questions, by (image, question), for a convention that reads answers against them. Raises HopeBenchError where the
     convention needs text that the run doesn't have.
     """
@@ -146,7 +149,8 @@ def reader(
         raise HopeBenchError(f"--language belongs to the strict convention; {convention.name} knows only English.")
     if convention is STRICT:
         parse_strict(None, languages)  # names an unknown language before any answer is read
-        return lambda answer: _strict(answer, languages)
+        every: Sequence[str | AnswerWords] = languages if own is None or not languages else [own, *languages]
+        return lambda answer: _strict(answer, every)
     cut = [answer for answer in answers if answer.error is None and (answer.text is None or not answer.complete)]
     if cut:
         raise HopeBenchError(
@@ -167,7 +171,7 @@ def reader(
     return read
 
 
-def _strict(answer: Answer, languages: Sequence[str]) -> Verdict:
+def _strict(answer: Answer, languages: Sequence[str | AnswerWords]) -> Verdict:
     if not languages or answer.error is not None or answer.text is None or not answer.complete:
         return answer.verdict
-    return parse_strict(answer.text, languages, asked_about(answer.question))
+    return parse_strict(answer.text, languages, asked_about(answer.question), answer.question)

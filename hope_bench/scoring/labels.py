@@ -45,10 +45,13 @@ def score_relabelled(
     """
     record, file = read_answered(benchmark, run_folder)
     known = Known(sizes or {})
-    joined = join_run(benchmark, record, file.answers, reader(file.answers, convention, languages, benchmark.labels))
+    own = benchmark.manifest.language
+    read = reader(file.answers, convention, languages, benchmark.labels, own)
+    joined = join_run(benchmark, record, file.answers, read)
     before = make_result(benchmark, record, file, joined, bootstrap, convention, languages, known)
     kept = replace(file, answers=_asked(relabelled, file.answers))
-    joined = join_run(relabelled, record, kept.answers, reader(file.answers, convention, languages, relabelled.labels))
+    read = reader(file.answers, convention, languages, relabelled.labels, own)
+    joined = join_run(relabelled, record, kept.answers, read)
     after = make_result(relabelled, record, kept, joined, bootstrap, convention, languages, known)
     row = {image: index for index, image in enumerate(benchmark.manifest.images)}
     places = [row[image] for image in relabelled.manifest.images]

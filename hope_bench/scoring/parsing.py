@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 
+from hope_bench.files.language import AnswerWords
 from hope_bench.records import Verdict
 from hope_bench.scoring.answer_text import plain, sentences, spoken
 from hope_bench.scoring.answer_words import BE, BLOCKING, DETERMINERS, NEGATORS, NO, PRESENT, REASONING, YES, listed, words_of
 from hope_bench.scoring.asked_object import NUMBERS, Asked, asked, asked_about
-from hope_bench.scoring.languages import word_pattern
+from hope_bench.scoring.languages import find_words, may_be_english, read_foreign
 from hope_bench.scoring.readings import Reader, Reading
 from hope_bench.scoring.retractions import corrected_by_actually, disowned, last_word, without_offer
 from hope_bench.scoring.statements import Said
@@ -31,44 +32,44 @@ _SHORT: dict[str, Verdict] = {
 """What nearly every answer is."""
 
 
-def parse_strict(text: str | None, languages: Sequence[str] = (), object: str | None = None) -> Verdict:
+def parse_strict(
+    text: str | None, languages: Sequence[str | AnswerWords] = (), object: str | None = None, question: str = ""
+) -> Verdict:
     """What an answer says: "yes", "no", or "unparsed" where that isn't clear.
 
     `object` is what was asked about, as the question says it ("dog", "a red car"; `asked_object.asked_about` finds it); with it,
     what an answer says of other things doesn't count. Case, markdown, punctuation and reasoning blocks don't matter. An explicit
     final answer ("Answer: no", a box, a tag) counts first, then the first plain yes or no, then what the clauses state ("There is
     a dog"). What doubts, contradicts itself or breaks off before its answer is unparsed. The words of `languages`
-    (scoring/languages.py) count beside the English ones. Of a very long answer only the two ends are read. Raises HopeBenchError
-    for a language without words.
+    (codes, or a benchmark's own) count beside the English ones, and in them also what is stated of the thing that `question` asks
+    about (scoring/languages.py). Of a very long answer only the two ends are read. Raises HopeBenchError for a language without
+    words.
     """
-    foreign = _words(tuple(languages)) if languages else None  # names an unknown language, whatever the answer
+    foreign = find_words(languages)  # names an unknown language, whatever the answer
     if not text:
         return "unparsed"
     if len(text) <= 8 and (short := _SHORT.get(text.strip().lower())) is not None:
         return short
-    return _parse(spoken(text), foreign, object)
+    return _parse(spoken(text), foreign, object, question if foreign else "")
 
 
-def parse_answer(text: str, question: str) -> Verdict:
-    """`parse_strict` of an answer to a question of the form "Is there a dog in the image?"."""
+def parse_answer(text: str, question: str, language: AnswerWords | None = None) -> Verdict:
+    """`parse_strict` of an answer to a question of a benchmark, which is in `language` (None: "Is there a dog in the image?")."""
     short = _SHORT.get(text)
-    return parse_strict(text, object=asked_about(question)) if short is None else short
+    if short is not None:
+        return short
+    languages = () if language is None else (language,)
+    return parse_strict(text, languages, asked_about(question), question)
 
 
 @lru_cache(maxsize=4_096)
-def _parse(said: str, foreign: re.Pattern[str] | None, object_: str | None) -> Verdict:
+def _parse(said: str, foreign: tuple[AnswerWords, ...], object_: str | None, question: str) -> Verdict:
     what = None if object_ is None else asked(object_)
     text = plain(said)
-    found = None if foreign is None else foreign.search(text)
-    if found is None:
-        return _english(text, what)
-    before = _english(text[: found.start()], what)
-    return before if before != "unparsed" else "no" if found.lastgroup == "no" else "yes"
-
-
-@lru_cache
-def _words(languages: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile(rf"(?P<no>{word_pattern(languages, 1)})|(?P<yes>{word_pattern(languages, 0)})")
+    found = [one for words in foreign if (one := read_foreign(text, words, question)) is not None]
+    start, meant = min(found, default=(len(text), "doubt"))
+    before = _english(text[:start], what) if may_be_english(text[:start], foreign) else "unparsed"
+    return before if before != "unparsed" else "unparsed" if meant == "doubt" else meant
 
 
 def _english(text: str, what: Asked | None) -> Verdict:

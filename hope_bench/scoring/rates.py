@@ -139,9 +139,11 @@ def _distances(weight: Floats | float, one: Measured, towards: int) -> Floats:
 
 def _half_width(parts: tuple[Weighted, ...], correlations: dict[tuple[int, int], Floats], towards: int) -> Floats:
     reach = [_distances(weight, one, towards) for weight, one in parts]
-    squares = np.sum([one**2 for one in reach], axis=0)
-    for (i, j), correlation in correlations.items():
-        squares = squares + 2 * correlation * reach[i] * reach[j]
+    # What one part leaves unbounded the whole leaves unbounded, or unknown.
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = np.sum([one**2 for one in reach], axis=0)
+        for (i, j), correlation in correlations.items():
+            squares = squares + 2 * correlation * reach[i] * reach[j]
     width: Floats = np.sqrt(np.maximum(squares, 0))
     return width
 

@@ -51,7 +51,8 @@ def score(
     convention needs words that the run doesn't have.
     """
     record, file = read_answered(benchmark, run_folder)
-    joined = join_run(benchmark, record, file.answers, reader(file.answers, convention, languages, benchmark.labels))
+    read = reader(file.answers, convention, languages, benchmark.labels, benchmark.manifest.language)
+    joined = join_run(benchmark, record, file.answers, read)
     return make_result(benchmark, record, file, joined, bootstrap, convention, languages, known or Known())
 
 
@@ -61,7 +62,7 @@ def read_answered(benchmark: Benchmark, run_folder: Path) -> tuple[RunRecord, Ru
     Raises HopeBenchError where the run belongs to other questions.
     """
     record = read_run(run_folder).model_copy(update={"name": run_folder.resolve().name})
-    file = reread(read_answers(run_folder / "answers.jsonl"))
+    file = reread(read_answers(run_folder / "answers.jsonl"), benchmark.manifest.language)
     if record.benchmark_hash != benchmark.manifest.hash:
         asked = {(question.image, question.text) for questions in benchmark.splits.values() for question in questions}
         foreign = sum((answer.image, answer.question) not in asked for answer in file.answers)
@@ -95,7 +96,7 @@ def make_result(
     splits = _corrected(scored.splits, joined, known.reviewed, bootstrap.confidence)
     return Result(
         convention=convention.name,
-        languages=tuple(languages),
+        languages=_spoken(benchmark, convention, languages),
         model=record.model,
         benchmark=_benchmark_info(benchmark),
         run=record.run.model_copy(update={"name": record.name}),
@@ -107,6 +108,12 @@ def make_result(
         unranked=_unranked(benchmark, record, scored.splits),
         notes=(*_notes(benchmark, record, file, joined, scored.splits), *_reading(benchmark, file, convention)),
     )
+
+
+def _spoken(benchmark: Benchmark, convention: Convention, languages: Sequence[str]) -> tuple[str, ...]:
+    """The languages that answers were read in besides English: the benchmark's own, under `strict`, then those asked for."""
+    own = benchmark.manifest.language
+    return tuple(dict.fromkeys((*([own.code] if own is not None and convention is STRICT else []), *languages)))
 
 
 def _corrected(

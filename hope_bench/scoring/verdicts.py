@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.card import MOST_SAMPLES
+from hope_bench.files.language import AnswerWords
 from hope_bench.files.run import RunAnswers
 from hope_bench.files.split_score import PACKED
 from hope_bench.records import Answer, Question, Verdict, no_collector
@@ -42,17 +43,18 @@ class Joined:
     retried: int
 
 
-def reread(file: RunAnswers) -> RunAnswers:
-    """The answers with the verdicts that their words get now: an earlier release may have read them by another rule."""
-    answers = tuple(map(_reread, file.answers))
+def reread(file: RunAnswers, language: AnswerWords | None = None) -> RunAnswers:
+    """The answers with the verdicts that their words get now, in the benchmark's `language` (None: English): an earlier release
+    may have read them by another rule."""
+    answers = tuple(_reread(answer, language) for answer in file.answers)
     changed = sum(now is not before for now, before in zip(answers, file.answers, strict=True))
     return replace(file, answers=answers, reread=changed)
 
 
-def _reread(answer: Answer) -> Answer:
+def _reread(answer: Answer, language: AnswerWords | None) -> Answer:
     if answer.text is None or answer.verdict == "error":
         return answer
-    verdict = parse_answer(answer.text, answer.question)
+    verdict = parse_answer(answer.text, answer.question, language)
     return answer if verdict == answer.verdict else replace(answer, verdict=verdict)
 
 

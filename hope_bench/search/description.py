@@ -3,80 +3,77 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
+from hope_bench.languages.worder import Worder, make_worder
 from hope_bench.records import Annotations, Instance, Relationship
 from hope_bench.search.attribute_bank import Group, named_attributes, passes_for, relation_bank
 from hope_bench.search.description_geometry import ROUNDING, SIDES, Where, beside, counts, place_words, places, usable
 from hope_bench.search.hierarchy import ancestors
-from hope_bench.wording import indefinite, verb
+from hope_bench.wording import count_phrase, indefinite
 
 Kind = Literal["attribute", "side", "half", "count", "relation", "bank", "given"]
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """One statement about a present object. `claim` is the noun phrase with its article ("a red car", "exactly two dogs"), `tail`
-    what follows it ("on the left side of the image"); `group` names what excludes what (a colour, a side, a number), and `verb`
-    is what the question begins with."""
+    """One statement about a present object. `group` names what excludes what (a colour, a side, a number), `question` asks
+    whether it is true, and `caption` says the same in English, as CLIP compares it with the image ("a red car", "a dog on the
+    left side")."""
 
     object: str
     kind: Kind
     group: str
     value: str
-    claim: str
-    tail: str = "in the image"
-    verb: Literal["Is", "Are"] = "Is"
-
-    caption: str = field(init=False, compare=False)
-    """The same as a caption that CLIP can compare with the image."""
-
-    def __post_init__(self) -> None:
-        caption = f"{self.claim} {self.tail}".removesuffix(" in the image").removesuffix(" of the image")
-        object.__setattr__(self, "caption", caption)
-
-    @property
-    def question(self) -> str:
-        """The yes/no question: "Is there a red car in the image?", "Are there exactly two dogs in the image?"."""
-        return f"{self.verb} there {self.claim} {self.tail}?"
+    caption: str
+    question: str
 
 
 # Most descriptions recur from image to image.
 
 
 @lru_cache(maxsize=100_000)
-def _adjective(name: str, words: str, kind: Kind, group: str, value: str) -> Description:
-    return Description(name, kind, group, value, indefinite(words, value), verb=verb(words))
+def _adjective(worder: Worder, name: str, words: str, kind: Kind, group: str, value: str) -> Description | None:
+    question = worder.attribute(name, value)
+    return None if question is None else Description(name, kind, group, value, indefinite(words, value), question)
 
 
 @lru_cache(maxsize=100_000)
-def _counted(name: str, words: str, count: int) -> tuple[tuple[Description, bool], ...]:
+def _counted(worder: Worder, name: str, words: str, count: int) -> tuple[tuple[Description | None, bool], ...]:
     """Each number that is claimed of `count` instances, and whether it is true."""
-    return tuple(
-        (Description(name, "count", "count", str(number), phrase, verb=begins), true)
-        for number, phrase, begins, true in counts(words, count)
-    )
+    if not worder.counts(name):
+        return ()
+    made: list[tuple[Description | None, bool]] = []
+    for number, true in counts(count):
+        question, caption = worder.count(name, number), f"exactly {count_phrase(number, words)}"
+        made.append((None if question is None else Description(name, "count", "count", str(number), caption, question), true))
+    return tuple(made)
 
 
 @lru_cache(maxsize=100_000)
-def _placed(name: str, words: str, kind: Where, value: str) -> Description:
-    return Description(name, kind, kind, value, indefinite(words), place_words(kind, value), verb(words))
+def _placed(worder: Worder, name: str, words: str, kind: Where, value: str) -> Description | None:
+    question = worder.place(name, value)
+    caption = f"{indefinite(words)} {place_words(kind, value)}"
+    return None if question is None else Description(name, kind, kind, value, caption, question)
 
 
 @lru_cache(maxsize=100_000)
-def _relation(name: str, words: str, group: str, value: str, relation: str, other_words: str) -> Description:
-    claim = f"{indefinite(words)} {relation} the {other_words}"
-    return Description(name, "relation", group, value, claim, verb=verb(words))
+def _relation(
+    worder: Worder, names: tuple[str, str], words: tuple[str, str], group: str, value: str, relation: str
+) -> Description | None:
+    question = worder.relation(names[0], value, names[1])
+    caption = f"{indefinite(words[0])} {relation} the {words[1]}"
+    return None if question is None else Description(names[0], "relation", f"{group} {names[1]}", value, caption, question)
 
 
 @lru_cache(maxsize=100_000)
-def _sides(name: str, words: str, other: str, other_words: str, side: str) -> tuple[tuple[Description, bool], ...]:
+def _sides(
+    worder: Worder, names: tuple[str, str], words: tuple[str, str], side: str
+) -> tuple[tuple[Description | None, bool], ...]:
     """Both sides of another object, and whether they are true of one that is on `side`."""
-    return tuple(
-        (_relation(name, words, f"beside {other}", value, f"to the {value} of", other_words), value == side) for value in SIDES
-    )
+    return tuple((_relation(worder, names, words, "beside", value, f"to the {value} of"), value == side) for value in SIDES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +84,23 @@ class Descriptions:
     false: tuple[Description, ...] = ()
 
 
-Found = Iterator[tuple[Description, bool]]
-"""Descriptions, and whether each is true."""
+Found = Iterator[tuple[Description | None, bool]]
+"""Descriptions, and whether each is true; None for what can't be put in words in the benchmark's language."""
 
 
 class Describer:
-    """Describes the images of one annotation set from `sources` ("geometry", "attributes"). Borderline cases are left out."""
+    """Describes the images of one annotation set from `sources` ("geometry", "attributes"), in the words of `worder` (None: in
+    English). Borderline cases are left out; `unworded` counts what was known and can't be worded."""
 
-    def __init__(self, annotations: Annotations, sources: Sequence[str] = ("geometry", "attributes")) -> None:
+    def __init__(
+        self,
+        annotations: Annotations,
+        sources: Sequence[str] = ("geometry", "attributes"),
+        worder: Worder | None = None,
+    ) -> None:
         self._annotations = annotations
+        self._worder = worder or make_worder(annotations.categories)
+        self.unworded = 0
         self._sources = sources
         self._words = {category.name: category.in_words for category in annotations.categories}
         self._above = ancestors(annotations.categories)
@@ -105,7 +110,7 @@ class Describer:
     def describe(self, image: int) -> Descriptions:
         """Every description of the image's present objects whose truth is known."""
         known = self.known_objects(image)
-        found: list[tuple[Description, bool]] = []
+        found: list[tuple[Description | None, bool]] = []
         for name, rows in known.items():
             instances = tuple(rows.values())
             if "attributes" in self._sources:
@@ -117,7 +122,7 @@ class Describer:
             found += self._beside({name: instance for name, (_, instance) in single.items()})
         if "attributes" in self._sources and self._annotations.relationships is not None:
             found += self._related(single, self._annotations.relationships.of(image))
-        return sorted_out(found)
+        return self._worded(found)
 
     def from_bank(self, image: int, guessed: Mapping[int, Mapping[str, str]], groups: Sequence[Group]) -> Descriptions:
         """Unverified descriptions: `guessed` holds, by instance row, the clear winner of each group on the object's own crop.
@@ -125,7 +130,7 @@ class Describer:
         Only objects that occur once are described, so that what is true of the crop is true of the object, and nothing is guessed
         that is annotated.
         """
-        found: list[tuple[Description, bool]] = []
+        found: list[tuple[Description | None, bool]] = []
         for name, rows in self.known_objects(image).items() if guessed else ():
             row, instance = next(iter(rows.items()))
             annotated = named_attributes(instance.attributes)
@@ -133,9 +138,9 @@ class Describer:
                 winner = guessed.get(row, {}).get(group.name)
                 if winner is not None and group.name not in annotated:
                     clear = [value for value in group.values if value == winner or not passes_for(value, winner)]
-                    words = self._words[name]
-                    found += [(_adjective(name, words, "bank", group.name, value), value == winner) for value in clear]
-        return sorted_out(found)
+                    said = [_adjective(self._worder, name, self._words[name], "bank", group.name, value) for value in clear]
+                    found += [(one, value == winner) for one, value in zip(said, clear, strict=True)]
+        return self._worded(found)
 
     def known_objects(self, image: int) -> dict[str, dict[int, Instance]]:
         """The objects every instance of which is known, each with its instances by row.
@@ -164,24 +169,24 @@ class Describer:
             everywhere = all(value is not None for value in held)
             for value in options:
                 if value in held:
-                    yield _adjective(name, words, "attribute", attribute, value), True
+                    yield _adjective(self._worder, name, words, "attribute", attribute, value), True
                 elif everywhere and not any(passes_for(value, own) for own in held if own is not None):
-                    yield _adjective(name, words, "attribute", attribute, value), False
+                    yield _adjective(self._worder, name, words, "attribute", attribute, value), False
 
     def _geometry(self, name: str, instances: Sequence[Instance], image: int) -> Found:
         words, extent = self._words[name], self._annotations.extent(image)
         if not all(usable(one.bbox) for one in instances):
             return
         if self._annotations.every_instance:
-            yield from _counted(name, words, len(instances))
+            yield from _counted(self._worder, name, words, len(instances))
         if extent is not None:
             for kind, value, true in places([one.bbox for one in instances], extent, self._slack):
-                yield _placed(name, words, kind, value), true
+                yield _placed(self._worder, name, words, kind, value), true
 
     def _beside(self, single: Mapping[str, Instance]) -> Found:
         words = self._words
         for name, other, side in beside({name: one.bbox for name, one in single.items()}, self._slack):
-            yield from _sides(name, words[name], other, words[other], side)
+            yield from _sides(self._worder, (name, other), (words[name], words[other]), side)
 
     def _related(self, single: Mapping[str, tuple[int, Instance]], relationships: Sequence[Relationship]) -> Found:
         """What excludes an annotated relationship between two objects that occur once: "behind" where it is "in front of"."""
@@ -194,8 +199,13 @@ class Describer:
             for group in relation_bank():
                 held = group.held(predicates)
                 for value in group.values if held is not None else ():
-                    words, other_words = self._words[name], self._words[other]
-                    yield _relation(name, words, f"{group.name} {other}", value, value, other_words), value == held
+                    words = (self._words[name], self._words[other])
+                    yield _relation(self._worder, (name, other), words, group.name, value, value), value == held
+
+    def _worded(self, found: Collection[tuple[Description | None, bool]]) -> Descriptions:
+        said = [(one, true) for one, true in found if one is not None]
+        self.unworded += len(found) - len(said)
+        return sorted_out(said)
 
 
 def sorted_out(found: Collection[tuple[Description, bool]]) -> Descriptions:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
-from hope_bench.wording import count_phrase, is_counted
-
 Box = tuple[float, float, float, float]
 """(x, y, width, height)."""
 
@@ -27,11 +25,11 @@ SIDES = ("left", "right")
 """Of another object."""
 
 
-def counts(words: str, count: int) -> Iterator[tuple[int, str, Literal["Is", "Are"], bool]]:
-    """Numbers of things, as (number, phrase, verb, whether true), where there are few of them and they can be counted."""
-    if count <= MOST_COUNTED and is_counted(words):
+def counts(count: int) -> Iterator[tuple[int, bool]]:
+    """Numbers of things, and whether each is true, where there are few of them."""
+    if count <= MOST_COUNTED:
         for number in range(1, MOST_COUNTED + 2):
-            yield number, f"exactly {count_phrase(number, words)}", "Is" if number == 1 else "Are", number == count
+            yield number, number == count
 
 
 def places(boxes: Sequence[Box | None], extent: tuple[float, float], slack: float = 0.0) -> Iterator[tuple[Where, str, bool]]:
@@ -46,8 +44,8 @@ def places(boxes: Sequence[Box | None], extent: tuple[float, float], slack: floa
 
 
 def place_words(kind: Where, value: str) -> str:
-    """The words that follow what is there: "on the left side of the image"."""
-    return f"on the {value} side of the image" if kind == "side" else f"in the {value} half of the image"
+    """The words of a caption that follow what is there: "on the left side"."""
+    return f"on the {value} side" if kind == "side" else f"in the {value} half"
 
 
 def _side(box: Box, axis: int, extent: float, slack: float) -> int | None:

@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.languages.worder import Worder, make_worder
 from hope_bench.records import Annotations
 from hope_bench.search.description import Description, Descriptions, sorted_out
 from hope_bench.wording import is_plural, plural, verb
@@ -42,12 +43,13 @@ class Given:
     problems: tuple[str, ...] = ()
 
 
-def read_given(path: Path, annotations: Annotations) -> Given:
-    """Read a user's descriptions of the annotations' images.
+def read_given(path: Path, annotations: Annotations, worder: Worder | None = None) -> Given:
+    """Read a user's descriptions of the annotations' images; `worder` puts them into questions (None: English ones).
 
     A line that is none, or is about an image or object that isn't there, is left out and told in `problems`, and so is a claim
     that is said to be both true and false. Raises HopeBenchError where the file is missing or nothing in it can be used.
     """
+    worder = worder or make_worder(annotations.categories)
     try:
         raw_lines = path.read_bytes().splitlines()
     except OSError as error:
@@ -78,9 +80,12 @@ def read_given(path: Path, annotations: Annotations) -> Given:
             claims, contradicted = found.setdefault(line.image, {}), doubtful.setdefault(line.image, set())
             for claim, true in [*((one, True) for one in line.true), *((one, False) for one in line.false)]:
                 words = _IN_THE_IMAGE.sub("", " ".join(claim.split()).rstrip(".?"))
-                description = Description(line.object, "given", "given", words, words, verb=_verb(words, line.object))
+                question = worder.given(words, _verb(words, line.object))
+                description = Description(line.object, "given", "given", words, words, question or "")
                 if not words:
                     leave_out("an empty claim", f"line {number}")
+                elif question is None:
+                    leave_out(f"the language {worder.table.code} has no questions for them", f"line {number}: {words}")
                 elif description in contradicted or claims.setdefault(description, true) != true:
                     leave_out("a claim that is said to be both true and false", f"line {number}: {words}")
                     contradicted.add(description)

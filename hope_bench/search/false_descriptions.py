@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hope_bench.progress import shown
 from hope_bench.search.attribute_bank import attribute_bank
 from hope_bench.search.decisions import ClaimKey
 from hope_bench.search.description import Describer, Description, Descriptions
@@ -34,6 +35,8 @@ class FalseDescriptions:
         self._rejected = rejected
         self._guessed = guessed or {}
         self._found: list[Descriptions] | None = None
+        self.unworded = 0
+        """How many descriptions were known and could not be put in words, once they were asked for."""
         self._scores: dict[str, list[_Cosines]] = {}
         self._rankings: dict[tuple[str, int], list[list[Distractor]]] = {}
 
@@ -56,7 +59,8 @@ class FalseDescriptions:
     def ranking(self, encoder: str, k: int) -> list[list[Distractor]]:
         """`best` of every sampled image, made once."""
         if (encoder, k) not in self._rankings:
-            self._rankings[encoder, k] = [self.best(row, encoder, k) for row in range(len(self._space.images))]
+            rows = shown(range(len(self._space.images)), "Ranking descriptions of images")
+            self._rankings[encoder, k] = [self.best(row, encoder, k) for row in rows]
         return self._rankings[encoder, k]
 
     def best(self, row: int, encoder: str, k: int) -> list[Distractor]:
@@ -97,11 +101,12 @@ class FalseDescriptions:
 
     def _all(self) -> list[Descriptions]:
         if self._found is None:
-            describer = Describer(self._space.annotations, self._space.spec.descriptions.sources)
+            describer = Describer(self._space.annotations, self._space.spec.descriptions.sources, self._space.worder)
             self._found = [
                 self._of(file, describer.describe(image), describer.from_bank(image, self._guessed, attribute_bank()))
-                for image, file in zip(self._space.images, self._space.files, strict=True)
+                for image, file in shown(list(zip(self._space.images, self._space.files, strict=True)), "Describing images")
             ]
+            self.unworded = describer.unworded
         return self._found
 
     def _of(self, file: str, *known: Descriptions) -> Descriptions:
@@ -119,7 +124,8 @@ class FalseDescriptions:
             captions = {one.caption: 0 for each in found for one in (*each.true, *each.false)}
             place = {caption: index for index, caption in enumerate(captions)}
             vectors = encoded.encode_captions(list(place)) if place else encoded.images[:0]
-            self._scores[encoder] = [_cosines(encoded.images[row], vectors, place, each) for row, each in enumerate(found)]
+            rows = shown(range(len(found)), "Comparing images and descriptions")
+            self._scores[encoder] = [_cosines(encoded.images[row], vectors, place, found[row]) for row in rows]
         return self._scores[encoder]
 
 

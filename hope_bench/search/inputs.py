@@ -11,7 +11,9 @@ from hope_bench.annotations.image_files import files_within, plain_path
 from hope_bench.annotations.of_spec import dataset_files, listed_images, read_dataset
 from hope_bench.clip.names import check_clip_name
 from hope_bench.errors import HopeBenchError
-from hope_bench.files.spec import PANEL, BenchmarkSpec, ClipSpec, encoder_name
+from hope_bench.files.language import is_file
+from hope_bench.files.spec import PANEL, BenchmarkSpec, ClipSpec, encoder_name, in_language
+from hope_bench.languages.worder import make_worder
 from hope_bench.records import Annotations
 from hope_bench.search.decisions import ClaimKey, Decision, read_decisions, rejected
 from hope_bench.search.description import Descriptions
@@ -48,6 +50,8 @@ def read_inputs(spec: BenchmarkSpec) -> Inputs:
     path, images = _paths(spec)
     files = dataset_files(spec.dataset)
     annotations = with_words(read_dataset(spec.dataset), spec)
+    worder = make_worder(annotations.categories, spec.language, spec.wording, spec.nouns)
+    spec = in_language(spec, worder.table)
     if images is not None:
         annotations = fit_names(
             annotations, lambda name: plain_path(name) == name and (images / name).is_file(), lambda: files_within(images)
@@ -59,9 +63,9 @@ def read_inputs(spec: BenchmarkSpec) -> Inputs:
         listed, unlisted = listed_images(Path(spec.dataset.image_list), annotations)
     given: Mapping[str, Descriptions] = {}
     decisions: tuple[Decision, ...] = ()
-    problems: tuple[str, ...] = unlisted
+    problems = (*unlisted, *worder.notes())
     if spec.descriptions.file is not None:
-        found = read_given(Path(spec.descriptions.file), annotations)
+        found = read_given(Path(spec.descriptions.file), annotations, worder)
         given = found.by_image
         problems += found.problems
     if spec.guards.review is not None:
@@ -69,7 +73,8 @@ def read_inputs(spec: BenchmarkSpec) -> Inputs:
         problems += left_out
     evidence = None if spec.guards.evidence is None else read_evidence(Path(spec.guards.evidence), annotations)
     problems += () if evidence is None else evidence.problems
-    own = (spec.descriptions.file, spec.guards.ontology_table, spec.guards.review, spec.guards.evidence)
+    table = spec.language if is_file(spec.language) else None
+    own = (table, spec.descriptions.file, spec.guards.ontology_table, spec.guards.review, spec.guards.evidence)
     files += tuple(Path(name) for name in own if name is not None)
     return Inputs(spec, path, images, files, annotations, given, decisions, rejected(decisions), problems, listed, evidence)
 

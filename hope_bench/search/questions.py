@@ -10,7 +10,6 @@ from hope_bench.records import Question, no_collector
 from hope_bench.search.guards import Guarded
 from hope_bench.search.selection import Distractors, Positive, Positives
 from hope_bench.search.space import SearchSpace
-from hope_bench.wording import existence_question
 
 
 def make_questions(
@@ -45,8 +44,8 @@ def split_questions(
     `images` are indices in the annotations, all of them keys of `distractors` and `positives`. Distractors of absent categories
     carry the risk and evidence that a calibrated guard estimated.
     """
-    wording, k = space.spec.wording, space.spec.k
-    words = {category.name: category.in_words for category in space.annotations.categories}
+    k = space.spec.k
+    ask = space.worder.existence
     row_of = {image: row for row, image in enumerate(space.images)}
     made: list[Question] = []
     for image in images:
@@ -54,11 +53,11 @@ def split_questions(
         first = [Positive(name) for name in space.present[row_of[image]][:k]] if positives is None else positives[image]
         for positive, negative in zip(first, distractors[image], strict=True):
             true = positive.description
-            text = existence_question(words[positive.name], wording) if true is None else true.question
+            text = ask(positive.name) if true is None else true.question
             about = (None, None) if true is None else (true.caption, true.kind)
             made.append(Question(len(made) + 1, file, text, "yes", split, positive.name, None, *about))
             if negative.description is None:
-                text, described = existence_question(words[negative.name], wording), None
+                text, described = ask(negative.name), None
                 risk, evidence = guarded.facts(row_of[image], space.column[negative.name])
             else:
                 text, described, risk, evidence = negative.description.question, negative.description, None, None

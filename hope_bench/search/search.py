@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hope_bench.errors import HopeBenchError
+from hope_bench.errors import HopeBenchError, counted
 from hope_bench.files.benchmark import GuardStats
 from hope_bench.files.spec import DESCRIPTION_STRATEGIES, STRATEGY_KINDS, base_strategy, encoder_name, is_balanced
 from hope_bench.records import no_collector
@@ -77,6 +77,11 @@ def search(inputs: Inputs, encoding: Encoding, guarded: Guarded) -> Found:
         family = BalancedFamily(space, guarded.allowed, false, order, rows_left)
         for name in filter(is_balanced, spec.strategies):
             positives[name], splits[name] = family.split(name)
+    if false.unworded:
+        notes.append(
+            f"{counted(false.unworded, 'description', 'descriptions')} that are known of the images can't be put in words in the "
+            f"benchmark's language ({space.worder.table.code}), and are not asked about."
+        )
     in_order = {name: splits[name] for name in spec.strategies if name in splits}
     return Found(in_order, positives, sample.without(short, notes), _guard_stats(sample, space, guarded, false))
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hope_bench.files.benchmark import Manifest, SkippedImage, SourceFile, write_benchmark
+from hope_bench.files.language import is_file
 from hope_bench.files.spec import STRATEGY_KINDS, BenchmarkSpec, ClipSpec, Kind, base_strategy, is_balanced
 from hope_bench.provenance import commit, file_sha256, json_sha256, versions
 from hope_bench.records import Question
@@ -27,7 +28,8 @@ def write(out: Path, inputs: Inputs, encoding: Encoding, found: Found, splits: M
     return write_benchmark(
         out, splits, kinds, others,
         name=spec.name, title=spec.title or spec.name,
-        description=spec.description, headline=spec.headline, prompt=spec.prompt, k=spec.k,
+        description=spec.description, headline=spec.headline, prompt=spec.prompt,
+        language=encoding.space.worder.table.words(), k=spec.k,
         dataset=spec.dataset.name or inputs.path.stem,
         images={sample.file(image): sample.sha256.get(image) for image in sample.left()},
         skipped=tuple(SkippedImage(image=sample.file(image), reason=reason) for image, reason in sample.skipped.items()),
@@ -74,6 +76,7 @@ def _portable(spec: BenchmarkSpec) -> BenchmarkSpec:
     }  # fmt: skip
     return spec.model_copy(
         update={
+            "language": Path(spec.language).name if is_file(spec.language) else spec.language,
             "dataset": data.model_copy(update=files),
             "blind": spec.blind.model_copy(
                 update={key: last(getattr(spec.blind, key)) for key in ("annotations", "captions", "images_folder")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import transformers.utils.chat_template_utils as rendering
 
 from hope_bench.adapters.chat_template import PROBE, TODAY, ChatTemplate, find_template
 from hope_bench.adapters.encoding import Encoder
+from hope_bench.adapters.loading import load_processor
 from hope_bench.adapters.transformers_model import TransformersModel
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
@@ -122,6 +124,18 @@ def test_real_language_models_templates(name: str, real: Path) -> None:
     assert ids.count(tokenizer.bos_token_id) <= 1
     both = encoder.batch([(image, "Is there a cup?") for image in pictures(2)])
     assert both["pixel_values"].shape[0] == 2
+
+
+def test_several_templates_as_a_list_beside_the_weights(checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
+    """As tokenizers have them in tokenizer_config.json."""
+    folder = Path(shutil.copytree(checkpoint("llava"), tmp_path / "tiny"))
+    own = (folder / "chat_template.jinja").read_text()
+    (folder / "chat_template.jinja").unlink()
+    settings = json.loads((folder / "processor_config.json").read_text())
+    named = [{"name": "default", "template": own}, {"name": "rag", "template": own + "RAG"}]
+    (folder / "processor_config.json").write_text(json.dumps({**settings, "chat_template": named}))
+    assert not template_of(load_processor(str(folder)), None).rendered.endswith("RAG")
+    assert template_of(load_processor(str(folder)), "rag").rendered.endswith("RAG")
 
 
 def test_a_template_that_leaves_the_question_out_is_refused(processor: Any) -> None:

@@ -266,6 +266,8 @@ SAID = [
         "max_tokens", "MAX_TOKENS", "model_length", "model_context_window_exceeded", "token_limit", "FINISH_REASON_MAX_TOKENS")),
     *(Said(f"done: {finish}", {"content": "No"}, finish, "no") for finish in (
         "end_turn", "STOP", "stop_sequence", "COMPLETE", "eos", "tool_use", "null", "FINISH_REASON_UNSPECIFIED")),
+    Said("Gemini: the prompt blocked", {}, "stop", None, "blocked the question (PROHIBITED_CONTENT)",
+         whole={"choices": [], "promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}),
     Said("Ollama: its thoughts alone", {"content": "", "thinking": "Yes, there"}, "stop", None, "without an answer"),
     Said("thoughts that are only counted", {"content": ""}, "stop", None, "without an answer",
          whole={"usage": {"completion_tokens_details": {"reasoning_tokens": 9}}}),
@@ -357,7 +359,8 @@ def test_one_refused_picture_changes_nothing_for_the_others(row: Failed, first: 
 def test_a_reply_is_read_as_what_it_says(row: Said, server: Server) -> None:
     def odd(handler: Handler, body: dict[str, Any]) -> None:
         whole = completion(body, finish=row.finish, **row.message) | row.whole
-        whole["choices"][0] |= row.choice
+        for one in whole["choices"]:
+            one |= row.choice
         handler.reply(200, whole)
 
     server.always = odd
@@ -488,6 +491,44 @@ def test_a_server_that_answers_nothing_is_asked_no_further(status: int, most: in
     replies = [reply for start in range(0, len(MANY), 20) for reply in model.answer(MANY[start : start + 20])]
     assert all(reply.error for reply in replies)
     assert len(server.bodies) <= most
+
+
+@pytest.mark.parametrize("concurrency", [1, 16])
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"choices": [], "usage": {}}, "the reply holds 0 choices"),
+        ({"object": "list", "data": []}, "no list of choices"),
+        ({"choices": [{"index": 0, "message": {"role": "assistant"}}]}, "holds no text"),
+        ("<!doctype html><title>Open WebUI</title>", "is no JSON ('<!doctype html><title>Open WebUI</title>')"),
+        ("", "the reply is empty"),
+    ],
+)
+def test_a_server_that_never_answers_is_soon_given_up(body: Any, words: str, concurrency: int, server: Server) -> None:
+    server.always = lambda handler, _: reply_of(handler, 200, body)
+    said: list[str] = []
+    model = Endpoint(card(server, concurrency=concurrency, attempts=10), said.append)
+    replies = [reply for start in range(0, len(MANY), 20) for reply in model.answer(MANY[start : start + 20])]
+    assert all(reply.error for reply in replies)
+    assert len(server.bodies) <= 5 * (concurrency + 5)
+    assert words in said[-1]
+    assert "Check that the card's base_url is a chat completions server's, and that 'm' takes images there." in said[-1]
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (500, "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj"),
+        (404, "No endpoints found that support image input"),
+        (501, "multimodal input is not currently supported"),
+    ],
+)
+def test_a_model_that_takes_no_pictures_is_known_at_once(status: int, message: str, server: Server) -> None:
+    server.always = lambda handler, _: handler.reply(status, error(message, kind="server_error"))
+    said: list[str] = []
+    Endpoint(card(server, concurrency=1), said.append).answer(BATCH)
+    assert len(server.bodies) == 6, "five questions and a plain picture"
+    assert "'m' takes no pictures there: start the server with its vision part" in said[-1]
 
 
 def test_several_parameters_in_one_refusal(server: Server) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -34,6 +35,17 @@ def test_korn_graubard_by_its_formula() -> None:
     effective = n / (variance / (share * (1 - share) / n)) * (t.ppf(0.975, n - 1) / t.ppf(0.975, 59)) ** 2
     found = korn_graubard(yes, asked)
     assert (float(found.low), float(found.high)) == pytest.approx(exact(share * effective, effective), abs=1e-9)
+
+
+def test_a_number_without_a_limit_leaves_none_and_no_warning() -> None:
+    """A quick look at three images: the log of a ratio has no upper limit."""
+    spread = np.array([0.2, -0.2, 0.0])
+    open_above = Measured(np.array(-0.3), np.array(-12.8), np.array(math.inf), spread)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = difference(open_above, Measured(np.array(-1.0), np.array(-2.0), np.array(0.5), spread))
+    assert float(found.value) == pytest.approx(0.7)
+    assert not math.isfinite(found.high)
 
 
 @pytest.mark.parametrize("images", [2, 10, 79])

@@ -64,14 +64,14 @@ def test_commands_show_what_others_wrote(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("FORCE_COLOR", "")
     name, thing = EVIL.replace("\x00", "") + ".png", EVIL
     benchmark = make_benchmark(tmp_path / "b", {"random": [(name, thing, "yes"), (name, "dog", "no")]}, title=EVIL, dataset=EVIL)
     run = make_run(tmp_path / "runs" / "tiny" / "r", benchmark, {(name, thing): "error", (name, "dog"): "yes"}, notes=(EVIL,))
     asked = (
-        ("inspect", "b", "--no-images", "--out", "gallery"), ("score", run, "-b", "b"), ("score", run, "-b", "b", "--json"),
-        ("score", run, "-b", "b", "--details"), ("evaluate", "-m", "none", "-b", "b"), ("export", "b", "--to", "llava", "--out", "x"),
-        ("evaluate", "-m", EVIL, "-b", EVIL), ("inspect", "b", "--images", str(tmp_path)), ("export", EVIL, "--to", EVIL, "--out", "y"),
+        ("inspect", "b", "--no-images", "--out", "gallery"), ("inspect", "b", "--images", str(tmp_path)),
+        ("score", run, "-b", "b"), ("score", run, "-b", "b", "--json"), ("score", run, "-b", "b", "--details"),
+        ("evaluate", "-m", "none", "-b", "b"), ("evaluate", "-m", EVIL, "-b", EVIL),
+        ("export", "b", "--to", "llava", "--out", "x"), ("export", EVIL, "--to", EVIL, "--out", "y"),
     )  # fmt: skip
     for arguments in asked:
         shown = command(capsys, *arguments)

@@ -31,6 +31,12 @@ ANSWERED = {
     "Seed": f"<seed:think>{NO_DOG}</seed:think>Yes",
     "Kimi": f"◁think▷{NO_DOG}◁/think▷Yes",
     "OpenThoughts": f"<|begin_of_thought|>\n{NO_DOG}\n<|end_of_thought|>\n\n<|begin_of_solution|>Yes<|end_of_solution|>",
+    "MedGemma": f"<unused94>thought\n{NO_DOG}<unused95>Yes",
+    "Solar": f"<|think|>{NO_DOG}<|/think|>Yes",
+    "Keye": f"<analysis>{NO_DOG}</analysis>Yes",
+    "ERNIE": f"{NO_DOG}\n</think>\n\n<response>\nYes\n</response>\n",
+    "Apriel": f"Here are my reasoning steps:\n{NO_DOG}\n[BEGIN FINAL RESPONSE]\nYes\n[END FINAL RESPONSE]",
+    "LLaVA-CoT": f"<SUMMARY>{NO_DOG}</SUMMARY> <REASONING>{NO_DOG}</REASONING> <CONCLUSION>Yes</CONCLUSION>",
     "in two thoughts": f"<think>{NO_DOG}</think><think>{NO_DOG}</think>Yes",
     "opened by the prompt": f"{NO_DOG}\n</think>\n\nYes",
 }
@@ -41,6 +47,9 @@ CUT = {
     "harmony, before the final channel": f"<|channel|>analysis<|message|>{NO_DOG}<|end|><|start|>assistant",
     "Gemma": f"<|channel>thought\n{NO_DOG}",
     "Kimi": f"◁think▷{NO_DOG}",
+    "MedGemma": f"<unused94>thought\n{NO_DOG}",
+    "Apriel": f"Here are my reasoning steps:\n{NO_DOG}",
+    "LLaVA-CoT": f"<SUMMARY>{NO_DOG}</SUMMARY>\n\n<CAPTION>{NO_DOG}",
     "a second thought": f"<think>{NO_DOG}</think>Let me see. <think>{NO_DOG}",
 }
 
@@ -73,6 +82,7 @@ def test_a_thinking_model_that_used_up_its_tokens_has_not_answered() -> None:
     assert separate(text, thinks=True, finished=False).answer is None
     assert separate(text, thinks=True, finished=True).answer == text, "it didn't think this time"
     assert separate("No dog.", opened=True).answer is None
+    assert separate(f"<SUMMARY>{NO_DOG}</SUMMARY>\n\n<REASONING>{NO_DOG}</REASONING>").answer is None, "before its conclusion"
 
 
 def test_marks_by_the_thousand_cost_no_more_than_their_length() -> None:

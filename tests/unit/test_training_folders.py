@@ -183,6 +183,16 @@ DEEPSPEED = ("config.json", "zero_to_fp32.py", "latest", "global_step500/zero_pp
             r"2 checkpoints .* such as {folder}/checkpoint-1000",
         ),
         (("params.json", "consolidated.safetensors", "tekken.json"), "Mistral's and Meta's own code"),
+        (("params.json", "consolidated.00.pth"), "Meta's own code. .* that is the folder above"),
+        (("vlm.nemo",), "NeMo or Megatron"),
+        (("latest_checkpointed_iteration.txt", "iter_0000500/model_optim_rng.pt"), "NeMo or Megatron"),
+        (("config.json", "openvino_language_model.xml", "openvino_language_model.bin"), "an export"),
+        (("config.json", "weights.npz"), "the format of MLX"),
+        (("optimizer.pt", "rng_state.pth", "training_args.bin"), "goes on with .* and no weights. Name the folder that holds"),
+        (("config.json", "best.pth"), "holds best.pth, weights that only the code which saved them can read"),
+        (("hf_model_0001_0.pt", "recipe_state.pt"), "load them there, and write them with save_pretrained"),
+        (("config.json", "awq_model_w4.safetensors"), "by a name that transformers doesn't look for"),
+        (("args.json", "v0-2026/checkpoint-10/adapter_config.json"), "one lies in it: name {folder}/v0-2026/checkpoint-10"),
         (("mm_projector.bin", "config.json"), "LLaVA's own code trains"),
         (("last.ckpt",), "PyTorch Lightning"),
         (("notes.txt", "x.py"), "holds notes.txt, x.py, and no config.json. Such a folder has config.json, model.safetensors"),
@@ -193,7 +203,7 @@ def test_other_formats_and_what_to_run(files: tuple[str, ...], message: str, tmp
     folder = tmp_path / "saved"
     folder.mkdir()
     for name in files:
-        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("{}")
     for check in (lambda: check_card(find_card(str(folder)), False), lambda: make_adapter(card(folder), print)):
         with pytest.raises(HopeBenchError, match=message.format(folder=folder, parent=tmp_path)) as caught:
