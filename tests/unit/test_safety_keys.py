@@ -14,6 +14,7 @@ import pytest
 from hope_bench.adapters import endpoint_failures as failures
 from hope_bench.adapters.endpoint import Endpoint
 from hope_bench.adapters.secrets import secret_of, without_secrets
+from hope_bench.cli import _run
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import ModelCard
 from tests.checkpoints import pictures, prompts
@@ -105,3 +106,21 @@ def test_nothing_that_leaves_the_endpoint_holds_the_key(reply: str, monkeypatch:
     shown = "\n".join([*map(repr, found), *(str(one.text) for one in found), *map(str, model.report.notes), *lines, repr(model)])
     for form in FORMS:
         assert not leaks(shown, form, key), (form, shown[:2000])
+
+
+def test_what_ends_a_command_holds_no_key_of_the_environment(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, key in (("OPENAI_API_KEY", KEYS[0]), ("HF_TOKEN", "hf_secretsecret")):
+        monkeypatch.setenv(variable, key)
+        every = " ".join(form(key) for form in FORMS.values())
+        for fault, code in ((HopeBenchError(every), 2), (RuntimeError(every), 3)):
+
+            def fail(fault: Exception = fault) -> None:
+                raise fault
+
+            with pytest.raises(SystemExit) as ended:
+                _run(fail)
+            assert ended.value.code == code
+            shown = capsys.readouterr().err.replace("\n", "")
+            assert all(not leaks(shown, form, key) for form in FORMS), shown
