@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from hope_bench.errors import short_reason
@@ -32,6 +33,9 @@ MOST_PIXELS = 2**28 // 3
 
 MOST_BYTES = 2**30
 """Of a picture's file."""
+
+_BAND = 64
+"""Rows."""
 
 _ON_THE_SIDE = (5, 6, 7, 8)
 """EXIF orientations that swap width and height."""
@@ -196,11 +200,19 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
 
 def _grey_to_rgb(picture: Image.Image) -> Image.Image:
     """16-bit greys: Pillow cuts them off at 255 instead of scaling them, and forgets which grey is transparent."""
-    deep = np.asarray(picture, dtype=np.float64)
-    grey = np.clip(np.rint(deep * (255 / 65535)), 0, 255).astype(np.uint8)
+    deep = np.asarray(picture)
+    grey = _in_bands(deep, lambda band: np.clip(np.rint(band * (255 / 65535)), 0, 255))
     if (clear := picture.info.get("transparency")) is not None:
         grey[deep == clear] = 255
     return Image.fromarray(grey).convert("RGB")
+
+
+def _in_bands(pixels: NDArray[Any], shades: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> NDArray[np.uint8]:
+    """The `shades` of a picture of one channel, worked out a band of rows at a time: of a large one all float64s take 2 GB."""
+    made = np.empty(pixels.shape, np.uint8)
+    for top in range(0, len(pixels), _BAND):
+        made[top : top + _BAND] = shades(pixels[top : top + _BAND].astype(np.float64))
+    return made
 
 
 def _floats_to_rgb(picture: Image.Image) -> Image.Image:
@@ -208,11 +220,11 @@ def _floats_to_rgb(picture: Image.Image) -> Image.Image:
 
     Raises UnreadableImageError for others, such as depths and elevations: no picture that people see.
     """
-    floats = np.asarray(picture, dtype=np.float64)
+    floats = np.asarray(picture)
     least, most = float(floats.min()), float(floats.max())
     if not (least >= 0 and most <= 255):
         raise UnreadableImageError(f"its pixels are floats from {least:g} to {most:g}, and nothing says which of them is white")
-    grey = np.rint(floats * (255 if most <= 1 else 1)).astype(np.uint8)
+    grey = _in_bands(floats, lambda band: np.rint(band * (255 if most <= 1 else 1)))
     return Image.fromarray(grey).convert("RGB")
 
 

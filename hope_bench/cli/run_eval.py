@@ -43,7 +43,9 @@ from hope_bench.errors import HopeBenchError
 
 def run_eval(
     model: Annotated[str | None, typer.Option("--model", "-m", help="A card, a checkpoint folder or a Hugging Face id.")] = None,
-    benchmark: Annotated[str | None, typer.Option("--benchmark", "-b", help="A benchmark: folder, name or hf:ORG/NAME.")] = None,
+    benchmark: Annotated[
+        str | None, typer.Option("--benchmark", "-b", help="A benchmark: its folder, name, or hf:ORG/NAME[@REVISION].")
+    ] = None,
     images: Images = None,
     limit: Limit = None,
     split: Split = None,
