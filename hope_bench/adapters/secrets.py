@@ -17,6 +17,8 @@ _LEAST = 6
 """Characters of a key: shorter ones, such as "none" and "EMPTY", are for servers that want none, and words of answers."""
 _VARIABLE = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)$")
 _LEAST_UNNAMED = 8
+_BROKEN = r"(?:\s|\\[nr]){0,2}"
+"""Where base64 may be broken into lines: between any two of its characters."""
 
 
 def secret_of(variable: str) -> str | None:
@@ -38,18 +40,20 @@ def without_secrets(text: str, secrets: Iterable[str]) -> str:
     within base64, such as that of a header. Call it before anything is cut off: half a key is a secret, too."""
     for secret in secrets:
         if len(secret) >= _LEAST:
-            written, encoded = _forms(secret)
-            text = written.sub(BLOT, text)
-            for one in encoded:
-                text = text.replace(one, BLOT)
+            for form in _forms(secret):
+                text = form.sub(BLOT, text)
     return text
 
 
 @lru_cache(maxsize=64)
-def _forms(secret: str) -> tuple[re.Pattern[str], tuple[str, ...]]:
+def _forms(secret: str) -> tuple[re.Pattern[str], ...]:
     data = secret.encode()
-    encoded = {data.hex(), data.hex().upper(), *_within_base64(data)}
-    return re.compile("".join(map(_written, secret))), tuple(sorted(encoded, key=len, reverse=True))
+    base64s = {_BROKEN.join(map(re.escape, one)) for one in _within_base64(data)}
+    return (
+        re.compile("".join(map(_written, secret))),
+        re.compile(r"[\s:-]{0,2}".join(f"{byte:02x}" for byte in data), re.IGNORECASE),
+        re.compile("|".join(sorted(base64s, key=len, reverse=True))),
+    )
 
 
 def _written(character: str) -> str:

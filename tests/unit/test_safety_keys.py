@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
@@ -41,6 +42,9 @@ FORMS: dict[str, Callable[[str], str]] = {
         f"base64 of {before!r}": lambda key, before=before: base64.b64encode(f"{before}{key}".encode()).decode()  # type: ignore[misc]
         for before in ("", "Bearer ", "Authorization: Bearer ", "user:", "xy")
     },
+    "base64 in lines": lambda key: base64.encodebytes(b"x" * 53 + key.encode() + b"x" * 50).decode(),
+    "base64 in JSON": lambda key: json.dumps(base64.encodebytes(b"x" * 52 + key.encode() + b"x" * 50).decode()),
+    "hexadecimal in pairs": lambda key: key.encode().hex(":").upper(),
     "base64 of an address": lambda key: base64.urlsafe_b64encode(f"?key={key}&x=".encode()).decode(),
 }
 
@@ -48,6 +52,9 @@ FORMS: dict[str, Callable[[str], str]] = {
 def leaks(text: str, form: str, key: str) -> bool:
     """Whether a text holds a key in a form, told by undoing the form where there is something to undo."""
     shown = FORMS[form](key).strip("'\"b\\")
+    if form in ("base64 in lines", "base64 in JSON"):  # of other bytes but for the middle
+        shown, text = (re.sub(r"\s|\\n", "", one) for one in (shown, text))
+        return shown[73 : 71 + len(key)] in text
     if form.startswith("base64"):  # what stands at the ends is of other bytes, too
         return shown.rstrip("=")[4:-4] in text
     return shown in text or key in text
