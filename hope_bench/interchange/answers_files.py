@@ -75,12 +75,10 @@ def _read(source: AnswersSource, benchmark: Benchmark) -> list[Given]:
                 f"The lines of {path} name no image. Pass --questions FILE (LLaVA's questions.jsonl, found by question_id), or "
                 "--split NAME if the file answers that split's questions in order (POPE's own answers files)."
             )
-        label = label_field(lines, name, named=source.answer is not None)
+        gold = label_field(lines, name, named=source.answer is not None)
+        labels = [None if gold is None else as_label(line.data.get(gold)) for line in lines]
         found = [
-            replace(
-                one, image=images.find(one.image) or one.image, label=None if label is None else as_label(line.data.get(label))
-            )
-            for one, line in zip(found, lines, strict=True)
+            replace(one, image=images.find(one.image) or one.image, label=label) for one, label in zip(found, labels, strict=True)
         ]
         if not certain:
             refuse_balanced(str(path), name, [(one.image, one.text or "") for one in found])

@@ -52,6 +52,7 @@ class _Read:
     endings: dict[str, str] = field(default_factory=dict)
     numbers: dict[str, set[int]] = field(default_factory=dict)
     pictures: int = 0
+    absolute: dict[str, PurePosixPath] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +130,10 @@ def _read(files: Sequence[tuple[Path, str]], source: QuestionSource, known: Know
 
 
 def _checked(rows: Iterable[QuestionRow], known: Known) -> Iterable[QuestionRow]:
-    """The rows, the first of which must have the columns that the benchmark's own files have."""
-    for number, row in enumerate(rows):
+    """The rows, each of which must have the columns that the benchmark's own files have."""
+    for row in rows:
         lacking = [column for column in known.needs if column not in row.data]
-        if number == 0 and lacking and not {"truth", "type"} <= row.data.keys():
+        if lacking and not {"truth", "type"} <= row.data.keys():
             raise HopeBenchError(
                 f"{row.where} is no row of {known.title}: no {', '.join(map(repr, lacking))}. Is it from {known.source}? Read it "
                 "without --as, and with --columns."
@@ -185,6 +186,11 @@ def _image(row: QuestionRow, found: Mapping[str, str], folder: Path | None, read
     name = str(digest)[:16] if name is None else name
     path = PurePosixPath(name.replace("\\\\", "/"))
     name = path.name if path.is_absolute() else path.as_posix()
+    if path.is_absolute() and read.absolute.setdefault(name, path) != path:
+        raise HopeBenchError(
+            f"{row.where}: {path} and {read.absolute[name]} are two images of one name. Name a column of names that differ: "
+            "--columns file=COLUMN, or write the paths relative to a folder of images."
+        )
     if not within_folder(name):
         raise HopeBenchError(f"{row.where}: image must be a file name relative to the images folder, not {name!r}.")
     if picture.data is not None:

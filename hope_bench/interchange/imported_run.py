@@ -25,7 +25,8 @@ from hope_bench.records import Answer
 class Provenance:
     """Where imported answers come from: the `files` that hold them, the `command` that imports them (files by name), and in words
     `source`. `prompt` is the template that the user says the model was asked with; where there is none, `shown` says whether the
-    files show the whole text that the model was given. `settings` are further fields of the run, `notes` what else to say, and `named` whether the user named the answers' field."""
+    files show the whole text that the model was given. `settings` are further fields of the run, `notes` what else to say,
+    `named` is whether the user named the field that holds the answers."""
 
     files: Sequence[Path]
     command: str
@@ -91,8 +92,8 @@ def _refuse_swapped(given: Sequence[Given], answers: Sequence[Answer], benchmark
     if report.relabelled and len(answers) >= _LEAST_RIGHT and all_right(answers, benchmark):
         raise HopeBenchError(
             f"{given[0].where}: what should be the answers says what the benchmark's labels say, every time, and what should be "
-            f"the labels differs {report.relabelled:,} times: the two seem swapped. Name the field that holds the model's answers "
-            "with --answer FIELD."
+            f"the labels differs {report.relabelled:,} times: the two seem swapped. Name the field that holds the model's "
+            "answers with --answer FIELD."
         )
 
 

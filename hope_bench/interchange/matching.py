@@ -35,8 +35,8 @@ class ImportReport:
 
     `unranked` says why a result of the run will not be ranked, and what to do about it: a sentence or two each. `templates`
     counts what stood around the questions, `reworded` are those put in other words than the benchmark's, `relabelled` counts
-    answers whose file has another label than the benchmark, and `failed` those that the file says failed. `doubts` are sentences on
-    labels that differ, and on answers that are never wrong.
+    answers whose file has another label than the benchmark, and `failed` those that the file says failed. `doubts` are sentences
+    on labels that differ, and on answers that are never wrong.
     """
 
     folder: Path

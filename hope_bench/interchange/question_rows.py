@@ -120,7 +120,12 @@ def _saved(path: Path) -> Iterator[QuestionRow]:
 
 
 def picture_of(value: Any) -> Picture:
-    """What an image's cell holds: a struct of bytes and path as datasets have it, base64 as VLMEvalKit's tables do, or a name."""
+    """What an image's cell holds: a struct of bytes and path as datasets have it, bytes, base64 as VLMEvalKit's tables do, or a
+    name; or a list of one of these."""
+    if isinstance(value, list) and len(value) == 1:
+        (value,) = value
+    if isinstance(value, bytes):
+        return Picture(value, None)
     if isinstance(value, dict):
         data, name = value.get("bytes"), value.get("path")
         return Picture(data if isinstance(data, bytes) else None, name if isinstance(name, str) and name else None)
