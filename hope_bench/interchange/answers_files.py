@@ -15,6 +15,7 @@ from hope_bench.interchange.log_places import Images
 from hope_bench.interchange.logs import as_label
 from hope_bench.interchange.matching import Given, ImportReport, match
 from hope_bench.interchange.questions import Line, escaped, question_key, read_lines, wrapping
+from hope_bench.interchange.tables import read_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def _read(source: AnswersSource, benchmark: Benchmark) -> list[Given]:
     given: list[Given] = []
     for path, split in source.files.items():
         _refuse_logs(path)
-        lines = list(read_lines(path))
+        lines = _lines(path)
         _check_one_model(lines, path)
         name, certain = answer_field(lines, source.answer)
         splits = None if split is None else (split,)
@@ -81,11 +82,18 @@ def _read(source: AnswersSource, benchmark: Benchmark) -> list[Given]:
             replace(one, image=images.find(one.image) or one.image, label=label) for one, label in zip(found, labels, strict=True)
         ]
         if not certain:
-            refuse_balanced(str(path), name, [(one.image, one.text or "") for one in found])
             popes = all(line.data.keys() == {"question", "answer"} for line in lines)
             _refuse_labels(found, benchmark, path, name, _CHANCE if popes else 1)
+            refuse_balanced(str(path), name, [(one.image, one.text or "") for one in found])
         given += found
     return given
+
+
+def _lines(path: Path) -> list[Line]:
+    """The lines of a file; also the rows of a JSON list or a CSV file."""
+    if path.suffix == ".csv" or (path.is_file() and path.read_bytes()[:1000].lstrip()[:1] == b"["):
+        return read_table(path)
+    return list(read_lines(path))
 
 
 def _refuse_logs(path: Path) -> None:
