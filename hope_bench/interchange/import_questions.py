@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from hope_bench.errors import HopeBenchError, counted, did_you_mean, first_few
 from hope_bench.files.benchmark import Manifest, SourceFile, check_own, write_benchmark
@@ -184,13 +184,7 @@ def _image(row: QuestionRow, found: Mapping[str, str], folder: Path | None, read
     if name is None and digest is None:
         raise HopeBenchError(f"{row.where}: names no image and holds no picture.")
     name = str(digest)[:16] if name is None else name
-    path = PurePosixPath(name.replace("\\\\", "/"))
-    name = path.name if path.is_absolute() else path.as_posix()
-    if path.is_absolute() and read.absolute.setdefault(name, path) != path:
-        raise HopeBenchError(
-            f"{row.where}: {path} and {read.absolute[name]} are two images of one name. Name a column of names that differ: "
-            "--columns file=COLUMN, or write the paths relative to a folder of images."
-        )
+    name = _relative(name, row.where, read)
     if not within_folder(name):
         raise HopeBenchError(f"{row.where}: image must be a file name relative to the images folder, not {name!r}.")
     if picture.data is not None:
@@ -211,6 +205,20 @@ def _image(row: QuestionRow, found: Mapping[str, str], folder: Path | None, read
         read.pictures += before is None
         read.images[name] = digest
     return name
+
+
+def _relative(name: str, where: str, read: _Read) -> str:
+    """An image's name relative to the folder of images: of another machine's path or an address, its last part."""
+    windows = PureWindowsPath(name)
+    path = PurePosixPath(windows.as_posix())
+    if not (path.is_absolute() or windows.drive or "://" in name):
+        return path.as_posix()
+    if read.absolute.setdefault(path.name, path) != path:
+        raise HopeBenchError(
+            f"{where}: {path} and {read.absolute[path.name]} are two images of one name. Name a column of names that differ: "
+            "--columns file=COLUMN, or write the paths relative to a folder of images."
+        )
+    return path.name
 
 
 _ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")

@@ -392,6 +392,16 @@ def test_question_files_are_no_answers(small: Benchmark, tmp_path: Path) -> None
     assert imported(small, tmp_path, extended) == [row.said for row in SMALL]
 
 
+def test_answers_as_a_list_or_a_table(small: Benchmark, tmp_path: Path) -> None:
+    rows = [named(row, answer=row.label, prediction=row.said) for row in SMALL]
+    (tmp_path / "a.json").write_text(json.dumps(rows, indent=1))
+    pd.DataFrame(rows).to_csv(tmp_path / "a.csv", index=False)
+    for name in ("a.json", "a.csv"):
+        run, _ = hb.import_answers([tmp_path / name], small, name, runs=tmp_path / "runs")
+        said = {answer.image: answer.text for answer in hb.load_run(run).answers().answers}
+        assert said == {f"{row.id}.jpg": row.said for row in SMALL}
+
+
 @pytest.mark.real
 def test_popes_labels_are_no_answers_to_repope(real: Path, tmp_path: Path) -> None:
     """Nine in ten of POPE's labels are still RePOPE's; what gives them away is that each picture has as many yes as no."""

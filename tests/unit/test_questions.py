@@ -287,6 +287,37 @@ def test_pictures_as_bytes_and_in_lists(tmp_path: Path) -> None:
     assert len(hashes) == 1
 
 
+def test_class_labels_are_read_by_their_names(tmp_path: Path) -> None:
+    """datasets keeps a ClassLabel as a number: 0 is whatever comes first, here the yes."""
+    features = datasets.Features(
+        {
+            "image": datasets.Value("string"),
+            "question": datasets.Value("string"),
+            "label": datasets.ClassLabel(names=["yes", "no"]),
+        }
+    )
+    held = datasets.Dataset.from_list(
+        [{**ROW, "label": "yes"}, {**ROW, "image": "b.jpg", "label": "no"}, {**ROW, "image": "c.jpg", "label": "no"}], features
+    )
+    held.to_parquet(tmp_path / "q.parquet")
+    held.save_to_disk(tmp_path / "saved")
+    for source in (tmp_path / "q.parquet", tmp_path / "saved"):
+        found = hb.import_questions([source], "x", out=tmp_path / f"x-{source.stem}")
+        assert {one.image: one.label for one in found.splits["questions"]} == {ROW["image"]: "yes", "b.jpg": "no", "c.jpg": "no"}
+
+
+def test_images_by_path_and_address(tmp_path: Path) -> None:
+    """The same picture has one name, whichever machine's path stands for it; two of one name are refused."""
+    names = ["val/a.jpg", "val\\a.jpg"], ["/data/a.jpg", "C:\\data\\a.jpg", "http://images.org/val/a.jpg"]
+    for wanted, given in zip(("val/a.jpg", "a.jpg"), names, strict=True):
+        for number, name in enumerate(given):
+            file = write_lines(tmp_path / "q.jsonl", [{**ROW, "image": name}])
+            assert list(hb.import_questions([file], "x", out=tmp_path / f"x{number}").manifest.images) == [wanted]
+    file = write_lines(tmp_path / "q.jsonl", [{**ROW, "image": f"http://images.org/{n}/a.jpg", "label": "no"} for n in (1, 2)])
+    with pytest.raises(HopeBenchError, match="two images of one name"):
+        hb.import_questions([file], "x", out=tmp_path / "x")
+
+
 def test_every_row_is_one_of_the_named_benchmark(tmp_path: Path) -> None:
     row = {"question_id": "1", "question": "Is there a cup in the image?", "answer": "yes", "image_source": "a"}
     file = write_lines(tmp_path / "pope.jsonl", [{**row, "category": "random"}, {**row, "image_source": "b"}])
