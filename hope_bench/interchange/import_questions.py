@@ -16,7 +16,7 @@ from hope_bench.interchange.images import within_folder
 from hope_bench.interchange.known_questions import KNOWN, Known, Left
 from hope_bench.interchange.question_columns import find_columns, label_of
 from hope_bench.interchange.question_rows import QuestionRow, ending_of, find_source, picture_of, question_files, read_rows
-from hope_bench.interchange.questions import given_prompt, read_question, unshared_positives
+from hope_bench.interchange.questions import given_prompt, read_question, refuse_two_labels, unshared_positives
 from hope_bench.provenance import atomic_path, commit, file_sha256, versions
 from hope_bench.records import Label, Question
 from hope_bench.wording import existence_question
@@ -87,6 +87,7 @@ def import_questions(source: QuestionSource, name: str, out: Path) -> Manifest:
     splits = {split: list(questions.values()) for split, questions in read.splits.items()}
     if not splits:
         raise HopeBenchError(f"{', '.join(map(str, source.sources))}: no row asks a question.")
+    refuse_two_labels(splits)
     kinds: dict[str, Kind] = {split: STRATEGY_KINDS.get(split, "other") for split in splits}
     headline = source.headline or ("adversarial" if "adversarial" in splits else list(splits)[-1])
     if headline not in splits:

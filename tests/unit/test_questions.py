@@ -259,6 +259,10 @@ ROW = {"image": "a.jpg", "question": "Is there a dog in the image?", "label": "y
         ([{**ROW, "question": ""}], "holds no question"),
         ([ROW, {**ROW, "question": "Well? Is there a cup in the image?"}], "wrap their questions in 2 ways"),
         ([{**ROW, "image": "/a/1/x.jpg"}, {**ROW, "image": "/a/2/x.jpg"}], "are two images of one name"),
+        (
+            [{**ROW, "category": "random"}, {**ROW, "category": "popular", "label": "no"}],
+            "is labelled yes in split random and no in popular",
+        ),
         ([], "no row asks a question"),
     ],
 )
