@@ -54,7 +54,7 @@ def merge(parts: Sequence[tuple[Path, Annotations]]) -> Annotations:
         areas=_joined(every, lambda part: part.areas, ()),
         attributes=moved(lambda part: part.attributes, rows),
         captions=moved(lambda part: part.captions, images),
-        problems=tuple(problem for part in every for problem in part.problems),
+        problems=tuple(dict.fromkeys(problem for part in every for problem in part.problems)),
         box_units=one.box_units,
         also_present=by_image(lambda part: part.also_present, lambda found: tuple(int(column) for column in found)),
         verified_absent=None

@@ -262,7 +262,7 @@ def boxes(change: Any) -> Any:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (boxes(lambda x, y, w, h: [x / 40, y / 30, w / 40, h / 30]), {"boxes_as_fractions": ("wrong", 30)}),
+        (boxes(lambda x, y, w, h: [x / 40, y / 30, w / 40, h / 30]), {"boxes_as_fractions": ("doubtful", 30)}),
         (boxes(lambda x, y, w, h: [x + 20, y + 12, x + 20 + w, y + 12 + h]), {"boxes_as_corners": ("wrong", 30)}),
         (boxes(lambda x, y, w, h: [str(x), y, w, h]), {}),
     ],
