@@ -87,8 +87,8 @@ def _detect_folder(folder: Path) -> NamedFormat:
     found = f" It holds {first_few(listed, 3)}." if listed else ""
     raise HopeBenchError(
         f"{folder} holds no annotations known by folder: a saved Hugging Face dataset, an imagefolder (pictures and a "
-        "metadata.jsonl) or parquet files, Visual Genome's objects.json, Open Images' CSV files, YOLO's data.yaml, or Pascal VOC's or LabelMe's files. For COCO, LVIS, "
-        f"Objects365 or an object list, name the file itself.{found}"
+        "metadata.jsonl) or parquet files, Visual Genome's objects.json, Open Images' CSV files, YOLO's data.yaml, or Pascal "
+        f"VOC's or LabelMe's files. For COCO, LVIS, Objects365 or an object list, name the file itself.{found}"
     )
 
 

@@ -19,8 +19,8 @@ _METADATA = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A dataset's features, and its rows in batches of the named columns (as dicts, image bytes left out). `split` is the one that
-    is read; `others` were there, and nobody said which."""
+    """A dataset's features, and its rows in batches of the named columns (as dicts, image bytes left out). `split` is the
+    one that is read; `others` were there, and nobody said which."""
 
     path: Path
     features: Mapping[str, Any]

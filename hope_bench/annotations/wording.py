@@ -19,8 +19,8 @@ _PROPER = frozenset(
 )  # fmt: skip
 _BRANDS = frozenset(
     (
-        "AirPods", "BlackBerry", "DeLorean", "FedEx", "GitHub", "GoPro", "LinkedIn", "MacBook", "MasterCard", "McDonalds", "OnePlus",
-        "PayPal", "PlayStation", "PowerPoint", "ThinkPad", "TikTok", "WhatsApp", "YouTube",
+        "AirPods", "BlackBerry", "DeLorean", "FedEx", "GitHub", "GoPro", "LinkedIn", "MacBook", "MasterCard", "McDonalds",
+        "OnePlus", "PayPal", "PlayStation", "PowerPoint", "ThinkPad", "TikTok", "WhatsApp", "YouTube",
     )
 )  # fmt: skip
 """Written with a capital within: one word each."""
@@ -76,17 +76,14 @@ def spoken_names(names: Sequence[str]) -> list[str | None]:
     and "a  dog" is "dog", as the question has an article of its own; "trafficLight" is "traffic light" (and so is "TrafficLight"
     where two names or more are written so and none in words), and WordNet's "person.n.01" is "person". Capitals go only where
     nearly every name of the dataset starts with one, since then they say nothing (Objects365 has one name that doesn't); words of
-    capitals alone, such as TV, keep theirs unless all names are ("TRAFFIC LIGHT"), and so do American and French. Misspelt words of Objects365 are spelt right, and where a vocabulary is Objects365's,
-    "Soccer" is "soccer ball".
+    capitals alone, such as TV, keep theirs unless all names are ("TRAFFIC LIGHT"), and so do American and French. Misspelt words
+    of Objects365 are spelt right, and where a vocabulary is Objects365's, "Soccer" is "soccer ball".
     """
     capitals = sum(name[:1].isupper() for name in names) > 0.95 * len(names)
     own = _SPOKEN_OBJECTS365 if len(_SPOKEN_OBJECTS365.keys() & {words(name) for name in names}) > 5 else {}
     shouted = _shouted(names)
-    parted = _parted(names)
-    readable = _unless_equal(
-        [own.get(words(name)) or _spoken(shouted.get(name, part), capitals) for name, part in zip(names, parted, strict=True)],
-        names,
-    )
+    said = [_spoken(shouted.get(name, part), capitals) for name, part in zip(names, _parted(names), strict=True)]
+    readable = _unless_equal([own.get(words(name)) or one for name, one in zip(names, said, strict=True)], names)
     spoken = _unless_equal([without_aside(name) for name in readable], readable)
     return [one if one != name else None for one, name in zip(spoken, names, strict=True)]
 
@@ -94,9 +91,8 @@ def spoken_names(names: Sequence[str]) -> list[str | None]:
 def _parted(names: Sequence[str]) -> list[str]:
     """Names without WordNet's numbers, those that run their words together parted: "stopSign", and "StopSign" beside its like."""
     texts = [found[1] if (found := _SYNSET.fullmatch(name)) else name for name in names]
-    together = sum(name not in _BRANDS and bool(_UPPER_CAMEL.fullmatch(name)) for name in texts) > 1 and not any(
-        " " in words(name) for name in texts
-    )
+    run_together = [name for name in texts if name not in _BRANDS and _UPPER_CAMEL.fullmatch(name)]
+    together = len(run_together) > 1 and not any(" " in words(name) for name in texts)
 
     def parts(name: str) -> str:
         if name in _BRANDS:

@@ -164,7 +164,7 @@ def _chosen(paths: Sequence[Path], named: Sequence[Path], roots: Sequence[Path])
 
 
 def _split_of(file: Path) -> str | None:
-    """The one split that a file's name, or else its folder's, says it is: of instances_val2017.json, valid/_annotations.coco.json."""
+    """The one split that a file's name, or else its folder's, says it is: val2017.json, valid/_annotations.coco.json."""
     for name in (file.stem.lower(), file.parent.name.lower()):
         if len(found := set(_SPLIT.findall(name))) == 1:
             return str(found.pop())

@@ -92,9 +92,7 @@ def _as_read(finding: Finding, spec: BenchmarkSpec) -> Finding:
     """Boxes of another layout than COCO's are right all the same where the reader told it from them."""
     if finding.key not in ("boxes_as_fractions", "boxes_as_corners") or finding.level != "wrong":
         return finding
-    what = (
-        "They are read so: look at a few in the gallery." if spec.dataset.boxes is None else "dataset.boxes says what they are."
-    )
+    what = "They are read so: see some in the gallery." if spec.dataset.boxes is None else "dataset.boxes says what they are."
     return replace(finding, level="doubtful", advice=what)
 
 

@@ -183,6 +183,67 @@ def test_parts_of_one_dataset_are_taken_together(here: Path) -> None:
     assert len(hb.generate("set", progress="quiet").manifest.images) == 12
 
 
+def split_folder(here: Path, layout: str) -> None:
+    """A folder `set` that holds a part for training and one that isn't, as tools export them."""
+    for part in ("train", "valid"):
+        file = own_data(here / "made" / part, images=6)
+        edit(file, lambda data, part=part: [row.update(file_name=f"{part}{row['file_name']}") for row in data["images"]])
+        folder = here / "set" / (part if layout == "roboflow" else {"train": "train2017", "valid": "val2017"}[part])
+        folder.mkdir(parents=True)
+        for photo in (here / "made" / part / "photos").iterdir():
+            photo.rename(folder / f"{part}{photo.name}")
+        if layout == "roboflow":
+            file.rename(folder / "_annotations.coco.json")
+        else:
+            (here / "set" / "annotations").mkdir(exist_ok=True)
+            file.rename(here / "set" / "annotations" / f"instances_{folder.name}.json")
+
+
+@pytest.mark.parametrize("layout", ["roboflow", "coco"])
+def test_of_several_parts_the_one_kept_from_training_is_taken_and_told(layout: str, here: Path, capsys: Capture) -> None:
+    split_folder(here, layout)
+    said = hope_bench(capsys, "init", "set", "--strategies", BLIND, "--name", "parts")
+    assert said.code == 0, said.err
+    other = "set/train/_annotations.coco.json" if layout == "roboflow" else "set/annotations/instances_train2017.json"
+    assert f"Other annotations, not used: {other}." in " ".join(said.err.split())
+    assert hope_bench(capsys, "generate", "parts").code == 0
+    manifest = hb.load_benchmark("parts").manifest
+    assert len(manifest.images) == 6
+    assert all(name.startswith("valid") and found for name, found in manifest.images.items())
+
+
+def test_key_points_are_boxes_where_there_is_nothing_else(here: Path) -> None:
+    """COCO's own lie beside its instances file; a file of one's own may be the only one."""
+    file = own_data(here / "data", images=6)
+    beside = file.with_name("person_keypoints_train.json")
+    shutil.copy(file, beside)
+    edit(beside, lambda data: [row.update(keypoints=[1, 1, 2], num_keypoints=1) for row in data["annotations"]])
+    assert hb.init("data", name="one", strategies=["popular"]).health.paths["annotations"] == "data/annotations/instances_train.json"
+    file.unlink()
+    alone = hb.init("data", name="two", strategies=["popular"])
+    assert alone.health.paths["annotations"] == "data/annotations/person_keypoints_train.json"
+    assert alone.health.facts["boxes"] == 18
+
+
+def test_a_folder_with_an_archive_says_so(here: Path, capsys: Capture) -> None:
+    (here / "data").mkdir()
+    (here / "data" / "export.zip").write_bytes(b"PK\x03\x04")
+    assert "export.zip is an archive, which isn't read. Unpack it" in refused(capsys, "init", "data")
+
+
+def test_names_that_make_no_question_are_told(here: Path) -> None:
+    file = own_data(here / "data", images=6)
+    names = ["NO-Hardhat", "without_mask", "0", "class_3", "others", "no", "number 7 jersey", "off-road car", "nose", "notebook"]
+    edit(file, lambda data: [row.update(name=name) for row, name in zip(data["categories"], names, strict=True)])
+    found = {one.key: one.examples for one in hb.check_data(file).findings if one.key.startswith("categories_")}
+    found.pop("categories_never_annotated", None)
+    assert found == {
+        "categories_that_negate": ("NO-Hardhat", "without_mask"),
+        "categories_without_name": ("0", "class_3"),
+        "categories_of_the_rest": ("others",),
+    }
+
+
 def test_pictures_of_a_dataset_beside_are_not_ones_own(here: Path) -> None:
     own_data(here / "b other", images=6)
     file = own_data(here / "a" / "b" / "mine", images=6)

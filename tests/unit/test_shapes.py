@@ -348,6 +348,10 @@ COCO: dict[str, Shape] = {
     ),
     "images without sizes": Shape(coco(images=without(IMAGES, "width", "height"))),
     "images with sizes of 0": Shape(coco(images=each(IMAGES, width=lambda _: 0, height=lambda _: 0))),
+    "NaN after numbers as text": Shape(coco(annotations=[entry(0, list(map(str, BOXES[0][2]))), *but(2, area=float("nan"))[1:]])),
+    "NaN beside a box of four zeros": Shape(
+        coco(annotations=[*but(2, bbox=[0, 0, 0, 0])[:3], *but(3, area=float("nan"))[3:]]), lacking(2, box=None), ("no usable box",)
+    ),
     "areas as text and NaN": Shape(coco(annotations=but(2, area=float("nan")))),
     "attributes as a list": Shape(coco(annotations=entries(attributes=[{"name": "colour", "value": "red"}]))),
     "attributes as words": Shape(coco(annotations=entries(attributes=["red", "shiny"]))),
@@ -586,6 +590,7 @@ TEXTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
         ("Ground Truth",),
     ),
     "Labelbox lines": ("a.ndjson", '{"data_row": {"id": "x"}, "projects": {}}\n{"data_row": {}}\n', ("Labelbox", "COCO")),
+    "makesense.ai's table": ("labels.csv", "dog,12,20,100,80,my cat 1.jpg,640,480\n", ("makesense.ai", "VOC XML")),
     "TFRecord": ("a.tfrecord", "\x00\x01", ("TensorFlow records", "COCO")),
     "a pickle": ("a.pkl", "\x80\x04", ("pickle", "COCO")),
     "an archive": ("a.zip", "PK\x03\x04", ("archive", "Unpack")),
