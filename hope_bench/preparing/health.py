@@ -234,10 +234,11 @@ def in_words(health: Health) -> Sequence[str]:
     said = []
     facts, work = health.facts, health.work
     if facts:
-        captions = f", {facts['captions']:,} captions" if facts["captions"] else ""
+        captions = f", {counted(facts['captions'], 'caption')}" if facts["captions"] else ""
         said.append(
-            f"{facts['images']:,} images ({facts['images_with_objects']:,} with objects), {facts['objects']:,} objects "
-            f"({facts['boxes']:,} with boxes) of {facts['categories']:,} categories{captions}."
+            f"{counted(facts['images'], 'image')} ({facts['images_with_objects']:,} with objects), "
+            f"{counted(facts['objects'], 'object')} ({facts['boxes']:,} with boxes) of "
+            f"{counted(facts['categories'], 'category', 'categories')}{captions}."
         )
         by_k = ", ".join(f"{count:,} with k = {k}" for k, count in health.eligible.items())
         said.append(f"Images that can be asked about: {by_k}.")

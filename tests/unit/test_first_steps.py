@@ -151,6 +151,49 @@ def test_k_is_what_the_images_allow(here: Path, per_image: int, k: int) -> None:
     assert made.health.eligible[k] == 6
 
 
+def as_it_is(data: dict[str, Any]) -> None:
+    assert data["annotations"]
+
+
+def without_boxes(data: dict[str, Any]) -> None:
+    for row in data["annotations"]:
+        row["bbox"] = None
+
+
+def of_unknown_gender(data: dict[str, Any]) -> None:
+    for number, row in enumerate(data["categories"]):
+        row["name"] = f"Dings{'abcdefghij'[number]}"
+
+
+@pytest.mark.parametrize(
+    ("change", "language", "described"),
+    [
+        (as_it_is, "en", True),
+        (without_boxes, "en", False),
+        (lambda data: [row.update(bbox=None) for row in data["annotations"][:40]], "en", False),
+        (lambda data: [row.update(bbox=None) for row in data["annotations"][::2]], "en", True),
+        (as_it_is, "./xx.toml", False),
+        (of_unknown_gender, "de", False),
+    ],
+)
+def test_nothing_is_described_where_most_images_offer_no_description(
+    change: Any, language: str, described: bool, here: Path, capsys: Capture
+) -> None:
+    """Images without one get no questions at all, so that a first benchmark would be empty."""
+    file = own_data(here / "data", images=20)
+    edit(file, change)
+    clip = save_tiny_clip(here / "clip")
+    questions = '[answers]\nyes = ["ya"]\nno = ["nu"]\n[questions]\nexistence = "{name}?"\n'
+    (here / "xx.toml").write_text(f'code = "xx"\nprompt = "{{question}}"\n{questions}')
+    said = hope_bench(capsys, "init", "data", "--name", "first", "--k", "1", "--language", language, "--clip", clip)
+    assert said.code == 0, said.err
+    spec = read_spec(here / "benchmarks" / "first" / "spec.toml")
+    assert ("description" in spec.strategies, "hope" in spec.strategies) == (described, described)
+    if change is without_boxes:
+        assert hope_bench(capsys, "generate", "first", "--cache", "cache").code == 0
+        assert len(hb.load_benchmark("first").manifest.images) == 20
+
+
 def test_what_can_not_be_found_is_said(here: Path, capsys: Capture) -> None:
     file = own_data(here / "data")
     (here / "empty").mkdir()
@@ -218,7 +261,9 @@ def test_key_points_are_boxes_where_there_is_nothing_else(here: Path) -> None:
     beside = file.with_name("person_keypoints_train.json")
     shutil.copy(file, beside)
     edit(beside, lambda data: [row.update(keypoints=[1, 1, 2], num_keypoints=1) for row in data["annotations"]])
-    assert hb.init("data", name="one", strategies=["popular"]).health.paths["annotations"] == "data/annotations/instances_train.json"
+    assert (
+        hb.init("data", name="one", strategies=["popular"]).health.paths["annotations"] == "data/annotations/instances_train.json"
+    )
     file.unlink()
     alone = hb.init("data", name="two", strategies=["popular"])
     assert alone.health.paths["annotations"] == "data/annotations/person_keypoints_train.json"

@@ -350,7 +350,9 @@ COCO: dict[str, Shape] = {
     "images with sizes of 0": Shape(coco(images=each(IMAGES, width=lambda _: 0, height=lambda _: 0))),
     "NaN after numbers as text": Shape(coco(annotations=[entry(0, list(map(str, BOXES[0][2]))), *but(2, area=float("nan"))[1:]])),
     "NaN beside a box of four zeros": Shape(
-        coco(annotations=[*but(2, bbox=[0, 0, 0, 0])[:3], *but(3, area=float("nan"))[3:]]), lacking(2, box=None), ("no usable box",)
+        coco(annotations=[*but(2, bbox=[0, 0, 0, 0])[:3], *but(3, area=float("nan"))[3:]]),
+        lacking(2, box=None),
+        ("no usable box",),
     ),
     "areas as text and NaN": Shape(coco(annotations=but(2, area=float("nan")))),
     "attributes as a list": Shape(coco(annotations=entries(attributes=[{"name": "colour", "value": "red"}]))),
