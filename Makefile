@@ -2,8 +2,9 @@
 # make test   the test suite on all cores, as continuous integration runs it
 # make lint   ruff and mypy
 # make bench  speed and memory, written to build/bench.json
-# make soak   200 kill -9 points during an evaluation, each ending with the same bytes; families with real vocabularies; every forgery of a result
+# make soak   200 kill -9 points during an evaluation, each ending with the same bytes; families with real vocabularies; every forgery of a result; more searches
 # make studies  simulations behind the intervals, tests and ranks (minutes), in build/studies; and docs/validity.md made anew
+# make interop  lmms-eval itself, in build/interop, on an exported task with the demo's LLaVA: its answers and scores beside ours
 # make site   the static leaderboard from leaderboard/results, in build/site
 # make docs   the documentation as pages, in build/site/docs, beside the leaderboard (make docs-links also tries links to other sites)
 # make pictures   the pictures of the leaderboard in docs/, taken again in Chromium from leaderboard/results
@@ -13,7 +14,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench studies soak site docs docs-links pictures demo-weights clip-weights llava-weights clean
+.PHONY: help demo test lint format bench studies soak interop site docs docs-links pictures demo-weights clip-weights llava-weights clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -57,13 +58,18 @@ studies: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.studies
 
 soak: $(VENV)/dev.stamp
-	@HOPE_BENCH_SOAK=200 $(BIN)/python -m pytest tests/e2e/test_soak.py tests/unit/test_conformance_real.py tests/unit/test_forged_results.py
+	@HOPE_BENCH_SOAK=200 $(BIN)/python -m pytest tests/e2e/test_soak.py tests/unit/test_conformance_real.py tests/unit/test_forged_results.py \
+		tests/unit/test_search.py tests/unit/test_bench_inference.py
+
+interop: $(VENV)/dev.stamp
+	@$(BIN)/python -m tests.interop
 
 site: $(VENV)/run.stamp
 	@$(BIN)/hope-bench leaderboard build
 
 docs: $(VENV)/dev.stamp site
 	@$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --doctree-dir build/doctrees docs build/site/docs
+	@$(BIN)/hope-bench leaderboard build > /dev/null
 	@echo "build/site/docs/index.html"
 
 docs-links: $(VENV)/dev.stamp

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from hope_bench.errors import short_reason
+from hope_bench.progress import progress_bar
 from hope_bench.provenance import file_sha256
 
 DECODING = 3
@@ -62,6 +63,19 @@ def decode_rgb(data: bytes, at_least: int | None = None) -> Image.Image:
         raise
     except Exception as error:  # noqa: BLE001 - decoders raise anything at corrupt data: struct.error, RuntimeError, ...
         raise UnreadableImageError(f"truncated or corrupt: {short_reason(error)}") from None
+
+
+def shown_by_all(data: bytes) -> bool:
+    """Whether every tool that opens this picture and takes its RGB sees what `decode_rgb` shows, by the file's head alone. Not so
+    of what EXIF turns, of what is transparent, and of pixels that are no colours of 8 bits; nor of what is no picture."""
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            plain = picture.mode in ("1", "L", "P", "RGB") and not picture.has_transparency_data
+            return plain and _orientation(picture) in (None, 1)
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - as in `decode_rgb`
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,5 +182,9 @@ def hash_images(paths: Sequence[Path]) -> list[str | UnreadableImageError]:
         except OSError as error:
             return UnreadableImageError(f"the file can't be read: {error.strerror or error}")
 
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        return list(pool.map(one, paths))
+    found: list[str | UnreadableImageError] = []
+    with progress_bar("Reading image files", len(paths)) as advance, ThreadPoolExecutor(max_workers=8) as pool:
+        for digest in pool.map(one, paths):
+            found.append(digest)
+            advance(1)
+    return found

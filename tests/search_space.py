@@ -58,13 +58,14 @@ def make_encoded(images: int, seed: int) -> Encoded:
             known.setdefault(caption, unit(np.random.default_rng(own + seed), 5))
         return np.stack([known[caption] for caption in captions])
 
+    whole, categories = unit(rng, images, 5), unit(rng, len(WORDS), 5)
     return Encoded(
-        images=unit(rng, images, 5),
-        categories=unit(rng, len(WORDS), 5),
+        images=whole,
+        categories=categories,
         prototypes=unit(rng, len(WORDS), 5),
         logit_scale=20.0,
         encode_captions=encode_captions,
-        tiles=unit(rng, images, len(TILES), 5),
+        best_tile=(unit(rng, images, len(TILES), 5) @ categories.T).max(axis=1),
     )
 
 

@@ -29,16 +29,9 @@ class Shot:
 
 
 SHOTS = (
-    Shot("index", "index.html"),
-    Shot("phone", "index.html", width=390, height=1500, dark=True, at="Demo"),
-    Shot("ranking", "benchmarks/demo-*[0-9a-f].html", height=800),
-    Shot("ranking-dark", "benchmarks/demo-*[0-9a-f].html", height=800, dark=True),
-    Shot("result", "demo/demo-llava.html"),
-    Shot("hallucinations", "demo/demo-llava.html", at="Its surest"),
-    Shot("calibration", "demo/demo-llava.html", height=760, at="Does it know"),
-    Shot("about", "benchmarks/pope-coco-*-about.html", height=1500),
-    Shot("method", "method.html"),
-    Shot("elsewhere", "elsewhere.html", height=900),
+    Shot("index", "index.html", width=1440, height=900),
+    Shot("questions", "questions/demo-????????????.html", width=1000, height=660),
+    Shot("model", "demo/demo-llava.html", width=1440, height=1200),
 )
 
 

@@ -20,6 +20,7 @@ from hope_bench.adapters.lora import with_adapter
 from hope_bench.adapters.runnable import auto_map
 from hope_bench.adapters.unused import unused_scales, unused_weights
 from hope_bench.errors import HopeBenchError, counted, first_few, short_reason
+from hope_bench.processes import own_gpu
 
 if TYPE_CHECKING:
     from hope_bench.files.card import ModelCard
@@ -231,13 +232,7 @@ def find_device(name: str) -> torch.device:
     if name.startswith("cuda:") and int(os.environ.get("LOCAL_WORLD_SIZE") or 1) > 1:
         raise HopeBenchError(f"Device {name!r} would be that of every process of this machine. Use cuda: each takes its own.")
     if name == "auto" or (name == "cuda" and gpus):
-        own = int(os.environ.get("LOCAL_RANK") or 0)
-        if gpus and own >= gpus:
-            raise HopeBenchError(
-                f"Process {own} of this machine has no GPU of its own (there are {gpus}). Start one process a GPU: "
-                f"torchrun --nproc-per-node {gpus}."
-            )
-        return torch.device("cuda", own) if gpus else torch.device("cpu")
+        return torch.device("cuda", own_gpu(gpus)) if gpus else torch.device("cpu")
     try:
         device = torch.device(name)
         # A device can have a name and not be there; this one must hold numbers.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 from hope_bench.errors import HopeBenchError, counted
 
 _BLOCK_BYTES = 16 << 20
+_SAMPLE_BYTES = 1 << 16
 _EXAMPLES = 5
 
 
@@ -46,10 +49,32 @@ class LeftOut:
         )
 
 
-def csv_header(path: Path) -> list[str]:
-    """The fields of the file's first line; empty where it is no text."""
+@dataclass(frozen=True, slots=True)
+class _Dialect:
+    """How a file separates and quotes its fields, and whether there are blanks around them."""
+
+    header: tuple[str, ...]
+    delimiter: str
+    quoted: bool
+    blanks: bool
+
+
+def _dialect(path: Path) -> _Dialect:
+    """As the file's beginning shows. Quotes count only where they stand around fields, in pairs: a stray one is part of its
+    field, and mustn't swallow what follows."""
     with path.open("rb") as stream:
-        return stream.readline(1 << 16).decode("utf-8-sig", errors="replace").strip().split(",")
+        lines = stream.read(_SAMPLE_BYTES).decode("utf-8-sig", errors="replace").splitlines()
+    first = lines[0] if lines else ""
+    delimiter = max(",;\t", key=first.count)
+    inner = [field for line in lines for field in line.split(delimiter)]
+    quoted = any(re.fullmatch(r'\s*".*"\s*', field) for field in inner) and not any(line.count('"') % 2 for line in lines[:-1])
+    header = next(csv.reader([first], delimiter=delimiter, quotechar='"' if quoted else None, skipinitialspace=True), [])
+    return _Dialect(tuple(name.strip() for name in header), delimiter, quoted, any(field != field.strip() for field in inner))
+
+
+def csv_header(path: Path) -> list[str]:
+    """The fields of the file's first line; some of no meaning where it is no text."""
+    return list(_dialect(path).header)
 
 
 def csv_batches(path: Path, columns: Sequence[str], left_out: LeftOut) -> Iterator[dict[str, Any]]:
@@ -58,30 +83,48 @@ def csv_batches(path: Path, columns: Sequence[str], left_out: LeftOut) -> Iterat
     Raises HopeBenchError where a column is missing or the file isn't text.
     """
     import pyarrow
-    from pyarrow import csv
+    from pyarrow import compute
+    from pyarrow import csv as tables
 
     def leave_out(row: Any) -> str:
         left_out.add("with too few or too many fields", [f"line {row.number}: {row.text[:60]!r}"])
         return "skip"
 
-    missing = [column for column in columns if column not in csv_header(path)]
+    found = _dialect(path)
+    missing = [column for column in columns if column not in found.header]
     if missing:
-        raise HopeBenchError(
-            f"{path} has no column {', '.join(missing)}. Its first line is {','.join(csv_header(path))[:200]!r}."
-        )
+        raise HopeBenchError(f"{path} has no column {', '.join(missing)}. Its first line is {','.join(found.header)[:200]!r}.")
     try:
-        reader = csv.open_csv(
+        reader = tables.open_csv(
             path,
-            read_options=csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),  # threads would lose the line numbers
-            parse_options=csv.ParseOptions(quote_char=False, invalid_row_handler=leave_out),
-            convert_options=csv.ConvertOptions(
+            read_options=tables.ReadOptions(
+                use_threads=False,  # threads would lose the line numbers
+                block_size=_BLOCK_BYTES, column_names=_distinct(found.header), skip_rows=1,
+            ),
+            parse_options=tables.ParseOptions(
+                delimiter=found.delimiter, quote_char='"' if found.quoted else False, invalid_row_handler=leave_out
+            ),
+            convert_options=tables.ConvertOptions(
                 include_columns=list(columns), column_types=dict.fromkeys(columns, pyarrow.string())
             ),
-        )
+        )  # fmt: skip
         for batch in reader:
-            yield {name: batch.column(name) for name in columns}
+            read = {name: batch.column(name) for name in columns}
+            yield {name: compute.utf8_trim_whitespace(one) for name, one in read.items()} if found.blanks else read
     except pyarrow.ArrowInvalid as error:
         raise HopeBenchError(f"{path} can't be read as CSV: {error}. Is it complete, and UTF-8 text?") from None
+
+
+def _distinct(header: Sequence[str]) -> list[str]:
+    """The names with what makes them differ added to those that a table has twice, such as none."""
+    return [name if name not in header[:place] else f"{name} {place}" for place, name in enumerate(header)]
+
+
+def is_true(column: Any) -> NDArray[np.bool_]:
+    """Where a string column says yes, bool [N]: 1, or the word that programs write for it."""
+    encoded = column.dictionary_encode()
+    said = [str(value).lower() in ("1", "1.0", "true", "yes") for value in encoded.dictionary.to_pylist()]
+    return np.array(said, dtype=np.bool_)[np.asarray(encoded.indices)] if said else np.zeros(0, dtype=np.bool_)
 
 
 def numbers(column: Any) -> NDArray[np.float64]:

@@ -15,6 +15,7 @@ from hope_bench.annotations.box_layout import image_sizes, tell_layout
 from hope_bench.annotations.image_files import Folder, plain_path
 from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.images import Shape, UnreadableImageError, picture_shape
+from hope_bench.progress import progress_bar
 from hope_bench.records import Annotations, Image
 
 _TOLERANCE = math.log(1.05)
@@ -137,8 +138,11 @@ def fit_sizes(annotations: Annotations, images: Sequence[int], folder: Path) -> 
             return None
 
     left = [image for image in images if image not in annotations.fitted]
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        shapes = list(pool.map(shape, left))
+    shapes: list[Shape | None] = []
+    with progress_bar("Reading the sizes of images", len(left)) as advance, ThreadPoolExecutor(max_workers=8) as pool:
+        for found in pool.map(shape, left):
+            shapes.append(found)
+            advance(1)
     sized: dict[int, Image] = {}
     for image, found in zip(left, shapes, strict=True):
         if found is None:

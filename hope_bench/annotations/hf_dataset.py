@@ -107,7 +107,7 @@ class ExportedImages:
 def export_images(path: Path, folder: Path, columns: Mapping[str, str] | None = None, split: str = "") -> ExportedImages:
     """Write the images that the dataset holds as bytes into `folder`, under the names `read_hf_dataset` gives (those already
     there are left). Raises HopeBenchError where the dataset can't be read or has no rows, none of them holds a picture, or two
-    would be one file; nothing is written then."""
+    would be one file (nothing is written then), and at a file that holds another picture, such as another split's."""
     source = open_dataset(path, split)
     keys = ("image", "file_name")
     found = _find_columns(source, {key: name for key, name in (columns or {}).items() if key != "box_format"}, keys)
@@ -127,6 +127,11 @@ def export_images(path: Path, folder: Path, columns: Mapping[str, str] | None = 
                 raise HopeBenchError(f"{path}: row {number - 1} names its image {target}, which is outside {folder}.")
             held += bool(data)
             if inside and target.is_file():
+                if data and target.read_bytes() != data:
+                    raise HopeBenchError(
+                        f"{target} is there already, and is not the picture of row {number - 1} of {path}. Give each dataset, "
+                        "and each split of one, a folder of its own (--out)."
+                    )
                 continue
             if data:
                 with atomic_path(target) as temporary:

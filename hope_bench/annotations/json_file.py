@@ -19,10 +19,11 @@ _File = TypeVar("_File")
 
 
 def decode(path: Path, kind: type[_File], description: str) -> _File:
-    """A JSON file as `kind`. Raises HopeBenchError naming the file, the place and what to do."""
+    """A JSON file as `kind`, numbers also where they are written as text. Raises HopeBenchError naming the file, the place and
+    what to do."""
     with json_text(path) as text:
         try:
-            return msgspec.json.decode(text, type=kind)
+            return msgspec.json.decode(text, type=kind, strict=False)
         except msgspec.ValidationError as error:
             raise HopeBenchError(f"{path} is JSON, but not {description}: {error}.") from None
 

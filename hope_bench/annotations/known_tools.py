@@ -153,6 +153,12 @@ _LINES = (
         "one picture's YOLO polygons",
         _YOLO,
     ),
+    (
+        r"(classes|train|valid|names|backup) *=.*",
+        "darknet's list of files",
+        "Name the folder that holds obj.names, and the pictures.",
+    ),
+    (r".*\S\.(jpe?g|png|bmp|webp|tiff?)\s*", "a list of pictures", "Name the annotations, and this as the --image-list."),
     (r"\S+( +-?[\d.]+){14,15}\s*", "one picture's KITTI labels", "Convert them to COCO, and name that file."),
     (r"(imagesource|gsd):.*|(-?[\d.]+ +){8}\S+ +\d\s*", "one picture's DOTA labels", "Convert them to COCO, and name that file."),
     (r"\d+,\d+(,-?[\d.]+){5,8}\s*", "tracks in MOT's format", "Convert them to COCO, and name that file."),
@@ -182,6 +188,8 @@ def another_tool(path: Path) -> str | None:
 
 def tool_of(path: Path) -> tuple[str, str] | None:
     """What a file is, and what to do with it; None where nothing says so."""
+    if path.suffix.lower() == ".names" and not path.is_dir():
+        return "darknet's list of classes", "Name the folder that holds it, and the pictures."
     if path.suffix.lower() in _BY_ENDING and not path.is_dir():
         return _BY_ENDING[path.suffix.lower()]
     shape = _look(path)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hope_bench.annotations.columns import InstanceRows, assemble, by_image
-from hope_bench.annotations.csv_file import LeftOut, codes, csv_batches, csv_header, equals, keep, numbers
+from hope_bench.annotations.csv_file import LeftOut, codes, csv_batches, csv_header, equals, is_true, keep, numbers
 from hope_bench.annotations.json_file import decode
 from hope_bench.annotations.wording import alternatives, spoken_names
 from hope_bench.errors import HopeBenchError, counted, first_few
@@ -165,10 +165,10 @@ def _read_boxes(path: Path, labels: dict[str, int], image_index: dict[str, int],
         category_of = codes(batch["LabelName"], labels)
         left, right, top, bottom = (numbers(batch[name]) for name in BOX_COLUMNS[2:])
         boxes = np.stack([left, top, right - left, bottom - top], axis=1).astype(np.float32)
-        broken = np.any(np.isnan(boxes), axis=1)
-        good = ~broken & (category_of >= 0)
-        _explain(left_out, batch, broken, category_of)
-        crowd = numbers(batch["IsGroupOf"]) == 1 if grouped else np.zeros(len(boxes), dtype=np.bool_)
+        boxes[np.any(np.isnan(boxes), axis=1)] = np.nan  # present all the same, without a box
+        good = category_of >= 0
+        _explain(left_out, batch, np.zeros(len(boxes), dtype=np.bool_), category_of)
+        crowd = is_true(batch["IsGroupOf"]) if grouped else np.zeros(len(boxes), dtype=np.bool_)
         image_of = codes(keep(batch["ImageID"], good), image_index, grow=True)
         parts.append((image_of, category_of[good], boxes[good], np.full(len(image_of), np.nan, np.float32), crowd[good]))
     image_of, category_of, boxes, areas, crowd = (np.concatenate(column) for column in zip(*parts, strict=True))

@@ -29,11 +29,11 @@ COMPANIONS = ("attributes.json", "relationships.json", "image_data.json", "objec
 
 class _Object(msgspec.Struct, gc=False):
     object_id: int
-    x: float
-    y: float
-    w: float
-    h: float
-    names: list[str] = []
+    x: float | None = None
+    y: float | None = None
+    w: float | None = None
+    h: float | None = None
+    names: list[str | None] | None = None
     merged_object_ids: list[int] = []
 
 
@@ -44,7 +44,7 @@ class _ImageObjects(msgspec.Struct, gc=False):
 
 class _ObjectAttributes(msgspec.Struct, gc=False):
     object_id: int
-    attributes: list[str] | None = None
+    attributes: list[str | None] | None = None
 
 
 class _ImageAttributes(msgspec.Struct, gc=False):
@@ -163,7 +163,7 @@ def _objects(listed: Sequence[_ImageObjects], aliases: Mapping[str, str]) -> _Ob
     names: dict[str, int] = {}
     image_of: list[int] = []
     category_of: list[int] = []
-    boxes: list[tuple[float, float, float, float]] = []
+    boxes: list[tuple[float | None, ...]] = []
     ids: list[int] = []
     id_rows: list[int] = []
     other_images: list[int] = []
@@ -171,7 +171,7 @@ def _objects(listed: Sequence[_ImageObjects], aliases: Mapping[str, str]) -> _Ob
     nameless = 0
     for image, entry in enumerate(listed):
         for one in entry.objects:
-            cleaned = [_noun(name) for name in one.names if name.strip()]
+            cleaned = [_noun(name) for name in one.names or () if name and name.strip()]
             if not cleaned:
                 nameless += 1
                 continue
@@ -181,7 +181,7 @@ def _objects(listed: Sequence[_ImageObjects], aliases: Mapping[str, str]) -> _Ob
                 id_rows.append(len(image_of))
             image_of.append(image)
             category_of.append(first)
-            boxes.append((one.x, one.y, one.w, one.h))
+            boxes.append((one.x, one.y, one.w, one.h))  # NaN where there is none: the object is present all the same
             other_images += [image] * len(others)
             other_categories += others
     rows = InstanceRows(
@@ -230,7 +230,7 @@ def _attributes(files: Mapping[str, Path], rows_of: _RowsOf, problems: list[str]
     shared: dict[tuple[str, ...], dict[str, tuple[str, ...]]] = {}  # the same few values occur on a million objects
     found: dict[int, dict[str, tuple[str, ...]]] = {}
     for row, one in zip(rows.tolist(), given, strict=True):
-        values = dict.fromkeys(_clean(value) for value in one.attributes or () if value.strip())
+        values = dict.fromkeys(_clean(value) for value in one.attributes or () if value and value.strip())
         if row >= 0 and values:
             both = tuple(dict.fromkeys((*found.get(row, {}).get("attributes", ()), *values)))  # merged objects bring several
             found[row] = shared.setdefault(both, {"attributes": both})

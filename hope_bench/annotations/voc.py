@@ -52,11 +52,22 @@ def read_voc(path: Path) -> Annotations:
         ending = Path((root.findtext("filename") or "").strip().replace("\\", "/")).suffix
         known = width >= 1 and height >= 1
         size = (round(width), round(height)) if known else (None, None)
-        collected.add_image(Image(Path(name).with_suffix(ending).as_posix(), *size))
+        collected.add_image(Image(_picture(folder, Path(name).with_suffix(ending)), *size))
         _add_objects(collected, voc, root, name)
     if not files:
         raise HopeBenchError(f"{path} holds no XML files.")
     return collected.annotations("pixels")
+
+
+def _picture(folder: Path, name: Path) -> str:
+    """A picture's name from its annotations', which lie beside the folder of the pictures where there are several such pairs
+    (VOC2007/Annotations, VOC2007/JPEGImages)."""
+    parts = list(name.parts)
+    if "Annotations" in parts[:-1]:
+        place = parts.index("Annotations")
+        if folder.joinpath(*parts[:place], "JPEGImages").is_dir():
+            parts[place] = "JPEGImages"
+    return "/".join(parts)
 
 
 def _add_objects(collected: Collected, voc: Any, root: Any, name: str) -> None:

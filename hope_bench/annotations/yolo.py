@@ -49,9 +49,9 @@ def yaml_of(path: Path) -> Path | None:
 
 def classes_of(folder: Path) -> Path | None:
     """The file that lists the classes, one a line, of a folder without data.yaml: labelImg's and Label Studio's classes.txt,
-    CVAT's obj.names. None where there is none."""
-    named = [folder / name for name in ("classes.txt", "labels/classes.txt", "obj.names")]
-    inner = sorted(folder.glob("*/labels/classes.txt"))
+    CVAT's obj.names, darknet's own data/obj.names (or voc.names). None where there is none."""
+    named = [folder / name for name in ("classes.txt", "labels/classes.txt", "obj.names", "data/obj.names")]
+    inner = [one for form in ("*/labels/classes.txt", "*.names", "data/*.names") for one in sorted(folder.glob(form))]
     return next((file for file in (*named, *inner) if file.is_file()), None)
 
 

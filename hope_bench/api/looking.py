@@ -135,6 +135,7 @@ def review(
     splits: Sequence[str] = (),
     reviewer: str | None = None,
     decisions: PathOr | None = None,
+    questions: PathOr | None = None,
     sample: Count | None = None,
     seed: FromZero = 0,
     run: Run | PathOr | None = None,
@@ -144,14 +145,17 @@ def review(
     """Serve the review page, for this machine alone, until Ctrl-C: people decide which claims are absent, present or unsure.
 
     Every decision is on disk at once, in `decisions` (default: review/REVIEWER.jsonl beside the questions; `reviewer` is by
-    default the login name), and the same call goes on where one stopped. `sample` looks at a random sample of that many questions
-    a split, drawn by `seed`, to estimate label noise; with a `run`, of each label and answer of that run, to know its rates under
-    the truth (`score(reviewed=)`). `ready` is told the page's address. Raises HopeBenchError.
+    default the login name), and the same call goes on where one stopped. `questions` is a file that lists which questions to look
+    at (JSON lines with `image` and `question`), as the leaderboard publishes those that fool every model. `sample` looks at a
+    random sample of that many questions a split, drawn by `seed`, to estimate label noise; with a `run`, of each label and answer
+    of that run, to know its rates under the truth (`score(reviewed=)`). `ready` is told the page's address.
+
+    Raises HopeBenchError.
 
     Example: hb.review("hope-coco", images="val2014", ready=print)
     """
     from hope_bench.annotations.fitting import fit_boxes
-    from hope_bench.reviewing.claims import is_changeable, review_queue
+    from hope_bench.reviewing.claims import is_changeable, listed_queue, review_queue
     from hope_bench.reviewing.decisions import DecisionsFile
     from hope_bench.reviewing.noise import label_noise as noise_of
     from hope_bench.reviewing.page import serve
@@ -167,8 +171,13 @@ def review(
     path = Path(decisions) if decisions is not None else chosen.folder / "review" / f"{_file_name(name)}.jsonl"
     if run is not None and sample is None:
         raise HopeBenchError("--run draws a sample; say how many questions of each label and answer with --sample N.")
+    if questions is not None and sample is not None:
+        raise HopeBenchError("--questions lists what to look at, and --sample draws it at random. Give one of them.")
     samples = None if sample is None or run is not None else draw_samples(chosen, sample, seed)
-    queue = review_queue(chosen.splits) if sample is None else _drawn(chosen, sample, seed, run)
+    if questions is not None:
+        queue = listed_queue(chosen.splits, Path(questions))
+    else:
+        queue = review_queue(chosen.splits) if sample is None else _drawn(chosen, sample, seed, run)
     folder = find_images(chosen, path_or_none(hub_images(chosen, images)))
     found = find_annotations(chosen, path_or_none(annotations))
     if found is not None:  # no box is drawn on a picture that it doesn't fit

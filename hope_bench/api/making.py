@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -15,11 +16,13 @@ from hope_bench.files.remembered import remember_images
 from hope_bench.files.spec import BenchmarkSpec, ClipSpec, Format, read_spec
 from hope_bench.files.validation import checked, validate
 from hope_bench.hub.names import hub_name, is_hub_name, name_of
+from hope_bench.processes import Processes, is_first, join_processes
 from hope_bench.progress import ProgressMode, Say, progress_shown, say_nothing, say_on_stderr
 from hope_bench.provenance import file_sha256
 from hope_bench.records import BoxLayout
 
 if TYPE_CHECKING:
+    from hope_bench.clip.crew import EncoderCrew
     from hope_bench.records import Annotations
 
 PathOr = str | PathLike[str]
@@ -74,7 +77,8 @@ def generate(
     sample_images, k, seed, strategies and so on. The other arguments are `hope-bench generate`'s.
     The benchmark is written to `out` (default: benchmarks/NAME in the working directory), CLIP's embeddings to `cache` (default:
     the user's cache folder). The same inputs and seed give the same bytes, here and on the command line. `progress` "quiet" shows
-    no bars; `say` gets the messages (default: stderr, none when quiet).
+    no bars; `say` gets the messages (default: stderr, none when quiet). Processes that were started together (torchrun) all call
+    this: they share the encoding, the first one does the rest, and each returns the benchmark.
 
     Raises HopeBenchError for everything that is wrong with spec, annotations, images or encoder; nothing is written then.
 
@@ -83,16 +87,43 @@ def generate(
     from hope_bench.clip.store import default_cache
     from hope_bench.search.generate import generate as run
 
+    if not is_first():
+        return read_benchmark(encode_for_first())
     tell = teller(progress, say)
-    files = Files.of(annotations, images, image_list, captions)
-    chosen = planned(spec, files, clip, activation, reviewed, settings, tell)
-    folder = Path("benchmarks") / chosen.name if out is None else Path(out)
-    if out is None and spec is None and "name" not in settings:
-        _check_not_of_other_data(folder, chosen)
-    with progress_shown(progress):
-        run(chosen, folder, default_cache() if cache is None else Path(cache), tell)
-    remember_images(folder, path_or_none(chosen.dataset.images))
+    with join_processes() as processes:
+        with _leading(processes) as crew, progress_shown(progress):
+            files = Files.of(annotations, images, image_list, captions)
+            chosen = planned(spec, files, clip, activation, reviewed, settings, tell)
+            folder = Path("benchmarks") / chosen.name if out is None else Path(out)
+            if out is None and spec is None and "name" not in settings:
+                _check_not_of_other_data(folder, chosen)
+            run(chosen, folder, default_cache() if cache is None else Path(cache), tell, crew)
+            remember_images(folder, path_or_none(chosen.dataset.images))
+        processes.by_first(lambda: folder)
     return read_benchmark(folder)
+
+
+def encode_for_first() -> Path:
+    """What all processes but the first of several do in `generate`: encode what that one asks for. Returns the folder that it has
+    written. Raises HopeBenchError where it fails, or is lost."""
+    from hope_bench.clip.crew import EncoderCrew
+
+    with join_processes() as processes:
+        EncoderCrew(processes).follow()
+        return processes.by_first(Path)
+
+
+@contextmanager
+def _leading(processes: Processes) -> Iterator[EncoderCrew | None]:
+    """The processes that help this one, which they wait for; None where it is alone."""
+    if processes.size == 1:
+        yield None
+        return
+    from hope_bench.clip.crew import EncoderCrew
+
+    crew = EncoderCrew(processes)
+    with crew.lead():
+        yield crew
 
 
 @checked
@@ -195,10 +226,10 @@ def planned(
         chosen = _of_settings(files, clip, settings, say)
     else:
         found = spec if isinstance(spec, BenchmarkSpec) else read_spec(find_spec(str(spec)))
-        chosen = _foreign(found, files, clip, settings, say) or _with_settings(found, settings)
+        chosen = _foreign(found, files, clip, settings, say) or files.into(_with_settings(found, settings))
     guards = chosen.guards if reviewed is None else chosen.guards.model_copy(update={"review": str(reviewed)})
     encoder = _encoder(chosen.clip, clip, activation)
-    return files.into(chosen).model_copy(update={"clip": encoder, "guards": guards})
+    return chosen.model_copy(update={"clip": encoder, "guards": guards})
 
 
 def _check_not_of_other_data(folder: Path, spec: BenchmarkSpec) -> None:
@@ -218,16 +249,16 @@ def _of_settings(files: Files, clip: str | None, settings: Mapping[str, Any], sa
                 "Give a spec (a file, a folder or a benchmark's name), or annotations to make one for "
                 "(--annotations; hope-bench init writes a spec for them)."
             )
-        return validate(dict(settings), BenchmarkSpec, "What generate() was given")
+        return files.into(validate(dict(settings), BenchmarkSpec, "What generate() was given"))
     from hope_bench.preparing.find import look
     from hope_bench.preparing.propose import propose
 
-    found = look(files.annotations, files.images, files.captions)
+    found = look(files.annotations, files.images, files.captions, files.image_list)
     chosen = propose(found, clip, **settings)
     where = "no images found" if found.images is None else f"images in {found.images}"
     captions = "" if not found.captions else f", captions in {found.captions[0].name}"
     say(f"Benchmark {chosen.name}: {chosen.sample_images} images, k = {chosen.k}; {where}{captions}.")
-    return chosen
+    return _listed(files, chosen)
 
 
 def _with_settings(found: BenchmarkSpec, settings: Mapping[str, Any]) -> BenchmarkSpec:
@@ -255,7 +286,7 @@ def _foreign(spec: BenchmarkSpec, files: Files, clip: str | None, settings: Mapp
         return None
     from hope_bench.preparing.find import look
 
-    found = look(files.annotations, files.images, files.captions)
+    found = look(files.annotations, files.images, files.captions, files.image_list)
     of_its_own = ("name", "title", "description", "sample_images", "k", "dataset")
     kept = {key: value for key, value in _kept(spec, settings).items() if key not in of_its_own}
     if settings.get("language", spec.language) == "en":
@@ -266,7 +297,12 @@ def _foreign(spec: BenchmarkSpec, files: Files, clip: str | None, settings: Mapp
         f"is called {chosen.name}, with {spec.name}'s settings, {chosen.sample_images} images, k = {chosen.k}. --name calls it "
         "otherwise."
     )
-    return chosen
+    return _listed(files, chosen)
+
+
+def _listed(files: Files, proposed: BenchmarkSpec) -> BenchmarkSpec:
+    """A spec that names what was found in `files`, with the list of images, which isn't looked for."""
+    return Files(image_list=files.image_list).into(proposed)
 
 
 def _encoder(encoder: ClipSpec | None, clip: str | None, activation: Literal["gelu", "quick_gelu"] | None) -> ClipSpec | None:

@@ -69,7 +69,7 @@ def verify(
 
     Example: hb.verify("llava-hf/llava-1.5-7b-hf", pope="POPE/output/coco", images="val2014").agrees
     """
-    from hope_bench.inference.processes import check_count
+    from hope_bench.processes import check_count
 
     tell = teller(progress, say)
     table = data_root() / "leaderboard" / "published.toml" if figures is None else Path(figures)

@@ -151,7 +151,7 @@ def evaluate(
     """
     from hope_bench.api import asking
     from hope_bench.inference.estimate import in_words
-    from hope_bench.inference.processes import check_count, is_first
+    from hope_bench.processes import check_count, is_first
 
     settings: asking.CardSettings = {
         "dtype": dtype, "device": device, "batch_size": batch_size, "batch_tokens": batch_tokens, "quantize": quantize,

@@ -77,10 +77,17 @@ def generate(
     hope-bench generate --annotations instances.json --images photos --name my-photos
 
     hope-bench generate hope-coco --annotations instances_val2014.json --images val2014 --clip ViT-L-14:openai
-    """
-    from hope_bench.api.making import Files, planned
-    from hope_bench.api.making import generate as make
 
+    Several GPUs share the encoding: torchrun --nproc-per-node 8 -m hope_bench generate hope-coco ...
+    """
+    from hope_bench.api.making import Files, encode_for_first, planned
+    from hope_bench.api.making import generate as make
+    from hope_bench.processes import is_first
+
+    if not is_first():  # of several processes, all of which the first one speaks for
+        if not dry_run:
+            encode_for_first()
+        return
     given = {
         "name": name,
         "title": title,

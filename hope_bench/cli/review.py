@@ -32,6 +32,10 @@ def review(
     decisions: Annotated[
         Path | None, typer.Option(help="The decisions file. Default: review/REVIEWER.jsonl beside the questions.")
     ] = None,
+    questions: Annotated[
+        Path | None,
+        typer.Option(help="Look at the questions that this file lists, such as the leaderboard's that fool all models."),
+    ] = None,
     sample: Annotated[
         int | None, typer.Option(min=1, help="Look at a random sample of this many questions per split, to estimate label noise.")
     ] = None,
@@ -59,12 +63,14 @@ def review(
     hope-bench review my-benchmark --images val2014 --sample 100 --reviewer alice
 
     hope-bench review my-benchmark --images val2014 --sample 50 --run my-benchmark/llava-1.5-7b
+
+    hope-bench review my-benchmark --images val2014 --questions my-benchmark-9f2c01d4e8b7-review.jsonl
     """
     from hope_bench.api.looking import review as serve
 
     done = serve(
         benchmark, images=images, annotations=annotations, splits=as_values(split), reviewer=reviewer, decisions=decisions,
-        sample=sample, seed=seed, run=run, port=port,
+        questions=questions, sample=sample, seed=seed, run=run, port=port,
         ready=lambda address: errors.print(f"Open {address} (this machine only). Ctrl-C ends the review.", highlight=False),
     )  # fmt: skip
     if as_json:

@@ -90,7 +90,7 @@ def run_eval(
     import hope_bench as hb
     from hope_bench.cli.evaluate import run_json, show_run
     from hope_bench.demo.run import run_demo
-    from hope_bench.inference.processes import is_first
+    from hope_bench.processes import is_first
 
     if (model is None) != (benchmark is None):
         raise HopeBenchError("Give both --model and --benchmark (or neither: that runs the demo).")

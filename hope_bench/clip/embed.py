@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -43,18 +44,26 @@ _BATCHES_AHEAD = 2
 others wait for it, so all cores decode a batch, and then all encode it."""
 
 
+Made = tuple[dict[View, Embeddings], dict[str, str]]
+"""Views with their embeddings [D], and the reasons of those pictures that can't be decoded, by SHA-256."""
+
+Compute = Callable[[Mapping[str, Path], Mapping[str, Sequence[View]]], Iterator[Made]]
+"""What embeds the views of each picture (SHA-256), given the pictures' files, some at a time."""
+
+
 def embed_views(
     encoder: ClipEncoder,
-    path_of: dict[str, Path],
+    path_of: Mapping[str, Path],
     views: Sequence[View],
     store: EmbeddingStore,
     advance: Callable[[int], object] = lambda _: None,
-) -> tuple[dict[View, Embeddings], dict[str, str]]:
-    """Embeddings [D] of the views, and the reasons of those pictures that can't be decoded, by SHA-256.
+    compute: Compute | None = None,
+) -> Made:
+    """The views' embeddings, and which of their pictures can't be decoded.
 
-    `path_of` maps a picture's SHA-256 to its file. What the store holds is not computed again; every batch is stored as soon as
-    it is done, so an interrupted run goes on where it stopped, with the same numbers. `advance` is told how many views were dealt
-    with.
+    `path_of` maps a picture's SHA-256 to its file. What the store holds is not computed again; what `compute` (here, unless it
+    is given) yields is stored at once, so an interrupted run goes on where it stopped, with the same numbers. `advance` is told
+    how many views were dealt with.
     """
     stored = store.get([view.key for view in views])
     found = {view: stored[view.key] for view in views if view.key in stored}
@@ -63,6 +72,17 @@ def embed_views(
     for view in dict.fromkeys(views):
         if view not in found:
             todo.setdefault(view.sha256, []).append(view)
+    failed: dict[str, str] = {}
+    for made, reasons in partial(compute_views, encoder)(path_of, todo) if compute is None else compute(path_of, todo):
+        store.put({view.key: vector for view, vector in made.items()})
+        found.update(made)
+        failed.update(reasons)
+        advance(len(made) + sum(len(todo[sha256]) for sha256 in reasons))
+    return found, failed
+
+
+def compute_views(encoder: ClipEncoder, path_of: Mapping[str, Path], todo: Mapping[str, Sequence[View]]) -> Iterator[Made]:
+    """A `Compute` by one encoder, batch by batch."""
 
     def decode(sha256: str) -> tuple[str, Pixels]:
         """Each picture is decoded once, whatever the number of its views."""
@@ -72,34 +92,29 @@ def embed_views(
             return sha256, str(error)
         return sha256, torch.stack([encoder.preprocess(_crop(picture, view.box)) for view in todo[sha256]])
 
-    failed: dict[str, str] = {}
     waiting: list[tuple[View, torch.Tensor]] = []
 
-    def encode(count: int) -> None:
+    def encode(count: int) -> dict[View, Embeddings]:
         chosen = waiting[:count]
         del waiting[:count]
         vectors = encoder.encode_images(torch.stack([pixels for _, pixels in chosen]))
-        made = {view: vector for (view, _), vector in zip(chosen, vectors, strict=True)}
-        store.put({view.key: vector for view, vector in made.items()})
-        found.update(made)
-        advance(count)
+        return {view: vector for (view, _), vector in zip(chosen, vectors, strict=True)}
 
     ahead = 0 if encoder.device == "cpu" else _BATCHES_AHEAD
-    for batch in _decoded(_batches(todo), decode, ahead):
+    for batch in _decoded(batches_of(todo), decode, ahead):
+        failed: dict[str, str] = {}
         for sha256, pixels in batch:
             if isinstance(pixels, str):
                 failed[sha256] = pixels
-                advance(len(todo[sha256]))
             else:
                 waiting.extend(zip(todo[sha256], pixels, strict=True))
-        if full := len(waiting) // BATCH * BATCH:
-            encode(full)
+        full = len(waiting) // BATCH * BATCH
+        yield encode(full) if full else {}, failed
     if waiting:
-        encode(len(waiting))
-    return found, failed
+        yield encode(len(waiting)), {}
 
 
-def _batches(todo: Mapping[str, Sequence[View]]) -> list[list[str]]:
+def batches_of(todo: Mapping[str, Sequence[View]]) -> list[list[str]]:
     """The pictures in order, as many together as have a batch of views."""
     batches: list[list[str]] = []
     views_so_far = BATCH

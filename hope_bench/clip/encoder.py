@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -27,11 +28,16 @@ from hope_bench.clip.store import Embeddings, EmbeddingStore
 from hope_bench.clip.text import TextTower, text_tower
 from hope_bench.errors import HopeBenchError, short_reason
 from hope_bench.images import DECODING
+from hope_bench.processes import own_gpu
+from hope_bench.progress import progress_bar
 from hope_bench.wording import article
 
 BATCH = 32
 """Rows of every forward, the last one filled up: products of other shapes may round differently, so a picture's embedding would
 depend on how many others were left beside it (measured: with fewer than 8)."""
+
+ComputeTexts = Callable[[Sequence[torch.Tensor]], Iterator[Embeddings]]
+"""What `ClipEncoder.compute_texts` does, by one encoder or by several."""
 
 _TOKENIZED_AT_ONCE = 1024
 
@@ -83,8 +89,11 @@ class ClipEncoder:
         parts = [pixels[start : start + BATCH] for start in range(0, len(pixels), BATCH)]
         return np.concatenate([self._encode(self.model.encode_image, part) for part in parts])
 
-    def encode_texts(self, texts: Sequence[str], store: EmbeddingStore | None = None) -> Embeddings:
-        """Texts -> [N, D]; a row's numbers depend on no other row. Each is computed once, and kept in `store` where one is given.
+    def encode_texts(
+        self, texts: Sequence[str], store: EmbeddingStore | None = None, compute: ComputeTexts | None = None
+    ) -> Embeddings:
+        """Texts -> [N, D]; a row's numbers depend on no other row. Each is computed once, by `compute` where it is given
+        (`compute_texts`), and kept in `store` where one is given.
 
         Raises HopeBenchError where the tokenizer isn't the model's.
         """
@@ -99,15 +108,21 @@ class ClipEncoder:
             for key, row, length in zip(own, tokens, self.text.length_of(tokens), strict=True):
                 if key not in found:
                     todo[length].setdefault(key, row[:length].clone())
-        for rows in todo.values():
-            waiting = list(rows)
-            for start in range(0, len(waiting), BATCH):
-                some = waiting[start : start + BATCH]
-                made = dict(zip(some, self._encode(self.text, torch.stack([rows[key] for key in some])), strict=True))
-                found |= made
-                if store is not None:
-                    store.put(made)
+        with progress_bar(f"Embedding texts with {self.name}", sum(map(len, todo.values()))) as advance:
+            for rows in todo.values():
+                waiting = iter(rows)
+                for vectors in (compute or self.compute_texts)(list(rows.values())):
+                    made = dict(zip(islice(waiting, len(vectors)), vectors, strict=True))
+                    found |= made
+                    advance(len(made))
+                    if store is not None:
+                        store.put(made)
         return np.stack([found[key] for key in keys])
+
+    def compute_texts(self, rows: Sequence[torch.Tensor]) -> Iterator[Embeddings]:
+        """The embeddings [N, D] of texts' token ids, all padded to one of `text.lengths`, in order, some at a time."""
+        for start in range(0, len(rows), BATCH):
+            yield self._encode(self.text, torch.stack(list(rows[start : start + BATCH])))
 
     def _tokens(self, texts: Sequence[str]) -> torch.Tensor:
         """[N, context] token ids."""
@@ -126,22 +141,31 @@ class ClipEncoder:
             return _unit(forward(filled.to(self.device)))[: len(rows)]
 
     def encode_categories(
-        self, names: Sequence[str], templates: Sequence[str], store: EmbeddingStore | None = None
+        self,
+        names: Sequence[str],
+        templates: Sequence[str],
+        store: EmbeddingStore | None = None,
+        compute: ComputeTexts | None = None,
     ) -> Embeddings:
         """Category names -> [C, D]: the unit mean over the prompt templates of each one's unit text embeddings."""
-        return self._ensemble([[one.format(a=article(name), category=name) for one in templates] for name in names], store)
+        return self._ensemble(
+            [[one.format(a=article(name), category=name) for one in templates] for name in names], store, compute
+        )
 
     def encode_captions(
-        self, captions: Sequence[str], templates: Sequence[str], store: EmbeddingStore | None = None
+        self,
+        captions: Sequence[str],
+        templates: Sequence[str],
+        store: EmbeddingStore | None = None,
+        compute: ComputeTexts | None = None,
     ) -> Embeddings:
         """Noun phrases that bring their article ("a red car") under the same templates -> [M, D]."""
         filled = [[one.replace("{a} ", "").replace("{category}", caption) for one in templates] for caption in captions]
-        return self._ensemble(
-            [[text.replace("the a ", "a ").replace("the an ", "an ") for text in texts] for texts in filled], store
-        )
+        plain = [[text.replace("the a ", "a ").replace("the an ", "an ") for text in texts] for texts in filled]
+        return self._ensemble(plain, store, compute)
 
-    def _ensemble(self, texts: Sequence[Sequence[str]], store: EmbeddingStore | None) -> Embeddings:
-        each = self.encode_texts([text for group in texts for text in group], store)
+    def _ensemble(self, texts: Sequence[Sequence[str]], store: EmbeddingStore | None, compute: ComputeTexts | None) -> Embeddings:
+        each = self.encode_texts([text for group in texts for text in group], store, compute)
         mean = each.reshape(len(texts), -1, each.shape[1]).mean(axis=1)
         return np.asarray(mean / np.linalg.norm(mean, axis=1, keepdims=True), dtype=np.float32)
 
@@ -149,14 +173,15 @@ class ClipEncoder:
 def load_encoder(name: str, device: str = "auto", activation: Activation | None = None) -> ClipEncoder:
     """Load "NAME:TAG" or "NAME:CHECKPOINT-FILE" (open_clip's names), "local-dir:FOLDER" or "hf-hub:ORG/NAME" in float32.
 
-    `activation` is for weights that don't say which they were trained with (docs/spec.md). Raises HopeBenchError where the name
+    `activation` is for weights that don't say which they were trained with (docs/spec.md). `device` "auto" is this process's GPU
+    where there are some. Raises HopeBenchError where the name
     means nothing to open_clip, its weights can't be had, or the activation is unknown.
     """
     architecture, pretrained = _check_name(name)
     activation = choose_activation(architecture, pretrained, activation)
     compute_exactly()
     if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = f"cuda:{own_gpu(torch.cuda.device_count())}" if torch.cuda.is_available() else "cpu"
     try:
         with _understood_warnings(architecture, pretrained):
             # Unlike create_model_and_transforms it refuses a folder without weights instead of making random ones.

@@ -25,6 +25,7 @@ class Numbered(Protocol):
 
 
 _AT_ONCE = 500
+_PAGE_BYTES = 1 << 15
 
 
 def default_cache() -> Path:
@@ -42,10 +43,10 @@ class EmbeddingStore:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(self.path, timeout=60)
+            # Of a new file: an embedding of 512 to 1,024 numbers has 2 to 4 KB, and a page of SQLite's own 4 KB holds but one.
+            self._connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
             with self._connection as connection:
-                connection.execute(
-                    "CREATE TABLE IF NOT EXISTS embeddings (key TEXT PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID"
-                )
+                connection.execute("CREATE TABLE IF NOT EXISTS embeddings (key TEXT PRIMARY KEY, vector BLOB NOT NULL)")
         except (OSError, sqlite3.Error) as error:
             raise HopeBenchError(
                 f"The embedding cache {self.path} can't be opened ({error}). Delete it, or choose another with --cache."

@@ -28,13 +28,13 @@ from hope_bench.inference.beforehand import answered_before
 from hope_bench.inference.budget import Budget, check_budget
 from hope_bench.inference.images import StepImages, image_hashes, open_named, steps_with_images
 from hope_bench.inference.plan import Plan, Step, make_plan
-from hope_bench.inference.processes import Processes, check_count, is_first, join_processes
 from hope_bench.inference.progress import RunProgress, run_progress
 from hope_bench.inference.record import answers_key, at_step, describe_run, of_set, reported
 from hope_bench.inference.resume import Reusable, Start, find_start, settle, write_record
 from hope_bench.inference.shared_folder import check_shared
 from hope_bench.inference.unseeing import Blindfold, Unseeing
 from hope_bench.inference.workers import Workers, default_workers
+from hope_bench.processes import Processes, check_count, is_first, join_processes
 from hope_bench.progress import ProgressMode, Say, say_nothing
 from hope_bench.records import Prompt
 

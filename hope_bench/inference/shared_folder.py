@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.inference.answers import shard_path, shard_paths
-from hope_bench.inference.processes import Processes
+from hope_bench.processes import Processes
 
 _PATIENCE = 75.0
 """Seconds until what one node wrote must show on another: NFS keeps what it knows of a folder for up to 60."""

@@ -22,8 +22,8 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.validation import Count, checked
 from hope_bench.inference.engine import EvaluateOptions, evaluate, plan_run, run_folder
-from hope_bench.inference.processes import Processes, join_processes, words
 from hope_bench.integrations.tracked import PREFIX, tracked_numbers
+from hope_bench.processes import Processes, join_processes, words
 from hope_bench.provenance import check_folder
 from hope_bench.scoring.score import score
 

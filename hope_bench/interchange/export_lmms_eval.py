@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
-from hope_bench.interchange.images import image_bytes, image_names
+from hope_bench.interchange.images import image_names, shown_bytes
 from hope_bench.interchange.lmms_eval_task import METRICS
-from hope_bench.interchange.parquet import ParquetFile, write_parquet
+from hope_bench.interchange.parquet import ParquetFile, hub_split_names, write_parquet
 from hope_bench.progress import progress_bar
 from hope_bench.provenance import atomic_path, write_text
 
@@ -25,6 +25,10 @@ python -m lmms_eval --include_path {folder} --tasks {group} --model MODEL --mode
 One task per split ({tasks}), one group over all. The pictures are in images/, each once. The questions are in data/, by absolute
 path: after moving this folder, change `data_files` in {template}. Answers are counted
 as by hope-bench's strict convention, by their first word yes or no (utils.py).
+
+lmms-eval 0.7.3 doesn't start without `pip install 'filelock<4'`, and its llava_hf needs decord (`pip install
+'lmms-eval[video-legacy]'`) and a device_map in --model_args (`device_map=auto`; without a GPU `device=cpu,device_map=cpu`). Run
+with --log_samples, and `hope-bench import answers LOGS --from lmms-eval --benchmark {benchmark}` scores it with intervals.
 """
 
 
@@ -37,18 +41,30 @@ def export_lmms_eval(benchmark: Benchmark, out: Path, images: Path | None) -> in
         raise HopeBenchError("lmms-eval's tasks hold the pictures: give the folder of the images with --images.")
     _copy_pictures(benchmark, out / "images", images)
     files = write_parquet(benchmark, out, None)
-    group = "hope_" + benchmark.manifest.name.replace("-", "_").replace(".", "_")
-    tasks = {file.hub_split: f"{group}_{file.hub_split}" for file in files}
+    group, tasks = group_name(benchmark.manifest.name), task_names(benchmark)
     write_text(out / _TEMPLATE, _template(benchmark, files, out))
-    for split, task in tasks.items():
-        write_text(out / f"{task}.yaml", f'include: {_TEMPLATE}\ntask: "{task}"\ntest_split: {split}\n')
+    for file in files:
+        task = tasks[file.split]
+        write_text(out / f"{task}.yaml", f'include: {_TEMPLATE}\ntask: "{task}"\ntest_split: {file.hub_split}\n')
     write_text(out / f"{group}.yaml", f"group: {group}\ntask:\n" + "".join(f"  - {task}\n" for task in tasks.values()))
     write_text(out / "utils.py", Path(__file__).with_name("lmms_eval_task.py").read_text(encoding="utf-8"))
     readme = _README.format(
-        title=benchmark.manifest.title, folder=out, group=group, tasks=", ".join(tasks.values()), template=_TEMPLATE
-    )
+        title=benchmark.manifest.title, folder=out, group=group, tasks=", ".join(tasks.values()), template=_TEMPLATE,
+        benchmark=benchmark.name,
+    )  # fmt: skip
     write_text(out / "README.md", readme)
     return sum(file.rows for file in files)
+
+
+def group_name(benchmark: str) -> str:
+    """What lmms-eval calls all of a benchmark's splits."""
+    return "hope_" + benchmark.replace("-", "_").replace(".", "_")
+
+
+def task_names(benchmark: Benchmark) -> Mapping[str, str]:
+    """What lmms-eval calls each split's task; its logs say no more of the split."""
+    group = group_name(benchmark.manifest.name)
+    return {split: f"{group}_{hub_split}" for split, hub_split in hub_split_names(list(benchmark.splits)).items()}
 
 
 def _copy_pictures(benchmark: Benchmark, out: Path, images: Path) -> None:
@@ -57,7 +73,7 @@ def _copy_pictures(benchmark: Benchmark, out: Path, images: Path) -> None:
     with progress_bar("Copying images", len(names)) as advance:
         for name in names:
             with atomic_path(out / name) as temporary:
-                temporary.write_bytes(image_bytes(images, name))
+                temporary.write_bytes(shown_bytes(images, name))
             advance(1)
 
 
@@ -71,7 +87,7 @@ def _template(benchmark: Benchmark, files: Sequence[ParquetFile], out: Path) -> 
     lines += ["  temperature: 0", "  top_p: 1.0", "  num_beams: 1", "  do_sample: false"]
     lines += ["process_results: !function utils.process_results", "metric_list:"]
     for metric in METRICS:
-        better = "false" if metric in ("hallucination_rate", "yes_ratio") else "true"
+        better = {"hallucination_rate": "false", "yes_ratio": "null"}.get(metric, "true")
         lines += [f"  - metric: hope_{metric}", f"    aggregation: !function utils.{metric}", f"    higher_is_better: {better}"]
     lines += ["lmms_eval_specific_kwargs:", "  default:", f"    pre_prompt: {json.dumps(before, ensure_ascii=False)}"]
     lines += [f"    post_prompt: {json.dumps(after, ensure_ascii=False)}"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark, split_bytes
-from hope_bench.interchange.images import image_bytes, image_names
+from hope_bench.interchange.images import image_names, shown_bytes
 from hope_bench.provenance import atomic_path, write_text
 from hope_bench.records import Question
 
@@ -25,10 +25,14 @@ ImageYORNDataset.DATASET_MD5["{dataset}"] = None
 ```
 
 Then: `python run.py --data {dataset} --model MODEL`. A question that several splits ask is one row, whose `category` names them
-all; VLMEvalKit's POPE scores count it in each. `details` holds the benchmark's own lines (JSON).{paths}
+all; VLMEvalKit's POPE scores count it in each. `details` holds the benchmark's own lines (JSON).{pictures}
 """
-_PATHS = """ The images are not in the file: `image_path` names
+_INSIDE = """ The images are in the file;
+VLMEvalKit writes each out once, as the PNG that `image_path` names. Of a file above 1 GB it doesn't find them again: export
+the splits apart (--split), or without --images."""
+_OUTSIDE = """ The images are not in the file: `image_path` names
 them, relative to the folder that VLMEvalKit is run from."""
+_COLUMNS = ("index", "image", "image_path", "question", "answer", "category", "details")
 
 
 def dataset_name(benchmark: Benchmark) -> str:
@@ -49,7 +53,7 @@ def export_vlmevalkit(benchmark: Benchmark, out: Path, images: Path | None) -> i
     name = dataset_name(benchmark)
     with atomic_path(out / f"{name}.tsv") as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
-        writer.writerow(["index", "image" if images else "image_path", "question", "answer", "category", "details"])
+        writer.writerow([column for column in _COLUMNS if images is not None or column != "image"])
         pictures = _pictures(rows, images)
         for number, ((_, text), asked) in enumerate(rows.items(), 1):
             first = next(iter(asked.values()))
@@ -57,8 +61,8 @@ def export_vlmevalkit(benchmark: Benchmark, out: Path, images: Path | None) -> i
                 {split: json.loads(split_bytes([question])) for split, question in asked.items()}, ensure_ascii=False
             )
             answer = first.label.capitalize()
-            writer.writerow([number, next(pictures), benchmark.prompt.fill(text), answer, ",".join(asked), details])
-    write_text(out / "README.md", _README.format(dataset=name, paths="" if images else _PATHS))
+            writer.writerow([number, *next(pictures), benchmark.prompt.fill(text), answer, ",".join(asked), details])
+    write_text(out / "README.md", _README.format(dataset=name, pictures=_OUTSIDE if images is None else _INSIDE))
     return len(rows)
 
 
@@ -78,14 +82,15 @@ def _merged(benchmark: Benchmark) -> dict[tuple[str, str], dict[str, Question]]:
     return rows
 
 
-def _pictures(rows: dict[tuple[str, str], dict[str, Question]], images: Path | None) -> Iterator[str]:
-    """What stands for the image in each row: its path, its contents, or the number of the row with its contents."""
+def _pictures(rows: dict[tuple[str, str], dict[str, Question]], images: Path | None) -> Iterator[tuple[str, ...]]:
+    """What stands for the image in each row: its path, or its contents (or the number of the row with them) and the name under
+    which VLMEvalKit keeps them: unnamed, a JPEG is made of them once for each question, which is never made anew."""
     holder: dict[str, int] = {}
     for number, (image, _) in enumerate(rows, 1):
         if images is None:
-            yield image
+            yield (image,)
         elif image in holder:
-            yield str(holder[image])
+            yield str(holder[image]), f"{image}.png"
         else:
             holder[image] = number
-            yield base64.b64encode(image_bytes(images, image)).decode("ascii")
+            yield base64.b64encode(shown_bytes(images, image)).decode("ascii"), f"{image}.png"

@@ -164,7 +164,7 @@ def _check(
     stated: StatedScore, log: Log, benchmark: Benchmark, given: Sequence[Given], answers: Sequence[Answer]
 ) -> ScoreCheck | None:
     """A stated score beside ours, over the splits that it is about; None where the benchmark has none of them."""
-    convention = CONVENTIONS[log.convention]
+    convention = CONVENTIONS[stated.convention or log.convention]
     covered = _covered(stated, log, given, benchmark)
     if not covered:
         return None

@@ -17,17 +17,11 @@ _IMAGES = Path(__file__).resolve().parent / "images"
 
 
 def doc_to_visual(doc: dict[str, Any]) -> list[Any]:
-    """The picture, from the folder beside this file: upright, and on white where it is transparent, as hope-bench shows it."""
-    from PIL import Image, ImageOps
+    """The picture, from the folder beside this file."""
+    from PIL import Image
 
     with Image.open(_IMAGES / doc["image_file"]) as picture:
-        upright = ImageOps.exif_transpose(picture)
-        if not upright.has_transparency_data:
-            return [upright.convert("RGB")]
-        coloured = upright.convert("RGBA")
-        white = Image.new("RGB", upright.size, "white")
-        white.paste(coloured, mask=coloured.getchannel("A"))
-        return [white]
+        return [picture.convert("RGB")]
 
 
 def doc_to_text(doc: dict[str, Any], lmms_eval_specific_kwargs: dict[str, str] | None = None) -> str:

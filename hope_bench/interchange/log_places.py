@@ -13,6 +13,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 
 from hope_bench.errors import HopeBenchError, did_you_mean
 from hope_bench.files.benchmark import Benchmark
+from hope_bench.interchange.export_lmms_eval import task_names
 from hope_bench.interchange.logs import Log, LogRow
 from hope_bench.interchange.matching import Given
 from hope_bench.interchange.questions import question_key, wrapping
@@ -33,9 +34,11 @@ def given_of(log: Log, benchmark: Benchmark, split: str | None = None) -> list[G
     if split is not None and split not in benchmark.splits:
         raise HopeBenchError(f"Benchmark {benchmark.name} has no split {split!r}. " + did_you_mean(split, benchmark.splits))
     images = _Images(benchmark)
+    exported = {task: name for name, task in task_names(benchmark).items()}
     made: list[Given] = []
     for part, rows in log.parts.items():
-        splits = [(split,) if split is not None else _splits(row, benchmark) for row in rows]
+        only = exported.get(part) if split is None else split
+        splits = [(only,) if only is not None else _splits(row, benchmark) for row in rows]
         found = [images.find(row.image) for row in rows]
         if any(image is not None for image in found):  # a row of another image answers none of the benchmark's questions
             made += [_given(row, image or row.image, said) for row, image, said in zip(rows, found, splits, strict=True)]

@@ -34,13 +34,15 @@ class LogRow:
 
 @dataclass(frozen=True, slots=True)
 class StatedScore:
-    """A score that the tool itself states, in [0, 1], over the rows of `parts` (all of the log where empty) or of one split."""
+    """A score that the tool itself states, in [0, 1], over the rows of `parts` (all of the log where empty) or of one split;
+    under `convention` where it isn't the log's."""
 
     metric: str
     value: float
     parts: tuple[str, ...] = ()
     split: str | None = None
     digits: int = 6
+    convention: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from typing import Any
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.validation import parse_json
 from hope_bench.interchange.answer_field import value_at
+from hope_bench.interchange.lmms_eval_task import METRICS
 from hope_bench.interchange.logs import (
     Log,
     LogRow,
@@ -34,6 +35,8 @@ _METRICS = {
     "pope_accuracy": "accuracy", "pope_precision": "precision", "pope_recall": "recall", "pope_f1_score": "f1",
     "pope_yes_ratio": "yes_ratio",
 }  # fmt: skip
+_OWN_METRICS = {f"hope_{metric}": metric for metric in METRICS}
+"""Those of a task that hope-bench exported, which counts as `strict` does."""
 _FIELD = "filtered_resps"
 
 
@@ -165,12 +168,13 @@ def _stated(results: Mapping[str, Any], task: str) -> list[StatedScore]:
     scores = value_at(results, "results") or {}
     own = scores.get(task) if isinstance(scores, dict) else None
     own = own if isinstance(own, dict) else {}
-    held = {name: own.get(f"{name},none", own.get(name)) for name in _METRICS}
-    return [
-        StatedScore(_METRICS[name], float(value), (task,))
-        for name, value in held.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    ]
+    stated = []
+    for metrics, convention in ((_METRICS, None), (_OWN_METRICS, "strict")):
+        for name, metric in metrics.items():
+            value = own.get(f"{name},none", own.get(name))
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                stated.append(StatedScore(metric, float(value), (task,), convention=convention))
+    return stated
 
 
 def _source(results: Mapping[str, Any]) -> str:

@@ -12,13 +12,14 @@ from typing import Literal
 from hope_bench.annotations import detect_format
 from hope_bench.annotations.fitting import fit_names
 from hope_bench.annotations.image_files import files_within, plain_path
-from hope_bench.annotations.of_spec import read_dataset
+from hope_bench.annotations.of_spec import listed_images, read_dataset
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.files.spec import BenchmarkSpec, DatasetSpec
 from hope_bench.records import Annotations, Image
 
 PICTURES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"))
 _TEXTS = frozenset((".json", ".jsonl", ".ndjson", ".csv", ".parquet"))
+_SPLITS = frozenset(("train", "training", "val", "valid", "validation", "test", "testing"))
 _ENTRIES = 200_000
 """Files looked at before a folder is given up as too large to look through."""
 _PEEK = 1 << 20
@@ -33,17 +34,22 @@ _FIRST = ("val", "valid", "validation", "test", "train")
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
     """What there is to make a benchmark from: the `annotations` (read as `read`, images named as in `images`), COCO `captions` of
-    the same images, and their folder, None where none is found. `also` are other annotation files."""
+    the same images, and their folder, None where none is found. `also` are other annotation files; `listed` the images that may
+    be asked about, None: all."""
 
     annotations: tuple[Path, ...]
     read: Annotations
     captions: tuple[Path, ...]
     images: Path | None
     also: tuple[Path, ...]
+    listed: frozenset[int] | None = None
 
 
-def look(paths: Sequence[Path], images: Path | None = None, captions: Sequence[Path] = ()) -> Found:
-    """Look through files and folders for what a benchmark is made from; several files that are named are taken together.
+def look(
+    paths: Sequence[Path], images: Path | None = None, captions: Sequence[Path] = (), image_list: Path | None = None
+) -> Found:
+    """Look through files and folders for what a benchmark is made from; several files that are named are taken together, and so
+    are the splits of an export (`_are_splits`).
 
     Raises HopeBenchError where something isn't there, no annotations are found, or several that nothing tells apart; and for
     annotations that can't be read.
@@ -61,7 +67,9 @@ def look(paths: Sequence[Path], images: Path | None = None, captions: Sequence[P
     said = tuple(captions) or _captions_of(chosen, spoken or [one for file in chosen for one in _captions_beside(file)])
     if said:
         read = read_dataset(DatasetSpec(captions=tuple(map(str, said))), chosen)
-    return Found(chosen, _named_as_in(folder, read), said, folder, tuple(file for file in named if file not in chosen))
+    fitted = _named_as_in(folder, read)
+    listed = None if image_list is None else listed_images(image_list, fitted)[0]
+    return Found(chosen, fitted, said, folder, tuple(file for file in named if file not in chosen), listed)
 
 
 def locate(paths: Sequence[Path]) -> Path | None:
@@ -95,7 +103,9 @@ def found_of(spec: BenchmarkSpec) -> Found:
     folder = None if data.images is None else Path(data.images)
     if folder is not None and not folder.is_dir():
         raise HopeBenchError(f"The images folder {folder} does not exist or is not a folder.")
-    return Found(data.annotation_paths, _named_as_in(folder, read_dataset(data)), data.caption_paths, folder, ())
+    read = _named_as_in(folder, read_dataset(data))
+    listed = None if data.image_list is None else listed_images(Path(data.image_list), read)[0]
+    return Found(data.annotation_paths, read, data.caption_paths, folder, (), listed)
 
 
 def _annotation_files(path: Path) -> Iterator[Path]:
@@ -145,9 +155,9 @@ def _kind(file: Path) -> Literal["annotations", "keypoints", "captions", "other"
 
 
 def _chosen(paths: Sequence[Path], named: Sequence[Path], roots: Sequence[Path]) -> tuple[Path, ...]:
-    """The files that were named themselves; of what a folder holds the only annotations, or the only ones whose name says which
-    of the images' folders they are about ("val2017")."""
-    if len(named) == 1 or all(path.is_file() for path in paths):
+    """The files that were named themselves; of what a folder holds the only annotations, the only ones whose name says which of
+    the images' folders they are about ("val2017"), or the splits of one export."""
+    if len(named) == 1 or all(path.is_file() for path in paths) or _are_splits(named):
         return tuple(named)
     folders = {part.lower() for root in roots for part in (root.name, *(path.name for path in root.iterdir() if path.is_dir()))}
     about = [path for path in named if any(folder in path.stem.lower() for folder in folders if len(folder) > 2)]
@@ -169,6 +179,12 @@ def _split_of(file: Path) -> str | None:
         if len(found := set(_SPLIT.findall(name))) == 1:
             return str(found.pop())
     return None
+
+
+def _are_splits(files: Sequence[Path]) -> bool:
+    """Whether files are one in each of a dataset's splits, as Roboflow writes them: train/_annotations.coco.json, valid/..."""
+    beside = len({file.parent.parent for file in files}) == len({file.name for file in files}) == 1
+    return beside and {file.parent.name.lower() for file in files} <= _SPLITS
 
 
 def _images_of(annotations: Annotations, file: Path, roots: Sequence[Path]) -> Path | None:

@@ -64,7 +64,7 @@ class Health:
 
 def check(found: Found, spec: BenchmarkSpec, speed: Speed | None = None) -> Health:
     """Look at everything that `found` holds, as `spec` would use it; times by a measured `speed`."""
-    eligible = Eligible.of(found.read).by_k
+    eligible = Eligible.of(found).by_k
     findings = [
         *_of_sample(spec, eligible),
         *_of_images(found, spec),
@@ -207,7 +207,7 @@ def _note(problem: str) -> Finding:
 def _work(found: Found, spec: BenchmarkSpec, speed: Speed | None) -> Work | None:
     if not spec.needs_clip or spec.clip is None or found.images is None:
         return None
-    images = spec.sample_images if isinstance(spec.sample_images, int) else Eligible.of(found.read).by_k.get(spec.k, 0)
+    images = spec.sample_images if isinstance(spec.sample_images, int) else Eligible.of(found).by_k.get(spec.k, 0)
     crops, pictures = _crops(found.read, spec)
     tiles = 9 * images if spec.guards.calibrated is not None else 0
     texts = len(found.read.categories) * len(spec.clip.templates)

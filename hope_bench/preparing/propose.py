@@ -48,10 +48,9 @@ class Eligible:
     by_k: Mapping[int, int]
 
     @classmethod
-    def of(cls, annotations: Annotations) -> Eligible:
+    def of(cls, found: Found) -> Eligible:
         """Count for k from 1 to 3."""
-        present = [annotations.present(image) for image in range(len(annotations.images))]
-        every = len(annotations.categories)
+        present, every = _present(found), len(found.read.categories)
         return cls(
             {k: sum(every - len(present[image]) >= k for image in eligible_images(present, k)) for k in (1, 2, 3)},
         )
@@ -59,6 +58,13 @@ class Eligible:
     def best_k(self) -> int:
         """3, as POPE has it, unless that leaves out most of the images that could be asked about with fewer."""
         return next((k for k in (3, 2) if 3 * self.by_k[k] >= self.by_k[1] and self.by_k[k]), 1)
+
+
+def _present(found: Found) -> list[Sequence[str]]:
+    """What each image shows; nothing where it may not be asked about."""
+    every = range(len(found.read.images))
+    asked = every if found.listed is None else found.listed
+    return [found.read.present(image) if image in asked else () for image in every]
 
 
 def own_name(annotations: Path) -> str:
@@ -85,7 +91,7 @@ def propose(
 
     Raises HopeBenchError where no image can be asked about, fewer than are wanted, or a setting is wrong.
     """
-    eligible = Eligible.of(found.read)
+    eligible = Eligible.of(found)
     k = settings.get("k") or eligible.best_k()
     enough = _enough(found, k, eligible)
     if isinstance(sample_images, int) and sample_images > enough:
@@ -109,10 +115,7 @@ def propose(
 
 
 def _enough(found: Found, k: int, eligible: Eligible) -> int:
-    if k in eligible.by_k:
-        enough = eligible.by_k[k]
-    else:
-        enough = len(eligible_images([found.read.present(image) for image in range(len(found.read.images))], k))
+    enough = eligible.by_k[k] if k in eligible.by_k else len(eligible_images(_present(found), k))
     if not enough:
         categories = len(found.read.categories)
         raise HopeBenchError(
@@ -152,7 +155,7 @@ def write_spec(path: Path, spec: BenchmarkSpec, found: Found) -> None:
     if path.exists():
         raise HopeBenchError(f"{path} exists already. Change it there, remove it, or give another --name or --out.")
     spec = in_language(spec, read_language(spec.language))
-    eligible = Eligible.of(found.read).by_k.get(spec.k)
+    eligible = Eligible.of(found).by_k.get(spec.k)
     could = "" if eligible is None else f" of the {eligible:,} that could be"
     data = spec.dataset
     files = [(key, getattr(data, key)) for key in ("annotations", "captions", "images")]

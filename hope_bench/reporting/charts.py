@@ -1,4 +1,4 @@
-"""Charts as inline SVG: a number with its interval on an axis, and a reliability diagram."""
+"""Charts as inline SVG: a number under several prompts, and a reliability diagram."""
 
 from __future__ import annotations
 
@@ -7,42 +7,10 @@ from collections.abc import Sequence
 
 from markupsafe import Markup, escape
 
-from hope_bench.files.split_score import Estimate, ReliabilityBin
+from hope_bench.files.split_score import ReliabilityBin
 from hope_bench.scoring.prompt_spread import Spread
 
-_SHAPES = {
-    "hope": '<path class="point" d="M0-7 7 0 0 7-7 0z"/>',
-    "pope": '<circle class="point" r="5"/>',
-}
-_OTHER = '<rect class="point" x="-4" y="-4" width="8" height="8"/>'
 _SIDE, _MARGIN = 300, 42
-
-
-def axis_top(estimates: Sequence[Estimate]) -> float:
-    """The end of an axis from 0 that holds every value and interval: a multiple of 0.1, at most 1."""
-    highest = max((value for one in estimates for value in (one.value, one.high) if value is not None), default=0.1)
-    return min(1.0, max(1, math.ceil(highest * 10 - 1e-9)) / 10)
-
-
-def axis(top: float) -> Markup:
-    """The axis's labels in percent, as wide as its cell."""
-    step = 0.1 if top <= 0.5 else 0.2 if top <= 0.8 else 0.25
-    ticks = [round(place * step, 2) for place in range(int(top / step + 1e-9) + 1)]
-    labels = "".join(f'<text x="{100 * tick / top:.2f}%" y="9">{100 * tick:.0f}%</text>' for tick in ticks)
-    return Markup(f'<svg class="axis" aria-hidden="true">{labels}</svg>')
-
-
-def strip(estimate: Estimate, kind: str, top: float) -> Markup:
-    """A value with its interval on an axis from 0 to `top`."""
-    if estimate.value is None:
-        return Markup("")
-    parts = ['<line class="base" x1="0" x2="100%" y1="50%" y2="50%"/>']
-    if estimate.low is not None and estimate.high is not None:
-        low, high = (f"{100 * min(max(value / top, 0), 1):.2f}%" for value in (estimate.low, estimate.high))
-        parts.append(f'<line class="range" x1="{low}" x2="{high}" y1="50%" y2="50%"/>')
-    at = f"{100 * min(estimate.value / top, 1):.2f}%"
-    parts.append(f'<svg x="{at}" y="50%" overflow="visible">{_SHAPES.get(kind, _OTHER)}</svg>')
-    return Markup(f'<svg class="strip {escape(kind)}" aria-hidden="true">{"".join(parts)}</svg>')
 
 
 def spread(found: Spread) -> Markup:

@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hope_bench.files.benchmark import Benchmark
-from hope_bench.files.result import Comparison, Hallucination, Result
+from hope_bench.files.result import Hallucination, Result
 from hope_bench.files.split_score import Part, SplitScore
 from hope_bench.records import Answer
 from hope_bench.scoring.breakdown import SIZES, break_down, by_category, by_kind, by_size, unique_rows
 from hope_bench.scoring.conventions import CONVENTIONS
 from hope_bench.scoring.prompt_spread import HowAsked, Spread
-from hope_bench.scoring.tables import lead_comparison
 from hope_bench.scoring.verdicts import in_packed_order
 from hope_bench.scoring.worst import Answered, worst_hallucinations
 
@@ -22,8 +21,8 @@ LEAST_QUESTIONS = 5
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A hallucination on the page: every split that asks its question, and the model's words. `picture` is a data URI, None
-    without images."""
+    """A hallucination on the page: every split that asks its question, and the model's words, None where only its verdict is
+    known. `picture` is the address of its picture or a data URI, None without."""
 
     claim: Hallucination
     splits: tuple[str, ...]
@@ -52,15 +51,12 @@ class Fooled:
 @dataclass(frozen=True, slots=True)
 class Content:
     """Everything on the page. `shown` are the splits but those of twins, `searched` those that categories and kinds are counted
-    over. `harder` are the comparisons with POPE's splits, `against_control` those of a split with its own control."""
+    over."""
 
     result: Result
     headline: SplitScore
-    lead: Comparison | None
     shown: Mapping[str, SplitScore]
     searched: tuple[str, ...]
-    harder: tuple[Comparison, ...]
-    against_control: tuple[Comparison, ...]
     categories: tuple[Fooled, ...]
     kinds: tuple[Part, ...]
     sizes: tuple[Part, ...]
@@ -80,11 +76,8 @@ def gather(benchmark: Benchmark, result: Result, answers: Sequence[Answer], most
     return Content(
         result=result,
         headline=result.splits[result.benchmark.headline],
-        lead=lead_comparison(result),
         shown={name: result.splits[name] for name in questions},
         searched=searched,
-        harder=tuple(pair for pair in result.comparisons if result.splits[pair.baseline].kind != "control"),
-        against_control=tuple(pair for pair in result.comparisons if result.splits[pair.baseline].kind == "control"),
         categories=_fooled(result, questions, break_down(unique_rows(benchmark, result, searched), by_category, way)),
         kinds=kinds,
         sizes=tuple(sizes[name] for name in SIZES if name in sizes),

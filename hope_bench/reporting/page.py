@@ -7,20 +7,22 @@ import io
 from dataclasses import replace
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
 
-from hope_bench.files.split_score import Estimate, SplitScore, VerdictCounts
+from hope_bench.files.split_score import Estimate, VerdictCounts
 from hope_bench.images import UnreadableImageError, read_image_bytes
 from hope_bench.inspection.thumbnails import shrink
 from hope_bench.provenance import write_text
-from hope_bench.reporting import charts
 from hope_bench.reporting.content import Content
+from hope_bench.reporting.environment import page_environment, template_folder
+from hope_bench.reporting.model_page import ModelPage
+from hope_bench.reporting.rows import KINDS
 from hope_bench.scoring.blind import above_blind, strongest
 from hope_bench.scoring.comparison import metric_name
 from hope_bench.scoring.tables import percent, points
 
 _TEMPLATES = Path(__file__).parent / "templates"
-KINDS = {"pope": "POPE", "hope": "HOPE", "control": "control", "twin": "twins", "other": "other"}
 MOST_CATEGORIES = 20
 
 
@@ -30,16 +32,21 @@ def write_report(content: Content, path: Path, images: Path | None = None) -> di
     `images` is the folder of the image files, None for no pictures (Markdown never has any). Returns the images that
     could not be shown, with the reason.
     """
-    markdown = path.suffix.lower() == ".md"
-    failed: dict[str, str] = {}
-    if images is not None and not markdown:
-        content, failed = _with_pictures(content, images)
+    if path.suffix.lower() == ".md":
+        write_text(path, _markdown().render(content=content, result=content.result))
+        return {}
+    content, failed = (content, {}) if images is None else _with_pictures(content, images)
+    result = content.result
+    page = ModelPage(result, warning=result.unranked or "", worst=content.worst, extras=content.extras)
+    template = page_environment().get_template("report.html")
+    style = (template_folder() / "style.css").read_text(encoding="utf-8")
+    write_text(path, template.render(page=page, style=Markup(style), trail="", download=None))
+    return failed
+
+
+def _markdown() -> Template:
     environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=not markdown,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+        loader=FileSystemLoader(_TEMPLATES), autoescape=False, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {
         "percent": percent,
@@ -48,18 +55,14 @@ def write_report(content: Content, path: Path, images: Path | None = None) -> di
         "metric": metric_name,
         "cell": cell,
         "asked": asked,
-        "unread": unread,
     }
     environment.globals |= {
         "above_blind": above_blind,
         "strongest": strongest,
-        "charts": charts,
         "kinds": KINDS,
         "most_categories": MOST_CATEGORIES,
     }
-    name = "report.md" if markdown else "report.html"
-    write_text(path, environment.get_template(name).render(content=content, result=content.result))
-    return failed
+    return environment.get_template("report.md")
 
 
 def interval(estimate: Estimate, signed: bool = False) -> str:
@@ -71,13 +74,6 @@ def interval(estimate: Estimate, signed: bool = False) -> str:
 def asked(counts: VerdictCounts) -> str:
     """How many questions were put to the model: "1,320"."""
     return f"{sum(counts.model_dump().values()) - counts.unasked:,}"
-
-
-def unread(split: SplitScore) -> str:
-    """What got neither a yes nor a no, in words: "3 unparsed, 90 unasked"; empty where nothing."""
-    verdicts = (("unparsed", "unparsed"), ("error", "errors"), ("unasked", "unasked"))
-    counts = [(getattr(split.on_yes, name) + getattr(split.on_no, name), words) for name, words in verdicts]
-    return ", ".join(f"{count:,} {words}" for count, words in counts if count)
 
 
 def cell(text: object) -> str:

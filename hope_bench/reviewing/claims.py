@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+import msgspec
+
+from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import standing_of
 from hope_bench.files.spec import UNGUARDED
 from hope_bench.records import Label, Question
 from hope_bench.search.decisions import ClaimKey
 
 UNGUARDED_SPLITS = frozenset(UNGUARDED)
+
+
+class _Listed(msgspec.Struct, frozen=True):
+    """A line of a list of questions to review."""
+
+    image: str
+    question: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +86,41 @@ def review_queue(splits: Mapping[str, Iterable[Question]]) -> tuple[Claim, ...]:
     compared), then by image and name."""
     absent = (claim for claim in unique_claims(splits) if claim.label == "no")
     return tuple(sorted(absent, key=_urgency))
+
+
+def listed_queue(splits: Mapping[str, Iterable[Question]], path: Path) -> tuple[Claim, ...]:
+    """The claims behind the questions that a file lists, in its order: JSON lines with `image` and `question`, as the leaderboard
+    publishes them (KEY-review.jsonl).
+
+    Raises HopeBenchError naming the line that lists none, or one that the splits don't ask.
+    """
+    by_question = {(one.image, one.text): key_of(one) for questions in splits.values() for one in questions}
+    by_key = {claim.key: claim for claim in unique_claims(splits)}
+    found: dict[ClaimKey, Claim] = {}
+    for number, line in enumerate(_lines(path), 1):
+        if not line.strip():
+            continue
+        try:
+            listed = msgspec.json.decode(line, type=_Listed)
+        except msgspec.DecodeError as error:
+            raise HopeBenchError(
+                f'{path}, line {number}: lists no question ({error}). Expected: {{"image": ..., "question": ...}}.'
+            ) from None
+        key = by_question.get((listed.image, listed.question))
+        if key is None:
+            raise HopeBenchError(
+                f"{path}, line {number}: {listed.question[:100]!r} of {listed.image[:100]} is not asked here. Give the list of "
+                "this benchmark, and all of its splits."
+            )
+        found.setdefault(key, by_key[key])
+    return tuple(found.values())
+
+
+def _lines(path: Path) -> list[bytes]:
+    try:
+        return path.read_bytes().removeprefix(BOM_UTF8).splitlines()
+    except OSError as error:
+        raise HopeBenchError(f"The list of questions {path} can't be read: {error.strerror or error}.") from None
 
 
 def is_changeable(claim: Claim) -> bool:

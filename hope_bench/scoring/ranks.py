@@ -68,11 +68,13 @@ def _critical(influence: Floats, scale: NDArray[np.float32], resamples: Bootstra
     return float(-stdtrit(images - 1, ndtr(-normal)))
 
 
-def ranges_of(values: Sequence[float | None], influence: Floats, sign: float) -> list[tuple[int, int] | None]:
+def ranges_of(
+    values: Sequence[float | None], influence: Floats, sign: float, resamples: Bootstrap = RESAMPLES
+) -> list[tuple[int, int] | None]:
     """As `rank_ranges` for those models that have a number; None for the others. `sign` is -1 where lower is better."""
     known = [place for place, value in enumerate(values) if value is not None]
     made: list[tuple[int, int] | None] = [None] * len(values)
     numbers = np.array([value for value in values if value is not None], dtype=np.float64)
-    for place, found in zip(known, rank_ranges(sign * numbers, sign * influence[known]), strict=True):
+    for place, found in zip(known, rank_ranges(sign * numbers, sign * influence[known], resamples), strict=True):
         made[place] = found
     return made

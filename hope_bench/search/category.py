@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hope_bench.records import Annotations
-from hope_bench.search.space import Encoded, SearchSpace
+from hope_bench.search.space import ROWS_AT_ONCE, Encoded, SearchSpace
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -80,10 +80,16 @@ def standardized_sum(sources: tuple[Floats, ...], present: Mask) -> Floats:
     """
     total = np.zeros(present.shape)
     for source in sources:
-        absent = np.where(present, np.nan, source)
-        some = ~present.all(axis=1)
-        mean, spread = np.zeros((len(source), 1)), np.zeros((len(source), 1))
-        mean[some, 0] = np.nanmean(absent[some], axis=1)
-        spread[some, 0] = np.nanstd(absent[some], axis=1)
-        total += np.divide(source - mean, spread, out=np.zeros_like(total), where=spread > 1e-12)
+        for first in range(0, len(total), ROWS_AT_ONCE):
+            rows = slice(first, first + ROWS_AT_ONCE)
+            total[rows] += _standardized(source[rows], present[rows])
     return total
+
+
+def _standardized(source: Floats, present: Mask) -> Floats:
+    absent = np.where(present, np.nan, source)
+    some = ~present.all(axis=1)
+    mean, spread = np.zeros((len(source), 1)), np.zeros((len(source), 1))
+    mean[some, 0] = np.nanmean(absent[some], axis=1)
+    spread[some, 0] = np.nanstd(absent[some], axis=1)
+    return np.divide(source - mean, spread, out=np.zeros_like(source), where=spread > 1e-12)

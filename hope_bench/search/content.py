@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hope_bench.search.space import Encoded, SearchSpace
+from hope_bench.search.space import ROWS_AT_ONCE, Encoded, SearchSpace
 
 
 def content(_: SearchSpace, encoded: Encoded | None) -> NDArray[np.float64]:
@@ -27,12 +27,15 @@ def content_probability(
     The softmax over the vocabulary at CLIP's own temperature, each row summing to 1; for an encoder trained with a sigmoid for
     each pair (SigLIP: it has a `logit_bias`) that sigmoid, in [0, 1]; for one without a `logit_scale` the cosine.
     """
-    cosines = similarity.astype(np.float64)
+    made = np.array(similarity, dtype=np.float64)
     if logit_scale is None:
-        return cosines
-    if logit_bias is not None:
-        return np.asarray(np.exp(-np.logaddexp(0.0, -(cosines * logit_scale + logit_bias))))
-    logits = cosines * logit_scale
-    logits -= logits.max(axis=1, keepdims=True)
-    exponentials = np.exp(logits)
-    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
+        return made
+    for first in range(0, len(made), ROWS_AT_ONCE):
+        logits = made[first : first + ROWS_AT_ONCE] * logit_scale
+        if logit_bias is not None:
+            probability = np.exp(-np.logaddexp(0.0, -(logits + logit_bias)))
+        else:
+            exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+            probability = exponentials / exponentials.sum(axis=1, keepdims=True)
+        made[first : first + ROWS_AT_ONCE] = probability
+    return made

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,9 @@ from hope_bench.search.encoder_session import EncoderSession, Pictures
 from hope_bench.search.inputs import Inputs, encoders_used
 from hope_bench.search.sample import Sample
 from hope_bench.search.space import SearchSpace
+
+if TYPE_CHECKING:
+    from hope_bench.clip.crew import EncoderCrew
 
 _USE_PROTOTYPES = ("category-similarity", "category", "hope", "category-balanced", "hope-balanced")
 
@@ -36,14 +40,19 @@ class Encoding:
     guessed: Mapping[int, Mapping[str, str]]
 
 
-def encode(inputs: Inputs, sample: Sample, cache: Path) -> Encoding:
-    """Embed the sample; embeddings are kept under `cache`. Raises HopeBenchError where no picture can be read."""
+def encode(inputs: Inputs, sample: Sample, cache: Path, crew: EncoderCrew | None = None) -> Encoding:
+    """Embed the sample, with a `crew` or alone; embeddings are kept under `cache`.
+
+    Raises HopeBenchError where no picture can be read.
+    """
     spec, annotations, folder = inputs.spec, sample.annotations, inputs.images
     if folder is None or not spec.needs_clip:
         sample.need_some()
         return Encoding(SearchSpace(spec, annotations, sample.left(), {}), sample, {}, None, {})
     with ExitStack() as stack:
-        sessions = {name: stack.enter_context(closing(EncoderSession(clip, cache))) for name, clip in encoders_used(spec).items()}
+        sessions = {
+            name: stack.enter_context(closing(EncoderSession(clip, cache, crew))) for name, clip in encoders_used(spec).items()
+        }
         main = sessions[""]
         sample = sample.without({}, [note for session in sessions.values() for note in session.notes])
         sample = sample.without(main.unreadable(_pictures(sample, folder), annotations))

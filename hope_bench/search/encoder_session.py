@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,12 +23,17 @@ from hope_bench.search.space import Embeddings, Encoded
 from hope_bench.wording import article
 
 if TYPE_CHECKING:
-    from hope_bench.clip.embed import View
+    from hope_bench.clip.crew import EncoderCrew
+    from hope_bench.clip.embed import Box, View
     from hope_bench.clip.encoder import ClipEncoder
 
 _CLEAR_WINNER = 2.0
 """How far, in CLIP's scaled logits, an attribute must lead its group: e^2 is odds of about 7 to 1 against the runner-up, by a
 softmax as by two sigmoids of which one is true."""
+
+
+_PICTURES_AT_ONCE = 4_096
+"""Pictures whose embeddings (and tiles', ten in all, with their keys about 25 KB) are held as they come from the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +48,17 @@ class Pictures:
 class EncoderSession:
     """One loaded encoder with its store of embeddings, kept open while a benchmark is generated."""
 
-    def __init__(self, clip: ClipSpec, cache: Path) -> None:
-        """Load the encoder and open its store under `cache`. Raises HopeBenchError."""
+    def __init__(self, clip: ClipSpec, cache: Path, crew: EncoderCrew | None = None) -> None:
+        """Load the encoder, with a `crew` or alone, and open its store under `cache`. Raises HopeBenchError."""
         with no_collector():
-            from hope_bench.clip.encoder import load_encoder
+            from hope_bench.clip.crew import EncoderCrew
         from hope_bench.clip.store import EmbeddingStore
 
         self._clip, self._cache = clip, cache
-        self._encoder: ClipEncoder = load_encoder(clip.model, activation=clip.activation)
+        crew = EncoderCrew() if crew is None else crew
+        self._encoder: ClipEncoder = crew.load(clip.model, clip.activation)
+        key = (clip.model, clip.activation)
+        self._compute_views, self._compute_texts = partial(crew.views, key), partial(crew.texts, key)
         self._store = EmbeddingStore(cache, self._encoder)
 
     @property
@@ -70,9 +79,11 @@ class EncoderSession:
 
     def unreadable(self, pictures: Pictures, annotations: Annotations) -> dict[int, str]:
         """Embed every whole picture (kept for `encode`); the reasons of those that can't be decoded, by image."""
-        from hope_bench.clip.embed import View
+        from hope_bench.clip.embed import WHOLE
 
-        _, failed = self._embed(self._paths(pictures, annotations), [View(one) for one in pictures.sha256], "images")
+        failed: dict[str, str] = {}
+        for _, _, some in self._by_picture(pictures, annotations, [WHOLE], "images"):
+            failed |= some
         return {image: failed[sha256] for image, sha256 in zip(pictures.images, pictures.sha256, strict=True) if sha256 in failed}
 
     def unusable(self, crops: Crops) -> dict[str, str]:
@@ -84,21 +95,26 @@ class EncoderSession:
 
         Without crops the prototypes are the text embeddings.
         """
-        from hope_bench.clip.embed import View
+        from hope_bench.clip.embed import WHOLE, View
 
-        paths = self._paths(pictures, annotations)
-        boxes = [View(sha256, box) for sha256 in pictures.sha256 for box in TILES] if tiles else []
-        vectors, _ = self._embed(paths, [*(View(sha256) for sha256 in pictures.sha256), *boxes], "images and tiles")
         words = [category.in_words for category in annotations.categories]
-        categories = self._encoder.encode_categories(words, self._clip.templates, self._store)
+        categories = self._encoder.encode_categories(words, self._clip.templates, self._store, self._compute_texts)
+        images = np.empty((len(pictures.sha256), categories.shape[1]), np.float32)
+        best = np.empty((len(pictures.sha256), len(categories)), np.float32) if tiles else None
+        boxes, what = ([WHOLE, *TILES], "images and tiles") if tiles else ([WHOLE], "images")
+        for first, vectors, _ in self._by_picture(pictures, annotations, boxes, what):
+            for row, sha256 in enumerate(pictures.sha256[first : first + _PICTURES_AT_ONCE], first):
+                images[row] = vectors[View(sha256)]
+                if best is not None:
+                    best[row] = (np.stack([vectors[View(sha256, box)] for box in TILES]) @ categories.T).max(axis=0)
         return Encoded(
-            images=np.stack([vectors[View(sha256)] for sha256 in pictures.sha256]),
+            images=images,
             categories=categories,
             prototypes=categories if crops is None else self._prototypes(crops, categories),
             logit_scale=self._encoder.logit_scale,
             logit_bias=self._encoder.logit_bias,
             encode_captions=self._captions,
-            tiles=np.stack([vectors[view] for view in boxes]).reshape(len(pictures.sha256), len(TILES), -1) if tiles else None,
+            best_tile=best,
         )
 
     def guess_attributes(self, pictures: Pictures, annotations: Annotations) -> dict[int, dict[str, str]]:
@@ -146,7 +162,7 @@ class EncoderSession:
         from hope_bench.clip.store import EmbeddingStore
 
         with closing(EmbeddingStore(self._cache, self._encoder)) as store:
-            return self._encoder.encode_captions(captions, self._clip.templates, store)
+            return self._encoder.encode_captions(captions, self._clip.templates, store, self._compute_texts)
 
     def _prototypes(self, crops: Crops, texts: Embeddings) -> Embeddings:
         """The unit mean embedding of each category's object crops; its text embedding where no crop can be had."""
@@ -173,10 +189,22 @@ class EncoderSession:
             for image, sha256 in zip(pictures.images, pictures.sha256, strict=True)
         }
 
+    def _by_picture(
+        self, pictures: Pictures, annotations: Annotations, boxes: Sequence[Box], what: str
+    ) -> Iterator[tuple[int, dict[View, Embeddings], dict[str, str]]]:
+        """The same `boxes` of every picture, some pictures at a time: the place of the first of them, and `embed_views`."""
+        from hope_bench.clip.embed import View, embed_views
+
+        paths, sha256 = self._paths(pictures, annotations), pictures.sha256
+        with progress_bar(f"Embedding {what} with {self._encoder.name}", len(sha256) * len(boxes)) as advance:
+            for first in range(0, len(sha256), _PICTURES_AT_ONCE):
+                views = [View(one, box) for one in sha256[first : first + _PICTURES_AT_ONCE] for box in boxes]
+                yield first, *embed_views(self._encoder, paths, views, self._store, advance, self._compute_views)
+
     def _embed(
         self, path_of: Mapping[str, Path], views: Sequence[View], what: str
     ) -> tuple[dict[View, Embeddings], dict[str, str]]:
         from hope_bench.clip.embed import embed_views
 
         with progress_bar(f"Embedding {what} with {self._encoder.name}", len(views)) as advance:
-            return embed_views(self._encoder, dict(path_of), views, self._store, advance)
+            return embed_views(self._encoder, path_of, views, self._store, advance, self._compute_views)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hope_bench.progress import shown
 from hope_bench.search.attribute_bank import attribute_bank
 from hope_bench.search.decisions import ClaimKey
 from hope_bench.search.description import Describer, Description, Descriptions
@@ -58,7 +59,8 @@ class FalseDescriptions:
     def ranking(self, encoder: str, k: int) -> list[list[Distractor]]:
         """`best` of every sampled image, made once."""
         if (encoder, k) not in self._rankings:
-            self._rankings[encoder, k] = [self.best(row, encoder, k) for row in range(len(self._space.images))]
+            rows = shown(range(len(self._space.images)), "Ranking descriptions of images")
+            self._rankings[encoder, k] = [self.best(row, encoder, k) for row in rows]
         return self._rankings[encoder, k]
 
     def best(self, row: int, encoder: str, k: int) -> list[Distractor]:
@@ -102,7 +104,7 @@ class FalseDescriptions:
             describer = Describer(self._space.annotations, self._space.spec.descriptions.sources, self._space.worder)
             self._found = [
                 self._of(file, describer.describe(image), describer.from_bank(image, self._guessed, attribute_bank()))
-                for image, file in zip(self._space.images, self._space.files, strict=True)
+                for image, file in shown(list(zip(self._space.images, self._space.files, strict=True)), "Describing images")
             ]
             self.unworded = describer.unworded
         return self._found
@@ -122,7 +124,8 @@ class FalseDescriptions:
             captions = {one.caption: 0 for each in found for one in (*each.true, *each.false)}
             place = {caption: index for index, caption in enumerate(captions)}
             vectors = encoded.encode_captions(list(place)) if place else encoded.images[:0]
-            self._scores[encoder] = [_cosines(encoded.images[row], vectors, place, each) for row, each in enumerate(found)]
+            rows = shown(range(len(found)), "Comparing images and descriptions")
+            self._scores[encoder] = [_cosines(encoded.images[row], vectors, place, found[row]) for row in rows]
         return self._scores[encoder]
 
 

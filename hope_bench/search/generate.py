@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hope_bench.errors import counted, first_few
 from hope_bench.files.benchmark import Manifest, check_own
@@ -21,11 +22,15 @@ from hope_bench.search.search import search
 from hope_bench.search.space import SearchSpace
 from hope_bench.search.write import write
 
+if TYPE_CHECKING:
+    from hope_bench.clip.crew import EncoderCrew
+
 Say = Callable[[str], None]
 
 
-def generate(spec: BenchmarkSpec, out: Path, cache: Path, say: Say = lambda _: None) -> Manifest:
-    """Generate a benchmark into `out` and return its manifest; embeddings are kept under `cache`.
+def generate(spec: BenchmarkSpec, out: Path, cache: Path, say: Say = lambda _: None, crew: EncoderCrew | None = None) -> Manifest:
+    """Generate a benchmark into `out` and return its manifest; embeddings are kept under `cache`. With a `crew` several processes
+    encode, and this is the one that leads them.
 
     `say` is told in words what is going on and what was survived. Raises HopeBenchError for everything else; nothing is
     written before every split is ready.
@@ -37,7 +42,7 @@ def generate(spec: BenchmarkSpec, out: Path, cache: Path, say: Say = lambda _: N
 f"{counted(len(annotations.category_of), 'annotation')}, "
         f"{counted(len(annotations.categories), 'category', 'categories')}.")  # fmt: skip
     sample = draw_sample(inputs)
-    encoding = encode(inputs, sample, cache)
+    encoding = encode(inputs, sample, cache, crew)
     say(f"Searching distractors for {counted(len(encoding.space.images), 'image')} under {first_few(spec.strategies, 20)}.")
     guarded = guard(encoding.space, inputs.rejected)
     found = search(inputs, encoding, guarded)
@@ -48,17 +53,19 @@ f"{counted(len(annotations.category_of), 'annotation')}, "
     splits = make_questions(found.splits, found.positives, found.sample.left(), encoding.space, guarded)
     _say_asked(inputs, splits, say)
     _say_unbalanced(inputs, splits, say)
-    return write(out, inputs, encoding, found, splits, _other_questions(inputs, sample, cache, say))
+    return write(out, inputs, encoding, found, splits, _other_questions(inputs, sample, cache, say, crew))
 
 
-def _other_questions(inputs: Inputs, sample: Sample, cache: Path, say: Say) -> Mapping[str, Sequence[Question]]:
+def _other_questions(
+    inputs: Inputs, sample: Sample, cache: Path, say: Say, crew: EncoderCrew | None
+) -> Mapping[str, Sequence[Question]]:
     """Questions about other images, made in the same way: what blind answering is learnt from. Empty where too few are there."""
     drawn = draw_others(inputs, sample)
     if drawn is None:
         return {}
     theirs, others = drawn
     say(f"Searching the same of {len(others.images):,} other images, for what answering without looking can learn from.")
-    encoding = encode(theirs, others, cache)
+    encoding = encode(theirs, others, cache, crew)
     guarded = guard(encoding.space, theirs.rejected)
     found = search(theirs, encoding, guarded)
     return make_questions(found.splits, found.positives, found.sample.left(), encoding.space, guarded)

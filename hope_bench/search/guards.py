@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hope_bench.records import Annotations, Category
 from hope_bench.search.decisions import ClaimKey
 from hope_bench.search.hierarchy import ancestors
-from hope_bench.search.known_words import as_words, same_things, word_keys
+from hope_bench.search.known_words import as_words, same_things, without_spaces, word_keys
 from hope_bench.search.risk import FOLDS, estimate_risk
 from hope_bench.search.space import SearchSpace
 
@@ -91,10 +91,9 @@ def _ontology(space: SearchSpace, present: Mask) -> Mask:
 def clip_cosines(space: SearchSpace) -> NDArray[np.float64]:
     """[N, C, 2]: the cosine of each category with the whole image and with its most similar tile, by the main encoder."""
     main = space.encoded[""]
-    assert main.tiles is not None
+    assert main.best_tile is not None
     whole = main.images @ main.categories.T
-    tile = np.stack([(tiles @ main.categories.T).max(axis=0) for tiles in main.tiles])
-    return np.stack([whole, tile], axis=2).astype(np.float64)
+    return np.stack([whole, main.best_tile], axis=2).astype(np.float64)
 
 
 def verified(annotations: Annotations, images: Sequence[int]) -> Mask:
@@ -164,7 +163,8 @@ def relatives(categories: Sequence[Category]) -> list[set[int]]:
 
 
 def captions(annotations: Annotations, images: Sequence[int]) -> Mask:
-    """Categories whose name, synonym or other mention, singular or plural, occurs as words in one of the image's captions."""
+    """Categories whose name, synonym or other mention, singular or plural, occurs as words in one of the image's captions; as
+    part of the text in scripts without spaces."""
     columns_of: dict[str, set[int]] = {}
     longest = 1
     for column, category in enumerate(annotations.categories):
@@ -172,13 +172,17 @@ def captions(annotations: Annotations, images: Sequence[int]) -> Mask:
         longest = max(longest, *(len(as_words(one).split()) for one in said))
         for key in word_keys(said):
             columns_of.setdefault(key, set()).add(column)
+    anywhere = [key for key in columns_of if without_spaces(key)]
     removed = np.zeros((len(images), len(annotations.categories)), dtype=np.bool_)
     for row, image in enumerate(images):
         for caption in annotations.captions.get(image, ()):
             words = as_words(caption).split()
+            joined = "".join(words)
+            keys = [key for key in anywhere if key in joined]
             for start in range(len(words)):
-                for end in range(start + 1, min(start + longest + 1, len(words)) + 1):  # one more: "suit case" is "suitcase"
-                    removed[row, list(columns_of.get("".join(words[start:end]), ()))] = True
+                # One more than the longest name has: "suit case" is "suitcase".
+                keys += ["".join(words[start:end]) for end in range(start + 1, min(start + longest + 1, len(words)) + 1)]
+            removed[row, [column for key in keys for column in columns_of.get(key, ())]] = True
     return removed
 
 

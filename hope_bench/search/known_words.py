@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -68,8 +69,15 @@ def _keys(word: str) -> frozenset[str]:
 
 
 def as_words(text: str) -> str:
-    """A text's words in lower case, without punctuation: "A dog's wine-glass" is "a dog wine glass"."""
-    return " ".join(re.sub(r"[^\w\s]|_", " ", re.sub(r"['’]s\b", " ", text.lower())).split())
+    """A text's words in lower case, without punctuation: "A dog's wine-glass" is "a dog wine glass". Letters that are written in
+    several ways (an accent of its own, as macOS writes file names) are one."""
+    plain = unicodedata.normalize("NFKC", text).lower()
+    return " ".join(re.sub(r"[^\w\s]|_", " ", re.sub(r"['’]s\b", " ", plain)).split())
+
+
+def without_spaces(word: str) -> bool:
+    """Whether a word is of a script that puts none between words (Chinese, Japanese, Thai): it may stand anywhere in a text."""
+    return re.search("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]", word) is not None
 
 
 def category_keys(category: Category) -> frozenset[str]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
+
+from hope_bench.progress import progress_bar
 
 Floats = NDArray[np.float64]
 
@@ -34,8 +38,9 @@ def estimate_risk(
     that are labelled, `fold_of` [N] as `labelled_probability` takes it. The last column of the evidence is `lookalikes`.
     """
     present = labelled.astype(np.float64)
+    evidence = np.concatenate([seen, np.empty((*labelled.shape, 1))], axis=2)
     for _ in range(ROUNDS):
-        evidence = np.concatenate([seen, lookalikes(present, similarity)[..., None]], axis=2)
+        evidence[..., -1] = lookalikes(present, similarity)
         risk = risk_of_presence(labelled_probability(evidence, labelled, fold_of), completeness)
         present = np.where(labelled, 1.0, risk)
     return risk, evidence
@@ -68,27 +73,34 @@ def labelled_probability(evidence: Floats, labelled: NDArray[np.bool_], fold_of:
     `evidence` is [N, C, F], `labelled` [N, C], `fold_of` [N] in range(FOLDS). One logistic regression per category; the rare ones
     share one, which also knows how often each is labelled.
     """
+    result = np.zeros(labelled.shape)
+    with progress_bar("Calibrating the risk of categories", FOLDS * labelled.shape[1]) as advance:
+        for fold in range(FOLDS):
+            _judge_fold(result, evidence, labelled, fold_of == fold, advance)
+    return result
+
+
+def _judge_fold(
+    result: Floats, evidence: Floats, labelled: NDArray[np.bool_], test: NDArray[np.bool_], advance: Callable[[int], None]
+) -> None:
+    """`labelled_probability` of the images `test` [N], into `result` [N, C]."""
     from sklearn.linear_model import LogisticRegression
 
-    result = np.zeros(labelled.shape)
-    for fold in range(FOLDS):
-        test, train = fold_of == fold, fold_of != fold
-        if not test.any():
-            continue
-        counts = labelled[train].sum(axis=0)
-        enough = (counts >= FEWEST_LABELLED) & (train.sum() - counts >= FEWEST_LABELLED)
-        groups = [[place] for place in np.flatnonzero(enough).tolist()]
-        groups += [np.flatnonzero(~enough).tolist()] if not enough.all() else []
-        for group in groups:
-            y = labelled[train][:, group].ravel()
-            if y.all() or not y.any():
-                result[np.ix_(test, group)] = float(y.mean())
-                continue
+    train = ~test
+    counts = labelled[train].sum(axis=0)
+    enough = (counts >= FEWEST_LABELLED) & (train.sum() - counts >= FEWEST_LABELLED)
+    groups = [np.array([place]) for place in np.flatnonzero(enough)]
+    groups += [] if enough.all() else [np.flatnonzero(~enough)]
+    for group in groups if test.any() else []:
+        y = labelled[train][:, group].ravel()
+        if y.all() or not y.any():
+            result[np.ix_(test, group)] = float(y.mean())
+        else:
             features = _features(evidence[:, group], labelled[:, group], train)
             fit = LogisticRegression().fit(features[train].reshape(-1, features.shape[2]), y)
             predicted = fit.predict_proba(features[test].reshape(-1, features.shape[2]))[:, 1]
             result[np.ix_(test, group)] = predicted.reshape(-1, len(group))
-    return result
+        advance(len(group))
 
 
 def _features(evidence: Floats, labelled: NDArray[np.bool_], train: NDArray[np.bool_]) -> Floats:

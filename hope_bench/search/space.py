@@ -15,13 +15,18 @@ from hope_bench.records import Annotations
 
 Embeddings = NDArray[np.float32]
 
+ROWS_AT_ONCE = 4_096
+"""Images whose scores are reckoned with at once, where each row is for itself: a hundred thousand by a thousand categories are a
+gigabyte, and a formula holds several."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Encoded:
     """One encoder's view of the benchmark; every embedding is of unit length.
 
-    `images` [N, D] are the sampled images, `tiles` [N, T, D] their tiles (None where no guard needs them), `categories` [C, D]
-    the mean text embeddings of the vocabulary, `prototypes` [C, D] what category-similarity compares. `encode_captions` embeds
+    `images` [N, D] are the sampled images, `categories` [C, D] the mean text embeddings of the vocabulary, `best_tile` [N, C] the
+    cosine of each with the most similar of the image's tiles (None where no guard needs it: the tiles themselves would take nine
+    times the images' memory), `prototypes` [C, D] what category-similarity compares. `encode_captions` embeds
     any texts under the same prompt templates, [M, D]. `logit_scale` and `logit_bias` are `ClipEncoder`'s.
     """
 
@@ -30,7 +35,7 @@ class Encoded:
     prototypes: Embeddings
     logit_scale: float | None
     encode_captions: Callable[[Sequence[str]], Embeddings]
-    tiles: Embeddings | None = None
+    best_tile: NDArray[np.float32] | None = None
     logit_bias: float | None = None
 
 

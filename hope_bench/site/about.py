@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.spec import Kind
 from hope_bench.files.split_score import Estimate, SplitScore
+from hope_bench.reporting.rows import KINDS
 from hope_bench.reviewing.noise import LabelNoise, share
 from hope_bench.scoring.blind import strongest
 from hope_bench.site.sheet import Described, Example, RiskSummary, Sheet
-from hope_bench.site.views import KINDS, Section
+from hope_bench.site.views import Section
 
 _STRATEGIES = {
     "random": "uniform over the categories seen in the sampled images",

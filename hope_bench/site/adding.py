@@ -16,11 +16,11 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import slug
 from hope_bench.files.result import Result
 from hope_bench.files.result_file import write_result
-from hope_bench.files.validation import validate
 from hope_bench.provenance import locked
 from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
 from hope_bench.scoring.restating import backed, restate, with_intervals
 from hope_bench.site.blind import RESAMPLED_TOLERANCE, TOLERANCE, check_ways, differ
+from hope_bench.site.question_file import check_asked_as_published
 from hope_bench.site.reading import (
     Entry,
     check_asked,
@@ -30,8 +30,8 @@ from hope_bench.site.reading import (
     check_strict,
     read_groups,
 )
-from hope_bench.site.safety import read_bounded, read_untrusted
-from hope_bench.site.sheet import Sheet, read_sheets, sheet_name
+from hope_bench.site.safety import read_untrusted
+from hope_bench.site.sheet import Described, read_sheet, read_sheets, sheet_name
 
 
 def add_result(source: Path, results: Path, *, new_version: bool = False, replace: bool = False, day: date | None = None) -> Path:
@@ -72,7 +72,7 @@ def _put(result: Result, source: Path, results: Path, how: _How) -> Path:
     same = [entry for entry in entries if entry.source != target and entry.result.benchmark.hash == result.benchmark.hash]
     check_same_questions([*same, Entry(result, source, "")])
     check_asked(result, str(source))
-    _check_described(result, source, results)
+    _check_described(result, source, _sheet(result, results))
     result = check_intervals(result, str(source))
     there = read_untrusted(target, results) if target.is_file() else None
     if there is not None and there.added is not None and _undated(there) == _undated(result):
@@ -122,10 +122,11 @@ def check_results(results: Path) -> int:
     Raises HopeBenchError saying what to fix, also where there is no result.
     """
     check_not_empty(results)
-    read_sheets(_sheets(results))
+    sheets = read_sheets(_sheets(results))
     entries = [entry for group in read_groups(results) for entry in group.entries]
     for entry in entries:
-        _check_described(entry.result, entry.source, results)
+        benchmark = entry.result.benchmark
+        _check_described(entry.result, entry.source, sheets.get((benchmark.name, benchmark.hash)))
         check_intervals(entry.result, str(entry.source))
         called = entry.result.called
         if entry.source.stem not in (called, f"{called}-{entry.result.benchmark.hash[:12]}"):
@@ -137,16 +138,24 @@ def _sheets(results: Path) -> Path:
     return results.absolute().parent / "benchmarks"
 
 
-def _check_described(result: Result, source: Path, results: Path) -> None:
-    """Where the benchmark's sheet lies beside the results, the splits must be those that it describes."""
+def _sheet(result: Result, results: Path) -> Described | None:
+    """The sheet of a result's benchmark, where it lies beside the results."""
     path = _sheets(results) / f"{sheet_name(result.benchmark.name, result.benchmark.hash)}.json"
-    if not path.is_file():
+    return read_sheet(path) if path.is_file() else None
+
+
+def _check_described(result: Result, source: Path, described: Described | None) -> None:
+    """Where the benchmark's sheet lies beside the results, the splits must be those that it describes, and the labels those of
+    the published questions."""
+    if described is None:
         return
-    described = validate(read_bounded(path, path.parent), Sheet, str(path)).splits
+    called = f"the sheet of {result.benchmark.name}"
     for name, split in result.splits.items():
-        known = described.get(name)
+        known = described.sheet.splits.get(name)
         if known is None or (known.kind, known.yes, known.no) != (split.kind, split.labels.count("y"), split.labels.count("n")):
-            raise HopeBenchError(f"{source}: splits.{name} is of another kind or size than {path} says. Score the run again.")
+            raise HopeBenchError(f"{source}: splits.{name} is of another kind or size than {called} says. Score the run again.")
+    if described.questions is not None:
+        check_asked_as_published(result, described.questions, str(source))
 
 
 def _version(result: Result) -> tuple[str, str]:

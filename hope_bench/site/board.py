@@ -15,12 +15,13 @@ from hope_bench.files.card import read_card
 from hope_bench.files.registry import known_models
 from hope_bench.files.result import Result
 from hope_bench.files.split_score import Estimate
+from hope_bench.reporting.rows import KINDS
 from hope_bench.site.charts import data_block
-from hope_bench.site.marks import axis_over
-from hope_bench.site.views import KINDS, ModelRow, Section
+from hope_bench.site.pairs import model_id, pairs_path
+from hope_bench.site.views import ModelRow, Section
 
 SHOWN = ("balanced_accuracy", "hallucination_rate", "precision", "recall", "f1", "yes_ratio")
-"""The metrics of the ranking page; the first two come with their intervals."""
+"""The metrics of the ranking page; the first two come with their intervals. AUROC follows them."""
 
 _SIZES = {"M": 1e-3, "B": 1.0, "T": 1e3}
 
@@ -43,7 +44,7 @@ def board_rows(section: Section) -> list[BoardRow]:
     return [
         BoardRow(
             row,
-            row.entry.page.rpartition("/")[2].removesuffix(".html"),
+            model_id(row),
             size(row.entry.result),
             has_weights(row.entry.result, known),
             None if row.entry.result.added is None else row.entry.result.added.isoformat(),
@@ -85,26 +86,19 @@ def _alike(name: str) -> str:
     return re.sub(r"[^a-z0-9]|\bv(?=\d)", "", last)
 
 
-def board_data(section: Section, rows: list[BoardRow]) -> Markup:
-    """What the page's script needs, as a data block."""
+def board_data(section: Section, rows: list[BoardRow], wall: str | None) -> Markup:
+    """What the page's script needs, as a data block; `wall` is the address of the benchmark's questions, None without."""
     about = section.about
     return data_block(
         {
             "headline": about.benchmark.headline,
             "baseline": section.baseline,
-            "splits": [
-                {"name": name, "kind": split.kind, "label": KINDS[split.kind], "axis": _axis(rows, name)}
-                for name, split in about.splits.items()
-            ],
+            "pairs": pairs_path(section),
+            "wall": wall,
+            "splits": [{"name": name, "kind": split.kind, "label": KINDS[split.kind]} for name, split in about.splits.items()],
             "models": [_model(one, list(about.splits)) for one in rows],
         }
     )
-
-
-def _axis(rows: list[BoardRow], split: str) -> list[Any]:
-    """The axis of a split's balanced accuracies."""
-    axis = axis_over((one.row.entry.result.splits[split].balanced_accuracy for one in rows), from_zero=False)
-    return [round(axis.low, 4), round(axis.high, 4), [[tick.at, tick.label] for tick in axis.ticks]]
 
 
 def _model(one: BoardRow, splits: list[str]) -> dict[str, Any]:
@@ -126,4 +120,5 @@ def _values(result: Result, split: str) -> list[int | None]:
     for index, metric in enumerate(SHOWN):
         estimate: Estimate = getattr(score, metric)
         numbers += [estimate.value, estimate.low, estimate.high] if index < 2 else [estimate.value]
+    numbers.append(None if score.probabilities is None else score.probabilities.auroc.value)
     return [None if number is None else round(1e4 * number) for number in numbers]

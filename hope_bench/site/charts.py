@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
 
-from hope_bench.files.result import Result
-from hope_bench.files.split_score import Estimate
+from hope_bench.files.split_score import Estimate, SplitScore
 from hope_bench.site.sheet import Sheet
-from hope_bench.site.views import KINDS, ModelRow, Section
-
-ROW, NARROW_ROW, AROUND = 34, 46, 44
-"""Heights of a chart's rows (on wide screens, on phones) and of what stands around them, in pixels; as in charts.js."""
-
-MOST_LINES = 4
-"""Splits drawn in one reliability diagram."""
+from hope_bench.site.views import ModelRow
 
 
 def data_block(value: Any) -> Markup:
@@ -26,58 +22,99 @@ def data_block(value: Any) -> Markup:
     return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
 
 
-def room(rows: int) -> dict[str, int]:
-    """How high a chart of so many rows is, on wide screens and on phones, in pixels: kept free before it is drawn."""
-    return {"wide": AROUND + ROW * rows, "narrow": AROUND + NARROW_ROW * rows}
+@dataclass(frozen=True, slots=True)
+class Sized:
+    """A ranked model by its size in billions of parameters; on the `frontier` where none as small or smaller makes up less."""
+
+    row: ModelRow
+    size: float
+    rate: float
+    frontier: bool
 
 
-def story(section: Section, models: Sequence[ModelRow]) -> dict[str, Any]:
-    """How much POPE hid: each model's hallucination rate on the POPE baseline and on the headline split (`between`); of a single
-    model, or where nothing is compared, the rates of all its splits, each with that on the baseline."""
-    headline = section.about.benchmark.headline
-    compared = [row for row in models if row.comparison is not None and row.baseline is not None]
-    rows: list[dict[str, Any]] = []
-    if len(compared) > 1:
-        for row in compared:
-            assert row.baseline is not None
-            rates = row.baseline.hallucination_rate, row.headline.hallucination_rate
-            rows += _row(row.entry.result.model.name, row.headline.kind, headline, rates[1], rates[0])
-    else:
-        for split in models[0].splits:
-            if split.score.kind != "twin":
-                base = models[0].baseline if split.score.kind != "pope" else None
-                own = split.score.hallucination_rate
-                name = f"{KINDS[split.score.kind]} {split.name}" if split.score.kind != "control" else split.name
-                rows += _row(name, split.score.kind, split.name, own, None if base is None else base.hallucination_rate)
-    return {"between": len(compared) > 1, "baseline": section.baseline, "headline": headline, "rows": rows}
-
-
-def _row(name: str, kind: str, split: str, at: Estimate, start: Estimate | None) -> list[dict[str, Any]]:
-    if at.value is None:
-        return []
-    known = start is not None and start.value is not None
-    return [{"name": name, "kind": kind, "split": split, "at": _percent(at), "from": _percent(start) if known else None}]
-
-
-def _percent(one: Estimate | None) -> list[float | None]:
-    assert one is not None
-    return [None if share is None else round(100 * share, 2) for share in (one.value, one.low, one.high)]
-
-
-def reliability(result: Result, baseline: str | None) -> dict[str, Any] | None:
-    """P(yes) against the share that is there, on the POPE baseline, the control and the headline split; None without P(yes)."""
-    controls = [name for name, split in result.splits.items() if split.kind == "control"]
-    chosen = dict.fromkeys([*([baseline] if baseline else []), *controls, result.benchmark.headline])
-    splits = [
-        {
-            "name": name,
-            "kind": result.splits[name].kind,
-            "bins": [[round(one.p_yes, 4), round(one.yes, 4), one.questions] for one in known.bins],
-        }
-        for name in chosen
-        if (known := result.splits[name].probabilities) is not None and known.bins
+def by_size(sizes: Mapping[str, float | None], rows: Sequence[ModelRow]) -> list[Sized]:
+    """The models whose size is known, the smallest first; `sizes` are by page."""
+    known = [
+        (size, rate, row)
+        for row in rows
+        if (size := sizes[row.entry.page]) is not None
+        and size > 0
+        and (rate := row.headline.hallucination_rate.value) is not None
     ]
-    return {"splits": splits[:MOST_LINES]} if splits else None
+    made, least = [], math.inf
+    for size, rate, row in sorted(known, key=lambda one: (one[0], one[1], one[2].entry.page)):
+        made.append(Sized(row, size, rate, rate < least))
+        least = min(least, rate)
+    return made
+
+
+def size_chart(models: Sequence[Sized]) -> dict[str, Any]:
+    """Size against hallucination rate."""
+    points = [[_name(one.row), one.size, _percent(one.row.headline.hallucination_rate), one.frontier] for one in models]
+    return {"points": points, "kind": models[0].row.headline.kind}
+
+
+def by_day(rows: Sequence[ModelRow]) -> list[tuple[ModelRow, bool]]:
+    """The ranked models whose day is known, the earliest first, and whether each made up less than all before it; empty where all
+    came on one day."""
+    known = [row for row in rows if row.entry.result.added is not None and row.headline.hallucination_rate.value is not None]
+    if len({row.entry.result.added for row in known}) < 2:
+        return []
+    made, least = [], math.inf
+    for row in sorted(
+        known, key=lambda row: (str(row.entry.result.added), row.headline.hallucination_rate.value, row.entry.page)
+    ):
+        rate = row.headline.hallucination_rate.value
+        assert rate is not None
+        made.append((row, rate < least))
+        least = min(least, rate)
+    return made
+
+
+def day_chart(models: Sequence[tuple[ModelRow, bool]]) -> dict[str, Any]:
+    """Hallucination rates by the day on which results were added."""
+    points = [
+        [_name(row), str(row.entry.result.added), _percent(row.headline.hallucination_rate), leads] for row, leads in models
+    ]
+    return {"points": points, "kind": models[0][0].headline.kind}
+
+
+def checkpoints(rows: Sequence[ModelRow]) -> list[tuple[str, list[ModelRow]]]:
+    """The checkpoints of each training run of which there are several, in order of their steps, by the run's name."""
+    runs: dict[str, list[ModelRow]] = {}
+    for row in rows:
+        if row.entry.result.run.step is not None:
+            model = row.entry.result.model
+            run = _CHECKPOINT.sub("", model.checkpoint or "") or model.name
+            runs.setdefault(run, []).append(row)
+    return [
+        (run, sorted(some, key=lambda row: (row.entry.result.run.step or 0, row.entry.page)))
+        for run, some in sorted(runs.items())
+        if len({row.entry.result.run.step for row in some}) > 1
+    ]
+
+
+_CHECKPOINT = re.compile(r"/?(checkpoint|step)-[0-9]+/?$")
+
+
+def step_chart(rows: Sequence[ModelRow]) -> dict[str, Any]:
+    """Hallucination rates of a run's checkpoints by training step, on the headline split and on its POPE baseline."""
+    lines = [{"kind": rows[0].headline.kind, "points": [_step(row, row.headline) for row in rows]}]
+    if all(row.baseline is not None for row in rows):
+        lines.append({"kind": "pope", "points": [_step(row, row.baseline) for row in rows if row.baseline is not None]})
+    return {"lines": lines}
+
+
+def _step(row: ModelRow, split: SplitScore) -> list[Any]:
+    return [row.entry.result.run.step, _percent(split.hallucination_rate)]
+
+
+def _name(row: ModelRow) -> str:
+    return row.entry.result.model.name
+
+
+def _percent(one: Estimate) -> list[float | None]:
+    return [None if share is None else round(100 * share, 2) for share in (one.value, one.low, one.high)]
 
 
 def risk(sheet: Sheet | None, headline: str) -> dict[str, Any] | None:

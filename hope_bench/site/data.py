@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 
 from hope_bench.files.result import ModelInfo, Result
 from hope_bench.files.validation import Strict, json_schema
+from hope_bench.reporting.render import percent
 from hope_bench.scoring.metrics import METRICS
-from hope_bench.site.render import percent
 from hope_bench.site.views import ModelRow, Section
 
 SHARED = (

@@ -2,43 +2,59 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
+from markupsafe import Markup
 
-from hope_bench.errors import HopeBenchError
-from hope_bench.files.registry import data_root
-from hope_bench.files.result import Comparison
-from hope_bench.scoring.blind import above_blind, strongest
+from hope_bench.reporting.environment import page_environment, template_folder
 from hope_bench.scoring.score import tower_family
 from hope_bench.scoring.transfer import Transfer
 from hope_bench.scoring.who_chose_whom import answers_all, strategies_of, transfer
-from hope_bench.site import about, board, charts, heat, render, views
-from hope_bench.site.data import badge_path
+from hope_bench.site import about, board, charts, validity, views
 from hope_bench.site.elsewhere import read_elsewhere
+from hope_bench.site.frame import CARD, card, frame
+from hope_bench.site.front import TOP, front, in_order
+from hope_bench.site.model_pages import SameModel, drill_down, model_page
 from hope_bench.site.overlap import DatasetOverlap, dataset_overlap, published_training, read_overlap
+from hope_bench.site.questions import Wall, image_link, most_fooling, wall_page
+from hope_bench.site.settings import SiteSettings
 from hope_bench.site.sheet import Described
-from hope_bench.site.views import ModelRow, Section
+from hope_bench.site.striking import striking
+from hope_bench.site.views import Section
+from hope_bench.site.wall import image_rows
+from hope_bench.site.wall_pages import listing, question_pages
 
 GENERATOR = '<meta name="generator" content="hope-bench leaderboard">'
 """Stands in every page, so that a rebuild removes pages of results that are gone, and nothing else."""
 
-TOP = 20
-"""Models of each benchmark on the first page; all are on its ranking page."""
+EXAMPLE_IMAGES = 3
+"""Images that a benchmark's page shows with all that is asked about them."""
 
-ASSETS = {"style.css": "style.css", "board.js": "assets/board.js", "charts.js": "assets/charts.js"}
+ASSETS = {
+    "style.css": "style.css", "favicon.svg": "favicon.svg", "front.js": "assets/front.js", "board.js": "assets/board.js",
+    "charts.js": "assets/charts.js", "pairs.js": "assets/pairs.js", "questions.css": "assets/questions.css",
+    "questions.js": "assets/questions.js",
+}  # fmt: skip
 """Files beside the templates, and where they go."""
+
+MOST_RUNS = 6
+"""Training runs whose checkpoints a ranking page draws."""
 
 POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'"
 """Nothing but the site's own style sheet, scripts and pictures: no inline script or style, no request to elsewhere."""
 
 
-def asset_files() -> dict[str, bytes]:
-    """The style sheet and our own scripts by their paths under the site's root."""
-    return {target: (_template_folder() / name).read_bytes() for name, target in ASSETS.items()}
+_BRAND = (
+    '<svg viewBox="0 0 32 20" aria-hidden="true" focusable="false"><circle class="pope" cx="8" cy="10" r="6"/>'
+    '<path class="hope" d="M15 10 23 2l8 8-8 8z"/></svg>'
+)
+
+
+def asset_files(sections: Sequence[Section]) -> dict[str, bytes]:
+    """The style sheet, our own scripts and the site's picture by their paths under its root."""
+    return {target: (template_folder() / name).read_bytes() for name, target in ASSETS.items()} | {CARD: card(sections)}
 
 
 def picture_path(key: str, file: str) -> str:
@@ -46,16 +62,28 @@ def picture_path(key: str, file: str) -> str:
     return f"images/{key}/{file}"
 
 
-def pages(sections: Sequence[Section], described: Mapping[str, Described]) -> Iterator[tuple[str, str]]:
-    """Every page by its path under the site's root; `described` holds what is known of a benchmark, by its section's key."""
+def pages(
+    sections: Sequence[Section], described: Mapping[str, Described], walls: Mapping[str, Wall], settings: SiteSettings
+) -> Iterator[tuple[str, str]]:
+    """Every page by its path under the site's root; `described` and `walls` hold what is known of a benchmark and its questions,
+    by its section's key."""
     environment = _environment()
-    folder = _template_folder().parent
+    environment.globals["frame"] = frame(sections, settings)
+    folder = template_folder().parent
     overlaps = read_overlap(folder / "overlap.json")
-    stories = {section.key: _story(section) for section in sections}
-    yield "index.html", environment.get_template("index.html").render(sections=sections, stories=stories, root="", top=TOP)
-    yield "method.html", environment.get_template("method.html").render(root="")
+    order = in_order(sections)
+    shared = {"sections": order, "root": ""}
+    pictures = {section.key: shown_pictures(section.key, described.get(section.key)) for section in sections}
+    fooling = {key: most_fooling(wall, pictures[key]) for key, wall in walls.items()}
+    asked = {section.key: fooling.get(section.key) or striking(section, pictures[section.key]) for section in order[:1]}
+    fronts = [front(section) for section in order]
+    yield "index.html", environment.get_template("index.html").render(shared, fronts=fronts, asked_of=asked, top=TOP)
+    for name in ("method.html", "submit.html", "cite.html"):
+        yield name, environment.get_template(name).render(shared)
     reported = read_elsewhere(folder / "elsewhere.json")
     yield "elsewhere.html", environment.get_template("elsewhere.html").render(root="", tables=reported)
+    yield from question_pages(environment, sections, walls, fooling, pictures)
+    elsewhere = SameModel(sections)
     for section in sections:
         known = described.get(section.key)
         rows = board.board_rows(section)
@@ -63,43 +91,47 @@ def pages(sections: Sequence[Section], described: Mapping[str, Described]) -> It
             "section": section,
             "rows": rows,
             "people": about.people(section, None if known is None else known.sheet),
-            "data": board.board_data(section, rows),
+            "data": board.board_data(section, rows, wall_page(section.key) if section.key in walls else None),
+            "plots": _plots(section, rows),
             "root": "../",
         }
         yield f"benchmarks/{section.key}.html", environment.get_template("ranking.html").render(context)
-        yield f"benchmarks/{section.key}-about.html", _about_page(environment, section, known, overlaps)
+        yield f"benchmarks/{section.key}-about.html", _about_page(environment, section, known, overlaps, walls.get(section.key))
+        shown, drill = _pictures(section, known), drill_down(walls.get(section.key))
+        template = environment.get_template("result.html")
         for row in section.rows:
-            yield row.entry.page, _result_page(environment, section, row, known)
+            yield row.entry.page, template.render(model_page(section, row, shown, elsewhere, drill))
 
 
-def _story(section: Section) -> dict[str, Any]:
-    """The picture of a section, the models in it, and the median of their hallucination rates, before and after, in words."""
-    models = (section.ranked or section.unranked)[:TOP]
-    data = charts.story(section, models)
-    pairs = [
-        (before, after)
-        for row in section.ranked
-        if row.comparison is not None and row.baseline is not None
-        and (before := row.baseline.hallucination_rate.value) is not None
-        and (after := row.headline.hallucination_rate.value) is not None
-    ]  # fmt: skip
-    medians = [statistics.median(side) for side in zip(*pairs, strict=True)] if pairs else None
+def _plots(section: Section, rows: Sequence[board.BoardRow]) -> dict[str, Any]:
+    """What the ranking page draws below its table: size, days, and the checkpoints of training runs."""
+    sized = charts.by_size({one.row.entry.page: one.size for one in rows}, section.ranked)
+    dated, runs = charts.by_day(section.ranked), charts.checkpoints([one.row for one in rows])[:MOST_RUNS]
     return {
-        "data": data,
-        "block": charts.data_block(data),
-        "room": charts.room(len(data["rows"])),
-        "models": models,
-        "medians": medians,
+        "size": (sized, charts.data_block(charts.size_chart(sized))) if len(sized) > 1 else None,
+        "days": (dated, charts.data_block(charts.day_chart(dated))) if dated else None,
+        "runs": [(name, some, charts.data_block(charts.step_chart(some))) for name, some in runs],
     }
 
 
-def _pictures(section: Section, known: Described | None) -> dict[str, str]:
-    """The address of each image that may be shown, from the pages of a folder of the site."""
+def shown_pictures(key: str, known: Described | None) -> dict[str, str]:
+    """The address of each image that may be shown, from the site's root."""
     pictures = {} if known is None else known.sheet.pictures
-    return {image: "../" + picture_path(section.key, file) for image, file in pictures.items()}
+    return {image: picture_path(key, file) for image, file in pictures.items()}
 
 
-def _about_page(environment: Environment, section: Section, known: Described | None, overlaps: Sequence[DatasetOverlap]) -> str:
+def _pictures(section: Section, known: Described | None) -> dict[str, str]:
+    """The same from the pages of a folder of the site."""
+    return {image: "../" + address for image, address in shown_pictures(section.key, known).items()}
+
+
+def _about_page(
+    environment: Environment,
+    section: Section,
+    known: Described | None,
+    overlaps: Sequence[DatasetOverlap],
+    wall: Wall | None,
+) -> str:
     sheet = None if known is None else known.sheet
     splits = about.split_abouts(section, sheet)
     family = tower_family(section.about.benchmark.clip)
@@ -113,6 +145,12 @@ def _about_page(environment: Environment, section: Section, known: Described | N
         has_risk=any(split.risk is not None for split in splits),
         noise=None if sheet is None else sheet.label_noise,
         sheet=sheet,
+        blind=validity.blind_rows(section, sheet),
+        ways=validity.WAYS,
+        added=validity.added(section),
+        wall=wall,
+        images=[] if wall is None else image_rows(section, wall, EXAMPLE_IMAGES),
+        items=listing("../" + wall_page(section.key)),
         pictures=_pictures(section, known),
         risk=None if risk is None else charts.data_block(risk),
         facts=about.made_from(sheet),
@@ -131,60 +169,14 @@ def _who_chose_whom(section: Section) -> Transfer | None:
     return transfer(answered) if several and answered else None
 
 
-def _result_page(environment: Environment, section: Section, row: ModelRow, known: Described | None) -> str:
-    result = row.entry.result
-    reliability = charts.reliability(result, section.baseline)
-    context: dict[str, Any] = {
-        "section": section,
-        "row": row,
-        "result": result,
-        "axis": row.axis,
-        "splits": row.splits,
-        "reliability": reliability,
-        "reliability_block": None if reliability is None else charts.data_block(reliability),
-        "nearest": [pair for pair in result.comparisons if _is_nearest(pair, section)],
-        "others": [pair for pair in result.comparisons if not _is_nearest(pair, section)],
-        "heat": heat.heat_map(row.splits),
-        "tables": heat.parts_tables(result),
-        "pictures": _pictures(section, known),
-        "facts": views.facts(result),
-        "commands": views.reproduce(result),
-        "data": Path(row.entry.page).with_suffix(".json").name,
-        "badge": badge_path(row),
-        "root": "../",
-    }
-    return environment.get_template("result.html").render(context)
-
-
-def _is_nearest(pair: Comparison, section: Section) -> bool:
-    """Whether a comparison is with the baseline that HOPE is held against, or with the split's own control."""
-    return pair.baseline == section.baseline or section.about.splits[pair.baseline].kind == "control"
-
-
-def _template_folder() -> Path:
-    folder = data_root() / "leaderboard" / "templates"
-    if not (folder / "index.html").is_file():
-        raise HopeBenchError(f"The leaderboard's templates are missing from {folder}. Install hope-bench again.")
-    return folder
-
-
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_template_folder()),
-        autoescape=True,
-        auto_reload=False,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"percent": render.percent, "signed": render.signed, "interval": render.interval}
+    environment = page_environment()
     environment.globals |= {
         "generator": GENERATOR,
         "policy": POLICY,
-        "marks": render,
-        "kinds": views.KINDS,
-        "questions": views.questions,
-        "strongest": strongest,
-        "above_blind": above_blind,
+        "here": "",
+        "brand": Markup(_BRAND),
+        "place": views.place_in_words,
+        "image_link": image_link,
     }
     return environment

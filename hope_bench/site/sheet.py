@@ -1,7 +1,7 @@
 """A benchmark's sheet (leaderboard/benchmarks/NAME-HASH.json): what its own page tells, where only its results are at hand.
 
 The sheet is written from the generated benchmark (`hope-bench leaderboard describe`) and committed beside the results, with the
-few images that the site may show in a folder of the same name.
+images that the site may show and all questions in a folder of the same name.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from hope_bench.errors import HopeBenchError
-from hope_bench.files.benchmark import Benchmark, ClipInfo, GuardStats, SourceFile
+from hope_bench.files.benchmark import Balance, Benchmark, ClipInfo, GuardStats, SourceFile
 from hope_bench.files.card import slug
 from hope_bench.files.result_file import read_result
 from hope_bench.files.spec import Kind
@@ -26,12 +26,14 @@ from hope_bench.images import UnreadableImageError, decode_rgb, read_image_bytes
 from hope_bench.provenance import atomic_path, write_text
 from hope_bench.records import Question
 from hope_bench.reviewing.noise import NoiseEstimate, read_label_noise
-from hope_bench.site.safety import read_bounded
+from hope_bench.site import question_file
+from hope_bench.site.question_file import Questions, questions_of, read_questions_file, write_questions
+from hope_bench.site.safety import read_bounded, text_problem
 
 EXAMPLES = 4
 """Example questions of a split, each about another image."""
 
-MOST_PICTURES = 200
+MOST_PICTURES = 1000
 LARGEST_PICTURE = 512
 """Pixels of the longer side of a picture on the site."""
 
@@ -87,6 +89,7 @@ class Sheet(Strict):
     sources: tuple[SourceFile, ...] = ()
     encoders: Mapping[str, ClipInfo] = {}
     guards: Mapping[str, GuardStats] = {}
+    balance: Mapping[str, Balance] = {}
     splits: Mapping[str, SheetSplit]
     skipped: int = Field(default=0, ge=0)
     versions: Mapping[str, str] = {}
@@ -104,10 +107,12 @@ class Sheet(Strict):
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """A sheet as the site uses it: `pictures` maps a benchmark's image to the bytes of its picture, PNG or JPEG."""
+    """A sheet as the site uses it: `pictures` maps a benchmark's image to the bytes of its picture, PNG or JPEG; `questions` are
+    all of its questions, None where they aren't published."""
 
     sheet: Sheet
     pictures: Mapping[str, bytes]
+    questions: Questions | None = None
 
 
 def sheet_name(name: str, benchmark_hash: str) -> str:
@@ -128,6 +133,7 @@ def describe(benchmark: Benchmark) -> Sheet:
         sources=manifest.sources,
         encoders={**clips, **manifest.encoders},
         guards=manifest.guards,
+        balance=manifest.balance,
         splits={name: _split(manifest.splits[name].kind, questions) for name, questions in benchmark.splits.items()},
         skipped=len(manifest.skipped),
         versions=manifest.versions,
@@ -157,14 +163,18 @@ def _risk(risks: Sequence[float]) -> RiskSummary | None:
 
 
 def describe_benchmark(benchmark: Benchmark, results: Path, images: Path | None = None, licence: str = "") -> Path:
-    """Write a benchmark's sheet beside the folder `results`; returns its file. With `images`, pictures of its examples and of
-    these results' surest hallucinations go with it. Raises HopeBenchError as `write_sheet` does."""
+    """Write a benchmark's sheet and its questions beside the folder `results`; returns the sheet's file. With `images`, pictures
+    go with it: of its examples, of these results' surest hallucinations, then of its other images, MOST_PICTURES in all. Raises
+    HopeBenchError as `write_sheet` does."""
     shown: list[str] = []
     for path in sorted((results / slug(benchmark.manifest.name)).glob("*.json")):
         result = read_result(path)
         if result.benchmark.hash == benchmark.manifest.hash:
             shown += [one.image for one in result.worst or ()]
-    return write_sheet(results.absolute().parent / "benchmarks", describe(benchmark), images, shown, licence)
+    shown += benchmark.manifest.images
+    sheet = write_sheet(results.absolute().parent / "benchmarks", describe(benchmark), images, shown, licence)
+    write_questions(sheet.with_suffix(""), questions_of(benchmark))
+    return sheet
 
 
 def write_sheet(folder: Path, sheet: Sheet, images: Path | None = None, shown: Sequence[str] = (), licence: str = "") -> Path:
@@ -199,13 +209,12 @@ def _picture(images: Path, name: str) -> tuple[str, bytes]:
     stream = io.BytesIO()
     try:
         data = read_image_bytes(path)
-        drawn = data.startswith(b"\x89PNG")
         plain = decode_rgb(data)
     except UnreadableImageError as error:
         raise HopeBenchError(f"{path} can't be shown: {error}. Pass the benchmark's images with --images.") from None
     plain.thumbnail((LARGEST_PICTURE, LARGEST_PICTURE))
-    plain.save(stream, "PNG" if drawn else "JPEG", optimize=True)
-    return ".png" if drawn else ".jpg", stream.getvalue()
+    plain.save(stream, "JPEG", optimize=True, quality=85)
+    return ".jpg", stream.getvalue()
 
 
 def read_sheets(folder: Path) -> dict[tuple[str, str], Described]:
@@ -213,14 +222,23 @@ def read_sheets(folder: Path) -> dict[tuple[str, str], Described]:
 
     Raises HopeBenchError naming the file and key of anything invalid, or a picture that isn't one.
     """
-    found: dict[tuple[str, str], Described] = {}
-    for path in sorted(folder.glob("*.json")):
-        sheet = validate(read_bounded(path, folder), Sheet, str(path))
-        if path.stem != sheet_name(sheet.name, sheet.hash):
-            raise HopeBenchError(f"{path} describes {sheet.name}: call it {sheet_name(sheet.name, sheet.hash)}.json.")
-        pictures = {image: _checked(path.with_suffix("") / _plain(file), folder) for image, file in sheet.pictures.items()}
-        found[sheet.name, sheet.hash] = Described(sheet, pictures)
-    return found
+    found = [read_sheet(path) for path in sorted(folder.glob("*.json"))]
+    return {(one.sheet.name, one.sheet.hash): one for one in found}
+
+
+def read_sheet(path: Path) -> Described:
+    """One sheet with its pictures and questions, checked as `read_sheets` says."""
+    folder = path.parent
+    sheet = validate(read_bounded(path, folder, but=("pictures",)), Sheet, str(path))
+    if problem := next(filter(None, map(text_problem, sheet.pictures)), None):
+        raise HopeBenchError(f"{path}: an image of pictures {problem}")
+    if path.stem != sheet_name(sheet.name, sheet.hash):
+        raise HopeBenchError(f"{path} describes {sheet.name}: call it {sheet_name(sheet.name, sheet.hash)}.json.")
+    pictures = {image: _checked(path.with_suffix("") / _plain(file), folder) for image, file in sheet.pictures.items()}
+    asked = path.with_suffix("") / question_file.NAME
+    if not asked.resolve().is_relative_to(folder.resolve()):
+        raise HopeBenchError(f"{asked} is a link that leads out of {folder}. Describe the benchmark again.")
+    return Described(sheet, pictures, read_questions_file(asked, sheet.hash) if asked.is_file() else None)
 
 
 def _plain(file: str) -> str:

@@ -5,8 +5,8 @@
 document.addEventListener("DOMContentLoaded", () => {
   const data = JSON.parse(document.getElementById("board").textContent);
   const table = document.querySelector("table.full"), tools = document.querySelector("form.tools"), heads = [...table.tHead.rows[0].cells];
-  const keys = ["ba", "baLow", "baHigh", "hr", "hrLow", "hrHigh", "precision", "recall", "f1", "yes"];
-  const names = { ba: "Balanced accuracy", hr: "Hallucination rate", precision: "Precision", recall: "Recall", f1: "F1", yes: "Yes ratio" };
+  const keys = ["ba", "baLow", "baHigh", "hr", "hrLow", "hrHigh", "precision", "recall", "f1", "yes", "auroc"];
+  const names = { ba: "Balanced accuracy", hr: "Hallucination rate", precision: "Precision", recall: "Recall", f1: "F1", yes: "Yes ratio", auroc: "AUROC" };
   const falling = new Set(["size", "added", "ba", "precision", "recall", "f1", "yes"]);
   const fields = heads.map((head) => head.dataset.sort), sortable = fields.filter(Boolean), column = (key) => fields.indexOf(key);
   const models = data.models.map((model, at) => ({ ...model, at, row: table.tBodies[0].rows[at], lower: model.name.toLowerCase() }));
@@ -14,16 +14,16 @@ document.addEventListener("DOMContentLoaded", () => {
   const byId = new Map(models.map((model) => [model.id, model]));
   const splitAt = (name) => data.splits.findIndex((split) => split.name === name);
   const baseline = data.baseline === null ? -1 : splitAt(data.baseline), asked = data.splits.filter((split) => split.kind !== "twin");
-  const most = 100, numbers = ["size", "added", "ba", "hr", "drop", "precision", "recall", "f1", "yes"].filter((key) => column(key) >= 0);
+  const most = 100, numbers = ["size", "added", "ba", "hr", "drop", "fall", "precision", "recall", "f1", "yes"].filter((key) => column(key) >= 0);
   const start = { split: data.headline, sort: [["rank", "asc"]], q: "", size: "", open: false, where: "", is: "<=", than: "", all: false, models: [], by: "hr" };
   let view = { ...start };
-  let drawn = data.headline;
+  let drawn = data.headline, stretched = "";
 
   const value = (model, split, key) => {
     if (key === "size" || key === "added") return model[key];
-    if (key !== "drop") return model.values[split][keys.indexOf(key)];
+    if (key !== "drop" && key !== "fall") return model.values[split][keys.indexOf(key)];
     if (baseline < 0 || data.splits[split].kind !== "hope") return null;
-    const [base, own] = [value(model, baseline, "precision"), value(model, split, "precision")];
+    const from = key === "drop" ? "precision" : "auroc", [base, own] = [value(model, baseline, from), value(model, split, from)];
     return base === null || own === null ? null : base - own;
   };
   const percent = (number) => (number === null ? "–" : (number / 100).toFixed(1));
@@ -48,38 +48,56 @@ document.addEventListener("DOMContentLoaded", () => {
   const number = ([at, low, high]) => [element("span", { class: "number" }, percent(at)),
     ...(low === null ? [] : [element("span", { class: "interval" }, `${percent(low)} to ${percent(high)}`)])];
 
-  // The marks in the cells, as the page has them for the headline split.
-  const place = (at, axis) => Math.round(1e4 * (Math.min(Math.max(at / 1e4, axis[0]), axis[1]) - axis[0]) / (axis[1] - axis[0])) / 100 + "%";
+  // The marks in the cells, as the page has them for the headline split, on an axis over the models that the filters leave.
+  const steps = [100, 200, 500, 1000, 2000, 2500];
+  // Where the largest rate is more than 2.5 times what four in five stay below, over those four: an arrow stands for what is beyond.
+  const axisOver = (some, split) => {
+    const rates = some.flatMap((model) => [ends(model, split, "hr"), [startOf(model, split)]]).filter(([at]) => at !== null), values = rates.map(([at]) => at).sort((one, other) => one - other);
+    const bulk = values[Math.ceil(0.8 * values.length) - 1] ?? 0, squeezed = bulk > 0 && values.at(-1) > 2.5 * bulk;
+    const top = Math.max(0, ...rates.filter(([at]) => !squeezed || at <= bulk).flat().filter((end) => end !== null)) || 1e4, step = steps.find((one) => top / one <= 5) || 2500;
+    return [Math.min(1e4, step * Math.max(2, Math.ceil(top / step - 1e-9))), step];
+  };
+  const startOf = (model, split) => (baseline >= 0 && data.splits[split].kind === "hope" ? value(model, baseline, "hr") : null);
+  const place = (at, axis) => `${Math.round(1e4 * Math.min(at, axis[0]) / axis[0]) / 100}%`;
   const point = (kind) => {
     if (kind === "hope") return drawing("path", { class: "point", d: "M0-7 7 0 0 7-7 0z" });
     if (kind === "pope") return drawing("circle", { class: "point", r: 5 });
     return drawing("rect", { class: "point", x: -4, y: -4, width: 8, height: 8 });
   };
   const hiddenFromReaders = { "aria-hidden": "true", focusable: "false" };
-  const strip = (model, split) => {
-    const { kind, axis } = data.splits[split], [at, low, high] = ends(model, split, "ba"), made = drawing("svg", { class: `strip ${kind}`, ...hiddenFromReaders });
+  const strip = (model, split, axis) => {
+    const { kind } = data.splits[split], [at, low, high] = ends(model, split, "hr"), start = startOf(model, split), made = drawing("svg", { class: `strip ${kind}`, ...hiddenFromReaders });
     if (at === null) return made;
+    if (start !== null) made.append(drawing("line", { class: "gap", x1: place(start, axis), x2: place(at, axis), y1: "50%", y2: "50%" }));
     if (low !== null) made.append(drawing("line", { class: "range", x1: place(low, axis), x2: place(high, axis), y1: "50%", y2: "50%" }));
-    made.append(drawing("svg", { x: place(at, axis), y: "50%", overflow: "visible" }, point(kind)));
+    if (start !== null && start <= axis[0]) made.append(drawing("svg", { class: "pope", x: place(start, axis), y: "50%", overflow: "visible" }, drawing("circle", { class: "point", r: 4.5 })));
+    made.append(drawing("svg", { x: place(at, axis), y: "50%", overflow: "visible" }, at > axis[0] ? drawing("path", { class: "point", d: "M-7-6 3 0-7 6z" }) : point(kind)));
     return made;
   };
-  const axisLabels = (axis) => drawing("svg", { class: "axis", ...hiddenFromReaders },
-    ...axis[2].map(([at, label], index) => drawing("text", { x: `${at}%`, y: 9 }, label + (index === axis[2].length - 1 ? "%" : ""))));
+  const axisLabels = ([top, step]) => {
+    const ticks = Array.from({ length: Math.floor(top / step + 1e-9) + 1 }, (_, tick) => tick * step);
+    return drawing("svg", { class: "axis", ...hiddenFromReaders }, ...ticks.map((at, index) => drawing("text", { x: place(at, [top]), y: 9 }, at / 100 + (index === ticks.length - 1 ? "%" : ""))));
+  };
+  const drawStrips = () => {
+    const split = splitAt(view.split), left = models.filter(fits), axis = axisOver(left.length > 0 ? left : models, split), chart = fields.indexOf("hr") - 1;
+    if (stretched === `${split} ${axis}`) return;
+    stretched = `${split} ${axis}`;
+    heads[chart].querySelector("svg").replaceWith(axisLabels(axis));
+    for (const model of models) model.row.cells[chart].replaceChildren(strip(model, split, axis));
+  };
 
   // The table's rows for another split: ranks are the headline split's, so another's are plain places.
   const drawSplit = () => {
     if (drawn === view.split) return;
-    const split = splitAt(view.split), chart = column("ba") - 1, own = view.split === data.headline;
+    const split = splitAt(view.split), own = view.split === data.headline;
     const scores = models.map((model) => value(model, split, "ba")).filter((score) => score !== null).sort((one, other) => other - one);
     grid.column(column("rank")).title(own ? "Rank" : "Place");
     for (const words of document.querySelectorAll(".of-others")) words.hidden = own;
-    heads[chart].querySelector("svg").replaceWith(axisLabels(data.splits[split].axis));
     for (const model of models) {
       const cells = model.row.cells, score = value(model, split, "ba");
       cells[column("rank")].textContent = own ? model.place : score === null ? "–" : String(1 + scores.indexOf(score));
-      cells[chart].replaceChildren(strip(model, split));
-      for (const key of ["ba", "hr"]) cells[column(key)].replaceChildren(...number(ends(model, split, key)));
-      if (column("drop") >= 0) cells[column("drop")].textContent = signed(value(model, split, "drop"));
+      for (const key of ["hr", "ba"]) cells[column(key)].replaceChildren(...number(ends(model, split, key)));
+      for (const key of ["drop", "fall"]) if (column(key) >= 0) cells[column(key)].textContent = signed(value(model, split, key));
       for (const key of ["precision", "recall", "f1", "yes"]) cells[column(key)].textContent = percent(value(model, split, key));
     }
     drawn = view.split;
@@ -128,9 +146,52 @@ document.addEventListener("DOMContentLoaded", () => {
   };
 
   // Two to four models on every split, drawn and in numbers.
-  const letters = "ABCD";
+  const letters = "ABCD", tray = document.querySelector(".tray");
+  const called = (model) => model.row.cells[0].firstElementChild.getAttribute("aria-label").replace("Compare ", "");
+  const drawTray = (chosen) => {
+    tray.hidden = chosen.length === 0;
+    tray.querySelector("p").textContent = `${chosen.length} picked`;
+    tray.querySelector(".go").hidden = chosen.length < 2;
+    tray.querySelector(".names").replaceChildren(...chosen.map((model) => {
+      const button = element("button", { type: "button", "aria-label": `Leave out ${called(model)}` }, called(model), " ×");
+      button.addEventListener("click", () => show({ models: view.models.filter((id) => id !== model.id) }));
+      return button;
+    }));
+  };
+
+  // The pairs among them on the headline split and its baseline, once their answers are there.
+  const named = (p) => (p === null ? "–" : p < 0.001 ? "<0.001" : p.toFixed(3));
+  const difference = (found) => (found === null ? ["–"] : [element("span", { class: "number" }, signed(1e4 * found.value)), element("span", { class: "interval" }, `${signed(1e4 * found.low)} to ${signed(1e4 * found.high)}`)]);
+  const pairTable = (chosen, split) => {
+    const pairs = chosen.flatMap((one, index) => chosen.slice(index + 1).map((other, after) => [one, other, `${letters[index]} − ${letters[index + after + 1]}`]));
+    const columns = ["hr", "ba"].map((metric) => {
+      const found = pairs.map(([one, other]) => board.difference(split.name, one.id, other.id, metric));
+      return { found, p: board.holm(found.map((one) => (one === null ? null : one.p))) };
+    });
+    const missing = chosen.filter((one) => board.difference(split.name, one.id, one.id, "hr") === null);
+    const words = `${split.label} ${split.name}: differences in points, paired by image, with 95% intervals; p of the exact sign-flip test${pairs.length > 1 ? `, corrected for ${pairs.length} pairs (Holm)` : ""}.`;
+    const told = (p) => (p !== null && p < 0.05 ? "num told" : "num");
+    const cells = (row) => columns.flatMap(({ found, p }) => [element("td", { class: "num" }, ...difference(found[row])), element("td", { class: told(p[row]) }, named(p[row]))]);
+    const head = element("tr", {}, element("th", { scope: "col" }, "Pair"), ...["Hallucination rate", "p", "Balanced accuracy", "p"].map((word) => element("th", { scope: "col", class: "num" }, word)));
+    const fools = (one, other, words) => element("a", { href: `../${data.wall}#view=pair&a=${one.id}&b=${other.id}&split=${encodeURIComponent(split.name)}` }, words);
+    const questions = ([one, other, name]) => (data.wall === null ? [] : [element("td", {}, fools(one, other, `fools ${name[0]}, not ${name.at(-1)}`), element("br"), fools(other, one, `fools ${name.at(-1)}, not ${name[0]}`))]);
+    const rows = pairs.map((pair, row) => element("tr", {}, element("th", { scope: "row" }, pair[2]), ...cells(row), ...questions(pair)));
+    if (data.wall !== null) head.append(element("th", { scope: "col" }, "Questions"));
+    const left = missing.length === 0 ? "" : ` No pairs with ${missing.map((one) => one.name).join(", ")}: not every question was asked once, so compare the intervals below.`;
+    return element("div", { class: "scroll", role: "region", "aria-label": `Pairs on ${split.name}`, tabindex: "0" },
+      element("table", { class: "plain pairs" }, element("caption", {}, words + left), element("thead", {}, head), element("tbody", {}, ...rows)));
+  };
+  const drawPairs = async (chosen, target) => {
+    await board.load(`../${data.pairs}`).catch(() => null);
+    if (!target.isConnected) return;
+    const splits = [data.headline, data.baseline].filter((name, index, all) => name !== null && all.indexOf(name) === index).map((name) => data.splits[splitAt(name)]);
+    target.replaceChildren(...splits.map((split) => pairTable(chosen, split)));
+    target.classList.add("ready");
+  };
+
   const drawCompared = () => {
     const chosen = view.models.map((id) => byId.get(id)), out = document.querySelector(".compare .outcome");
+    drawTray(chosen);
     for (const model of models) {
       const box = model.row.cells[0].firstElementChild;
       box.checked = chosen.includes(model);
@@ -146,12 +207,14 @@ document.addEventListener("DOMContentLoaded", () => {
       element("a", { href: model.row.querySelector("a").getAttribute("href") }, model.name))));
     const rows = splits.map((split) => element("tr", { class: split.kind }, element("th", { scope: "row" }, element("span", { class: "kind" }, split.label), " ", split.name),
       ...chosen.map((model) => element("td", { class: "num" }, ...number(ends(model, split.at, view.by))))));
-    const plot = element("div", { class: "plot", "aria-hidden": "true" }, ...["wide", "narrow"].map((width) => drawing("svg", { class: `room ${width}`, width: 1, height: 44 + 46 * splits.length })));
-    const focused = document.activeElement?.name === "by";
-    out.replaceChildren(element("label", { class: "tools" }, "Number ", select), element("figure", { class: "picture" }, plot),
+    const plot = element("div", { class: "plot", "aria-hidden": "true" }, ...[["wide", 46], ["narrow", 76]].map(([width, row]) => drawing("svg", { class: `room ${width}`, width: 1, height: 44 + row * splits.length })));
+    const focused = document.activeElement?.name === "by", paired = element("div", { class: "paired" });
+    const legend = element("p", { class: "letters" }, ...chosen.flatMap((model, index) => [element("span", { class: "letter" }, letters[index]), ` ${called(model)}  `]));
+    out.replaceChildren(legend, paired, element("label", { class: "tools" }, "Number ", select), element("figure", { class: "picture" }, plot),
       element("div", { class: "scroll", role: "region", "aria-label": "The chosen models", tabindex: "0" },
         element("table", { class: "plain side-by-side" }, element("caption", {}, `${names[view.by]} on every split, in percent.`), element("thead", {}, head), element("tbody", {}, ...rows))));
     if (focused) select.focus();
+    drawPairs(chosen, paired);
     charts.draw(plot, "sides", { splits: splits.map(({ kind, label, name }) => (kind === "control" ? name : `${label} ${name}`)),
       models: chosen.map((model) => ({ name: model.name, values: splits.map(({ at }) => (value(model, at, view.by) === null ? null : ends(model, at, view.by).map((one) => (one === null ? null : one / 100)))) })) });
   };
@@ -167,7 +230,7 @@ document.addEventListener("DOMContentLoaded", () => {
     for (const key of ["open", "all"]) if (view[key]) parts.set(key, "1");
     if (view.models.length > 0) parts.set("models", view.models.join(","));
     if (view.by !== start.by) parts.set("by", view.by);
-    history.replaceState(null, "", `#${parts}`);
+    history.replaceState(null, "", parts.size > 0 ? `#${parts}` : location.pathname + location.search);
   };
   const read = () => {
     const parts = new URLSearchParams(location.hash.slice(1));
@@ -186,12 +249,15 @@ document.addEventListener("DOMContentLoaded", () => {
       by: one("by", Object.keys(names), start.by),
     };
   };
+  const filters = tools.querySelector("details");
+  filters.open = !matchMedia("(max-width: 44rem)").matches || /(size|where|open)=/.test(location.hash);
   const draw = () => {
     const shown = { ...view, sort: view.sort[0][0] };
     tools.elements.than.type = view.where === "added" ? "date" : "number";
     for (const key of ["split", "sort", "q", "size", "where", "is", "than"]) if (tools.elements[key].value !== shown[key]) tools.elements[key].value = shown[key];
     tools.elements.open.checked = view.open;
     drawSplit();
+    drawStrips();
     drawRows();
   };
   const show = (change) => {
@@ -219,6 +285,31 @@ document.addEventListener("DOMContentLoaded", () => {
       show({ models: event.target.checked ? [...view.models, model.id].slice(0, 4) : view.models.filter((id) => id !== model.id) });
     });
   }
+  tray.querySelector(".drop").addEventListener("click", () => show({ models: [] }));
+
+  // The view to take away: a link to it, and its rows as they stand as CSV, in which no cell begins a formula.
+  tools.querySelector(".link").addEventListener("click", async (event) => {
+    await navigator.clipboard?.writeText(location.href).then(() => true, () => false);
+    event.target.textContent = "Copied";
+    setTimeout(() => (event.target.textContent = "Copy link"), 2000);
+  });
+  const csv = () => {
+    const split = splitAt(view.split), shown = fields.filter((key) => key && key !== "name");
+    const cell = (text) => (/^[=+\-@\t\r]/.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text);
+    const quoted = (text) => (/[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+    const plain = (model, key) => {
+      if (key === "rank") return model.row.cells[column("rank")].textContent.replace("–", "-");
+      const own = value(model, split, key);
+      return own === null ? "" : key === "added" || key === "size" ? String(own) : String(own / 1e4);
+    };
+    const lines = [["model", "split", ...shown], ...grid.rows({ search: "applied", order: "applied" }).indexes().toArray().map((at) => [models[at].name, view.split, ...shown.map((key) => plain(models[at], key))])];
+    return lines.map((line) => line.map((text) => quoted(cell(text))).join(",")).join("\n") + "\n";
+  };
+  tools.querySelector(".csv").addEventListener("click", () => {
+    const link = element("a", { href: URL.createObjectURL(new Blob([csv()], { type: "text/csv" })), download: `${location.pathname.split("/").pop().replace(".html", "")}-${view.split}.csv` });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  });
   document.querySelector(".more button").addEventListener("click", () => show({ all: true }));
   document.querySelector(".clear").addEventListener("click", () => show({ q: "", size: "", where: "", than: "", open: false }));
   window.addEventListener("hashchange", () => {

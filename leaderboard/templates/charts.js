@@ -23,73 +23,71 @@ globalThis.charts = (() => {
   const frame = (ink, more) => ({ paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false, hovermode: "closest", dragmode: false,
     font: { family: ink.font, color: ink.text, size: 13 }, hoverlabel: { bgcolor: ink.panel, bordercolor: ink.quiet, font: { color: ink.text, family: ink.font } }, ...more });
 
-  // Rows of marks on one axis of percent: a name at the left (above the row on a phone), a line from the baseline, the number at the right.
-  // `side` is the room between the names and the axis, for numbers that stand left of a mark near 0.
-  const rowsFrame = (rows, most, ink, side = 0) => {
-    const small = narrow(), longest = Math.max(...rows.map(({ name }) => Math.min(name.length, 34)));
-    const labels = rows.map(({ name, colour, strong }, row) => ({ text: short(name, 34), xref: "paper", yref: "y", x: 0, y: row, showarrow: false, align: small ? "left" : "right",
-      xanchor: small ? "left" : "right", xshift: small ? 0 : -14 - side, yshift: small ? 15 : 0, font: { size: small ? 12 : 14, color: colour || ink.text, weight: strong ? 700 : 400 } }));
-    return frame(ink, { margin: { l: small ? 6 : 30 + side + longest * 8, r: 46, t: 34, b: 10 }, annotations: labels,
-      xaxis: axis(ink, { range: [0, most], ticksuffix: "%", side: "top", nticks: small ? 5 : 9, layer: "below traces" }),
-      yaxis: axis(ink, { range: [rows.length - 0.4, -0.6], showgrid: false, showticklabels: false }) });
+  // Rows of marks on one axis of percent: a name at the left, or above the row on a phone.
+  const rowsFrame = (names, least, most, ink) => {
+    const small = narrow(), longest = Math.max(...names.map((name) => Math.min(name.length, 34)));
+    const labels = names.map((name, row) => ({ text: short(name, 34), xref: "paper", yref: "y", x: 0, y: row, showarrow: false, align: small ? "left" : "right",
+      xanchor: small ? "left" : "right", xshift: small ? 0 : -14, yshift: small ? 30 : 0, font: { size: small ? 12 : 14, color: ink.text } }));
+    return frame(ink, { margin: { l: small ? 6 : 30 + longest * 8, r: 46, t: 34, b: 10 }, annotations: labels,
+      xaxis: axis(ink, { range: [least, most], ticksuffix: "%", side: "top", nticks: small ? 5 : 9, layer: "below traces" }),
+      yaxis: axis(ink, { range: [names.length - 0.4, -0.6], showgrid: false, showticklabels: false }) });
   };
-  const numbers = (some, at, side, colours) => ({ type: "scatter", mode: "text", x: some.map((row) => at(row)[side === "right" ? 2 : 1] ?? at(row)[0]), y: some.map(({ index }) => index),
-    text: some.map((row) => (side === "right" ? `  ${percent(at(row)[0])}` : `${percent(at(row)[0])}  `)), textposition: `middle ${side}`, cliponaxis: false, hoverinfo: "skip", textfont: { color: colours, size: 14, weight: 600 } });
+
+  // Models as points over an axis, the leading ones joined and named where there is room for a name.
+  const decades = ([least, most]) => Array.from({ length: 40 }, (_, place) => [1, 3][place % 2] * 10 ** (Math.floor(place / 2) - 10)).filter((tick) => Math.log10(tick) >= least && Math.log10(tick) <= most);
+  const points = ({ kind, points: all }, ink, [width, height], { x, at, hover, shape, xaxis }) => {
+    const margin = { l: 48, r: 16, t: 16, b: 44 }, most = Math.min(100, Math.max(2, ...all.map(([, , rate]) => rate[2] ?? rate[0])) * 1.06), leading = all.filter((one) => one[3]);
+    const where = (one) => [margin.l + at(x(one)) * (width - margin.l - margin.r), margin.t + (1 - one[2][0] / most) * (height - margin.t - margin.b)];
+    const taken = all.map(where).map(([left, top]) => [left - 5, top - 5, left + 5, top + 5]), annotations = [];
+    for (const one of leading) {
+      const words = short(one[0], 28), wide = Math.min(one[0].length, 28) * 7.4 + 8, [left, top] = where(one);
+      const places = [[10, -14], [-10, -14], [10, -32], [-10, -32], [10, -50], [-10, -50], [10, 14], [-10, 14]].map(([aside, above]) => [aside > 0 ? left + aside : left + aside - wide, top + above - 9, aside, above]);
+      const free = places.find(([from, over]) => from > margin.l && from + wide < width && over > 0 && over + 18 < height - margin.b
+        && taken.every(([l, t, r, b]) => from > r || from + wide < l || over > b || over + 18 < t));
+      if (!free) continue;
+      taken.push([free[0], free[1], free[0] + wide, free[1] + 18]);
+      annotations.push({ text: words, x: xaxis.type === "log" ? Math.log10(x(one)) : x(one), y: one[2][0], xanchor: free[2] > 0 ? "left" : "right", xshift: free[2], yshift: -free[3], showarrow: false, font: { size: 12, color: ink.text } });
+    }
+    const hovers = (some) => some.map((one) => `${text(one[0])}<br>${hover(one)}: ${percent(one[2][0])}%${interval(one[2])}`);
+    const marks = (some, strong) => ({ type: "scatter", mode: "markers", x: some.map(x), y: some.map(([, , rate]) => rate[0]), error_y: spread(some.map(([, , rate]) => rate), faint(ink[strong ? kind : "quiet"]), 2),
+      marker: { symbol: symbols[kind], size: strong ? 11 : 8, color: strong ? ink[kind] : ink.quiet, opacity: strong ? 1 : 0.6 }, text: hovers(some), hovertemplate: "%{text}<extra></extra>" });
+    const line = { type: "scatter", mode: "lines", hoverinfo: "skip", x: leading.map(x), y: leading.map(([, , rate]) => rate[0]), line: { color: ink[kind], width: 1.5, dash: "dot", shape } };
+    return [[marks(all.filter((one) => !one[3]), false), line, marks(leading, true)], frame(ink, { margin, annotations,
+      xaxis: axis(ink, { showgrid: false, ...xaxis }), yaxis: axis(ink, { range: [0, most], ticksuffix: "%", nticks: 6 }) })];
+  };
 
   const kinds = {
-    // {baseline, headline, rows: [{name, kind, at: [percent, low, high], from: [percent, low, high] or null}]}
-    story: (data, ink) => {
-      const { rows } = data, ends = rows.flatMap(({ at, from }) => [...at, ...(from || [])]).filter((end) => end !== null);
-      const most = Math.min(100, Math.max(5, ...ends) * 1.08), traces = [];
-      const moved = rows.map((row, index) => ({ ...row, index })).filter(({ from }) => from !== null);
-      for (const [kind, some] of Object.entries(Object.groupBy(moved, ({ kind }) => kind))) {
-        traces.push({ type: "scatter", mode: "lines", hoverinfo: "skip", line: { color: ink[kind], width: 2 },
-          x: some.flatMap(({ from, at }) => [from[0], at[0], null]), y: some.flatMap(({ index }) => [index, index, null]) });
-      }
-      const marks = (some, at, kind, called) => some.length === 0 ? [] : [{ type: "scatter", mode: "markers", x: some.map((row) => at(row)[0]), y: some.map(({ index }) => index),
-        error_x: spread(some.map(at), faint(ink[kind])), marker: { symbol: symbols[kind], size: kind === "hope" ? 13 : kind === "pope" ? 11 : 9, color: ink[kind], line: { width: kind === "pope" ? 2.5 : 0, color: ink[kind] } },
-        text: some.map((row) => `${text(row.name)}<br>${text(called(row))}: ${percent(at(row)[0])}%${interval(at(row))}`), hovertemplate: "%{text}<extra></extra>" }];
-      const all = rows.map((row, index) => ({ ...row, index }));
-      if (data.between) traces.push(...marks(moved, ({ from }) => from, "pope", () => `POPE ${data.baseline}`));
-      // Left of both marks and their intervals, as HOPE's stands right of both: no number is on a mark, whichever rate is lower.
-      if (data.between && !narrow()) traces.push(numbers(moved, ({ from, at }) => [from[0], Math.min(...[from[0], from[1], at[0], at[1]].filter((end) => end !== null))], "left", moved.map(() => ink.pope)));
-      for (const kind of ["pope", "control", "hope"]) traces.push(...marks(all.filter((row) => row.kind === kind), ({ at }) => at, kind, ({ split }) => split));
-      const both = data.between && narrow();  // on a phone, both numbers stand above the mark, at the right of the name
-      if (!both) traces.push(numbers(all, ({ at, from }) => [at[0], at[1], Math.max(...[at[0], at[2], ...(data.between && from !== null ? [from[0], from[2]] : [])].filter((end) => end !== null))], "right", rows.map(({ kind }) => ink[kind])));
-      const layout = rowsFrame(rows.map(({ name, kind, split }) => (data.between ? { name } : { name, colour: kind === "hope" ? null : ink[kind], strong: split === data.headline })), most, ink, data.between ? 40 : 0);
-      if (both) {
-        const beside = (words, row, kind, shift) => ({ text: words, xref: "paper", yref: "y", x: 1, y: row, xanchor: "right", align: "right", xshift: shift, yshift: 15, showarrow: false, font: { size: 13, weight: 600, color: ink[kind] } });
-        layout.margin.r = 12;
-        rows.forEach(({ kind, at, from }, row) => layout.annotations.push(beside(percent(at[0]), row, kind, 0), ...(from === null ? [] : [beside(`${percent(from[0])} →`, row, "pope", -40)])));
-      }
-      if (!data.between && moved.length > 0) layout.shapes = [{ type: "line", x0: moved[0].from[0], x1: moved[0].from[0], y0: 0, y1: 1, yref: "paper", line: { color: ink.pope, width: 1.5, dash: "dot" }, layer: "below" }];
-      return [traces, layout];
+    // {kind, points: [[name, billions of parameters, [percent, low, high], whether it is on the frontier]]}
+    size: (data, ink, room) => {
+      const sizes = data.points.map(([, size]) => size), ends = [Math.min(...sizes) / 1.5, Math.max(...sizes) * 1.5].map(Math.log10);
+      const words = (size) => (size < 1 ? `${Number((size * 1000).toPrecision(3))}M` : `${Number(size.toPrecision(3))}B`);
+      return points(data, ink, room, { x: ([, size]) => size, at: (size) => (Math.log10(size) - ends[0]) / (ends[1] - ends[0]), hover: ([, size]) => words(size), shape: "linear",
+        xaxis: { type: "log", range: ends, tickvals: decades(ends), ticktext: decades(ends).map(words), title: { text: "Parameters", font: { size: 13, color: ink.quiet } } } });
+    },
+    // {kind, points: [[name, day, [percent, low, high], whether it made up less than all before]]}
+    days: (data, ink, room) => {
+      const days = data.points.map(([, day]) => Date.parse(day)), around = Math.max(864e5, (Math.max(...days) - Math.min(...days)) * 0.05), ends = [Math.min(...days) - around, Math.max(...days) + around];
+      return points(data, ink, room, { x: ([, day]) => day, at: (day) => (Date.parse(day) - ends[0]) / (ends[1] - ends[0]), hover: ([, day]) => day, shape: "hv",
+        xaxis: { type: "date", range: ends.map((end) => new Date(end).toISOString()), nticks: 6 } });
+    },
+    // {lines: [{kind, points: [[step, [percent, low, high]]]}]}
+    steps: (data, ink) => {
+      const traces = data.lines.map(({ kind, points: some }) => ({ type: "scatter", mode: "lines+markers", x: some.map(([step]) => step), y: some.map(([, at]) => at[0]), error_y: spread(some.map(([, at]) => at), faint(ink[kind]), 3),
+        line: { color: ink[kind], width: 2 }, marker: { symbol: symbols[kind], size: 10, color: ink[kind] }, text: some.map(([step, at]) => `step ${step.toLocaleString("en")}<br>${percent(at[0])}%${interval(at)}`), hovertemplate: "%{text}<extra></extra>" }));
+      return [traces, frame(ink, { margin: { l: 48, r: 12, t: 10, b: 44 }, xaxis: axis(ink, { nticks: 6, title: { text: "Training step", font: { size: 13, color: ink.quiet } } }), yaxis: axis(ink, { rangemode: "tozero", ticksuffix: "%", nticks: 6 }) })];
     },
     // {name, splits: [name], models: [{name, values: [[percent, low, high] or null for each split]}]}
     sides: (data, ink) => {
       const letters = "ABCD", colours = [ink.text, ink.second, ink.third, ink.fourth];  // no kind of split has these
       const ends = data.models.flatMap(({ values }) => values.flatMap((one) => one || [])).filter((end) => end !== null);
-      const least = Math.max(0, Math.min(...ends) - 4), most = Math.min(100, Math.max(...ends) + 4);
+      const least = Math.min(...ends) - 3, most = Math.max(...ends) + 3;  // a mark at 0 or 100 is whole
       const traces = data.models.map((model, place) => {
         const some = model.values.map((one, row) => [one, row + (place - (data.models.length - 1) / 2) * 0.2]).filter(([one]) => one !== null);
         return { type: "scatter", mode: "markers+text", x: some.map(([one]) => one[0]), y: some.map(([, row]) => row), error_x: spread(some.map(([one]) => one), faint(colours[place]), 3),
           marker: { size: 17, color: ink.paper, line: { width: 2, color: colours[place] } }, textfont: { color: colours[place], size: 11, weight: 700 }, text: some.map(() => letters[place]),
           hovertext: some.map(([one]) => `${text(model.name)}: ${percent(one[0])}%${interval(one)}`), hovertemplate: "%{hovertext}<extra></extra>" };
       });
-      const layout = rowsFrame(data.splits.map((name) => ({ name })), most, ink);
-      layout.xaxis.range = [least, most];
-      return [traces, layout];
-    },
-    // {splits: [{name, kind, bins: [[mean P(yes), share of yes-labels, questions]]}]}
-    reliability: (data, ink) => {
-      const lines = data.splits.map(({ name, kind, bins }) => ({ type: "scatter", mode: "lines+markers", x: bins.map(([p]) => p), y: bins.map(([, yes]) => yes),
-        line: { color: ink[kind], width: 2 }, marker: { symbol: symbols[kind], color: ink[kind], size: bins.map(([, , count]) => 7 + 3 * Math.log10(count)), line: { width: kind === "pope" ? 2 : 0, color: ink[kind] } },
-        text: bins.map(([p, yes, count]) => `${text(name)}<br>P(yes) ${p.toFixed(2)}: ${yes.toFixed(2)} are there<br>${count.toLocaleString("en")} questions`), hovertemplate: "%{text}<extra></extra>" }));
-      const perfect = { type: "scatter", mode: "lines", x: [0, 1], y: [0, 1], hoverinfo: "skip", line: { color: ink.quiet, width: 1, dash: "dot" } };
-      const square = { range: [-0.02, 1.02], tickvals: [0, 0.2, 0.4, 0.6, 0.8, 1] };
-      return [[perfect, ...lines], frame(ink, { margin: { l: 56, r: 12, t: 10, b: 48 },
-        xaxis: axis(ink, { ...square, title: { text: "P(yes) the model gives", font: { size: 13, color: ink.quiet } } }),
-        yaxis: axis(ink, { ...square, title: { text: "Share that is there", font: { size: 13, color: ink.quiet } }, scaleanchor: "x", constrain: "domain" }) })];
+      return [traces, rowsFrame(data.splits, least, most, ink)];
     },
     // {splits: [{name, kind, counts: [questions in each tenth of risk]}]}
     risk: (data, ink) => {
@@ -113,7 +111,7 @@ globalThis.charts = (() => {
   const own = document.currentScript.src;
   const drawn = new Map();
   const put = (node) => {
-    const { kind, data } = drawn.get(node), [traces, layout] = kinds[kind](data, inks());
+    const { kind, data } = drawn.get(node), [traces, layout] = kinds[kind](data, inks(), [node.clientWidth, node.clientHeight]);
     node.classList.add("drawn");
     return Plotly.react(node, traces, { ...layout, width: node.clientWidth, height: node.clientHeight }, { displayModeBar: false, doubleClick: false });
   };

@@ -1,7 +1,9 @@
-"""A leaderboard of 500 models, 3 benchmarks and 9 splits: how long it takes to build, to open and to sort."""
+"""A leaderboard of 500 models, 3 benchmarks and 9 splits, their questions included: how long it takes to build, to open, to sort
+and to scroll."""
 
 from __future__ import annotations
 
+import functools
 import gzip
 import hashlib
 import re
@@ -14,13 +16,18 @@ from typing import Any
 
 import numpy as np
 
+from hope_bench.files.benchmark import benchmark_hash
 from hope_bench.files.result import BenchmarkInfo, Bootstrap, Comparison, ModelInfo, Result, RunInfo
 from hope_bench.files.result_file import write_result
 from hope_bench.files.spec import Kind
 from hope_bench.files.split_score import Estimate, SplitScore
+from hope_bench.records import Question
 from hope_bench.scoring.metrics import count_table, point_metrics, verdict_counts
 from hope_bench.scoring.score import comparison_pairs
 from hope_bench.site import build_site
+from hope_bench.site.question_file import Questions, write_questions
+from hope_bench.site.sheet import Sheet, SheetSplit, write_sheet
+from hope_bench.wording import existence_question
 
 MODELS, BENCHMARKS, IMAGES, PER_IMAGE = 500, 3, 500, 6
 SPLITS: dict[str, Kind] = {
@@ -39,14 +46,21 @@ def bench_site() -> dict[str, Any]:
         seconds = time.perf_counter() - start
         build_site(folder / "results", folder / "two")
         ranking = max((folder / "one" / "benchmarks").glob("*.html"), key=lambda path: path.stat().st_size)
+        wall = next(path for path in (folder / "one" / "questions").glob("*.html") if "-images-" not in path.stem)
         return {
             "seconds": seconds,
+            "megabytes": _megabytes(folder / "one", "**/*"),
+            "questions_megabytes": sum(_megabytes(folder / "one", pattern) for pattern in ("questions/*", "data/questions/*")),
             "same_bytes": _digest(folder / "one") == _digest(folder / "two"),
             "ranking_gzip_kB": _gzip_kilobytes(ranking),
             "index_gzip_kB": _gzip_kilobytes(folder / "one" / "index.html"),
             "full_results_seconds": _full_results(folder),
-            **_in_browser(ranking),
+            **_in_browser(ranking, wall),
         }
+
+
+def _megabytes(folder: Path, pattern: str) -> float:
+    return sum(path.stat().st_size for path in folder.glob(pattern) if path.is_file()) / 1e6
 
 
 def _gzip_kilobytes(page: Path) -> float:
@@ -71,6 +85,7 @@ def many_results(folder: Path, models: int = MODELS, benchmarks: int = BENCHMARK
     """`models` x `benchmarks` result files as scoring writes them, with made-up answers."""
     rng = np.random.default_rng(0)
     for number in range(benchmarks):
+        _publish_questions(folder.parent / "benchmarks", number, images)
         for model in range(models):
             skill = rng.uniform(0.55, 0.97)
             write_result(folder / f"bench-{number}" / f"model-{model:03}.json", _result(number, model, skill, images, rng))
@@ -89,7 +104,7 @@ def _result(number: int, model: int, skill: float, images: int, rng: np.random.G
         for split, base in comparison_pairs(kinds)
     )
     benchmark = BenchmarkInfo(
-        name=f"bench-{number}", title=f"Benchmark {number}", hash=hashlib.sha256(str(number).encode()).hexdigest(),
+        name=f"bench-{number}", title=f"Benchmark {number}", hash=_hash(number, images),
         headline="hope", dataset="made up", prompt="{question}", clip="ViT-L-14:openai", images=images,
     )  # fmt: skip
     return Result(
@@ -100,6 +115,40 @@ def _result(number: int, model: int, skill: float, images: int, rng: np.random.G
         splits=splits,
         comparisons=comparisons,
     )
+
+
+@functools.cache
+def _questions(number: int, images: int) -> Questions:
+    """Three objects that are there, and in each split three that aren't: 13,000 questions or so of 500 images."""
+    rng = np.random.default_rng(1000 + number)
+    objects = [f"object {place}" for place in range(80)]
+    splits: dict[str, list[Question]] = {name: [] for name in SPLITS}
+    names = tuple(f"COCO_val2014_{image:012}.jpg" for image in range(images))
+    for image in names:
+        order = rng.permutation(objects).tolist()
+        for name in SPLITS:
+            absent = rng.permutation(order[3:]).tolist()[: PER_IMAGE // 2]
+            for there, other in zip(order[: PER_IMAGE // 2], absent, strict=True):
+                for one, label, score in ((there, "yes", None), (other, "no", round(float(rng.random()), 4))):
+                    made = Question(
+                        len(splits[name]) + 1, image, existence_question(one), label, name, one, distractor_score=score
+                    )
+                    splits[name].append(made)
+    return Questions("{question}", names, {name: tuple(asked) for name, asked in splits.items()})
+
+
+@functools.cache
+def _hash(number: int, images: int) -> str:
+    return benchmark_hash("{question}", _questions(number, images).splits)
+
+
+def _publish_questions(folder: Path, number: int, images: int) -> None:
+    half = images * PER_IMAGE // 2
+    sheet = Sheet(
+        name=f"bench-{number}", hash=_hash(number, images),
+        splits={name: SheetSplit(kind=kind, yes=half, no=half) for name, kind in SPLITS.items()},
+    )  # fmt: skip
+    write_questions(write_sheet(folder, sheet).with_suffix(""), _questions(number, images))
 
 
 def _split(kind: Kind, skill: float, images: int, rng: np.random.Generator) -> SplitScore:
@@ -132,9 +181,12 @@ def _digest(folder: Path) -> str:
     return whole.hexdigest()
 
 
-def _in_browser(page_file: Path) -> dict[str, float]:
+def _in_browser(page_file: Path, wall_file: Path) -> dict[str, float]:
     """Milliseconds from navigation until the script has run and the page was painted, and from a click until it is sorted and
-    painted, with the first 100 rows shown as the page opens and with all; nothing where there is no Chromium."""
+    painted, with the first 100 rows shown as the page opens and with all; until the wall of questions is there, until a question
+    with all answers and until what fools one model and not another; and of the wall's frames while it is scrolled from end to
+    end, the longest, the share of those over 50 ms, and how long the page's thread is busy in one, which other load doesn't
+    change. Nothing where there is no Chromium."""
     executable = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if executable is None:
         return {}
@@ -152,8 +204,26 @@ def _in_browser(page_file: Path) -> dict[str, float]:
                 loads.append(page.evaluate("performance.getEntriesByType('navigation')[0].domComplete"))
             times += [page.evaluate(_SORT, key) for key in ("f1", "name", "hr", "ba", "size")]
             page.close()
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        session = page.context.new_cdp_session(page)
+        session.send("Performance.enable", {"timeDomain": "threadTicks"})
+        page.goto(wall_file.as_uri())
+        page.locator(".card").first.wait_for()
+        wall = page.evaluate("performance.getEntriesByType('navigation')[0].domComplete")
+        before = _busy(session)
+        frames = page.evaluate(_SCROLL)
+        busy = (_busy(session) - before) / len(frames["gaps"])
+        asked = page.evaluate(_OPEN, ("q=random.2", ".answers td"))
+        pair = page.evaluate(_OPEN, ("view=pair", "#wall:not([hidden]) .pairing:not([hidden])"))
         browser.close()
     return {
+        "wall_ms": wall,
+        "wall_questions": frames["questions"],
+        "wall_longest_frame_ms": max(frames["gaps"]),
+        "wall_frames_over_50_ms": sum(gap > 50 for gap in frames["gaps"]) / len(frames["gaps"]),
+        "wall_busy_ms_a_frame": busy,
+        "question_ms": asked,
+        "fools_a_not_b_ms": pair,
         "interactive_ms": statistics.median(loads),
         "sort_ms": statistics.median(sorts[""]),
         "slowest_sort_ms": max(sorts[""]),
@@ -170,3 +240,37 @@ _SORT = """key => new Promise((done) => {
   document.querySelector(`th[data-sort="${key}"] .dt-column-order`).click();
 })"""
 """A click on a column's head, until its rows are on the screen: a task that begins after the next frame."""
+
+
+def _busy(session: Any) -> float:
+    """Milliseconds of CPU that the page's main thread has taken."""
+    metrics = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
+    return 1000 * float(metrics["TaskDuration"])
+
+
+_SCROLL = """() => new Promise((done) => {
+  const gaps = [], height = document.documentElement.scrollHeight, step = height / 600;
+  let last = null, at = 0;
+  const frame = (now) => {
+    if (last !== null) gaps.push(now - last);
+    last = now;
+    at += step;
+    scrollTo({ top: at, behavior: "instant" });
+    if (at < height) requestAnimationFrame(frame);
+    else done({ gaps, questions: Number(document.querySelector(".card").getAttribute("aria-setsize")) });
+  };
+  requestAnimationFrame(frame);
+})"""
+"""From end to end in 600 frames: so many rows at a time that each frame draws the whole screen anew."""
+
+_OPEN = """([view, selector]) => new Promise((done) => {
+  const start = performance.now();
+  location.hash = view;
+  const look = () => {
+    const ready = document.querySelector(selector) && /question/.test(document.querySelector(".count").textContent);
+    if (ready) done(performance.now() - start);
+    else requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
+})"""
+"""Another view, until it is on the screen."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
@@ -14,6 +12,7 @@ from nbclient import NotebookClient
 
 from hope_bench.demo.dataset import write_world
 from hope_bench.demo.world import EVALUATION_SEED
+from tests.forks import run
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
@@ -47,10 +46,7 @@ def test_the_readme_script_runs(tmp_path: Path) -> None:
         assert published in script
         script = script.replace(published, drawn)
     (tmp_path / "script.py").write_text(script, encoding="utf-8")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    done = subprocess.run(
-        [sys.executable, "script.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600, check=False
-    )
+    done = run(["script.py"], {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}, tmp_path)
     assert done.returncode == 0, done.stderr
     assert "questions of hope about" in " ".join(done.stdout.split())
     assert "plotly" in (tmp_path / "result.html").read_text(encoding="utf-8")

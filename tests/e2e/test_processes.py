@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from hope_bench.files.run import read_run, write_run
-from tests.e2e.test_evaluate import IMAGES, UNIQUE, World, world  # noqa: F401 - the fixture
+from tests.e2e.test_evaluate import IMAGES, UNIQUE, World, quiet, world  # noqa: F401 - the fixtures
+from tests.forks import Fork
 
 TORCHRUN = ("torch.distributed.run", "--nproc-per-node", "2", "--master-port")
 ACCELERATE = ("accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--main_process_port")
@@ -33,26 +34,35 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture
-def alone(world: World) -> bytes:  # noqa: F811
-    assert world.evaluate("alone").exit_code == 0
-    return (world.run("alone") / "answers.jsonl").read_bytes()
+def pair(world: World, name: str, *more: str, later: float = 0) -> list[tuple[int, str, str]]:  # noqa: F811
+    """Exit code and output of two processes that share a run by their environment alone, the second one begun so much later."""
+    shared = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
+    environment = os.environ | shared | {"MASTER_PORT": str(free_port())}
+    processes = []
+    for rank in "01":
+        processes.append(Fork(["-m", "hope_bench", *world.arguments(name, *more)], environment | {"RANK": rank}))
+        time.sleep(later)
+    try:
+        return [(process.wait(timeout=120), *process.said()) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
 
 
 @pytest.mark.parametrize("by", [TORCHRUN, ACCELERATE], ids=["torchrun", "accelerate"])
-def test_two_processes_write_the_bytes_of_one(by: Sequence[str], world: World, alone: bytes) -> None:  # noqa: F811
+def test_two_processes_write_the_bytes_of_one(by: Sequence[str], world: World, quiet: bytes) -> None:  # noqa: F811
     process = launch(world, "two", "--processes", "2", by=by)
     out, said = process.communicate(timeout=120)
     assert process.returncode == 0, said
     assert "2 processes share 24 steps" in said
     assert out.count("Answers: ") == 1, "only the first process speaks"
-    assert (world.run("two") / "answers.jsonl").read_bytes() == alone
+    assert (world.run("two") / "answers.jsonl").read_bytes() == quiet
     assert not list(world.run("two").glob("answers.process-*"))
     record = read_run(world.run("two"))
     assert (record.run.processes, record.run.path, record.complete, record.questions) == (2, "shared", True, IMAGES * UNIQUE)
 
 
-def test_steps_of_a_lost_process_are_asked_by_the_next_run(world: World, alone: bytes) -> None:  # noqa: F811
+def test_steps_of_a_lost_process_are_asked_by_the_next_run(world: World, quiet: bytes) -> None:  # noqa: F811
     process = launch(world, "lost")
     shards = _lose_second(world, process)
     process.communicate(timeout=120)
@@ -62,47 +72,32 @@ def test_steps_of_a_lost_process_are_asked_by_the_next_run(world: World, alone: 
     done = world.evaluate("lost")
     assert done.exit_code == 0
     assert "Going on: " in done.stderr
-    assert (world.run("lost") / "answers.jsonl").read_bytes() == alone
+    assert (world.run("lost") / "answers.jsonl").read_bytes() == quiet
     assert not any(shard.exists() for shard in shards)
 
 
-def test_a_lost_process_is_started_again(world: World, alone: bytes) -> None:  # noqa: F811
+def test_a_lost_process_is_started_again(world: World, quiet: bytes) -> None:  # noqa: F811
     process = launch(world, "lost", by=(*TORCHRUN[:-1], "--max-restarts", "2", TORCHRUN[-1]))
     _lose_second(world, process)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 0, said
     assert "Going on: " in said
-    assert (world.run("lost") / "answers.jsonl").read_bytes() == alone
+    assert (world.run("lost") / "answers.jsonl").read_bytes() == quiet
 
 
 def test_several_prompts_are_asked_by_two_processes(world: World) -> None:  # noqa: F811
     prompts = world.folder / "ways.toml"
     prompts.write_text('plain = "{question}"\nshort = "{question} Yes or no?"\nlong = "Look at it. {question}"\n')
-    process = launch(world, "two", "--prompts", str(prompts))
-    out, said = process.communicate(timeout=120)
-    assert process.returncode == 0, said
-    assert out.count("Answers: ") == 3
+    done = pair(world, "two", "--prompts", str(prompts))
+    assert [code for code, _, _ in done] == [0, 0], done
+    assert sum(out.count("Answers: ") for _, out, _ in done) == 3
 
 
-def test_processes_started_by_their_environment_alone(world: World, alone: bytes) -> None:  # noqa: F811
+def test_processes_started_by_their_environment_alone(world: World, quiet: bytes) -> None:  # noqa: F811
     """Without torchrun nobody but the first process serves what they meet at; the second comes later."""
-    command = [sys.executable, "-m", "hope_bench", *world.arguments("two")]
-    shared = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
-    environment = os.environ | shared | {"MASTER_PORT": str(free_port())}
-    processes = []
-    for rank in "01":
-        one = subprocess.Popen(
-            command, env=environment | {"RANK": rank}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        processes.append(one)
-        time.sleep(3)
-    try:
-        said = [process.communicate(timeout=120) for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    assert [process.returncode for process in processes] == [0, 0], said
-    assert (world.run("two") / "answers.jsonl").read_bytes() == alone
+    done = pair(world, "two", later=1)
+    assert [code for code, _, _ in done] == [0, 0], done
+    assert (world.run("two") / "answers.jsonl").read_bytes() == quiet
 
 
 def test_a_wrong_number_of_processes_is_refused(world: World) -> None:  # noqa: F811
@@ -110,14 +105,13 @@ def test_a_wrong_number_of_processes_is_refused(world: World) -> None:  # noqa: 
     assert "has 1 process, not the 2 of --processes" in str(result.exception)
 
 
-def test_what_is_wrong_is_heard_by_all(world: World, alone: bytes) -> None:  # noqa: F811
-    record = read_run(world.run("alone"))
-    write_run(world.run("alone"), record.model_copy(update={"model": record.model.model_copy(update={"name": "another"})}))
-    process = launch(world, "alone")
-    _, said = process.communicate(timeout=120)
-    assert process.returncode != 0
-    assert "holds the answers of another model, another" in said
-    assert (world.run("alone") / "answers.jsonl").read_bytes() == alone
+def test_what_is_wrong_is_heard_by_all(world: World, quiet: bytes) -> None:  # noqa: F811
+    record = read_run(world.run("quiet"))
+    write_run(world.run("quiet"), record.model_copy(update={"model": record.model.model_copy(update={"name": "another"})}))
+    done = pair(world, "quiet")
+    assert all(code not in (0, None) for code, _, _ in done), done
+    assert "holds the answers of another model, another" in done[0][2]
+    assert (world.run("quiet") / "answers.jsonl").read_bytes() == quiet
 
 
 def test_json_progress_is_one_object_a_line(world: World) -> None:  # noqa: F811

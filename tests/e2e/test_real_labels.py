@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import hope_bench as hb
 from hope_bench.files.benchmark import read_benchmark
 from hope_bench.files.result import Bootstrap
 from hope_bench.files.result_file import read_result
@@ -21,20 +22,17 @@ SPLITS = ("random", "popular", "adversarial")
 PROMPT = "{question}\nAnswer the question using a single word or phrase."
 
 
-@pytest.fixture
-def run(real: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> tuple[Path, Path]:
-    """The benchmark's folder and the run's."""
-    splits = [part for name in SPLITS for part in ("--split", f"{name}={real / 'pope' / f'coco_pope_{name}.json'}")]
-    benchmark = tmp_path / "pope-coco"
-    made = hope_bench(capsys, "import", "pope", "--name", "pope-coco", "--prompt", PROMPT, *splits, "--out", benchmark)
-    assert made.code == 0, made.err
+@pytest.fixture(scope="module")
+def run(real: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The benchmark's folder and the run's, which nothing here changes."""
+    folder = tmp_path_factory.mktemp("real")
+    splits = {name: real / "pope" / f"coco_pope_{name}.json" for name in SPLITS}
+    benchmark = hb.import_pope("pope-coco", splits, prompt=PROMPT, out=folder / "pope-coco")
     llava = real / "llava-v1.5-13b"
-    imported = hope_bench(
-        capsys, "import", "answers", llava / "answers.jsonl", "--questions", llava / "questions.jsonl", "--benchmark", benchmark,
-        "--name", "llava", "--runs", tmp_path / "runs",
-    )  # fmt: skip
-    assert imported.code == 0, imported.err
-    return benchmark, tmp_path / "runs" / "pope-coco" / "llava"
+    imported, _ = hb.import_answers(
+        [llava / "answers.jsonl"], benchmark, "llava", questions=llava / "questions.jsonl", runs=folder / "runs"
+    )
+    return folder / "pope-coco", imported
 
 
 def test_the_corrections_move_the_numbers(real: Path, run: tuple[Path, Path], tmp_path: Path) -> None:

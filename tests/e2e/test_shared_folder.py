@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.test_processes import free_port
+from tests.forks import Fork
 
 JOINING_OFTEN = """
-from hope_bench.inference.processes import join_processes
+from hope_bench.processes import join_processes
 for number in range(25):
     with join_processes() as processes:
         assert processes.gather(number) == [number, number]
@@ -21,7 +20,7 @@ print("joined")
 _SCRIPT = """
 import sys
 from pathlib import Path
-from hope_bench.inference.processes import join_processes
+from hope_bench.processes import join_processes
 from hope_bench.inference.shared_folder import check_shared
 with join_processes() as processes:
     check_shared(Path(sys.argv[1]), processes, patience=1.0)
@@ -31,14 +30,9 @@ with join_processes() as processes:
 
 def said_by_two(first: Path, second: Path, script: str = _SCRIPT) -> list[tuple[str, str]]:
     shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
-    pipe = subprocess.PIPE
     processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", script, str(folder)],
-            env=os.environ | shared | {"RANK": str(rank)}, stdout=pipe, stderr=pipe, text=True,
-        )
-        for rank, folder in enumerate((first, second))
-    ]  # fmt: skip
+        Fork(["-c", script, folder], os.environ | shared | {"RANK": str(rank)}) for rank, folder in enumerate((first, second))
+    ]
     try:
         return [process.communicate(timeout=120) for process in processes]
     finally:

@@ -1,6 +1,6 @@
 """Runs killed at random moments, again and again: no answer lost, doubled or changed.
 
-20 kills in the suite; HOPE_BENCH_SOAK=200 for more (make soak). The model is a function, so that a process is up in a second.
+20 kills in the suite; HOPE_BENCH_SOAK=200 for more (make soak). The model is a function, so that a process is up at once.
 """
 
 from __future__ import annotations
@@ -8,8 +8,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from PIL import Image
 from hope_bench.files.benchmark import write_benchmark
 from hope_bench.provenance import file_sha256
 from hope_bench.records import Label, Question
+from tests.forks import Fork
 
 KILLS = int(os.environ.get("HOPE_BENCH_SOAK", "20"))
 IMAGES, THINGS = 60, 6
@@ -66,15 +65,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def start(folder: Path, name: str) -> subprocess.Popen[str]:
+def start(folder: Path, name: str) -> Fork:
     """A sitting, which has begun to work when this returns."""
-    process = subprocess.Popen([sys.executable, "-c", SITTING, str(folder), name], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "begun\n"
+    process = Fork(["-c", SITTING, folder, name])
+    process.wait_for_line("begun")
     return process
 
 
-def wait_for(process: subprocess.Popen[str], answers: Path, size: int) -> None:
+def wait_for(process: Fork, answers: Path, size: int) -> None:
     """Until a run has written so many bytes of answers, or is done."""
     while process.poll() is None and (answers.stat().st_size if answers.exists() else 0) < size:
         time.sleep(0.001)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from torch.utils import backend_registration
+
+from tests.forks import run
 
 ROOT = Path(__file__).resolve().parents[2]
 SPREAD = ("llava", "qwen2_vl", "gemma3", "blip_2", "mllama", "qwen3_5")
@@ -27,11 +27,10 @@ pytestmark = pytest.mark.skipif(
 def compared(checkpoint: Callable[[str], Path]) -> dict[str, list[dict[str, Any]]]:
     """What tests/two_devices.py found, by family: in a process of its own, once, as most of its time goes into starting."""
     folders = [f"{family}={checkpoint(family)}" for family in SPREAD]
-    command = [sys.executable, "-m", "tests.two_devices", *folders]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
+    done = run(["-m", "tests.two_devices", *folders], cwd=ROOT)
+    assert done.returncode == 0, done.stderr
     found: dict[str, list[dict[str, Any]]] = {}
-    for line in run.stdout.splitlines():
+    for line in done.stdout.splitlines():
         case = json.loads(line)
         found.setdefault(case["family"], []).append(case)
     return found

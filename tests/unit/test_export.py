@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import importlib.util
+import io
 import json
 import re
 from collections.abc import Callable
@@ -17,6 +18,7 @@ import PIL.Image
 import pytest
 import yaml
 
+from hope_bench.api.exchange import import_logs
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark, read_benchmark, write_benchmark
 from hope_bench.files.result import ModelInfo
@@ -129,12 +131,14 @@ def test_vlmevalkit_rows_hold_each_image_once_and_every_line(benchmark: Benchmar
     assert set(table["answer"]) == {"Yes", "No"}
     asked = table.assign(category=table["category"].str.split(",")).explode("category")  # as its POPE_rating
     assert asked["category"].value_counts().to_dict() == {"random": 6, "content": 6, "description": 5}
+    assert list(table) == ["index", "image", "image_path", "question", "answer", "category", "details"]
     contents = {str(index): picture for index, picture in zip(table["index"], table["image"], strict=True)}
     back: dict[str, list[Question]] = {split: [] for split in benchmark.splits}
     for _, row in table.iterrows():
         picture = contents[row["image"]] if len(row["image"]) <= 64 else row["image"]  # as its ImageBaseDataset
         details = {split: Question(**line) for split, line in json.loads(row["details"]).items()}
         for split, one in details.items():
+            assert row["image_path"] == f"{one.image}.png"
             assert base64.b64decode(picture) == (small.images / one.image).read_bytes()
             assert row["question"] == benchmark.prompt.fill(one.text)
             assert row["answer"].lower() == one.label
@@ -143,6 +147,42 @@ def test_vlmevalkit_rows_hold_each_image_once_and_every_line(benchmark: Benchmar
     for split, questions in benchmark.splits.items():
         assert sorted(back[split], key=lambda one: one.question_id) == list(questions)
     assert 'DATASET_URL["POPE_small"]' in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+
+
+def pixels(picture: PIL.Image.Image) -> tuple[str, tuple[int, int], bytes]:
+    return picture.mode, picture.size, picture.tobytes()
+
+
+def test_what_other_tools_would_show_otherwise_goes_in_as_hope_bench_shows_it(
+    benchmark: Benchmark, small: Small, tmp_path: Path
+) -> None:
+    """Turned by EXIF, transparent, and greys of 16 bits. lmms-eval takes the RGB of what it opens; VLMEvalKit does so, too, and
+    saves that under the name in `image_path`, unless a picture of that name is there (dump_image of its ImageBaseDataset)."""
+    turned, clear, deep = (small.images / name for name in IMAGES)
+    picture = PIL.Image.effect_noise((60, 40), 90).convert("RGB")
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6
+    picture.save(turned, "JPEG", exif=exif)
+    picture.putalpha(PIL.Image.linear_gradient("L").resize(picture.size))
+    picture.save(clear, "PNG")
+    PIL.Image.linear_gradient("L").convert("I").point(lambda grey: grey * 200).convert("I;16").save(deep, "PNG")
+    before = {name: pixels(open_rgb(small.images / name)) for name in IMAGES}
+    export_lmms_eval(benchmark, tmp_path / "lmms", small.images)
+    shown = load_task(tmp_path / "lmms" / "hope_small_random.yaml")["doc_to_visual"]
+    assert {name: pixels(shown({"image_file": name})[0]) for name in IMAGES} == before
+    export_vlmevalkit(benchmark, tmp_path / "kit", small.images)
+    table = pd.read_csv(tmp_path / "kit" / "POPE_small.tsv", sep="\t")
+    for _, row in table.iterrows():
+        kept = tmp_path / row["image_path"]
+        if len(row["image"]) > 64:
+            assert not kept.exists(), "each picture once"
+            opened: PIL.Image.Image = PIL.Image.open(io.BytesIO(base64.b64decode(row["image"])))
+            (opened.convert("RGB") if opened.mode in ("RGBA", "P", "LA") else opened).save(kept)
+        assert pixels(open_rgb(kept)) == before[row["image_path"].removesuffix(".png")]
+    turned.write_bytes(b"no picture")
+    for export in (export_lmms_eval, export_vlmevalkit):
+        with pytest.raises(HopeBenchError, match=r"a\.jpg: not an image"):
+            export(benchmark, tmp_path / export.__name__, small.images)
 
 
 def test_vlmevalkit_without_images_names_them(benchmark: Benchmark, tmp_path: Path) -> None:
@@ -292,10 +332,6 @@ def test_an_lmms_eval_task_loads_asks_and_scores(benchmark: Benchmark, small: Sm
     for doc, one in zip(docs, benchmark.splits["content"], strict=True):
         with PIL.Image.open(small.images / one.image) as picture:
             assert task["doc_to_visual"](doc) == [picture.convert("RGB")]
-    clear = PIL.Image.new("LA", (4, 4), (0, 100))
-    clear.save(tmp_path / "out" / "images" / "clear.png")
-    assert task["doc_to_visual"]({"image_file": "clear.png"}) == [open_rgb(tmp_path / "out" / "images" / "clear.png")]
-    (tmp_path / "out" / "images" / "clear.png").unlink()
     assert [question(doc) for doc in docs] == list(benchmark.splits["content"])
     copied = [path for path in (tmp_path / "out").rglob("*") if path.suffix in (".jpg", ".png")]
     assert sorted(path.name for path in copied) == sorted(IMAGES), "each picture once, however many splits"
@@ -310,6 +346,27 @@ def test_an_lmms_eval_task_loads_asks_and_scores(benchmark: Benchmark, small: Sm
         "hope_yes_ratio": 3 / 6,
     })  # fmt: skip
     assert all(metric["aggregation"]([]) is None for metric in task["metric_list"])
+    assert {metric["metric"]: metric["higher_is_better"] for metric in task["metric_list"]}["hope_yes_ratio"] is None
+    # what lmms-eval 0.7.3 logs of it (make interop): no document, no image, no split but in the task's name
+    logs = tmp_path / "logs" / "some-model"
+    logs.mkdir(parents=True)
+    logged = [
+        {"doc_id": place, "target": doc["label"], "filtered_resps": text, "input": task["doc_to_text"](doc, around)}
+        | task["process_results"](doc, [text])
+        for place, (doc, text) in enumerate(zip(docs, [*said[:4], "I can't tell.", "Yes"], strict=True))
+    ]  # of "It seems so" and "nothing, but yes" strict makes something else
+    scores = {
+        metric["metric"]: metric["aggregation"]([row[metric["metric"]] for row in logged]) for metric in task["metric_list"]
+    }
+    (logs / "20260101_000000_samples_hope_small_content.jsonl").write_text("".join(json.dumps(row) + "\n" for row in logged))
+    stated = {"results": {"hope_small_content": {f"{name},none": value for name, value in scores.items()}}, "model_name": "m"}
+    (logs / "20260101_000000_results.json").write_text(json.dumps(stated))
+    (found,) = import_logs([tmp_path / "logs"], benchmark, "lmms-eval", runs=tmp_path / "runs")
+    assert found.report is not None
+    assert (found.report.asked, found.report.unmatched) == ({"random": 0, "content": 6, "description": 0}, [])
+    assert {score.metric: (score.convention, score.stated, score.agrees) for score in found.scores} == {
+        name.removeprefix("hope_"): ("strict", value, True) for name, value in scores.items()
+    }
 
 
 def test_the_command(small: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

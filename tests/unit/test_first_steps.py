@@ -226,33 +226,23 @@ def test_parts_of_one_dataset_are_taken_together(here: Path) -> None:
     assert len(hb.generate("set", progress="quiet").manifest.images) == 12
 
 
-def split_folder(here: Path, layout: str) -> None:
-    """A folder `set` that holds a part for training and one that isn't, as tools export them."""
-    for part in ("train", "valid"):
+def test_of_several_parts_the_one_kept_from_training_is_taken_and_told(here: Path, capsys: Capture) -> None:
+    """As COCO is published: files of one folder, their pictures in a folder for each."""
+    for part in ("train2017", "val2017"):
         file = own_data(here / "made" / part, images=6)
         edit(file, lambda data, part=part: [row.update(file_name=f"{part}{row['file_name']}") for row in data["images"]])
-        folder = here / "set" / (part if layout == "roboflow" else {"train": "train2017", "valid": "val2017"}[part])
-        folder.mkdir(parents=True)
+        (here / "set" / part).mkdir(parents=True)
         for photo in (here / "made" / part / "photos").iterdir():
-            photo.rename(folder / f"{part}{photo.name}")
-        if layout == "roboflow":
-            file.rename(folder / "_annotations.coco.json")
-        else:
-            (here / "set" / "annotations").mkdir(exist_ok=True)
-            file.rename(here / "set" / "annotations" / f"instances_{folder.name}.json")
-
-
-@pytest.mark.parametrize("layout", ["roboflow", "coco"])
-def test_of_several_parts_the_one_kept_from_training_is_taken_and_told(layout: str, here: Path, capsys: Capture) -> None:
-    split_folder(here, layout)
+            photo.rename(here / "set" / part / f"{part}{photo.name}")
+        (here / "set" / "annotations").mkdir(exist_ok=True)
+        file.rename(here / "set" / "annotations" / f"instances_{part}.json")
     said = hope_bench(capsys, "init", "set", "--strategies", BLIND, "--name", "parts")
     assert said.code == 0, said.err
-    other = "set/train/_annotations.coco.json" if layout == "roboflow" else "set/annotations/instances_train2017.json"
-    assert f"Other annotations, not used: {other}." in " ".join(said.err.split())
+    assert "Other annotations, not used: set/annotations/instances_train2017.json." in " ".join(said.err.split())
     assert hope_bench(capsys, "generate", "parts").code == 0
     manifest = hb.load_benchmark("parts").manifest
     assert len(manifest.images) == 6
-    assert all(name.startswith("valid") and found for name, found in manifest.images.items())
+    assert all(name.startswith("val") and found for name, found in manifest.images.items())
 
 
 def test_key_points_are_boxes_where_there_is_nothing_else(here: Path) -> None:

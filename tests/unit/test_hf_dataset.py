@@ -47,6 +47,9 @@ def test_hf_dataset(tmp_path: Path, layout: str) -> None:
     assert export_images(path, tmp_path / "images", split=split) == ExportedImages(2, ())
     assert export_images(path, tmp_path / "images", split=split) == ExportedImages(0, ())
     assert PillowImage.open(tmp_path / "images" / "00000001.jpg").size == (20, 10)
+    (tmp_path / "images" / "00000001.jpg").write_bytes(b"another split's picture of that number")
+    with pytest.raises(HopeBenchError, match=r"00000001\.jpg is there already, and is not the picture of row 1"):
+        export_images(path, tmp_path / "images", split=split)
 
 
 def test_hf_dataset_of_structs_and_of_names_under_other_column_names(tmp_path: Path) -> None:

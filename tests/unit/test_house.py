@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOUSE = re.compile(r"<!-- the house, top to bottom -->\n(.*?)<!-- end of the house -->", re.DOTALL)
 ROW = re.compile(r"^\| `([\w.]+/?)` \| (.+) \|$", re.MULTILINE)
-MODULES = {"__init__", "__main__", "records", "wording", "images", "provenance", "progress", "tables", "errors"}
+MODULES = {"__init__", "__main__", "records", "wording", "images", "provenance", "processes", "progress", "tables", "errors"}
 """All modules that hope_bench/ shows beside its folders."""
 
 

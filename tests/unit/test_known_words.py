@@ -12,7 +12,7 @@ from hope_bench.annotations import read_annotations
 from hope_bench.annotations.wording import plain_names, spoken_names
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.spec import BenchmarkSpec, GuardsSpec
-from hope_bench.records import Annotations
+from hope_bench.records import Annotations, Category, Image
 from hope_bench.search import guards
 from hope_bench.search.known_words import with_words
 from hope_bench.wording import existence_question
@@ -149,3 +149,21 @@ def test_words_of_ones_own(tmp_path: Path) -> None:
     table.write_text('related = [["noggin", "chalice"]]\n')
     with pytest.raises(HopeBenchError, match="none is a category"):
         with_words(annotations, spec)
+
+
+@pytest.mark.parametrize(
+    ("name", "caption"),
+    [
+        ("犬", "公園で犬が走っている。"),
+        ("消防车", "街上停着一辆消防车"),
+        ("รถ", "ผู้หญิงยืนข้างรถสีแดง"),
+        ("café", "People outside a cafe\u0301."),
+        ("Löwe", "ein lo\u0308we im Gras"),
+    ],
+)
+def test_captions_in_other_scripts_and_spellings(name: str, caption: str) -> None:
+    annotations = Annotations(
+        categories=(Category(name), Category("zebra")), images=(Image("1.jpg"),), starts=np.array([0, 0]),
+        category_of=np.zeros(0, dtype=np.int32), crowd=np.zeros(0, dtype=np.bool_), captions={0: (caption,)},
+    )  # fmt: skip
+    assert guards.captions(annotations, [0]).tolist() == [[True, False]]

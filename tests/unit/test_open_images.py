@@ -84,7 +84,7 @@ def test_open_images_bad_rows_are_counted_and_shown(tmp_path: Path) -> None:
         "class-descriptions-boxable.csv: 1 malformed line left out ('/m/lonely')",
         "1 label shares another's name",
         "bbox.csv: 2 rows left out, with too few or too many fields (line 7: '000595fe6fee6369,xclick,/m/0bt9lr,1,0.1', line",
-        "bbox.csv: 1 row left out, a field is no number (000595fe6fee6369)",
+        "bbox.csv: 1 object has no usable box: present, and nothing is claimed of the place",
         "bbox.csv: 1 row left out, their label has no class description (/m/zzz)",
         "boxable.csv: 2 rows left out, machine-made",
         "boxable.csv: 1 row left out, a field is no number",

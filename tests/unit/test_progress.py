@@ -8,13 +8,16 @@ from hope_bench import progress
 from hope_bench.progress import progress_bar
 
 
+def left(seconds: int) -> str:
+    return f", 0:{seconds // 60:02}:{seconds % 60:02} left" if seconds else ""
+
+
 @pytest.mark.parametrize(
     ("seconds", "lines"),
     [
         (0.01, []),  # the whole takes one second
-        (1.0, [f"Embedding [x]: {done} of 100" for done in range(10, 101, 10)]),  # each tenth
-        (3.0, [f"Embedding [x]: {done} of 100" for done in range(10, 101, 10)]),
-        (10.0, [f"Embedding [x]: {done} of 100" for done in range(3, 101, 3)]),  # every 30 seconds
+        (1.0, [f"Embedding [x]: {done} of 100 (1.0/s{left(100 - done)})" for done in range(10, 101, 10)]),  # each tenth
+        (10.0, [f"Embedding [x]: {done} of 100 (0.1/s{left(1000 - 10 * done)})" for done in range(3, 101, 3)]),  # every 30 s
     ],
 )
 def test_lines_in_a_pipe(
@@ -29,3 +32,16 @@ def test_lines_in_a_pipe(
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines() == lines
+
+
+def test_what_was_there_before_says_nothing_of_the_speed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An embedding costs seconds, one that is stored nothing."""
+    clock = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    with progress_bar("Embedding", 100_000) as advance:
+        advance(90_000)
+        clock[0] += 40
+        advance(80)
+    assert capsys.readouterr().err == "Embedding: 90,080 of 100,000 (2.0/s, 1:22:40 left)\n"

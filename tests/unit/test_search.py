@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -34,11 +35,17 @@ from tests.search_space import OBJECTS, WORDS, make_annotations, make_space
 
 RANKED = ["category-cooccurrence", "category-similarity", "category", "content", "content@other", "control-content"]
 STRATEGIES = [*RANKED, "description", "description@other", "hope"]
+SOAK = "HOPE_BENCH_SOAK" in os.environ
 CLOSE = 1e-5
 """Scores nearer than this may fall either way: single precision."""
 
 Scores = dict[str, float]
 """What a strategy's definition gives each claim of one image: a category's name, or a description's question."""
+
+
+def tried(examples: int) -> int:
+    """How many examples hypothesis tries, other ones in each run of the suite: all of them under `make soak`, else a third."""
+    return examples if SOAK else max(10, examples // 3)
 
 
 def asked(split: str, inputs: SearchSpace, rejected: frozenset[ClaimKey] = frozenset()) -> list[list[Distractor]]:
@@ -150,7 +157,7 @@ def check_next_description(claim: str, left: dict[str, Scores], used: set[str]) 
 
 @pytest.mark.parametrize("split", RANKED)
 @given(objects=OBJECTS, seed=st.integers(0, 10**6), k=st.integers(1, 4))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=tried(40), deadline=None)
 def test_rankings_equal_their_definition(split: str, objects: list[list[str]], seed: int, k: int) -> None:
     inputs = make_space(objects, seed, k=k)
     for row, chosen in enumerate(asked(split, inputs)):
@@ -161,7 +168,7 @@ def test_rankings_equal_their_definition(split: str, objects: list[list[str]], s
 
 
 @given(objects=OBJECTS, seed=st.integers(0, 10**6), k=st.integers(1, 4), forbidden=st.sets(st.sampled_from(WORDS), max_size=3))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=tried(60), deadline=None)
 def test_the_panel_takes_the_best_mean_ranks(objects: list[list[str]], seed: int, k: int, forbidden: set[str]) -> None:
     """Ranks count the allowed categories alone; with two encoders, mean ranks are often equal: then by name."""
     inputs = make_space(objects, seed, k=k)
@@ -193,7 +200,7 @@ def test_what_an_encoder_cannot_tell_apart_shares_its_rank() -> None:
 
 @pytest.mark.parametrize("split", ["category-cooccurrence", "category-similarity", "category"])
 @given(objects=OBJECTS, seed=st.integers(0, 10**6))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=tried(30), deadline=None)
 def test_the_max_aggregate_equals_its_definition(split: str, objects: list[list[str]], seed: int) -> None:
     inputs = make_space(objects, seed, category=CategorySpec(aggregate="max"))
     for row, chosen in enumerate(asked(split, inputs)):
@@ -206,7 +213,7 @@ LIKELIEST = DescriptionSpec(mix="likeliest")
 
 
 @given(objects=OBJECTS, seed=st.integers(0, 10**6), k=st.integers(1, 8))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=tried(30), deadline=None)
 def test_descriptions_are_of_every_kind_that_an_image_offers(objects: list[list[str]], seed: int, k: int) -> None:
     """No kind is asked about twice more often than another one of which there is still something to ask."""
     few, all_of_them = make_space(objects, seed, k=k), make_space(objects, seed, k=10_000)
@@ -242,7 +249,7 @@ def test_no_kind_of_description_is_left_out_where_an_image_is_asked_one() -> Non
 
 @pytest.mark.parametrize("split", ["description", "description@other"])
 @given(objects=OBJECTS, seed=st.integers(0, 10**6), k=st.integers(1, 8))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=tried(30), deadline=None)
 def test_descriptions_are_ranked_by_their_definition(split: str, objects: list[list[str]], seed: int, k: int) -> None:
     inputs = make_space(objects, seed, k=k, descriptions=LIKELIEST)
     for row, chosen in enumerate(asked(split, inputs)):
@@ -253,7 +260,7 @@ def test_descriptions_are_ranked_by_their_definition(split: str, objects: list[l
 
 
 @given(objects=OBJECTS, seed=st.integers(0, 10**6), k=st.integers(1, 7))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=tried(40), deadline=None)
 def test_hope_takes_its_three_sources_in_turn(objects: list[list[str]], seed: int, k: int) -> None:
     inputs = make_space(objects, seed, k=k, descriptions=LIKELIEST)
     for row, chosen in enumerate(asked("hope", inputs)):
@@ -278,7 +285,7 @@ GUARDED = GuardsSpec(same_name=0.95, calibrated=CalibratedSpec(completeness=0.6,
 
 @pytest.mark.parametrize("split", STRATEGIES)
 @given(objects=OBJECTS, seed=st.integers(0, 10**6), data=st.data())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=tried(15), deadline=None)
 def test_never_a_present_guarded_or_repeated_claim_and_the_same_again(
     split: str, objects: list[list[str]], seed: int, data: st.DataObject
 ) -> None:
@@ -312,7 +319,7 @@ def test_never_a_present_guarded_or_repeated_claim_and_the_same_again(
 
 @pytest.mark.parametrize("split", STRATEGIES)
 @given(objects=OBJECTS, seed=st.integers(0, 10**6))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=tried(10), deadline=None)
 def test_an_image_gets_the_same_distractors_wherever_it_stands(split: str, objects: list[list[str]], seed: int) -> None:
     inputs = make_space(objects, seed)
     order = np.random.default_rng(seed).permutation(len(inputs.images))
@@ -328,7 +335,7 @@ def test_an_image_gets_the_same_distractors_wherever_it_stands(split: str, objec
 
 
 @given(objects=OBJECTS, seed=st.integers(0, 10**6))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=tried(60), deadline=None)
 def test_false_descriptions_are_false_of_every_instance(objects: list[list[str]], seed: int) -> None:
     inputs = make_space(objects, seed, k=8)
     false = FalseDescriptions(inputs)
@@ -354,7 +361,7 @@ def test_false_descriptions_are_false_of_every_instance(objects: list[list[str]]
 
 
 @given(objects=OBJECTS, seed=st.integers(0, 10**6))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=tried(30), deadline=None)
 def test_what_a_user_says_again_is_asked_once_and_never_against_the_annotation(objects: list[list[str]], seed: int) -> None:
     inputs = make_space(objects, seed, k=99)
     known = [Describer(inputs.annotations).describe(image) for image in inputs.images]

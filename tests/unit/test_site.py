@@ -17,12 +17,12 @@ from hope_bench.files.result import Bootstrap, ModelInfo, Result, RunInfo
 from hope_bench.files.result_file import write_result
 from hope_bench.files.split_score import Estimate
 from hope_bench.records import Verdict
+from hope_bench.reporting.marks import axis_over, mark
+from hope_bench.reporting.render import signed
+from hope_bench.reporting.rows import reproduce
 from hope_bench.scoring.score import score
 from hope_bench.site import build_site
-from hope_bench.site.marks import axis_over, mark
 from hope_bench.site.reading import ranked, read_groups
-from hope_bench.site.render import signed
-from hope_bench.site.views import reproduce
 from tests.cli import hope_bench, refused
 from tests.runs import Row, make_benchmark, make_run
 
@@ -43,17 +43,14 @@ def make_result(folder: Path, model: str, affirmed: int, prompt: str = "{questio
     return score(benchmark, make_run(folder / "runs" / slug(model), benchmark, said, model=ModelInfo(name=model), **record), FAST)
 
 
-CHARTS = '<script src="{}assets/charts.js">'
 BOARD = [
-    CHARTS.format("../"), '<script defer src="../assets/datatables.js">', '<script defer src="../assets/board.js">',
+    '<script src="../assets/charts.js">', '<script defer src="../assets/datatables.js">',
+    '<script defer src="../assets/pairs.js">', '<script defer src="../assets/board.js">',
     '<script type="application/json" id="board">',
 ]  # fmt: skip
-
-
-def site_key(folder: Path) -> str:
-    """What the only benchmark's pages are called."""
-    (page,) = (folder / "site" / "benchmarks").glob("*-about.html")
-    return page.stem.removesuffix("-about")
+FRONT = ['<script src="assets/front.js">']
+ESSAYS = ("method.html", "submit.html", "cite.html", "questions.html")
+"""Pages without a table."""
 
 
 def is_ranking(page: str) -> bool:
@@ -107,7 +104,7 @@ def test_ranking_and_pages(tmp_path: Path, put: Put) -> None:
         (3, "Bad"),
     ]
     index = site.index.read_text()
-    ranking = index[index.index('class="ranking"') : index.index('class="unranked"')]
+    ranking = index[index.index('<table class="front"') : index.index('class="unranked"')]
     assert re.findall(r'href="tiny/([a-z-]+)\.html"', ranking) == ["also-good", "good", "bad"]
     assert "Half</a>: only half was asked." in index
     assert "Rank 3 of 3" in (tmp_path / "site" / "tiny" / "bad.html").read_text()
@@ -120,8 +117,9 @@ def test_pages_say_what_searched_and_claim_no_review(tmp_path: Path, put: Put) -
         benchmark = result.benchmark.model_copy(update={"name": name, "clip": clip, "hash": digit * 64})
         put("a", result.model_copy(update={"benchmark": benchmark}), folder=name)
     index = build_site(tmp_path / "results", tmp_path / "site").index.read_text()
-    assert "the misleading ones found with a local CLIP (folder clip)." in index
-    assert "the misleading ones found with ViT-L-14:openai." in index
+    words = "".join(path.read_text() for path in (tmp_path / "site" / "benchmarks").glob("*-about.html"))
+    assert "The misleading objects were found with a local CLIP (folder clip)." in words
+    assert "The misleading objects were found with ViT-L-14:openai." in words
     assert "reviewed" not in index
     assert "from result files, each checked against its own verdicts" in index
 
@@ -133,14 +131,13 @@ def test_a_page_stands_alone_and_links_are_relative(tmp_path: Path, put: Put) ->
         found = Links(html)
         assert not {"iframe", "object", "img", "style"} & set(found.tags)
         scripts = re.findall(r"<script[^>]*>", html)
-        story = [CHARTS.format(""), f'<script type="application/json" id="story-{site_key(tmp_path)}">']
-        assert scripts == (BOARD if is_ranking(name) else story if name == "index.html" else [])
+        assert scripts == (BOARD if is_ranking(name) else FRONT if name == "index.html" else [])
         for link in found.links:
             assert link == "data:," or not re.match(r"[a-z]+:|/", link), link
             target = (tmp_path / "site" / name).parent / link.partition("#")[0]
             assert link == "data:," or link.startswith("#") or target.is_file(), link
     assert not re.search(r"url\(|@import|http", (tmp_path / "site" / "style.css").read_text())
-    for script in ("board.js", "charts.js"):
+    for script in ("board.js", "charts.js", "front.js", "pairs.js"):
         assert not re.search(r"fetch\(|innerHTML|eval\(|\.style\b", (tmp_path / "site" / "assets" / script).read_text())
 
 
@@ -149,7 +146,7 @@ def test_tables_have_captions_and_scoped_headers(tmp_path: Path, put: Put) -> No
     build_site(tmp_path / "results", tmp_path / "site")
     for name, html in pages(tmp_path / "site").items():
         tags = Links(html).tags
-        assert tags.count("table") == tags.count("caption") > (-1 if name == "method.html" else 0)
+        assert tags.count("table") == tags.count("caption") > (-1 if name in ESSAYS else 0)
         assert all('scope="' in cell for cell in re.findall(r"<th\b[^>]*>", html))
         assert tags.count("h1") == tags.count("main") == 1
         assert '<html lang="en">' in html
@@ -163,10 +160,10 @@ def test_untrusted_text_is_escaped(tmp_path: Path, put: Put) -> None:
     put("x", result.model_copy(update={"unranked": evil, "benchmark": result.benchmark.model_copy(update={"title": evil})}))
     build_site(tmp_path / "results", tmp_path / "site")
     found = pages(tmp_path / "site")
-    assert len(found) == 6
+    assert len(found) == 9
     for name in ("index.html", "tiny/x.html"):
         html = found[name]
-        assert not re.search(r"<script(?! src=| type=\"application/json\")", html)
+        assert not re.search(r"<script(?! (?:defer )?src=| type=\"application/json\")", html)
         assert "&lt;script&gt;alert(1)&lt;/script&gt;&#34;&#39;&amp;" in html
 
 
@@ -177,7 +174,8 @@ def test_the_same_results_give_the_same_bytes(tmp_path: Path, put: Put) -> None:
     build_site(tmp_path / "results", tmp_path / "two")
     build_site(tmp_path / "results", tmp_path / "two")
     files = [path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*") if path.is_file()]
-    assert len(files) == 3 + 2 + (3 + 3) + 5 + 3 * 3
+    pages_of_all, of_benchmark, assets, data = 6, 2, 3 + 2 + 7, 5 + 1
+    assert len(files) == pages_of_all + of_benchmark + assets + data + 3 * 3
     for file in files:
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
@@ -187,9 +185,9 @@ def test_different_questions_are_never_in_one_ranking(tmp_path: Path, put: Put) 
     put("new", make_result(tmp_path, "New", 0, prompt="Well? {question}"))
     site = build_site(tmp_path / "results", tmp_path / "site")
     index = site.index.read_text()
-    assert index.count('class="ranking"') == 2
+    assert index.count('<table class="front"') == 2
     assert index.count('<td class="rank">1</td>') == 2
-    assert len(set(re.findall(r'<section class="page benchmark" id="([^"]+)"', index))) == 2
+    assert len(set(re.findall(r'<section class="page broad benchmark[^"]*" id="([^"]+)"', index))) == 2
     for page in site.results:
         assert "Rank 1 of 1" in page.read_text()
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
+from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,13 +12,16 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.result import Result
 from hope_bench.files.result_file import write_result
-from hope_bench.files.split_score import Part
+from hope_bench.files.split_score import Estimate, Part
 from hope_bench.records import Answer
+from hope_bench.reporting.heat import heat_map, parts_tables
+from hope_bench.reporting.marks import axis_of_most, axis_over, mark
+from hope_bench.reporting.rows import split_rows
 from hope_bench.scoring.score import score
-from hope_bench.site import build_site, libraries
-from hope_bench.site.heat import heat_map, parts_tables
-from hope_bench.site.marks import axis_over
-from hope_bench.site.views import split_rows
+from hope_bench.site import build_site, charts, libraries
+from hope_bench.site.board import size
+from hope_bench.site.reading import read_groups
+from hope_bench.site.views import section
 from tests.runs import Row, make_benchmark, make_run, write_answers
 from tests.unit.test_site import FAST, make_result
 
@@ -49,44 +51,60 @@ def scored(tmp_path: Path, benchmark: Benchmark, p_yes: dict[str, float]) -> Res
     return score(benchmark, folder, FAST)
 
 
-def block(page: str, name: str) -> Any:
-    found = re.search(rf'<script type="application/json" id="{name}">(.*?)</script>', page)
-    assert found is not None
-    return json.loads(found[1])
-
-
-def test_the_story_of_several_models_and_of_one(tmp_path: Path) -> None:
-    def story() -> dict[str, Any]:
-        build_site(tmp_path / "results", tmp_path / "site")
-        found: dict[str, Any] = block((tmp_path / "site" / "index.html").read_text(), 'story-[^"]*')
-        return found
-
-    write_result(tmp_path / "results" / "tiny" / "one.json", make_result(tmp_path, "One", 3))
-    alone = story()
-    assert (alone["between"], alone["baseline"], alone["headline"]) == (False, "adversarial", "content")
-    assert [(row["name"], row["at"][0], row["from"] and row["from"][0]) for row in alone["rows"]] == [
-        ("POPE adversarial", 0.0, None), ("HOPE content", 50.0, 0.0),
-    ]  # fmt: skip
-    write_result(tmp_path / "results" / "tiny" / "two.json", make_result(tmp_path, "Two", 6))
-    both = story()
-    assert both["between"]
-    assert [(row["name"], row["from"][0], row["at"][0]) for row in both["rows"]] == [("One", 0.0, 50.0), ("Two", 0.0, 100.0)]
-
-
 def test_the_reliability_diagram_holds_the_bins(tmp_path: Path, benchmark: Benchmark) -> None:
     result = scored(tmp_path, benchmark, {"dog": 0.93, "cat": 0.12, "wolf": 0.91, "fox": 0.31})
     write_result(tmp_path / "results" / "tiny" / "m.json", result)
     build_site(tmp_path / "results", tmp_path / "site")
     page = (tmp_path / "site" / "tiny" / "m.html").read_text()
-    adversarial, content = block(page, "reliability")["splits"]
-    assert (adversarial["name"], adversarial["kind"], content["name"]) == ("adversarial", "pope", "content")
-    assert adversarial["bins"] == [[pytest.approx(0.12, abs=1e-3), 0.0, 12], [pytest.approx(0.93, abs=1e-3), 1.0, 12]]
-    mean = (12 * 0.93 + 10 * 0.91) / 22
-    assert content["bins"] == [[pytest.approx(0.31, abs=1e-3), 0.0, 2], [pytest.approx(mean, abs=1e-3), round(12 / 22, 4), 22]]
+    diagram = page[page.index('<svg class="reliability"') :].partition("</svg>")[0]
+    titles = re.findall(r"<title>(\w+): P\(yes\) ([0-9.]+), labelled yes (\d+)% of (\d+)</title>", diagram)
+    assert titles == [
+        ("adversarial", "0.12", "0", "12"), ("adversarial", "0.93", "100", "12"), ("content", "0.31", "0", "2"),
+        ("content", f"{(12 * 0.93 + 10 * 0.91) / 22:.2f}", "55", "22"),
+    ]  # fmt: skip
     assert "Its surest hallucinations" in page
     assert "Is there a wolf in the image?" in page
     for place, one in enumerate(result.worst or ()):
         assert (result.splits[one.split].labels[one.place], one.object, place < 10) == ("n", "wolf", True)
+
+
+def test_only_known_sizes_days_and_steps_are_drawn(tmp_path: Path) -> None:
+    """The frontier holds whom no model as small or smaller beats, the trend who was better than all before."""
+    made = (
+        ("a", 3, "7B", 1, None),
+        ("b", 1, "2B", 5, 100),
+        ("c", 2, "3B", 3, 200),
+        ("d", 0, None, 2, None),
+        ("e", 4, "2B", 4, None),
+    )
+    for name, affirmed, parameters, day, step in made:
+        result = make_result(tmp_path, name, affirmed)
+        model = result.model.model_copy(
+            update={"parameters": parameters, "checkpoint": f"runs/x/checkpoint-{step}" if step else None}
+        )
+        run = result.run.model_copy(update={"step": step})
+        changed = {"model": model, "run": run, "added": date(2026, 1, day)}
+        write_result(tmp_path / "results" / "tiny" / f"{name}.json", result.model_copy(update=changed))
+    (group,) = read_groups(tmp_path / "results")
+    found = section(group, alone=True)
+    sizes = {row.entry.page: size(row.entry.result) for row in found.rows}
+    names = [(one.row.entry.result.model.name, one.frontier) for one in charts.by_size(sizes, found.ranked)]
+    assert names == [("b", True), ("e", False), ("c", False), ("a", False)]
+    days = [(row.entry.result.model.name, leads) for row, leads in charts.by_day(found.ranked)]
+    assert days == [("a", True), ("d", True), ("c", False), ("e", False), ("b", False)]
+    ((run, some),) = charts.checkpoints(found.rows)
+    assert (run, [row.entry.result.run.step for row in some]) == ("runs/x", [100, 200])
+
+
+def test_a_few_far_larger_rates_squeeze_no_axis() -> None:
+    most = [Estimate(value=0.01 * number) for number in range(1, 9)]
+    assert axis_of_most(most).high == pytest.approx(0.08)
+    axis = axis_of_most([*most, Estimate(value=0.9), Estimate(value=0.95)])
+    assert axis.high == pytest.approx(0.08)
+    beyond, within = mark("hope", Estimate(value=0.9), axis), mark("hope", Estimate(value=0.07), axis)
+    assert beyond is not None
+    assert within is not None
+    assert (beyond.beyond, beyond.at, within.beyond) == (True, 100, False)
 
 
 def test_no_diagram_without_probabilities(tmp_path: Path) -> None:
@@ -95,7 +113,7 @@ def test_no_diagram_without_probabilities(tmp_path: Path) -> None:
     page = (tmp_path / "site" / "tiny" / "m.html").read_text()
     assert "charts.js" not in page
     assert "plotly" not in page
-    assert "Does it know" not in page
+    assert "Does P(yes) mean" not in page
 
 
 def test_the_heat_map_counts_by_category(tmp_path: Path, benchmark: Benchmark) -> None:

@@ -133,16 +133,20 @@ def test_rank_ranges_against_a_naive_oracle() -> None:
     surely = {pair: gap[pair].mean() / error[pair] > critical for pair in pairs}
     above = [sum(surely[other, one] for other in range(6) if other != one) for one in range(6)]
     below = [sum(surely[one, other] for other in range(6) if other != one) for one in range(6)]
-    found = headline_ranges(splits, resamples)
+    ranges = headline_ranges(splits, resamples)
+    found = ranges["balanced_accuracy"]
     assert found == [(1 + more, 6 - less) for more, less in zip(above, below, strict=True)]
     assert found[0][0] == 1
     assert found[-1][1] == 6
     assert any(best < worst for best, worst in found)
+    least = min(range(6), key=lambda one: splits[one].hallucination_rate.value or 0)
+    assert ranges["hallucination_rate"][least][0] == 1
+    assert ranges["auroc"] == [None] * 6
 
 
 def test_equal_models_share_all_ranks() -> None:
-    assert headline_ranges([_split("10" * 20)] * 3) == [(1, 3)] * 3
-    assert headline_ranges([_split("1" * 20)]) == [(1, 1)]
+    assert headline_ranges([_split("10" * 20)] * 3)["balanced_accuracy"] == [(1, 3)] * 3
+    assert headline_ranges([_split("1" * 20)])["hallucination_rate"] == [(1, 1)]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,247 @@
+"""The question wall in a real browser, from disk: every view by mouse and keyboard, without JavaScript, under a server's path."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+import threading
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hope_bench.site import SitePages, build_site
+from tests.chromium import opened
+from tests.questioned import IMAGES, LIKELY, p_yes, publish
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.browser
+COCO = tuple(f"COCO_val2014_{number:012}.jpg" for number in range(40))
+LOOKS = (1440, "light"), (820, "dark"), (390, "light")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> SitePages:
+    """Two benchmarks: 24 questions with pictures, and 120 without."""
+    folder = tmp_path_factory.mktemp("wall")
+    publish(folder)
+    publish(folder, "coco", COCO, pictures=False)
+    return build_site(folder / "leaderboard" / "results", folder / "a sub folder" / "site", folder / "nowhere")
+
+
+def wall_of(site: SitePages, name: str = "tiny") -> Path:
+    return next(path for path in (site.index.parent / "questions").glob(f"{name}-*.html") if "-images-" not in path.stem)
+
+
+def asked(site: SitePages) -> list[dict[str, Any]]:
+    """The questions as programs find them, which test_site_questions.py holds against what was answered."""
+    (path,) = (site.index.parent / "data" / "questions").glob("tiny-*.json")
+    found: list[dict[str, Any]] = json.loads(path.read_text())["questions"]
+    return found
+
+
+def counts(page: Page, words: str) -> None:
+    """Wait until the page says how many questions it shows."""
+    page.locator(".count", has_text=re.compile(f"^{words}$")).wait_for()
+
+
+def test_every_view_shows_what_the_models_answered(browser: Browser, site: SitePages) -> None:
+    page, problems = opened(browser, wall_of(site), 1440)
+    page.locator(".card").first.wait_for()
+    counts(page, "16 questions")  # cats and wolves
+    first = page.locator(".card").first
+    assert first.locator(".asks").inner_text() == "Is there a cat in the image?"
+    assert "3 of 3 say yes" in first.inner_text()
+    assert first.locator(".dots .yes").count() == 3
+    page.get_by_label("The answer is").select_option("yes")
+    counts(page, "8 questions")
+    page.get_by_label("The answer is").select_option("no")
+
+    page.locator(".views label", has_text="By object").click()
+    rows = [row.split("\t")[:3] for row in page.locator(".summary tbody tr").all_inner_texts()]
+    wolves = sum(p_yes(model, image, "wolf") > 0.5 for model in LIKELY for image in IMAGES)
+    assert rows == [["wolf", "8", f"{100 * wolves / 24:.1f}"], ["cat", "8", f"{100 * 3 / 24:.1f}"]]
+    page.locator(".summary a", has_text="wolf").click()
+    counts(page, "8 questions")
+    page.get_by_role("button", name="Show all").click()
+
+    page.locator(".views label", has_text="By split and kind").click()
+    assert [row.split("\t")[0] for row in page.locator(".summary tbody tr").all_inner_texts()] == [
+        "adversarial",
+        "content",
+        "hope",
+    ]
+    page.locator(".summary a", has_text="content").click()
+    counts(page, "8 questions")
+
+    page.goto(wall_of(site).as_uri())
+    page.locator(".views label", has_text="Fools A, not B").click()
+    page.locator("[name=a]").select_option("Half")
+    page.locator("[name=b]").select_option("Sure")
+    counts(page, "4 questions")
+    assert {text.split("\n")[0] for text in page.locator(".card").all_inner_texts()} == {"Is there a wolf in the image?"}
+    assert "a=half&b=sure" in page.url
+    page.locator("[name=b]").select_option("anyone in particular")
+    counts(page, "5 questions")
+
+    page.locator(".views label", has_text="All say yes").click()
+    counts(page, "1 question")
+    assert "hope-bench review tiny" in page.locator(".unanimous-words").inner_text()
+    assert page.get_by_role("link", name="the list").get_attribute("href", timeout=2000) is not None
+    assert problems == []
+    page.context.close()
+
+
+def test_a_question_is_a_page_with_a_link_and_a_citation(browser: Browser, site: SitePages) -> None:
+    one = next(one for one in asked(site) if (one["image"], one.get("object")) == ("2.jpg", "wolf"))
+    page, problems = opened(browser, wall_of(site), 1440, fragment=f"#q={one['id']}")
+    page.locator(".answers").wait_for()
+    assert page.locator("h1:visible").inner_text() == "Is there a wolf in the image?"
+    rows = [row.split("\t")[:3] for row in page.locator(".answers tbody tr").all_inner_texts()]
+    known = {model: p_yes(model, "2.jpg", "wolf") for model in LIKELY}
+    assert {name: (said, p) for name, said, p in rows} == {
+        name: ("yes" if p > 0.5 else "no", f"{p:.2f}") for name, p in known.items()
+    }
+    assert [p for _, _, p in rows] == sorted((f"{p:.2f}" for p in known.values()), reverse=True)
+    assert page.locator(".asked tbody th").all_inner_texts() == ["content", "hope"]
+    box = page.locator("#question img").bounding_box()
+    assert box is not None
+    assert box["width"] > 200
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy link").click()
+    page.get_by_role("button", name="Copied").wait_for()
+    assert page.evaluate("navigator.clipboard.readText()") == page.url
+    page.get_by_text("Cite this question").click()
+    cited = page.locator(".cite").inner_text()
+    assert one["id"] in cited
+    assert page.url in cited
+    page.get_by_role("link", name="Other questions about wolf").click()
+    page.locator(".card").first.wait_for()
+    counts(page, "8 questions")
+    page.go_back()
+    page.get_by_role("link", name="Others about this image").click()
+    counts(page, "3 questions about 2.jpg")
+    assert problems == []
+    page.context.close()
+
+
+def test_by_keyboard_alone(browser: Browser, site: SitePages) -> None:
+    page, problems = opened(browser, wall_of(site, "coco"), 1440)
+    page.locator(".card").first.wait_for()
+    focused = "document.activeElement.closest('.card')?.getAttribute('aria-posinset') ?? document.activeElement.value"
+    page.locator("[name=view]:checked").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate(focused) == "objects"
+    page.locator(".summary").wait_for()
+    page.keyboard.press("ArrowLeft")
+    page.locator(".card").first.wait_for()
+    while page.evaluate(focused) != "1":
+        page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate(focused) == "1"
+    for _ in range(30):
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    place = int(page.evaluate(focused))
+    assert place > 31
+    page.keyboard.press("Enter")
+    page.locator(".answers").wait_for()
+    assert f"{place} of 80" in page.locator(".steps").inner_text()
+    page.keyboard.press("ArrowRight")
+    page.get_by_text(f"{place + 1} of 80").wait_for()
+    page.keyboard.press("Escape")
+    page.locator(".card").first.wait_for()
+    assert page.evaluate(focused) == str(place + 1)
+    assert problems == []
+    page.context.close()
+
+
+def test_only_what_is_in_sight_is_in_the_page(browser: Browser, site: SitePages) -> None:
+    page, problems = opened(browser, wall_of(site, "coco"), 820, 500)
+    page.locator(".card").first.wait_for()
+    assert page.locator(".card").count() < 40
+    page.evaluate("scrollTo({top: document.body.scrollHeight, behavior: 'instant'})")
+    page.locator(".card[aria-posinset='80']").wait_for()
+    assert page.locator(".card[aria-posinset='1']").count() == 0
+    assert page.locator(".card[aria-posinset='80']").get_attribute("aria-setsize") == "80"
+    down = page.evaluate("scrollY")
+    page.locator(".card[aria-posinset='80'] a").click()
+    source = page.locator("figcaption a")
+    assert source.get_attribute("href") == f"http://images.cocodataset.org/val2014/{source.inner_text()}"
+    assert page.evaluate("scrollY") == 0
+    page.go_back()
+    page.locator(".card[aria-posinset='80']").wait_for()
+    assert page.evaluate("scrollY") == down
+    assert problems == []
+    page.context.close()
+
+
+@pytest.mark.parametrize(("width", "scheme"), LOOKS)
+def test_no_view_has_a_barrier(browser: Browser, site: SitePages, width: int, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed").Axe()
+    barriers: list[str] = []
+    one, pages = asked(site)[0]["id"], site.index.parent / "questions"
+    views = [
+        (wall_of(site), view) for view in ("", "#view=objects", "#view=splits", "#view=pair", "#view=unanimous", f"#q={one}")
+    ]
+    others = [
+        (site.index.parent / "questions.html", ""),
+        (wall_of(site, "coco"), ""),
+        (next(pages.glob("tiny*-images-1.html")), ""),
+    ]
+    for path, view in (*views, *others):
+        page, problems = opened(browser, path, width, scheme=scheme, fragment=view)
+        page.locator("body").wait_for()
+        assert problems == []
+        found = axe.run(page).response["violations"]
+        barriers += [f"{path.name}{view}: {one['id']} {[node['html'] for node in one['nodes']][:3]}" for one in found]
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, (path.name, view)
+        page.context.close()
+    assert barriers == []
+
+
+def test_without_javascript(browser: Browser, site: SitePages) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(wall_of(site).as_uri())
+    assert page.locator("form.tools").is_hidden()
+    assert page.locator(".cards li").count() == 24
+    assert "Is there a cat in the image?" in page.locator(".cards li").first.inner_text()
+    assert "3 of 3 say yes" in page.locator(".cards li").first.inner_text()
+    page.get_by_role("link", name="image by image", exact=True).click()
+    assert page.locator(".image-row").count() == 8
+    assert page.locator(".image-row").first.locator("dt").all_inner_texts() == ["There", "adversarial", "content", "hope"]
+    context.close()
+
+
+@pytest.fixture
+def served(site: SitePages) -> Iterator[str]:
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *arguments: object) -> None:
+            """Requests are not worth a line."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site.index.parents[1])))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/site/"
+    server.shutdown()
+    server.server_close()
+
+
+def test_under_a_path_of_a_server(browser: Browser, served: str) -> None:
+    page = browser.new_context().new_page()
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text) if message.type in ("error", "warning") else None)
+    page.goto(f"{served}questions.html")
+    page.locator("h2 a", has_text="Tiny").click()
+    page.locator(".card a").first.click()
+    page.locator(".answers td").first.wait_for()
+    page.locator(".answers a").first.click()
+    assert page.url.startswith(f"{served}tiny/")
+    assert problems == []
+    page.context.close()

@@ -1,0 +1,116 @@
+"""Commands in processes of their own that needn't import torch and transformers first: forks of a server that has.
+
+Starting a command takes seconds of CPU time, nearly all of it imports. multiprocessing's fork server has done them once, and
+nothing else, so that its forks are as fresh as a new interpreter, with signals and exit codes as any process has them.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import runpy
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import weakref
+from collections.abc import Mapping, Sequence
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+
+import pytest
+
+_IMPORTED = ["hope_bench.cli", "hope_bench.adapters.transformers_model", "hope_bench.clip", "hope_bench.inference.engine"]
+
+
+def _context() -> ForkServerContext:
+    found = multiprocessing.get_context("forkserver")
+    found.set_forkserver_preload(_IMPORTED)
+    with pytest.MonkeyPatch.context() as patch:  # what huggingface_hub reads once, when it is imported
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        forkserver.ensure_running()
+    return found
+
+
+def _become(arguments: Sequence[str], environment: Mapping[str, str], cwd: str, out: str, err: str) -> None:
+    """Run what `python ARGUMENTS` would, in this forked process."""
+    for path, stream in ((out, 1), (err, 2)):
+        file = os.open(path, os.O_WRONLY | os.O_APPEND)
+        os.dup2(file, stream)
+        os.close(file)
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(environment)
+    how, *rest = arguments
+    sys.argv = {"-c": ["-c", *rest[1:]], "-m": rest}.get(how, [how, *rest])
+    if how == "-c":
+        exec(compile(rest[0], "<string>", "exec"), {"__name__": "__main__"})
+    elif how == "-m":
+        runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
+    else:
+        runpy.run_path(how, run_name="__main__")
+
+
+class Fork:
+    """What `subprocess.Popen([sys.executable, *arguments], ...)` gives, as far as tests need it: its output is kept in files."""
+
+    def __init__(self, arguments: Sequence[object], env: Mapping[str, str] | None = None, cwd: Path | None = None) -> None:
+        folder = Path(tempfile.mkdtemp(prefix="fork-"))
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self._said = (folder / "out", folder / "err")
+        for path in self._said:
+            path.touch()
+        words = [str(argument) for argument in arguments]
+        self._process = _context().Process(
+            target=_become, args=(words, dict(os.environ if env is None else env), str(cwd or Path.cwd()), *map(str, self._said))
+        )
+        self._process.start()
+        assert self._process.pid is not None
+        self.pid: int = self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def wait(self, timeout: float | None = None) -> int:
+        self._process.join(timeout)
+        if self._process.exitcode is None:
+            raise subprocess.TimeoutExpired("fork", timeout or 0)
+        return self._process.exitcode
+
+    def said(self) -> tuple[str, str]:
+        """What it has written so far."""
+        out, err = (path.read_text(encoding="utf-8") for path in self._said)
+        return out, err
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        self.wait(timeout)
+        return self.said()
+
+    def wait_for_line(self, line: str) -> None:
+        """Until it has written that line on stdout."""
+        while line not in self.said()[0].splitlines():
+            assert self.poll() is None, self.said()
+            time.sleep(0.001)
+
+
+def run(
+    arguments: Sequence[object], env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """What `subprocess.run([sys.executable, *arguments], capture_output=True, text=True)` gives."""
+    process = Fork(arguments, env, cwd)
+    out, err = process.communicate(timeout=600)
+    return subprocess.CompletedProcess(list(map(str, arguments)), process.wait(), out, err)
