@@ -173,6 +173,7 @@ def of_unknown_gender(data: dict[str, Any]) -> None:
         (lambda data: [row.update(bbox=None) for row in data["annotations"][:40]], "en", False),
         (lambda data: [row.update(bbox=None) for row in data["annotations"][::2]], "en", True),
         (as_it_is, "./xx.toml", False),
+        ("turned", "en", False),
         (of_unknown_gender, "de", False),
     ],
 )
@@ -181,13 +182,20 @@ def test_nothing_is_described_where_most_images_offer_no_description(
 ) -> None:
     """Images without one get no questions at all, so that a first benchmark would be empty."""
     file = own_data(here / "data", images=20)
-    edit(file, change)
+    if change == "turned":  # as phones write pictures
+        for photo in (here / "data" / "photos").iterdir():
+            turn(photo, 6)
+    else:
+        edit(file, change)
     clip = save_tiny_clip(here / "clip")
     questions = '[answers]\nyes = ["ya"]\nno = ["nu"]\n[questions]\nexistence = "{name}?"\n'
     (here / "xx.toml").write_text(f'code = "xx"\nprompt = "{{question}}"\n{questions}')
     said = hope_bench(capsys, "init", "data", "--name", "first", "--k", "1", "--language", language, "--clip", clip)
     assert said.code == 0, said.err
     spec = read_spec(here / "benchmarks" / "first" / "spec.toml")
+    if change is without_boxes:
+        message = refused(capsys, "generate", "first", "--strategies", "random,description", "--out", "x", "--cache", "cache")
+        assert "Leave description out (--strategies), or lower k" in message
     assert ("description" in spec.strategies, "hope" in spec.strategies) == (described, described)
     if change is without_boxes:
         assert hope_bench(capsys, "generate", "first", "--cache", "cache").code == 0
