@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 from hope_bench.errors import HopeBenchError, counted, did_you_mean, first_few
 from hope_bench.files.benchmark import Manifest, SourceFile, check_own, write_benchmark
 from hope_bench.files.card import check_name, slug
+from hope_bench.files.names import within_folder
 from hope_bench.files.spec import STRATEGY_KINDS, Kind
-from hope_bench.interchange.images import within_folder
 from hope_bench.interchange.known_questions import KNOWN, Known, Left
 from hope_bench.interchange.question_columns import find_columns, label_of
 from hope_bench.interchange.question_rows import QuestionRow, ending_of, find_source, picture_of, question_files, read_rows

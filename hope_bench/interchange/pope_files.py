@@ -9,8 +9,8 @@ from pathlib import Path
 from hope_bench.errors import HopeBenchError, counted, did_you_mean
 from hope_bench.files.benchmark import Manifest, SourceFile, write_benchmark
 from hope_bench.files.card import check_name
+from hope_bench.files.names import within_folder
 from hope_bench.files.spec import STRATEGY_KINDS
-from hope_bench.interchange.images import within_folder
 from hope_bench.interchange.questions import Line, given_prompt, read_lines, read_question, unshared_positives
 from hope_bench.provenance import commit, file_sha256, versions
 from hope_bench.records import Question

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hope_bench.errors import HopeBenchError, short_reason
+from hope_bench.images import UnreadableImageError, open_picture
 from hope_bench.interchange.tables import SUFFIXES, read_table
 
 _ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -134,11 +135,9 @@ def picture_of(value: Any) -> Picture:
 
 def ending_of(data: bytes) -> str:
     """The ending that a picture's bytes call for: ".jpg", ".png"; "" for what is no picture."""
-    from PIL import Image, UnidentifiedImageError
-
     try:
-        with Image.open(io.BytesIO(data)) as picture:
+        with open_picture(io.BytesIO(data)) as picture:
             kind = (picture.format or "").lower()
-    except (UnidentifiedImageError, OSError):
+    except UnreadableImageError:
         return ""
     return f".{'jpg' if kind == 'jpeg' else kind}"
