@@ -102,7 +102,7 @@ def test_malformed_rows_and_unknown_classes_of_open_images(capsys: Capture, tmp_
     for words in (
         "bbox.csv: 1 row left out, with too few or too many fields",
         "bbox.csv: 1 row left out, their label has no class description (/m/zzz)",
-        "bbox.csv: 1 row left out, a field is no number",
+        "bbox.csv: 1 object has no usable box: present, and nothing is claimed of the place",
         "boxable.csv: 1 row left out, a field is no number",
         "boxable.csv: 1 row left out, with too few or too many fields",
     ):
