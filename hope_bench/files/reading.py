@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+import unicodedata
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -121,6 +122,25 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # as for JSON
         raise HopeBenchError(f"{path} is not TOML: {short_reason(error)}.") from None
+
+
+_MARKS_IN_A_ROW = 30
+"""Combining marks that one letter keeps, as Unicode's stream-safe format has it (UAX #15, section 13); no language needs more."""
+
+
+def normalized(text: str, form: Literal["NFC", "NFD", "NFKC"]) -> str:
+    """A text's Unicode normal form, in time that grows with its length: of a letter with more than 30 marks the rest go, which
+    unicodedata would sort in the square of their number."""
+    if text.isascii():
+        return text
+    if len(text) > _MARKS_IN_A_ROW:
+        kept, marks = [], 0
+        for letter in text:
+            marks = marks + 1 if unicodedata.combining(letter) else 0
+            if marks <= _MARKS_IN_A_ROW:
+                kept.append(letter)
+        text = "".join(kept)
+    return unicodedata.normalize(form, text)
 
 
 def _marked(data: bytes, path: Path) -> bytes:

@@ -109,7 +109,7 @@ def place_of(value: object) -> int | None:
         return None
     if isinstance(value, int | float) and math.isfinite(value) and value == int(value):
         return int(value)
-    return int(value) if isinstance(value, str) and value.isdecimal() else None
+    return int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 19 else None
 
 
 def duplicate(model: str, what: str, one: Path, other: Path) -> NoReturn:

@@ -14,7 +14,7 @@ from hope_bench.files.placeholders import check_prompt
 from hope_bench.files.reading import json_of, read_text
 from hope_bench.records import Question
 
-_EXISTENCE = re.compile(r"is there (?:an? )?(?P<object>\S.*?) in the im(?:age|ange)\s*\??", re.IGNORECASE)
+_EXISTENCE = re.compile(r"is there (?:an? )?(?P<object>\S.{0,500}?) in the im(?:age|ange)\s*\??", re.IGNORECASE)
 """POPE's question, with "imange" and "a umbrella" as redistributed copies have them."""
 
 

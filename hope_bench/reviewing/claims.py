@@ -142,7 +142,7 @@ class Statement:
 
 
 _NUMBERS = ("exactly ", "only ", "one ", "two ", "three ", "four ", "five ", "the ")
-_QUESTION = re.compile(r"(?P<verb>is|are) there (?P<article>an? )?(?P<what>.+?)\s*\?", re.IGNORECASE)
+_QUESTION = re.compile(r"(?P<verb>is|are) there (?P<article>an? )?(?P<what>.+?)\s{0,9}\?", re.IGNORECASE)
 
 
 def is_existence(claim: Claim) -> bool:

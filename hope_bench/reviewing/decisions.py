@@ -12,7 +12,7 @@ import msgspec
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.reading import decode, is_beginning, lines_of, read_bytes
-from hope_bench.provenance import append, atomic_path, locked
+from hope_bench.provenance import append, atomic_path, locked, sweep
 from hope_bench.reviewing.claims import Claim
 from hope_bench.search.decisions import ClaimKey, Decision, Verdict
 
@@ -90,6 +90,7 @@ class DecisionsFile:
         self.path = path
         self._decisions: dict[ClaimKey, Reviewed] = {}
         with locked(path.parent):
+            sweep(path.parent, f"{path.name}.")  # what a killed review left
             if not self._read() or not path.exists():
                 write_decisions(path, self._decisions.values())
         try:

@@ -234,8 +234,8 @@ def samples(folder: Path) -> Path:
 
 
 TEXTS: dict[str, Maker] = {
-    "spec": file("spec.toml", b'name = "dog"\ntitle = "dog"\nstrategies = ["random"]\nheadline = "random"\nk = 1\n[dataset]\nname = "dog"\n'
-                 b'annotations = "a.json"\nimages = "."\n', lambda path: len(read_spec(path).name)),
+    "spec": file("spec.toml", b'name = "dog"\ntitle = "dog"\nstrategies = ["random"]\nheadline = "random"\nk = 1\n'
+                 b'[dataset]\nname = "dog"\nannotations = "a.json"\nimages = "."\n', lambda path: len(read_spec(path).name)),
     "card": file("card.toml", b'name = "dog"\ncheckpoint = "org/dog"\n', lambda path: len(read_card(path).name[:1])),
     "paraphrases": file("p.toml", b'dog = "dog {question}"\n', lambda path: len(read_paraphrases(path))),
     "language": file("l.toml", (Path("hope_bench/languages/de.toml")).read_bytes(),
