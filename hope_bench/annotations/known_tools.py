@@ -7,7 +7,7 @@ import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
 
@@ -226,7 +226,7 @@ def _look_at_json(path: Path, text: str) -> _Shape | None:
     line = text.partition("\n")[0]
     try:
         with json_text(path) as data:
-            found = decode(data, dict[str, msgspec.Raw] | list[msgspec.Raw])
+            found: Any = decode(data, cast(Any, dict[str, msgspec.Raw] | list[msgspec.Raw]))
             if isinstance(found, dict):
                 return _Shape("object", frozenset(found), {key: _first_keys(raw) for key, raw in found.items()}, text)
             first = _keys(found[0]) if found else {}
