@@ -23,11 +23,17 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"{nearest}Known: {shown}."
 
 
+_LONGEST_ITEM = 200
+"""Characters of one of several items that an error repeats."""
+
+
 def first_few(items: Iterable[object], limit: int = 5) -> str:
-    """The first `limit` items as text, with a count of the rest: "a, b, c and 7 more"."""
+    """The first `limit` items as text, with a count of the rest: "a, b, c and 7 more"; of a very long one its beginning."""
     listed = list(items)
     rest = len(listed) - limit
-    return ", ".join(str(item) for item in listed[:limit]) + (f" and {rest} more" if rest > 0 else "")
+    texts = (str(item) for item in listed[:limit])
+    shown = [text if len(text) <= _LONGEST_ITEM else f"{text[:_LONGEST_ITEM]}..." for text in texts]
+    return ", ".join(shown) + (f" and {rest} more" if rest > 0 else "")
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
 import platform
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,39 @@ def check_new(folder: Path) -> None:
         raise HopeBenchError(f"{folder} holds files already. Give another --out, or remove it.")
 
 
+@contextlib.contextmanager
+def new_folder(folder: Path, what: Mapping[str, object]) -> Iterator[None]:
+    """A folder that is filled meanwhile, new, empty, or left unfinished by another process that wrote the same (`what`, as JSON).
+
+    Interrupted, it keeps a mark that says so, and the next call writes its files anew. Raises HopeBenchError for every other
+    folder.
+    """
+    mark, said = folder / UNFINISHED, json.dumps(what, sort_keys=True, ensure_ascii=False)
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        if mark.read_text(encoding="utf-8") != said:
+            raise HopeBenchError(f"{folder} holds another export that was interrupted. Give another --out, or remove it.")
+    if not mark.is_file():
+        check_new(folder)
+    made = not folder.exists()
+    try:
+        with locked(folder):
+            write_text(mark, said)
+            for inner in (folder, *(one for one in folder.iterdir() if one.is_dir() and not one.is_symlink())):
+                sweep(inner)
+            yield
+            mark.unlink()
+    except BaseException:
+        if not holds_files(folder):  # nothing was written that could be gone on with
+            mark.unlink(missing_ok=True)
+        raise
+    finally:
+        if not mark.exists():
+            (folder / _LOCK).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                if made and not holds_files(folder):
+                    folder.rmdir()
+
+
 def check_pages(folder: Path, mark: str, what: str) -> None:
     """Before long work: raise HopeBenchError where a folder holds files of others: pages are only written to an empty folder (but
     for hidden files), or over earlier ones, whose index.html holds `mark`. `what` says in words what these are."""
@@ -112,6 +146,11 @@ def _in_the_way(folder: Path, error: OSError) -> str:
 _LONGEST_WAIT = 60
 """Seconds."""
 
+UNFINISHED = ".unfinished"
+"""The mark of a folder that isn't whole yet (`new_folder`)."""
+
+_LOCK = ".lock"
+
 _PARTIAL = ".partial"
 """How a file ends that isn't whole yet."""
 
@@ -128,7 +167,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
+        with _explained(path, temporary):
+            yield temporary
         umask = os.umask(0)
         os.umask(umask)
         with _explained(path):
@@ -138,9 +178,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def sweep(folder: Path) -> None:
-    """Remove what `atomic_path` left in a folder when its process was killed. Only for a folder that nobody else writes now."""
-    for left in folder.glob(f".*{_PARTIAL}"):
+def sweep(folder: Path, name: str = "") -> None:
+    """Remove what `atomic_path` left in a folder when its process was killed, of one file where it is named. Only for a folder
+    that nobody else writes now."""
+    for left in folder.glob(f".{glob.escape(name)}*{_PARTIAL}"):
         left.unlink(missing_ok=True)
 
 
@@ -149,7 +190,7 @@ def locked(folder: Path) -> Iterator[None]:
     """Hold a folder, made where it isn't there, while its files are read and written by turns: another process that wants it
     waits. Raises HopeBenchError where that takes more than a minute."""
     make_folder(folder)
-    path = folder / ".lock"
+    path = folder / _LOCK
     try:
         with _explained(path), FileLock(path, timeout=_LONGEST_WAIT):
             yield
@@ -159,19 +200,38 @@ def locked(folder: Path) -> Iterator[None]:
 
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 file whole or not at all. Raises HopeBenchError where it can't be written."""
-    with atomic_path(path) as temporary, _explained(path):
+    with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file whole or not at all. Raises HopeBenchError where it can't be written."""
-    with atomic_path(path) as temporary, _explained(path):
+    with atomic_path(path) as temporary:
         temporary.write_bytes(data)
 
 
+def append(path: Path, data: bytes) -> None:
+    """Add bytes to a file; the disk has them when this returns. Raises HopeBenchError where it won't take them: then nothing of
+    them stays. For files that nobody else writes now (`locked`)."""
+    with _explained(path), path.open("ab", buffering=0) as stream:  # unbuffered: nothing waits to be written once more
+        size = stream.tell()
+        try:
+            written = 0
+            while written < len(data):
+                written += stream.write(data[written:]) or 0
+            os.fsync(stream.fileno())
+        except OSError:
+            with contextlib.suppress(OSError):
+                stream.truncate(size)
+            raise
+
+
 @contextlib.contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _explained(path: Path, temporary: Path | None = None) -> Iterator[None]:
+    """What the disk says of writing a file, in words; with a `temporary` one, not what it says of others."""
     try:
         yield
     except OSError as error:
+        if temporary is not None and error.filename not in (None, str(temporary)):
+            raise
         raise HopeBenchError(f"{path} can't be written: {error.strerror or error}.") from None

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from hope_bench.files.reading import normalized
 from hope_bench.files.validation import Strict, read_toml
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ _SAID_AS_A_WORD = re.compile(r"(?!.*[^AEIOUY\d]{3})[A-Z]*[^AEIOUY][AEIOUY][^AEIO
 """Capitals that can be pronounced: "NASA", "SIM", "HAT"; not "HDMI", "RV" or "UFO"."""
 _EIGHT_OR_ELEVEN = re.compile(r"8|1[18](?:\d{3})*(?!\d)|18\d\d(?!\d)")
 """Numbers said as eight, eighty, eleven, eighteen, eleven thousand, eighteen hundred."""
+_LONGEST_NOUN = 100
+"""Characters of a name that inflect is asked about, whose rules take the square of its length: minutes for a page of text. No
+noun is longer, and what is stays as it is."""
 _ARTICLE = re.compile(r"(?:an?|the|some|any) +(?=\S)", re.IGNORECASE)
 
 
@@ -150,6 +154,8 @@ def _plural(name: str) -> str:
 
 def _plural_words(name: str) -> str:
     last = name.rsplit(" ", 1)[-1]
+    if len(name) > _LONGEST_NOUN:
+        return name
     if is_plural(name) or not _plain(last).isascii() or not last[-1:].isalpha():
         return name  # of another script, or no word
     if last.isupper() or last in _words().plural_in_s:
@@ -166,7 +172,7 @@ def is_plural(name: str) -> bool:
         return True
     if head in words.one_thing or head in words.uncounted or head.endswith(("ss", "us")):
         return False
-    if not head.isascii() or not head.isalpha():
+    if not head.isascii() or not head.isalpha() or len(head) > _LONGEST_NOUN:
         return False
     if head.endswith("s"):  # "scissors" is its own singular
         return bool(inflect_engine().singular_noun(head))
@@ -204,7 +210,7 @@ def _sounded_article(phrase: str) -> str:
         return "an" if start[0].upper() in "AEFHILMNORSX" else "a"
     if first[:1].isdigit():
         return "an" if _EIGHT_OR_ELEVEN.match(first) else "a"
-    return str(inflect_engine().a(first)).split(" ", 1)[0] if first[:1].isalpha() else "a"
+    return str(inflect_engine().a(first[:_LONGEST_NOUN])).split(" ", 1)[0] if first[:1].isalpha() else "a"
 
 
 def is_abbreviation(word: str) -> bool:
@@ -214,7 +220,7 @@ def is_abbreviation(word: str) -> bool:
 
 def _plain(text: str) -> str:
     """Without accents: "éclair" is "eclair"."""
-    return "".join(letter for letter in unicodedata.normalize("NFD", text) if not unicodedata.combining(letter))
+    return "".join(letter for letter in normalized(text, "NFD") if not unicodedata.combining(letter))
 
 
 @cache

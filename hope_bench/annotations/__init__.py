@@ -19,6 +19,7 @@ from hope_bench.annotations.voc import read_voc, voc_files
 from hope_bench.annotations.wording import words
 from hope_bench.annotations.yolo import find_split, read_yolo
 from hope_bench.errors import HopeBenchError, counted, did_you_mean, first_few
+from hope_bench.files.reading import reading
 from hope_bench.files.spec import Format, NamedFormat
 from hope_bench.records import Annotations, BoxLayout
 from hope_bench.wording import bare
@@ -47,7 +48,8 @@ def read_annotations(
     Face dataset. `boxes` is what the four numbers of a COCO or Hugging Face box are; None: as all of them tell. Raises
     HopeBenchError where a file is missing or isn't what it should be.
     """
-    annotations = _read(path, format, _several(captions), files or {}, columns or {}, boxes)
+    with reading(path):
+        annotations = _read(path, format, _several(captions), files or {}, columns or {}, boxes)
     check_said_apart(path, annotations)
     return annotations
 
@@ -107,21 +109,25 @@ def annotation_files(
     files: Mapping[str, str] | None = None,
 ) -> tuple[Path, ...]:
     """Every file that `read_annotations` would read, for a manifest. Raises HopeBenchError where one is missing."""
-    named = _checked_format(path, format, _several(captions), files or {}, {})
+    with reading(path):
+        return _files(path, _checked_format(path, format, _several(captions), files or {}, {}), _several(captions), files or {})
+
+
+def _files(path: Path, named: NamedFormat, captions: Sequence[Path], files: Mapping[str, str]) -> tuple[Path, ...]:
     if named == "open-images":
-        return find_open_images(path, files or {}).paths
+        return find_open_images(path, files).paths
     if named == "visual-genome":
         return tuple(visual_genome_files(path).values())
     if named == "yolo":
-        split = find_split(path, (files or {}).get("split", ""))
+        split = find_split(path, files.get("split", ""))
         return (split.yaml, *(file for _, file in split.labels if file.is_file()))
     if named == "voc":
         return voc_files(path)[1]
     if named == "labelme":
         return labelme_files(path)
     if named == "hf-dataset":
-        return dataset_files(path, (files or {}).get("split", ""))
-    return (path, *_several(captions))
+        return dataset_files(path, files.get("split", ""))
+    return (path, *captions)
 
 
 def _checked_format(

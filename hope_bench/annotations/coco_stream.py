@@ -16,6 +16,7 @@ from hope_bench.annotations.coco_joined import made_of
 from hope_bench.annotations.coco_rows import DESCRIPTION, InstancesFile
 from hope_bench.annotations.json_file import not_json
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.reading import reading
 from hope_bench.records import no_collector
 
 _BATCH = 10_000
@@ -39,7 +40,7 @@ def _batches(path: Path, key: Key, bad: dict[Key, BadEntries]) -> Iterator[list[
     """The rows of one of the file's lists, _BATCH at a time; None for those that can't be used."""
     done = 0
     try:
-        with path.open("rb") as stream:
+        with reading(path), path.open("rb") as stream:
             if stream.read(len(BOM_UTF8)) != BOM_UTF8:
                 stream.seek(0)
             entries = ijson.items(stream, f"{key}.item", use_float=True)
@@ -49,8 +50,6 @@ def _batches(path: Path, key: Key, bad: dict[Key, BadEntries]) -> Iterator[list[
     except ijson.JSONError as error:
         words = str(error).splitlines()[0] if str(error) else "it ends too early"
         raise not_json(path, words) from None
-    except OSError as error:
-        raise HopeBenchError(f"{path} can't be read: {error}.") from None
 
 
 def _rows(key: Key, batch: list[Any], start: int, bad: BadEntries) -> list[Any]:

@@ -15,6 +15,7 @@ from hope_bench.annotations.open_images import BOX_COLUMNS, LABEL_COLUMNS
 from hope_bench.annotations.voc import is_voc
 from hope_bench.annotations.yolo import classes_of, yaml_of
 from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.files.reading import reading
 from hope_bench.files.spec import NamedFormat
 
 _MAYBE_OURS = (".json", ".jsonl", ".csv", ".parquet")
@@ -27,6 +28,11 @@ def detect_format(path: Path) -> NamedFormat:
     Raises HopeBenchError for a folder or CSV file of no known format, another tool's file, and an empty list; every other file
     that is no object list is taken for COCO's, whose reader explains itself.
     """
+    with reading(path):
+        return _detect(path)
+
+
+def _detect(path: Path) -> NamedFormat:
     if path.is_dir():
         return _detect_folder(path)
     if is_hf_dataset(path):
@@ -138,6 +144,6 @@ def _is_object_list(line: bytes) -> bool:
     """Whether a first line alone is a JSON object with POPE's two keys."""
     try:
         first = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(first, dict) and {"image", "objects"} <= first.keys()

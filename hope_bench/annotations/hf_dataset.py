@@ -7,7 +7,6 @@ structs, or a struct of lists as in cppe-5), or just a list of names. Categories
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,6 +22,7 @@ from hope_bench.annotations.hf_source import Source, open_dataset
 from hope_bench.annotations.ids import unique_index
 from hope_bench.annotations.wording import alternatives, spoken_names
 from hope_bench.errors import HopeBenchError, counted, did_you_mean, first_few
+from hope_bench.files.reading import normalized
 from hope_bench.provenance import atomic_path
 from hope_bench.records import Annotations, BoxLayout, Category, Image
 
@@ -159,7 +159,7 @@ def _check_distinct(source: Source, found: Mapping[str, str], folder: Path) -> N
     for batch in source.batches([found[key] for key in ("image", "file_name") if key in found], False):
         for row in batch:
             name = os.path.normpath(_image(row, found, number).file_name)
-            rows.setdefault(unicodedata.normalize("NFC", name).casefold(), []).append(number)
+            rows.setdefault(normalized(name, "NFC").casefold(), []).append(number)
             number += 1
     twice = [f"{name}: rows {first_few(own, 3)}" for name, own in rows.items() if len(own) > 1]
     if twice:

@@ -10,7 +10,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import msgspec
+
 from hope_bench.errors import HopeBenchError, did_you_mean, short_reason
+from hope_bench.files.reading import decode, lines_of, read_bytes
+
+BROKEN = (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError)
+"""What datasets and pyarrow (whose own are among them) raise of a dataset whose files aren't what they should be."""
 
 _FIRST = ("validation", "val", "valid", "dev", "test")
 """Of several splits the first of these is read, as of YOLO's: models are trained on the others."""
@@ -66,16 +72,14 @@ def _split_of(file: Path) -> str:
 def open_dataset(path: Path, split: str) -> Source:
     """The dataset at a path, of several splits the one named, else the one for validation or test. Raises HopeBenchError where it
     can't be read, or nothing tells its splits apart."""
-    import pyarrow
-
     try:
         if path.is_dir() and _metadata_files(path):
             return _open_imagefolder(path, split)
         if path.is_dir() and not _parquet_files(path, ""):
             return _open_saved(path, split)
         return _open_parquet(path, split)
-    except (OSError, ValueError, pyarrow.ArrowException) as error:
-        raise HopeBenchError(f"{path} can't be read as a dataset: {error}.") from None
+    except BROKEN as error:
+        raise HopeBenchError(f"{path} can't be read as a dataset: {short_reason(error)}.") from None
 
 
 def _open_saved(path: Path, split: str) -> Source:
@@ -87,6 +91,7 @@ def _open_saved(path: Path, split: str) -> Source:
 def _open_imagefolder(path: Path, split: str) -> Source:
     import datasets
 
+    _check_metadata(path)
     bars = datasets.is_progress_bar_enabled()
     datasets.disable_progress_bars()
     try:
@@ -106,6 +111,19 @@ def _open_imagefolder(path: Path, split: str) -> Source:
             yield [{name: _relative(path, value) for name, value in row.items()} for row in rows]
 
     return replace(source, batches=batches)
+
+
+def _check_metadata(path: Path) -> None:
+    """datasets takes minutes for a line of endless brackets, and stumbles over a file that holds none."""
+    for file in _metadata_files(path):
+        lines = lines_of(read_bytes(file), file) if file.suffix == ".jsonl" else []
+        for number, line in enumerate(lines, 1):
+            try:
+                decode(line or b"{}", dict)
+            except msgspec.DecodeError as error:
+                raise HopeBenchError(f"{file}, line {number}: not a JSON object ({error}).") from None
+        if not file.stat().st_size:
+            raise HopeBenchError(f"{file} is empty.")
 
 
 def _relative(folder: Path, value: Any) -> Any:

@@ -44,17 +44,19 @@ def json_text(path: Path) -> Iterator[memoryview]:
         raise HopeBenchError(
             f"{path} is not UTF-8 text, as JSON has to be ({error.reason}). Save it as UTF-8 (iconv -f latin1 -t utf-8)."
         ) from None
+    except RecursionError:
+        raise HopeBenchError(f"{path} can't be read: it is nested too deeply.") from None
     except ValueError:
         raise HopeBenchError(f"{path} is empty.") from None  # an empty file can't be mapped
     except OSError as error:
-        raise HopeBenchError(f"{path} can't be read: {error}.") from None
+        raise HopeBenchError(f"{path} can't be read: {error.strerror or error}.") from None
 
 
 def decode_with_nan(text: memoryview) -> Any:
     """JSON as Python's own writer makes it of NaN and infinities, which aren't JSON; slower. None where it isn't that either."""
     try:
         return json.loads(bytes(text))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -7,12 +7,13 @@ import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
 
 from hope_bench.annotations.json_file import json_text
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.reading import decode
 
 Kind = Literal["object", "list", "lines", "xml", "csv", "text"]
 
@@ -235,7 +236,7 @@ def _look_at_json(path: Path, text: str) -> _Shape | None:
     line = text.partition("\n")[0]
     try:
         with json_text(path) as data:
-            found = msgspec.json.decode(data, type=dict[str, msgspec.Raw] | list[msgspec.Raw])
+            found: Any = decode(data, cast(Any, dict[str, msgspec.Raw] | list[msgspec.Raw]))
             if isinstance(found, dict):
                 return _Shape("object", frozenset(found), {key: _first_keys(raw) for key, raw in found.items()}, text)
             first = _keys(found[0]) if found else {}
@@ -243,22 +244,22 @@ def _look_at_json(path: Path, text: str) -> _Shape | None:
     except (HopeBenchError, msgspec.MsgspecError):
         pass
     try:
-        return _Shape("lines", frozenset(msgspec.json.decode(line, type=dict[str, msgspec.Raw])), {}, text)
+        return _Shape("lines", frozenset(decode(line.encode(), dict[str, msgspec.Raw])), {}, text)
     except msgspec.MsgspecError:
         return None
 
 
 def _keys(raw: msgspec.Raw) -> dict[str, msgspec.Raw]:
     try:
-        return msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
-    except msgspec.ValidationError:
+        return decode(raw, dict[str, msgspec.Raw])
+    except msgspec.DecodeError:
         return {}
 
 
 def _first_keys(raw: msgspec.Raw) -> frozenset[str]:
     """The keys of an object, or of the first of a list."""
     try:
-        listed: Any = msgspec.json.decode(raw, type=list[msgspec.Raw])
-    except msgspec.ValidationError:
+        listed: Any = decode(raw, list[msgspec.Raw])
+    except msgspec.DecodeError:
         return frozenset(_keys(raw))
     return frozenset(_keys(listed[0])) if listed else frozenset()

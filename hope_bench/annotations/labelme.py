@@ -14,6 +14,7 @@ import msgspec
 from hope_bench.annotations.collected import Collected, corners_as_boxes, parsers
 from hope_bench.annotations.segments import NO_BOX, Box, number
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.reading import decode, read_bytes
 from hope_bench.records import Annotations, Image
 
 _LARGE = 1 << 27
@@ -34,8 +35,8 @@ def _is_one(file: Path) -> bool:
 
 def _decoded(file: Path) -> Any:
     try:
-        return msgspec.json.decode(file.read_bytes().removeprefix(BOM_UTF8))
-    except (OSError, msgspec.DecodeError):
+        return decode(read_bytes(file).removeprefix(BOM_UTF8), Any)
+    except (HopeBenchError, msgspec.DecodeError):
         return None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from codecs import BOM_UTF8
 from pathlib import Path
 
 import msgspec
@@ -10,6 +9,7 @@ import numpy as np
 
 from hope_bench.annotations.wording import alternatives, spoken_names
 from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.files.reading import decode, lines_of, read_bytes
 from hope_bench.records import Annotations, Category, Image
 
 
@@ -24,14 +24,13 @@ def read_object_list(path: Path) -> Annotations:
     A line that isn't such an object is left out and listed in `problems`. Raises HopeBenchError where no line is good or an
     image occurs twice.
     """
-    decoder = msgspec.json.Decoder(_Line)
     lines: list[_Line] = []
     problems: list[str] = []
-    for number, raw in enumerate(path.read_bytes().removeprefix(BOM_UTF8).splitlines(), 1):
+    for number, raw in enumerate(lines_of(read_bytes(path), path), 1):
         if not raw.strip():
             continue
         try:
-            line = decoder.decode(raw)
+            line = decode(raw, _Line)
         except msgspec.DecodeError as error:
             problems.append(f"{path.name}, line {number} left out: {error}")
             continue

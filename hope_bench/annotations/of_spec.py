@@ -10,6 +10,7 @@ from hope_bench.annotations import annotation_files, check_said_apart, read_anno
 from hope_bench.annotations.image_files import Folder
 from hope_bench.annotations.merging import merge
 from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.files.reading import read_text
 from hope_bench.files.spec import DatasetSpec
 from hope_bench.records import Annotations
 
@@ -46,10 +47,7 @@ def listed_images(path: Path, annotations: Annotations) -> tuple[frozenset[int],
 
     Raises HopeBenchError where the list can't be read, or names none of the images.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise HopeBenchError(f"{path} can't be read as a list of images, one file name a line: {error}.") from None
+    lines = read_text(path).splitlines()
     names = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
     index = {image.file_name: place for place, image in enumerate(annotations.images)}
     files = Folder(index).find(names).files

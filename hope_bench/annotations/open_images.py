@@ -57,6 +57,12 @@ def find_open_images(path: Path, files: Mapping[str, str]) -> OpenImagesFiles:
     if not path.is_dir():
         named.setdefault("boxes" if set(BOX_COLUMNS) <= set(csv_header(path)) else "labels", path)
     tables = {file: set(csv_header(file)) for file in sorted(folder.glob("*.csv"))}
+    for table, header in tables.items():
+        if "annotations-bbox" in table.name and not set(BOX_COLUMNS) <= header and table not in named.values():
+            raise HopeBenchError(
+                f"{table} is called as Open Images' boxes are, but its first line lacks {', '.join(BOX_COLUMNS)}. Get it "
+                "again, or remove it."
+            )
     boxes = named.get("boxes") or _only("boxes", [file for file, header in tables.items() if set(BOX_COLUMNS) <= header])
     subset = _subset(boxes or path)
     labels = named.get("labels") or _only(

@@ -49,6 +49,10 @@ _SHORT = ((re.compile(r"\bw/o\b\s*", re.IGNORECASE), "without "), (re.compile(r"
           (re.compile(r"\band/or\b", re.IGNORECASE), "or"), (re.compile(r"\s&\s"), " and "))  # fmt: skip
 
 
+_LONGEST_NAME = 500
+"""Characters of a name that is looked at for alternatives: each of its slashes looks around itself."""
+
+
 def words(name: str) -> str:
     """Underscores as spaces, single spaces: "alarm_clock" is "alarm clock"."""
     return " ".join(name.replace("_", " ").split())
@@ -57,7 +61,8 @@ def words(name: str) -> str:
 def without_aside(name: str) -> str:
     """The words without a remark in parentheses: "bow (weapon)" is "bow". A name that is all remark stays, and of LVIS' one name
     that goes on after its remark, "monitor (computer equipment) computer monitor", "monitor" stays."""
-    return words(_ASIDE.sub(" ", _AFTER_ASIDE.sub("", name))) or name
+    single = " ".join(name.split())
+    return words(_ASIDE.sub(" ", _AFTER_ASIDE.sub("", single))) or name
 
 
 def plain_names(names: Sequence[str]) -> list[str]:
@@ -125,6 +130,9 @@ def alternatives(name: str) -> tuple[str, ...]:
 
 def _split(name: str) -> list[str]:
     """A name at the slashes that stand for "or": not at those of an abbreviation or a number ("A/C", "w/o", "24/7")."""
+    name = " ".join(name.split())
+    if len(name) > _LONGEST_NAME:
+        return [name]
     parts, start = [], 0
     for slash in _SLASH.finditer(name):
         before, after = (
@@ -138,7 +146,7 @@ def _split(name: str) -> list[str]:
 
 
 def _spoken(name: str, lower: bool) -> str:
-    text = name
+    text = " ".join(name.split())
     for short, said in _SHORT:
         text = short.sub(said, text)
     text = words(" or ".join(part.strip() for part in _split(text) if part.strip()))

@@ -105,8 +105,12 @@ def _of_folder(path: Path, classes: Path, names: tuple[str, ...]) -> YoloSplit:
     return YoloSplit(classes, names, tuple((file.relative_to(place).as_posix(), labels_of(file, place)) for file in pictures))
 
 
+_MOST_DIGITS = 6
+"""Of a class's number: nobody has a million classes."""
+
+
 def _names(file: Path, given: Any) -> tuple[str, ...]:
-    if isinstance(given, dict) and all(str(key).isdigit() for key in given):
+    if isinstance(given, dict) and all(str(key).isdecimal() and len(str(key)) <= _MOST_DIGITS for key in given):
         places = {int(key): str(name) for key, name in given.items()}
         given = [places.get(place, "") for place in range(max(places, default=-1) + 1)]
     if not isinstance(given, list) or not given:

@@ -39,19 +39,25 @@ def export(
 
     `to` is llava (question and label files of LLaVA's POPE evaluation), vlmevalkit (a TSV), lmms-eval (a task folder) or datasets
     (a Hugging Face dataset: Parquet, card, Croissant metadata). `out` is a new or empty folder; the pictures of `images` go into
-    the files. Raises HopeBenchError; an unknown target names the nearest.
+    the files. Raises HopeBenchError; an unknown target names the nearest. Interrupted, the same
+    call again writes the files anew.
 
     Example: hb.export("hope-coco", "vlmevalkit", "exported", images="val2014")
     """
-    from hope_bench.provenance import check_new
+    from hope_bench.provenance import new_folder
 
     if to not in get_args(Target):
         raise HopeBenchError(f"No tool {to!r} to export for. " + did_you_mean(to, get_args(Target)))
     folder = Path(out)
-    check_new(folder)
     chosen = load_benchmark(benchmark)
     chosen = chosen.select(splits) if splits else chosen
     pictures = None if images is None else find_images(chosen, Path(images))
+    what = {"to": to, "benchmark": chosen.manifest.hash, "splits": list(chosen.splits), "images": pictures is not None}
+    with new_folder(folder, what):
+        return _export(chosen, to, folder, pictures)
+
+
+def _export(chosen: Benchmark, to: str, folder: Path, pictures: Path | None) -> int:
     if to == "llava":
         from hope_bench.interchange.export_llava import export_llava
 

@@ -6,9 +6,15 @@ request; 3 a fault of hope-bench's own, with a traceback; 130 interrupted. docs/
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import NoReturn
 
 import typer
 from rich.markup import escape
@@ -76,18 +82,67 @@ def run_command(command: Callable[..., None]) -> None:
 
 def _run(application: typer.Typer) -> None:
     """An expected failure is a paragraph on stderr and exit code 2, never a traceback; an unexpected one a traceback and 3."""
+    with _terminable() as received:
+        try:
+            application()
+        except HopeBenchError as error:
+            _refuse(str(error))
+        except Exception as error:  # noqa: BLE001 - shown whole, under a code of its own
+            if isinstance(error, OSError) and error.errno in _NO_ROOM:
+                _refuse(f"{error.filename or 'The output'} can't be written: {error.strerror}. Make room, and run it again.")
+            sys.stderr.write(visible(_told(traceback.format_exc())))
+            sys.exit(FAULT_CODE)
+        except SystemExit as stop:
+            _flush()
+            if stop.code == INTERRUPTED_CODE or received:
+                errors.print(INTERRUPTED)
+            if received:
+                sys.exit(128 + received[0])
+            raise
+
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def _refuse(message: str) -> NoReturn:
+    _flush(quietly=True)
+    errors.print(f"[bold red]Error:[/] {escape(_told(message))}", soft_wrap=True, highlight=False)
+    sys.exit(2)
+
+
+def _flush(*, quietly: bool = False) -> None:
+    """Write what stdout still holds: what can't be written there is said and not left to Python's end, and no reader is none."""
     try:
-        application()
-    except HopeBenchError as error:
-        errors.print(f"[bold red]Error:[/] {escape(_told(str(error)))}", soft_wrap=True, highlight=False)
-        sys.exit(2)
-    except Exception:  # noqa: BLE001 - shown whole, under a code of its own
-        sys.stderr.write(visible(_told(traceback.format_exc())))
-        sys.exit(FAULT_CODE)
-    except SystemExit as stop:
-        if stop.code == INTERRUPTED_CODE:
-            errors.print(INTERRUPTED)
-        raise
+        sys.stdout.flush()
+    except OSError as error:
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not quietly and error.errno != errno.EPIPE:
+            _refuse(f"The output can't be written: {error.strerror}. Make room, and run it again.")
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[list[int]]:
+    """SIGTERM ends a command meanwhile as Ctrl-C does, with everything put away; then its number is in the list. A second one
+    ends it at once, and so does the first one a process that was forked off."""
+    received: list[int] = []
+    own = os.getpid()
+
+    def stop(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        if os.getpid() != own:
+            os.kill(os.getpid(), number)
+        received.append(number)
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield received
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _told(text: str) -> str:

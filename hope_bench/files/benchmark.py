@@ -16,8 +16,9 @@ import msgspec
 from hope_bench.errors import HopeBenchError, counted, did_you_mean
 from hope_bench.files.language import AnswerWords
 from hope_bench.files.names import check_images, check_names
+from hope_bench.files.reading import decode, read_bytes
 from hope_bench.files.spec import BenchmarkSpec, Kind
-from hope_bench.files.validation import Strict, read_json
+from hope_bench.files.validation import Strict, parse_json, read_json
 from hope_bench.provenance import check_folder, holds_files, json_sha256, write_text
 from hope_bench.records import Label, Prompt, Question
 
@@ -316,8 +317,8 @@ def _earlier(path: Path) -> Mapping[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        found = parse_json(path)
+    except HopeBenchError:
         found = None
     needed = {name for name, field in Manifest.model_fields.items() if field.is_required()}
     if not isinstance(found, dict) or not needed <= found.keys() or not isinstance(found["splits"], dict):
@@ -375,7 +376,7 @@ def _read(folder: Path, kind: str, name: str, sha256: str) -> tuple[Question, ..
     path = folder / kind / f"{name}.jsonl"
     if not path.is_file():
         raise HopeBenchError(f"{path} is missing, though {folder / 'manifest.json'} lists it. Generate the benchmark again.")
-    data = path.read_bytes()
+    data = read_bytes(path)
     questions = read_questions(data, str(path))
     if hashlib.sha256(data).hexdigest() != sha256:
         raise HopeBenchError(
@@ -389,7 +390,7 @@ def read_questions(data: bytes, where: str) -> tuple[Question, ...]:
     questions = []
     for number, line in enumerate(data.splitlines(), 1):
         try:
-            questions.append(msgspec.json.decode(line, type=Question))
+            questions.append(decode(line, Question))
         except msgspec.DecodeError as error:
             raise HopeBenchError(f"{where}, line {number}: not a question ({error}).") from None
     return tuple(questions)

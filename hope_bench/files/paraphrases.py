@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +11,7 @@ from pydantic import Field, RootModel
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import slug
 from hope_bench.files.placeholders import check_prompt
+from hope_bench.files.reading import read_toml
 from hope_bench.records import Prompt
 
 _Question = Annotated[str, Field(pattern=r"\{question\}")]
@@ -35,12 +35,7 @@ def read_paraphrases(path: Path) -> tuple[Paraphrase, ...]:
 
     Raises HopeBenchError naming the file and the name of what is no prompt, or no other one.
     """
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise HopeBenchError(f"{path} does not exist.") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise HopeBenchError(f"{path} is not TOML that can be read: {error}.") from None
+    data = read_toml(path)
     if not data:
         raise HopeBenchError(
             f'{path} declares no prompt. Write a line for each, such as: polite = "Please tell me: {{question}}"'

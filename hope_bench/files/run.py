@@ -15,6 +15,7 @@ import msgspec
 from hope_bench.errors import HopeBenchError, counted, did_you_mean
 from hope_bench.files.names import check_names
 from hope_bench.files.places import RUNS
+from hope_bench.files.reading import decode, is_beginning, lines_of, read_bytes
 from hope_bench.files.result import ModelInfo, RunInfo
 from hope_bench.files.validation import Strict, read_json
 from hope_bench.provenance import write_text
@@ -166,14 +167,14 @@ def read_answers(path: Path) -> RunAnswers:
     """The answers of a run. Raises HopeBenchError naming the line of anything malformed but a last line that was cut off."""
     if not path.is_file():
         raise HopeBenchError(f"{path} does not exist: this run has no answers yet. Evaluate or import it first.")
-    data = path.read_bytes()
-    lines = data.splitlines()
+    data = read_bytes(path)
+    lines = lines_of(data, path)
     answers: list[Answer] = []
     for number, line in enumerate(lines, 1):
         try:
-            answers.append(msgspec.json.decode(line, type=Answer))
+            answers.append(decode(line, Answer))
         except msgspec.DecodeError as error:
-            if number == len(lines) and not data.endswith(b"\n"):
+            if number == len(lines) and not data.endswith(b"\n") and is_beginning(line):
                 return RunAnswers(tuple(answers), truncated=True)
             raise HopeBenchError(f"{path}, line {number}: not an answer ({error}). Remove the line, or run again.") from None
     return RunAnswers(tuple(answers), truncated=False)

@@ -8,7 +8,6 @@ import inspect
 import json
 import os
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral
 from os import PathLike
@@ -20,7 +19,8 @@ from annotated_types import Ge, Le
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
-from hope_bench.errors import HopeBenchError, did_you_mean, short_reason
+from hope_bench.errors import HopeBenchError, did_you_mean
+from hope_bench.files import reading
 
 
 class Strict(BaseModel):
@@ -48,11 +48,7 @@ Model = TypeVar("Model", bound=Strict)
 
 def read_toml(path: Path, model: type[Model]) -> Model:
     """A validated TOML file. Raises HopeBenchError naming the file, the key and what to do."""
-    try:
-        data = tomllib.loads(_text(path))
-    except tomllib.TOMLDecodeError as error:
-        raise HopeBenchError(f"{path} is not TOML: {error}.") from None
-    return validate(data, model, str(path))
+    return validate(reading.read_toml(path), model, str(path))
 
 
 def read_json(path: Path, model: type[Model]) -> Model:
@@ -62,10 +58,7 @@ def read_json(path: Path, model: type[Model]) -> Model:
 
 def parse_json(path: Path) -> Any:
     """What a JSON file holds. Raises HopeBenchError naming the file."""
-    try:
-        return json.loads(_text(path))
-    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, and endless brackets
-        raise HopeBenchError(f"{path} is not JSON: {short_reason(error)}.") from None
+    return reading.json_of(reading.read_text(path), path)
 
 
 def validate(data: Any, model: type[Model], where: str) -> Model:
@@ -122,15 +115,6 @@ def _fields_at(model: type[BaseModel], parents: list[int | str]) -> list[str]:
             return []
         current = nested[0]
     return list(current.model_fields)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")  # Windows programs begin a file with a mark
-    except FileNotFoundError:
-        raise HopeBenchError(f"{path} does not exist.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise HopeBenchError(f"{path} can't be read: {error}.") from None
 
 
 _LONGEST_PART = 255

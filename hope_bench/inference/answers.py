@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 
 from hope_bench.adapters.base import NOT_ASKED
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.reading import decode, is_beginning
 from hope_bench.files.run import ANSWERS
 from hope_bench.provenance import atomic_path, sweep
 from hope_bench.records import Answer, Request
@@ -125,7 +126,7 @@ def read_answers_of(*paths: Path) -> Answers:
     for path in paths:
         if path.is_file():
             data = path.read_bytes()
-            for answer in _decode(data[: _whole_lines(data)], path).values():
+            for answer in _decode(data[: _whole_lines(data, path)], path).values():
                 _keep(answers, answer)
     return Answers(answers)
 
@@ -142,7 +143,7 @@ class AnswersFile(Answers):
             try:
                 self._file.seek(0)
                 data = self._file.read()
-                self._size = _whole_lines(data)
+                self._size = _whole_lines(data, path)
                 if self._size < len(data):
                     self._file.truncate(self._size)
                     os.fsync(self._file.fileno())
@@ -216,22 +217,31 @@ def _wanted(request: Request) -> Key:
     return (request.image, request.question, request.key)
 
 
-def _whole_lines(data: bytes) -> int:
-    return data.rfind(b"\n") + 1
+def _whole_lines(data: bytes, path: Path) -> int:
+    """How many bytes are whole lines. What follows them a crash left unfinished, or a power loss never wrote; raises
+    HopeBenchError where it is anything else, which isn't ours to cut off."""
+    size = data.rfind(b"\n") + 1
+    rest = data[size:].rstrip(b"\0")
+    if rest and not is_beginning(rest):
+        _answer(rest, path, "its end")
+    return size
 
 
 def _decode(data: bytes, path: Path) -> dict[Key, Answer]:
     answers: dict[Key, Answer] = {}
     for number, line in enumerate(data.split(b"\n")[:-1], 1):
-        try:
-            answer = msgspec.json.decode(line, type=Answer)
-        except msgspec.DecodeError as error:
-            raise HopeBenchError(
-                f"{path}, line {number}: not an answer ({error}). If the file was edited, undo that; "
-                "else delete this line, and its question is asked again."
-            ) from None
-        _keep(answers, answer)
+        _keep(answers, _answer(line, path, f"line {number}"))
     return answers
+
+
+def _answer(line: bytes, path: Path, where: str) -> Answer:
+    try:
+        return decode(line, Answer)
+    except msgspec.DecodeError as error:
+        raise HopeBenchError(
+            f"{path}, {where}: not an answer ({error}). If the file was edited, undo that; "
+            "else delete this line, and its question is asked again."
+        ) from None
 
 
 def _keep(answers: dict[Key, Answer], answer: Answer) -> None:

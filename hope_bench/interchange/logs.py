@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from hope_bench.errors import HopeBenchError
+from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.records import Label
 
 Tool = Literal["lmms-eval", "vlmevalkit", "evalscope", "inspect"]
@@ -79,7 +79,10 @@ def per_model(found: Mapping[str, Any], read: Callable[[str, Any], Log]) -> list
     made: list[Log | Refused] = []
     for model, files in found.items():
         try:
-            made.append(read(model, files))
+            log = read(model, files)
+            if not any(log.parts.values()):
+                raise HopeBenchError(f"{first_few(log.files, 3)}: no row of an answer. Is the file whole?")
+            made.append(log)
         except HopeBenchError as error:
             if len(found) == 1:
                 raise
@@ -106,7 +109,7 @@ def place_of(value: object) -> int | None:
         return None
     if isinstance(value, int | float) and math.isfinite(value) and value == int(value):
         return int(value)
-    return int(value) if isinstance(value, str) and value.isdecimal() else None
+    return int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 19 else None
 
 
 def duplicate(model: str, what: str, one: Path, other: Path) -> NoReturn:

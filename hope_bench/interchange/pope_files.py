@@ -86,7 +86,7 @@ def _read_line(split: str, line: Line, templates: Counter[str], repaired: Counte
         raise HopeBenchError(f"{line.where}: image must be a file name relative to the images folder, not {image!r}.")
     worded = read_question(text)
     if worded is None:
-        raise HopeBenchError(f'{line.where}: not a question of the form "Is there a dog in the image?": {text!r}.')
+        raise HopeBenchError(f'{line.where}: not a question of the form "Is there a dog in the image?": {text[:200]!r}.')
     templates[worded.template] += 1
     ours = existence_question(worded.object)
     if worded.template.replace("{question}", ours) != text:

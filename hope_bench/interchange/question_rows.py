@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hope_bench.annotations.hf_source import BROKEN
 from hope_bench.errors import HopeBenchError, short_reason
 from hope_bench.images import UnreadableImageError, open_picture
 from hope_bench.interchange.tables import SUFFIXES, read_table
@@ -112,8 +113,8 @@ def _saved(path: Path) -> Iterator[QuestionRow]:
 
     try:
         held = datasets.load_from_disk(str(path))
-    except (OSError, ValueError) as error:
-        raise HopeBenchError(f"{path} can't be read as a dataset: {error}.") from None
+    except BROKEN as error:
+        raise HopeBenchError(f"{path} can't be read as a dataset: {short_reason(error)}.") from None
     for split, data in held.items() if isinstance(held, datasets.DatasetDict) else [("", held)]:
         number, names = 0, _class_names(data.data.table.schema.metadata)
         for batch in data.data.table.to_batches(max_chunksize=100):

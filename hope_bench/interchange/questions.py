@@ -11,9 +11,10 @@ from typing import Any
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.placeholders import check_prompt
+from hope_bench.files.reading import json_of, read_text
 from hope_bench.records import Question
 
-_EXISTENCE = re.compile(r"is there (?:an? )?(?P<object>\S.*?) in the im(?:age|ange)\s*\??", re.IGNORECASE)
+_EXISTENCE = re.compile(r"is there (?:an? )?(?P<object>\S.{0,500}?) in the im(?:age|ange)\s*\??", re.IGNORECASE)
 """POPE's question, with "imange" and "a umbrella" as redistributed copies have them."""
 
 
@@ -106,20 +107,12 @@ class Line:
 
 def read_lines(path: Path) -> Iterator[Line]:
     """The objects of a JSON-lines file; blank lines are skipped. Raises HopeBenchError naming the file and line."""
-    try:
-        content = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise HopeBenchError(f"{path} does not exist.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise HopeBenchError(f"{path} can't be read: {error}.") from None
+    content = read_text(path)
     for number, text in enumerate(content.split("\n"), 1):
         if not text.strip():
             continue
         where = f"{path}, line {number}"
-        try:
-            data = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise HopeBenchError(f"{where}: not JSON ({error}). One JSON object a line is expected.") from None
+        data = json_of(text, where)
         if not isinstance(data, dict):
             raise HopeBenchError(f"{where}: not a JSON object.")
         yield Line(where, data)

@@ -14,6 +14,7 @@ from hope_bench.annotations.fitting import fit_names
 from hope_bench.annotations.image_files import files_within, plain_path
 from hope_bench.annotations.of_spec import listed_images, read_dataset
 from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.files.reading import reading
 from hope_bench.files.spec import BenchmarkSpec, DatasetSpec
 from hope_bench.records import Annotations, Image
 
@@ -139,10 +140,13 @@ def _kind(file: Path) -> Literal["annotations", "keypoints", "captions", "other"
             return "annotations" if detect_format(file) in ("object-list", "open-images", "hf-dataset") else "other"
         except HopeBenchError:
             return "other"
-    with file.open("rb") as stream:
-        ends = stream.read(_PEEK)
-        stream.seek(max(stream.tell(), file.stat().st_size - _PEEK))
-        ends += stream.read(_PEEK)
+    try:
+        with reading(file), file.open("rb") as stream:
+            ends = stream.read(_PEEK)
+            stream.seek(max(stream.tell(), file.stat().st_size - _PEEK))
+            ends += stream.read(_PEEK)
+    except HopeBenchError:  # a broken link, say, among much else
+        return "other"
     if b'"categories"' in ends and b'"annotations"' in ends:
         if b'"segments_info"' in ends:
             return "other"

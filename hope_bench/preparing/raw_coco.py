@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import msgspec
 
 from hope_bench.annotations import detect_format
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.reading import decode, read_bytes
 from hope_bench.preparing.finding import SHOWN, Finding, Level
 
 MOST_BYTES = 1 << 30
@@ -95,8 +97,8 @@ def _rows(path: Path) -> tuple[Sequence[Mapping[str, Any]], Sequence[Mapping[str
     try:
         if detect_format(path) not in ("coco", "lvis"):
             return None
-        data = msgspec.json.decode(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
-    except (HopeBenchError, msgspec.DecodeError, UnicodeDecodeError):
+        data = decode(read_bytes(path).removeprefix(BOM_UTF8), Any)
+    except (HopeBenchError, msgspec.DecodeError):
         return None
     if not isinstance(data, dict) or not isinstance(data.get("images"), list) or not isinstance(data.get("annotations"), list):
         return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import msgspec
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import standing_of
+from hope_bench.files.reading import decode, lines_of, read_bytes
 from hope_bench.files.spec import UNGUARDED
 from hope_bench.records import Label, Question
 from hope_bench.search.decisions import ClaimKey
@@ -97,11 +97,11 @@ def listed_queue(splits: Mapping[str, Iterable[Question]], path: Path) -> tuple[
     by_question = {(one.image, one.text): key_of(one) for questions in splits.values() for one in questions}
     by_key = {claim.key: claim for claim in unique_claims(splits)}
     found: dict[ClaimKey, Claim] = {}
-    for number, line in enumerate(_lines(path), 1):
+    for number, line in enumerate(lines_of(read_bytes(path), path), 1):
         if not line.strip():
             continue
         try:
-            listed = msgspec.json.decode(line, type=_Listed)
+            listed = decode(line, _Listed)
         except msgspec.DecodeError as error:
             raise HopeBenchError(
                 f'{path}, line {number}: lists no question ({error}). Expected: {{"image": ..., "question": ...}}.'
@@ -113,14 +113,9 @@ def listed_queue(splits: Mapping[str, Iterable[Question]], path: Path) -> tuple[
                 "this benchmark, and all of its splits."
             )
         found.setdefault(key, by_key[key])
+    if not found:
+        raise HopeBenchError(f'{path} lists no question. Expected lines: {{"image": ..., "question": ...}}.')
     return tuple(found.values())
-
-
-def _lines(path: Path) -> list[bytes]:
-    try:
-        return path.read_bytes().removeprefix(BOM_UTF8).splitlines()
-    except OSError as error:
-        raise HopeBenchError(f"The list of questions {path} can't be read: {error.strerror or error}.") from None
 
 
 def is_changeable(claim: Claim) -> bool:
@@ -147,7 +142,7 @@ class Statement:
 
 
 _NUMBERS = ("exactly ", "only ", "one ", "two ", "three ", "four ", "five ", "the ")
-_QUESTION = re.compile(r"(?P<verb>is|are) there (?P<article>an? )?(?P<what>.+?)\s*\?", re.IGNORECASE)
+_QUESTION = re.compile(r"(?P<verb>is|are) there (?P<article>an? )?(?P<what>.+?)\s{0,9}\?", re.IGNORECASE)
 
 
 def is_existence(claim: Claim) -> bool:

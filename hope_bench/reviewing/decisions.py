@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from codecs import BOM_UTF8
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
@@ -12,7 +11,8 @@ from typing import get_args
 import msgspec
 
 from hope_bench.errors import HopeBenchError
-from hope_bench.provenance import atomic_path, make_folder
+from hope_bench.files.reading import decode, is_beginning, lines_of, read_bytes
+from hope_bench.provenance import append, atomic_path, locked, sweep
 from hope_bench.reviewing.claims import Claim
 from hope_bench.search.decisions import ClaimKey, Decision, Verdict
 
@@ -43,21 +43,16 @@ def read_decisions(path: Path) -> list[Reviewed]:
 
     Raises HopeBenchError where the file can't be read or another line is no decision.
     """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise HopeBenchError(f"The decisions file {path} does not exist.") from None
-    except OSError as error:
-        raise HopeBenchError(f"{path} can't be read: {error.strerror or error}.") from None
-    lines = data.removeprefix(BOM_UTF8).split(b"\n")
+    data = read_bytes(path)
+    lines = lines_of(data, path)
     decisions = []
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
-            decisions.append(msgspec.json.decode(line, type=Reviewed))
+            decisions.append(decode(line, Reviewed))
         except msgspec.DecodeError as error:
-            if number == len(lines):
+            if number == len(lines) and not data.endswith(b"\n") and is_beginning(line):
                 break
             raise HopeBenchError(
                 f'{path}, line {number}: not a decision ({error}). Expected: {{"image": ..., "object": ..., '
@@ -68,12 +63,7 @@ def read_decisions(path: Path) -> list[Reviewed]:
 
 def is_cut_off(path: Path) -> bool:
     """Whether a decisions file's last line was cut off, so that it isn't counted."""
-    last = path.read_bytes().rsplit(b"\n", 1)[-1].strip()
-    try:
-        msgspec.json.decode(last or b"{}")
-    except msgspec.DecodeError:
-        return True
-    return False
+    return is_beginning(read_bytes(path).rsplit(b"\n", 1)[-1])
 
 
 def write_decisions(path: Path, decisions: Iterable[Reviewed]) -> None:
@@ -90,24 +80,27 @@ def by_claim(decisions: Iterable[Reviewed]) -> dict[ClaimKey, Reviewed]:
 
 
 class DecisionsFile:
-    """A decisions file that is being written: one decision a claim; a changed or undone one is taken out of the file."""
+    """A decisions file that is being written: one decision a claim; a changed or undone one is taken out of the file.
+
+    Several processes may write one file (two pages of one reviewer): each change is made, by turns, to what the file then holds.
+    """
 
     def __init__(self, path: Path) -> None:
         """Open the file, or begin it. Raises HopeBenchError where it can't be read or written, or a line is no decision."""
         self.path = path
-        found = read_decisions(path) if path.exists() else []
-        self._decisions = by_claim(found)
-        try:
-            make_folder(path.parent)
-            if list(self._decisions.values()) != found or not _ends_well(path):
+        self._decisions: dict[ClaimKey, Reviewed] = {}
+        with locked(path.parent):
+            sweep(path.parent, f"{path.name}.")  # what a killed review left
+            if not self._read() or not path.exists():
                 write_decisions(path, self._decisions.values())
+        try:
             path.open("ab").close()
         except OSError as error:
             raise HopeBenchError(f"Decisions can't be written to {path}: {error.strerror or error}.") from None
 
     @property
     def decisions(self) -> Mapping[ClaimKey, Reviewed]:
-        """Every decision by claim, oldest first."""
+        """Every decision by claim, oldest first, as of this object's last change."""
         return self._decisions
 
     def latest(self) -> Reviewed | None:
@@ -115,28 +108,36 @@ class DecisionsFile:
         return next(reversed(self._decisions.values()), None)
 
     def add(self, decision: Reviewed) -> None:
-        """Write a decision; it is on disk when this returns."""
-        changed = self._decisions.pop(decision.key, None) is not None
-        self._decisions[decision.key] = decision
-        if changed:
+        """Write a decision; it is on disk when this returns. Raises HopeBenchError where it can't be, the file as it was."""
+        with locked(self.path.parent):
+            plain = self._read()
+            changed = self._decisions.pop(decision.key, None) is not None
+            self._decisions[decision.key] = decision
+            if changed or not plain:
+                write_decisions(self.path, self._decisions.values())
+            else:
+                append(self.path, _line(decision))
+
+    def undo(self, claims: Container[ClaimKey]) -> Reviewed | None:
+        """Take the latest decision back, out of the file too, and return it; None where there is none, or it is on none of these
+        claims."""
+        with locked(self.path.parent):
+            self._read()
+            latest = self.latest()
+            if latest is None or latest.key not in claims:
+                return None
+            del self._decisions[latest.key]
             write_decisions(self.path, self._decisions.values())
-            return
-        with self.path.open("ab") as stream:
-            stream.write(_line(decision))
-            stream.flush()
-            os.fsync(stream.fileno())
+            return latest
 
-    def undo(self) -> Reviewed | None:
-        """Take the latest decision back, out of the file too, and return it; None where there is none."""
-        if not self._decisions:
-            return None
-        _, latest = self._decisions.popitem()
-        write_decisions(self.path, self._decisions.values())
-        return latest
-
-
-def _ends_well(path: Path) -> bool:
-    return not path.exists() or path.read_bytes()[-1:] in (b"", b"\n")
+    def _read(self) -> bool:
+        """Take over what the file holds; whether it is as it should be, so that a line can be added to it."""
+        if not self.path.exists():
+            self._decisions = {}
+            return True
+        found = read_decisions(self.path)
+        self._decisions = by_claim(found)
+        return len(self._decisions) == len(found) and self.path.read_bytes()[-1:] in (b"", b"\n")
 
 
 def _line(decision: Reviewed) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
@@ -210,7 +211,7 @@ def read_label_noise(folder: Path, benchmark_hash: str) -> NoiseEstimate | None:
     """The estimate published in a benchmark's folder; None where there is none, or it is of other questions than those of
     `benchmark_hash`. Raises HopeBenchError naming the file and key where it is malformed."""
     path = folder / LABEL_NOISE_FILE
-    if not path.is_file():
+    if not os.path.lexists(path):
         return None
     estimate = read_json(path, NoiseEstimate)
     return estimate if estimate.hash == benchmark_hash else None

@@ -70,11 +70,8 @@ class Session:
         Decisions on claims outside the queue (of other splits, of an earlier version) are never touched.
         """
         with self._lock:
-            latest = self.file.latest()
-            if latest is None or latest.key not in self._place:
-                return None
-            self.file.undo()
-            return self._place[latest.key]
+            latest = self.file.undo(self._place)
+            return None if latest is None else self._place[latest.key]
 
     def counts(self) -> Counter[str]:
         """How many claims of the queue were decided as what."""

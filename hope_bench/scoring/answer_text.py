@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 
 from hope_bench.adapters.thinking import separate
+from hope_bench.files.reading import normalized
 from hope_bench.scoring.answer_marks import as_words
 
 END = 2_000
@@ -65,7 +65,7 @@ def spoken(text: str) -> str:
     no answer; one that never opens (the mark was part of the prompt) is all before its end.
     """
     said = _two_ends((separate(text).answer or "").lower())
-    return said if said.isascii() else unicodedata.normalize("NFC", said)
+    return normalized(said, "NFC")
 
 
 def plain(said: str) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Literal
 
 from hope_bench.errors import HopeBenchError, did_you_mean
 from hope_bench.files.language import AnswerWords, answer_words, words_in
+from hope_bench.files.reading import normalized
 
 LANGUAGES = answer_words()
 """How languages answer, by ISO 639-1 code."""
@@ -190,4 +190,4 @@ def _holds(said: tuple[str, ...], phrase: tuple[str, ...]) -> bool:
 
 def _plain(word: str) -> str:
     """Without acute accents, which Spanish plurals lose: "avión" is "avion"; an umlaut makes another word ("Küche", "Kuchen")."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", word).replace(_ACUTE, ""))
+    return normalized(normalized(word, "NFD").replace(_ACUTE, ""), "NFC")

@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.reading import decode, lines_of, read_bytes
 
 ClaimKey = tuple[str, str, str | None]
 """What a claim is known by: its image's file name, the object, and the description where one is claimed of it."""
@@ -36,15 +37,13 @@ def read_decisions(path: Path) -> tuple[tuple[Decision, ...], tuple[str, ...]]:
 
     Raises HopeBenchError where the file is missing or holds no decision.
     """
-    if not path.is_file():
-        raise HopeBenchError(f"The review file {path} does not exist.")
     decisions: list[Decision] = []
     problems: list[str] = []
-    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+    for number, line in enumerate(lines_of(read_bytes(path), path), 1):
         if not line.strip():
             continue
         try:
-            decisions.append(msgspec.json.decode(line, type=Decision))
+            decisions.append(decode(line, Decision))
         except msgspec.DecodeError as error:
             problems.append(f"{path.name}, line {number} left out: {error}")
     if not decisions:

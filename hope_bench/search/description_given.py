@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.files.reading import decode, lines_of, read_bytes
 from hope_bench.languages.worder import Worder, make_worder
 from hope_bench.records import Annotations
 from hope_bench.search.description import Description, Descriptions, sorted_out
@@ -50,10 +51,7 @@ def read_given(path: Path, annotations: Annotations, worder: Worder | None = Non
     that is said to be both true and false. Raises HopeBenchError where the file is missing or nothing in it can be used.
     """
     worder = worder or make_worder(annotations.categories)
-    try:
-        raw_lines = path.read_bytes().splitlines()
-    except OSError as error:
-        raise HopeBenchError(f"The description file {path} can't be read: {error.strerror or error}.") from None
+    raw_lines = lines_of(read_bytes(path), path)
     images = {image.file_name: index for index, image in enumerate(annotations.images)}
     found: dict[str, dict[Description, bool]] = {}
     doubtful: dict[str, set[Description]] = {}
@@ -68,7 +66,7 @@ def read_given(path: Path, annotations: Annotations, worder: Worder | None = Non
         if not raw.strip():
             continue
         try:
-            line = msgspec.json.decode(raw, type=GivenLine)
+            line = decode(raw, GivenLine)
         except msgspec.DecodeError as error:
             leave_out("not such a line", f"line {number}: {error}")
             continue

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hope_bench.errors import HopeBenchError, counted, first_few
+from hope_bench.files.reading import decode, lines_of, read_bytes
 from hope_bench.records import Annotations
 
 
@@ -67,10 +68,7 @@ def read_evidence(path: Path, annotations: Annotations) -> GivenEvidence:
     the annotations don't have are left out and told. Raises HopeBenchError naming the line of anything malformed, and where no
     line is about the annotations.
     """
-    try:
-        lines = path.read_bytes().splitlines()
-    except OSError as error:
-        raise HopeBenchError(f"The evidence file {path} can't be read: {error.strerror or error}.") from None
+    lines = lines_of(read_bytes(path), path)
     files = [image.file_name for image in annotations.images]
     alone = Counter(PurePosixPath(name).name for name in files)
     images = {base: name for name in files if alone[base := PurePosixPath(name).name] == 1} | {name: name for name in files}
@@ -81,7 +79,7 @@ def read_evidence(path: Path, annotations: Annotations) -> GivenEvidence:
         if not text.strip():
             continue
         try:
-            line = msgspec.json.decode(text, type=EvidenceLine)
+            line = decode(text, EvidenceLine)
         except msgspec.DecodeError as error:
             raise HopeBenchError(f"{path}, line {number}: no evidence ({error}). It holds image, category and score.") from None
         if not isfinite(line.score):

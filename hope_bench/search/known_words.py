@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -15,6 +14,7 @@ from pydantic import Field
 
 from hope_bench.annotations.wording import alternatives
 from hope_bench.errors import HopeBenchError, did_you_mean, first_few
+from hope_bench.files.reading import normalized
 from hope_bench.files.spec import BenchmarkSpec
 from hope_bench.files.validation import Strict, read_toml
 from hope_bench.records import Annotations, Category
@@ -71,7 +71,7 @@ def _keys(word: str) -> frozenset[str]:
 def as_words(text: str) -> str:
     """A text's words in lower case, without punctuation: "A dog's wine-glass" is "a dog wine glass". Letters that are written in
     several ways (an accent of its own, as macOS writes file names) are one."""
-    plain = unicodedata.normalize("NFKC", text).lower()
+    plain = normalized(text, "NFKC").lower()
     return " ".join(re.sub(r"[^\w\s]|_", " ", re.sub(r"['’]s\b", " ", plain)).split())
 
 

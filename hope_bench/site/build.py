@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hope_bench.files.benchmark import Manifest, read_benchmark
 from hope_bench.files.validation import read_json
-from hope_bench.provenance import atomic_path, check_pages, make_folder
+from hope_bench.provenance import check_pages, write_bytes
 from hope_bench.records import no_collector
 from hope_bench.site import views
 from hope_bench.site.about import check_sheet
@@ -107,15 +107,10 @@ def _described(sections: Sequence[Section], sheets: Path, benchmarks: Path) -> d
 
 
 def _put(path: Path, content: bytes) -> None:
-    """Write a file; one that is there is replaced whole or not at all, and not where it holds this already."""
-    if not path.exists():
-        make_folder(path.parent)
-        path.write_bytes(content)
+    """Write a file whole or not at all, and not where it holds this already."""
+    if path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content:
         return
-    if path.stat().st_size == len(content) and path.read_bytes() == content:
-        return
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(content)
+    write_bytes(path, content)
 
 
 def _remove_stale(out: Path, keep: set[Path]) -> None:

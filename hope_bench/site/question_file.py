@@ -15,6 +15,7 @@ import msgspec
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark, benchmark_hash
 from hope_bench.files.names import within_folder
+from hope_bench.files.reading import decode
 from hope_bench.files.result import Result
 from hope_bench.files.split_score import PACKED
 from hope_bench.provenance import atomic_path
@@ -74,7 +75,7 @@ def read_questions_file(path: Path, hash: str) -> Questions:
         packed = path.read_bytes() if path.stat().st_size <= LARGEST else b""
         unpacking = zlib.decompressobj(wbits=31)
         data = unpacking.decompress(packed, LARGEST_UNPACKED)
-        found = msgspec.json.decode(data, type=Questions) if unpacking.eof else None
+        found = decode(data, Questions) if unpacking.eof else None
     except (OSError, zlib.error, msgspec.DecodeError) as error:
         raise HopeBenchError(f"{path} holds no questions ({error}). {_AGAIN}") from None
     if found is None:

@@ -15,6 +15,7 @@ import msgspec
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import MOST_SAMPLES, slug
 from hope_bench.files.names import within_folder
+from hope_bench.files.reading import reading
 from hope_bench.files.result import Result
 from hope_bench.files.result_file import parse_result
 from hope_bench.files.split_score import Estimate, SplitScore
@@ -74,7 +75,9 @@ def read_bounded(path: Path, folder: Path, but: Container[str] = ()) -> Any:
 
     Raises HopeBenchError naming the file and key.
     """
-    if not path.resolve().is_relative_to(folder.resolve()):
+    with reading(path):
+        within = path.resolve().is_relative_to(folder.resolve())
+    if not within:
         raise HopeBenchError(f"{path} is a link that leads out of {folder}. Copy the file there instead.")
     data = _load(path)
     if problem := _problem(data, but):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from pydantic import Field, field_validator
@@ -30,4 +31,4 @@ class SiteSettings(Strict):
 def read_settings(leaderboard: Path) -> SiteSettings:
     """The settings beside a folder of results. Raises HopeBenchError naming the key that is off."""
     path = leaderboard / FILE
-    return read_toml(path, SiteSettings) if path.is_file() else SiteSettings()
+    return read_toml(path, SiteSettings) if os.path.lexists(path) else SiteSettings()

@@ -177,10 +177,11 @@ def test_decisions_are_appended_undone_replaced_and_read_by_generate(tmp_path: P
     file.add(decide(claim(), "present", "alice"))
     assert [(one.object, one.decision) for one in read_decisions(path)] == [("dog", "unsure"), ("vase", "present")]
     assert DecisionsFile(path).decisions == file.decisions
-    assert file.undo() is not None
+    assert file.undo([("other.jpg", "dog", None)]) is None
+    assert file.undo(file.decisions) is not None
     assert [one.object for one in read_decisions(path)] == ["dog"]
-    assert file.undo() is not None
-    assert file.undo() is None
+    assert file.undo(file.decisions) is not None
+    assert file.undo(file.decisions) is None
     assert path.read_bytes() == b""
     file.add(decide(claim(name="dog"), "unsure", "alice"))
     found, problems = read_for_generation(path)

@@ -1,0 +1,155 @@
+"""Files from outside, decoded: bytes, text, lines and JSON, or one HopeBenchError that says why not. Every reader's only door."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+import unicodedata
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from hope_bench.errors import HopeBenchError, short_reason
+
+_Kind = TypeVar("_Kind")
+
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+"""What may be half a character in JSON: a surrogate, alone or in a pair."""
+
+_PART_OF_A_NUMBER = re.compile(rb"[-+.\deE]{1,400}$")
+
+_AS_UTF8 = "Save it as UTF-8 (iconv -f {} -t utf-8)."
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Whatever keeps a file or folder from being read meanwhile (the disk, its name, its bytes, its nesting) becomes a
+    HopeBenchError that names it."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise HopeBenchError(f"{_shown(error.filename or path)} does not exist.") from None
+    except IsADirectoryError as error:
+        raise HopeBenchError(f"{_shown(error.filename or path)} is a folder. Name the file in it.") from None
+    except OSError as error:
+        raise HopeBenchError(f"{_shown(error.filename or path)} can't be read: {error.strerror or error}.") from None
+    except UnicodeDecodeError as error:
+        raise HopeBenchError(f"{_shown(path)} is not UTF-8 text ({error.reason}). {_AS_UTF8.format('latin1')}") from None
+    except UnicodeEncodeError:
+        raise HopeBenchError(f"{_shown(path)} holds half a character (a lone surrogate). Write it anew.") from None
+    except RecursionError:
+        raise HopeBenchError(f"{_shown(path)} can't be read: it is nested too deeply.") from None
+    except RuntimeError as error:
+        if "Symlink loop" not in str(error):  # Path.resolve, before Python 3.13
+            raise
+        raise HopeBenchError(f"{_shown(path)} can't be read: its links lead in a circle.") from None
+    except ValueError as error:
+        if type(error).__module__.startswith("pyarrow"):  # not imported here for its name alone
+            raise HopeBenchError(f"{_shown(path)} can't be read: {short_reason(error)}.") from None
+        if "null" not in str(error):  # what Python says of a path with a NUL; others are a reader's own faults
+            raise
+        raise HopeBenchError(f"{_shown(path)} can't be read: no file's name holds a NUL.") from None
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file's bytes. Raises HopeBenchError where there is none, or it can't be read."""
+    with reading(path):
+        return path.read_bytes()
+
+
+def read_text(path: Path) -> str:
+    """A UTF-8 file's text, without the mark that Windows programs put first. Raises HopeBenchError for every other encoding."""
+    return text_of(read_bytes(path), path)
+
+
+def text_of(data: bytes, path: Path) -> str:
+    """What a file's bytes say, as `read_text`."""
+    with reading(path):
+        return _marked(data, path).decode("utf-8")
+
+
+def lines_of(data: bytes, path: Path) -> list[bytes]:
+    """The lines of a text file's bytes, each decoded by itself (`decode`), without mark and line breaks. Raises HopeBenchError
+    where these are no lines of UTF-8, nor of anything like it, but UTF-16."""
+    return _marked(data, path).splitlines()
+
+
+def decode(line: bytes | memoryview | msgspec.Raw, kind: type[_Kind]) -> _Kind:
+    """JSON as `kind`. Raises msgspec.DecodeError for whatever it isn't: also bytes that are no UTF-8, and endless brackets."""
+    try:
+        return msgspec.json.decode(line, type=kind)
+    except UnicodeDecodeError as error:
+        raise msgspec.DecodeError(f"not UTF-8 text: {error.reason}") from None
+    except RecursionError:
+        raise msgspec.DecodeError("nested too deeply") from None
+
+
+def is_beginning(line: bytes) -> bool:
+    """Whether bytes are the beginning of a JSON object, as a crash leaves a last line; all else isn't ours to drop."""
+    if not line.startswith(b"{"):
+        return False
+    try:
+        msgspec.json.decode(_PART_OF_A_NUMBER.sub(b"", line))  # of "0." msgspec doesn't say that it is cut off
+    except msgspec.DecodeError as error:
+        return "truncated" in str(error)
+    except (UnicodeDecodeError, RecursionError):
+        return False
+    return False
+
+
+def json_of(text: str, where: object) -> Any:
+    """What JSON text holds, NaN too. Raises HopeBenchError naming where it stands."""
+    try:
+        made = json.loads(text)
+        if _HALF.search(text):
+            json.dumps(made, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise HopeBenchError(f"{where}: not JSON that can be kept (half a character, a lone surrogate).") from None
+    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, and endless brackets
+        raise HopeBenchError(f"{where} is not JSON: {short_reason(error)}.") from None
+    return made
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """What a TOML file holds. Raises HopeBenchError naming it."""
+    text = read_text(path)
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # as for JSON
+        raise HopeBenchError(f"{path} is not TOML: {short_reason(error)}.") from None
+
+
+_MARKS_IN_A_ROW = 30
+"""Combining marks that one letter keeps, as Unicode's stream-safe format has it (UAX #15, section 13); no language needs more."""
+
+
+def normalized(text: str, form: Literal["NFC", "NFD", "NFKC"]) -> str:
+    """A text's Unicode normal form, in time that grows with its length: of a letter with more than 30 marks the rest go, which
+    unicodedata would sort in the square of their number."""
+    if text.isascii():
+        return text
+    if len(text) > _MARKS_IN_A_ROW:
+        kept, marks = [], 0
+        for letter in text:
+            marks = marks + 1 if unicodedata.combining(letter) else 0
+            if marks <= _MARKS_IN_A_ROW:
+                kept.append(letter)
+        text = "".join(kept)
+    return unicodedata.normalize(form, text)
+
+
+def _marked(data: bytes, path: Path) -> bytes:
+    if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        raise HopeBenchError(f"{_shown(path)} is UTF-16 text, not UTF-8. {_AS_UTF8.format('utf-16')}")
+    return data.removeprefix(BOM_UTF8)
+
+
+def _shown(path: object) -> str:
+    """A path for people, which may be one that no file can have."""
+    text = str(path).replace("\0", "\\0")
+    return text if len(text) <= 300 else text[:300] + "..."
