@@ -53,6 +53,12 @@ def test_ranks_hold_all_at_once(chances: tuple[float, ...]) -> None:
     assert rank_coverage(chances, 60, 150) >= 0.93 - 0.045
 
 
+@pytest.mark.parametrize(("models", "images"), [(12, 10), (20, 15)])
+def test_ranks_hold_all_at_once_with_few_images_a_model(models: int, images: int) -> None:
+    """Models that err apart from each other, more of them than so few images can tell how they go together."""
+    assert rank_coverage((0.7,) * models, images, 250, alike=0.0) >= 0.93
+
+
 def test_rates_under_reviewed_truth_cover_and_are_not_biased() -> None:
     for rate, (share, bias) in reviewed_coverage(120, 80, 120, by_answer=False).items():
         assert share >= 0.93 - 0.05, rate
