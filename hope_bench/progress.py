@@ -11,6 +11,8 @@ from typing import Literal, TypeVar
 
 from rich.console import Console
 
+from hope_bench.tables import SafeConsole
+
 T = TypeVar("T")
 
 ProgressMode = Literal["auto", "json", "quiet"]
@@ -37,7 +39,7 @@ def progress_shown(mode: ProgressMode) -> Iterator[None]:
 
 def say_on_stderr(line: str) -> None:
     """A message as the command line shows it: on stderr, so that stdout can be piped; its text taken as it is."""
-    Console(stderr=True, emoji=False).print(line, markup=False, highlight=False, soft_wrap=True)
+    SafeConsole(stderr=True, emoji=False).print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def say_nothing(_: str) -> None:
@@ -48,7 +50,7 @@ def say_nothing(_: str) -> None:
 def progress_bar(description: str, total: int) -> Iterator[Callable[[int], None]]:
     """Progress over `total` items, with how many a second and when it will be done; yields the function that advances it by a
     number of items. Short work prints no line. What the first call counts was there before: it tells nothing of the speed."""
-    console = Console(stderr=True, emoji=False)
+    console = SafeConsole(stderr=True, emoji=False)
     if _MODE.get() != "auto" or not total:
         yield lambda _: None
         return

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+import re
 import textwrap
+from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 
 from rich.box import Box
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.measure import Measurement
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -19,6 +22,9 @@ WIDTH = 80
 
 _WIDEST = 10_000
 """Columns that no table needs."""
+
+_COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters (ESC among them), what turns the direction of writing, line separators, and halves of characters."""
 
 _GAP, _LEAST_WORDS = 2, 8
 """Columns between a table's, and those that broken words have at least."""
@@ -63,12 +69,48 @@ class Summary:
         return f"{before}{title}<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>{after}"
 
 
-class _Page(Console):
+def visible(text: str) -> str:
+    """A text with a ? for each character that would command a terminal, turn the direction of writing, or that no file can hold:
+    a name or an answer could else recolour, overwrite or hide what is around it. Line breaks and tabs stay."""
+    return _COMMANDS.sub("?", text)
+
+
+def visible_json(text: str) -> str:
+    """JSON with these characters escaped, which says the same."""
+    return _COMMANDS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+class SafeConsole(Console):
+    """The console that everything is shown on: texts are `visible`, the styles are the console's own."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """As Console's."""
+        for segment in super().render(renderable, options):
+            shown = segment.text if segment.control else visible(segment.text)
+            yield segment if shown == segment.text else Segment(shown, segment.style)
+
+
+class _Page(SafeConsole):
     """A console that breaks lines as a terminal's does."""
 
     @property
     def is_terminal(self) -> bool:
         return True
+
+
+def markdown_text(text: object) -> str:
+    """Text that is nothing but text in a line or a table's cell of Markdown."""
+    plain = " ".join(str(text).split())
+    for mark in ("\\", "|", "<", ">", "`", "*", "_", "[", "]", "#"):
+        plain = plain.replace(mark, f"\\{mark}")
+    return plain
+
+
+def markdown_code(text: object) -> str:
+    """Text as it stands, as code in a line of Markdown: between more backticks than it holds itself."""
+    plain = " ".join(str(text).split())
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", plain)), default=0))
+    return f"{fence}{plain}{fence}" if len(fence) == 1 else f"{fence} {plain} {fence}"
 
 
 def plain_table(title: str, *columns: str) -> Table:
@@ -113,7 +155,7 @@ def print_prose(console: Console, text: Text) -> None:
 
 
 def _print(console: Console, table: Table, width: int) -> None:
-    Console(
+    SafeConsole(
         file=console.file, emoji=False, force_terminal=console.is_terminal, width=width, no_color=console.no_color,
         color_system=None if console.color_system is None else "auto",
     ).print(table)  # fmt: skip

@@ -207,6 +207,11 @@ def _sounded_article(phrase: str) -> str:
     return str(inflect_engine().a(first)).split(" ", 1)[0] if first[:1].isalpha() else "a"
 
 
+def is_abbreviation(word: str) -> bool:
+    """Whether a word of capitals is said letter by letter, or has a figure in it: "SUV", "TV", "MP3", not "CAR"."""
+    return word.lower() in _words().spelled_out or any(letter.isdigit() for letter in word)
+
+
 def _plain(text: str) -> str:
     """Without accents: "éclair" is "eclair"."""
     return "".join(letter for letter in unicodedata.normalize("NFD", text) if not unicodedata.combining(letter))

@@ -159,8 +159,7 @@ def spread_loader(part: float) -> Callable[..., Any]:
             model, {"cpu": int(size * part), "disk": 2 * size}, no_split_module_classes=list(model._no_split_modules)
         )
         devices = {name: {"cpu": "fake:0", "disk": "fake:1"}[str(place)] for name, place in places.items()}
-        with two_devices():
-            return dispatch_model(model, devices, main_device="fake:0", skip_keys=model._skip_keys_device_placement)
+        return dispatch_model(model, devices, main_device="fake:0", skip_keys=model._skip_keys_device_placement)
 
     return load
 
@@ -183,9 +182,8 @@ def compare(family: str, folder: Path, part: float, together: bool) -> dict[str,
     said: list[str] = []
     one = adapter(family, folder, together, lambda _: None)
     expected = one.answer(batch)
-    with patch.object(transformers_model, "load_model", spread_loader(part)):
+    with patch.object(transformers_model, "load_model", spread_loader(part)), two_devices():  # loading asks a first question
         two = adapter(family, folder, together, said.append)
-    with two_devices():
         found = two.answer(batch)
     weights = {name: str(weight.device) for name, weight in two._model.named_parameters()}
     differ = sum(

@@ -6,6 +6,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
+from dataclasses import replace
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,6 @@ from hope_bench.adapters.endpoint_failures import (
     pause,
     tried_enough,
     what_to_do,
-    without_keys,
 )
 from hope_bench.adapters.endpoint_picture import picture_url
 from hope_bench.adapters.endpoint_places import Place, Places
@@ -45,6 +45,7 @@ from hope_bench.adapters.endpoint_refusals import (
 )
 from hope_bench.adapters.endpoint_reply import Reply, check_answered, read_json, read_reply, tokens_of
 from hope_bench.adapters.endpoint_standing import Standing
+from hope_bench.adapters.secrets import without_secrets
 from hope_bench.adapters.thinking import no_answer, separate
 from hope_bench.adapters.yes_no_words import YesNoWords, english_words, p_yes_of
 from hope_bench.errors import HopeBenchError, short_reason
@@ -69,8 +70,8 @@ class Endpoint:
 
     def __init__(self, card: ModelCard, say: Callable[[str], None] = lambda _: None) -> None:
         """Check the card and find the keys, in the environment only. Raises HopeBenchError."""
-        self._card, self._say = card, say
-        self._places = Places(card, say)
+        self._card, self._tell_all = card, say
+        self._places = Places(card, self._say)
         self._thinks = thinks(card)
         self._tokens = card.new_tokens(self._thinks)
         self._asks, self._extra = parameters(card), extra_body(card)
@@ -98,7 +99,7 @@ class Endpoint:
         if prices[0] is not None and prices[1] is not None:
             cost = round((self._input * prices[0] + self._output * prices[1]) / 1e6, 6)
         with self._lock:
-            notes = tuple(self._notes)
+            notes = tuple(map(self._told, self._notes))
         return AdapterReport(input_tokens=self._input, output_tokens=self._output, cost=cost, notes=notes)
 
     def load(self) -> None:
@@ -153,7 +154,9 @@ class Endpoint:
             image, prompt = batch[place]
             sample = samples[place] if samples else 0
             seed = draw_seed(self._card.seed, str(image.info.get("file_name")), prompt, sample)
-            return self._answer_one(pictures[id(image)], urls[id(image)], prompt, seed)
+            found = self._answer_one(pictures[id(image)], urls[id(image)], prompt, seed)
+            text, error = (None if said is None else self._told(said) for said in (found.text, found.error))
+            return replace(found, text=text, error=error)
 
         order = _first_ones_first([id(image) for image, _ in batch])
         try:
@@ -186,6 +189,13 @@ class Endpoint:
             return RawAnswer(error=f"{said}.{hint}" if (hint := advice(refusal_of(error))) else said)
         self._standing.answered(picture)
         return answer
+
+    def _told(self, text: str) -> str:
+        """What a server had a part in, without keys: nothing else gets out of here, neither to files nor to the screen."""
+        return without_secrets(text, self._places.secrets)
+
+    def _say(self, line: str) -> None:
+        self._tell_all(self._told(line))
 
     def _tell(self, state: RetryCallState) -> None:
         """Say that something is tried again, once for each kind of failure: else a server that is gone looks like a slow one."""
@@ -284,7 +294,7 @@ class Endpoint:
         said = separate(reply.text, thinks=self._thinks and not reply.apart, finished=finished)
         if said.answer is None:
             raise NoAnswerError(no_answer(finished, self._tokens))
-        text = without_keys(said.answer, self._places.secrets).strip()
+        text = said.answer.strip()
         if "logprobs" not in asked or reply.thought or said.thought is not None:
             return RawAnswer(text=text)  # what a model thinks first says nothing about the first word of its answer
         if reply.alternatives is None:

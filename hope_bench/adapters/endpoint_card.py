@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from hope_bench.adapters.base import AdapterInfo
 from hope_bench.adapters.endpoint_asks import thinks
+from hope_bench.adapters.secrets import secret_of
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import ModelCard
 
@@ -33,10 +33,10 @@ def find_access(card: ModelCard) -> Access:
     hosts = tuple(_checked_host(card, "base_url", url) for url in urls)
     if card.image_url_base is not None:
         _checked_host(card, "image_url_base", card.image_url_base)
-    key = _secret(card.api_key_env)
+    key = secret_of(card.api_key_env)
     headers = {}
     for name, variable in card.extra_headers.items():
-        value = _secret(variable)
+        value = secret_of(variable)
         if value is None:
             raise HopeBenchError(f"Set the environment variable {variable} to the value of the header {name} (card {card.name}).")
         headers[name] = value
@@ -80,11 +80,3 @@ def _checked_host(card: ModelCard, key: str, url: str) -> str:
             f"written into run.json, and keys come from the environment variable {card.api_key_env} (other queries: extra_query)."
         )
     return parts.hostname
-
-
-def _secret(variable: str) -> str | None:
-    """An environment variable's value; None where it is empty. Raises HopeBenchError for what no header can hold."""
-    value = os.environ.get(variable, "").strip()  # a key read from a file ends in a line break
-    if not value.isascii() or not value.isprintable():
-        raise HopeBenchError(f"The environment variable {variable} holds characters that no key or header has. Set it again.")
-    return value or None

@@ -12,6 +12,7 @@ import openai
 from tenacity import RetryCallState, wait_random_exponential
 
 from hope_bench.adapters.endpoint_errors import Refusal, refusal_of
+from hope_bench.adapters.secrets import without_secrets
 from hope_bench.errors import short_reason
 
 _SLOWEST = 60.0
@@ -67,12 +68,22 @@ FAILURES = (openai.OpenAIError, BadReplyError, NoAnswerError, RefusedError)
 """Everything that asking an endpoint may raise."""
 
 
+LARGEST_REPLY = 32 * 2**20
+"""Bytes of a reply: 32,000 tokens with their alternatives are no more."""
+
+LARGEST_REFUSAL = 2**18
+"""Bytes of a reply that is an error: more of it is not read."""
+
+
 def in_time(parts: Iterable[bytes], seconds: float) -> bytes:
-    """A reply's whole body. Raises BadReplyError where that takes longer: the client's own time-out begins anew at each byte."""
+    """A reply's whole body. Raises BadReplyError where that takes longer (the client's own time-out begins anew at each byte), or
+    is larger than any answer."""
     until = time.monotonic() + seconds
     body = bytearray()
     for part in parts:
         body += part
+        if len(body) > LARGEST_REPLY:
+            raise BadReplyError(f"the reply is larger than {LARGEST_REPLY // 2**20} MB")
         if time.monotonic() > until:
             raise BadReplyError(f"the reply was not whole after {seconds:g} s")
     return bytes(body)
@@ -163,21 +174,14 @@ def in_words(error: BaseException, secrets: Iterable[str]) -> str:
     cause = error.__cause__ if isinstance(error, openai.APIConnectionError) else None
     reason = short_reason(error if cause is None or not str(cause) else cause, limit=10_000)
     if re.fullmatch(r"Error code: \d+", str(error)):  # the client says only what stands where OpenAI's own errors have it
-        said = without_keys(refusal_of(error).message, secrets)[:_PAGE]
+        said = without_secrets(refusal_of(error).message, secrets)[:_PAGE]
         reason = " - ".join(filter(None, (reason, " ".join(_MARKUP.sub(" ", said).split()).rstrip("."))))
-    return without_keys(reason, secrets)[:300]
+    return without_secrets(reason, secrets)[:300]
 
 
 _PAGE = 4_000
 """Characters of a page that are looked at for its words."""
 _MARKUP = re.compile(r"<(script|style)\b.*?(?:</\1>|\Z)|<[^>]*(?:>|\Z)", re.DOTALL | re.IGNORECASE)
-
-
-def without_keys(text: str, secrets: Iterable[str]) -> str:
-    """A server's words with keys blotted out, should it repeat them."""
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    return text
 
 
 def _status(error: BaseException) -> int:

@@ -5,20 +5,49 @@ from __future__ import annotations
 import hashlib
 import ssl
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import openai
 
 from hope_bench.adapters.endpoint_card import LOCAL, find_access
-from hope_bench.adapters.endpoint_failures import FAILURES, is_gone
+from hope_bench.adapters.endpoint_failures import FAILURES, LARGEST_REFUSAL, is_gone
 from hope_bench.files.card import ModelCard
 
 _SIGN_OF_LIFE = 10.0
 """Seconds to wait for one."""
 _LOST = 3
 """Failures in a row after which a server's work goes to the others."""
+
+
+def _cut_refusal(response: Any) -> None:
+    """Let no more than the beginning of an error's body be read, which the client reads before anybody can look at it."""
+    if response.is_error:
+        packed = response.headers.get("content-encoding", "identity") != "identity"  # may unfold to a thousand times its size
+        response.stream = _beginning(response.stream, LARGEST_REFUSAL // 16 if packed else LARGEST_REFUSAL)
+
+
+def _beginning(body: Any, most: int) -> Any:
+    """A stream of at most so many bytes, of the kind that this version of the client takes (httpx's or httpx2's)."""
+    kind: Any = next(one for one in type(body).__mro__ if one.__name__ == "SyncByteStream")
+
+    class Beginning(kind):  # type: ignore[misc]
+        def __iter__(self) -> Iterator[bytes]:
+            left = most
+            for part in body:
+                yield part[:left]
+                left -= len(part)
+                if left <= 0:
+                    return
+
+        def close(self) -> None:
+            body.close()
+
+    return Beginning()
+
+
+_HOOKS = {"response": [_cut_refusal]}
 
 
 @dataclass(slots=True)
@@ -33,8 +62,9 @@ class Place:
     failed: int = 0
 
     def greet(self) -> None:
-        """Ask which models it has. Raises one of `FAILURES` where it doesn't say."""
-        self.client.models.list(timeout=_SIGN_OF_LIFE, extra_headers=self.headers)
+        """Ask which models it has, and leave the list unread. Raises one of `FAILURES` where it doesn't say."""
+        with self.client.models.with_streaming_response.list(timeout=_SIGN_OF_LIFE, extra_headers=self.headers):
+            pass
 
 
 class Places:
@@ -116,9 +146,9 @@ def _client(url: str, host: str) -> Any:
     """What is on this machine is reached without a proxy, and without reading the system's certificates (30 ms) if no certificate
     is shown there: none is trusted then."""
     if host not in LOCAL:
-        return openai.DefaultHttpxClient()
+        return openai.DefaultHttpxClient(event_hooks=_HOOKS)
     certificates: Any = True if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    return openai.DefaultHttpxClient(trust_env=False, verify=certificates)
+    return openai.DefaultHttpxClient(trust_env=False, verify=certificates, event_hooks=_HOOKS)
 
 
 def _lives(place: Place) -> bool:

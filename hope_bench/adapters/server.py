@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hope_bench.adapters import server_guard
+from hope_bench.adapters.secrets import environment_secrets, without_secrets
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import ModelCard
 from hope_bench.files.validation import parse_json
@@ -41,7 +42,6 @@ _LOG_LINES, _LOG_CHARACTERS = 25, 4000
 _TO_CLOSE = 30.0
 """Seconds until a guard that doesn't end is killed, and its server with it."""
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
-_SECRET_VARIABLE = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)$")
 
 
 GENERATION = "generation_config.json"
@@ -186,9 +186,7 @@ class Server:
         code = "" if self._guard.poll() is None else f"Exit code {self._guard.returncode}. "
         lines = _COLOURS.sub("", self.log.read_text(encoding="utf-8", errors="replace")).splitlines()
         end = "\n".join(lines[-_LOG_LINES:])
-        for name, value in os.environ.items():
-            if _SECRET_VARIABLE.search(name) and len(value.strip()) >= 8:
-                end = end.replace(value.strip(), "***")
+        end = without_secrets(end, environment_secrets())
         return f"{code}The end of its log ({self.log}):\n{end[-_LOG_CHARACTERS:] or '(nothing)'}"
 
     def close(self, keep_log: bool = False) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from hope_bench.adapters import lora
 from hope_bench.adapters.json_files import POINTER, is_pointer
 from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.files.names import within_folder
 
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 WHOLE = ("model.safetensors", "pytorch_model.bin")
@@ -85,7 +86,7 @@ def _named(index: Path) -> list[str] | None:
         files = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    return sorted(files) if all(isinstance(file, str) and file and "\0" not in file for file in files) else None
+    return sorted(files) if all(isinstance(file, str) and within_folder(file) for file in files) else None
 
 
 def _used(folder: Path) -> list[Path]:

@@ -46,8 +46,9 @@ def read_coco(file: InstancesFile, captions: Sequence[Path], boxes: BoxLayout | 
     roots = dict.fromkeys(name for names in above.values() for name in names)
     if roots:
         problem = (
-            f"{file.path.name}: {len(roots)} categories are the supercategory of others ({first_few(map(repr, roots), 3)}): what "
-            "is below one is never asked to be absent beside it, nor it beside them, unless the ontology guard is off."
+            f"{file.path.name}: {counted(len(roots), 'category is', 'categories are')} the supercategory of others "
+            f"({first_few(map(repr, roots), 3)}): what is below one is never asked to be absent beside it, nor it beside "
+            "them, unless the ontology guard is off."
         )
         annotations = replace(annotations, problems=(*annotations.problems, problem))
     return replace(annotations, captions=read_captions(captions, file.images.index))

@@ -70,17 +70,17 @@ def _lists(path: Path, bad: dict[Key, BadEntries], one_by_one: bool) -> _WholeFi
                 file = msgspec.json.decode(text, type=_WholeFile)
                 if not any(map(is_placeholder, file.images)):
                     return file
-        except msgspec.ValidationError:
+        except msgspec.DecodeError:  # a row of another type, or no JSON
             pass
+        try:
+            return _loosely(msgspec.json.decode(text, type=_LooseFile), bad)
+        except msgspec.ValidationError as error:
+            raise no_coco_file(path, str(error)) from None
         except msgspec.DecodeError:
             plain = decode_with_nan(text)
             if plain is None:
                 raise
             return _of_plain(path, plain, bad)
-        try:
-            return _loosely(msgspec.json.decode(text, type=_LooseFile), bad)
-        except msgspec.ValidationError as error:
-            raise no_coco_file(path, str(error)) from None
 
 
 def _loosely(file: _LooseFile, bad: dict[Key, BadEntries]) -> _Lists:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hope_bench.annotations.csv_file import csv_header
 from hope_bench.annotations.hf_source import is_hf_dataset
-from hope_bench.annotations.known_tools import another_tool
+from hope_bench.annotations.known_tools import another_tool, is_packed
 from hope_bench.annotations.labelme import is_labelme
 from hope_bench.annotations.open_images import BOX_COLUMNS, LABEL_COLUMNS
 from hope_bench.annotations.voc import is_voc
@@ -80,12 +80,15 @@ def _detect_folder(folder: Path) -> NamedFormat:
     for file in _likely(folder):
         if (named := another_tool(file)) is not None:
             raise HopeBenchError(f"{folder} holds no annotations known by folder, but {named}")
+    packed = [file for file in sorted(folder.iterdir()) if file.is_file() and is_packed(file)]
+    if packed:
+        raise HopeBenchError(f"{folder} holds no annotations known by folder, but {another_tool(packed[0])}")
     listed = [file.relative_to(folder).as_posix() for file in _coco_files(folder)]
     found = f" It holds {first_few(listed, 3)}." if listed else ""
     raise HopeBenchError(
-        f"{folder} holds no annotations known by folder: a saved Hugging Face dataset, an imagefolder or parquet files, Visual "
-        "Genome's objects.json, Open Images' CSV files, YOLO's data.yaml, or Pascal VOC's or LabelMe's files. For COCO, LVIS, "
-        f"Objects365 or an object list, name the file itself.{found}"
+        f"{folder} holds no annotations known by folder: a saved Hugging Face dataset, an imagefolder (pictures and a "
+        "metadata.jsonl) or parquet files, Visual Genome's objects.json, Open Images' CSV files, YOLO's data.yaml, or Pascal "
+        f"VOC's or LabelMe's files. For COCO, LVIS, Objects365 or an object list, name the file itself.{found}"
     )
 
 

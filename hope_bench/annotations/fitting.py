@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from hope_bench.annotations.box_layout import image_sizes, tell_layout
 from hope_bench.annotations.image_files import Folder, plain_path
 from hope_bench.errors import HopeBenchError, counted, first_few
+from hope_bench.files.names import check_images, within_folder
 from hope_bench.images import Shape, UnreadableImageError, picture_shape
 from hope_bench.progress import progress_bar
 from hope_bench.records import Annotations, Image
@@ -46,6 +48,21 @@ def fit_names(
                 return annotations
             return _renamed(annotations, names)
     return annotations if files is None else _found_one_by_one(annotations, files())
+
+
+def named_within(annotations: Annotations) -> Annotations:
+    """The annotations with no image's name leading out of a folder of images, as /data/val/1.jpg does.
+
+    Raises HopeBenchError for a name that no file can have, and where two would be one file.
+    """
+    if all(within_folder(image.file_name) for image in annotations.images):
+        return annotations
+    names = [one.file_name if within_folder(one.file_name) else plain_path(one.file_name) for one in annotations.images]
+    check_images("The annotations", names)
+    if len(set(names)) < len(names):
+        twice = next(name for name, count in Counter(names).items() if count > 1)
+        raise HopeBenchError(f"The annotations name {twice!r} in several folders outside of the images' own. Name each once.")
+    return _renamed(annotations, names)
 
 
 def _last(name: str, parts: int | None) -> str:

@@ -72,12 +72,19 @@ def read_hf_dataset(
     refuse = partial(_refuse_corners, path, len(rows.boxes))
     units, problems = settle_boxes(path, collected, images, said, refuse)
     annotations = assemble(path.name, tuple(images), vocabulary.categories(), collected, {}, units)
+    if source.others:
+        problems.append(f"{path.name}: {_told(source)}")
     if rows.unknown:
         problems.append(
             f"{path.name}: {counted(rows.unknown.total(), 'object')} without a known category left out "
             f"({first_few(rows.unknown)})."
         )
     return replace(annotations, problems=(*problems, *annotations.problems))
+
+
+def _told(source: Source) -> str:
+    others = ", ".join(source.others)
+    return f"has several splits, of which {source.split} is read. files.split names another: {others}."
 
 
 def _refuse_corners(path: Path, boxes: int, layout: BoxLayout) -> None:
@@ -169,6 +176,18 @@ def _fields(feature: Any) -> dict[str, Any]:
     return {name: getattr(one, "feature", one) for name, one in inner.items()} if isinstance(inner, dict) else {}
 
 
+def _check_listed(source: Source, name: str) -> None:
+    """Raise HopeBenchError where the objects column holds one value a row: the letters of a text would be taken for names."""
+    feature = source.features[name]
+    if hasattr(feature, "dtype") and not isinstance(feature, dict) and not hasattr(feature, "feature"):
+        kind = "one class" if hasattr(feature, "names") else "one value"
+        raise HopeBenchError(
+            f"{source.path}: its column {name!r} holds {kind} a picture, not a list of the objects in it, and what a picture "
+            'doesn\'t show can\'t be told from that. Write lists (in metadata.jsonl: "objects": ["dog", "cat"], or '
+            '{"bbox": [...], "categories": [...]}; a CSV file has none), or name another column as columns.objects.'
+        )
+
+
 def _find_columns(source: Source, wanted: Mapping[str, str], keys: Sequence[str] = tuple(COLUMNS)) -> dict[str, str]:
     """The dataset's name of each of `keys` (in the order of COLUMNS); those that aren't looked for need not exist."""
     for key in wanted:
@@ -191,6 +210,7 @@ def _find_columns(source: Source, wanted: Mapping[str, str], keys: Sequence[str]
                 raise HopeBenchError(
                     f"{source.path} has no objects column; name it as columns.objects. {did_you_mean(key, known)}"
                 )
+            _check_listed(source, name)
             objects = _fields(source.features[name])
     if not {"image", "file_name"} & found.keys():
         raise HopeBenchError(
@@ -213,7 +233,8 @@ class _Vocabulary:
         self.classes: list[str] | None = list(label.names) if hasattr(label, "names") else None
         if self.classes is None and getattr(label, "dtype", "") not in ("string", "large_string"):
             raise HopeBenchError(
-                f"{source.path}: the categories are numbers without names. Make the column a ClassLabel (or text) and save again."
+                f"{source.path}: the categories are numbers without names. Write the names instead (in an imagefolder's "
+                "metadata.jsonl), or make the column a ClassLabel (or text) and save again."
             )
         self._index: dict[str, int] = {}
 

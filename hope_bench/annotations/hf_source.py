@@ -5,23 +5,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from hope_bench.errors import HopeBenchError, did_you_mean, short_reason
 
+_FIRST = ("validation", "val", "valid", "dev", "test")
+"""Of several splits the first of these is read, as of YOLO's: models are trained on the others."""
 _METADATA = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A dataset's features, and its rows in batches of the named columns (as dicts, image bytes left out)."""
+    """A dataset's features, and its rows in batches of the named columns (as dicts, image bytes left out). `split` is the
+    one that is read; `others` were there, and nobody said which."""
 
     path: Path
     features: Mapping[str, Any]
     batches: Callable[[Sequence[str], bool], Iterator[list[dict[str, Any]]]]
+    split: str = ""
+    others: tuple[str, ...] = ()
 
 
 def is_hf_dataset(path: Path) -> bool:
@@ -59,7 +64,8 @@ def _split_of(file: Path) -> str:
 
 
 def open_dataset(path: Path, split: str) -> Source:
-    """The dataset at a path, of several splits the one named. Raises HopeBenchError where it can't be read."""
+    """The dataset at a path, of several splits the one named, else the one for validation or test. Raises HopeBenchError where it
+    can't be read, or nothing tells its splits apart."""
     import pyarrow
 
     try:
@@ -99,7 +105,7 @@ def _open_imagefolder(path: Path, split: str) -> Source:
         for rows in source.batches(columns, with_bytes):
             yield [{name: _relative(path, value) for name, value in row.items()} for row in rows]
 
-    return Source(path, source.features, batches)
+    return replace(source, batches=batches)
 
 
 def _relative(folder: Path, value: Any) -> Any:
@@ -114,26 +120,36 @@ def _relative(folder: Path, value: Any) -> Any:
 def _of_table(path: Path, data: Any, split: str) -> Source:
     import datasets
 
+    chosen, others = split, tuple[str, ...]()
     if isinstance(data, datasets.DatasetDict):
-        if split not in data and (split or len(data) > 1):
-            raise HopeBenchError(f"{path} has no split {split!r}; name one as files.split. {did_you_mean(split, data)}")
-        data = data[split or next(iter(data))]
+        chosen, others = _chosen(path, split, list(data))
+        data = data[chosen]
 
     def batches(columns: Sequence[str], with_bytes: bool) -> Iterator[list[dict[str, Any]]]:
         for batch in data.data.table.select(list(columns)).to_batches(max_chunksize=1000):
             yield _rows(batch, with_bytes)
 
-    return Source(path, data.features, batches)
+    return Source(path, data.features, batches, chosen, others)
+
+
+def _chosen(path: Path, split: str, known: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """The split that is named, else the only one or the first of _FIRST, and the others if nobody named one."""
+    found = split or (known[0] if len(known) == 1 else next((one for one in _FIRST if one in known), ""))
+    if found in known:
+        return found, () if split else tuple(one for one in known if one != found)
+    what = f"has no split {split!r}" if split else "holds several splits"
+    raise HopeBenchError(f"{path} {what}; name one as files.split. {did_you_mean(split, known)}")
 
 
 def _open_parquet(path: Path, split: str) -> Source:
     import datasets
     from pyarrow import parquet
 
-    files = _parquet_files(path, split) if path.is_dir() else (path,)
-    if not files or len({_split_of(file) for file in files}) > 1:
-        known = did_you_mean(split, {_split_of(file) for file in _parquet_files(path, "")})
-        raise HopeBenchError(f"{path} holds several splits or not the one wanted; name one as files.split. {known}")
+    chosen, others = split, tuple[str, ...]()
+    files: tuple[Path, ...] = (path,)
+    if path.is_dir():
+        chosen, others = _chosen(path, split, list(dict.fromkeys(_split_of(file) for file in _parquet_files(path, ""))))
+        files = _parquet_files(path, chosen)
 
     def batches(columns: Sequence[str], with_bytes: bool) -> Iterator[list[dict[str, Any]]]:
         for file in files:
@@ -145,7 +161,7 @@ def _open_parquet(path: Path, split: str) -> Source:
                 for batch in opened.iter_batches(batch_size=1000, columns=leaves):
                     yield _rows(batch, with_bytes)
 
-    return Source(path, datasets.Features.from_arrow_schema(parquet.read_schema(files[0])), batches)
+    return Source(path, datasets.Features.from_arrow_schema(parquet.read_schema(files[0])), batches, chosen, others)
 
 
 def _rows(batch: Any, with_bytes: bool) -> list[dict[str, Any]]:

@@ -163,11 +163,21 @@ _LINES = (
     (r"(imagesource|gsd):.*|(-?[\d.]+ +){8}\S+ +\d\s*", "one picture's DOTA labels", "Convert them to COCO, and name that file."),
     (r"\d+,\d+(,-?[\d.]+){5,8}\s*", "tracks in MOT's format", "Convert them to COCO, and name that file."),
     (
+        r"[^,]+(,-?\d+){4},[^,]+\.\w{3,4},\d+,\d+\s*",
+        "makesense.ai's table of boxes",
+        "Export rectangles as VOC XML (and name the folder), or as COCO JSON.",
+    ),
+    (
         r"\S+\.(jpe?g|png)( +\d+,\d+,\d+,\d+,\d+)+\s*",
         "a list of boxes as for keras-yolo",
         "Convert it to COCO, and name that file.",
     ),
 )
+
+
+def is_packed(path: Path) -> bool:
+    """Whether a file is an archive, by its ending."""
+    return "Unpack" in _BY_ENDING.get(path.suffix.lower(), ("", ""))[1]
 
 
 def another_tool(path: Path) -> str | None:

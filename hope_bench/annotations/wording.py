@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from hope_bench.wording import bare
+from hope_bench.wording import bare, is_abbreviation
 
 _ASIDE = re.compile(r"\s*\([^()]*\)")
 _AFTER_ASIDE = re.compile(r"(?<=\S)\s*\([^()]*\)\s+\S.*")
@@ -17,6 +17,13 @@ _PROPER = frozenset(
         "Mexican", "Russian", "Spanish", "Swiss", "Thai", "Turkish",
     )
 )  # fmt: skip
+_BRANDS = frozenset(
+    (
+        "AirPods", "BlackBerry", "DeLorean", "FedEx", "GitHub", "GoPro", "LinkedIn", "MacBook", "MasterCard", "McDonalds",
+        "OnePlus", "PayPal", "PlayStation", "PowerPoint", "ThinkPad", "TikTok", "WhatsApp", "YouTube",
+    )
+)  # fmt: skip
+"""Written with a capital within: one word each."""
 _MISSPELT = {
     "bakset": "basket", "ballon": "balloon", "billards": "billiards", "buttefly": "butterfly", "dinning": "dining",
     "extention": "extension", "hotair": "hot-air", "measur": "measure", "moniter": "monitor", "mushroon": "mushroom",
@@ -33,8 +40,12 @@ _SPOKEN_OBJECTS365 = {
 """What Objects365 boxes under names that say something else, or too little."""
 
 _SLASH = re.compile(r"\s*/\s*")
+_SYNSET = re.compile(r"(.+)\.[nvasr]\.\d\d")
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_LOWER_CAMEL = re.compile(r"[a-z]{2,}(?:[A-Z][a-z]*|[A-Z]+)+\d*")
+_UPPER_CAMEL = re.compile(r"(?:[A-Z][a-z]+|[A-Z]+(?=[A-Z][a-z]))(?:[A-Z][a-z]+|[A-Z]+)+\d*")
 _EDGES = " .,;:!?\"'`-"
-_SHORT = ((re.compile(r"\bw/o\b\s*", re.IGNORECASE), "without "), (re.compile(r"\bw/\s*", re.IGNORECASE), "with "),
+_SHORT = ((re.compile(r"\bw/o\b\s*", re.IGNORECASE), "without "), (re.compile(r"\bw/(?:\s+|(?=\w\w))", re.IGNORECASE), "with "),
           (re.compile(r"\band/or\b", re.IGNORECASE), "or"), (re.compile(r"\s&\s"), " and "))  # fmt: skip
 
 
@@ -62,16 +73,43 @@ def spoken_names(names: Sequence[str]) -> list[str | None]:
     """How questions say published names, None where that is the name itself or would make two categories equal.
 
     "Cabinet/shelf" is "cabinet or shelf" and "A/C unit" itself, "traffic_light" is "traffic light", "Drill (Tool)" is "drill",
-    and "a  dog" is "dog", as the question has an article of its own. Capitals go only where nearly every name of the dataset
-    starts with one, since then they say nothing (Objects365 has one name that doesn't); words of capitals alone, such as TV, keep
-    theirs, and so do American and French. Misspelt words of Objects365 are spelt right, and where a vocabulary is Objects365's,
-    "Soccer" is "soccer ball".
+    and "a  dog" is "dog", as the question has an article of its own; "trafficLight" is "traffic light" (and so is "TrafficLight"
+    where two names or more are written so and none in words), and WordNet's "person.n.01" is "person". Capitals go only where
+    nearly every name of the dataset starts with one, since then they say nothing (Objects365 has one name that doesn't); words of
+    capitals alone, such as TV, keep theirs unless all names are ("TRAFFIC LIGHT"), and so do American and French. Misspelt words
+    of Objects365 are spelt right, and where a vocabulary is Objects365's, "Soccer" is "soccer ball".
     """
     capitals = sum(name[:1].isupper() for name in names) > 0.95 * len(names)
     own = _SPOKEN_OBJECTS365 if len(_SPOKEN_OBJECTS365.keys() & {words(name) for name in names}) > 5 else {}
-    readable = _unless_equal([own.get(words(name)) or _spoken(name, capitals) for name in names], names)
+    shouted = _shouted(names)
+    said = [_spoken(shouted.get(name, part), capitals) for name, part in zip(names, _parted(names), strict=True)]
+    readable = _unless_equal([own.get(words(name)) or one for name, one in zip(names, said, strict=True)], names)
     spoken = _unless_equal([without_aside(name) for name in readable], readable)
     return [one if one != name else None for one, name in zip(spoken, names, strict=True)]
+
+
+def _parted(names: Sequence[str]) -> list[str]:
+    """Names without WordNet's numbers, those that run their words together parted: "stopSign", and "StopSign" beside its like."""
+    texts = [found[1] if (found := _SYNSET.fullmatch(name)) else name for name in names]
+    run_together = [name for name in texts if name not in _BRANDS and _UPPER_CAMEL.fullmatch(name)]
+    together = len(run_together) > 1 and not any(" " in words(name) for name in texts)
+
+    def parts(name: str) -> str:
+        if name in _BRANDS:
+            return name
+        if _LOWER_CAMEL.fullmatch(name) or (together and _UPPER_CAMEL.fullmatch(name)):
+            return " ".join(_word(word) for word in _CAMEL.sub(" ", name).split())
+        return name
+
+    return [parts(name) for name in texts]
+
+
+def _shouted(names: Sequence[str]) -> dict[str, str]:
+    """Names in small letters where all are in capitals, and some are longer than an abbreviation: "CAR" beside "PEDESTRIAN"; what
+    is spelled or pronounced as an abbreviation (SUV, LED) keeps them."""
+    if not all(name.isupper() for name in names) or not any(len(word) > 4 for name in names for word in words(name).split()):
+        return {}
+    return {name: " ".join(word if is_abbreviation(word) else word.lower() for word in words(name).split()) for name in names}
 
 
 def alternatives(name: str) -> tuple[str, ...]:
@@ -109,8 +147,10 @@ def _spoken(name: str, lower: bool) -> str:
 
 
 def _word(word: str) -> str:
-    if re.fullmatch(r"[A-Z]{2,}s", word) or (len(word) > 1 and word.isupper()) or word in _PROPER:
+    if re.fullmatch(r"[A-Z]{2,}s", word) or (len(word) > 1 and word.isupper()) or word in _PROPER | _BRANDS:
         return word
+    if "-" in word:  # T-shirt, USB-cable
+        return "-".join(part if part.isupper() else _MISSPELT.get(part.lower(), part.lower()) for part in word.split("-"))
     return _MISSPELT.get(word.lower(), word.lower())
 
 

@@ -78,6 +78,8 @@ def find_split(path: Path, split: str = "") -> YoloSplit:
     # As they stand: YAML alone makes False of a class "no", and 1 of "01".
     names = _names(file, yaml.load(file.read_text(encoding="utf-8"), yaml.BaseLoader).get("names"))
     there = {name: found for name in SPLITS if (found := _pictures(file, data, name))}
+    if not there and not any(data.get(name) for name in (*SPLITS, "valid")):  # supervision's as_yolo names none
+        return replace(_of_folder(file.parent, file, names), points=_points(data.get("kpt_shape")))
     if not there:
         raise HopeBenchError(
             f"{file} names no folder of images that is there. Write where they are, relative to it, as train or val."
@@ -91,7 +93,11 @@ def find_split(path: Path, split: str = "") -> YoloSplit:
 
 def _without_yaml(path: Path, classes: Path) -> YoloSplit:
     lines = [line.strip() for line in classes.read_text(encoding="utf-8-sig", errors="replace").splitlines()]
-    names = _names(classes, [line for line in lines if line])
+    return _of_folder(path, classes, _names(classes, [line for line in lines if line]))
+
+
+def _of_folder(path: Path, classes: Path, names: tuple[str, ...]) -> YoloSplit:
+    """All pictures of a folder that has no splits."""
     place = path / "images" if (path / "images").is_dir() else path
     pictures = sorted(file for file in place.rglob("*") if file.suffix.lower() in _PICTURES)
     if not pictures:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 from hope_bench.api.making import PathOr, hub_images, load_benchmark, path_or_none, teller
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
-from hope_bench.files.card import ModelCard, check_name, endpoint_card, find_card
+from hope_bench.files.card import ModelCard, check_code, check_name, endpoint_card, find_card
 from hope_bench.files.places import RUNS
 from hope_bench.files.run import Run, find_run
 from hope_bench.files.run import load_run as read_run_folder
@@ -93,6 +93,7 @@ def evaluate(
     workers: FromZero | None = None,
     processes: Count | None = None,
     trust_remote_code: bool = False,
+    allow_code: bool = False,
     blind: Literal["gray", "shuffled"] | str | None = None,
     progress: ProgressMode = "auto",
     say: Say | None = None,
@@ -109,7 +110,8 @@ def evaluate(
     "gray" pictures or "shuffled" images instead: what the words alone make the model say, unranked and called NAME-blind-gray.
     Answers go to RUNS/BENCHMARK/NAME. `settings` are keys of the card. `progress` and `say` are as in `generate`. `budget` is how
     many dollars an endpoint with prices may cost, over all sittings: whole images are asked in a drawn order until the next would
-    exceed it, and unless that is all, the run is not ranked.
+    exceed it, and unless that is all, the run is not ranked. `allow_code` lets a card that is found by its name in ./models run
+    the Python file that it names; a card that is named by its path is asked for nothing.
 
     Questions that fail are answers with an error, counted in `Run.errors`; the same call asks them again. Processes that were
     started together (torchrun) share the questions. Raises HopeBenchError for everything that concerns the run as a whole;
@@ -122,7 +124,7 @@ def evaluate(
 
     chosen = load_benchmark(benchmark)
     tell = teller(progress, say)
-    card, adapter = _model(model, processor, identity, name, settings, authors_prompt, tell)
+    card, adapter = _model(model, processor, identity, name, settings, authors_prompt, tell, allow_code)
     images = hub_images(chosen, images)
     options = _options(card, images, limit, splits, name, runs, step, workers, processes, trust_remote_code, progress, blind)
     options = replace(options, budget=budget)
@@ -147,6 +149,7 @@ def evaluate_prompts(
     workers: FromZero | None = None,
     processes: Count | None = None,
     trust_remote_code: bool = False,
+    allow_code: bool = False,
     progress: ProgressMode = "auto",
     say: Say | None = None,
     **settings: Unpack[CardSettings],
@@ -162,7 +165,7 @@ def evaluate_prompts(
 
     chosen = load_benchmark(benchmark)
     tell = teller(progress, say)
-    card, adapter = _model(model, processor, identity, name, settings, authors_prompt=False, tell=tell)
+    card, adapter = _model(model, processor, identity, name, settings, False, tell, allow_code)
     images = hub_images(chosen, images)
     options = _options(card, images, limit, splits, name, runs, step, workers, processes, trust_remote_code, progress)
     for record, folder in evaluate_paraphrases(chosen, card, _paraphrases(prompts), options, tell, adapter):
@@ -216,12 +219,15 @@ def _model(
     settings: CardSettings,
     authors_prompt: bool,
     tell: Say,
+    allow_code: bool,
 ) -> tuple[ModelCard, Adapter | None]:
     """The card to ask by, and the adapter where `model` is no card or name of one."""
     if isinstance(model, ModelCard | str | PathLike):
         if identity is not None:
             raise HopeBenchError("identity= says which model a loaded one or an object is; a named one is known by its files.")
-        return _named(model, processor, settings, authors_prompt), None
+        card = _named(model, processor, settings, authors_prompt)
+        check_code(model, card, allow_code)
+        return card, None
     from hope_bench.adapters.given import adapter_of, card_of
 
     if authors_prompt:

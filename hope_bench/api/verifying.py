@@ -13,7 +13,7 @@ from hope_bench.api.exchange import import_pope
 from hope_bench.api.making import PathOr, load_benchmark, teller
 from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.files.benchmark import Benchmark
-from hope_bench.files.card import ModelCard
+from hope_bench.files.card import ModelCard, check_code
 from hope_bench.files.places import RUNS
 from hope_bench.files.published import POPE_SPLITS, Figure, find_figures
 from hope_bench.files.registry import data_root
@@ -94,6 +94,7 @@ def verify(
             "with --run."
         )
     card = with_settings(card_at(model, settings.get("base_url")), settings)
+    check_code(model, card)
     about = find_figures(table, (published_as,) if published_as else (card.name, card.checkpoint))
     given = (pope,) if isinstance(pope, str | PathLike) else pope
     where = _Where(

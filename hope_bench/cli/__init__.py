@@ -13,6 +13,7 @@ from collections.abc import Callable
 import typer
 from rich.markup import escape
 
+from hope_bench.adapters.secrets import environment_secrets, without_secrets
 from hope_bench.cli import (
     compare,
     demo,
@@ -34,6 +35,7 @@ from hope_bench.cli import (
 )
 from hope_bench.cli.app import FAULT_CODE, INTERRUPTED, INTERRUPTED_CODE, app, errors
 from hope_bench.errors import HopeBenchError
+from hope_bench.tables import visible
 
 __all__ = [
     "compare",
@@ -77,12 +79,17 @@ def _run(application: typer.Typer) -> None:
     try:
         application()
     except HopeBenchError as error:
-        errors.print(f"[bold red]Error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
+        errors.print(f"[bold red]Error:[/] {escape(_told(str(error)))}", soft_wrap=True, highlight=False)
         sys.exit(2)
     except Exception:  # noqa: BLE001 - shown whole, under a code of its own
-        traceback.print_exc()
+        sys.stderr.write(visible(_told(traceback.format_exc())))
         sys.exit(FAULT_CODE)
     except SystemExit as stop:
         if stop.code == INTERRUPTED_CODE:
             errors.print(INTERRUPTED)
         raise
+
+
+def _told(text: str) -> str:
+    """What ends a command, without any key of the environment, whatever library put it there."""
+    return without_secrets(text, environment_secrets())

@@ -9,12 +9,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from hope_bench import __version__
 from hope_bench.errors import HopeBenchError
-from hope_bench.tables import print_prose, print_table, print_whole
+from hope_bench.tables import SafeConsole, print_prose, print_table, print_whole, visible, visible_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,10 +21,10 @@ if TYPE_CHECKING:
 
     from hope_bench.files.benchmark import Benchmark
 
-console = Console(emoji=False)  # ":cat:" in a path or a title is no cat
+console = SafeConsole(emoji=False)  # ":cat:" in a path or a title is no cat
 """Results go to stdout."""
 
-errors = Console(stderr=True, emoji=False)
+errors = SafeConsole(stderr=True, emoji=False)
 """Progress, warnings and errors go to stderr, so that stdout can be piped."""
 
 INTERRUPTED, INTERRUPTED_CODE = "Interrupted. What was written stays; run the same command again to go on.", 130
@@ -70,18 +69,21 @@ def print_tables(tables: Iterable[Table | None], *, whole: bool = False) -> None
 def print_numbers(frame: pd.DataFrame, *, as_json: bool) -> None:
     """Print a frame for programs: JSON (a list of rows, null where undefined) or CSV (empty where undefined)."""
     if as_json:
-        rows = json.loads(frame.to_json(orient="records", double_precision=15))
-        sys.stdout.write(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+        _write_json(json.loads(frame.to_json(orient="records", double_precision=15)))
     else:
-        frame.to_csv(sys.stdout, index=False)
+        text = frame.to_csv(index=False)
+        sys.stdout.write(visible(text) if sys.stdout.isatty() else text)
 
 
 def print_json(value: object) -> None:
     """Print a value for programs, records and models by their fields: JSON and nothing else; what can't be computed is null."""
     import msgspec
 
-    plain = json.loads(msgspec.json.encode(value, enc_hook=_plain))
-    sys.stdout.write(json.dumps(plain, indent=1, ensure_ascii=False) + "\n")
+    _write_json(json.loads(msgspec.json.encode(value, enc_hook=_plain)))
+
+
+def _write_json(plain: object) -> None:
+    sys.stdout.write(visible_json(json.dumps(plain, indent=1, ensure_ascii=False)) + "\n")
 
 
 def _plain(value: Any) -> Any:

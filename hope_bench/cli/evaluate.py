@@ -27,6 +27,7 @@ from hope_bench.cli.app import (
     say_next,
 )
 from hope_bench.cli.options import (
+    AllowCode,
     AsJson,
     AuthorsPrompt,
     BaseUrl,
@@ -118,6 +119,7 @@ def evaluate(
     complete: Complete = False,
     path: SharedPath = None,
     trust_remote_code: TrustRemoteCode = False,
+    allow_code: AllowCode = False,
     base_url: BaseUrl = None,
     server: ServerKind = None,
     server_args: ServerArgs = None,
@@ -162,8 +164,8 @@ def evaluate(
     asked: dict[str, Any] = {"images": images, "limit": limit, "splits": as_values(split), "name": name, "runs": runs, **settings}
     asked["processor"] = processor
     how: dict[str, Any] = {
-        "step": step, "workers": workers, "processes": processes, "trust_remote_code": trust_remote_code, "progress": progress,
-        "say": _say_json if progress == "json" else say,
+        "step": step, "workers": workers, "processes": processes, "trust_remote_code": trust_remote_code,
+        "allow_code": allow_code, "progress": progress, "say": _say_json if progress == "json" else say,
     }  # fmt: skip
     with _told_in_json(progress == "json"):
         if prompts is not None and authors_prompt:

@@ -268,6 +268,8 @@ def _print_report(report: ImportReport) -> None:
     if report.unmatched:
         unmatched = counted(len(report.unmatched), "answer matches", "answers match")
         line(f"{unmatched} no question: {first_few(report.unmatched, 3)}.")
+    for doubt in report.doubts:
+        line(doubt)
     for reason in report.unranked:
         line(f"A result of this run is not ranked: {reason}")
 
@@ -280,7 +282,8 @@ def _print_logs(found: Sequence[ImportedLog], benchmark: Benchmark) -> None:
     else:
         _print_models(found)
     for one in done:
-        for text in _differences(one.scores):
+        doubts = one.report.doubts if one.report is not None and len(found) > 1 else []
+        for text in [*_differences(one.scores), *doubts]:
             line(f"{one.model}: {text}")
     if len(found) == 1:
         line(f"Run: {done[0].folder}")

@@ -52,6 +52,15 @@ Dtype = Annotated[
 ]
 Device = Annotated[str | None, typer.Option(rich_help_panel=LOADING, help="auto, cpu, cuda or cuda:N.")]
 BatchSize = Annotated[int | None, typer.Option(min=1, help="Questions asked at once.")]
+AllowCode = Annotated[
+    bool,
+    typer.Option(
+        "--allow-code",
+        rich_help_panel=LOADING,
+        help="Let a card that is found by its name in ./models run the Python file it names (not needed with the card's path).",
+    ),
+]
+
 TrustRemoteCode = Annotated[
     bool,
     typer.Option(

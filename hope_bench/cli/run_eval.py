@@ -9,6 +9,7 @@ import typer
 
 from hope_bench.cli.app import as_values, console, line, print_json, print_numbers, say
 from hope_bench.cli.options import (
+    AllowCode,
     AsJson,
     AuthorsPrompt,
     BaseUrl,
@@ -42,7 +43,9 @@ from hope_bench.errors import HopeBenchError
 
 def run_eval(
     model: Annotated[str | None, typer.Option("--model", "-m", help="A card, a checkpoint folder or a Hugging Face id.")] = None,
-    benchmark: Annotated[str | None, typer.Option("--benchmark", "-b", help="A benchmark: folder, name or hf:ORG/NAME.")] = None,
+    benchmark: Annotated[
+        str | None, typer.Option("--benchmark", "-b", help="A benchmark: its folder, name, or hf:ORG/NAME[@REVISION].")
+    ] = None,
     images: Images = None,
     limit: Limit = None,
     split: Split = None,
@@ -64,6 +67,7 @@ def run_eval(
     complete: Complete = False,
     path: SharedPath = None,
     trust_remote_code: TrustRemoteCode = False,
+    allow_code: AllowCode = False,
     base_url: BaseUrl = None,
     server: ServerKind = None,
     server_args: ServerArgs = None,
@@ -108,7 +112,7 @@ def run_eval(
     run = hb.evaluate(
         model, benchmark, images=images, limit=limit, splits=as_values(split), name=name, runs=base / "runs", step=step,
         processor=processor, authors_prompt=authors_prompt, workers=workers, processes=processes,
-        trust_remote_code=trust_remote_code, say=say, dtype=dtype, device=device, batch_size=batch_size,
+        trust_remote_code=trust_remote_code, allow_code=allow_code, say=say, dtype=dtype, device=device, batch_size=batch_size,
         batch_tokens=batch_tokens, max_new_tokens=max_new_tokens, thinking=thinking, revision=revision, device_map=device_map,
         quantize=quantize, compile=compiled, complete=complete or None, path=path, base_url=base_url, server=server,
         server_args=server_args, server_timeout=server_timeout,

@@ -19,7 +19,6 @@ import open_clip
 import PIL
 import torch
 from PIL import Image
-from safetensors import SafetensorError
 
 from hope_bench.clip.activation import CONFIG_KNOWS, Activation, build_options, built_activation, choose_activation
 from hope_bench.clip.exact import compute_exactly
@@ -40,19 +39,6 @@ ComputeTexts = Callable[[Sequence[torch.Tensor]], Iterator[Embeddings]]
 """What `ClipEncoder.compute_texts` does, by one encoder or by several."""
 
 _TOKENIZED_AT_ONCE = 1024
-
-_LOAD_ERRORS = (
-    OSError,
-    RuntimeError,
-    ValueError,
-    TypeError,
-    KeyError,
-    AttributeError,
-    AssertionError,
-    UnpicklingError,
-    SafetensorError,
-)
-"""What open_clip raises for weights and configs that don't fit each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +175,12 @@ def load_encoder(name: str, device: str = "auto", activation: Activation | None 
                 architecture, pretrained=pretrained, device=device, **build_options(activation)
             )
         tokenizer = open_clip.get_tokenizer(architecture, **_tokenizer_options(architecture))
-    except _LOAD_ERRORS as error:
+    except UnpicklingError as error:
+        raise HopeBenchError(
+            f"CLIP model {name!r} is not loaded: its file is damaged, or holds more than weights, which could be code that runs. "
+            "Get the weights as .safetensors."
+        ) from error
+    except Exception as error:
         raise HopeBenchError(
             f"CLIP model {name!r} can't be loaded: {short_reason(error)}. "
             "Is the checkpoint whole and of this architecture, or the network there to get it?"

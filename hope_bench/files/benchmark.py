@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from operator import attrgetter
 from pathlib import Path
@@ -15,6 +15,7 @@ import msgspec
 
 from hope_bench.errors import HopeBenchError, counted, did_you_mean
 from hope_bench.files.language import AnswerWords
+from hope_bench.files.names import check_images, check_names
 from hope_bench.files.spec import BenchmarkSpec, Kind
 from hope_bench.files.validation import Strict, read_json
 from hope_bench.provenance import check_folder, holds_files, json_sha256, write_text
@@ -266,6 +267,7 @@ def write_benchmark(
     earlier manifest lists and this one doesn't are removed. Raises HopeBenchError as `check_own` does.
     """
     check_own(folder, imported=manifest["k"] is None)
+    _check_names(str(folder / "manifest.json"), manifest["name"], splits, others or {})
     earlier = _earlier(folder / "manifest.json")
     lines = {name: split_bytes(questions) for name, questions in splits.items()}
     infos: dict[str, SplitInfo] = {}
@@ -331,6 +333,7 @@ def read_benchmark(folder: Path) -> Benchmark:
     Raises HopeBenchError naming the file and line of anything malformed, missing or changed since it was generated.
     """
     manifest = read_manifest(folder)
+    blind = {} if manifest.blind is None else manifest.blind.splits
     splits = {name: _read(folder, "splits", name, info.sha256) for name, info in manifest.splits.items()}
     for name, questions in splits.items():
         info, yes = manifest.splits[name], sum(one.label == "yes" for one in questions)
@@ -344,13 +347,27 @@ def read_benchmark(folder: Path) -> Benchmark:
             f"{folder / 'manifest.json'}: hash is not that of its prompt and questions, so one of them was changed after it was "
             "generated. Generate the benchmark again."
         )
-    blind = {} if manifest.blind is None else manifest.blind.splits
-    return Benchmark(folder, manifest, splits, {name: _read(folder, "blind", name, sha256) for name, sha256 in blind.items()})
+    others = {name: _read(folder, "blind", name, sha256) for name, sha256 in blind.items()}
+    asked = {question.image for one in (splits, others) for questions in one.values() for question in questions}
+    check_images(str(folder / "manifest.json"), {*manifest.images, *asked})
+    return Benchmark(folder, manifest, splits, others)
+
+
+def _check_names(where: str, name: str, *splits: Iterable[str]) -> None:
+    """Raise HopeBenchError for a name that no file may have: every path that is made of a benchmark is made of these and of the
+    images' names."""
+    check_names(where, "A benchmark's name", [name])
+    for names in splits:
+        check_names(where, "A split's name", names)
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """A benchmark's manifest alone. Raises HopeBenchError."""
-    return read_json(folder / "manifest.json", Manifest)
+    """A benchmark's manifest alone, its names checked. Raises HopeBenchError."""
+    manifest = read_json(folder / "manifest.json", Manifest)
+    blind = {} if manifest.blind is None else manifest.blind.splits
+    _check_names(str(folder / "manifest.json"), manifest.name, manifest.splits, blind)
+    check_images(str(folder / "manifest.json"), manifest.images)
+    return manifest
 
 
 def _read(folder: Path, kind: str, name: str, sha256: str) -> tuple[Question, ...]:

@@ -15,7 +15,7 @@ from pydantic import Field, field_validator, model_validator
 from hope_bench.errors import HopeBenchError, did_you_mean
 from hope_bench.files.model_name import meant
 from hope_bench.files.placeholders import check_prompt
-from hope_bench.files.registry import known_models
+from hope_bench.files.registry import data_root, known_models
 from hope_bench.files.validation import Strict, read_toml
 
 _DEVICES = ("auto", "cpu", "cuda", "mps", "xpu", "npu", "hpu")
@@ -364,6 +364,19 @@ def find_card(name: str) -> ModelCard:
         f"No model {shown}.{meant(name)} Give a card, a checkpoint folder or a Hugging Face id such as "
         "llava-hf/llava-1.5-7b-hf. " + did_you_mean(name, known)
     )
+
+
+def check_code(model: ModelCard | str | os.PathLike[str], card: ModelCard, allow_code: bool = False) -> None:
+    """Raise HopeBenchError where a card that was found by its name among the working directory's runs a Python file: whoever made
+    the folder would run code under the name of any model. A card that is named by its path, or given itself, is meant."""
+    if card.adapter_file is None or allow_code or isinstance(model, ModelCard) or Path(model).suffix == ".toml":
+        return
+    path = known_models()[str(model)]
+    if not path.resolve().is_relative_to((data_root() / "models").resolve()):
+        raise HopeBenchError(
+            f"The card {card.name} was found by its name, and runs the Python file {card.adapter_file[0]}. Look at that file; "
+            f"then name the card itself ({path}), or add --allow-code to evaluate (allow_code=True)."
+        )
 
 
 def endpoint_card(model: ModelCard | str, base_url: str) -> ModelCard:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, get_args
 import msgspec
 
 from hope_bench.errors import HopeBenchError, counted, did_you_mean
+from hope_bench.files.names import check_names
 from hope_bench.files.places import RUNS
 from hope_bench.files.result import ModelInfo, RunInfo
 from hope_bench.files.validation import Strict, read_json
@@ -134,7 +135,10 @@ class Run:
 
 def read_run(folder: Path) -> RunRecord:
     """The validated run.json of a run folder. Raises HopeBenchError."""
-    return read_json(folder / "run.json", RunRecord)
+    record = read_json(folder / "run.json", RunRecord)
+    check_names(str(folder / "run.json"), "A run's name", [record.name])
+    check_names(str(folder / "run.json"), "A benchmark's name", [record.benchmark])
+    return record
 
 
 def load_run(folder: Path) -> Run:

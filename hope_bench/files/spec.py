@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from hope_bench.errors import HopeBenchError, did_you_mean
 from hope_bench.files.language import LanguageTable, Noun, is_file, shipped_languages, unknown_language
+from hope_bench.files.names import is_name
 from hope_bench.files.placeholders import check_placeholders, check_prompt
 from hope_bench.files.validation import Strict, read_toml
 from hope_bench.records import BoxLayout, Orientation
@@ -283,6 +284,8 @@ class BenchmarkSpec(Strict):
             base, encoder = base_strategy(strategy), encoder_name(strategy)
             if base not in STRATEGY_KINDS:
                 raise ValueError(f"unknown strategy {base!r}. " + did_you_mean(base, STRATEGY_KINDS))
+            if not is_name(strategy):
+                raise ValueError(f"strategy {strategy!r} becomes a file's name: letters, digits, . - and _ only behind the @")
             if base == PANEL and (encoder or not self.encoders):
                 raise ValueError(
                     f"strategy {strategy!r}: a panel is of the main encoder and every [encoders.NAME]; "

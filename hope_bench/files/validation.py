@@ -94,6 +94,8 @@ def _wrong_value(detail: ErrorDetails) -> str:
         return f"{detail['input']!r} is not known. {did_you_mean(detail['input'], choices)}"
     if detail["type"] == "value_error":
         return str(detail["ctx"]["error"])
+    if detail["type"] in ("tuple_type", "list_type", "frozen_set_type"):
+        return f"holds {_kind(detail['input'])}, not a list"
     if detail["type"] == "model_type":
         return f"holds {_kind(detail['input'])}, not keys and their values"
     return detail["msg"]

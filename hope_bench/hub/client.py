@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from hope_bench.adapters.secrets import environment_secrets, without_secrets
 from hope_bench.errors import HopeBenchError, short_reason
 from hope_bench.hub.names import HubName
 
@@ -158,5 +159,5 @@ def _said(error: BaseException) -> str:
 
 
 def clean(text: str) -> str:
-    """A text without any token of the Hub's."""
-    return _TOKEN.sub("(token)", text)
+    """A text without any token of the Hub's, or other key of the environment."""
+    return _TOKEN.sub("(token)", without_secrets(text, environment_secrets()))

@@ -19,7 +19,6 @@ from hope_bench.files.result_file import read_result
 from hope_bench.files.run import ANSWERS, Run, load_run, read_answers
 from hope_bench.hub.client import fetch
 from hope_bench.hub.names import HubName
-from hope_bench.interchange.images import image_names, within_folder
 from hope_bench.progress import progress_bar
 from hope_bench.provenance import check_folder, file_sha256, write_bytes
 from hope_bench.reviewing.noise import LABEL_NOISE_FILE
@@ -62,21 +61,7 @@ def fetch_benchmark(name: HubName) -> Benchmark:
             f"hope-bench import questions {name.repo} --name NAME"
         )
     with _of(name, folder):
-        found = read_benchmark(folder)
-        _check_names(found)
-    return found
-
-
-def _check_names(benchmark: Benchmark) -> None:
-    """Raise HopeBenchError where a file that somebody else names lies outside of its folder: no picture of this machine gets to a
-    model so, and nothing is written elsewhere."""
-    manifest = benchmark.manifest
-    image_names(benchmark)
-    for name in (*manifest.images, *manifest.splits, *benchmark.others):
-        if not within_folder(name) or "\\" in name:
-            raise HopeBenchError(f"{name!r} is no file name within its folder")
-    if slashed := [name for name in (*manifest.splits, *benchmark.others) if "/" in name]:
-        raise HopeBenchError(f"{slashed[0]!r} is no split's name")
+        return read_benchmark(folder)
 
 
 def pinned(name: HubName, benchmark: Benchmark) -> HubName:
@@ -251,8 +236,6 @@ def _pictures(files: Sequence[Path], wanted: set[str], name: HubName) -> Iterato
 
 
 def _check_picture(name: HubName, benchmark: Benchmark, image: str, data: bytes) -> None:
-    if not within_folder(image):
-        raise HopeBenchError(f"What {name} holds can't be used: {image!r} is no file name within a folder of images.")
     known = benchmark.manifest.images.get(image)
     if known is not None and hashlib.sha256(data).hexdigest() != known:
         raise HopeBenchError(f"{name}: {image} is not the picture that the benchmark was made with (its SHA-256 differs).")

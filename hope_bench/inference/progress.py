@@ -10,11 +10,10 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
 from hope_bench.adapters.base import AdapterReport
 from hope_bench.errors import counted
 from hope_bench.progress import ProgressMode
+from hope_bench.tables import SafeConsole
 
 if TYPE_CHECKING:
     from hope_bench.records import Answer
@@ -93,7 +92,7 @@ def run_progress(
 ) -> Iterator[RunProgress]:
     """Progress over `total` questions of which `done` are answered already. Lines go through `say`, one each tenth of the way or
     30 seconds; JSON lines come with every step."""
-    console = Console(stderr=True, emoji=False)
+    console = SafeConsole(stderr=True, emoji=False)
     if mode == "quiet":
         yield RunProgress(done, total, report, lambda _: None)
     elif mode == "json":

@@ -13,7 +13,9 @@ import msgspec
 from hope_bench.errors import HopeBenchError
 
 _ENDING = rb"\.(?:jpe?g|png|webp|bmp|gif|tiff?)"
-_QUOTED = re.compile(rb'"(?:[^"\\\n]|\\.)*' + _ENDING + rb'"', re.IGNORECASE)
+_QUOTED = re.compile(
+    rb'(?<!"flickr_url":)(?<!"flickr_url": )"(?:[^"\\\n]|\\.)*' + _ENDING + rb'"', re.IGNORECASE
+)  # COCO gives an image's name on Flickr, too
 _LINE = re.compile(rb"^[^\n\t,;]*" + _ENDING + rb"(?=\s|[,;]|$)", re.IGNORECASE | re.MULTILINE)
 """Images as JSON names them, and as tables and lists of lines do: in the first column."""
 _SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"))

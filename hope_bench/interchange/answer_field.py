@@ -72,6 +72,15 @@ def answer_field(lines: Sequence[Line], named: str | None = None) -> tuple[str, 
     raise HopeBenchError(f"{lines[0].where}: no 'text' or 'answer', and no other field that holds an answer{held}. {_ASK}")
 
 
+def label_field(lines: Sequence[Line], answer: str, *, named: bool) -> str | None:
+    """The one field beside `answer` that holds what is right; None where there is none, or several. Where the user `named` the
+    answer, only a field whose name says so."""
+    beside = {name: kind for name, kind in _kinds(lines).items() if name != answer}
+    gold = [name for name, kind in beside.items() if kind == "gold"]
+    maybe = [] if gold or named else [name for name, kind in beside.items() if kind == "either"]
+    return (gold or maybe)[0] if len(gold or maybe) == 1 else None
+
+
 def value_at(data: Mapping[str, Any], name: str) -> Any:
     """The value of a field; dots lead into objects ("doc.prediction"), where no field has the whole name. None where it isn't."""
     if name in data:
@@ -85,6 +94,8 @@ def value_at(data: Mapping[str, Any], name: str) -> Any:
 def answer_of(line: Line, name: str) -> str:
     """What a line's field says. Raises HopeBenchError where it isn't text."""
     value = value_at(line.data, name)
+    if isinstance(value, list) and len(value) == 1:
+        (value,) = value
     if not isinstance(value, str):
         raise HopeBenchError(f"{line.where}: {name!r} is not text: {json.dumps(value)[:80]}. {_ASK}")
     return value
@@ -96,6 +107,23 @@ def refuse_labels(where: str, name: str, agreeing: int) -> None:
         f"{where}: {name!r} says what the benchmark's labels say, {agreeing:,} times out of {agreeing:,}. Where these are the "
         f"labels, they are no answers; where they are a model's answers, say so with --answer {name}."
     )
+
+
+_BALANCED = 20
+"""In so many pictures, no model that errs says yes exactly as often as no."""
+
+
+def refuse_balanced(where: str, name: str, said: Sequence[tuple[str, str]]) -> None:
+    """Raise HopeBenchError for a field that may hold labels and, like POPE's, says yes in every picture as often as no: such
+    are labels also of a benchmark whose own were corrected since. `said` are pictures and what the field says."""
+    yes: dict[str, list[bool]] = {}
+    for image, text in said:
+        yes.setdefault(image, []).append(parse_answer(text, "") == "yes")
+    if len(yes) >= _BALANCED and all(len(one) > 1 and 2 * sum(one) == len(one) for one in yes.values()):
+        raise HopeBenchError(
+            f"{where}: {name!r} says yes exactly as often as no in each of {len(yes):,} pictures, as labels do. Where these "
+            f"are a model's answers, say so with --answer {name}."
+        )
 
 
 def _kinds(lines: Sequence[Line]) -> dict[str, str]:
@@ -117,7 +145,7 @@ def _kind(name: str, values: Sequence[Any]) -> str | None:
     if name.lower() in _EITHER:
         return "either"
     model, gold = bool(words & _MODELS), bool(words & _GOLD)
-    texts = [value for value in values if isinstance(value, str)]
+    texts = [text for value in values for text in _texts(value)]
     if not texts:
         flags = all(isinstance(value, bool) or value in (0, 1) for value in values)  # is_correct tells of neither
         named = (model and not gold and "model") or (bool(words & _FLAGS) and not model and "gold") or None
@@ -126,6 +154,14 @@ def _kind(name: str, values: Sequence[Any]) -> str | None:
     if model != gold:
         return "model" if model else ("gold" if says else None)
     return "unknown" if says else None
+
+
+def _texts(value: Any) -> list[str]:
+    """A value's text, or the texts within the list or object that it is."""
+    if isinstance(value, str):
+        return [value]
+    held = value if isinstance(value, list) else list(value.values()) if isinstance(value, Mapping) else []
+    return [text for one in held for text in _texts(one)]
 
 
 def _everywhere(lines: Sequence[Line], name: str) -> None:

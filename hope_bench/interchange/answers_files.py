@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hope_bench.errors import HopeBenchError, counted, did_you_mean, first_few
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.result import ModelInfo
-from hope_bench.interchange.answer_field import answer_field, answer_of, question_of, refuse_labels
-from hope_bench.interchange.imported_run import Provenance, check_import, import_command, write_import
+from hope_bench.interchange.answer_field import answer_field, answer_of, label_field, question_of, refuse_balanced, refuse_labels
+from hope_bench.interchange.imported_run import Provenance, all_right, check_import, import_command, write_import
+from hope_bench.interchange.log_places import Images
+from hope_bench.interchange.logs import as_label
 from hope_bench.interchange.matching import Given, ImportReport, match
 from hope_bench.interchange.questions import Line, escaped, question_key, read_lines, wrapping
+from hope_bench.interchange.tables import read_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +50,18 @@ def import_answers(source: AnswersSource, benchmark: Benchmark, run: Path, model
             )
     given = _read(source, benchmark)
     files = [*source.files, *filter(None, [source.questions])]
-    origin = Provenance(files, _command(source, benchmark, run.name, model), model, source.source, source.prompt)
+    command = _command(source, benchmark, run.name, model)
+    origin = Provenance(files, command, model, source.source, source.prompt, named=source.answer is not None)
     return write_import(given, benchmark, run, origin)[0]
 
 
 def _read(source: AnswersSource, benchmark: Benchmark) -> list[Given]:
     index = _question_index(source.questions, benchmark)
+    images = Images(benchmark)
     given: list[Given] = []
     for path, split in source.files.items():
         _refuse_logs(path)
-        lines = list(read_lines(path))
+        lines = _lines(path)
         _check_one_model(lines, path)
         name, certain = answer_field(lines, source.answer)
         splits = None if split is None else (split,)
@@ -71,11 +76,24 @@ def _read(source: AnswersSource, benchmark: Benchmark) -> list[Given]:
                 f"The lines of {path} name no image. Pass --questions FILE (LLaVA's questions.jsonl, found by question_id), or "
                 "--split NAME if the file answers that split's questions in order (POPE's own answers files)."
             )
+        gold = label_field(lines, name, named=source.answer is not None)
+        labels = [None if gold is None else as_label(line.data.get(gold)) for line in lines]
+        found = [
+            replace(one, image=images.find(one.image) or one.image, label=label) for one, label in zip(found, labels, strict=True)
+        ]
         if not certain:
             popes = all(line.data.keys() == {"question", "answer"} for line in lines)
             _refuse_labels(found, benchmark, path, name, _CHANCE if popes else 1)
+            refuse_balanced(str(path), name, [(one.image, one.text or "") for one in found])
         given += found
     return given
+
+
+def _lines(path: Path) -> list[Line]:
+    """The lines of a file; also the rows of a JSON list or a CSV file."""
+    if path.suffix == ".csv" or (path.is_file() and path.read_bytes()[:1000].lstrip()[:1] == b"["):
+        return read_table(path)
+    return list(read_lines(path))
 
 
 def _refuse_logs(path: Path) -> None:
@@ -106,8 +124,8 @@ _CHANCE = 20
 def _refuse_labels(given: Sequence[Given], benchmark: Benchmark, path: Path, name: str, least: int) -> None:
     """A field that might hold the labels, and says just what they say, is never taken for a model that doesn't err. POPE's own
     answers files are known by their two fields, so that a few right answers raise no doubt there."""
-    asked, labels = match(given, benchmark, path)[0], benchmark.labels
-    if len(asked) >= least and all(labels[answer.image, answer.question] == answer.verdict for answer in asked):
+    asked = match(given, benchmark, path)[0]
+    if len(asked) >= least and all_right(asked, benchmark):
         refuse_labels(str(path), name, len(asked))
 
 

@@ -28,9 +28,14 @@ def image_of(messages: Any) -> str | None:
         for part in _parts(message.get("content")):
             named = part.get("image", part.get("image_url"))
             named = named.get("url") if isinstance(named, dict) else named
-            if isinstance(named, str) and len(named) < 500 and not named.startswith(("data:", "attachment:", "http:", "https:")):
+            if isinstance(named, str) and is_name(named):
                 return named
     return None
+
+
+def is_name(image: str) -> bool:
+    """Whether what stands for a picture is its file's name, and not the picture itself or a reference to it."""
+    return 0 < len(image) < 500 and not image.startswith(("data:", "attachment:", "http:", "https:"))
 
 
 def _messages(messages: Any) -> Iterator[Mapping[str, Any]]:

@@ -12,6 +12,7 @@ from hope_bench.files.benchmark import Benchmark, Manifest
 from hope_bench.interchange.parquet import ParquetFile, question_features, write_parquet
 from hope_bench.provenance import write_text
 from hope_bench.reviewing.noise import LabelNoise, read_label_noise, write_label_noise
+from hope_bench.tables import markdown_code, markdown_text
 
 _CONTEXT = {
     "@language": "en", "@vocab": "https://schema.org/", "citeAs": "cr:citeAs", "column": "cr:column",
@@ -34,7 +35,7 @@ _CARD = """
 
 {questions:,} yes/no questions about {images:,} images of {dataset}, made by hope-bench to measure how much vision-language models
 affirm what isn't there. Every split asks about the same images; in the splits of HOPE the absent objects are searched for, in
-those of POPE they are drawn by simple statistics. Models are asked: `{prompt}`
+those of POPE they are drawn by simple statistics. Models are asked: {prompt}
 
 ```python
 from datasets import load_dataset
@@ -117,12 +118,14 @@ def _card(benchmark: Benchmark, files: Sequence[ParquetFile], about: About, imag
         for info in [manifest.splits[file.split]]
     )
     noise = read_label_noise(benchmark.folder, manifest.hash)
+    dataset = markdown_text(manifest.dataset)
     body = _CARD.format(
         noise="" if noise is None else _noise(noise.estimates),
-        title=manifest.title, questions=sum(file.rows for file in files), images=len(manifest.images), dataset=manifest.dataset,
-        prompt=manifest.prompt.replace("\n", "\\n"), example=files[0].hub_split, splits=splits, hash=manifest.hash,
+        title=markdown_text(manifest.title), questions=sum(file.rows for file in files), images=len(manifest.images),
+        dataset=dataset, prompt=markdown_code(manifest.prompt.replace("\n", "\\n")),
+        example=files[0].hub_split, splits=splits, hash=manifest.hash,
         repo=about.repo or "THIS DATASET", use="" if about.repo is None else _USE.format(repo=about.repo), made=_made(manifest),
-        rights=_rights(manifest.dataset, about.licence, images),
+        rights=_rights(dataset, about.licence, images),
     )  # fmt: skip
     return f"---\n{header.to_yaml()}\n---\n{body}"
 
@@ -136,11 +139,13 @@ def _made(manifest: Manifest) -> str:
     """With what the questions were made, in sentences: versions, annotations, encoder; nothing that the manifest doesn't know."""
     said = []
     if version := manifest.versions.get("hope-bench"):
-        said.append(f"Made with hope-bench {version}{f' ({manifest.commit[:12]})' if manifest.commit else ''}.")
+        commit = f" ({markdown_text(manifest.commit[:12])})" if manifest.commit else ""
+        said.append(f"Made with hope-bench {markdown_text(version)}{commit}.")
     if manifest.sources:
-        said.append(f"From {', '.join(f'`{one.file}` (SHA-256 `{one.sha256[:12]}`)' for one in manifest.sources)}.")
+        files = (f"{markdown_code(one.file)} (SHA-256 {markdown_code(one.sha256[:12])})" for one in manifest.sources)
+        said.append(f"From {', '.join(files)}.")
     if manifest.clip is not None:
-        said.append(f"Searched by {manifest.clip.model} (SHA-256 `{manifest.clip.sha256[:12]}`).")
+        said.append(f"Searched by {markdown_text(manifest.clip.model)} (SHA-256 {markdown_code(manifest.clip.sha256[:12])}).")
     return "".join(f"{one} " for one in said)
 
 

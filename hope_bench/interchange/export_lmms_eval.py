@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from hope_bench.interchange.lmms_eval_task import METRICS
 from hope_bench.interchange.parquet import ParquetFile, hub_split_names, write_parquet
 from hope_bench.progress import progress_bar
 from hope_bench.provenance import atomic_path, write_text
+from hope_bench.tables import markdown_text
 
 _TEMPLATE = "_default_template_yaml"
 """lmms-eval takes every *.yaml for a task; what tasks include has another ending there."""
@@ -35,7 +35,7 @@ with --log_samples, and `hope-bench import answers LOGS --from lmms-eval --bench
 def export_lmms_eval(benchmark: Benchmark, out: Path, images: Path | None) -> int:
     """Write the task folder `out`; returns the number of rows.
 
-    Raises HopeBenchError without images, or where one can't be read or its name leads out of their folder.
+    Raises HopeBenchError without images, or where one can't be read.
     """
     if images is None:
         raise HopeBenchError("lmms-eval's tasks hold the pictures: give the folder of the images with --images.")
@@ -48,10 +48,10 @@ def export_lmms_eval(benchmark: Benchmark, out: Path, images: Path | None) -> in
         write_text(out / f"{task}.yaml", f'include: {_TEMPLATE}\ntask: "{task}"\ntest_split: {file.hub_split}\n')
     write_text(out / f"{group}.yaml", f"group: {group}\ntask:\n" + "".join(f"  - {task}\n" for task in tasks.values()))
     write_text(out / "utils.py", Path(__file__).with_name("lmms_eval_task.py").read_text(encoding="utf-8"))
+    title = markdown_text(benchmark.manifest.title)
     readme = _README.format(
-        title=benchmark.manifest.title, folder=out, group=group, tasks=", ".join(tasks.values()), template=_TEMPLATE,
-        benchmark=benchmark.name,
-    )  # fmt: skip
+        title=title, folder=out, group=group, tasks=", ".join(tasks.values()), template=_TEMPLATE, benchmark=benchmark.name
+    )
     write_text(out / "README.md", readme)
     return sum(file.rows for file in files)
 
@@ -78,10 +78,10 @@ def _copy_pictures(benchmark: Benchmark, out: Path, images: Path) -> None:
 
 
 def _template(benchmark: Benchmark, files: Sequence[ParquetFile], out: Path) -> str:
-    """What all tasks share. Values are quoted as JSON, which is YAML."""
+    """What all tasks share."""
     before, after = benchmark.manifest.prompt.split("{question}", 1)
     lines = ["dataset_path: parquet", "dataset_kwargs:", "  data_files:"]
-    lines += [f"    {file.hub_split}: {json.dumps(str((out / file.file).resolve()), ensure_ascii=False)}" for file in files]
+    lines += [f"    {file.hub_split}: {_quoted((out / file.file).resolve())}" for file in files]
     lines += ["output_type: generate_until", "doc_to_visual: !function utils.doc_to_visual"]
     lines += ["doc_to_text: !function utils.doc_to_text", 'doc_to_target: "label"', "generation_kwargs:", "  max_new_tokens: 32"]
     lines += ["  temperature: 0", "  top_p: 1.0", "  num_beams: 1", "  do_sample: false"]
@@ -89,7 +89,14 @@ def _template(benchmark: Benchmark, files: Sequence[ParquetFile], out: Path) -> 
     for metric in METRICS:
         better = {"hallucination_rate": "false", "yes_ratio": "null"}.get(metric, "true")
         lines += [f"  - metric: hope_{metric}", f"    aggregation: !function utils.{metric}", f"    higher_is_better: {better}"]
-    lines += ["lmms_eval_specific_kwargs:", "  default:", f"    pre_prompt: {json.dumps(before, ensure_ascii=False)}"]
-    lines += [f"    post_prompt: {json.dumps(after, ensure_ascii=False)}"]
-    lines += ["metadata:", "  - version: 1.0", f"    benchmark_hash: {benchmark.manifest.hash}"]
+    lines += ["lmms_eval_specific_kwargs:", "  default:", f"    pre_prompt: {_quoted(before)}"]
+    lines += [f"    post_prompt: {_quoted(after)}"]
+    lines += ["metadata:", "  - version: 1.0", f"    benchmark_hash: {_quoted(benchmark.manifest.hash)}"]
     return "\n".join(lines) + "\n"
+
+
+def _quoted(value: object) -> str:
+    """A text as one line of YAML that can be nothing but that text."""
+    import yaml
+
+    return str(yaml.safe_dump(str(value), default_style='"', allow_unicode=True, width=1_000_000)).strip()

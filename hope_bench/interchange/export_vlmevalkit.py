@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark, split_bytes
-from hope_bench.interchange.images import image_names, shown_bytes
+from hope_bench.interchange.images import shown_bytes
 from hope_bench.provenance import atomic_path, write_text
 from hope_bench.records import Question
 
@@ -44,11 +44,8 @@ def export_vlmevalkit(benchmark: Benchmark, out: Path, images: Path | None) -> i
     """Write POPE_NAME.tsv and a README.md to `out`; returns the number of rows.
 
     With the folder of the images, each is in the file once (base64), and further rows name the row that holds it; without, they
-    are named by `image_path`. Raises HopeBenchError where an image can't be read, its name leads out of their folder, or two
-    splits contradict each other.
+    are named by `image_path`. Raises HopeBenchError where an image can't be read, or two splits contradict each other.
     """
-    if images is not None:
-        image_names(benchmark)
     rows = _merged(benchmark)
     name = dataset_name(benchmark)
     with atomic_path(out / f"{name}.tsv") as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:

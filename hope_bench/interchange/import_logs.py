@@ -133,6 +133,7 @@ def _import(log: Log, source: LogSource, benchmark: Benchmark, run: Path) -> Imp
         prompt=source.prompt,
         shown=log.shown,
         settings=log.settings,
+        named=source.answer is not None,
         notes=() if any(row.image for rows in log.parts.values() for row in rows) else (_BY_PLACE,),
     )
     report, answers = write_import(given, benchmark, run, origin)

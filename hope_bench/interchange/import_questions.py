@@ -6,17 +6,17 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from hope_bench.errors import HopeBenchError, counted, did_you_mean, first_few
 from hope_bench.files.benchmark import Manifest, SourceFile, check_own, write_benchmark
 from hope_bench.files.card import check_name, slug
+from hope_bench.files.names import within_folder
 from hope_bench.files.spec import STRATEGY_KINDS, Kind
-from hope_bench.interchange.images import within_folder
 from hope_bench.interchange.known_questions import KNOWN, Known, Left
 from hope_bench.interchange.question_columns import find_columns, label_of
 from hope_bench.interchange.question_rows import QuestionRow, ending_of, find_source, picture_of, question_files, read_rows
-from hope_bench.interchange.questions import given_prompt, read_question, unshared_positives
+from hope_bench.interchange.questions import given_prompt, read_question, refuse_two_labels, unshared_positives
 from hope_bench.provenance import atomic_path, commit, file_sha256, versions
 from hope_bench.records import Label, Question
 from hope_bench.wording import existence_question
@@ -52,6 +52,7 @@ class _Read:
     endings: dict[str, str] = field(default_factory=dict)
     numbers: dict[str, set[int]] = field(default_factory=dict)
     pictures: int = 0
+    absolute: dict[str, PurePosixPath] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ def import_questions(source: QuestionSource, name: str, out: Path) -> Manifest:
     splits = {split: list(questions.values()) for split, questions in read.splits.items()}
     if not splits:
         raise HopeBenchError(f"{', '.join(map(str, source.sources))}: no row asks a question.")
+    refuse_two_labels(splits)
     kinds: dict[str, Kind] = {split: STRATEGY_KINDS.get(split, "other") for split in splits}
     headline = source.headline or ("adversarial" if "adversarial" in splits else list(splits)[-1])
     if headline not in splits:
@@ -129,10 +131,10 @@ def _read(files: Sequence[tuple[Path, str]], source: QuestionSource, known: Know
 
 
 def _checked(rows: Iterable[QuestionRow], known: Known) -> Iterable[QuestionRow]:
-    """The rows, the first of which must have the columns that the benchmark's own files have."""
-    for number, row in enumerate(rows):
+    """The rows, each of which must have the columns that the benchmark's own files have."""
+    for row in rows:
         lacking = [column for column in known.needs if column not in row.data]
-        if number == 0 and lacking and not {"truth", "type"} <= row.data.keys():
+        if lacking and not {"truth", "type"} <= row.data.keys():
             raise HopeBenchError(
                 f"{row.where} is no row of {known.title}: no {', '.join(map(repr, lacking))}. Is it from {known.source}? Read it "
                 "without --as, and with --columns."
@@ -183,8 +185,7 @@ def _image(row: QuestionRow, found: Mapping[str, str], folder: Path | None, read
     if name is None and digest is None:
         raise HopeBenchError(f"{row.where}: names no image and holds no picture.")
     name = str(digest)[:16] if name is None else name
-    path = PurePosixPath(name.replace("\\\\", "/"))
-    name = path.name if path.is_absolute() else path.as_posix()
+    name = _relative(name, row.where, read)
     if not within_folder(name):
         raise HopeBenchError(f"{row.where}: image must be a file name relative to the images folder, not {name!r}.")
     if picture.data is not None:
@@ -205,6 +206,20 @@ def _image(row: QuestionRow, found: Mapping[str, str], folder: Path | None, read
         read.pictures += before is None
         read.images[name] = digest
     return name
+
+
+def _relative(name: str, where: str, read: _Read) -> str:
+    """An image's name relative to the folder of images: of another machine's path or an address, its last part."""
+    windows = PureWindowsPath(name)
+    path = PurePosixPath(windows.as_posix())
+    if not (path.is_absolute() or windows.drive or "://" in name):
+        return path.as_posix()
+    if read.absolute.setdefault(path.name, path) != path:
+        raise HopeBenchError(
+            f"{where}: {path} and {read.absolute[path.name]} are two images of one name. Name a column of names that differ: "
+            "--columns file=COLUMN, or write the paths relative to a folder of images."
+        )
+    return path.name
 
 
 _ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")

@@ -25,7 +25,8 @@ from hope_bench.records import Answer
 class Provenance:
     """Where imported answers come from: the `files` that hold them, the `command` that imports them (files by name), and in words
     `source`. `prompt` is the template that the user says the model was asked with; where there is none, `shown` says whether the
-    files show the whole text that the model was given. `settings` are further fields of the run, `notes` what else to say."""
+    files show the whole text that the model was given. `settings` are further fields of the run, `notes` what else to say,
+    `named` is whether the user named the field that holds the answers."""
 
     files: Sequence[Path]
     command: str
@@ -35,6 +36,7 @@ class Provenance:
     shown: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    named: bool = False
 
 
 def check_import(run: Path, prompt: str | None) -> None:
@@ -59,6 +61,8 @@ def write_import(
             f"The first: {first_few(report.unmatched, 2)}."
         )
     _refuse_other_labels(given, report)
+    if not origin.named:
+        _refuse_swapped(given, answers, benchmark, report)
     record = _record(benchmark, run.name, given, answers, report, origin)
     with atomic_path(run / "answers.jsonl") as temporary:
         temporary.write_bytes(b"".join(msgspec.json.encode(answer) + b"\n" for answer in answers))
@@ -79,6 +83,26 @@ def _refuse_other_labels(given: Sequence[Given], report: ImportReport) -> None:
         )
 
 
+_LEAST_RIGHT = 5
+"""So many answers, all right beside labels that are wrong, are labels beside answers."""
+
+
+def _refuse_swapped(given: Sequence[Given], answers: Sequence[Answer], benchmark: Benchmark, report: ImportReport) -> None:
+    """What is taken for the answers must not be the labels, and what is taken for the labels the answers."""
+    if report.relabelled and len(answers) >= _LEAST_RIGHT and all_right(answers, benchmark):
+        raise HopeBenchError(
+            f"{given[0].where}: what should be the answers says what the benchmark's labels say, every time, and what should be "
+            f"the labels differs {report.relabelled:,} times: the two seem swapped. Name the field that holds the model's "
+            "answers with --answer FIELD."
+        )
+
+
+def all_right(answers: Sequence[Answer], benchmark: Benchmark) -> bool:
+    """Whether every answer says what the benchmark's labels say."""
+    labels = benchmark.labels
+    return all(labels[answer.image, answer.question] == answer.verdict for answer in answers)
+
+
 def import_command(files: Sequence[str], options: Sequence[tuple[str, str | None]]) -> str:
     """The import as a command line, files by name, so that it says nothing about this machine; an option of None is left out."""
     given = [part for flag, value in options if value is not None for part in (flag, value)]
@@ -94,6 +118,7 @@ def _record(
     prompt = origin.prompt or (shown if templates and (origin.shown or shown != "{question}") else None)
     files = ", ".join(f"{path.name} (sha256 {digest})" for path, digest in hashes.items())
     against = _unranked(prompt, templates, benchmark)
+    report.doubts = _doubts(given, answers, benchmark, report)
     report.unranked = [*([] if against is None else [". ".join(against)]), *_missing(benchmark, report)]
     return RunRecord(
         name=name,
@@ -108,7 +133,7 @@ def _record(
             **origin.settings,
         ),
         unranked=None if against is None else against[0],
-        notes=(*_notes(given, report), *origin.notes),
+        notes=(*_notes(given, report), *report.doubts, *origin.notes),
         questions=len(answers),
         errors=report.failed,
         complete=not any(report.unasked.values()),
@@ -140,6 +165,19 @@ def _missing(benchmark: Benchmark, report: ImportReport) -> list[str]:
     return [f"Of the headline split {headline}, {without} no answer. Import the files that hold them, too."]
 
 
+_MANY = 100
+"""So many answers without one that is wrong are worth a word."""
+
+
+def _doubts(given: Sequence[Given], answers: Sequence[Answer], benchmark: Benchmark, report: ImportReport) -> list[str]:
+    doubts = []
+    if len(answers) >= _MANY and all_right(answers, benchmark):
+        doubts.append(f"All {len(answers):,} answers say what the labels say: make sure that they are a model's.")
+    if report.relabelled:
+        doubts.append(f"{report.relabelled:,} of {len(given):,} questions have another label in the imported files.")
+    return doubts
+
+
 def _notes(given: Sequence[Given], report: ImportReport) -> tuple[str, ...]:
     notes = []
     if report.unmatched:
@@ -154,6 +192,4 @@ def _notes(given: Sequence[Given], report: ImportReport) -> tuple[str, ...]:
         notes.append(f"{count:,} of {len(given):,} questions were worded otherwise, such as {example!r}.")
     if report.collapsed:
         notes.append(f"{report.collapsed:,} repeated answers agree with the first and count once.")
-    if report.relabelled:
-        notes.append(f"{report.relabelled:,} of {len(given):,} questions have another label in the imported files.")
     return tuple(notes)

@@ -71,7 +71,9 @@ def _amber(rows: Iterable[QuestionRow]) -> Iterator[QuestionRow | Left]:
         elif "query" in row.data:
             asked.append(row)
         elif "truth" in row.data:
-            truths[str(row.data.get("id"))] = row.data
+            number = str(row.data.get("id"))
+            if truths.setdefault(number, row.data).get("truth") != row.data["truth"]:
+                raise HopeBenchError(f"{row.where}: id {number} has another truth than before. Which is it?")
     for row in asked:
         number = str(row.data.get("id"))
         if number not in truths:

@@ -33,7 +33,7 @@ def given_of(log: Log, benchmark: Benchmark, split: str | None = None) -> list[G
     """
     if split is not None and split not in benchmark.splits:
         raise HopeBenchError(f"Benchmark {benchmark.name} has no split {split!r}. " + did_you_mean(split, benchmark.splits))
-    images = _Images(benchmark)
+    images = Images(benchmark)
     exported = {task: name for name, task in task_names(benchmark).items()}
     made: list[Given] = []
     for part, rows in log.parts.items():
@@ -69,7 +69,7 @@ def _given(row: LogRow, image: str | None, splits: tuple[str, ...] | None) -> Gi
     return Given(row.where, image or "an unknown image", row.question, row.text, splits, row.label, row.error)
 
 
-class _Images:
+class Images:
     """A benchmark's images by the names that logs have for them: with folders before, or without an ending."""
 
     def __init__(self, benchmark: Benchmark) -> None:

@@ -1,7 +1,7 @@
 """evalscope's output folders: predictions/MODEL/pope_SUBSET.jsonl, reviews/MODEL/... of the same names, reports/MODEL/pope.json.
 
 A prediction's answer is its `model_output`; a review's is `sample_score.score.prediction`, beside the `target`. Where a folder
-holds both, they must agree.
+holds both, they must agree. Newer versions write a review's `input` as Markdown, the picture within: "![image](data:...)".
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.validation import parse_json
 from hope_bench.interchange.answer_field import answer_of, value_at
-from hope_bench.interchange.chat import image_of, text_of
+from hope_bench.interchange.chat import image_of, is_name, text_of
 from hope_bench.interchange.logs import (
     Log,
     LogRow,
@@ -30,6 +30,7 @@ from hope_bench.interchange.logs import (
 )
 from hope_bench.interchange.questions import Line, read_lines
 
+_PICTURE = re.compile(r"\n?!\[image\]\(([^)]*)\)")
 _METRICS = ("accuracy", "precision", "recall", "f1", "yes_ratio")
 
 
@@ -102,15 +103,16 @@ def _row(line: Line, subset: str, answer: str | None) -> LogRow:
     text = _said(line, answer) if not error else None
     asked = data.get("input") or data.get("messages")
     question = text_of(asked) if asked else None
+    pictures = _PICTURE.findall(asked) if isinstance(asked, str) else []
     if question is None:
         raise HopeBenchError(f"{line.where}: no 'input' and no 'messages' that hold the question. Is it a log of evalscope?")
     number = about.get("question_id")
     split = about.get("category") if isinstance(about.get("category"), str) else subset
     return LogRow(
         where=line.where,
-        question=question,
+        question=_PICTURE.sub("", question).strip() if pictures else question,
         text=text,
-        image=_image(about) or image_of(asked),
+        image=_image(about) or image_of(asked) or next((one for one in pictures if is_name(one)), None),
         number=None if number is None else str(number),
         place=place_of(data.get("index")),
         splits=(split,) if split and split != "default" else (),

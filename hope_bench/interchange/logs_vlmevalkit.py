@@ -42,9 +42,9 @@ def read(paths: Sequence[Path], answer: str | None) -> Iterable[Log | Refused]:
     found: dict[str, dict[Path, Path]] = defaultdict(dict)
     for path in paths:
         files = [path] if path.is_file() else [one for one in sorted(path.rglob("*")) if one.is_file() and _is_record(one)]
-        for file in files:
+        for file in sorted(files, key=lambda one: len(one.parts)):
             named = _NAME.fullmatch(file.name)
-            found[named["model"] if named else file.stem][file.resolve()] = file  # outputs link to their newest run
+            found[named["model"] if named else file.stem].setdefault(file.resolve(), file)
     if not found:
         none_found("VLMEvalKit", paths, "it is called MODEL_POPE.xlsx")
     return per_model(found, lambda model, files: _log(model, list(files.values()), answer))
@@ -52,18 +52,21 @@ def read(paths: Sequence[Path], answer: str | None) -> Iterable[Log | Refused]:
 
 def _is_record(path: Path) -> bool:
     named = _NAME.fullmatch(path.name)
-    return named is not None and not any(made in path.stem.lower() for made in _MADE)
+    return named is not None and not any(made in named["dataset"].lower() for made in _MADE)
 
 
 def _log(model: str, files: Sequence[Path], answer: str | None) -> Log:
-    alike = {file_sha256(file): file for file in reversed(files)}
+    alike: dict[str, Path] = {}
+    for file in files:
+        alike.setdefault(file_sha256(file), file)
     by_dataset: dict[str, Path] = {}
-    for file in reversed(alike.values()):
+    for file in alike.values():
         named = _NAME.fullmatch(file.name)
         dataset = named["dataset"] if named else file.stem
-        if dataset in by_dataset:
+        if dataset not in by_dataset:
+            by_dataset[dataset] = file
+        elif by_dataset[dataset].parent not in file.parent.parents:  # a model's folder links to the newest of the runs in it
             duplicate(model, dataset, by_dataset[dataset], file)
-        by_dataset[dataset] = file
     parts = {
         dataset: tuple(_row(line, answer or "prediction") for line in read_table(file)) for dataset, file in by_dataset.items()
     }

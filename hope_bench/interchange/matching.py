@@ -35,7 +35,8 @@ class ImportReport:
 
     `unranked` says why a result of the run will not be ranked, and what to do about it: a sentence or two each. `templates`
     counts what stood around the questions, `reworded` are those put in other words than the benchmark's, `relabelled` counts
-    answers whose file has another label than the benchmark, and `failed` those that the file says failed.
+    answers whose file has another label than the benchmark, and `failed` those that the file says failed. `doubts` are sentences
+    on labels that differ, and on answers that are never wrong.
     """
 
     folder: Path
@@ -48,6 +49,7 @@ class ImportReport:
     reworded: list[str] = field(default_factory=list)
     relabelled: int = 0
     failed: int = 0
+    doubts: list[str] = field(default_factory=list)
 
     def read(self, text: str, question: str) -> None:
         """Take note of how a question of the benchmark was put."""

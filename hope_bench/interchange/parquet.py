@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hope_bench.files.benchmark import Benchmark
-from hope_bench.interchange.images import image_bytes, image_names
+from hope_bench.interchange.images import image_bytes
 from hope_bench.progress import progress_bar
 from hope_bench.provenance import atomic_path, file_sha256
 from hope_bench.records import Question
@@ -64,13 +64,11 @@ def write_parquet(benchmark: Benchmark, out: Path, images: Path | None) -> list[
     """Write `out`/data/SPLIT.parquet for every split; with the folder of the images, each row holds its picture.
 
     An image's questions share one copy of it in a split's file; every split's file holds its own, since `datasets` loads each
-    alone. Raises HopeBenchError where an image can't be read or its name leads out of their folder.
+    alone. Raises HopeBenchError where an image can't be read.
     """
     import pyarrow as pa
     from pyarrow import parquet
 
-    if images is not None:
-        image_names(benchmark)
     schema = question_features(images is not None).arrow_schema
     written = []
     with progress_bar("Writing questions", sum(map(len, benchmark.splits.values()))) as advance:

@@ -9,9 +9,9 @@ from pathlib import Path
 from hope_bench.errors import HopeBenchError, counted, did_you_mean
 from hope_bench.files.benchmark import Manifest, SourceFile, write_benchmark
 from hope_bench.files.card import check_name
+from hope_bench.files.names import within_folder
 from hope_bench.files.spec import STRATEGY_KINDS
-from hope_bench.interchange.images import within_folder
-from hope_bench.interchange.questions import Line, given_prompt, read_lines, read_question, unshared_positives
+from hope_bench.interchange.questions import Line, given_prompt, read_lines, read_question, refuse_two_labels, unshared_positives
 from hope_bench.provenance import commit, file_sha256, versions
 from hope_bench.records import Question
 from hope_bench.wording import existence_question
@@ -31,7 +31,7 @@ def import_pope(
 
     `prompt` defaults to the wrapping that the files' own questions have ("{question}" in POPE's); `headline` to adversarial, else
     the last split. Wordings are repaired ("a umbrella in the imange"). Raises HopeBenchError naming the file and line of anything
-    malformed or asked twice.
+    malformed or asked twice, and of a question that two splits label differently.
     """
     check_name(name, "A benchmark's name")
     for split in files:
@@ -45,6 +45,7 @@ def import_pope(
     templates: Counter[str] = Counter()
     repaired: Counter[str] = Counter()
     splits = {split: _read_split(split, path, templates, repaired) for split, path in files.items()}
+    refuse_two_labels(splits)
     notes = [
         f"{counted(count, 'question was', 'questions were')} worded {text!r}; repaired."
         for text, count in sorted(repaired.items())

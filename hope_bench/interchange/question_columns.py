@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from hope_bench.errors import HopeBenchError, did_you_mean, first_few
+from hope_bench.interchange.questions import read_question
 from hope_bench.records import Label
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "question": ("question", "text", "query", "problem", "prompt"),
     "label": ("label", "answer", "gt_answer", "truth", "solution", "ground_truth", "gt"),
-    "image": ("image", "img", "picture"),
+    "image": ("image", "img", "picture", "images"),
     "file": ("image_source", "image_file", "image_path", "image_name", "file_name", "filename"),
     "id": ("question_id", "id", "index"),
     "split": ("category", "split", "strategy"),
@@ -37,7 +38,10 @@ def find_columns(columns: Mapping[str, Any], wanted: Mapping[str, str], where: s
             raise HopeBenchError(f"{where}: no column {name!r} (--columns {key}={name}). " + did_you_mean(name, columns))
     found = {}
     for key, usual in COLUMNS.items():
-        named = wanted.get(key) or next((one for one in usual if one in columns), None)
+        held = [one for one in usual if one in columns]
+        if key == "question":  # a "text" beside a "prompt" may be a caption
+            held.sort(key=lambda one: not _asks(columns[one]))
+        named = wanted.get(key) or next(iter(held), None)
         if named is not None:
             found[key] = named
     for key in ("question", "label"):
@@ -52,6 +56,10 @@ def find_columns(columns: Mapping[str, Any], wanted: Mapping[str, str], where: s
             "Name it: --columns image=COLUMN."
         )
     return found
+
+
+def _asks(value: Any) -> bool:
+    return isinstance(value, str) and ("?" in value or read_question(value) is not None)
 
 
 def label_of(data: Mapping[str, Any], found: Mapping[str, str], wanted: Mapping[str, str], where: str) -> Label:

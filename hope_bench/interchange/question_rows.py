@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import io
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hope_bench.errors import HopeBenchError, short_reason
+from hope_bench.images import UnreadableImageError, open_picture
 from hope_bench.interchange.tables import SUFFIXES, read_table
 
 _ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -96,10 +98,11 @@ def _parquet(path: Path, split: str) -> Iterator[QuestionRow]:
     number = 0
     try:
         with parquet.ParquetFile(path) as opened:
+            names = _class_names(opened.schema_arrow.metadata)
             for batch in opened.iter_batches(batch_size=100):
                 for row in batch.to_pylist():
                     number += 1
-                    yield QuestionRow(f"{path}, row {number}", row, split, path)
+                    yield QuestionRow(f"{path}, row {number}", _with_names(row, names), split, path)
     except (OSError, pyarrow.ArrowException) as error:
         raise HopeBenchError(f"{path} can't be read: {error}.") from None
 
@@ -112,15 +115,40 @@ def _saved(path: Path) -> Iterator[QuestionRow]:
     except (OSError, ValueError) as error:
         raise HopeBenchError(f"{path} can't be read as a dataset: {error}.") from None
     for split, data in held.items() if isinstance(held, datasets.DatasetDict) else [("", held)]:
-        number = 0
+        number, names = 0, _class_names(data.data.table.schema.metadata)
         for batch in data.data.table.to_batches(max_chunksize=100):
             for row in batch.to_pylist():
                 number += 1
-                yield QuestionRow(f"{path}, {split} row {number}".replace(",  ", ", "), row, split, path)
+                yield QuestionRow(f"{path}, {split} row {number}".replace(",  ", ", "), _with_names(row, names), split, path)
+
+
+def _class_names(metadata: Mapping[bytes, bytes] | None) -> dict[str, list[str]]:
+    """What the numbers of ClassLabel columns stand for, as datasets notes it in a file's schema: 0 may well be a yes."""
+    try:
+        features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
+        return {
+            name: [str(one) for one in feature["names"]]
+            for name, feature in features.items()
+            if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
+        }
+    except (KeyError, TypeError, ValueError):
+        return {}
+
+
+def _with_names(row: dict[str, Any], names: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    meant = {
+        name: words[row[name]] for name, words in names.items() if isinstance(row.get(name), int) and 0 <= row[name] < len(words)
+    }
+    return {**row, **meant}
 
 
 def picture_of(value: Any) -> Picture:
-    """What an image's cell holds: a struct of bytes and path as datasets have it, base64 as VLMEvalKit's tables do, or a name."""
+    """What an image's cell holds: a struct of bytes and path as datasets have it, bytes, base64 as VLMEvalKit's tables do, or a
+    name; or a list of one of these."""
+    if isinstance(value, list) and len(value) == 1:
+        (value,) = value
+    if isinstance(value, bytes):
+        return Picture(value, None)
     if isinstance(value, dict):
         data, name = value.get("bytes"), value.get("path")
         return Picture(data if isinstance(data, bytes) else None, name if isinstance(name, str) and name else None)
@@ -134,11 +162,9 @@ def picture_of(value: Any) -> Picture:
 
 def ending_of(data: bytes) -> str:
     """The ending that a picture's bytes call for: ".jpg", ".png"; "" for what is no picture."""
-    from PIL import Image, UnidentifiedImageError
-
     try:
-        with Image.open(io.BytesIO(data)) as picture:
+        with open_picture(io.BytesIO(data)) as picture:
             kind = (picture.format or "").lower()
-    except (UnidentifiedImageError, OSError):
+    except UnreadableImageError:
         return ""
     return f".{'jpg' if kind == 'jpeg' else kind}"

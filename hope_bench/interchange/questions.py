@@ -44,6 +44,19 @@ def unshared_positives(splits: Mapping[str, Iterable[Question]]) -> list[str]:
     return ["The splits don't share their yes-questions, so between two of them more differs than the distractors."]
 
 
+def refuse_two_labels(splits: Mapping[str, Iterable[Question]]) -> None:
+    """Raise HopeBenchError where two splits ask the same of an image and one says yes, the other no: one answer would be both."""
+    first: dict[tuple[str, str], tuple[str, Question]] = {}
+    for name, questions in splits.items():
+        for one in questions:
+            split, other = first.setdefault((one.image, one.text), (name, one))
+            if other.label != one.label:
+                raise HopeBenchError(
+                    f"{one.image}: {one.text!r} is labelled {other.label} in split {split} and {one.label} in {name}. Mend the "
+                    "labels, or import the splits as two benchmarks."
+                )
+
+
 def question_key(text: str) -> str:
     """What two wordings of the same question have in common: the object, or for other questions the text without case."""
     worded = read_question(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,9 @@ _PEEK = 1 << 20
 """Bytes of a file's beginning and end by which its kind is told: COCO's keys stand at one of them."""
 _PROBES = 200
 """Image names by which folders are compared."""
+_SPLIT = re.compile(r"(?:^|[^a-z])(train|test|val|valid|validation)(?:ing|\d{4})?(?:[^a-z\d]|$)")
+_FIRST = ("val", "valid", "validation", "test", "train")
+"""Of several splits the first of these is read: models are trained on the others."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,6 +85,7 @@ def _by_kind(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     files = dict.fromkeys(file for path in paths for file in _annotation_files(path))
     kinds = {file: "annotations" if file.is_dir() else _kind(file) for file in files}
     named, captions = ([file for file, kind in kinds.items() if kind == wanted] for wanted in ("annotations", "captions"))
+    named = named or [file for file, kind in kinds.items() if kind == "keypoints"]  # COCO's own lie beside its instances
     if not named and len(paths) == 1 and paths[0].is_file():
         return [paths[0]], []  # let its reader say what is wrong with it
     if not named:
@@ -128,7 +133,7 @@ def _walk(top: Path) -> Iterator[tuple[Path, list[str]]]:
             return
 
 
-def _kind(file: Path) -> Literal["annotations", "captions", "other"]:
+def _kind(file: Path) -> Literal["annotations", "keypoints", "captions", "other"]:
     if file.suffix.lower() not in (".json", ""):
         try:
             return "annotations" if detect_format(file) in ("object-list", "open-images", "hf-dataset") else "other"
@@ -139,7 +144,9 @@ def _kind(file: Path) -> Literal["annotations", "captions", "other"]:
         stream.seek(max(stream.tell(), file.stat().st_size - _PEEK))
         ends += stream.read(_PEEK)
     if b'"categories"' in ends and b'"annotations"' in ends:
-        return "other" if b'"segments_info"' in ends or b'"keypoints"' in ends else "annotations"
+        if b'"segments_info"' in ends:
+            return "other"
+        return "keypoints" if b'"keypoints"' in ends else "annotations"
     if b'"caption"' in ends and b'"image_id"' in ends:
         return "captions"
     if file.name == "objects.json" or b'"objects"' in ends[:10_000].split(b"\n", 1)[0]:
@@ -156,11 +163,22 @@ def _chosen(paths: Sequence[Path], named: Sequence[Path], roots: Sequence[Path])
     about = [path for path in named if any(folder in path.stem.lower() for folder in folders if len(folder) > 2)]
     if len(about) == 1:
         return (about[0],)
+    splits = [_split_of(file) for file in named]
+    if None not in splits and len(set(splits)) == len(splits):
+        return (named[splits.index(next(split for split in _FIRST if split in splits))],)
     listed = first_few((str(path) for path in named), 6)
     raise HopeBenchError(
         f"There are {len(named)} files of annotations: {listed}. Name one of them, or those that belong together: "
         f"hope-bench init {named[0]}"
     )
+
+
+def _split_of(file: Path) -> str | None:
+    """The one split that a file's name, or else its folder's, says it is: val2017.json, valid/_annotations.coco.json."""
+    for name in (file.stem.lower(), file.parent.name.lower()):
+        if len(found := set(_SPLIT.findall(name))) == 1:
+            return str(found.pop())
+    return None
 
 
 def _are_splits(files: Sequence[Path]) -> bool:

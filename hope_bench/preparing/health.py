@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def check(found: Found, spec: BenchmarkSpec, speed: Speed | None = None) -> Heal
     findings = [
         *_of_sample(spec, eligible),
         *_of_images(found, spec),
-        *(finding for file in found.annotations for finding in look_at_file(file)),
+        *(_as_read(finding, spec) for file in found.annotations for finding in look_at_file(file)),
         *_of_categories(found.read, spec),
         *(_note(problem) for problem in found.read.problems),
     ]
@@ -85,6 +86,14 @@ def unreadable(path: Path, error: HopeBenchError) -> Health:
     """The report on annotations that can't be read: the reader's own words, and what their file shows all the same."""
     first = Finding("annotations_unreadable", "wrong", 1, str(error).rstrip("."))
     return Health({}, {}, (first, *look_at_file(path)), None, {"annotations": str(path), "images": None, "captions": None})
+
+
+def _as_read(finding: Finding, spec: BenchmarkSpec) -> Finding:
+    """Boxes of another layout than COCO's are right all the same where the reader told it from them."""
+    if finding.key not in ("boxes_as_fractions", "boxes_as_corners") or finding.level != "wrong":
+        return finding
+    what = "They are read so: see some in the gallery." if spec.dataset.boxes is None else "dataset.boxes says what they are."
+    return replace(finding, level="doubtful", advice=what)
 
 
 def _facts(found: Found) -> dict[str, int]:
@@ -154,6 +163,7 @@ def _of_categories(read: Annotations, spec: BenchmarkSpec) -> Iterable[Finding]:
             "categories_never_annotated", "doubtful", len(never), f"{_are(len(never))} never annotated",
             "Nobody may have looked for them: guarded splits never ask about them.", tuple(never[:SHOWN]),
         )  # fmt: skip
+    yield from _of_names(names)
     pairs = [f"{names[one]} and {names[other]}" for one, other in same_things(with_words(read, spec).categories)]
     if pairs:
         count = "1 pair" if len(pairs) == 1 else f"{len(pairs):,} pairs"
@@ -162,6 +172,28 @@ def _of_categories(read: Annotations, spec: BenchmarkSpec) -> Iterable[Finding]:
             "Guarded splits never ask for one where the other is; POPE's own do. Merge them if they are the same.",
             tuple(pairs[:SHOWN]),
         )  # fmt: skip
+
+
+_NO_NAME = re.compile(r"\W*\d*\W*|(?:class|category|label|object|obj|cls)?[\W_]*\d+", re.IGNORECASE)
+_LACKS = re.compile(r"(?:no|not|non|without|w/o)[\W_]+.+|.*[\W_](?:off|missing|absent)", re.IGNORECASE)
+_REST = re.compile(
+    r"background|bg|none|null|unlabell?ed|unknown|void|ignored?|others?|misc(?:ellaneous)?|don'?t ?care", re.IGNORECASE
+)
+
+
+def _of_names(names: Sequence[str]) -> Iterable[Finding]:
+    """Names that make no question people could answer."""
+    rows = (
+        ("categories_without_name", _NO_NAME, "a number for a name", "Name what they are: a question says the name."),
+        ("categories_that_negate", _LACKS, "a name that says what isn't there",
+         'Is there a "no helmet"? Leave them out, or name the thing itself (a bare head).'),
+        ("categories_of_the_rest", _REST, "a name for whatever is left", "Leave them out: nothing can be asked about them."),
+    )  # fmt: skip
+    for key, form, what, advice in rows:
+        found = [name for name in names if form.fullmatch(name.strip())]
+        if found:
+            count = counted(len(found), "category has", "categories have")
+            yield Finding(key, "doubtful", len(found), f"{count} {what}", advice, tuple(found[:SHOWN]))
 
 
 def _are(count: int) -> str:
@@ -202,10 +234,11 @@ def in_words(health: Health) -> Sequence[str]:
     said = []
     facts, work = health.facts, health.work
     if facts:
-        captions = f", {facts['captions']:,} captions" if facts["captions"] else ""
+        captions = f", {counted(facts['captions'], 'caption')}" if facts["captions"] else ""
         said.append(
-            f"{facts['images']:,} images ({facts['images_with_objects']:,} with objects), {facts['objects']:,} objects "
-            f"({facts['boxes']:,} with boxes) of {facts['categories']:,} categories{captions}."
+            f"{counted(facts['images'], 'image')} ({facts['images_with_objects']:,} with objects), "
+            f"{counted(facts['objects'], 'object')} ({facts['boxes']:,} with boxes) of "
+            f"{counted(facts['categories'], 'category', 'categories')}{captions}."
         )
         by_k = ", ".join(f"{count:,} with k = {k}" for k, count in health.eligible.items())
         said.append(f"Images that can be asked about: {by_k}.")

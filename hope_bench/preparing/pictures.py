@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import ExifTags, Image
+from PIL import ExifTags
 
-from hope_bench.images import UnreadableImageError, decode_rgb, read_image_bytes
+from hope_bench.images import UnreadableImageError, decode_rgb, open_picture, read_image_bytes
 from hope_bench.preparing.find import PICTURES
 from hope_bench.records import Annotations
 
@@ -72,7 +73,7 @@ def _seen(path: Path) -> tuple[tuple[int, int], int | None] | str:
     try:
         data = read_image_bytes(path)
         decode_rgb(data, at_least=_SMALL)
-        with Image.open(path) as picture:
+        with open_picture(io.BytesIO(data)) as picture:
             size = picture.size
             try:
                 return size, picture.getexif().get(ExifTags.Base.Orientation)

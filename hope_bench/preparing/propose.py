@@ -11,17 +11,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from hope_bench.errors import HopeBenchError, counted
 from hope_bench.files.language import is_file, read_language
 from hope_bench.files.registry import data_root
 from hope_bench.files.spec import CLIP_STRATEGIES, BenchmarkSpec, in_language
 from hope_bench.files.validation import validate
+from hope_bench.images import UnreadableImageError, picture_shape
+from hope_bench.languages.worder import make_worder
 from hope_bench.preparing.find import Found
 from hope_bench.provenance import write_text
+from hope_bench.records import Annotations
 from hope_bench.search.pope import eligible_images
 
 SAMPLE = 500
 """Images of a benchmark, where there are as many: POPE's number."""
+_LOOKED_AT = 100
+"""Pictures whose orientation is looked at."""
 ENCODER = "ViT-L-14:openai"
 
 _POPE = ("random", "popular", "adversarial", "random-guarded", "popular-guarded", "adversarial-guarded")
@@ -97,7 +104,7 @@ def propose(
         )
     wanted = enough if sample_images == "all" else sample_images or min(SAMPLE, enough)
     name = settings.get("name") or own_name(found.annotations[0])
-    strategies = tuple(settings.get("strategies") or _strategies(found, wanted))
+    strategies = tuple(settings.get("strategies") or _strategies(found, wanted, settings.get("language") or "en"))
     uses_clip = any(one.partition("@")[0] in CLIP_STRATEGIES for one in strategies)
     made = {
         "name": name, "title": f"POPE and HOPE on {name}", "strategies": strategies, "sample_images": wanted, "k": k,
@@ -116,16 +123,40 @@ def _enough(found: Found, k: int, eligible: Eligible) -> int:
         categories = len(found.read.categories)
         raise HopeBenchError(
             f"{found.annotations[0]}: no image can be asked about. Each needs {k} present and {k} absent categories, and there "
-            f"are {len(found.read.images):,} images and {categories:,} categories. Lower k, or annotate more."
+            f"are {counted(len(found.read.images), 'image')} and {counted(categories, 'category', 'categories')}. Lower k, or "
+            "annotate more."
         )
     return enough
 
 
-def _strategies(found: Found, images: int) -> tuple[str, ...]:
+def _strategies(found: Found, images: int, language: str) -> tuple[str, ...]:
     if found.images is None:
         return _BLIND
-    chosen = _SEEING if found.read.boxes is None else _DESCRIBING
+    chosen = _DESCRIBING if _most_can_be_described(found.read, found.images, language) else _SEEING
     return chosen if images > 1 else chosen[:-1]  # a control looks at another image's scores
+
+
+def _most_can_be_described(read: Annotations, pictures: Path, language: str) -> bool:
+    """Whether most images with objects show one with a box, of a category whose place or number the language can ask about, and
+    aren't turned by EXIF (a hundred are looked at): an image that no false description is known of gets no questions at all."""
+    if read.boxes is None:
+        return False
+    worder = make_worder(read.categories, language)
+    names = [category.name for category in read.categories]
+    said = np.array([worder.place(name, "left") is not None or worder.count(name, 2) is not None for name in names])
+    usable = said[read.category_of] & ~read.crowd & ~np.isnan(read.boxes[:, 0])
+    held = np.diff(np.concatenate([[0], np.cumsum(usable)])[read.starts]) > 0
+    of_use = np.flatnonzero(held)
+    few = of_use[:: max(1, len(of_use) // _LOOKED_AT)]
+    upright = sum(not _is_turned(pictures / read.images[image].file_name) for image in few) / max(1, len(few))
+    return bool(2 * upright * len(of_use) > (np.diff(read.starts) > 0).sum())
+
+
+def _is_turned(file: Path) -> bool:
+    try:
+        return picture_shape(file).orientation != 1
+    except (UnreadableImageError, OSError):  # another finding's
+        return False
 
 
 def _texts(paths: Sequence[Path]) -> str | tuple[str, ...] | None:

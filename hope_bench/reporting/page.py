@@ -21,6 +21,7 @@ from hope_bench.reporting.rows import KINDS
 from hope_bench.scoring.blind import above_blind, strongest
 from hope_bench.scoring.comparison import metric_name
 from hope_bench.scoring.tables import percent, points
+from hope_bench.tables import markdown_text
 
 _TEMPLATES = Path(__file__).parent / "templates"
 MOST_CATEGORIES = 20
@@ -53,7 +54,7 @@ def _markdown() -> Template:
         "points": points,
         "interval": interval,
         "metric": metric_name,
-        "cell": cell,
+        "cell": markdown_text,
         "asked": asked,
     }
     environment.globals |= {
@@ -74,14 +75,6 @@ def interval(estimate: Estimate, signed: bool = False) -> str:
 def asked(counts: VerdictCounts) -> str:
     """How many questions were put to the model: "1,320"."""
     return f"{sum(counts.model_dump().values()) - counts.unasked:,}"
-
-
-def cell(text: object) -> str:
-    """Text that is safe within a Markdown table or line."""
-    plain = " ".join(str(text).split())
-    for mark in ("\\", "|", "<", ">", "`", "*", "_", "[", "]", "#"):
-        plain = plain.replace(mark, f"\\{mark}")
-    return plain
 
 
 def _with_pictures(content: Content, images: Path) -> tuple[Content, dict[str, str]]:

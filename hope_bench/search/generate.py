@@ -77,8 +77,8 @@ def _never_asked(space: SearchSpace, guarded: Guarded) -> tuple[str, ...]:
         return ()
     names = [space.names[column] for column in never_annotated(space.annotations)]
     return (
-        f"{len(names):,} categories are never annotated ({first_few(names, 3)}), and so are never asked to be absent under the "
-        "guards. guards.annotated = false asks about them all the same.",
+        f"{counted(len(names), 'category is', 'categories are')} never annotated ({first_few(names, 3)}), and so never asked to "
+        "be absent under the guards. guards.annotated = false asks about them all the same.",
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hope_bench.annotations.fitting import fit_names
+from hope_bench.annotations.fitting import fit_names, named_within
 from hope_bench.annotations.image_files import files_within, plain_path
 from hope_bench.annotations.of_spec import dataset_files, listed_images, read_dataset
 from hope_bench.clip.names import check_clip_name
@@ -56,6 +56,7 @@ def read_inputs(spec: BenchmarkSpec) -> Inputs:
         annotations = fit_names(
             annotations, lambda name: plain_path(name) == name and (images / name).is_file(), lambda: files_within(images)
         )
+    annotations = named_within(annotations)
     listed: frozenset[int] | None = None
     unlisted: tuple[str, ...] = ()
     if spec.dataset.image_list is not None:

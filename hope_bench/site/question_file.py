@@ -14,9 +14,9 @@ import msgspec
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark, benchmark_hash
+from hope_bench.files.names import within_folder
 from hope_bench.files.result import Result
 from hope_bench.files.split_score import PACKED
-from hope_bench.interchange.images import within_folder
 from hope_bench.provenance import atomic_path
 from hope_bench.records import Question
 from hope_bench.site.safety import LONGEST_NAME, text_problem

@@ -14,10 +14,10 @@ import msgspec
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import MOST_SAMPLES, slug
+from hope_bench.files.names import within_folder
 from hope_bench.files.result import Result
 from hope_bench.files.result_file import parse_result
 from hope_bench.files.split_score import Estimate, SplitScore
-from hope_bench.interchange.images import within_folder
 
 LARGEST_FILE = 8 * 2**20
 """Bytes of one result file; 36,000 questions take about 130 KB."""

@@ -151,6 +151,57 @@ def test_k_is_what_the_images_allow(here: Path, per_image: int, k: int) -> None:
     assert made.health.eligible[k] == 6
 
 
+def as_it_is(data: dict[str, Any]) -> None:
+    assert data["annotations"]
+
+
+def without_boxes(data: dict[str, Any]) -> None:
+    for row in data["annotations"]:
+        row["bbox"] = None
+
+
+def of_unknown_gender(data: dict[str, Any]) -> None:
+    for number, row in enumerate(data["categories"]):
+        row["name"] = f"Dings{'abcdefghij'[number]}"
+
+
+@pytest.mark.parametrize(
+    ("change", "language", "described"),
+    [
+        (as_it_is, "en", True),
+        (without_boxes, "en", False),
+        (lambda data: [row.update(bbox=None) for row in data["annotations"][:40]], "en", False),
+        (lambda data: [row.update(bbox=None) for row in data["annotations"][::2]], "en", True),
+        (as_it_is, "./xx.toml", False),
+        ("turned", "en", False),
+        (of_unknown_gender, "de", False),
+    ],
+)
+def test_nothing_is_described_where_most_images_offer_no_description(
+    change: Any, language: str, described: bool, here: Path, capsys: Capture
+) -> None:
+    """Images without one get no questions at all, so that a first benchmark would be empty."""
+    file = own_data(here / "data", images=20)
+    if change == "turned":  # as phones write pictures
+        for photo in (here / "data" / "photos").iterdir():
+            turn(photo, 6)
+    else:
+        edit(file, change)
+    clip = save_tiny_clip(here / "clip")
+    questions = '[answers]\nyes = ["ya"]\nno = ["nu"]\n[questions]\nexistence = "{name}?"\n'
+    (here / "xx.toml").write_text(f'code = "xx"\nprompt = "{{question}}"\n{questions}')
+    said = hope_bench(capsys, "init", "data", "--name", "first", "--k", "1", "--language", language, "--clip", clip)
+    assert said.code == 0, said.err
+    spec = read_spec(here / "benchmarks" / "first" / "spec.toml")
+    if change is without_boxes:
+        message = refused(capsys, "generate", "first", "--strategies", "random,description", "--out", "x", "--cache", "cache")
+        assert "Leave description out (--strategies), or lower k" in message
+    assert ("description" in spec.strategies, "hope" in spec.strategies) == (described, described)
+    if change is without_boxes:
+        assert hope_bench(capsys, "generate", "first", "--cache", "cache").code == 0
+        assert len(hb.load_benchmark("first").manifest.images) == 20
+
+
 def test_what_can_not_be_found_is_said(here: Path, capsys: Capture) -> None:
     file = own_data(here / "data")
     (here / "empty").mkdir()
@@ -181,6 +232,59 @@ def test_parts_of_one_dataset_are_taken_together(here: Path) -> None:
     assert (made.spec.name, made.spec.sample_images) == ("set", 12)
     assert not [one for one in made.health.findings if one.key.startswith("images_")]
     assert len(hb.generate("set", progress="quiet").manifest.images) == 12
+
+
+def test_of_several_parts_the_one_kept_from_training_is_taken_and_told(here: Path, capsys: Capture) -> None:
+    """As COCO is published: files of one folder, their pictures in a folder for each."""
+    for part in ("train2017", "val2017"):
+        file = own_data(here / "made" / part, images=6)
+        edit(file, lambda data, part=part: [row.update(file_name=f"{part}{row['file_name']}") for row in data["images"]])
+        (here / "set" / part).mkdir(parents=True)
+        for photo in (here / "made" / part / "photos").iterdir():
+            photo.rename(here / "set" / part / f"{part}{photo.name}")
+        (here / "set" / "annotations").mkdir(exist_ok=True)
+        file.rename(here / "set" / "annotations" / f"instances_{part}.json")
+    said = hope_bench(capsys, "init", "set", "--strategies", BLIND, "--name", "parts")
+    assert said.code == 0, said.err
+    assert "Other annotations, not used: set/annotations/instances_train2017.json." in " ".join(said.err.split())
+    assert hope_bench(capsys, "generate", "parts").code == 0
+    manifest = hb.load_benchmark("parts").manifest
+    assert len(manifest.images) == 6
+    assert all(name.startswith("val") and found for name, found in manifest.images.items())
+
+
+def test_key_points_are_boxes_where_there_is_nothing_else(here: Path) -> None:
+    """COCO's own lie beside its instances file; a file of one's own may be the only one."""
+    file = own_data(here / "data", images=6)
+    beside = file.with_name("person_keypoints_train.json")
+    shutil.copy(file, beside)
+    edit(beside, lambda data: [row.update(keypoints=[1, 1, 2], num_keypoints=1) for row in data["annotations"]])
+    assert (
+        hb.init("data", name="one", strategies=["popular"]).health.paths["annotations"] == "data/annotations/instances_train.json"
+    )
+    file.unlink()
+    alone = hb.init("data", name="two", strategies=["popular"])
+    assert alone.health.paths["annotations"] == "data/annotations/person_keypoints_train.json"
+    assert alone.health.facts["boxes"] == 18
+
+
+def test_a_folder_with_an_archive_says_so(here: Path, capsys: Capture) -> None:
+    (here / "data").mkdir()
+    (here / "data" / "export.zip").write_bytes(b"PK\x03\x04")
+    assert "export.zip is an archive, which isn't read. Unpack it" in refused(capsys, "init", "data")
+
+
+def test_names_that_make_no_question_are_told(here: Path) -> None:
+    file = own_data(here / "data", images=6)
+    names = ["NO-Hardhat", "without_mask", "0", "class_3", "others", "no", "number 7 jersey", "off-road car", "nose", "notebook"]
+    edit(file, lambda data: [row.update(name=name) for row, name in zip(data["categories"], names, strict=True)])
+    found = {one.key: one.examples for one in hb.check_data(file).findings if one.key.startswith("categories_")}
+    found.pop("categories_never_annotated", None)
+    assert found == {
+        "categories_that_negate": ("NO-Hardhat", "without_mask"),
+        "categories_without_name": ("0", "class_3"),
+        "categories_of_the_rest": ("others",),
+    }
 
 
 def test_pictures_of_a_dataset_beside_are_not_ones_own(here: Path) -> None:
@@ -262,7 +366,7 @@ def boxes(change: Any) -> Any:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (boxes(lambda x, y, w, h: [x / 40, y / 30, w / 40, h / 30]), {"boxes_as_fractions": ("wrong", 30)}),
+        (boxes(lambda x, y, w, h: [x / 40, y / 30, w / 40, h / 30]), {"boxes_as_fractions": ("doubtful", 30)}),
         (boxes(lambda x, y, w, h: [x + 20, y + 12, x + 20 + w, y + 12 + h]), {"boxes_as_corners": ("wrong", 30)}),
         (boxes(lambda x, y, w, h: [str(x), y, w, h]), {}),
     ],

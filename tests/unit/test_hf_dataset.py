@@ -91,8 +91,8 @@ def test_hf_datasets_that_are_refused(tmp_path: Path) -> None:
     hf_dataset(objects=([[1], [2]], numbers)).save_to_disk(tmp_path / "b")
     with pytest.raises(HopeBenchError, match="numbers without names"):
         read_annotations(tmp_path / "b")
-    datasets.DatasetDict(train=hf_dataset(), test=hf_dataset()).save_to_disk(tmp_path / "c")
-    with pytest.raises(HopeBenchError, match=r"files\.split.*test, train"):
+    datasets.DatasetDict(train=hf_dataset(), more=hf_dataset()).save_to_disk(tmp_path / "c")
+    with pytest.raises(HopeBenchError, match=r"several splits.*files\.split.*more, train"):
         read_annotations(tmp_path / "c")
     hf_dataset(image=(["a.jpg", "a.jpg"], datasets.Value("string"))).save_to_disk(tmp_path / "d")
     with pytest.raises(HopeBenchError, match="occurs more than once"):
@@ -104,6 +104,41 @@ def test_hf_datasets_that_are_refused(tmp_path: Path) -> None:
     hf_dataset(file_name=(["../x.png", "y.png"], datasets.Value("string"))).save_to_disk(tmp_path / "f")
     with pytest.raises(HopeBenchError, match="outside"):
         export_images(tmp_path / "f", tmp_path / "images")
+
+
+def test_of_several_splits_the_one_kept_from_training_is_read_and_told(tmp_path: Path) -> None:
+    import datasets
+
+    other = hf_dataset(file_name=(["x.png", "y.png"], datasets.Value("string")))
+    datasets.DatasetDict(train=other, validation=hf_dataset(), test=other).save_to_disk(tmp_path / "saved")
+    (tmp_path / "hub" / "data").mkdir(parents=True)
+    other.to_parquet(tmp_path / "hub" / "data" / "train-00000-of-00001.parquet")
+    hf_dataset().to_parquet(tmp_path / "hub" / "data" / "validation-00000-of-00001.parquet")
+    for name, others in (("saved", "train, test"), ("hub", "train")):
+        read = read_annotations(tmp_path / name)
+        told = f"{name}: has several splits, of which validation is read. files.split names another: {others}."
+        assert read.problems[0] == told
+        named = read_annotations(tmp_path / name, files={"split": "validation"})
+        assert (named.problems, named.images) == (read.problems[1:], read.images)
+        assert read_annotations(tmp_path / name, files={"split": "train"}).images[0].file_name == "x.png"
+
+
+@pytest.mark.parametrize("column", ["objects", "labels"])
+def test_one_label_a_picture_is_no_list_of_objects(column: str, tmp_path: Path) -> None:
+    """The letters of "dog" are no three objects, and what a picture doesn't show can't be told from its class."""
+    import datasets
+
+    classes = datasets.Features(file_name=datasets.Value("string"), **{column: datasets.ClassLabel(names=["dog", "cat"])})
+    rows = {"file_name": ["a.jpg", "b.jpg"]}
+    datasets.Dataset.from_dict({**rows, column: [0, 1]}, classes).save_to_disk(tmp_path / "classes")
+    datasets.Dataset.from_dict({**rows, column: ["dog", "cat"]}).to_parquet(tmp_path / "text.parquet")
+    (tmp_path / "folder" / "train").mkdir(parents=True)
+    for name in rows["file_name"]:
+        PillowImage.new("RGB", (8, 8)).save(tmp_path / "folder" / "train" / name)
+    (tmp_path / "folder" / "train" / "metadata.csv").write_text(f"file_name,{column}\na.jpg,dog\nb.jpg,cat\n")
+    for name in ("classes", "text.parquet", "folder"):
+        with pytest.raises(HopeBenchError, match=f"{column}.* a picture, not a list of the objects in it.*metadata.jsonl"):
+            read_annotations(tmp_path / name)
 
 
 def test_corners_are_not_taken_for_sizes(tmp_path: Path) -> None:

@@ -481,7 +481,7 @@ def without_manifest(files: dict[str, bytes]) -> None:
     ("damage", "words"),
     [
         (tampered, r"What hf:org/name\S* holds can't be used: splits/random.jsonl was changed after it was generated"),
-        (of_another_name, "What hf:org/name holds can't be used: A benchmark's name"),
+        (of_another_name, r"What hf:org/name\S* holds can't be used: manifest.json: A benchmark's name"),
         (other_pictures, "is not the picture that the benchmark was made with"),
         (named_outside, "no file name within a folder of images"),
         (without_manifest, "holds nothing of hope-bench's"),

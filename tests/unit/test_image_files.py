@@ -242,7 +242,7 @@ def test_a_root_category_is_an_ancestor_and_what_nobody_annotated_no_distractor(
     assert {one.name: one.parents for one in annotations.categories} == {
         "animals": (), "dog": ("animals",), "cup": ("animals",), "cat": ("animals",), "person": (), "chair": (),
     }  # fmt: skip
-    assert "1 categories are the supercategory of others ('animals')" in annotations.problems[-1]
+    assert "1 category is the supercategory of others ('animals')" in annotations.problems[-1]
     assert allowed(annotations) == {"cat", "person"}
     assert allowed(annotations, annotated=False) == {"cat", "person", "chair"}
     assert allowed(annotations, annotated=False, ontology=False) == {"cat", "person", "chair", "animals"}
@@ -274,7 +274,7 @@ def test_what_nobody_annotated_is_told(tmp_path: Path) -> None:
     )
     said: list[str] = []
     manifest = generate(spec, tmp_path / "out", tmp_path / "cache", said.append)
-    words = "1 categories are never annotated (things)"
+    words = "1 category is never annotated (things)"
     assert any(words in line for line in said)
     assert any(words in note for note in manifest.notes)
 

@@ -52,7 +52,8 @@ def test_the_numbers_by_hand(small: Small) -> None:
 
 
 LISTS = {
-    "instances_train2017.json": '{"images": [{"file_name": "000000000002.jpg", "coco_url": "http://x.org/train2017/000000000002.jpg"}]}',
+    "instances_train2017.json": '{"images": [{"file_name": "000000000002.jpg", '
+    '"coco_url": "http://x.org/train2017/000000000002.jpg", "flickr_url": "http://farm7.x.com/6255196340_z.jpg"}]}',
     "mix665k.json": '[{"id": "my photo 12.jpg", "image": "coco/train2017/000000000002.jpg"}, {"image": "gqa/7.jpg"}]',
     "seen.jsonl": '{"image": "COCO_train2014_000000000002.jpg"}\n{"image": "b\\\\x.png"}\n',
     "seen.txt": "/data/train2017/000000000002.JPG\nother.png\n",
@@ -68,6 +69,8 @@ def test_how_much_of_a_benchmark_a_training_list_holds(name: str, tmp_path: Path
     found = training_overlap(asked, tmp_path / name)
     assert (found.seen, found.images, found.share) == (("COCO_val2014_000000000002.jpg",), 3, pytest.approx(1 / 3))
     assert training_overlap(["000000000002.jpg"], tmp_path / name).share == 1
+    if name.startswith("instances"):
+        assert found.listed == 1, "an image's name on Flickr is no other image"
 
 
 def test_a_folder_is_a_training_list_and_inspect_tells_it(

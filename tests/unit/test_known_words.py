@@ -47,6 +47,23 @@ def test_odd_names_make_right_questions(vocabulary: str) -> None:
         assert not any(f"{article} {more} " in pope for article in ("a", "an") for more in ("a", "an", "any", "the", "some"))
 
 
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ("TrafficLight StopSign Car TVMonitor", ["traffic light", "stop sign", "car", "TV monitor"]),
+        ("StopSign YouTube GoPro BusStop", ["stop sign", "YouTube", "GoPro", "bus stop"]),
+        ("CAR PEDESTRIAN TRAFFIC_LIGHT SUV MP3", ["car", "pedestrian", "traffic light", "SUV", "MP3"]),
+        ("LED TV SUV", ["LED", "TV", "SUV"]),
+        ("bow.n.01 bow.n.02 person.n.01", ["bow.n.01", "bow.n.02", "person"]),
+        ("stopSign stop_sign", ["stopSign", "stop sign"]),
+    ],
+)
+def test_what_all_names_of_a_file_tell(names: str, said: list[str]) -> None:
+    """Names that run words together, shout, or are WordNet's: read by their like, and kept where two would be one."""
+    listed = names.split()
+    assert [spoken or name for spoken, name in zip(spoken_names(listed), listed, strict=True)] == said
+
+
 def test_there_are_names_of_every_vocabulary() -> None:
     found = odd_names()
     assert {"LVIS", "Objects365", "Open Images", "Visual Genome"} <= found.keys()

@@ -343,9 +343,11 @@ def test_the_workflow_runs_commands_that_exist_and_nothing_that_is_submitted() -
     code, data = (step["with"] for step in steps if step.get("uses", "").startswith("actions/checkout@"))
     assert "base.sha" in code["ref"]
     assert (data["path"], data["sparse-checkout"]) == ("submitted", "leaderboard")
+    build = "hope-bench leaderboard build --results submitted/leaderboard/results --out build/site"
     assert [line for line in (step.get("run", "") for step in steps) if line.startswith("hope-bench")] == [
         "hope-bench leaderboard check --results submitted/leaderboard/results",
-        "hope-bench leaderboard build --results submitted/leaderboard/results --out build/site",
+        build,
+        build,  # once more, when the documentation it leads to is there
     ]
     used = [step["uses"] for job in workflow["jobs"].values() for step in job["steps"] if "uses" in step]
     assert all(re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", one) for one in used)

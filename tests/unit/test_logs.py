@@ -337,6 +337,9 @@ def imported(small: Benchmark, folder: Path, rows: Iterable[Mapping[str, Any]], 
         lambda row: {"target": row.label, "generated_text": row.said, "answer": row.label},
         lambda row: {"text": row.said, "label": row.label, "is_correct": row.label == row.said},
         lambda row: {"answer": row.said},
+        lambda row: {"answer": row.label, "outputs": [row.said]},
+        lambda row: {"prediction": row.said, "image": f"/data/val2014/{row.id}.jpg"},
+        lambda row: {"prediction": row.said, "image": str(row.id)},
     ],
 )
 def test_the_models_field_is_read_and_never_the_label(
@@ -354,6 +357,9 @@ def test_the_models_field_is_read_and_never_the_label(
             "'answer' and 'llava' could each be the answer or the label",
         ),
         (lambda row: {"llava": row.said}, "'llava' could be the answer or the label"),
+        (lambda row: {"answer": row.label, "model": {"response": row.said}}, "'answer' and 'model' could each be"),
+        (lambda row: {"prediction": row.label, "answer": row.said}, r"differs \d times: the two seem swapped"),
+        (lambda row: {"response": row.label, "gt": row.said}, r"differs \d times: the two seem swapped"),
         (lambda row: {"label": row.label}, "only 'label', which by the name is the label"),
         (lambda row: {"answer": row.label, "predicted_label": row.said}, "could each be"),
         (lambda row: {"prediction": row.said, "response": row.label}, "'prediction' and 'response' could each be the answer"),
@@ -386,6 +392,91 @@ def test_question_files_are_no_answers(small: Benchmark, tmp_path: Path) -> None
     assert imported(small, tmp_path, extended) == [row.said for row in SMALL]
 
 
+def test_answers_as_a_list_or_a_table(small: Benchmark, tmp_path: Path) -> None:
+    rows = [named(row, answer=row.label, prediction=row.said) for row in SMALL]
+    (tmp_path / "a.json").write_text(json.dumps(rows, indent=1))
+    pd.DataFrame(rows).to_csv(tmp_path / "a.csv", index=False)
+    for name in ("a.json", "a.csv"):
+        run, _ = hb.import_answers([tmp_path / name], small, name, runs=tmp_path / "runs")
+        said = {answer.image: answer.text for answer in hb.load_run(run).answers().answers}
+        assert said == {f"{row.id}.jpg": row.said for row in SMALL}
+
+
+@pytest.mark.real
+def test_popes_labels_are_no_answers_to_repope(real: Path, tmp_path: Path) -> None:
+    """Nine in ten of POPE's labels are still RePOPE's; what gives them away is that each picture has as many yes as no."""
+    splits = {"random": real / "pope" / "coco_pope_random.json"}
+    labels = {"random": real / "repope" / "coco_repope_random.json"}
+    import_pope(labels, "repope", "RePOPE", tmp_path / "repope")
+    rows = [{"image": row["image"], "question": row["text"], "answer": row["label"]} for row in read_lines(splits["random"])]
+    with pytest.raises(HopeBenchError, match=r"exactly as often as no in each of 500 pictures.*--answer answer"):
+        imported(read_benchmark(tmp_path / "repope"), tmp_path, rows)
+
+
+def test_many_answers_without_an_error_are_worth_a_word(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [
+        {"question_id": n, "image": f"{n}.jpg", "text": "Is there a dog in the image?", "label": ("yes", "no")[n % 2]}
+        for n in range(100)
+    ]
+    import_pope({"random": write_lines(tmp_path / "random.json", rows)}, "hundred", "Hundred", tmp_path / "hundred")
+    file = write_lines(
+        tmp_path / "a.jsonl", [{"image": row["image"], "question": row["text"], "response": row["label"]} for row in rows]
+    )
+    options = ["-b", tmp_path / "hundred", "--name", "a", "--runs", tmp_path / "runs"]
+    said = "All 100 answers say what the labels say: make sure that they are a model's."
+    assert said in hope_bench(capsys, "import", "answers", file, *options).out
+    assert said in (read_run(tmp_path / "runs" / "hundred" / "a").notes or ())
+
+
+def test_evalscopes_reviews_in_markdown(small: Benchmark, tmp_path: Path) -> None:
+    """Newer versions write a review's question as Markdown with its picture, which is no part of the prompt."""
+    for name, shown in (("data", "data:image/png;base64,AB{}"), ("file", "/home/someone/{}.jpg")):
+        reviews = [
+            {
+                "index": row.id,
+                "input": f"{row.question}\nYES or NO?\n![image]({shown.format(row.id)})",
+                "target": row.label.upper(),
+            }
+            | {"sample_score": {"score": {"value": {"acc": 1}, "prediction": row.said}, "sample_metadata": None}}
+            for row in SMALL
+        ]
+        file = write_lines(tmp_path / name / "reviews" / "m" / "pope_random.jsonl", reviews)
+        (found,) = hb.import_logs([file], small, "evalscope", name=name, runs=tmp_path / "runs")
+        assert found.folder is not None
+        assert read_run(found.folder).run.prompt == "{question}\nYES or NO?"
+        answers = {answer.image: answer.text for answer in hb.load_run(found.folder).answers().answers}
+        assert answers == {f"{row.id}.jpg": row.said for row in SMALL}
+
+
+def test_vlmevalkits_folders_of_many_runs(small: Benchmark, tmp_path: Path) -> None:
+    """A model's folder links to its newest run, which counts; a model may be called like what VLMEvalKit makes of records."""
+    outputs = tmp_path / "outputs"
+
+    def record(file: Path, said: str) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        rows = [
+            {"index": row.id, "question": row.question, "answer": row.label.title(), "category": "random", "prediction": said}
+            | {"image_path": f"{row.id}.jpg"}
+            for row in SMALL
+        ]
+        pd.DataFrame(rows).to_csv(file, sep="\t", index=False)
+
+    for model in ("A_preview", "b_openai"):
+        record(outputs / model / "T20250101_G1" / f"{model}_POPE.tsv", "Yes")
+        record(outputs / model / "T20250202_G2" / f"{model}_POPE.tsv", "No")
+        (outputs / model / f"{model}_POPE.tsv").symlink_to(Path("T20250202_G2") / f"{model}_POPE.tsv")
+        record(outputs / model / f"{model}_POPE_score.tsv", "no record")
+    found = hb.import_logs([outputs], small, "vlmevalkit", runs=tmp_path / "runs")
+    assert [one.model for one in found] == ["A_preview", "b_openai"]
+    for one in found:
+        assert one.folder is not None
+        assert {answer.text for answer in hb.load_run(one.folder).answers().answers} == {"No"}
+    (outputs / "b_openai" / "b_openai_POPE.tsv").unlink()
+    refused = hb.import_logs([outputs], small, "vlmevalkit", runs=tmp_path / "runs")[1].refused
+    assert refused is not None
+    assert "answered POPE twice" in refused
+
+
 def log_lines(rows: Iterable[Asked], **fields: Any) -> list[dict[str, Any]]:
     return [
         {"doc_id": row.place, "target": row.label, "filtered_resps": row.said, "input": row.question}
@@ -414,6 +505,11 @@ def test_logs_with_holes_repeats_and_contradictions(small: Benchmark, tmp_path: 
         of([{**line, "resps": [["No."]]} for line in log_lines([row._replace(said="yes") for row in SMALL])])
     with pytest.raises(HopeBenchError, match="asks 'Is there a bus in the image\\?', but split random asks"):
         of([{**line, "input": "Is there a bus in the image?"} if line["doc_id"] == 5 else line for line in lines])
+    swapped = log_lines([row._replace(said=row.label, label=row.said.strip(".").lower()) for row in SMALL])
+    for line in swapped:
+        line["target"] = "yes" if "yes" in line["target"] else "no"
+    with pytest.raises(HopeBenchError, match=r"the two seem swapped|labels are not the benchmark's"):
+        of(swapped)
     with pytest.raises(HopeBenchError, match="labels are not the benchmark's"):
         of([{**line, "target": "yes" if line["target"] == "no" else "no"} for line in lines])
     with pytest.raises(HopeBenchError, match="holds 2 answers"):

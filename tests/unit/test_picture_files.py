@@ -356,6 +356,15 @@ def test_yolo_labels_with_a_plain_list_of_classes(classes: str, tmp_path: Path) 
     assert (detect_format(tmp_path), annotations.present(0)) == ("yolo", ("dog", "tea cup"))
 
 
+def test_yolo_as_supervision_writes_it(tmp_path: Path) -> None:
+    """DetectionDataset.as_yolo's data.yaml lists the classes and no splits."""
+    paint(tmp_path / "images" / "a.jpg")
+    write(tmp_path / "labels" / "a.txt", LABELS)
+    write(tmp_path / "data.yaml", "names:\n- dog\n- tea cup\nnc: 2\n")
+    annotations = read_annotations(tmp_path)
+    assert (annotations.present(0), annotations.problems) == (("dog", "tea cup"), ())
+
+
 def test_class_names_that_yaml_takes_for_something_else_stay(tmp_path: Path) -> None:
     path = ultralytics(tmp_path, yaml="val: images/val\nnames: [no, 01]\n")
     assert [one.name for one in read_annotations(path).categories] == ["no", "01"]

@@ -258,6 +258,11 @@ ROW = {"image": "a.jpg", "question": "Is there a dog in the image?", "label": "y
         ([{**ROW, "image": "../a.jpg"}], "relative to the images folder"),
         ([{**ROW, "question": ""}], "holds no question"),
         ([ROW, {**ROW, "question": "Well? Is there a cup in the image?"}], "wrap their questions in 2 ways"),
+        ([{**ROW, "image": "/a/1/x.jpg"}, {**ROW, "image": "/a/2/x.jpg"}], "are two images of one name"),
+        (
+            [{**ROW, "category": "random"}, {**ROW, "category": "popular", "label": "no"}],
+            "is labelled yes in split random and no in popular",
+        ),
         ([], "no row asks a question"),
     ],
 )
@@ -265,6 +270,72 @@ def test_what_is_malformed_is_refused(rows: list[dict[str, Any]], words: str, tm
     with pytest.raises(HopeBenchError, match=words):
         hb.import_questions([write_lines(tmp_path / "q.jsonl", rows)], "x", out=tmp_path / "x")
     assert not (tmp_path / "x").exists()
+
+
+def test_pictures_as_bytes_and_in_lists(tmp_path: Path) -> None:
+    """A picture is the same whatever a dataset wraps it in; a prompt that asks is the question, whatever text is beside it."""
+    asked = [("Is there a cup in the image?", "yes", 1), ("Is there a dog in the image?", "no", 2)]
+    cells = {
+        "image": lambda data: {"bytes": data, "path": None},
+        "picture": lambda data: data,
+        "images": lambda data: [{"bytes": data, "path": None}],
+    }
+    hashes = set()
+    for column, cell in cells.items():
+        rows = [{"text": "a caption", "prompt": text, "answer": label, column: cell(picture(n))} for text, label, n in asked]
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / f"{column}.parquet")
+        found = hb.import_questions([tmp_path / f"{column}.parquet"], "x", images=tmp_path / column, out=tmp_path / f"x-{column}")
+        assert counts(found) == {"questions": (1, 1)}
+        hashes.add(found.manifest.hash)
+        assert {path.read_bytes() for path in (tmp_path / column).iterdir()} == {picture(1), picture(2)}
+    assert len(hashes) == 1
+
+
+def test_class_labels_are_read_by_their_names(tmp_path: Path) -> None:
+    """datasets keeps a ClassLabel as a number: 0 is whatever comes first, here the yes."""
+    features = datasets.Features(
+        {
+            "image": datasets.Value("string"),
+            "question": datasets.Value("string"),
+            "label": datasets.ClassLabel(names=["yes", "no"]),
+        }
+    )
+    held = datasets.Dataset.from_list(
+        [{**ROW, "label": "yes"}, {**ROW, "image": "b.jpg", "label": "no"}, {**ROW, "image": "c.jpg", "label": "no"}], features
+    )
+    held.to_parquet(tmp_path / "q.parquet")
+    held.save_to_disk(tmp_path / "saved")
+    for source in (tmp_path / "q.parquet", tmp_path / "saved"):
+        found = hb.import_questions([source], "x", out=tmp_path / f"x-{source.stem}")
+        assert {one.image: one.label for one in found.splits["questions"]} == {ROW["image"]: "yes", "b.jpg": "no", "c.jpg": "no"}
+
+
+def test_images_by_path_and_address(tmp_path: Path) -> None:
+    """The same picture has one name, whichever machine's path stands for it; two of one name are refused."""
+    names = ["val/a.jpg", "val\\a.jpg"], ["/data/a.jpg", "C:\\data\\a.jpg", "http://images.org/val/a.jpg"]
+    for wanted, given in zip(("val/a.jpg", "a.jpg"), names, strict=True):
+        for number, name in enumerate(given):
+            file = write_lines(tmp_path / "q.jsonl", [{**ROW, "image": name}])
+            assert list(hb.import_questions([file], "x", out=tmp_path / f"x{number}").manifest.images) == [wanted]
+    file = write_lines(tmp_path / "q.jsonl", [{**ROW, "image": f"http://images.org/{n}/a.jpg", "label": "no"} for n in (1, 2)])
+    with pytest.raises(HopeBenchError, match="two images of one name"):
+        hb.import_questions([file], "x", out=tmp_path / "x")
+
+
+def test_every_row_is_one_of_the_named_benchmark(tmp_path: Path) -> None:
+    row = {"question_id": "1", "question": "Is there a cup in the image?", "answer": "yes", "image_source": "a"}
+    file = write_lines(tmp_path / "pope.jsonl", [{**row, "category": "random"}, {**row, "image_source": "b"}])
+    with pytest.raises(HopeBenchError, match="line 2 is no row of POPE: no 'category'"):
+        hb.import_questions([file], "x", known="pope", out=tmp_path / "x")
+
+
+def test_ambers_truths_contradict(tmp_path: Path) -> None:
+    files = amber(tmp_path)
+    held = json.loads(files[1].read_text())
+    last = next(one for one in reversed(held) if isinstance(one["truth"], str))
+    files[1].write_text(json.dumps([*held, {**last, "truth": "no" if last["truth"] == "yes" else "yes"}]))
+    with pytest.raises(HopeBenchError, match="has another truth than before"):
+        hb.import_questions(files, "x", known="amber", out=tmp_path / "x")
 
 
 def test_a_column_called_category_is_a_split_only_where_it_names_strategies(tmp_path: Path) -> None:
