@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 import numpy as np
 
@@ -42,12 +41,13 @@ def _ratios(tables: Counts, confidence: float, convention: Convention) -> dict[s
     share = np.nan_to_num(divide(asked, asked + refused))
     n1, n0 = counted["recall"][1].sum(axis=-1), counted["hallucination_rate"][1].sum(axis=-1)
     points = compute(tables.sum(axis=-3), convention)
+    affirmed = np.nan_to_num(n1 * recall.value) + np.nan_to_num(n0 * rate.value)
 
-    def influence(name: str) -> Floats:
-        above, below = counted[name]
-        total = np.maximum(below.sum(axis=-1), 1)[..., None]
-        made: Floats = np.nan_to_num((above - points[name][..., None] * below) / total)
-        return made
+    def influence(parts: tuple[Weighted, ...], below: Floats) -> Floats:
+        """At these numbers of yes- and no-questions, as the interval is: how many each image has of either is no error, and two
+        splits or models share it."""
+        made = np.sum([np.nan_to_num(np.asarray(weight)[..., None]) * one.influence for weight, one in parts], axis=0)
+        return np.nan_to_num(divide(made, np.broadcast_to(below[..., None], made.shape)))
 
     def precision(value: Floats) -> tuple[float, tuple[Weighted, ...]]:
         return 0.0, ((n1 * (1 - value), recall), (-n0 * value, rate))
@@ -56,16 +56,16 @@ def _ratios(tables: Counts, confidence: float, convention: Convention) -> dict[s
         return -n1 * value, ((n1 * (2 - value), recall), (-n0 * value, rate))
 
     return {
-        "accuracy": replace(combined((share, hits), (1 - share, specificity)), influence=influence("accuracy")),
+        "accuracy": combined((share, hits), (1 - share, specificity)),
         "balanced_accuracy": combined((0.5, recall), (0.5, specificity)),
-        "precision": quotient(points["precision"], influence("precision"), precision),
+        "precision": quotient(points["precision"], influence(precision(points["precision"])[1], affirmed), precision),
         "recall": recall,
-        "f1": quotient(points["f1"], influence("f1"), f1),
+        "f1": quotient(points["f1"], influence(f1(points["f1"])[1], affirmed + n1), f1),
         "specificity": specificity,
         "hallucination_rate": rate,
         "yes_ratio": korn_graubard(*counted["yes_ratio"], confidence)
         if convention.gold_yes_ratio
-        else replace(combined((share, hits), (1 - share, rate)), influence=influence("yes_ratio")),
+        else combined((share, hits), (1 - share, rate)),
     }
 
 

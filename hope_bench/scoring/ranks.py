@@ -17,6 +17,9 @@ RESAMPLES = Bootstrap(replicates=1000, seed=0, confidence=0.95)
 _CHUNK_PAIRS = 4_000_000
 """Replicates x pairs of models held at once."""
 
+_IMAGES_A_MODEL = 10
+"""Fewer images a model tell too little of how the models' errors go together (chosen by simulation: tests/studies)."""
+
 
 def rank_ranges(values: Floats, influence: Floats, resamples: Bootstrap = RESAMPLES) -> list[tuple[int, int]]:
     """(best, worst) rank of every model, from its number [models], the higher the better, and what each image adds to the
@@ -25,7 +28,8 @@ def rank_ranges(values: Floats, influence: Floats, resamples: Bootstrap = RESAMP
     With probability `confidence` all true ranks lie in their ranges at once (Mogstad, Romano, Shaikh and Wilhelm 2024): a model
     is surely better than another where their difference over its standard error exceeds what the largest such ratio of *all*
     pairs stays below, when images are resampled, in `confidence` of the replicates. The best rank is 1 + how many are surely
-    better, the worst the number of models less those surely worse. A pair without spread is never told apart.
+    better, the worst the number of models less those surely worse. A pair without spread is never told apart. With fewer than
+    _IMAGES_A_MODEL images a model Bonferroni's bound takes the resamples' place, which would put the largest ratio too low.
     """
     models = len(values)
     if models < 2 or influence.shape[1] < 2:
@@ -33,7 +37,8 @@ def rank_ranges(values: Floats, influence: Floats, resamples: Bootstrap = RESAMP
     error = _standard_errors(influence)
     with np.errstate(divide="ignore"):
         scale = np.where(error > 0, 1 / error, 0).astype(np.float32)
-    critical = _critical(influence, scale, resamples)
+    few = influence.shape[1] < _IMAGES_A_MODEL * models
+    critical = _bonferroni(influence, resamples.confidence) if few else _critical(influence, scale, resamples)
     surely = (values[:, None] - values[None, :]) * scale > critical  # row better than column
     best = 1 + surely.sum(axis=0)
     worst = models - surely.sum(axis=1)
@@ -48,6 +53,14 @@ def _standard_errors(influence: Floats) -> Floats:
     images = influence.shape[1]
     variance: Floats = np.where(squares > 1e-12 * (own[:, None] + own[None, :]), squares, 0) * images / (images - 1)
     return np.sqrt(variance)
+
+
+def _bonferroni(influence: Floats, confidence: float) -> float:
+    """What any of all pairs' ratios exceeds with at most the chance 1 - confidence, however they go together."""
+    from scipy.special import stdtrit
+
+    models, images = influence.shape
+    return float(-stdtrit(images - 1, (1 - confidence) / (models * (models - 1))))
 
 
 def _critical(influence: Floats, scale: NDArray[np.float32], resamples: Bootstrap) -> float:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hope_bench.scoring.measuring import measure
 from hope_bench.scoring.metrics import Counts
-from hope_bench.scoring.rates import korn_graubard
-from tests.studies.intervals import combined_coverage, levels, models, rank_coverage, rate_coverage, reviewed_coverage
-from tests.studies.simulated import affirmed, sizes
+from hope_bench.scoring.rates import difference, korn_graubard
+from tests.studies.intervals import UNUSED, combined_coverage, levels, models, rank_coverage, rate_coverage, reviewed_coverage
+from tests.studies.simulated import affirmed, sizes, tables
 
 SLACK = 0.015
 """Two to three standard errors of a share near 0.95 in the trials below."""
@@ -26,6 +27,19 @@ def test_intervals_of_what_is_combined_of_rates_cover() -> None:
     found = combined_coverage((10, 100), ("1-6",), (0, 0.9), 800)
     assert min(found, key=lambda one: one.share).share >= 0.93 - SLACK, min(found, key=lambda one: one.share)
     assert max((one.share for one in found if one.both), default=0) <= 0.975 + SLACK / 2
+
+
+def test_differences_cover_where_images_have_unlike_numbers_of_yes_and_no_questions() -> None:
+    """As under other labels, whose two splits share the images and how many questions of either label they have."""
+    rng = np.random.default_rng(2)
+    asked = rng.integers(1, 5, (800, 60)), rng.integers(1, 7, (800, 60))
+    n1, n0 = (one.sum(axis=1) for one in asked)
+    hits = rng.binomial(asked[0], 0.9)
+    one, two = (measure(tables((hits, rng.binomial(asked[1], rate)), asked), UNUSED) for rate in (0.7, 0.9))
+    for metric, of in (("precision", lambda rate: 0.9 * n1 / (0.9 * n1 + rate * n0)),
+                       ("f1", lambda rate: 1.8 * n1 / (1.9 * n1 + rate * n0))):  # fmt: skip
+        found, truth = difference(one[metric], two[metric]), of(0.7) - of(0.9)
+        assert ((found.low <= truth) & (truth <= found.high)).mean() >= 0.93, metric
 
 
 def test_a_percentile_bootstrap_does_not() -> None:
@@ -51,6 +65,12 @@ def test_tests_hold_their_level(metric: str, images: int) -> None:
 @pytest.mark.parametrize("chances", [(0.9, 0.9), (0.85,) * 5, (0.97,) * 8])
 def test_ranks_hold_all_at_once(chances: tuple[float, ...]) -> None:
     assert rank_coverage(chances, 60, 150) >= 0.93 - 0.045
+
+
+@pytest.mark.parametrize(("models", "images"), [(12, 10), (20, 15)])
+def test_ranks_hold_all_at_once_with_few_images_a_model(models: int, images: int) -> None:
+    """Models that err apart from each other, more of them than so few images can tell how they go together."""
+    assert rank_coverage((0.7,) * models, images, 250, alike=0.0) >= 0.93
 
 
 def test_rates_under_reviewed_truth_cover_and_are_not_biased() -> None:

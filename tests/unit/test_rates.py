@@ -114,9 +114,14 @@ def test_precision_and_f1_are_donner_and_zous_ratio_in_closed_form() -> None:
 @pytest.mark.parametrize("convention", CONVENTIONS.values(), ids=lambda one: one.name)
 def test_influence_is_the_jackknifes_and_the_gradients(convention: object) -> None:
     """Leaving an image out moves a number by about its influence; a table times the gradient is the influence exactly."""
-    tables = np.random.default_rng(1).integers(0, 3, size=(2, 200, 2, 5))
-    found = measure(tables, FAST, convention)  # type: ignore[arg-type]
+    rng = np.random.default_rng(1)
+    uneven, even = rng.integers(0, 3, size=(2, 200, 2, 5)), np.zeros((2, 200, 2, 5), dtype=np.int64)
+    even[..., 0] = rng.integers(0, 4, size=(2, 200, 2))
+    even[..., 1] = 3 - even[..., 0]
     for metric in METRICS:
+        # what mixes the labels is taken at the numbers of yes- and no-questions that there are
+        tables = even if metric in ("accuracy", "precision", "f1", "yes_ratio") else uneven
+        found = measure(tables, FAST, convention)  # type: ignore[arg-type]
         for row, table in enumerate(tables):
             total = table.sum(axis=0)
             slopes = gradient(total.astype(np.float64), metric, convention)  # type: ignore[arg-type]
@@ -128,6 +133,29 @@ def test_influence_is_the_jackknifes_and_the_gradients(convention: object) -> No
                     found[metric].influence[row][:20], abs=2e-4
                 )
             )
+
+
+def test_which_labels_an_image_is_asked_about_is_no_error() -> None:
+    """Leaving an image's answers out, while the benchmark keeps its numbers of yes- and no-questions."""
+    rng = np.random.default_rng(4)
+    table = np.zeros((1, 200, 2, 5), dtype=np.int64)
+    asked = rng.integers(1, 7, size=(200, 2))
+    table[0, :, :, 0] = rng.binomial(asked, [0.8, 0.4])
+    table[0, :, :, 1] = asked - table[0, :, :, 0]
+    yes, (n1, n0) = table[0, :, :, 0], asked.sum(axis=0)
+
+    def numbers(kept: np.ndarray) -> dict[str, float]:
+        recall, rate = yes[kept].sum(axis=0) / asked[kept].sum(axis=0)
+        hits, alarms = n1 * recall, n0 * rate
+        return {
+            "accuracy": (hits + n0 - alarms) / (n1 + n0), "precision": hits / (hits + alarms),
+            "f1": 2 * hits / (hits + alarms + n1), "yes_ratio": (hits + alarms) / (n1 + n0),
+        }  # fmt: skip
+
+    found, whole = measure(table, FAST), numbers(np.arange(200))
+    for image in range(20):
+        for metric, without in numbers(np.delete(np.arange(200), image)).items():
+            assert whole[metric] - without == pytest.approx(found[metric].influence[0, image], abs=1e-4), metric
 
 
 def test_a_perfect_run_on_few_images_says_how_little_that_means() -> None:
