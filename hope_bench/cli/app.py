@@ -44,7 +44,7 @@ app = typer.Typer(
     "generate questions about objects that are [b]not[/b] in the picture (POPE's, and HOPE's more misleading ones), evaluate a "
     "model on them, score its answers, and publish a leaderboard. Start with: [b]hope-bench demo[/b]\n\n"
     "Exit codes: 0 done, 1 done but some answers are errors (verify: a figure differs), 2 bad input, 3 a fault of hope-bench, "
-    "130 interrupted.",
+    "130 interrupted, 143 ended by SIGTERM.",
 )
 
 
