@@ -40,6 +40,11 @@ KINDS: dict[str, FileKind] = {
     "elsewhere": FileKind("site.elsewhere:Elsewhere", "leaderboard/elsewhere.json"),
     "overlap": FileKind("site.overlap:Overlap", "leaderboard/overlap.json"),
     "leaderboard": FileKind("site.data:LeaderboardData", "data/leaderboard.json of the site"),
+    "questions": FileKind("site.wall:PublishedQuestions", "data/questions/NAME-HASH.json of the site"),
+    "listed": FileKind(
+        "reviewing.claims:ListedQuestion", "review --questions, data/questions/NAME-HASH-review.jsonl of the site", "JSON lines"
+    ),
+    "language": FileKind("files.language:LanguageTable", "the TOML file that a spec's language names", "TOML"),
     "wording": FileKind("wording:Words", "hope_bench/wording.toml", "TOML"),
 }
 """Every kind of file by the name of its schema."""

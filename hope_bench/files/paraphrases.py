@@ -44,7 +44,9 @@ def read_paraphrases(path: Path) -> tuple[Paraphrase, ...]:
     said: dict[str, str] = {}
     for name, template in data.items():
         if not isinstance(template, str):
-            raise HopeBenchError(f'{path}: {name} is no prompt: a text that holds "{{question}}" where the question goes.')
+            raise HopeBenchError(
+                f'{path}: {name} is no prompt: it is no text. Write one that holds "{{question}}" where the question goes.'
+            )
         try:
             check_prompt(template)
         except ValueError as error:

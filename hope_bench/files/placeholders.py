@@ -25,5 +25,5 @@ def check_prompt(prompt: str) -> str:
     """A prompt, which holds {question} and nothing else to fill in. Raises ValueError."""
     check_placeholders(prompt, ("question",))
     if "{question}" not in prompt:
-        raise ValueError('holds no "{question}", so the model would never see one. Add it where the question goes')
+        raise ValueError('it holds no "{question}", so the model would never see one. Add it where the question goes')
     return prompt

@@ -19,7 +19,7 @@ from hope_bench.search.decisions import ClaimKey
 UNGUARDED_SPLITS = frozenset(UNGUARDED)
 
 
-class _Listed(msgspec.Struct, frozen=True):
+class ListedQuestion(msgspec.Struct, frozen=True):
     """A line of a list of questions to review."""
 
     image: str
@@ -101,7 +101,7 @@ def listed_queue(splits: Mapping[str, Iterable[Question]], path: Path) -> tuple[
         if not line.strip():
             continue
         try:
-            listed = decode(line, _Listed)
+            listed = decode(line, ListedQuestion)
         except msgspec.DecodeError as error:
             raise HopeBenchError(
                 f'{path}, line {number}: lists no question ({error}). Expected: {{"image": ..., "question": ...}}.'

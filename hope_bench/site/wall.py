@@ -6,10 +6,12 @@ import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from hope_bench.files.validation import Strict
+from hope_bench.records import Label
 from hope_bench.reporting.rows import KINDS
 from hope_bench.site.questions import Claim, Wall, image_link
 from hope_bench.site.views import Section
@@ -23,6 +25,41 @@ SHOWN = 60
 
 MARK = "/* hope-bench leaderboard */"
 FOLDER = "data/questions"
+
+
+class PublishedImage(Strict):
+    """A picture on the site, or the address where its dataset shows it; neither where nothing may be shown."""
+
+    picture: str | None = None
+    link: str | None = None
+
+
+class PublishedQuestion(Strict):
+    """One question about one image. `asked_in` maps each split that asks it to its place there, from 0 (of a result's packed
+    letters), the score and the finder of its distractor, as far as there are; `answered` models, `say_yes` of them yes."""
+
+    id: str
+    image: str
+    question: str
+    label: Label
+    object: str | None = None
+    kind: str
+    risk: float | None = None
+    asked_in: dict[str, list[int | float | str | None]]
+    say_yes: int
+    answered: int
+
+
+class PublishedQuestions(Strict):
+    """data/questions/NAME-HASH.json: all that a benchmark asks, and how many of the ranked `results` say yes."""
+
+    schema_version: Literal[1] = 1
+    benchmark: str
+    hash: str
+    prompt: str
+    results: list[str]
+    images: dict[str, PublishedImage]
+    questions: list[PublishedQuestion]
 
 
 def wall_files(section: Section, wall: Wall, pictures: Mapping[str, str]) -> dict[str, bytes]:

@@ -120,7 +120,8 @@ def test_every_file_fits_its_schema(demo: tuple[Path, str]) -> None:
         "benchmarks/demo/splits/*": "question", "benchmarks/demo/blind/*": "question",
         "runs/*/*/run.json": "run", "runs/*/*/answers.jsonl": "answer",
         "leaderboard/results/*/*.json": "result", "leaderboard/benchmarks/*.json": "sheet", "site/demo/*.json": "result",
-        "site/data/leaderboard.json": "leaderboard",
+        "site/data/leaderboard.json": "leaderboard", "site/data/questions/*[0-9a-f].json": "questions",
+        "site/data/questions/*-review.jsonl": "listed",
     }  # fmt: skip
     foreign = ("world/", "site/data/result.schema.json")  # COCO's own; a schema itself
     checkers = {kind: Draft202012Validator(hb.schema(kind)) for kind in kinds.values()}
@@ -151,7 +152,7 @@ def test_the_documented_lines_of_publishing_work_after_a_demo(
     for line in lines:
         done = hope_bench(capsys, *shlex.split(line)[1:])
         assert done.code == 0, (line, done.err)
-    assert list(Path("leaderboard", "benchmarks").glob("demo-*/*.png"))
+    assert list(Path("leaderboard", "benchmarks").glob("demo-*/*.jpg"))
 
 
 @pytest.mark.parametrize(

@@ -133,8 +133,8 @@ def test_the_documented_set_is_one(tmp_path: Path) -> None:
     ("text", "words"),
     [
         ("", "declares no prompt"),
-        ('a = "Is it there?"', 'a is no prompt: a text that holds "{question}"'),
-        ("a = 1", "a is no prompt"),
+        ('a = "Is it there?"', 'a is no prompt: it holds no "{question}"'),
+        ("a = 1", "a is no prompt: it is no text"),
         ('[a]\nb = "{question}"', "a is no prompt"),
         ('a = "{question}"\nb = "{question}"', "b asks exactly as a does"),
         ('"a b" = "{question}!"\na-b = "{question}"', "a-b and a b would be the same run"),

@@ -56,7 +56,7 @@ def test_the_papers_numbers(real: Path, pope_coco: Path, tmp_path: Path, capsys:
     assert built.code == 0, built.err
     index = (tmp_path / "site" / "index.html").read_text()
     assert 'href="pope-coco/llava-v1.5-13b.html">LLaVA-v1.5-13B</a>' in index
-    assert ">84.5<" in index
+    assert ">85.5<" in index, "balanced accuracy on adversarial"
     page = (tmp_path / "site" / "pope-coco" / "llava-v1.5-13b.html").read_text()
     assert "90 of random" in page
 
