@@ -23,7 +23,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"{nearest}Known: {shown}."
 
 
-_LONGEST_ITEM = 200
+_LONGEST_ITEM = 400
 """Characters of one of several items that an error repeats."""
 
 

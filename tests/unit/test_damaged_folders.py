@@ -106,7 +106,7 @@ FOLDERS: dict[str, tuple[dict[str, Content], str]] = {
     "mixed": (index({"weight_map": {"a": None, "b": "x"}}), "index.json is damaged"),
     "no map": (index({"metadata": {}}), "index.json is damaged"),
     "nothing named": (index({"weight_map": {}}), "names no weight files"),
-    "long name": (index({"weight_map": {"a": "x" * 5000}}), r"1 of 1 weight files are missing \(the first is x{100}\.\.\."),
+    "long name": (index({"weight_map": {"a": "x" * 5000}}), "index.json is damaged"),
     "index pointer": (index(POINTER), "index.json is a Git LFS pointer"),
     "no index": (
         {"config.json": PLAIN, "model-00001-of-00002.safetensors": EMPTY}, "model.safetensors.index.json is missing",

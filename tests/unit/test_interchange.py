@@ -106,7 +106,7 @@ def test_splits_of_different_yes_questions_are_noted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
-        ("{nonsense", "line 5: not JSON"),
+        ("{nonsense", "line 5 is not JSON"),
         ("[1]", "line 5: not a JSON object"),
         ({"question_id": 5, "image": "a.jpg", "text": "Is there a cat in the image?"}, "line 5: no 'label'"),
         (pope_row(5, "a.jpg", "Is there a cat in the image?", "maybe"), "line 5: label must be"),

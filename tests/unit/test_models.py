@@ -122,8 +122,8 @@ def test_the_authors_prompt_is_used_on_demand_only() -> None:
         ('quantize = "4"', "Did you mean '4bit'?"),
         ("atention = 3", "unknown key 'atention'. Did you mean 'attention'?"),
         ("batch_size = 0", "batch_size: Input should be greater than or equal to 1"),
-        ('prompt = "Is it?"', 'prompt: holds no "{question}"'),
-        ('authors_prompt = "Is it?"', 'authors_prompt: holds no "{question}"'),
+        ('prompt = "Is it?"', 'prompt: it holds no "{question}"'),
+        ('authors_prompt = "Is it?"', 'authors_prompt: it holds no "{question}"'),
         ('api_key_env = "sk-1234"', "api_key_env: not the name of an environment variable"),
         ('adapter = "endpoint"\ntrust_remote_code = true', "trust_remote_code would have no effect"),
         (

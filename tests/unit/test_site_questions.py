@@ -250,7 +250,7 @@ def test_a_list_of_other_questions_is_refused(
     (folder / "list.jsonl").write_text(line)
     command = ("review", benchmark.folder, "--images", made / "images", "--questions")
     assert words in refused(capsys, *command, folder / "list.jsonl")
-    assert "can't be read" in refused(capsys, *command, folder / "none.jsonl")
+    assert "does not exist" in refused(capsys, *command, folder / "none.jsonl")
     assert "--sample" in refused(capsys, *command, folder / "list.jsonl", "--sample", "3")
 
 
