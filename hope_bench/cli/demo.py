@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hope_bench.cli.app import app, console, line, print_numbers, say
 from hope_bench.cli.options import AsJson
+
+if TYPE_CHECKING:
+    from hope_bench.demo.run import DemoOutcome
 
 
 @app.command()
@@ -26,7 +29,11 @@ def demo(
     """
     from hope_bench.demo.run import run_demo
 
-    outcome = run_demo(out, scenes, say)
+    show_demo(run_demo(out, scenes, say), as_json=as_json)
+
+
+def show_demo(outcome: DemoOutcome, *, as_json: bool) -> None:
+    """The demo's numbers, and where its page is. Exits with 1 where some answers are errors."""
     if as_json:
         print_numbers(outcome.result.to_frame(), as_json=True)
     else:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from hope_bench.cli.app import as_values, console, line, print_json, print_numbers, say
+from hope_bench.cli.app import as_values, console, line, print_json, say
+from hope_bench.cli.demo import show_demo
 from hope_bench.cli.options import (
     AllowCode,
     AsJson,
@@ -99,14 +100,8 @@ def run_eval(
     if (model is None) != (benchmark is None):
         raise HopeBenchError("Give both --model and --benchmark (or neither: that runs the demo).")
     if model is None or benchmark is None:
-        outcome = run_demo(out, say=say)
-        if as_json:
-            print_numbers(outcome.result.to_frame(), as_json=True)
-        else:
-            outcome.result.summary().show(console)
-            line(f"\n{outcome.result.benchmark.description}")
-            line(f"\nThe leaderboard page: {outcome.page}")
-        raise typer.Exit(bool(outcome.errors))
+        show_demo(run_demo(out, say=say), as_json=as_json)
+        return
     base = out or Path()
     results = base / "leaderboard" / "results"
     run = hb.evaluate(
