@@ -70,3 +70,36 @@ def test_truth_is_found_by_claim(tmp_path: object) -> None:
     ]
     assert find_truth(benchmark.splits["content"], claims) == ("-y?", (0.5, 0.25))
     assert find_truth(benchmark.splits["content"], claims[2:]) is None
+
+
+def test_the_intervals_are_as_wide_as_a_bootstrap_of_both_phases() -> None:
+    """Labels wrong on both sides and a review that looks at some of each: the estimate by hand, images resampled."""
+    rng = np.random.default_rng(3)
+    images, each = 300, 4
+    there = rng.random((images, each)) < rng.choice([0.25, 0.75], (images, 1))
+    label = np.where(there, rng.random((images, each)) < 0.75, rng.random((images, each)) < 0.2)
+    said = np.where(there, rng.random((images, each)) < 0.6, rng.random((images, each)) < 0.35)
+    seen = rng.random((images, each)) < 0.5
+
+    def rates(chosen: np.ndarray) -> tuple[float, float]:  # type: ignore[type-arg]
+        above, below = np.zeros(2), np.zeros(2)
+        for of_label in (True, False):
+            for answer in (True, False):
+                cell = (label[chosen] == of_label) & (said[chosen] == answer)
+                true = there[chosen][cell & seen[chosen]].mean()
+                affected = cell.sum() * np.array([true, 1 - true])
+                below += affected
+                above += affected * answer
+        return tuple((above / below).tolist())
+
+    resampled = np.array([rates(rng.integers(images, size=images)) for _ in range(500)])
+    letters = [
+        "".join(np.where(one, yes, no).ravel()) for one, yes, no in ((label, "y", "n"), (said, "y", "n"), (there, "y", "n"))
+    ]
+    truth = "".join(letter if looked else "-" for letter, looked in zip(letters[2], seen.ravel(), strict=True))
+    found = correct(split(letters[0], letters[1], each), truth, (0.5,) * int(seen.sum()), 0.95)
+    for rate, value, drawn in zip((found.recall, found.hallucination_rate), rates(np.arange(images)), resampled.T, strict=True):
+        assert rate.value == pytest.approx(value, abs=1e-6)
+        assert rate.low is not None
+        assert rate.high is not None
+        assert rate.high - rate.low == pytest.approx(np.subtract(*np.percentile(drawn, [97.5, 2.5])), rel=0.1)

@@ -1,0 +1,130 @@
+"""A trend of checkpoints, held against the comparison of each two neighbours, which has other code and the same truth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hope_bench.errors import HopeBenchError
+from hope_bench.files.result import Bootstrap, ModelInfo, Result, RunInfo
+from hope_bench.records import Label, Verdict
+from hope_bench.scoring.comparing import compare
+from hope_bench.scoring.comparison_tables import changes_table
+from hope_bench.scoring.score import score
+from hope_bench.scoring.trend import Trend, trend_of
+from tests.runs import make_benchmark, make_run
+
+IMAGES = tuple(f"{number:02}.jpg" for number in range(40))
+FAST = Bootstrap(replicates=200, seed=0, confidence=0.95)
+AFFIRMED = {100: (36, 30, 8), 200: (36, 24, 8), 300: (34, 2, 1)}
+"""Of each step: of how many images it affirms the dog, the searched wolf, and the frequent fox."""
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Result]:
+    folder = tmp_path_factory.mktemp("trend")
+    splits: dict[str, list[tuple[str, str, Label]]] = {
+        name: [(image, thing, label) for image in IMAGES for thing, label in (("dog", "yes"), (absent, "no"))]  # type: ignore[misc]
+        for name, absent in (("adversarial", "fox"), ("content", "wolf"))
+    }
+    benchmark = make_benchmark(folder / "benchmark", splits)
+    rng = np.random.default_rng(0)
+    results = {}
+    for step, affirmed in AFFIRMED.items():
+        said: dict[tuple[str, str], Verdict] = {}
+        for thing, count in zip(("dog", "wolf", "fox"), affirmed, strict=True):
+            chosen = set(rng.permutation(len(IMAGES))[:count].tolist())
+            said |= {(image, thing): "yes" if place in chosen else "no" for place, image in enumerate(IMAGES)}
+        name = f"run-checkpoint-{step}"
+        made = make_run(folder / name, benchmark, said, model=ModelInfo(name=name), run=RunInfo(prompt="{question}"))
+        results[step] = score(benchmark, made, FAST)
+    return results
+
+
+def trend(results: list[Result], steps: list[int] | None = None, **given: str | None) -> Trend:
+    names = [result.model.name for result in results]
+    chosen = {"split": None, "baseline": None, **given}
+    return trend_of(results, names, steps, chosen["split"], chosen["baseline"], FAST, ["adversarial", "content"])
+
+
+def test_each_change_is_what_comparing_the_two_says(checkpoints: dict[int, Result]) -> None:
+    found = trend([checkpoints[step] for step in (300, 100, 200)])
+    assert (found.split, found.baseline, [point.step for point in found.points]) == ("content", "adversarial", [100, 200, 300])
+    both = Bootstrap(replicates=200, seed=0, confidence=0.975)  # two changes at once, 95% together
+    for number in ("hallucination_rate", "balanced_accuracy"):
+        pairs = [
+            compare([checkpoints[now], checkpoints[before]], metric=number, bootstrap=both).pairs[0]
+            for now, before in ((200, 100), (300, 200))
+        ]
+        assert [point.changes[number] for point in found.points[1:]] == [pair.difference for pair in pairs]
+        raw = [pair.p or 0 for pair in pairs]
+        by_hand = [max(p, min(raw) * 2) if p == max(raw) else p * 2 for p in raw]
+        assert [point.p_holm[number] for point in found.points[1:]] == pytest.approx(by_hand)
+    assert found.points[0].changes == {}
+
+
+def test_the_drop_is_of_precision_and_its_test_of_both_splits(checkpoints: dict[int, Result]) -> None:
+    found = trend([*checkpoints.values()])
+    for step, point in zip(AFFIRMED, found.points, strict=True):
+        dogs, wolves, foxes = AFFIRMED[step]
+        drop = dogs / (dogs + foxes) - dogs / (dogs + wolves)
+        assert point.numbers["precision_drop"].value == pytest.approx(drop, abs=1e-6)
+        assert point.numbers["hallucination_rate"].value == pytest.approx(wolves / 40, abs=1e-6)
+    alone = trend([*checkpoints.values()], split="adversarial")
+    assert (alone.baseline, alone.points[1].changes["precision_drop"].value) == (None, None)
+
+
+def test_the_test_of_a_drop_swaps_an_images_answers_on_both_splits(checkpoints: dict[int, Result]) -> None:
+    now, before = checkpoints[300], checkpoints[200]
+    yes = np.array(
+        [
+            [[one == "y" for one in result.splits[name].verdicts] for name in ("adversarial", "content")]
+            for result in (now, before)
+        ]
+    ).reshape(2, 2, len(IMAGES), 2)  # checkpoint, split, image, question
+    label = np.array([one == "y" for one in now.splits["content"].labels]).reshape(len(IMAGES), 2)
+
+    def change(swapped: np.ndarray) -> float:  # type: ignore[type-arg]
+        given = np.where(swapped[:, None], yes[::-1], yes)
+        precision = (given & label).sum(axis=(2, 3)) / given.sum(axis=(2, 3))
+        return float(np.subtract(*(precision[:, 0] - precision[:, 1])))
+
+    seen = change(np.zeros(len(IMAGES), dtype=bool))
+    rng = np.random.default_rng(0)
+    swaps = [abs(change(rng.random(len(IMAGES)) < 0.5)) >= abs(seen) for _ in range(2000)]
+    point = trend([before, now]).points[1]
+    assert point.changes["precision_drop"].value == pytest.approx(seen, abs=1e-6)
+    assert point.p_holm["precision_drop"] == pytest.approx(np.mean(swaps), abs=0.015)
+
+
+def test_what_is_shown_says_which_change_is_told_from_chance(checkpoints: dict[int, Result]) -> None:
+    found = trend([*checkpoints.values()])
+    sentence, apart = found.summary().verdict
+    assert "hallucination rate from 75.0 to 5.0" in sentence
+    assert "at step 300 (-55.0" in apart
+    assert "step 200" not in apart
+    rows = [[str(cell) for cell in column.cells] for column in changes_table(found).columns]
+    assert rows[0] == ["200", "300"]
+    assert rows[2][1].startswith("-55.0")
+    assert rows[2][1].endswith(")")
+    assert "No checkpoint is told apart" in trend([checkpoints[100], checkpoints[200]]).summary().verdict[1]
+    curve = next(one for one in found.plot().data if one.name == "hallucination rate")
+    assert list(curve.x) == [100, 200, 300]
+    assert list(curve.y) == pytest.approx([75, 60, 5])
+    low, high = found.points[0].numbers["hallucination_rate"].low or 0, found.points[0].numbers["hallucination_rate"].high or 0
+    assert (curve.error_y.array[0], curve.error_y.arrayminus[0]) == pytest.approx((100 * high - 75, 75 - 100 * low))
+
+
+@pytest.mark.parametrize(
+    ("steps", "says"),
+    [([5, 5], r"1 step is of two runs \(5\)"), ([-1, 5], "-1: a training step"), ([True, None], "None: a training step")],
+)
+def test_steps_that_are_none(checkpoints: dict[int, Result], steps: list[int], says: str) -> None:
+    with pytest.raises(HopeBenchError, match=says):
+        trend([checkpoints[100], checkpoints[200]], steps)
+
+
+def test_a_trend_takes_two_and_a_step_may_be_0(checkpoints: dict[int, Result]) -> None:
+    with pytest.raises(HopeBenchError, match="takes two runs"):
+        trend([checkpoints[100]])
+    assert [point.step for point in trend([checkpoints[100], checkpoints[200]], [9, 0]).points] == [0, 9]
