@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hope_bench.errors import counted
-from hope_bench.files.result import Comparison, Result
+from hope_bench.files.result import Result
 from hope_bench.files.split_score import Estimate, SplitScore
 from hope_bench.scoring.blind import above_blind, strongest
 from hope_bench.tables import plain_table
@@ -62,11 +62,6 @@ def remarks(result: Result) -> list[str]:
     """What the tables don't show, in sentences: pairs of twins, what not looking gives, what the benchmark says of itself."""
     twins = [_paired(name, split) for name, split in result.splits.items() if split.paired_discrimination is not None]
     return [*twins, *filter(None, (_without_looking(result), result.benchmark.description))]
-
-
-def lead_comparison(result: Result) -> Comparison | None:
-    """The headline split against POPE's adversarial one, or else the first baseline it is compared with."""
-    return result.compared(result.benchmark.headline)
 
 
 def _without_looking(result: Result) -> str | None:

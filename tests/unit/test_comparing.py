@@ -16,10 +16,12 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.result import Bootstrap, ModelInfo, Result
 from hope_bench.files.result_file import write_result
-from hope_bench.records import Label, Verdict
+from hope_bench.files.split_score import Estimate
+from hope_bench.records import Label, Question, Verdict
 from hope_bench.scoring.comparing import compare, model_names
-from hope_bench.scoring.comparison import verdict_on
-from hope_bench.scoring.differing import differing_questions
+from hope_bench.scoring.comparison import ModelComparison, Pair, Standing, verdict_on
+from hope_bench.scoring.comparison_tables import differing_table
+from hope_bench.scoring.differing import Differing, differing_questions
 from hope_bench.scoring.score import score
 from hope_bench.scoring.significance import detectable_difference, holm, sign_flip
 from tests.cli import hope_bench, refused
@@ -204,6 +206,37 @@ def test_the_most_divided_questions(benchmark: Benchmark, tmp_path: Path) -> Non
         ("1.jpg", "wolf", ("yes", "no")),
         ("5.jpg", "wolf", ("no", "error")),
     ]
+
+
+def of_eight(p_holm: Sequence[float | None]) -> ModelComparison:
+    """The best model `m0` and seven others, each 10 points below the one before; the first's p-value with each of them."""
+    standings = tuple(Standing(f"m{place}", Estimate(value=0.9 - place / 10), place + 1, 1, 8) for place in range(8))
+    pairs = tuple(
+        Pair(f"m{place}", "m0", Estimate(value=-place / 10), p, p, p, p, 1, 1 + place, None) for place, p in enumerate(p_holm, 1)
+    )
+    return ModelComparison("content", "accuracy", 40, 80, 80, {}, {}, standings, pairs)
+
+
+def test_many_models_are_summed_up_against_the_best() -> None:
+    about, told = of_eight([None, 0.05, 0.049, 0.01, 0.001, 0.0001, 0.00001]).summary().verdict
+    assert about == "Accuracy on content, 8 models, 40 images: m0 ranks first, 90.0."
+    assert told == (
+        "By corrected p below 0.05, of 7 other models 5 are lower than m0 (m3, m4, m5 and 2 more), "
+        "2 are not told apart from m0 (m1, m2)."
+    )
+    assert "m2 and m0 are not told apart (corrected p 0.200)." in of_eight([0.01, 0.2]).summary().verdict  # few: a sentence each
+
+
+def test_questions_are_shown_model_by_model_for_up_to_four() -> None:
+    question = Question(1, "a.jpg", "Is there a fox in the image?", "no", "content", "fox")
+
+    def shown(said: Sequence[Verdict]) -> list[str]:
+        table = differing_table([f"m{place}" for place in range(len(said))], "content", [Differing(question, tuple(said), None)])
+        return [f"{column.header}: {next(iter(column.cells))}" for column in table.columns[3:]]
+
+    assert shown(["yes", "no", "no", "error"]) == ["m0: yes", "m1: no", "m2: no", "m3: error"]
+    assert shown(["yes", "no", "unasked", "error", "yes"]) == ["answered yes: m0, m4", "answered no: m1", "neither: m2, m3"]
+    assert shown(["yes"] * 6 + ["no"])[:2] == ["answered yes: m0, m1, m2, m3 and 2 more", "answered no: m6"]
 
 
 def test_the_command(benchmark: Benchmark, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

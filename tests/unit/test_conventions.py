@@ -120,6 +120,18 @@ def test_other_languages(language: str, yes: str, no: str) -> None:
     assert parse_strict("jagen yamaha nonsense noise tidakada", [language]) == "unparsed"
 
 
+@pytest.mark.parametrize(
+    ("language", "yes", "no"),
+    [
+        ("de", "Ich sage ja", "Die Antwort lautet nein"), ("es", "Diría que sí", "La respuesta es no"),
+        ("fr", "Je crois que oui", "Je crois que non"), ("it", "Direi di sì", "Direi di no"),
+        ("pt", "A resposta é sim", "A resposta é não"), ("nl", "Het antwoord is ja", "Het antwoord is nee"),
+    ],
+)  # fmt: skip
+def test_an_answer_may_end_with_its_yes_or_no(language: str, yes: str, no: str) -> None:
+    assert (parse_strict(yes, [language]), parse_strict(no, [language])) == ("yes", "no")
+
+
 def test_every_language_is_tested_and_none_is_on_by_default() -> None:
     assert {language for language, _, _ in WORDS} == set(LANGUAGES)
     assert parse_strict("Ja") == "unparsed"

@@ -17,10 +17,14 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.result import Bootstrap, Result
 from hope_bench.files.result_file import read_result, write_result
+from hope_bench.files.split_score import Estimate
 from hope_bench.records import Answer, Question
 from hope_bench.scoring.blind import above_blind, blind_scores, strongest
+from hope_bench.scoring.detail_tables import blind_table
+from hope_bench.scoring.differing import differing_questions
 from hope_bench.scoring.metrics import point_metrics
 from hope_bench.scoring.score import score
+from hope_bench.scoring.tables import percent, points
 from hope_bench.site.reading import check_numbers
 from tests.cli import hope_bench
 from tests.runs import Row, make_benchmark, make_run, write_answers
@@ -86,6 +90,18 @@ def test_p_yes_is_scored_and_compared(benchmark: Benchmark, tmp_path: Path) -> N
     again = read_result(path)
     assert again == result
     check_numbers(again, "again")
+
+
+def test_how_far_apart_models_are_on_a_question(benchmark: Benchmark, tmp_path: Path) -> None:
+    sure, unsure = (
+        score(benchmark, answers_with(benchmark, tmp_path / f"{wolf}", {"dog": 0.9, "cat": 0.1, "fox": 0.2, "wolf": wolf}), FAST)
+        for wolf in (0.95, 0.25)
+    )
+    assert {one.p_yes_apart for one in differing_questions(benchmark, [sure, unsure], "content", 9)} == {0.7}
+    silent = unsure.model_copy(
+        update={"splits": {name: one.model_copy(update={"probabilities": None}) for name, one in unsure.splits.items()}}
+    )
+    assert {one.p_yes_apart for one in differing_questions(benchmark, [sure, silent], "content", 9)} == {None}
 
 
 def test_no_p_yes_no_numbers(benchmark: Benchmark, tmp_path: Path) -> None:
@@ -280,6 +296,37 @@ def test_what_is_left_above_blind() -> None:
     assert above_blind(1.0, scores) == 1
     assert above_blind(blind, scores) == 0
     assert above_blind(None, scores) is None
+
+
+def test_the_strongest_blind_way_may_be_strong_the_wrong_way_round() -> None:
+    asked = [question(n, str(n), "dog" if n % 2 else "cat", "yes" if n % 2 else "no") for n in range(12)]
+    scores = {one.name: one for one in blind_scores(asked)}
+    unknown = scores["category"].model_copy(update={"name": "unknown", "either_way": None})
+    reversed_ = scores["category"].model_copy(
+        update={"name": "reversed", "balanced_accuracy": 0.1, "either_way": Estimate(value=0.9)}
+    )
+    assert strongest([scores["always-yes"], reversed_, unknown, scores["always-no"]]) == reversed_
+    assert above_blind(0.95, [scores["always-yes"], reversed_]) == pytest.approx(0.5)
+    assert strongest([unknown]) is None
+
+
+def test_tables_in_full_say_what_is_undefined() -> None:
+    asked = [question(n, str(n), "dog" if n % 2 else "cat", "yes" if n % 2 else "no") for n in range(12)]
+    table = blind_table("of dogs", {"content": blind_scores(asked)})
+    cells = [[str(cell) for cell in column.cells] for column in table.columns]
+    of = dict(zip(cells[1], zip(*cells[2:], strict=True), strict=True))
+    assert of["always-yes"][0] == "50.0"
+    assert of["always-yes"][1].startswith("50.0")
+    assert of["category"][1].startswith("100.0")
+    assert (of["category"][3], of["category"][4], of["category"][6]) == ("100.0", "0.0", "12 images, crosswise")
+    assert (of["always-no"][2], of["always-no"][6]) == ("-", "-")
+    assert (percent(None), percent(0.12349), points(None), points(-0.0004), points(0.12351)) == (
+        "-",
+        "12.3",
+        "-",
+        "+0.0",
+        "+12.4",
+    )
 
 
 def test_a_benchmark_that_gives_itself_away() -> None:

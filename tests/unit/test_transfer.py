@@ -154,6 +154,23 @@ def answered(result: Result, by_split: Mapping[str, np.ndarray]) -> Result:
     return result.model_copy(update={"splits": splits})
 
 
+def test_cells_hold_the_rate_its_interval_and_a_mark_for_the_own_family(results: dict[str, Result]) -> None:
+    found = transfer([*results.values()])
+    table = found.summary().table
+    for place, searcher in enumerate(found.searchers, 1):
+        for model, cell in zip(found.models, table.columns[place].cells, strict=True):
+            rate = model.rates[place - 1]
+            assert rate.value is not None
+            assert rate.low is not None
+            own = "*" if model.family is not None and model.family == searcher.family else ""
+            ends = f"{100 * rate.low:.1f}-{100 * (rate.high or 0):.1f}"
+            assert str(cell) == f"{100 * rate.value:.1f}{own}\n{ends}"
+    home = found.home_table()
+    assert home is not None
+    known = [(model.home.advantage.value or 0, model.name) for model in found.models if model.home is not None]
+    assert [str(cell) for cell in home.columns[0].cells] == [name for _, name in sorted(known, key=lambda one: -one[0])]
+
+
 def test_with_one_model_of_each_of_two_families_both_have_the_same(results: dict[str, Result]) -> None:
     """The double difference of a table of two by two: what the one has more at home, the other has less abroad."""
     one, other = transfer([results["Openai A"], results["Siglip"]]).models
