@@ -1,0 +1,124 @@
+"""Mutants by mutmut: made, drawn by a seed, and each tried on the tests that reach its function, the quickest first."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import mutmut.__main__ as mutmut
+from mutmut.mutation import mutators
+from mutmut.mutation.data import SourceFileMutationData
+from mutmut.mutation.diff_apply import get_diff_for_mutant
+from mutmut.mutation.trampoline import set_mutant_under_test
+from mutmut.state import state
+from mutmut.stats import status_by_exit_code
+from mutmut.utils.format_utils import mangled_name_from_mutant_name, orig_function_and_class_names_from_key
+from mutmut.workers.isolation import ForkServerRunner
+
+FOLDERS = ("scoring", "search", "annotations", "inference", "adapters")
+EQUIVALENT = Path(__file__).with_name("equivalent.toml")
+
+ONE_TOKEN = (
+    mutators.operator_number,
+    mutators.operator_name,
+    mutators.operator_remove_unary_ops,
+    mutators.operator_keywords,
+    mutators.operator_swap_op,
+    mutators.operator_if_exp,
+    mutators.operator_augmented_assignment,
+    mutators.operator_symmetric_string_methods_swap,
+    mutators.operator_unsymmetrical_string_methods_swap,
+)
+"""Numbers, operators, comparisons, conditions. Not mutmut's other words of a message, None for a value, and arguments left out:
+they are many, and either mypy or the first call notices them."""
+
+SECONDS = 8.0
+"""What the tests of one mutant may take, the quickest first: a change that needs a longer test to be seen counts as unseen."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change of one token: mutmut's name, the function as people write it, and the changed lines before and after."""
+
+    name: str
+    path: Path
+    function: str
+    was: str
+    became: str
+
+    @property
+    def folder(self) -> str:
+        return self.path.parts[1]
+
+
+def generate(jobs: int) -> list[tuple[str, Path]]:
+    """Names and files of all mutants, which stand in mutants/ beside a copy of the tests."""
+    mutators.mutation_operators[:] = [one for one in mutators.mutation_operators if one[1] in ONE_TOKEN]  # type: ignore[index]
+    set_mutant_under_test("mutant_generation")
+    mutmut.copy_src_dir()
+    mutmut.create_mutants(jobs)
+    found, _ = mutmut.collect_source_file_mutation_data(mutant_names=())
+    return [(name, Path(data.path)) for data, name, _ in found]
+
+
+def draw(all_mutants: Iterable[tuple[str, Path]], only: Sequence[str], each: int, seed: int) -> list[Mutant]:
+    """`each` mutants of every folder, or all of them for 0, by their names' hash: a change elsewhere leaves the others drawn."""
+    drawn = []
+    for folder in FOLDERS:
+        there = [one for one in all_mutants if one[1].parts[1] == folder and (not only or any(fnmatch(one[0], p) for p in only))]
+        there.sort(key=lambda one: sha256(f"{seed} {one[0]}".encode()).digest())
+        drawn += [described(*one) for one in there[: each or None]]
+    return drawn
+
+
+def described(name: str, path: Path) -> Mutant:
+    lines = get_diff_for_mutant(name, path=path).splitlines()[2:]
+    was, became = (" ".join(line[1:].strip() for line in lines if line[:1] == sign) for sign in "-+")
+    function, of_class = orig_function_and_class_names_from_key(name)
+    module = ".".join(path.with_suffix("").parts)
+    return Mutant(name, path, ".".join(filter(None, (module, of_class, function))), was, became)
+
+
+def outcomes(mutants: Sequence[Mutant], jobs: int) -> dict[Mutant, str]:
+    """mutmut's word for each: killed, survived, timeout, "no tests" where none reaches the function."""
+    ForkServerRunner.submit = quickest_first  # type: ignore[method-assign]
+    ForkServerRunner.run_clean_tests = lambda *_, **__: 0  # type: ignore[method-assign] # the run before, which learns what tests call, was clean
+    mutmut.run_forced_fail_test = lambda *_: None
+    if left := [mutant.name for mutant in mutants if _ended(mutant) != "killed"]:
+        mutmut._run(left, jobs)
+    return {mutant: _ended(mutant) for mutant in mutants}
+
+
+def _ended(mutant: Mutant) -> str:
+    data = SourceFileMutationData(path=mutant.path)
+    data.load()
+    return status_by_exit_code[data.exit_code_by_key[mutant.name]]
+
+
+_submit = ForkServerRunner.submit
+
+
+def quickest_first(self: ForkServerRunner, mutant_name: str, tests: list[str], cpu_time_limit: int, estimated_time: float) -> None:
+    """Hand a mutant over with the tests that call its function, then the others of their files: what a fixture calls is known of
+    the first test that asks for it only."""
+    took = state().duration_by_test
+    files = {test.partition("::")[0] for test in tests}
+    beside = (test for test in took if test.partition("::")[0] in files and test not in tests)
+    chosen, seconds = [], 0.0
+    for test in [*sorted(tests, key=took.__getitem__), *sorted(beside, key=took.__getitem__)]:
+        seconds += took[test]
+        if chosen and seconds > SECONDS:
+            break
+        chosen.append(test)
+    _submit(self, mutant_name, chosen, 240, estimated_time)
+
+
+def known_equivalent() -> Mapping[tuple[str, str, str], str]:
+    """Why a change of a function's line can't be noticed, by function, line before and line after."""
+    table = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8"))
+    return {(one["function"], one["was"], one["became"]): one["why"] for one in table.get("equivalent", [])}
