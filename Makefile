@@ -1,6 +1,7 @@
 # make demo   the whole path on the embedded world: scenes, questions, a real tiny LVLM's answers, scores, a page
 # make test   the test suite on all cores, as continuous integration runs it
 # make lint   ruff and mypy
+# make mutants  200 one-token changes of the code, seeded, and whether a unit test notices each (about an hour; ALL=1 for all 11,000)
 # make bench  speed and memory, written to build/bench.json
 # make soak   200 kill -9 points during an evaluation, each ending with the same bytes; families with real vocabularies; every forgery of a result; more searches
 # make studies  simulations behind the intervals, tests and ranks (minutes), in build/studies; and docs/validity.md made anew
@@ -14,7 +15,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench studies soak interop site docs docs-links pictures demo-weights clip-weights llava-weights clean
+.PHONY: help demo test lint format mutants bench studies soak interop site docs docs-links pictures demo-weights clip-weights llava-weights clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -50,6 +51,10 @@ lint: $(VENV)/dev.stamp
 format: $(VENV)/dev.stamp
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+mutants: $(VENV)/dev.stamp
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[mutants]'
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.mutants $(if $(ALL),--each 0)
 
 bench: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.bench
@@ -88,4 +93,4 @@ llava-weights:
 	@$(BIN)/python -m hope_bench.demo.train_llava --out models/demo-llava
 
 clean:
-	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import mutmut.__main__ as mutmut
 from mutmut.mutation import mutators
@@ -17,7 +16,7 @@ from mutmut.mutation.diff_apply import get_diff_for_mutant
 from mutmut.mutation.trampoline import set_mutant_under_test
 from mutmut.state import state
 from mutmut.stats import status_by_exit_code
-from mutmut.utils.format_utils import mangled_name_from_mutant_name, orig_function_and_class_names_from_key
+from mutmut.utils.format_utils import orig_function_and_class_names_from_key
 from mutmut.workers.isolation import ForkServerRunner
 
 FOLDERS = ("scoring", "search", "annotations", "inference", "adapters")
@@ -34,11 +33,14 @@ ONE_TOKEN = (
     mutators.operator_symmetric_string_methods_swap,
     mutators.operator_unsymmetrical_string_methods_swap,
 )
-"""Numbers, operators, comparisons, conditions. Not mutmut's other words of a message, None for a value, and arguments left out:
-they are many, and either mypy or the first call notices them."""
+"""Numbers, operators, comparisons, conditions. Not mutmut's other words of a message, None for a value and arguments left out:
+they are many, and mypy or the first call notices most. Code outside functions and under decorators mutmut doesn't change."""
 
-SECONDS = 8.0
-"""What the tests of one mutant may take, the quickest first: a change that needs a longer test to be seen counts as unseen."""
+SECONDS = 20.0
+"""What the tests of one mutant may take, the quickest first: a change that only a longer test sees counts as unseen."""
+
+CPU_SECONDS = 600
+"""A mutant that takes more, or half as much by the clock, runs in circles: a change that was noticed."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Mutant:
 
 def generate(jobs: int) -> list[tuple[str, Path]]:
     """Names and files of all mutants, which stand in mutants/ beside a copy of the tests."""
-    mutators.mutation_operators[:] = [one for one in mutators.mutation_operators if one[1] in ONE_TOKEN]  # type: ignore[index]
+    mutators.mutation_operators[:] = [one for one in mutators.mutation_operators if one[1] in ONE_TOKEN]
     set_mutant_under_test("mutant_generation")
     mutmut.copy_src_dir()
     mutmut.create_mutants(jobs)
@@ -66,17 +68,17 @@ def generate(jobs: int) -> list[tuple[str, Path]]:
     return [(name, Path(data.path)) for data, name, _ in found]
 
 
-def draw(all_mutants: Iterable[tuple[str, Path]], only: Sequence[str], each: int, seed: int) -> list[Mutant]:
+def draw(mutants: Iterable[tuple[str, Path]], only: Sequence[str], each: int, seed: int) -> list[Mutant]:
     """`each` mutants of every folder, or all of them for 0, by their names' hash: a change elsewhere leaves the others drawn."""
-    drawn = []
+    drawn: list[Mutant] = []
+    by_hash = sorted(mutants, key=lambda one: sha256(f"{seed} {one[0]}".encode()).digest())
     for folder in FOLDERS:
-        there = [one for one in all_mutants if one[1].parts[1] == folder and (not only or any(fnmatch(one[0], p) for p in only))]
-        there.sort(key=lambda one: sha256(f"{seed} {one[0]}".encode()).digest())
-        drawn += [described(*one) for one in there[: each or None]]
+        there = [one for one in by_hash if one[1].parts[1] == folder and (not only or any(fnmatch(one[0], p) for p in only))]
+        drawn += [_described(*one) for one in there[: each or None]]
     return drawn
 
 
-def described(name: str, path: Path) -> Mutant:
+def _described(name: str, path: Path) -> Mutant:
     lines = get_diff_for_mutant(name, path=path).splitlines()[2:]
     was, became = (" ".join(line[1:].strip() for line in lines if line[:1] == sign) for sign in "-+")
     function, of_class = orig_function_and_class_names_from_key(name)
@@ -85,16 +87,18 @@ def described(name: str, path: Path) -> Mutant:
 
 
 def outcomes(mutants: Sequence[Mutant], jobs: int) -> dict[Mutant, str]:
-    """mutmut's word for each: killed, survived, timeout, "no tests" where none reaches the function."""
-    ForkServerRunner.submit = quickest_first  # type: ignore[method-assign]
-    ForkServerRunner.run_clean_tests = lambda *_, **__: 0  # type: ignore[method-assign] # the run before, which learns what tests call, was clean
+    """mutmut's word for each: killed, survived, timeout, "no tests" where none reaches the function. The first run learns which
+    tests reach what."""
+    ForkServerRunner.submit = _quickest_first
+    # That first run passed, and what it learnt holds: two checks more would run every test again.
+    ForkServerRunner.run_clean_tests = lambda *_, **__: 0
     mutmut.run_forced_fail_test = lambda *_: None
-    if left := [mutant.name for mutant in mutants if _ended(mutant) != "killed"]:
+    if left := [mutant.name for mutant in mutants if _status(mutant) != "killed"]:
         mutmut._run(left, jobs)
-    return {mutant: _ended(mutant) for mutant in mutants}
+    return {mutant: _status(mutant) for mutant in mutants}
 
 
-def _ended(mutant: Mutant) -> str:
+def _status(mutant: Mutant) -> str:
     data = SourceFileMutationData(path=mutant.path)
     data.load()
     return status_by_exit_code[data.exit_code_by_key[mutant.name]]
@@ -103,7 +107,7 @@ def _ended(mutant: Mutant) -> str:
 _submit = ForkServerRunner.submit
 
 
-def quickest_first(self: ForkServerRunner, mutant_name: str, tests: list[str], cpu_time_limit: int, estimated_time: float) -> None:
+def _quickest_first(self: ForkServerRunner, mutant_name: str, tests: list[str], _: int, estimated_time: float) -> None:
     """Hand a mutant over with the tests that call its function, then the others of their files: what a fixture calls is known of
     the first test that asks for it only."""
     took = state().duration_by_test
@@ -115,10 +119,10 @@ def quickest_first(self: ForkServerRunner, mutant_name: str, tests: list[str], c
         if chosen and seconds > SECONDS:
             break
         chosen.append(test)
-    _submit(self, mutant_name, chosen, 240, estimated_time)
+    _submit(self, mutant_name, chosen, CPU_SECONDS, estimated_time)
 
 
 def known_equivalent() -> Mapping[tuple[str, str, str], str]:
     """Why a change of a function's line can't be noticed, by function, line before and line after."""
     table = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8"))
-    return {(one["function"], one["was"], one["became"]): one["why"] for one in table.get("equivalent", [])}
+    return {(one["function"], one["was"], one["became"]): one["why"] for one in table["equivalent"]}

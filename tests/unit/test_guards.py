@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.spec import CalibratedSpec, GuardsSpec
@@ -321,3 +325,49 @@ def test_what_a_labelled_lookalike_explains_is_less_of_a_risk() -> None:
     assert risk[explained, 0].mean() < 0.5 * risk[unexplained, 0].mean()
     assert truth[explained, 0].mean() < 0.5 * truth[unexplained, 0].mean()
     assert abs(risk[~labelled].mean() - truth[~labelled].mean()) < 0.02
+
+
+def test_the_risk_equals_its_definition() -> None:
+    """Each category's own logistic regression by scikit-learn's pipeline, one for the rare ones together, in two rounds."""
+    rng = np.random.default_rng(0)
+    images, columns = 120, 5
+    labelled = rng.random((images, columns)) < np.array([0.5, 0.3, 0.06, 0.04, 0.0])
+    seen = rng.normal(size=(images, columns, 2)) + labelled[..., None] * np.array([1.0, 0.5])
+    similarity = np.corrcoef(rng.normal(size=(columns, 4)))
+    fold_of = rng.permutation(images) % FOLDS
+    rare = [2, 3, 4]
+
+    def probability(evidence: np.ndarray) -> np.ndarray:
+        made = np.zeros((images, columns))
+        for fold in range(FOLDS):
+            train, test = fold_of != fold, fold_of == fold
+            for column in (0, 1):
+                fit = make_pipeline(StandardScaler(), LogisticRegression()).fit(evidence[train, column], labelled[train, column])
+                made[test, column] = fit.predict_proba(evidence[test, column])[:, 1]
+            scaled = {column: StandardScaler().fit(evidence[train, column]) for column in rare}
+            asked = {column: labelled[train, column] for column in rare}
+            often = {column: np.log((own.sum() + 0.5) / ((~own).sum() + 0.5)) for column, own in asked.items()}
+
+            def rows(column: int, which: np.ndarray, scaled=scaled, often=often) -> np.ndarray:  # type: ignore[no-untyped-def]
+                shown = scaled[column].transform(evidence[which, column])
+                return np.column_stack([shown, np.full(len(shown), often[column])])
+
+            together = LogisticRegression().fit(
+                np.concatenate([rows(column, train) for column in rare]), np.concatenate([*asked.values()])
+            )
+            for column in rare:
+                made[test, column] = together.predict_proba(rows(column, test))[:, 1]
+        return made
+
+    present = labelled.astype(float)
+    for _ in range(2):
+        alike = np.zeros((images, columns, 1))
+        for one, other in permutations(range(columns), 2):
+            alike[:, one, 0] += present[:, other] * max(similarity[one, other], 0) ** 2
+        evidence = np.concatenate([seen, alike], axis=2)
+        r = probability(evidence)
+        risk = np.minimum(1, 0.2 / 0.8 * r / (1 - r))
+        present = np.where(labelled, 1.0, risk)
+    found, resting_on = estimate_risk(seen, labelled, similarity, 0.8, fold_of)
+    assert resting_on == pytest.approx(evidence, abs=1e-3)
+    assert found == pytest.approx(risk, abs=1e-3)
