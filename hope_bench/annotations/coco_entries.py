@@ -17,7 +17,6 @@ import msgspec
 from hope_bench.annotations.coco_rows import CategoryRow, ImageRow, InstanceRow
 from hope_bench.annotations.ids import Id
 from hope_bench.annotations.segments import NO_BOX, Box, box_around, number
-from hope_bench.errors import first_few
 
 Key = Literal["categories", "images", "annotations"]
 Row = TypeVar("Row", CategoryRow, ImageRow, InstanceRow)
@@ -31,7 +30,7 @@ LISTS: Mapping[Key, type[list[Any]]] = {
 """The typed lists."""
 
 _NAMES = ("file_name", "filename", "path")
-_EXAMPLES = 1000
+_EXAMPLES = 5
 
 
 class _UnusableError(Exception):
@@ -63,8 +62,8 @@ class BadEntries:
         ]
 
     def _listed(self, reason: str, count: int) -> str:
-        shown = first_few(self.named[reason][:5], 5)
-        return shown if count <= 5 else f"{shown} and {count - 5} more"
+        shown = ", ".join(map(str, self.named[reason]))
+        return shown if count <= _EXAMPLES else f"{shown} and {count - _EXAMPLES} more"
 
 
 def row_of(key: Key, entry: Any, place: int, bad: BadEntries) -> Any:

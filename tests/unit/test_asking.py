@@ -1,0 +1,122 @@
+"""Asking a model that may raise, and what a run would ask, in words: sizes, tokens and prices by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hope_bench.adapters.base import AdapterInfo, AdapterReport, RawAnswer
+from hope_bench.errors import HopeBenchError
+from hope_bench.files.card import ModelCard
+from hope_bench.inference.asking import answer_all
+from hope_bench.inference.budget import check_budget
+from hope_bench.inference.estimate import Estimate, in_words
+
+
+class Fragile:
+    """Raises for batches that hold a bad question."""
+
+    def __init__(self, *bad: str) -> None:
+        self.bad, self.sizes = set(bad), list[int]()
+        self.info = AdapterInfo("fragile", "it@1", "1", None, "float32", "cpu", "cpu")
+        self.report = AdapterReport()
+
+    def answer(self, batch: Sequence[tuple[Any, str]], samples: Sequence[int] = ()) -> list[RawAnswer]:
+        self.sizes.append(len(batch))
+        if self.bad & {text for _, text in batch}:
+            raise ValueError("can't")
+        return [
+            RawAnswer(text=f"{text} {number}".strip())
+            for (_, text), number in zip(batch, samples or [""] * len(batch), strict=True)
+        ]
+
+
+def asked(model: Fragile, count: int, samples: Sequence[int] = ()) -> list[str | None]:
+    given = answer_all(model, [(None, f"q{place}") for place in range(count)], samples)  # type: ignore[arg-type]
+    return [one.text if one.error is None else one.error for one in given]
+
+
+def test_a_bad_row_fails_alone_and_is_found_by_halves() -> None:
+    model = Fragile("q0")
+    assert asked(model, 8) == ["ValueError: can't", *(f"q{place}" for place in range(1, 8))]
+    assert model.sizes == [8, 4, 2, 1, 1, 2, 4]
+    model = Fragile("q2", "q4")
+    assert [text for text in asked(model, 5) if text and "can't" not in text] == ["q0", "q1", "q3"]
+    assert model.sizes == [5, 3, 2, 1, 2, 1, 1]
+    assert asked(Fragile("q1"), 2, [3, 4]) == ["q0 3", "ValueError: can't"]
+
+
+def test_answers_that_belong_to_no_question_are_refused() -> None:
+    model = Fragile()
+    model.answer = lambda *_: [RawAnswer(text="yes")]  # type: ignore[method-assign]
+    with pytest.raises(HopeBenchError, match="gave 1 answer to 2 questions"):
+        asked(model, 2)
+
+
+ENDPOINT = ModelCard(
+    name="A model", checkpoint="org/it", adapter="endpoint", base_url="http://localhost:1", price_input=2.0, price_output=10.0
+)
+PLAIN = Estimate(
+    card=ENDPOINT, prompt_name=None, questions=6000, splits=2, unique=5000, images=500, steps=63, folder=Path("runs/b/m"),
+    left=5000, left_images=500, missing=(), stops=None, text_tokens=50_000,
+)  # fmt: skip
+
+
+def test_a_price_by_what_an_earlier_runs_questions_took() -> None:
+    found = replace(PLAIN, left=3000, left_images=300, per_question=(400.0, 3.0), like="runs/b/look", seconds=90.0, budget=1.0)
+    said = in_words(found)
+    assert said[0] == "6,000 questions in 2 splits, of which 5,000 unique ones would be asked,"
+    assert said[2] == "2,000 are answered in runs/b/m already."
+    assert said[3] == "3,000 are left, about 300 images. What follows is about these."
+    # 1.2 million tokens at 2 dollars, 9,000 at 10: 2.49 dollars; 1 dollar pays for 3,000 / 2.49 questions
+    assert said[4:] == [
+        "Tokens, as the questions of runs/b/look took: 1,200,000 in, 9,000 out.",
+        "Price: about $2.49.",
+        "A budget of $1.00 pays for about 1,205 of them.",
+        "Time: about 90 s at the speed of runs/b/look.",
+    ]
+    assert not any("budget" in line for line in in_words(replace(found, budget=2.5)) + in_words(replace(found, budget=None)))
+    unpriced = ENDPOINT.model_copy(update={"price_output": None})
+    assert not any("Price" in line for line in in_words(replace(found, card=unpriced)))
+
+
+def test_a_price_without_an_earlier_run_is_of_what_can_be_counted() -> None:
+    said = in_words(replace(PLAIN, prompt_name="short"))
+    assert said[0] == "Prompt short:"
+    assert "To send: about 50,000 tokens of text and 5,000 pictures, which the server counts." in said
+    longest = ENDPOINT.new_tokens(False)
+    assert f"Price: $0.1000 for the text, at most ${5000 * longest * 10 / 1e6:,.4f} for the answers, and the pictures." in said
+    assert said[-1].startswith("Time: unknown")
+    assert in_words(replace(PLAIN, left=0))[-1] == "Nothing is left to ask."
+
+
+def test_tokens_of_a_local_model_with_and_without_a_shared_prefix() -> None:
+    card = ModelCard(name="A model", checkpoint="org/it", samples=4, thinking="on", sampling={"temperature": 1.0})
+    said = in_words(replace(PLAIN, card=card, unique=20_000, left=16_000, left_images=400, tokens=600.0, shared=20.0))
+    assert said[0].endswith("5,000 unique ones would be asked, each 4 times (20,000 answers),")
+    assert said[2] == "4,000 are answered in runs/b/m already, if the model's files are still the same."
+    # 16,000 x 600; 16,000 x 20 and 400 times the 580 tokens that an image's questions share
+    assert said[4] == "Tokens, from a sample: 9,600,000 asked one by one, 552,000 where an image's questions share its prompt."
+
+
+@pytest.mark.parametrize(
+    ("card", "budget", "limit", "processes", "says"),
+    [
+        ({}, 0.0, None, 1, "more than 0"),
+        ({"price_output": None}, 5.0, None, 1, "has no prices"),
+        ({"price_input": None}, 5.0, None, 1, "has no prices"),
+        ({"adapter": "transformers"}, 5.0, None, 1, "has no prices"),
+        ({}, 5.0, 10, 1, "both say how much"),
+        ({}, 5.0, None, 2, "kept by one process"),
+    ],
+)
+def test_a_budget_needs_prices_and_nothing_beside_it(
+    card: dict[str, Any], budget: float, limit: int | None, processes: int, says: str
+) -> None:
+    check_budget(ENDPOINT, 5.0, None, 1)
+    with pytest.raises(HopeBenchError, match=says):
+        check_budget(ENDPOINT.model_copy(update=card), budget, limit, processes)
