@@ -11,10 +11,19 @@ import pytest
 
 from hope_bench.adapters.base import AdapterInfo, AdapterReport, RawAnswer
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.card import ModelCard
+from hope_bench.files.result import ModelInfo, RunInfo
+from hope_bench.files.run import RunRecord, read_run
 from hope_bench.inference.asking import answer_all
-from hope_bench.inference.budget import check_budget
-from hope_bench.inference.estimate import Estimate, in_words
+from hope_bench.inference.budget import Budget, check_budget
+from hope_bench.inference.engine import EvaluateOptions, evaluate
+from hope_bench.inference.estimate import Estimate, estimate, in_words
+from hope_bench.inference.plan import Request
+from tests.engine import CARD, Model, benchmark, by_brightness, options
+from tests.runs import make_run
+
+__all__ = ["benchmark", "options"]
 
 
 class Fragile:
@@ -120,3 +129,69 @@ def test_a_budget_needs_prices_and_nothing_beside_it(
     check_budget(ENDPOINT, 5.0, None, 1)
     with pytest.raises(HopeBenchError, match=says):
         check_budget(ENDPOINT.model_copy(update=card), budget, limit, processes)
+
+
+def test_an_estimate_goes_by_the_largest_finished_run_of_the_model(
+    benchmark: Benchmark,
+    options: EvaluateOptions,
+) -> None:
+    def ran(name: str, asked: int, seconds: float, model: str = "A model", tokens: int | None = 2000, **more: Any) -> None:
+        run = RunInfo(prompt="{question}", input_tokens=tokens, output_tokens=60)
+        fields = {"model": ModelInfo(name=model), "run": run, "asked": asked, "seconds": seconds, "complete": True}
+        make_run(options.runs / "tiny" / name, benchmark, {}, **{**fields, **more})
+
+    nothing = estimate(benchmark, ENDPOINT, options)
+    assert (nothing.questions, nothing.splits, nothing.unique, nothing.left, nothing.images) == (18, 2, 12, 12, 4)
+    assert (nothing.seconds, nothing.like, nothing.per_question, nothing.tokens) == (None, None, None, None)
+    ran("small", 10, 5.0)
+    ran("large", 20, 40.0)
+    ran("larger", 30, 1.0, complete=False)
+    ran("another", 40, 1.0, model="Another model")
+    ran("unknown", 50, 0.0)
+    found = estimate(benchmark, ENDPOINT, options)
+    assert (found.seconds, found.like) == (12 / 20 * 40.0, str(options.runs / "tiny" / "large"))
+    assert found.per_question == (2000 / 20, 60 / 20)
+    ran("uncounted", 60, 6.0, tokens=None)
+    found = estimate(benchmark, ENDPOINT, options)
+    assert (found.seconds, found.per_question) == (pytest.approx(1.2), None)
+
+
+def test_a_budget_takes_a_question_to_cost_what_the_dearest_did() -> None:
+    def step(size: int) -> tuple[Request, ...]:
+        return tuple(Request("a.jpg", f"q{n}", "x" * 40) for n in range(size))
+
+    report = AdapterReport()
+    record = RunRecord(
+        name="m", benchmark="b", benchmark_hash="h", key="k", settings={}, model=ModelInfo(name="m"), run=RunInfo(prompt="?"),
+    )  # fmt: skip
+    budget = Budget(1.0, ENDPOINT, record, lambda: report)
+    longest = ENDPOINT.new_tokens(False)
+    first = 100 * (10 * 2.0 + longest * 10.0) / 1e6  # 40 characters are 10 tokens
+    assert Budget(first * 1.01, ENDPOINT, record, lambda: report).allows(step(100))
+    assert not Budget(first * 0.99, ENDPOINT, record, lambda: report).allows(step(100))
+    for cost, dearest in ((0.1, 0.1 / 10), (0.3, 0.2 / 10), (0.35, 0.2 / 10)):  # 10 cents for 10 questions, then 20, then 5
+        report = replace(report, input_tokens=1000, cost=cost)
+        budget.asked(step(10))
+        assert budget.spent == cost
+        affordable = int((1.0 - cost) / dearest + 1e-9)
+        assert budget.allows(step(affordable))
+        assert not budget.allows(step(affordable + 1))
+    assert budget.allows(())
+    report = replace(report, input_tokens=0)
+    with pytest.raises(HopeBenchError, match="doesn't say how many tokens"):
+        budget.asked(step(1))
+
+
+def test_a_finished_run_is_said_to_be_of_another_training_step(
+    benchmark: Benchmark,
+    options: EvaluateOptions,
+) -> None:
+    said = (None, 500, None, 600, 600)
+    models = [Model(by_brightness) for _ in said]
+    records = [
+        evaluate(benchmark, CARD, replace(options, step=one), adapter=model) for one, model in zip(said, models, strict=True)
+    ]
+    steps = [record.run.step for record in records]
+    assert steps == [None, 500, 500, 600, 600]
+    assert read_run(options.runs / "tiny" / "a-model").run.step == 600
+    assert [bool(model.batches) for model in models] == [True, False, False, False, False]
