@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 
 from hope_bench.files.benchmark import Benchmark, read_benchmark
 from hope_bench.files.spec import BenchmarkSpec, ClipSpec, DatasetSpec, GuardsSpec
+from hope_bench.records import Question
 from hope_bench.search import flow
+from hope_bench.search.balanced import balance_of
 from hope_bench.search.flow import Edges, balance
 from hope_bench.search.generate import generate
 from tests.clips import save_tiny_clip
@@ -202,3 +204,15 @@ def test_other_images_that_are_not_there_are_done_without(data: Path, tmp_path: 
     assert again.manifest.hash == made.manifest.hash
     assert made.others
     assert (again.others, again.manifest.blind) == ({}, None)
+
+
+def test_the_balance_of_questions_by_hand() -> None:
+    said = {"a dog": "nnny", "a cat": "yyn", "a cup": "ny", "a fox": "nn"}
+    asked = [
+        Question(number, "a.jpg", f"Is there {what} in the image?", "no" if label == "n" else "yes", "random", what)
+        for number, (what, label) in enumerate((what, label) for what, labels in said.items() for label in labels)
+    ]
+    for order in (asked, asked[::-1]):
+        found = balance_of(order)
+        assert (found.claims, found.largest, found.unbalanced) == (4, 2, 2 + 2)
+    assert balance_of([]).largest == 0

@@ -266,14 +266,19 @@ def test_a_users_descriptions(tmp_path: Path) -> None:
     annotations = scene(("dog", LEFT), ("jalapeño", RIGHT))
     path = given_file(
         tmp_path,
-        {"image": "a.jpg", "object": "dog", "true": ["a sleeping  dog."], "false": ["two dogs playing", "dogs in hats"]},
+        {
+            "image": "a.jpg",
+            "object": "dog",
+            "true": ["a sleeping  dog."],
+            "false": ["two dogs playing", "dogs in hats", "dogs on a bench"],
+        },
         {"image": "a.jpg", "object": "jalapeño", "false": ["an orange jalapeño"]},
         "",
         "{oops",
         {"image": "b.jpg", "object": "dog", "false": ["a red dog"]},
         {"image": "a.jpg", "object": "cat", "false": ["a red cat"]},
         {"image": "a.jpg", "object": "dog", "true": ["a brown dog", ""], "false": ["a brown dog"]},
-        {"image": "a.jpg", "object": "dog", "false": ["a brown dog", "a shiny dog in the image."]},
+        {"image": "a.jpg", "object": "dog", "false": ["a brown dog", "a shiny dog in the image.", "dogs on a bench"]},
     )
     given = read_given(path, annotations)
     found = given.by_image["a.jpg"]
@@ -283,6 +288,7 @@ def test_a_users_descriptions(tmp_path: Path) -> None:
         "Are there dogs in hats in the image?",
         "Is there an orange jalapeño in the image?",
         "Is there a shiny dog in the image?",
+        "Are there dogs on a bench in the image?",
     ]
     for words in (
         "1 left out, not such a line (line 4:",

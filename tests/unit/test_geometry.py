@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pytest
 
 from hope_bench.records import Annotations, Category, Image
-from hope_bench.search.crops import share_box
+from hope_bench.search.crops import draw_crops, share_box
 from hope_bench.search.description_geometry import Box, beside, counts, places
 
 HALVES = {"left": "side", "right": "side", "top": "half", "bottom": "half"}
@@ -77,3 +79,18 @@ def test_the_part_that_a_box_cuts_out(box: Box, share: Box | None) -> None:
     )  # fmt: skip
     found = share_box(annotations, 0, 0)
     assert found == (None if share is None else pytest.approx(share))
+
+
+def test_crops_that_cannot_be_used_are_told_and_only_then(tmp_path: Path) -> None:
+    annotations = Annotations(
+        categories=(Category("cup"), Category("bowl")), images=(Image("a.png", 8, 8), Image("b.png", 8, 8)),
+        starts=np.array([0, 2, 3]), category_of=np.array([0, 1, 1], dtype=np.int32), crowd=np.zeros(3, dtype=np.bool_),
+        boxes=np.tile(np.array([0, 0, 4, 4], dtype=np.float32), (3, 1)),
+    )  # fmt: skip
+    for name in ("a.png", "b.png"):
+        PIL.Image.new("RGB", (8, 8)).save(tmp_path / name)
+    assert draw_crops(annotations, 5, 0, tmp_path).notes() == ()
+    (tmp_path / "a.png").unlink()
+    (note,) = draw_crops(annotations, 5, 0, tmp_path).notes()
+    assert note.startswith("2 of 3 object crops could not be used (a.png: ")
+    assert note.endswith("1 categories are compared by their name alone.")
