@@ -238,31 +238,40 @@ def full_amber() -> Iterator[tuple[str, list[dict[str, Any]]]]:
 
 def full_hallusion() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     places = [("VD", "1")] * 400 + [("VD", "2")] * 191 + [("VS", "1")] * 200 + [("VS", "2")] * 160 + [("VS", "0")] * 178
-    yield "HallusionBench.json", [
-        {"category": category, "subcategory": "map", "visual_input": seen, "set_id": str(number), "figure_id": seen}
-        | {"sample_note": "china", "question_id": "0", "question": "Is China larger?", "gt_answer_details": "It is."}
-        | {"gt_answer": str(number % 2), "filename": None if seen == "0" else f"./{category}/map/{number}_{seen}.png"}
-        for number, (category, seen) in enumerate(places)
-    ]
+    yield (
+        "HallusionBench.json",
+        [
+            {"category": category, "subcategory": "map", "visual_input": seen, "set_id": str(number), "figure_id": seen}
+            | {"sample_note": "china", "question_id": "0", "question": "Is China larger?", "gt_answer_details": "It is."}
+            | {"gt_answer": str(number % 2), "filename": None if seen == "0" else f"./{category}/map/{number}_{seen}.png"}
+            for number, (category, seen) in enumerate(places)
+        ],
+    )
 
 
 def full_oric() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    yield "oric_bench.json", [
-        {"id": number + 1, "image": f"COCO_val2014_{number // 2:012}.jpg", "target_object": thing}
-        | {"problem": [f"Is there a {thing} in the image?", f"Can you see a {thing} in the image?"]}
-        | {"solution": "no" if number // 2 % 2 else "yes"}
-        for number in range(2000)
-        for thing in [("traffic light", "handbag")[number % 2]]
-    ]
+    yield (
+        "oric_bench.json",
+        [
+            {"id": number + 1, "image": f"COCO_val2014_{number // 2:012}.jpg", "target_object": thing}
+            | {"problem": [f"Is there a {thing} in the image?", f"Can you see a {thing} in the image?"]}
+            | {"solution": "no" if number // 2 % 2 else "yes"}
+            for number in range(2000)
+            for thing in [("traffic light", "handbag")[number % 2]]
+        ],
+    )
 
 
 def full_r_bench() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     said = ["Yes", "No", "yes", "no", "Yes.", "No (opposite)"]
-    yield "image-level_filterd.json", [
-        {"question_id": number % 7692, "qtype": ("Positive", "Opposite")[number % 2], "image": f"{number:016x}.jpg"}
-        | {"text": "Is the child wearing a hat?", "label": said[number % 6]}
-        for number in range(7787)
-    ]
+    yield (
+        "image-level_filterd.json",
+        [
+            {"question_id": number % 7692, "qtype": ("Positive", "Opposite")[number % 2], "image": f"{number:016x}.jpg"}
+            | {"text": "Is the child wearing a hat?", "label": said[number % 6]}
+            for number in range(7787)
+        ],
+    )
 
 
 FULL = {
@@ -313,7 +322,11 @@ def test_r_bench_questions_with_both_labels_are_left_out(tmp_path: Path) -> None
 
 def test_wordings_of_hallucinogen_are_kept(tmp_path: Path) -> None:
     """Also where each is POPE's question with other words around it: the wordings are what it asks."""
-    ways = ["Is there a dog in the image?", "Look closely. Is there a dog in the image?", "Is there a dog in the image? Yes or no?"]
+    ways = [
+        "Is there a dog in the image?",
+        "Look closely. Is there a dog in the image?",
+        "Is there a dog in the image? Yes or no?",
+    ]
     ways += ["Verify if there is a dog in the image.", "Find out if a dog appears in the photo."]
     row = {"question_id": 1, "image": "a.jpg", "text": ways[0], "label": "yes"}
     file = write_lines(tmp_path / "id_POPE_adv.json", [row | {f"query_{way}": words for way, words in enumerate(ways, 1)}])
