@@ -106,6 +106,23 @@ def lmms_eval(folder: Path, rows: list[Asked]) -> Path:
     return folder
 
 
+def lmms_eval_before(folder: Path, rows: list[Asked]) -> Path:
+    """As early versions of lmms-eval wrote it: one object, indented, with the samples as its `logs`."""
+    (log,) = lmms_eval(folder / "new", rows).rglob("*.jsonl")
+    samples = [json.loads(line) for line in log.read_text().splitlines()]
+    for sample in samples:
+        sample["resps"], sample["filtered_resps"] = [[sample["filtered_resps"]]], [sample["filtered_resps"]]
+        sample["arguments"] = [sample.pop("input"), {"max_new_tokens": 128}, sample["doc_id"], "pope", "test"]
+    (results,) = (folder / "new").rglob("*_results.json")
+    old = folder / "old" / "0312_1422_llava_pope_model_args_f1"
+    old.mkdir(parents=True)
+    arguments = {"model": "llava", "model_args": "pretrained=liuhaotian/llava-v1.5-13b", "tasks": "pope"}
+    held = {"args": arguments, "model_configs": {"task": "pope"}, "logs": samples, "time": "0312_1422"}
+    (old / "pope.json").write_text(json.dumps(held, indent=4))
+    (old / "results.json").write_text(json.dumps({"results": json.loads(results.read_text())["results"]}))
+    return folder / "old"
+
+
 def vlmevalkit_rows(rows: list[Asked]) -> list[dict[str, Any]]:
     """Each (image, question) once, the splits that ask it in `category`, as VLMEvalKit's POPE.tsv has it; no image is named."""
     once: dict[int, list[Asked]] = defaultdict(list)
@@ -213,6 +230,7 @@ def inspect_eval(folder: Path, rows: list[Asked]) -> Path:
 
 TOOLS: dict[str, tuple[str, Callable[[Path, list[Asked]], Path]]] = {
     "lmms-eval": ("lmms-eval", lmms_eval),
+    "early lmms-eval": ("lmms-eval", lmms_eval_before),
     "vlmevalkit": ("vlmevalkit", vlmevalkit),
     "evalscope": ("evalscope", evalscope),
     "inspect json": ("inspect", inspect_json),
