@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from urllib.parse import urlsplit
 
 from hope_bench.errors import HopeBenchError, counted, did_you_mean, first_few
 from hope_bench.files.benchmark import Manifest, SourceFile, check_own, write_benchmark
@@ -183,7 +184,7 @@ def _image(row: QuestionRow, found: Mapping[str, str], folder: Path | None, read
     name = named if isinstance(named, str) and named else picture.name
     digest = None if picture.data is None else hashlib.sha256(picture.data).hexdigest()
     if name is None and digest is None:
-        raise HopeBenchError(f"{row.where}: names no image and holds no picture.")
+        raise HopeBenchError(f"{row.where}: names no image and holds no picture{_held(row, found)}.")
     name = str(digest)[:16] if name is None else name
     name = _relative(name, row.where, read)
     if not within_folder(name):
@@ -208,9 +209,19 @@ def _image(row: QuestionRow, found: Mapping[str, str], folder: Path | None, read
     return name
 
 
+def _held(row: QuestionRow, found: Mapping[str, str]) -> str:
+    """What stands where an image should be, in words."""
+    held = {name: row.data[name] for key in ("file", "image") if (name := found.get(key, "")) and row.data.get(name) is not None}
+    for name, value in held.items():
+        if isinstance(value, list):
+            return f" ({name!r} holds {len(value)}, and a question is asked of one)"
+        return f" ({name!r} is {str(value)[:60]}, which is neither)"
+    return ""
+
+
 def _relative(name: str, where: str, read: _Read) -> str:
     """An image's name relative to the folder of images: of another machine's path or an address, its last part."""
-    windows = PureWindowsPath(name)
+    windows = PureWindowsPath(urlsplit(name).path if "://" in name else name)
     path = PurePosixPath(windows.as_posix())
     if not (path.is_absolute() or windows.drive or "://" in name):
         return path.as_posix()

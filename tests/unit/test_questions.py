@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 from collections import Counter
@@ -211,6 +212,68 @@ NAMED = {
     "hallucinogen": (hallucinogen, {"random": (5, 5), "popular": (5, 5), "adversarial": (5, 5)}),
     "r-bench": (r_bench, {"image-level": (1, 1)}),
 }
+
+
+PLAIN = [("0.jpg", "dog", "yes"), ("0.jpg", "cat", "no"), ("1.jpg", "cup", "yes"), ("1.jpg", "bus", "no")]
+BASE64 = base64.b64encode(picture(7, "PNG")).decode()
+
+
+def as_csv(separator: str, **called: str) -> bytes:
+    """As Excel saves it in countries of a decimal comma: with a mark before it, and semicolons."""
+    heading = [called.get(name, name) for name in ("image", "question", "answer")]
+    rows = [heading, *([image, f"Is there a {thing} in the image?", label] for image, thing, label in PLAIN)]
+    return "\r\n".join(separator.join(row) for row in rows).encode("utf-8-sig")
+
+
+def as_rows(**more: Any) -> list[dict[str, Any]]:
+    """Rows, of which each column that is given is made of (image, thing, label)."""
+    rows = []
+    for one in PLAIN:
+        row = {"image": one[0], "question": f"Is there a {one[1]} in the image?", "answer": one[2]}
+        rows.append(row | {name: make(one) for name, make in more.items()})
+    return rows
+
+
+SHAPES: dict[str, tuple[str, bytes]] = {
+    "a comma": ("a.csv", as_csv(",")),
+    "a semicolon": ("a.csv", as_csv(";")),
+    "a tab in a CSV": ("a.csv", as_csv("\t")),
+    "a heading with capitals": ("a.csv", as_csv(",", image="Image Path", question="Question", answer="Label")),
+    "a list in an object": ("a.json", json.dumps({"version": 1, "data": as_rows()}).encode()),
+    "a label in a list": ("a.json", json.dumps(as_rows(answer=lambda one: [one[2].title() + "."])).encode()),
+    "addresses": ("a.json", json.dumps(as_rows(image=lambda one: f"https://a.org/val/{one[0]}?size=1")).encode()),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_tables_as_people_have_them(shape: str, tmp_path: Path) -> None:
+    name, content = SHAPES[shape]
+    (tmp_path / name).write_bytes(content)
+    found = hb.import_questions([tmp_path / name], "x", out=tmp_path / "x")
+    assert [(one.image, one.object, one.label) for one in found.splits["questions"]] == PLAIN
+
+
+@pytest.mark.parametrize("written", [BASE64, f"data:image/png;base64,{BASE64}"])
+def test_a_picture_written_as_text_is_no_name_however_small(written: str, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps([{"image": written, "question": "Is it on?", "answer": "yes"}]))
+    found = hb.import_questions([tmp_path / "a.json"], "x", images=tmp_path / "pictures", out=tmp_path / "x")
+    (name,) = found.manifest.images
+    assert (tmp_path / "pictures" / name).read_bytes() == picture(7, "PNG")
+
+
+@pytest.mark.parametrize(
+    ("held", "message"), [(["a.jpg", "b.jpg"], "'image' holds 2, and"), (7, "'image' is 7, which is neither")]
+)
+def test_what_is_no_image_is_said(held: object, message: str, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps([{"image": held, "question": "Is it on?", "answer": "yes"}]))
+    with pytest.raises(HopeBenchError, match=message):
+        hb.import_questions([tmp_path / "a.json"], "x", out=tmp_path / "x")
+
+
+def test_two_columns_that_say_different_labels_whatever_their_case(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(as_rows(Label=lambda one: "yes" if one else "no")))
+    with pytest.raises(HopeBenchError, match="'Label' says yes, 'answer' says no"):
+        hb.import_questions([tmp_path / "a.json"], "x", out=tmp_path / "x")
 
 
 @pytest.mark.parametrize("known", NAMED)
