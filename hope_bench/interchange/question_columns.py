@@ -39,7 +39,8 @@ def find_columns(columns: Mapping[str, Any], wanted: Mapping[str, str], where: s
     found = {}
     called = {" ".join(name.lower().replace("_", " ").split()): name for name in reversed(list(columns))}
     for key, usual in COLUMNS.items():
-        held = [name for one in usual if (name := one if one in columns else called.get(one.replace("_", " "))) is not None]
+        named_so = [one if one in columns else called.get(one.replace("_", " ")) for one in usual]
+        held = [one for one in named_so if one is not None]
         if key == "question":  # a "text" beside a "prompt" may be a caption
             held.sort(key=lambda one: not _asks(columns[one]))
         named = wanted.get(key) or next(iter(held), None)
