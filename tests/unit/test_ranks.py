@@ -66,6 +66,16 @@ def test_of_more_models_on_many_images_the_bound_lies_between_one_test_and_bonfe
             assert outer[1] >= middle[1] >= inner[1]
 
 
+def test_models_that_err_alike_are_told_apart_where_bonferroni_could_not() -> None:
+    """All differences are one another's multiples: ten pairs are one test."""
+    apart = np.random.default_rng(0).normal(size=60)
+    apart += 2.4 * apart.std(ddof=1) / np.sqrt(60) - apart.mean()  # t = 2.4
+    drawn = np.arange(5)[:, None] * apart
+    p = ttest_rel(drawn[1], drawn[0]).pvalue
+    assert 0.05 / 10 < p < 0.05
+    assert ranks(drawn) == [(5, 5), (4, 4), (3, 3), (2, 2), (1, 1)]
+
+
 def test_what_cannot_be_told_is_every_rank() -> None:
     assert rank_ranges(np.array([0.5]), np.zeros((1, 9))) == [(1, 1)]
     assert rank_ranges(np.array([0.9, 0.1]), np.array([[0.1], [0.2]])) == [(1, 2), (1, 2)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from hope_bench.files.result import Bootstrap, ModelInfo, Result, RunInfo
 from hope_bench.records import Label, Verdict
 from hope_bench.scoring.comparing import compare
 from hope_bench.scoring.comparison_tables import changes_table
+from hope_bench.scoring.prompt_spread import HowAsked, how_asked
 from hope_bench.scoring.score import score
 from hope_bench.scoring.trend import Trend, trend_of
 from tests.runs import make_benchmark, make_run
@@ -128,3 +131,27 @@ def test_a_trend_takes_two_and_a_step_may_be_0(checkpoints: dict[int, Result]) -
     with pytest.raises(HopeBenchError, match="takes two runs"):
         trend([checkpoints[100]])
     assert [point.step for point in trend([checkpoints[100], checkpoints[200]], [9, 0]).points] == [0, 9]
+
+
+def test_a_number_without_an_interval_is_drawn_without_one(tmp_path: Path) -> None:
+    benchmark = make_benchmark(tmp_path / "one", {"content": [("a.jpg", "dog", "yes"), ("a.jpg", "wolf", "no")]})
+    results = []
+    for step in (1, 2):
+        said: dict[tuple[str, str], Verdict] = {("a.jpg", "dog"): "yes", ("a.jpg", "wolf"): "yes" if step == 1 else "no"}
+        results.append(score(benchmark, make_run(tmp_path / f"step-{step}", benchmark, said, name=f"step-{step}"), FAST))
+    found = trend_of(results, ["step-1", "step-2"], None, None, None, FAST, ["content"])
+    rates = next(one for one in found.plot().data if one.name == "hallucination rate")
+    assert (list(rates.y), list(rates.error_y.array), list(rates.error_y.arrayminus)) == ([100, 0], [0, 0], [0, 0])
+    assert found.to_frame()["hallucination_rate_low"].isna().all()
+
+
+def test_how_a_result_was_asked(checkpoints: dict[int, Result]) -> None:
+    result = checkpoints[100]
+    assert how_asked(result) == HowAsked("the benchmark's", "{question}")
+    for prompt, name, said in (
+        ("Look. {question}", None, HowAsked("another", "Look. {question}")),
+        (None, None, HowAsked("another", "unknown")),
+        ("Look. {question}", "short", HowAsked("short", "Look. {question}")),
+    ):
+        run = result.run.model_copy(update={"prompt": prompt, "prompt_name": name})
+        assert how_asked(result.model_copy(update={"run": run})) == said
