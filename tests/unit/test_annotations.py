@@ -168,7 +168,7 @@ def test_real_coco_file_against_json(real: Path) -> None:
 
 @pytest.mark.parametrize(("bad", "rest"), [(5, ""), (6, " and 1 more"), (9, " and 4 more")])
 def test_the_first_five_bad_entries_are_named_and_the_others_counted(bad: int, rest: str, tmp_path: Path) -> None:
-    good = [{"id": place, "image_id": 3, "category_id": 1, "bbox": [place, 0, 5, 5]} for place in range(40)]
+    good = [{"id": n, "image_id": 7, "category_id": 1, "bbox": [n % 30, n % 20, 5, 5]} for n in range(40)]
     found = read_annotations(coco_file(tmp_path, annotations=["no entry"] * bad + good))
     said = f"{bad} of its annotations left out, no JSON object (number 1, 2, 3, 4, 5{rest}, in file order)"
     assert any(said in problem for problem in found.problems)
