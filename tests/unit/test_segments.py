@@ -39,7 +39,7 @@ def test_masks_as_pycocotools_packs_and_boxes_them(seed: int) -> None:
 @pytest.mark.parametrize(
     "segmentation",
     [
-        {"counts": "P", "size": [20, 20]},  # cut off: more was to follow
+        {"counts": "04P", "size": [20, 20]},  # cut off: more was to follow
         {"counts": "0\x7f", "size": [20, 20]},  # no such character
         {"counts": [0, 3, -1], "size": [20, 20]},
         {"counts": [0, 401], "size": [20, 20]},  # more than the picture holds
@@ -60,6 +60,10 @@ def test_polygons_as_coordinates_points_and_text() -> None:
     for polygon in ([[1, 2, 5, 3, 4, 9]], [[[1, 2], [5, 3], [4, 9]]], [1, 2, 5, 3, 4, 9], [["1", "2", "5", "3", "4", "9"]]):
         assert box_around(polygon) == (1, 2, 4, 7)
     assert box_around([[1, 2, 5, 3, 4, 9], [0, 0, 1, 1, 2, 20]]) == (0, 0, 5, 20)
+
+
+def test_packed_runs_are_whole() -> None:
+    assert box_around({"counts": "04", "size": [20, 20]}) == (0, 0, 1, 4)
 
 
 def test_a_full_mask_and_its_last_pixel() -> None:
