@@ -50,7 +50,7 @@ build/min/dev.stamp: pyproject.toml constraints-min.txt
 	@touch $@
 
 test-min: build/min/dev.stamp
-	@OMP_NUM_THREADS=1 build/min/bin/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile -m 'not browser' tests/unit tests/e2e/test_demo.py
+	@OMP_NUM_THREADS=1 build/min/bin/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder -m 'not browser' tests/unit tests/e2e/test_demo.py
 
 lint: $(VENV)/dev.stamp
 	@$(BIN)/ruff check .
