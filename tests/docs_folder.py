@@ -7,7 +7,7 @@ import csv
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +40,23 @@ def prepare(folder: Path) -> None:
     shutil.copy(here / "my-photos" / "instances.json", here / "instances_val2014.json")
     hub = folder / "hub"
     demo = {path.name: path.read_bytes() for path in (ROOT / "models" / "demo-llava").iterdir() if path.is_file()}
-    for name in CHECKPOINTS:
-        keep(hub, name, demo, kind="models")
+    _detector(folder / "owl")
+    owl = {path.name: path.read_bytes() for path in (folder / "owl").iterdir()}
+    for name, files in {**dict.fromkeys(CHECKPOINTS, demo), "google/owlv2-base-patch16-ensemble": owl}.items():
+        keep(hub, name, files, kind="models")
     with pytest.MonkeyPatch.context() as patch:
         offline(patch, hub)
         patch.chdir(here)
         _own(folder / "cache")
         _pope()
         _data_sets(hub)
+
+
+class SaysYes:
+    """A second model."""
+
+    def answer(self, batch: Sequence[object]) -> list[str]:
+        return ["Yes"] * len(batch)
 
 
 def _own(cache: Path) -> None:
@@ -59,8 +68,9 @@ def _own(cache: Path) -> None:
     text = text.replace('"content",', '"content", "content@siglip",') + f'\n[encoders.siglip]\nmodel = "{clip}"\n'
     Path(made.path).write_text(text, encoding="utf-8")
     benchmark = hb.generate(made.path, cache=cache, progress="quiet")
-    run = hb.evaluate("llava-1.5-7b", benchmark, progress="quiet")
-    hb.score(run, results="leaderboard/results", progress="quiet")
+    for model, name in (("llava-1.5-7b", None), (SaysYes(), "yes-sayer")):
+        run = hb.evaluate(model, benchmark, name=name, progress="quiet")
+        hb.score(run, results="leaderboard/results", progress="quiet")
 
 
 def _pope() -> None:
@@ -133,6 +143,8 @@ def _datasets(here: Path) -> None:
 
 def _interchange(here: Path) -> None:
     amber(here)
+    (here / "repope").mkdir()
+    shutil.copy(here / "coco_repope_random.json", here / "repope")
     with (here / "mine.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("ask", "truth", "photo"), ("Is there a dog in the image?", "present", "a.jpg")])
     for made in ("benchmarks/pope-coco", "runs/pope-coco", "leaderboard/results/pope-coco"):
@@ -142,6 +154,8 @@ def _interchange(here: Path) -> None:
 def _reviewed(here: Path) -> None:
     """Two people who have looked at the whole sample, and differ once."""
     benchmark = read_benchmark(here / "benchmarks" / "my-photos")
+    fooling = benchmark.splits["hope"][:3]
+    write_lines(here / "my-photos-review.jsonl", [{"image": one.image, "question": one.text} for one in fooling])
     queue = sample_queue(draw_samples(benchmark, 100, 0), 0, inclusions(benchmark, 100))
     for name, odd in (("alice", "present"), ("bob", "unsure")):
         verdicts = [odd if place == 0 else "present" if claim.label == "yes" else "absent" for place, claim in enumerate(queue)]
@@ -150,15 +164,66 @@ def _reviewed(here: Path) -> None:
         write_decisions(path, [decide(claim, verdict, name) for claim, verdict in zip(queue, verdicts, strict=True)])
 
 
+def _detector(folder: Path) -> None:
+    """An OWLv2 that has learnt nothing."""
+    from tokenizers import Tokenizer, models, processors
+    from transformers import Owlv2Config, Owlv2ForObjectDetection, Owlv2ImageProcessor, Owlv2Processor, PreTrainedTokenizerFast
+
+    begin, end = "<|startoftext|>", "<|endoftext|>"
+    words = {word: number for number, word in enumerate(["!", begin, end, *map(chr, range(34, 127))])}
+    tokenizer = Tokenizer(models.BPE(vocab=words, merges=[], unk_token="!"))
+    around = [(begin, words[begin]), (end, words[end])]
+    tokenizer.post_processor = processors.TemplateProcessing(single=f"{begin} $A {end}", special_tokens=around)
+    wrapped = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token=begin, eos_token=end, pad_token="!", model_max_length=16
+    )
+    tower = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    texts = {**tower, "vocab_size": len(words), "max_position_embeddings": 16, "bos_token_id": 1, "eos_token_id": 2}
+    config = Owlv2Config(text_config=texts, vision_config={**tower, "image_size": 32, "patch_size": 16}, projection_dim=16)
+    Owlv2ForObjectDetection(config).save_pretrained(folder)
+    Owlv2Processor(Owlv2ImageProcessor(size={"height": 32, "width": 32}), wrapped).save_pretrained(folder)
+
+
+def _mitigation(here: Path) -> None:
+    """The adapter and its card, and nothing asked yet."""
+    for made in ("runs", "leaderboard"):
+        shutil.rmtree(here / made)
+    for path in (ROOT / "docs" / "examples").glob("contrastive*"):
+        shutil.copy(path, here)
+
+
 def _steps(here: Path) -> None:
-    """Runs of two checkpoints of one training."""
-    for step in (500, 1000):
-        _copy_run(here, f"run-checkpoint-{step}")
+    """Runs of two checkpoints of each of two trainings."""
+    whole = here / "runs" / "my-photos" / "llava-1.5-7b"
+    for name in ("run-checkpoint-500", "run-checkpoint-1000", "my-model-step-500", "my-model-step-1000"):
+        record = json.loads((whole / "run.json").read_text(encoding="utf-8"))
+        shutil.copytree(whole, whole.with_name(name))
+        (whole.with_name(name) / "run.json").write_text(json.dumps({**record, "name": name}), encoding="utf-8")
 
 
 _SUPPLIES: Mapping[str, Callable[[Path], None]] = {
     "README.md": _nothing_made,
     "datasets.md": _datasets,
     "interchange.md": _interchange,
+    "mitigation.md": _mitigation,
     "review.md": _reviewed,
+    "scoring.md": _steps,
+    "spec.md": _nothing_made,
+    "training.md": _steps,
 }
+
+BEFORE = {
+    "training.md": """
+from transformers import AutoModelForImageTextToText, AutoProcessor, Trainer, TrainingArguments
+from tests.training import CHECKPOINT, SayYes
+from pathlib import Path
+model = AutoModelForImageTextToText.from_pretrained(CHECKPOINT)
+processor = AutoProcessor.from_pretrained(CHECKPOINT)
+data = SayYes(Path("yes"), processor)
+arguments = TrainingArguments(
+    output_dir="out", max_steps=1, per_device_train_batch_size=1, use_cpu=True, report_to="none", save_strategy="no",
+    remove_unused_columns=False, disable_tqdm=True,
+)
+"""
+}
+"""What a page's Python takes for granted."""
