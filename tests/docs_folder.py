@@ -33,7 +33,7 @@ SUFFIX = "\nAnswer the question using a single word or phrase."
 
 
 def prepare(folder: Path) -> None:
-    """Make FOLDER/here and, as huggingface_hub keeps it, FOLDER/hub: the demo's model under the checkpoints' names, and data sets."""
+    """Make FOLDER/here, and in FOLDER/hub the Hub's cache: the demo's model under the checkpoints' names, and data sets."""
     here = folder / "here"
     write_world(here / "my-photos", SCENES, EVALUATION_SEED)
     (here / "val2014").symlink_to("my-photos/images")
@@ -88,14 +88,21 @@ def _pope() -> None:
             said = "Yes" if row["label"] == "yes" or number % 5 == 1 else "No"
             where = place.setdefault((row["image"], row["text"]), (len(place), said))
             asked.append(Asked(split, row["question_id"], row["image"], row["text"], row["label"], where[1], where[0]))
-    write_lines(Path("questions.jsonl"), [{"question_id": n, "image": q.image, "text": q.question + SUFFIX, "category": q.split} for n, q in enumerate(asked)])
-    write_lines(Path("answers.jsonl"), [{"question_id": n, "prompt": q.question + SUFFIX, "text": q.said} for n, q in enumerate(asked)])
+    write_lines(
+        Path("questions.jsonl"),
+        [{"question_id": n, "image": q.image, "text": q.question + SUFFIX, "category": q.split} for n, q in enumerate(asked)],
+    )
+    write_lines(
+        Path("answers.jsonl"), [{"question_id": n, "prompt": q.question + SUFFIX, "text": q.said} for n, q in enumerate(asked)]
+    )
     rows = sorted(asked, key=lambda one: one.split)  # lmms-lab/POPE's order
     lmms_eval(Path("logs"), rows)
     vlmevalkit(Path("outputs"), rows)
     hb.import_pope("pope-coco", {split: f"coco_pope_{split}.json" for split in SPLITS}, prompt="{question}" + SUFFIX)
     for name in ("llava-v1.5-13b", "llava-v1.5-7b"):
-        hb.import_answers(["answers.jsonl"], "pope-coco", name, questions="questions.jsonl", model_name=name, checkpoint=f"liuhaotian/{name}")
+        hb.import_answers(
+            ["answers.jsonl"], "pope-coco", name, questions="questions.jsonl", model_name=name, checkpoint=f"liuhaotian/{name}"
+        )
         hb.score(f"pope-coco/{name}", results="leaderboard/results", progress="quiet")
 
 

@@ -12,9 +12,8 @@ import re
 import shlex
 import shutil
 import signal
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,7 +37,7 @@ NOT_RUN = {
     "pip install": "asks a package registry",
     "make ": "installs; continuous integration runs it",
     "torchrun ": "wants eight GPUs; tests/e2e/test_processes.py and test_generate_processes.py run two processes on CPUs",
-    "hope-bench evaluate --server sglang": "wants SGLang; tests/unit/test_server.py holds its command line to the documented flags",
+    "hope-bench evaluate --server sglang": "wants SGLang; tests/unit/test_server.py has its command line",
     "hope-bench push my-photos hf:my-org/my-photos --licence cc-by-4.0\n": "sends to the Hub; tests/unit/test_hub.py",
     "hope-bench push leaderboard/results/": "sends to the Hub; tests/unit/test_hub.py",
     "hope-bench leaderboard add build/demo/": "wants the whole demo; tests/e2e/test_demo.py runs this page after it",
@@ -86,7 +85,6 @@ class Reader:
         self.here, self._cache, self._server = here, cache, server
 
     def does(self, line: str) -> None:
-        began = time.monotonic()
         for published, here in {**INSTEAD, "http://127.0.0.1:8000/v1": self._server}.items():
             line = line.replace(published, here)
         served = next((options for start, options in SERVES.items() if line.startswith(start)), None)
@@ -102,8 +100,6 @@ class Reader:
                 time.sleep(0.05)
             process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=300)
-        import resource
-        print('TIME', round(time.monotonic()-began,1), line)
         assert process.returncode == 0, (line, out, err)
 
     def runs(self, code: str) -> None:
@@ -113,10 +109,10 @@ class Reader:
         out, err = (process := self._start(code, ())).communicate(timeout=300)
         assert process.returncode == 0, (code, out, err)
 
-    def _start(self, code: str, words: object) -> Fork:
+    def _start(self, code: str, words: Sequence[str]) -> Fork:
         """In a fork that has the Hub's cache in place; where that lies was read when huggingface_hub was imported."""
         hub = f"from huggingface_hub import constants; constants.HF_HUB_CACHE = {str(self._cache)!r}"
-        name = f"import runpy, sys; sys.argv = ['hope-bench', *{list(words)!r}]"  # type: ignore[call-overload]
+        name = f"import runpy, sys; sys.argv = ['hope-bench', *{list(words)!r}]"
         environment = {**os.environ, "XDG_CACHE_HOME": str(self.here.parent / "cache"), "COLUMNS": "80"}
         return Fork(["-c", f"{hub}\n{name}\n{code}"], environment, self.here)
 
