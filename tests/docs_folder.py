@@ -26,7 +26,8 @@ from tests.unit.test_logs import Asked, lmms_eval, vlmevalkit
 from tests.unit.test_questions import amber
 
 ROOT = Path(__file__).resolve().parent.parent
-SCENES = 8
+SCENES = 6
+STRATEGIES = ("random", "popular", "adversarial", "content", "hope")
 SPLITS = ("random", "popular", "adversarial")
 CHECKPOINTS = ("llava-hf/llava-1.5-7b-hf", "Qwen/Qwen2.5-VL-7B-Instruct")
 SUFFIX = "\nAnswer the question using a single word or phrase."
@@ -62,7 +63,7 @@ class SaysYes:
 def _own(cache: Path) -> None:
     """A benchmark of the photos, searched by two encoders, and a model's answers and result."""
     clip = f"local-dir:{ROOT / 'benchmarks' / 'demo' / 'clip'}"
-    made = hb.init("my-photos", clip=clip)
+    made = hb.init("my-photos", clip=clip, strategies=STRATEGIES)
     text = Path(made.path).read_text(encoding="utf-8")
     text = re.sub(r'"local-dir:.*?"', f'"{clip}"', text)  # absolute: pages run in a copy of this folder
     text = text.replace('"content",', '"content", "content@siglip",') + f'\n[encoders.siglip]\nmodel = "{clip}"\n'
