@@ -85,8 +85,8 @@ def commands(block: Block) -> list[str]:
 
 
 def runs(page: Path) -> bool:
-    """Whether a page has anything to run."""
-    return any(block.language in ("bash", "console", "python") for block in blocks(page))
+    """Whether a page has anything to run here."""
+    return page.name not in ELSEWHERE and any(block.language in ("bash", "console", "python") for block in blocks(page))
 
 
 def why_not(line: str) -> str | None:
