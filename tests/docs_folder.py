@@ -84,7 +84,7 @@ def _pope() -> None:
             for one in own.splits[split]
         ]
         write_lines(Path(f"coco_pope_{split}.json"), rows)
-        write_lines(Path(f"coco_repope_{split}.json"), [{**row, "label": "yes"} if n == 1 else row for n, row in enumerate(rows)])
+        write_lines(Path(f"coco_repope_{split}.json"), [{**rows[0], "label": "no"}, *rows[1:]])  # a yes-question, that all ask
         for number, row in enumerate(rows):
             said = "Yes" if row["label"] == "yes" or number % 5 == 1 else "No"
             where = place.setdefault((row["image"], row["text"]), (len(place), said))

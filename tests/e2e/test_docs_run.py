@@ -52,6 +52,12 @@ INSTEAD = {
 """An encoder of 1.7 GB gives way to the demo's."""
 SERVES = {"hope-bench review ": " --port 0", "hope-bench leaderboard serve": " --port 0"}
 """Goes on until Ctrl-C, at any free port."""
+WITHOUT_PAGE = """
+import sys, types
+page = sys.modules["hope_bench.reviewing.page"] = types.ModuleType("page")
+page.serve = lambda session, pictures, port, ready: ready("http://127.0.0.1:0")
+"""
+"""A review that nobody answers. gradio takes three seconds of CPU to import, so only a page's first review is opened with it."""
 LEAVES = {
     "README.md": "build/site/my-photos/llava-1.5-7b.html",
     "hub.md": "benchmarks/my-photos/splits/hope.jsonl",
@@ -99,6 +105,7 @@ class Reader:
 
     def __init__(self, here: Path, cache: Path, server: str) -> None:
         self.here, self._cache, self._server = here, cache, server
+        self._reviewed = False
 
     def does(self, line: str) -> None:
         for published, here in {**INSTEAD, "http://127.0.0.1:8000/v1": self._server}.items():
@@ -109,8 +116,9 @@ class Reader:
             process = self._start(f"runpy.run_path({str(ROOT / words.pop(0))!r}, run_name='__main__')", words)
         else:
             assert program == "hope-bench", line
-            process = self._start("import hope_bench.cli; hope_bench.cli.main()", words)
-        if served is not None:
+            again, self._reviewed = self._reviewed and words[0] == "review", self._reviewed or words[0] == "review"
+            process = self._start(f"{WITHOUT_PAGE * again}import hope_bench.cli; hope_bench.cli.main()", words)
+        if served is not None and not again:
             while "http://127.0.0.1:" not in "".join(process.said()):
                 assert process.poll() is None, (line, *process.said())
                 time.sleep(0.05)
