@@ -116,7 +116,8 @@ class Reader:
             process = self._start(f"runpy.run_path({str(ROOT / words.pop(0))!r}, run_name='__main__')", words)
         else:
             assert program == "hope-bench", line
-            again, self._reviewed = self._reviewed and words[0] == "review", self._reviewed or words[0] == "review"
+            again = self._reviewed and words[0] == "review"
+            self._reviewed |= words[0] == "review"
             process = self._start(f"{WITHOUT_PAGE * again}import hope_bench.cli; hope_bench.cli.main()", words)
         if served is not None and not again:
             while "http://127.0.0.1:" not in "".join(process.said()):
