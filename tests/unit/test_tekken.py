@@ -81,13 +81,20 @@ def processor(folder: Path) -> Any:
 
 
 @pytest.fixture
-def mistral(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def loaded_before(processor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models get the processor that is there: the vocabulary takes seconds to load."""
+    monkeypatch.setattr("hope_bench.adapters.transformers_model.load_processor", lambda *_: processor)
+
+
+@pytest.fixture(scope="module")
+def mistral(folder: Path) -> Iterator[Any]:
     """mistral-common's own tokenizer of the same file. Its pixels, for which it would need OpenCV, are left out."""
     from mistral_common.tokens.tokenizers import image
     from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 
-    monkeypatch.setattr(image, "transform_image", lambda *_: np.zeros((3, 28, 28)))
-    return MistralTokenizer.from_file(str(folder / "tekken.json"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(image, "transform_image", lambda *_: np.zeros((3, 28, 28)))
+        yield MistralTokenizer.from_file(str(folder / "tekken.json"))
 
 
 def conversation(question: str, picture: Any) -> Any:
@@ -122,6 +129,7 @@ def test_its_special_tokens_are_named(processor: Any) -> None:
     assert [tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id, tokenizer.unk_token_id] == [1, 2, 11, 0]
 
 
+@pytest.mark.usefixtures("loaded_before")
 def test_the_answer_behind_its_thought_is_read(folder: Path) -> None:
     card = CARD.model_copy(update={"checkpoint": str(folder), "device": "cpu", "max_new_tokens": 40, "path": "plain"})
     model = TransformersModel(card)
@@ -135,6 +143,7 @@ def test_the_answer_behind_its_thought_is_read(folder: Path) -> None:
     assert torch.isfinite(model._model.lm_head.weight).all()
 
 
+@pytest.mark.usefixtures("loaded_before")
 def test_questions_share_the_prompt_of_its_template(folder: Path) -> None:
     """The conformance suite's check on real ids: full-vocabulary logits of the shared prefix against asking one by one."""
     card = CARD.model_copy(update={"checkpoint": str(folder), "device": "cpu", "max_new_tokens": 2})
