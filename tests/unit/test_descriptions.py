@@ -278,7 +278,7 @@ def test_a_users_descriptions(tmp_path: Path) -> None:
         {"image": "b.jpg", "object": "dog", "false": ["a red dog"]},
         {"image": "a.jpg", "object": "cat", "false": ["a red cat"]},
         {"image": "a.jpg", "object": "dog", "true": ["a brown dog", ""], "false": ["a brown dog"]},
-        {"image": "a.jpg", "object": "dog", "false": ["a brown dog", "a shiny dog in the image.", "dogs on a bench"]},
+        {"image": "a.jpg", "object": "dog", "false": ["a brown dog", "a shiny dog in the image."]},
     )
     given = read_given(path, annotations)
     found = given.by_image["a.jpg"]
@@ -286,9 +286,9 @@ def test_a_users_descriptions(tmp_path: Path) -> None:
     assert [one.question for one in found.false] == [
         "Are there two dogs playing in the image?",
         "Are there dogs in hats in the image?",
+        "Are there dogs on a bench in the image?",
         "Is there an orange jalapeño in the image?",
         "Is there a shiny dog in the image?",
-        "Are there dogs on a bench in the image?",
     ]
     for words in (
         "1 left out, not such a line (line 4:",
