@@ -42,9 +42,7 @@ def check_blind(splits: Mapping[str, SplitScore], where: str) -> None:
     for (key, one), expected in zip(found, blind_metrics(counts), strict=True):
         for metric, value in expected.items():
             if differ(stated := getattr(one, metric), value):
-                raise HopeBenchError(
-                    f"{key}.{metric} is {stated}, but the labels give {one.name} {value}. Score the run again."
-                )
+                raise HopeBenchError(f"{key}.{metric} is {stated}, but the labels give {one.name} {value}. Score the run again.")
         accuracy = one.balanced_accuracy
         if one.either_way is not None and (accuracy is None or differ(one.either_way.value, max(accuracy, 1 - accuracy))):
             raise HopeBenchError(f"{key}.either_way doesn't follow from its balanced accuracy. Score the run again.")

@@ -110,7 +110,8 @@ def _step(row: ModelRow, split: SplitScore) -> list[Any]:
 
 
 def _name(row: ModelRow) -> str:
-    return row.entry.result.model.name
+    name, step = row.entry.result.model.name, row.entry.result.run.step
+    return name if step is None else f"{name}, step {step:,}"
 
 
 def _percent(one: Estimate) -> list[float | None]:
