@@ -60,6 +60,29 @@ def test_picked_models_are_compared_in_pairs_as_the_command_does(browser: Browse
     page.context.close()
 
 
+def test_going_to_a_place_on_the_page_keeps_the_view(browser: Browser, forty: SitePages) -> None:
+    page, problems = at(browser, forty, "sort=-size", 1440)
+    for row in (0, 3):
+        page.locator("td.pick input").nth(row).focus()
+        page.keyboard.press("Space")
+    page.locator(".tray .go").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("table.pairs")).to_have_count(2)
+    page.get_by_role("link", name="Size against hallucination").click()
+    expect(page.locator(".tray .names button")).to_have_count(2)
+    assert "sort=-size" in page.url
+    assert "models=" in page.url
+    questions = next(path for path in (forty.index.parent / "questions").glob("*.html") if "-images-" not in path.stem)
+    page.goto(questions.as_uri() + "#q=hope.1")
+    page.locator(".answers td").first.wait_for()
+    page.get_by_role("link", name="To the content").press("Enter")
+    page.wait_for_timeout(100)
+    assert page.url.endswith("#q=hope.1")
+    assert page.locator(".answers td").first.is_visible()
+    assert problems == []
+    page.context.close()
+
+
 def test_the_tray_by_keyboard(browser: Browser, forty: SitePages) -> None:
     page, problems = opened(browser, board_of(forty), 390, 844)
     tray = page.get_by_role("region", name="Picked models")
