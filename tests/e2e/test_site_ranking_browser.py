@@ -14,7 +14,7 @@ from hope_bench.files.result_file import read_result
 from hope_bench.scoring.comparing import compare
 from hope_bench.site import SitePages
 from tests.chromium import opened
-from tests.e2e.site_views import at, board_of, boxes, drawn, order, overlaps
+from tests.e2e.site_views import at, board_of, boxes, drawn, order, overlaps, questions_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -72,8 +72,7 @@ def test_going_to_a_place_on_the_page_keeps_the_view(browser: Browser, forty: Si
     expect(page.locator(".tray .names button")).to_have_count(2)
     assert "sort=-size" in page.url
     assert "models=" in page.url
-    questions = next(path for path in (forty.index.parent / "questions").glob("*.html") if "-images-" not in path.stem)
-    page.goto(questions.as_uri() + "#q=hope.1")
+    page.goto(questions_of(forty).as_uri() + "#q=hope.1")
     page.locator(".answers td").first.wait_for()
     page.get_by_role("link", name="To the content").press("Enter")
     page.wait_for_timeout(100)
@@ -108,7 +107,8 @@ def test_the_tray_by_keyboard(browser: Browser, forty: SitePages) -> None:
 def test_no_label_lies_over_another_and_nothing_is_a_barrier(browser: Browser, forty: SitePages, width: int, scheme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed").Axe()
     ids = ",".join(PICKED)
-    for path, view in ((board_of(forty), f"#models={ids}"), (forty.index, ""), (forty.results[0], "")):
+    views = {board_of(forty): f"#models={ids}", forty.index: "", forty.results[0]: "", questions_of(forty): "#q=content.5"}
+    for path, view in views.items():
         page, problems = opened(browser, path, width, scheme=scheme, fragment=view)
         drawn(page)
         for chart in page.locator("[data-chart]").all():
