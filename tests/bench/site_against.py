@@ -44,6 +44,7 @@ def site_against(commit: str) -> dict[str, dict[str, float]]:
                 with chromium() as browser:
                     if browser is not None:
                         found.setdefault("sort_cpu_ms", []).append(statistics.median(busy_sorting(browser, ranking_page(site))))
+                print(side, *(f"{key} {values[-1]:.3g}" for key, values in found.items()), file=sys.stderr)
         medians = {side: {key: statistics.median(one) for key, one in found.items()} for side, found in measured.items()}
         return {side: {**found, "megabytes": megabytes(folder / f"site-{side}", "**/*")} for side, found in medians.items()}
 
