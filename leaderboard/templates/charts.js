@@ -132,9 +132,13 @@ globalThis.charts = (() => {
     clearTimeout(waiting);
     waiting = setTimeout(again, 120);
   });
-  // After the page itself: it is read and used before its charts are there.
-  window.addEventListener("load", () => (window.requestIdleCallback || setTimeout)(() => {
-    for (const node of document.querySelectorAll("[data-chart]")) draw(node, node.dataset.chart, JSON.parse(document.getElementById(node.dataset.from).textContent));
-  }));
+  // After the page itself, and one at a time: it is read and used before its charts are there.
+  const idle = () => new Promise((done) => (window.requestIdleCallback || setTimeout)(done));
+  window.addEventListener("load", async () => {
+    for (const node of document.querySelectorAll("[data-chart]")) {
+      await idle();
+      await draw(node, node.dataset.chart, JSON.parse(document.getElementById(node.dataset.from).textContent));
+    }
+  });
   return { draw };
 })();
