@@ -117,7 +117,8 @@ def placements(level: NDArray[np.integer[Any]], positive: NDArray[np.bool_]) -> 
     side of, ties half, given the level of its P(yes), from 0 in rising order. Needs questions of both labels."""
     yes, no = (np.bincount(level[label], minlength=int(level.max()) + 1) for label in (positive, ~positive))
     fewer_yes, fewer_no = (np.cumsum(one) - one / 2 for one in (yes, no))
-    return np.where(positive, fewer_no[level] / no.sum(), 1 - fewer_yes[level] / yes.sum())
+    made: Floats = np.where(positive, fewer_no[level] / no.sum(), 1 - fewer_yes[level] / yes.sum())
+    return made
 
 
 def auroc_influence(p_yes: Floats, positive: NDArray[np.bool_], image: NDArray[np.int64], images: int) -> tuple[Floats, Floats]:
