@@ -14,6 +14,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
+from inspect import getdoc
 from typing import NoReturn
 
 import typer
@@ -68,6 +69,7 @@ __all__ = [
 
 def main() -> None:
     """Run `hope-bench` and exit with its code."""
+    _let_help_wrap(app)
     _run(app)
 
 
@@ -77,7 +79,19 @@ def run_command(command: Callable[..., None]) -> None:
         add_completion=False, pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]}
     )
     single.command()(command)
+    _let_help_wrap(single)
     _run(single)
+
+
+def _let_help_wrap(application: typer.Typer) -> None:
+    """Make each paragraph of the commands' help one line, which a terminal breaks: typer keeps the docstring's own line ends."""
+    for command in application.registered_commands:
+        if command.callback is not None:
+            paragraphs = (getdoc(command.callback) or "").split("\n\n")
+            command.help = "\n\n".join(" ".join(one.split()) for one in paragraphs)
+    for group in application.registered_groups:
+        if group.typer_instance is not None:
+            _let_help_wrap(group.typer_instance)
 
 
 def _run(application: typer.Typer) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from hope_bench.api.asking import evaluate
 from hope_bench.api.making import generate
-from hope_bench.api.numbers import score
 from hope_bench.api.publishing import build_leaderboard, describe_benchmark
+from hope_bench.api.scoring import score
 from hope_bench.demo.dataset import drawn_scenes, write_world
 from hope_bench.demo.world import EVALUATION_SEED, OTHERS_SEED
 from hope_bench.errors import HopeBenchError
