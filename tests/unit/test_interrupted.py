@@ -41,7 +41,7 @@ def test_two_pages_of_one_reviewer_keep_each_others_decisions(tmp_path: Path) ->
 
 def test_a_killed_review_leaves_no_temporary_file(tmp_path: Path) -> None:
     path = tmp_path / "alice.jsonl"
-    left, others = tmp_path / ".alice.jsonl.abc.partial", tmp_path / ".other.abc.partial"
+    left, others = tmp_path / ".alice.jsonl.partial", tmp_path / ".other.partial"
     for file in (left, others):
         file.touch()
     DecisionsFile(path)
