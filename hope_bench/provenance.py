@@ -247,17 +247,17 @@ def _removed(path: Path) -> None:
 @contextlib.contextmanager
 def locked(folder: Path, patience: float = _LONGEST_WAIT, instead: str = "") -> Iterator[None]:
     """Hold a folder, made where it isn't there, while files of it that belong together are read and written: another process that
-    wants it waits. The same thread may hold it again. A folder that was made in vain is taken away.
+    wants it waits. A folder that was made in vain is taken away.
 
     Raises HopeBenchError where nothing can be written there, or another process holds it for more than `patience` seconds;
     `instead` is what one may do but wait.
     """
     made = not folder.exists()
-    lock = FileLock(folder / _LOCK, is_singleton=True)
+    lock = FileLock(folder / _LOCK, timeout=patience)
     for left in reversed(range(_ATTEMPTS)):
         make_folder(folder)
         try:
-            lock.acquire(timeout=patience)
+            lock.acquire()
             break
         except Timeout:
             raise HopeBenchError(f"Another process is writing to {folder}. Wait until it is done{instead}.") from None
@@ -267,9 +267,8 @@ def locked(folder: Path, patience: float = _LONGEST_WAIT, instead: str = "") -> 
     try:
         yield
     finally:
-        if lock.lock_counter == 1:
-            with contextlib.suppress(OSError):  # held, so that nobody else's is removed
-                (folder / _LOCK).unlink()
+        with contextlib.suppress(OSError):  # held, so that nobody else's is removed
+            (folder / _LOCK).unlink()
         lock.release()
         if made:
             with contextlib.suppress(OSError):

@@ -93,9 +93,9 @@ def pull(name: HubName, places: Places, *, overwrite: bool = False) -> Pulled:
     _check_in_the_way(wanted, overwrite)
     if benchmark is not None and places.images is not None:
         write_pictures(pinned(name, benchmark), benchmark, places.images)
-    with ExitStack() as held:
+    with ExitStack() as holding:
         for place in dict.fromkeys([*([] if out is None else [out]), *(target.parent for target in runs), places.results]):
-            held.enter_context(locked(place))
+            holding.enter_context(locked(place))
         _check_in_the_way(wanted, overwrite)  # by now another process may have written there
         if overwrite and out is not None:
             _remove_stale(out, set(wanted))

@@ -41,6 +41,8 @@ def shard_paths(folder: Path) -> list[Path]:
 def lock_run(folder: Path) -> Iterator[None]:
     """Make the run folder and hold it, so that two processes never write one run; what fails before anything is in it takes the
     folder away again. Raises HopeBenchError if another holds it."""
+    with explain_write_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     # A killed run's workers are gone, and with them the lock, within a second.
     with locked(folder, patience=1, instead=", or give this one another --name"):
         try:
