@@ -26,7 +26,8 @@ from typing import Any, Literal
 
 FaultKind = Literal["kill", "cut", "interrupt", "terminate", "full", "read-only", "pause"]
 """kill: SIGKILL. cut: SIGKILL in the middle of a file, `size` bytes into it. interrupt: SIGINT. terminate: SIGTERM. full: from
-then on no file takes more than `size` bytes. read-only: from then on the folder takes nothing. pause: wait for another command."""
+then on no file takes more than `size` bytes. read-only: from then on the folder takes nothing. pause: wait for
+another command."""
 
 Stdout = Literal["kept", "closed", "unread", "full"]
 """closed: `>&-`. unread: a reader that is gone. full: a full disk."""
@@ -36,6 +37,7 @@ _PATIENCE = 0.3
 """Seconds that a command waits for another one that a test has paused."""
 
 _LONGEST = 600.0
+_CAP_DAC_OVERRIDE = 1
 
 
 @dataclass(frozen=True)
@@ -264,13 +266,13 @@ class _Hook:
         if self.off or not (event == "open" or event in _CHANGES):
             return
         path = os.fsdecode(arguments[0]) if isinstance(arguments[0], str | bytes | os.PathLike) else ""
-        inside = os.path.abspath(path)
+        inside = os.path.abspath(path)  # noqa: PTH100 (a link is what it's called)
         if not path or not inside.startswith(self._inside):
             return
         if event == "open":
             if not arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC):
                 return
-            if not inside.endswith((".partial", ".lock")) and not os.path.isdir(inside):
+            if not inside.endswith((".partial", ".lock")) and not Path(inside).is_dir():
                 self.in_place.add(inside.removeprefix(self._inside))
         at, self.count = self.count, self.count + 1
         if self._fault is not None and at == self._fault.at:
@@ -295,24 +297,18 @@ class _Hook:
 
 def make_read_only(folder: Path) -> None:
     """Take away the permission to write from a folder and all in it; and from root, in this process, the right not to care."""
-    for place, folders, files in os.walk(folder, topdown=False):
-        for name in (*folders, *files):
-            path = os.path.join(place, name)
-            if not os.path.islink(path):
-                os.chmod(path, os.stat(path).st_mode & ~0o222)
-    os.chmod(folder, os.stat(folder).st_mode & ~0o222)
+    for path in (*folder.rglob("*"), folder):
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode & ~0o222)
     if os.geteuid() == 0:
-        _give_up(1)  # CAP_DAC_OVERRIDE
+        _give_up(_CAP_DAC_OVERRIDE)
 
 
 def make_writable(folder: Path) -> None:
     """Give the permission back."""
-    os.chmod(folder, 0o755)
-    for place, folders, files in os.walk(folder):
-        for name in (*folders, *files):
-            path = os.path.join(place, name)
-            if not os.path.islink(path):
-                os.chmod(path, os.stat(path).st_mode | 0o200)
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode | 0o200)
 
 
 def _give_up(capability: int) -> None:
