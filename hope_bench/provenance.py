@@ -245,15 +245,15 @@ def _removed(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def locked(folder: Path, patience: float = _LONGEST_WAIT, instead: str = "") -> Iterator[None]:
+def locked(folder: Path, patience: float | None = None, instead: str = "") -> Iterator[None]:
     """Hold a folder, made where it isn't there, while files of it that belong together are read and written: another process that
     wants it waits. A folder that was made in vain is taken away.
 
-    Raises HopeBenchError where nothing can be written there, or another process holds it for more than `patience` seconds;
-    `instead` is what one may do but wait.
+    Raises HopeBenchError where nothing can be written there, or another process holds it for more than `patience` seconds (by
+    default a minute); `instead` is what one may do but wait.
     """
     made = not folder.exists()
-    lock = FileLock(folder / _LOCK, timeout=patience)
+    lock = FileLock(folder / _LOCK, timeout=_LONGEST_WAIT if patience is None else patience)
     for left in reversed(range(_ATTEMPTS)):
         make_folder(folder)
         try:
