@@ -80,7 +80,7 @@ def check_folder(folder: Path) -> None:
     """Before long work: raise HopeBenchError where no file could be written to a folder. One that isn't there isn't made."""
     nearest = next(one for one in (folder, *folder.parents) if os.path.lexists(one))
     try:
-        tempfile.TemporaryFile(dir=nearest).close()
+        tempfile.TemporaryFile(dir=nearest, prefix=".", suffix=PARTIAL).close()  # some disks show it for a moment
     except OSError as error:
         raise HopeBenchError(f"Nothing can be written to {folder}: {_in_the_way(folder, error)}. Choose another.") from None
 

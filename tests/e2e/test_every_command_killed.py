@@ -88,7 +88,7 @@ class Laboratory:
 
 
 _SPENT = ("seconds", "asked")
-"""Of a run, over all its sittings."""
+"""Of a run, over all its sittings; as how many `processes` asked, it isn't known of one that was killed at once."""
 
 
 def _timeless(path: Path) -> bytes:
@@ -96,7 +96,9 @@ def _timeless(path: Path) -> bytes:
         return b"embeddings"
     data = path.read_bytes()
     if path.name == "run.json":
-        return json.dumps({key: value for key, value in json.loads(data).items() if key not in _SPENT}).encode()
+        record = json.loads(data)
+        record["run"]["processes"] = None
+        return json.dumps({key: value for key, value in record.items() if key not in _SPENT}).encode()
     return re.sub(rb'"time":"[^"]*"', b'"time":""', data) if path.name == "me.jsonl" else data
 
 
