@@ -2,7 +2,7 @@
 # make test   the test suite on all cores, as continuous integration runs it
 # make lint   ruff and mypy
 # make bench  speed and memory, written to build/bench.json
-# make soak   200 kill -9 points during an evaluation, each ending with the same bytes; families with real vocabularies; every forgery of a result; more searches
+# make soak   200 kill -9 points during an evaluation, each ending with the same bytes; every command struck at 28 points; families with real vocabularies; every forgery of a result; more searches
 # make studies  simulations behind the intervals, tests and ranks (minutes), in build/studies; and docs/validity.md made anew
 # make interop  lmms-eval itself, in build/interop, on an exported task with the demo's LLaVA: its answers and scores beside ours
 # make site   the static leaderboard from leaderboard/results, in build/site
@@ -58,8 +58,8 @@ studies: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.studies
 
 soak: $(VENV)/dev.stamp
-	@HOPE_BENCH_SOAK=200 $(BIN)/python -m pytest tests/e2e/test_soak.py tests/unit/test_conformance_real.py tests/unit/test_forged_results.py \
-		tests/unit/test_search.py tests/unit/test_bench_inference.py
+	@HOPE_BENCH_SOAK=200 $(BIN)/python -m pytest tests/e2e/test_soak.py tests/e2e/test_every_command_killed.py \
+		tests/unit/test_conformance_real.py tests/unit/test_forged_results.py tests/unit/test_search.py tests/unit/test_bench_inference.py
 
 interop: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.interop

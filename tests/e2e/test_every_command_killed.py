@@ -103,12 +103,13 @@ def _timeless(path: Path) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laboratory]:
+def laboratory(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Laboratory]:
     made = Laboratory(tmp_path_factory.mktemp("every-command"))
     yield made
     made.trials.close()
     if SOAK:
-        print("\n" + "\n".join(f"{name}: {count:,}" for name, count in sorted(made.counts.items())))
+        with pytestconfig.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+            print("\n" + "\n".join(f"{name}: {count:,}" for name, count in sorted(made.counts.items())))
 
 
 def nothing_is_half(laboratory: Laboratory, command: Command, changed: Files) -> None:
@@ -185,7 +186,7 @@ def test_struck_anywhere_it_goes_on_to_the_same_bytes(laboratory: Laboratory, co
     if command.slow and not SOAK:
         pytest.skip("takes seconds each time: make soak")
     number = WRITERS.index(command)
-    many = SOAK // (100 if command.slow else 10)
+    many = SOAK // (200 if command.slow else 50)
     kinds = [kind for kind in KINDS for _ in range(many)] if SOAK else [KINDS[number % 3], KINDS[3 + number % 4]]
     for kind in kinds:
         fault = fault_of(kind, laboratory.quiet(command).changes, rng)
