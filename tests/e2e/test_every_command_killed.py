@@ -1,6 +1,6 @@
 """Every command killed, interrupted, starved of disk, refused by a folder and run twice at once, anywhere: nothing lost or left.
 
-The suite tries each command at a few points, chosen by a seed; `make soak` (HOPE_BENCH_SOAK) many, and prints how many of what.
+The suite tries each command at a point, chosen by a seed; `make soak` (HOPE_BENCH_SOAK) many, and prints how many of what.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TOLD = {
     "interrupt": (130, "Interrupted."),
     "terminate": (143, "Interrupted."),
     "full": (2, "can't be "),
-    "read-only": (2, "n't be "),
+    "read-only": (2, "Permission denied"),
 }
 ENDED = {"kill": -signal.SIGKILL, "cut": -signal.SIGXFSZ}
 
@@ -187,7 +187,7 @@ def test_struck_anywhere_it_goes_on_to_the_same_bytes(laboratory: Laboratory, co
         pytest.skip("takes seconds each time: make soak")
     number = WRITERS.index(command)
     many = SOAK // (200 if command.slow else 50)
-    kinds = [kind for kind in KINDS for _ in range(many)] if SOAK else [KINDS[number % 3], KINDS[3 + number % 4]]
+    kinds = [kind for kind in KINDS for _ in range(many)] if SOAK else [KINDS[number % len(KINDS)]]
     for kind in kinds:
         fault = fault_of(kind, laboratory.quiet(command).changes, rng)
         try:
@@ -202,7 +202,7 @@ def test_struck_anywhere_it_goes_on_to_the_same_bytes(laboratory: Laboratory, co
 STDOUTS: tuple[Stdout, ...] = ("closed", "unread", "full")
 
 
-@pytest.mark.parametrize("command", [*READERS, *WRITERS], ids=lambda command: command.name)
+@pytest.mark.parametrize("command", [*READERS, *(WRITERS if SOAK else WRITERS[::3])], ids=lambda command: command.name)
 def test_without_a_stdout_the_files_are_the_same(laboratory: Laboratory, command: Command) -> None:
     if command.slow and not SOAK:
         pytest.skip("takes seconds each time: make soak")
