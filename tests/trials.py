@@ -198,6 +198,8 @@ def _become(trial: Trial, out: int, err: int, told: int, go: int) -> None:
         os.chdir(trial.folder)
         if trial.impatient:
             importlib.import_module("hope_bench.provenance")._LONGEST_WAIT = _PATIENCE
+        if trial.fault is not None and trial.fault.kind == "cut":
+            signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # Python's own is to ignore it: then a write fails
         hook = _Hook(Path(trial.folder), trial.fault, told, go)
         sys.addaudithook(hook)
         code = _exit_code(trial)
@@ -280,8 +282,6 @@ class _Hook:
 
     def _strike(self, fault: Fault) -> None:
         if fault.kind in ("full", "cut"):
-            if fault.kind == "cut":
-                signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
             resource.setrlimit(resource.RLIMIT_FSIZE, (fault.size, resource.RLIM_INFINITY))
         elif fault.kind == "read-only":
             self.off = True
