@@ -118,7 +118,8 @@ def new_folder(folder: Path, what: Mapping[str, object]) -> Iterator[None]:
             _removed(mark)
         except BaseException:
             if not holds_files(folder):  # nothing was written that could be gone on with
-                mark.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    mark.unlink(missing_ok=True)
             raise
 
 

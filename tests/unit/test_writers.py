@@ -36,27 +36,25 @@ METHODS = {
 }  # fmt: skip
 
 
-def calls(tree: ast.AST) -> Iterator[tuple[ast.Call, frozenset[str]]]:
+Known = tuple[str, str]
+"""What made it, and its name."""
+
+
+def calls(tree: ast.AST) -> Iterator[tuple[ast.Call, frozenset[Known]]]:
     """Every call, with the names that stand there for a file that isn't whole yet, or for memory."""
 
-    def walk(node: ast.AST, known: frozenset[str]) -> Iterator[tuple[ast.Call, frozenset[str]]]:
+    def walk(node: ast.AST, known: frozenset[Known]) -> Iterator[tuple[ast.Call, frozenset[Known]]]:
         if isinstance(node, ast.With):
             for item in node.items:
                 yield from walk(item, known)
-                if isinstance(item.optional_vars, ast.Name) and called(item.context_expr) in (
-                    "atomic_path",
-                    "BytesIO",
-                    "StringIO",
-                ):
-                    known |= {item.optional_vars.id}
+                if isinstance(item.optional_vars, ast.Name) and called(item.context_expr) in ("atomic_path", "BytesIO"):
+                    known |= {(called(item.context_expr), item.optional_vars.id)}
             for inner in node.body:
                 yield from walk(inner, known)
             return
         if isinstance(node, ast.FunctionDef):
-            memory = (
-                one for one in ast.walk(node) if isinstance(one, ast.Assign) and called(one.value) in ("BytesIO", "StringIO")
-            )
-            known |= {target.id for one in memory for target in one.targets if isinstance(target, ast.Name)}
+            memory = (one for one in ast.walk(node) if isinstance(one, ast.Assign) and called(one.value) == "BytesIO")
+            known |= {("BytesIO", target.id) for one in memory for target in one.targets if isinstance(target, ast.Name)}
         if isinstance(node, ast.Call):
             yield node, known
         for child in ast.iter_child_nodes(node):
@@ -84,10 +82,11 @@ def writes(call: ast.Call) -> bool:
     return replaced or name in METHODS
 
 
-def of_a_whole(call: ast.Call, known: frozenset[str]) -> bool:
-    """Whether what is written is a file of `atomic_path`, or memory."""
+def of_a_whole(call: ast.Call, known: frozenset[Known]) -> bool:
+    """Whether what is written is a file of `atomic_path`, or memory; pictures memory alone (`images.encoded` says why)."""
     receiver = call.func.value if isinstance(call.func, ast.Attribute) else None
-    return any(isinstance(one, ast.Name) and one.id in known for one in (receiver, *call.args))
+    names = {one.id for one in (receiver, *call.args) if isinstance(one, ast.Name)}
+    return any(name in names for kind, name in known if kind == "BytesIO" or called(call) != "save")
 
 
 def strays(source: str) -> list[str]:
@@ -115,7 +114,7 @@ def test_nothing_else_locks() -> None:
         ("os.open(path, os.O_WRONLY)", True), ("temporary.replace(path)", True), ("picture.save(path, 'PNG')", True),
         ("path.open('rb')", False), ("open(path)", False), ("text.replace('a', 'b')", False),
         ("with atomic_path(path) as t, t.open('wb') as s: s.write(b'')", False),
-        ("with atomic_path(path) as t: picture.save(t, 'PNG')", False),
+        ("with atomic_path(path) as t: picture.save(t, 'PNG')", True),
         ("def f():\n  b = io.BytesIO()\n  picture.save(b, 'PNG')", False),
     ],
 )  # fmt: skip
