@@ -19,7 +19,7 @@ from hope_bench.files.names import check_images, check_names
 from hope_bench.files.reading import decode, read_bytes
 from hope_bench.files.spec import BenchmarkSpec, Kind
 from hope_bench.files.validation import Strict, parse_json, read_json
-from hope_bench.provenance import check_folder, holds_files, json_sha256, locked, write_bytes, write_text
+from hope_bench.provenance import check_folder, holds_files, json_sha256, locked, write_text
 from hope_bench.records import Label, Prompt, Question
 
 if TYPE_CHECKING:
@@ -301,7 +301,7 @@ def _write(folder: Path, manifest: Manifest, splits: Mapping[str, bytes], blind:
     write_text(folder / "manifest.json", text + "\n")
     for kind, files in (("splits", splits), ("blind", blind)):
         for name, data in files.items():
-            write_bytes(folder / kind / f"{name}.jsonl", data)
+            write_text(folder / kind / f"{name}.jsonl", data.decode())
 
 
 def check_own(folder: Path, *, imported: bool) -> None:
