@@ -182,7 +182,7 @@ class SharedPrefix:
             if logits.shape[1] == places.shape[1]:
                 return cast(Tensor, logits)
         else:
-            kept, found = places.unique(return_inverse=True)
+            kept, found = torch.unique(places, return_inverse=True)
             logits = self._decoder(**inputs, logits_to_keep=kept).logits
             if logits.shape[1] == len(kept):
                 within = found

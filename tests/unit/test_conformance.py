@@ -94,7 +94,7 @@ def relative(found: torch.Tensor, expected: torch.Tensor) -> float:
     return float((found - expected).pow(2).mean().sqrt() / spread)
 
 
-@pytest.mark.parametrize("family", ("llava", "qwen2_vl", "blip_2"))
+@pytest.mark.parametrize("family", ["llava", "qwen2_vl", "blip_2"])
 def test_logits_at_places_that_all_rows_share(
     family: str, loaded: Callable[..., TransformersModel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
