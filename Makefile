@@ -3,7 +3,7 @@
 # make test-min   the tests that need no browser on the lowest supported versions (constraints-min.txt), in an environment of its own
 # make lint   ruff and mypy
 # make bench  speed and memory, written to build/bench.json
-# make soak   200 kill -9 points during an evaluation, each ending with the same bytes; all families, forgeries, searches and simulations of which make test takes some
+# make soak   200 kill -9 points during an evaluation, each ending with the same bytes; every command struck at 28 points; all families, forgeries, searches and simulations of which make test takes some
 # make studies  simulations behind the intervals, tests and ranks (minutes), in build/studies; and docs/validity.md made anew
 # make interop  lmms-eval itself, in build/interop, on an exported task with the demo's LLaVA: its answers and scores beside ours
 # make site   the static leaderboard from leaderboard/results, in build/site

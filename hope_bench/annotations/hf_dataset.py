@@ -23,7 +23,7 @@ from hope_bench.annotations.ids import unique_index
 from hope_bench.annotations.wording import alternatives, spoken_names
 from hope_bench.errors import HopeBenchError, counted, did_you_mean, first_few
 from hope_bench.files.reading import normalized
-from hope_bench.provenance import atomic_path
+from hope_bench.provenance import locked, write_bytes
 from hope_bench.records import Annotations, BoxLayout, Category, Image
 
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -108,6 +108,11 @@ def export_images(path: Path, folder: Path, columns: Mapping[str, str] | None = 
     """Write the images that the dataset holds as bytes into `folder`, under the names `read_hf_dataset` gives (those already
     there are left). Raises HopeBenchError where the dataset can't be read or has no rows, none of them holds a picture, or two
     would be one file (nothing is written then), and at a file that holds another picture, such as another split's."""
+    with locked(folder):
+        return _export_images(path, folder, columns, split)
+
+
+def _export_images(path: Path, folder: Path, columns: Mapping[str, str] | None, split: str) -> ExportedImages:
     source = open_dataset(path, split)
     keys = ("image", "file_name")
     found = _find_columns(source, {key: name for key, name in (columns or {}).items() if key != "box_format"}, keys)
@@ -134,8 +139,7 @@ def export_images(path: Path, folder: Path, columns: Mapping[str, str] | None = 
                     )
                 continue
             if data:
-                with atomic_path(target) as temporary:
-                    temporary.write_bytes(data)
+                write_bytes(target, data)
                 written += 1
             else:
                 pointed = value.get("path") if isinstance(value, dict) else value

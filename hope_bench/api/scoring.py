@@ -96,7 +96,7 @@ def score_and_write(
 ) -> Scored:
     """`score`, also under the labels of other files (RePOPE's, say), of a relabelled benchmark called `name`; with where the
     result went and what moved."""
-    from hope_bench.provenance import check_folder
+    from hope_bench.provenance import check_folder, locked
     from hope_bench.reviewing.noise import read_reviewed
     from hope_bench.scoring.conventions import find_convention, reader
     from hope_bench.scoring.intervals import bootstrap_of
@@ -131,8 +131,9 @@ def score_and_write(
     path = None
     if results is not None:
         path = result_path(result, Path(results))
-        _check_replaced(path, result, found, replace)
-        write_result(path, result)
+        with locked(Path(results)):
+            _check_replaced(path, result, found, replace)
+            write_result(path, result)
     answers = reread(found.answers(), questions.manifest.language).answers
     return Scored(
         result, path, moved, unread_report(answers, reader(answers, way, spoken, questions.labels, questions.manifest.language))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import signal
 import sys
@@ -15,7 +16,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from inspect import getdoc
-from typing import NoReturn
+from typing import Any, NoReturn, TextIO
 
 import typer
 from rich.markup import escape
@@ -96,7 +97,7 @@ def _let_help_wrap(application: typer.Typer) -> None:
 
 def _run(application: typer.Typer) -> None:
     """An expected failure is a paragraph on stderr and exit code 2, never a traceback; an unexpected one a traceback and 3."""
-    with _terminable() as received:
+    with _outputs() as failed, _terminable() as received:
         try:
             application()
         except HopeBenchError as error:
@@ -107,7 +108,9 @@ def _run(application: typer.Typer) -> None:
             sys.stderr.write(visible(_told(traceback.format_exc())))
             sys.exit(FAULT_CODE)
         except SystemExit as stop:
-            _flush()
+            sys.stdout.flush()
+            if failed:
+                _refuse(f"The output can't be written: {failed[0].strerror}. Make room, and run it again.")
             if stop.code == INTERRUPTED_CODE or received:
                 errors.print(INTERRUPTED)
             if received:
@@ -119,20 +122,69 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def _refuse(message: str) -> NoReturn:
-    _flush(quietly=True)
+    sys.stdout.flush()
     errors.print(f"[bold red]Error:[/] {escape(_told(message))}", soft_wrap=True, highlight=False)
     sys.exit(2)
 
 
-def _flush(*, quietly: bool = False) -> None:
-    """Write what stdout still holds: what can't be written there is said and not left to Python's end, and no reader is none."""
+class _Output(io.FileIO):
+    """stdout or stderr, which never break a command off: what can't be written there is left out from then on. Why is kept,
+    unless the reader had enough (`| head`)."""
+
+    def __init__(self, number: int, failed: list[OSError]) -> None:
+        super().__init__(number, "w", closefd=False)
+        self._failed = failed
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data) or 0
+        except OSError as error:
+            if error.errno != errno.EPIPE:
+                self._failed.append(error)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
+            return len(data)
+
+
+@contextlib.contextmanager
+def _outputs() -> Iterator[list[OSError]]:
+    """stdout and stderr as `_Output` meanwhile, also where they are closed (`>&-`), so that no file is opened in their place;
+    with what went wrong with stdout."""
+    failed: list[OSError] = []
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number
+    before = sys.stdout, sys.stderr
+    if sys.stdout is None or _is_stream(sys.stdout, 1):
+        sys.stdout = _wrapped(sys.stdout, 1, failed)
+    if sys.stderr is None or _is_stream(sys.stderr, 2):
+        sys.stderr = _wrapped(sys.stderr, 2, [])
     try:
-        sys.stdout.flush()
-    except OSError as error:
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not quietly and error.errno != errno.EPIPE:
-            _refuse(f"The output can't be written: {error.strerror}. Make room, and run it again.")
+        yield failed
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(ValueError):
+                stream.flush()
+        sys.stdout, sys.stderr = before
+
+
+def _is_stream(stream: TextIO, number: int) -> bool:
+    """Whether a stream writes there, and isn't a caller's own."""
+    try:
+        return isinstance(stream, io.TextIOWrapper) and stream.fileno() == number
+    except (OSError, ValueError):
+        return False
+
+
+def _wrapped(stream: TextIO | None, number: int, failed: list[OSError]) -> TextIO:
+    output = io.BufferedWriter(_Output(number, failed))
+    if not isinstance(stream, io.TextIOWrapper):
+        return io.TextIOWrapper(output, encoding="utf-8", errors="backslashreplace")
+    stream.flush()
+    return io.TextIOWrapper(
+        output, stream.encoding, stream.errors, line_buffering=stream.line_buffering, write_through=stream.write_through
+    )
 
 
 @contextlib.contextmanager

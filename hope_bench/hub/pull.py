@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from hope_bench.files.run import ANSWERS, Run, load_run, read_answers
 from hope_bench.hub.client import fetch
 from hope_bench.hub.names import HubName
 from hope_bench.progress import progress_bar
-from hope_bench.provenance import check_folder, file_sha256, write_bytes
+from hope_bench.provenance import check_folder, file_sha256, locked, write_bytes
 from hope_bench.reviewing.noise import LABEL_NOISE_FILE
 
 _QUESTIONS = ("manifest.json", "croissant.json", LABEL_NOISE_FILE, "splits/*.jsonl", "blind/*.jsonl")
@@ -93,12 +93,16 @@ def pull(name: HubName, places: Places, *, overwrite: bool = False) -> Pulled:
     _check_in_the_way(wanted, overwrite)
     if benchmark is not None and places.images is not None:
         write_pictures(pinned(name, benchmark), benchmark, places.images)
-    if overwrite and out is not None:
-        _remove_stale(out, set(wanted))
-    for target, source in wanted.items():
-        _copy(source, target)
-    if out is not None and places.images is not None:
-        remember_images(out, places.images)
+    with ExitStack() as holding:
+        for place in dict.fromkeys([*([] if out is None else [out]), *(target.parent for target in runs), places.results]):
+            holding.enter_context(locked(place))
+        _check_in_the_way(wanted, overwrite)  # by now another process may have written there
+        if overwrite and out is not None:
+            _remove_stale(out, set(wanted))
+        for target, source in wanted.items():
+            _copy(source, target)
+        if out is not None and places.images is not None:
+            remember_images(out, places.images)
     return Pulled(
         str(name),
         folder.name,
@@ -185,7 +189,11 @@ def write_pictures(name: HubName, benchmark: Benchmark, out: Path) -> None:
     Raises HopeBenchError where they hold none, one is missing or not the one that the benchmark was made with, and where another
     file is in the way of one.
     """
-    check_folder(out)
+    with locked(out):
+        _write_pictures(name, benchmark, out)
+
+
+def _write_pictures(name: HubName, benchmark: Benchmark, out: Path) -> None:
     missing = {image for image in benchmark.manifest.images if not (out / image).is_file()}
     for image, known in benchmark.manifest.images.items():
         if image not in missing and known is not None and file_sha256(out / image) != known:
