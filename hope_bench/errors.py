@@ -3,11 +3,32 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters (ESC among them), what turns the direction of writing, line separators, and halves of characters."""
+
+_LONGEST = 5000
+"""Characters of a message; the longest that is meant to be shows the end of a server's log."""
 
 
 class HopeBenchError(Exception):
-    """Bad input or an impossible request. The command line prints its text and exits with code 2, without a traceback."""
+    """Bad input or an impossible request. The command line prints its text and exits with code 2, without a traceback.
+
+    Of what a message repeats from outside nothing commands a terminal (`visible`), and a very long one loses its middle: what to
+    do stands at its end.
+    """
+
+    def __init__(self, message: str) -> None:
+        shown = message if len(message) <= _LONGEST else f"{message[: _LONGEST - 1000]} ... {message[-900:]}"
+        super().__init__(visible(shown))
+
+
+def visible(text: str) -> str:
+    """A text with a ? for each character that would command a terminal, turn the direction of writing, or that no file can hold:
+    a name or an answer could else recolour, overwrite or hide what is around it. Line breaks and tabs stay."""
+    return COMMANDS.sub("?", text)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
