@@ -9,20 +9,17 @@ from collections.abc import Iterable
 COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters (ESC among them), what turns the direction of writing, line separators, and halves of characters."""
 
-_LONGEST = 5000
-"""Characters of a message; the longest that is meant to be shows the end of a server's log."""
-
 
 class HopeBenchError(Exception):
     """Bad input or an impossible request. The command line prints its text and exits with code 2, without a traceback.
 
-    Of what a message repeats from outside nothing commands a terminal (`visible`), and a very long one loses its middle: what to
-    do stands at its end.
+    Of what a message repeats from outside nothing commands a terminal (`visible`), and of more than `longest` characters the
+    middle goes: what to do stands at the end.
     """
 
-    def __init__(self, message: str) -> None:
-        shown = message if len(message) <= _LONGEST else f"{message[: _LONGEST - 1000]} ... {message[-900:]}"
-        super().__init__(visible(shown))
+    def __init__(self, message: str, longest: int = 2000) -> None:
+        half = longest // 2 - 3
+        super().__init__(visible(message if len(message) <= longest else f"{message[:half]} ... {message[-half:]}"))
 
 
 def visible(text: str) -> str:

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from hope_bench.annotations.columns import InstanceRows, assemble, by_image
+from hope_bench.annotations.columns import InstanceRows, assemble, by_image, single
 from hope_bench.annotations.ids import unique_index
 from hope_bench.annotations.json_file import decode
 from hope_bench.annotations.wording import alternatives, spoken_names, words
@@ -187,7 +187,7 @@ def _objects(listed: Sequence[_ImageObjects], aliases: Mapping[str, str]) -> _Ob
     rows = InstanceRows(
         np.array(image_of, dtype=np.int32),
         np.array(category_of, dtype=np.int32),
-        np.array(boxes, dtype=np.float32).reshape(-1, 4),
+        single(boxes).reshape(-1, 4),
         np.full(len(image_of), np.nan, dtype=np.float32),
         np.zeros(len(image_of), dtype=np.bool_),
     )

@@ -167,7 +167,9 @@ STREAM = b'data: {"choices": [{"index": 0, "delta": {"content": "Yes"}}]}\n\ndat
 
 def http(body: object, status: str = "200 OK", kind: str = "application/json") -> bytes:
     said = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nConnection: close\r\nContent-Length: {len(said)}\r\n\r\n".encode() + said
+    return (
+        f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nConnection: close\r\nContent-Length: {len(said)}\r\n\r\n".encode() + said
+    )
 
 
 class Says:
@@ -198,7 +200,9 @@ class Says:
         while b"\r\n\r\n" not in got:
             got += connection.recv(1 << 16) or b"\r\n\r\n"
         head, _, body = got.partition(b"\r\n\r\n")
-        length = next((int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0)
+        length = next(
+            (int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0
+        )
         while len(body) < length:
             if not (more := connection.recv(1 << 16)):
                 return
@@ -285,7 +289,10 @@ def text_of(path: Path) -> str:
 def parsed(path: Path) -> int:
     """An answer's text, by every convention; and as what it is an answer to."""
     text = text_of(path)
-    verdicts = {convention.parse(text) for convention in CONVENTIONS.values()} | {parse_answer(text, ASKED), parse_answer("yes", text)}
+    verdicts = {convention.parse(text) for convention in CONVENTIONS.values()} | {
+        parse_answer(text, ASKED),
+        parse_answer("yes", text),
+    }
     assert verdicts <= {"yes", "no", "unparsed"}
     separate(text)
     separate(text, opened=True, thinks=True, finished=False)
@@ -308,4 +315,3 @@ SAID: dict[str, Maker] = {
     **{f"answer {number}": file("answer.txt", text, parsed) for number, text in enumerate(ANSWERS, 1)},
     "question": file("question.txt", b"<image>\nIs there a dining table in the image? Please answer yes or no. A) yes B) no", question_read),
 }  # fmt: skip
-

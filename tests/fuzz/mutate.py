@@ -158,7 +158,9 @@ def _http(data: bytes, rng: random.Random) -> bytes:
     if rng.random() < 0.8:
         body = structured(body, "", rng)
     if rng.random() < 0.3:
-        lines[0] = f"HTTP/1.1 {rng.choice((200, 201, 204, 206, 301, 400, 401, 403, 404, 408, 413, 422, 429, 500, 502, 503, 529, 599, 999))} x"
+        lines[0] = (
+            f"HTTP/1.1 {rng.choice((200, 201, 204, 206, 301, 400, 401, 403, 404, 408, 413, 422, 429, 500, 502, 503, 529, 599, 999))} x"
+        )
     if rng.random() < 0.3:
         lines.insert(rng.randint(1, len(lines)), f"{rng.choice(_HEADERS)}: {rng.choice(_VALUES)}")
     if rng.random() < 0.1:
@@ -201,7 +203,9 @@ def with_bytes_changed(data: bytes, rng: random.Random) -> bytes:
         elif kind == 8:
             made[at : at + 4] = rng.choice((b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f", b"\0\0\0\x80", b"\0\0\0\0", b"\1\0\0\0"))
         elif kind == 9:
-            made[at:at] = rng.choice((b"\xff\xc3", b"\xed\xa0\x80", b"\0", b"\xef\xbb\xbf", b"\xff\xfe", b"\r", b"\x1b[31m", b"\xf4\x90\x80\x80"))
+            made[at:at] = rng.choice(
+                (b"\xff\xc3", b"\xed\xa0\x80", b"\0", b"\xef\xbb\xbf", b"\xff\xfe", b"\r", b"\x1b[31m", b"\xf4\x90\x80\x80")
+            )
         elif kind == 10:
             made[:] = rng.choice(_WHOLES)(bytes(made))
         else:

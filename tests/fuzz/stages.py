@@ -20,7 +20,21 @@ from hope_bench.images import UnreadableImageError, decode_rgb, hash_images, ope
 from hope_bench.inspection.thumbnails import shrink
 from hope_bench.interchange.question_rows import ending_of
 from tests.datasets import objects365_file
-from tests.fuzz.files import ASKED, COCO, LABELME, PREDICTION, Maker, annotations, benchmark, file, folder_of, kept, lines, run, written
+from tests.fuzz.files import (
+    ASKED,
+    COCO,
+    LABELME,
+    PREDICTION,
+    Maker,
+    annotations,
+    benchmark,
+    file,
+    folder_of,
+    kept,
+    lines,
+    run,
+    written,
+)
 
 
 def encoded(format: str, **more: object) -> bytes:
@@ -66,7 +80,10 @@ def checked(folder: Path) -> int:
 
 def data(folder: Path) -> Path:
     written(folder / "data" / "instances.json", COCO)
-    written(folder / "data" / "captions.json", {"images": COCO["images"], "annotations": [{"image_id": 1, "id": 1, "caption": "a dog"}]})
+    written(
+        folder / "data" / "captions.json",
+        {"images": COCO["images"], "annotations": [{"image_id": 1, "id": 1, "caption": "a dog"}]},
+    )
     written(folder / "data" / "images" / "a.jpg", encoded("PNG"))
     return folder
 
@@ -135,7 +152,10 @@ def resulting() -> dict[str, Maker]:
 
 def reviews(folder: Path) -> Path:
     for name in "ab":
-        rows = [{"image": f"{one}.jpg", "object": "dog", "decision": "absent", "reviewer": name, "at": "2025-01-01T00:00:00Z"} for one in "abc"]
+        rows = [
+            {"image": f"{one}.jpg", "object": "dog", "decision": "absent", "reviewer": name, "at": "2025-01-01T00:00:00Z"}
+            for one in "abc"
+        ]
         written(folder / f"{name}.jsonl", lines(*rows))
     return folder
 

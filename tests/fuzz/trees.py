@@ -118,7 +118,18 @@ def odd_value(rng: random.Random, like: Any = None) -> Any:
     if kind == 0:
         return rng.choice(RAWS)
     if kind == 1:
-        return rng.choice(([], Pairs(), [[]], [None], [like], Pairs([("", like)]), [like] * rng.randint(2, 300), Pairs([("id", 1), ("name", "dog")])))
+        return rng.choice(
+            (
+                [],
+                Pairs(),
+                [[]],
+                [None],
+                [like],
+                Pairs([("", like)]),
+                [like] * rng.randint(2, 300),
+                Pairs([("id", 1), ("name", "dog")]),
+            )
+        )
     if kind in (2, 3):
         return rng.choice(ODD_NUMBERS)
     return rng.choice((None, True, False)) if kind == 4 else odd_text(rng)
@@ -159,7 +170,21 @@ def _tweak(place: Place, _: Any, rng: random.Random) -> None:
     elif isinstance(value, bool) or value is None:
         put(place, rng.choice((None, True, False, 0, 1, "true")))
     elif isinstance(value, int | float):
-        put(place, rng.choice((-value, value + 1, value - 1, value * 1000, value + 0.5, str(value), [value], float(value) if abs(value) < 1e300 else 0)))
+        put(
+            place,
+            rng.choice(
+                (
+                    -value,
+                    value + 1,
+                    value - 1,
+                    value * 1000,
+                    value + 0.5,
+                    str(value),
+                    [value],
+                    float(value) if abs(value) < 1e300 else 0,
+                )
+            ),
+        )
     elif isinstance(value, list):
         _reorder(value, rng)
 

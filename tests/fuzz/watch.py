@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 import traceback
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,6 +80,10 @@ class _Guard:
         elif event == "socket.connect" and given[1][0] not in ("127.0.0.1", "::1"):
             self.seen.append(f"connects to {given[1]!r}")
 
+    def printed(self, told: sys.UnraisableHookArgs) -> None:
+        """A traceback that Python prints where nobody can catch it."""
+        self.seen.append(f"printed a traceback: {told.exc_value!r}"[:300])
+
     def _wrote(self, event: str, path: object, at: int = -1) -> None:
         if isinstance(path, str | bytes | os.PathLike):
             place = os.path.realpath(os.path.join(os.readlink(f"/proc/self/fd/{at}") if at >= 0 else "", os.fsdecode(path)))
@@ -95,10 +100,13 @@ def guarded(folder: Path) -> Iterator[list[str]]:
     global _guard
     _guard = _guard or _Guard()
     _guard.within, _guard.seen = os.path.realpath(folder), []
+    before = sys.unraisablehook
+    sys.unraisablehook = _guard.printed
     try:
         yield _guard.seen
     finally:
         _guard.within = None
+        sys.unraisablehook = before
 
 
 @contextlib.contextmanager
@@ -172,7 +180,8 @@ class Watched:
     def _attempt(self) -> tuple[str | None, list[str]]:
         """The refusal, if any, and what was wrong."""
         try:
-            with limited(MOST_SECONDS):
+            with limited(MOST_SECONDS), warnings.catch_warnings():
+                warnings.simplefilter("error", RuntimeWarning)  # numbers that overflow unseen
                 self.read()
         except HopeBenchError as error:
             said = str(error)
