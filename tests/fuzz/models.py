@@ -8,7 +8,6 @@ import shutil
 import socket
 import tempfile
 import threading
-
 from pathlib import Path
 
 from PIL import Image
@@ -26,10 +25,11 @@ from hope_bench.files.language import read_language
 from hope_bench.interchange.questions import read_question, wrapping
 from hope_bench.scoring.conventions import CONVENTIONS
 from hope_bench.scoring.parsing import parse_answer
-from tests.fuzz.files import ASKED, Maker, Read, file, kept, written
+from tests.fuzz.files import ASKED, Maker, file, kept, written
 
 CONFIG = {
-    "model_type": "llava", "architectures": ["LlavaForConditionalGeneration"], "text_config": {"model_type": "llama", "hidden_size": 8},
+    "model_type": "llava", "architectures": ["LlavaForConditionalGeneration"], "text_config": {"model_type": "llama",
+    "hidden_size": 8},
     "vision_config": {"model_type": "clip_vision_model", "hidden_size": 1024, "patch_size": 14, "image_size": 336},
     "quantization_config": {"quant_method": "gptq", "bits": 4}, "auto_map": {"AutoModel": "own.Own"}, "torch_dtype": "float16",
 }  # fmt: skip
@@ -75,7 +75,7 @@ def lora_checkpoint(folder: Path) -> Path:
 
 
 @functools.cache
-def made() -> tempfile.TemporaryDirectory[str]:
+def tiny_checkpoint() -> tempfile.TemporaryDirectory[str]:
     """The tiny checkpoints, made once, and gone with the process."""
     from tests.checkpoints import save_checkpoint
 
@@ -85,7 +85,7 @@ def made() -> tempfile.TemporaryDirectory[str]:
 
 
 def llava(folder: Path) -> Path:
-    return Path(shutil.copytree(Path(made().name) / "llava", folder / "llava"))
+    return Path(shutil.copytree(Path(tiny_checkpoint().name) / "llava", folder / "llava"))
 
 
 def adapted_llava(folder: Path) -> Path:
@@ -133,12 +133,14 @@ LOADED: dict[str, Maker] = {
     **{
         f"loaded {name}": kept(llava, name, loaded)
         for name in (
-            "config.json", "generation_config.json", "processor_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja",
+            "config.json", "generation_config.json", "processor_config.json", "tokenizer.json", "tokenizer_config.json",
+            "chat_template.jinja",
             "model.safetensors",
         )
     },
     **{f"loaded {name}": kept(adapted_llava, name, loaded) for name in ("adapter_config.json", "adapter_model.safetensors")},
-    **{f"encoder's {name}": kept(clip, name, encoder) for name in ("open_clip_config.json", "open_clip_model.safetensors", "bpe.txt.gz")},
+    **{f"encoder's {name}": kept(clip, name, encoder) for name in ("open_clip_config.json", "open_clip_model.safetensors",
+    "bpe.txt.gz")},
 }  # fmt: skip
 """Read by transformers and open_clip: a second each."""
 
@@ -148,17 +150,21 @@ REPLY = {
     "id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [
         {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Yes, there is.", "refusal": None},
          "logprobs": {"content": [{"token": "Yes", "logprob": -0.5, "top_logprobs": TOP}]}}],
-    "usage": {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11, "completion_tokens_details": {"reasoning_tokens": 0}},
+    "usage": {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11,
+    "completion_tokens_details": {"reasoning_tokens": 0}},
 }  # fmt: skip
 THOUGHT = {
     "choices": [{"finish_reason": "length", "native_finish_reason": "MAX_TOKENS", "message": {
-        "content": [{"type": "thinking", "thinking": [{"type": "text", "text": "No?"}]}, {"type": "text", "text": "<think>a</think>Yes"}, "x",
+        "content": [{"type": "thinking", "thinking": [{"type": "text", "text": "No?"}]}, {"type": "text",
+        "text": "<think>a</think>Yes"}, "x",
                     {"type": "refusal", "refusal": "no"}],
         "reasoning_content": "I see", "reasoning_details": [{"type": "reasoning.encrypted", "data": "x"}]}}],
     "usage": {"completion_tokens_details": {"reasoning_tokens": 7}},
 }  # fmt: skip
-REFUSED = {"error": {"message": 'Unexpected keys: {"logprobs"} max allowed: 5 {"error": {"message": "x"}}', "type": "invalid_request_error",
-                     "param": "top_logprobs", "code": "400", "metadata": {"raw": '{"error": {"message": "Unsupported", "param": "temperature"}}'},
+REFUSED = {"error": {"message": 'Unexpected keys: {"logprobs"} max allowed: 5 {"error": {"message": "x"}}',
+"type": "invalid_request_error",
+                     "param": "top_logprobs", "code": "400",
+                     "metadata": {"raw": '{"error": {"message": "Unsupported", "param": "temperature"}}'},
                      "details": [{"fieldViolations": [{"field": "logprobs", "description": "no"}]}]},
            "detail": [{"loc": ["body", "logprobs"], "msg": "Extra", "input": True}]}  # fmt: skip
 BLOCKED = [{"promptFeedback": {"blockReason": "SAFETY"}, "choices": None, "object": "error", "code": 400, "message": "Unable"}]
@@ -271,7 +277,8 @@ REPLIES: dict[str, Maker] = {
     "sent: stream": file("reply.http", http(STREAM, kind="text/event-stream"), asked),
     "sent: refusal": file("reply.http", http(REFUSED, "400 Bad Request"), asked),
     "sent: busy": file("reply.http", http(BLOCKED, "503 Busy\r\nRetry-After: 3"), asked),
-    "sent: page": file("reply.http", http(b"<html><title>502</title><p>Bad &amp; gateway</p></html>", "502 Bad", "text/html"), asked),
+    "sent: page": file("reply.http", http(b"<html><title>502</title><p>Bad &amp; gateway</p></html>", "502 Bad", "text/html"),
+    asked),
     "models of a server": file("reply.http", http({"object": "list", "data": [{"id": "m", "object": "model"}]}), greeted),
 }  # fmt: skip
 
@@ -309,9 +316,10 @@ def question_read(path: Path) -> int:
 ANSWERS = (
     b"No, there is no dog in the image. However, I see a cat (yes, one) and two people; so the answer is: **Yes**.\n\\boxed{yes}",
     b'<think>Hm, is it a dog? No...</think>\n{"answer": "yes", "reason": "It isn\'t hidden"}\nFinal answer: B) no.',
-    "I’m sorry, I can’t tell whether there’s a dog in the picture – the image could not be loaded. Nein, es gibt keinen Hund.".encode(),
+    "I’m sorry, I can’t tell whether there’s a dog – the image could not be loaded. Nein, es gibt keinen Hund.".encode(),
 )
 SAID: dict[str, Maker] = {
     **{f"answer {number}": file("answer.txt", text, parsed) for number, text in enumerate(ANSWERS, 1)},
-    "question": file("question.txt", b"<image>\nIs there a dining table in the image? Please answer yes or no. A) yes B) no", question_read),
+    "question": file("question.txt", b"<image>\nIs there a dining table in the image? Please answer yes or no. A) yes B) no",
+    question_read),
 }  # fmt: skip

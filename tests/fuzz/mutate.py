@@ -1,4 +1,4 @@
-"""One damaged file out of a whole one: taken apart as what it is (JSON, lines, TOML, a table, XML, a packed file), or as bytes."""
+"""A damaged file out of a whole one: taken apart as what it is (JSON, lines, TOML, a table, XML, a packed file), or as bytes."""
 
 from __future__ import annotations
 
@@ -21,11 +21,7 @@ LONGEST = 2_000_000
 
 def mutated(data: bytes, suffix: str, rng: random.Random) -> bytes:
     """A file with these bytes and this ending, damaged; the same for the same state of `rng`."""
-    kind = rng.random()
-    if kind < 0.7:
-        made = structured(data, suffix, rng)
-    else:
-        made = with_bytes_changed(data, rng)
+    made = structured(data, suffix, rng) if rng.random() < 0.7 else with_bytes_changed(data, rng)
     if rng.random() < 0.05:
         made = with_bytes_changed(made, rng)
     return made[:LONGEST]
@@ -37,7 +33,7 @@ def structured(data: bytes, suffix: str, rng: random.Random) -> bytes:
         if change is not None:
             try:
                 return change(data, rng)
-            except (ValueError, RecursionError, KeyError, UnicodeError):
+            except Exception:  # noqa: BLE001 - not of that format, which the next one may be
                 continue
     return with_bytes_changed(data, rng)
 
@@ -158,9 +154,7 @@ def _http(data: bytes, rng: random.Random) -> bytes:
     if rng.random() < 0.8:
         body = structured(body, "", rng)
     if rng.random() < 0.3:
-        lines[0] = (
-            f"HTTP/1.1 {rng.choice((200, 201, 204, 206, 301, 400, 401, 403, 404, 408, 413, 422, 429, 500, 502, 503, 529, 599, 999))} x"
-        )
+        lines[0] = f"HTTP/1.1 {rng.choice(_STATUSES)} x"
     if rng.random() < 0.3:
         lines.insert(rng.randint(1, len(lines)), f"{rng.choice(_HEADERS)}: {rng.choice(_VALUES)}")
     if rng.random() < 0.1:
@@ -170,13 +164,17 @@ def _http(data: bytes, rng: random.Random) -> bytes:
     return _encoded("\r\n".join(lines)) + b"\r\n\r\n" + body
 
 
+_STATUSES = (200, 201, 204, 206, 301, 400, 401, 403, 404, 408, 413, 422, 429, 500, 502, 503, 529, 599, 999)
 _HEADERS = (
-    "Retry-After", "retry-after-ms", "Content-Type", "Content-Encoding", "Transfer-Encoding", "Location", "Set-Cookie", "x-request-id", "Connection",
+    "Retry-After", "retry-after-ms", "Content-Type", "Content-Encoding", "Transfer-Encoding", "Location", "Set-Cookie",
+    "x-request-id", "Connection",
     "x-should-retry", "Content-Length",
 )  # fmt: skip
 _VALUES = (
-    "", "0", "-1", "1e999", "nan", "99999999999999999999", "Wed, 21 Oct 2015 07:28:00 GMT", "Wed, 99 Oct 99999 99:99:99 XXX", "gzip", "br", "zstd",
-    "deflate", "chunked", "text/event-stream", "text/html; charset=utf-7", "application/json; charset=x", "http://127.0.0.1:1/", "true", "close", "\x7f",
+    "", "0", "-1", "1e999", "nan", "99999999999999999999", "Wed, 21 Oct 2015 07:28:00 GMT", "Wed, 99 Oct 99999 99:99:99 XXX",
+    "gzip", "br", "zstd",
+    "deflate", "chunked", "text/event-stream", "text/html; charset=utf-7", "application/json; charset=x", "http://127.0.0.1:1/",
+    "true", "close", "\x7f",
     "application/json; charset=utf-16",
 )  # fmt: skip
 
@@ -215,14 +213,18 @@ def with_bytes_changed(data: bytes, rng: random.Random) -> bytes:
 
 
 _WHOLES: tuple[Callable[[bytes], bytes], ...] = (
-    lambda data: data.decode(errors="replace").encode("utf-16"), lambda data: data.decode(errors="replace").encode("utf-32"), lambda data: BOM_UTF8 + data,
-    lambda data: data.decode(errors="replace").encode("latin1", errors="replace"), lambda _: b"", lambda data: data.replace(b"\n", b"\r\n"),
-    lambda data: data.replace(b"\n", b""), lambda data: data * 2, lambda _: b"[" * 20_000, lambda _: b'{"a":' * 20_000, lambda _: b"\0" * 999,
+    lambda data: data.decode(errors="replace").encode("utf-16"), lambda data: data.decode(errors="replace").encode("utf-32"),
+    lambda data: BOM_UTF8 + data,
+    lambda data: data.decode(errors="replace").encode("latin1", errors="replace"), lambda _: b"",
+    lambda data: data.replace(b"\n", b"\r\n"),
+    lambda data: data.replace(b"\n", b""), lambda data: data * 2, lambda _: b"[" * 20_000, lambda _: b'{"a":' * 20_000,
+    lambda _: b"\0" * 999,
     lambda data: data.replace(b" ", b""), lambda data: data[::-1], gzip.compress,
 )  # fmt: skip
 
 _TEXTS: dict[str, Callable[[bytes, random.Random], bytes]] = {
-    ".toml": _toml, ".csv": _table(","), ".tsv": _table("\t"), ".txt": _words, ".xml": _words, ".yaml": _words, ".jinja": _words, ".http": _http,
+    ".toml": _toml, ".csv": _table(","), ".tsv": _table("\t"), ".txt": _words, ".xml": _words, ".yaml": _words,
+    ".jinja": _words, ".http": _http,
 }  # fmt: skip
 _PACKED: dict[str, Callable[[bytes, random.Random], bytes]] = {
     ".gz": _gzip, ".eval": _zip, ".xlsx": _zip, ".safetensors": _safetensors, ".parquet": _parquet,

@@ -14,8 +14,10 @@ import hope_bench
 
 ROOT = Path(hope_bench.__file__).parent
 READING = {
-    "read_bytes", "read_text", "read_toml", "read_json", "parse_json", "json_of", "text_of", "lines_of", "decode", "loads", "load", "safe_load", "open",
-    "open_picture", "load_from_disk", "load_dataset", "ParquetFile", "read_schema", "ZipFile", "decompress", "decompressobj", "safe_open", "parse",
+    "read_bytes", "read_text", "read_toml", "read_json", "parse_json", "json_of", "text_of", "lines_of", "decode", "loads",
+    "load", "safe_load", "open",
+    "open_picture", "load_from_disk", "load_dataset", "ParquetFile", "read_schema", "ZipFile", "decompress", "decompressobj",
+    "safe_open", "parse",
     "read_excel", "from_pretrained", "mmap", "fromstring", "literal_eval", "TypeAdapter",
 }  # fmt: skip
 """Calls that decode what may come from outside, by the last part of their name."""

@@ -69,7 +69,8 @@ def shown(path: Path) -> int:
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "MPO", "JPEG2000", "AVIF")
 PICTURES: dict[str, Maker] = {
-    f"picture: {name}": file("a.png", encoded(name), shown) for name in FORMATS if name in Image.SAVE or name in (Image.init(), Image.SAVE)[1]
+    f"picture: {name}": file("a.png", encoded(name), shown) for name in FORMATS if name in Image.SAVE or name in (Image.init(),
+    Image.SAVE)[1]
 }  # fmt: skip
 
 
@@ -106,12 +107,16 @@ def two(row: dict[str, object], **changes: object) -> list[dict[str, object]]:
 SAMPLES = lines(*({"doc_id": number, "target": target, "filtered_resps": [target], "resps": [[target]], "input": ASKED,
                    "doc": {"question": ASKED, "image_source": image, "category": "random", "question_id": number}}
                   for number, image, target in ((0, "a", "yes"), (1, "b", "no"))))  # fmt: skip
-INSPECTED = {"version": 2, "status": "success", "eval": {"task": "pope", "model": "hf/m", "created": "2025-01-01T00:00:00+00:00"}, "samples": [
-    {"id": number, "epoch": 1, "target": target, "input": [{"role": "user", "content": [{"type": "text", "text": ASKED}, {"type": "image", "image": image}]}],
-     "metadata": {"category": "random"}, "output": {"choices": [{"message": {"role": "assistant", "content": target}}]}, "scores": {"match": {"value": "C"}}}
+INSPECTED = {"version": 2, "status": "success", "eval": {"task": "pope", "model": "hf/m",
+"created": "2025-01-01T00:00:00+00:00"}, "samples": [
+    {"id": number, "epoch": 1, "target": target, "input": [{"role": "user", "content": [{"type": "text", "text": ASKED},
+    {"type": "image", "image": image}]}],
+     "metadata": {"category": "random"}, "output": {"choices": [{"message": {"role": "assistant", "content": target}}]},
+     "scores": {"match": {"value": "C"}}}
     for number, image, target in ((1, "a.jpg", "yes"), (2, "b.jpg", "no"))
 ], "results": {"scores": [{"name": "match", "metrics": {"accuracy": {"value": 1.0}}}]}}  # fmt: skip
-TABLE = f"index\timage_path\tquestion\tanswer\tcategory\tprediction\n0\ta.jpg\t{ASKED}\tYes\trandom\tyes\n1\tb.jpg\t{ASKED}\tNo\trandom\tno\n"
+TABLE = "index\timage_path\tquestion\tanswer\tcategory\tprediction\n"
+TABLE += f"0\ta.jpg\t{ASKED}\tYes\trandom\tyes\n1\tb.jpg\t{ASKED}\tNo\trandom\tno\n"
 
 
 def scored(folder: Path) -> int:
@@ -165,11 +170,13 @@ def reviewed(folder: Path) -> int:
 
 
 STAGES: dict[str, Maker] = {
-    "objects365": kept(lambda folder: objects365_file(folder).parent, "zhiyuan_objv2_val.json", lambda folder: annotations(folder / "zhiyuan_objv2_val.json")()),
+    "objects365": kept(lambda folder: objects365_file(folder).parent, "zhiyuan_objv2_val.json",
+    lambda folder: annotations(folder / "zhiyuan_objv2_val.json")()),
     "data to check": kept(data, "data/instances.json", checked),
     "captions to check": kept(data, "data/captions.json", checked),
     "labelme to check": kept(lambda folder: written(folder / "data" / "a.json", LABELME).parent.parent, "data/a.json", checked),
-    "imagefolder of csv": folder_of("metadata.csv", b"file_name,objects,split\na.jpg,dog,x\nb.jpg,cat,y\n", lambda path: annotations(path)()),
+    "imagefolder of csv": folder_of("metadata.csv", b"file_name,objects,split\na.jpg,dog,x\nb.jpg,cat,y\n",
+    lambda path: annotations(path)()),
     "log: lmms-eval": logs("lmms-eval", "1_samples_pope.jsonl", SAMPLES),
     "log: evalscope": logs("evalscope", "pope_random.jsonl", lines(*two(PREDICTION, index=1))),
     "log: inspect": logs("inspect", "l.json", INSPECTED),

@@ -9,14 +9,20 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 ODD_TEXTS = (
-    "", " ", "\0", "\n", "\r\n", "\x1b[31m", "\x1b]0;t\x07", "\x9b1A", "\u202e", "\u2028", "\ufeff", "\ud800", "\udfff\ud83d", "\U0001f469",
-    "a\u0301", "\u0300" * 40, "ß", "İ", "ﬁ", "..", "../x", "../../../x", "/etc/passwd", "C:\\x", "\\\\h\\x", "~", "~root", "a/b", "-x", "--out",
-    "%s%n", "{}", "{0}", "{question}", "{question}{question}", "$(x)", "`x`", "<script>", "&lt;", "<!--", "]]>", "'", '"', "\\", "=1+1", ",", "\t",
-    "null", "None", "nan", "true", "-0", "1e999", "0x10", "٣", "1_0", "yes", "no", "Yes.", "dog", "a", "the", "person", "a.jpg", ".", "/", "?",
-    "is there a dog in the image?", "https://x.org/\x01", "javascript:x", "!!python/object:x", "http://[::1", "file:///x", "\\ud800", "\\u0000",
+    "", " ", "\0", "\n", "\r\n", "\x1b[31m", "\x1b]0;t\x07", "\x9b1A", "\u202e", "\u2028", "\ufeff", "\ud800", "\udfff\ud83d",
+    "\U0001f469",
+    "a\u0301", "\u0300" * 40, "ß", "İ", "ﬁ", "..", "../x", "../../../x", "/etc/passwd", "C:\\x", "\\\\h\\x", "~", "~root",
+    "a/b", "-x", "--out",
+    "%s%n", "{}", "{0}", "{question}", "{question}{question}", "$(x)", "`x`", "<script>", "&lt;", "<!--", "]]>", "'", '"', "\\",
+    "=1+1", ",", "\t",
+    "null", "None", "nan", "true", "-0", "1e999", "0x10", "٣", "1_0", "yes", "no", "Yes.", "dog", "a", "the", "person", "a.jpg",
+    ".", "/", "?",
+    "is there a dog in the image?", "https://x.org/\x01", "javascript:x", "!!python/object:x", "http://[::1", "file:///x",
+    "\\ud800", "\\u0000",
 )  # fmt: skip
 ODD_NUMBERS = (
-    0, -1, 1, 2, -0.0, 0.5, 1.5, 1e-320, 1e308, -1e308, 2**31, -(2**31), 2**32, 2**53 + 1, 2**63, -(2**63) - 1, 2**64, 10**40, math.nan, math.inf,
+    0, -1, 1, 2, -0.0, 0.5, 1.5, 1e-320, 1e308, -1e308, 2**31, -(2**31), 2**32, 2**53 + 1, 2**63, -(2**63) - 1, 2**64, 10**40,
+    math.nan, math.inf,
     -math.inf, 255, 256, 65536, 10**9,
 )  # fmt: skip
 
@@ -30,8 +36,10 @@ class Pairs(list[tuple[str, Any]]):
 
 
 RAWS = (
-    Raw("NaN"), Raw("-Infinity"), Raw("1e999"), Raw("9" * 5000), Raw("-" + "9" * 400 + "e5"), Raw("01"), Raw("[" * 3000 + "]" * 3000), Raw("[" * 2000),
-    Raw('{"a":' * 1500 + "1" + "}" * 1500), Raw('"\\ud800"'), Raw('"\\u0000"'), Raw('"\x01"'), Raw(""), Raw("nil"), Raw("'x'"), Raw('"x'), Raw("{}{}"),
+    Raw("NaN"), Raw("-Infinity"), Raw("1e999"), Raw("9" * 5000), Raw("-" + "9" * 400 + "e5"), Raw("01"),
+    Raw("[" * 3000 + "]" * 3000), Raw("[" * 2000),
+    Raw('{"a":' * 1500 + "1" + "}" * 1500), Raw('"\\ud800"'), Raw('"\\u0000"'), Raw('"\x01"'), Raw(""), Raw("nil"), Raw("'x'"),
+    Raw('"x'), Raw("{}{}"),
     Raw("1." + "0" * 3000 + "1"), Raw("1979-05-27T07:32:00Z"), Raw("0xff"), Raw('"""x"""'),
 )  # fmt: skip
 
@@ -263,5 +271,6 @@ def _add(place: Place, _: Any, rng: random.Random) -> None:
 
 
 _CHANGES: tuple[Callable[[Place, list[Place], random.Random], None], ...] = (
-    _replace, _replace, _replace, _tweak, _tweak, _tweak, _remove, _double, _double_key, _rename, _swap, _copy, _wrap, _unwrap, _add,
+    _replace, _replace, _replace, _tweak, _tweak, _tweak, _remove, _double, _double_key, _rename, _swap, _copy, _wrap, _unwrap,
+    _add,
 )  # fmt: skip

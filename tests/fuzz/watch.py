@@ -1,9 +1,10 @@
 """One input for one reader, watched: what came of it, and whether that is allowed.
 
-Allowed is a result, or one HopeBenchError whose message is bounded and commands no terminal; within bounds of CPU time and memory;
-with nothing left behind half written, nothing written elsewhere, no program run, and no connection to another machine.
+Allowed is a result, or one HopeBenchError whose message is bounded and commands no terminal; within bounds of CPU time and
+memory; with nothing left behind half written, nothing written elsewhere, no program run, and no connection to another machine.
 """
 
+# ruff: noqa: PTH115, PTH118, PTH119
 from __future__ import annotations
 
 import contextlib
@@ -166,7 +167,7 @@ class Watched:
             wrong.append(f"{spent:.1f} CPU seconds")
         if more > MOST_MEMORY:
             wrong.append(f"{more / 2**20:.0f} MB more memory")
-        wrong += self._put_back(refusal)
+        wrong += self._put_back()
         tally = self.tally
         tally.inputs += 1
         tally.seconds += spent
@@ -191,7 +192,7 @@ class Watched:
             return said, wrong + ([] if said.strip() else ["an empty message"])
         except TooLong:
             return None, [f"more than {MOST_SECONDS} CPU seconds: {_where(sys.exc_info()[1])}"]
-        except BaseException as error:  # noqa: BLE001 - which is what is looked for
+        except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
                 raise
             return None, [f"{type(error).__name__}: {error}"[:300] + f" {_where(error)}"]
@@ -208,7 +209,7 @@ class Watched:
                 found[os.path.relpath(os.path.join(folder, name), self.root)] = (told.st_size, told.st_mtime_ns)
         return found
 
-    def _put_back(self, refusal: str | None) -> list[str]:
+    def _put_back(self) -> list[str]:
         """Remove what is new, write anew what is changed; what of it is a fault."""
         now, wrong = self._listed(), []
         for name in sorted(now.keys() - self._fresh.keys(), reverse=True):

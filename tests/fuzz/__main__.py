@@ -1,0 +1,124 @@
+"""Feed damaged inputs to every reader: `python -m tests.fuzz --minutes 30 --seed 0`; `--reader NAME --input N` shows one again.
+
+Each reader has its share of the CPU time and a process of its own, forked from one that has everything imported, so that even the
+end of the interpreter is a fault of one input and no more. A whole run writes its table to docs/reliability.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import mmap
+import os
+import pickle
+import resource
+import sys
+import time
+from pathlib import Path
+
+from tests.fuzz.readers import READERS
+from tests.fuzz.report import write_page
+from tests.fuzz.watch import MOST_SECONDS, Tally, Watched
+
+LEAST = 20
+"""Inputs of a reader that is slow."""
+
+
+def main() -> int:
+    """As the module says; 1 where there are faults."""
+    parser = argparse.ArgumentParser(description=__doc__, prog="python -m tests.fuzz")
+    parser.add_argument("--minutes", type=float, default=30.0, help="CPU minutes of all readers together")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--reader", action="append", choices=READERS, metavar="NAME", help="only this one (repeat for more)")
+    parser.add_argument("--input", type=int, help="of one --reader: save and feed this input alone")
+    asked = parser.parse_args()
+    if asked.input is not None:
+        return _again(asked.reader[0], asked.seed, asked.input)
+    _import_all()
+    names = asked.reader or list(READERS)
+    tallies: dict[str, Tally] = {}
+    left = asked.minutes * 60
+    for place, name in enumerate(names):
+        tallies[name] = one = _fed(name, asked.seed, left / (len(names) - place))
+        left -= one.seconds
+        print(f"{name}: {one.inputs:,} inputs, {one.accepted:,} accepted, {one.refused:,} refused, {len(one.faults):,} faults, "
+              f"{1000 * one.seconds / max(1, one.inputs):.1f} ms, slowest {one.slowest:.2f} s", flush=True)  # fmt: skip
+        for number, fault in {fault.split(":")[0]: (number, fault) for number, fault in one.faults}.values():
+            print(
+                f"    --seed {asked.seed} --reader {name!r} --input {number}: {fault}".encode(errors="replace").decode(),
+                flush=True,
+            )
+    if not asked.reader:
+        write_page(tallies, asked.seed)
+    print(f"{sum(one.inputs for one in tallies.values()):,} inputs, {sum(len(one.faults) for one in tallies.values()):,} faults")
+    return 1 if any(one.faults for one in tallies.values()) else 0
+
+
+def _import_all() -> None:
+    """What the children would else import each."""
+    import datasets  # noqa: F401
+    import openai  # noqa: F401
+    import peft  # noqa: F401
+    import transformers  # noqa: F401
+
+    import hope_bench.api  # noqa: F401
+    from tests.fuzz.models import tiny_checkpoint
+    from tests.fuzz.stages import result_bytes
+
+    tiny_checkpoint()
+    result_bytes()
+
+
+def _fed(name: str, seed: int, seconds: float) -> Tally:
+    """What came of as many inputs as go into so much CPU time, each another one."""
+    place = mmap.mmap(-1, 8)  # which both see, also after the end
+    result, told = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(result)
+        _feed(name, seed, seconds, place, told)
+        os._exit(0)
+    os.close(told)
+    with os.fdopen(result, "rb") as stream:
+        made = stream.read()
+    _, status = os.waitpid(child, 0)
+    if made and not status:
+        return pickle.loads(made)
+    last = int.from_bytes(place[:], "little")
+    return Tally(last, faults=[(last, f"the interpreter ended (status {status})")])
+
+
+def _feed(name: str, seed: int, seconds: float, place: mmap.mmap, told: int) -> None:
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 1)
+    os.dup2(silence, 2)
+    most = int(time.process_time() + seconds + 10 * MOST_SECONDS)
+    resource.setrlimit(resource.RLIMIT_CPU, (most, most))  # where no Python code runs that could be stopped
+    with Watched(name, READERS[name]) as watched:
+        start = time.process_time()
+        while watched.tally.inputs < LEAST or time.process_time() - start < seconds:
+            number = watched.tally.inputs + 1
+            place[:] = number.to_bytes(8, "little")
+            try:
+                watched.feed(seed, number)
+            except Exception as error:  # noqa: BLE001 - no reader's fault, and yet one
+                watched.tally.faults.append((number, f"the fuzzer itself: {error!r}"))
+                break
+        watched.tally.seconds = time.process_time() - start
+    with os.fdopen(told, "wb") as stream:
+        pickle.dump(watched.tally, stream)
+
+
+def _again(name: str, seed: int, number: int) -> int:
+    with Watched(name, READERS[name]) as watched:
+        data = watched.input(seed, number)
+        kept = Path("build") / "fuzz" / f"{name.replace('/', '-')}-{seed}-{number}{watched.path.suffix}"
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_bytes(data)
+        print(f"{len(data):,} bytes, in {kept}", file=sys.stderr)
+        watched.path.write_bytes(data)
+        print(watched.read())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
