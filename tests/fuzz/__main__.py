@@ -13,13 +13,14 @@ import pickle
 import resource
 import sys
 import time
+import traceback
 from pathlib import Path
 
 from tests.fuzz.readers import READERS
 from tests.fuzz.report import write_page
 from tests.fuzz.watch import MOST_SECONDS, Tally, Watched
 
-LEAST = 20
+LEAST = 5
 """Inputs of a reader that is slow."""
 
 
@@ -75,7 +76,11 @@ def _fed(name: str, seed: int, seconds: float) -> Tally:
     child = os.fork()
     if not child:
         os.close(result)
-        _feed(name, seed, seconds, place, told)
+        try:
+            _feed(name, seed, seconds, place, told)
+        except BaseException:  # noqa: BLE001 - no reader's fault
+            os.write(told, traceback.format_exc().encode())
+            os._exit(1)
         os._exit(0)
     os.close(told)
     with os.fdopen(result, "rb") as stream:
@@ -84,7 +89,8 @@ def _fed(name: str, seed: int, seconds: float) -> Tally:
     if made and not status:
         return pickle.loads(made)
     last = int.from_bytes(place[:], "little")
-    return Tally(last, faults=[(last, f"the interpreter ended (status {status})")])
+    said = made.decode(errors="replace").splitlines()[-1:] or ["without a word"]
+    return Tally(last, faults=[(last, f"the interpreter ended (status {status}), {said[0]}")])
 
 
 def _feed(name: str, seed: int, seconds: float, place: mmap.mmap, told: int) -> None:
@@ -98,11 +104,7 @@ def _feed(name: str, seed: int, seconds: float, place: mmap.mmap, told: int) -> 
         while watched.tally.inputs < LEAST or time.process_time() - start < seconds:
             number = watched.tally.inputs + 1
             place[:] = number.to_bytes(8, "little")
-            try:
-                watched.feed(seed, number)
-            except Exception as error:  # noqa: BLE001 - no reader's fault, and yet one
-                watched.tally.faults.append((number, f"the fuzzer itself: {error!r}"))
-                break
+            watched.feed(seed, number)
         watched.tally.seconds = time.process_time() - start
     with os.fdopen(told, "wb") as stream:
         pickle.dump(watched.tally, stream)
