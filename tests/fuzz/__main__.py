@@ -12,9 +12,12 @@ import os
 import pickle
 import resource
 import sys
+import tempfile
 import time
 import traceback
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from tests.fuzz.readers import READERS
 from tests.fuzz.report import write_page
@@ -22,6 +25,8 @@ from tests.fuzz.watch import MOST_SECONDS, Tally, Watched
 
 LEAST = 5
 """Inputs of a reader that is slow."""
+MOST_DATA = 2**33
+"""Bytes of memory of one reader's process."""
 
 
 def main() -> int:
@@ -29,6 +34,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m tests.fuzz")
     parser.add_argument("--minutes", type=float, default=30.0, help="CPU minutes of all readers together")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=1, help="readers side by side")
     parser.add_argument("--reader", action="append", choices=READERS, metavar="NAME", help="only this one (repeat for more)")
     parser.add_argument("--input", type=int, help="of one --reader: save and feed this input alone")
     asked = parser.parse_args()
@@ -37,10 +43,8 @@ def main() -> int:
     _import_all()
     names = asked.reader or list(READERS)
     tallies: dict[str, Tally] = {}
-    left = asked.minutes * 60
-    for place, name in enumerate(names):
-        tallies[name] = one = _fed(name, asked.seed, left / (len(names) - place))
-        left -= one.seconds
+    for name, one in _all_fed(names, asked.seed, asked.minutes * 60, asked.jobs):
+        tallies[name] = one
         print(f"{name}: {one.inputs:,} inputs, {one.accepted:,} accepted, {one.refused:,} refused, {len(one.faults):,} faults, "
               f"{1000 * one.seconds / max(1, one.inputs):.1f} ms, slowest {one.slowest:.2f} s", flush=True)  # fmt: skip
         for number, fault in {fault.split(":")[0]: (number, fault) for number, fault in one.faults}.values():
@@ -69,36 +73,50 @@ def _import_all() -> None:
     result_bytes()
 
 
-def _fed(name: str, seed: int, seconds: float) -> Tally:
-    """What came of as many inputs as go into so much CPU time, each another one."""
-    place = mmap.mmap(-1, 8)  # which both see, also after the end
-    result, told = os.pipe()
-    child = os.fork()
-    if not child:
-        os.close(result)
-        try:
-            _feed(name, seed, seconds, place, told)
-        except BaseException:  # noqa: BLE001 - no reader's fault
-            os.write(told, traceback.format_exc().encode())
-            os._exit(1)
-        os._exit(0)
-    os.close(told)
-    with os.fdopen(result, "rb") as stream:
-        made = stream.read()
-    _, status = os.waitpid(child, 0)
-    if made and not status:
-        return pickle.loads(made)
+def _all_fed(names: Sequence[str], seed: int, seconds: float, jobs: int) -> Iterator[tuple[str, Tally]]:
+    """What came of each reader's inputs, as many as go into its share of the CPU time; some readers side by side."""
+    left, running = list(names), dict[int, tuple[str, mmap.mmap, Path]]()
+    with tempfile.TemporaryDirectory(prefix="fuzz") as folder:
+        while left or running:
+            while left and len(running) < jobs:
+                place, result = mmap.mmap(-1, 8), Path(folder) / str(len(left))  # the place both see, also after the end
+                name, share = left.pop(0), seconds / (len(left) + 1 + len(running))
+                child = os.fork()
+                if not child:
+                    _child(name, seed, share, place, result)
+                running[child] = (name, place, result)
+            child, status = os.wait()
+            name, place, result = running.pop(child)
+            one = _result(status, place, result)
+            seconds -= one.seconds
+            yield name, one
+
+
+def _child(name: str, seed: int, seconds: float, place: mmap.mmap, result: Path) -> NoReturn:
+    try:
+        _feed(name, seed, seconds, place, result)
+    except BaseException:  # noqa: BLE001 - no reader's fault
+        result.write_text(traceback.format_exc())
+        os._exit(1)
+    os._exit(0)
+
+
+def _result(status: int, place: mmap.mmap, result: Path) -> Tally:
+    if not status:
+        made: Tally = pickle.loads(result.read_bytes())  # our own child's
+        return made
     last = int.from_bytes(place[:], "little")
-    said = made.decode(errors="replace").splitlines()[-1:] or ["without a word"]
+    said = (result.read_text().splitlines() if result.is_file() else [])[-1:] or ["without a word"]
     return Tally(last, faults=[(last, f"the interpreter ended (status {status}), {said[0]}")])
 
 
-def _feed(name: str, seed: int, seconds: float, place: mmap.mmap, told: int) -> None:
+def _feed(name: str, seed: int, seconds: float, place: mmap.mmap, result: Path) -> None:
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
     os.dup2(silence, 2)
     most = int(time.process_time() + seconds + 10 * MOST_SECONDS)
     resource.setrlimit(resource.RLIMIT_CPU, (most, most))  # where no Python code runs that could be stopped
+    resource.setrlimit(resource.RLIMIT_DATA, (MOST_DATA, MOST_DATA))
     with Watched(name, READERS[name]) as watched:
         start = time.process_time()
         while watched.tally.inputs < LEAST or time.process_time() - start < seconds:
@@ -106,8 +124,7 @@ def _feed(name: str, seed: int, seconds: float, place: mmap.mmap, told: int) -> 
             place[:] = number.to_bytes(8, "little")
             watched.feed(seed, number)
         watched.tally.seconds = time.process_time() - start
-    with os.fdopen(told, "wb") as stream:
-        pickle.dump(watched.tally, stream)
+    result.write_bytes(pickle.dumps(watched.tally))
 
 
 def _again(name: str, seed: int, number: int) -> int:

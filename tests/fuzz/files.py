@@ -29,7 +29,7 @@ from hope_bench.files.run import read_answers, read_run
 from hope_bench.files.spec import BenchmarkSpec, GuardsSpec, read_spec
 from hope_bench.hub.names import HubName
 from hope_bench.hub.pull import _pictures
-from hope_bench.inference.answers import AnswersFile, read_answers_of
+from hope_bench.inference.answers import AnswersFile
 from hope_bench.inspection.training import training_overlap
 from hope_bench.interchange import logs_evalscope, logs_inspect, logs_lmms_eval, logs_vlmevalkit
 from hope_bench.interchange.answers_files import AnswersSource, import_answers
@@ -285,8 +285,6 @@ TEXTS: dict[str, Maker] = {
     "training list of names": file("l.json", {"images": [{"file_name": "dog.jpg"}]}, lambda path: training_overlap(["dog.jpg"],
     path).listed),
     "ontology": file("o.toml", b'related = [["dog", "puppy"]]\n', lambda path: related(path)),
-    "answers beside": kept(run, "answers.jsonl", lambda folder: found(len(read_answers_of(folder / "answers.jsonl").answers),
-                           (folder / "answers.jsonl").read_bytes()[-1:] != b"\n")),
     "result": file("r.json", next(Path("leaderboard/results").glob("*/*.json")).read_bytes(),
                    lambda path: len(read_result(path).splits)),
     "published result": file("r.json", next(Path("leaderboard/results").glob("*/*.json")).read_bytes(),

@@ -17,6 +17,7 @@ from hope_bench.api.numbers import score_and_write
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import read_benchmark
 from hope_bench.images import UnreadableImageError, decode_rgb, hash_images, open_rgb, picture_shape, shown_by_all
+from hope_bench.inference.answers import read_answers_of
 from hope_bench.inspection.thumbnails import shrink
 from hope_bench.interchange.question_rows import ending_of
 from tests.datasets import objects365_file
@@ -181,6 +182,7 @@ STAGES: dict[str, Maker] = {
     "log: evalscope": logs("evalscope", "pope_random.jsonl", lines(*two(PREDICTION, index=1))),
     "log: inspect": logs("inspect", "l.json", INSPECTED),
     "log: vlmevalkit": logs("vlmevalkit", "m_POPE.tsv", TABLE.encode()),
+    "answers beside": kept(run, "answers.jsonl", lambda folder: len(read_answers_of(folder / "answers.jsonl").answers)),
     "run to score": kept(run, "run.json", lambda folder: scored(folder.parent)),
     "answers to score": kept(run, "answers.jsonl", lambda folder: scored(folder.parent)),
     "reviews to merge": kept(reviews, "a.jsonl", reviewed),
