@@ -1,5 +1,6 @@
 # make demo   the whole path on the embedded world: scenes, questions, a real tiny LVLM's answers, scores, a page
 # make test   the test suite on all cores, as continuous integration runs it
+# make test-min   the tests that need no browser on the lowest supported versions (constraints-min.txt), in an environment of its own
 # make lint   ruff and mypy
 # make bench  speed and memory, written to build/bench.json
 # make soak   200 kill -9 points during an evaluation, each ending with the same bytes; families with real vocabularies; every forgery of a result; more searches
@@ -15,7 +16,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench studies soak fuzz interop site docs docs-links pictures demo-weights clip-weights llava-weights clean
+.PHONY: help demo test test-min lint format bench studies soak fuzz interop site docs docs-links pictures demo-weights clip-weights llava-weights clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -42,6 +43,15 @@ demo: $(VENV)/run.stamp
 test: $(VENV)/dev.stamp
 	@sh tests/install_chromium.sh
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --durations 10
+
+build/min/dev.stamp: pyproject.toml constraints-min.txt
+	@echo "Installing the lowest supported versions into build/min"
+	@$(PYTHON) -m venv build/min
+	@build/min/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-min.txt -e '.[dev]'
+	@touch $@
+
+test-min: build/min/dev.stamp
+	@OMP_NUM_THREADS=1 build/min/bin/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile -m 'not browser' tests/unit tests/e2e/test_demo.py
 
 lint: $(VENV)/dev.stamp
 	@$(BIN)/ruff check .

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -36,8 +38,10 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
 
     def get(family: str) -> Path:
         if family not in built:
-            from tests.checkpoints import save_checkpoint
+            from tests.checkpoints import SINCE, save_checkpoint
 
+            if Version(version("transformers")) < Version(SINCE.get(family, "0")):
+                pytest.skip(f"transformers before {SINCE[family]} doesn't run {family}")
             built[family] = save_checkpoint(family, tmp_path_factory.mktemp(family) / family)
         return built[family]
 

@@ -7,15 +7,18 @@ import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from transformers import DynamicCache
+from transformers import DynamicCache, modeling_utils
 from transformers.cache_utils import DynamicLayer
 
 from hope_bench.adapters.encoding import ImageRows, NotShareableError, Row, prefix_length
+
+_EACH_ROWS_OWN = hasattr(modeling_utils, "slice_logits_to_keep")
+"""Whether a model can be asked for logits at other places in each row (transformers 5.21); before, it was at the same in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +132,9 @@ class SharedPrefix:
         for layer in cache.layers:
             if len(images) < len(prefix.images):
                 layer.keys, layer.values = layer.keys[images], layer.values[images]
-        made = self._decoder(
-            input_ids=ids, attention_mask=mask, position_ids=prefix.length + place, past_key_values=cache, use_cache=True,
-            logits_to_keep=self._keep(last),
-        )  # fmt: skip
-        logits = _at(made.logits, last)
+        logits = self._at(
+            last, input_ids=ids, attention_mask=mask, position_ids=prefix.length + place, past_key_values=cache, use_cache=True
+        )
         order = [(images.index(at), [a for a, _ in rows[:index]].count(at)) for index, (at, _) in enumerate(rows)]
         return torch.stack([logits[image, index] for image, index in order]).to(self._model.device, torch.float32)
 
@@ -168,11 +169,24 @@ class SharedPrefix:
             )
             prepared.pop("logits_to_keep", None)
             last = (lengths - 1)[:, None].to(device)
-            logits = _at(decoder(**prepared, logits_to_keep=self._keep(last)).logits, last)
+            logits = self._at(last, **prepared)
         return logits[:, 0].to(self._model.device, torch.float32)
 
-    def _keep(self, last: Tensor) -> Tensor | int:
-        return 0 if self._spread else last
+    def _at(self, places: Tensor, **inputs: Any) -> Tensor:
+        """[B, n, V]: the logits at `places` int64 [B, n], also where a model gives those of all tokens, whatever it is asked."""
+        within = places
+        if self._spread:
+            logits = self._decoder(**inputs, logits_to_keep=0).logits
+        elif _EACH_ROWS_OWN:
+            logits = self._decoder(**inputs, logits_to_keep=places).logits
+            if logits.shape[1] == places.shape[1]:
+                return cast(Tensor, logits)
+        else:
+            kept, found = torch.unique(places, return_inverse=True)
+            logits = self._decoder(**inputs, logits_to_keep=kept).logits
+            if logits.shape[1] == len(kept):
+                within = found
+        return cast(Tensor, logits.gather(1, within[..., None].expand(-1, -1, logits.shape[-1]).to(logits.device)))
 
     def texts(self, prefix: Prefix, chosen: Sequence[int], generate: Callable[..., Tensor]) -> dict[int, Tensor]:
         """The tokens of the chosen rows. Rows of one length are decoded together, so that none is padded.
@@ -194,13 +208,6 @@ class SharedPrefix:
                 cache = _expanded(prefix.cache, images, self._decoder.device)
                 made |= zip(places, generate(self._decoder, {**inputs, "past_key_values": cache}, places), strict=True)
         return made
-
-
-def _at(logits: Tensor, places: Tensor) -> Tensor:
-    """[B, n, V]: the logits at `places` int64 [B, n], also where the model gives those of all tokens, whatever it is asked."""
-    if logits.shape[1] == places.shape[1]:
-        return logits
-    return logits.gather(1, places[..., None].expand(-1, -1, logits.shape[-1]).to(logits.device))
 
 
 def _alike(one: ImageRows, other: ImageRows) -> bool:

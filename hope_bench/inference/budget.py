@@ -31,19 +31,23 @@ def check_budget(card: ModelCard, budget: float, limit: int | None, processes: i
 
 
 class Budget:
-    """How much of `dollars` is left, over all sittings of a run. By question, an image is taken to cost what the dearest one did;
-    of the first, only its text and the longest possible answers are known."""
+    """How much of `dollars` is left, over all sittings of a run, of which `answered` questions are answered already. By question,
+    an image is taken to cost what the dearest one did; of the first, only its text and the longest possible answers are known.
+    What a sitting that was killed could not write down is taken to have cost as much, too."""
 
-    def __init__(self, dollars: float, card: ModelCard, record: RunRecord, report: Callable[[], AdapterReport]) -> None:
+    def __init__(
+        self, dollars: float, card: ModelCard, record: RunRecord, report: Callable[[], AdapterReport], answered: int
+    ) -> None:
         self._dollars, self._card, self._report = dollars, card, report
         self._before = record.run.cost_usd or 0.0
+        self._unpriced = max(0, answered - record.asked)
         self._dearest = self._before / record.asked if record.asked else None
         self._counted = 0.0
 
     @property
     def spent(self) -> float:
         """Dollars so far, those of earlier sittings included."""
-        return self._before + (self._report().cost or 0.0)
+        return self._before + self._unpriced * (self._dearest or 0.0) + (self._report().cost or 0.0)
 
     def allows(self, step: Step) -> bool:
         """Whether the questions of a step, all of one image or more, can be asked and paid; nothing is asked of an empty one."""

@@ -139,7 +139,10 @@ def evaluate(
             say(_NOTHING.format(start.record.questions))
             return processes.by_first(lambda: _stepped(folder, start.record, options.step))
         check_shared(folder, processes)
-        budget = None if options.budget is None else Budget(options.budget, card, start.record, lambda: model.report)
+        budget = None
+        if options.budget is not None:
+            answered = sum(map(len, plan.steps)) - start.to_ask
+            budget = Budget(options.budget, card, start.record, lambda: model.report, answered)
         sitting = _Sitting(folder, plan, model, processes, options, say, budget, benchmark.manifest.language)
         return sitting.run(start, lambda: _Images(check_images_folder(images, names, benchmark), sha256, blindfold))
 

@@ -90,10 +90,17 @@ def _read(source: AnswersSource, benchmark: Benchmark) -> list[Given]:
 
 
 def _lines(path: Path) -> list[Line]:
-    """The lines of a file; also the rows of a JSON list or a CSV file."""
-    if path.suffix == ".csv" or (path.is_file() and path.read_bytes()[:1000].lstrip()[:1] == b"["):
+    """The lines of a file; also the rows of a JSON list, alone or in an object, or of a CSV file."""
+    if path.suffix == ".csv" or (path.is_file() and _is_one_value(path)):
         return read_table(path)
     return list(read_lines(path))
+
+
+def _is_one_value(path: Path) -> bool:
+    """Whether a file holds one JSON value (a list; under .json also an object), and not one a line."""
+    with path.open("rb") as stream:
+        first, _, rest = stream.read(100_000).lstrip().partition(b"\n")
+    return first[:1] == b"[" or (path.suffix == ".json" and (first.strip() == b"{" or not rest.strip()))
 
 
 def _refuse_logs(path: Path) -> None:
@@ -103,7 +110,9 @@ def _refuse_logs(path: Path) -> None:
         raise HopeBenchError(f"{path} is a folder. Give files, or say whose output it is: --from lmms-eval, vlmevalkit, ...")
     if tool is None and path.is_file():
         with path.open("rb") as stream:
-            first = stream.read(100_000).split(b"\n", 1)[0]
+            begins = stream.read(100_000)
+        first = begins.split(b"\n", 1)[0]
+        first = begins if first.strip() == b"{" else first  # an object over many lines
         marks = {b'"filtered_resps"': "lmms-eval", b'"sample_score"': "evalscope", b'"model_output": {': "evalscope"}
         tool = next((marks[mark] for mark in marks if mark in first), None)
     if tool is not None:

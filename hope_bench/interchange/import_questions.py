@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from urllib.parse import urlsplit
 
 from hope_bench.errors import HopeBenchError, counted, did_you_mean, first_few
 from hope_bench.files.benchmark import Manifest, SourceFile, check_own, write_benchmark
 from hope_bench.files.card import check_name, slug
 from hope_bench.files.names import within_folder
 from hope_bench.files.spec import STRATEGY_KINDS, Kind
-from hope_bench.interchange.known_questions import KNOWN, Known, Left
+from hope_bench.interchange.known_questions import KNOWN, Count, Known, Left
 from hope_bench.interchange.question_columns import find_columns, label_of
 from hope_bench.interchange.question_rows import QuestionRow, ending_of, find_source, picture_of, question_files, read_rows
 from hope_bench.interchange.questions import given_prompt, read_question, refuse_two_labels, unshared_positives
@@ -81,7 +82,7 @@ def import_questions(source: QuestionSource, name: str, out: Path) -> Manifest:
     files = [file for given in source.sources for file in question_files(find_source(given))]
     read = _Read()
     raws = _read(files, source, known, read)
-    prompt, bare = _prompt(source.prompt, raws)
+    prompt, bare = _prompt(source.prompt, raws, kept=known is not None and known.reworded)
     for raw in raws:
         _add(raw, read, bare)
     splits = {split: list(questions.values()) for split, questions in read.splits.items()}
@@ -183,7 +184,7 @@ def _image(row: QuestionRow, found: Mapping[str, str], folder: Path | None, read
     name = named if isinstance(named, str) and named else picture.name
     digest = None if picture.data is None else hashlib.sha256(picture.data).hexdigest()
     if name is None and digest is None:
-        raise HopeBenchError(f"{row.where}: names no image and holds no picture.")
+        raise HopeBenchError(f"{row.where}: names no image and holds no picture{_held(row, found)}.")
     name = str(digest)[:16] if name is None else name
     name = _relative(name, row.where, read)
     if not within_folder(name):
@@ -208,9 +209,19 @@ def _image(row: QuestionRow, found: Mapping[str, str], folder: Path | None, read
     return name
 
 
+def _held(row: QuestionRow, found: Mapping[str, str]) -> str:
+    """What stands where an image should be, in words."""
+    held = {name: row.data[name] for key in ("file", "image") if (name := found.get(key, "")) and row.data.get(name) is not None}
+    for name, value in held.items():
+        if isinstance(value, list):
+            return f" ({name!r} holds {len(value)}, and a question is asked of one)"
+        return f" ({name!r} is {str(value)[:60]}, which is neither)"
+    return ""
+
+
 def _relative(name: str, where: str, read: _Read) -> str:
     """An image's name relative to the folder of images: of another machine's path or an address, its last part."""
-    windows = PureWindowsPath(name)
+    windows = PureWindowsPath(urlsplit(name).path if "://" in name else name)
     path = PurePosixPath(windows.as_posix())
     if not (path.is_absolute() or windows.drive or "://" in name):
         return path.as_posix()
@@ -232,10 +243,11 @@ def _with_ending(name: str, read: _Read) -> str:
     return name + read.endings.get(name, ".jpg" if name.startswith("COCO_") else "")
 
 
-def _prompt(given: str | None, raws: Sequence[_Raw]) -> tuple[str, bool]:
-    """The prompt, and whether the questions are freed of what stands around them: where all are existence questions."""
+def _prompt(given: str | None, raws: Sequence[_Raw], *, kept: bool) -> tuple[str, bool]:
+    """The prompt, and whether the questions are freed of what stands around them: where all are existence questions.
+    `kept` leaves them as they are."""
     templates = Counter(None if (one := read_question(raw.text)) is None else one.template for raw in raws)
-    existence = None not in templates
+    existence = not kept and None not in templates
     if given is not None:
         given_prompt(given)
     if given is not None or not existence or not templates:
@@ -284,11 +296,17 @@ def _notes(read: _Read, splits: Mapping[str, Sequence[Question]], known: Known |
             f"{'was' if read.pictures == 1 else 'were'} not written: import again with --images FOLDER."
         )
     if known is not None:
-        counts = {split: len(splits.get(split, ())) for split in known.published}
-        off = [split for split, count in known.published.items() if counts[split] != count]
-        differing = [f"{split} has {counts[split]:,} of {known.published[split]:,}" for split in off]
+        differing = [one for split, count in known.published.items() for one in _differing(split, count, splits.get(split, ()))]
         notes += [f"Of the questions that {known.title} published, {first_few(differing)}."] if differing else []
     return notes + (unshared_positives(splits) if set(splits) <= set(STRATEGY_KINDS) else [])
+
+
+def _differing(split: str, published: Count, questions: Sequence[Question]) -> list[str]:
+    """What a split's counts say that isn't as published: how many questions, else how many of them are a yes."""
+    if len(questions) != published.total:
+        return [f"{split} has {len(questions):,} of {published.total:,}"]
+    yes = sum(question.label == "yes" for question in questions)
+    return [] if published.yes in (None, yes) else [f"{split} has {yes:,} yes where {published.yes:,} are"]
 
 
 def columns_of(given: Sequence[str]) -> dict[str, str]:

@@ -1,4 +1,5 @@
 """lmms-eval's logs: DATE_samples_TASK.jsonl, and beside it DATE_results.json, which names the model and states the scores.
+In early versions they were TASK.json (the samples as its `logs`, the model in its `args`) beside results.json.
 
 A sample's answer is `filtered_resps`, what the task's filters left of `resps` and what was scored; `target` is the label. Its
 metrics repeat both (`prediction`, `ground_truth`), which must agree. Most logs name no image: `doc_id` is the row of the dataset.
@@ -44,15 +45,40 @@ def read(paths: Sequence[Path], answer: str | None) -> Iterable[Log | Refused]:
     """Every model's log in the files and folders. Raises HopeBenchError where there is none."""
     found: dict[str, list[tuple[Path, Mapping[str, Any]]]] = defaultdict(list)
     for path in paths:
-        files = (
-            [path] if path.is_file() else [one for one in sorted(path.rglob("*_samples_*.jsonl")) if concerns_pope(_task(one))]
-        )
-        for file in files:
+        for file in [path] if path.is_file() else _files(path):
             results = _results(file)
             found[_model(file, results)].append((file, results))
     if not found:
         none_found("lmms-eval", paths, "it is called DATE_samples_TASK.jsonl (run lmms-eval with --log_samples)")
     return per_model(found, lambda model, files: _log(model, files, answer))
+
+
+def _files(folder: Path) -> list[Path]:
+    """The samples of a folder, those of earlier versions included."""
+    named = [one for one in sorted(folder.rglob("*_samples_*.jsonl")) if concerns_pope(_task(one))]
+    return named + [one for one in sorted(folder.rglob("*.json")) if concerns_pope(one.stem) and _old(one) is not None]
+
+
+def _old(path: Path) -> Mapping[str, Any] | None:
+    """What a samples file of an earlier version holds; None for any other file."""
+    if path.suffix != ".json":
+        return None
+    try:
+        held = parse_json(path)
+    except HopeBenchError:
+        return None
+    return held if isinstance(held, dict) and isinstance(held.get("logs"), list) and "args" in held else None
+
+
+def _samples(path: Path) -> Iterable[Line]:
+    old = _old(path)
+    if old is None:
+        yield from read_lines(path)
+        return
+    for number, data in enumerate(old["logs"], 1):
+        if not isinstance(data, dict):
+            raise HopeBenchError(f"{path}, log {number}: not a JSON object.")
+        yield Line(f"{path}, log {number}", data)
 
 
 def _task(path: Path) -> str:
@@ -61,6 +87,12 @@ def _task(path: Path) -> str:
 
 def _results(samples: Path) -> Mapping[str, Any]:
     """What stands in the results file of the same run; empty where there is none."""
+    old = _old(samples)
+    if old is not None:
+        path = samples.with_name("results.json")
+        held = parse_json(path) if path.is_file() else {}
+        configs = {samples.stem: old.get("model_configs", old.get("config"))}
+        return {"config": old["args"], "configs": configs, **(held if isinstance(held, dict) else {})}
     path = samples.with_name(samples.name.split("_samples_", 1)[0] + "_results.json")
     if "_samples_" not in samples.name or not path.is_file():
         return {}
@@ -90,7 +122,7 @@ def _log(model: str, files: Sequence[tuple[Path, Mapping[str, Any]]], answer: st
         if task in by_task:
             duplicate(model, task, by_task[task], file)
         by_task[task] = file
-        parts[task] = tuple(_row(line, answer) for line in read_lines(file))
+        parts[task] = tuple(_row(line, answer) for line in _samples(file))
         stated += _stated(results, task)
     results = files[0][1]
     return Log(

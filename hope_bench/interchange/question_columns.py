@@ -37,8 +37,10 @@ def find_columns(columns: Mapping[str, Any], wanted: Mapping[str, str], where: s
         if key in COLUMNS and name not in columns:
             raise HopeBenchError(f"{where}: no column {name!r} (--columns {key}={name}). " + did_you_mean(name, columns))
     found = {}
+    called = {" ".join(name.lower().replace("_", " ").split()): name for name in reversed(list(columns))}
     for key, usual in COLUMNS.items():
-        held = [one for one in usual if one in columns]
+        named_so = [one if one in columns else called.get(one.replace("_", " ")) for one in usual]
+        held = [one for one in named_so if one is not None]
         if key == "question":  # a "text" beside a "prompt" may be a caption
             held.sort(key=lambda one: not _asks(columns[one]))
         named = wanted.get(key) or next(iter(held), None)
@@ -74,8 +76,8 @@ def label_of(data: Mapping[str, Any], found: Mapping[str, str], wanted: Mapping[
             "(--columns label=COLUMN), or say how labels are written (--columns yes=WORD --columns no=WORD)."
         )
     if "label" not in wanted:
-        for name in COLUMNS["label"]:
-            other = words.get(_plain(data.get(name)))
+        for name in data:
+            other = words.get(_plain(data[name])) if name.lower().replace(" ", "_") in COLUMNS["label"] else None
             if other is not None and other != label:
                 raise HopeBenchError(
                     f"{where}: {found['label']!r} says {label}, {name!r} says {other}. Which is it? --columns label=COLUMN."
@@ -84,6 +86,8 @@ def label_of(data: Mapping[str, Any], found: Mapping[str, str], wanted: Mapping[
 
 
 def _plain(value: Any) -> str:
+    if isinstance(value, list) and len(value) == 1:
+        (value,) = value
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return str(value).strip().lower().rstrip(".")

@@ -20,6 +20,8 @@ from hope_bench.interchange.tables import SUFFIXES, read_table
 _ID = re.compile(r"[\w.-]+/[\w.-]+")
 _PICTURE = 500
 """A name is shorter than this, a picture written as text (base64) longer."""
+_DATA = re.compile(r"data:image/|/9j/[A-Za-z0-9+/]{60}|iVBORw0KGgo|R0lGOD[A-Za-z0-9+/]{40}|UklGR[A-Za-z0-9+/]{40}")
+"""How a picture written as text begins: a data URI, or JPEG, PNG, GIF and WebP in base64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ def picture_of(value: Any) -> Picture:
     if isinstance(value, dict):
         data, name = value.get("bytes"), value.get("path")
         return Picture(data if isinstance(data, bytes) else None, name if isinstance(name, str) and name else None)
-    if isinstance(value, str) and len(value) >= _PICTURE:
+    if isinstance(value, str) and (len(value) >= _PICTURE or _DATA.match(value)):
         try:
             return Picture(base64.b64decode(value.partition("base64,")[2] or value, validate=True), None)
         except binascii.Error:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hope_bench.errors import HopeBenchError, short_reason
+from hope_bench.files.reading import text_of
 from hope_bench.files.validation import parse_json
 from hope_bench.interchange.questions import Line, read_lines
 
@@ -30,13 +31,16 @@ def read_table(path: Path) -> list[Line]:
 
 
 def parse_json_rows(path: Path) -> list[dict[str, Any]]:
-    """A JSON list of objects, or JSON lines under that name (as POPE's own files are). Raises HopeBenchError."""
+    """A JSON list of objects, alone or the one such list in an object ({"version": 1, "data": [...]}), or JSON lines under that
+    name (as POPE's own files are). Raises HopeBenchError."""
     try:
         held = parse_json(path)
     except HopeBenchError:
         return [line.data for line in read_lines(path)]
     if isinstance(held, dict):
-        held = [held]
+        within = [one for one in held.values() if isinstance(one, list) and one and all(isinstance(row, dict) for row in one)]
+        row = {"question", "text", "prompt", "image"} & held.keys()
+        held = within[0] if len(within) == 1 and not row else [held]
     if not isinstance(held, list) or not all(isinstance(row, dict) for row in held):
         raise HopeBenchError(f"{path} holds no list of rows.")
     return held
@@ -50,16 +54,29 @@ def _cells(path: Path) -> list[dict[str, Any]]:
         if path.suffix == ".xlsx":
             frame = pd.read_excel(path, **plain)
         else:
-            frame = pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",", **plain)
+            frame = pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else _separator(path), **plain)
     except ImportError:
         raise HopeBenchError(f"{path}: Excel files are read by openpyxl: pip install 'hope-bench[xlsx]'.") from None
     except FileNotFoundError:
         raise HopeBenchError(f"{path} does not exist.") from None
+    except HopeBenchError:
+        raise
     except Exception as error:  # noqa: BLE001  # whatever openpyxl and pandas say of a broken file
         raise HopeBenchError(f"{path} can't be read: {short_reason(error)}.") from None
     if frame.columns.duplicated().any():
         raise HopeBenchError(f"{path} has two columns of one name.")
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict(orient="records")]
+
+
+def _separator(path: Path) -> str:
+    """What stands between a CSV file's columns, by its heading: a semicolon where commas are decimal marks."""
+    with path.open("rb") as stream:
+        heading = text_of(stream.readline(_HEADING), path)
+    return max(",;\t", key=heading.count)
+
+
+_HEADING = 1_000_000
+"""No heading is longer, in bytes."""
 
 
 def text_at(data: Mapping[str, Any], name: str) -> str | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import msgspec
 import numpy as np
@@ -70,6 +70,7 @@ def read_evidence(path: Path, annotations: Annotations) -> GivenEvidence:
     """
     lines = lines_of(read_bytes(path), path)
     files = [image.file_name for image in annotations.images]
+    whole = frozenset(files)
     alone = Counter(PurePosixPath(name).name for name in files)
     images = {base: name for name in files if alone[base := PurePosixPath(name).name] == 1} | {name: name for name in files}
     names = {_key(name): one.name for one in annotations.categories for name in (one.in_words, one.name)}
@@ -84,7 +85,7 @@ def read_evidence(path: Path, annotations: Annotations) -> GivenEvidence:
             raise HopeBenchError(f"{path}, line {number}: no evidence ({error}). It holds image, category and score.") from None
         if not isfinite(line.score):
             raise HopeBenchError(f"{path}, line {number}: the score is no finite number.")
-        image, name = images.get(line.image), names.get(_key(line.category))
+        image, name = images.get(line.image) or _end(line.image, whole), names.get(_key(line.category))
         if image is None or name is None:
             unknown["images" if image is None else "categories"][line.image if image is None else line.category] += 1
             continue
@@ -98,6 +99,12 @@ def read_evidence(path: Path, annotations: Annotations) -> GivenEvidence:
         if found
     ]
     return GivenEvidence(scores, min(0.0, *scores.values()), tuple(problems))
+
+
+def _end(path: str, files: Set[str]) -> str | None:
+    """The image that a path ends with, wherever the folder lay ("/data/coco/val2014/1.jpg", "D:\\val2014\\1.jpg")."""
+    parts = PureWindowsPath(path).as_posix().split("/")
+    return next((end for start in range(1, len(parts)) if (end := "/".join(parts[start:])) in files), None)
 
 
 def _key(name: str) -> str:

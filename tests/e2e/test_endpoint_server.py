@@ -14,6 +14,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from hope_bench.cli import app
 from hope_bench.demo.dataset import write_world
 from hope_bench.demo.world import EVALUATION_SEED
 from hope_bench.files.benchmark import write_benchmark
+from hope_bench.files.result_file import read_result
 from hope_bench.files.run import asked_otherwise, read_answers, read_run
 from hope_bench.provenance import file_sha256
 from hope_bench.records import Label, Question
@@ -373,6 +375,53 @@ def test_a_budget_buys_whole_images_and_never_a_rank(bench: Path, faulty: Server
     record = read_run(folder)
     assert (record.unranked, record.questions, record.run.cost_usd) == (None, 40, pytest.approx(0.0088))
     assert len(faulty.bodies) == 40, "nothing was asked twice"
+
+
+def test_a_budget_counts_what_a_killed_sitting_spent(bench: Path, faulty: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """kill -9 leaves answers whose price nobody wrote down."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    card = write_card(bench, faulty.url, "m", "price_input = 2.0\nprice_output = 10.0\n")
+    assert evaluate(bench, card, "x", "--budget", "0.005").exit_code == 0
+    file = bench / "runs" / "tiny" / "x" / "run.json"
+    record = json.loads(file.read_text()) | {"asked": 0, "questions": 40, "complete": False, "unranked": None}
+    record["run"] |= {"input_tokens": None, "output_tokens": None, "cost_usd": None}
+    file.write_text(json.dumps(record))
+    assert evaluate(bench, card, "x", "--budget", "0.007").exit_code == 0
+    assert len(faulty.bodies) == 30, "$0.0066 of $0.0070"
+
+
+def test_a_budget_spent_at_a_real_server(served: str, bench: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tokens are those that the server counts; interrupted in the middle, the rest of the money goes on where it was."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    prices = "price_input = 2.0\nprice_output = 10.0\n"
+    assert evaluate(bench, write_card(bench, served, str(MODEL), prices), "whole", "--limit", "10").exit_code == 0
+    each = read_run(bench / "runs" / "tiny" / "whole").run.cost_usd
+    assert each is not None
+    words = arguments(bench, str(bench / "endpoint.toml"), "x", "--budget", str(each * 3.5))
+    process = subprocess.Popen([sys.executable, "-m", "hope_bench", *words], stderr=subprocess.DEVNULL)
+    folder = bench / "runs" / "tiny" / "x"
+    while not ((folder / "answers.jsonl").exists() and len((folder / "answers.jsonl").read_text().splitlines()) >= 10):
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    process.wait(timeout=60)
+    before = read_answers(folder / "answers.jsonl").answers
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    answers = read_answers(folder / "answers.jsonl").answers
+    record = read_run(folder)
+    assert answers[: len(before)] == before
+    assert len(answers) in (20, 30), "replies that came too late were paid, too"
+    assert set(Counter(answer.image for answer in answers).values()) == {10}, "whole images"
+    assert record.unranked is not None
+    assert record.run.cost_usd == pytest.approx(2e-6 * (record.run.input_tokens or 0) + 1e-5 * (record.run.output_tokens or 0))
+    assert record.run.cost_usd <= each * 3.5
+    scored = CliRunner().invoke(app, ["score", str(folder), "--benchmark", str(bench / "bench"), "--results", str(bench / "r")])
+    assert f"Not ranked: only {len(answers)} of 40 questions were asked" in " ".join(scored.output.split())
+    (result,) = (bench / "r").rglob("x.json")
+    added = CliRunner().invoke(app, ["leaderboard", "add", str(result), "--results", str(bench / "board")])
+    assert added.exit_code == 0, added.output
+    assert "as the budget allowed" in str(read_result(bench / "board" / "tiny" / "x.json").unranked)
 
 
 def test_budgets_that_cannot_be_kept_are_refused(bench: Path, faulty: Server, monkeypatch: pytest.MonkeyPatch) -> None:

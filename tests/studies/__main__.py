@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.studies import intervals, validity
+from tests.studies import intervals, reviewed, validity
 
 OUT = Path("build/studies")
 
 if __name__ == "__main__":
     OUT.mkdir(parents=True, exist_ok=True)
-    page = intervals.page()
+    page = "\n".join([intervals.page(), *reviewed.table(), ""])
     (OUT / "intervals.md").write_text(page, encoding="utf-8")
     print(page)
     validity.PAGE.write_text(validity.study(), encoding="utf-8")

@@ -15,6 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
+from hope_bench.adapters import shared_prefix
 from hope_bench.adapters.base import RawAnswer
 from hope_bench.adapters.budget import Budget, Forward
 from hope_bench.adapters.encoding import Encoder, NotShareableError, media_tokens, rows_of_image
@@ -91,6 +92,15 @@ def relative(found: torch.Tensor, expected: torch.Tensor) -> float:
     """ENGINE.md's measure, written again."""
     spread = (expected - expected.mean(0)).pow(2).mean().sqrt()
     return float((found - expected).pow(2).mean().sqrt() / spread)
+
+
+@pytest.mark.parametrize("family", ["llava", "qwen2_vl", "blip_2"])
+def test_logits_at_places_that_all_rows_share(
+    family: str, loaded: Callable[..., TransformersModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As transformers gave them before 5.21."""
+    monkeypatch.setattr(shared_prefix, "_EACH_ROWS_OWN", False)
+    test_shared_logits_are_those_of_asking_one_by_one(family, loaded)
 
 
 @pytest.mark.parametrize("family", SHAREABLE)

@@ -126,7 +126,8 @@ def test_evidence_is_read_by_image_and_category(tmp_path: Path) -> None:
         category_of=np.array([], dtype=np.int32),
         crowd=np.zeros(0, dtype=np.bool_),
     )
-    rows = [("1.jpg", "wine glass", 0.2), ("a/1.jpg", "Wine_Glass", 0.7), ("1.jpg", "wine glass", 0.3), ("b/2.jpg", "Dog", 0.5)]
+    rows = [("1.jpg", "wine glass", 0.2), ("a/1.jpg", "Wine_Glass", 0.7), ("1.jpg", "wine glass", 0.3)]
+    rows += [("D:\\coco\\b\\2.jpg", "Dog", 0.5), ("/home/me/coco/b/2.jpg", "dog", 0.4)]
     unknown = [("2.jpg", "dog", 0.9), ("1.jpg", "cat", 0.9), ("1.jpg", "cat", 0.8)]  # two pictures are called 2.jpg
     lines = [{"image": image, "category": name, "score": score, "box": [0, 0, 1, 1]} for image, name, score in [*rows, *unknown]]
     found = read_evidence(_evidence(tmp_path / "seen.jsonl", *lines), annotations)

@@ -106,6 +106,23 @@ def lmms_eval(folder: Path, rows: list[Asked]) -> Path:
     return folder
 
 
+def lmms_eval_before(folder: Path, rows: list[Asked]) -> Path:
+    """As early versions of lmms-eval wrote it: one object, indented, with the samples as its `logs`."""
+    (log,) = lmms_eval(folder / "new", rows).rglob("*.jsonl")
+    samples = [json.loads(line) for line in log.read_text().splitlines()]
+    for sample in samples:
+        sample["resps"], sample["filtered_resps"] = [[sample["filtered_resps"]]], [sample["filtered_resps"]]
+        sample["arguments"] = [sample.pop("input"), {"max_new_tokens": 128}, sample["doc_id"], "pope", "test"]
+    (results,) = (folder / "new").rglob("*_results.json")
+    old = folder / "old" / "0312_1422_llava_pope_model_args_f1"
+    old.mkdir(parents=True)
+    arguments = {"model": "llava", "model_args": "pretrained=liuhaotian/llava-v1.5-13b", "tasks": "pope"}
+    held = {"args": arguments, "model_configs": {"task": "pope"}, "logs": samples, "time": "0312_1422"}
+    (old / "pope.json").write_text(json.dumps(held, indent=4))
+    (old / "results.json").write_text(json.dumps({"results": json.loads(results.read_text())["results"]}))
+    return folder / "old"
+
+
 def vlmevalkit_rows(rows: list[Asked]) -> list[dict[str, Any]]:
     """Each (image, question) once, the splits that ask it in `category`, as VLMEvalKit's POPE.tsv has it; no image is named."""
     once: dict[int, list[Asked]] = defaultdict(list)
@@ -213,6 +230,7 @@ def inspect_eval(folder: Path, rows: list[Asked]) -> Path:
 
 TOOLS: dict[str, tuple[str, Callable[[Path, list[Asked]], Path]]] = {
     "lmms-eval": ("lmms-eval", lmms_eval),
+    "early lmms-eval": ("lmms-eval", lmms_eval_before),
     "vlmevalkit": ("vlmevalkit", vlmevalkit),
     "evalscope": ("evalscope", evalscope),
     "inspect json": ("inspect", inspect_json),
@@ -395,8 +413,12 @@ def test_question_files_are_no_answers(small: Benchmark, tmp_path: Path) -> None
 def test_answers_as_a_list_or_a_table(small: Benchmark, tmp_path: Path) -> None:
     rows = [named(row, answer=row.label, prediction=row.said) for row in SMALL]
     (tmp_path / "a.json").write_text(json.dumps(rows, indent=1))
+    (tmp_path / "b.json").write_text(json.dumps({"model": "m", "results": rows}))
+    (tmp_path / "c.json").write_text(json.dumps({"model": "m", "results": rows}, indent=1))
+    (tmp_path / "d.json").write_text("".join(json.dumps(row) + "\n" for row in rows))
     pd.DataFrame(rows).to_csv(tmp_path / "a.csv", index=False)
-    for name in ("a.json", "a.csv"):
+    pd.DataFrame(rows).to_csv(tmp_path / "b.csv", index=False, sep=";", encoding="utf-8-sig")
+    for name in ("a.json", "b.json", "c.json", "d.json", "a.csv", "b.csv"):
         run, _ = hb.import_answers([tmp_path / name], small, name, runs=tmp_path / "runs")
         said = {answer.image: answer.text for answer in hb.load_run(run).answers().answers}
         assert said == {f"{row.id}.jpg": row.said for row in SMALL}
@@ -574,6 +596,9 @@ def test_what_is_no_such_log(small: Benchmark, tmp_path: Path, capsys: pytest.Ca
     file = write_lines(tmp_path / "1_samples_pope.jsonl", log_lines(SMALL))
     options = ["-b", small.folder, "--name", "x", "--runs", tmp_path / "runs"]
     assert "Read it with --from lmms-eval" in refused(capsys, "import", "answers", file, *options)
+    early = tmp_path / "pope.json"
+    early.write_text(json.dumps({"args": {}, "logs": [json.loads(line) for line in file.read_text().splitlines()]}, indent=4))
+    assert "Read it with --from lmms-eval" in refused(capsys, "import", "answers", early, *options)
     (tmp_path / "empty").mkdir()
     for tool in ("lmms-eval", "vlmevalkit", "evalscope", "inspect"):
         assert "log of POPE" in refused(capsys, "import", "answers", tmp_path / "empty", "--from", tool, *options)

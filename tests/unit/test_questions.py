@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -213,6 +214,68 @@ NAMED = {
 }
 
 
+PLAIN = [("0.jpg", "dog", "yes"), ("0.jpg", "cat", "no"), ("1.jpg", "cup", "yes"), ("1.jpg", "bus", "no")]
+BASE64 = base64.b64encode(picture(7, "PNG")).decode()
+
+
+def as_csv(separator: str, **called: str) -> bytes:
+    """As Excel saves it in countries of a decimal comma: with a mark before it, and semicolons."""
+    heading = [called.get(name, name) for name in ("image", "question", "answer")]
+    rows = [heading, *([image, f"Is there a {thing} in the image?", label] for image, thing, label in PLAIN)]
+    return "\r\n".join(separator.join(row) for row in rows).encode("utf-8-sig")
+
+
+def as_rows(**more: Any) -> list[dict[str, Any]]:
+    """Rows, of which each column that is given is made of (image, thing, label)."""
+    rows = []
+    for one in PLAIN:
+        row = {"image": one[0], "question": f"Is there a {one[1]} in the image?", "answer": one[2]}
+        rows.append(row | {name: make(one) for name, make in more.items()})
+    return rows
+
+
+SHAPES: dict[str, tuple[str, bytes]] = {
+    "a comma": ("a.csv", as_csv(",")),
+    "a semicolon": ("a.csv", as_csv(";")),
+    "a tab in a CSV": ("a.csv", as_csv("\t")),
+    "a heading with capitals": ("a.csv", as_csv(",", image="Image Path", question="Question", answer="Label")),
+    "a list in an object": ("a.json", json.dumps({"version": 1, "data": as_rows()}).encode()),
+    "a label in a list": ("a.json", json.dumps(as_rows(answer=lambda one: [one[2].title() + "."])).encode()),
+    "addresses": ("a.json", json.dumps(as_rows(image=lambda one: f"https://a.org/val/{one[0]}?size=1")).encode()),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_tables_as_people_have_them(shape: str, tmp_path: Path) -> None:
+    name, content = SHAPES[shape]
+    (tmp_path / name).write_bytes(content)
+    found = hb.import_questions([tmp_path / name], "x", out=tmp_path / "x")
+    assert [(one.image, one.object, one.label) for one in found.splits["questions"]] == PLAIN
+
+
+@pytest.mark.parametrize("written", [BASE64, f"data:image/png;base64,{BASE64}"])
+def test_a_picture_written_as_text_is_no_name_however_small(written: str, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps([{"image": written, "question": "Is it on?", "answer": "yes"}]))
+    found = hb.import_questions([tmp_path / "a.json"], "x", images=tmp_path / "pictures", out=tmp_path / "x")
+    (name,) = found.manifest.images
+    assert (tmp_path / "pictures" / name).read_bytes() == picture(7, "PNG")
+
+
+@pytest.mark.parametrize(
+    ("held", "message"), [(["a.jpg", "b.jpg"], "'image' holds 2, and"), (7, "'image' is 7, which is neither")]
+)
+def test_what_is_no_image_is_said(held: object, message: str, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps([{"image": held, "question": "Is it on?", "answer": "yes"}]))
+    with pytest.raises(HopeBenchError, match=message):
+        hb.import_questions([tmp_path / "a.json"], "x", out=tmp_path / "x")
+
+
+def test_two_columns_that_say_different_labels_whatever_their_case(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(as_rows(Label=lambda one: "yes" if one else "no")))
+    with pytest.raises(HopeBenchError, match="'Label' says yes, 'answer' says no"):
+        hb.import_questions([tmp_path / "a.json"], "x", out=tmp_path / "x")
+
+
 @pytest.mark.parametrize("known", NAMED)
 def test_a_known_benchmark_by_name(known: str, tmp_path: Path) -> None:
     write, expected = NAMED[known]
@@ -225,6 +288,121 @@ def test_a_known_benchmark_by_name(known: str, tmp_path: Path) -> None:
     assert found.manifest.title != "theirs"
     left = [note for note in found.manifest.notes if "left out" in note]
     assert left == (["1 row asked without a picture left out."] if known == "hallusionbench" else [])
+
+
+def full_amber() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    kinds = ["discriminative-hallucination"] * 4924 + ["discriminative-attribute-state"] * 7628
+    kinds += ["discriminative-relation"] * 975 + ["relation"] * 689
+    truth = {"discriminative-hallucination": "no", "relation": "no"}
+    asked = [{"id": number, "image": f"AMBER_{number % 1004}.jpg", "query": f"{number}?"} for number in range(len(kinds))]
+    yield "query_discriminative.json", asked
+    yield "annotations.json", [{"id": n, "type": kind, "truth": truth.get(kind, "yes")} for n, kind in enumerate(kinds)]
+
+
+def full_hallusion() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    places = [("VD", "1")] * 400 + [("VD", "2")] * 191 + [("VS", "1")] * 200 + [("VS", "2")] * 160 + [("VS", "0")] * 178
+    yield (
+        "HallusionBench.json",
+        [
+            {"category": category, "subcategory": "map", "visual_input": seen, "set_id": str(number), "figure_id": seen}
+            | {"sample_note": "china", "question_id": "0", "question": "Is China larger?", "gt_answer_details": "It is."}
+            | {"gt_answer": str(number % 2), "filename": None if seen == "0" else f"./{category}/map/{number}_{seen}.png"}
+            for number, (category, seen) in enumerate(places)
+        ],
+    )
+
+
+def full_oric() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    yield (
+        "oric_bench.json",
+        [
+            {"id": number + 1, "image": f"COCO_val2014_{number // 2:012}.jpg", "target_object": thing}
+            | {"problem": [f"Is there a {thing} in the image?", f"Can you see a {thing} in the image?"]}
+            | {"solution": "no" if number // 2 % 2 else "yes"}
+            for number in range(2000)
+            for thing in [("traffic light", "handbag")[number % 2]]
+        ],
+    )
+
+
+def full_r_bench() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    said = ["Yes", "No", "yes", "no", "Yes.", "No (opposite)"]
+    yield (
+        "image-level_filterd.json",
+        [
+            {"question_id": number % 7692, "qtype": ("Positive", "Opposite")[number % 2], "image": f"{number:016x}.jpg"}
+            | {"text": "Is the child wearing a hat?", "label": said[number % 6]}
+            for number in range(7787)
+        ],
+    )
+
+
+FULL = {
+    "amber": (full_amber, {"existence": (0, 4924), "attribute": (7628, 0), "relation": (975, 689)}),
+    "hallusionbench": (full_hallusion, {"vd": (295, 296), "vs": (180, 180)}),
+    "oric": (full_oric, {"oric": (1000, 1000)}),
+    "r-bench": (full_r_bench, {"image-level": (3894, 3893)}),
+}
+
+
+@pytest.mark.parametrize("known", FULL)
+def test_published_counts(known: str, tmp_path: Path) -> None:
+    """Files as large as the published ones, with their columns and odd values: nothing differs, and one question less is said."""
+    write, expected = FULL[known]
+    for name, rows in write():
+        (tmp_path / name).write_text(json.dumps(rows))
+    found = hb.import_questions([tmp_path / name for name, _ in write()], "x", known=known, out=tmp_path / "x")
+    assert counts(found) == expected
+    assert not [note for note in found.manifest.notes if "published" in note]
+    name, rows = next(write())
+    (tmp_path / name).write_text(json.dumps(rows[1:]))
+    found = hb.import_questions([tmp_path / name for name, _ in write()], "x", known=known, out=tmp_path / "less")
+    assert any(f"{sum(next(iter(expected.values()))):,}" in note for note in found.manifest.notes if "published" in note)
+
+
+def test_published_labels(tmp_path: Path) -> None:
+    name, rows = next(full_oric())
+    rows[0]["solution"] = "no"
+    (tmp_path / name).write_text(json.dumps(rows))
+    found = hb.import_questions([tmp_path / name], "x", known="oric", out=tmp_path / "x")
+    assert found.manifest.notes[-1] == "Of the questions that ORIC-Bench published, oric has 999 yes where 1,000 are."
+
+
+def test_r_bench_questions_with_both_labels_are_left_out(tmp_path: Path) -> None:
+    rows = [
+        {"question_id": number, "image": "a.jpg", "text": text, "label": label, "qtype": "Positive"}
+        for number, (text, label) in enumerate([("Is it on?", "Yes"), ("Is it on?", "No (opposite)"), ("Is it off?", "no.")])
+    ]
+    (tmp_path / "image-level_filterd.json").write_text(json.dumps(rows))
+    found = hb.import_questions([tmp_path / "image-level_filterd.json"], "x", known="r-bench", out=tmp_path / "x")
+    assert counts(found) == {"image-level": (0, 1)}
+    assert "2 rows whose question has both labels left out." in found.manifest.notes
+    rows[2]["label"] = "perhaps"
+    (tmp_path / "image-level_filterd.json").write_text(json.dumps(rows))
+    with pytest.raises(HopeBenchError, match="'perhaps', which is neither"):
+        hb.import_questions([tmp_path / "image-level_filterd.json"], "x", known="r-bench", out=tmp_path / "x")
+
+
+def test_wordings_of_hallucinogen_are_kept(tmp_path: Path) -> None:
+    """Also where each is POPE's question with other words around it: the wordings are what it asks."""
+    ways = [
+        "Is there a dog in the image?",
+        "Look closely. Is there a dog in the image?",
+        "Is there a dog in the image? Yes or no?",
+    ]
+    ways += ["Verify if there is a dog in the image.", "Find out if a dog appears in the photo."]
+    row = {"question_id": 1, "image": "a.jpg", "text": ways[0], "label": "yes"}
+    file = write_lines(tmp_path / "id_POPE_adv.json", [row | {f"query_{way}": words for way, words in enumerate(ways, 1)}])
+    found = hb.import_questions([file], "x", known="hallucinogen", out=tmp_path / "x")
+    assert [question.text for question in found.splits["adversarial"]] == ways
+    assert found.manifest.prompt == "{question}"
+
+
+def test_hallusionbench_has_two_categories(tmp_path: Path) -> None:
+    (file,) = hallusion(tmp_path)
+    file.write_text(file.read_text().replace('"VD"', '"VX"'))
+    with pytest.raises(HopeBenchError, match="no category 'VX'"):
+        hb.import_questions([file], "x", known="hallusionbench", out=tmp_path / "x")
 
 
 @pytest.mark.parametrize("known", NAMED)
