@@ -42,8 +42,7 @@ from hope_bench.cli import (
     verify,
 )
 from hope_bench.cli.app import FAULT_CODE, INTERRUPTED, INTERRUPTED_CODE, app, errors
-from hope_bench.errors import HopeBenchError
-from hope_bench.tables import visible
+from hope_bench.errors import HopeBenchError, visible
 
 __all__ = [
     "compare",

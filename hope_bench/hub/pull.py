@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hope_bench.errors import HopeBenchError, counted, first_few
+from hope_bench.annotations.hf_source import BROKEN
+from hope_bench.errors import HopeBenchError, counted, first_few, short_reason
 from hope_bench.files.benchmark import Benchmark, check_own, read_benchmark
 from hope_bench.files.card import check_name, slug
 from hope_bench.files.places import RESULTS, RUNS
@@ -234,11 +235,11 @@ def _pictures(files: Sequence[Path], wanted: set[str], name: HubName) -> Iterato
                     rows: list[dict[str, Any]] = batch.to_pylist()
                     for row in rows:
                         image, data = row["image_file"], (row["image"] or {}).get("bytes")
-                        if image in wanted and image not in done and data is not None:
+                        if image in wanted and image not in done and isinstance(data, bytes):
                             done.add(image)
                             yield image, data
-        except (OSError, pyarrow.ArrowException) as error:
-            raise HopeBenchError(f"What {name} holds can't be used: data/{file.name}: {error}.") from None
+        except BROKEN as error:
+            raise HopeBenchError(f"What {name} holds can't be used: data/{file.name}: {short_reason(error)}.") from None
     if not done:
         raise HopeBenchError(f"{name} holds no pictures, only their names. Give the folder that has them: --images FOLDER.")
 
