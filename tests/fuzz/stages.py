@@ -10,10 +10,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from hope_bench.api.numbers import score_and_write
 from PIL import Image
 
 import hope_bench as hb
+from hope_bench.api.scoring import score_and_write
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import read_benchmark
 from hope_bench.images import UnreadableImageError, decode_rgb, hash_images, open_rgb, picture_shape, shown_by_all
