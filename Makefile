@@ -4,7 +4,8 @@
 # make lint   ruff and mypy
 # make mutants  200 one-token changes of the code, seeded, and whether a unit test notices each (about an hour; ALL=1 for all 11,000)
 # make bench  speed and memory, written to build/bench.json
-# make soak   200 kill -9 points during an evaluation, each ending with the same bytes; all families, forgeries, searches and simulations of which make test takes some
+# make soak   200 kill -9 points during an evaluation, each ending with the same bytes; every command struck at 28 points; all families, forgeries, searches and simulations of which make test takes some
+# make fuzz   damaged inputs for every reader of outside data and every server reply: 30 CPU minutes; and docs/reliability.md made anew
 # make studies  simulations behind the intervals, tests and ranks (minutes), in build/studies; and docs/validity.md made anew
 # make interop  lmms-eval itself, in build/interop, on an exported task with the demo's LLaVA: its answers and scores beside ours
 # make site   the static leaderboard from leaderboard/results, in build/site
@@ -16,7 +17,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-min lint format mutants bench studies soak interop site docs docs-links pictures demo-weights clip-weights llava-weights clean
+.PHONY: help demo test test-min lint format mutants bench studies soak fuzz interop site docs docs-links pictures demo-weights clip-weights llava-weights clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -74,6 +75,10 @@ studies: $(VENV)/dev.stamp
 
 soak: $(VENV)/dev.stamp
 	@HOPE_BENCH_SOAK=200 $(BIN)/python -m pytest $$(grep -rl --include='test_*.py' HOPE_BENCH_SOAK tests)
+
+fuzz: $(VENV)/dev.stamp
+	@OMP_NUM_THREADS=1 HOPE_BENCH_FUZZ=20000 $(BIN)/python -m pytest --quiet tests/unit/test_fuzz.py -k "any or may_not"
+	@OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 nice $(BIN)/python -m tests.fuzz --minutes 30
 
 interop: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.interop

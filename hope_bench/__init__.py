@@ -28,7 +28,10 @@ _MODULE_OF = {
         "api.exchange": ("export", "import_answers", "import_images", "import_labels", "import_logs", *_IMPORTS),
         "api.looking": ("inspect", "label_noise", "merge_reviews", "review"),
         "api.making": ("generate", "load_annotations", "load_benchmark"),
-        "api.numbers": ("baselines", "compare", "load_result", "report", "score", "transfer", "trend"),
+        "api.comparing": ("compare", "load_result", "transfer"),
+        "api.following": ("trend",),
+        "api.reporting": ("report",),
+        "api.scoring": ("baselines", "score"),
         "api.sharing": ("pull", "push"),
         "api.publishing": ("add_result", "build_leaderboard", "check_results", "describe_benchmark"),
         "api.schemas": ("schema",),
@@ -56,6 +59,9 @@ if TYPE_CHECKING:
     from hope_bench.api.asking import evaluate_prompts as evaluate_prompts
     from hope_bench.api.asking import load_card as load_card
     from hope_bench.api.asking import load_run as load_run
+    from hope_bench.api.comparing import compare as compare
+    from hope_bench.api.comparing import load_result as load_result
+    from hope_bench.api.comparing import transfer as transfer
     from hope_bench.api.exchange import export as export
     from hope_bench.api.exchange import import_answers as import_answers
     from hope_bench.api.exchange import import_images as import_images
@@ -63,6 +69,7 @@ if TYPE_CHECKING:
     from hope_bench.api.exchange import import_logs as import_logs
     from hope_bench.api.exchange import import_pope as import_pope
     from hope_bench.api.exchange import import_questions as import_questions
+    from hope_bench.api.following import trend as trend
     from hope_bench.api.looking import inspect as inspect
     from hope_bench.api.looking import label_noise as label_noise
     from hope_bench.api.looking import merge_reviews as merge_reviews
@@ -70,18 +77,14 @@ if TYPE_CHECKING:
     from hope_bench.api.making import generate as generate
     from hope_bench.api.making import load_annotations as load_annotations
     from hope_bench.api.making import load_benchmark as load_benchmark
-    from hope_bench.api.numbers import baselines as baselines
-    from hope_bench.api.numbers import compare as compare
-    from hope_bench.api.numbers import load_result as load_result
-    from hope_bench.api.numbers import report as report
-    from hope_bench.api.numbers import score as score
-    from hope_bench.api.numbers import transfer as transfer
-    from hope_bench.api.numbers import trend as trend
     from hope_bench.api.publishing import add_result as add_result
     from hope_bench.api.publishing import build_leaderboard as build_leaderboard
     from hope_bench.api.publishing import check_results as check_results
     from hope_bench.api.publishing import describe_benchmark as describe_benchmark
+    from hope_bench.api.reporting import report as report
     from hope_bench.api.schemas import schema as schema
+    from hope_bench.api.scoring import baselines as baselines
+    from hope_bench.api.scoring import score as score
     from hope_bench.api.sharing import pull as pull
     from hope_bench.api.sharing import push as push
     from hope_bench.api.starting import check_data as check_data

@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters (ESC among them), what turns the direction of writing, line separators, and halves of characters."""
 
 
 class HopeBenchError(Exception):
-    """Bad input or an impossible request. The command line prints its text and exits with code 2, without a traceback."""
+    """Bad input or an impossible request. The command line prints its text and exits with code 2, without a traceback.
+
+    Of what a message repeats from outside nothing commands a terminal (`visible`), and of more than `longest` characters the
+    middle goes: what to do stands at the end.
+    """
+
+    def __init__(self, message: str, longest: int = 2000) -> None:
+        half = longest // 2 - 3
+        super().__init__(visible(message if len(message) <= longest else f"{message[:half]} ... {message[-half:]}"))
+
+
+def visible(text: str) -> str:
+    """A text with a ? for each character that would command a terminal, turn the direction of writing, or that no file can hold:
+    a name or an answer could else recolour, overwrite or hide what is around it. Line breaks and tabs stay."""
+    return COMMANDS.sub("?", text)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -132,6 +132,14 @@ def shown_by_all(data: bytes) -> bool:
         return False
 
 
+def encoded(picture: Image.Image, form: str, **how: Any) -> bytes:
+    """A picture as a file of a format ("JPEG"), to be written whole: Pillow itself, writing one, takes a disk that is full in the
+    middle of it for done."""
+    stream = io.BytesIO()
+    picture.save(stream, form, **how)
+    return stream.getvalue()
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """A picture's width and height as its pixels are stored, and how EXIF says to turn it: 1 (not at all) to 8."""

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import glob
+import errno
 import hashlib
 import json
 import os
 import platform
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import FileLock, Timeout, lock_descriptor
 
 from hope_bench.errors import HopeBenchError
 
@@ -79,7 +80,7 @@ def check_folder(folder: Path) -> None:
     """Before long work: raise HopeBenchError where no file could be written to a folder. One that isn't there isn't made."""
     nearest = next(one for one in (folder, *folder.parents) if os.path.lexists(one))
     try:
-        tempfile.TemporaryFile(dir=nearest).close()
+        tempfile.TemporaryFile(dir=nearest, prefix=".", suffix=PARTIAL).close()  # some disks show it for a moment
     except OSError as error:
         raise HopeBenchError(f"Nothing can be written to {folder}: {_in_the_way(folder, error)}. Choose another.") from None
 
@@ -101,32 +102,25 @@ def new_folder(folder: Path, what: Mapping[str, object]) -> Iterator[None]:
     """A folder that is filled meanwhile, new, empty, or left unfinished by another process that wrote the same (`what`, as JSON).
 
     Interrupted, it keeps a mark that says so, and the next call writes its files anew. Raises HopeBenchError for every other
-    folder.
+    folder, and where another process fills it.
     """
     mark, said = folder / UNFINISHED, json.dumps(what, sort_keys=True, ensure_ascii=False)
-    with contextlib.suppress(OSError, UnicodeDecodeError):
-        if mark.read_text(encoding="utf-8") != said:
-            raise HopeBenchError(f"{folder} holds another export that was interrupted. Give another --out, or remove it.")
-    if not mark.is_file():
-        check_new(folder)
-    made = not folder.exists()
-    try:
-        with locked(folder):
+    check_folder(folder)
+    with locked(folder):
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            if mark.read_text(encoding="utf-8") != said:
+                raise HopeBenchError(f"{folder} holds another export that was interrupted. Give another --out, or remove it.")
+        if not mark.is_file():
+            check_new(folder)
+        try:
             write_text(mark, said)
-            for inner in (folder, *(one for one in folder.iterdir() if one.is_dir() and not one.is_symlink())):
-                sweep(inner)
             yield
-            mark.unlink()
-    except BaseException:
-        if not holds_files(folder):  # nothing was written that could be gone on with
-            mark.unlink(missing_ok=True)
-        raise
-    finally:
-        if not mark.exists():
-            (folder / _LOCK).unlink(missing_ok=True)
-            with contextlib.suppress(OSError):
-                if made and not holds_files(folder):
-                    folder.rmdir()
+            _removed(mark)
+        except BaseException:
+            if not holds_files(folder):  # nothing was written that could be gone on with
+                with contextlib.suppress(OSError):
+                    mark.unlink(missing_ok=True)
+            raise
 
 
 def check_pages(folder: Path, mark: str, what: str) -> None:
@@ -143,15 +137,17 @@ def _in_the_way(folder: Path, error: OSError) -> str:
     return f"{file} is a file" if file is not None else error.strerror or str(error)
 
 
-_LONGEST_WAIT = 60
-"""Seconds."""
+_LONGEST_WAIT, _LOOK_AGAIN = 60.0, 0.02
+"""Seconds that another process is waited for, and between two looks."""
+
+_ATTEMPTS = 3
 
 UNFINISHED = ".unfinished"
 """The mark of a folder that isn't whole yet (`new_folder`)."""
 
 _LOCK = ".lock"
 
-_PARTIAL = ".partial"
+PARTIAL = ".partial"
 """How a file ends that isn't whole yet."""
 
 
@@ -159,43 +155,125 @@ _PARTIAL = ".partial"
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that replaces it when the block ends well, and vanishes when it doesn't.
 
-    Raises HopeBenchError where nothing can be written there.
+    What a killed process left of the same file is taken away, and another process that writes it is waited for. Raises
+    HopeBenchError where nothing can be written there, or that takes more than a minute.
     """
     make_folder(path.parent)
+    temporary = _temporary(path)
     with _explained(path):
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_PARTIAL, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+        handle = _begin(temporary, path)
     try:
         with _explained(path, temporary):
             yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
         with _explained(path):
-            temporary.chmod(0o666 & ~umask)
             temporary.replace(path)
+    except BaseException:
+        _discard(handle, temporary)
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        os.close(handle)
 
 
-def sweep(folder: Path, name: str = "") -> None:
-    """Remove what `atomic_path` left in a folder when its process was killed, of one file where it is named. Only for a folder
-    that nobody else writes now."""
-    for left in folder.glob(f".{glob.escape(name)}*{_PARTIAL}"):
-        left.unlink(missing_ok=True)
+def sweep(path: Path) -> None:
+    """Remove what `atomic_path` left of a file when its process was killed, where the file may not be written anew."""
+    temporary = _temporary(path)
+    if temporary.exists():
+        with _explained(path):
+            handle = _begin(temporary, path)
+        _discard(handle, temporary)
+        os.close(handle)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}{PARTIAL}")
+
+
+def _begin(temporary: Path, path: Path) -> int:
+    """Make a new file that stands for `path` until it is whole, and hold it: a descriptor, whose lock ends with its process."""
+    until = time.monotonic() + _LONGEST_WAIT
+    while True:
+        try:
+            handle, new = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666), True
+        except FileExistsError:
+            try:
+                handle, new = os.open(temporary, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), False
+            except FileNotFoundError:
+                continue
+        try:
+            free = _lock(handle) and _is_at(handle, temporary)
+            if free and new:
+                return handle
+            if free:  # whoever began it was killed
+                temporary.unlink()
+        except BaseException:
+            if new:
+                _discard(handle, temporary)
+            os.close(handle)
+            raise
+        os.close(handle)
+        if not free and not new:
+            if time.monotonic() > until:
+                raise HopeBenchError(f"Another process is writing {path}. Wait until it is done.")
+            time.sleep(_LOOK_AGAIN)
+
+
+def _lock(handle: int) -> bool:
+    """Whether nobody else holds the file; now this process does. Some network disks know no locks: there everybody may."""
+    try:
+        return lock_descriptor(handle, blocking=False)
+    except OSError as error:
+        if error.errno in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):
+            return True
+        raise
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _discard(handle: int, temporary: Path) -> None:
+    with contextlib.suppress(OSError):
+        if _is_at(handle, temporary):  # after the replacement it may be another process's already
+            temporary.unlink()
+
+
+def _removed(path: Path) -> None:
+    with _explained(path):
+        path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold a folder, made where it isn't there, while its files are read and written by turns: another process that wants it
-    waits. Raises HopeBenchError where that takes more than a minute."""
-    make_folder(folder)
-    path = folder / _LOCK
+def locked(folder: Path, patience: float | None = None, instead: str = "") -> Iterator[None]:
+    """Hold a folder, made where it isn't there, while files of it that belong together are read and written: another process that
+    wants it waits. A folder that was made in vain is taken away.
+
+    Raises HopeBenchError where nothing can be written there, or another process holds it for more than `patience` seconds (by
+    default a minute); `instead` is what one may do but wait.
+    """
+    made = not folder.exists()
+    lock = FileLock(folder / _LOCK, timeout=_LONGEST_WAIT if patience is None else patience)
+    for left in reversed(range(_ATTEMPTS)):
+        make_folder(folder)
+        try:
+            lock.acquire()
+            break
+        except Timeout:
+            raise HopeBenchError(f"Another process is writing to {folder}. Wait until it is done{instead}.") from None
+        except OSError as error:
+            if not left or not isinstance(error, FileNotFoundError):  # else whoever held it took the folder away
+                raise HopeBenchError(f"{folder} can't be written: {error.strerror or error}.") from None
     try:
-        with _explained(path), FileLock(path, timeout=_LONGEST_WAIT):
-            yield
-    except Timeout:
-        raise HopeBenchError(f"Another process is writing to {folder}. Wait until it is done.") from None
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # held, so that nobody else's is removed
+            (folder / _LOCK).unlink()
+        lock.release()
+        if made:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
 
 def write_text(path: Path, text: str) -> None:

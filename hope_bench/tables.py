@@ -17,14 +17,13 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from hope_bench.errors import COMMANDS, visible
+
 WIDTH = 80
 """Columns that the main output of every command fits."""
 
 _WIDEST = 10_000
 """Columns that no table needs."""
-
-_COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Control characters (ESC among them), what turns the direction of writing, line separators, and halves of characters."""
 
 _GAP, _LEAST_WORDS = 2, 8
 """Columns between a table's, and those that broken words have at least."""
@@ -69,15 +68,9 @@ class Summary:
         return f"{before}{title}<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>{after}"
 
 
-def visible(text: str) -> str:
-    """A text with a ? for each character that would command a terminal, turn the direction of writing, or that no file can hold:
-    a name or an answer could else recolour, overwrite or hide what is around it. Line breaks and tabs stay."""
-    return _COMMANDS.sub("?", text)
-
-
 def visible_json(text: str) -> str:
     """JSON with these characters escaped, which says the same."""
-    return _COMMANDS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return COMMANDS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 class SafeConsole(Console):

@@ -105,7 +105,7 @@ def _raise_if_error(value: Any) -> None:
     code = part(error, "code") or part(error, "status_code")
     try:
         status = int(code)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         status = 0
     if not 400 <= status < 600:
         raise BadReplyError(f"the reply is an error: {part(error, 'message') or error}")

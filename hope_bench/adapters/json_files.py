@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,10 @@ _MARK = b"version https://git-lfs.github.com/spec/"
 
 _PARTS = ("text_config", "vision_config", "audio_config", "llm_config", "qformer_config", "quantization_config")
 """What a config.json may hold of configurations."""
+
+_LAYERS = re.compile(r"(?:num|n|encoder|decoder)?_?(?:hidden_)?layers?|depth")
+_MOST_LAYERS = 10_000
+"""Many times what any model has: transformers makes one after the other, until there is no memory."""
 
 _KINDS = {dict: "an object", list: "a list", str: "a text", bool: "true or false", int: "a number", float: "a number"}
 
@@ -54,6 +59,10 @@ def check_config(name: object, config: Mapping[str, Any]) -> None:
         for value in [config.get(key)]
         if not fits
     ]
+    for part in (config, *(config.get(key) for key in _PARTS)):
+        for key, value in part.items() if isinstance(part, Mapping) else ():
+            if _LAYERS.fullmatch(key) and isinstance(value, int) and value > _MOST_LAYERS:
+                wrong.append(f"{key} is {value:,}"[:60])
     for key in _PARTS:
         value = config.get(key)
         if not isinstance(value, dict | None):

@@ -15,7 +15,7 @@ from hope_bench.adapters.endpoint import Endpoint
 from hope_bench.adapters.endpoint_asks import thinks
 from hope_bench.adapters.endpoint_card import served_by, served_dtype
 from hope_bench.adapters.runnable import read_config
-from hope_bench.adapters.server import Server, command_line, free_port, plain_copy, served_name
+from hope_bench.adapters.server import LONGEST_LOG, Server, command_line, free_port, plain_copy, served_name
 from hope_bench.adapters.tower import vision_tower
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import ModelCard
@@ -106,7 +106,8 @@ class Served:
         if self._server.ended:
             words = self._server.last_words()
             self._end(keep_log=True)
-            raise HopeBenchError(f"The server ended in the middle of the run; the same command goes on from here. {words}")
+            said = f"The server ended in the middle of the run; the same command goes on from here. {words}"
+            raise HopeBenchError(said, LONGEST_LOG)
         return answers
 
     def close(self) -> None:

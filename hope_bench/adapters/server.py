@@ -39,6 +39,8 @@ _INSTALL = {
 }
 _LOG_LINES, _LOG_CHARACTERS = 25, 4000
 """What an error shows of a log's end."""
+LONGEST_LOG = _LOG_CHARACTERS + 1000
+"""Characters of such an error."""
 _TO_CLOSE = 30.0
 """Seconds until a guard that doesn't end is killed, and its server with it."""
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
@@ -161,10 +163,11 @@ class Server:
         until, tell_at = time.monotonic() + seconds, time.monotonic() + 60
         while not self._is_healthy():
             if self.ended:
-                raise HopeBenchError(f"The server ended before it was ready. {self.last_words()}")
+                raise HopeBenchError(f"The server ended before it was ready. {self.last_words()}", LONGEST_LOG)
             if time.monotonic() > until:
                 raise HopeBenchError(
-                    f"The server was not ready after {seconds:,.0f} s (more time: --server-timeout). {self.last_words()}"
+                    f"The server was not ready after {seconds:,.0f} s (more time: --server-timeout). {self.last_words()}",
+                    LONGEST_LOG,
                 )
             if time.monotonic() > tell_at:
                 say(f"Waiting for the server; its log: {self.log}")

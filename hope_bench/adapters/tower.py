@@ -45,5 +45,6 @@ def vision_tower(config: Mapping[str, Any]) -> str | None:
 
 
 def _first(size: Any) -> Any:
-    """A size that may be one for each side."""
-    return size[0] if isinstance(size, list | tuple) and size else size
+    """A size that may be one for each side; None for what is no number."""
+    one = size[0] if isinstance(size, list | tuple) and size else size
+    return one if isinstance(one, int) else None

@@ -134,7 +134,7 @@ def _end(file: Path, head: bytes, size: int) -> int | None:
             opened.seek(8)
             told = json.loads(opened.read(length))
         ends = [int(tensor["data_offsets"][1]) for name, tensor in told.items() if name != "__metadata__"]
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, OverflowError):
         return None
     return 8 + length + max(ends, default=0)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hope_bench.annotations.columns import BoxUnits, InstanceRows
+from hope_bench.annotations.columns import BoxUnits, InstanceRows, single
 from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.records import BoxLayout, Image
 
@@ -58,9 +58,7 @@ class Settled:
 
 def image_sizes(images: Sequence[Image]) -> Boxes:
     """Widths and heights [N, 2], NaN where unknown."""
-    sizes = np.empty((len(images), 2), dtype=np.float32)
-    sizes[:, 0] = np.fromiter([image.width or 0 for image in images], np.float32, len(images))
-    sizes[:, 1] = np.fromiter([image.height or 0 for image in images], np.float32, len(images))
+    sizes = single([(image.width or 0, image.height or 0) for image in images]).reshape(-1, 2)
     sizes[(sizes[:, 0] <= 0) | (sizes[:, 1] <= 0)] = np.nan
     return sizes
 

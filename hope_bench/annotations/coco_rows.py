@@ -196,12 +196,14 @@ class Instances:
 
 def instance_columns(rows: Sequence[InstanceRow], image_index: IdIndex, category_index: IdIndex) -> InstanceRows:
     """Annotations as columns, -1 where one names an unknown image or category."""
-    areas = [np.nan if row.area is None else row.area for row in rows]
+    with np.errstate(over="ignore"):  # beyond float32 is infinite, which no box can be
+        boxes = np.fromiter(chain.from_iterable([row.bbox for row in rows]), np.float32, 4 * len(rows)).reshape(-1, 4)
+        areas = np.array([np.nan if row.area is None else row.area for row in rows], dtype=np.float32)
     return InstanceRows(
         image_of=image_index.find([row.image_id for row in rows]),
         category_of=category_index.find([row.category_id for row in rows]),
-        boxes=np.fromiter(chain.from_iterable([row.bbox for row in rows]), np.float32, 4 * len(rows)).reshape(-1, 4),
-        areas=np.array(areas, dtype=np.float32),
+        boxes=boxes,
+        areas=areas,
         crowd=np.array([row.iscrowd for row in rows], dtype=np.bool_),
     )
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from codecs import BOM_UTF8
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import ijson
 import msgspec
+import numpy as np
 
 from hope_bench.annotations.coco_entries import KINDS, LISTS, BadEntries, Key, is_placeholder, rows_of
 from hope_bench.annotations.coco_joined import made_of
@@ -43,7 +45,7 @@ def _batches(path: Path, key: Key, bad: dict[Key, BadEntries]) -> Iterator[list[
         with reading(path), path.open("rb") as stream:
             if stream.read(len(BOM_UTF8)) != BOM_UTF8:
                 stream.seek(0)
-            entries = ijson.items(stream, f"{key}.item", use_float=True)
+            entries = ijson.items(_Shallow(stream, path), f"{key}.item", use_float=True)
             while batch := list(islice(entries, _BATCH)):
                 yield _rows(key, batch, done, bad[key])
                 done += len(batch)
@@ -58,3 +60,34 @@ def _rows(key: Key, batch: list[Any], start: int, bad: BadEntries) -> list[Any]:
     except msgspec.ValidationError:
         return rows_of(key, batch, start, bad)
     return rows_of(key, batch, start, bad) if any(map(is_placeholder, rows)) else rows
+
+
+_DEEPEST = 1000
+"""Levels of lists and objects; Python's own limit is about this."""
+_ESCAPED = re.compile(rb"\\.", re.DOTALL)
+_NO_MARKS = bytes(set(range(256)) - set(b'[]{}"'))
+
+
+class _Shallow:
+    """A JSON file's bytes, as long as they aren't nested deeply: ijson keeps every level's whole path, in the square of them."""
+
+    def __init__(self, stream: IO[bytes], path: Path) -> None:
+        self._stream, self._path = stream, path
+        self._depth, self._in_text, self._left = 0, 0, b""
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes. Raises HopeBenchError where they are nested too deeply."""
+        data = self._stream.read(size)
+        seen = self._left + data
+        cut = (len(seen) - len(seen.rstrip(b"\\"))) % 2  # half of an escape
+        self._left = seen[len(seen) - cut :]
+        plain = seen[: len(seen) - cut]
+        parts = _ESCAPED.sub(b"", plain).translate(None, _NO_MARKS).split(b'"')
+        marks = np.frombuffer(b"".join(parts[self._in_text :: 2]), dtype=np.uint8)
+        self._in_text = (self._in_text + len(parts) - 1) % 2
+        depth = self._depth + np.cumsum(np.where((marks == ord("[")) | (marks == ord("{")), 1, -1))
+        if len(depth):
+            self._depth = int(depth[-1])
+            if depth.max() > _DEEPEST:
+                raise HopeBenchError(f"{self._path} can't be read: it is nested too deeply.")
+        return data

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from hope_bench.annotations.columns import BoxUnits, InstanceRows, assemble
+from hope_bench.annotations.columns import BoxUnits, InstanceRows, assemble, single
 from hope_bench.annotations.ids import unique_index
 from hope_bench.annotations.segments import Box
 from hope_bench.annotations.wording import alternatives, spoken_names
@@ -74,7 +74,7 @@ class Collected:
         rows = InstanceRows(
             np.array(self.image_of, dtype=np.int32),
             np.array(self.category_of, dtype=np.int32),
-            np.array(self.boxes, dtype=np.float32).reshape(-1, 4),
+            single(self.boxes).reshape(-1, 4),
             np.full(len(self.boxes), np.nan, dtype=np.float32),
             np.zeros(len(self.boxes), dtype=np.bool_),
         )

@@ -22,6 +22,12 @@ _BLOCK = 1 << 20  # boxes checked at a time, so that temporary arrays stay small
 Kept = TypeVar("Kept")
 
 
+def single(values: Any) -> NDArray[np.float32]:
+    """Numbers as float32; what is beyond its range is infinite, which no box can be."""
+    with np.errstate(over="ignore"):
+        return np.asarray(np.asarray(values, dtype=np.float64), dtype=np.float32)
+
+
 @dataclass(slots=True)
 class InstanceRows:
     """Instances in the file's order: `image_of` and `category_of` int32 [A], `boxes` float32 [A, 4] (x, y, width, height) or
@@ -124,7 +130,7 @@ def clean_boxes(
     if units == "fractions":
         sizes = np.ones((len(images), 2), dtype=np.float32)
     else:
-        sizes = np.array([(image.width or np.inf, image.height or np.inf) for image in images], dtype=np.float32).reshape(-1, 2)
+        sizes = single([(image.width or np.inf, image.height or np.inf) for image in images]).reshape(-1, 2)
     found: list[tuple[NDArray[np.intp], ...]] = []
     for start in range(0, len(boxes), _BLOCK):
         block = boxes[start : start + _BLOCK]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
+import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hope_bench.errors import HopeBenchError, counted
+from hope_bench.errors import HopeBenchError, counted, short_reason
+from hope_bench.files.reading import reading
 
 _BLOCK_BYTES = 16 << 20
 _SAMPLE_BYTES = 1 << 16
@@ -94,9 +98,9 @@ def csv_batches(path: Path, columns: Sequence[str], left_out: LeftOut) -> Iterat
     missing = [column for column in columns if column not in found.header]
     if missing:
         raise HopeBenchError(f"{path} has no column {', '.join(missing)}. Its first line is {','.join(found.header)[:200]!r}.")
-    try:
+    with reading_csv(path):
         reader = tables.open_csv(
-            path,
+            _Text(path),
             read_options=tables.ReadOptions(
                 use_threads=False,  # threads would lose the line numbers
                 block_size=_BLOCK_BYTES, column_names=_distinct(found.header), skip_rows=1,
@@ -111,8 +115,42 @@ def csv_batches(path: Path, columns: Sequence[str], left_out: LeftOut) -> Iterat
         for batch in reader:
             read = {name: batch.column(name) for name in columns}
             yield {name: compute.utf8_trim_whitespace(one) for name, one in read.items()} if found.blanks else read
-    except pyarrow.ArrowInvalid as error:
-        raise HopeBenchError(f"{path} can't be read as CSV: {error}. Is it complete, and UTF-8 text?") from None
+
+
+@contextmanager
+def reading_csv(path: Path) -> Iterator[None]:
+    """What pyarrow's and Python's own reader raise meanwhile becomes a HopeBenchError that names the file."""
+    import pyarrow
+
+    try:
+        yield
+    except (csv.Error, pyarrow.ArrowException) as error:
+        raise HopeBenchError(f"{path} can't be read as CSV: {short_reason(error)}. Is it complete?") from None
+
+
+class _Text(io.RawIOBase):
+    """A file's bytes, which are UTF-8: of a row with too many fields pyarrow would print a traceback where they aren't."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path, self._file = path, path.open("rb")
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes. Raises HopeBenchError where they are no UTF-8."""
+        data = self._file.read(size)
+        with reading(self._path):
+            self._decoder.decode(data, final=not data)
+        return data
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        super().close()
 
 
 def _distinct(header: Sequence[str]) -> list[str]:

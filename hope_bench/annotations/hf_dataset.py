@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 
 from hope_bench.annotations.box_layout import settle_boxes
-from hope_bench.annotations.columns import InstanceRows, assemble
-from hope_bench.annotations.hf_source import Source, open_dataset
+from hope_bench.annotations.columns import InstanceRows, assemble, single
+from hope_bench.annotations.hf_source import Source, open_dataset, reading_dataset
 from hope_bench.annotations.ids import unique_index
 from hope_bench.annotations.wording import alternatives, spoken_names
 from hope_bench.errors import HopeBenchError, counted, did_you_mean, first_few
 from hope_bench.files.reading import normalized
-from hope_bench.provenance import atomic_path
+from hope_bench.provenance import locked, write_bytes
 from hope_bench.records import Annotations, BoxLayout, Category, Image
 
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -60,14 +60,15 @@ def read_hf_dataset(
     images: list[Image] = []
     rows = _Rows(vocabulary)
     top = [found[key] for key in ("image", "file_name", "width", "height", "objects") if key in found]
-    for batch in source.batches(top, False):
-        for row in batch:
-            images.append(_image(row, found, len(images)))
-            rows.add(len(images) - 1, _objects(row[found["objects"]], found))
+    with reading_dataset(path):
+        for batch in source.batches(top, False):
+            for row in batch:
+                images.append(_image(row, found, len(images)))
+                rows.add(len(images) - 1, _objects(row[found["objects"]], found))
+        collected = rows.columns("box" in found)
     unique_index(path, "image file name", [image.file_name for image in images])
     if not images:
         raise HopeBenchError(f"{path} holds no rows.")
-    collected = rows.columns("box" in found)
     said: BoxLayout | None = box_format or boxes  # type: ignore[assignment]
     refuse = partial(_refuse_corners, path, len(rows.boxes))
     units, problems = settle_boxes(path, collected, images, said, refuse)
@@ -108,6 +109,11 @@ def export_images(path: Path, folder: Path, columns: Mapping[str, str] | None = 
     """Write the images that the dataset holds as bytes into `folder`, under the names `read_hf_dataset` gives (those already
     there are left). Raises HopeBenchError where the dataset can't be read or has no rows, none of them holds a picture, or two
     would be one file (nothing is written then), and at a file that holds another picture, such as another split's."""
+    with locked(folder):
+        return _export_images(path, folder, columns, split)
+
+
+def _export_images(path: Path, folder: Path, columns: Mapping[str, str] | None, split: str) -> ExportedImages:
     source = open_dataset(path, split)
     keys = ("image", "file_name")
     found = _find_columns(source, {key: name for key, name in (columns or {}).items() if key != "box_format"}, keys)
@@ -122,6 +128,7 @@ def export_images(path: Path, folder: Path, columns: Mapping[str, str] | None = 
             number += 1
             value = row[found["image"]]
             data = value.get("bytes") if isinstance(value, dict) else None
+            data = data if isinstance(data, bytes) else None
             inside = target.resolve().is_relative_to(folder.resolve())
             if data and not inside:
                 raise HopeBenchError(f"{path}: row {number - 1} names its image {target}, which is outside {folder}.")
@@ -134,8 +141,7 @@ def export_images(path: Path, folder: Path, columns: Mapping[str, str] | None = 
                     )
                 continue
             if data:
-                with atomic_path(target) as temporary:
-                    temporary.write_bytes(data)
+                write_bytes(target, data)
                 written += 1
             else:
                 pointed = value.get("path") if isinstance(value, dict) else value
@@ -230,7 +236,7 @@ class _Vocabulary:
     def __init__(self, source: Source, found: Mapping[str, str]) -> None:
         feature = source.features[found["objects"]]
         label = _fields(feature)[found["category"]] if "category" in found else getattr(feature, "feature", feature)
-        self.classes: list[str] | None = list(label.names) if hasattr(label, "names") else None
+        self.classes: list[str] | None = [str(name) for name in label.names or ()] if hasattr(label, "names") else None
         if self.classes is None and getattr(label, "dtype", "") not in ("string", "large_string"):
             raise HopeBenchError(
                 f"{source.path}: the categories are numbers without names. Write the names instead (in an imagefolder's "
@@ -280,12 +286,12 @@ class _Rows:
 
     def columns(self, with_boxes: bool) -> InstanceRows:
         """All of them as columns."""
-        boxes = np.array(self.boxes, dtype=np.float32).reshape(-1, 4) if with_boxes else None
+        boxes = single(self.boxes).reshape(-1, 4) if with_boxes else None
         return InstanceRows(
             np.array(self.image_of, dtype=np.int32),
             np.array(self.category_of, dtype=np.int32),
             boxes,
-            np.array(self.areas, dtype=np.float32) if with_boxes else None,
+            single(self.areas) if with_boxes else None,
             np.array(self.crowd, dtype=np.bool_),
         )
 
@@ -293,10 +299,11 @@ class _Rows:
 def _image(row: Mapping[str, Any], found: Mapping[str, str], number: int) -> Image:
     """The row's image: named by its file_name column, else its path in the image column, else its number."""
     value = row.get(found.get("image", ""))
-    path = row.get(found.get("file_name", "")) or (value.get("path") if isinstance(value, dict) else value)
-    path = Path(path or f"{number:08}.jpg")
+    said = row.get(found.get("file_name", "")) or (value.get("path") if isinstance(value, dict) else value)
+    path = Path(said if isinstance(said, str) and said else f"{number:08}.jpg")
     name = path.name if path.is_absolute() else path.as_posix()
-    return Image(name, row.get(found.get("width", "")), row.get(found.get("height", "")))
+    width, height = (row.get(found.get(key, "")) for key in ("width", "height"))
+    return Image(name, width if isinstance(width, int) else None, height if isinstance(height, int) else None)
 
 
 def _objects(value: Any, found: Mapping[str, str]) -> Iterator[dict[str, Any]]:

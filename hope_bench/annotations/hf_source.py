@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,8 +16,12 @@ import msgspec
 from hope_bench.errors import HopeBenchError, did_you_mean, short_reason
 from hope_bench.files.reading import decode, lines_of, read_bytes
 
-BROKEN = (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError)
-"""What datasets and pyarrow (whose own are among them) raise of a dataset whose files aren't what they should be."""
+BROKEN = (
+    *(OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError),
+    *(NotImplementedError, OverflowError, MemoryError),
+)
+"""What datasets and pyarrow (whose own are among them) raise of a dataset whose files aren't what they should be: of corrupt ones
+also that there is no memory for what they claim to hold."""
 
 _FIRST = ("validation", "val", "valid", "dev", "test")
 """Of several splits the first of these is read, as of YOLO's: models are trained on the others."""
@@ -69,17 +74,39 @@ def _split_of(file: Path) -> str:
     return re.sub(r"-\d+-of-\d+$", "", file.stem) if "-of-" in file.stem else ""
 
 
+@contextmanager
+def reading_dataset(path: Path) -> Iterator[None]:
+    """What corrupt files, and values of another kind than their column's, raise meanwhile becomes a HopeBenchError that names the
+    dataset."""
+    try:
+        yield
+    except BROKEN as error:
+        raise HopeBenchError(f"{path} can't be read as a dataset: {short_reason(error)}.") from None
+
+
 def open_dataset(path: Path, split: str) -> Source:
     """The dataset at a path, of several splits the one named, else the one for validation or test. Raises HopeBenchError where it
     can't be read, or nothing tells its splits apart."""
-    try:
+    with reading_dataset(path):
         if path.is_dir() and _metadata_files(path):
-            return _open_imagefolder(path, split)
-        if path.is_dir() and not _parquet_files(path, ""):
-            return _open_saved(path, split)
-        return _open_parquet(path, split)
-    except BROKEN as error:
-        raise HopeBenchError(f"{path} can't be read as a dataset: {short_reason(error)}.") from None
+            source = _open_imagefolder(path, split)
+        elif path.is_dir() and not _parquet_files(path, ""):
+            source = _open_saved(path, split)
+        else:
+            source = _open_parquet(path, split)
+
+    def batches(columns: Sequence[str], with_bytes: bool) -> Iterator[list[dict[str, Any]]]:
+        with reading_dataset(path):
+            yield from source.batches(columns, with_bytes)
+
+    return replace(source, batches=batches)
+
+
+def sound(batch: Any) -> Any:
+    """A record batch of a file that is only mapped into memory. Raises pyarrow's errors where its offsets lead out of it: reading
+    it would end Python."""
+    batch.validate(full=True)
+    return batch
 
 
 def _open_saved(path: Path, split: str) -> Source:
@@ -145,7 +172,7 @@ def _of_table(path: Path, data: Any, split: str) -> Source:
 
     def batches(columns: Sequence[str], with_bytes: bool) -> Iterator[list[dict[str, Any]]]:
         for batch in data.data.table.select(list(columns)).to_batches(max_chunksize=1000):
-            yield _rows(batch, with_bytes)
+            yield _rows(sound(batch), with_bytes)
 
     return Source(path, data.features, batches, chosen, others)
 

@@ -7,6 +7,7 @@ such tail counts, no file is two images', and what could be several files is non
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -50,7 +51,8 @@ def plain_path(name: str) -> str:
     """
     text = _SERVED.sub("", name)
     if "://" in text:
-        text = unquote(urlsplit(text).path)
+        with contextlib.suppress(ValueError):  # no address after all
+            text = unquote(urlsplit(text).path)
     text = _DRIVE.sub("", text).replace("\\", "/")
     parts = [part for part in text.split("/") if part not in ("", ".", "..")]
     return "/".join(parts) or name
@@ -115,7 +117,8 @@ class Folder:
         plain = plain_path(name)
         for form in dict.fromkeys((plain, unquote(plain) if "%" in plain else plain, _UPLOADED.sub("", plain))):
             wanted = PurePosixPath(form).parts
-            fits = [(fit, file.name) for file in self._by_stem.get(_stem(wanted[-1]), ()) if (fit := _fit(wanted, file.parts))]
+            alike = self._by_stem.get(_stem(wanted[-1]), ()) if wanted else ()  # "." has none
+            fits = [(fit, file.name) for file in alike if (fit := _fit(wanted, file.parts))]
             if fits:
                 most = max(fit for fit, _ in fits)
                 return most, tuple(file for fit, file in fits if fit == most)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import re
@@ -226,7 +227,9 @@ def _look(path: Path) -> _Shape | None:
         return None if root is None else _Shape("xml", frozenset((root[1],)), {}, text)
     if text.startswith(("{", "[")):
         return _look_at_json(path, text)
-    header = next(csv.reader(io.StringIO(text)), []) if "," in text.partition("\n")[0] else []
+    header: list[str] = []
+    with contextlib.suppress(csv.Error):  # a field without end
+        header = next(csv.reader(io.StringIO(text, newline="")), []) if "," in text.partition("\n")[0] else []
     if header and all(re.fullmatch(r"[A-Za-z_][\w ]*|", name.strip()) for name in header):
         return _Shape("csv", frozenset(name.strip() for name in header), {}, text)
     return _Shape("text", frozenset(), {}, text)

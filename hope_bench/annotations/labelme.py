@@ -102,7 +102,7 @@ def _box(labelme: Any, label: str, shapes: Sequence[dict[str, Any]]) -> Box:
             found = labelme.labelme_shapes_to_detections(
                 [{"shape_type": "polygon", **one, "label": label} for one in boxed], {label: 0}, (1, 1), with_masks=False
             )
-    except (ValueError, TypeError, UserWarning):
+    except (ValueError, TypeError, OverflowError, Warning):
         return NO_BOX
     boxes = corners_as_boxes(found.xyxy)
     return boxes[0] if len(boxes) == 1 else NO_BOX

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hope_bench.annotations.columns import InstanceRows, assemble, by_image
-from hope_bench.annotations.csv_file import LeftOut, codes, csv_batches, csv_header, equals, is_true, keep, numbers
+from hope_bench.annotations.csv_file import LeftOut, codes, csv_batches, csv_header, equals, is_true, keep, numbers, reading_csv
 from hope_bench.annotations.json_file import decode
 from hope_bench.annotations.wording import alternatives, spoken_names
 from hope_bench.errors import HopeBenchError, counted, first_few
@@ -140,7 +140,7 @@ def _read_classes(path: Path) -> tuple[dict[str, int], list[str], tuple[str, ...
     labels: dict[str, int] = {}
     names: dict[str, int] = {}
     bad: list[str] = []
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
+    with reading_csv(path), path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
         for row in csv.reader(stream):
             if row in ([], ["LabelName", "DisplayName"]):
                 continue

@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from hope_bench.annotations.columns import InstanceRows, assemble, by_image
+from hope_bench.annotations.columns import InstanceRows, assemble, by_image, single
 from hope_bench.annotations.ids import unique_index
 from hope_bench.annotations.json_file import decode
 from hope_bench.annotations.wording import alternatives, spoken_names, words
@@ -26,24 +27,26 @@ from hope_bench.wording import bare
 
 COMPANIONS = ("attributes.json", "relationships.json", "image_data.json", "object_alias.txt", "relationship_alias.txt")
 
+_Id = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+
 
 class _Object(msgspec.Struct, gc=False):
-    object_id: int
+    object_id: _Id
     x: float | None = None
     y: float | None = None
     w: float | None = None
     h: float | None = None
     names: list[str | None] | None = None
-    merged_object_ids: list[int] = []
+    merged_object_ids: list[_Id] = []
 
 
 class _ImageObjects(msgspec.Struct, gc=False):
-    image_id: int
+    image_id: _Id
     objects: list[_Object]
 
 
 class _ObjectAttributes(msgspec.Struct, gc=False):
-    object_id: int
+    object_id: _Id
     attributes: list[str | None] | None = None
 
 
@@ -52,7 +55,7 @@ class _ImageAttributes(msgspec.Struct, gc=False):
 
 
 class _End(msgspec.Struct, gc=False):
-    object_id: int
+    object_id: _Id
 
 
 class _Relationship(msgspec.Struct, gc=False):
@@ -62,12 +65,12 @@ class _Relationship(msgspec.Struct, gc=False):
 
 
 class _ImageRelationships(msgspec.Struct, gc=False):
-    image_id: int
+    image_id: _Id
     relationships: list[_Relationship]
 
 
 class _ImageData(msgspec.Struct, gc=False):
-    image_id: int
+    image_id: _Id
     url: str = ""
     width: int | None = None
     height: int | None = None
@@ -187,7 +190,7 @@ def _objects(listed: Sequence[_ImageObjects], aliases: Mapping[str, str]) -> _Ob
     rows = InstanceRows(
         np.array(image_of, dtype=np.int32),
         np.array(category_of, dtype=np.int32),
-        np.array(boxes, dtype=np.float32).reshape(-1, 4),
+        single(boxes).reshape(-1, 4),
         np.full(len(image_of), np.nan, dtype=np.float32),
         np.zeros(len(image_of), dtype=np.bool_),
     )

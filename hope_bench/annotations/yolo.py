@@ -176,7 +176,10 @@ def read_yolo(path: Path, split: str = "") -> Annotations:
 
     def corners(lines: Sequence[str]) -> list[tuple[int, Box]]:
         cut = [" ".join(line.split()[:5]) if chosen.points and len(line.split()) == 5 + chosen.points else line for line in lines]
-        found = yolo.yolo_annotations_to_detections(lines=cut, resolution_wh=(1, 1), with_masks=False)
+        try:
+            found = yolo.yolo_annotations_to_detections(lines=cut, resolution_wh=(1, 1), with_masks=False)
+        except (OverflowError, RuntimeWarning) as error:  # a class or a side beyond what a number can be
+            raise ValueError(short_reason(error)) from None
         numbers = [] if found.class_id is None else found.class_id.tolist()
         return list(zip(numbers, corners_as_boxes(found.xyxy), strict=True))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from hope_bench.annotations.of_benchmark import find_images
 from hope_bench.api.making import PathOr, load_benchmark, path_or_none
 from hope_bench.errors import HopeBenchError, counted, did_you_mean
-from hope_bench.files.benchmark import Benchmark, check_own, read_benchmark
+from hope_bench.files.benchmark import Benchmark, check_own, read_benchmark, read_written
 from hope_bench.files.card import check_name, slug
 from hope_bench.files.places import RUNS
 from hope_bench.files.result import ModelInfo
@@ -106,13 +106,13 @@ def import_pope(
     check_own(folder, imported=True)
     if not labels:
         import_files(files, name, called, folder, prompt=prompt, headline=headline, dataset=dataset)
-        return read_benchmark(folder)
+        return read_written(folder)
     chosen = label_files([Path(label) for label in labels])
     with tempfile.TemporaryDirectory() as temporary:
         import_files(files, name, called, Path(temporary), prompt=prompt, headline=headline, dataset=dataset)
         former = ", ".join(path.name for path in files.values())
         relabel(read_benchmark(Path(temporary)), chosen, name, called, folder, former=former)
-    return read_benchmark(folder)
+    return read_written(folder)
 
 
 @checked
@@ -190,7 +190,7 @@ def import_questions(
         [str(one) for one in sources], known, dict(columns or {}), split, path_or_none(images), prompt, headline, title, dataset
     )
     import_rows(source, name, folder)
-    return read_benchmark(folder)
+    return read_written(folder)
 
 
 @checked
@@ -260,7 +260,7 @@ def import_labels(
     check_own(folder, imported=True)
     found = label_files([Path(file) for file in files])
     _, changes = relabel(chosen, found, called, title or f"{chosen.manifest.title}, relabelled", folder, keep)
-    return read_benchmark(folder), changes
+    return read_written(folder), changes
 
 
 @checked

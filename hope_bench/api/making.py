@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from hope_bench.errors import HopeBenchError
-from hope_bench.files.benchmark import Benchmark, read_benchmark
+from hope_bench.files.benchmark import Benchmark, read_benchmark, read_written
 from hope_bench.files.registry import find_benchmark, find_spec
 from hope_bench.files.remembered import remember_images
 from hope_bench.files.spec import BenchmarkSpec, ClipSpec, Format, read_spec
@@ -100,7 +100,7 @@ def generate(
             run(chosen, folder, default_cache() if cache is None else Path(cache), tell, crew)
             remember_images(folder, path_or_none(chosen.dataset.images))
         processes.by_first(lambda: folder)
-    return read_benchmark(folder)
+    return read_written(folder)
 
 
 def encode_for_first() -> Path:

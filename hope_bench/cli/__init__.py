@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import signal
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from typing import NoReturn
+from inspect import getdoc
+from typing import Any, NoReturn, TextIO
 
 import typer
 from rich.markup import escape
@@ -40,8 +42,7 @@ from hope_bench.cli import (
     verify,
 )
 from hope_bench.cli.app import FAULT_CODE, INTERRUPTED, INTERRUPTED_CODE, app, errors
-from hope_bench.errors import HopeBenchError
-from hope_bench.tables import visible
+from hope_bench.errors import HopeBenchError, visible
 
 __all__ = [
     "compare",
@@ -68,6 +69,7 @@ __all__ = [
 
 def main() -> None:
     """Run `hope-bench` and exit with its code."""
+    _let_help_wrap(app)
     _run(app)
 
 
@@ -77,12 +79,24 @@ def run_command(command: Callable[..., None]) -> None:
         add_completion=False, pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]}
     )
     single.command()(command)
+    _let_help_wrap(single)
     _run(single)
+
+
+def _let_help_wrap(application: typer.Typer) -> None:
+    """Make each paragraph of the commands' help one line, which a terminal breaks: typer keeps the docstring's own line ends."""
+    for command in application.registered_commands:
+        if command.callback is not None:
+            paragraphs = (getdoc(command.callback) or "").split("\n\n")
+            command.help = "\n\n".join(" ".join(one.split()) for one in paragraphs)
+    for group in application.registered_groups:
+        if group.typer_instance is not None:
+            _let_help_wrap(group.typer_instance)
 
 
 def _run(application: typer.Typer) -> None:
     """An expected failure is a paragraph on stderr and exit code 2, never a traceback; an unexpected one a traceback and 3."""
-    with _terminable() as received:
+    with _outputs() as failed, _terminable() as received:
         try:
             application()
         except HopeBenchError as error:
@@ -93,7 +107,9 @@ def _run(application: typer.Typer) -> None:
             sys.stderr.write(visible(_told(traceback.format_exc())))
             sys.exit(FAULT_CODE)
         except SystemExit as stop:
-            _flush()
+            sys.stdout.flush()
+            if failed:
+                _refuse(f"The output can't be written: {failed[0].strerror}. Make room, and run it again.")
             if stop.code == INTERRUPTED_CODE or received:
                 errors.print(INTERRUPTED)
             if received:
@@ -105,20 +121,69 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def _refuse(message: str) -> NoReturn:
-    _flush(quietly=True)
+    sys.stdout.flush()
     errors.print(f"[bold red]Error:[/] {escape(_told(message))}", soft_wrap=True, highlight=False)
     sys.exit(2)
 
 
-def _flush(*, quietly: bool = False) -> None:
-    """Write what stdout still holds: what can't be written there is said and not left to Python's end, and no reader is none."""
+class _Output(io.FileIO):
+    """stdout or stderr, which never break a command off: what can't be written there is left out from then on. Why is kept,
+    unless the reader had enough (`| head`)."""
+
+    def __init__(self, number: int, failed: list[OSError]) -> None:
+        super().__init__(number, "w", closefd=False)
+        self._failed = failed
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data) or 0
+        except OSError as error:
+            if error.errno != errno.EPIPE:
+                self._failed.append(error)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
+            return len(data)
+
+
+@contextlib.contextmanager
+def _outputs() -> Iterator[list[OSError]]:
+    """stdout and stderr as `_Output` meanwhile, also where they are closed (`>&-`), so that no file is opened in their place;
+    with what went wrong with stdout."""
+    failed: list[OSError] = []
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number
+    before = sys.stdout, sys.stderr
+    if sys.stdout is None or _is_stream(sys.stdout, 1):
+        sys.stdout = _wrapped(sys.stdout, 1, failed)
+    if sys.stderr is None or _is_stream(sys.stderr, 2):
+        sys.stderr = _wrapped(sys.stderr, 2, [])
     try:
-        sys.stdout.flush()
-    except OSError as error:
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not quietly and error.errno != errno.EPIPE:
-            _refuse(f"The output can't be written: {error.strerror}. Make room, and run it again.")
+        yield failed
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(ValueError):
+                stream.flush()
+        sys.stdout, sys.stderr = before
+
+
+def _is_stream(stream: TextIO, number: int) -> bool:
+    """Whether a stream writes there, and isn't a caller's own."""
+    try:
+        return isinstance(stream, io.TextIOWrapper) and stream.fileno() == number
+    except (OSError, ValueError):
+        return False
+
+
+def _wrapped(stream: TextIO | None, number: int, failed: list[OSError]) -> TextIO:
+    output = io.BufferedWriter(_Output(number, failed))
+    if not isinstance(stream, io.TextIOWrapper):
+        return io.TextIOWrapper(output, encoding="utf-8", errors="backslashreplace")
+    stream.flush()
+    return io.TextIOWrapper(
+        output, stream.encoding, stream.errors, line_buffering=stream.line_buffering, write_through=stream.write_through
+    )
 
 
 @contextlib.contextmanager

@@ -12,8 +12,8 @@ import typer
 from rich.text import Text
 
 from hope_bench import __version__
-from hope_bench.errors import HopeBenchError
-from hope_bench.tables import SafeConsole, print_prose, print_table, print_whole, visible, visible_json
+from hope_bench.errors import HopeBenchError, visible
+from hope_bench.tables import SafeConsole, print_prose, print_table, print_whole, visible_json
 
 if TYPE_CHECKING:
     import pandas as pd

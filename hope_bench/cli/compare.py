@@ -49,14 +49,14 @@ def compare(
 
     hope-bench compare pope-coco --split popular --metric hallucination_rate
     """
-    from hope_bench.api import numbers
+    from hope_bench.api import comparing
     from hope_bench.scoring import comparison_tables as tables
     from hope_bench.scoring.comparing import check_metric, model_names
 
     check_one_format(as_json, as_csv, details=details, questions=bool(questions))
     check_metric(metric)
-    loaded = numbers.load_results(given, results, say)
-    found = numbers.compare_loaded(loaded, split=split, metric=metric, against=against, replicates=replicates)
+    loaded = comparing.load_results(given, results, say)
+    found = comparing.compare_loaded(loaded, split=split, metric=metric, against=against, replicates=replicates)
     if as_json or as_csv:
         print_numbers(found.to_frame(), as_json=as_json)
         return
@@ -66,7 +66,7 @@ def compare(
         line(blind)
     print_tables([tables.pair_table(found)] if details else (), whole=True)
     most = questions if questions is not None else _QUESTIONS if details or benchmark else 0
-    listed = numbers.differing(each, found.split, most, benchmark) if most else ()
+    listed = comparing.differing(each, found.split, most, benchmark) if most else ()
     if listed:
         print_tables([tables.differing_table(model_names(each), found.split, listed)])
     elif listed is None or not details:
@@ -100,7 +100,7 @@ def transfer(
 
     hope-bench transfer my-benchmark/model-a my-benchmark/model-b --csv
     """
-    from hope_bench.api.numbers import transfer as who_chose_whom
+    from hope_bench.api.comparing import transfer as who_chose_whom
 
     check_one_format(as_json, as_csv)
     found = who_chose_whom(given, strategy=strategy, results=results, say=say)
@@ -144,7 +144,7 @@ def trend(
 
     hope-bench trend hope-coco/first hope-coco/second --step 500 --step 1000 --csv
     """
-    from hope_bench.api.numbers import trend as follow
+    from hope_bench.api.following import trend as follow
     from hope_bench.scoring.comparison_tables import changes_table
 
     check_one_format(as_json, as_csv, details=details)

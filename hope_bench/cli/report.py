@@ -38,7 +38,7 @@ def report(
 
     hope-bench report hope-coco/llava-1.5-7b --out report.md
     """
-    from hope_bench.api.numbers import write_report
+    from hope_bench.api.reporting import write_report
 
     done = write_report(
         run, benchmark=benchmark, images=images, annotations=annotations, paraphrases=as_values(paraphrase),

@@ -76,7 +76,8 @@ def review(
     if as_json:
         print_json(done)
         return
-    counts = ", ".join(f"{count:,} {verdict}" for verdict, count in done.counts.items())
+    words = {"present": "there", "absent": "not there", "unsure": "unsure"}
+    counts = ", ".join(f"{done.counts.get(verdict, 0):,} {word}" for verdict, word in words.items())
     line(f"{sum(done.counts.values()):,} of {counted(done.claims, 'claim')} decided: {counts}.")
     if done.giving_way:
         line(f"{done.giving_way:,} of them give way to the next best: hope-bench generate ... --reviewed DECISIONS.")

@@ -71,7 +71,7 @@ def score(
 
     hope-bench score pope-coco/llava-v1.5-13b --labels coco_repope_random.json --labels coco_repope_popular.json
     """
-    from hope_bench.api.numbers import score_and_write
+    from hope_bench.api.scoring import score_and_write
     from hope_bench.scoring.detail_tables import corrected_table, relabelled_table
 
     check_one_format(as_json, as_csv, details=details)
@@ -113,7 +113,7 @@ def baselines(benchmark: BenchmarkArgument, details: Details = False, as_json: A
     hope-bench baselines hope-coco
     """
     from hope_bench.api.making import load_benchmark
-    from hope_bench.api.numbers import baselines as blind
+    from hope_bench.api.scoring import baselines as blind
     from hope_bench.scoring.detail_tables import blind_summary, blind_table
 
     check_one_format(as_json, as_csv)

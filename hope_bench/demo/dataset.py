@@ -11,7 +11,8 @@ from typing import Any, Final
 from hope_bench.demo.questions import caption
 from hope_bench.demo.scenes import draw_scene
 from hope_bench.demo.world import CATEGORIES, GROUP_OF, SIZE, Scene, SceneObject
-from hope_bench.provenance import make_folder
+from hope_bench.images import encoded
+from hope_bench.provenance import make_folder, write_bytes, write_text
 
 LEAST_CATEGORIES: Final = 3
 """Scenes that show fewer are skipped: POPE asks about three objects of each image."""
@@ -39,7 +40,7 @@ def write_world(folder: Path, scenes: int, first_seed: int, progress: Callable[[
         if len(scene.categories) < LEAST_CATEGORIES:
             continue
         name = f"{scene.seed:012d}.png"
-        scene.image.save(images / name)
+        write_bytes(images / name, encoded(scene.image, "PNG"))
         records.append({"id": scene.seed, "file_name": name, "width": SIZE, "height": SIZE})
         instances += [_instance(item, scene.seed, len(instances) + index) for index, item in enumerate(scene.objects, 1)]
         for text in _captions(scene):
@@ -87,7 +88,4 @@ def _captions(scene: Scene) -> list[str]:
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    # Written beside and renamed: a file that is there is a file that is whole.
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(content) + "\n")
-    partial.replace(path)
+    write_text(path, json.dumps(content) + "\n")

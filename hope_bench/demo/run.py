@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from hope_bench.api.asking import evaluate
 from hope_bench.api.making import generate
-from hope_bench.api.numbers import score
 from hope_bench.api.publishing import build_leaderboard, describe_benchmark
+from hope_bench.api.scoring import score
 from hope_bench.demo.dataset import drawn_scenes, write_world
 from hope_bench.demo.world import EVALUATION_SEED, OTHERS_SEED
 from hope_bench.errors import HopeBenchError
@@ -18,7 +19,7 @@ from hope_bench.files.registry import data_root
 from hope_bench.files.result import Result
 from hope_bench.files.spec import BenchmarkSpec, DatasetSpec, read_spec
 from hope_bench.progress import Say, progress_bar, say_nothing
-from hope_bench.provenance import check_folder, holds_files, make_folder
+from hope_bench.provenance import PARTIAL, check_folder, holds_files, locked
 
 OTHERS = "others"
 """The folder of a world that holds as many scenes which nothing is asked about."""
@@ -54,6 +55,21 @@ def run_demo(out: Path | None = None, scenes: int = 500, say: Say = say_nothing)
 def _draw(out: Path, world: Path, scenes: int) -> None:
     """Draw the scenes, unless they are there. They are drawn in a hidden folder beside `world`: one that is there is whole."""
     check_folder(out)
+    with locked(out):
+        if not _drawn(out, world, scenes):
+            whole = world.with_name(f".{world.name}{PARTIAL}")
+            shutil.rmtree(whole, ignore_errors=True)  # what a killed demo left
+            try:
+                with progress_bar("Drawing scenes", 2 * scenes) as advance:
+                    write_world(whole, scenes, EVALUATION_SEED, advance)
+                    write_world(whole / OTHERS, scenes, OTHERS_SEED, advance)
+                whole.rename(world)
+            finally:
+                shutil.rmtree(whole, ignore_errors=True)
+
+
+def _drawn(out: Path, world: Path, scenes: int) -> bool:
+    """Whether the scenes are there. Raises HopeBenchError for a folder of anything else."""
     drawn = drawn_scenes(world, EVALUATION_SEED)
     if drawn is None and holds_files(out):
         raise HopeBenchError(f"{out} holds files, but no demo. Choose an empty or a new folder.")
@@ -62,15 +78,7 @@ def _draw(out: Path, world: Path, scenes: int) -> None:
             f"{out} holds a demo of {drawn} scenes, not of {scenes}. Ask for {drawn} (hope-bench demo --scenes {drawn}), "
             "or choose another folder."
         )
-    if drawn is None:
-        make_folder(out)
-        with (
-            tempfile.TemporaryDirectory(prefix=".world.", dir=out) as temporary,
-            progress_bar("Drawing scenes", 2 * scenes) as advance,
-        ):
-            write_world(Path(temporary) / "world", scenes, EVALUATION_SEED, advance)
-            write_world(Path(temporary) / "world" / OTHERS, scenes, OTHERS_SEED, advance)
-            (Path(temporary) / "world").rename(world)
+    return drawn is not None
 
 
 def demo_spec(world: Path, scenes: int) -> BenchmarkSpec:

@@ -19,7 +19,7 @@ from hope_bench.files.names import check_images, check_names
 from hope_bench.files.reading import decode, read_bytes
 from hope_bench.files.spec import BenchmarkSpec, Kind
 from hope_bench.files.validation import Strict, parse_json, read_json
-from hope_bench.provenance import check_folder, holds_files, json_sha256, write_text
+from hope_bench.provenance import check_folder, holds_files, json_sha256, locked, write_text
 from hope_bench.records import Label, Prompt, Question
 
 if TYPE_CHECKING:
@@ -265,11 +265,11 @@ def write_benchmark(
     other fields.
 
     The manifest comes first, so that an interrupted writing leaves a folder that can be told from others'. Split files that the
-    earlier manifest lists and this one doesn't are removed. Raises HopeBenchError as `check_own` does.
+    earlier manifest lists and this one doesn't are removed. The folder is held meanwhile (`locked`). Raises HopeBenchError as
+    `check_own` does.
     """
     check_own(folder, imported=manifest["k"] is None)
     _check_names(str(folder / "manifest.json"), manifest["name"], splits, others or {})
-    earlier = _earlier(folder / "manifest.json")
     lines = {name: split_bytes(questions) for name, questions in splits.items()}
     infos: dict[str, SplitInfo] = {}
     for name, questions in splits.items():
@@ -284,18 +284,24 @@ def write_benchmark(
             images=len({one.image for questions in others.values() for one in questions}),
             splits={name: hashlib.sha256(data).hexdigest() for name, data in blind.items()},
         )
+    written = Manifest(hash=benchmark_hash(manifest["prompt"], splits), splits=infos, **manifest)
+    with locked(folder):
+        check_own(folder, imported=manifest["k"] is None)  # by now another process may have written there
+        _write(folder, written, lines, blind)
+    return written
+
+
+def _write(folder: Path, manifest: Manifest, splits: Mapping[str, bytes], blind: Mapping[str, bytes]) -> None:
+    earlier = _earlier(folder / "manifest.json")
     known = set() if earlier is None else set(earlier["splits"])
     for path in [*(folder / "splits").glob("*.jsonl"), *(folder / "blind").glob("*.jsonl")]:
         if path.stem in known and path.stem not in (splits if path.parent.name == "splits" else blind):
             path.unlink()
-    written = Manifest(hash=benchmark_hash(manifest["prompt"], splits), splits=infos, **manifest)
-    text = json.dumps(written.model_dump(mode="json"), indent=2, ensure_ascii=False)
+    text = json.dumps(manifest.model_dump(mode="json"), indent=2, ensure_ascii=False)
     write_text(folder / "manifest.json", text + "\n")
-    for name, data in lines.items():
-        write_text(folder / "splits" / f"{name}.jsonl", data.decode())
-    for name, data in blind.items():
-        write_text(folder / "blind" / f"{name}.jsonl", data.decode())
-    return written
+    for kind, files in (("splits", splits), ("blind", blind)):
+        for name, data in files.items():
+            write_text(folder / kind / f"{name}.jsonl", data.decode())
 
 
 def check_own(folder: Path, *, imported: bool) -> None:
@@ -326,6 +332,12 @@ def _earlier(path: Path) -> Mapping[str, Any] | None:
             f"{path} is no benchmark's manifest, and would be replaced. Choose an empty or a new folder with --out."
         )
     return found
+
+
+def read_written(folder: Path) -> Benchmark:
+    """`read_benchmark` of a folder that was just written to, once no other process writes to it. Raises HopeBenchError."""
+    with locked(folder):
+        return read_benchmark(folder)
 
 
 def read_benchmark(folder: Path) -> Benchmark:

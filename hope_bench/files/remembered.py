@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.reading import reading
 from hope_bench.files.validation import Strict, read_json
 from hope_bench.provenance import write_text
 
@@ -34,8 +35,10 @@ def remember_images(benchmark: Path, images: Path | None) -> None:
 
 def remembered_images(benchmark: Path) -> Path | None:
     """The folder that was written down, if it is still there."""
+    file = benchmark / _FILE
     try:
-        folder = benchmark.resolve() / read_json(benchmark / _FILE, Remembered).images
+        folder = benchmark.resolve() / read_json(file, Remembered).images
+        with reading(file):
+            return Path(os.path.relpath(folder)) if folder.is_dir() else None
     except HopeBenchError:  # never written, or by somebody else
         return None
-    return Path(os.path.relpath(folder)) if folder.is_dir() else None

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hope_bench.errors import HopeBenchError, counted, first_few
+from hope_bench.annotations.hf_source import BROKEN
+from hope_bench.errors import HopeBenchError, counted, first_few, short_reason
 from hope_bench.files.benchmark import Benchmark, check_own, read_benchmark
 from hope_bench.files.card import check_name, slug
 from hope_bench.files.places import RESULTS, RUNS
@@ -20,7 +21,7 @@ from hope_bench.files.run import ANSWERS, Run, load_run, read_answers
 from hope_bench.hub.client import fetch
 from hope_bench.hub.names import HubName
 from hope_bench.progress import progress_bar
-from hope_bench.provenance import check_folder, file_sha256, write_bytes
+from hope_bench.provenance import check_folder, file_sha256, locked, write_bytes
 from hope_bench.reviewing.noise import LABEL_NOISE_FILE
 
 _QUESTIONS = ("manifest.json", "croissant.json", LABEL_NOISE_FILE, "splits/*.jsonl", "blind/*.jsonl")
@@ -93,12 +94,16 @@ def pull(name: HubName, places: Places, *, overwrite: bool = False) -> Pulled:
     _check_in_the_way(wanted, overwrite)
     if benchmark is not None and places.images is not None:
         write_pictures(pinned(name, benchmark), benchmark, places.images)
-    if overwrite and out is not None:
-        _remove_stale(out, set(wanted))
-    for target, source in wanted.items():
-        _copy(source, target)
-    if out is not None and places.images is not None:
-        remember_images(out, places.images)
+    with ExitStack() as holding:
+        for place in dict.fromkeys([*([] if out is None else [out]), *(target.parent for target in runs), places.results]):
+            holding.enter_context(locked(place))
+        _check_in_the_way(wanted, overwrite)  # by now another process may have written there
+        if overwrite and out is not None:
+            _remove_stale(out, set(wanted))
+        for target, source in wanted.items():
+            _copy(source, target)
+        if out is not None and places.images is not None:
+            remember_images(out, places.images)
     return Pulled(
         str(name),
         folder.name,
@@ -185,7 +190,11 @@ def write_pictures(name: HubName, benchmark: Benchmark, out: Path) -> None:
     Raises HopeBenchError where they hold none, one is missing or not the one that the benchmark was made with, and where another
     file is in the way of one.
     """
-    check_folder(out)
+    with locked(out):
+        _write_pictures(name, benchmark, out)
+
+
+def _write_pictures(name: HubName, benchmark: Benchmark, out: Path) -> None:
     missing = {image for image in benchmark.manifest.images if not (out / image).is_file()}
     for image, known in benchmark.manifest.images.items():
         if image not in missing and known is not None and file_sha256(out / image) != known:
@@ -226,11 +235,11 @@ def _pictures(files: Sequence[Path], wanted: set[str], name: HubName) -> Iterato
                     rows: list[dict[str, Any]] = batch.to_pylist()
                     for row in rows:
                         image, data = row["image_file"], (row["image"] or {}).get("bytes")
-                        if image in wanted and image not in done and data is not None:
+                        if image in wanted and image not in done and isinstance(data, bytes):
                             done.add(image)
                             yield image, data
-        except (OSError, pyarrow.ArrowException) as error:
-            raise HopeBenchError(f"What {name} holds can't be used: data/{file.name}: {error}.") from None
+        except BROKEN as error:
+            raise HopeBenchError(f"What {name} holds can't be used: data/{file.name}: {short_reason(error)}.") from None
     if not done:
         raise HopeBenchError(f"{name} holds no pictures, only their names. Give the folder that has them: --images FOLDER.")
 

@@ -10,13 +10,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import msgspec
-from filelock import FileLock, Timeout
 
 from hope_bench.adapters.base import NOT_ASKED
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.reading import decode, is_beginning
 from hope_bench.files.run import ANSWERS
-from hope_bench.provenance import atomic_path, sweep
+from hope_bench.provenance import atomic_path, locked
 from hope_bench.records import Answer, Request
 
 Key = tuple[str, str, str | None]
@@ -43,34 +42,14 @@ def lock_run(folder: Path) -> Iterator[None]:
     """Make the run folder and hold it, so that two processes never write one run; what fails before anything is in it takes the
     folder away again. Raises HopeBenchError if another holds it."""
     with explain_write_errors(folder):
-        lock = _acquire(folder)
-        sweep(folder)
-    try:
-        yield
-    except BaseException:
-        _remove_empty(folder)  # still locked, so that nobody else's work is in it
-        raise
-    finally:
-        lock.release()
-
-
-def _acquire(folder: Path, attempts: int = 3) -> FileLock:
-    # A killed run's workers are gone, and with them the lock, within a second.
-    lock = FileLock(folder / LOCK, timeout=1)
-    for left in reversed(range(attempts)):
         folder.mkdir(parents=True, exist_ok=True)
+    # A killed run's workers are gone, and with them the lock, within a second.
+    with locked(folder, patience=1, instead=", or give this one another --name"):
         try:
-            lock.acquire()
-        except FileNotFoundError:  # whoever held it failed, and took the folder away
-            if not left:
-                raise
-        except Timeout:
-            raise HopeBenchError(
-                f"Another process is writing the run {folder}. Wait until it is done, or give this one another --name."
-            ) from None
-        else:
-            break
-    return lock
+            yield
+        except BaseException:
+            _remove_empty(folder)  # still locked, so that nobody else's work is in it
+            raise
 
 
 def _remove_empty(folder: Path) -> None:

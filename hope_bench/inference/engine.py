@@ -232,6 +232,7 @@ class _Sitting:
             reading.read_words(self._language)
 
     def _finish(self, record: RunRecord) -> RunRecord:
+        write_record(self._folder, record)  # whatever happens from here on, what the answers cost is known
         with contextlib.closing(AnswersFile(self._folder / ANSWERS)) as answers:
             answers.absorb(shard_paths(self._folder))
             steps = [step for step in self._plan.steps if self._budget is None or answers.has(step)]

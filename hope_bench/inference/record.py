@@ -211,7 +211,7 @@ def continued(record: RunRecord, earlier: RunRecord, asks: bool) -> RunRecord:
         notes[f"Asked under changing versions: {', '.join(changed)}."] = None
     if asks and moved(earlier, record):
         notes["Asked at more than one address (run.json says which)."] = None
-    kept = ("path", "self_checks", "input_tokens", "output_tokens", "cost_usd")
+    kept = ("path", "self_checks", "processes", "input_tokens", "output_tokens", "cost_usd")
     run = record.run.model_copy(update={name: getattr(earlier.run, name) for name in kept})
     sums = {"seconds": earlier.seconds, "asked": earlier.asked}
     addresses = tuple(dict.fromkeys((*earlier.addresses, *(record.addresses if asks else ()))))

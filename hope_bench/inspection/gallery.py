@@ -17,7 +17,7 @@ from hope_bench.files.benchmark import Benchmark, standing_of
 from hope_bench.images import UnreadableImageError
 from hope_bench.inspection.summary import Summary
 from hope_bench.inspection.thumbnails import Thumbnail, write_thumbnails
-from hope_bench.provenance import check_pages, write_text
+from hope_bench.provenance import check_pages, locked, write_text
 from hope_bench.records import Answer, Question
 from hope_bench.reviewing.picture import Box
 from hope_bench.wording import existence_question
@@ -63,6 +63,14 @@ def write_gallery(
     anything but an earlier gallery.
     """
     check_gallery(out)
+    with locked(out):
+        check_gallery(out)  # by now another process may have written there
+        return _write(benchmark, summary, out, images, advance, beside)
+
+
+def _write(
+    benchmark: Benchmark, summary: Summary, out: Path, images: Path | None, advance: Callable[[int], None], beside: Beside
+) -> dict[str, str]:
     if not (out / "index.html").exists():  # an interrupted gallery can be told from others' files
         write_text(out / "index.html", _UNFINISHED)
     names = sorted(benchmark.manifest.images)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from hope_bench.images import UnreadableImageError, decode_rgb, read_image_bytes
-from hope_bench.provenance import atomic_path, make_folder
+from hope_bench.images import UnreadableImageError, decode_rgb, encoded, read_image_bytes
+from hope_bench.provenance import make_folder, write_bytes
 
 LONGEST = 400
 """Pixels of a thumbnail's longer side: sharp at the size of a card on screens of twice the density."""
@@ -45,8 +45,7 @@ def write_thumbnails(
             return error
         finally:
             advance(1)
-        with atomic_path(path) as temporary:
-            picture.save(temporary, "JPEG", quality=82, optimize=True)
+        write_bytes(path, encoded(picture, "JPEG", quality=82, optimize=True))
         return Thumbnail(f"thumbs/{path.name}", picture.width, picture.height)
 
     with ThreadPoolExecutor(max_workers=4) as pool:

@@ -14,7 +14,7 @@ from hope_bench.errors import HopeBenchError
 
 _ENDING = rb"\.(?:jpe?g|png|webp|bmp|gif|tiff?)"
 _QUOTED = re.compile(
-    rb'(?<!"flickr_url":)(?<!"flickr_url": )"(?:[^"\\\n]|\\.)*' + _ENDING + rb'"', re.IGNORECASE
+    rb'(?<!\\)(?<!"flickr_url":)(?<!"flickr_url": )"(?:[^"\\\n]|\\.)*' + _ENDING + rb'"', re.IGNORECASE
 )  # COCO gives an image's name on Flickr, too
 _LINE = re.compile(rb"^[^\n\t,;]*" + _ENDING + rb"(?=\s|[,;]|$)", re.IGNORECASE | re.MULTILINE)
 """Images as JSON names them, and as tables and lists of lines do: in the first column."""
@@ -79,7 +79,7 @@ def _decoded(quoted: bytes) -> str:
 
 
 def _is_id(line: str) -> bool:
-    return bool(re.fullmatch(r"[\w./-]*\d[\w./-]*", line.strip()))
+    return bool(re.fullmatch(r"[\w./-]+", line.strip()) and re.search(r"\d", line))
 
 
 def _plain(name: str) -> str:

@@ -11,7 +11,7 @@ from hope_bench.interchange.images import image_names, shown_bytes
 from hope_bench.interchange.lmms_eval_task import METRICS
 from hope_bench.interchange.parquet import ParquetFile, hub_split_names, write_parquet
 from hope_bench.progress import progress_bar
-from hope_bench.provenance import atomic_path, write_text
+from hope_bench.provenance import write_bytes, write_text
 from hope_bench.tables import markdown_text
 
 _TEMPLATE = "_default_template_yaml"
@@ -72,8 +72,7 @@ def _copy_pictures(benchmark: Benchmark, out: Path, images: Path) -> None:
     names = image_names(benchmark)
     with progress_bar("Copying images", len(names)) as advance:
         for name in names:
-            with atomic_path(out / name) as temporary:
-                temporary.write_bytes(shown_bytes(images, name))
+            write_bytes(out / name, shown_bytes(images, name))
             advance(1)
 
 

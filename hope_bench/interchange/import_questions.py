@@ -18,7 +18,7 @@ from hope_bench.interchange.known_questions import KNOWN, Count, Known, Left
 from hope_bench.interchange.question_columns import find_columns, label_of
 from hope_bench.interchange.question_rows import QuestionRow, ending_of, find_source, picture_of, question_files, read_rows
 from hope_bench.interchange.questions import given_prompt, read_question, refuse_two_labels, unshared_positives
-from hope_bench.provenance import atomic_path, commit, file_sha256, versions
+from hope_bench.provenance import commit, file_sha256, versions, write_bytes
 from hope_bench.records import Label, Question
 from hope_bench.wording import existence_question
 
@@ -202,8 +202,7 @@ def _image(row: QuestionRow, found: Mapping[str, str], folder: Path | None, read
                 f"{row.where}: another picture than before is called {name!r}. Name the column of its file: --columns file=."
             )
         if before is None and folder is not None:
-            with atomic_path(folder / name) as temporary:
-                temporary.write_bytes(picture.data)
+            write_bytes(folder / name, picture.data)
         read.pictures += before is None
         read.images[name] = digest
     return name

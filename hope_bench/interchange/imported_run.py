@@ -14,10 +14,10 @@ import msgspec
 from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.result import ModelInfo, RunInfo
-from hope_bench.files.run import RunRecord, read_run, write_run
+from hope_bench.files.run import ANSWERS, RunRecord, read_run, write_run
 from hope_bench.interchange.matching import Given, ImportReport, match
 from hope_bench.interchange.questions import escaped
-from hope_bench.provenance import atomic_path, file_sha256, json_sha256
+from hope_bench.provenance import file_sha256, json_sha256, locked, write_bytes
 from hope_bench.records import Answer
 
 
@@ -64,9 +64,10 @@ def write_import(
     if not origin.named:
         _refuse_swapped(given, answers, benchmark, report)
     record = _record(benchmark, run.name, given, answers, report, origin)
-    with atomic_path(run / "answers.jsonl") as temporary:
-        temporary.write_bytes(b"".join(msgspec.json.encode(answer) + b"\n" for answer in answers))
-    write_run(run, record)
+    with locked(run, patience=1, instead=", or give this one another --name"):
+        check_import(run, origin.prompt)  # by now another process may have written there
+        write_bytes(run / ANSWERS, b"".join(msgspec.json.encode(answer) + b"\n" for answer in answers))
+        write_run(run, record)
     return report, tuple(answers)
 
 

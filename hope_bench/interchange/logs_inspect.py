@@ -6,15 +6,17 @@ author chose.
 
 from __future__ import annotations
 
-import json
 import re
 import zipfile
+import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hope_bench.errors import HopeBenchError
+from hope_bench.errors import HopeBenchError, short_reason
+from hope_bench.files.reading import json_of
+from hope_bench.files.reading import text_of as bytes_as_text
 from hope_bench.files.validation import parse_json
 from hope_bench.interchange.answer_field import answer_of, value_at
 from hope_bench.interchange.chat import image_of, text_of
@@ -72,17 +74,18 @@ def _unzipped(path: Path) -> dict[str, Any]:
             names = archive.namelist()
             if "header.json" not in names:
                 raise HopeBenchError(f"{path} was not finished: it has no header.json. Let Inspect write it: inspect eval-retry.")
-            held: dict[str, Any] = json.loads(archive.read("header.json"))
-            samples = [name for name in names if re.fullmatch(r"samples/.+\.json", name)]
-            held["samples"] = [json.loads(archive.read(name)) for name in samples]
+            held, *samples = (
+                json_of(bytes_as_text(archive.read(name), path), f"{path}, {name}")
+                for name in ("header.json", *(name for name in names if re.fullmatch(r"samples/.+\.json", name)))
+            )
     except NotImplementedError:
         raise HopeBenchError(
             f"{path} is compressed in a way that this Python can't read. Convert it: inspect log convert --to json "
             f"--output-dir logs {path.name}"
         ) from None
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise HopeBenchError(f"{path} can't be read: {error}.") from None
-    return held
+    except (OSError, ValueError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
+        raise HopeBenchError(f"{path} can't be read: {short_reason(error)}.") from None
+    return {**held, "samples": samples} if isinstance(held, dict) else {}
 
 
 def _log(model: str, files: Sequence[tuple[Path, Mapping[str, Any]]], answer: str | None) -> Log:

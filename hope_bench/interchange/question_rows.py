@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hope_bench.annotations.hf_source import BROKEN
+from hope_bench.annotations.hf_source import reading_dataset, sound
 from hope_bench.errors import HopeBenchError, short_reason
 from hope_bench.images import UnreadableImageError, open_picture
 from hope_bench.interchange.tables import SUFFIXES, read_table
@@ -95,34 +95,28 @@ def read_rows(files: Sequence[tuple[Path, str]]) -> Iterator[QuestionRow]:
 
 
 def _parquet(path: Path, split: str) -> Iterator[QuestionRow]:
-    import pyarrow
     from pyarrow import parquet
 
     number = 0
-    try:
-        with parquet.ParquetFile(path) as opened:
-            names = _class_names(opened.schema_arrow.metadata)
-            for batch in opened.iter_batches(batch_size=100):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield QuestionRow(f"{path}, row {number}", _with_names(row, names), split, path)
-    except (OSError, pyarrow.ArrowException) as error:
-        raise HopeBenchError(f"{path} can't be read: {error}.") from None
+    with reading_dataset(path), parquet.ParquetFile(path) as opened:
+        names = _class_names(opened.schema_arrow.metadata)
+        for batch in opened.iter_batches(batch_size=100):
+            for row in batch.to_pylist():
+                number += 1
+                yield QuestionRow(f"{path}, row {number}", _with_names(row, names), split, path)
 
 
 def _saved(path: Path) -> Iterator[QuestionRow]:
     import datasets
 
-    try:
+    with reading_dataset(path):
         held = datasets.load_from_disk(str(path))
-    except BROKEN as error:
-        raise HopeBenchError(f"{path} can't be read as a dataset: {short_reason(error)}.") from None
-    for split, data in held.items() if isinstance(held, datasets.DatasetDict) else [("", held)]:
-        number, names = 0, _class_names(data.data.table.schema.metadata)
-        for batch in data.data.table.to_batches(max_chunksize=100):
-            for row in batch.to_pylist():
-                number += 1
-                yield QuestionRow(f"{path}, {split} row {number}".replace(",  ", ", "), _with_names(row, names), split, path)
+        for split, data in held.items() if isinstance(held, datasets.DatasetDict) else [("", held)]:
+            number, names = 0, _class_names(data.data.table.schema.metadata)
+            for batch in data.data.table.to_batches(max_chunksize=100):
+                for row in sound(batch).to_pylist():
+                    number += 1
+                    yield QuestionRow(f"{path}, {split} row {number}".replace(",  ", ", "), _with_names(row, names), split, path)
 
 
 def _class_names(metadata: Mapping[bytes, bytes] | None) -> dict[str, list[str]]:
@@ -134,7 +128,7 @@ def _class_names(metadata: Mapping[bytes, bytes] | None) -> dict[str, list[str]]
             for name, feature in features.items()
             if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
         }
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         return {}
 
 

@@ -21,7 +21,7 @@ from hope_bench.files.validation import validate
 from hope_bench.images import UnreadableImageError, picture_shape
 from hope_bench.languages.worder import make_worder
 from hope_bench.preparing.find import Found
-from hope_bench.provenance import write_text
+from hope_bench.provenance import locked, write_text
 from hope_bench.records import Annotations
 from hope_bench.search.pope import eligible_images
 
@@ -165,8 +165,14 @@ def _texts(paths: Sequence[Path]) -> str | tuple[str, ...] | None:
 
 def write_spec(path: Path, spec: BenchmarkSpec, found: Found) -> None:
     """Write a short commented spec.toml, its paths relative to it. Raises HopeBenchError where there is one already."""
-    if path.exists():
-        raise HopeBenchError(f"{path} exists already. Change it there, remove it, or give another --name or --out.")
+    text = _spec_text(path, spec, found)
+    with locked(path.parent):
+        if path.exists():
+            raise HopeBenchError(f"{path} exists already. Change it there, remove it, or give another --name or --out.")
+        write_text(path, text)
+
+
+def _spec_text(path: Path, spec: BenchmarkSpec, found: Found) -> str:
     spec = in_language(spec, read_language(spec.language))
     eligible = Eligible.of(found).by_k.get(spec.k)
     could = "" if eligible is None else f" of the {eligible:,} that could be"
@@ -195,7 +201,7 @@ def write_spec(path: Path, spec: BenchmarkSpec, found: Found) -> None:
             model = "local-dir:" + _relative(model.removeprefix("local-dir:"), path.parent)
         lines += ["", "[clip]", f"model = {_toml(model)}   # the encoder that searches (docs/spec.md)"]
     lines += ["", "# [synonyms]   # other words for your categories, for the guards", '# cup = ["mug", "beaker"]']
-    write_text(path, "\n".join(lines) + "\n")
+    return "\n".join(lines) + "\n"
 
 
 def _how_asked(spec: BenchmarkSpec, folder: Path) -> str:

@@ -14,9 +14,6 @@ from hope_bench.reporting.heat import HeatMap, PartsTable, heat_map, parts_table
 from hope_bench.reporting.marks import Axis, axis_over
 from hope_bench.reporting.rows import SplitRow, baseline_split, facts, find_comparison, reproduce, split_rows
 
-MOST_LINES = 4
-"""Splits drawn in one reliability diagram."""
-
 HEAT_ROWS = 12
 """Categories that stand open in the heat map; all are in the table folded below it."""
 
@@ -121,15 +118,15 @@ class ModelPage:
 
     @property
     def reliability(self) -> list[tuple[str, Kind, tuple[ReliabilityBin, ...]]]:
-        """(split, kind, bins) of the POPE baseline, the controls and the headline split, as far as they have P(yes)."""
-        controls = [name for name, split in self.result.splits.items() if split.kind == "control"]
-        chosen = dict.fromkeys([*([self.baseline] if self.baseline else []), *controls, self.result.benchmark.headline])
-        found = [
+        """(split, kind, bins) of the POPE baseline, the first control and the headline split, as far as they have P(yes): one of
+        each mark."""
+        controls = [name for name, split in self.result.splits.items() if split.kind == "control" and split.probabilities]
+        chosen = dict.fromkeys([*([self.baseline] if self.baseline else []), *controls[:1], self.result.benchmark.headline])
+        return [
             (name, self.result.splits[name].kind, known.bins)
             for name in chosen
             if (known := self.result.splits[name].probabilities) is not None and known.bins
         ]
-        return found[:MOST_LINES]
 
     @property
     def facts(self) -> list[tuple[str, list[tuple[str, str]]]]:

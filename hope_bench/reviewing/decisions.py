@@ -90,7 +90,7 @@ class DecisionsFile:
         self.path = path
         self._decisions: dict[ClaimKey, Reviewed] = {}
         with locked(path.parent):
-            sweep(path.parent, f"{path.name}.")  # what a killed review left
+            sweep(path)  # what a killed review left
             if not self._read() or not path.exists():
                 write_decisions(path, self._decisions.values())
         try:

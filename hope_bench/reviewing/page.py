@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 _NARROW = "@media (max-width: 40rem) { .gradio-container .app { padding: 0 !important; } }"
 """On phones the picture gets the room. Gradio's `css` applies further in and can't say this."""
-_BUTTONS: tuple[Verdict, ...] = ("present", "absent", "unsure")
-"""In the order of the words: there, not there, unsure."""
+_BUTTONS: dict[Verdict, str] = {"present": "There", "absent": "Not there", "unsure": "Unsure"}
+"""The decisions in their order, and what the buttons say until a claim is shown."""
 _POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; form-action 'self'"
@@ -127,7 +127,7 @@ def _blocks(session: Session, pictures: Pictures) -> gr.Blocks:
                 progress = gr.HTML(elem_id="progress")
                 claim = gr.HTML(elem_id="claim")
                 with gr.Row(elem_id="verdicts"):
-                    buttons = [gr.Button(verdict.capitalize(), elem_id=verdict, min_width=60) for verdict in _BUTTONS]
+                    buttons = [gr.Button(words, elem_id=verdict, min_width=60) for verdict, words in _BUTTONS.items()]
                 with gr.Row(elem_id="tools"):
                     undo = gr.Button("Undo (Z)", elem_id="undo", size="sm", min_width=60, scale=0)
                     boxes = gr.Checkbox(

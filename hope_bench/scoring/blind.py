@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.split_score import Blind, Estimate, FittedOn, SplitScore
 from hope_bench.records import Question
-from hope_bench.scoring.metrics import VERDICTS, point_metrics
+from hope_bench.scoring.metrics import VERDICTS, compute, optional
+from hope_bench.scoring.sensitivity import placements
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -186,7 +187,7 @@ def _numbers(positive: Mask, image: NDArray[np.int64], levels: NDArray[np.uint8]
     right, wrong = int((positive & yes).sum()), int((~positive & yes).sum())
     both = (yes == positive).reshape(-1, 2).all(axis=1) if pairs else None
     return {
-        **blind_metrics(int(positive.sum()), int((~positive).sum()), right, wrong),
+        **blind_metrics([(int(positive.sum()), int((~positive).sum()), right, wrong)])[0],
         "either_way": _either_way(positive, yes, image),
         "auroc": _auroc(positive, levels, image),
         "paired_discrimination": None if both is None else _rounded(float(both.mean())),
@@ -213,12 +214,14 @@ def recount_blind(split: SplitScore) -> tuple[Blind, ...]:
     return tuple(made)
 
 
-def blind_metrics(positives: int, negatives: int, right: int, wrong: int) -> dict[str, float | None]:
-    """The metrics of a blind way's record: it says yes to `right` of the yes-questions and to `wrong` of the no-questions."""
-    counts = np.zeros((2, len(VERDICTS)), dtype=np.int64)
-    counts[:, :2] = (right, positives - right), (wrong, negatives - wrong)
-    metrics = point_metrics(counts)
-    return {name: metrics[name] for name in _SHOWN}
+def blind_metrics(ways: Sequence[tuple[int, int, int, int]]) -> list[dict[str, float | None]]:
+    """The metrics of blind ways' records, given of each how many yes-questions and no-questions there are, and to how many of
+    these and of those it says yes."""
+    counts = np.zeros((len(ways), 2, len(VERDICTS)), dtype=np.int64)
+    for table, (positives, negatives, right, wrong) in zip(counts, ways, strict=True):
+        table[:, :2] = (right, positives - right), (wrong, negatives - wrong)
+    found = compute(counts)
+    return [{name: optional(float(found[name][place])) for name in _SHOWN} for place in range(len(ways))]
 
 
 def _either_way(positive: Mask, yes: Mask, image: NDArray[np.int64]) -> Estimate | None:
@@ -235,16 +238,9 @@ def _either_way(positive: Mask, yes: Mask, image: NDArray[np.int64]) -> Estimate
 def _auroc(positive: Mask, says: NDArray[np.uint8], image: NDArray[np.int64]) -> Estimate | None:
     """The chance that a yes-question is given a higher P(yes) than a no-question, ties half; interval by placement values
     (DeLong 1988), clustered by image (Obuchowski 1997)."""
-    from scipy.stats import rankdata
-
-    ranks = rankdata(says)
-    within = np.empty(len(says))
-    within[positive], within[~positive] = rankdata(says[positive]), rankdata(says[~positive])
-    other = np.where(positive, (~positive).sum(), positive.sum())
-    if not other.all():
+    if positive.all() or not positive.any():
         return None
-    below = (ranks - within) / other  # the share of the other label's questions below, ties half
-    found = _by_label(positive, np.where(positive, below, 1 - below), image)
+    found = _by_label(positive, placements(says, positive), image)
     if found is None:
         return None
     value, half = found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +46,7 @@ def unpack(packed: str) -> Floats:
     return np.where(steps == _UNKNOWN, np.nan, p_yes)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Evidence:
     """The asked questions of a split whose P(yes) is known: `p_yes` float64 [Q], `positive` bool [Q] (labelled yes), `image`
     int64 [Q], which of the benchmark's images each is about."""
@@ -53,6 +54,13 @@ class Evidence:
     p_yes: Floats
     positive: NDArray[np.bool_]
     image: NDArray[np.int64]
+
+    @cached_property
+    def histogram(self) -> Floats:
+        """Questions by label and level of P(yes), float64 [2 (positive, negative), levels], in rising order of P(yes)."""
+        which, count = _levels(self.p_yes, None)
+        cell = np.where(self.positive, 0, count) + which
+        return np.bincount(cell, minlength=2 * count).reshape(2, count).astype(np.float64)
 
 
 def evidence(labels: str, verdicts: str, questions_per_image: Sequence[int], packed: str) -> Evidence:
@@ -87,12 +95,6 @@ def _levels(values: Floats, most: int | None) -> tuple[NDArray[np.int64], int]:
         return which.astype(np.int64), max(len(levels), 1)
     edges = np.unique(np.quantile(values, np.linspace(0, 1, most + 1)[1:-1]))
     return np.searchsorted(edges, values, side="right").astype(np.int64), len(edges) + 1
-
-
-def _histogram(found: Evidence) -> Floats:
-    which, count = _levels(found.p_yes, None)
-    cell = np.where(found.positive, 0, count) + which
-    return np.bincount(cell, minlength=2 * count).reshape(2, count).astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,13 +141,13 @@ def measure_auroc(found: Evidence, images: int, confidence: float) -> Measured:
         whole=np.asarray(max(whole_of(side, images) for side in sides)),
         few=np.asarray(min(holding)),
     )
-    value = auroc(_histogram(found))
+    value = auroc(found.histogram)
     return Measured(value, *rate_limits(value, influence, design, confidence), influence)
 
 
 def auroc_alone(found: Evidence) -> Measured:
     """AUROC without its interval, in a tenth of the time."""
-    value = np.asarray(np.nan) if found.positive.all() or not found.positive.any() else auroc(_histogram(found))
+    value = np.asarray(np.nan) if found.positive.all() or not found.positive.any() else auroc(found.histogram)
     undefined = np.full_like(value, np.nan)
     return Measured(value, undefined, undefined, np.zeros(0))
 
@@ -154,13 +156,11 @@ def probabilities(
     found: Evidence, packed: str, area: Measured, samples: Samples | None = None, bootstrap: Bootstrap | None = None
 ) -> Probabilities:
     """A split's numbers from P(yes), given its AUROC; with samples, those that need them have intervals."""
-    histogram = _histogram(found)
     brier = None if not len(found.p_yes) else optional(float(((found.p_yes - found.positive) ** 2).mean()))
-    precision = optional(float(average_precision(histogram)))
-    images = len(np.unique(found.image))
+    precision = optional(float(average_precision(found.histogram)))
 
     def interval(value: float | None, drawn: Floats | None) -> Estimate:
-        if drawn is None or bootstrap is None or value is None or images <= FEW_IMAGES:
+        if drawn is None or bootstrap is None or value is None or len(np.unique(found.image)) <= FEW_IMAGES:
             return Estimate(value=value)
         return as_estimate(value, *map(float, percentiles(drawn, bootstrap.confidence)))
 

@@ -100,8 +100,8 @@ class Trend:
         return figure
 
     def write_page(self, path: Path) -> Path:
-        """Write the chart as a page that loads nothing from elsewhere; returns `path`."""
-        write_text(path, self.plot().to_html(include_plotlyjs=True))
+        """Write the chart as a page that loads nothing from elsewhere; returns `path`. The same numbers give the same bytes."""
+        write_text(path, self.plot().to_html(include_plotlyjs=True, div_id="trend"))
         return path
 
     def summary(self) -> Summary:

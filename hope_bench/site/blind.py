@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.split_score import BLIND_WAYS, Blind, SplitScore
@@ -22,25 +22,27 @@ def differ(stated: float | None, expected: float | None, tolerance: float = TOLE
     return not abs(stated - expected) <= tolerance
 
 
-def check_blind(split: SplitScore, where: str) -> None:
+def check_blind(splits: Mapping[str, SplitScore], where: str) -> None:
     """Score the blind ways again: always yes and always no from the labels, the others from what they say to each question.
     Raises HopeBenchError naming the key that is off."""
-    names = tuple(one.name for one in split.blind)
-    if len(set(names)) != len(names):
-        raise HopeBenchError(f"{where}.blind holds a name twice. Score the run again.")
-    positives, negatives = split.labels.count("y"), split.labels.count("n")
-    for index, one in enumerate(split.blind):
-        key = f"{where}.blind.{index}"
-        rates = {"always-yes": (1.0, 1.0), "always-no": (0.0, 0.0)}
-        recall, rate = rates.get(one.name, (one.recall or 0.0, one.hallucination_rate or 0.0))
-        if not (0 <= recall <= 1 and 0 <= rate <= 1):
-            raise HopeBenchError(f"{key}: recall or hallucination_rate is not between 0 and 1. Score the run again.")
-        right, wrong = round(recall * positives), round(rate * negatives)
-        for metric, expected in blind_metrics(positives, negatives, right, wrong).items():
-            if differ(stated := getattr(one, metric), expected):
-                raise HopeBenchError(
-                    f"{key}.{metric} is {stated}, but the labels give {one.name} {expected}. Score the run again."
-                )
+    counts: list[tuple[int, int, int, int]] = []
+    found: list[tuple[str, Blind]] = []
+    for name, split in splits.items():
+        key = f"{where}: splits.{name}.blind"
+        if len({one.name for one in split.blind}) != len(split.blind):
+            raise HopeBenchError(f"{key} holds a name twice. Score the run again.")
+        positives, negatives = split.labels.count("y"), split.labels.count("n")
+        for index, one in enumerate(split.blind):
+            rates = {"always-yes": (1.0, 1.0), "always-no": (0.0, 0.0)}
+            recall, rate = rates.get(one.name, (one.recall or 0.0, one.hallucination_rate or 0.0))
+            if not (0 <= recall <= 1 and 0 <= rate <= 1):
+                raise HopeBenchError(f"{key}.{index}: recall or hallucination_rate is not between 0 and 1. Score the run again.")
+            counts.append((positives, negatives, round(recall * positives), round(rate * negatives)))
+            found.append((f"{key}.{index}", one))
+    for (key, one), expected in zip(found, blind_metrics(counts), strict=True):
+        for metric, value in expected.items():
+            if differ(stated := getattr(one, metric), value):
+                raise HopeBenchError(f"{key}.{metric} is {stated}, but the labels give {one.name} {value}. Score the run again.")
         accuracy = one.balanced_accuracy
         if one.either_way is not None and (accuracy is None or differ(one.either_way.value, max(accuracy, 1 - accuracy))):
             raise HopeBenchError(f"{key}.either_way doesn't follow from its balanced accuracy. Score the run again.")

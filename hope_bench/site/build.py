@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hope_bench.files.benchmark import Manifest, read_benchmark
 from hope_bench.files.validation import read_json
-from hope_bench.provenance import check_pages, write_bytes
+from hope_bench.provenance import check_pages, locked, write_bytes
 from hope_bench.records import no_collector
 from hope_bench.site import views
 from hope_bench.site.about import check_sheet
@@ -48,9 +48,14 @@ def build_site(results_folder: Path, out: Path, benchmarks: Path | None = None) 
     Raises HopeBenchError naming the file and key of anything invalid, or for a folder that holds anything but an earlier site;
     nothing is written then.
     """
-    check_pages(out, GENERATOR, "leaderboard that hope-bench built")
-    with no_collector():  # a third of the time, with a thousand results
+    _check_site(out)
+    with no_collector(), locked(out):  # without collector: a third of the time, with a thousand results
+        _check_site(out)  # by now another process may have written there
         return _build(results_folder, out, benchmarks or results_folder.absolute().parent.parent / "benchmarks")
+
+
+def _check_site(out: Path) -> None:
+    check_pages(out, GENERATOR, "leaderboard that hope-bench built")
 
 
 def _build(results_folder: Path, out: Path, benchmarks: Path) -> SitePages:

@@ -50,7 +50,7 @@ def by_size(sizes: Mapping[str, float | None], rows: Sequence[ModelRow]) -> list
 
 def size_chart(models: Sequence[Sized]) -> dict[str, Any]:
     """Size against hallucination rate."""
-    points = [[_name(one.row), one.size, _percent(one.row.headline.hallucination_rate), one.frontier] for one in models]
+    points = [[one.row.called, one.size, _percent(one.row.headline.hallucination_rate), one.frontier] for one in models]
     return {"points": points, "kind": models[0].row.headline.kind}
 
 
@@ -74,7 +74,7 @@ def by_day(rows: Sequence[ModelRow]) -> list[tuple[ModelRow, bool]]:
 def day_chart(models: Sequence[tuple[ModelRow, bool]]) -> dict[str, Any]:
     """Hallucination rates by the day on which results were added."""
     points = [
-        [_name(row), str(row.entry.result.added), _percent(row.headline.hallucination_rate), leads] for row, leads in models
+        [row.called, str(row.entry.result.added), _percent(row.headline.hallucination_rate), leads] for row, leads in models
     ]
     return {"points": points, "kind": models[0][0].headline.kind}
 
@@ -107,10 +107,6 @@ def step_chart(rows: Sequence[ModelRow]) -> dict[str, Any]:
 
 def _step(row: ModelRow, split: SplitScore) -> list[Any]:
     return [row.entry.result.run.step, _percent(split.hallucination_rate)]
-
-
-def _name(row: ModelRow) -> str:
-    return row.entry.result.model.name
 
 
 def _percent(one: Estimate) -> list[float | None]:

@@ -18,7 +18,7 @@ from hope_bench.files.names import within_folder
 from hope_bench.files.reading import decode
 from hope_bench.files.result import Result
 from hope_bench.files.split_score import PACKED
-from hope_bench.provenance import atomic_path
+from hope_bench.provenance import write_bytes
 from hope_bench.records import Question
 from hope_bench.site.safety import LONGEST_NAME, text_problem
 
@@ -60,8 +60,7 @@ def write_questions(folder: Path, questions: Questions) -> Path:
         for name, asked in questions.splits.items()
     }
     data = msgspec.json.encode({"prompt": questions.prompt, "images": questions.images, "splits": splits})
-    with atomic_path(folder / NAME) as temporary:
-        temporary.write_bytes(gzip.compress(data, mtime=0))
+    write_bytes(folder / NAME, gzip.compress(data, mtime=0))
     return folder / NAME
 
 

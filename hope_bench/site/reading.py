@@ -177,8 +177,8 @@ def check_numbers(result: Result, where: str) -> None:
     for (name, split), expected in zip(result.splits.items(), metrics, strict=True):
         _check_split(name, split, expected, where)
         _check_signal(split, result.convention, f"{where}: splits.{name}")
-        check_blind(split, f"{where}: splits.{name}")
         _check_corrected(split, result.bootstrap.confidence, f"{where}: splits.{name}.corrected")
+    check_blind(result.splits, where)
     _check_parts(result, where)
     _check_p_yes(result, where)
     check_worst(result, where)

@@ -23,7 +23,7 @@ from hope_bench.files.result_file import read_result
 from hope_bench.files.spec import Kind
 from hope_bench.files.validation import Strict, validate
 from hope_bench.images import UnreadableImageError, decode_rgb, read_image_bytes
-from hope_bench.provenance import atomic_path, write_text
+from hope_bench.provenance import locked, write_bytes, write_text
 from hope_bench.records import Question
 from hope_bench.reviewing.noise import NoiseEstimate, read_label_noise
 from hope_bench.site import question_file
@@ -172,8 +172,10 @@ def describe_benchmark(benchmark: Benchmark, results: Path, images: Path | None 
         if result.benchmark.hash == benchmark.manifest.hash:
             shown += [one.image for one in result.worst or ()]
     shown += benchmark.manifest.images
-    sheet = write_sheet(results.absolute().parent / "benchmarks", describe(benchmark), images, shown, licence)
-    write_questions(sheet.with_suffix(""), questions_of(benchmark))
+    folder, described = results.absolute().parent / "benchmarks", describe(benchmark)
+    with locked(folder):
+        sheet = write_sheet(folder, described, images, shown, licence)
+        write_questions(sheet.with_suffix(""), questions_of(benchmark))
     return sheet
 
 
@@ -192,10 +194,9 @@ def write_sheet(folder: Path, sheet: Sheet, images: Path | None = None, shown: S
         for image in islice(wanted, MOST_PICTURES):
             suffix, data = _picture(images, image)
             pictures[image] = hashlib.sha256(image.encode()).hexdigest()[:16] + suffix
-            with atomic_path(folder / name / pictures[image]) as temporary:
-                temporary.write_bytes(data)
+            write_bytes(folder / name / pictures[image], data)
     for stale in (folder / name).glob("*"):
-        if stale.name not in pictures.values():
+        if stale.name not in {*pictures.values(), question_file.NAME}:
             stale.unlink()
     update = {"pictures": pictures, "images_licence": licence.strip() if images is not None else None}
     write_text(folder / f"{name}.json", sheet.model_copy(update=update).model_dump_json(indent=1) + "\n")

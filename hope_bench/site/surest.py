@@ -69,19 +69,16 @@ def _check_order(worst: tuple[Hallucination, ...], seed: int, where: str) -> Non
 
 def _surest(result: Result, p_yes: dict[str, Floats]) -> dict[int, float]:
     """The highest P(yes) of each image's hallucinations, -1 where none is known; without these where any is known at all."""
-    found: dict[int, float] = {}
+    best = np.full(result.benchmark.images, -2.0)
     for name, split in result.splits.items():
         if split.kind == "twin":
             continue
         labels, verdicts = (np.frombuffer(one.encode("ascii"), dtype=np.uint8) for one in (split.labels, split.verdicts))
         wrong = (labels == ord(PACKED["no"])) & (verdicts == ord(PACKED["yes"]))
-        image: NDArray[np.int64] = np.repeat(np.arange(len(split.questions_per_image)), split.questions_per_image)
-        best = np.full(len(split.questions_per_image), -2.0)
+        image: NDArray[np.int64] = np.repeat(np.arange(len(best)), split.questions_per_image)
         np.maximum.at(best, image[wrong], np.nan_to_num(p_yes[name], nan=-1.0)[wrong])
-        for place in np.flatnonzero(best > -2).tolist():
-            found[place] = max(found.get(place, -1.0), float(best[place]))
-    known = {place: value for place, value in found.items() if value >= 0}
-    return known or found
+    least = 0.0 if (best >= 0).any() else -1.0
+    return {place: float(best[place]) for place in np.flatnonzero(best >= least).tolist()}
 
 
 def _image(split: SplitScore, place: int) -> int:

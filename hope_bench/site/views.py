@@ -43,6 +43,12 @@ class ModelRow:
         return place_in_words(self.range)
 
     @property
+    def called(self) -> str:
+        """The model's name, with the training step of a checkpoint."""
+        name, step = self.entry.result.model.name, self.entry.result.run.step
+        return name if step is None else f"{name}, step {step:,}"
+
+    @property
     def detail(self) -> str:
         """What tells it from others of its name: its size, and the training step of a checkpoint."""
         step = self.entry.result.run.step

@@ -181,7 +181,7 @@ def _columns(section: Section, wall: Wall, pictures: Mapping[str, str]) -> dict[
         )
     return {
         "benchmark": {"name": about.name, "title": about.title, "hash": about.hash, "key": section.key},
-        "models": [{"name": row.entry.result.model.name, "page": "../" + row.entry.page} for row in wall.models],
+        "models": [{"name": row.called, "page": "../" + row.entry.page} for row in wall.models],
         "splits": [
             {"name": name, "kind": split.kind, "label": KINDS[split.kind]} for name, split in section.about.splits.items()
         ],

@@ -313,6 +313,7 @@ document.addEventListener("DOMContentLoaded", () => {
   document.querySelector(".more button").addEventListener("click", () => show({ all: true }));
   document.querySelector(".clear").addEventListener("click", () => show({ q: "", size: "", where: "", than: "", open: false }));
   window.addEventListener("hashchange", () => {
+    if (document.getElementById(location.hash.slice(1))) return write();  // a place on this page: the view stays
     view = read();
     draw();
     drawCompared();

@@ -49,7 +49,7 @@ globalThis.charts = (() => {
       annotations.push({ text: words, x: xaxis.type === "log" ? Math.log10(x(one)) : x(one), y: one[2][0], xanchor: free[2] > 0 ? "left" : "right", xshift: free[2], yshift: -free[3], showarrow: false, font: { size: 12, color: ink.text } });
     }
     const hovers = (some) => some.map((one) => `${text(one[0])}<br>${hover(one)}: ${percent(one[2][0])}%${interval(one[2])}`);
-    const marks = (some, strong) => ({ type: "scatter", mode: "markers", x: some.map(x), y: some.map(([, , rate]) => rate[0]), error_y: spread(some.map(([, , rate]) => rate), faint(ink[strong ? kind : "quiet"]), 2),
+    const marks = (some, strong) => ({ type: "scatter", mode: "markers", cliponaxis: false, x: some.map(x), y: some.map(([, , rate]) => rate[0]), error_y: spread(some.map(([, , rate]) => rate), faint(ink[strong ? kind : "quiet"]), 2),
       marker: { symbol: symbols[kind], size: strong ? 11 : 8, color: strong ? ink[kind] : ink.quiet, opacity: strong ? 1 : 0.6 }, text: hovers(some), hovertemplate: "%{text}<extra></extra>" });
     const line = { type: "scatter", mode: "lines", hoverinfo: "skip", x: leading.map(x), y: leading.map(([, , rate]) => rate[0]), line: { color: ink[kind], width: 1.5, dash: "dot", shape } };
     return [[marks(all.filter((one) => !one[3]), false), line, marks(leading, true)], frame(ink, { margin, annotations,
@@ -72,7 +72,7 @@ globalThis.charts = (() => {
     },
     // {lines: [{kind, points: [[step, [percent, low, high]]]}]}
     steps: (data, ink) => {
-      const traces = data.lines.map(({ kind, points: some }) => ({ type: "scatter", mode: "lines+markers", x: some.map(([step]) => step), y: some.map(([, at]) => at[0]), error_y: spread(some.map(([, at]) => at), faint(ink[kind]), 3),
+      const traces = data.lines.map(({ kind, points: some }) => ({ type: "scatter", mode: "lines+markers", cliponaxis: false, x: some.map(([step]) => step), y: some.map(([, at]) => at[0]), error_y: spread(some.map(([, at]) => at), faint(ink[kind]), 3),
         line: { color: ink[kind], width: 2 }, marker: { symbol: symbols[kind], size: 10, color: ink[kind] }, text: some.map(([step, at]) => `step ${step.toLocaleString("en")}<br>${percent(at[0])}%${interval(at)}`), hovertemplate: "%{text}<extra></extra>" }));
       return [traces, frame(ink, { margin: { l: 48, r: 12, t: 10, b: 44 }, xaxis: axis(ink, { nticks: 6, title: { text: "Training step", font: { size: 13, color: ink.quiet } } }), yaxis: axis(ink, { rangemode: "tozero", ticksuffix: "%", nticks: 6 }) })];
     },
@@ -132,9 +132,13 @@ globalThis.charts = (() => {
     clearTimeout(waiting);
     waiting = setTimeout(again, 120);
   });
-  // After the page itself: it is read and used before its charts are there.
-  window.addEventListener("load", () => (window.requestIdleCallback || setTimeout)(() => {
-    for (const node of document.querySelectorAll("[data-chart]")) draw(node, node.dataset.chart, JSON.parse(document.getElementById(node.dataset.from).textContent));
-  }));
+  // After the page itself, and one at a time: it is read and used before its charts are there.
+  const idle = () => new Promise((done) => (window.requestIdleCallback || setTimeout)(done));
+  window.addEventListener("load", async () => {
+    for (const node of document.querySelectorAll("[data-chart]")) {
+      await idle();
+      await draw(node, node.dataset.chart, JSON.parse(document.getElementById(node.dataset.from).textContent));
+    }
+  });
   return { draw };
 })();

@@ -15,7 +15,7 @@ document.addEventListener("DOMContentLoaded", () => {
       }
       for (const head of heads) head.toggleAttribute("aria-sort", false);
       heads.find((head) => head.dataset.by === by).setAttribute("aria-sort", by === "hallucination_rate" ? "ascending" : "descending");
-      select.value = by;
+      select.value = table.dataset.by = by;
     };
     for (const head of heads) {
       const button = document.createElement("button");

@@ -351,9 +351,11 @@ globalThis.hopeBenchQuestions = (() => {
     }));
     fields.clear.addEventListener("click", () => show({ split: "", kind: "", object: "", image: "", find: "" }));
     addEventListener("hashchange", () => {
+      if (document.getElementById(location.hash.slice(1))) return show({});  // a place on this page: the view stays
       view = read();
       draw();
       page.dataset.q = view.q || page.dataset.q || "";
+      return undefined;
     });
     addEventListener("scroll", () => grid?.ask(), { passive: true });
     addEventListener("resize", () => grid?.measure());

@@ -3,6 +3,7 @@ and to scroll."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gzip
 import hashlib
@@ -11,6 +12,7 @@ import shutil
 import statistics
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +47,12 @@ def bench_site() -> dict[str, Any]:
         build_site(folder / "results", folder / "one")
         seconds = time.perf_counter() - start
         build_site(folder / "results", folder / "two")
-        ranking = max((folder / "one" / "benchmarks").glob("*.html"), key=lambda path: path.stat().st_size)
+        ranking = ranking_page(folder / "one")
         wall = next(path for path in (folder / "one" / "questions").glob("*.html") if "-images-" not in path.stem)
         return {
             "seconds": seconds,
-            "megabytes": _megabytes(folder / "one", "**/*"),
-            "questions_megabytes": sum(_megabytes(folder / "one", pattern) for pattern in ("questions/*", "data/questions/*")),
+            "megabytes": megabytes(folder / "one", "**/*"),
+            "questions_megabytes": sum(megabytes(folder / "one", pattern) for pattern in ("questions/*", "data/questions/*")),
             "same_bytes": _digest(folder / "one") == _digest(folder / "two"),
             "ranking_gzip_kB": _gzip_kilobytes(ranking),
             "index_gzip_kB": _gzip_kilobytes(folder / "one" / "index.html"),
@@ -59,7 +61,13 @@ def bench_site() -> dict[str, Any]:
         }
 
 
-def _megabytes(folder: Path, pattern: str) -> float:
+def ranking_page(site: Path) -> Path:
+    """One of a site's ranking pages, the largest pages of benchmarks."""
+    return max((site / "benchmarks").glob("*.html"), key=lambda path: path.stat().st_size)
+
+
+def megabytes(folder: Path, pattern: str) -> float:
+    """What the files of a folder take."""
     return sum(path.stat().st_size for path in folder.glob(pattern) if path.is_file()) / 1e6
 
 
@@ -69,16 +77,21 @@ def _gzip_kilobytes(page: Path) -> float:
     return sum(len(gzip.compress(path.read_bytes(), mtime=0)) for path in (page, *(page.parent / link for link in links))) / 1000
 
 
-def _full_results(folder: Path, models: int = 100) -> float:
-    """Seconds to build for `models` copies of the demo's committed result: 12 splits with P(yes) and breakdowns, 315 KB each."""
-    (demo,) = (Path(__file__).resolve().parents[2] / "leaderboard" / "results" / "demo").glob("*.json")
-    target = folder / "full" / "results" / "demo"
-    target.mkdir(parents=True)
-    for number in range(models):
-        shutil.copyfile(demo, target / f"demo-{number:03}.json")
+def _full_results(folder: Path) -> float:
+    """Seconds to build for 100 full results."""
+    results = copies_of_the_demo(folder / "full" / "results")
     start = time.perf_counter()
-    build_site(target.parent, folder / "full" / "site")
+    build_site(results, folder / "full" / "site")
     return time.perf_counter() - start
+
+
+def copies_of_the_demo(results: Path, models: int = 100) -> Path:
+    """`models` copies of the demo's committed result: 19 splits of 3,000 questions with P(yes) and breakdowns, 0.9 MB each."""
+    (demo,) = (Path(__file__).resolve().parents[2] / "leaderboard" / "results" / "demo").glob("*.json")
+    (results / "demo").mkdir(parents=True)
+    for number in range(models):
+        shutil.copyfile(demo, results / "demo" / f"demo-{number:03}.json")
+    return results
 
 
 def many_results(folder: Path, models: int = MODELS, benchmarks: int = BENCHMARKS, images: int = IMAGES) -> None:
@@ -187,14 +200,9 @@ def _in_browser(page_file: Path, wall_file: Path) -> dict[str, float]:
     with all answers and until what fools one model and not another; and of the wall's frames while it is scrolled from end to
     end, the longest, the share of those over 50 ms, and how long the page's thread is busy in one, which other load doesn't
     change. Nothing where there is no Chromium."""
-    executable = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if executable is None:
-        return {}
-    from playwright.sync_api import sync_playwright
-
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=executable, args=flags)
+    with chromium() as browser:
+        if browser is None:
+            return {}
         loads: list[float] = []
         sorts: dict[str, list[float]] = {"": [], "#all=1": []}
         for view, times in [*sorts.items()] * 3:
@@ -202,7 +210,7 @@ def _in_browser(page_file: Path, wall_file: Path) -> dict[str, float]:
             page.goto(page_file.as_uri() + view)
             if not view:
                 loads.append(page.evaluate("performance.getEntriesByType('navigation')[0].domComplete"))
-            times += [page.evaluate(_SORT, key) for key in ("f1", "name", "hr", "ba", "size")]
+            times += [page.evaluate(_SORT, key) for key in SORTED_BY]
             page.close()
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         session = page.context.new_cdp_session(page)
@@ -214,8 +222,8 @@ def _in_browser(page_file: Path, wall_file: Path) -> dict[str, float]:
         frames = page.evaluate(_SCROLL)
         busy = (_busy(session) - before) / len(frames["gaps"])
         asked = page.evaluate(_OPEN, ("q=random.2", ".answers td"))
+        sorting = statistics.median(busy_sorting(browser, page_file))
         pair = page.evaluate(_OPEN, ("view=pair", "#wall:not([hidden]) .pairing:not([hidden])"))
-        browser.close()
     return {
         "wall_ms": wall,
         "wall_questions": frames["questions"],
@@ -226,10 +234,48 @@ def _in_browser(page_file: Path, wall_file: Path) -> dict[str, float]:
         "fools_a_not_b_ms": pair,
         "interactive_ms": statistics.median(loads),
         "sort_ms": statistics.median(sorts[""]),
+        "sort_busy_ms": sorting,
         "slowest_sort_ms": max(sorts[""]),
         "sort_all_ms": statistics.median(sorts["#all=1"]),
         "slowest_sort_all_ms": max(sorts["#all=1"]),
     }
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[Any]:
+    """A Chromium without a window, None where there is none."""
+    executable = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if executable is None:
+        yield None
+        return
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(
+            executable_path=executable, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        )
+        yield browser
+        browser.close()
+
+
+SORTED_BY = ("f1", "name", "hr", "ba", "size")
+
+
+def busy_sorting(browser: Any, page_file: Path) -> list[float]:
+    """Milliseconds of CPU that a ranking page's main thread takes for each sort once its charts are drawn, which other load
+    doesn't change."""
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+    page.goto(page_file.as_uri())
+    page.locator("[data-chart]:not(.drawn)").first.wait_for(state="detached")
+    times = []
+    for key in SORTED_BY * 2:
+        before = _busy(session)
+        page.evaluate(_SORT, key)
+        times.append(_busy(session) - before)
+    page.close()
+    return times
 
 
 _SORT = """key => new Promise((done) => {

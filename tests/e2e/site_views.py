@@ -26,6 +26,11 @@ def board_of(site: SitePages) -> Path:
     return next(path for path in (site.index.parent / "benchmarks").glob("*.html") if not path.stem.endswith("-about"))
 
 
+def questions_of(site: SitePages) -> Path:
+    """The questions' page of a site of one benchmark."""
+    return next(path for path in (site.index.parent / "questions").glob("*.html") if "-images-" not in path.stem)
+
+
 def at(browser: Browser, site: SitePages, view: str, width: int = 1280) -> tuple[Page, list[str]]:
     """The ranking page as a deep link opens it."""
     return opened(browser, board_of(site), width, fragment=f"#{view}")

@@ -14,7 +14,7 @@ from hope_bench.files.result_file import read_result
 from hope_bench.scoring.comparing import compare
 from hope_bench.site import SitePages
 from tests.chromium import opened
-from tests.e2e.site_views import at, board_of, boxes, drawn, order, overlaps
+from tests.e2e.site_views import at, board_of, boxes, drawn, order, overlaps, questions_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -60,6 +60,28 @@ def test_picked_models_are_compared_in_pairs_as_the_command_does(browser: Browse
     page.context.close()
 
 
+def test_going_to_a_place_on_the_page_keeps_the_view(browser: Browser, forty: SitePages) -> None:
+    page, problems = at(browser, forty, "sort=-size", 1440)
+    for row in (0, 3):
+        page.locator("td.pick input").nth(row).focus()
+        page.keyboard.press("Space")
+    page.locator(".tray .go").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("table.pairs")).to_have_count(2)
+    page.get_by_role("link", name="Size against hallucination").click()
+    expect(page.locator(".tray .names button")).to_have_count(2)
+    assert "sort=-size" in page.url
+    assert "models=" in page.url
+    page.goto(questions_of(forty).as_uri() + "#q=hope.1")
+    page.locator(".answers td").first.wait_for()
+    page.get_by_role("link", name="To the content").press("Enter")
+    page.wait_for_timeout(100)
+    assert page.url.endswith("#q=hope.1")
+    assert page.locator(".answers td").first.is_visible()
+    assert problems == []
+    page.context.close()
+
+
 def test_the_tray_by_keyboard(browser: Browser, forty: SitePages) -> None:
     page, problems = opened(browser, board_of(forty), 390, 844)
     tray = page.get_by_role("region", name="Picked models")
@@ -85,7 +107,8 @@ def test_the_tray_by_keyboard(browser: Browser, forty: SitePages) -> None:
 def test_no_label_lies_over_another_and_nothing_is_a_barrier(browser: Browser, forty: SitePages, width: int, scheme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed").Axe()
     ids = ",".join(PICKED)
-    for path, view in ((board_of(forty), f"#models={ids}"), (forty.index, ""), (forty.results[0], "")):
+    views = {board_of(forty): f"#models={ids}", forty.index: "", forty.results[0]: "", questions_of(forty): "#q=content.5"}
+    for path, view in views.items():
         page, problems = opened(browser, path, width, scheme=scheme, fragment=view)
         drawn(page)
         for chart in page.locator("[data-chart]").all():

@@ -10,7 +10,7 @@ import numpy as np
 
 from hope_bench.api.asking import load_run
 from hope_bench.api.exchange import import_answers, import_pope
-from hope_bench.api.numbers import score
+from hope_bench.api.scoring import score
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.split_score import Blind
 from hope_bench.records import Question

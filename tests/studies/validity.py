@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hope_bench.api.asking import evaluate
 from hope_bench.api.making import generate, load_annotations, load_benchmark
-from hope_bench.api.numbers import score
+from hope_bench.api.scoring import score
 from hope_bench.demo.dataset import write_world
 from hope_bench.demo.run import OTHERS, demo_card, demo_spec
 from hope_bench.demo.world import EVALUATION_SEED, OTHERS_SEED, SECOND_EVALUATION_SEEDS

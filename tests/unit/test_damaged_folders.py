@@ -80,6 +80,10 @@ FOLDERS: dict[str, tuple[dict[str, Content], str]] = {
     "other bytes": ({"config.json": b"\xff\xfe", WEIGHTS: EMPTY}, "damaged config.json: UnicodeDecodeError"),
     "too deep": ({"config.json": b"[" * 99999, WEIGHTS: EMPTY}, "damaged config.json: RecursionError"),
     "a pointer": ({"config.json": POINTER, WEIGHTS: EMPTY}, "damaged config.json: it is a Git LFS pointer .* git lfs pull"),
+    "layers": (
+        {"config.json": PLAIN | {"text_config": {"num_hidden_layers": 2**32}}, WEIGHTS: EMPTY},
+        "damaged config.json: num_hidden_layers is 4,294,967,296",
+    ),
     "architectures": ({"config.json": PLAIN | {"architectures": 5}, WEIGHTS: EMPTY}, "architectures is a number, not a list"),
     "model type": ({"config.json": PLAIN | {"model_type": ["llava"]}, WEIGHTS: EMPTY}, "model_type is a list, not a text"),
     "part": ({"config.json": PLAIN | {"text_config": "llama"}, WEIGHTS: EMPTY}, "text_config is a text, not an object"),

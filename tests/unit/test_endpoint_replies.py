@@ -195,6 +195,7 @@ FAILED = [
     Failed("Gemini, Azure: blocked", 200, {"choices": [], "usage": {}}, "0 choices"),
     Failed("a picture that breaks the engine", 502, "<html>Bad Gateway</html>", "502"),
     Failed("vLLM: an error of status 200", 200, {"object": "error", "message": "image is no RGB", "code": 400}, "is no RGB"),
+    Failed("a code of status 200 without end", 200, b'{"error": {"code": 1e999, "message": "it broke"}}', "it broke"),
     Failed("Gemini: an error of status 200, in a list", 200,
            [{"error": {"code": 400, "status": "INVALID_ARGUMENT", "message": "Unable to process input image."}}],
            "Unable to process"),

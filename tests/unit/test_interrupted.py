@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -41,7 +42,7 @@ def test_two_pages_of_one_reviewer_keep_each_others_decisions(tmp_path: Path) ->
 
 def test_a_killed_review_leaves_no_temporary_file(tmp_path: Path) -> None:
     path = tmp_path / "alice.jsonl"
-    left, others = tmp_path / ".alice.jsonl.abc.partial", tmp_path / ".other.abc.partial"
+    left, others = tmp_path / ".alice.jsonl.partial", tmp_path / ".other.partial"
     for file in (left, others):
         file.touch()
     DecisionsFile(path)
@@ -100,6 +101,13 @@ def test_a_full_stdout_is_bad_luck_and_no_fault(command: tuple[str, ...]) -> Non
     assert "can't be written: No space left on device" in done.stderr
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
+
+
+def test_nobody_who_reads_is_no_fault() -> None:
+    shell = shlex.join([*CLI, "schema"])
+    for command in (f"{shell} >&-", f"{shell} 2>&1 >&- | head -c 0", f"({shell}; echo code $? >&2) | head -c 0"):
+        done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "code 0\n" if "code" in command else ""), command
 
 
 STOPPED = """

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import tempfile
 import time
 import unicodedata
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from hope_bench import wording
 from hope_bench.annotations.wording import alternatives, spoken_names
 from hope_bench.files.reading import normalized
+from hope_bench.inspection.training import training_overlap
 from hope_bench.interchange.questions import read_question, wrapping
 from hope_bench.reviewing.claims import _QUESTION
 from hope_bench.scoring.conventions import CONVENTIONS
@@ -19,10 +23,11 @@ from hope_bench.search.known_words import as_words
 
 PIECES = (
     "a", "s", " ", "(", " (a", "dog ", "A", "1", "/", "a/", " w/o ", "'s ", "e\u0301", "\u0300\u0316", "no ", "yes, ", ".", "\n",
-    "there is no ", "<", "is there a ", "is there dog in the im", "[ ] ", "| a ", '"', "\\", '{"answer": ', "?", "_",
+    "there is no ", "<", "is there a ", "is there dog in the im", "[ ] ", "| a ", '"', "\\", '{"answer": ', "?", "_", '\\"',
 )  # fmt: skip
 
 READERS: dict[str, Callable[[str], object]] = {
+    "training list": lambda text: training_overlap(["a.jpg"], _file(text)),
     "spoken": lambda text: spoken_names([text]),
     "alternatives": alternatives,
     "natural": lambda text: wording.existence_question(text, "natural"),
@@ -34,6 +39,20 @@ READERS: dict[str, Callable[[str], object]] = {
     "object": lambda text: parse_answer("yes", f"Is there a {text} in the image?"),
     **{name: lambda text, one=convention: one.parse(text) for name, convention in CONVENTIONS.items()},  # type: ignore[misc]
 }
+
+
+@functools.cache
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory()
+
+
+def _file(text: str) -> Path:
+    """A list that also names an image."""
+    path = Path(_folder().name) / "list.txt"
+    path.write_text(f"7\n{text}")
+    return path
+
+
 SHORT, TIMES = 2_000, 16
 
 

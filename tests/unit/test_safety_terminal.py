@@ -14,8 +14,9 @@ from rich.text import Text
 
 import hope_bench
 from hope_bench.cli.app import print_json
+from hope_bench.errors import HopeBenchError, visible
 from hope_bench.progress import say_on_stderr
-from hope_bench.tables import SafeConsole, Summary, plain_table, print_prose, print_table, visible
+from hope_bench.tables import SafeConsole, Summary, plain_table, print_prose, print_table
 from tests.cli import hope_bench as command
 from tests.runs import make_benchmark, make_run
 
@@ -84,3 +85,12 @@ def test_commands_show_what_others_wrote(
 def test_there_is_no_other_console() -> None:
     made = [path.name for path in SOURCES if re.search(r"(?<!Safe)Console\((?!Console\))", path.read_text(encoding="utf-8"))]
     assert made == []
+
+
+def test_no_error_commands_the_terminal_or_has_no_end() -> None:
+    assert RAW.findall(str(HopeBenchError(EVIL))) == [], "also in notebooks and in logs, where no console is between"
+    assert str(HopeBenchError("as it is,\n\tin lines: ü")) == "as it is,\n\tin lines: ü"
+    said = str(HopeBenchError(f"File {'x' * 10**6}: remove it."))
+    assert len(said) <= 2000
+    assert said.startswith("File xxx")
+    assert said.endswith("x: remove it.")
