@@ -248,12 +248,12 @@ def _removed(path: Path) -> None:
 @contextlib.contextmanager
 def locked(folder: Path, patience: float | None = None, instead: str = "") -> Iterator[None]:
     """Hold a folder, made where it isn't there, while files of it that belong together are read and written: another process that
-    wants it waits. A folder that was made in vain is taken away.
+    wants it waits. Folders that were made in vain are taken away.
 
     Raises HopeBenchError where nothing can be written there, or another process holds it for more than `patience` seconds (by
     default a minute); `instead` is what one may do but wait.
     """
-    made = not folder.exists()
+    made = [one for one in (folder, *folder.parents) if not one.exists()]
     lock = FileLock(folder / _LOCK, timeout=_LONGEST_WAIT if patience is None else patience)
     for left in reversed(range(_ATTEMPTS)):
         make_folder(folder)
@@ -271,9 +271,9 @@ def locked(folder: Path, patience: float | None = None, instead: str = "") -> It
         with contextlib.suppress(OSError):  # held, so that nobody else's is removed
             (folder / _LOCK).unlink()
         lock.release()
-        if made:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+        with contextlib.suppress(OSError):
+            for one in made:
+                one.rmdir()
 
 
 def write_text(path: Path, text: str) -> None:

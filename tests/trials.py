@@ -78,7 +78,7 @@ class Trials:
     """A process whose forks are the commands."""
 
     def __init__(self) -> None:
-        command = [sys.executable, "-c", "from tests.trials import serve; serve()"]
+        command = [sys.executable, "-B", "-c", "from tests.trials import serve; serve()"]
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=Path(__file__).parent.parent)
 

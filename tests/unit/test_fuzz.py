@@ -45,7 +45,7 @@ NOT_FROM_OUTSIDE = {
         "interchange/export_vlmevalkit.py", "interchange/lmms_eval_task.py", "interchange/parquet.py", "provenance.py",
         "reporting/page.py",
         "reviewing/page.py", "reviewing/picture.py", "site/data.py", "site/wall.py", "reviewing/decisions.py write_decisions",
-        "inference/answers.py _rewrite",
+        "inference/answers.py _rewrite", "scoring/blind.py _score",
     ),
     "looked through for a few bytes, or copied": (
         "hub/pull.py _alike", "hub/pull.py _copy", "hub/pull.py has_pictures", "preparing/propose.py speaks_of",

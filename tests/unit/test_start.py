@@ -219,7 +219,7 @@ def test_what_is_wrong_is_told_before_anything_heavy_is_imported(world: World) -
         assert told.code == 2, (command, told)
         assert expected in told.said, (command, told)
         assert not told.heavy, (command, told)
-    assert not any((world.folder / name).exists() for name in ("new", "out", "x", "build"))
+    assert [name for name in ("new", "out", "x", "build") if (world.folder / name).exists()] == []
 
 
 def test_nothing_to_do_is_told_before_anything_heavy_is_imported(world: World) -> None:
