@@ -117,7 +117,7 @@ def nothing_is_half(laboratory: Laboratory, command: Command, changed: Files) ->
     before = {str(path.relative_to(laboratory.base)): _timeless(path) for path in laboratory.base.rglob("*") if path.is_file()}
     after = laboratory.quiet(command).files
     for name, data in changed.items():
-        if Path(name).name.startswith(".") or Path(name).suffix == ".sqlite":
+        if any(part.startswith(".") for part in Path(name).parts) or Path(name).suffix == ".sqlite":
             continue
         if Path(name).name in IN_PLACE:
             for line in data.split(b"\n")[:-1]:
