@@ -97,7 +97,9 @@ def test_a_finished_run_opens_no_model_and_needs_no_images(
     said: list[str] = []
     assert evaluate(benchmark, card, options, said.append) == first
     assert "nothing to ask" in said[-1]
-    with pytest.raises(HopeBenchError, match="images"):  # more than was asked
+    with pytest.raises(HopeBenchError, match="a model was opened"):  # of less, all is answered, too
+        evaluate(benchmark, card, replace(options, splits=("content",)))
+    with pytest.raises(HopeBenchError, match="images"):  # otherwise than it was asked
         evaluate(benchmark, card.model_copy(update={"max_new_tokens": 9}), options)
     options.images.with_name("elsewhere").rename(options.images)
     with pytest.raises(HopeBenchError, match="a model was opened"):
