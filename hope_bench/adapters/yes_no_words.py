@@ -85,11 +85,6 @@ def strip_boundaries(token: str) -> str:
     return token.strip(_WORD_BOUNDARY).strip()
 
 
-def yes_or_no(token: str) -> Literal["yes", "no", "foreign"] | None:
-    """What a token says where questions are in English (`YesNoWords.meant`)."""
-    return english_words().meant(token)
-
-
 def _read_as(token: str) -> tuple[str, ...]:
     """The words that a token may stand for."""
     word, spelt = strip_boundaries(token).lower(), None if token.isascii() else _spelt_in_bytes(token)

@@ -22,7 +22,7 @@ import psutil
 import pytest
 from typer.testing import CliRunner, Result
 
-from hope_bench.adapters.yes_no_words import yes_or_no
+from hope_bench.adapters.yes_no_words import english_words
 from hope_bench.cli import app
 from hope_bench.demo.dataset import write_world
 from hope_bench.demo.world import EVALUATION_SEED
@@ -125,7 +125,7 @@ def test_a_server_started_for_a_run_gives_the_same_verdicts_and_ends(bench: Path
     own = json.loads((model / "generation_config.json").read_text())
     # What the checkpoint's authors like is put aside, by a server as in this process.
     words = json.loads((model / "tokenizer.json").read_text())["model"]["vocab"]
-    own |= {"suppress_tokens": [place for word, place in words.items() if yes_or_no(word) == "yes"]}
+    own |= {"suppress_tokens": [place for word, place in words.items() if english_words().meant(word) == "yes"]}
     (model / "generation_config.json").write_text(json.dumps(own))
     same = ("--limit", "20", "--device", "cpu", "--dtype", "float32")
     here = evaluate(bench, str(model), "here", *same)

@@ -173,3 +173,17 @@ def test_the_first_five_bad_entries_are_named_and_the_others_counted(bad: int, r
     said = f"{bad} of its annotations left out, no JSON object (number 1, 2, 3, 4, 5{rest}, in file order)"
     assert any(said in problem for problem in found.problems)
     assert len(found.category_of) == len(good)
+
+
+@pytest.mark.parametrize("box", [{}, {"bbox": None}, {"bbox": []}, {"bbox": [0, 0, 0, 0]}])
+def test_a_coco_file_may_say_what_is_there_without_where(box: dict[str, Any], tmp_path: Path) -> None:
+    """Tags of whole images, for which tools write no box or four zeros."""
+    path = tmp_path / "tags.json"
+    content = {
+        "images": [{"id": 1, "file_name": "a.jpg", "width": 4, "height": 4}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 2, **box}],
+        "categories": [{"id": 1, "name": "dog"}, {"id": 2, "name": "cup"}],
+    }
+    path.write_text(json.dumps(content))
+    annotations = read_annotations(path)
+    assert (annotations.present(0), annotations.instances(0)[0].bbox) == (("cup",), None)

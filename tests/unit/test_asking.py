@@ -12,7 +12,7 @@ import pytest
 from hope_bench.adapters.base import AdapterInfo, AdapterReport, RawAnswer
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
-from hope_bench.files.card import ModelCard
+from hope_bench.files.card import ModelCard, find_card
 from hope_bench.files.result import ModelInfo, RunInfo
 from hope_bench.files.run import RunRecord, read_run
 from hope_bench.inference.asking import answer_all
@@ -154,6 +154,17 @@ def test_an_estimate_goes_by_the_largest_finished_run_of_the_model(
     ran("uncounted", 60, 6.0, tokens=None)
     found = estimate(benchmark, ENDPOINT, options)
     assert (found.seconds, found.per_question) == (pytest.approx(1.2), None)
+
+
+def test_what_a_served_models_questions_take_only_its_server_knows(benchmark: Benchmark, options: EvaluateOptions) -> None:
+    """Also where the server calls the model by a folder that is here, as transformers serve does."""
+    here = find_card("demo-llava")
+    found = estimate(benchmark, ENDPOINT.model_copy(update={"checkpoint": here.checkpoint}), options)
+    assert (found.tokens, found.shared, found.stops) == (None, None, None)
+    found = estimate(benchmark, here, options)
+    assert found.tokens is not None
+    assert found.shared is not None
+    assert 0 < found.shared < found.tokens
 
 
 def test_a_budget_takes_a_question_to_cost_what_the_dearest_did() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import random
 import re
@@ -35,6 +36,9 @@ PLAIN = {"model_type": "llava", "architectures": ["LlavaForConditionalGeneration
 WEIGHTS = "model.safetensors"
 EMPTY = (2).to_bytes(8, "little") + b"{}"
 """A safetensors file of no tensors."""
+_HEADER = json.dumps({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode()
+ONE_TENSOR = len(_HEADER).to_bytes(8, "little") + _HEADER
+"""A safetensors file of one tensor of 8 bytes, cut off before them."""
 LORA = {"peft_type": "LORA", "base_model_name_or_path": "org/base"}
 
 
@@ -95,6 +99,7 @@ FOLDERS: dict[str, tuple[dict[str, Content], str]] = {
     "empty": (weights(b""), "model.safetensors is empty"),
     "web page": (weights(b"<!DOCTYPE html><html>" * 9), "model.safetensors is no safetensors file"),
     "cut header": (weights((500).to_bytes(8, "little") + b'{"a"'), r"is 12 bytes and not the 508 that its header says"),
+    "cut behind its header": (weights(ONE_TENSOR), rf"is {len(ONE_TENSOR)} bytes and not the {len(ONE_TENSOR) + 8} that"),
     "header of numbers": (weights((7).to_bytes(8, "little") + b'{"a":1}'), "its header is damaged"),
     "pickle: pointer": ({"config.json": PLAIN, "pytorch_model.bin": POINTER}, "pytorch_model.bin is a Git LFS pointer"),
     "pickle: empty": ({"config.json": PLAIN, "pytorch_model.bin": b""}, "pytorch_model.bin is empty"),
@@ -131,7 +136,7 @@ FOLDERS: dict[str, tuple[dict[str, Content], str]] = {
         {"snapshots/c0ffee/config.json": PLAIN, "snapshots/c0ffee/model.safetensors": EMPTY, "refs/main": b"c0ffee"},
         "a repository in Hugging Face's cache, and one lies in it: name .*/snapshots/c0ffee",
     ),
-    "within": ({"final/config.json": PLAIN, "log.txt": b""}, "one lies in it: name .*/final"),
+    "within": ({"final/config.json": PLAIN, "log.txt": b""}, "is no checkpoint itself, and one lies in it: name .*/final"),
     "several": ({"a/config.json": PLAIN, "b/adapter_config.json": LORA}, "name one of .*/a, .*/b"),
     "open_clip": ({"open_clip_config.json": {}, "open_clip_model.safetensors": EMPTY}, "an encoder of open_clip's.*--clip"),
     "diffusers": ({"model_index.json": {}, "unet/config.json": {}}, "a pipeline of diffusers'"),
@@ -148,6 +153,18 @@ def test_it_is_said_what_is_wrong(kind: str, tmp_path: Path) -> None:
     assert "\n" not in said
     with pytest.raises(HopeBenchError):
         make_adapter(card(folder), print)
+
+
+def test_weights_that_the_disk_does_not_give(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, opened = write(tmp_path / "saved", weights(EMPTY)), Path.open
+
+    def fails(file: Path, *how: Any, **more: Any) -> Any:
+        if file.name == WEIGHTS:
+            raise OSError(errno.EIO, "Input/output error")
+        return opened(file, *how, **more)
+
+    monkeypatch.setattr(Path, "open", fails)
+    assert f"{WEIGHTS} can't be read (Input/output error)" in refused(folder)
 
 
 def test_it_is_said_before_anything_heavy_is_imported(tmp_path: Path) -> None:

@@ -88,6 +88,15 @@ def test_only_the_answer_is_read(row: Said, server: Server) -> None:
     assert len(server.bodies) == 1, "asking again would not help"
 
 
+def test_an_answer_is_read_however_deep_what_stands_beside_it_goes(server: Server) -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(600):
+        deep = {"more": deep}
+    server.always = lambda handler, body: answer(handler, body, **deep)
+    (reply,) = Endpoint(card(server, attempts=1)).answer(BATCH[:1])
+    assert (reply.error, reply.p_yes) == (None, pytest.approx(0.75)), "none of it tells of a thought"
+
+
 @pytest.mark.parametrize(
     ("fields", "expected", "missing"),
     [

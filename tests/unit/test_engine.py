@@ -21,6 +21,7 @@ from hope_bench.files.run import read_run
 from hope_bench.inference.engine import EvaluateOptions, evaluate, evaluate_paraphrases
 from hope_bench.inference.images import open_named
 from hope_bench.inference.unseeing import Blindfold
+from hope_bench.inference.workers import Workers
 from hope_bench.records import Prompt
 from tests.engine import CARD, Model, Pair, benchmark, by_brightness, lines, options
 
@@ -296,3 +297,24 @@ def test_a_blind_run_has_a_name_and_keys_of_its_own(benchmark: Benchmark, option
     seen, unseen = lines(seeing, plain.name), lines(seeing, blind.name)
     assert not {one["key"] for one in seen} & {one["key"] for one in unseen}
     assert len({one["verdict"] for one in unseen}) == 1 < len({one["verdict"] for one in seen})  # all are equally bright
+
+
+def test_processes_that_read_images_are_started_where_there_is_something_to_see(
+    benchmark: Benchmark, options: EvaluateOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts: list[int] = []
+
+    def started(count: int, *_: object) -> Workers:
+        counts.append(count)
+        return Workers(0)  # the work is then done without
+
+    monkeypatch.setattr("hope_bench.inference.engine.Workers", started)
+
+    class Elsewhere(Model):
+        elsewhere = None
+
+    ways = [options, replace(options, splits=("content",)), replace(options, blind="gray"), replace(options, name="other")]
+    for one in ways:  # the second asks a part of what is answered, the third sees nothing
+        evaluate(benchmark, CARD, replace(one, workers=3), adapter=Elsewhere(by_brightness))
+    evaluate(benchmark, CARD, replace(options, name="plain", workers=3), adapter=Model(by_brightness))
+    assert counts == [3, 0, 0, 3, 0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -99,6 +100,16 @@ def test_libraries_that_run_out_of_memory_in_words_of_their_own(words: str) -> N
     with pytest.raises(RuntimeError, match="size mismatch"), budget.forward("rows", 50):
         raise RuntimeError("size mismatch")
     assert budget.learnt == {"rows": 70}
+
+
+@pytest.mark.parametrize(("questions", "tokens", "most"), [(4, 1000, 4), (1000, 20, 4), (3, 34, 3), (1000, 4, 1)])
+def test_rows_are_parted_evenly_into_as_few_parts_as_fit(questions: int, tokens: int, most: int) -> None:
+    """Rows of 5 tokens, of which a part holds `most`; a row alone may be too long."""
+    for rows in range(1, 30):
+        parts = Budget(questions, tokens).parts("plain", [5] * rows)
+        assert [place for part in parts for place in part] == list(range(rows))
+        assert len(parts) == math.ceil(rows / most)
+        assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
 def test_a_model_that_is_left_on_the_disk_is_refused(checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:

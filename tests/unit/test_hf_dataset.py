@@ -9,6 +9,7 @@ from PIL import Image as PillowImage
 
 from hope_bench.annotations import annotation_files, read_annotations
 from hope_bench.annotations.hf_dataset import ExportedImages, export_images
+from hope_bench.annotations.hf_source import open_dataset
 from hope_bench.errors import HopeBenchError, counted
 from tests.cli import hope_bench, refused
 from tests.datasets import (
@@ -50,6 +51,17 @@ def test_hf_dataset(tmp_path: Path, layout: str) -> None:
     (tmp_path / "images" / "00000001.jpg").write_bytes(b"another split's picture of that number")
     with pytest.raises(HopeBenchError, match=r"00000001\.jpg is there already, and is not the picture of row 1"):
         export_images(path, tmp_path / "images", split=split)
+
+
+@pytest.mark.parametrize("layout", ["saved", "parquet"])
+def test_pictures_stay_in_the_file_where_only_their_names_are_asked_for(tmp_path: Path, layout: str) -> None:
+    path = tmp_path / "cppe-5"
+    (hf_dataset().save_to_disk if layout == "saved" else hf_dataset().to_parquet)(path)
+    source = open_dataset(path, "")
+    (names,) = source.batches(["image"], False)
+    assert [row["image"] for row in names] == ["a.png", None]
+    (pictures,) = source.batches(["image"], True)
+    assert [row["image"]["bytes"][:4] for row in pictures] == [b"\x89PNG"] * 2
 
 
 def test_hf_dataset_of_structs_and_of_names_under_other_column_names(tmp_path: Path) -> None:

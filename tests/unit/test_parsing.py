@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hope_bench.adapters.base import RawAnswer
-from hope_bench.adapters.yes_no_words import yes_or_no
+from hope_bench.adapters.yes_no_words import english_words
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.run import RunAnswers
 from hope_bench.inference.engine import EvaluateOptions, evaluate
@@ -94,7 +94,7 @@ def test_stopping_at_a_first_token_agrees_with_reading_the_whole_answer() -> Non
     save where it corrects itself in so many words."""
     idioms = ("no doubt", "no problem", "yes or no?", "no dog, i thought")  # docs/scoring.md; echoes, and a bare thought
     denies_another = ("no cat is visible, a dog", "no bus. car", "no one ", "no person is near", "no leash", "no cat has")
-    opening = [(one, yes_or_no(one.text.split()[0].rstrip(".,!:;"))) for one in ANSWERS if one.text.split()]
+    opening = [(one, english_words().meant(one.text.split()[0].rstrip(".,!:;"))) for one in ANSWERS if one.text.split()]
     direct = [(one, word) for one, word in opening if word in ("yes", "no") and not one.text.lower().startswith(idioms)]
     plain = [(one, word) for one, word in direct if not one.text.lower().startswith(denies_another)]
     assert len(direct) > 100

@@ -322,6 +322,18 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], tuple[str, ...]]] = {
         lambda folder: write_json(folder / "train" / "_annotations.coco.json", {"info": {}, "images": []}).parents[1],
         ("name the file itself", "train/_annotations.coco.json"),
     ),
+    "YOLO, numbers for folders": (
+        lambda folder: ultralytics(folder, yaml="val: 5\ntrain: [7, null]\n" + YAML),
+        ("no folder of images that is there",),
+    ),
+    "imagefolder, a list for a row": (
+        lambda folder: write(imagefolder(folder) / "metadata.jsonl", '{"file_name": "a.jpg"}\n\n["b.png"]\n').parent,
+        ("metadata.jsonl, line 3: not a JSON object",),
+    ),
+    "imagefolder, endless brackets": (
+        lambda folder: write(imagefolder(folder) / "metadata.jsonl", "[" * 5000 + "\n").parent,
+        ("metadata.jsonl, line 1: not a JSON object",),
+    ),
     "imagefolder, numbers": (
         lambda folder: imagefolder(folder, {"bbox": [[1, 2, 3, 4]], "categories": [0]}),
         ("numbers without names",),

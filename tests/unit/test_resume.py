@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from hope_bench.adapters.base import RawAnswer
+from hope_bench.adapters.endpoint_card import endpoint_info
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.card import ModelCard
@@ -77,6 +78,32 @@ def test_a_change_that_concerns_every_answer_asks_all_again_and_loses_none(
     assert "0 of 12 questions are asked now" in said[1], "the former answers were set aside"
     assert lines(options) == before
     assert asked_again(benchmark, options, card, identity) == []
+
+
+def test_a_finished_run_opens_no_model_and_needs_no_images(
+    benchmark: Benchmark, options: EvaluateOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = CARD.model_copy(update={"adapter": "endpoint", "base_url": "http://127.0.0.1:9/v1"})
+    model = Model(by_brightness)
+    model.info = endpoint_info(card)
+    first = evaluate(benchmark, card, options, adapter=model)
+
+    def opened(*_: object) -> None:
+        raise HopeBenchError("a model was opened")
+
+    monkeypatch.setattr("hope_bench.inference.engine.open_adapter", opened)
+    assert options.images is not None
+    options.images.rename(options.images.with_name("elsewhere"))
+    said: list[str] = []
+    assert evaluate(benchmark, card, options, said.append) == first
+    assert "nothing to ask" in said[-1]
+    with pytest.raises(HopeBenchError, match="a model was opened"):  # of less, all is answered, too
+        evaluate(benchmark, card, replace(options, splits=("content",)))
+    with pytest.raises(HopeBenchError, match="images"):  # otherwise than it was asked
+        evaluate(benchmark, card.model_copy(update={"max_new_tokens": 9}), options)
+    options.images.with_name("elsewhere").rename(options.images)
+    with pytest.raises(HopeBenchError, match="a model was opened"):
+        evaluate(benchmark, card.model_copy(update={"max_new_tokens": 9}), options)
 
 
 def test_a_later_engine_asks_all_again(benchmark: Benchmark, options: EvaluateOptions, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,6 +91,12 @@ def test_every_sample_is_asked_kept_and_counted(benchmark: Benchmark, options: E
     assert split.probabilities is None
 
 
+def test_a_run_is_another_for_each_number_of_samples(benchmark: Benchmark, options: EvaluateOptions) -> None:  # noqa: F811
+    runs = [evaluate(benchmark, card(n), replace(options, name=f"of-{n}"), adapter=Drawn()) for n in (1, 2, 3)]
+    assert len({run.key for run in runs}) == 3
+    assert [run.settings.get("samples") for run in runs] == [None, 2, 3], "runs of one answer are those they were before"
+
+
 def test_an_interrupted_run_and_one_that_wants_more_ask_only_what_is_missing(
     benchmark: Benchmark,  # noqa: F811
     options: EvaluateOptions,  # noqa: F811

@@ -439,6 +439,16 @@ def test_what_was_prepared_is_used_and_forgotten(checkpoint: Checkpoint, monkeyp
     assert not model._paths._rows
 
 
+def test_a_question_that_is_asked_alone_is_encoded_once(checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = loaded(checkpoint("llava"), path="plain")
+    expected = model.answer(BATCH[:1])
+    model.prepare(BATCH[:1])
+    assert model._paths is not None
+    for name in ("row", "batch"):
+        monkeypatch.setattr(type(model._paths._decoder.encoder), name, None)
+    assert model.answer(BATCH[:1]) == expected
+
+
 def test_what_a_library_warns_of_is_seen_and_what_is_understood_is_not(
     checkpoint: Checkpoint, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:

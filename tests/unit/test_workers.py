@@ -1,0 +1,99 @@
+"""Worker processes: what they send is taken as it is, and the work goes on without them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from hope_bench.adapters.base import EncodesElsewhere
+from hope_bench.inference.asking import Batch
+from hope_bench.inference.workers import Workers
+from hope_bench.records import Request
+from tests.checkpoints import pictures
+
+LARGE = 1_000_000
+"""Bytes."""
+
+
+class Large:
+    """An adapter whose inputs are larger than a pipe holds: a worker is always midway through sending some."""
+
+    def __init__(self) -> None:
+        self.taken: list[str] = []
+        self.prepared: list[str] = []
+
+    def elsewhere(self) -> Callable[[], Callable[[Batch], bytes]]:
+        return large
+
+    def take(self, batch: Batch, encoded: bytes) -> None:
+        assert len(encoded) == LARGE
+        self.taken.append(batch[0][1])
+
+    def prepare(self, batch: Batch) -> None:
+        self.prepared.append(batch[0][1])
+
+
+def large() -> Callable[[Batch], bytes]:
+    return lambda _: bytes(LARGE)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_worker_lost_midway_through_sending_is_survived(count: int, tmp_path: Path) -> None:
+    picture = pictures(1)[0]
+    picture.save(tmp_path / "0.png")
+    steps = [(Request("0.png", text, text),) for text in map(str, range(12))]
+    model, said = Large(), list[str]()
+    with Workers(count, said.append) as workers:
+        ready = workers.steps(cast(EncodesElsewhere, model), steps, tmp_path, {})
+        seen = [next(ready)]
+        time.sleep(0.5)  # by now it is held up by a full pipe
+        workers._processes[-1].kill()
+        seen.extend(ready)
+    assert [step for step, _ in seen] == steps
+    assert all(images["0.png"].tobytes() == picture.convert("RGB").tobytes() for _, images in seen)
+    assert said == ["A worker process was lost (killed by signal 9; out of memory?); going on without workers."]
+    assert model.taken + model.prepared == [step[0].text for step in steps]
+    assert model.prepared
+
+
+def test_what_a_site_customisation_prints_is_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sitecustomize.py").write_text('print("configuring things\\nmore", flush=True)\n')
+    monkeypatch.syspath_prepend(str(tmp_path))
+    pictures(1)[0].save(tmp_path / "0.png")
+    steps = [(Request("0.png", text, text),) for text in map(str, range(3))]
+    model, said = Large(), list[str]()
+    with Workers(1, said.append) as workers:
+        assert [step for step, _ in workers.steps(cast(EncodesElsewhere, model), steps, tmp_path, {})] == steps
+    assert (said, model.taken) == ([], ["0", "1", "2"])
+
+
+def test_a_worker_that_can_not_be_started_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+    at_first = subprocess.Popen
+
+    def start(*arguments: object, **options: object) -> object:
+        if started:
+            raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+        started.append(at_first(*arguments, **options))  # type: ignore[call-overload]
+        return started[0]
+
+    monkeypatch.setattr("hope_bench.inference.workers.subprocess.Popen", start)
+    said: list[str] = []
+    with Workers(2, said.append) as workers:
+        assert workers.count == 0
+    assert said == ["A worker process can't be started (Resource temporarily unavailable); going on without workers."]
+    assert started[0].returncode is not None
+
+
+def test_a_ctrl_c_at_the_terminal_is_not_for_workers() -> None:
+    """It goes to every process of the terminal's session, and the one that writes the answers ends the others."""
+    with Workers(2) as workers:
+        sessions = [os.getsid(process.pid) for process in workers._processes]
+    assert len({os.getsid(0), *sessions}) == 3
