@@ -51,8 +51,14 @@ build/min/dev.stamp: pyproject.toml constraints-min.txt
 	@build/min/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-min.txt -e '.[dev]'
 	@touch $@
 
+# What these assert of the words of transformers and huggingface_hub, only the pinned versions say.
+LATER = test_chat_template.py::test_real_language_models_templates test_hub.py::test_a_new_repository_is_private_and_gets_every_byte_in_one_commit \
+	test_damaged_folders.py::test_what_fails_on_every_question_is_refused_before_the_first \
+	test_transformers_adapter.py::test_what_a_library_warns_of_is_seen_and_what_is_understood_is_not
+
 test-min: build/min/dev.stamp
-	@OMP_NUM_THREADS=1 build/min/bin/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder -m 'not browser' tests/unit tests/e2e/test_demo.py
+	@OMP_NUM_THREADS=1 build/min/bin/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder -m 'not browser' \
+		$(LATER:%=--deselect tests/unit/%) tests/unit tests/e2e/test_demo.py
 
 lint: $(VENV)/dev.stamp
 	@$(BIN)/ruff check .

@@ -182,7 +182,7 @@ def _paligemma() -> tuple[Any, Any]:
     return hf.PaliGemmaForConditionalGeneration(config), processor
 
 
-SINCE = {"granite4_vision": "5.20", "minicpmv4_7": "5.20", "molmo2": "5.20", "vipllava": "5.21"}
+SINCE = {"ernie4_5_vl_moe": "5.23", "minicpmv4_7": "5.20", "molmo2": "5.20", "vipllava": "5.23"}
 """The first version of transformers that was seen to run a family, where the lowest supported one doesn't."""
 
 FAMILIES: dict[str, Callable[[], tuple[Any, Any]]] = {
