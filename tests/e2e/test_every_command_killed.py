@@ -99,7 +99,9 @@ def _timeless(path: Path) -> bytes:
         record = json.loads(data)
         record["run"]["processes"] = None
         return json.dumps({key: value for key, value in record.items() if key not in _SPENT}).encode()
-    return re.sub(rb'"time":"[^"]*"', b'"time":""', data) if path.name == "me.jsonl" else data
+    if path.name == "me.jsonl":  # of two pages at once, each writes its decisions as they are made
+        return b"".join(sorted(re.sub(rb'"time":"[^"]*"', b'"time":""', data).splitlines(keepends=True)))
+    return re.sub(rb'"processes": ?(null|\d+)', b'"processes":null', data) if path.suffix == ".json" else data
 
 
 @pytest.fixture(scope="module")
