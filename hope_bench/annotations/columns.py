@@ -157,7 +157,8 @@ def _clean_block(
     block: NDArray[np.float32], sizes: NDArray[np.float32], tolerance: float
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """The rows cut and the rows without size, of a view that is changed in place."""
-    low, high = block[:, :2], block[:, :2] + block[:, 2:]
+    with np.errstate(over="ignore", invalid="ignore"):  # what is beyond float32 is infinite, and left out below
+        low, high = block[:, :2], block[:, :2] + block[:, 2:]
     beyond = np.any((low < -tolerance) | (high > sizes + tolerance), axis=1)
     rows = np.flatnonzero(beyond & np.all(block[:, 2:] > 0, axis=1))
     block[rows, :2] = np.maximum(low[rows], 0)

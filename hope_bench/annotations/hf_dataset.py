@@ -129,6 +129,8 @@ def _export_images(path: Path, folder: Path, columns: Mapping[str, str] | None, 
             value = row[found["image"]]
             data = value.get("bytes") if isinstance(value, dict) else None
             data = data if isinstance(data, bytes) else None
+            if "\0" in target.name:
+                raise HopeBenchError(f"{path}: row {number - 1} names its image {target}, as no file can be called.")
             inside = target.resolve().is_relative_to(folder.resolve())
             if data and not inside:
                 raise HopeBenchError(f"{path}: row {number - 1} names its image {target}, which is outside {folder}.")

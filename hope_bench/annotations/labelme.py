@@ -6,6 +6,7 @@ import posixpath
 import warnings
 from codecs import BOM_UTF8
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
@@ -61,7 +62,7 @@ def read_labelme(path: Path) -> Annotations:
             collected.leave_out("file left out: not LabelMe's", name)
             continue
         width, height = (number(data.get(f"image{side}")) for side in ("Width", "Height"))
-        size = (round(width), round(height)) if width >= 1 and height >= 1 else (None, None)
+        size = (round(width), round(height)) if 1 <= width < inf and 1 <= height < inf else (None, None)
         picture = posixpath.join(posixpath.dirname(name), PureWindowsPath(str(data["imagePath"])).as_posix())
         collected.add_image(Image(posixpath.normpath(picture), *size))
         for label, shapes in _objects(data["shapes"]):

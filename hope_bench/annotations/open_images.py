@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from hope_bench.annotations.columns import InstanceRows, assemble, by_image
+from hope_bench.annotations.columns import InstanceRows, assemble, by_image, single
 from hope_bench.annotations.csv_file import LeftOut, codes, csv_batches, csv_header, equals, is_true, keep, numbers, reading_csv
 from hope_bench.annotations.json_file import decode
 from hope_bench.annotations.wording import alternatives, spoken_names
@@ -170,7 +170,7 @@ def _read_boxes(path: Path, labels: dict[str, int], image_index: dict[str, int],
     for batch in csv_batches(path, (*BOX_COLUMNS, "IsGroupOf") if grouped else BOX_COLUMNS, left_out):
         category_of = codes(batch["LabelName"], labels)
         left, right, top, bottom = (numbers(batch[name]) for name in BOX_COLUMNS[2:])
-        boxes = np.stack([left, top, right - left, bottom - top], axis=1).astype(np.float32)
+        boxes = single(np.stack([left, top, right - left, bottom - top], axis=1))
         boxes[np.any(np.isnan(boxes), axis=1)] = np.nan  # present all the same, without a box
         good = category_of >= 0
         _explain(left_out, batch, np.zeros(len(boxes), dtype=np.bool_), category_of)

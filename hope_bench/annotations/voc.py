@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from hope_bench.annotations.collected import Collected, corners_as_boxes, each_or_none, parsers
 from hope_bench.annotations.segments import NO_BOX, Box, number
@@ -50,7 +53,7 @@ def read_voc(path: Path) -> Annotations:
             continue
         width, height = (number((root.findtext(f"size/{side}") or "").strip() or None) for side in ("width", "height"))
         ending = Path((root.findtext("filename") or "").strip().replace("\\", "/")).suffix
-        known = width >= 1 and height >= 1
+        known = 1 <= width < inf and 1 <= height < inf
         size = (round(width), round(height)) if known else (None, None)
         collected.add_image(Image(_picture(folder, Path(name).with_suffix(ending)), *size))
         _add_objects(collected, voc, root, name)
@@ -79,7 +82,8 @@ def _add_objects(collected: Collected, voc: Any, root: Any, name: str) -> None:
 
     def boxes(elements: Sequence[Any]) -> list[Box]:
         parent[:] = list(elements)
-        found, _ = voc.detections_from_xml_obj(parent, [], (1, 1))
+        with np.errstate(over="ignore"):  # beyond float32 is infinite, which no box can be
+            found, _ = voc.detections_from_xml_obj(parent, [], (1, 1))
         return corners_as_boxes(found.xyxy)
 
     for element, box, _ in each_or_none(boxes, objects):

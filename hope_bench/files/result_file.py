@@ -67,7 +67,7 @@ def parse_result(data: Any, where: str) -> Result:
     version = data.get("schema_version")
     if isinstance(data.get("splits"), dict):
         data = {**data, "splits": {name: _known_ways(split) for name, split in data["splits"].items()}}
-    while version in _MIGRATIONS and not isinstance(version, bool):
+    while isinstance(version, int) and not isinstance(version, bool) and version in _MIGRATIONS:
         data = _MIGRATIONS[version](data)
         version = data["schema_version"]
     if version != SCHEMA_VERSION or isinstance(version, bool):

@@ -220,7 +220,10 @@ def _held(row: QuestionRow, found: Mapping[str, str]) -> str:
 
 def _relative(name: str, where: str, read: _Read) -> str:
     """An image's name relative to the folder of images: of another machine's path or an address, its last part."""
-    windows = PureWindowsPath(urlsplit(name).path if "://" in name else name)
+    try:
+        windows = PureWindowsPath(urlsplit(name).path if "://" in name else name)
+    except ValueError:
+        raise HopeBenchError(f"{where}: {name} is no address of an image.") from None
     path = PurePosixPath(windows.as_posix())
     if not (path.is_absolute() or windows.drive or "://" in name):
         return path.as_posix()

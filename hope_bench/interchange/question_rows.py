@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import io
 import json
 import re
@@ -152,7 +151,7 @@ def picture_of(value: Any) -> Picture:
     if isinstance(value, str) and (len(value) >= _PICTURE or _DATA.match(value)):
         try:
             return Picture(base64.b64decode(value.partition("base64,")[2] or value, validate=True), None)
-        except binascii.Error:
+        except ValueError:
             return Picture(None, None)
     return Picture(None, value if isinstance(value, str) and value else None)
 

@@ -196,19 +196,24 @@ def notes_of(given: tuple[object, tuple[str, ...]]) -> int:
     return found(len(given[0]), given[1])  # type: ignore[arg-type]
 
 
+def _gone(before: bytes, after: bytes, held: int) -> bytes:
+    """What a file no longer holds; nothing where it was written anew with as many lines as it had."""
+    return b"" if held == sum(bool(line.strip()) for line in before.splitlines()) else before.removeprefix(after)
+
+
 def answered(path: Path) -> int:
     before = path.read_bytes() if path.is_file() else b""
     made = AnswersFile(path)
     made.close()
-    lost = before.removeprefix(path.read_bytes())
-    assert not lost.strip(b"\0") or lost.startswith(b"{")  # what a crash left of a line
+    lost = _gone(before, path.read_bytes(), len(made.answers))
+    assert not lost.strip(b"\0") or lost.lstrip().startswith(b"{")  # what a crash left of a line
     return found(len(made.answers), lost or not before)
 
 
 def decided(path: Path) -> int:
     before = path.read_bytes() if path.is_file() else b""
     made = DecisionsFile(path)
-    lost = before.removeprefix(BOM_UTF8).removeprefix(path.read_bytes().removeprefix(BOM_UTF8))
+    lost = _gone(before.removeprefix(BOM_UTF8), path.read_bytes().removeprefix(BOM_UTF8), len(made.decisions))
     assert not lost or lost.startswith(b"{")  # what a crash left of a line
     return found(len(made.decisions), lost or not before)
 
