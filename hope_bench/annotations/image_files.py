@@ -58,6 +58,11 @@ def plain_path(name: str) -> str:
     return "/".join(parts) or name
 
 
+def lies_in(folder: Path, name: str) -> bool:
+    """Whether a folder holds a file of this name, which leads nowhere else."""
+    return plain_path(name) == name and os.path.isfile(folder / name)  # noqa: PTH113 (Path.is_file raises where a name is too long)
+
+
 @dataclass(frozen=True, slots=True)
 class _File:
     name: str

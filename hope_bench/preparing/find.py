@@ -11,7 +11,7 @@ from typing import Literal
 
 from hope_bench.annotations import detect_format
 from hope_bench.annotations.fitting import fit_names
-from hope_bench.annotations.image_files import files_within, plain_path
+from hope_bench.annotations.image_files import files_within, lies_in
 from hope_bench.annotations.of_spec import listed_images, read_dataset
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.files.reading import reading
@@ -202,7 +202,7 @@ def _images_of(annotations: Annotations, file: Path, roots: Sequence[Path]) -> P
         holding = [folder for folder, files in _walk(root) if any(Path(name).suffix.lower() in PICTURES for name in files)]
         within += holding
         for folder in dict.fromkeys((root, *holding, *(one.parent for one in holding if one != root))):
-            fitted = fit_names(annotations, lambda name, folder=folder: (folder / name).is_file())  # type: ignore[misc]
+            fitted = fit_names(annotations, lambda name, folder=folder: _is_there(folder, name))  # type: ignore[misc]
             rank = (_there(fitted, folder), -place, -len(folder.parts), folder)
             if rank[0] and (best is None or rank[:3] > best[:3]):
                 best = rank
@@ -218,7 +218,11 @@ def _images_of(annotations: Annotations, file: Path, roots: Sequence[Path]) -> P
 
 def _there(annotations: Annotations, folder: Path) -> int:
     """How many of a few images are in a folder."""
-    return sum((folder / image.file_name).is_file() for image in _few(annotations))
+    return sum(_is_there(folder, image.file_name) for image in _few(annotations))
+
+
+def _is_there(folder: Path, name: str) -> bool:
+    return os.path.isfile(folder / name)  # noqa: PTH113 (Path.is_file raises where a name is too long)
 
 
 def _few(annotations: Annotations) -> Sequence[Image]:
@@ -250,9 +254,7 @@ def _captions_beside(annotations: Path) -> list[Path]:
 def _named_as_in(folder: Path | None, annotations: Annotations) -> Annotations:
     if folder is None:
         return annotations
-    return fit_names(
-        annotations, lambda name: plain_path(name) == name and (folder / name).is_file(), lambda: files_within(folder)
-    )
+    return fit_names(annotations, lambda name: lies_in(folder, name), lambda: files_within(folder))
 
 
 def _nothing(paths: Sequence[Path]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hope_bench.annotations.fitting import fit_names, named_within
-from hope_bench.annotations.image_files import files_within, plain_path
+from hope_bench.annotations.image_files import files_within, lies_in
 from hope_bench.annotations.of_spec import dataset_files, listed_images, read_dataset
 from hope_bench.clip.names import check_clip_name
 from hope_bench.errors import HopeBenchError
@@ -53,9 +53,7 @@ def read_inputs(spec: BenchmarkSpec) -> Inputs:
     worder = make_worder(annotations.categories, spec.language, spec.wording, spec.nouns)
     spec = in_language(spec, worder.table)
     if images is not None:
-        annotations = fit_names(
-            annotations, lambda name: plain_path(name) == name and (images / name).is_file(), lambda: files_within(images)
-        )
+        annotations = fit_names(annotations, lambda name: lies_in(images, name), lambda: files_within(images))
     annotations = named_within(annotations)
     listed: frozenset[int] | None = None
     unlisted: tuple[str, ...] = ()

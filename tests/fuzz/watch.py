@@ -33,7 +33,7 @@ LONGEST_MESSAGE = 2000
 """Characters."""
 MOST_SECONDS = 10.0
 """Of CPU for one input, of 2 MB at most: what takes the square of a text takes hours."""
-MOST_MEMORY = 2**29
+MOST_MEMORY = 3 * 2**28
 """Bytes by which one input may raise the process's peak."""
 _RAW = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _LEFT = re.compile(r"\.partial$|\.tmp$|^tmp")
