@@ -12,7 +12,8 @@ from typing import Any
 import openai
 
 from hope_bench.adapters.endpoint_card import LOCAL, find_access
-from hope_bench.adapters.endpoint_failures import FAILURES, LARGEST_REFUSAL, is_gone
+from hope_bench.adapters.endpoint_failures import FAILURES, LARGEST_REFUSAL, BadReplyError, is_gone
+from hope_bench.errors import short_reason
 from hope_bench.files.card import ModelCard
 
 _SIGN_OF_LIFE = 10.0
@@ -63,8 +64,13 @@ class Place:
 
     def greet(self) -> None:
         """Ask which models it has, and leave the list unread. Raises one of `FAILURES` where it doesn't say."""
-        with self.client.models.with_streaming_response.list(timeout=_SIGN_OF_LIFE, extra_headers=self.headers):
-            pass
+        try:
+            with self.client.models.with_streaming_response.list(timeout=_SIGN_OF_LIFE, extra_headers=self.headers):
+                pass
+        except FAILURES:
+            raise
+        except Exception as error:  # noqa: BLE001 - a refusal that is cut off or badly packed is the HTTP client's own error
+            raise BadReplyError(f"the reply can't be read: {short_reason(error)}") from None
 
 
 class Places:
