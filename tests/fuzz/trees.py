@@ -61,29 +61,27 @@ def tree_of(value: Any) -> Any:
 
 def as_json(tree: Any) -> str:
     """The tree as JSON, or as near as it comes."""
-    if isinstance(tree, Raw):
-        return str(tree)
-    if isinstance(tree, Pairs):
-        return "{" + ", ".join(f"{json.dumps(key)}: {as_json(value)}" for key, value in tree) + "}"
-    if isinstance(tree, list):
-        return "[" + ", ".join(map(as_json, tree)) + "]"
-    return json.dumps(tree)
+    return _written(tree, ": ", json.dumps)
 
 
 def as_toml(tree: Any) -> str:
     """The tree as TOML, its objects in line."""
     if not isinstance(tree, Pairs):
         return as_json(tree)
-    return "".join(f"{json.dumps(key)} = {_toml_value(value)}\n" for key, value in tree)
+    return "".join(f"{json.dumps(key)} = {_written(value, ' = ', _toml_leaf)}\n" for key, value in tree)
 
 
-def _toml_value(tree: Any) -> str:
+def _written(tree: Any, between: str, leaf: Callable[[Any], str]) -> str:
     if isinstance(tree, Raw):
         return str(tree)
     if isinstance(tree, Pairs):
-        return "{" + ", ".join(f"{json.dumps(key)} = {_toml_value(value)}" for key, value in tree) + "}"
+        return "{" + ", ".join(f"{json.dumps(key)}{between}{_written(value, between, leaf)}" for key, value in tree) + "}"
     if isinstance(tree, list):
-        return "[" + ", ".join(map(_toml_value, tree)) + "]"
+        return "[" + ", ".join(_written(one, between, leaf) for one in tree) + "]"
+    return leaf(tree)
+
+
+def _toml_leaf(tree: Any) -> str:
     if isinstance(tree, float) and not math.isfinite(tree):
         return str(tree)
     return "1979-05-27" if tree is None else json.dumps(tree)
