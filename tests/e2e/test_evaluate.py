@@ -28,19 +28,26 @@ from tests.forks import Fork
 
 YES: Label = "yes"
 NO: Label = "no"
-IMAGES = 24
+IMAGES = 12
 UNIQUE = 9
 """Questions of an image over both splits: 3 yes in common, 3 no each."""
 
 
-SLOWLY = """
+WAITING = """
 import time
 from hope_bench.cli import main
 from hope_bench.inference.asking import Asker
-answer = Asker.answer
-Asker.answer = lambda *arguments: (time.sleep(0.1), answer(*arguments))[1]
+answer, left = Asker.answer, STEPS
+def answer_or_wait(*arguments):
+    global left
+    if not left:
+        time.sleep(600)
+    left -= 1
+    return answer(*arguments)
+Asker.answer = answer_or_wait
 main()
 """
+"""The command, which asks some steps and then waits for a signal."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,8 @@ class World:
     def arguments(self, name: str, *more: str) -> list[str]:
         return [
             "evaluate", "--model", str(self.model), "--benchmark", str(self.folder / "bench"), "--images", str(self.images),
-            "--runs", str(self.folder / "runs"), "--name", name, "--device", "cpu", "--batch-size", "2", *more,
+            "--runs", str(self.folder / "runs"), "--name", name, "--device", "cpu", "--batch-size", "2",
+            "--max-new-tokens", "4", *more,
         ]  # fmt: skip
 
     def run(self, name: str) -> Path:
@@ -66,9 +74,9 @@ class World:
     def evaluate(self, name: str, *more: str) -> Result:
         return CliRunner().invoke(app, self.arguments(name, *more))
 
-    def start(self, name: str, *more: str) -> Fork:
-        """The command in a process of its own, each step a tenth of a second longer: time for a signal to come midway."""
-        return Fork(["-c", SLOWLY, *self.arguments(name, *more)])
+    def start(self, name: str, steps: int, *more: str) -> Fork:
+        """The command in a process of its own, which asks so many steps and then waits to be stopped."""
+        return Fork(["-c", WAITING.replace("STEPS", str(steps)), *self.arguments(name, *more)])
 
 
 @pytest.fixture
@@ -112,25 +120,24 @@ def make_world(tmp_path: Path, checkpoint: Callable[[str], Path]) -> World:
     return World(tmp_path, checkpoint("idefics3"))
 
 
-def stop_after(process: Fork, answers: Path, lines: int, with_signal: int) -> tuple[int, str]:
+def stop(process: Fork, answers: Path, lines: int, with_signal: int) -> tuple[int, str]:
     """Send a signal once the run has that many answers; returns the exit code and what was said on stderr."""
-    for _ in range(60_000):
-        if process.poll() is not None or (answers.exists() and answers.read_bytes().count(b"\n") >= lines):
-            break
+    while not (answers.exists() and answers.read_bytes().count(b"\n") >= lines):
+        assert process.poll() is None, process.said()
         time.sleep(0.002)
     process.send_signal(with_signal)
     _, said = process.communicate(timeout=60)
-    return process.returncode, said
+    return process.returncode or 0, said
 
 
 def test_killed_twice_and_interrupted_once_the_bytes_are_those_of_a_quiet_run(world: World, quiet: bytes) -> None:
     answers = world.run("shaken") / "answers.jsonl"
-    seen = 0
-    for more, with_signal in ((10, signal.SIGKILL), (20, signal.SIGKILL), (20, signal.SIGINT)):
-        code, said = stop_after(world.start("shaken"), answers, seen + more, with_signal)
-        seen = answers.read_bytes().count(b"\n")
+    lines = 0
+    for steps, with_signal in ((2, signal.SIGKILL), (3, signal.SIGKILL), (3, signal.SIGINT)):
+        lines += steps * UNIQUE
+        code, said = stop(world.start("shaken", steps), answers, lines, with_signal)
         assert code == (130 if with_signal == signal.SIGINT else -signal.SIGKILL), said
-        assert seen < IMAGES * UNIQUE, "it finished before it was stopped"
+        assert answers.read_bytes().count(b"\n") == lines < IMAGES * UNIQUE
     assert "run the same command again" in said
     assert not read_run(world.run("shaken")).complete
     done = world.evaluate("shaken")

@@ -71,12 +71,18 @@ def pair(
             process.kill()
 
 
-@pytest.mark.parametrize("by", [TORCHRUN, ACCELERATE] if SOAK else [TORCHRUN])
+@pytest.mark.parametrize("by", [(), TORCHRUN, ACCELERATE] if SOAK else [()])
 def test_two_processes_write_the_bytes_of_one(by: Sequence[str], world: World, quiet: bytes) -> None:  # noqa: F811
-    process = launch(world, "two", "--processes", "2", by=by)
-    out, said = process.communicate(timeout=120)
-    assert process.returncode == 0, said
-    assert "2 processes share 24 steps" in said
+    """By their environment alone nobody but the first process serves what they meet at; the second comes later."""
+    if by:
+        process = launch(world, "two", "--processes", "2", by=by)
+        out, said = process.communicate(timeout=120)
+        assert process.returncode == 0, said
+    else:
+        done = pair(world, "two", "--processes", "2", later=1)
+        assert [code for code, _, _ in done] == [0, 0], done
+        out, said = ("".join(texts) for texts in list(zip(*done, strict=True))[1:])
+    assert f"2 processes share {IMAGES} steps" in said
     assert out.count("Answers: ") == 1, "only the first process speaks"
     assert (world.run("two") / "answers.jsonl").read_bytes() == quiet
     assert not list(world.run("two").glob("answers.process-*"))
@@ -121,13 +127,6 @@ def test_several_prompts_are_asked_by_two_processes(world: World) -> None:  # no
     done = pair(world, "two", "--prompts", str(prompts))
     assert [code for code, _, _ in done] == [0, 0], done
     assert sum(out.count("Answers: ") for _, out, _ in done) == 3
-
-
-def test_processes_started_by_their_environment_alone(world: World, quiet: bytes) -> None:  # noqa: F811
-    """Without torchrun nobody but the first process serves what they meet at; the second comes later."""
-    done = pair(world, "two", later=1)
-    assert [code for code, _, _ in done] == [0, 0], done
-    assert (world.run("two") / "answers.jsonl").read_bytes() == quiet
 
 
 def test_a_wrong_number_of_processes_is_refused(world: World) -> None:  # noqa: F811

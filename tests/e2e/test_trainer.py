@@ -22,6 +22,7 @@ from hope_bench.files.run import read_run
 from hope_bench.integrations import HopeBenchCallback, log_result
 from hope_bench.scoring.score import score
 from tests.e2e.test_processes import free_port
+from tests.forks import Fork
 from tests.training import STEPS, demo_benchmark, make_trainer, train
 
 World = tuple[Benchmark, Path]
@@ -173,13 +174,26 @@ def test_a_failed_evaluation_is_logged_and_training_goes_on(
     assert "images folder" in caplog.text
 
 
-def test_two_processes_share_the_questions_and_agree_on_failure(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["environment", "torchrun"] if "HOPE_BENCH_SOAK" in os.environ else ["environment"])
+def test_two_processes_share_the_questions_and_agree_on_failure(how: str, tmp_path: Path) -> None:
     demo_benchmark(tmp_path / "world")
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(free_port())]
-    command += ["-m", "tests.training", str(tmp_path)]
+    program = ["-m", "tests.training", str(tmp_path)]
+    port = str(free_port())
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
+    if how == "torchrun":
+        command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", port, *program]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+        codes, said = [done.returncode], done.stderr
+    else:
+        shared = environment | {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        processes = [Fork(program, shared | {"RANK": rank, "LOCAL_RANK": rank}) for rank in "01"]
+        try:
+            codes = [process.wait(timeout=300) for process in processes]
+            said = "".join(process.said()[1] for process in processes)
+        finally:
+            for process in processes:
+                process.kill()
+    assert set(codes) == {0}, said
     histories = [json.loads((tmp_path / f"rank-{rank}.json").read_text()) for rank in (0, 1)]
     for history in histories:
         assert [entry["step"] for entry in history if "loss" in entry] == list(range(1, STEPS + 1))
@@ -187,8 +201,8 @@ def test_two_processes_share_the_questions_and_agree_on_failure(tmp_path: Path) 
         assert failed == {2: 0.0, 4: 1.0, 6: 0.0}
     numbers = [[{k: v for k, v in entry.items() if "hope_bench" in k} for entry in history] for history in histories]
     assert numbers[0] == numbers[1]
-    assert "could not evaluate step 4; training goes on. Process 1 of 2 failed" in done.stderr
-    assert "this process can't evaluate" in done.stderr
+    assert "could not evaluate step 4; training goes on. Process 1 of 2 failed" in said
+    assert "this process can't evaluate" in said
     for step in (2, 6):
         record = read_run(tmp_path / "runs" / "demo" / f"ddp-step-{step}")
         assert (record.complete, record.run.processes) == (True, 2)
