@@ -26,8 +26,11 @@ from typing import IO, ClassVar, NoReturn
 import pytest
 
 _IMPORTED = [
-    "hope_bench.cli", "hope_bench.adapters.transformers_model", "hope_bench.clip.crew", "hope_bench.inference.engine",
-    "scipy.stats", "sklearn.feature_extraction.text", "sklearn.linear_model",
+    "hope_bench.cli.demo", "hope_bench.cli.evaluate", "hope_bench.cli.score", "hope_bench.adapters.transformers_model",
+    "hope_bench.api.asking", "hope_bench.api.making", "hope_bench.api.publishing", "hope_bench.api.scoring",
+    "hope_bench.clip.crew", "hope_bench.inference.engine", "scipy.stats", "sklearn.linear_model",
+    "transformers.models.clip.modeling_clip", "transformers.models.llama.modeling_llama",
+    "transformers.models.llava.modeling_llava", "transformers.models.llava.processing_llava", "typeguard",
 ]  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import pairwise
 from math import sqrt
@@ -21,6 +21,8 @@ from hope_bench.scoring.sensitivity import placements
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Places = NDArray[np.int64]
+_Learn = Callable[[Places, Places], Floats]
 
 PAIRS_BY_CHANCE = 0.25
 """Paired discrimination of someone who tosses a coin for each question; answering all of them alike gives 0."""
@@ -74,50 +76,55 @@ def _learn(questions: Sequence[Question], others: Sequence[Question]) -> tuple[B
     made = [_score(name, questions, positive, image, says, None, None) for name, says in ways.items()]
     if len(others) == 0 and image.max() == 0:
         return tuple(made)  # of one image nothing is to be learnt
-    for name, learn in _LEARNERS.items():
+    folds = list(_folds(len(others), image))
+    for name, learner in _LEARNERS.items():
         says = np.full(len(questions), 0.5)
-        for train, rows in _folds(questions, others, image):
-            says[rows] = learn(train, questions)[rows]
+        learn = learner(others, questions)
+        for train, asked in folds:
+            says[asked] = learn(train, asked + len(others))
         made.append(_score(name, questions, positive, image, says, "other-images" if others else "crosswise", others))
     return tuple(made)
 
 
-def _folds(
-    questions: Sequence[Question], others: Sequence[Question], image: NDArray[np.int64]
-) -> Iterator[tuple[Sequence[Question], Mask]]:
-    """What is learnt from, and which questions are answered by it."""
+def _folds(others: int, image: NDArray[np.int64]) -> Iterator[tuple[Places, Places]]:
+    """The places of what is learnt from among others and questions, and of those among the questions that are answered by it."""
     if others:
-        yield others, np.ones(len(questions), dtype=np.bool_)
+        yield np.arange(others), np.arange(len(image))
         return
     fold = image % min(_FOLDS, int(image.max()) + 1)
     for one in range(int(fold.max()) + 1):
-        yield [question for question, own in zip(questions, fold, strict=True) if own != one], fold == one
+        yield np.flatnonzero(fold != one), np.flatnonzero(fold == one)
 
 
-# Each learns from questions, and gives P(yes) of others: float [questions].
+# Of others and questions, as one list, each learns from those at some places, and gives P(yes) of those at some: float [asked].
 
 
-def _by_category(train: Sequence[Question], asked: Sequence[Question]) -> Floats:
-    balance: Counter[Hashable] = Counter()
-    for one in train:
-        balance[_claim(one)] += 1 if one.label == "yes" else -1
-    seen = Counter(_claim(one) for one in train)
-    usual = sum(balance.values())
-    return np.array(
-        [0.5 + 0.5 * (balance[claim] or usual * 1e-9) / (seen[claim] + 1) for claim in map(_claim, asked)], dtype=np.float64
-    )
+def _by_category(others: Sequence[Question], questions: Sequence[Question]) -> _Learn:
+    told = [(_claim(one), one.label) for one in (*others, *questions)]
+
+    def learn(train: Places, asked: Places) -> Floats:
+        balance: Counter[Hashable] = Counter()
+        for claim, label in (told[place] for place in train):
+            balance[claim] += 1 if label == "yes" else -1
+        seen = Counter(told[place][0] for place in train)
+        usual = sum(balance.values())
+        claims = [told[place][0] for place in asked]
+        return np.array([0.5 + 0.5 * (balance[claim] or usual * 1e-9) / (seen[claim] + 1) for claim in claims], dtype=np.float64)
+
+    return learn
 
 
 def _claim(question: Question) -> tuple[str, str | None]:
     return question.object or question.text, question.description_kind
 
 
-def _by_words(train: Sequence[Question], asked: Sequence[Question]) -> Floats:
-    return _logistic([_words(one.text) for one in train], train, [_words(one.text) for one in asked])
+def _by_words(others: Sequence[Question], questions: Sequence[Question]) -> _Learn:
+    told = (*others, *questions)
+    return _logistic([_words(one.text) for one in told], told)
 
 
-def _by_words_and_others(train: Sequence[Question], asked: Sequence[Question]) -> Floats:
-    return _logistic(_in_context(train), train, _in_context(asked))
+def _by_words_and_others(others: Sequence[Question], questions: Sequence[Question]) -> _Learn:
+    return _logistic([*_in_context(others), *_in_context(questions)], (*others, *questions))
 
 
 def _in_context(questions: Sequence[Question]) -> list[list[str]]:
@@ -137,20 +144,40 @@ def _words(text: str) -> list[str]:
     return [*words, *(f"{one} {other}" for one, other in pairwise(words))]
 
 
-def _logistic(train: Sequence[Sequence[str]], labelled: Sequence[Question], asked: Sequence[Sequence[str]]) -> Floats:
-    from sklearn.feature_extraction.text import CountVectorizer
+def _logistic(documents: Sequence[Sequence[str]], told: Sequence[Question]) -> _Learn:
     from sklearn.linear_model import LogisticRegression
 
-    labels = np.array([one.label == "yes" for one in labelled])
-    if labels.all() or not labels.any():
-        return np.full(len(asked), float(labels.any()))
-    vectorizer = CountVectorizer(analyzer=_itself, binary=True)
-    model = LogisticRegression(solver="liblinear", random_state=0).fit(vectorizer.fit_transform(train), labels)
-    return np.asarray(model.predict_proba(vectorizer.transform(asked))[:, 1], dtype=np.float64)
+    labels = np.array([one.label == "yes" for one in told])
+    column = {word: number for number, word in enumerate(sorted({word for document in documents for word in document}))}
+    words = [np.array([column[word] for word in dict.fromkeys(document)], dtype=np.int64) for document in documents]
+
+    def learn(train: Places, asked: Places) -> Floats:
+        seen = [words[place] for place in train]
+        if labels[train].all() or not labels[train].any() or not any(map(len, seen)):
+            return np.full(len(asked), labels[train].mean())
+        known, first = np.unique(np.concatenate(seen), return_index=True)
+        model = LogisticRegression(solver="liblinear", random_state=0).fit(_table(seen, known, first), labels[train])
+        table = _table([words[place] for place in asked], known, np.arange(len(known)))
+        return np.asarray(model.predict_proba(table)[:, 1], dtype=np.float64)
+
+    return learn
 
 
-def _itself(words: Sequence[str]) -> Sequence[str]:
-    return words
+def _table(documents: Sequence[Places], known: Places, order: Places) -> Any:
+    """A sparse matrix, [documents, known words]: 1 where a document holds a word, given as their numbers in ascending order.
+
+    A row's words lie in the order of `order` [known words], as CountVectorizer would leave them: sums in another order end on
+    other bits, and what ties would then be other questions."""
+    from scipy.sparse import csr_matrix
+
+    word = np.concatenate(documents)
+    row = np.repeat(np.arange(len(documents)), [len(one) for one in documents])
+    place = np.searchsorted(known, word).clip(max=len(known) - 1)
+    held = known[place] == word
+    row, place = row[held], place[held]
+    place = place[np.lexsort((order[place], row))].astype(np.int32)
+    ends = np.searchsorted(row, np.arange(len(documents) + 1)).astype(np.int32)
+    return csr_matrix((np.ones(len(place)), place, ends), shape=(len(documents), len(known)))
 
 
 _LEARNERS = {"category": _by_category, "words": _by_words, "words-and-others": _by_words_and_others}

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
@@ -32,6 +31,7 @@ from hope_bench.files.run import asked_otherwise, read_answers, read_run
 from hope_bench.provenance import file_sha256
 from hope_bench.records import Label, Question
 from tests.faulty_server import Handler, Server, answer, held, status
+from tests.forks import Fork
 
 MODEL = Path(__file__).resolve().parents[2] / "models" / "demo-llava"
 KEY = "sk-secret-of-this-test"
@@ -49,18 +49,18 @@ def served() -> Iterator[str]:
         "--device", "cpu", "--dtype", "float32",
     ]  # fmt: skip
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = Fork(command, environment)
     try:
         for _ in range(600):
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1).read()
                 break
             except (urllib.error.URLError, ConnectionError, TimeoutError):
-                assert process.poll() is None, "the server ended"
+                assert process.poll() is None, process.said()
                 time.sleep(0.2)
         yield f"http://127.0.0.1:{port}/v1"
     finally:
-        process.terminate()
+        process.send_signal(signal.SIGTERM)
         process.wait(timeout=20)
 
 
@@ -287,17 +287,10 @@ def test_flags_that_mean_nothing_to_an_endpoint_are_refused(bench: Path) -> None
 
 def test_an_interruption_does_not_wait_for_the_next_attempt(bench: Path, faulty: Server) -> None:
     faulty.always = status(429, **{"Retry-After": "500"})
-    command = [
-        sys.executable,
-        "-m",
-        "hope_bench",
-        *arguments(bench, write_card(bench, faulty.url, "m"), "slow"),
-        "--progress",
-        "json",
-    ]
-    process = subprocess.Popen(command, env=os.environ | {"OPENAI_API_KEY": KEY}, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    words = arguments(bench, write_card(bench, faulty.url, "m"), "slow", "--progress", "json")
+    process = Fork(["-m", "hope_bench", *words], os.environ | {"OPENAI_API_KEY": KEY})
     while not faulty.bodies:
-        assert process.poll() is None, process.communicate()
+        assert process.poll() is None, process.said()
         time.sleep(0.05)
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
@@ -308,12 +301,10 @@ def test_an_interruption_does_not_wait_for_the_next_attempt(bench: Path, faulty:
 
 def test_an_interruption_does_not_wait_for_replies(bench: Path, faulty: Server) -> None:
     faulty.faults, faulty.always = [answer] * 10, held
-    command = [sys.executable, "-m", "hope_bench", *arguments(bench, write_card(bench, faulty.url, "m"), "held")]
-    process = subprocess.Popen(
-        command, env=os.environ | {"OPENAI_API_KEY": KEY}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    words = arguments(bench, write_card(bench, faulty.url, "m"), "held")
+    process = Fork(["-m", "hope_bench", *words], os.environ | {"OPENAI_API_KEY": KEY})
     while len(faulty.bodies) < 15:
-        assert process.poll() is None, process.communicate()
+        assert process.poll() is None, process.said()
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     try:
@@ -398,7 +389,7 @@ def test_a_budget_spent_at_a_real_server(served: str, bench: Path, monkeypatch: 
     each = read_run(bench / "runs" / "tiny" / "whole").run.cost_usd
     assert each is not None
     words = arguments(bench, str(bench / "endpoint.toml"), "x", "--budget", str(each * 3.5))
-    process = subprocess.Popen([sys.executable, "-m", "hope_bench", *words], stderr=subprocess.DEVNULL)
+    process = Fork(["-m", "hope_bench", *words])
     folder = bench / "runs" / "tiny" / "x"
     while not ((folder / "answers.jsonl").exists() and len((folder / "answers.jsonl").read_text().splitlines()) >= 10):
         assert process.poll() is None
