@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from hope_bench.reviewing.session import Session
 from tests.chromium import launched
 from tests.small_benchmark import write_small
 
-pytest.importorskip("gradio", reason="the review page needs gradio: pip install -e '.[review]'")
+if find_spec("gradio") is None:  # it takes seconds to import, which no other test needs to wait for
+    pytest.skip("the review page needs gradio: pip install -e '.[review]'", allow_module_level=True)
 from playwright.sync_api import Page, expect
 
 from hope_bench.reviewing.page import serve
