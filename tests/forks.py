@@ -25,6 +25,8 @@ from typing import IO, ClassVar, NoReturn
 
 import pytest
 
+ROOT = Path(__file__).resolve().parent.parent
+
 _IMPORTED = [
     "hope_bench.cli.demo", "hope_bench.cli.evaluate", "hope_bench.cli.score", "hope_bench.adapters.transformers_model",
     "hope_bench.api.asking", "hope_bench.api.making", "hope_bench.api.publishing", "hope_bench.api.scoring",
@@ -122,6 +124,19 @@ def run(
     process = Fork(arguments, env, cwd)
     out, err = process.communicate(timeout=600)
     return subprocess.CompletedProcess(list(map(str, arguments)), process.wait(), out, err)
+
+
+def afresh(folder: Path) -> str:
+    """Code with which a fork forgets the project, though none of its libraries, and takes what is in a folder."""
+    return f"""
+import os, sys
+for name in list(sys.modules):
+    if name.split(".")[0] in ("hope_bench", "tests"):
+        del sys.modules[name]
+sys.path[:] = [{str(folder)!r}, *(path for path in sys.path if path and os.path.abspath(path) != {str(ROOT)!r})]
+import hope_bench
+assert hope_bench.__file__ == {str(folder / "hope_bench" / "__init__.py")!r}
+"""
 
 
 def fork_workers() -> None:

@@ -10,20 +10,9 @@ import pytest
 
 from hope_bench.demo.dataset import write_world
 from hope_bench.demo.world import EVALUATION_SEED
-from tests.forks import run
+from tests.forks import afresh, run
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-
-ITS_OWN_COPY = """
-import os, sys
-for name in list(sys.modules):
-    if name.split(".")[0] in ("hope_bench", "tests"):
-        del sys.modules[name]
-sys.path.insert(0, os.getcwd())
-import hope_bench
-assert hope_bench.__file__.startswith(os.getcwd())
-"""
-"""In a fork that has imported the project, all but its libraries is forgotten."""
 
 STRATEGY = """
 import hope_bench as hb
@@ -73,7 +62,7 @@ def test_a_documented_part_can_be_added(part: str, script: str, tmp_path: Path) 
     if part == "strategy":
         write_world(tmp_path / "world", 12, EVALUATION_SEED)
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "HF_HUB_OFFLINE": "1", "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    done = run(["-c", ITS_OWN_COPY + script], environment, tmp_path)
+    done = run(["-c", afresh(tmp_path) + script], environment, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -10,6 +10,8 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+from tests import forks
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -23,9 +25,17 @@ def run(*command: str | Path, cwd: Path, **environment: str) -> str:
     return done.stdout
 
 
-def build(source: Path, out: Path) -> dict[str, Path]:
-    """Both archives, by their endings."""
-    run("hatchling", "build", "-d", out, cwd=source)
+def fork(installed: Path, *words: str, cwd: Path, **environment: str) -> str:
+    """What `hope-bench WORDS` says, run from what is installed in a folder."""
+    script = f"{forks.afresh(installed)}\nfrom hope_bench.__main__ import main\nmain()"
+    done = forks.run(["-c", script, *words], {**os.environ, "HF_HUB_OFFLINE": "1", **environment}, cwd)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def build(source: Path, out: Path, *target: str) -> dict[str, Path]:
+    """Both archives, or one, by their endings."""
+    run("hatchling", "build", *target, "-d", out, cwd=source)
     return {path.suffix: path for path in out.iterdir()}
 
 
@@ -40,13 +50,14 @@ def test_the_wheel_is_all_one_needs(tmp_path: Path) -> None:
     with tarfile.open(made[".gz"]) as archive:
         archive.extractall(tmp_path / "source", filter="data")
     (source,) = (tmp_path / "source").iterdir()
-    assert held(build(source, tmp_path / "again")[".whl"]) == held(made[".whl"])
+    assert held(build(source, tmp_path / "again", "-t", "wheel")[".whl"]) == held(made[".whl"])
 
     installed, away = tmp_path / "installed", tmp_path / "away"
     away.mkdir()
     run("pip", "install", "--quiet", "--no-deps", "--target", installed, made[".whl"], cwd=away)
     here = {"PYTHONPATH": str(installed), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    assert json.loads(run("hope_bench", "env", "--json", cwd=away, **here))["hope-bench is in"] == str(installed / "hope_bench")
-    assert "demo-llava on Demo" in run("hope_bench", "demo", "--scenes", "10", "--out", "demo", cwd=away, **here)
+    said = json.loads(fork(installed, "env", "--json", cwd=away, **here))
+    assert said["hope-bench is in"] == str(installed / "hope_bench")
+    assert "demo-llava on Demo" in fork(installed, "demo", "--scenes", "10", "--out", "demo", cwd=away, **here)
     assert (away / "demo" / "site" / "index.html").is_file()
     assert "llava-1.5-7b" in run("hope_bench", "models", cwd=away, **here)
