@@ -45,7 +45,7 @@ def make_result(folder: Path, model: str, affirmed: int, prompt: str = "{questio
 
 BOARD = [
     '<script src="../assets/charts.js">', '<script defer src="../assets/datatables.js">',
-    '<script defer src="../assets/pairs.js">', '<script defer src="../assets/board.js">',
+    '<script defer src="../assets/copy.js">', '<script defer src="../assets/pairs.js">', '<script defer src="../assets/board.js">',
     '<script type="application/json" id="board">',
 ]  # fmt: skip
 FRONT = ['<script src="assets/front.js">']

@@ -22,8 +22,10 @@ from hope_bench.files.split_score import SplitScore
 from hope_bench.reviewing.claims import listed_queue
 from hope_bench.site import build_site, question_file
 from hope_bench.site.question_file import check_asked_as_published
-from hope_bench.site.questions import Claim
+from hope_bench.site.questions import Claim, make_wall
+from hope_bench.site.reading import read_groups
 from hope_bench.site.sheet import read_sheets
+from hope_bench.site.views import section
 from hope_bench.site.wall import Shown
 from hope_bench.site.wall_pages import listing
 from tests.cli import hope_bench, refused
@@ -85,6 +87,32 @@ def test_programs_find_every_question_and_its_answers(folder: Path, benchmark: B
     assert fooling[0]["question"] == "Is there a cat in the image?"  # all three say yes
     assert [one["say_yes"] for one in fooling] == sorted((one["say_yes"] for one in fooling), reverse=True)
     assert all((site / one["picture"]).is_file() for one in data["images"].values())
+
+
+def test_a_link_to_a_question_stays_though_a_result_holds_its_splits_in_another_order(folder: Path) -> None:
+    _, before = published(built(folder))
+    path = folder / "leaderboard" / "results" / "tiny" / "fooled.json"  # the first by name
+    data = json.loads(path.read_text())
+    path.write_text(json.dumps(data | {"splits": dict(reversed(data["splits"].items()))}))
+    _, after = published(built(folder))
+    assert {one["id"]: one["question"] for one in after["questions"]} == {one["id"]: one["question"] for one in before["questions"]}
+    assert any(one["id"].startswith("content.") and len(one["asked_in"]) == 2 for one in after["questions"])
+
+
+def test_two_questions_of_one_id_are_refused(folder: Path) -> None:
+    group = next(one for one in read_groups(folder / "leaderboard" / "results") if one.first.benchmark.name == "tiny")
+    described = next(one for one in read_sheets(folder / "leaderboard" / "benchmarks").values() if one.sheet.name == "tiny")
+    assert described.questions is not None
+    content = tuple(replace(one, question_id=7) for one in described.questions.splits["content"])
+    twice = replace(described.questions, splits={**described.questions.splits, "content": content})
+    with pytest.raises(HopeBenchError, match=r"both called content\.7"):
+        make_wall(section(group, alone=True), twice)
+
+
+def test_pictures_with_long_names_are_described_and_built(tmp_path: Path) -> None:
+    publish(tmp_path, images=tuple("photograph-" * 15 + f"_{number}.jpg" for number in range(2)))
+    _, data = published(built(tmp_path))
+    assert all("picture" in one for one in data["images"].values())
 
 
 def test_the_page_gets_them_as_scripts(folder: Path) -> None:
