@@ -44,7 +44,7 @@ def serve(session: Session, pictures: Pictures, port: int, ready: Callable[[str]
 
     class Server(uvicorn.Server):
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # streams of open pages are cut off then, which is no error
+            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # that open pages are cut off then is no error
             super().handle_exit(sig, frame)
 
     with socket.socket() as listener:

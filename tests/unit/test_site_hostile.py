@@ -154,7 +154,7 @@ def test_too_many_splits(path: Path) -> None:
         data["splits"][f"s{number}"] = data["splits"]["content"]
     path.write_text(json.dumps(data))
     assert "splits: 102 are more than 64" in refusal(path)
-    data["splits"] = {name: data["splits"]["content"] for name in ("adversarial", "content", "s" * 101)}
+    data["splits"] = dict.fromkeys(("adversarial", "content", "s" * 101), data["splits"]["content"])
     path.write_text(json.dumps(data))
     assert "splits: a key is longer than 100 characters: 'sss" in refusal(path)
 

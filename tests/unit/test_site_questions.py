@@ -19,6 +19,7 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark, read_benchmark
 from hope_bench.files.result_file import read_result
 from hope_bench.files.split_score import SplitScore
+from hope_bench.reporting.model_page import Drill
 from hope_bench.reviewing.claims import listed_queue
 from hope_bench.site import build_site, question_file
 from hope_bench.site.question_file import check_asked_as_published
@@ -95,7 +96,9 @@ def test_a_link_to_a_question_stays_though_a_result_holds_its_splits_in_another_
     data = json.loads(path.read_text())
     path.write_text(json.dumps(data | {"splits": dict(reversed(data["splits"].items()))}))
     _, after = published(built(folder))
-    assert {one["id"]: one["question"] for one in after["questions"]} == {one["id"]: one["question"] for one in before["questions"]}
+    assert {one["id"]: one["question"] for one in after["questions"]} == {
+        one["id"]: one["question"] for one in before["questions"]
+    }
     assert any(one["id"].startswith("content.") and len(one["asked_in"]) == 2 for one in after["questions"])
 
 
@@ -147,6 +150,21 @@ def test_without_javascript_every_question_is_in_a_list(folder: Path) -> None:
     assert {f"{key}.html#q={one['id']}" for one in data["questions"]} <= set(links)
     assert "Is there a cat in the image?" in (site / "questions" / f"{key}.html").read_text()
     assert f"questions/{key}.html" in Links((site / "questions.html").read_text()).links
+
+
+def test_a_models_numbers_lead_to_questions(folder: Path) -> None:
+    """Every way from a model's page shows something, on a phone too, also of a split that asks only about what is there."""
+    site = built(folder)
+    key, data = published(site)
+    ways = [link for link in Links((site / "tiny" / "half.html").read_text()).links if f"{key}.html#split=" in link]
+    asked = {name: f"../questions/{key}.html#split={name}" for name in ("adversarial", "content", "hope")}
+    assert all(ways.count(link) == 2 for link in asked.values()), "in a column, and below the rate"
+    for link in ways:
+        chosen = dict(pair.split("=") for pair in link.partition("#")[2].split("&"))
+        assert [one for one in data["questions"] if chosen["split"] in one["asked_in"] and one["label"] == "no"]
+        assert chosen.keys() <= {"split", "object"}
+    assert (Drill("w").split("a b"), Drill("w").split("a", "")) == ("w#split=a%20b", "w#split=a&truth=")
+    assert (Drill("w").kind("a", "plain"), Drill("w").kind("a", "half")) == ("w#split=a&kind=object", "w#split=a&kind=half")
 
 
 def test_markup_in_a_question_is_text() -> None:
