@@ -268,9 +268,14 @@ def test_what_was_shown_no_image_is_no_model_here(folder: Path) -> None:
     data["run"]["blind"] = "gray"
     data["unranked"] = "shown gray images"
     path.write_text(json.dumps(data))
-    _, found = published(built(folder))
+    site = built(folder)
+    key, found = published(site)
     assert len(found["results"]) == 2
     assert {one["answered"] for one in found["questions"]} == {2}
+    block = re.search(r'id="board">(.+?)</script>', (site / "benchmarks" / f"{key}.html").read_text())
+    assert block is not None
+    asked = {one["id"]: one["asked"] for one in json.loads(block[1])["models"]}
+    assert asked == {"sure": True, "half": True, "fooled": False}, "no pair with it leads to questions it isn't among"
 
 
 def test_review_takes_the_list_of_what_fools_every_model(folder: Path, benchmark: Benchmark) -> None:
