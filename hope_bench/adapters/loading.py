@@ -19,6 +19,8 @@ from hope_bench.adapters.gpu import computes_bfloat16
 from hope_bench.adapters.lora import with_adapter
 from hope_bench.adapters.runnable import auto_map
 from hope_bench.adapters.unused import unused_scales, unused_weights
+from hope_bench.adapters.weights import weight_files
+from hope_bench.clip.size import no_larger_than
 from hope_bench.errors import HopeBenchError, counted, first_few, short_reason
 from hope_bench.processes import own_gpu
 
@@ -149,15 +151,18 @@ def load_model(
         )
     spread = card.device_map if card is not None else None
     try:
-        model, report = _auto_class(folder, trust_remote_code).from_pretrained(
-            folder,
-            dtype=dtype,
-            device_map=spread or {"": device},
-            trust_remote_code=trust_remote_code,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # said in our words, with the shapes (`_check_whole`)
-            **more,
-        )
+        with no_larger_than(weight_files(Path(folder)), Path(folder) / "config.json"):
+            model, report = _auto_class(folder, trust_remote_code).from_pretrained(
+                folder,
+                dtype=dtype,
+                device_map=spread or {"": device},
+                trust_remote_code=trust_remote_code,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # said in our words, with the shapes (`_check_whole`)
+                **more,
+            )
+    except HopeBenchError:
+        raise
     except torch.OutOfMemoryError as error:
         raise HopeBenchError(
             f"The weights of {folder} in {dtype} don't fit on {device}: {short_reason(error)}. "

@@ -58,7 +58,7 @@ def lost_link(folder: Path, names: Sequence[str]) -> str | None:
 def check_weights(folder: Path, *, pointers_alone: bool = False) -> None:
     """Raise HopeBenchError where a weight file that would be loaded is none: Git LFS's pointer, empty, cut off, something else.
     Only its head and its size are looked at. The files themselves are there (`lacks`)."""
-    for file in _used(folder):
+    for file in weight_files(folder):
         if told := _wrong(file, pointers_alone):
             raise HopeBenchError(f"The weights of {folder} can't be loaded: {file.name} {told}.")
 
@@ -89,8 +89,8 @@ def _named(index: Path) -> list[str] | None:
     return sorted(files) if all(isinstance(file, str) and within_folder(file) for file in files) else None
 
 
-def _used(folder: Path) -> list[Path]:
-    """The files that are loaded."""
+def weight_files(folder: Path) -> list[Path]:
+    """The files of a checkpoint folder that are loaded; none where it has none."""
     first = _first(folder)
     if first is None:
         return []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from PIL import Image
 from hope_bench.clip.activation import CONFIG_KNOWS, Activation, build_options, built_activation, choose_activation
 from hope_bench.clip.exact import compute_exactly
 from hope_bench.clip.names import check_clip_name
+from hope_bench.clip.size import no_larger_than
 from hope_bench.clip.store import Embeddings, EmbeddingStore
 from hope_bench.clip.text import TextTower, text_tower
 from hope_bench.errors import HopeBenchError, short_reason
@@ -169,12 +171,15 @@ def load_encoder(name: str, device: str = "auto", activation: Activation | None 
     if device == "auto":
         device = f"cuda:{own_gpu(torch.cuda.device_count())}" if torch.cuda.is_available() else "cpu"
     try:
+        _check_size(architecture)
         with _understood_warnings(architecture, pretrained):
             # Unlike create_model_and_transforms it refuses a folder without weights instead of making random ones.
             model, preprocess = open_clip.create_model_from_pretrained(
                 architecture, pretrained=pretrained, device=device, **build_options(activation)
             )
         tokenizer = open_clip.get_tokenizer(architecture, **_tokenizer_options(architecture))
+    except HopeBenchError as error:
+        raise HopeBenchError(f"CLIP model {name!r} can't be loaded: {error}") from None
     except UnpicklingError as error:
         raise HopeBenchError(
             f"CLIP model {name!r} is not loaded: its file is damaged, or holds more than weights, which could be code that runs. "
@@ -214,6 +219,36 @@ def _understood_warnings(architecture: str, pretrained: str | None) -> Iterator[
         if CONFIG_KNOWS.get(architecture) == pretrained is not None:
             warnings.filterwarnings("ignore", "QuickGELU mismatch", UserWarning, r"open_clip\.factory")
         yield
+
+
+def _check_size(architecture: str) -> None:
+    """A folder's config is built without memory first: one that describes a far larger model than its weights is refused here."""
+    if not architecture.startswith("local-dir:"):
+        return
+    folder = Path(architecture.removeprefix("local-dir:"))
+    files = [file for file in folder.iterdir() if file.suffix in (".safetensors", ".bin", ".pth")]
+    with no_larger_than(files, folder / "open_clip_config.json", buffers=True), torch.device("meta"), _said_later():
+        try:
+            open_clip.create_model(architecture, load_weights=False, device="meta")
+        except HopeBenchError:
+            raise
+        except Exception:  # noqa: BLE001 - whatever else is wrong shows when it is built for good
+            return
+
+
+@contextmanager
+def _said_later() -> Iterator[None]:
+    """Without open_clip's warnings: they come when the model is built for good, but for one, that these weights are random."""
+
+    def told(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith("No pretrained weights loaded")
+
+    logging.getLogger().addFilter(told)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    finally:
+        logging.getLogger().removeFilter(told)
 
 
 def _check_vocabulary(name: str, tokenizer: Any, text: TextTower) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ import pytest
 
 from hope_bench.site import SitePages, build_site
 from tests.chromium import opened
+from tests.e2e.site_views import Look, barriers, fits, in_turn
 from tests.questioned import IMAGES, LIKELY, p_yes, publish
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 COCO = tuple(f"COCO_val2014_{number:012}.jpg" for number in range(40))
-LOOKS = (1440, "light"), (820, "dark"), (390, "light")
 
 
 @pytest.fixture(scope="module")
@@ -196,10 +195,9 @@ def test_only_what_is_in_sight_is_in_the_page(browser: Browser, site: SitePages)
     page.context.close()
 
 
-@pytest.mark.parametrize(("width", "scheme"), LOOKS)
-def test_no_view_has_a_barrier(browser: Browser, site: SitePages, width: int, scheme: str) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed").Axe()
-    barriers: list[str] = []
+@pytest.mark.parametrize("looks", in_turn([(1440, "light"), (820, "dark"), (390, "light")]))
+def test_no_view_has_a_barrier(browser: Browser, site: SitePages, looks: Sequence[Look]) -> None:
+    found: list[str] = []
     one, pages = asked(site)[0]["id"], site.index.parent / "questions"
     views = [
         (wall_of(site), view) for view in ("", "#view=objects", "#view=splits", "#view=pair", "#view=unanimous", f"#q={one}")
@@ -210,15 +208,13 @@ def test_no_view_has_a_barrier(browser: Browser, site: SitePages, width: int, sc
         (next(pages.glob("tiny*-images-1.html")), ""),
     ]
     for path, view in (*views, *others):
-        page, problems = opened(browser, path, width, scheme=scheme, fragment=view)
+        page, problems = opened(browser, path, looks[0][0], scheme=looks[0][1], fragment=view)
         page.locator("body").wait_for()
+        assert fits(page, looks), (path.name, view)
         assert problems == []
-        if (width, scheme) == LOOKS[0] or "HOPE_BENCH_SOAK" in os.environ:  # axe takes its time
-            found = axe.run(page).response["violations"]
-            barriers += [f"{path.name}{view}: {one['id']} {[node['html'] for node in one['nodes']][:3]}" for one in found]
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, (path.name, view)
+        found += barriers(page)
         page.context.close()
-    assert barriers == []
+    assert found == []
 
 
 def test_without_javascript(browser: Browser, site: SitePages) -> None:

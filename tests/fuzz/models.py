@@ -133,7 +133,7 @@ LOADED: dict[str, Maker] = {
     **{
         f"loaded {name}": kept(llava, name, loaded)
         for name in (
-            "generation_config.json", "processor_config.json", "tokenizer.json", "tokenizer_config.json",
+            "config.json", "generation_config.json", "processor_config.json", "tokenizer.json", "tokenizer_config.json",
             "chat_template.jinja",
             "model.safetensors",
         )

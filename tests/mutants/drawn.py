@@ -42,6 +42,11 @@ SECONDS = 20.0
 CPU_SECONDS = 600
 """A mutant that takes more, or half as much by the clock, runs in circles: a change that was noticed."""
 
+_REFUSED = 255
+
+_UNNAMED = "\\\\"
+"""Two backslashes in a test's id: pytest finds no test by such a name."""
+
 
 @dataclass(frozen=True)
 class Mutant:
@@ -87,8 +92,8 @@ def _described(name: str, path: Path) -> Mutant:
 
 
 def outcomes(mutants: Sequence[Mutant], jobs: int) -> dict[Mutant, str]:
-    """mutmut's word for each: killed, survived, timeout, "no tests" where none reaches the function. The first run learns which
-    tests reach what."""
+    """mutmut's word for each: killed, survived, timeout, "no tests" where none reaches the function; "not started" where pytest
+    refused to run them, which mutmut takes for a timeout. The first run learns which tests reach what."""
     ForkServerRunner.submit = _quickest_first
     # That first run passed, and what it learnt holds: two checks more would run every test again.
     ForkServerRunner.run_clean_tests = lambda *_, **__: 0
@@ -101,7 +106,8 @@ def outcomes(mutants: Sequence[Mutant], jobs: int) -> dict[Mutant, str]:
 def _status(mutant: Mutant) -> str:
     data = SourceFileMutationData(path=mutant.path)
     data.load()
-    return status_by_exit_code[data.exit_code_by_key[mutant.name]]
+    code = data.exit_code_by_key[mutant.name]
+    return "not started" if code == _REFUSED else status_by_exit_code[code]
 
 
 _submit = ForkServerRunner.submit
@@ -115,6 +121,8 @@ def _quickest_first(self: ForkServerRunner, mutant_name: str, tests: list[str], 
     beside = (test for test in took if test.partition("::")[0] in files and test not in tests)
     chosen, seconds = [], 0.0
     for test in [*sorted(tests, key=took.__getitem__), *sorted(beside, key=took.__getitem__)]:
+        if _UNNAMED in test:
+            continue
         seconds += took[test]
         if chosen and seconds > SECONDS:
             break

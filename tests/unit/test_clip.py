@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -225,3 +226,24 @@ def test_unknown_encoders_are_refused(name: str, words: list[str]) -> None:
         load_encoder(name)
     for word in words:
         assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("part", "larger"),
+    [
+        ("vision_cfg", {"width": 64_000}),
+        ("vision_cfg", {"image_size": 10**6}),
+        ("vision_cfg", {"layers": 10**7}),
+        ("text_cfg", {"vocab_size": 10**9}),
+        ("text_cfg", {"layers": 10**7}),
+        ("text_cfg", {"context_length": 10**5}),  # whose mask alone is 40 GB
+    ],
+)
+def test_a_config_of_a_far_larger_model_is_refused_before_it_is_built(part: str, larger: dict[str, int], tmp_path: Path) -> None:
+    name = save_tiny_clip(tmp_path / "tiny")
+    file = tmp_path / "tiny" / "open_clip_config.json"
+    told = json.loads(file.read_text())
+    told["model_cfg"][part] |= larger
+    file.write_text(json.dumps(told))
+    with pytest.raises(HopeBenchError, match=r"open_clip_config\.json describes a model of more than \d+ million parameters"):
+        load_encoder(name, device="cpu")

@@ -269,6 +269,9 @@ def change(file: Path, **parts: Any) -> None:
         ({"text_config": {"num_hidden_layers": 1}}, r"holds 9 weights of layers that its config.json leaves out"),
         ({"text_config": {"num_hidden_layers": 3}}, r"lacks 9 of its model's weights \(.*layers\.2\."),
         ({"text_config": {"intermediate_size": 32}}, r"other shapes than config.json says \(.*\(64, 128\), not \(64, 32\)\)"),
+        ({"text_config": {"vocab_size": 10**8}}, r"describes a model of more than 6400 million parameters"),
+        ({"text_config": {"intermediate_size": 10**8}}, r"describes a model of more than"),
+        ({"vision_config": {"image_size": 10**5}}, r"describes a model of more than"),
     ],
 )  # fmt: skip
 def test_a_config_of_another_size_is_refused(parts: dict[str, Any], message: str, tiny: Path) -> None:
