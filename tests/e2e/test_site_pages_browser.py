@@ -144,8 +144,10 @@ def test_markup_in_a_name_is_text_in_a_chart(browser: Browser, tmp_path: Path) -
     """plotly reads tags in its texts; a model's name has none."""
     for number, name in enumerate(("<b>bold</b> <a href='x'>x</a>", "a &lt;i&gt; b")):
         result = make_result(tmp_path, name, 2 - number)
-        model = result.model.model_copy(update={"parameters": f"{number + 1}B"})
-        write_result(tmp_path / "results" / "tiny" / f"m{number}.json", result.model_copy(update={"model": model}))
+        model = result.model.model_copy(update={"parameters": f"{number + 1}B, of which a half or so is active at a time"})
+        benchmark = result.benchmark.model_copy(update={"title": "T" * 200, "dataset": "D" * 400})
+        changed = result.model_copy(update={"model": model, "benchmark": benchmark})
+        write_result(tmp_path / "results" / "tiny" / f"m{number}.json", changed)
     built = build_site(tmp_path / "results", tmp_path / "site")
     page, problems = opened(browser, board_of(built))
     drawn(page)
@@ -153,6 +155,10 @@ def test_markup_in_a_name_is_text_in_a_chart(browser: Browser, tmp_path: Path) -
     assert "<b>bold</b> <a href=" in words
     assert "a &lt;i&gt; b" in words
     assert page.locator(".plot a").count() == 0
+    assert page.locator("td.size").first.evaluate("node => node.scrollWidth <= node.clientWidth"), "its words stay in it"
+    for path in (*built.index.parent.glob("*.html"), *built.index.parent.glob("*/*.html")):
+        page.goto(path.as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= 1280, path.name
     assert problems == []
     page.context.close()
 

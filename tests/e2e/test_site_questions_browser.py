@@ -162,6 +162,19 @@ def test_by_keyboard_alone(browser: Browser, site: SitePages) -> None:
     page.context.close()
 
 
+def test_an_address_of_what_is_not_here_says_so(browser: Browser, site: SitePages) -> None:
+    page, problems = opened(browser, wall_of(site), fragment="#q=content.900&split=x%3Ci%3E")
+    page.locator(".card").first.wait_for()
+    told = page.locator(".strange")
+    assert told.inner_text() == "This address asks for split “x<i>”, question “content.900”, which aren’t here."
+    page.get_by_label("The answer is").select_option("yes")
+    assert told.is_hidden()
+    page.goto(wall_of(site).as_uri() + "#view=pair&a=renamed&b=sure")
+    page.get_by_text("This address asks for model “renamed”, which isn’t here.").wait_for()
+    assert problems == []
+    page.context.close()
+
+
 def test_only_what_is_in_sight_is_in_the_page(browser: Browser, site: SitePages) -> None:
     page, problems = opened(browser, wall_of(site, "coco"), 820, 500)
     page.locator(".card").first.wait_for()

@@ -142,14 +142,25 @@ def test_the_view_is_taken_away_as_csv_and_as_a_link(browser: Browser, forty: Si
     assert download.value.suggested_filename.endswith("-content.csv")
     rows = list(csv.DictReader((tmp_path / "view.csv").read_text().splitlines()))
     assert [row["model"] for row in rows] == order(page)
-    rates = [float(row["hr"]) for row in rows]
+    rates = [float(row["hallucination_rate"]) for row in rows]
     assert rates == sorted(rates, reverse=True)
+    known = read_result(forty.index.parent / "pictures" / f"{rows[0]['run']}.json").splits["content"]
+    assert rates[0] == pytest.approx(known.hallucination_rate.value, abs=1e-7)
+    assert float(rows[0]["balanced_accuracy_low"]) == pytest.approx(known.balanced_accuracy.low, abs=1e-7)
     shown = page.locator("table.full tbody tr").first.locator(".lead .number").inner_text()
     assert f"{100 * rates[0]:.1f}" == shown
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Copy link").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == page.url
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")  # as over plain http
+    page.get_by_label("Find").fill("m")
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    address = page.url
+    page.get_by_label("Find").fill("")
+    page.get_by_label("Find").press("Control+v")
+    expect(page.get_by_label("Find")).to_have_value(address[:80])
     assert problems == []
     page.context.close()
 
@@ -204,6 +215,16 @@ def test_another_splits_places_are_not_called_ranks(browser: Browser, forty: Sit
     expect(page.locator("table.full caption")).not_to_contain_text("A place counts", use_inner_text=True)
     page.locator("input[name=open]").check()
     expect(page.locator(".count")).to_have_text("17 of 40 models")
+    page.context.close()
+
+
+def test_a_number_reads_the_same_after_another_split(browser: Browser, forty: SitePages) -> None:
+    page, _ = opened(browser, board_of(forty), 1440)
+    before = page.locator("table.full tbody td.num").all_text_contents()
+    page.locator("select[name=split]").select_option("content")
+    assert page.locator("table.full tbody td.num").all_text_contents() != before
+    page.locator("select[name=split]").select_option("hope")
+    assert page.locator("table.full tbody td.num").all_text_contents() == before
     page.context.close()
 
 
