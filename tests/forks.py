@@ -24,8 +24,6 @@ from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
-from types import SimpleNamespace
-from typing import IO, ClassVar, NoReturn
 
 import pytest
 
@@ -162,63 +160,11 @@ assert hope_bench.__file__ == {str(folder / "hope_bench" / "__init__.py")!r}
 """
 
 
-def fork_workers() -> None:
-    """In a fork, start the worker processes of hope_bench.inference.workers as forks, too."""
-    from hope_bench.inference import workers
-
-    names = {"PIPE": subprocess.PIPE, "TimeoutExpired": subprocess.TimeoutExpired, "Popen": _Worker}
-    workers.subprocess = SimpleNamespace(**names)  # type: ignore[assignment]
-
-
-class _Worker:
-    """What `subprocess.Popen` of a worker's command gives, as far as Workers needs it."""
-
-    _ends: ClassVar[list[IO[bytes]]] = []
-    """This process's ends of pipes, which no other worker may hold."""
-
-    def __init__(self, *_: object, **__: object) -> None:
-        theirs, mine = os.pipe()
-        made, sent = os.pipe()
-        self.stdin, self.stdout = os.fdopen(mine, "wb"), os.fdopen(made, "rb")
-        self._ends += (self.stdin, self.stdout)
-        self.returncode: int | None = None
-        self.pid = os.fork()
-        if not self.pid:
-            self._work(theirs, sent)
-        os.close(theirs)
-        os.close(sent)
-
-    def _work(self, stdin: int, stdout: int) -> NoReturn:
-        try:
-            os.setsid()
-            for end in self._ends:
-                os.close(end.fileno())
-            for pipe, stream in ((stdin, 0), (stdout, 1)):
-                os.dup2(pipe, stream)
-                os.close(pipe)
-            sys.stdin = os.fdopen(0, encoding="utf-8")
-            from hope_bench.inference.workers import work
-
-            work()
-        finally:
-            os._exit(0)
-
-    def kill(self) -> None:
-        if self.returncode is None:
-            os.kill(self.pid, signal.SIGKILL)
-
-    def wait(self, timeout: float | None = None) -> int:
-        del timeout
-        if self.returncode is None:
-            self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-        return self.returncode
-
-
 _ASKS = """#!{python} -IS
 import json, os, signal, socket, sys
 server = socket.socket(socket.AF_UNIX)
 server.connect({address!r})
-words = [word for word in sys.argv[1:] if word != "-u"]
+words = [word for word in sys.argv[1:] if word not in ("-P", "-u")]
 socket.send_fds(server, [b"."], [0, 1, 2])
 server.sendall(json.dumps([words, dict(os.environ), os.getcwd()]).encode() + b"\\n")
 said = server.makefile()
@@ -289,4 +235,5 @@ def _with_streams(streams: Sequence[int], words: Sequence[str], environment: Map
     for place, stream in enumerate(streams):
         os.dup2(stream, place)
         os.close(stream)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - multiprocessing reads from nothing
     _become(words, environment, cwd)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,55 +14,46 @@ import pytest
 from hope_bench.adapters.encoding import pack, unpack
 from hope_bench.adapters.transformers_model import TransformersModel
 from hope_bench.files.card import ModelCard
+from hope_bench.inference.asking import Asker
 from tests.checkpoints import pictures, prompts
 from tests.e2e.test_evaluate import World, quiet, world  # noqa: F401 - the fixtures
 from tests.e2e.test_processes import _children
-from tests.forks import run
+from tests.forks import interpreter
 
 SOAK = "HOPE_BENCH_SOAK" in os.environ
-WITH_FORKS = """
-from tests.forks import fork_workers
-fork_workers()
-from hope_bench.cli import main
-main()
-"""
-LOSING_ONE = """
-import os, signal
-from hope_bench.inference.asking import Asker
-from hope_bench.inference.workers import Workers
-started, answer, killed = Workers.__init__, Asker.answer, []
-def start(workers, *arguments):
-    started(workers, *arguments)
-    first = workers._processes[0]
-    def answer_once_it_is_lost(*arguments):
-        if first.returncode is None and not killed:
-            killed.append(os.kill(first.pid, signal.SIGKILL))
-        return answer(*arguments)
-    Asker.answer = answer_once_it_is_lost
-Workers.__init__ = start
-"""
-"""The first worker is killed at the first answer."""
 
 
 @pytest.mark.parametrize("how", ["forks", "fresh"] if SOAK else ["forks"])
-def test_with_workers_the_bytes_are_the_same(how: str, world: World) -> None:  # noqa: F811
+def test_with_workers_the_bytes_are_the_same(how: str, world: World, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     (world.images / "01.png").write_bytes((world.images / "01.png").read_bytes()[:-40])
     (world.images / "02.png").unlink()
-    more = ("--dtype", "bfloat16", "--workers")
-    assert world.evaluate("threads", *more, "0").exit_code == 1
-    if how == "forks":
-        done = run(["-c", WITH_FORKS, *world.arguments("workers", *more, "2")])
-        assert (done.returncode, "worker process" in done.stderr) == (1, False), done.stderr
-    else:
-        assert world.evaluate("workers", *more, "2").exit_code == 1
+    with interpreter() as python:
+        if how == "forks":
+            monkeypatch.setattr(sys, "executable", str(python))
+        for name, workers in (("threads", "0"), ("workers", "2")):
+            result = world.evaluate(name, "--dtype", "bfloat16", "--workers", workers)
+            assert (result.exit_code, "worker process" in result.stderr) == (1, False), result.stderr
     runs = [world.run(name) / "answers.jsonl" for name in ("threads", "workers")]
     assert runs[0].read_bytes() == runs[1].read_bytes()
 
 
-def test_a_lost_worker_is_survived(world: World, quiet: bytes) -> None:  # noqa: F811
-    lost = run(["-c", LOSING_ONE + WITH_FORKS, *world.arguments("lost", "--workers", "1")])
-    assert lost.returncode == 0, lost.stderr
-    assert "A worker process was lost (killed by signal 9" in " ".join(lost.stderr.split())
+def test_a_lost_worker_is_survived(world: World, quiet: bytes, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    killed: list[int] = []
+    before = set(_children(os.getpid()))  # of tests that ran before, such as a browser's driver
+    at_first = Asker.answer
+
+    def answer(asker: Asker, step: object, images: object) -> object:
+        if not killed:
+            killed.extend(set(_children(os.getpid())) - before)
+            assert len(killed) == 1
+            os.kill(killed[0], signal.SIGKILL)
+        return at_first(asker, step, images)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Asker, "answer", answer)
+    lost = world.evaluate("lost", "--workers", "1")
+    assert killed
+    assert "A worker process was lost" in lost.stderr
+    assert lost.exit_code == 0
     assert (world.run("lost") / "answers.jsonl").read_bytes() == quiet
 
 
