@@ -68,8 +68,11 @@ def test_the_flow_finds_the_best_balanced_choice(seed: int, slack: int, whole: b
         assert scores[row, claim][found.no].sum() == pytest.approx(best, abs=1e-4)
 
 
-def test_both_sides_are_chosen_where_the_preferred_ones_cannot_be_balanced() -> None:
+@pytest.mark.parametrize("whole", [True, False])
+def test_both_sides_are_chosen_where_the_preferred_ones_cannot_be_balanced(whole: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Everyone is in each picture: asked about first everywhere, it could never be asked with no."""
+    if not whole:
+        monkeypatch.setattr(flow, "_WHOLE", 0)
     row, claim = np.array([0, 0, 1, 1, 2, 2]), np.array([0, 1, 0, 2, 0, 1])
     yes = Edges(row, claim, np.array([0.0, 1, 0, 1, 0, 1]))
     absent = Edges(np.array([0, 0, 1, 1, 2, 2]), np.array([2, 3, 1, 3, 2, 3]), np.zeros(6))

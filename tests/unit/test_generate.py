@@ -89,8 +89,9 @@ def check_invariants(benchmark: Benchmark, present: dict[str, tuple[str, ...]], 
 
 
 def test_splits_share_images_and_yes_questions_and_never_claim_a_present_object(data: Path, clip: str, tmp_path: Path) -> None:
-    manifest = generate(spec_for(data, clip), tmp_path / "out", tmp_path / "cache")
+    manifest = generate(spec_for(data, clip, title="Pictures of noise"), tmp_path / "out", tmp_path / "cache")
     benchmark = read_benchmark(tmp_path / "out")
+    assert (manifest.name, manifest.title) == ("test", "Pictures of noise")
     assert list(benchmark.splits) == ["random", "popular", "adversarial", "adversarial-guarded", "content", "control-content"]
     annotations = read_annotations(data / "instances.json")
     present = {image.file_name: annotations.present(index) for index, image in enumerate(annotations.images)}
@@ -111,6 +112,7 @@ def test_content_takes_the_likeliest_absent_categories(data: Path, clip: str, tm
 
     generate(spec_for(data, clip), tmp_path / "out", tmp_path / "cache")
     benchmark = read_benchmark(tmp_path / "out")
+    assert benchmark.manifest.title == "test", "its name, where it is given none"
     model, _, preprocess = open_clip.create_model_and_transforms(clip)
     model.eval()
     tokens = open_clip.get_tokenizer(clip)([f"a photo of {'an' if name[0] in 'aeiou' else 'a'} {name}." for name in NAMES])
