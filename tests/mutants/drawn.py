@@ -101,6 +101,8 @@ def outcomes(mutants: Sequence[Mutant], jobs: int) -> dict[Mutant, str]:
     mutmut.set_mutant_under_test = _in_this_process
     if left := [mutant.name for mutant in mutants if _status(mutant) != "killed"]:
         mutmut._run(left, jobs)
+    if forgotten := [mutant.name for mutant in mutants if _status(mutant) == "not checked"]:  # other tests take part than before
+        mutmut._run(forgotten, jobs)
     return {mutant: _status(mutant) for mutant in mutants}
 
 
