@@ -83,6 +83,16 @@ def test_both_sides_are_chosen_where_the_preferred_ones_cannot_be_balanced(whole
     assert said[0] < 3
 
 
+def test_a_row_whose_cheapest_edges_are_all_of_one_group_takes_one_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flow, "_WHOLE", 0)
+    monkeypatch.setattr(flow, "_AT_FIRST", 1)
+    claim, group = np.arange(9), np.array([0] * 8 + [1])
+    no = Edges(np.zeros(9, dtype=int), claim, np.arange(9.0), group)
+    found = balance(no, np.array([2]), np.array([1] + [0] * 7 + [1]), claims=9, slack=0, seed=0)
+    assert np.flatnonzero(found.no).tolist() == [0, 8]
+    assert found.excess == 0
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twice 30 drawn scenes."""

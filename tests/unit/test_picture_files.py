@@ -238,6 +238,15 @@ def test_a_file_a_picture(format: str, make: Callable[[Path], Path], tmp_path: P
         )
 
 
+def test_only_val_is_also_called_valid(tmp_path: Path) -> None:
+    annotations = read_annotations(roboflow(tmp_path / "a"))
+    write(tmp_path / "a" / "data.yaml", "valid: valid/images\n" + YAML)
+    assert read_annotations(tmp_path / "a").images == annotations.images
+    for split in ("train", "test"):
+        with pytest.raises(HopeBenchError, match=f"has no split '{split}'"):
+            read_annotations(tmp_path / "a", files={"split": split})
+
+
 SURVIVED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "YOLO, a line cut off": (lambda folder: ultralytics(folder, LABELS + "0 0.5 0.5\n"), "1 line of labels left out"),
     "YOLO, words": (lambda folder: ultralytics(folder, LABELS + "dog 0.5 0.5 0.1 0.1\n"), "1 line of labels left out"),
