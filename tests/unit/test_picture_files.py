@@ -323,6 +323,10 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], tuple[str, ...]]] = {
         lambda folder: write_json(folder / "meta.json", {"classes": [], "projectType": "images"}).parent,
         ("Supervisely", "Export to COCO"),
     ),
+    "a folder of one archive": (
+        lambda folder: write(folder / "annotations.zip", "PK").parent,
+        ("annotations.zip is an archive", "Unpack"),
+    ),
     "a folder of darknet's labels": (
         lambda folder: write(folder / "obj_train_data" / "1.txt", LABELS).parents[1],
         ("YOLO", "data.yaml"),
