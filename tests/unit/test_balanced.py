@@ -83,6 +83,12 @@ def test_both_sides_are_chosen_where_the_preferred_ones_cannot_be_balanced(whole
     assert said[0] < 3
 
 
+def test_where_nothing_is_asked_nothing_is_taken() -> None:
+    nothing = np.zeros(0, dtype=int)
+    found = balance(Edges(nothing, nothing, np.zeros(0)), nothing, np.zeros(2, dtype=int), claims=2, slack=0, seed=0)
+    assert (found.no.tolist(), found.yes, found.excess) == ([], None, 0)
+
+
 def test_a_row_whose_cheapest_edges_are_all_of_one_group_takes_one_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flow, "_WHOLE", 0)
     monkeypatch.setattr(flow, "_AT_FIRST", 1)

@@ -18,6 +18,7 @@ import pytest
 
 from hope_bench.adapters import server as servers
 from hope_bench.adapters import server_guard
+from hope_bench.adapters.served import Served
 from hope_bench.adapters.server import command_line, further_arguments, plain_copy
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import ModelCard
@@ -244,6 +245,20 @@ def test_a_copy_of_a_checkpoint_keeps_its_tokens_alone_of_what_it_decodes_by(tmp
     copy = plain_copy(folder, tmp_path / "copy")
     assert json.loads((copy / "generation_config.json").read_text()) == {"eos_token_id": [2, 7]}
     assert (copy / "model.safetensors").resolve() == folder / "model.safetensors"
+
+
+def test_what_only_the_server_can_run_is_left_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_vllm.install(tmp_path, monkeypatch)
+    folder = tmp_path / "new"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"model_type": "brand_new_vl", "architectures": ["BrandNewVLForConditionalGeneration"]}')
+    (folder / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
+    for dtype, told in (("auto", "the server's"), ("bfloat16", "bfloat16")):
+        info = Served(card(server="vllm", checkpoint=str(folder), dtype=dtype)).info
+        assert (info.adapter, info.dtype) == ("vllm", told)
+    monkeypatch.setattr(servers, "_program", lambda kind: [kind])
+    with pytest.raises(HopeBenchError, match="brand_new_vl"):
+        Served(card(server="transformers", checkpoint=str(folder)))
 
 
 @pytest.fixture
