@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
@@ -141,10 +140,20 @@ def print_prose(console: Console, text: Text) -> None:
     """Print sentences: a terminal breaks them at words, but a long path stays whole; a pipe gets them in one line."""
     lines = text.plain.split("\n")
     if console.is_terminal:
-        wrap = textwrap.TextWrapper(console.width, break_long_words=False, break_on_hyphens=False).wrap
-        lines = [part for line in lines for part in wrap(line) or [""]]
+        lines = [part for line in lines for part in _wrapped(line, console.width)]
     for line in lines:
         console.print(Text(line, style=text.style), soft_wrap=True, highlight=False)
+
+
+def _wrapped(line: str, width: int) -> list[str]:
+    """A line broken at blanks into lines of at most so many columns, two for a wide character; a longer word stays whole."""
+    lines: list[str] = []
+    for word in re.findall(r"\s*\S+", line):
+        if lines and cell_len(lines[-1] + word) <= width:
+            lines[-1] += word
+        else:
+            lines.append(word.lstrip() if lines else word)
+    return lines or [""]
 
 
 def _print(console: Console, table: Table, width: int) -> None:

@@ -6,18 +6,22 @@ nothing else, so that its forks are as fresh as a new interpreter, with signals 
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import runpy
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from multiprocessing import forkserver
+from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
@@ -38,15 +42,20 @@ def _context() -> ForkServerContext:
     return found
 
 
-def _become(arguments: Sequence[str], environment: Mapping[str, str], cwd: str, out: str, err: str) -> None:
-    """Run what `python ARGUMENTS` would, in this forked process."""
+def _into_files(arguments: Sequence[str], environment: Mapping[str, str], cwd: str, out: str, err: str) -> None:
+    """Run what `python ARGUMENTS` would, in this forked process; what it writes goes to files."""
     for path, stream in ((out, 1), (err, 2)):
         file = os.open(path, os.O_WRONLY | os.O_APPEND)
         os.dup2(file, stream)
         os.close(file)
+    _become(arguments, environment, cwd)
+
+
+def _become(arguments: Sequence[str], environment: Mapping[str, str], cwd: str) -> None:
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)
+    _read_again(environment)
     how, *rest = arguments
     sys.argv = {"-c": ["-c", *rest[1:]], "-m": rest}.get(how, [how, *rest])
     if how == "-c":
@@ -55,6 +64,19 @@ def _become(arguments: Sequence[str], environment: Mapping[str, str], cwd: str, 
         runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
     else:
         runpy.run_path(how, run_name="__main__")
+
+
+def _read_again(environment: Mapping[str, str]) -> None:
+    """What Python, huggingface_hub and transformers read from their surroundings when they were started and imported."""
+    from huggingface_hub import constants
+    from transformers import dynamic_module_utils
+
+    sys.path[:0] = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
+    constants.HF_HUB_CACHE = environment.get("HF_HUB_CACHE", constants.HF_HUB_CACHE)
+    dynamic_module_utils.HF_MODULES_CACHE = environment.get("HF_MODULES_CACHE", dynamic_module_utils.HF_MODULES_CACHE)
+    if hub := environment.get("HF_ENDPOINT"):
+        constants.HF_HUB_OFFLINE = False
+        constants.ENDPOINT, constants.HUGGINGFACE_CO_URL_TEMPLATE = hub, hub + "/{repo_id}/resolve/{revision}/{filename}"
 
 
 class Fork:
@@ -68,7 +90,8 @@ class Fork:
             path.touch()
         words = [str(argument) for argument in arguments]
         self._process = _context().Process(
-            target=_become, args=(words, dict(os.environ if env is None else env), str(cwd or Path.cwd()), *map(str, self._said))
+            target=_into_files,
+            args=(words, dict(os.environ if env is None else env), str(cwd or Path.cwd()), *map(str, self._said)),
         )
         self._process.start()
         assert self._process.pid is not None
@@ -117,3 +140,81 @@ def run(
     process = Fork(arguments, env, cwd)
     out, err = process.communicate(timeout=600)
     return subprocess.CompletedProcess(list(map(str, arguments)), process.wait(), out, err)
+
+
+_ASKS = """#!{python} -IS
+import json, os, signal, socket, sys
+server = socket.socket(socket.AF_UNIX)
+server.connect({address!r})
+words = [word for word in sys.argv[1:] if word != "-u"]
+socket.send_fds(server, [b"."], [0, 1, 2])
+server.sendall(json.dumps([words, dict(os.environ), os.getcwd()]).encode() + b"\\n")
+said = server.makefile()
+child = int(said.readline())
+for number in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(number, lambda number, _: os.kill(child, number))
+code = int(said.readline() or 1)
+if code < 0:
+    if code != -signal.SIGKILL:
+        signal.signal(-code, signal.SIG_DFL)
+    os.kill(os.getpid(), -code)
+sys.exit(code)
+"""
+
+
+@contextmanager
+def interpreter() -> Iterator[Path]:
+    """A program that others start as they start Python (`-m`, `-c` or a script, with arguments), whose work a fork does: with the
+    program's surroundings and streams, ended with it, and with its exit code."""
+    with tempfile.TemporaryDirectory(prefix="forks-") as folder:
+        program, address = Path(folder, "python"), f"{folder}/address"
+        server = Fork(["-c", f"from tests.forks import _serve; _serve({address!r})"])
+        program.write_text(_ASKS.format(python=sys.executable, address=address), encoding="utf-8")
+        program.chmod(0o755)
+        try:
+            server.wait_for_line("ready")
+            yield program
+        finally:
+            server.kill()
+            server.wait()
+
+
+def _serve(address: str) -> None:
+    """Fork for whoever asks, until this process is killed."""
+    import torch.distributed.run  # noqa: F401 - the launcher that asks, mostly
+
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(address)
+    listening.listen()
+    print("ready", flush=True)
+    forks: dict[socket.socket, multiprocessing.process.BaseProcess] = {}
+    while True:
+        ended = {fork.sentinel: asked for asked, fork in forks.items()}
+        for ready in wait([listening, *forks, *ended]):
+            if ready is listening:
+                asked, _ = listening.accept()
+                forks[asked] = _fork_for(asked)
+            elif ready in ended and (fork := forks.pop(ended[ready], None)) is not None:
+                fork.join()
+                with ended[ready] as asked, suppress(OSError):
+                    asked.sendall(b"%d\n" % (fork.exitcode or 0))
+            elif ready in forks:  # nothing is said after the question: whoever asked is gone
+                forks[ready].kill()
+
+
+def _fork_for(asked: socket.socket) -> multiprocessing.process.BaseProcess:
+    _, streams, _, _ = socket.recv_fds(asked, 1, 3)
+    words, environment, cwd = json.loads(asked.makefile().readline())
+    fork = multiprocessing.get_context("fork").Process(target=_with_streams, args=(streams, words, environment, cwd))
+    fork.start()
+    for stream in streams:
+        os.close(stream)
+    asked.sendall(b"%d\n" % (fork.pid or 0))
+    return fork
+
+
+def _with_streams(streams: Sequence[int], words: Sequence[str], environment: Mapping[str, str], cwd: str) -> None:
+    for place, stream in enumerate(streams):
+        os.dup2(stream, place)
+        os.close(stream)
+    _become(words, environment, cwd)

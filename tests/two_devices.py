@@ -31,7 +31,7 @@ from tests.checkpoints import pictures, prompts, template_of
 KERNELS = torch.library.Library("aten", "IMPL")
 """Kept, as what is registered goes with it."""
 CPU = torch.device("cpu")
-QUESTIONS = 7
+QUESTIONS = 4
 WAYS = ((0.6, False), (0.95, True))
 """The first device's part of the weights, and whether images are computed together: it ends before the language model's layers,
 then between them, so that the cache lies on both devices."""

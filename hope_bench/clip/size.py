@@ -16,7 +16,7 @@ A_BYTE = 2
 """Parameters that a byte of weights can stand for: a byte holds one at most, and those that are tied are built twice."""
 A_QUANTIZED_BYTE = 16
 """The same of quantized weights, of one bit at least."""
-_SPARE = 10_000_000
+_SPARE = 1_000_000
 """Parameters that a model may have beside those: what is computed, not saved."""
 
 

@@ -26,9 +26,15 @@ class Drill:
     wall: str | None = None
     claims: Mapping[tuple[str, int], str] = field(default_factory=dict)
 
-    def split(self, name: str) -> str | None:
-        """The questions of a split about what isn't there."""
-        return None if self.wall is None else f"{self.wall}#split={quote(name)}"
+    def split(self, name: str, answer: str = "no") -> str | None:
+        """The questions of a split with that answer: "no" for what isn't there, "" for all."""
+        return None if self.wall is None else f"{self.wall}#split={quote(name)}{'' if answer == 'no' else f'&truth={answer}'}"
+
+    def kind(self, split: str, part: str | None) -> str | None:
+        """Those of a kind of description, as a result's parts are called."""
+        if self.wall is None or part is None:
+            return None
+        return f"{self.wall}#split={quote(split)}&kind={quote('object' if part == 'plain' else part)}"
 
     def category(self, split: str, name: str | None) -> str | None:
         """Those about a category."""

@@ -112,17 +112,20 @@ def rate_rows(splits: Sequence[SplitRow], axis: Axis, drill: Drill) -> Markup:
     """Table rows of splits, twins left out: the hallucination rate, drawn and in numbers, balanced accuracy, and the
     questions."""
     grid = _grid(axis)
-    return Markup("".join(
+    return Markup("".join(_rate_row(split, grid, drill) for split in splits if split.score.kind != "twin"))
+
+
+def _rate_row(split: SplitRow, grid: str, drill: Drill) -> str:
+    """The way to the questions stands in a column, on a phone below the rate; to all where nothing that it asks is absent."""
+    link = drill.split(split.name, "no" if PACKED["no"] in split.score.labels else "")
+    way = "" if link is None else f'href="{escape(link)}">questions</a>'
+    below, beside = (f'<a class="on-phone" {way}', f'<td class="num extra"><a {way}</td>') if way else ("", "")
+    return (
         f'<tr class="{split.score.kind}"><th scope="row"><span class="kind">{split.kind}</span> {_escape(split.name)}</th>'
         f'<td class="chart">{_strip(split.mark, grid)}</td>'
-        f'<td class="num">{_estimate(split.score.hallucination_rate)}</td>'
-        f'<td class="num extra">{_estimate(split.score.balanced_accuracy)}</td>{_questions(drill.split(split.name))}</tr>\n'
-        for split in splits if split.score.kind != "twin"
-    ))  # fmt: skip
-
-
-def _questions(link: str | None) -> str:
-    return "" if link is None else f'<td class="num extra"><a href="{escape(link)}">questions</a></td>'
+        f'<td class="num">{_estimate(split.score.hallucination_rate)}{below}</td>'
+        f'<td class="num extra">{_estimate(split.score.balanced_accuracy)}</td>{beside}</tr>\n'
+    )
 
 
 def metric_rows(splits: Sequence[SplitRow], metrics: Sequence[str]) -> Markup:

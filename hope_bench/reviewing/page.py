@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from hope_bench.reviewing.session import Session
 from hope_bench.search.decisions import Verdict
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     import gradio as gr
     from fastapi import FastAPI
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -39,6 +42,11 @@ def serve(session: Session, pictures: Pictures, port: int, ready: Callable[[str]
     app = review_app(session, pictures)
     import uvicorn
 
+    class Server(uvicorn.Server):
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # that open pages are cut off then is no error
+            super().handle_exit(sig, frame)
+
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -48,7 +56,7 @@ def serve(session: Session, pictures: Pictures, port: int, ready: Callable[[str]
             raise HopeBenchError(f"Port {port} can't be used ({error.strerror or error}). Choose another with --port.") from None
         if ready is not None:
             ready(f"http://{HOST}:{listener.getsockname()[1]}/")
-        uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)).run(sockets=[listener])
+        Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)).run(sockets=[listener])
 
 
 def review_app(session: Session, pictures: Pictures) -> FastAPI:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -93,13 +93,45 @@ def best(results: Sequence[Result], split: str | None, metric: str) -> str:
 
 
 def model_names(results: Sequence[Result]) -> list[str]:
-    """The models' names, each with its prompt where it is one of a set, told apart by number where two are called the same."""
-    called = [
+    """The models' names, each with its prompt where it is one of a set. Those of one name are told apart by what differs: the
+    training step, the size, the revision, or else the run's name; by number where nothing does."""
+    names = [
         result.model.name if result.run.prompt_name is None else f"{result.model.name}, {result.run.prompt_name}"
         for result in results
     ]
+    groups: dict[str, list[int]] = {}
+    for place, name in enumerate(names):
+        groups.setdefault(name, []).append(place)
+    for name, places in groups.items():
+        if len(places) > 1:
+            telling = _telling([results[place] for place in places])
+            for place, words in zip(places, telling, strict=True):
+                names[place] = f"{name} ({words})" if words else name
+    return names
+
+
+_DETAILS: tuple[Callable[[Result], str | None], ...] = (
+    lambda one: None if one.run.step is None else f"step {one.run.step:,}",
+    lambda one: one.model.parameters,
+    lambda one: one.model.revision and one.model.revision[:12],
+    lambda one: one.run.name,
+)
+
+
+def _telling(results: Sequence[Result]) -> list[str]:
+    """What tells results of one name apart, in a few words each; at most one of them has none."""
+    parts: list[list[str]] = [[] for _ in results]
+    for detail in _DETAILS:
+        found = [detail(one) or "" for one in results]
+        if len(set(found)) > 1:
+            for words, one in zip(parts, found, strict=True):
+                words += [one] if one else []
+        told = [", ".join(words) for words in parts]
+        if len(set(told)) == len(told):
+            return told
     return [
-        name if called.count(name) == 1 else f"{name} ({called[:place].count(name) + 1})" for place, name in enumerate(called)
+        words if told.count(words) == 1 else ", ".join(filter(None, (words, str(told[:place].count(words) + 1))))
+        for place, words in enumerate(told)
     ]
 
 

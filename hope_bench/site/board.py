@@ -18,6 +18,7 @@ from hope_bench.files.split_score import Estimate
 from hope_bench.reporting.rows import KINDS
 from hope_bench.site.charts import data_block
 from hope_bench.site.pairs import model_id, pairs_path
+from hope_bench.site.questions import Wall, wall_page
 from hope_bench.site.views import ModelRow, Section
 
 SHOWN = ("balanced_accuracy", "hallucination_rate", "precision", "recall", "f1", "yes_ratio")
@@ -86,22 +87,23 @@ def _alike(name: str) -> str:
     return re.sub(r"[^a-z0-9]|\bv(?=\d)", "", last)
 
 
-def board_data(section: Section, rows: list[BoardRow], wall: str | None) -> Markup:
-    """What the page's script needs, as a data block; `wall` is the address of the benchmark's questions, None without."""
+def board_data(section: Section, rows: list[BoardRow], wall: Wall | None) -> Markup:
+    """What the page's script needs, as a data block; `wall` holds the benchmark's questions, None without."""
     about = section.about
+    asked = set() if wall is None else {row.entry.page for row in wall.models}
     return data_block(
         {
             "headline": about.benchmark.headline,
             "baseline": section.baseline,
             "pairs": pairs_path(section),
-            "wall": wall,
+            "wall": None if wall is None else wall_page(wall.key),
             "splits": [{"name": name, "kind": split.kind, "label": KINDS[split.kind]} for name, split in about.splits.items()],
-            "models": [_model(one, list(about.splits)) for one in rows],
+            "models": [_model(one, list(about.splits), one.row.entry.page in asked) for one in rows],
         }
     )
 
 
-def _model(one: BoardRow, splits: list[str]) -> dict[str, Any]:
+def _model(one: BoardRow, splits: list[str], asked: bool) -> dict[str, Any]:
     result = one.row.entry.result
     return {
         "id": one.slug,
@@ -109,16 +111,23 @@ def _model(one: BoardRow, splits: list[str]) -> dict[str, Any]:
         "size": one.size,
         "open": one.open_weights,
         "added": one.added,
+        "range": one.row.range,
+        "asked": asked,
         "values": [_values(result, split) for split in splits],
     }
 
 
-def _values(result: Result, split: str) -> list[int | None]:
-    """A split's numbers in units of 0.0001: balanced accuracy and hallucination rate with their ends, then the others."""
+def _values(result: Result, split: str) -> list[float | None]:
+    """A split's numbers in units of 0.0001: balanced accuracy and hallucination rate with their ends, then the others. They are
+    as exact as rounding them to what other pages show takes."""
     score = result.splits[split]
     numbers: list[float | None] = []
     for index, metric in enumerate(SHOWN):
         estimate: Estimate = getattr(score, metric)
         numbers += [estimate.value, estimate.low, estimate.high] if index < 2 else [estimate.value]
     numbers.append(None if score.probabilities is None else score.probabilities.auroc.value)
-    return [None if number is None else round(1e4 * number) for number in numbers]
+    return [None if number is None else _short(round(1e4 * number, 4)) for number in numbers]
+
+
+def _short(number: float) -> float:
+    return int(number) if number.is_integer() else number

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from hope_bench.files.split_score import Estimate
 from hope_bench.reporting.marks import Axis, Mark, axis_of_most, mark
+from hope_bench.site.board import size
+from hope_bench.site.charts import by_size
 from hope_bench.site.views import ModelRow, Section, place_in_words
 
 TOP = 20
@@ -55,13 +57,14 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """A benchmark on the first page."""
+    """A benchmark on the first page; `sized` says that its ranking page draws hallucination by size."""
 
     section: Section
     verdict: Verdict
     axis: Axis
     rows: tuple[FrontRow, ...]
     sorts: Mapping[str, str]
+    sized: bool
 
 
 def in_order(sections: Sequence[Section]) -> list[Section]:
@@ -87,7 +90,8 @@ def front(section: Section) -> Front:
         )
         for row in chosen
     )
-    return Front(section, verdict(section), axis, rows, sorts)
+    sizes = {row.entry.page: size(row.entry.result) for row in ranked}
+    return Front(section, verdict(section), axis, rows, sorts, len(by_size(sizes, ranked)) > 1)
 
 
 def _order(ranked: Sequence[ModelRow], key: str) -> list[int]:

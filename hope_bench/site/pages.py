@@ -34,8 +34,8 @@ EXAMPLE_IMAGES = 3
 
 ASSETS = {
     "style.css": "style.css", "favicon.svg": "favicon.svg", "front.js": "assets/front.js", "board.js": "assets/board.js",
-    "charts.js": "assets/charts.js", "pairs.js": "assets/pairs.js", "questions.css": "assets/questions.css",
-    "questions.js": "assets/questions.js",
+    "charts.js": "assets/charts.js", "copy.js": "assets/copy.js", "pairs.js": "assets/pairs.js",
+    "questions.css": "assets/questions.css", "questions.js": "assets/questions.js",
 }  # fmt: skip
 """Files beside the templates, and where they go."""
 
@@ -91,7 +91,7 @@ def pages(
             "section": section,
             "rows": rows,
             "people": about.people(section, None if known is None else known.sheet),
-            "data": board.board_data(section, rows, wall_page(section.key) if section.key in walls else None),
+            "data": board.board_data(section, rows, walls.get(section.key)),
             "plots": _plots(section, rows),
             "root": "../",
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
+from hope_bench.errors import HopeBenchError
 from hope_bench.files.result import Result
 from hope_bench.files.split_score import PACKED
 from hope_bench.records import Label, Question
@@ -129,9 +131,10 @@ def image_link(image: str) -> str | None:
 
 
 def make_wall(section: Section, questions: Questions) -> Wall:
-    """The wall of a benchmark. Raises HopeBenchError where its results answered other questions."""
+    """The wall of a benchmark. Raises HopeBenchError where its results answered other questions, or where two of its questions
+    have one id."""
     check_asked_as_published(section.about, questions, f"The results of {section.about.benchmark.name}")
-    splits = list(section.about.splits)
+    splits = [name for name in questions.splits if name in section.about.splits]  # a result may hold them in another order
     packed = {name: questions.in_packed_order(name) for name in splits}
     found: dict[tuple[str, str, str], list[tuple[str, int, Question]]] = {}
     begin: dict[str, int] = {}
@@ -140,6 +143,11 @@ def make_wall(section: Section, questions: Questions) -> Wall:
         for place, one in enumerate(asked):
             found.setdefault((one.image, one.text, one.label), []).append((name, place, one))
     claims = [_claim(asked) for asked in found.values()]
+    if (twice := next((one for one, times in Counter(one.id for one in claims).items() if times > 1), None)) is not None:
+        raise HopeBenchError(
+            f"{section.about.benchmark.name} asks two questions that are both called {twice}, so no link could tell them apart. "
+            "Number the questions of each split (question_id), and score the runs again."
+        )
     places = _places([[begin[name] + place for name, place, _ in asked] for asked in found.values()])
     models = tuple(row for row in section.rows if row.entry.result.run.blind is None) or section.rows
     codes = np.empty((len(claims), len(models)), dtype=np.uint8)

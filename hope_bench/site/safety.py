@@ -128,8 +128,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
         raise ValueError(f"a key stands twice among {', '.join(sorted({key for key, _ in pairs}))[:200]}")
-    if max(map(len, made), default=0) > LONGEST_NAME:
-        raise ValueError(f"a key is longer than {LONGEST_NAME} characters")
     return made
 
 
@@ -146,8 +144,8 @@ def _problem(data: Any, but: Container[str] = (), key: str = "", depth: int = 0)
         if len(data) > MOST_ITEMS and key not in but:
             return f"{key or 'the file'} has more than {MOST_ITEMS} keys."
         for name, value in data.items():
-            if len(name) > LONGEST_NAME:
-                return f"a key is longer than {LONGEST_NAME} characters."
+            if len(name) > LONGEST_NAME and key not in but:
+                return f"a key of {key or 'the file'} is longer than {LONGEST_NAME} characters: {name[:LONGEST_NAME]!r}..."
             if problem := _key_problem(name):
                 return f"a key of {key or 'the file'} {problem}"
             if type(value) is float and abs(value) <= LARGEST_NUMBER:  # most of them
@@ -227,6 +225,8 @@ def _implausible(result: Result) -> Iterator[str]:
             )
     if len(result.splits) > MOST_SPLITS:
         yield f"splits: {len(result.splits)} are more than {MOST_SPLITS}."
+    if (longest := max(result.splits, key=len, default="")) and len(longest) > LONGEST_NAME:
+        yield f"splits: a key is longer than {LONGEST_NAME} characters: {longest[:LONGEST_NAME]!r}..."
     for name, split in result.splits.items():
         if min(split.questions_per_image, default=0) < 0 or len(split.labels) > MOST_QUESTIONS:
             yield f"splits.{name} has more than {MOST_QUESTIONS:,} questions, or fewer than none for an image."

@@ -26,11 +26,13 @@ document.addEventListener("DOMContentLoaded", () => {
     const from = key === "drop" ? "precision" : "auroc", [base, own] = [value(model, baseline, from), value(model, split, from)];
     return base === null || own === null ? null : base - own;
   };
-  const percent = (number) => (number === null ? "–" : (number / 100).toFixed(1));
+  // A half becomes the even digit, as in what the page was written with, so that a number reads the same everywhere.
+  const tenths = (points) => (points % 1 === 0.25 ? points - 0.01 : points).toFixed(1);
+  const percent = (number) => (number === null ? "–" : tenths(number / 100));
   const signed = (number) => {
     if (number === null) return "–";
-    const rounded = Math.round(number / 10) / 10;
-    return (rounded < 0 ? "−" : "+") + Math.abs(rounded).toFixed(1);
+    const shown = tenths(Math.abs(number) / 100);
+    return (number < 0 && shown !== "0.0" ? "−" : "+") + shown;
   };
   const element = (name, attributes = {}, ...children) => {
     const made = document.createElement(name);
@@ -112,11 +114,12 @@ document.addEventListener("DOMContentLoaded", () => {
   const order = (sign) => (one, other) => (one === null || other === null ? (one === null) - (other === null) : sign * (one < other ? -1 : one > other ? 1 : 0));
   const limit = () => {
     if (view.where === "" || view.than === "") return null;
-    return view.where === "added" ? view.than : Number(view.than) * (view.where === "size" ? 1 : 100);
+    return view.where === "added" ? view.than : Number(view.than);
   };
   const fits = (model) => {
     const [least, largest] = view.size === "" ? [null, null] : view.size.split("-").map((end) => (end === "" ? Infinity : Number(end))), than = limit();
-    const own = than === null ? null : value(model, splitAt(view.split), view.where);
+    const found = than === null ? null : value(model, splitAt(view.split), view.where);
+    const own = found === null || ["size", "added"].includes(view.where) ? found : Math.sign(found) * Number(tenths(Math.abs(found) / 100));  // as it is shown
     return model.lower.includes(view.q.toLowerCase()) && (!view.open || model.open)
       && (than === null || (own !== null && (view.is === "<=" ? own <= than : own >= than)))
       && (view.size === "" || (model.size !== null && (least === 0 ? model.size >= 0 : model.size > least) && model.size <= largest));
@@ -174,7 +177,7 @@ document.addEventListener("DOMContentLoaded", () => {
     const cells = (row) => columns.flatMap(({ found, p }) => [element("td", { class: "num" }, ...difference(found[row])), element("td", { class: told(p[row]) }, named(p[row]))]);
     const head = element("tr", {}, element("th", { scope: "col" }, "Pair"), ...["Hallucination rate", "p", "Balanced accuracy", "p"].map((word) => element("th", { scope: "col", class: "num" }, word)));
     const fools = (one, other, words) => element("a", { href: `../${data.wall}#view=pair&a=${one.id}&b=${other.id}&split=${encodeURIComponent(split.name)}` }, words);
-    const questions = ([one, other, name]) => (data.wall === null ? [] : [element("td", {}, fools(one, other, `fools ${name[0]}, not ${name.at(-1)}`), element("br"), fools(other, one, `fools ${name.at(-1)}, not ${name[0]}`))]);
+    const questions = ([one, other, name]) => (data.wall === null ? [] : !one.asked || !other.asked ? [element("td", {}, "–")] : [element("td", {}, fools(one, other, `fools ${name[0]}, not ${name.at(-1)}`), element("br"), fools(other, one, `fools ${name.at(-1)}, not ${name[0]}`))]);
     const rows = pairs.map((pair, row) => element("tr", {}, element("th", { scope: "row" }, pair[2]), ...cells(row), ...questions(pair)));
     if (data.wall !== null) head.append(element("th", { scope: "col" }, "Questions"));
     const left = missing.length === 0 ? "" : ` No pairs with ${missing.map((one) => one.name).join(", ")}: not every question was asked once, so compare the intervals below.`;
@@ -236,7 +239,7 @@ document.addEventListener("DOMContentLoaded", () => {
     const parts = new URLSearchParams(location.hash.slice(1));
     const one = (key, allowed, otherwise) => (allowed.includes(parts.get(key)) ? parts.get(key) : otherwise);
     const sort = (parts.get("sort") || "").split(",").map((word) => [word.replace(/^-/, ""), word.startsWith("-") ? "desc" : "asc"]).filter(([key]) => sortable.includes(key));
-    const [, where = "", is = "<=", than = ""] = /^([a-z]+)([<>]=)([0-9.-]{1,12})$/.exec(parts.get("where") || "") || [];
+    const [, where = "", is = "<=", than = ""] = /^([a-z]+)([<>]=)([0-9.e+-]{1,24})$/.exec(parts.get("where") || "") || [];
     return {
       split: one("split", asked.map((split) => split.name), start.split),
       sort: sort.length > 0 ? sort : start.sort,
@@ -288,22 +291,18 @@ document.addEventListener("DOMContentLoaded", () => {
   tray.querySelector(".drop").addEventListener("click", () => show({ models: [] }));
 
   // The view to take away: a link to it, and its rows as they stand as CSV, in which no cell begins a formula.
-  tools.querySelector(".link").addEventListener("click", async (event) => {
-    await navigator.clipboard?.writeText(location.href).then(() => true, () => false);
-    event.target.textContent = "Copied";
-    setTimeout(() => (event.target.textContent = "Copy link"), 2000);
-  });
+  copies(tools.querySelector(".link"), () => location.href);
+  const titles = { size: "parameters_billions", hr: "hallucination_rate", ba: "balanced_accuracy", drop: "precision_drop", fall: "auroc_drop", yes: "yes_ratio" };
   const csv = () => {
-    const split = splitAt(view.split), shown = fields.filter((key) => key && key !== "name");
-    const cell = (text) => (/^[=+\-@\t\r]/.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text);
-    const quoted = (text) => (/[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-    const plain = (model, key) => {
-      if (key === "rank") return model.row.cells[column("rank")].textContent.replace("–", "-");
-      const own = value(model, split, key);
-      return own === null ? "" : key === "added" || key === "size" ? String(own) : String(own / 1e4);
-    };
-    const lines = [["model", "split", ...shown], ...grid.rows({ search: "applied", order: "applied" }).indexes().toArray().map((at) => [models[at].name, view.split, ...shown.map((key) => plain(models[at], key))])];
-    return lines.map((line) => line.map((text) => quoted(cell(text))).join(",")).join("\n") + "\n";
+    const split = splitAt(view.split), own = view.split === data.headline, shown = [...fields.filter((key) => key && key !== "name" && key !== "rank"), "auroc"];
+    const text = (words) => (/^[=+\-@\t\r]/.test(words) ? `'${words}` : words), plain = (number) => (number === null ? "" : String(number));
+    const quoted = (words) => (/[",\n\r]/.test(words) ? `"${words.replaceAll('"', '""')}"` : words);
+    const share = (number) => plain(number === null ? null : Number((number / 1e4).toFixed(8)));
+    const cells = (model) => [text(model.name), text(model.id), text(view.split), ...(own ? [0, 1].map((end) => plain(model.range?.[end] ?? null)) : [model.row.cells[column("rank")].textContent.replace("–", "")]),
+      ...shown.flatMap((key) => (key === "hr" || key === "ba" ? ends(model, split, key).map(share) : key === "size" || key === "added" ? [plain(model[key])] : [share(value(model, split, key))]))];
+    const head = ["model", "run", "split", ...(own ? ["rank_best", "rank_worst"] : ["place"]), ...shown.flatMap((key) => [titles[key] ?? key, ...(key === "hr" || key === "ba" ? [`${titles[key]}_low`, `${titles[key]}_high`] : [])])];
+    const lines = [head, ...grid.rows({ search: "applied", order: "applied" }).indexes().toArray().map((at) => cells(models[at]))];
+    return lines.map((line) => line.map(quoted).join(",")).join("\n") + "\n";
   };
   tools.querySelector(".csv").addEventListener("click", () => {
     const link = element("a", { href: URL.createObjectURL(new Blob([csv()], { type: "text/csv" })), download: `${location.pathname.split("/").pop().replace(".html", "")}-${view.split}.csv` });

@@ -68,7 +68,7 @@ globalThis.charts = (() => {
     days: (data, ink, room) => {
       const days = data.points.map(([, day]) => Date.parse(day)), around = Math.max(864e5, (Math.max(...days) - Math.min(...days)) * 0.05), ends = [Math.min(...days) - around, Math.max(...days) + around];
       return points(data, ink, room, { x: ([, day]) => day, at: (day) => (Date.parse(day) - ends[0]) / (ends[1] - ends[0]), hover: ([, day]) => day, shape: "hv",
-        xaxis: { type: "date", range: ends.map((end) => new Date(end).toISOString()), nticks: 6 } });
+        xaxis: { type: "date", range: ends.map((end) => new Date(Math.min(end, Date.UTC(9999, 11, 31))).toISOString()), nticks: 6 } });
     },
     // {lines: [{kind, points: [[step, [percent, low, high]]]}]}
     steps: (data, ink) => {

@@ -46,7 +46,8 @@ globalThis.hopeBenchQuestions = (() => {
     const wall = document.getElementById("wall"), page = document.getElementById("question");
     const views = [...form.querySelectorAll("[name=view]")].map((one) => one.value);
     const begin = { view: "fooling", truth: "no", split: "", kind: "", object: "", image: "", find: "", a: 0, b: models > 1 ? 1 : 0, q: "" };
-    let view = { ...begin }, list = [], grid = null, drawn = null, scrolled = 0;
+    const asks = { view: "view", truth: "answer", split: "split", kind: "kind", object: "object", image: "image", a: "model", b: "model", q: "question" };
+    let view = { ...begin }, list = [], grid = null, drawn = null, scrolled = 0, strange = [];
 
     const options = (field, values) => field.append(...values.map(([value, words]) => element("option", { value }, words)));
     options(fields.split, data.splits.map(({ name, label, kind }) => [name, kind === "control" ? name : `${label} ${name}`]));
@@ -216,19 +217,7 @@ globalThis.hopeBenchQuestions = (() => {
     };
     const copying = (words, say) => {
       const made = element("button", { type: "button" }, say);
-      made.addEventListener("click", async () => {
-        const box = element("textarea", { readonly: "", class: "visually-hidden", "aria-hidden": "true" }, words());
-        document.body.append(box);
-        try {
-          await navigator.clipboard.writeText(words());
-        } catch {
-          box.select();
-          document.execCommand("copy");
-        }
-        box.remove();
-        made.textContent = "Copied";
-        setTimeout(() => { made.textContent = say; }, 2000);
-      });
+      copies(made, words);
       return made;
     };
     const asking = (at) => {
@@ -268,14 +257,20 @@ globalThis.hopeBenchQuestions = (() => {
       return made;
     };
     const read = () => {
-      const from = new URLSearchParams(location.hash.slice(1)), model = (key) => {
-        const at = data.models.findIndex((one) => one.page.replace(/^.*\/|\.html$/g, "") === from.get(key));
-        return at >= 0 ? at : key === "b" && from.get("view") === "pair" ? -1 : begin[key];
+      const from = new URLSearchParams(location.hash.slice(1)), addresses = data.models.map(({ page: of }) => of.replace(/^.*\/|\.html$/g, ""));
+      const model = (key) => {
+        const known = one(key, ["", ...addresses]);
+        return addresses.includes(known) ? addresses.indexOf(known) : key === "b" && from.get("view") === "pair" ? -1 : begin[key];
       };
-      const one = (key, allowed) => (from.has(key) && allowed.includes(from.get(key)) ? from.get(key) : begin[key]);
+      const one = (key, allowed) => {
+        if (!from.has(key) || allowed.includes(from.get(key))) return from.get(key) ?? begin[key];
+        strange.push(`${asks[key]} “${from.get(key).slice(0, 80)}”`);
+        return begin[key];
+      };
+      strange = [];
       return {
         view: one("view", views), truth: one("truth", ["no", "yes", ""]), split: one("split", data.splits.map(({ name }) => name)), kind: one("kind", data.kinds), object: one("object", data.objects),
-        image: one("image", data.images.map(([name]) => name)), find: (from.get("find") || "").slice(0, 80), a: model("a"), b: model("b"), q: byId.has(from.get("q")) ? from.get("q") : "",
+        image: one("image", data.images.map(([name]) => name)), find: (from.get("find") || "").slice(0, 80), a: model("a"), b: model("b"), q: one("q", ["", ...byId.keys()]),
       };
     };
     const title = document.title;
@@ -315,6 +310,9 @@ globalThis.hopeBenchQuestions = (() => {
       return then();
     };
     const draw = () => drawList(() => {
+      const told = wall.querySelector(".strange");
+      told.hidden = strange.length === 0;
+      told.textContent = `This address asks for ${strange.join(", ")}, which ${strange.length === 1 ? "isn’t" : "aren’t"} here.`;
       const at = view.q === "" ? null : byId.get(view.q);
       if (at !== null) return load(Math.floor(at / data.chunk), () => {
         if (view.q !== id(at)) return;
@@ -339,6 +337,7 @@ globalThis.hopeBenchQuestions = (() => {
     });
     const show = (change, entry = false) => {
       view = { ...view, ...change };
+      strange = [];
       history[entry ? "pushState" : "replaceState"](null, "", `#${words(view)}`);
       draw();
       page.dataset.q = view.q || page.dataset.q || "";

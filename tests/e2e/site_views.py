@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import TimeoutError as TookTooLong
 
 from hope_bench.site import SitePages
 from tests.chromium import opened
@@ -12,6 +16,10 @@ from tests.chromium import opened
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+Look = tuple[int, str]
+"""Width and colour scheme."""
+_REPEATED = ("tbody tr:nth-child(n+8)", ".cards > :nth-child(n+5)", ".image-row:nth-child(n+4)")
+"""What axe looks at in `make soak` alone: rows and cards like those above them."""
 Box = tuple[str, float, float, float, float]
 """Text, left, top, right and bottom."""
 
@@ -58,3 +66,30 @@ def overlaps(found: list[Box]) -> Iterator[tuple[str, str]]:
         for other, left2, top2, right2, bottom2 in found[place + 1 :]:
             if min(right, right2) - max(left, left2) > 1 and min(bottom, bottom2) - max(top, top2) > 4:
                 yield one, other
+
+
+def in_turn(looks: Sequence[Look]) -> list[Sequence[Look]]:
+    """For a parameter: a page at all of these looks, one after the other; `make soak` opens it anew for each."""
+    return [[look] for look in looks] if "HOPE_BENCH_SOAK" in os.environ else [looks]
+
+
+def fits(page: Page, looks: Sequence[Look]) -> bool:
+    """Whether a page, opened at the first look, is no wider than the window at any, once its charts are redrawn."""
+    for width, scheme in looks:
+        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        page.set_viewport_size({"width": width, "height": 900})
+        drawn(page)
+        try:
+            page.wait_for_function("width => document.documentElement.scrollWidth <= width", arg=width)
+        except TookTooLong:
+            return False
+    return True
+
+
+def barriers(page: Page) -> list[str]:
+    """What axe finds against a page as it stands. It asks for the style sheet itself, which the policy forbids: look at what went
+    wrong before."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed").Axe()
+    some = None if "HOPE_BENCH_SOAK" in os.environ else {"exclude": [[one] for one in _REPEATED]}
+    found = axe.run(page, context=some).response["violations"]
+    return [f"{page.url}: {one['id']} {[node['html'] for node in one['nodes']][:3]}" for one in found]

@@ -1,8 +1,10 @@
-"""docs/extending.md's patches still apply, and what they add works: each is put into a copy of the project and run there."""
+"""docs/extending.md's patches still apply, and what they add works: each is put into a copy of the project, and what the page
+shows of it is run there."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,36 +16,63 @@ from hope_bench.demo.world import EVALUATION_SEED
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
-STRATEGY = """
+DO = """
+import shlex, sys
 import hope_bench as hb
-made = hb.generate(annotations="world/instances.json", images="world/images", name="rare", strategies=("random", "rarest"), sample_images=8, out="made")
+def do(line):
+    from hope_bench.cli import main
+    sys.argv = shlex.split(line)
+    try:
+        main()
+    except SystemExit as end:
+        assert not end.code, end.code
+"""
+STRATEGY = """
+do(SHOWN)
+from pathlib import Path
+(made,) = map(hb.load_benchmark, Path("benchmarks").iterdir())
 asked = {one: [q.object for q in made.splits[one] if q.label == "no"] for one in made.splits}
-counts = {c.name: 0 for c in hb.load_annotations("world/instances.json").categories}
-world = hb.load_annotations("world/instances.json")
+world = hb.load_annotations("instances.json")
+counts = {c.name: 0 for c in world.categories}
 for image in range(len(world.images)):
     for name in world.present(image):
         counts[name] += 1
 rare, usual = (sum(counts[name] for name in asked[one]) for one in ("rarest", "random"))
 assert rare < usual, (rare, usual)
-"""  # noqa: E501 - a script
+"""
 READER = """
-import hope_bench as hb
-open("list.tsv", "w").write("a.jpg\\tdog; cat\\nb.jpg\\tdog;tree\\nbroken\\n")
-found = hb.load_annotations("list.tsv", format="image-list")
+open("photos.tsv", "w").write("a.jpg\\tdog; cat\\nb.jpg\\tdog;tree\\nbroken\\n")
+found = eval(SHOWN)
 assert [found.present(image) for image in range(2)] == [("dog", "cat"), ("dog", "tree")]
 assert "1 line without a tab (line 3)" in found.problems[0]
 """
 CONVENTION = """
+class Says:
+    def answer(self, batch):
+        return ["I'd say: yes." for _ in batch]
+hb.generate(annotations="instances.json", images="photos", name="my-photos", strategies=("random",))
+hb.evaluate(Says(), "my-photos", name="llava-1.5-7b")
+do(SHOWN)
+from pathlib import Path
+(file,) = Path("leaderboard/results").rglob("*.json")
+result = hb.load_result(file)
+assert (result.convention, result.splits["random"].on_no.yes) == ("last-word", len(result.splits["random"].labels) // 2)
 from hope_bench.scoring.conventions import CONVENTIONS
 read = CONVENTIONS["last-word"].parse
 assert [read(text) for text in ("I'd say: yes.", "Yes and no", "Yes, a dog")] == ["yes", "no", "unparsed"]
 """
 FAMILY = """
-import os, sys
-os.environ["HOPE_BENCH_SOAK"] = "1"
-import pytest
-sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "tests/unit/test_conformance.py", "-k", "llava_qwen2"]))
+import subprocess
+done = subprocess.run(["bash", "-e", "-c", SHOWN], cwd=CLONE, capture_output=True, text=True)
+assert (done.returncode, " passed" in done.stdout) == (0, True), done.stdout
 """
+
+
+def shown(part: str) -> str:
+    """What the page shows after a part's patch, in one line."""
+    page = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+    (found,) = re.findall(rf"add-a-{part}.patch\n.*?```\n\n```(?:bash|python)\n(.*?)\n```", page, re.DOTALL)
+    return str(found).replace("\\\n", " ")
 
 
 @pytest.mark.parametrize(
@@ -52,18 +81,24 @@ sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "tests/unit/test_conforman
     ids=("strategy", "reader", "convention", "family"),
 )
 def test_a_documented_part_can_be_added(part: str, script: str, tmp_path: Path) -> None:
+    clone, here = tmp_path / "clone", tmp_path / "here"
+    clone.mkdir()
     for name in ("hope_bench", "tests", "benchmarks", "models", "leaderboard", "pyproject.toml"):
-        (tmp_path / name).symlink_to(ROOT / name)
+        (clone / name).symlink_to(ROOT / name)
     patch = ROOT / "docs" / "examples" / f"add-a-{part}.patch"
     for line in patch.read_text(encoding="utf-8").splitlines():
         if line.startswith("+++ b/"):
-            _own_copy(tmp_path, line.removeprefix("+++ b/"))
-    subprocess.run(["git", "apply", "--unsafe-paths", str(patch)], cwd=tmp_path, check=True)
-    if part == "strategy":
-        write_world(tmp_path / "world", 12, EVALUATION_SEED)
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "HF_HUB_OFFLINE": "1", "XDG_CACHE_HOME": str(tmp_path / "cache")}
+            _own_copy(clone, line.removeprefix("+++ b/"))
+    subprocess.run(["git", "apply", "--unsafe-paths", str(patch)], cwd=clone, check=True)
+    write_world(here, 12, EVALUATION_SEED)
+    (here / "images").rename(here / "photos")
+    environment = {
+        **os.environ, "PYTHONPATH": str(clone), "HF_HUB_OFFLINE": "1", "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }  # fmt: skip
+    program = f"SHOWN, CLONE = {shown(part)!r}, {str(clone)!r}\n{DO}{script}"
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, "-c", program], cwd=here, env=environment, capture_output=True, text=True, timeout=500, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
+import subprocess
 import sys
 import threading
 import time
@@ -185,3 +188,23 @@ def test_another_sites_name_does_not_lead_to_the_page(page: Page, review: Callab
     assert response.status == 400
     policy = page.request.get(address).headers["content-security-policy"]
     assert policy.startswith("default-src 'self'")
+
+
+def test_ctrl_c_ends_it_in_words_though_a_page_is_open(page: Page, tmp_path: Path) -> None:
+    small = write_small(tmp_path / "small")
+    command = [sys.executable, "-m", "hope_bench", "review", str(small.folder), "--images", str(small.images), "--port", "0"]
+    env = {**os.environ, "PYTHONUNBUFFERED": "1", "BROWSER": "true"}
+    with subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as child:
+        assert child.stdout is not None
+        try:
+            address = next(found[0] for line in child.stdout if (found := re.search(r"http://[0-9.:]+/", line)))
+            page.goto(address)
+            at(page, 0, "Is there a vase in this picture?")
+            child.send_signal(signal.SIGINT)
+            said = child.communicate(timeout=60)[0]
+        finally:
+            child.kill()
+    assert child.returncode == 0
+    assert "Traceback" not in said
+    assert "claims decided" in said
+    page.goto("about:blank")

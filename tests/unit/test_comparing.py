@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -127,10 +128,21 @@ def test_a_difference_that_is_there(benchmark: Benchmark, tmp_path: Path) -> Non
     assert [one.name for one in only.standings] == ["good", "twin", "bad"]  # the lowest rate is the best
 
 
+def changed(result: Result, **parts: dict[str, Any]) -> Result:
+    """A result with other words in `model` or `run`."""
+    return result.model_copy(update={key: getattr(result, key).model_copy(update=update) for key, update in parts.items()})
+
+
 def test_names_tell_models_apart(benchmark: Benchmark, tmp_path: Path) -> None:
     one = model(benchmark, tmp_path, "same", 1)
     polite = one.model_copy(update={"run": one.run.model_copy(update={"prompt_set": "ways", "prompt_name": "polite"})})
     assert model_names([one, polite, one]) == ["same (1)", "same, polite", "same (2)"]
+    steps = [changed(one, run={"step": step, "name": f"mine-{step}"}) for step in (None, 900, 1000)]
+    assert model_names(steps) == ["same", "same (step 900)", "same (step 1,000)"]
+    sized = [changed(result, model={"parameters": size}) for result in steps[1:] for size in ("2B", "7B")]
+    assert model_names(sized)[:2] == ["same (step 900, 2B)", "same (step 900, 7B)"]
+    again = [changed(one, run={"name": name}) for name in ("mine", "mine-at-half")]
+    assert model_names([*again, again[0]]) == ["same (mine, 1)", "same (mine-at-half)", "same (mine, 2)"]
     found = compare([one, polite, one], against="same, polite", bootstrap=FAST)
     assert [(pair.one, pair.other) for pair in found.pairs] == [("same (1)", "same, polite"), ("same (2)", "same, polite")]
 

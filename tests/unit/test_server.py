@@ -24,11 +24,11 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import ModelCard
 from hope_bench.files.run import read_run
 from hope_bench.files.validation import validate
-from tests import fake_vllm
+from tests import fake_servers
 from tests.cli import hope_bench, refused
 from tests.small_benchmark import write_small
 
-MODEL = fake_vllm.ROOT / "models" / "demo-llava"
+MODEL = fake_servers.ROOT / "models" / "demo-llava"
 FOLDER = Path("/models/it")
 
 
@@ -65,13 +65,13 @@ def all_gone(told: Path) -> bool:
 
 
 def test_vllms_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake_vllm.install(tmp_path, monkeypatch)
+    fake_servers.install(tmp_path, monkeypatch)
     one = card(server="vllm", dtype="bfloat16", trust_remote_code=True, server_args="--tensor-parallel-size 2 --max-model-len 8k")
     program, *words = command_line(one, FOLDER, 8123, tmp_path / "it.jinja")
     assert program == str(tmp_path / "bin" / "vllm")
-    told = fake_vllm.parser().parse_args(words)
+    told = fake_servers.vllm().parse_args(words)
     assert (told.command, told.model_tag, told.host, told.port) == ("serve", str(FOLDER), "127.0.0.1", 8123)
-    assert (told.served_model_name, told.enable_prefix_caching) == (["ORG/NAME"], True)
+    assert (told.served_model_name, told.enable_prefix_caching) == ("ORG/NAME", True)
     assert (told.dtype, told.chat_template, told.trust_remote_code) == ("bfloat16", str(tmp_path / "it.jinja"), True)
     assert told.generation_config == "vllm", "the checkpoint's own penalties are put aside"
     assert (told.tensor_parallel_size, told.max_model_len) == (2, "8k")
@@ -81,13 +81,15 @@ def test_vllms_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     ]
 
 
-def test_sglangs_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Flags of docs.sglang.io, "Server Arguments"; the radix cache is on unless --disable-radix-cache."""
-    monkeypatch.setattr(servers.importlib.util, "find_spec", lambda name: name)
-    assert command_line(card(server="sglang", server_args="--dp 2"), FOLDER, 8123, Path("it.jinja")) == [
-        *(sys.executable, "-m", "sglang.launch_server", "--model-path", str(FOLDER), "--host", "127.0.0.1", "--port", "8123"),
-        *("--chat-template", "it.jinja", "--served-model-name", "ORG/NAME", "--sampling-defaults", "openai", "--dp", "2"),
-    ]
+def test_sglangs_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The radix cache is on unless --disable-radix-cache."""
+    fake_servers.install(tmp_path, monkeypatch)
+    one = card(server="sglang", server_args="--dp 2")
+    words = ["--model-path", str(FOLDER), "--host", "127.0.0.1", "--port", "8123", "--chat-template", "it.jinja"]
+    words += ["--served-model-name", "ORG/NAME", "--sampling-defaults", "openai", "--dp", "2"]
+    assert command_line(one, FOLDER, 8123, Path("it.jinja")) == [sys.executable, "-m", "sglang.launch_server", *words]
+    told = fake_servers.sglang().parse_args(words)
+    assert (told.model_path, told.served_model_name, told.dp_size) == (str(FOLDER), "ORG/NAME", 2)
 
 
 def test_transformers_serves_command_line() -> None:
@@ -148,7 +150,7 @@ def test_a_server_that_is_not_installed_is_said_how_to_install(
 def test_a_run_through_a_started_server_is_a_run_of_the_checkpoint(
     small: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told = fake_vllm.install(small, monkeypatch)
+    told = fake_servers.install(small, monkeypatch)
     done = hope_bench(capsys, *arguments(small, "--server-args", "--max-model-len 4096"))
     assert done.code == 0, done.err
     assert all_gone(told)
@@ -175,7 +177,7 @@ def test_a_run_through_a_started_server_is_a_run_of_the_checkpoint(
 def test_a_server_that_does_not_start_shows_the_end_of_its_log_and_leaves_nothing(
     small: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told = fake_vllm.install(small, monkeypatch, "die")
+    told = fake_servers.install(small, monkeypatch, "die")
     said = refused(capsys, *arguments(small))
     assert "The server ended before it was ready. Exit code 1. The end of its log" in said
     assert "ValueError: no room for the weights" in said
@@ -185,7 +187,7 @@ def test_a_server_that_does_not_start_shows_the_end_of_its_log_and_leaves_nothin
 
 
 def test_a_server_that_is_never_ready_is_ended(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = fake_vllm.install(small, monkeypatch, "hang")
+    told = fake_servers.install(small, monkeypatch, "hang")
     port = servers.free_port()
     server = servers.Server(command_line(card(server="vllm"), FOLDER, port, None), port)
     while not told.is_file() or told.read_text().count("\n") < 2:
@@ -202,7 +204,7 @@ def test_a_server_that_is_never_ready_is_ended(small: Path, monkeypatch: pytest.
 def test_a_server_that_ends_in_the_middle_ends_the_run_which_goes_on_later(
     small: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told = fake_vllm.install(small, monkeypatch, "end")
+    told = fake_servers.install(small, monkeypatch, "end")
     said = refused(capsys, *arguments(small))
     assert "The server ended in the middle of the run" in said
     assert "Exit code 3." in said
@@ -211,15 +213,15 @@ def test_a_server_that_ends_in_the_middle_ends_the_run_which_goes_on_later(
     kept = (small / "runs" / "small" / "demo-llava" / "answers.jsonl").read_text().splitlines()
     assert 0 < len(kept) <= 6
     assert all(json.loads(line)["error"] is None for line in kept)
-    fake_vllm.install(small, monkeypatch)
+    fake_servers.install(small, monkeypatch)
     assert hope_bench(capsys, *arguments(small)).code == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_no_server_outlives_hope_bench(number: signal.Signals, small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However it ends; the second of the server's processes ignores a request to end."""
-    told = fake_vllm.install(small, monkeypatch, "hang")
-    environment = os.environ | {"PYTHONPATH": str(fake_vllm.ROOT)}
+    told = fake_servers.install(small, monkeypatch, "hang")
+    environment = os.environ | {"PYTHONPATH": str(fake_servers.ROOT)}
     process = subprocess.Popen(
         [sys.executable, "-m", "hope_bench", *arguments(small)], env=environment, stderr=subprocess.PIPE, text=True
     )

@@ -45,7 +45,8 @@ def make_result(folder: Path, model: str, affirmed: int, prompt: str = "{questio
 
 BOARD = [
     '<script src="../assets/charts.js">', '<script defer src="../assets/datatables.js">',
-    '<script defer src="../assets/pairs.js">', '<script defer src="../assets/board.js">',
+    '<script defer src="../assets/copy.js">', '<script defer src="../assets/pairs.js">',
+    '<script defer src="../assets/board.js">',
     '<script type="application/json" id="board">',
 ]  # fmt: skip
 FRONT = ['<script src="assets/front.js">']
@@ -128,16 +129,20 @@ def test_pages_say_what_searched_and_claim_no_review(tmp_path: Path, put: Put) -
 
 def test_a_page_stands_alone_and_links_are_relative(tmp_path: Path, put: Put) -> None:
     put("mine", make_result(tmp_path, "Mine", 2))
+    put("other", make_result(tmp_path, "Other", 3))
     build_site(tmp_path / "results", tmp_path / "site")
-    for name, html in pages(tmp_path / "site").items():
+    built = pages(tmp_path / "site")
+    for name, html in built.items():
         found = Links(html)
         assert not {"iframe", "object", "img", "style"} & set(found.tags)
         scripts = re.findall(r"<script[^>]*>", html)
         assert scripts == (BOARD if is_ranking(name) else FRONT if name == "index.html" else [])
         for link in found.links:
             assert link == "data:," or not re.match(r"[a-z]+:|/", link), link
-            target = (tmp_path / "site" / name).parent / link.partition("#")[0]
-            assert link == "data:," or link.startswith("#") or target.is_file(), link
+            address, _, place = link.partition("#")
+            target = ((tmp_path / "site" / name).parent / address).resolve() if address else tmp_path / "site" / name
+            assert link == "data:," or target.is_file(), link
+            assert not place or f'id="{place}"' in target.read_text(), (name, link)
     assert not re.search(r"url\(|@import|http", (tmp_path / "site" / "style.css").read_text())
     for script in ("board.js", "charts.js", "front.js", "pairs.js"):
         assert not re.search(r"fetch\(|innerHTML|eval\(|\.style\b", (tmp_path / "site" / "assets" / script).read_text())
@@ -176,7 +181,7 @@ def test_the_same_results_give_the_same_bytes(tmp_path: Path, put: Put) -> None:
     build_site(tmp_path / "results", tmp_path / "two")
     build_site(tmp_path / "results", tmp_path / "two")
     files = [path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*") if path.is_file()]
-    pages_of_all, of_benchmark, assets, data = 6, 2, 3 + 2 + 7, 5 + 1
+    pages_of_all, of_benchmark, assets, data = 6, 2, 3 + 2 + 8, 5 + 1
     assert len(files) == pages_of_all + of_benchmark + assets + data + 3 * 3
     for file in files:
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()

@@ -96,7 +96,7 @@ def test_refused(path: Path, changed: Callable[[dict[str, Any]], None], words: s
         ("[" * 50 + "]" * 50, "nested too deeply"),
         ("null", "not a valid result"),
         ("", "not JSON"),
-        ('{"' + "k" * 5000 + '": 1}', "a key is longer than 100"),
+        ('{"' + "k" * 5000 + '": 1}', "a key of the file is longer than 100"),
         (json.dumps({"notes": {str(n): 0 for n in range(300)}}), "more than 200 keys"),
     ],
 )
@@ -154,6 +154,9 @@ def test_too_many_splits(path: Path) -> None:
         data["splits"][f"s{number}"] = data["splits"]["content"]
     path.write_text(json.dumps(data))
     assert "splits: 102 are more than 64" in refusal(path)
+    data["splits"] = dict.fromkeys(("adversarial", "content", "s" * 101), data["splits"]["content"])
+    path.write_text(json.dumps(data))
+    assert "splits: a key is longer than 100 characters: 'sss" in refusal(path)
 
 
 def test_markup_is_shown_as_text_everywhere(tmp_path: Path) -> None:

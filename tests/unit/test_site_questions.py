@@ -19,11 +19,14 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark, read_benchmark
 from hope_bench.files.result_file import read_result
 from hope_bench.files.split_score import SplitScore
+from hope_bench.reporting.model_page import Drill
 from hope_bench.reviewing.claims import listed_queue
 from hope_bench.site import build_site, question_file
 from hope_bench.site.question_file import check_asked_as_published
-from hope_bench.site.questions import Claim
+from hope_bench.site.questions import Claim, make_wall
+from hope_bench.site.reading import read_groups
 from hope_bench.site.sheet import read_sheets
+from hope_bench.site.views import section
 from hope_bench.site.wall import Shown
 from hope_bench.site.wall_pages import listing
 from tests.cli import hope_bench, refused
@@ -87,6 +90,34 @@ def test_programs_find_every_question_and_its_answers(folder: Path, benchmark: B
     assert all((site / one["picture"]).is_file() for one in data["images"].values())
 
 
+def test_a_link_to_a_question_stays_though_a_result_holds_its_splits_in_another_order(folder: Path) -> None:
+    _, before = published(built(folder))
+    path = folder / "leaderboard" / "results" / "tiny" / "fooled.json"  # the first by name
+    data = json.loads(path.read_text())
+    path.write_text(json.dumps(data | {"splits": dict(reversed(data["splits"].items()))}))
+    _, after = published(built(folder))
+    assert {one["id"]: one["question"] for one in after["questions"]} == {
+        one["id"]: one["question"] for one in before["questions"]
+    }
+    assert any(one["id"].startswith("content.") and len(one["asked_in"]) == 2 for one in after["questions"])
+
+
+def test_two_questions_of_one_id_are_refused(folder: Path) -> None:
+    group = next(one for one in read_groups(folder / "leaderboard" / "results") if one.first.benchmark.name == "tiny")
+    described = next(one for one in read_sheets(folder / "leaderboard" / "benchmarks").values() if one.sheet.name == "tiny")
+    assert described.questions is not None
+    content = tuple(replace(one, question_id=7) for one in described.questions.splits["content"])
+    twice = replace(described.questions, splits={**described.questions.splits, "content": content})
+    with pytest.raises(HopeBenchError, match=r"both called content\.7"):
+        make_wall(section(group, alone=True), twice)
+
+
+def test_pictures_with_long_names_are_described_and_built(tmp_path: Path) -> None:
+    publish(tmp_path, images=tuple("photograph-" * 15 + f"_{number}.jpg" for number in range(2)))
+    _, data = published(built(tmp_path))
+    assert all("picture" in one for one in data["images"].values())
+
+
 def test_the_page_gets_them_as_scripts(folder: Path) -> None:
     site = built(folder)
     key, data = published(site)
@@ -119,6 +150,21 @@ def test_without_javascript_every_question_is_in_a_list(folder: Path) -> None:
     assert {f"{key}.html#q={one['id']}" for one in data["questions"]} <= set(links)
     assert "Is there a cat in the image?" in (site / "questions" / f"{key}.html").read_text()
     assert f"questions/{key}.html" in Links((site / "questions.html").read_text()).links
+
+
+def test_a_models_numbers_lead_to_questions(folder: Path) -> None:
+    """Every way from a model's page shows something, on a phone too, also of a split that asks only about what is there."""
+    site = built(folder)
+    key, data = published(site)
+    ways = [link for link in Links((site / "tiny" / "half.html").read_text()).links if f"{key}.html#split=" in link]
+    asked = {name: f"../questions/{key}.html#split={name}" for name in ("adversarial", "content", "hope")}
+    assert all(ways.count(link) == 2 for link in asked.values()), "in a column, and below the rate"
+    for link in ways:
+        chosen = dict(pair.split("=") for pair in link.partition("#")[2].split("&"))
+        assert [one for one in data["questions"] if chosen["split"] in one["asked_in"] and one["label"] == "no"]
+        assert chosen.keys() <= {"split", "object"}
+    assert (Drill("w").split("a b"), Drill("w").split("a", "")) == ("w#split=a%20b", "w#split=a&truth=")
+    assert (Drill("w").kind("a", "plain"), Drill("w").kind("a", "half")) == ("w#split=a&kind=object", "w#split=a&kind=half")
 
 
 def test_markup_in_a_question_is_text() -> None:
@@ -222,9 +268,14 @@ def test_what_was_shown_no_image_is_no_model_here(folder: Path) -> None:
     data["run"]["blind"] = "gray"
     data["unranked"] = "shown gray images"
     path.write_text(json.dumps(data))
-    _, found = published(built(folder))
+    site = built(folder)
+    key, found = published(site)
     assert len(found["results"]) == 2
     assert {one["answered"] for one in found["questions"]} == {2}
+    block = re.search(r'id="board">(.+?)</script>', (site / "benchmarks" / f"{key}.html").read_text())
+    assert block is not None
+    asked = {one["id"]: one["asked"] for one in json.loads(block[1])["models"]}
+    assert asked == {"sure": True, "half": True, "fooled": False}, "no pair with it leads to questions it isn't among"
 
 
 def test_review_takes_the_list_of_what_fools_every_model(folder: Path, benchmark: Benchmark) -> None:

@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
 from hope_bench.errors import counted
+from hope_bench.tables import Summary, plain_table
 
 if sys.platform == "win32":
     pytest.skip("Windows has no pty", allow_module_level=True)
@@ -65,6 +67,17 @@ def test_progress_bars_fit_and_keep_their_numbers(tmp_path: Path, width: int) ->
     assert any(re.search(r"1,000,000 of 1,234,567 +(\S+/s +)?ETA", line) for line in lines), lines
     assert any("1,000 of 1,234,567 questions" in line for line in lines), lines
     assert any("139.0 GB GPU" in line for line in lines), lines
+
+
+def test_sentences_of_wide_characters_fit() -> None:
+    """A Chinese character takes two columns; a path stays whole, and so does what stands before the first word."""
+    path = "runs/" + "a-name-" * 15
+    summary = Summary(("日本語のモデル " * 12 + path, "  indented"), plain_table("", "model"), ("note " * 40,))
+    lines = summary.as_text().splitlines()
+    assert path in lines
+    assert "  indented" in lines
+    assert [line for line in lines if cell_len(line) > 80] == [path]
+    assert lines[0] == " ".join(["日本語のモデル"] * 5)
 
 
 def test_numbers_agree_with_their_nouns() -> None:
