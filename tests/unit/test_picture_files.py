@@ -238,6 +238,17 @@ def test_a_file_a_picture(format: str, make: Callable[[Path], Path], tmp_path: P
         )
 
 
+def test_a_list_names_its_pictures_from_its_own_folder_or_in_full(tmp_path: Path) -> None:
+    folder = listed(tmp_path / "a")
+    relative = read_annotations(folder)
+    assert [image.file_name for image in relative.images] == ["images/val/a.jpg", "images/val/b.png"]
+    write(folder / "val.txt", "".join(f"{folder / image.file_name}\n" for image in relative.images))
+    full = read_annotations(folder)
+    assert (
+        [full.present(image) for image in range(2)] == [relative.present(image) for image in range(2)] == [("dog", "tea cup"), ()]
+    )
+
+
 def test_only_val_is_also_called_valid(tmp_path: Path) -> None:
     annotations = read_annotations(roboflow(tmp_path / "a"))
     write(tmp_path / "a" / "data.yaml", "valid: valid/images\n" + YAML)
