@@ -250,7 +250,7 @@ def test_a_copy_of_a_checkpoint_keeps_its_tokens_alone_of_what_it_decodes_by(tmp
 
 
 def test_what_only_the_server_can_run_is_left_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake_vllm.install(tmp_path, monkeypatch)
+    fake_servers.install(tmp_path, monkeypatch)
     folder = tmp_path / "new"
     folder.mkdir()
     (folder / "config.json").write_text('{"model_type": "brand_new_vl", "architectures": ["BrandNewVLForConditionalGeneration"]}')
