@@ -77,6 +77,30 @@ def test_what_a_site_customisation_prints_is_no_answer(tmp_path: Path, monkeypat
     assert (said, model.taken) == ([], ["0", "1", "2"])
 
 
+class Loud(Large):
+    """An adapter whose libraries print while they encode."""
+
+    def elsewhere(self) -> Callable[[], Callable[[Batch], bytes]]:
+        return loud
+
+
+def loud() -> Callable[[Batch], bytes]:
+    def encode(_: Batch) -> bytes:
+        print("fetching things", flush=True)
+        return bytes(LARGE)
+
+    return encode
+
+
+def test_what_a_library_prints_is_no_answer(tmp_path: Path) -> None:
+    pictures(1)[0].save(tmp_path / "0.png")
+    steps = [(Request("0.png", text, text),) for text in map(str, range(3))]
+    model, said = Loud(), list[str]()
+    with Workers(1, said.append) as workers:
+        assert [step for step, _ in workers.steps(cast(EncodesElsewhere, model), steps, tmp_path, {})] == steps
+    assert (said, model.taken) == ([], ["0", "1", "2"])
+
+
 def test_a_worker_that_can_not_be_started_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[subprocess.Popen[bytes]] = []
     at_first = subprocess.Popen
