@@ -38,6 +38,9 @@ _OF_THE_QUESTION = re.compile(r"messages?|content|image|picture|prompt|input|med
 _LONGEST = 20_000
 """Characters of a message that are looked into."""
 
+LARGEST_REFUSAL = 2**18
+"""Bytes of a reply that is an error: more of it is not read, and no more characters of what unfolds from it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -83,7 +86,7 @@ def _body(error: BaseException) -> Any:
     if response is None:
         return getattr(error, "body", None)
     try:
-        text = response.text  # the client's own `body` is the part called "error" alone
+        text = response.text[:LARGEST_REFUSAL]  # the client's own `body` is the part called "error" alone
     except Exception:  # noqa: BLE001 - a body that was not read, or can't be
         return getattr(error, "body", None)
     whole = _json(text)

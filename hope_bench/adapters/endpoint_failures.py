@@ -71,9 +71,6 @@ FAILURES = (openai.OpenAIError, BadReplyError, NoAnswerError, RefusedError)
 LARGEST_REPLY = 32 * 2**20
 """Bytes of a reply: 32,000 tokens with their alternatives are no more."""
 
-LARGEST_REFUSAL = 2**18
-"""Bytes of a reply that is an error: more of it is not read."""
-
 
 def in_time(parts: Iterable[bytes], seconds: float) -> bytes:
     """A reply's whole body. Raises BadReplyError where that takes longer (the client's own time-out begins anew at each byte), or

@@ -12,7 +12,8 @@ from typing import Any
 import openai
 
 from hope_bench.adapters.endpoint_card import LOCAL, find_access
-from hope_bench.adapters.endpoint_failures import FAILURES, LARGEST_REFUSAL, BadReplyError, is_gone
+from hope_bench.adapters.endpoint_errors import LARGEST_REFUSAL
+from hope_bench.adapters.endpoint_failures import FAILURES, BadReplyError, is_gone
 from hope_bench.errors import short_reason
 from hope_bench.files.card import ModelCard
 

@@ -62,7 +62,7 @@ def check_config(name: object, config: Mapping[str, Any]) -> None:
     for part in (config, *(config.get(key) for key in _PARTS)):
         for key, value in part.items() if isinstance(part, Mapping) else ():
             if _LAYERS.fullmatch(key) and isinstance(value, int) and value > _MOST_LAYERS:
-                wrong.append(f"{key} is {value:,}"[:60])
+                wrong.append(f"{key} is more than {_MOST_LAYERS:,}")
     for key in _PARTS:
         value = config.get(key)
         if not isinstance(value, dict | None):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,29 +50,31 @@ def load_instances(path: Path) -> InstancesFile:
 
         return stream_instances(path)
     with no_collector():
-        made = _made(path)
+        made = _made(path, _at_once)
         # Where tools write four zeros for a box, there may be a polygon, which only a look at each entry sees.
         if made.rows.boxes is not None and not made.rows.boxes.any(axis=1).all():
-            made = _made(path, one_by_one=True)
+            made = _made(path, _one_by_one)
         return made
 
 
-def _made(path: Path, one_by_one: bool = False) -> InstancesFile:
+def _made(path: Path, lists: Callable[[Path, dict[Key, BadEntries]], _WholeFile | _Lists]) -> InstancesFile:
     bad: dict[Key, BadEntries] = {key: BadEntries(key) for key in KINDS}
-    file = _lists(path, bad, one_by_one)
+    file = lists(path, bad)
     return made_of(path, file.categories, file.images, [file.annotations], bad)
 
 
-def _lists(path: Path, bad: dict[Key, BadEntries], one_by_one: bool) -> _WholeFile | _Lists:
-    """The file's three lists: decoded at once where all entries are as COCO's are, else entry by entry."""
+def _at_once(path: Path, bad: dict[Key, BadEntries]) -> _WholeFile | _Lists:
+    """The file's three lists, decoded at once where all entries are as COCO's are, else entry by entry."""
+    with json_text(path) as text, suppress(msgspec.DecodeError):  # a row of another type, or no JSON
+        file = msgspec.json.decode(text, type=_WholeFile)
+        if not any(map(is_placeholder, file.images)):
+            return file
+    return _one_by_one(path, bad)
+
+
+def _one_by_one(path: Path, bad: dict[Key, BadEntries]) -> _Lists:
+    """The file's three lists, entry by entry."""
     with json_text(path) as text:
-        try:
-            if not one_by_one:
-                file = msgspec.json.decode(text, type=_WholeFile)
-                if not any(map(is_placeholder, file.images)):
-                    return file
-        except msgspec.DecodeError:  # a row of another type, or no JSON
-            pass
         try:
             return _loosely(msgspec.json.decode(text, type=_LooseFile), bad)
         except msgspec.ValidationError as error:

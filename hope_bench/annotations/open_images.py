@@ -129,8 +129,7 @@ def read_open_images(path: Path, files: Mapping[str, str] | None = None) -> Anno
         raise HopeBenchError(f"{path} holds no readable box or human-verified image label. {first_few(problems, 3)}")
     images = tuple(Image(f"{name}.jpg") for name in image_index)
     categories = _categories(names, labels, found.hierarchy)
-    source = found.boxes or found.labels or path
-    annotations = assemble(source.name, images, categories, rows, {}, units="fractions")
+    annotations = assemble((found.boxes or path).name, images, categories, rows, {}, units="fractions")
     annotations = replace(annotations, problems=(*problems, *annotations.problems))
     return annotations if verified is None else _with_labels(annotations, verified)
 

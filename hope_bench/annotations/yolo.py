@@ -137,9 +137,8 @@ def _pictures(file: Path, data: Mapping[str, Any], split: str) -> list[tuple[str
             found += [(path.relative_to(place).as_posix(), labels_of(path, place)) for path in pictures]
         elif place is not None:
             lines = [line.strip() for line in place.read_text(encoding="utf-8").splitlines() if line.strip()]
-            pictures = [path if (path := Path(line)).is_absolute() else place.parent / path for line in lines]
-            named = zip(lines, pictures, strict=True)
-            found += [(line.removeprefix("./"), labels_of(path, path.parent)) for line, path in named]
+            named = [(line.removeprefix("./"), place.parent / line) for line in lines]
+            found += [(name, labels_of(path, path.parent)) for name, path in named]
     return found
 
 

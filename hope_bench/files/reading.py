@@ -21,6 +21,9 @@ _Kind = TypeVar("_Kind")
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 """What may be half a character in JSON: a surrogate, alone or in a pair."""
 
+_ENDLESS_KEY = re.compile(r"""(?:\.[ \t]*(?:[\w-]+|"[^"\n]{0,200}"|'[^'\n]{0,200}')[ \t]*){100}""")
+"""Of TOML's dotted keys: tomllib takes time and memory with the square of their parts, 3 GB for 30,000."""
+
 _PART_OF_A_NUMBER = re.compile(rb"[-+.\deE]{1,400}$")
 
 _AS_UTF8 = "Save it as UTF-8 (iconv -f {} -t utf-8)."
@@ -118,6 +121,8 @@ def json_of(text: str, where: object) -> Any:
 def read_toml(path: Path) -> dict[str, Any]:
     """What a TOML file holds. Raises HopeBenchError naming it."""
     text = read_text(path)
+    if _ENDLESS_KEY.search(text):
+        raise HopeBenchError(f"{path} is not read: more than 100 names stand there in a row with dots between them.")
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # as for JSON

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import mutmut.__main__ as mutmut
-from mutmut.mutation import mutators
+from mutmut.mutation import mutators, trampoline
 from mutmut.mutation.data import SourceFileMutationData
 from mutmut.mutation.diff_apply import get_diff_for_mutant
-from mutmut.mutation.trampoline import set_mutant_under_test
 from mutmut.state import state
 from mutmut.stats import status_by_exit_code
-from mutmut.utils.format_utils import orig_function_and_class_names_from_key
+from mutmut.utils.format_utils import mangled_name_from_mutant_name, orig_function_and_class_names_from_key
 from mutmut.workers.isolation import ForkServerRunner
 
 FOLDERS = ("scoring", "search", "annotations", "inference", "adapters")
@@ -66,7 +67,7 @@ class Mutant:
 def generate(jobs: int) -> list[tuple[str, Path]]:
     """Names and files of all mutants, which stand in mutants/ beside a copy of the tests."""
     mutators.mutation_operators[:] = [one for one in mutators.mutation_operators if one[1] in ONE_TOKEN]
-    set_mutant_under_test("mutant_generation")
+    trampoline.set_mutant_under_test("mutant_generation")
     mutmut.copy_src_dir()
     mutmut.create_mutants(jobs)
     found, _ = mutmut.collect_source_file_mutation_data(mutant_names=())
@@ -98,9 +99,37 @@ def outcomes(mutants: Sequence[Mutant], jobs: int) -> dict[Mutant, str]:
     # That first run passed, and what it learnt holds: two checks more would run every test again.
     ForkServerRunner.run_clean_tests = lambda *_, **__: 0
     mutmut.run_forced_fail_test = lambda *_: None
+    mutmut.set_mutant_under_test = _in_this_process
+    mutmut.collect_or_load_stats = _learn
     if left := [mutant.name for mutant in mutants if _status(mutant) != "killed"]:
         mutmut._run(left, jobs)
+    if forgotten := [mutant.name for mutant in mutants if _status(mutant) == "not checked"]:  # other tests take part than before
+        mutmut._run(forgotten, jobs)
     return {mutant: _status(mutant) for mutant in mutants}
+
+
+_collect_or_load_stats = mutmut.collect_or_load_stats
+
+
+def _learn(*given: Any, **named: Any) -> None:
+    """What runs in a process of its own (a worker, a server's guard) is known of no test: those that call its module try it."""
+    _collect_or_load_stats(*given, **named)
+    known = state().tests_by_mangled_function_name
+    of_module: dict[str, set[str]] = {}
+    for function, tests in known.items():
+        of_module.setdefault(function.rpartition(".")[0], set()).update(tests)
+    for data in mutmut.collect_source_file_mutation_data(mutant_names=())[1].values():
+        for name in data.exit_code_by_key:
+            function = mangled_name_from_mutant_name(name)
+            if not known.get(function):
+                known[function] = of_module.get(function.rpartition(".")[0], set())
+
+
+def _in_this_process(name: str) -> None:
+    """Call functions as mutmut's first run does, and leave the programs alone that tests start: in their folders there are no
+    settings of mutmut's, and they would end with an error."""
+    os.environ.pop("MUTANT_UNDER_TEST", None)
+    trampoline._mutant_under_test = name
 
 
 def _status(mutant: Mutant) -> str:

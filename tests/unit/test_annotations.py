@@ -67,6 +67,11 @@ def test_captions_are_kept_by_image(tmp_path: Path) -> None:
     odd = [*rows, {"id": 4, "image_id": "3", "caption": "three"}, {"id": 5, "image_id": 3, "caption": None}, {"id": 6}]
     captions.write_text(json.dumps({"annotations": odd}))
     assert read_annotations(coco_file(tmp_path), captions=captions).captions == {1: ("one", "two", "three")}
+    others, none = tmp_path / "others.json", tmp_path / "none.json"
+    others.write_text(json.dumps({"annotations": [{"image_id": image, "caption": "x"} for image in (55, 56)]}))
+    none.write_text('{"annotations": []}')
+    with pytest.raises(HopeBenchError, match=r"of 2 captions, none is for an image of the instances file"):
+        read_annotations(coco_file(tmp_path), captions=(others, none))
     with pytest.raises(HopeBenchError, match="not a COCO captions file"):
         read_annotations(coco_file(tmp_path), captions=coco_file(tmp_path))
 

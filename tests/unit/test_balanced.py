@@ -68,8 +68,11 @@ def test_the_flow_finds_the_best_balanced_choice(seed: int, slack: int, whole: b
         assert scores[row, claim][found.no].sum() == pytest.approx(best, abs=1e-4)
 
 
-def test_both_sides_are_chosen_where_the_preferred_ones_cannot_be_balanced() -> None:
+@pytest.mark.parametrize("whole", [True, False])
+def test_both_sides_are_chosen_where_the_preferred_ones_cannot_be_balanced(whole: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Everyone is in each picture: asked about first everywhere, it could never be asked with no."""
+    if not whole:
+        monkeypatch.setattr(flow, "_WHOLE", 0)
     row, claim = np.array([0, 0, 1, 1, 2, 2]), np.array([0, 1, 0, 2, 0, 1])
     yes = Edges(row, claim, np.array([0.0, 1, 0, 1, 0, 1]))
     absent = Edges(np.array([0, 0, 1, 1, 2, 2]), np.array([2, 3, 1, 3, 2, 3]), np.zeros(6))
@@ -78,6 +81,22 @@ def test_both_sides_are_chosen_where_the_preferred_ones_cannot_be_balanced() -> 
     no, said = Counter(absent.claim[found.no].tolist()), Counter(claim[found.yes].tolist())
     assert found.excess > 0 or no == said
     assert said[0] < 3
+
+
+def test_where_nothing_is_asked_nothing_is_taken() -> None:
+    nothing = np.zeros(0, dtype=int)
+    found = balance(Edges(nothing, nothing, np.zeros(0)), nothing, np.zeros(2, dtype=int), claims=2, slack=0, seed=0)
+    assert (found.no.tolist(), found.yes, found.excess) == ([], None, 0)
+
+
+def test_a_row_whose_cheapest_edges_are_all_of_one_group_takes_one_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flow, "_WHOLE", 0)
+    monkeypatch.setattr(flow, "_AT_FIRST", 1)
+    claim, group = np.arange(9), np.array([0] * 8 + [1])
+    no = Edges(np.zeros(9, dtype=int), claim, np.arange(9.0), group)
+    found = balance(no, np.array([2]), np.array([1] + [0] * 7 + [1]), claims=9, slack=0, seed=0)
+    assert np.flatnonzero(found.no).tolist() == [0, 8]
+    assert found.excess == 0
 
 
 @pytest.fixture(scope="module")

@@ -74,6 +74,7 @@ def test_what_an_estimate_knows_to_be_answered_is_of_that_very_commit(
     cached: Cached,
     benchmark: Benchmark,
     options: EvaluateOptions,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     cached("org/it", more=["modeling_it.py"])
     card = ModelCard(name="A model", checkpoint="org/it", batch_size=4, device="cpu", trust_remote_code=code)
@@ -83,6 +84,9 @@ def test_what_an_estimate_knows_to_be_answered_is_of_that_very_commit(
     evaluate(benchmark, card, options, adapter=model)
     found = estimate(benchmark, card, options)
     assert (found.unique, found.left, found.stops) == (12, 0, None)
+    with monkeypatch.context() as patch:  # where only torch can tell what there is
+        patch.setattr("hope_bench.inference.estimate.known_device", lambda _: None)
+        assert estimate(benchmark, card, options).left == 0
     cached("org/it", LATER, more=["modeling_it.py"])
     assert estimate(benchmark, card, options).left == 12
     assert estimate(benchmark, card, replace(options, name="other")).left == 12

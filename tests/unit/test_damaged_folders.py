@@ -86,7 +86,7 @@ FOLDERS: dict[str, tuple[dict[str, Content], str]] = {
     "a pointer": ({"config.json": POINTER, WEIGHTS: EMPTY}, "damaged config.json: it is a Git LFS pointer .* git lfs pull"),
     "layers": (
         {"config.json": PLAIN | {"text_config": {"num_hidden_layers": 2**32}}, WEIGHTS: EMPTY},
-        "damaged config.json: num_hidden_layers is 4,294,967,296",
+        "damaged config.json: num_hidden_layers is more than 10,000",
     ),
     "architectures": ({"config.json": PLAIN | {"architectures": 5}, WEIGHTS: EMPTY}, "architectures is a number, not a list"),
     "model type": ({"config.json": PLAIN | {"model_type": ["llava"]}, WEIGHTS: EMPTY}, "model_type is a list, not a text"),

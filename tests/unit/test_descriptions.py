@@ -270,7 +270,7 @@ def test_a_users_descriptions(tmp_path: Path) -> None:
             "image": "a.jpg",
             "object": "dog",
             "true": ["a sleeping  dog."],
-            "false": ["two dogs playing", "dogs in hats", "dogs on a bench"],
+            "false": ["two dogs playing", "dogs in hats", "dogs on a bench", "young dogs chasing it"],
         },
         {"image": "a.jpg", "object": "jalapeño", "false": ["an orange jalapeño"]},
         "",
@@ -287,6 +287,7 @@ def test_a_users_descriptions(tmp_path: Path) -> None:
         "Are there two dogs playing in the image?",
         "Are there dogs in hats in the image?",
         "Are there dogs on a bench in the image?",
+        "Are there young dogs chasing it in the image?",
         "Is there an orange jalapeño in the image?",
         "Is there a shiny dog in the image?",
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import email.utils
+import gzip
 import io
 import json
 import math
@@ -11,6 +12,7 @@ import re
 import socket
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,7 +22,9 @@ import pytest
 from PIL import Image
 
 from hope_bench.adapters import endpoint_failures as failures
+from hope_bench.adapters import endpoint_places
 from hope_bench.adapters.endpoint import Endpoint
+from hope_bench.adapters.endpoint_errors import LARGEST_REFUSAL
 from hope_bench.adapters.yes_no_words import p_yes_of
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import ModelCard
@@ -120,6 +124,46 @@ def test_what_never_passes_is_an_error_of_that_question(fault: str, server: Serv
     answers = Endpoint(card(server, attempts=3)).answer(BATCH[:2])
     assert all("failed after 3 attempts" in str(reply.error) and reply.text is None for reply in answers)
     assert len(server.bodies) == 6
+
+
+def packed(code: int, body: bytes) -> Reply:
+    return lambda handler, _: handler.reply(code, gzip.compress(body), {"Content-Encoding": "gzip"})
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"detail": [{"loc": ["body", "messages"], "msg": "Field required"}]}, "messages: Field required"),
+        ({"detail": [{"msg": "Field required"}, {"msg": "No such field"}]}, "Field required; No such field"),
+        ("no such picture", "no such picture"),
+    ],
+)
+def test_a_refusal_says_the_same_packed_and_unpacked(body: object, words: str, server: Server) -> None:
+    raw = json.dumps(body).encode()
+    for reply in (lambda handler, _: handler.reply(422, raw), packed(422, raw)):
+        server.always = reply
+        (found,) = Endpoint(card(server, attempts=1)).answer(BATCH[:1])
+        assert str(found.error).endswith(f"Error code: 422 - {words}")
+
+
+def test_no_more_than_the_beginning_of_a_packed_refusal_is_unfolded(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endpoint_places, "LARGEST_REFUSAL", 2**13)
+    server.always = packed(422, b"no such picture" + b" " * 2**24)
+    model = Endpoint(card(server, attempts=1))
+    tracemalloc.start()
+    try:
+        (found,) = model.answer(BATCH[:1])
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert str(found.error).endswith("Error code: 422 - no such picture")
+    assert most < 2**23, "bytes, of the 2**24 that it unfolds to"
+
+
+def test_of_what_a_refusal_unfolds_to_only_the_beginning_is_looked_at(server: Server) -> None:
+    server.always = packed(422, b"no such picture" + b" " * LARGEST_REFUSAL + b"temperature is not supported")
+    (found,) = Endpoint(card(server, attempts=1)).answer(BATCH[:1])
+    assert str(found.error).endswith("Error code: 422 - no such picture")
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from PIL import Image as PillowImage
 
 from hope_bench.annotations import detect_format, read_annotations
 from hope_bench.annotations.columns import TOLERANCE, clean_boxes
-from hope_bench.annotations.fitting import fit_boxes, fit_names
-from hope_bench.annotations.wording import plain_names, spoken_names
+from hope_bench.annotations.fitting import fit_boxes, fit_names, named_within
+from hope_bench.annotations.wording import alternatives, plain_names, spoken_names
 from hope_bench.errors import HopeBenchError, counted
 from hope_bench.files.spec import DatasetSpec
 from hope_bench.records import Image
@@ -90,6 +90,9 @@ def test_names_as_words() -> None:
     # the published list of Objects365 has one name in lower case
     many = [*objects365, "earphone", *(f"Thing {number}" for number in range(20))]
     assert spoken_names(many)[: len(objects365)] == list(objects365.values())
+    assert alternatives("Cutting/chopping Board") == ("Cutting Board", "chopping Board")
+    assert alternatives("Cabinet/shelf") == ("Cabinet", "shelf")
+    assert alternatives("A/C unit") == ()
     # capitals that not every name has say something
     assert spoken_names(["person", "Eiffel Tower", "traffic_light"]) == [None, None, "traffic light"]
     assert spoken_names(["Cat", "cat"]) == [None, None]
@@ -133,6 +136,23 @@ def test_images_are_named_as_they_are_found(tmp_path: Path) -> None:
         assert [image.file_name for image in fit_names(objects365, there.__contains__).images] == expected
     same = replace(objects365, images=(Image("a/1.jpg"), Image("b/1.jpg")))
     assert fit_names(same, {"1.jpg"}.__contains__) is same, "shorter names would be equal"
+
+
+def test_no_images_name_leads_out_of_their_folder(tmp_path: Path) -> None:
+    annotations = read_annotations(objects365_file(tmp_path))
+    assert named_within(annotations) is annotations
+
+    def named(*names: str) -> list[str]:
+        return [one.file_name for one in named_within(replace(annotations, images=tuple(map(Image, names)))).images]
+
+    assert named("/data/val/1.jpg", "../2.jpg", "val/3.jpg", "C:\\val\\4.jpg") == [
+        "data/val/1.jpg",
+        "2.jpg",
+        "val/3.jpg",
+        "val/4.jpg",
+    ]
+    with pytest.raises(HopeBenchError, match=r"name '1\.jpg' in several folders outside of the images' own"):
+        named("/1.jpg", "../1.jpg", "2.jpg")
 
 
 @pytest.mark.parametrize("size", [{}, {"width": 0, "height": 0}])

@@ -14,6 +14,7 @@ from PIL import Image
 
 import hope_bench as hb
 from hope_bench.annotations import read_annotations
+from hope_bench.annotations.fitting import fit_boxes
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark, read_benchmark
 from hope_bench.files.result import ModelInfo
@@ -27,6 +28,8 @@ from hope_bench.files.spec import (
     GuardsSpec,
 )
 from hope_bench.records import Answer, Question
+from hope_bench.search import encoder_session
+from hope_bench.search.encoder_session import EncoderSession, Pictures
 from hope_bench.search.generate import generate
 from tests.clips import save_tiny_clip
 from tests.runs import make_run, write_answers
@@ -89,8 +92,9 @@ def check_invariants(benchmark: Benchmark, present: dict[str, tuple[str, ...]], 
 
 
 def test_splits_share_images_and_yes_questions_and_never_claim_a_present_object(data: Path, clip: str, tmp_path: Path) -> None:
-    manifest = generate(spec_for(data, clip), tmp_path / "out", tmp_path / "cache")
+    manifest = generate(spec_for(data, clip, title="Pictures of noise"), tmp_path / "out", tmp_path / "cache")
     benchmark = read_benchmark(tmp_path / "out")
+    assert (manifest.name, manifest.title) == ("test", "Pictures of noise")
     assert list(benchmark.splits) == ["random", "popular", "adversarial", "adversarial-guarded", "content", "control-content"]
     annotations = read_annotations(data / "instances.json")
     present = {image.file_name: annotations.present(index) for index, image in enumerate(annotations.images)}
@@ -111,6 +115,7 @@ def test_content_takes_the_likeliest_absent_categories(data: Path, clip: str, tm
 
     generate(spec_for(data, clip), tmp_path / "out", tmp_path / "cache")
     benchmark = read_benchmark(tmp_path / "out")
+    assert benchmark.manifest.title == "test", "its name, where it is given none"
     model, _, preprocess = open_clip.create_model_and_transforms(clip)
     model.eval()
     tokens = open_clip.get_tokenizer(clip)([f"a photo of {'an' if name[0] in 'aeiou' else 'a'} {name}." for name in NAMES])
@@ -299,6 +304,22 @@ def test_every_strategy_and_source_of_descriptions_at_once(data: Path, clip: str
             assert (false.label, true.label, false.image, false.object) == ("no", "yes", true.image, true.object)
             assert true.twin_of is not None
             assert by_id[true.twin_of].text == false.text != true.text
+
+
+def test_attributes_are_guessed_of_each_pictures_own_objects(
+    data: Path, clip: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoder_session, "_CLEAR_WINNER", 0.0)
+    images = (1, 4, 7)
+    annotations, _ = fit_boxes(read_annotations(data / "instances.json"), images, data / "images")
+    digests = [
+        hashlib.sha256((data / "images" / annotations.images[image].file_name).read_bytes()).hexdigest() for image in images
+    ]
+    session = EncoderSession(ClipSpec(model=clip), tmp_path / "cache")
+    guessed = session.guess_attributes(Pictures(data / "images", images, tuple(digests)), annotations)
+    session.close()
+    starts = annotations.starts
+    assert sorted(guessed) == [row for image in images for row in range(starts[image], starts[image + 1])]
 
 
 def test_a_rejected_claim_is_replaced_by_the_next_best(data: Path, clip: str, tmp_path: Path) -> None:

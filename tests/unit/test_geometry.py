@@ -69,6 +69,7 @@ def test_things_beside_each_other_may_touch_but_not_overlap() -> None:
         ((-60, -60, 50, 50), None),
         ((0, 0, 5, 3), None),  # 0.00075 of the picture
         ((190, 90, 3, 5), None),
+        ((0, 0, 4, 5), (0.0, 0.0, 0.02, 0.05)),  # 0.001 of it
         ((0, 0, 5, 5), (0.0, 0.0, 0.025, 0.05)),  # 0.00125 of it
     ],
 )

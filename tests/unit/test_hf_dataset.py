@@ -84,7 +84,7 @@ def test_hf_dataset_of_structs_and_of_names_under_other_column_names(tmp_path: P
     listed = datasets.Dataset.from_dict({"file_name": ["a.jpg", "b.jpg"], "objects": [["cup", "dog"], []]})
     listed.to_parquet(tmp_path / "b.parquet")
     annotations = read_annotations(tmp_path / "b.parquet")
-    assert annotations.boxes is None
+    assert (annotations.boxes, annotations.areas) == (None, None)
     assert [annotations.present(image) for image in range(2)] == [("cup", "dog"), ()]
 
 

@@ -238,6 +238,13 @@ def test_blind_ways_learn_from_other_images_only() -> None:
         assert (one.balanced_accuracy, one.fitted_on) == (1, "crosswise")
 
 
+def test_nothing_is_learnt_from_the_images_that_are_asked_about() -> None:
+    """Each image has a thing of its own, so that of the others nothing is learnt about it."""
+    asked = [question(n, str(n), f"thing {n}", "yes" if n % 2 else "no") for n in range(20)]
+    found = {one.name: one for one in blind_scores(asked)}["category"]
+    assert (found.balanced_accuracy, found.fitted_on) == (0.5, "crosswise")
+
+
 def test_blind_numbers_against_sklearn_and_a_bootstrap() -> None:
     from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 

@@ -96,6 +96,12 @@ def test_open_images_bad_rows_are_counted_and_shown(tmp_path: Path) -> None:
         assert words in text
 
 
+def test_a_stray_quote_in_the_first_line_hides_no_column(tmp_path: Path) -> None:
+    boxes = BOXES.replace("ImageID,Source,", 'ImageID,"Source,')
+    annotations = read_annotations(open_images_folder(tmp_path, boxes, labels=None))
+    assert annotations.present(0) == ("Dog", "Person")
+
+
 def test_open_images_other_published_layouts(tmp_path: Path) -> None:
     """The train boxes with their click columns, class descriptions with a header line, boxes without labels and labels alone."""
     clicks = "\n".join(line + (",XClick1X" if number == 0 else ",0.1") for number, line in enumerate(BOXES.splitlines()))

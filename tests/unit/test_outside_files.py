@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.reading import read_toml
 from tests.fuzz.files import ANNOTATIONS, PACKED, TEXTS, TOLD, Maker
 
 
@@ -108,3 +109,15 @@ def test_a_damaged_file_is_refused_told_or_read_whole(reader: str, tmp_path: Pat
 def test_a_damaged_packed_file_is_refused(reader: str, tmp_path: Path) -> None:
     faults = ["half", "empty", "brackets", "keys", "invalid UTF-8", "other bytes", *SWAPPED]
     assert flaws(PACKED[reader], faults, tmp_path) == {}
+
+
+@pytest.mark.parametrize("name", ["a", '"a b"', "'a'", "a "])
+@pytest.mark.parametrize("place", ["{} = 1", "[{}]", "a = {{ {} = 1 }}"])
+def test_a_key_of_toml_without_end_is_refused(name: str, place: str, tmp_path: Path) -> None:
+    """Python's reader takes gigabytes for 30,000 parts."""
+    file = tmp_path / "spec.toml"
+    file.write_text(place.format(".".join([name] * 300_000)))
+    with pytest.raises(HopeBenchError, match=r"more than 100 names stand there in a row"):
+        read_toml(file)
+    file.write_text(place.format(".".join([name] * 50)))
+    assert "a" in {str(one).strip("' b") for one in read_toml(file)}

@@ -72,6 +72,33 @@ def test_where_the_object_is_not_known(text: str | None, verdict: str) -> None:
     assert parse_strict(text) == verdict
 
 
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("Everything but a dog.", "no"),
+        ("I can see everything except a dog.", "no"),
+        ("There is nothing but all kinds of dogs.", "yes"),
+        ("The dog is not wearing a collar.", "yes"),
+        ("A dog is not wearing a collar.", "unparsed"),  # is there one?
+    ],
+)
+def test_where_a_denial_is_of_something_else(text: str, verdict: str) -> None:
+    assert parse_strict(text, object="a dog") == verdict
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("The car is blue.", "no"),
+        ("The car is large.", "unparsed"),  # and of which colour?
+        ("A car mostly red.", "yes"),
+        ("A car mostly blue.", "no"),
+    ],
+)
+def test_what_is_said_of_the_object_is_held_against_the_description(text: str, verdict: str) -> None:
+    assert parse_strict(text, object="a red car") == verdict
+
+
 def test_what_a_question_asks_about() -> None:
     assert [asked_about(existence_question("skis", wording)) for wording in ("pope", "natural")] == ["a skis", "skis"]
     assert asked_about("Is there a red car in the image?") == "a red car"

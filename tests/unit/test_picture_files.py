@@ -238,6 +238,26 @@ def test_a_file_a_picture(format: str, make: Callable[[Path], Path], tmp_path: P
         )
 
 
+def test_a_list_names_its_pictures_from_its_own_folder_or_in_full(tmp_path: Path) -> None:
+    folder = listed(tmp_path / "a")
+    relative = read_annotations(folder)
+    assert [image.file_name for image in relative.images] == ["images/val/a.jpg", "images/val/b.png"]
+    write(folder / "val.txt", "".join(f"{folder / image.file_name}\n" for image in relative.images))
+    full = read_annotations(folder)
+    assert (
+        [full.present(image) for image in range(2)] == [relative.present(image) for image in range(2)] == [("dog", "tea cup"), ()]
+    )
+
+
+def test_only_val_is_also_called_valid(tmp_path: Path) -> None:
+    annotations = read_annotations(roboflow(tmp_path / "a"))
+    write(tmp_path / "a" / "data.yaml", "valid: valid/images\n" + YAML)
+    assert read_annotations(tmp_path / "a").images == annotations.images
+    for split in ("train", "test"):
+        with pytest.raises(HopeBenchError, match=f"has no split '{split}'"):
+            read_annotations(tmp_path / "a", files={"split": split})
+
+
 SURVIVED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "YOLO, a line cut off": (lambda folder: ultralytics(folder, LABELS + "0 0.5 0.5\n"), "1 line of labels left out"),
     "YOLO, words": (lambda folder: ultralytics(folder, LABELS + "dog 0.5 0.5 0.1 0.1\n"), "1 line of labels left out"),
@@ -313,6 +333,10 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], tuple[str, ...]]] = {
     "a folder of Supervisely's": (
         lambda folder: write_json(folder / "meta.json", {"classes": [], "projectType": "images"}).parent,
         ("Supervisely", "Export to COCO"),
+    ),
+    "a folder of one archive": (
+        lambda folder: write(folder / "annotations.zip", "PK").parent,
+        ("annotations.zip is an archive", "Unpack"),
     ),
     "a folder of darknet's labels": (
         lambda folder: write(folder / "obj_train_data" / "1.txt", LABELS).parents[1],

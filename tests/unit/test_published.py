@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,15 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import read_card
 from hope_bench.files.published import find_figures
 from hope_bench.files.registry import data_root
-from hope_bench.files.result import ModelInfo, RunInfo
+from hope_bench.files.result import Bootstrap, ModelInfo, RunInfo
 from hope_bench.files.run import Run, RunRecord
 from hope_bench.interchange.find_pope import find_pope_files
+from hope_bench.records import Verdict
 from hope_bench.scoring.conventions import STRICT
-from hope_bench.scoring.published import FLIPPED, Check, Verification, explanations, flip_deviation
+from hope_bench.scoring.published import FLIPPED, Check, Verification, check_figures, explanations, flip_deviation
 from hope_bench.scoring.published_tables import verdict
+from hope_bench.scoring.score import score
+from tests.runs import Row, make_benchmark, make_run
 
 SHIPPED = data_root() / "leaderboard" / "published.toml"
 CARDS = data_root() / "models"
@@ -110,9 +114,15 @@ def test_a_malformed_file_is_refused_by_key(old: str, new: str, said: str, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("here", "errors", "said"), [(84.9, 0, "Agrees: 1"), (84.9, 3, "Not settled"), (86.0, 3, "Differs here")]
+    ("here", "errors", "said"),
+    [
+        (84.9, 0, "Agrees: 1"),
+        (84.9, 3, "Not settled"),
+        (86.0, 3, "Differs here: 1 of 1 published figures (adversarial by +1.50 points)"),
+        (None, 0, "Differs here: 1 of 1 published figures (adversarial by - points)"),
+    ],
 )
-def test_a_run_with_failed_answers_settles_nothing(here: float, errors: int, said: str, tmp_path: Path) -> None:
+def test_a_run_with_failed_answers_settles_nothing(here: float | None, errors: int, said: str, tmp_path: Path) -> None:
     [figure] = [one for one in find_figures(SHIPPED, ["llava-1.5-13b"]) if one.split == "adversarial"]
     record = RunRecord(
         name="x", benchmark="pope", benchmark_hash="", key="", model=ModelInfo(name="x"), run=RunInfo(), errors=errors
@@ -121,3 +131,27 @@ def test_a_run_with_failed_answers_settles_nothing(here: float, errors: int, sai
     assert verdict(found).startswith(said)
     assert found.agrees == (said == "Agrees: 1")
     assert bool(explanations(found)) != found.agrees
+
+
+def test_half_a_unit_of_a_figures_last_digit_is_allowed_beside_what_flips_make(tmp_path: Path) -> None:
+    rows: list[Row] = [(f"{place}.jpg", name, label) for place in range(40) for name, label in (("dog", "yes"), ("cat", "no"))]
+    benchmark = make_benchmark(tmp_path / "b", {"adversarial": rows})
+    said: dict[tuple[str, str], Verdict] = {(image, name): "no" if name == "cat" else "yes" for image, name, _ in rows}
+    said |= {("0.jpg", "dog"): "unparsed", ("1.jpg", "cat"): "yes"}
+    result = score(benchmark, make_run(tmp_path / "run", benchmark, said), Bootstrap(replicates=100, seed=0, confidence=0.95))
+    [figure] = [one for one in find_figures(SHIPPED, ["llava-1.5-13b"]) if one.split == "adversarial"]
+
+    def checked(decimals: int) -> Check:
+        table = figure.table.model_copy(
+            update={"decimals": decimals, "questions": {}, "convention": "strict", "same_questions": True}
+        )
+        [[check], left_out] = check_figures({"strict": result}, [replace(figure, table=table)], True)
+        assert left_out == []
+        return check
+
+    exact, rounded = checked(4), checked(1)
+    assert exact.here == pytest.approx(100 * 2 * 39 / (2 * 39 + 1 + 1))
+    assert (exact.questions, exact.unread) == (80, 1)
+    assert rounded.allowed - exact.allowed == pytest.approx(0.05 - 0.00005)
+    flips = 1.96 * flip_deviation(np.array([[39, 0, 1, 0, 0], [1, 39, 0, 0, 0]], dtype=np.int64), "f1", STRICT)
+    assert rounded.allowed == pytest.approx(flips + 0.05)

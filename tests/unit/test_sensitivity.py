@@ -14,7 +14,7 @@ from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.result import Bootstrap, Result
 from hope_bench.records import Answer
 from hope_bench.scoring.score import score
-from hope_bench.scoring.sensitivity import best_threshold, fixed_thresholds, folds, forced_choice
+from hope_bench.scoring.sensitivity import best_threshold, fixed_thresholds, folds, forced_choice, placements
 from hope_bench.scoring.tables import comparison_table
 from tests.runs import Row, make_benchmark, make_run, write_answers
 
@@ -117,3 +117,15 @@ def test_a_threshold_never_sees_its_own_image() -> None:
     assert before is not None
     assert after is not None
     assert (before[fold == fold[0]] == after[fold == fold[0]]).all()
+
+
+def test_a_placement_is_the_share_of_the_others_on_whose_right_side_a_question_is() -> None:
+    rng = np.random.default_rng(3)
+    level, positive = rng.integers(0, 6, 40), rng.random(40) < 0.4
+
+    def share(one: int) -> float:
+        above = level[one] - level[positive != positive[one]]
+        right = above > 0 if positive[one] else above < 0
+        return float(np.mean(right + (above == 0) / 2))
+
+    assert placements(level, positive) == pytest.approx([share(one) for one in range(40)])

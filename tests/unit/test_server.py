@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
 from hope_bench.adapters import server as servers
-from hope_bench.adapters.server import command_line, further_arguments
+from hope_bench.adapters import server_guard
+from hope_bench.adapters.served import Served
+from hope_bench.adapters.server import command_line, further_arguments, plain_copy
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import ModelCard
 from hope_bench.files.run import read_run
@@ -231,3 +236,56 @@ def test_no_server_outlives_hope_bench(number: signal.Signals, small: Path, monk
     assert process.returncode == (130 if number == signal.SIGINT else -number)
     assert "Traceback" not in said
     assert all_gone(told)
+
+
+def test_a_copy_of_a_checkpoint_keeps_its_tokens_alone_of_what_it_decodes_by(tmp_path: Path) -> None:
+    folder = tmp_path / "it"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"weights")
+    assert plain_copy(folder, tmp_path / "none") == folder
+    (folder / "generation_config.json").write_text('{"eos_token_id": [2, 7], "repetition_penalty": 1.3, "do_sample": true}')
+    copy = plain_copy(folder, tmp_path / "copy")
+    assert json.loads((copy / "generation_config.json").read_text()) == {"eos_token_id": [2, 7]}
+    assert (copy / "model.safetensors").resolve() == folder / "model.safetensors"
+
+
+def test_what_only_the_server_can_run_is_left_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_servers.install(tmp_path, monkeypatch)
+    folder = tmp_path / "new"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"model_type": "brand_new_vl", "architectures": ["BrandNewVLForConditionalGeneration"]}')
+    (folder / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
+    for dtype, told in (("auto", "the server's"), ("bfloat16", "bfloat16")):
+        info = Served(card(server="vllm", checkpoint=str(folder), dtype=dtype)).info
+        assert (info.adapter, info.dtype) == ("vllm", told)
+    monkeypatch.setattr(servers, "_program", lambda kind: [kind])
+    with pytest.raises(HopeBenchError, match="brand_new_vl"):
+        Served(card(server="transformers", checkpoint=str(folder)))
+
+
+@pytest.fixture
+def stdin(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """What the guard takes for its owner: the end of a pipe that whoever owns it closes."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
+    ours, owners = os.pipe()
+    with os.fdopen(ours, "rb") as file:
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=file))
+        yield owners
+        with contextlib.suppress(OSError):
+            os.close(owners)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("stdin")
+def test_the_guard_ends_as_its_server_does(tmp_path: Path) -> None:
+    assert server_guard.main(str(tmp_path / "log"), [sys.executable, "-c", "print('ready'); exit(7)"]) == 7
+    assert (tmp_path / "log").read_text() == "ready\n"
+    assert server_guard.main(str(tmp_path / "log"), [str(tmp_path / "nowhere")]) == 127
+    assert "nowhere: No such file or directory" in (tmp_path / "log").read_text()
+
+
+def test_the_guard_ends_its_server_when_its_owner_is_gone(tmp_path: Path, stdin: int, capsys: pytest.CaptureFixture[str]) -> None:
+    os.close(stdin)
+    assert server_guard.main(str(tmp_path / "log"), [sys.executable, "-c", "import time; time.sleep(600)"]) == 0
+    assert not psutil.pid_exists(int(capsys.readouterr().out))

@@ -133,6 +133,22 @@ def test_a_trend_takes_two_and_a_step_may_be_0(checkpoints: dict[int, Result]) -
     assert [point.step for point in trend([checkpoints[100], checkpoints[200]], [9, 0]).points] == [0, 9]
 
 
+def test_the_baseline_is_adversarial_where_there_is_one(tmp_path: Path) -> None:
+    rows: dict[str, list[tuple[str, str, Label]]] = {
+        name: [("1.jpg", name, "no")] for name in ("random", "adversarial", "content")
+    }
+    benchmark = make_benchmark(tmp_path / "benchmark", rows)
+    made = [make_run(tmp_path / f"run-{step}", benchmark, {("1.jpg", name): "no" for name in rows}) for step in (1, 2)]
+    results = [score(benchmark, run, FAST) for run in made]
+
+    def baseline(*whole: str) -> str | None:
+        return trend_of(results, ["run-1", "run-2"], [1, 2], None, None, FAST, whole).baseline
+
+    assert baseline("random", "adversarial", "content") == "adversarial"
+    assert baseline("random", "content") == "random"
+    assert baseline("content") is None
+
+
 def test_a_number_without_an_interval_is_drawn_without_one(tmp_path: Path) -> None:
     benchmark = make_benchmark(tmp_path / "one", {"content": [("a.jpg", "dog", "yes"), ("a.jpg", "wolf", "no")]})
     results = []

@@ -108,6 +108,11 @@ def test_what_to_do_depends_on_what_was_said(text: str | None, advice: str) -> N
     error = None if text is not None else "timeout"
     lines = unread_report([Answer("a.jpg", "q", text, "unparsed" if error is None else "error", error=error)])
     assert advice in lines[-1]
+    assert ("q -> error: timeout" in "\n".join(lines)) == (error is not None)
+
+
+def test_an_error_without_a_reason_is_said_to_have_none() -> None:
+    assert "q -> error: no reason given" in "\n".join(unread_report([Answer("a.jpg", "q", None, "error")]))
 
 
 def test_nothing_is_said_where_enough_is_read() -> None:
