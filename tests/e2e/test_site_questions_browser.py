@@ -226,6 +226,7 @@ def test_without_javascript(browser: Browser, site: SitePages) -> None:
     assert "Is there a cat in the image?" in page.locator(".cards li").first.inner_text()
     assert "3 of 3 say yes" in page.locator(".cards li").first.inner_text()
     page.get_by_role("link", name="image by image", exact=True).click()
+    page.locator(".image-row").nth(7).wait_for()
     assert page.locator(".image-row").count() == 8
     assert page.locator(".image-row").first.locator("dt").all_inner_texts() == ["There", "adversarial", "content", "hope"]
     context.close()
