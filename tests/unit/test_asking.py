@@ -17,7 +17,7 @@ from hope_bench.files.result import ModelInfo, RunInfo
 from hope_bench.files.run import RunRecord, read_run
 from hope_bench.inference.asking import answer_all
 from hope_bench.inference.budget import Budget, check_budget
-from hope_bench.inference.engine import EvaluateOptions, evaluate
+from hope_bench.inference.engine import EvaluateOptions, evaluate, plan_run
 from hope_bench.inference.estimate import Estimate, estimate, in_words
 from hope_bench.inference.plan import Request
 from tests.engine import CARD, Model, benchmark, by_brightness, options
@@ -129,6 +129,19 @@ def test_a_budget_needs_prices_and_nothing_beside_it(
     check_budget(ENDPOINT, 5.0, None, 1)
     with pytest.raises(HopeBenchError, match=says):
         check_budget(ENDPOINT.model_copy(update=card), budget, limit, processes)
+
+
+def test_what_a_budget_buys_first_is_what_a_limit_asks(benchmark: Benchmark, options: EvaluateOptions) -> None:
+    """Images in a drawn order, one at a time."""
+    steps = plan_run(benchmark, ENDPOINT, replace(options, budget=5.0))[2].steps
+    order = [step[0].image for step in steps]
+    assert all(len({request.image for request in step}) == 1 for step in steps)
+    assert sorted(order) == sorted(benchmark.manifest.images)
+    for limit in range(2, 2 * len(order), 2):
+        limited = {
+            request.image for step in plan_run(benchmark, ENDPOINT, replace(options, limit=limit))[2].steps for request in step
+        }
+        assert set(order[: len(limited)]) == limited
 
 
 def test_an_estimate_goes_by_the_largest_finished_run_of_the_model(

@@ -136,6 +136,7 @@ def packed(code: int, body: bytes) -> Reply:
         ({"detail": [{"loc": ["body", "messages"], "msg": "Field required"}]}, "messages: Field required"),
         ({"detail": [{"msg": "Field required"}, {"msg": "No such field"}]}, "Field required; No such field"),
         ("no such picture", "no such picture"),
+        ([[[[{"error": {"detail": [{"msg": "no such picture"}]}}]]]], "no such picture"),  # wrapped by a gateway or two
     ],
 )
 def test_a_refusal_says_the_same_packed_and_unpacked(body: object, words: str, server: Server) -> None:

@@ -102,6 +102,12 @@ def test_a_model_that_fails_from_the_start_stops_the_run(benchmark: Benchmark, o
     with pytest.raises(HopeBenchError, match="not finite"):
         evaluate(benchmark, CARD, options, adapter=Model(silent, "it@2"))
 
+    def counting(batch: Sequence[Pair]) -> list[RawAnswer]:
+        return [RawAnswer(error=f"failure {place}") for place in range(len(batch))]
+
+    with pytest.raises(HopeBenchError, match=r"on its first 3 questions, .* The first said: failure 0"):
+        evaluate(benchmark, CARD, options, adapter=Model(counting, "it@3"))
+
 
 def test_first_images_that_a_model_can_not_take_do_not_stop_the_run(benchmark: Benchmark, options: EvaluateOptions) -> None:
     def picky(batch: Sequence[Pair]) -> list[RawAnswer]:

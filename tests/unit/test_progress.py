@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from hope_bench import progress
+from hope_bench.adapters.base import AdapterReport
+from hope_bench.inference.progress import run_progress
 from hope_bench.progress import progress_bar
+from hope_bench.records import Answer
 
 
 def left(seconds: int) -> str:
@@ -45,3 +48,21 @@ def test_what_was_there_before_says_nothing_of_the_speed(
         clock[0] += 40
         advance(80)
     assert capsys.readouterr().err == "Embedding: 90,080 of 100,000 (2.0/s, 1:22:40 left)\n"
+
+
+@pytest.mark.parametrize(("path", "more"), [(None, ""), ("shared", ", shared path")])
+def test_a_run_that_goes_on_says_a_line_each_tenth_of_the_way(
+    path: str | None, more: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    answer = Answer(image="a.png", question="Is there a dog in the image?", text="Yes", verdict="yes")
+    said: list[str] = []
+    with run_progress(40, 100, said.append, report=lambda: AdapterReport(path=path)) as run:
+        for _ in range(60):
+            clock[0] += 0.5
+            run.add([answer])
+    assert said == [
+        f"{done} of 100 questions, ETA 0:00:{(100 - done) // 2:02}, 2.0 questions/s, 2.00 images/s, 0 unparsed, 0 errors{more}"
+        for done in range(50, 101, 10)
+    ]
