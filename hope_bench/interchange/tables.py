@@ -54,7 +54,7 @@ def _cells(path: Path) -> list[dict[str, Any]]:
         if path.suffix == ".xlsx":
             frame = pd.read_excel(path, **plain)
         else:
-            frame = pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else _separator(path), **plain)
+            frame = pd.read_csv(path, sep=_separator(path), **plain)
     except ImportError:
         raise HopeBenchError(f"{path}: Excel files are read by openpyxl: pip install 'hope-bench[xlsx]'.") from None
     except FileNotFoundError:
@@ -69,14 +69,20 @@ def _cells(path: Path) -> list[dict[str, Any]]:
 
 
 def _separator(path: Path) -> str:
-    """What stands between a CSV file's columns, by its heading: a semicolon where commas are decimal marks."""
+    """What stands between a CSV file's columns, by its heading: a semicolon where commas are decimal marks. Raises HopeBenchError
+    where the heading has more columns than anybody's table."""
     with path.open("rb") as stream:
         heading = text_of(stream.readline(_HEADING), path)
-    return max(",;\t", key=heading.count)
+    found = "\t" if path.suffix == ".tsv" else max(",;\t", key=heading.count)
+    if heading.count(found) >= _MOST_COLUMNS:
+        raise HopeBenchError(f"{path} has more than {_MOST_COLUMNS:,} columns by its first line, so it is no table of questions.")
+    return found
 
 
 _HEADING = 1_000_000
 """No heading is longer, in bytes."""
+_MOST_COLUMNS = 5_000
+"""pandas takes time with the square of their number where they have one name: a second for 10,000."""
 
 
 def text_at(data: Mapping[str, Any], name: str) -> str | None:

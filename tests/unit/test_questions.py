@@ -573,3 +573,11 @@ def test_popes_own_files_are_not_hopes(real: Path, tmp_path: Path) -> None:
         hb.import_questions([real / "pope" / "coco_pope_random.json"], "x", known="hope", out=tmp_path / "x")
     found = hb.import_questions([real / "repope" / "coco_repope_random.json"], "repope", split="random", out=tmp_path / "repope")
     assert len(found.splits["random"]) == 2774
+
+
+@pytest.mark.parametrize(("ending", "between"), [("csv", ","), ("csv", ";"), ("tsv", "\t")])
+def test_a_first_line_of_thousands_of_columns_is_refused(ending: str, between: str, tmp_path: Path) -> None:
+    """pandas takes time with the square of their number."""
+    (tmp_path / f"q.{ending}").write_text(f"{between.join(['question'] * 30_000)}\n")
+    with pytest.raises(HopeBenchError, match=r"has more than 5,000 columns by its first line"):
+        hb.import_questions([tmp_path / f"q.{ending}"], "x", out=tmp_path / "x")
