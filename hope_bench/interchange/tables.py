@@ -51,10 +51,7 @@ def _cells(path: Path) -> list[dict[str, Any]]:
 
     plain: Mapping[str, Any] = {"dtype": str, "keep_default_na": False, "na_filter": False}
     try:
-        if path.suffix == ".xlsx":
-            frame = pd.read_excel(path, **plain)
-        else:
-            frame = pd.read_csv(path, sep=_separator(path), **plain)
+        frame = pd.read_excel(path, **plain) if path.suffix == ".xlsx" else pd.read_csv(path, sep=_separator(path), **plain)
     except ImportError:
         raise HopeBenchError(f"{path}: Excel files are read by openpyxl: pip install 'hope-bench[xlsx]'.") from None
     except FileNotFoundError:
