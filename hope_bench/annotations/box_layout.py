@@ -56,6 +56,10 @@ class Settled:
     why: str | None = None
 
 
+_INFINITE = np.errstate(over="ignore", invalid="ignore")
+"""What is beyond float32 is infinite, and infinite by zero no number: outside of any picture, and of no area that a file gives."""
+
+
 def image_sizes(images: Sequence[Image]) -> Boxes:
     """Widths and heights [N, 2], NaN where unknown."""
     sizes = single([(image.width or 0, image.height or 0) for image in images]).reshape(-1, 2)
@@ -187,12 +191,14 @@ def _leaves(boxes: Boxes, extent: Boxes) -> NDArray[np.bool_]:
     return np.asarray(np.any(boxes[:, 2:] <= 0, axis=1) | _beyond(boxes, extent))
 
 
+@_INFINITE
 def _beyond(boxes: Boxes, extent: Boxes) -> NDArray[np.bool_]:
     slack = np.maximum(extent * _OVERHANG, np.where(extent > 1, 1, 0))
     low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
     return np.asarray(np.any((low < -slack) | (high > extent + slack), axis=1))
 
 
+@_INFINITE
 def _as_areas_say(boxes: Boxes, areas: NDArray[np.float32], shape: str) -> str:
     """Corners, where the areas that a file gives are theirs and not those of width and height; else the shape that was told."""
     given = areas > 0
@@ -207,6 +213,7 @@ def _as_areas_say(boxes: Boxes, areas: NDArray[np.float32], shape: str) -> str:
     return "xyxy" if fits["xyxy"] >= 1 - _CLEAN and fits[shape] <= _CLEAN else shape
 
 
+@_INFINITE
 def _doubt_of_scale(boxes: Boxes, extent: Boxes, areas: NDArray[np.float32]) -> str | None:
     """Why boxes (x, y, width, height) in pixels may be percentages, or those of smaller pictures, in words; None where nothing
     speaks for it."""
@@ -231,6 +238,7 @@ def _as_xywh(boxes: Boxes, shape: str) -> Boxes:
     return made
 
 
+@_INFINITE
 def to_xywh(boxes: Boxes, layout: str) -> None:
     """Make boxes [A, 4] of a layout (x, y, width, height), in place and in their unit."""
     if layout.startswith("xyxy"):

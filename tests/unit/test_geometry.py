@@ -9,6 +9,8 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from hope_bench.annotations.box_layout import tell_layout, to_xywh
+from hope_bench.errors import HopeBenchError
 from hope_bench.records import Annotations, Category, Image
 from hope_bench.search.crops import draw_crops, share_box
 from hope_bench.search.description_geometry import Box, beside, counts, places
@@ -95,3 +97,20 @@ def test_crops_that_cannot_be_used_are_told_and_only_then(tmp_path: Path) -> Non
     (note,) = draw_crops(annotations, 5, 0, tmp_path).notes()
     assert note.startswith("2 of 3 object crops could not be used (a.png: ")
     assert note.endswith("1 categories are compared by their name alone.")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("seed", range(40))
+def test_boxes_beyond_all_numbers_are_told_apart_without_a_warning(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    count = int(rng.integers(1, 40))
+    boxes = rng.choice(np.array([-3e38, -1, 0.5, 1, 50, 99, 2e19, 3e38], np.float32), (count, 4))
+    if seed % 2:
+        boxes[:, :2] = rng.integers(0, 50, (count, 2))
+    areas = rng.choice(np.array([np.nan, 1, 100, 3e38, np.inf], np.float32), count)
+    try:
+        found = tell_layout(Path("a.csv"), boxes, np.zeros(count, np.int32), np.array([[640, 480]], np.float32), areas=areas)
+    except HopeBenchError as error:
+        assert "a.csv" in str(error)
+    else:
+        to_xywh(boxes, found.layout)
