@@ -57,7 +57,7 @@ class Settled:
 
 
 _INFINITE = np.errstate(over="ignore", invalid="ignore")
-"""What is beyond float32 is infinite, and infinite by zero no number: outside of any picture, and of no area that a file gives."""
+"""What is beyond float32 is infinite, and that by zero no number: outside of any picture, and of no area that a file gives."""
 
 
 def image_sizes(images: Sequence[Image]) -> Boxes:
