@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, TypeVar
 
 from PIL import Image
 
@@ -55,13 +55,21 @@ class Server(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}/v1"
 
 
+_Kind = TypeVar("_Kind", bound=ThreadingHTTPServer)
+
+
 @contextlib.contextmanager
-def running() -> Iterator[Server]:
+def serving(server: _Kind) -> Iterator[_Kind]:
     """A server that answers until the end of the block."""
-    with Server() as server:
+    with server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         yield server
         server.shutdown()
+
+
+def running() -> contextlib.AbstractContextManager[Server]:
+    """One of these servers, until the end of the block."""
+    return serving(Server())
 
 
 class Handler(BaseHTTPRequestHandler):

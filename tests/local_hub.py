@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -14,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from huggingface_hub.utils.sha import git_hash
 
+from tests.faulty_server import serving
 from tests.hub import listing
 
 
@@ -54,13 +54,9 @@ class Hub(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
 
-@contextlib.contextmanager
-def running() -> Iterator[Hub]:
+def running() -> contextlib.AbstractContextManager[Hub]:
     """A Hub without repositories until the end of the block."""
-    with Hub() as hub:
-        threading.Thread(target=hub.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        yield hub
-        hub.shutdown()
+    return serving(Hub())
 
 
 class _Handler(BaseHTTPRequestHandler):

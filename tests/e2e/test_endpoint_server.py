@@ -30,7 +30,7 @@ from hope_bench.files.result_file import read_result
 from hope_bench.files.run import asked_otherwise, read_answers, read_run
 from hope_bench.provenance import file_sha256
 from hope_bench.records import Label, Question
-from tests.faulty_server import Handler, Server, answer, held, status
+from tests.faulty_server import Handler, Server, answer, held, running, status
 from tests.forks import Fork
 
 MODEL = Path(__file__).resolve().parents[2] / "models" / "demo-llava"
@@ -151,10 +151,8 @@ def nowhere(folder: Path, *outputs: str) -> None:
 
 @pytest.fixture
 def faulty() -> Iterator[Server]:
-    with Server() as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    with running() as server:
         yield server
-        server.shutdown()
 
 
 def test_a_key_revoked_in_the_middle_makes_errors_of_the_rest_which_is_asked_later(
