@@ -7,13 +7,13 @@ import contextlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from huggingface_hub.utils.sha import git_hash
 
-from tests.faulty_server import serving
+from tests.faulty_server import LocalServer, serving
 from tests.hub import listing
 
 
@@ -40,13 +40,11 @@ class Repository:
             self.commit = f"{int(self.commit, 16) + 1:040x}"
 
 
-class Hub(ThreadingHTTPServer):
+class Hub(LocalServer):
     """`repositories` by their kind and name, such as ("datasets", "org/name")."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.repositories: dict[tuple[str, str], Repository] = {}
 
     @property

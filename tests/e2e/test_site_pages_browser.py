@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Sequence
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from hope_bench.site import SitePages, build_site
 from hope_bench.site.pages import POLICY
 from tests.chromium import opened
 from tests.e2e.site_views import Look, barriers, board_of, drawn, fits, in_turn
+from tests.faulty_server import LocalServer, serving
 from tests.unit.test_site import make_result
 
 if TYPE_CHECKING:
@@ -173,9 +173,7 @@ def test_under_a_path_of_a_server_with_the_policy_as_a_header(browser: Browser, 
             """Requests are not worth a line."""
 
     root = site.index.parent.parent
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Strict, directory=str(root)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
+    with serving(LocalServer(functools.partial(Strict, directory=str(root)))) as server:
         page = browser.new_context().new_page()
         problems: list[str] = []
         requests: list[str] = []
@@ -189,6 +187,3 @@ def test_under_a_path_of_a_server_with_the_policy_as_a_header(browser: Browser, 
         assert all(url.startswith((base, "data:")) for url in requests)
         assert f"{base}assets/datatables.js" in requests
         page.context.close()
-    finally:
-        server.shutdown()
-        server.server_close()

@@ -5,9 +5,8 @@ from __future__ import annotations
 import functools
 import json
 import re
-import threading
 from collections.abc import Iterator, Sequence
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ import pytest
 from hope_bench.site import SitePages, build_site
 from tests.chromium import opened
 from tests.e2e.site_views import Look, barriers, fits, in_turn
+from tests.faulty_server import LocalServer, serving
 from tests.questioned import IMAGES, LIKELY, p_yes, publish
 
 if TYPE_CHECKING:
@@ -238,11 +238,8 @@ def served(site: SitePages) -> Iterator[str]:
         def log_message(self, *arguments: object) -> None:
             """Requests are not worth a line."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site.index.parents[1])))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/site/"
-    server.shutdown()
-    server.server_close()
+    with serving(LocalServer(functools.partial(Quiet, directory=str(site.index.parents[1])))) as server:
+        yield f"http://127.0.0.1:{server.server_port}/site/"
 
 
 def test_under_a_path_of_a_server(browser: Browser, served: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.mutants.drawn import FOLDERS, Mutant, draw, generate, known_equivalent, outcomes
+from tests.mutants.drawn import FOLDERS, SECONDS, Mutant, draw, generate, known_equivalent, outcomes
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LEAST = 0.95
@@ -21,12 +21,13 @@ parser.add_argument("only", nargs="*", metavar="PATTERN", help="draw of these al
 parser.add_argument("--each", type=int, default=40, help="how many of each folder (default 40); 0 for all")
 parser.add_argument("--seed", type=int, default=0, help="another seed, another sample (default 0)")
 parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes at once (default: a core each)")
+parser.add_argument("--quick", action="store_true", help="don't try those that survive their first 20 seconds on longer tests")
 given = parser.parse_args()
 
 os.chdir(ROOT)
 os.environ.setdefault("HOPE_BENCH_REAL", str(ROOT.parent / "shared" / "real"))  # the tests run from a copy, elsewhere
 mutants = draw(generate(given.jobs), given.only, given.each, given.seed)
-found = outcomes(mutants, given.jobs)
+found = outcomes(mutants, given.jobs, SECONDS[:1] if given.quick else SECONDS)
 equivalent = known_equivalent()
 
 

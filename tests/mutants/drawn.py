@@ -7,7 +7,9 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from functools import partialmethod
 from hashlib import sha256
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +39,9 @@ ONE_TOKEN = (
 """Numbers, operators, comparisons, conditions. Not mutmut's other words of a message, None for a value and arguments left out:
 they are many, and mypy or the first call notices most. Code outside functions and under decorators mutmut doesn't change."""
 
-SECONDS = 20.0
-"""What the tests of one mutant may take, the quickest first: a change that only a longer test sees counts as unseen."""
+SECONDS = (20.0, 150.0)
+"""What the tests of one mutant may take, the quickest first, and what those of one that survives may: a change that only a longer
+test sees counts as unseen."""
 
 CPU_SECONDS = 600
 """A mutant that takes more, or half as much by the clock, runs in circles: a change that was noticed."""
@@ -75,16 +78,22 @@ def generate(jobs: int) -> list[tuple[str, Path]]:
 
 
 def draw(mutants: Iterable[tuple[str, Path]], only: Sequence[str], each: int, seed: int) -> list[Mutant]:
-    """`each` mutants of every folder, or all of them for 0, by their names' hash: a change elsewhere leaves the others drawn."""
+    """`each` mutants of every folder, or all of them for 0, by their names' hash: a change elsewhere leaves the others drawn.
+    `strict=True` of a zip stays: it is an assertion, which right code never meets."""
     drawn: list[Mutant] = []
     by_hash = sorted(mutants, key=lambda one: sha256(f"{seed} {one[0]}".encode()).digest())
     for folder in FOLDERS:
         there = [one for one in by_hash if one[1].parts[1] == folder and (not only or any(fnmatch(one[0], p) for p in only))]
-        drawn += [_described(*one) for one in there[: each or None]]
+        drawn += islice((one for one in map(_described, there) if not _is_lax(one)), each or None)
     return drawn
 
 
-def _described(name: str, path: Path) -> Mutant:
+def _is_lax(mutant: Mutant) -> bool:
+    return mutant.was.replace("strict=True", "strict=False") == mutant.became
+
+
+def _described(named: tuple[str, Path]) -> Mutant:
+    name, path = named
     lines = get_diff_for_mutant(name, path=path).splitlines()[2:]
     was, became = (" ".join(line[1:].strip() for line in lines if line[:1] == sign) for sign in "-+")
     function, of_class = orig_function_and_class_names_from_key(name)
@@ -92,19 +101,21 @@ def _described(name: str, path: Path) -> Mutant:
     return Mutant(name, path, ".".join(filter(None, (module, of_class, function))), was, became)
 
 
-def outcomes(mutants: Sequence[Mutant], jobs: int) -> dict[Mutant, str]:
+def outcomes(mutants: Sequence[Mutant], jobs: int, seconds: Sequence[float] = SECONDS) -> dict[Mutant, str]:
     """mutmut's word for each: killed, survived, timeout, "no tests" where none reaches the function; "not started" where pytest
-    refused to run them, which mutmut takes for a timeout. The first run learns which tests reach what."""
-    ForkServerRunner.submit = _quickest_first
+    refused to run them, which mutmut takes for a timeout. The first run learns which tests reach what. Survivors are tried again
+    on the tests that the next of `seconds` allows."""
     # That first run passed, and what it learnt holds: two checks more would run every test again.
     ForkServerRunner.run_clean_tests = lambda *_, **__: 0
     mutmut.run_forced_fail_test = lambda *_: None
     mutmut.set_mutant_under_test = _in_this_process
     mutmut.collect_or_load_stats = _learn
-    if left := [mutant.name for mutant in mutants if _status(mutant) != "killed"]:
-        mutmut._run(left, jobs)
-    if forgotten := [mutant.name for mutant in mutants if _status(mutant) == "not checked"]:  # other tests take part than before
-        mutmut._run(forgotten, jobs)
+    for spent, limit in pairwise((0.0, *seconds)):
+        ForkServerRunner.submit = partialmethod(_quickest_first, spent, limit)
+        if left := [mutant.name for mutant in mutants if _status(mutant) != "killed"]:
+            mutmut._run(left, jobs)
+        if forgotten := [mutant.name for mutant in mutants if _status(mutant) == "not checked"]:  # other tests take part now
+            mutmut._run(forgotten, jobs)
     return {mutant: _status(mutant) for mutant in mutants}
 
 
@@ -142,9 +153,11 @@ def _status(mutant: Mutant) -> str:
 _submit = ForkServerRunner.submit
 
 
-def _quickest_first(self: ForkServerRunner, mutant_name: str, tests: list[str], _: int, estimated_time: float) -> None:
-    """Hand a mutant over with the tests that call its function, then the others of their files: what a fixture calls is known of
-    the first test that asks for it only."""
+def _quickest_first(
+    self: ForkServerRunner, spent: float, limit: float, mutant_name: str, tests: list[str], _: int, estimated_time: float
+) -> None:
+    """Hand a mutant over with the tests that call its function, then the others of their files (what a fixture calls is known of
+    the first test that asks for it only): those that take it from `spent` seconds to `limit`."""
     took = state().duration_by_test
     files = {test.partition("::")[0] for test in tests}
     beside = (test for test in took if test.partition("::")[0] in files and test not in tests)
@@ -153,9 +166,11 @@ def _quickest_first(self: ForkServerRunner, mutant_name: str, tests: list[str], 
         if _UNNAMED in test:
             continue
         seconds += took[test]
-        if chosen and seconds > SECONDS:
+        if chosen and seconds > limit:
             break
-        chosen.append(test)
+        if seconds > spent:
+            chosen.append(test)
+    chosen = chosen or [min(tests, key=took.__getitem__)]  # all were tried, and without a name pytest would run everything
     _submit(self, mutant_name, chosen, CPU_SECONDS, estimated_time)
 
 
