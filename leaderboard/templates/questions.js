@@ -248,7 +248,7 @@ globalThis.hopeBenchQuestions = (() => {
     const drawQuestion = (at) => {
       const [name, picture, link] = image(at), place = list.indexOf(at), object = data.objects[data.object[at]];
       const step = (to, say) => (to < 0 || to >= list.length || place < 0 ? element("span", { class: "quiet" }, say) : element("a", { href: address({ q: id(list[to]) }) }, say));
-      const risk = data.risk[at], all = absent(at) && data.yes[at] > 0 && data.yes[at] === data.answered[at];
+      const risk = data.risk[at], looked = { right: "right", wrong: "wrong", unsure: "hard to tell" }[findings[data.reviewed[at]]], all = absent(at) && data.yes[at] > 0 && data.yes[at] === data.answered[at];
       const source = link === null ? name : element("a", { href: link, rel: "noreferrer" }, name);
       const cite = element("details", {}, element("summary", {}, "Cite this question"), element("p", { class: "cite" }, citation(at)), copying(() => citation(at), "Copy the citation"));
       page.replaceChildren(
@@ -257,7 +257,7 @@ globalThis.hopeBenchQuestions = (() => {
         element("div", { class: "one" }, element("figure", {}, picture === null ? element("p", { class: "frame none" }, link === null ? "This image isn’t shown here." : "Its licence doesn’t let it be shown here: it is on the dataset’s own site.") : element("span", { class: "frame" }, element("img", { src: picture, alt: `Image ${name}` })),
           element("figcaption", { class: "quiet" }, "Image ", source)),
         element("div", {}, element("h1", { tabindex: "-1" }, ...worded(at)),
-          element("p", { class: "truth" }, "The answer is ", element("b", {}, absent(at) ? "no" : "yes"), ".", ...(risk === null ? [] : [` Risk that it is there after all: ${risk.toFixed(2)}.`])),
+          element("p", { class: "truth" }, "The answer is ", element("b", {}, absent(at) ? "no" : "yes"), ".", ...(risk === null ? [] : [` Risk that it is there after all: ${risk.toFixed(2)}.`]), ...(looked ? [` People who looked found the label ${looked}.`] : [])),
           element("h2", {}, models === 1 ? `${data.models[0].name} says ${said(code(at, 0))}` : `${tally(at)} models say yes`), answers(at), asking(at),
           ...(all ? [element("p", { class: "quiet" }, models === 1 ? "The model says yes, though the label says no. " : "Every model says yes, though the label says no. ", element("a", { href: address({ ...begin, view: "unanimous" }) }, "Is the label wrong? Review it"))] : []),
           element("div", { class: "acts" }, copying(() => `${location.href.split("#")[0]}#${words({ ...begin, q: id(at) })}`, "Copy link"),
