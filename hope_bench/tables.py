@@ -31,6 +31,11 @@ _RULE = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
 """A line under the headings and nothing else, in characters that every encoding has."""
 
 
+def no_formula(cell: str) -> str:
+    """A text for a table that may be opened in a spreadsheet: what that would run as a formula gets an apostrophe before it."""
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
     """What a record says of itself: a verdict in sentences, a narrow table, and what a reader of it has to know."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hope_bench.errors import HopeBenchError, first_few, short_reason
+from hope_bench.files.reading import check_regular
 
 POINTER = "a Git LFS pointer in the place of the file: run git lfs pull in the clone, or download the model with hf download"
 """What such a file is (`is_pointer`), and what to do about it."""
@@ -30,6 +31,7 @@ def read_object(file: Path, name: object) -> dict[str, Any]:
     """The object in a JSON file of the checkpoint that the user called `name`. Raises HopeBenchError for every other content."""
     damaged = f"Checkpoint {name} has a damaged {file.name}"
     try:
+        check_regular(file)
         content = file.read_bytes()
         if is_pointer(content):
             raise HopeBenchError(f"{damaged}: it is {POINTER}.")

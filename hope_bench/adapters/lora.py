@@ -41,6 +41,11 @@ def base_of(folder: Path) -> Base:
             f"The adapter {folder} is a learnt prompt ({kind}), which has no place in a chat template. Only adapters within the "
             "model (LoRA and the like) can be evaluated."
         )
+    if config.get("megatron_config"):
+        raise HopeBenchError(
+            f"The adapter {folder} is for Megatron's layers (megatron_config), for which peft runs a Python module that the file "
+            "names. Save it for the model's own layers."
+        )
     if not name:
         raise HopeBenchError(f"{folder / CONFIG} names no base model. Write its id or folder there: base_model_name_or_path.")
     for key, value in (("base_model_name_or_path", name), ("revision", revision)):

@@ -105,7 +105,7 @@ def check_code(folder: Path) -> None:
 def auto_map(file: Path) -> dict[str, str | list[str | None]]:
     """The Python classes that a checkpoint's JSON file names, by the auto class they stand for; empty if it names none."""
     try:
-        mapped = json.loads(file.read_text(encoding="utf-8")).get("auto_map")
+        mapped = json.loads(file.read_text(encoding="utf-8")).get("auto_map") if file.is_file() else None
     except (OSError, ValueError, AttributeError, RecursionError):
         return {}
     return mapped if isinstance(mapped, dict) else {}

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hope_bench.errors import HopeBenchError, counted, short_reason
-from hope_bench.files.reading import reading
+from hope_bench.files.reading import open_bytes, reading
 
 _BLOCK_BYTES = 16 << 20
 _SAMPLE_BYTES = 1 << 16
@@ -66,7 +66,7 @@ class _Dialect:
 def _dialect(path: Path) -> _Dialect:
     """As the file's beginning shows. Quotes count only where they stand around fields, in pairs: a stray one is part of its
     field, and mustn't swallow what follows."""
-    with path.open("rb") as stream:
+    with open_bytes(path) as stream:
         lines = stream.read(_SAMPLE_BYTES).decode("utf-8-sig", errors="replace").splitlines()
     first = lines[0] if lines else ""
     delimiter = max(",;\t", key=first.count)
@@ -133,7 +133,7 @@ class _Text(io.RawIOBase):
 
     def __init__(self, path: Path) -> None:
         super().__init__()
-        self._path, self._file = path, path.open("rb")
+        self._path, self._file = path, open_bytes(path)
         self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     def readable(self) -> bool:

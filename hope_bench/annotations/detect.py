@@ -15,7 +15,7 @@ from hope_bench.annotations.open_images import BOX_COLUMNS, LABEL_COLUMNS
 from hope_bench.annotations.voc import is_voc
 from hope_bench.annotations.yolo import classes_of, yaml_of
 from hope_bench.errors import HopeBenchError, first_few
-from hope_bench.files.reading import reading
+from hope_bench.files.reading import open_bytes, reading
 from hope_bench.files.spec import NamedFormat
 
 _MAYBE_OURS = (".json", ".jsonl", ".csv", ".parquet")
@@ -43,7 +43,7 @@ def _detect(path: Path) -> NamedFormat:
         return "open-images"
     if path.suffix.lower() not in _MAYBE_OURS and (named := another_tool(path)) is not None:
         raise HopeBenchError(named)
-    with path.open("rb") as stream:
+    with open_bytes(path) as stream:
         line = stream.readline(1 << 20).removeprefix(BOM_UTF8)
         following = stream.read(1 << 10)
     if re.match(rb"\s*\[\s*\]", line + following):
@@ -123,14 +123,14 @@ def _coco_files(folder: Path) -> list[Path]:
 
 
 def _says_coco(file: Path) -> bool:
-    with file.open("rb") as stream:
+    with open_bytes(file) as stream:
         head = stream.read(1 << 12)
     return any(key in head for key in (b'"images"', b'"annotations"', b'"info"'))
 
 
 def _is_visual_genome(path: Path) -> bool:
     """Whether a list's first entry is one of objects.json."""
-    with path.open("rb") as stream:
+    with open_bytes(path) as stream:
         head = stream.read(1 << 16)
     return b'"objects"' in head and b'"image_id"' in head
 

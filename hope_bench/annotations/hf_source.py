@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from hope_bench.errors import HopeBenchError, did_you_mean, short_reason
-from hope_bench.files.reading import decode, lines_of, read_bytes
+from hope_bench.files.reading import check_regular, decode, lines_of, open_bytes, read_bytes
 
 BROKEN = (
     *(OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError),
@@ -25,6 +25,7 @@ also that there is no memory for what they claim to hold."""
 
 _FIRST = ("validation", "val", "valid", "dev", "test")
 """Of several splits the first of these is read, as of YOLO's: models are trained on the others."""
+_DATA = frozenset((".arrow", ".json", ".jsonl", ".csv", ".parquet"))
 _METADATA = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 
 
@@ -45,7 +46,7 @@ def is_hf_dataset(path: Path) -> bool:
     if path.is_dir():
         saved = any((path / name).is_file() for name in ("state.json", "dataset_dict.json"))
         return saved or bool(_metadata_files(path)) or bool(_parquet_files(path, ""))
-    with path.open("rb") as stream:
+    with open_bytes(path) as stream:
         return stream.read(4) == b"PAR1"
 
 
@@ -77,7 +78,9 @@ def _split_of(file: Path) -> str:
 @contextmanager
 def reading_dataset(path: Path) -> Iterator[None]:
     """What corrupt files, and values of another kind than their column's, raise meanwhile becomes a HopeBenchError that names the
-    dataset."""
+    dataset; so do pipes and devices among its files."""
+    for file in (path, *(one for one in path.rglob("*") if one.suffix in _DATA)):
+        check_regular(file)
     try:
         yield
     except BROKEN as error:

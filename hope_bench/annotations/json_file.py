@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.reading import open_bytes
 from hope_bench.records import no_collector
 
 _File = TypeVar("_File")
@@ -33,7 +34,7 @@ def json_text(path: Path) -> Iterator[memoryview]:
     """A file's bytes to decode, mapped, without the mark that Windows programs put first. What msgspec finds malformed meanwhile,
     and a file that is empty or can't be read, becomes a HopeBenchError."""
     try:
-        with path.open("rb") as stream, no_collector():
+        with open_bytes(path) as stream, no_collector():
             data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)  # goes with the last that looks at it
             yield memoryview(data)[len(BOM_UTF8) if data[: len(BOM_UTF8)] == BOM_UTF8 else 0 :]
     except msgspec.ValidationError:
@@ -62,7 +63,7 @@ def decode_with_nan(text: memoryview) -> Any:
 
 def not_json(path: Path, words: str) -> HopeBenchError:
     """Why a file can't be read as JSON, and what to do."""
-    with path.open("rb") as stream:
+    with open_bytes(path) as stream:
         packed = stream.read(2) == b"\x1f\x8b"
     if packed:
         return HopeBenchError(f"{path} is compressed. Unpack it (gunzip) and name the file that comes out.")

@@ -14,7 +14,7 @@ import msgspec
 
 from hope_bench.annotations.json_file import json_text
 from hope_bench.errors import HopeBenchError
-from hope_bench.files.reading import decode
+from hope_bench.files.reading import decode, open_bytes
 
 Kind = Literal["object", "list", "lines", "xml", "csv", "text"]
 
@@ -219,7 +219,7 @@ def _is_coco(shape: _Shape) -> bool:
 
 
 def _look(path: Path) -> _Shape | None:
-    with path.open("rb") as stream:
+    with open_bytes(path) as stream:
         head = stream.read(_HEAD)
     text = head.decode("utf-8-sig", errors="replace").lstrip()
     if text.startswith("<"):

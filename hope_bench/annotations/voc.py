@@ -12,6 +12,7 @@ import numpy as np
 from hope_bench.annotations.collected import Collected, corners_as_boxes, each_or_none, parsers
 from hope_bench.annotations.segments import NO_BOX, Box, number
 from hope_bench.errors import HopeBenchError, short_reason
+from hope_bench.files.reading import check_regular, open_bytes
 from hope_bench.records import Annotations, Image
 
 
@@ -27,7 +28,7 @@ def is_voc(path: Path) -> bool:
     _, files = voc_files(path)
     if not files:
         return False
-    with files[0].open("rb") as stream:
+    with open_bytes(files[0]) as stream:
         return b"<annotation>" in stream.read(1 << 12).replace(b"<annotation verified", b"<annotation>")
 
 
@@ -44,6 +45,7 @@ def read_voc(path: Path) -> Annotations:
     for file in files:
         name = file.relative_to(folder).as_posix()
         try:
+            check_regular(file)
             root = parse(file).getroot()
         except Exception as error:  # noqa: BLE001 - defusedxml raises its own beside the parser's
             collected.leave_out("file left out: no XML", f"{name}: {short_reason(error, 80)}")

@@ -16,6 +16,7 @@ from hope_bench.annotations.collected import Collected, corners_as_boxes, each_o
 from hope_bench.annotations.ids import Id, check_first_number
 from hope_bench.annotations.segments import Box
 from hope_bench.errors import HopeBenchError, did_you_mean, short_reason
+from hope_bench.files.reading import check_regular, read_bytes
 from hope_bench.records import Annotations, Image
 
 SPLITS = ("train", "val", "test")
@@ -56,7 +57,7 @@ def classes_of(folder: Path) -> Path | None:
 
 
 def _lists_names(file: Path) -> bool:
-    return any(line.startswith("names") for line in file.read_text(encoding="utf-8", errors="replace").splitlines())
+    return any(line.startswith("names") for line in read_bytes(file).decode(errors="replace").splitlines())
 
 
 def find_split(path: Path, split: str = "") -> YoloSplit:
@@ -136,6 +137,7 @@ def _pictures(file: Path, data: Mapping[str, Any], split: str) -> list[tuple[str
             pictures = sorted(path for path in place.rglob("*") if path.suffix.lower() in _PICTURES)
             found += [(path.relative_to(place).as_posix(), labels_of(path, place)) for path in pictures]
         elif place is not None:
+            check_regular(place)
             lines = [line.strip() for line in place.read_text(encoding="utf-8").splitlines() if line.strip()]
             named = [(line.removeprefix("./"), place.parent / line) for line in lines]
             found += [(name, labels_of(path, path.parent)) for name, path in named]

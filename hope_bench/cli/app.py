@@ -13,7 +13,7 @@ from rich.text import Text
 
 from hope_bench import __version__
 from hope_bench.errors import HopeBenchError, visible
-from hope_bench.tables import SafeConsole, print_prose, print_table, print_whole, visible_json
+from hope_bench.tables import SafeConsole, no_formula, print_prose, print_table, print_whole, visible_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,7 +71,7 @@ def print_numbers(frame: pd.DataFrame, *, as_json: bool) -> None:
     if as_json:
         _write_json(json.loads(frame.to_json(orient="records", double_precision=15)))
     else:
-        text = frame.to_csv(index=False)
+        text = frame.map(lambda cell: no_formula(cell) if isinstance(cell, str) else cell).to_csv(index=False)
         sys.stdout.write(visible(text) if sys.stdout.isatty() else text)
 
 

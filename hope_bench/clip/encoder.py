@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +23,7 @@ from PIL import Image
 from hope_bench.clip.activation import CONFIG_KNOWS, Activation, build_options, built_activation, choose_activation
 from hope_bench.clip.exact import compute_exactly
 from hope_bench.clip.names import check_clip_name
+from hope_bench.clip.outside import tokenizer_options, without_code
 from hope_bench.clip.size import no_larger_than
 from hope_bench.clip.store import Embeddings, EmbeddingStore
 from hope_bench.clip.text import TextTower, text_tower
@@ -171,13 +171,14 @@ def load_encoder(name: str, device: str = "auto", activation: Activation | None 
     if device == "auto":
         device = f"cuda:{own_gpu(torch.cuda.device_count())}" if torch.cuda.is_available() else "cpu"
     try:
-        _check_size(architecture)
-        with _understood_warnings(architecture, pretrained):
+        with _understood_warnings(architecture, pretrained), without_code():
+            options = tokenizer_options(architecture)
+            _check_size(architecture)
             # Unlike create_model_and_transforms it refuses a folder without weights instead of making random ones.
             model, preprocess = open_clip.create_model_from_pretrained(
                 architecture, pretrained=pretrained, device=device, **build_options(activation)
             )
-        tokenizer = open_clip.get_tokenizer(architecture, **_tokenizer_options(architecture))
+            tokenizer = open_clip.get_tokenizer(architecture, **options)
     except HopeBenchError as error:
         raise HopeBenchError(f"CLIP model {name!r} can't be loaded: {error}") from None
     except UnpicklingError as error:
@@ -268,16 +269,6 @@ def _check_name(name: str) -> tuple[str, str | None]:
     if scheme in ("local-dir", "hf-hub"):
         return name, None
     return scheme, rest
-
-
-def _tokenizer_options(architecture: str) -> dict[str, str]:
-    """open_clip does not resolve a vocabulary file that a local folder's config names beside itself; this does."""
-    if not architecture.startswith("local-dir:"):
-        return {}
-    folder = Path(architecture.removeprefix("local-dir:"))
-    config = json.loads((folder / "open_clip_config.json").read_text(encoding="utf-8"))
-    bpe = config.get("model_cfg", {}).get("text_cfg", {}).get("tokenizer_kwargs", {}).get("bpe_path")
-    return {"bpe_path": str((folder / bpe).resolve())} if bpe else {}
 
 
 def _public_name(name: str) -> str:

@@ -6,11 +6,12 @@ import json
 import re
 import tomllib
 import unicodedata
+import zipfile
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, BinaryIO, Literal, TypeVar
 
 import msgspec
 
@@ -31,9 +32,10 @@ _AS_UTF8 = "Save it as UTF-8 (iconv -f {} -t utf-8)."
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Whatever keeps a file or folder from being read meanwhile (the disk, its name, its bytes, its nesting) becomes a
-    HopeBenchError that names it."""
+    """Whatever keeps a file or folder from being read meanwhile (the disk, its name, its bytes, its nesting, or that it is a pipe or
+    a device) becomes a HopeBenchError that names it."""
     try:
+        check_regular(path)
         yield
     except FileNotFoundError as error:
         raise HopeBenchError(f"{_shown(error.filename or path)} does not exist.") from None
@@ -57,6 +59,35 @@ def reading(path: Path) -> Iterator[None]:
         if "null" not in str(error):  # what Python says of a path with a NUL; others are a reader's own faults
             raise
         raise HopeBenchError(f"{_shown(path)} can't be read: no file's name holds a NUL.") from None
+
+
+def check_regular(path: Path) -> None:
+    """Raise HopeBenchError for a pipe, a device and whatever else may never end: a link in a folder of others may lead to /dev/zero.
+    What isn't there, others say."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise HopeBenchError(f"{_shown(path)} is no regular file, but a pipe or a device. Save what it holds as a file.")
+
+
+def open_bytes(path: Path) -> BinaryIO:
+    """A regular file, open to be read. Raises HopeBenchError for what is none, and OSError."""
+    check_regular(path)
+    return path.open("rb")
+
+
+_MOST_TIMES, _ALWAYS_FINE = 100, 2**26
+"""What an archive may unpack to: times its own size (deflate reaches 1,000, tables and logs 30), and bytes."""
+
+
+def check_unpacked(path: Path) -> None:
+    """Raise HopeBenchError for a zip archive that unpacks to far more than anybody's table or log: a megabyte could take all
+    memory. No more than its entries say of themselves is ever unpacked. What is no archive, others say."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(one.file_size for one in archive.infolist())
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        return
+    if size > max(_ALWAYS_FINE, _MOST_TIMES * path.stat().st_size):
+        raise HopeBenchError(f"{_shown(path)} is not read: it would unpack to {size / 1e9:,.1f} GB.")
 
 
 def read_bytes(path: Path) -> bytes:

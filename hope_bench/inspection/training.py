@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.reading import check_regular
 
 _ENDING = rb"\.(?:jpe?g|png|webp|bmp|gif|tiff?)"
 _QUOTED = re.compile(
@@ -58,6 +59,7 @@ def _listed(training: Path) -> set[str]:
     try:
         if training.is_dir():
             return {_plain(path.name) for path in training.rglob("*") if path.suffix.lower() in _SUFFIXES}
+        check_regular(training)
         if not training.stat().st_size:
             return set()
         with training.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hope_bench.errors import HopeBenchError, short_reason
-from hope_bench.files.reading import json_of
+from hope_bench.files.reading import check_regular, check_unpacked, json_of
 from hope_bench.files.reading import text_of as bytes_as_text
 from hope_bench.files.validation import parse_json
 from hope_bench.interchange.answer_field import answer_of, value_at
@@ -56,6 +56,7 @@ def _task(log: Mapping[str, Any]) -> str:
 def _read(path: Path, *, required: bool) -> Mapping[str, Any] | None:
     """A log with its samples; None for another file, where it isn't `required`."""
     try:
+        check_regular(path)
         held = _unzipped(path) if zipfile.is_zipfile(path) else parse_json(path)
     except HopeBenchError:
         if required or path.suffix == ".eval":
@@ -69,6 +70,7 @@ def _read(path: Path, *, required: bool) -> Mapping[str, Any] | None:
 
 
 def _unzipped(path: Path) -> dict[str, Any]:
+    check_unpacked(path)
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()

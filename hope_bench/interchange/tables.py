@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hope_bench.errors import HopeBenchError, short_reason
-from hope_bench.files.reading import text_of
+from hope_bench.files.reading import check_unpacked, text_of
 from hope_bench.files.validation import parse_json
 from hope_bench.interchange.questions import Line, read_lines
 
@@ -50,6 +50,8 @@ def _cells(path: Path) -> list[dict[str, Any]]:
     import pandas as pd
 
     plain: Mapping[str, Any] = {"dtype": str, "keep_default_na": False, "na_filter": False}
+    if path.suffix == ".xlsx":
+        check_unpacked(path)
     try:
         frame = pd.read_excel(path, **plain) if path.suffix == ".xlsx" else pd.read_csv(path, sep=_separator(path), **plain)
     except ImportError:

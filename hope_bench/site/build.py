@@ -118,19 +118,24 @@ def _put(path: Path, content: bytes) -> None:
     write_bytes(path, content)
 
 
+def _files(out: Path, pattern: str) -> list[Path]:
+    """Files of an earlier site, without what is none (a folder, a pipe, a lost link), which is no page of ours."""
+    return [path for path in out.glob(pattern) if path.is_file()]
+
+
 def _remove_stale(out: Path, keep: set[Path]) -> None:
-    for page in out.glob("*/*.html"):
+    for page in _files(out, "*/*.html"):
         if page not in keep and GENERATOR in page.read_text(encoding="utf-8", errors="replace")[:1000]:
             page.unlink()
             page.with_suffix(".json").unlink(missing_ok=True)
-    for script in out.glob(f"{FOLDER}/*.js"):
+    for script in _files(out, f"{FOLDER}/*.js"):
         if script not in keep and script.read_bytes().startswith(MARK.encode()):
             script.unlink()
             script.with_suffix(".json").unlink(missing_ok=True)
             script.with_name(f"{script.stem}-review.jsonl").unlink(missing_ok=True)
-    for script in out.glob(f"{PAIRS_FOLDER}/*.js"):
+    for script in _files(out, f"{PAIRS_FOLDER}/*.js"):
         if script not in keep and script.read_bytes().startswith(PAIRS_CALL.encode()):
             script.unlink()
-    for picture in out.glob("badges/*/*.svg"):
+    for picture in _files(out, "badges/*/*.svg"):
         if picture not in keep and BADGE_MARK in picture.read_text(encoding="utf-8", errors="replace")[:1000]:
             picture.unlink()

@@ -20,6 +20,7 @@ from hope_bench.files.validation import Strict, json_schema
 from hope_bench.reporting.render import percent
 from hope_bench.scoring.metrics import METRICS
 from hope_bench.site.views import ModelRow, Section
+from hope_bench.tables import no_formula
 
 SHARED = (
     "benchmark",
@@ -156,14 +157,11 @@ def _rows(row: ModelRow) -> Iterator[tuple[Any, ...]]:
 
 
 def _csv(rows: Sequence[tuple[Any, ...]]) -> bytes:
-    """A text that a spreadsheet would run as a formula gets an apostrophe before it."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(_COLUMNS)
     for row in rows:
-        texts = (
-            f"'{cell}" if cell and cell[0] in "=+-@\t\r" else cell for cell in (str(cell or "") for cell in row[: len(SHARED)])
-        )
+        texts = (no_formula(str(cell or "")) for cell in row[: len(SHARED)])
         writer.writerow([*texts, *row[len(SHARED) :]])
     return stream.getvalue().encode()
 

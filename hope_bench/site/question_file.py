@@ -15,7 +15,7 @@ import msgspec
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark, benchmark_hash
 from hope_bench.files.names import within_folder
-from hope_bench.files.reading import decode
+from hope_bench.files.reading import check_regular, decode
 from hope_bench.files.result import Result
 from hope_bench.files.split_score import PACKED
 from hope_bench.provenance import write_bytes
@@ -80,6 +80,7 @@ def read_questions_file(path: Path, hash: str) -> Questions:
     Raises HopeBenchError naming what is off.
     """
     try:
+        check_regular(path)
         packed = path.read_bytes() if path.stat().st_size <= LARGEST else b""
         unpacking = zlib.decompressobj(wbits=31)
         data = unpacking.decompress(packed, LARGEST_UNPACKED)

@@ -75,14 +75,19 @@ def read_bounded(path: Path, folder: Path, but: Container[str] = ()) -> Any:
 
     Raises HopeBenchError naming the file and key.
     """
-    with reading(path):
-        within = path.resolve().is_relative_to(folder.resolve())
-    if not within:
+    if not lies_within(path, folder):
         raise HopeBenchError(f"{path} is a link that leads out of {folder}. Copy the file there instead.")
     data = _load(path)
     if problem := _problem(data, but):
         raise HopeBenchError(f"{path}: {problem}")
     return data
+
+
+def lies_within(path: Path, folder: Path) -> bool:
+    """Whether a path leads to somewhere in a folder, links followed. Raises HopeBenchError where they lead in a circle, or to a
+    pipe or a device."""
+    with reading(path):
+        return path.resolve().is_relative_to(folder.resolve())
 
 
 def _load(path: Path) -> Any:

@@ -28,7 +28,7 @@ from hope_bench.records import Question
 from hope_bench.reviewing.noise import NoiseEstimate, read_label_noise
 from hope_bench.site import question_file
 from hope_bench.site.question_file import Questions, questions_of, read_questions_file, write_questions
-from hope_bench.site.safety import read_bounded, text_problem
+from hope_bench.site.safety import lies_within, read_bounded, text_problem
 
 EXAMPLES = 4
 """Example questions of a split, each about another image."""
@@ -196,7 +196,7 @@ def write_sheet(folder: Path, sheet: Sheet, images: Path | None = None, shown: S
             pictures[image] = hashlib.sha256(image.encode()).hexdigest()[:16] + suffix
             write_bytes(folder / name / pictures[image], data)
     for stale in (folder / name).glob("*"):
-        if stale.name not in {*pictures.values(), question_file.NAME}:
+        if stale.name not in {*pictures.values(), question_file.NAME} and not stale.is_dir():
             stale.unlink()
     update = {"pictures": pictures, "images_licence": licence.strip() if images is not None else None}
     write_text(folder / f"{name}.json", sheet.model_copy(update=update).model_dump_json(indent=1) + "\n")
@@ -205,7 +205,7 @@ def write_sheet(folder: Path, sheet: Sheet, images: Path | None = None, shown: S
 
 def _picture(images: Path, name: str) -> tuple[str, bytes]:
     path = images / name
-    if not path.resolve().is_relative_to(images.resolve()):
+    if not lies_within(path, images):
         raise HopeBenchError(f"The image {name!r} lies outside {images}.")
     stream = io.BytesIO()
     try:
@@ -237,9 +237,9 @@ def read_sheet(path: Path) -> Described:
         raise HopeBenchError(f"{path} describes {sheet.name}: call it {sheet_name(sheet.name, sheet.hash)}.json.")
     pictures = {image: _checked(path.with_suffix("") / _plain(file), folder) for image, file in sheet.pictures.items()}
     asked = path.with_suffix("") / question_file.NAME
-    if not asked.resolve().is_relative_to(folder.resolve()):
+    if not lies_within(asked, folder):
         raise HopeBenchError(f"{asked} is a link that leads out of {folder}. Describe the benchmark again.")
-    return Described(sheet, pictures, read_questions_file(asked, sheet.hash) if asked.is_file() else None)
+    return Described(sheet, pictures, read_questions_file(asked, sheet.hash) if asked.exists() else None)
 
 
 def _plain(file: str) -> str:
@@ -252,7 +252,7 @@ def _plain(file: str) -> str:
 
 def _checked(path: Path, folder: Path) -> bytes:
     """A picture's bytes, which are a PNG's or a JPEG's as its name says."""
-    if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
+    if not lies_within(path, folder) or not path.is_file():
         raise HopeBenchError(f"{path} is missing, or a link that leads out of {folder}. Describe the benchmark again.")
     data = path.read_bytes() if path.stat().st_size <= LARGEST_PICTURE_FILE else b""
     if not data.startswith(b"\x89PNG\r\n\x1a\n" if path.suffix == ".png" else b"\xff\xd8\xff"):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import zipfile
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -10,6 +13,8 @@ import pytest
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.reading import read_toml
+from hope_bench.interchange import logs_inspect
+from hope_bench.interchange.tables import read_table
 from tests.fuzz.files import ANNOTATIONS, PACKED, TEXTS, TOLD, Maker
 
 
@@ -54,7 +59,7 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "half": lambda data: data[: len(data) * 3 // 5],
     "empty": lambda _: b"",
 }  # fmt: skip
-SWAPPED = ("a folder", "a loop of links", "nothing")
+SWAPPED = ("a folder", "a loop of links", "nothing", *(("a pipe", "a device") if sys.platform != "win32" else ()))
 
 
 def swap(path: Path, fault: str) -> None:
@@ -63,6 +68,10 @@ def swap(path: Path, fault: str) -> None:
         path.mkdir()
     elif fault == "a loop of links":
         path.symlink_to(path.name)
+    elif fault == "a pipe":
+        os.mkfifo(path)
+    elif fault == "a device":
+        path.symlink_to("/dev/null")  # as /dev/zero, but that it ends
 
 
 FINE = {
@@ -121,3 +130,16 @@ def test_a_key_of_toml_without_end_is_refused(name: str, place: str, tmp_path: P
         read_toml(file)
     file.write_text(place.format(".".join([name] * 50)))
     assert "a" in {str(one).strip("' b") for one in read_toml(file)}
+
+
+@pytest.mark.parametrize("name", ["log.eval", "m_POPE.xlsx"])
+def test_an_archive_that_takes_all_memory_is_refused_unopened(name: str, tmp_path: Path) -> None:
+    file = tmp_path / name
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("header.json", "{}")
+        with archive.open("samples/1.json", "w") as entry:
+            for _ in range(70):
+                entry.write(bytes(2**20))
+    assert file.stat().st_size < 2**17
+    with pytest.raises(HopeBenchError, match=r"would unpack to 0\.1 GB"):
+        list(logs_inspect.read([file], None)) if name == "log.eval" else read_table(file)

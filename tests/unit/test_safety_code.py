@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import json
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +15,7 @@ from PIL import Image
 
 import hope_bench as hb
 from hope_bench import HopeBenchError
+from hope_bench.adapters.lora import base_of
 from hope_bench.clip.encoder import load_encoder
 from hope_bench.files.benchmark import Benchmark
 from tests.cli import hope_bench, refused
@@ -126,3 +129,45 @@ def test_a_bad_checkpoint_of_clip_is_an_error_and_runs_nothing(
     with pytest.raises(HopeBenchError, match=r"CLIP model .* (can't be loaded|is not loaded)"):
         load_encoder(name, "cpu", "gelu" if suffix == "npz" else None)
     assert not (tmp_path / "it ran").exists()
+
+
+RUNS = "from pathlib import Path\nPath({!r}).touch()\nfrom transformers import PreTrainedTokenizer as Mine\n"
+CLIP_CONFIGS: dict[str, dict[str, object]] = {
+    "a tokenizer that is to be trusted": {"hf_tokenizer_name": "own", "tokenizer_kwargs": {"trust_remote_code": True}},
+    "a tokenizer that asks": {"hf_tokenizer_name": "own"},
+    "a text model that asks": {"hf_model_name": "CLIP", "hf_tokenizer_name": "own"},
+    "a vocabulary of elsewhere": {"tokenizer_kwargs": {"bpe_path": "../bpe.txt.gz"}},
+    "a vocabulary of elsewhere, absolute": {"tokenizer_kwargs": {"bpe_path": "CLIP/../bpe.txt.gz"}},
+    "a vocabulary without an end": {"tokenizer_kwargs": {"bpe_path": "large.txt.gz"}},
+    "a vocabulary that is a device": {"tokenizer_kwargs": {"bpe_path": "zero.txt.gz"}},
+    "a file of the tokenizer's": {"hf_tokenizer_name": "own", "tokenizer_kwargs": {"tokenizer_file": "/etc/hostname"}},
+}
+
+
+@pytest.mark.parametrize("kind", CLIP_CONFIGS)
+def test_what_the_config_of_a_clip_says_runs_no_code_and_leads_to_no_other_file(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("builtins.input", lambda *_: "y")  # whom transformers asks whether code may run
+    name, folder = save_tiny_clip(tmp_path / "clip"), tmp_path / "clip"
+    config = json.loads((folder / "open_clip_config.json").read_text())
+    config["model_cfg"]["text_cfg"] |= json.loads(json.dumps(CLIP_CONFIGS[kind]).replace("CLIP", str(folder)))
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    (folder / "mine.py").write_text(RUNS.format(str(tmp_path / "it ran")))
+    auto = {"AutoTokenizer": ["mine.Mine", None], "AutoConfig": "mine.Mine"}
+    for file in ("tokenizer_config.json", "config.json"):
+        (folder / file).write_text(json.dumps({"auto_map": auto, "tokenizer_class": "Mine", "model_type": "mine"}))
+    merges = gzip.compress(b"#version\n" + b"a b\n" * 49_000)
+    (tmp_path / "bpe.txt.gz").write_bytes(merges)
+    (folder / "large.txt.gz").write_bytes(gzip.compress(bytes(2**26 + 1)))
+    (folder / "zero.txt.gz").symlink_to("/dev/zero")
+    with pytest.raises(HopeBenchError, match=r"CLIP model .* can't be loaded"):
+        load_encoder(name, "cpu", "gelu")
+    assert not (tmp_path / "it ran").exists()
+
+
+def test_an_adapter_that_names_a_python_module_is_refused(tmp_path: Path) -> None:
+    named = {"base_model_name_or_path": str(tmp_path), "peft_type": "LORA", "megatron_config": {"a": 1}, "megatron_core": "mine"}
+    (tmp_path / "adapter_config.json").write_text(json.dumps(named))
+    with pytest.raises(HopeBenchError, match="Python module"):
+        base_of(tmp_path)

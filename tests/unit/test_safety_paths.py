@@ -15,7 +15,9 @@ import yaml
 
 import hope_bench as hb
 from hope_bench import HopeBenchError
+from hope_bench.cli.app import print_numbers
 from hope_bench.files.benchmark import write_benchmark
+from hope_bench.files.frames import typed_frame
 from tests.runs import make_benchmark, make_run
 from tests.small_benchmark import IMAGES, KINDS, Small, questions, write_small
 
@@ -141,3 +143,14 @@ def test_texts_are_texts_in_yaml_tsv_and_markdown(small: Small, tmp_path: Path) 
         body = readme.read_text(encoding="utf-8")
         assert not re.search(r"(?<!\\)<script>", re.sub(r"(`+)[^`].*?(?<!`)\1(?!`)", "", body.split("\n---\n")[-1])), readme
         assert not re.search(r"^# Title", body, re.MULTILINE), readme
+
+
+def test_no_cell_of_a_table_is_a_formula(capsys: pytest.CaptureFixture[str]) -> None:
+    names = ("=HYPERLINK(1)", "+1", "-1", "@SUM(1)", "\tcmd", "plain", None)
+    frame = typed_frame(
+        [(name, 1, -0.5, None) for name in names], {"model": "string", "n": "int64", "x": "float64", "y": "Int64"}
+    )
+    print_numbers(frame, as_json=False)
+    rows = list(csv.reader(capsys.readouterr().out.splitlines()))
+    assert [row[0] for row in rows[1:]] == [f"'{name}" for name in names[:5]] + ["plain", ""]
+    assert {tuple(row[1:]) for row in rows[1:]} == {("1", "-0.5", "")}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.benchmark import read_benchmark
 from hope_bench.files.result import ModelInfo, RunInfo
 from hope_bench.files.result_file import write_result
 from hope_bench.site import build_site
 from hope_bench.site.pages import POLICY
 from hope_bench.site.safety import LARGEST_FILE, _plain, _unique, hidden, text_problem
+from hope_bench.site.sheet import describe_benchmark
 from tests.unit.test_site import Links, change, make_result, pages
 
 EVIL = "<script>alert(1)</script>\"'&<img src=x onerror=alert(2)>{{7*7}}</title></style>--></script>"
@@ -218,3 +222,33 @@ def test_harmless_texts() -> None:
     ):
         assert text_problem(text) is None, text
     assert hidden("نمی\u200cدانم") is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
+def test_what_is_no_page_of_an_earlier_site_stays_and_stops_nothing(path: Path) -> None:
+    site, results = path.parents[2] / "site", path.parents[1]
+    build_site(results, site)
+    (site / "tiny" / "folder.html").mkdir()
+    (site / "tiny" / "loop.html").symlink_to("loop.html")
+    (site / "badges" / "tiny" / "folder.svg").mkdir()
+    os.mkfifo(site / "tiny" / "pipe.html")
+    build_site(results, site)
+    assert {one.name for one in (site / "tiny").iterdir()} >= {"folder.html", "loop.html", "pipe.html", "mine.html"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
+@pytest.mark.parametrize("place", ["results/tiny/other.json", "benchmarks/other.json", "benchmarks/{}/questions.json.gz"])
+def test_pipes_and_loops_among_the_files_are_one_error(place: str, path: Path, tmp_path: Path) -> None:
+    results = path.parents[1]
+    sheet = describe_benchmark(read_benchmark(tmp_path / "b"), results)
+    (sheet.with_suffix("") / "a folder").mkdir()
+    assert describe_benchmark(read_benchmark(tmp_path / "b"), results) == sheet
+    odd = tmp_path / place.format(sheet.stem)
+    odd.unlink(missing_ok=True)
+    odd.symlink_to(odd.name)
+    with pytest.raises(HopeBenchError, match="its links lead in a circle"):
+        build_site(results, tmp_path / "site")
+    odd.unlink()
+    os.mkfifo(odd)
+    with pytest.raises(HopeBenchError, match="no regular file"):
+        build_site(results, tmp_path / "site")
