@@ -20,9 +20,9 @@ _LARGEST_VOCABULARY = 2**26
 
 
 def tokenizer_options(architecture: str) -> dict[str, Any]:
-    """What open_clip's get_tokenizer is to be given for "local-dir:FOLDER" or "hf-hub:ORG/NAME": a vocabulary file that the config
-    names beside itself, which open_clip doesn't resolve, and that no code is run. Raises HopeBenchError for a config that asks
-    for more."""
+    """What open_clip's get_tokenizer is to be given for "local-dir:FOLDER" or "hf-hub:ORG/NAME": a vocabulary file that the
+    config names beside itself, which open_clip doesn't resolve, and that no code is run. Raises HopeBenchError for a config
+    that asks for more."""
     import open_clip
 
     scheme, _, where = architecture.partition(":")

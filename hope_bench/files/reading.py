@@ -32,8 +32,8 @@ _AS_UTF8 = "Save it as UTF-8 (iconv -f {} -t utf-8)."
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Whatever keeps a file or folder from being read meanwhile (the disk, its name, its bytes, its nesting, or that it is a pipe or
-    a device) becomes a HopeBenchError that names it."""
+    """Whatever keeps a file or folder from being read meanwhile (the disk, its name, its bytes, its nesting, or that it is a pipe
+    or a device) becomes a HopeBenchError that names it."""
     try:
         check_regular(path)
         yield
@@ -62,8 +62,8 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def check_regular(path: Path) -> None:
-    """Raise HopeBenchError for a pipe, a device and whatever else may never end: a link in a folder of others may lead to /dev/zero.
-    What isn't there, others say."""
+    """Raise HopeBenchError for a pipe, a device and whatever else may never end: a link in a folder of others may lead to
+    /dev/zero. What isn't there, others say."""
     if path.exists() and not path.is_file() and not path.is_dir():
         raise HopeBenchError(f"{_shown(path)} is no regular file, but a pipe or a device. Save what it holds as a file.")
 
