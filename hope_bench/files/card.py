@@ -307,8 +307,8 @@ def _names_in(value: Any) -> Iterable[str]:
 
 
 def slug(name: str) -> str:
-    """A name as a file or folder name: lower case, letters, digits, "." and "-" only."""
-    return re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-.") or "model"
+    """A name as a file or folder name: lower case, letters, digits, "." and "-" only, of a very long one the beginning."""
+    return re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-.")[:LONGEST_NAME].rstrip("-.") or "model"
 
 
 def check_name(name: str, what: str) -> None:

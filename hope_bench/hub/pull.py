@@ -15,6 +15,7 @@ from hope_bench.errors import HopeBenchError, counted, first_few, short_reason
 from hope_bench.files.benchmark import Benchmark, check_own, read_benchmark
 from hope_bench.files.card import check_name, slug
 from hope_bench.files.places import RESULTS, RUNS
+from hope_bench.files.reading import check_regular
 from hope_bench.files.remembered import remember_images
 from hope_bench.files.result_file import read_result
 from hope_bench.files.run import ANSWERS, Run, load_run, read_answers
@@ -226,6 +227,7 @@ def _pictures(files: Sequence[Path], wanted: set[str], name: HubName) -> Iterato
 
     done: set[str] = set()
     for file in files:
+        check_regular(file)
         try:
             with parquet.ParquetFile(file) as opened:
                 schema = opened.schema_arrow

@@ -17,9 +17,12 @@ import hope_bench as hb
 from hope_bench import HopeBenchError
 from hope_bench.cli.app import print_numbers
 from hope_bench.files.benchmark import write_benchmark
+from hope_bench.files.card import LONGEST_NAME, check_name, slug
 from hope_bench.files.frames import typed_frame
+from hope_bench.files.result_file import write_result
 from tests.runs import make_benchmark, make_run
 from tests.small_benchmark import IMAGES, KINDS, Small, questions, write_small
+from tests.unit.test_site import make_result
 
 SECRET = "../secret.png"
 NAMES = (
@@ -154,3 +157,13 @@ def test_no_cell_of_a_table_is_a_formula(capsys: pytest.CaptureFixture[str]) -> 
     rows = list(csv.reader(capsys.readouterr().out.splitlines()))
     assert [row[0] for row in rows[1:]] == [f"'{name}" for name in names[:5]] + ["plain", ""]
     assert {tuple(row[1:]) for row in rows[1:]} == {("1", "-0.5", "")}
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "B " * 2000, "-" * 300, "é" * 300, "a" * 199 + "--b", ""])
+def test_a_name_of_any_length_can_be_a_file_s(name: str, tmp_path: Path) -> None:
+    assert len(slug(name)) <= LONGEST_NAME
+    assert slug(slug(name)) == slug(name)
+    check_name(slug(name), "It")
+    result = make_result(tmp_path, "Mine", 2)
+    write_result(tmp_path / "it.json", result.model_copy(update={"run": result.run.model_copy(update={"name": name})}))
+    assert hb.add_result(tmp_path / "it.json", tmp_path / "results").is_file()
