@@ -71,13 +71,17 @@ def find_split(path: Path, split: str = "") -> YoloSplit:
     if file is None or not file.is_file():
         raise HopeBenchError(f"{path} holds no data.yaml, which names the classes of YOLO labels.")
     try:
-        data = yaml.safe_load(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        # A few lines of aliases of aliases stand for more than any memory holds.
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
+            raise HopeBenchError(f"{file} isn't read: it repeats values by aliases (*NAME). Write them out.")
+        data = yaml.safe_load(text)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise HopeBenchError(f"{file} is not YAML: {short_reason(error)}.") from None
     if not isinstance(data, dict):
         raise HopeBenchError(f"{file} is YAML, but no YOLO data.yaml (names, train, val).")
     # As they stand: YAML alone makes False of a class "no", and 1 of "01".
-    names = _names(file, yaml.load(file.read_text(encoding="utf-8"), yaml.BaseLoader).get("names"))
+    names = _names(file, yaml.load(text, yaml.BaseLoader).get("names"))
     there = {name: found for name in SPLITS if (found := _pictures(file, data, name))}
     if not there and not any(data.get(name) for name in (*SPLITS, "valid")):  # supervision's as_yolo names none
         return replace(_of_folder(file.parent, file, names), points=_points(data.get("kpt_shape")))

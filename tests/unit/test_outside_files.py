@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from hope_bench import load_annotations
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.reading import read_toml
 from hope_bench.interchange import logs_inspect
@@ -143,3 +144,14 @@ def test_an_archive_that_takes_all_memory_is_refused_unopened(name: str, tmp_pat
     assert file.stat().st_size < 2**17
     with pytest.raises(HopeBenchError, match=r"would unpack to 0\.1 GB"):
         list(logs_inspect.read([file], None)) if name == "log.eval" else read_table(file)
+
+
+@pytest.mark.parametrize(
+    "put", ["names: *a9", "names: {{0: *a9}}", "names: [cat]\n? *a9\n: 1", "names: [cat]\nx: {{<<: [{merged}]}}"]
+)
+def test_yaml_of_a_few_lines_that_stands_for_more_than_memory_holds_is_refused(put: str, tmp_path: Path) -> None:
+    aliases = "".join(f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]\n" for level in range(1, 10))
+    file = tmp_path / "data.yaml"
+    file.write_text(f"a0: &a0 [x]\n{aliases}train: images\n{put.format(merged='*a1')}\n")
+    with pytest.raises(HopeBenchError, match=r"aliases \(\*NAME\)"):
+        load_annotations(tmp_path)
