@@ -94,9 +94,9 @@ def _loosely(file: _LooseFile, bad: dict[Key, BadEntries]) -> _Lists:
             try:
                 row = strictly(raw)
             except msgspec.ValidationError:
+                row = None
+            if row is None or is_placeholder(row):
                 row = row_of(key, msgspec.json.decode(raw), place, bad[key])
-            else:
-                row = row_of(key, msgspec.json.decode(raw), place, bad[key]) if is_placeholder(row) else row
             found.append(row)
         return found
 
