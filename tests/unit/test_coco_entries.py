@@ -275,7 +275,7 @@ def captions_of(folder: Path, *files: list[dict[str, Any]]) -> tuple[dict[int, t
         paths.append(folder / f"{place}.json")
         paths[-1].write_text(json.dumps({"annotations": rows}), encoding="utf-8")
     try:
-        return read_captions(paths, IdIndex({3: 0, "a": 1, "3.5": 2})), ""
+        return read_captions(paths, IdIndex({3: 0, "a": 1, "3.5": 2, "3": 3})), ""
     except HopeBenchError as error:
         return {}, str(error).replace(f"{folder}/", "")
 
@@ -286,10 +286,10 @@ def test_captions(tmp_path: Path) -> None:
         {"image_id": 3.5, "caption": "half"}, {"image_id": "a", "caption": " "}, {"image_id": 9, "caption": "x"}, {"caption": "y"},
         {"image_id": "a"},
     ]  # fmt: skip
-    held = {0: ("one", "two", "three"), 2: ("half",)}
+    held = {0: ("one", "two"), 3: ("three",), 2: ("half",)}
     assert captions_of(tmp_path, rows) == (held, "")
     assert captions_of(tmp_path, [], rows[3:]) == ({2: ("half",)}, "")
-    assert captions_of(tmp_path, rows, rows[:1]) == ({0: ("one", "two", "three", "one"), 2: ("half",)}, "")
+    assert captions_of(tmp_path, rows, rows[:1]) == (held | {0: ("one", "two", "one")}, "")
     assert captions_of(tmp_path) == captions_of(tmp_path, []) == ({}, "")
     none = "of {}, none is for an image of the instances file."
     assert captions_of(tmp_path, rows[4:6], rows[5:6], []) == ({}, f"0.json, 1.json, 2.json: {none.format('3 captions')}")
@@ -338,13 +338,14 @@ def test_annotations_part_by_part() -> None:
     good = [row(0, 1, 1, area=5, attributes={"n": 0}), row(1, 2, 2, iscrowd=1), row(1, 1, 3, attributes={"n": 2}), row(0, 2, 4, attributes={"n": 3})]
     stray, lost, again = row(9, 1, 5), row(1, 9, 6, attributes={"n": 9}), row(1, 2, 2, iscrowd=1, attributes={"n": 8})
     for batches in (
-        [[good[0], None, good[1], stray, again, good[2], lost, good[3]]],
-        [[good[0], None, good[1]], [stray], [again, good[2], lost], [], [None, good[3]][1:]],
+        [[good[0], None, good[1], stray, again, good[2], lost, None, good[3]]],
+        [[good[0], None, good[1], stray], [again, good[2], lost, None, good[3]]],
+        [[good[0], None, good[1]], [stray], [again, good[2], lost], [], [None, good[3]]],
     ):
         made = instances(*batches)
         columns = made.columns()
-        assert (made.seen, made.kept, made.repeats) == (8, 5, 1)
-        assert sorted(made.left_out) == [1, 3, 4, 6]
+        assert (made.seen, made.kept, made.repeats) == (9, 5, 1)
+        assert sorted(made.left_out) == [1, 3, 4, 6, 7]
         assert made.attributes == {0: {"n": 0}, 2: {"n": 2}, 3: {"n": 3}}
         assert columns.image_of.tolist() == [0, 1, 1, 0]
         assert columns.category_of.tolist() == [0, 1, 0, 1]
