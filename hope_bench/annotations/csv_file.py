@@ -22,6 +22,8 @@ from hope_bench.files.reading import reading
 _BLOCK_BYTES = 16 << 20
 _SAMPLE_BYTES = 1 << 16
 _EXAMPLES = 5
+_LOOKED_AT = 1000
+"""Values of one reason, of which some are shown."""
 
 
 @dataclass(slots=True)
@@ -40,7 +42,7 @@ class LeftOut:
             return
         shown = self.examples.setdefault(reason, {})
         if len(shown) <= _EXAMPLES:
-            shown.update(dict.fromkeys(values[:1000]))
+            shown.update(dict.fromkeys(values[:_LOOKED_AT]))
 
     def problems(self) -> tuple[str, ...]:
         """In words, one sentence a reason."""

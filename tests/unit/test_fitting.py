@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -91,6 +92,7 @@ def test_names_that_lead_out_of_a_folder() -> None:
 
     assert within("a.jpg", "x/b.jpg") == ["a.jpg", "x/b.jpg"]
     assert within("/data/val/1.jpg", "x/b.jpg", "../c.jpg") == ["data/val/1.jpg", "x/b.jpg", "c.jpg"]
+    assert within("/a.jpg", "x\\b.jpg") == ["a.jpg", "x\\b.jpg"]
     twice = "The annotations name 'a.jpg' in several folders outside of the images' own. Name each once."
     assert within("b.jpg", "/a.jpg", "../a.jpg") == twice
 
@@ -128,7 +130,7 @@ SAID: list[tuple[tuple[Any, ...], int, str | None, tuple[int, int] | str, tuple[
     ((2, 1), 1, None, (2, 1), BOX), ((1, 2), 6, "upright", (1, 2), BOX),
     ((200, 100), 3, "upright", (200, 100), BOX), ((None, None), 6, "upright", (100, 200), BOX),
     ((200, 100), 6, "upright", "100 x 200, not 200 x 100", BOX), ((None, None), 1, "stored", (200, 100), BOX),
-    ((200, 100), 3, "stored", (200, 100), (189, 93, 10, 5)), ((400, 200), 3, "stored", (400, 200), (389, 193, 10, 5)),
+    ((200, 100), 2, "stored", (200, 100), (189, 2, 10, 5)), ((200, 100), 3, "stored", (200, 100), (189, 93, 10, 5)), ((400, 200), 3, "stored", (400, 200), (389, 193, 10, 5)),
     ((None, None), 4, "stored", (200, 100), (1, 93, 10, 5)), ((None, None), 5, "stored", (100, 200), (2, 1, 5, 10)),
     ((400, 200), 6, "stored", (200, 400), (193, 1, 5, 10)), ((100, 200), 6, "stored", "200 x 100, not 100 x 200", BOX),
 ]  # fmt: skip
@@ -140,7 +142,7 @@ def test_sizes_as_files_have_them(
 ) -> None:
     picture(tmp_path / "b.jpg", (200, 100), orientation)
     given = annotated([Image("none.jpg"), Image("b.jpg", *said)], [BOX, BOX], orientation=spec)
-    made, misfits = fit_sizes(given, [1, 0], tmp_path)
+    made, misfits = fit_sizes(given, [0, 1], tmp_path)
     misfit = size if isinstance(size, str) else None
     assert misfits == Misfits({} if misfit is None else {1: misfit}, {})
     assert made.images == (Image("none.jpg"), Image("b.jpg", *(said if misfit else size)))
@@ -151,6 +153,12 @@ def test_sizes_as_files_have_them(
     assert (again.images, none, again.fitted) == (made.images, Misfits({}, {}), {1})
     assert again.boxes is not None
     assert again.boxes.tolist() == made.boxes.tolist()
+
+
+def test_ratios_that_differ_by_a_twentieth_are_alike(tmp_path: Path) -> None:
+    picture(tmp_path / "a.jpg", (100, 100))
+    for width, misfits in ((105, {}), (106, {0: "100 x 100, not 106 x 100"})):
+        assert fit_sizes(annotated([Image("a.jpg", width, 100)], [BOX]), [0], tmp_path)[1].shape == misfits
 
 
 def test_boxes_of_misfits_are_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,7 +232,7 @@ def test_names_as_plain_paths(name: str, plain: str) -> None:
         ("upload/12345678-a.jpg", ["a.jpg"], "a.jpg"), (".", ["a.jpg"], None),
         ("p/x/a.jpg", ["q/x/a.jpg", "r/a.jpg"], None), ("p/x/a.jpg", ["p/x/A.jpg", "x/a.jpg"], "p/x/A.jpg"),
         ("x/a.jpg", ["z/x/a.jpg", "y/x/a.jpg"], None), ("k/x/a.jpg", ["x/a.jpg", "X/a.jpg"], "x/a.jpg"),
-        ("x/a.jpg", ["z/x/a.jpeg", "y/x/a.jpg"], "y/x/a.jpg"),
+        ("x/a.jpg", ["z/x/a.jpeg", "y/x/a.jpg"], "y/x/a.jpg"), ("x/a.jpg", ["x/A.jpg", "x/a.jpeg"], "x/A.jpg"),
     ],
 )  # fmt: skip
 def test_the_file_that_fits_best(name: str, files: list[str], found: str | None) -> None:
@@ -232,12 +240,24 @@ def test_the_file_that_fits_best(name: str, files: list[str], found: str | None)
     assert Folder(reversed(files)).find([name]).files == [found]
 
 
+def test_of_two_images_the_one_that_fits_better_has_a_file() -> None:
+    assert Folder(["a.jpg"]).find(["A.jpg", "a.jpg"]).files == [None, "a.jpg"]
+    assert Folder(["a.jpg"]).find(["x/a.jpg", "b.jpg", "A.jpg"]).files == [None, None, "a.jpg"]
+    shared = Folder(["a.jpg", "b.jpg"]).find(["./a.jpg", "b.jpg", "a.jpg"])
+    assert (shared.files, shared.unclear) == ([None, "b.jpg", None], {0: ("a.jpg",), 2: ("a.jpg",)})
+
+
 def test_files_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "f.jpg").touch()
+    linked, tmp_path = tmp_path / "other", tmp_path / "images"
+    tmp_path.mkdir()
+    (tmp_path / "y").symlink_to(linked)
     for name in ("b.jpg", "x/z.jpg", "x/a.jpg", "c/d/e.jpg"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "c" / "up").symlink_to(tmp_path)
-    assert list(files_within(tmp_path)) == ["b.jpg", "c/d/e.jpg", "x/a.jpg", "x/z.jpg"]
+    assert list(files_within(tmp_path)) == ["b.jpg", "c/d/e.jpg", "x/a.jpg", "x/z.jpg", "y/f.jpg"]
     assert [lies_in(tmp_path, name) for name in ("b.jpg", "x/a.jpg", "x", "q.jpg", "../b.jpg", "/b.jpg")] == [True, True] + [False] * 4
 
 
@@ -297,12 +317,9 @@ def test_several_files_say_together_what_each_says() -> None:
     ],
 )  # fmt: skip
 def test_files_that_are_not_of_one_dataset(other: Annotations, words: str) -> None:
-    for pair in ([part("abcd", 1), other], [part("q", 1), part("abcd", 1), other]):
-        paths = ["x/1", "x/2"] if len(pair) == 2 else ["x/0", "x/1", "x/2"]
-        if len(pair) == 3 and "share" not in words:
-            paths, pair = ["x/1", "x/2"], [part("abcd", 1), other]
+    for between in ([], [(Path("x/0"), part("q", 1))]):
         with pytest.raises(HopeBenchError) as caught:
-            merge(list(zip(map(Path, paths), pair, strict=True)))
+            merge([(Path("x/1"), part("abcd", 1)), *between, (Path("x/2"), other)])
         assert str(caught.value) == words
 
 
@@ -332,5 +349,16 @@ def test_the_files_of_a_spec(tmp_path: Path) -> None:
     listed = dataset.model_copy(update={"image_list": "list.txt", "annotations": (str(lines[0]), str(lines[0]))})
     assert dataset_files(listed) == (lines[0], Path("list.txt"))
     lines[1].write_text('{"image": "b.jpg", "objects": ["Dog"]}\n')
-    with pytest.raises(HopeBenchError):
+    with pytest.raises(HopeBenchError, match="have other categories"):
         read_dataset(dataset)
+
+
+def test_captions_of_a_spec(tmp_path: Path) -> None:
+    file, captions = tmp_path / "x.json", tmp_path / "captions.json"
+    content = {"images": [{"id": 1, "file_name": "a"}], "annotations": [], "categories": [{"id": 1, "name": "dog"}]}
+    file.write_text(json.dumps(content))
+    captions.write_text('{"annotations": [{"image_id": 1, "caption": "a dog"}]}')
+    dataset = DatasetSpec(annotations=str(file), captions=str(captions))
+    assert (read_dataset(dataset).captions, read_dataset(dataset, captions=False).captions) == ({0: ("a dog",)}, {})
+    assert dataset_files(dataset) == (file, captions)
+    assert read_dataset(dataset).orientation is None

@@ -64,6 +64,7 @@ def test_what_holds_nothing_has_no_box(segmentation: Any) -> None:
 def test_polygons_as_coordinates_points_and_text() -> None:
     for polygon in ([[1, 2, 5, 3, 4, 9]], [[[1, 2], [5, 3], [4, 9]]], [1, 2, 5, 3, 4, 9], [["1", "2", "5", "3", "4", "9"]]):
         assert box_around(polygon) == (1, 2, 4, 7)
+    assert box_around([[1, 2, 5, 3, 4, 9, 0, 4]]) == (0, 2, 5, 7)
     assert box_around([[1, 2, 5, 3, 4, 9], [0, 0, 1, 1, 2, 20]]) == (0, 0, 5, 20)
 
 
