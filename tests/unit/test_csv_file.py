@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow
 import pytest
 
+from hope_bench.annotations import csv_file
 from hope_bench.annotations.csv_file import LeftOut, codes, csv_batches, csv_header, equals, is_true, keep, numbers
 from hope_bench.errors import HopeBenchError
 
@@ -35,6 +36,7 @@ FILES: dict[str, tuple[str, list[str], list[list[str]]]] = {
     "semicolons": ("a;b,x;c\n1;2;3,0\n", ["a", "b,x", "c"], [["1", "3,0"]]),
     "tabs": ("a\tb\tc\n1\t2, 2\t3\n", ["a", "b", "c"], [["1", "3"]]),
     "a mark, blanks": ("\ufeff a , b,c \n 1 ,2, 3\n", ["a", "b", "c"], [["1", "3"]]),
+    "blanks everywhere": (" a , b , c \n 1 , 2 , 3 \n", ["a", "b", "c"], [["1", "3"]]),
     "quotes": ('a,"b",c\n1,"x,y","3"\n', ["a", "b", "c"], [["1", "3"]]),
     "blanks before quotes": ('a, "b, b",c\n1, "2",3\n', ["a", "b, b", "c"], [["1", "3"]]),
     "a stray quote": ('a,b,c\n1,"2,3\n4,5,"6"\n', ["a", "b", "c"], [["1", "3"], ["4", '"6"']]),
@@ -52,6 +54,17 @@ def test_tables_as_programs_write_them(text: str, header: list[str], rows: list[
     left_out = LeftOut("x.csv")
     found = [list(row.values()) for batch in csv_batches(path, ("a", "c"), left_out) for row in pyarrow.table(batch).to_pylist()]
     assert (found, left_out.problems()) == (rows, ())
+
+
+def test_lines_are_numbered_over_several_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_file, "_BLOCK_BYTES", 64)
+    path = tmp_path / "x.csv"
+    path.write_text("a,b,a\n" + "1,2,3\n" * 30 + "9\n" + "4,5,6\n" * 30 + "8\n")
+    left_out = LeftOut("x.csv")
+    batches = [batch["b"].to_pylist() for batch in csv_batches(path, ("b",), left_out)]
+    assert len(batches) > 2
+    assert sum(batches, []) == ["2"] * 30 + ["5"] * 30
+    assert left_out.problems() == ("x.csv: 2 rows left out, with too few or too many fields (line 32: '9', line 63: '8').",)
 
 
 def test_lines_of_other_lengths_and_missing_columns(tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ def test_columns_of_other_names(given: Given) -> None:
     assert refusal(Path(), where | {"box": "were"}) == "f/x has no column 'were' (columns.box). Did you mean 'where'? Known: bbox, what, where."
     assert refusal(Path(), where | {"image": "things2"}).startswith("f/x has no column 'things2' (columns.image). Did you mean 'things'?")
     assert refusal(Path(), {"imag": "a"}).startswith("columns.imag is nothing that is read. Did you mean 'image'?")
-    assert refusal(Path(), {"box_format": "xyx"}) == "columns.box_format is 'xyx'. Did you mean 'xyxy'?"
+    assert refusal(Path(), {"box_format": "xyx"}) == "columns.box_format is 'xyx'. Did you mean 'xyxy'? Known: xywh, xyxy."
 
 
 def test_columns_that_are_missing(given: Given) -> None:
@@ -166,14 +166,14 @@ def held(data: bytes | None, path: str | None) -> dict[str, Any]:
 
 def test_pictures_are_written(given: Given, tmp_path: Path) -> None:
     folder = tmp_path / "to"
-    images = [held(b"a", "a.png"), (held(b"b", "b.png"), "x/c.png"), held(None, "q/d.png"), "e.png", None, held(b"", None)]
-    missing = ("q/d.png", "e.png", "nowhere (row 4)", "nowhere (row 5)")
+    images = [held(b"a", "a.png"), (held(b"b", "b.png"), "x/c.png"), held(None, "q/d.png"), "e.png", None, held(b"", None), {"bytes": "text", "path": "t.png"}]
+    missing = ("q/d.png", "e.png", "nowhere (row 4)", "nowhere (row 5)", "t.png")
     assert export(given, folder, *images, box_format="xywh") == ExportedImages(2, missing)
-    assert given.asked[-1] == (["image", "file_name"], True)
+    assert given.asked == [(["image", "file_name"], False), (["image", "file_name"], True)]
     assert {file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*.*") if file.suffix == ".png"} == {
         "a.png": b"a", "x/c.png": b"b"}  # fmt: skip
     (folder / "e.png").write_bytes(b"e")
-    assert export(given, folder, *images) == ExportedImages(0, ("q/d.png", "nowhere (row 4)", "nowhere (row 5)"))
+    assert export(given, folder, *images) == ExportedImages(0, ("q/d.png", "nowhere (row 4)", "nowhere (row 5)", "t.png"))
     other = "ROOT/a.png is there already, and is not the picture of row 1 of f/x. Give each dataset, and each split of one, a folder of its own (--out)."
     assert export(given, folder, None, held(b"z", "a.png")) == other
     assert export(given, tmp_path / "to2", held(b"p", "p.png"), image="photo") == ExportedImages(1, ())
@@ -194,7 +194,7 @@ def test_pictures_that_cannot_be_written(given: Given, tmp_path: Path) -> None:
         "f/x: no picture can be written to ROOT: 4 of 4 rows hold no picture bytes, and no row holds any. They point to a, b, c and 1 more. If "
         "those files are there, give their folder to hope-bench generate as --images; else save the dataset with the pictures in it."
     )
-    given.dataset({f"column{n}": TEXT for n in range(22)}, [])
+    given.dataset({"file_name": TEXT} | {f"column{n}": TEXT for n in range(21)}, [])
     with pytest.raises(HopeBenchError) as caught:
         export_images(Path("f/x"), tmp_path)
-    assert str(caught.value) == f"f/x has no image column (its columns: {', '.join(f'column{n}' for n in range(20))} and 2 more)."
+    assert str(caught.value) == f"f/x has no image column (its columns: file_name, {', '.join(f'column{n}' for n in range(19))} and 2 more)."
