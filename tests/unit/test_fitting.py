@@ -7,19 +7,21 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from hope_bench.annotations import fitting
+from hope_bench.annotations import fitting, of_benchmark
 from hope_bench.annotations.fitting import Misfits, check_layout, fit_boxes, fit_names, fit_sizes, named_within
 from hope_bench.annotations.image_files import Folder, files_within, lies_in, plain_path
 from hope_bench.annotations.merging import merge
+from hope_bench.annotations.of_benchmark import check_images_folder, find_annotations, find_images, images_folder
 from hope_bench.annotations.of_spec import dataset_files, listed_images, read_dataset
 from hope_bench.errors import HopeBenchError
-from hope_bench.files.spec import DatasetSpec
+from hope_bench.files.spec import BenchmarkSpec, DatasetSpec
 from hope_bench.records import Annotations, Category, Image
 
 CATEGORIES = (Category("dog"), Category("cup"))
@@ -362,3 +364,69 @@ def test_captions_of_a_spec(tmp_path: Path) -> None:
     assert (read_dataset(dataset).captions, read_dataset(dataset, captions=False).captions) == ({0: ("a dog",)}, {})
     assert dataset_files(dataset) == (file, captions)
     assert read_dataset(dataset).orientation is None
+
+
+def benchmark(folder: Path, dataset: DatasetSpec | None = None, spec: str | None = None) -> Any:
+    """What is asked of one: its images, how it was made, and perhaps its spec.toml."""
+    folder.mkdir(exist_ok=True)
+    if spec is not None:
+        head = 'name = "x"\nstrategies = ["random"]\nheadline = "random"\n'
+        (folder / "spec.toml").write_text(f"{head}[dataset]\n{spec}\n")
+    made = None if dataset is None else BenchmarkSpec(name="x", strategies=("random",), headline="random", dataset=dataset)
+    images = {"a.jpg": "", "b.jpg": "", "c.jpg": "", "d.jpg": ""}
+    return SimpleNamespace(folder=folder, manifest=SimpleNamespace(name="mine", images=images, spec=made))
+
+
+def test_where_the_images_of_a_benchmark_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    remembered = tmp_path / "remembered"
+    monkeypatch.setattr(of_benchmark, "remembered_images", lambda _: remembered)
+    plain, named = benchmark(tmp_path / "plain"), benchmark(tmp_path / "named", spec=f'images = "{tmp_path / "there"}"')
+    assert (images_folder(plain, tmp_path), images_folder(plain, None), images_folder(named, None)) == (tmp_path, None, tmp_path / "there")
+    remembered.mkdir()
+    (remembered / "x.jpg").touch()
+    assert images_folder(named, None) == tmp_path / "there"
+    (remembered / "b.jpg").touch()
+    assert images_folder(named, None) == images_folder(plain, None) == find_images(plain, None) == remembered
+    monkeypatch.setattr(of_benchmark, "remembered_images", lambda _: None)
+
+    def refused(of: Any, given: Path | None = None) -> str:
+        with pytest.raises(HopeBenchError) as caught:
+            find_images(of, given)
+        return str(caught.value).replace(f"{tmp_path}/", "")
+
+    nothing = "Nothing says where the images of mine are: {}. Give it with --images FOLDER."
+    assert refused(plain) == nothing.format("plain holds no spec.toml that could name their folder")
+    assert refused(benchmark(tmp_path / "bare", spec="")) == nothing.format("its spec.toml names no folder")
+    made = benchmark(tmp_path / "made", DatasetSpec(images="gone"))
+    assert refused(made) == nothing.format("the folder gone that it was generated from is not where it was")
+    assert refused(benchmark(tmp_path / "other", DatasetSpec())) == nothing.format("other holds no spec.toml that could name their folder")
+    assert refused(named) == "The images folder there does not exist. Give the right one with --images FOLDER."
+    none = "The images folder plain holds none of the 4 images to ask about (a.jpg, b.jpg, c.jpg and 1 more). Give the right one with --images FOLDER."
+    assert refused(plain, tmp_path / "plain") == none
+    assert check_images_folder(remembered, ["q.jpg", "b.jpg"], plain) == remembered
+
+
+def test_the_annotations_of_a_benchmark(tmp_path: Path) -> None:
+    lines = tmp_path / "lines.jsonl"
+    lines.write_text('{"image": "x/b.jpg", "objects": ["dog"]}\n')
+    said: list[str] = []
+
+    def names(of: Any, *given: Any) -> list[str] | None:
+        found = find_annotations(of, *given, say=said.append)
+        return None if found is None else [image.file_name for image in found.images]
+
+    plain, named = benchmark(tmp_path / "plain"), benchmark(tmp_path / "named", spec=f'annotations = "{lines}"')
+    assert names(plain, None) is None
+    assert names(plain, lines) == names(named, None) == names(named, None, lines.stat().st_size) == names(named, lines, 1) == ["b.jpg"]
+    assert names(benchmark(tmp_path / "gone", spec=f'annotations = ["{lines}", "gone.json"]'), None) is None
+    assert said == []
+    assert names(named, None, lines.stat().st_size - 1) is None
+    assert said == ["Object sizes are left out, as lines.jsonl takes long to read. Pass --annotations to have them."]
+    coco = tmp_path / "x.json"
+    rows = [{"image_id": 1, "category_id": 1, "bbox": [1, 2, 5, 6]}]
+    coco.write_text(json.dumps({"images": [{"id": 1, "file_name": "a.jpg"}], "categories": [{"id": 1, "name": "dog"}], "annotations": rows}))
+    made = benchmark(tmp_path / "made", DatasetSpec(annotations="gone.json", images="gone", boxes="xyxy", orientation="stored"))
+    found = find_annotations(made, coco)
+    assert found is not None
+    assert (found.orientation, found.instances(0)[0].bbox) == ("stored", (1, 2, 4, 4))
+    assert names(made, None) is None
