@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -14,7 +15,7 @@ from hope_bench.search.balanced import BalancedFamily, Chosen, lacking, slots
 from hope_bench.search.category import category
 from hope_bench.search.content import content, content_probability
 from hope_bench.search.control_content import control_content
-from hope_bench.search.description import Description
+from hope_bench.search.description import Description, Descriptions
 from hope_bench.search.false_descriptions import FalseDescriptions
 from hope_bench.search.positives import Order
 from hope_bench.search.space import SearchSpace
@@ -34,13 +35,17 @@ class Made:
         rng = np.random.default_rng(seed)
         objects = [rng.choice(WORDS, 3 + index % 2, replace=False).tolist() for index in range(images + 1)]
         spec = DescriptionSpec().model_copy(update=descriptions)
-        self.space: SearchSpace = make_space(objects, seed, k=k, balanced=BalancedSpec(slack=slack), descriptions=spec)
+        # An attribute's name may end as an object's does.
+        colours = {row: {"seen by cup": str(rng.choice(["red", "blue", "green"]))} for row in range(7 * len(objects))}
+        annotated = {"attributes": {row: colours[row] for row in range(sum(map(len, objects)))}}
+        self.space: SearchSpace = make_space(objects, seed, annotated, k=k, balanced=BalancedSpec(slack=slack), descriptions=spec)
         self.allowed = ~self.space.present_mask
         barred = rng.choice(np.flatnonzero(self.allowed[1]))
         self.allowed[1, barred] = len(objects[1]) == 4  # three are left at least
         self.rows = list(range(1, images + 1))  # the first image takes no part
         self.order: Order = tuple(tuple(rng.permutation(names).tolist()) for names in self.space.present)
-        self.false = FalseDescriptions(self.space)
+        said = Description(objects[1][0], "given", "given", "odd", "an odd one", "Is there an odd one?")  # no true one beside it
+        self.false = FalseDescriptions(self.space, {self.space.files[1]: Descriptions(false=(said,))})
         self.family = BalancedFamily(self.space, self.allowed, self.false, self.order, self.rows)
         self.k, self.slack = k, slack
 
@@ -66,7 +71,7 @@ def together(rows: Iterable[Sequence[Combination]], claims: list[str]) -> tuple[
         own = np.array([[chosen.count(claim) for claim in claims] for chosen, _ in row])
         counts = (counts[:, None] + own).reshape(-1, len(claims))
         cost = (cost[:, None] + [each for _, each in row]).ravel()
-    return counts, cost
+    return counts.astype(np.int8), cost
 
 
 def cheapest(no: Sequence[Sequence[Combination]], yes: Sequence[Sequence[Combination]], slack: int) -> tuple[int, float]:
@@ -209,7 +214,15 @@ def check_descriptions(made: Made, split: str, count: int, plain: list[set[str]]
 @pytest.mark.parametrize("mix", ["even", "likeliest"])
 @pytest.mark.parametrize(
     ("seed", "images", "k", "sources"),
-    [(0, 3, 1, ("attributes",)), (1, 2, 1, ("attributes", "geometry")), (2, 2, 2, ("attributes",)), (3, 3, 2, ("attributes",))],
+    [
+        (0, 3, 1, ("attributes",)),
+        (1, 2, 1, ("attributes", "geometry")),
+        (2, 2, 2, ("attributes",)),
+        (3, 3, 2, ("attributes",)),
+        (4, 1, 2, ("geometry",)),
+        (5, 1, 2, ("attributes", "geometry")),
+        (6, 1, 2, ("geometry",)),
+    ],
 )
 def test_descriptions(seed: int, images: int, k: int, sources: tuple[str, ...], mix: str) -> None:
     made = Made(seed, images, k, sources=sources, mix=mix)
@@ -217,15 +230,17 @@ def test_descriptions(seed: int, images: int, k: int, sources: tuple[str, ...], 
 
 
 @pytest.mark.parametrize("mix", ["even", "likeliest"])
-@pytest.mark.parametrize(("seed", "sources"), [(0, ("attributes",)), (1, ("geometry",)), (2, ("attributes", "geometry"))])
-def test_all_three_sources(seed: int, sources: tuple[str, ...], mix: str) -> None:
+@pytest.mark.parametrize(
+    ("seed", "images", "sources"), [(0, 2, "attributes"), (2, 3, "attributes"), (4, 3, "attributes"), (5, 2, "geometry")]
+)
+def test_all_three_sources(seed: int, images: int, sources: str, mix: str) -> None:
     """One by content, one by category and one described: the yes-questions are some of those of the other splits."""
-    made = Made(seed, 2, 3, sources=sources, mix=mix)
+    made = Made(seed, images, 3, 1 + seed, sources=(sources,), mix=mix)
     shared, _ = made.split("content-balanced")
     entirely, _ = made.split("description-balanced")
     yes, chosen = made.split("hope-balanced")
     plain = [[name for name, said in own if said is None] for own in yes]
-    assert [[said is None for _, said in own] for own in yes] == [[True, True, False]] * 2
+    assert [[said is None for _, said in own] for own in yes] == [[True, True, False]] * len(yes)
     check_plain_yes(made, plain, [[name for name, _ in own] for own in shared])
     assert all(min(map(len, made.false.known(row, ""))) >= 3 for row in made.rows)
     preferred = [{said.question for _, said in own if said is not None} for own in entirely]
@@ -273,3 +288,12 @@ def test_images_that_have_too_little() -> None:
     unseen = make_space([["dog"], ["cup"]], 0, k=3, descriptions=DescriptionSpec(sources=()))
     few = "fewer than 1 true or false descriptions are known for hope-balanced"
     assert lacking(unseen, np.ones((2, 7), dtype=bool), FalseDescriptions(unseen), "hope-balanced") == {0: few, 1: few}
+
+
+def test_what_an_encoder_finds_all_alike_is_drawn() -> None:
+    made = Made(0, 3, 2)
+    main = made.space.encoded[""]
+    alike = {"": replace(main, categories=np.tile(main.categories[:1], (7, 1)), images=np.tile(main.images[:1], (4, 1)))}
+    space = replace(made.space, encoded=alike)
+    family = BalancedFamily(space, made.allowed, FalseDescriptions(space), made.order, made.rows)
+    assert [len(own) for own in family.split("content-balanced").distractors.values()] == [2, 2, 2]
