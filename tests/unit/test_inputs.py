@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -51,7 +52,8 @@ def test_all_that_a_spec_names_is_read(data: Path) -> None:
     given = lines(data / "given.jsonl", {"image": "val/1.jpg", "object": "dog", "false": ["a red dog"]}, "oops")
     review = lines(
         data / "review.jsonl", {"image": "val/1.jpg", "object": "cup", "decision": "present"}, "",
-        {"image": "val/1.jpg", "object": "owl", "decision": "perhaps"}, {"image": "val/3.jpg", "object": "owl", "decision": "absent"},
+        {"image": "val/1.jpg", "object": "owl", "decision": "perhaps"},
+        {"image": "val/3.jpg", "object": "owl", "decision": "absent"},
     )  # fmt: skip
     seen = lines(data / "seen.jsonl", *({"image": "1.jpg", "category": name, "score": 0.5} for name in ("dog", "gnu")))
     table = lines(data / "related.toml", 'related = [["cup", "mug"]]')
@@ -60,7 +62,7 @@ def test_all_that_a_spec_names_is_read(data: Path) -> None:
     spec = spec.model_copy(update={"dataset": spec.dataset.model_copy(update={"image_list": listed})})
     found = read_inputs(spec)
     assert (found.path, found.images) == (data / "instances.json", data / "images")
-    own = [data / name for name in ("given.jsonl", "related.toml", "review.jsonl", "seen.jsonl")]
+    own = [data / name for name in ("list.txt", "given.jsonl", "related.toml", "review.jsonl", "seen.jsonl")]
     assert found.files == (data / "instances.json", *own)
     assert [image.file_name for image in found.annotations.images] == ["val/1.jpg", "val/2.jpg", "val/3.jpg"]
     assert (found.listed, found.given.keys()) == ({0, 2}, {"val/1.jpg"})
@@ -95,7 +97,7 @@ def test_a_language_of_ones_own_is_read_and_named(data: Path) -> None:
         ({"dataset": {"images": None}}, "Spec 'mine' searches the images with CLIP. Pass --images DIR, or set dataset.images"),
         (
             {"clip": None},
-            "Spec 'mine' searches the images with CLIP, but has no main model .guards use it, too.. Pass --clip NAME",
+            "Spec 'mine' searches the images with CLIP, but has no main model \\(guards use it, too\\). Pass --clip NAME",
         ),
         ({"clip": ClipSpec(model="ViT-Q-99:openai")}, "open_clip has no model 'ViT-Q-99'"),
         ({"encoders": {"b": ClipSpec(model="local-dir:none")}, "strategies": ("content@b",)}, "none holds no open_clip_config"),
@@ -103,7 +105,7 @@ def test_a_language_of_ones_own_is_read_and_named(data: Path) -> None:
 )
 def test_what_is_missing_is_told_before_anything_is_read(changes: Mapping[str, object], message: str, data: Path) -> None:
     spec = spec_for(data)
-    more = {"dataset": spec.dataset.model_copy(update=changes["dataset"])} if "dataset" in changes else {}  # type: ignore[dict-item]
+    more = {"dataset": spec.dataset.model_copy(update=cast(dict[str, object], changes.get("dataset", {})))}
     with pytest.raises(HopeBenchError, match=message):
         read_inputs(spec.model_copy(update={**changes, **more}))
 
@@ -125,8 +127,10 @@ def test_nothing_is_needed_that_no_strategy_looks_at(data: Path) -> None:
 
 def test_a_reviewers_last_word_counts_and_any_doubt(tmp_path: Path) -> None:
     rows = [
-        {"image": "a", "object": "cup", "decision": "present", "reviewer": "x"}, {"image": "a", "object": "cup", "decision": "absent"},
-        {"image": "a", "object": "cup", "decision": "absent", "reviewer": "x"}, {"image": "a", "object": "dog", "decision": "unsure"},
+        {"image": "a", "object": "cup", "decision": "present", "reviewer": "x"},
+        {"image": "a", "object": "cup", "decision": "absent"},
+        {"image": "a", "object": "cup", "decision": "absent", "reviewer": "x"},
+        {"image": "a", "object": "dog", "decision": "unsure"},
         {"image": "a", "object": "dog", "decision": "absent", "reviewer": "y"},
         {"image": "b", "object": "dog", "decision": "present", "description": "a red dog"},
     ]  # fmt: skip
@@ -136,5 +140,5 @@ def test_a_reviewers_last_word_counts_and_any_doubt(tmp_path: Path) -> None:
         6, ["review.jsonl, line 8 left out", "review.jsonl, line 10 left out"],
     )  # fmt: skip
     assert rejected(decisions) == {("a", "dog", None), ("b", "dog", "a red dog")}
-    with pytest.raises(HopeBenchError, match="none.jsonl holds no line"):
+    with pytest.raises(HopeBenchError, match=r"none\.jsonl holds no line"):
         read_decisions(Path(lines(tmp_path / "none.jsonl", "oops")))
