@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 
 from hope_bench.files.spec import BalancedSpec, DescriptionSpec
+from hope_bench.search import flow
 from hope_bench.search.balanced import BalancedFamily, Chosen, lacking, slots
 from hope_bench.search.category import category
 from hope_bench.search.content import content, content_probability
 from hope_bench.search.control_content import control_content
 from hope_bench.search.description import Description, Descriptions
 from hope_bench.search.false_descriptions import FalseDescriptions
+from hope_bench.search.flow import Edges, balance
 from hope_bench.search.positives import Order
 from hope_bench.search.space import SearchSpace
 from tests.search_space import WORDS, make_space
@@ -87,6 +89,63 @@ def cheapest(no: Sequence[Sequence[Combination]], yes: Sequence[Sequence[Combina
         least = int(excess.min())
         best = min(best, (least, float(cost + no_cost[excess == least].min())))
     return best
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("sides", ["one", "both", "groups"])
+@pytest.mark.parametrize("slack", [0, 1, 2])
+def test_what_cannot_be_balanced_is_as_little_as_can_be(
+    slack: int, sides: str, whole: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Claims that one side makes far oftener than the other: how many go beyond the slack, and the cheapest way to so few."""
+    if not whole:
+        monkeypatch.setattr(flow, "_WHOLE", 0)
+        monkeypatch.setattr(flow, "_AT_FIRST", 1)
+        monkeypatch.setattr(flow, "_AT_ONCE", 1)
+    found = []
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        rows, k = int(rng.integers(3, 5)), int(rng.integers(1, 3))
+
+        def side(rng: np.random.Generator = rng, rows: int = rows, k: int = k) -> tuple[Edges, list[list[Combination]]]:
+            """Edges, some grouped by two where wanted; and each row's combinations with what they cost."""
+            allowed = rng.random((rows, 4)) < 0.6
+            allowed[:, : k + 1] = True
+            row, claim = np.nonzero(allowed)
+            cost = rng.random(len(row))
+            group = np.unique(row * 2 + claim // 2, return_inverse=True)[1] if sides == "groups" else None
+            beyond = 2 * float(np.ptp(cost))
+            combos: list[list[Combination]] = [[] for _ in range(rows)]
+            for one in range(rows):
+                own = np.flatnonzero(row == one)
+                for chosen in combinations(own.tolist(), k):
+                    over = 0 if group is None else k - len({int(group[edge]) for edge in chosen})
+                    price = float(cost[list(chosen)].sum()) + beyond * over
+                    combos[one].append((tuple(str(claim[edge]) for edge in chosen), price))
+            return Edges(row, claim, cost, group, strict=False), combos
+
+        no, no_combos = side()
+        needs = np.full(rows, k)
+        if sides == "both":
+            yes, yes_combos = side()
+            made = balance(no, needs, yes, needs, claims=4, slack=slack, seed=seed)
+            assert made.yes is not None
+            assert np.bincount(yes.row[made.yes], minlength=rows).tolist() == [k] * rows
+            given = [(tuple(str(c) for c in yes.claim[made.yes & (yes.row == row)]), 0.0) for row in range(rows)]
+            picked = [[one for one in own if one[0] == names] for own, (names, _) in zip(yes_combos, given, strict=True)]
+        else:
+            asked = rng.multinomial(rows * k, [0.7, 0.3, 0.0, 0.0])
+            made = balance(no, needs, asked, claims=4, slack=slack, seed=seed)
+            assert made.yes is None
+            yes_combos = picked = [[(tuple("0" * asked[0] + "1" * asked[1]), 0.0)]]
+        chosen = [tuple(str(c) for c in no.claim[made.no & (no.row == row)]) for row in range(rows)]
+        best = cheapest(no_combos, yes_combos, slack)
+        taken = [[one for one in own if one[0] == names] for own, names in zip(no_combos, chosen, strict=True)]
+        assert made.excess == best[0]
+        found.append(made.excess)
+        if sides != "both":  # whose costs are each scaled to one range
+            check(cheapest(taken, picked, slack), best)
+    assert sides == "both" or slack > 1 or max(found) > 1
 
 
 def of(size: int, options: Iterable[tuple[str, float]]) -> list[Combination]:

@@ -144,6 +144,12 @@ def test_evidence_is_read_by_image_and_category(tmp_path: Path) -> None:
     made = found.matrix(files, ["Wine_Glass", "dog"])
     assert made.tolist() == [[0.7, 0.0], [0.0, 0.5], [0.35, 0.25]]  # nobody looked at 3.jpg
     assert found.notes(files) == ["No evidence was given for 1 of 3 images (a/3.jpg)."]
+    blank = tmp_path / "blank.jsonl"
+    first, *_, last = (json.dumps(line) for line in lines[:4])
+    blank.write_text(f"\n{first}\n  \n{last}\n\n")
+    assert read_evidence(blank, annotations).scores == {("a/1.jpg", "Wine_Glass"): 0.2, ("b/2.jpg", "dog"): 0.5}
+    files = [f"{n}.jpg" for n in range(5)] * 300
+    assert found.notes(files) == ["No evidence was given for 1,500 of 1,500 images (0.jpg, 1.jpg, 2.jpg and 1497 more)."]
     logits = [{"image": "1.jpg", "category": "dog", "score": -3}, {"image": "1.jpg", "category": "wine glass", "score": -1.5}]
     below = read_evidence(_evidence(tmp_path / "logits.jsonl", *logits), annotations)
     assert below.matrix(["a/1.jpg"], ["Wine_Glass", "dog", "bus"]).tolist() == [[-1.5, -3.0, -3.0]]

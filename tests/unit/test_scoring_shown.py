@@ -253,7 +253,8 @@ def test_few_models_compared() -> None:
     frame = found.to_frame()
     assert frame.astype(object).where(frame.notna(), None).to_dict("records") == [
         {
-            "one": one.one, "other": one.other, "p": one.p, "p_holm": one.p_holm, "right_p": 0.5, "right_p_holm": one.right_p_holm,
+            "one": one.one, "other": one.other, "p": one.p, "p_holm": one.p_holm, "right_p": 0.5,
+            "right_p_holm": one.right_p_holm,
             "one_only": one.one_only, "other_only": one.other_only, "detectable": one.detectable,
             "difference": one.difference.value, "difference_low": one.difference.low, "difference_high": one.difference.high,
         }
