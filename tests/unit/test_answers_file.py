@@ -164,7 +164,9 @@ def test_what_is_known_of_a_step(first: str, second: str) -> None:
     """Whether it is answered whole, or was put to the model and failed; and what of it belongs to other steps."""
     step = PLAN.steps[0][:2]
     said = [
-        Answer(request.image, request.question, None if KINDS[kind] else "Yes", "error" if KINDS[kind] else "yes", error=KINDS[kind])
+        Answer(
+            request.image, request.question, None if KINDS[kind] else "Yes", "error" if KINDS[kind] else "yes", error=KINDS[kind]
+        )
         for request, kind in zip(step, (first, second), strict=True)
         if kind != "lacks"
     ]
@@ -198,8 +200,8 @@ def test_what_is_appended_is_on_the_disk_at_once_and_a_failed_step_is_not(
         assert [file.has(step) for step in PLAN.steps] == [True, True, False]
     assert synced == [b"".join(lines[:size]) for size in (3, 6, 9, 7)]
     assert str(refused.value) == (
-        f"{path} can't be written: No space left on device. Everything answered before is kept. Make room (or the folder writable) "
-        "and run the same command again to go on."
+        f"{path} can't be written: No space left on device. Everything answered before is kept. Make room (or the folder "
+        "writable) and run the same command again to go on."
     )
     with pytest.raises(HopeBenchError, match=r"can't be written: odd\. Everything"), explain_write_errors(path):
         raise OSError("odd")

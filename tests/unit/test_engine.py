@@ -253,8 +253,6 @@ def test_processes_share_the_steps_and_the_first_one_speaks(
     assert said[0][3:] == ["All 12 questions were answered before; nothing to ask."]
 
 
-
-
 def test_an_unknown_split_suggests_one(benchmark: Benchmark, options: EvaluateOptions) -> None:
     with pytest.raises(HopeBenchError, match="Did you mean 'content'"):
         evaluate(benchmark, CARD, replace(options, splits=("contents",)), adapter=Model(by_brightness))

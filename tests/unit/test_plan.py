@@ -10,9 +10,9 @@ from pathlib import Path
 from threading import Event, Lock
 
 import pytest
-from PIL import Image
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from hope_bench.files.benchmark import Benchmark, Manifest
 from hope_bench.images import UnreadableImageError
@@ -108,9 +108,7 @@ def test_samples_of_a_question_follow_each_other_and_count_as_questions() -> Non
     plan = make_plan(benchmark(2, k=1), Prompt(), step_size=12, samples=3)
     asked = [[(request.image, request.question, request.sample) for request in step] for step in plan.steps]
     questions = ("yes 0?", "no 0 by random?", "no 0 by content?")
-    assert asked == [
-        [(f"{image}.png", question, sample) for question in questions for sample in range(3)] for image in range(2)
-    ]
+    assert asked == [[(f"{image}.png", question, sample) for question in questions for sample in range(3)] for image in range(2)]
 
 
 def drawn(image: str) -> str:
@@ -146,8 +144,7 @@ def test_the_next_two_places_are_under_way_before_their_turn(count: int) -> None
         done.set_result(place)
         return done
 
-    for place in in_order(count, begin):
-        log.append(f"got {place}")
+    log.extend(f"got {place}" for place in in_order(count, begin))
     assert [line for line in log if "got" in line] == [f"got {place}" for place in range(count)]
     for place in range(count):
         begun = [line for line in log[: log.index(f"got {place}")] if "begin" in line]

@@ -105,11 +105,14 @@ def test_a_record_says_what_the_model_is_and_how_it_ran(benchmark: Benchmark) ->
     card = THINKS.model_copy(update={"family": "llava", "parameters": "7B", "license": "mit"})
     info = replace(INFO, thinks=True, device="a CPU", vision_tower="ViT", said="mine", addresses=("http://a",))
     asked = replace(benchmark, splits={"random": benchmark.splits["random"]})
-    assert describe_run("run", asked, card, Prompt("{question}?"), info, 5, {}).model_copy(update={"settings": {}, "key": ""}) == (
+    found = describe_run("run", asked, card, Prompt("{question}?"), info, 5, {})
+    assert found == (
         RunRecord(
-            name="run", benchmark="tiny", benchmark_hash=benchmark.manifest.hash, key="", settings={}, addresses=("http://a",),
+            name="run", benchmark="tiny", benchmark_hash=benchmark.manifest.hash, key=found.key,
+            settings=found.settings, addresses=("http://a",),
             model=ModelInfo(
-                name="A model", checkpoint="org/it", revision="1", family="llava", vision_tower="ViT", parameters="7B", license="mit"
+                name="A model", checkpoint="org/it", revision="1", family="llava", vision_tower="ViT", parameters="7B",
+                license="mit",
             ),
             run=RunInfo(
                 prompt="{question}?", dtype="float32", device="a CPU", batch_size=4, max_new_tokens=4096, thinking=True, samples=3,
@@ -135,9 +138,7 @@ def test_a_record_says_what_the_model_is_and_how_it_ran(benchmark: Benchmark) ->
         ("/somewhere/checkpoint-500", "aa", "checkpoint-500"),
     ],
 )
-def test_where_a_folder_lay_is_nobodys_business(
-    checkpoint: str, sha256: str | None, shown: str, benchmark: Benchmark
-) -> None:
+def test_where_a_folder_lay_is_nobodys_business(checkpoint: str, sha256: str | None, shown: str, benchmark: Benchmark) -> None:
     card = CARD.model_copy(update={"checkpoint": checkpoint, "vision_tower": "CLIP"})
     record = described(benchmark, card, replace(INFO, weights_sha256=sha256, vision_tower="ViT"))
     assert (record.model.checkpoint, record.run.weights_sha256, record.model.vision_tower) == (shown, sha256, "CLIP")
@@ -229,7 +230,10 @@ def test_what_all_processes_and_sittings_report_adds_up(benchmark: Benchmark) ->
     record = described(benchmark).model_copy(update={"notes": ("a",)})
     nothing = reported(record, [AdapterReport(), AdapterReport()])
     assert nothing == record.model_copy(update={"run": record.run.model_copy(update={"processes": 2})})
-    first = [AdapterReport("plain", (one,), 7, 10, 1, 0.25, ("b",)), AdapterReport("shared", (two, one), None, None, 2, None, ("a",))]
+    first = [
+        AdapterReport("plain", (one,), 7, 10, 1, 0.25, ("b",)),
+        AdapterReport("shared", (two, one), None, None, 2, None, ("a",)),
+    ]
     found = reported(record, first)
     assert found.notes == ("a", "b")
     assert found.run == record.run.model_copy(
@@ -239,5 +243,10 @@ def test_what_all_processes_and_sittings_report_adds_up(benchmark: Benchmark) ->
         }
     )  # fmt: skip
     later = reported(found, [AdapterReport("plain", (), None, 0, 4, 0.5)])
-    assert (later.run.path, later.run.input_tokens, later.run.output_tokens, later.run.cost_usd) == ("shared and plain", 10, 7, 0.75)
+    assert (later.run.path, later.run.input_tokens, later.run.output_tokens, later.run.cost_usd) == (
+        "shared and plain",
+        10,
+        7,
+        0.75,
+    )
     assert (later.run.processes, later.run.self_checks) == (1, (one, two))
