@@ -115,7 +115,8 @@ def test_a_record_says_what_the_model_is_and_how_it_ran(benchmark: Benchmark) ->
                 license="mit",
             ),
             run=RunInfo(
-                prompt="{question}?", dtype="float32", device="a CPU", batch_size=4, max_new_tokens=4096, thinking=True, samples=3,
+                prompt="{question}?", dtype="float32", device="a CPU", batch_size=4, max_new_tokens=4096, thinking=True,
+                samples=3,
                 decoding="sampled: temperature 0.6, top_p 0.95, seed 7", adapter="function", identity="mine", limit=5,
                 versions=versions(), commit=commit(),
             ),
@@ -213,7 +214,8 @@ def test_a_further_sitting_adds_up_what_was_and_notes_what_changed(benchmark: Be
     versions = "Asked under changing versions: new none then 5, old 2 then none, torch 1 then 4."
     expected = now.model_copy(
         update={
-            "seconds": 4.5, "asked": 8, "run": now.run.model_copy(update=spent), "addresses": ("http://a", "http://b", "http://c"),
+            "seconds": 4.5, "asked": 8, "run": now.run.model_copy(update=spent), "addresses": ("http://a", "http://b",
+            "http://c"),
             "notes": ("a", "b", "c", versions, "Asked at more than one address (run.json says which)."),
         }
     )  # fmt: skip
