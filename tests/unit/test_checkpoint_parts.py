@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import functools
 import io
 import json
+import random
 import struct
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
+from transformers import GenerationConfig
 
 from hope_bench.adapters import loading, server
-from hope_bench.adapters.checkpoint import Checkpoint, _adapted, content_sha256, local_folder
+from hope_bench.adapters.as_it_was import as_it_was, autocast_dtype
+from hope_bench.adapters.checkpoint import (
+    Checkpoint,
+    _adapted,
+    content_sha256,
+    find_checkpoint,
+    known_checkpoint,
+    local_folder,
+)
 from hope_bench.adapters.encoding import ImageRows, _any_of, known_inputs, media_tokens
 from hope_bench.adapters.folders import files_of, known_format, what_it_is
 from hope_bench.adapters.given import GivenObject, card_of
+from hope_bench.adapters.identity import _class, _home, _settled
 from hope_bench.adapters.json_files import check_config, read_object
-from hope_bench.adapters.known import check_agreed, check_quantize, known_device, known_dtype
+from hope_bench.adapters.known import check_agreed, check_card, check_quantize, known_device, known_dtype, known_info
 from hope_bench.adapters.loading import find_device, find_dtype, load_processor, one_thread_if_small, quiet
 from hope_bench.adapters.lora import Base, base_of, check_base, is_adapter
 from hope_bench.adapters.paths import _by_image, _each_once, _joined_alike, _size_class
@@ -814,7 +828,231 @@ def test_weights_and_configuration_are_of_one_model(report: dict[str, Any], word
     assert str(refused.value).startswith(words)
 
 
+class Tiny(torch.nn.Module):
+    """A module with all that asking may change: buffers, a plain tensor, containers, an attribute, its mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = torch.nn.Linear(1, 1)
+        self.register_buffer("counts", torch.zeros(2))
+        self.held, self.seen, self.names, self.kinds = torch.zeros(2), [1], {"a": 1}, {1}
+        self.config, self.device, self.offset = 1, torch.device("cpu"), None
+
+
+def test_a_model_that_was_asked_is_as_it_was() -> None:
+    model, given = Tiny().train(), GenerationConfig(max_new_tokens=5)
+    before = (torch.get_default_dtype(), random.getstate(), torch.random.get_rng_state(), str(np.random.get_state()))
+    torch.set_default_dtype(torch.float64)
+    with contextlib.suppress(ZeroDivisionError), as_it_was(model, given):
+        assert (model.training, model.layer.training, torch.get_default_dtype()) == (False, False, torch.float32)
+        random.random()
+        np.random.default_rng()
+        np.random.random()
+        torch.rand(1)
+        model.counts += 1
+        model.held += 1
+        model.layer.new = 7
+        model.seen.append(2)
+        model.names["b"] = 2
+        model.kinds.add(2)
+        model.offset = 3
+        raise ZeroDivisionError
+    assert torch.get_default_dtype() == torch.float64
+    torch.set_default_dtype(before[0])
+    assert (random.getstate(), str(np.random.get_state())) == (before[1], before[3])
+    assert torch.equal(torch.random.get_rng_state(), before[2])
+    assert (model.counts.tolist(), model.held.tolist()) == ([0, 0], [0, 0])
+    assert (model.seen, model.names, model.kinds, model.offset) == ([1], {"a": 1}, {1}, None)
+    assert (model.training, model.layer.training, hasattr(model.layer, "new")) == (True, True, False)
+
+
+def test_autocast_counts_where_weights_are_of_several_formats() -> None:
+    model = Tiny()
+    assert autocast_dtype(model) is None
+    model.other = torch.nn.Linear(1, 1).bfloat16()
+    assert autocast_dtype(model) is None
+    with torch.autocast("cpu", torch.bfloat16):
+        assert autocast_dtype(model) == torch.bfloat16
+        assert autocast_dtype(Tiny()) is None
+
+
+class Called:
+    def __call__(self) -> None: ...
+
+
+def test_where_code_was_written() -> None:
+    here = __name__.split(".")[0]
+    bound = SimpleNamespace(read=fill).read
+    for code, home in (
+        (fill, here),
+        (functools.partial(fill), here),
+        (Called(), here),
+        (Called().__call__, here),
+        (bound, here),
+        (functools.partial(torch.nn.Linear(1, 1).forward), "torch"),
+        (torch.nn.Linear(1, 1), "torch"),
+        (len, "builtins"),
+    ):
+        assert _home(code) == home
+    assert _class(torch.nn.Linear) == ["Linear"]
+    assert _class(Tiny)[0] == "Tiny"
+    assert "register_buffer" in _class(Tiny)[1]
+    settings = {"dtype": "x", "a": (1, {"use_cache": True, "b": {2, 1}}), 3: torch.float32, "n": None, "t": True}
+    assert _settled(settings) == {"a": [1, {"b": ["1", "2"]}], "3": "torch.float32", "n": None, "t": True}
+
+
+# What a card's checkpoint is, as far as files tell.
+
+
+@pytest.fixture
+def unreachable(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """A Hub that has nothing, and what is asked of it."""
+    asked: list[dict[str, Any]] = []
+
+    def download(name: str, **how: Any) -> str:
+        asked.append({"name": name, **how})
+        raise OSError("no network")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    return asked
+
+
+def test_a_checkpoint_that_is_not_all_here_is_not_known(tmp_path: Path, unreachable: list[dict[str, Any]]) -> None:
+    folder = fill(tmp_path / "it", {"config.json": {"model_type": "x"}, "model.safetensors": safetensors({})})
+    adapter = fill(
+        tmp_path / "adapter", {"adapter_config.json": {"base_model_name_or_path": "org/base"}, "adapter_model.bin": b"\x80x"}
+    )
+    known = known_checkpoint(ModelCard(name="m", checkpoint=str(folder)))
+    digest = content_sha256(folder)
+    assert known == Checkpoint(folder, f"sha256:{digest}", weights_sha256=digest, processor=folder)
+    assert known_checkpoint(ModelCard(name="m", checkpoint="org/it")) is None
+    assert known_checkpoint(ModelCard(name="m", checkpoint=str(adapter))) is None
+    assert known_checkpoint(ModelCard(name="m", checkpoint=str(folder), processor="org/other")) is None
+    assert {one["name"] for one in unreachable} == {"org/it", "org/base", "org/other"}
+    assert all(one["local_files_only"] for one in unreachable)
+    other = fill(tmp_path / "processor", {"processor_config.json": "{}"})
+    card = ModelCard(name="m", checkpoint=str(folder), processor=str(other))
+    identity = f"sha256:{digest} asked through sha256:{processor_sha256(other)}"
+    assert known_checkpoint(card) == Checkpoint(folder, identity, weights_sha256=digest, processor=other)
+    fill(tmp_path, {"preprocessor_config.json": "{}"})
+    identity = f"sha256:{digest} asked through sha256:{processor_sha256(tmp_path)}"
+    found = known_checkpoint(ModelCard(name="m", checkpoint=str(folder)))
+    assert found == Checkpoint(folder, identity, weights_sha256=digest, processor=tmp_path), "as a Trainer leaves it"
+    for server_, kind, dtype in (("vllm", "vllm", "the server's"), (None, "transformers", "float32")):
+        info = known_info(
+            ModelCard(name="m", checkpoint=str(folder), server=cast(Any, server_), device="cpu" if not server_ else "auto")
+        )
+        assert info is not None
+        assert (info.adapter, info.device_kind, info.dtype) == (kind, server_ or "cpu", dtype)
+        assert (info.identity, info.weights_sha256) == (identity, digest)
+    assert known_info(ModelCard(name="m", checkpoint="x", adapter="m.py:C")) is None
+
+
+@pytest.mark.parametrize(
+    ("card", "words"),
+    [
+        ({}, None),
+        ({"processor": "org/p"}, None),
+        ({"processor": "p"}, "Processor 'p' is no folder here"),
+        ({"processor": "a/b/c"}, "Processor 'a/b/c' is no folder here"),
+        ({"server": "transformers", "device": "cuda"}, None),
+        ({"device": "cuda"}, "Device 'cuda' can't be used: this machine has no GPU driver"),
+        ({"device": "cpu"}, None),
+        ({"quantize": "4bit"}, "--quantize 4bit needs a GPU"),
+        ({"adapter": "m.py:C", "processor": "p"}, None),
+    ],
+)
+def test_what_is_wrong_with_a_card_shows_in_files(
+    card: dict[str, Any], words: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hope_bench.adapters.known._gpus", lambda: ())
+    fill(tmp_path, {"config.json": {"vision_config": {}}, "model.safetensors": safetensors({})})
+    one = ModelCard(name="m", checkpoint=str(tmp_path)).model_copy(update=card)
+    if words is None:
+        check_card(one, False)
+        return
+    with pytest.raises(HopeBenchError) as refused:
+        check_card(one, False)
+    assert str(refused.value).startswith(words)
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_small_files_travel_first_and_code_only_where_it_is_trusted(
+    trusted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    def download(name: str, **how: Any) -> str:
+        if how.get("local_files_only"):
+            raise OSError("not here")
+        assert (name, how["revision"]) == ("org/it", "2")
+        asked.append(how["allow_patterns"])
+        return str(tmp_path)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    monkeypatch.setattr("hope_bench.adapters.checkpoint.check_runnable", lambda *_: asked.append("checked"))
+    monkeypatch.setattr("hope_bench.adapters.checkpoint._files_at_hub", lambda *_: [])
+    said: list[str] = []
+    card = ModelCard(name="m", checkpoint="org/it", revision="2")
+    fill(tmp_path, {"config.json": {}})
+    small = ["*.json", "*.jinja", "*.model", "*.txt", "*.tiktoken"]
+    with pytest.raises(
+        HopeBenchError, match=r"^org/it \(revision 2\) is incomplete in the local Hugging Face cache: it holds no weights"
+    ):
+        find_checkpoint(card, said.append, trusted)
+    first = [*small, "*.py"] if trusted else small
+    assert asked == [first, "checked", ["*.safetensors"], ["pytorch_model*.bin", "adapter_model.bin"]]
+    fill(tmp_path, {"model.safetensors": safetensors({})})
+    asked.clear()
+    assert find_checkpoint(card, said.append, trusted).identity == f"org/it@{tmp_path.name}"
+    assert asked == [first, "checked", ["*.safetensors"]]
+    asked.clear()
+    find_checkpoint(card, said.append, trusted, runs_here=False)
+    assert asked == [first, ["*.safetensors"]]
+
+
 # A server's command.
+
+
+@pytest.mark.parametrize(
+    ("healthy", "ends", "raised", "slept"),
+    [
+        (3, None, None, 3),
+        (10**6, 4, "The server ended before it was ready. words", 4),
+        (10**6, None, "The server was not ready after 400 s (more time: --server-timeout). words", 2001),
+    ],
+)
+def test_a_server_is_waited_for(
+    healthy: int, ends: int | None, raised: str | None, slept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sleeps, said = [0], list[str]()
+    monkeypatch.setattr(server.time, "monotonic", lambda: sleeps[0] / 5)
+    monkeypatch.setattr(server.time, "sleep", lambda seconds: sleeps.__setitem__(0, sleeps[0] + round(seconds * 5)))
+
+    class Waiting(server.Server):
+        log = Path("log")
+
+        def __init__(self) -> None:
+            """Nothing is started."""
+
+        def _is_healthy(self) -> bool:
+            return sleeps[0] >= healthy
+
+        @property
+        def ended(self) -> bool:
+            return ends is not None and sleeps[0] >= ends
+
+        def last_words(self) -> str:
+            return "words"
+
+    if raised is None:
+        Waiting().wait_until_ready(400, said.append)
+    else:
+        with pytest.raises(HopeBenchError) as refused:
+            Waiting().wait_until_ready(400, said.append)
+        assert str(refused.value) == raised
+    assert sleeps == [slept]
+    assert said == (["Waiting for the server; its log: log"] * 2 if slept == 2001 else []), "after a minute, and five more"
 
 
 def test_what_starts_a_server(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -458,6 +458,7 @@ def test_how_deep_an_error_is_looked_into(name: str | None, depth: int, seen: bo
         ({"status": "words of a status", "body": "b", "message": "m"}, "m", (), ()),
         ({"status": {"message": "m"}}, "m", (), ()),
         (message('{"message": "inner"}'), "inner", (), ()),
+        (message('["no seed", " dogs"]'), "no seed; dogs", ("seed",), ()),
         (message("bad {'seed'} here"), "bad {'seed'} here", ("seed",), ()),
         (message("bad {'seed': 1} here"), "bad seed here", ("seed",), ()),
         (message("bad {'dog': 1} here"), "bad here", (), ()),
@@ -622,4 +623,11 @@ def test_how_pictures_are_sent_is_noted() -> None:
     named.info["file_name"] = "a b.png"
     assert picture_url(named, card(image_url_base="http://i/")) == "http://i/a%20b.png"
     assert picture_url(Image.new("RGB", (9, 9)), card(image_url_base="http://i/")).startswith("data:image/png;base64,")
-    assert picture_url(named, card(image_format="jpeg")).startswith("data:image/jpeg;base64,")
+    photo = Image.effect_noise((40, 30), 60).convert("RGB")
+    for settings, kind, how in (
+        ({}, "png", {"compress_level": 1}),  # the quickest: a picture travels once
+        ({"image_format": "jpeg"}, "jpeg", {"quality": 95, "subsampling": 0}),
+    ):
+        buffer = io.BytesIO()
+        photo.save(buffer, kind, **how)
+        assert picture_url(photo, card(**settings)) == f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -319,6 +319,8 @@ def test_a_run_without_eyes_is_shown_something_else_and_is_a_run_of_its_own(tmp_
         Image.new("RGB", (8, 6), (80 * place, 0, 0)).save(tmp_path / name)
     blindfold = Blindfold(how, names)  # type: ignore[arg-type]
     look = blindfold.over(lambda folder, name: open_named(folder, name, {}))
+    (tmp_path / "d.png").write_bytes(b"no picture")
+    assert str(look(tmp_path, "d.png")) == "not an image, or of an unknown format"
     shown = {name: look(tmp_path, name) for name in names}
     pixels = {name: one.getpixel((0, 0)) for name, one in shown.items() if isinstance(one, Image.Image)}
     if how == "gray":

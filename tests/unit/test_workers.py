@@ -134,7 +134,18 @@ def test_a_ctrl_c_at_the_terminal_is_not_for_workers() -> None:
 
 @pytest.mark.parametrize(
     ("cores", "beside", "expected"),
-    [(4, None, 3), (8, "2", 3), (2, None, 1), (1, None, 0), (64, "1", 4), (3, "", 2), (3, "0", 2), (9, "3", 2), (4, "9", 0)],
+    [
+        (4, None, 3),
+        (8, "2", 3),
+        (2, None, 1),
+        (1, None, 0),
+        (64, "1", 4),
+        (3, "", 2),
+        (3, "0", 2),
+        (9, "3", 2),
+        (4, "9", 0),
+        (7, "2", 2),
+    ],
 )
 def test_workers_take_the_cores_that_models_leave(
     cores: int, beside: str | None, expected: int, monkeypatch: pytest.MonkeyPatch
