@@ -99,6 +99,9 @@ class _Meeting:
         self._barrier.wait(60)
         return items
 
+    def abort(self) -> None:
+        self._barrier.abort()
+
 
 @dataclass(frozen=True)
 class Threads(Processes):
@@ -137,6 +140,9 @@ def together(size: int, work: Callable[[int], T], monkeypatch: pytest.MonkeyPatc
             return work(rank)
         except HopeBenchError as error:
             return error
+        except BaseException:
+            meeting.abort()  # nobody waits for one that is gone
+            raise
 
     monkeypatch.setattr("hope_bench.inference.engine.join_processes", join)
     with ThreadPoolExecutor(size) as pool:
