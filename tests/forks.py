@@ -192,7 +192,7 @@ def interpreter() -> Iterator[Path]:
 
 def _serve(address: str) -> None:
     """Fork for whoever asks, until this process is killed."""
-    import torch.distributed.run  # the launcher that asks, mostly
+    import torch.distributed.run  # noqa: F401 - the launcher that asks, mostly
     from torch.distributed.elastic.rendezvous import dynamic_rendezvous
 
     # For its own records it looks for its caller in the source of every module that is imported, which are many here: 3 s of CPU.

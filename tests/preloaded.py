@@ -6,6 +6,8 @@ import gc
 import importlib
 import pkgutil
 
+from transformers.conversion_mapping import get_checkpoint_conversion_mapping
+
 import hope_bench
 
 LIBRARIES = (
@@ -22,4 +24,5 @@ own = {found.name for found in pkgutil.walk_packages(hope_bench.__path__, "hope_
 for name in (*LIBRARIES, *sorted(own - NOT), "tests.forks"):
     importlib.import_module(name)
 
+get_checkpoint_conversion_mapping("llava")  # compiles a thousand patterns, once: whoever loads a model asks for it
 gc.freeze()  # a fork that looked for garbage among all this would copy it
