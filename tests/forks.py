@@ -157,7 +157,7 @@ _ASKS = """#!{python} -IS
 import json, os, signal, socket, sys
 server = socket.socket(socket.AF_UNIX)
 server.connect({address!r})
-words = [word for word in sys.argv[1:] if word not in ("-P", "-u")]
+words = [word for word in sys.argv[1:] if word not in ("-I", "-P", "-u")]
 socket.send_fds(server, [b"."], [0, 1, 2])
 server.sendall(json.dumps([words, dict(os.environ), os.getcwd()]).encode() + b"\\n")
 said = server.makefile()
