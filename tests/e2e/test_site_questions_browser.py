@@ -99,7 +99,7 @@ def test_every_view_shows_what_the_models_answered(browser: Browser, site: SiteP
     assert "hope-bench review tiny" in page.locator(".unanimous-words").inner_text()
     assert page.get_by_role("link", name="the list").get_attribute("href", timeout=2000) is not None
     assert problems == []
-    page.context.close()
+    page.close()
 
 
 def test_a_question_is_a_page_with_a_link_and_a_citation(browser: Browser, site: SitePages) -> None:
@@ -132,7 +132,7 @@ def test_a_question_is_a_page_with_a_link_and_a_citation(browser: Browser, site:
     page.get_by_role("link", name="Others about this image").click()
     counts(page, "3 questions about 2.jpg")
     assert problems == []
-    page.context.close()
+    page.close()
 
 
 def behind(chosen: Mapping[str, str], result: dict[str, Any], risks: Mapping[str, Sequence[float | None]]) -> int:
@@ -252,7 +252,7 @@ def test_by_keyboard_alone(browser: Browser, site: SitePages) -> None:
     page.locator(".card").first.wait_for()
     assert page.evaluate(focused) == str(place + 1)
     assert problems == []
-    page.context.close()
+    page.close()
 
 
 def test_an_address_of_what_is_not_here_says_so(browser: Browser, site: SitePages) -> None:
@@ -265,7 +265,7 @@ def test_an_address_of_what_is_not_here_says_so(browser: Browser, site: SitePage
     page.goto(wall_of(site).as_uri() + "#view=pair&a=renamed&b=sure")
     page.get_by_text("This address asks for model “renamed”, which isn’t here.").wait_for()
     assert problems == []
-    page.context.close()
+    page.close()
 
 
 def test_only_what_is_in_sight_is_in_the_page(browser: Browser, site: SitePages) -> None:
@@ -285,7 +285,7 @@ def test_only_what_is_in_sight_is_in_the_page(browser: Browser, site: SitePages)
     page.locator(".card[aria-posinset='80']").wait_for()
     assert page.evaluate("scrollY") == down
     assert problems == []
-    page.context.close()
+    page.close()
 
 
 @pytest.mark.parametrize("looks", in_turn([(1440, "light"), (820, "dark"), (390, "light")]))
@@ -306,7 +306,7 @@ def test_no_view_has_a_barrier(browser: Browser, site: SitePages, looks: Sequenc
         assert fits(page, looks), (path.name, view)
         assert problems == []
         found += barriers(page)
-        page.context.close()
+        page.close()
     assert found == []
 
 
