@@ -24,6 +24,9 @@ TODAY = date(2025, 1, 1)
 PROBE = "Is there a dog in the image?"
 """The question that shows what a template makes of one."""
 
+LONGEST = 20_000
+"""Characters that a template may make of PROBE; system prompts have some thousands."""
+
 _SWITCHES = ("enable_thinking", "thinking")
 """What templates call the variable that turns thinking on and off: Qwen, Gemma, GLM; DeepSeek, Granite."""
 
@@ -93,6 +96,11 @@ def find_template(processor: Any, card: ModelCard) -> ChatTemplate:
     if card.thinking != "auto":
         given |= dict.fromkeys(_switches(source, given, render), card.thinking == "on")
     rendered = render()
+    if len(rendered) > LONGEST:
+        raise HopeBenchError(
+            f"The chat template of {card.checkpoint} makes {len(rendered):,} characters of a question of {len(PROBE)}, more than "
+            f"{LONGEST:,}. It is damaged: put the model's own chat_template.jinja beside the weights."
+        )
     opened = ends_open(rendered)
     if card.thinking == "off" and opened:
         raise HopeBenchError(

@@ -15,6 +15,9 @@ from hope_bench.errors import HopeBenchError, short_reason
 from hope_bench.files.reading import check_regular, open_bytes
 from hope_bench.records import Annotations, Image
 
+_HEAD = 1 << 12
+"""Bytes of a file that tell whose it is."""
+
 
 def voc_files(path: Path) -> tuple[Path, tuple[Path, ...]]:
     """The folder that pictures are named relative to, and its XML files: those of Annotations/ where there is one."""
@@ -29,7 +32,7 @@ def is_voc(path: Path) -> bool:
     if not files:
         return False
     with open_bytes(files[0]) as stream:
-        return b"<annotation>" in stream.read(1 << 12).replace(b"<annotation verified", b"<annotation>")
+        return b"<annotation>" in stream.read(_HEAD).replace(b"<annotation verified", b"<annotation>")
 
 
 def read_voc(path: Path) -> Annotations:

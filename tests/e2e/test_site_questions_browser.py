@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from hope_bench.files.benchmark import Benchmark
+from hope_bench.files.benchmark import read_benchmark
 from hope_bench.scoring.probability import unpack
 from hope_bench.site import SitePages, build_site
 from tests.chromium import opened
@@ -31,23 +31,12 @@ COCO = tuple(f"COCO_val2014_{number:012}.jpg" for number in range(40))
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> SitePages:
-    """Two benchmarks: 24 questions with pictures, and 120 without."""
+    """Three benchmarks: 24 questions with pictures, 120 without, and 72 of which everything is known that chooses them."""
     folder = tmp_path_factory.mktemp("wall")
     publish(folder)
+    publish_known(folder)
     publish(folder, "coco", COCO, pictures=False)
     return build_site(folder / "leaderboard" / "results", folder / "a sub folder" / "site", folder / "nowhere")
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
-    """A benchmark of which everything is known that questions can be chosen by."""
-    return publish_known(tmp_path_factory.mktemp("known"))
-
-
-@pytest.fixture(scope="module")
-def known(made: Benchmark) -> SitePages:
-    folder = made.folder.parents[1]
-    return build_site(folder / "leaderboard" / "results", folder / "site", folder / "nowhere")
 
 
 def wall_of(site: SitePages, name: str = "tiny") -> Path:
@@ -110,7 +99,7 @@ def test_every_view_shows_what_the_models_answered(browser: Browser, site: SiteP
     assert "hope-bench review tiny" in page.locator(".unanimous-words").inner_text()
     assert page.get_by_role("link", name="the list").get_attribute("href", timeout=2000) is not None
     assert problems == []
-    page.context.close()
+    page.close()
 
 
 def test_a_question_is_a_page_with_a_link_and_a_citation(browser: Browser, site: SitePages) -> None:
@@ -143,7 +132,7 @@ def test_a_question_is_a_page_with_a_link_and_a_citation(browser: Browser, site:
     page.get_by_role("link", name="Others about this image").click()
     counts(page, "3 questions about 2.jpg")
     assert problems == []
-    page.context.close()
+    page.close()
 
 
 def behind(chosen: Mapping[str, str], result: dict[str, Any], risks: Mapping[str, Sequence[float | None]]) -> int:
@@ -174,15 +163,17 @@ def behind(chosen: Mapping[str, str], result: dict[str, Any], risks: Mapping[str
     return found
 
 
-def test_every_number_leads_to_the_questions_behind_it(browser: Browser, known: SitePages, made: Benchmark) -> None:
+def test_every_number_leads_to_the_questions_behind_it(browser: Browser, site: SitePages) -> None:
     """As many as a result's letters say, from the page of a model and from the benchmark's own; and where the number is one of
     questions, as many as it says."""
-    result = json.loads(known.results[1].with_suffix(".json").read_text())
+    model = site.index.parent / "known" / "odd.html"
+    result = json.loads(model.with_suffix(".json").read_text())
+    made = read_benchmark(site.index.parents[2] / "made" / "known")
     order = {image: place for place, image in enumerate(made.manifest.images)}
     risks = {name: [one.risk for one in sorted(some, key=lambda one: order[one.image])] for name, some in made.splits.items()}
-    about = next((known.index.parent / "benchmarks").glob("*-about.html"))
+    about = next((site.index.parent / "benchmarks").glob("known-*-about.html"))
     seen: set[str] = set()
-    for start in (known.results[1], about):
+    for start in (model, about):
         page, problems = opened(browser, start)
         links = page.locator("main a[href*='#split=']").evaluate_all("all => all.map(one => [one.href, one.textContent])")
         for href, words in links:
@@ -200,9 +191,9 @@ def test_every_number_leads_to_the_questions_behind_it(browser: Browser, known: 
     assert seen == {"split", "truth", "size", "of", "said", "tenth", "risk", "reviewed", "blind"}
 
 
-def test_filters_by_what_is_known_of_questions(browser: Browser, site: SitePages, known: SitePages) -> None:
+def test_filters_by_what_is_known_of_questions(browser: Browser, site: SitePages) -> None:
     """By hand, and kept in the address; what this benchmark doesn't know can't be asked for."""
-    page, problems = opened(browser, wall_of(known, "known"), 390)
+    page, problems = opened(browser, wall_of(site, "known"), 390)
     page.locator(".card").first.wait_for()
     assert not page.get_by_label("It said").is_visible()
     page.get_by_text("More filters").click()
@@ -218,7 +209,7 @@ def test_filters_by_what_is_known_of_questions(browser: Browser, site: SitePages
     assert page.get_by_label("It said").input_value() == "yes", "seen, as it is what chooses"
     page.get_by_role("button", name="Show all").click()
     counts(page, "45 questions")
-    page.goto(wall_of(known, "known").as_uri() + "#size=huge&risk=12&blind=luck&reviewed=no&tenth=x&said=maybe&of=nobody")
+    page.goto(wall_of(site, "known").as_uri() + "#size=huge&risk=12&blind=luck&reviewed=no&tenth=x&said=maybe&of=nobody")
     strange = page.locator(".strange")
     strange.wait_for()
     assert strange.inner_text().count("“") == 7
@@ -261,7 +252,7 @@ def test_by_keyboard_alone(browser: Browser, site: SitePages) -> None:
     page.locator(".card").first.wait_for()
     assert page.evaluate(focused) == str(place + 1)
     assert problems == []
-    page.context.close()
+    page.close()
 
 
 def test_an_address_of_what_is_not_here_says_so(browser: Browser, site: SitePages) -> None:
@@ -274,7 +265,7 @@ def test_an_address_of_what_is_not_here_says_so(browser: Browser, site: SitePage
     page.goto(wall_of(site).as_uri() + "#view=pair&a=renamed&b=sure")
     page.get_by_text("This address asks for model “renamed”, which isn’t here.").wait_for()
     assert problems == []
-    page.context.close()
+    page.close()
 
 
 def test_only_what_is_in_sight_is_in_the_page(browser: Browser, site: SitePages) -> None:
@@ -294,7 +285,7 @@ def test_only_what_is_in_sight_is_in_the_page(browser: Browser, site: SitePages)
     page.locator(".card[aria-posinset='80']").wait_for()
     assert page.evaluate("scrollY") == down
     assert problems == []
-    page.context.close()
+    page.close()
 
 
 @pytest.mark.parametrize("looks", in_turn([(1440, "light"), (820, "dark"), (390, "light")]))
@@ -306,7 +297,7 @@ def test_no_view_has_a_barrier(browser: Browser, site: SitePages, looks: Sequenc
     ]
     others = [
         (site.index.parent / "questions.html", ""),
-        (wall_of(site, "coco"), ""),
+        (wall_of(site, "known"), "#split=hope&of=odd&said=yes"),
         (next(pages.glob("tiny*-images-1.html")), ""),
     ]
     for path, view in (*views, *others):
@@ -315,7 +306,7 @@ def test_no_view_has_a_barrier(browser: Browser, site: SitePages, looks: Sequenc
         assert fits(page, looks), (path.name, view)
         assert problems == []
         found += barriers(page)
-        page.context.close()
+        page.close()
     assert found == []
 
 

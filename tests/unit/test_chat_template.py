@@ -148,6 +148,15 @@ def test_what_cant_be_read_at_all_is_refused(processor: Any, source: str) -> Non
         template_of(processor, None)
 
 
+def test_a_template_that_makes_a_book_of_a_question_is_refused(processor: Any) -> None:
+    """A model would take minutes to read it."""
+    processor.chat_template = CHATML + "x" * 19_000
+    assert len(template_of(processor, None).rendered) > 19_000
+    processor.chat_template = CHATML + "x" * 20_000
+    with pytest.raises(HopeBenchError, match=r"makes 20,\d+ characters of a question of 28, more than 20,000"):
+        template_of(processor, None)
+
+
 @pytest.mark.parametrize("name", ["qwen3", "deepseek_v3", "gemma3"])
 def test_real_language_models_templates(name: str, real: Path) -> None:
     """Two want a text and no list of parts; Gemma's takes both. All are given the question once and the picture's tokens."""
