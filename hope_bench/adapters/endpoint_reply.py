@@ -34,8 +34,8 @@ class Reply:
 
 
 def read_json(body: bytes) -> Any:
-    """What a reply holds. Raises NoCompletionError where it is no JSON, with what it is instead: more than is shown, as a key in it
-    is blotted out before anything is cut off."""
+    """What a reply holds. Raises NoCompletionError where it is no JSON, with what it is instead: more than is shown, as a key in
+    it is blotted out before anything is cut off."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
