@@ -385,6 +385,25 @@ def test_what_a_labelled_lookalike_explains_is_less_of_a_risk() -> None:
     assert abs(risk[~labelled].mean() - truth[~labelled].mean()) < 0.02
 
 
+@pytest.mark.parametrize("most", [False, True])
+@pytest.mark.parametrize("labels", [14, 15, 16])
+def test_a_category_is_judged_alone_from_so_many_labels_on(labels: int, most: bool) -> None:
+    """Its own logistic regression where 15 of the training images hold it, and 15 lack it; else with the other rare ones."""
+    rng = np.random.default_rng(0)
+    images, fold_of = 60, np.arange(60) % FOLDS
+    labelled = np.zeros((images, 3), dtype=bool)
+    train = np.flatnonzero(fold_of != 0)
+    labelled[train[:labels], 0] = True
+    labelled[:, 0] ^= most
+    labelled[::7, 1] = labelled[3::11, 2] = True
+    evidence = rng.normal(size=(images, 3, 2)) + labelled[..., None]
+    found = labelled_probability(evidence, labelled, fold_of)
+    test, kept = fold_of == 0, fold_of != 0
+    alone = make_pipeline(StandardScaler(), LogisticRegression()).fit(evidence[kept, 0], labelled[kept, 0])
+    own = alone.predict_proba(evidence[test, 0])[:, 1]
+    assert np.allclose(found[test, 0], own, atol=1e-6) == (labels >= 15)
+
+
 def test_the_risk_equals_its_definition() -> None:
     """Each category's own logistic regression by scikit-learn's pipeline, one for the rare ones together, in two rounds."""
     rng = np.random.default_rng(0)

@@ -6,6 +6,7 @@ import os
 import re
 import unicodedata
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -103,6 +104,33 @@ def test_where_the_object_is_not_known(text: str | None, verdict: str) -> None:
 def test_what_is_said_where_nobody_knows_what_was_asked(verdict: str, texts: str) -> None:
     said = [f"{text.strip()}." for text in texts.split(".") if text.strip()]
     assert [(text, found) for text in said if (found := parse_strict(text)) != verdict] == []
+
+
+SHORT = [line.split("\t") for line in Path(__file__).with_name("short_answers.tsv").read_text(encoding="utf-8").splitlines()]
+"""Verdict, verdict where nobody knows what was asked (-: either), what was asked about, answer."""
+
+
+def test_short_answers_whether_or_not_it_is_known_what_was_asked() -> None:
+    wrong = [
+        (text, object_, found)
+        for verdict, unknown, object_, text in SHORT
+        for found in [(parse_strict(text, object=object_), parse_strict(text))]
+        if found[0] != verdict or unknown not in (found[1], "-")
+    ]
+    assert wrong == []
+    assert len(SHORT) > 150
+
+
+@pytest.mark.parametrize(("letter", "length"), [(".", END), ("!", END - 1), ("\n", END + 7)])
+def test_the_two_ends_of_a_long_answer_are_whole_sentences(letter: str, length: int) -> None:
+    """The first END characters up to their last stop, and the last ones from their first stop on."""
+    begins, ends = f"yes{letter} and so on", f"one{letter}no more"
+    said = spoken(begins + "x" * (2 * END) + ends)
+    assert said == f"yes{letter}\nno more"
+    whole = "a" * length
+    assert spoken(whole + letter + "b" * (2 * END)) == (whole + letter if length < END else "a" * END) + "\n"
+    assert spoken("c" * (2 * END)) == "c" * (2 * END)
+    assert spoken("c" * (2 * END + 1)) == "c" * END + "\n"
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from hope_bench.files.result import Bootstrap
 from hope_bench.files.split_score import Estimate, SplitScore, VerdictCounts
+from hope_bench.records import Verdict
 from hope_bench.reviewing.noise import ReviewedClaim
+from hope_bench.scoring.restating import restate
 from hope_bench.scoring.reviewed import correct, find_truth
-from tests.runs import make_benchmark
+from hope_bench.scoring.score import score
+from tests.runs import Row, make_benchmark, make_run
 
 NONE = Estimate(value=None)
 
@@ -70,6 +76,20 @@ def test_truth_is_found_by_claim(tmp_path: object) -> None:
     ]
     assert find_truth(benchmark.splits["content"], claims) == ("-y?", (0.5, 0.25))
     assert find_truth(benchmark.splits["content"], claims[2:]) is None
+
+
+def test_a_restated_result_keeps_what_was_reviewed(tmp_path: Path) -> None:
+    rows: list[Row] = [(f"{place}.jpg", name, label) for place in range(6) for name, label in (("dog", "yes"), ("cat", "no"))]
+    benchmark = make_benchmark(tmp_path / "b", {"content": rows, "random": rows[:4]})
+    said: dict[tuple[str, str], Verdict] = {(image, name): "yes" if name == "dog" else "no" for image, name, _ in rows}
+    plain = score(benchmark, make_run(tmp_path / "r", benchmark, said), Bootstrap(replicates=100, seed=0, confidence=0.95))
+    own = correct(plain.splits["content"], "yn" * 5 + "--", (0.5,) * 10, 0.95)
+    stale = own.model_copy(update={"recall": NONE, "reviewed": 1})
+    splits = {**plain.splits, "content": plain.splits["content"].model_copy(update={"corrected": stale})}
+    restated = restate(plain.model_copy(update={"splits": splits}))
+    assert restated.splits["content"].corrected == own
+    assert restated.splits["random"].corrected is None
+    assert restated.splits["random"].recall == plain.splits["random"].recall
 
 
 def test_the_intervals_are_as_wide_as_a_bootstrap_of_both_phases() -> None:

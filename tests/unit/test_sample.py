@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from hope_bench.search.decisions import Decision
 from hope_bench.search.description import Description, Descriptions
 from hope_bench.search.inputs import Inputs
 from hope_bench.search.sample import draw_others, draw_sample
-from tests.search_space import make_annotations
+from tests.search_space import WORDS, make_annotations
 
 
 def inputs(images: int, wanted: int | str, described: Mapping[int, int] | None = None, **changes: object) -> Inputs:
@@ -60,6 +61,65 @@ def test_too_few_images_are_refused_with_how_many_there_are() -> None:
     with pytest.raises(HopeBenchError, match=r"5 images with at least 2 present categories, but 6 are wanted.*--sample-images 5"):
         draw_sample(inputs(5, 6))
     assert len(draw_sample(inputs(5, "all")).images) == 5
+
+
+@pytest.mark.parametrize(
+    ("images", "wanted", "listed", "said"),
+    [
+        (5, 6, None, "none.json has 5 images with at least 2 present categories, but 6 are wanted. Pass --sample-images 5 (or "
+         "all), or lower k (--k)."),
+        (5, 3, {1}, "none.json has 1 image of the image list with at least 2 present categories, but 3 are wanted. Pass "
+         "--sample-images 1 (or all), or lower k (--k)."),
+        (0, "all", None, "none.json has 0 images with at least 2 present categories, but some are wanted. Is it the right file?"),
+        (3, 2, set(), "none.json has 0 images of the image list with at least 2 present categories, but 2 are wanted. Is it the "
+         "right file?"),
+    ],
+)  # fmt: skip
+def test_why_no_sample_can_be_drawn(images: int, wanted: int | str, listed: set[int] | None, said: str) -> None:
+    with pytest.raises(HopeBenchError) as refused:
+        draw_sample(replace(inputs(images, wanted), listed=None if listed is None else frozenset(listed)))
+    assert str(refused.value) == said
+
+
+def test_only_listed_images_are_drawn() -> None:
+    drawn = draw_sample(replace(inputs(9, "all"), listed=frozenset({2, 5, 7})))
+    assert sorted(drawn.images) == [2, 5, 7]
+    assert drawn.pope.keys() == {"random", "popular", "adversarial"}
+
+
+def test_where_no_image_is_left_it_is_said_why() -> None:
+    drawn = draw_sample(inputs(7, 7))
+    drawn.without(dict.fromkeys(drawn.images[:6], "gone")).need_some()
+    gone = drawn.without(dict.fromkeys(drawn.images, "the file is missing"), ["a note"])
+    assert (gone.notes, gone.left(), drawn.left()) == (("a problem", "a note"), (), drawn.images)
+    first = ", ".join(f"{image}.png (the file is missing)" for image in drawn.images[:5])
+    said = f"No question could be made: all 7 sampled images were skipped ({first} and 2 more)."
+    with pytest.raises(HopeBenchError) as refused:
+        gone.need_some()
+    assert str(refused.value) == said
+    splits = ("hope", "content", "category")
+    few = {image: f"fewer than 3 distractors are left for {splits[place % 3]}" for place, image in enumerate(drawn.images)}
+    with pytest.raises(HopeBenchError) as refused:
+        drawn.without(few).need_some()
+    assert str(refused.value).endswith(" and 2 more). Leave category, content, hope out (--strategies), or lower k (--k).")
+
+
+def test_popes_draws_heed_verified_absences_where_the_spec_does() -> None:
+    base = inputs(6, 6)
+    objects = [["cup", "dog"], ["cup", "owl"], ["dog", "egg"], ["bus", "dog"], ["cup", "fork"], ["egg", "fork"]]
+    checked = {image: frozenset(range(7)) - {image} for image in range(6)}
+    annotations = make_annotations(objects, np.random.default_rng(0), verified_absent=checked)
+    for verified in (True, False):
+        spec = base.spec.model_copy(update={"guards": GuardsSpec(verified=verified)})
+        drawn = draw_sample(replace(base, annotations=annotations, spec=spec))
+        asked = {
+            (image, name)
+            for rows in drawn.pope.values()
+            for image, names in zip(drawn.images, rows, strict=True)
+            for name in names or ()
+        }
+        unverified = {(image, WORDS[image]) for image in range(6)}
+        assert bool(asked & unverified) != verified
 
 
 def test_blind_ways_learn_from_as_many_other_images_where_these_are_twenty() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import random
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,7 +15,15 @@ import pytest
 import hope_bench.search.search as module
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import GuardStats
-from hope_bench.files.spec import CalibratedSpec, GuardsSpec
+from hope_bench.files.spec import (
+    BenchmarkSpec,
+    BlindSpec,
+    CalibratedSpec,
+    ClipSpec,
+    DatasetSpec,
+    DescriptionSpec,
+    GuardsSpec,
+)
 from hope_bench.records import Category, Question
 from hope_bench.search.decisions import ClaimKey, Decision
 from hope_bench.search.encode import Encoding
@@ -29,6 +39,7 @@ from hope_bench.search.search import Found, search
 from hope_bench.search.selection import Distractor, Positive
 from hope_bench.search.space import SearchSpace
 from hope_bench.search.strategies import Rankings
+from hope_bench.search.write import _portable, _sources
 from tests.search_space import WORDS, make_space
 
 PLAIN = ("adversarial", "random-guarded", "content", "hard-positives", "hope@other", "description", "control-content")
@@ -307,3 +318,43 @@ def test_every_question_in_full() -> None:
 
 def asks(name: str) -> str:
     return f"Is there {'an' if name[0] in 'aeiou' else 'a'} {name} in the image?"
+
+
+def test_the_files_that_a_benchmark_is_made_from_are_named_or_counted(tmp_path: Path) -> None:
+    """Of a folder with more than 20 files of a kind, one line."""
+
+    def made(folder: str, count: int, ending: str) -> list[Path]:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        files = [tmp_path / folder / f"{place}{ending}" for place in range(count)]
+        for place, file in enumerate(files):
+            file.write_bytes(bytes([place]))
+        return files
+
+    many, few, odd = made("labels", 21, ".txt"), made("boxes", 20, ".xml"), made("labels", 2, ".json")
+    digests = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in (*few, *odd)}
+    text = json.dumps(
+        {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in many}, sort_keys=True, separators=(",", ":")
+    )
+    found = _sources([many[0], *few, *odd, *many[1:]])
+    assert [(one.file, one.sha256) for one in found] == [
+        ("labels/*.txt (21 files)", hashlib.sha256(text.encode()).hexdigest()),
+        *((file.name, digests[file.name]) for file in (*few, *odd)),
+    ]  # fmt: skip
+
+
+def test_a_manifest_holds_no_paths_of_this_machine() -> None:
+    clip = {"clip": ClipSpec(model="local-dir:/home/me/clip"), "encoders": {"b": ClipSpec(model="ViT-B-32:/w/x.pt")}}
+    dataset = DatasetSpec(
+        annotations=("/data/a.json", "/data/b.json"), captions="/data/c.json", images="/data/images", image_list="/l"
+    )
+    spec = BenchmarkSpec(
+        name="x", dataset=dataset, guards=GuardsSpec(ontology_table="/t/o.toml", review="/t/r.jsonl"),
+        descriptions=DescriptionSpec(file="/t/d.jsonl"), blind=BlindSpec(annotations="/o/a.json", images_folder="/o/i"), **clip,
+    )  # fmt: skip
+    found = _portable(spec)
+    assert found.dataset == DatasetSpec(annotations=("a.json", "b.json"), captions="c.json", images="images", image_list="l")
+    assert (found.guards.ontology_table, found.guards.review, found.descriptions.file) == ("o.toml", "r.jsonl", "d.jsonl")
+    assert (found.blind.annotations, found.blind.captions, found.blind.images_folder) == ("a.json", None, "i")
+    assert found.clip is not None
+    assert (found.clip.model, found.encoders["b"].model) == ("local-dir:clip", "ViT-B-32:/w/x.pt")
+    assert _portable(BenchmarkSpec(name="x", language="de")).model_dump() == BenchmarkSpec(name="x", language="de").model_dump()
