@@ -12,7 +12,9 @@ from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.files.names import within_folder
 from hope_bench.files.reading import check_regular
 
-_OF_TOKENIZERS = frozenset(("bpe_path", "additional_special_tokens", "clean", "strip_sep_token", "language", "reduction_mask"))
+_OF_TOKENIZERS = frozenset(
+    "bpe_path additional_special_tokens clean context_length language reduction_mask strip_sep_token tokenizer_mode".split()
+)
 """What a config may say of its tokenizer: open_clip's own settings. All else goes to transformers, trust_remote_code among it."""
 
 _LARGEST_VOCABULARY = 2**26
