@@ -16,7 +16,7 @@ import msgspec
 
 from hope_bench.annotations.coco_rows import CategoryRow, ImageRow, InstanceRow
 from hope_bench.annotations.ids import Id
-from hope_bench.annotations.segments import NO_BOX, Box, box_around, number
+from hope_bench.annotations.segments import Box, box_around, number
 
 Key = Literal["categories", "images", "annotations"]
 Row = TypeVar("Row", CategoryRow, ImageRow, InstanceRow)

@@ -183,7 +183,10 @@ def test_what_would_be_ignored_is_refused(tmp_path: Path) -> None:
         assert refused(lines, named) == told
     assert refused(lines, captions=coco) == "instances.json: captions go with COCO annotations, but x.jsonl is an object list."
     assert refused(folder, "voc", captions=coco) == "instances.json: captions go with COCO annotations, but folder is voc."
-    assert refused(coco, columns={"image": "x"}) == "columns are those of a Hugging Face dataset, but instances.json is coco. Remove them."
+    assert (
+        refused(coco, columns={"image": "x"})
+        == "columns are those of a Hugging Face dataset, but instances.json is coco. Remove them."
+    )
     assert refused(coco, files={"split": "x"}).startswith("files.split means nothing for instances.json, which is coco.")
     assert refused(lines, files={"split": "x"}).startswith("files.split means nothing for x.jsonl, which is object-list.")
     yolo = "files.spilt means nothing for folder, which is yolo. Did you mean 'split'?"

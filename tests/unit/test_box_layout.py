@@ -47,7 +47,9 @@ class Given:
 
 
 def read_as(layout: str, shape: str, unit: str = "pixels") -> tuple[str, str]:
-    said = f'b.json: its boxes are read as {shape} in {unit}, which they fit. dataset.boxes = "{layout}" says so for good, or what'
+    said = (
+        f'b.json: its boxes are read as {shape} in {unit}, which they fit. dataset.boxes = "{layout}" says so for good, or what'
+    )
     return layout, f"{said} they are instead."
 
 
@@ -236,9 +238,12 @@ SCALE: dict[str, tuple[Given, tuple[str, str]]] = {
 
 @pytest.mark.parametrize(
     ("given", "expected"),
-    [pytest.param(*row, id=f"{kind}: {name}") for kind, table in
-     (("units", UNITS), ("shapes", SHAPES), ("overhang", OVERHANG), ("areas", AREAS), ("scale", SCALE)) for name, row in table.items()],
-)  # fmt: skip
+    [
+        pytest.param(*row, id=f"{kind}: {name}")
+        for kind, table in (("units", UNITS), ("shapes", SHAPES), ("overhang", OVERHANG), ("areas", AREAS), ("scale", SCALE))
+        for name, row in table.items()
+    ],
+)
 def test_what_boxes_are(given: Given, expected: tuple[str, str]) -> None:
     assert given.told() == expected
 
@@ -253,7 +258,15 @@ def test_boxes_spread_over_a_large_file_tell(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_sizes_of_which_a_side_is_unknown_are_unknown() -> None:
-    images = [Image("a", 640, 480), Image("b", 1, 2), Image("c"), Image("d", 5, None), Image("e", None, 5), Image("f", 0, 5), Image("g", 2, 1)]
+    images = [
+        Image("a", 640, 480),
+        Image("b", 1, 2),
+        Image("c"),
+        Image("d", 5, None),
+        Image("e", None, 5),
+        Image("f", 0, 5),
+        Image("g", 2, 1),
+    ]
     none = [np.nan, np.nan]
     np.testing.assert_array_equal(image_sizes(images), [[640, 480], [1, 2], none, none, none, none, [2, 1]])
     assert image_sizes([]).shape == (0, 2)
@@ -262,10 +275,14 @@ def test_sizes_of_which_a_side_is_unknown_are_unknown() -> None:
 @pytest.mark.parametrize(
     ("layout", "expected"),
     [
-        ("xywh", (1, 2, 5, 8)), ("fractions", (1, 2, 5, 8)), ("xyxy", (1, 2, 4, 6)), ("xyxy-fractions", (1, 2, 4, 6)),
-        ("cxcywh", (-1.5, -2, 5, 8)), ("cxcywh-fractions", (-1.5, -2, 5, 8)),
+        ("xywh", (1, 2, 5, 8)),
+        ("fractions", (1, 2, 5, 8)),
+        ("xyxy", (1, 2, 4, 6)),
+        ("xyxy-fractions", (1, 2, 4, 6)),
+        ("cxcywh", (-1.5, -2, 5, 8)),
+        ("cxcywh-fractions", (-1.5, -2, 5, 8)),
     ],
-)  # fmt: skip
+)
 def test_boxes_of_every_layout(layout: str, expected: tuple[float, ...]) -> None:
     boxes = boxes_of([(1, 2, 5, 8)] * 2)
     to_xywh(boxes, layout)
@@ -303,15 +320,23 @@ def test_boxes_are_settled_in_place() -> None:
 def test_fractions_among_pixels_are_not_used(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(box_layout, "_BLOCK", block)
     kept: Rows = [
-        FINE, (0, 0, 1, 1), (0, 0, 0, 0), (0.5, 0.5, 1, 0.5), (0.5, 0.5, 0.5, 1), (1.5, 0.5, 0.5, 0.5), (-1.5, 0.5, 0.5, 0.5),
+        FINE,
+        (0, 0, 1, 1),
+        (0, 0, 0, 0),
+        (0.5, 0.5, 1, 0.5),
+        (0.5, 0.5, 0.5, 1),
+        (1.5, 0.5, 0.5, 0.5),
+        (-1.5, 0.5, 0.5, 0.5),
         (0, 1, 0, 0),
-    ]  # fmt: skip
+    ]
     lost: Rows = [(0.5, 0.5, 0.5, 0.5), (1, 0.5, 0.5, 0.5), (0, 0, 0.5, 0.5), (-0.5, 0, 0.5, 0.9)]
     rows, tiny = [lost[0], *kept, *lost[1:]], [lost[0]]
     boxes = boxes_of(rows + tiny)
     sizes = np.array([(640, 480), (4, 4)], dtype=np.float32)
     image_of = np.array([0] * len(rows) + [1], dtype=np.int32)
-    expected = "4 boxes lie within the first pixel of the image, as fractions would, and are not used (annotations 1, 10, 11, 12)."
+    expected = (
+        "4 boxes lie within the first pixel of the image, as fractions would, and are not used (annotations 1, 10, 11, 12)."
+    )
     assert drop_first_pixel("b.json", boxes, image_of, sizes) == [f"b.json: {expected}"]
     np.testing.assert_array_equal(boxes, boxes_of([(np.nan,) * 4, *kept, *[(np.nan,) * 4] * 3, *tiny]))
     assert drop_first_pixel("b.json", boxes_of(kept), image_of[: len(kept)], sizes) == []

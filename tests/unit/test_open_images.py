@@ -156,7 +156,10 @@ def test_of_several_class_descriptions_those_of_boxes_are_meant(tmp_path: Path) 
     (folder / "oidv7-class-descriptions.csv").write_text("/m/0bt9lr,Hound\n")
     assert read_annotations(folder).present(0) == ("Dog", "Person")
     (folder / "my-class-descriptions-boxable.csv").write_text("/m/0bt9lr,Hound\n")
-    several = r"data holds several files that could be its classes \(my-class-descriptions-boxable\.csv, oidv7-class-descriptions-boxable\.csv\)\."
+    several = (
+        r"data holds several files that could be its classes \(my-class-descriptions-boxable\.csv, "
+        r"oidv7-class-descriptions-boxable\.csv\)\."
+    )
     with pytest.raises(HopeBenchError, match=several.replace("data", tmp_path.name)):
         read_annotations(folder)
 
@@ -174,5 +177,7 @@ def test_labels_of_more_images_than_categories(tmp_path: Path) -> None:
         number = images.index(image.file_name.removesuffix(".jpg"))
         assert annotations.present(place) == (*(["Dog"] if number % 2 == 0 else []), three[number % 3])
         assert annotations.verified_absent is not None
-        assert names(annotations, annotations.verified_absent[place]) == sorted(name for at, name in enumerate(three) if at != number % 3)
+        assert names(annotations, annotations.verified_absent[place]) == sorted(
+            name for at, name in enumerate(three) if at != number % 3
+        )
     assert annotations.problems == ()
