@@ -158,7 +158,8 @@ def is_true(column: Any) -> NDArray[np.bool_]:
     """Where a string column says yes, bool [N]: 1, or the word that programs write for it."""
     encoded = column.dictionary_encode()
     said = [str(value).lower() in ("1", "1.0", "true", "yes") for value in encoded.dictionary.to_pylist()]
-    return np.take(np.array(said, dtype=np.bool_), encoded.indices)
+    places: NDArray[np.int32] = np.asarray(encoded.indices)
+    return np.array(said, dtype=np.bool_)[places]
 
 
 def numbers(column: Any) -> NDArray[np.float64]:
@@ -181,7 +182,8 @@ def codes(column: Any, index: dict[str, int], grow: bool = False) -> NDArray[np.
         for value in values:
             index.setdefault(value, len(index))
     table = np.array([index.get(value, -1) for value in values], dtype=np.int32)
-    return np.take(table, encoded.indices)
+    places: NDArray[np.int32] = np.asarray(encoded.indices)
+    return table[places]
 
 
 def equals(column: Any, text: str) -> NDArray[np.bool_]:
