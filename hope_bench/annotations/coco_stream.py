@@ -59,7 +59,9 @@ def _rows(key: Key, batch: list[Any], start: int, bad: BadEntries) -> list[Any]:
         rows: list[Any] = msgspec.convert(batch, LISTS[key])
     except msgspec.ValidationError:
         return rows_of(key, batch, start, bad)
-    return rows_of(key, batch, start, bad) if any(map(is_placeholder, rows)) else rows
+    if any(map(is_placeholder, rows)):
+        return rows_of(key, batch, start, bad)
+    return rows
 
 
 _DEEPEST = 1000

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hope_bench.annotations import annotation_files, read_annotations
+from hope_bench.annotations import annotation_files, detect_format, read_annotations
 from hope_bench.errors import HopeBenchError
 
 
@@ -193,6 +193,15 @@ def test_what_would_be_ignored_is_refused(tmp_path: Path) -> None:
     assert refused(folder, "yolo", files={"spilt": "x"}).startswith(yolo)
     assert annotation_files(coco, captions=[coco]) == (coco, coco)
     assert annotation_files(lines) == (lines,)
+
+
+def test_an_object_list_from_windows(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(codecs.BOM_UTF8 + b'{"image": "a.jpg", "objects": ["dog"]}\n')
+    assert detect_format(path) == "object-list"
+    path.write_bytes(codecs.BOM_UTF8 + b" [\n ]\n")
+    with pytest.raises(HopeBenchError, match="holds an empty list"):
+        detect_format(path)
 
 
 def test_many_names_that_questions_say_alike(tmp_path: Path) -> None:

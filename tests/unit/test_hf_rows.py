@@ -130,6 +130,12 @@ def test_objects_as_a_list_of_structs_or_of_names(given: Given) -> None:
     assert ([one.name for one in made.categories], made.present(0)) == (["dog", "cup"], ("cup",))
 
 
+def test_lists_of_other_lengths_are_no_objects(given: Given) -> None:
+    uneven = {"bbox": [[1, 2, 3, 4]], "category": [1, 0], "area": [1, 2], "iscrowd": [0, 0]}
+    path = given.dataset({"image": TEXT, "objects": LISTS}, [{"image": "a.jpg", "objects": uneven}])
+    assert refusal(path).startswith("f/x can't be read as a dataset: ValueError: ")
+
+
 def test_columns_of_other_names(given: Given) -> None:
     features = {
         "photo": TEXT,
