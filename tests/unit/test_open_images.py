@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hope_bench.annotations import annotation_files, read_annotations
+from hope_bench.annotations.open_images import find_open_images
 from hope_bench.errors import HopeBenchError
 from tests.datasets import (
     BOXES,
@@ -181,3 +182,11 @@ def test_labels_of_more_images_than_categories(tmp_path: Path) -> None:
             name for at, name in enumerate(three) if at != number % 3
         )
     assert annotations.problems == ()
+
+
+def test_a_subset_is_found_by_either_of_its_tables(tmp_path: Path) -> None:
+    folder = open_images_folder(tmp_path)
+    boxes, labels = folder / "validation-annotations-bbox.csv", folder / "validation-annotations-human-imagelabels-boxable.csv"
+    others = (folder / "oidv7-class-descriptions-boxable.csv", folder / "bbox_labels_600_hierarchy.json")
+    for path in (folder, boxes, labels):
+        assert find_open_images(path, {}).paths == (boxes, labels, *others)

@@ -230,10 +230,16 @@ def test_shapes_of_one_group_are_one_object(tmp_path: Path) -> None:
     assert "2 shapes left out, without a label" in read_labelme(folder).problems[0]
 
 
+def test_groups_that_differ_in_kind_give_no_box(tmp_path: Path) -> None:
+    folder = write(tmp_path, {"a.json": labelme(shape("dog", *SQUARE, group_id=0), shape("dog", *SQUARE, group_id="0"))})
+    assert held(read_labelme(folder)) == {("x.jpg", 40, 30): [("dog", None)]}
+
+
 def test_which_folders_are_labelmes(tmp_path: Path) -> None:
     others = {f"{name}.json": "{}" for name in "abc"}
     assert is_labelme(write(tmp_path / "1", {"a.json": "{}", "b.json": "[", "c.json": labelme()}))
     assert not is_labelme(write(tmp_path / "2", others | {"d.json": labelme()}))
+    assert is_labelme(write(tmp_path / "6", {"a.json": '{"shapes": [], "imagePath": ""}'}))
     assert is_labelme(write(tmp_path / "3", {"x/a.json": labelme()}))
     assert not is_labelme(write(tmp_path / "4", {"x/a.json": labelme(), "b.json": "{}"}))
     assert not is_labelme(write(tmp_path / "5", {"a.json": '["shapes", "imagePath"]', "b.json": '{"shapes": []}'}))
