@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from PIL import Image
 
 from hope_bench.adapters.base import AdapterInfo, AdapterReport, RawAnswer
+from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark, read_benchmark, write_benchmark
 from hope_bench.files.card import ModelCard
 from hope_bench.inference.engine import EvaluateOptions
+from hope_bench.processes import Processes
 from hope_bench.provenance import file_sha256
 from hope_bench.records import Question
+
+T = TypeVar("T")
 
 CARD = ModelCard(name="A model", checkpoint="org/it", batch_size=4)
 Pair = tuple[Image.Image, str]
@@ -75,3 +83,67 @@ def options(tmp_path: Path) -> EvaluateOptions:
 def lines(options: EvaluateOptions, name: str = "a-model") -> list[dict[str, Any]]:
     text = (options.runs / "tiny" / name / "answers.jsonl").read_text()
     return [json.loads(line) for line in text.splitlines()]
+
+
+class _Meeting:
+    """Where threads wait for each other, each with something in its hand."""
+
+    def __init__(self, size: int) -> None:
+        self._items: list[Any] = [None] * size
+        self._barrier = threading.Barrier(size)
+
+    def gather(self, rank: int, item: T) -> list[T]:
+        self._items[rank] = item
+        self._barrier.wait(60)
+        items = list(self._items)
+        self._barrier.wait(60)
+        return items
+
+    def abort(self) -> None:
+        self._barrier.abort()
+
+
+@dataclass(frozen=True)
+class Threads(Processes):
+    """Processes of one run that are threads: what `gather` and `by_first` mean, without torch.distributed."""
+
+    meeting: _Meeting = field(default_factory=lambda: _Meeting(1))
+
+    def gather(self, item: T) -> list[T]:
+        return self.meeting.gather(self.rank, item)
+
+    def by_first(self, work: Callable[[], T]) -> T:
+        told: list[Any] = [None, None]
+        if self.first:
+            try:
+                told[0] = work()
+            except HopeBenchError as error:
+                told[1] = str(error)
+        told = self.gather(told)[0]
+        if told[1] is not None:
+            raise HopeBenchError(told[1])
+        made: T = told[0]
+        return made
+
+
+def together(size: int, work: Callable[[int], T], monkeypatch: pytest.MonkeyPatch) -> list[T | HopeBenchError]:
+    """What each of `size` processes of one run makes of `work`, by its rank, or raises."""
+    meeting, here = _Meeting(size), threading.local()
+
+    @contextmanager
+    def join(_: int | None) -> Iterator[Processes]:
+        yield Threads(here.rank, size, meeting=meeting)
+
+    def run(rank: int) -> T | HopeBenchError:
+        here.rank = rank
+        try:
+            return work(rank)
+        except HopeBenchError as error:
+            return error
+        except BaseException:
+            meeting.abort()  # nobody waits for one that is gone
+            raise
+
+    monkeypatch.setattr("hope_bench.inference.engine.join_processes", join)
+    with ThreadPoolExecutor(size) as pool:
+        return list(pool.map(run, range(size)))

@@ -10,11 +10,20 @@ import textwrap
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hope_bench.errors import HopeBenchError
-from hope_bench.inference.answers import AnswersFile, lock_run
+from hope_bench.inference.answers import (
+    Answers,
+    AnswersFile,
+    explain_write_errors,
+    lock_run,
+    read_answers_of,
+    shard_path,
+    shard_paths,
+)
 from hope_bench.inference.plan import Plan
 from hope_bench.records import Answer, Request
 
@@ -144,6 +153,114 @@ def test_a_folder_is_taken_away_only_while_it_is_empty_and_whoever_waits_gets_a_
         fail()
         assert (folder / name).read_text() == "x"
         (folder / name).unlink()
+
+
+KINDS = {"yes": None, "boom": "ValueError: boom", "not asked": "not asked: the server is gone", "lacks": None}
+
+
+@pytest.mark.parametrize("second", KINDS)
+@pytest.mark.parametrize("first", KINDS)
+def test_what_is_known_of_a_step(first: str, second: str) -> None:
+    """Whether it is answered whole, or was put to the model and failed; and what of it belongs to other steps."""
+    step = PLAN.steps[0][:2]
+    said = [
+        Answer(
+            request.image, request.question, None if KINDS[kind] else "Yes", "error" if KINDS[kind] else "yes", error=KINDS[kind]
+        )
+        for request, kind in zip(step, (first, second), strict=True)
+        if kind != "lacks"
+    ]
+    answers = Answers({(one.image, one.question, one.key): one for one in said})
+    assert answers.has(step) == (first == second == "yes")
+    assert answers.failed(step) == ("boom" in (first, second))
+    assert answers.others([step]) == ([] if first == second == "yes" else [one for one in said if one.error is None])
+    assert all(one in answers and Answer(one.image, one.question, None, "error", key="k") not in answers for one in said)
+
+
+def test_what_is_appended_is_on_the_disk_at_once_and_a_failed_step_is_not(
+    whole: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "answers.jsonl"
+    synced: list[bytes] = []
+
+    def fsync(_: int) -> None:
+        synced.append(path.read_bytes())
+        if len(synced) == 3:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    lines = whole.splitlines(keepends=True)
+    with contextlib.closing(AnswersFile(path)) as file:
+        for step in PLAN.steps[:2]:
+            file.append([reply(request) for request in step])
+        with pytest.raises(HopeBenchError) as refused:
+            file.append([reply(request) for request in PLAN.steps[2]])
+        assert path.read_bytes() == b"".join(lines[:6])
+        file.append([reply(PLAN.steps[2][0])])
+        assert [file.has(step) for step in PLAN.steps] == [True, True, False]
+    assert synced == [b"".join(lines[:size]) for size in (3, 6, 9, 7)]
+    assert str(refused.value) == (
+        f"{path} can't be written: No space left on device. Everything answered before is kept. Make room (or the folder "
+        "writable) and run the same command again to go on."
+    )
+    with pytest.raises(HopeBenchError, match=r"can't be written: odd\. Everything"), explain_write_errors(path):
+        raise OSError("odd")
+
+
+class Slow:
+    """A file that takes a few bytes at a time, and at times none."""
+
+    def __init__(self, file: Any) -> None:
+        self._file, self._calls = file, 0
+
+    def write(self, data: bytes) -> int | None:
+        self._calls += 1
+        return None if self._calls % 3 == 0 else int(self._file.write(data[:50]))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+def test_a_disk_that_takes_a_few_bytes_at_a_time_has_them_all_in_the_end(whole: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "answers.jsonl"
+    with contextlib.closing(AnswersFile(path)) as file:
+        file._file = Slow(file._file)  # type: ignore[assignment]
+        for step in PLAN.steps:
+            file.append([reply(request) for request in step])
+    assert path.read_bytes() == whole
+
+
+def test_shards_are_taken_over_and_removed(whole: bytes, tmp_path: Path) -> None:
+    """What one of them says later counts, but no error in place of an answer; what is there already isn't written once more."""
+    shards = [shard_path(tmp_path, rank) for rank in range(3)]
+    failed = [Answer(request.image, request.question, None, "error", error="boom") for request in PLAN.steps[1]]
+    said = [[reply(request) for request in step] for step in PLAN.steps]
+    for shard, answers in zip(shards, ([*failed, *said[0]], said[1], [*failed, *said[0]]), strict=True):
+        with contextlib.closing(AnswersFile(shard)) as file:
+            file.append(answers)
+    (tmp_path / "answers.jsonl.txt").write_text("no shard")
+    assert shard_paths(tmp_path) == shards
+    found = read_answers_of(*shards, tmp_path / "nothing.jsonl").answers
+    with contextlib.closing(AnswersFile(tmp_path / "answers.jsonl")) as file:
+        file.append(said[0])
+        file.absorb(reversed(shards))
+        assert shard_paths(tmp_path) == []
+        assert [file.has(step) for step in PLAN.steps] == [True, True, False]
+        assert file.answers == found
+        assert file.path.read_bytes().count(b"\n") == 3 + 3 + 3 + 3  # said, failed, answered, failed again
+        file.append(said[2])
+        file.keep(PLAN.steps[:2])
+    assert (tmp_path / "answers.jsonl").read_bytes() == b"".join(whole.splitlines(keepends=True)[:6])
+
+
+@pytest.mark.parametrize("rest", [b"garbage", b'{"image": 1}', b"null"])
+def test_what_no_crash_leaves_at_the_end_is_not_cut_off(rest: bytes, whole: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "answers.jsonl"
+    path.write_bytes(whole + rest)
+    for read in (AnswersFile, read_answers_of):
+        with pytest.raises(HopeBenchError, match=r"answers\.jsonl, its end: not an answer \(.*If the file was edited, undo that"):
+            read(path)
+    assert path.read_bytes() == whole + rest
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="file size limits are POSIX")

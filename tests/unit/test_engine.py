@@ -17,13 +17,13 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.paraphrases import Paraphrase
 from hope_bench.files.result import SelfCheck
-from hope_bench.files.run import read_run
+from hope_bench.files.run import RunRecord, read_run
 from hope_bench.inference.engine import EvaluateOptions, evaluate, evaluate_paraphrases
 from hope_bench.inference.images import open_named
 from hope_bench.inference.unseeing import Blindfold
 from hope_bench.inference.workers import Workers
 from hope_bench.records import Prompt
-from tests.engine import CARD, Model, Pair, benchmark, by_brightness, lines, options
+from tests.engine import CARD, Model, Pair, benchmark, by_brightness, lines, options, together
 
 __all__ = ["benchmark", "options"]  # the fixtures
 
@@ -216,6 +216,43 @@ def test_a_run_that_fails_before_anything_is_asked_leaves_no_folder(
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
+def counts(said: Sequence[str]) -> list[str]:
+    """What was said, without the speed."""
+    return [line.partition(", ETA ")[0] for line in said]
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_processes_share_the_steps_and_the_first_one_speaks(
+    size: int, benchmark: Benchmark, options: EvaluateOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = evaluate(benchmark, CARD, replace(options, name="whole"), adapter=Model(by_brightness))
+    models = [Model(by_brightness) for _ in range(size)]
+    said: list[list[str]] = [[] for _ in range(size)]
+
+    def work(rank: int) -> RunRecord:
+        models[rank].report = AdapterReport(("shared", "plain")[rank % 2], input_tokens=10 + rank)
+        return evaluate(benchmark, CARD, options, said[rank].append, models[rank])
+
+    records = together(size, work, monkeypatch)
+    record = read_run(options.runs / "tiny" / "a-model")
+    assert records == [record] * size
+    own = {2: [2, 2], 3: [2, 1, 1]}[size]
+    assert [model.batches for model in models] == [[3] * steps for steps in own]
+    shared = f"{size} processes share 4 steps; what follows is the first one's part."
+    assert counts(said[0]) == [shared, "3 of 6 questions", "6 of 6 questions"]
+    assert not any(said[1:])
+    assert (record.questions, record.asked, record.complete, record.errors) == (12, 12, True, 0)
+    assert (record.run.processes, record.run.path) == (size, "shared and plain")
+    assert record.run.input_tokens == sum(10 + rank for rank in range(size))
+    assert lines(options) == lines(options, "whole")
+    assert whole.run.processes == 1
+    left = {path.name for path in (options.runs / "tiny" / "a-model").iterdir()}
+    assert left <= {"answers.jsonl", "run.json", ".lock"}
+    again = together(size, lambda rank: evaluate(benchmark, CARD, options, said[rank].append, Model(by_brightness)), monkeypatch)
+    assert again == records
+    assert said[0][3:] == ["All 12 questions were answered before; nothing to ask."]
+
+
 def test_an_unknown_split_suggests_one(benchmark: Benchmark, options: EvaluateOptions) -> None:
     with pytest.raises(HopeBenchError, match="Did you mean 'content'"):
         evaluate(benchmark, CARD, replace(options, splits=("contents",)), adapter=Model(by_brightness))
@@ -282,6 +319,8 @@ def test_a_run_without_eyes_is_shown_something_else_and_is_a_run_of_its_own(tmp_
         Image.new("RGB", (8, 6), (80 * place, 0, 0)).save(tmp_path / name)
     blindfold = Blindfold(how, names)  # type: ignore[arg-type]
     look = blindfold.over(lambda folder, name: open_named(folder, name, {}))
+    (tmp_path / "d.png").write_bytes(b"no picture")
+    assert str(look(tmp_path, "d.png")) == "not an image, or of an unknown format"
     shown = {name: look(tmp_path, name) for name in names}
     pixels = {name: one.getpixel((0, 0)) for name, one in shown.items() if isinstance(one, Image.Image)}
     if how == "gray":

@@ -197,6 +197,23 @@ def test_words_of_ones_own(tmp_path: Path) -> None:
         with_words(annotations, spec)
 
 
+def test_words_for_what_is_no_category_are_refused(tmp_path: Path) -> None:
+    annotations = coco(tmp_path, ["cup", "zebra"], ["cup"])
+    own = dict.fromkeys(("cups", "horse", "gnu", "emu"), ("mug",))
+    with pytest.raises(HopeBenchError) as refused:
+        with_words(annotations, BenchmarkSpec(name="x", synonyms=own))
+    said = "[synonyms] gives words for 'cups', 'horse', 'gnu' and 1 more: no category of that name. "
+    assert str(refused.value) == f"{said}Did you mean 'cup'? Known: cup, zebra."
+    table = tmp_path / "related.toml"
+    table.write_text('related = [["cup", "mug"], ["emu", "gnu"]]\n')
+    with pytest.raises(HopeBenchError, match=r"related\.toml relates 'emu', 'gnu', of which none is a category or a synonym"):
+        with_words(annotations, BenchmarkSpec(name="x", guards=GuardsSpec(ontology_table=str(table))))
+    plain = with_words(
+        annotations, BenchmarkSpec(name="x", guards=GuardsSpec(known_synonyms=False), synonyms={"zebra": ("mare",)})
+    )
+    assert [(one.synonyms, one.mentioned_as) for one in plain.categories] == [((), ()), (("mare",), ())]
+
+
 @pytest.mark.parametrize(
     ("name", "caption"),
     [

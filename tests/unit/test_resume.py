@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,8 +15,8 @@ from hope_bench.adapters.endpoint_card import endpoint_info
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.card import ModelCard
-from hope_bench.files.run import read_run, write_run
-from hope_bench.inference.engine import EvaluateOptions, evaluate
+from hope_bench.files.run import RunRecord, read_run, write_run
+from hope_bench.inference.engine import EvaluateOptions, evaluate, run_folder
 from hope_bench.provenance import file_sha256
 from tests.engine import CARD, Model, Pair, benchmark, by_brightness, lines, options
 
@@ -45,6 +46,32 @@ def test_after_an_interruption_the_rest_is_asked(benchmark: Benchmark, options: 
     assert (folder / "a-model" / "answers.jsonl").read_bytes() == (folder / "whole" / "answers.jsonl").read_bytes()
 
 
+class Sittings:
+    """Calls of one run, each interrupted at its `stop`-th step, on a clock that shows 2.5004 s for each step that was asked; what
+    each said but the speed, and its record as it is on disk."""
+
+    def __init__(self, benchmark: Benchmark, options: EvaluateOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._benchmark, self._options, self._clock = benchmark, options, 0.0
+        monkeypatch.setattr("time.monotonic", lambda: self._clock)
+
+    def sit(self, card: ModelCard = CARD, stop: int = 99, **options: Any) -> tuple[list[str], RunRecord]:
+        steps = iter(range(1, 99))
+
+        def reply(batch: Sequence[Pair]) -> list[RawAnswer]:
+            if next(steps) == stop:
+                raise KeyboardInterrupt
+            self._clock += 2.5004
+            return by_brightness(batch)
+
+        model, said = Model(reply), list[str]()
+        if card.adapter == "endpoint":
+            model.info = endpoint_info(card)
+        chosen = replace(self._options, **options)
+        with contextlib.suppress(KeyboardInterrupt):
+            evaluate(self._benchmark, card, chosen, said.append, adapter=model)
+        return [line.partition(", ETA ")[0] for line in said], read_run(run_folder(self._benchmark, card, chosen))
+
+
 def asked_again(benchmark: Benchmark, options: EvaluateOptions, card: ModelCard = CARD, identity: str = "it@1") -> list[str]:
     """What a further call puts to the model, as image and question; every question must have its right answer afterwards."""
     asked: list[str] = []
@@ -60,6 +87,114 @@ def asked_again(benchmark: Benchmark, options: EvaluateOptions, card: ModelCard 
     }  # fmt: skip
     assert len(lines(options)) == record.questions
     return asked
+
+
+@pytest.fixture
+def sittings(benchmark: Benchmark, options: EvaluateOptions, monkeypatch: pytest.MonkeyPatch) -> Sittings:
+    return Sittings(benchmark, options, monkeypatch)
+
+
+def test_what_sittings_say_and_how_their_time_adds_up(sittings: Sittings) -> None:
+    told = [sittings.sit(stop=3), sittings.sit(stop=1), sittings.sit(stop=2), sittings.sit(), sittings.sit()]
+    assert [said for said, _ in told] == [
+        ["3 of 12 questions", "6 of 12 questions"],
+        ["Going on: 6 of 12 questions are answered already."],
+        ["Going on: 6 of 12 questions are answered already.", "9 of 12 questions"],
+        ["Going on: 9 of 12 questions are answered already.", "12 of 12 questions"],
+        ["All 12 questions were answered before; nothing to ask."],
+    ]
+    records = [record for _, record in told]
+    assert [(one.questions, one.asked, one.seconds, one.complete) for one in records] == [
+        (12, 6, 5.001, False), (12, 6, 5.001, False), (12, 9, 7.501, False), (12, 12, 10.001, True), (12, 12, 10.001, True)
+    ]  # fmt: skip
+    assert {(one.notes, one.errors, one.run.processes) for one in records} == {((), 0, 1)}
+
+
+CHANGED = "What is asked, how or where, has changed since the last run of this name ({})."
+STAY = "Answers to what is no longer asked stay in answers.earlier.jsonl."
+
+
+def test_what_is_said_of_a_change(sittings: Sittings) -> None:
+    longer = CARD.model_copy(update={"max_new_tokens": 9})
+    sittings.sit()
+    assert sittings.sit(longer, stop=2)[0] == [
+        CHANGED.format("max_new_tokens was 16, now 9"),
+        "12 of 12 questions are asked now, the others are answered already.",
+        STAY,
+        "3 of 12 questions",
+    ]
+    assert sittings.sit(longer, limit=4)[0] == [
+        CHANGED.format("limit was none, now 4"),
+        "4 of 7 questions are asked now, the others are answered already.",
+        STAY,
+        "4 of 7 questions",
+        "7 of 7 questions",
+    ]
+    for card, limit, change, total in ((CARD, 4, "max_new_tokens was 9, now 16", 7), (CARD, None, "limit was 4, now none", 12)):
+        said, record = sittings.sit(card, limit=limit)
+        nothing = f"0 of {total} questions are asked now, the others are answered already."
+        assert said == [CHANGED.format(change), nothing, STAY]
+        assert (record.questions, record.complete) == (total, True)
+
+
+def test_what_is_said_of_a_server_that_moved(sittings: Sittings) -> None:
+    urls = [f"http://127.0.0.1:{port}/v1" for port in (1, 2)]
+    here, there = (
+        ModelCard(name="E", checkpoint="gpt", adapter="endpoint", base_url=url, batch_size=4, prompt="{question} " + "x" * 60)
+        for url in urls
+    )
+    moves = CHANGED.format(f"address was {urls[0]!r}, now {urls[1]!r}")
+    taken = "The new address is taken to serve the same model. If it doesn't, stop, and give this run another --name."
+    note = "Asked at more than one address (run.json says which)."
+    _, record = sittings.sit(here, stop=3)
+    assert (record.notes, record.addresses) == ((), (urls[0],))
+    said, record = sittings.sit(there, stop=2)
+    left = "6 of 12 questions are asked now, the others are answered already."
+    assert said == [moves, taken, left, STAY, "9 of 12 questions"]
+    assert (record.notes, record.addresses) == ((note,), tuple(urls))
+    said, record = sittings.sit(there)
+    assert said == ["Going on: 9 of 12 questions are answered already.", "12 of 12 questions"]
+    said, record = sittings.sit(here)
+    assert said == [
+        CHANGED.format(f"address was {urls[1]!r}, now {urls[0]!r}"),
+        "0 of 12 questions are asked now, the others are answered already.",
+        STAY,
+    ]
+    assert (record.notes, record.addresses) == ((note,), tuple(urls)), "nothing was asked there"
+    otherwise = here.model_copy(update={"prompt": "{question} " + "y" * 60, "base_url": urls[1]})
+    said, record = sittings.sit(otherwise)
+    prompt = "'{question} " + "x" * 45
+    assert said[0] == CHANGED.format(
+        f"address was {urls[0]!r}, now {urls[1]!r}; prompt was {prompt}..., now {prompt.replace('x', 'y')}..."
+    )
+    assert said[1:3] == ["12 of 12 questions are asked now, the others are answered already.", STAY]
+    assert (record.notes, record.addresses) == ((), (urls[1],)), "a new run of the same name"
+
+
+def test_steps_that_failed_come_last_and_those_never_put_to_the_model_in_their_turn(
+    benchmark: Benchmark, options: EvaluateOptions
+) -> None:
+    """A picture that brings a server down keeps no other one from being asked."""
+    asked: list[str] = []
+
+    def reply(batch: Sequence[Pair], errors: dict[str, str]) -> list[RawAnswer]:
+        asked.append(batch[0][0].info["file_name"])
+        error = errors.get(asked[-1])
+        return by_brightness(batch) if error is None else [RawAnswer(error=error)] * len(batch)
+
+    errors = {"1.png": "500: the server failed", "2.png": "not asked: the server is gone"}
+    evaluate(benchmark, CARD, options, adapter=Model(lambda batch: reply(batch, errors)))
+    (options.runs / "tiny" / "a-model" / "answers.jsonl").write_bytes(
+        b"".join(line for line in answers_of(options).splitlines(keepends=True) if b'"3.png"' not in line)
+    )
+    asked.clear()
+    record = evaluate(benchmark, CARD, options, adapter=Model(lambda batch: reply(batch, {})))
+    assert asked == ["2.png", "3.png", "1.png"]
+    assert (record.errors, record.questions, len(lines(options))) == (0, 12, 12)
+
+
+def answers_of(options: EvaluateOptions) -> bytes:
+    return (options.runs / "tiny" / "a-model" / "answers.jsonl").read_bytes()
 
 
 @pytest.mark.parametrize(
