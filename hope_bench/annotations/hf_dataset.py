@@ -267,7 +267,7 @@ class _Rows:
     image_of: list[int] = field(default_factory=list)
     category_of: list[int] = field(default_factory=list)
     boxes: list[Sequence[float]] = field(default_factory=list)
-    areas: list[float] = field(default_factory=list)
+    areas: list[float | None] = field(default_factory=list)
     crowd: list[bool] = field(default_factory=list)
     unknown: Counter[str] = field(default_factory=Counter)
 
@@ -282,8 +282,7 @@ class _Rows:
             self.boxes.append(box if box is not None and len(box) == 4 and None not in box else (np.nan,) * 4)
             self.image_of.append(image)
             self.category_of.append(category)
-            area = one.get("area")
-            self.areas.append(np.nan if area is None else area)
+            self.areas.append(one.get("area"))
             self.crowd.append(bool(one.get("crowd")))
 
     def columns(self, with_boxes: bool) -> InstanceRows:
@@ -293,7 +292,7 @@ class _Rows:
             np.array(self.image_of, dtype=np.int32),
             np.array(self.category_of, dtype=np.int32),
             boxes,
-            single(self.areas) if with_boxes else None,
+            single(self.areas) if with_boxes else None,  # None becomes NaN
             np.array(self.crowd, dtype=np.bool_),
         )
 

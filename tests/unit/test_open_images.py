@@ -190,3 +190,16 @@ def test_a_subset_is_found_by_either_of_its_tables(tmp_path: Path) -> None:
     others = (folder / "oidv7-class-descriptions-boxable.csv", folder / "bbox_labels_600_hierarchy.json")
     for path in (folder, boxes, labels):
         assert find_open_images(path, {}).paths == (boxes, labels, *others)
+
+
+def test_a_subset_of_which_nothing_can_be_read(tmp_path: Path) -> None:
+    boxes = BOXES.splitlines()[0] + "\na,x,/m/zzz,1,0,1,0,1,0,0,0,0,0\nb,x\n"
+    labels = LABELS.splitlines()[0] + "\na,verification,/m/yyy,1\nb,verification,/m/0jbk,x\nc,machine,/m/0jbk,1\n"
+    with pytest.raises(HopeBenchError) as caught:
+        read_annotations(open_images_folder(tmp_path, boxes, labels))
+    told = str(caught.value)
+    assert told.startswith(
+        f"{tmp_path} holds no readable box or human-verified image label. validation-annotations-bbox.csv: 1 row "
+    )
+    assert told.count("left out") == 3
+    assert told.endswith(" and 2 more")
