@@ -85,7 +85,7 @@ def test_objects_as_a_struct_of_lists(given: Given) -> None:
             "image": {"path": "/z/b.png"},
             "width": 40.0,
             "height": "30",
-            "objects": {"bbox": [[1, 1, 2, 2]] * 4, "category": [-1, 2, None, 0], "area": [1] * 4, "iscrowd": [0] * 4},
+            "objects": {"bbox": [[1, 1, 2, 2]] * 5, "category": [-1, 2, None, 0, -1], "area": [1] * 5, "iscrowd": [0] * 5},
         },
         {"image": {"path": None}, "objects": {"bbox": None, "category": None, "area": None, "iscrowd": []}},
         {"image": {"path": "d/e.png"}, "objects": None},
@@ -101,7 +101,7 @@ def test_objects_as_a_struct_of_lists(given: Given) -> None:
         ("00000002.jpg", None, None): [],
         ("d/e.png", None, None): [],
     }
-    unknown = "x: 3 objects without a known category left out (-1, 2, None)."
+    unknown = "x: 4 objects without a known category left out (-1, 2, None)."
     path = given.dataset(features, rows)
     assert read(path) == (held, (unknown, MISSING.format("3 objects have", "2, 3, 4")))
     assert given.asked == [(["image", "width", "height", "objects"], False)]
