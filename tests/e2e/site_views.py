@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import TimeoutError as TookTooLong
+from playwright.sync_api import expect
 
 from hope_bench.site import SitePages
 from tests.chromium import opened
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 Look = tuple[int, str]
 """Width and colour scheme."""
+_NAMES = "table.full tbody th a"
 _REPEATED = ("tbody tr:nth-child(n+8)", ".cards > :nth-child(n+5)", ".image-row:nth-child(n+4)")
 """What axe looks at in `make soak` alone: rows and cards like those above them."""
 Box = tuple[str, float, float, float, float]
@@ -44,10 +47,19 @@ def at(browser: Browser, site: SitePages, view: str, width: int = 1280) -> tuple
     return opened(browser, board_of(site), width, fragment=f"#{view}")
 
 
-def order(page: Page) -> list[str]:
-    """The models that the ranking shows, from above."""
-    page.wait_for_timeout(50)  # a sort begins a moment after the click
-    return page.locator("table.full tbody th a").all_inner_texts()
+def ranks(page: Page, names: Sequence[str]) -> None:
+    """Wait until the ranking shows these models, from above, and no others."""
+    expect(page.locator(_NAMES)).to_have_text(list(names), timeout=30_000)
+
+
+def leads(page: Page, name: str) -> None:
+    """Wait until this model is the ranking's first."""
+    expect(page.locator(_NAMES).first).to_have_text(name, timeout=30_000)
+
+
+def address_has(page: Page, pattern: str) -> None:
+    """Wait until the address has what a regular expression finds."""
+    expect(page).to_have_url(re.compile(pattern), timeout=30_000)
 
 
 def boxes(page: Page, selector: str) -> list[Box]:
