@@ -246,11 +246,11 @@ class _Vocabulary:
             )
         self._index: dict[str, int] = {}
 
-    def index(self, value: Any) -> int:
-        """The category's index, -1 where the value is no category."""
+    def index(self, value: Any) -> int | None:
+        """The category's index, None where the value is no category."""
         if self.classes is not None:
-            return value if isinstance(value, int) and 0 <= value < len(self.classes) else -1
-        return self._index.setdefault(value.strip(), len(self._index)) if isinstance(value, str) and value.strip() else -1
+            return value if isinstance(value, int) and 0 <= value < len(self.classes) else None
+        return self._index.setdefault(value.strip(), len(self._index)) if isinstance(value, str) and value.strip() else None
 
     def categories(self) -> tuple[Category, ...]:
         """All of them, named as in the dataset."""
@@ -275,7 +275,7 @@ class _Rows:
         """Add one image's objects, as dicts of category, box, area and crowd."""
         for one in objects:
             category = self.vocabulary.index(one["category"])
-            if category < 0:
+            if category is None:
                 self.unknown[repr(one["category"])] += 1
                 continue
             box = one.get("box")
