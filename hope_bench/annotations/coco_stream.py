@@ -59,7 +59,9 @@ def _rows(key: Key, batch: list[Any], start: int, bad: BadEntries) -> list[Any]:
         rows: list[Any] = msgspec.convert(batch, LISTS[key])
     except msgspec.ValidationError:
         return rows_of(key, batch, start, bad)
-    return rows_of(key, batch, start, bad) if any(map(is_placeholder, rows)) else rows
+    if any(map(is_placeholder, rows)):
+        return rows_of(key, batch, start, bad)
+    return rows
 
 
 _DEEPEST = 1000
@@ -84,7 +86,8 @@ class _Shallow:
         plain = seen[: len(seen) - cut]
         parts = _ESCAPED.sub(b"", plain).translate(None, _NO_MARKS).split(b'"')
         marks = np.frombuffer(b"".join(parts[self._in_text :: 2]), dtype=np.uint8)
-        self._in_text = (self._in_text + len(parts) - 1) % 2
+        if len(parts) % 2 == 0:  # an odd number of quotes
+            self._in_text = 1 - self._in_text
         depth = self._depth + np.cumsum(np.where((marks == ord("[")) | (marks == ord("{")), 1, -1))
         if len(depth):
             self._depth = int(depth[-1])

@@ -22,7 +22,7 @@ _MAYBE_OURS = (".json", ".jsonl", ".csv", ".parquet")
 """Endings of files whose insides tell more."""
 
 _LONGEST_LINE, _FOLLOWING, _FIRST_KEYS, _FIRST_ENTRY = 1 << 20, 1 << 10, 1 << 12, 1 << 16
-"""Bytes that are looked at: of a first line, after it, and those where COCO's first keys and Visual Genome's first entry lie."""
+"""Bytes that are looked at: of a first line, after it, and where COCO's first keys and Visual Genome's first entry lie."""
 _MOST_FILES = 50
 """Files of a folder that are looked into for COCO's keys."""
 

@@ -246,11 +246,11 @@ class _Vocabulary:
             )
         self._index: dict[str, int] = {}
 
-    def index(self, value: Any) -> int:
-        """The category's index, -1 where the value is no category."""
+    def index(self, value: Any) -> int | None:
+        """The category's index, None where the value is no category."""
         if self.classes is not None:
-            return value if isinstance(value, int) and 0 <= value < len(self.classes) else -1
-        return self._index.setdefault(value.strip(), len(self._index)) if isinstance(value, str) and value.strip() else -1
+            return value if isinstance(value, int) and 0 <= value < len(self.classes) else None
+        return self._index.setdefault(value.strip(), len(self._index)) if isinstance(value, str) and value.strip() else None
 
     def categories(self) -> tuple[Category, ...]:
         """All of them, named as in the dataset."""
@@ -267,7 +267,7 @@ class _Rows:
     image_of: list[int] = field(default_factory=list)
     category_of: list[int] = field(default_factory=list)
     boxes: list[Sequence[float]] = field(default_factory=list)
-    areas: list[float] = field(default_factory=list)
+    areas: list[float | None] = field(default_factory=list)
     crowd: list[bool] = field(default_factory=list)
     unknown: Counter[str] = field(default_factory=Counter)
 
@@ -275,15 +275,14 @@ class _Rows:
         """Add one image's objects, as dicts of category, box, area and crowd."""
         for one in objects:
             category = self.vocabulary.index(one["category"])
-            if category < 0:
+            if category is None:
                 self.unknown[repr(one["category"])] += 1
                 continue
             box = one.get("box")
             self.boxes.append(box if box is not None and len(box) == 4 and None not in box else (np.nan,) * 4)
             self.image_of.append(image)
             self.category_of.append(category)
-            area = one.get("area")
-            self.areas.append(np.nan if area is None else area)
+            self.areas.append(one.get("area"))
             self.crowd.append(bool(one.get("crowd")))
 
     def columns(self, with_boxes: bool) -> InstanceRows:
@@ -293,7 +292,7 @@ class _Rows:
             np.array(self.image_of, dtype=np.int32),
             np.array(self.category_of, dtype=np.int32),
             boxes,
-            single(self.areas) if with_boxes else None,
+            single(self.areas) if with_boxes else None,  # None becomes NaN
             np.array(self.crowd, dtype=np.bool_),
         )
 

@@ -229,7 +229,7 @@ def _look(path: Path) -> _Shape | None:
         return _look_at_json(path, text)
     header: list[str] = []
     with contextlib.suppress(csv.Error):  # a field without end
-        header = next(csv.reader(io.StringIO(text, newline="")), []) if "," in text.partition("\n")[0] else []
+        header = next(csv.reader(io.StringIO(text, newline="")), [])
     if header and all(re.fullmatch(r"[A-Za-z_][\w ]*|", name.strip()) for name in header):
         return _Shape("csv", frozenset(name.strip() for name in header), {}, text)
     return _Shape("text", frozenset(), {}, text)

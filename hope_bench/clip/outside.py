@@ -13,7 +13,16 @@ from hope_bench.files.names import within_folder
 from hope_bench.files.reading import check_regular
 
 _OF_TOKENIZERS = frozenset(
-    "bpe_path additional_special_tokens clean context_length language reduction_mask strip_sep_token tokenizer_mode".split()
+    [
+        "bpe_path",
+        "additional_special_tokens",
+        "clean",
+        "context_length",
+        "language",
+        "reduction_mask",
+        "strip_sep_token",
+        "tokenizer_mode",
+    ]
 )
 """What a config may say of its tokenizer: open_clip's own settings. All else goes to transformers, trust_remote_code among it."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hope_bench.annotations import annotation_files, read_annotations
+from hope_bench.annotations import annotation_files, detect_format, read_annotations
 from hope_bench.errors import HopeBenchError
 
 
@@ -193,6 +193,70 @@ def test_what_would_be_ignored_is_refused(tmp_path: Path) -> None:
     assert refused(folder, "yolo", files={"spilt": "x"}).startswith(yolo)
     assert annotation_files(coco, captions=[coco]) == (coco, coco)
     assert annotation_files(lines) == (lines,)
+
+
+def test_an_object_list_from_windows(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(codecs.BOM_UTF8 + b'{"image": "a.jpg", "objects": ["dog"]}\n')
+    assert detect_format(path) == "object-list"
+    path.write_bytes(codecs.BOM_UTF8 + b" [\n ]\n")
+    with pytest.raises(HopeBenchError, match="holds an empty list"):
+        detect_format(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("x.json", '  [{"a": 1}]', "x.json is a list, as no format that is read has it but Visual Genome's objects.json"),
+        ("x.json", "[[1]]", "x.json is a list, as no format that is read has it"),
+        ("x.json", '  [{"image_id": 1, "objects": []}]', "visual-genome"),
+        ("x.json", '  {"a": 1}', "coco"),
+        ("x.json", '\n{"a": 1}', "coco"),
+        ("x.jsonl", ' {"image": "a", "objects": [], "more": 1}', "object-list"),
+        (
+            "x.CSV",
+            "a,b\n1,2\n",
+            "x.CSV is no Open Images CSV: its first line lacks ImageID, LabelName, XMin, XMax, YMin, YMax (boxes) or ",
+        ),
+        ("x.csv", "ImageID,Source,LabelName,Confidence\n", "open-images"),
+        ("x.csv", "ImageID,LabelName,XMin,XMax,YMin,YMax\n", "open-images"),
+        ("x.manifest", '{"source-ref": "s3://x/1.jpg", "b": {}}\n', "x.manifest is "),
+        ("x.txt", "nothing known\n", "coco"),
+        ("x.YAML", "names: [a]\n", "yolo"),
+        ("x.parquet", "PAR1", "hf-dataset"),
+    ],
+)
+def test_which_format_a_file_has(name: str, text: str, told: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    if " " not in told:
+        assert detect_format(path) == told
+        return
+    with pytest.raises(HopeBenchError) as caught:
+        detect_format(path)
+    assert str(caught.value).replace(f"{tmp_path}/", "").startswith(told)
+
+
+def test_a_folder_of_no_format(tmp_path: Path) -> None:
+    def told() -> str:
+        with pytest.raises(HopeBenchError) as caught:
+            detect_format(tmp_path)
+        return str(caught.value).replace(str(tmp_path), "ROOT")
+
+    (tmp_path / "x.zip").mkdir()
+    general = told()
+    assert general.startswith("ROOT holds no annotations known by folder: a saved Hugging Face dataset, ")
+    assert general.endswith("or an object list, name the file itself.")
+    for number in range(4):
+        (tmp_path / "x.zip" / f"{number}.json").write_text('{"info": {}, "images": [], "annotations": [], "categories": []}')
+    (tmp_path / "x.zip" / "00.json").write_text('{"a": 1}')
+    assert told() == f"{general} It holds x.zip/0.json, x.zip/1.json, x.zip/2.json and 1 more."
+    (tmp_path / "a.xml").write_text("<x/>")
+    (tmp_path / "b.xml").write_text("<annotations/>")
+    assert "CVAT" not in told(), "one file of each kind is looked at"
+    (tmp_path / "y.zip").touch()
+    (tmp_path / "a.txt").write_text("x")
+    assert told().startswith("ROOT holds no annotations known by folder, but ROOT/y.zip is ")
 
 
 def test_many_names_that_questions_say_alike(tmp_path: Path) -> None:

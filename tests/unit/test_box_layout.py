@@ -238,9 +238,12 @@ SCALE: dict[str, tuple[Given, tuple[str, str]]] = {
 
 @pytest.mark.parametrize(
     ("given", "expected"),
-    [pytest.param(*row, id=f"{kind}: {name}") for kind, table in
-     (("units", UNITS), ("shapes", SHAPES), ("overhang", OVERHANG), ("areas", AREAS), ("scale", SCALE)) for name, row in table.items()],
-)  # fmt: skip
+    [
+        pytest.param(*row, id=f"{kind}: {name}")
+        for kind, table in (("units", UNITS), ("shapes", SHAPES), ("overhang", OVERHANG), ("areas", AREAS), ("scale", SCALE))
+        for name, row in table.items()
+    ],
+)
 def test_what_boxes_are(given: Given, expected: tuple[str, str]) -> None:
     assert given.told() == expected
 
@@ -272,10 +275,14 @@ def test_sizes_of_which_a_side_is_unknown_are_unknown() -> None:
 @pytest.mark.parametrize(
     ("layout", "expected"),
     [
-        ("xywh", (1, 2, 5, 8)), ("fractions", (1, 2, 5, 8)), ("xyxy", (1, 2, 4, 6)), ("xyxy-fractions", (1, 2, 4, 6)),
-        ("cxcywh", (-1.5, -2, 5, 8)), ("cxcywh-fractions", (-1.5, -2, 5, 8)),
+        ("xywh", (1, 2, 5, 8)),
+        ("fractions", (1, 2, 5, 8)),
+        ("xyxy", (1, 2, 4, 6)),
+        ("xyxy-fractions", (1, 2, 4, 6)),
+        ("cxcywh", (-1.5, -2, 5, 8)),
+        ("cxcywh-fractions", (-1.5, -2, 5, 8)),
     ],
-)  # fmt: skip
+)
 def test_boxes_of_every_layout(layout: str, expected: tuple[float, ...]) -> None:
     boxes = boxes_of([(1, 2, 5, 8)] * 2)
     to_xywh(boxes, layout)
@@ -313,9 +320,15 @@ def test_boxes_are_settled_in_place() -> None:
 def test_fractions_among_pixels_are_not_used(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(box_layout, "_BLOCK", block)
     kept: Rows = [
-        FINE, (0, 0, 1, 1), (0, 0, 0, 0), (0.5, 0.5, 1, 0.5), (0.5, 0.5, 0.5, 1), (1.5, 0.5, 0.5, 0.5), (-1.5, 0.5, 0.5, 0.5),
+        FINE,
+        (0, 0, 1, 1),
+        (0, 0, 0, 0),
+        (0.5, 0.5, 1, 0.5),
+        (0.5, 0.5, 0.5, 1),
+        (1.5, 0.5, 0.5, 0.5),
+        (-1.5, 0.5, 0.5, 0.5),
         (0, 1, 0, 0),
-    ]  # fmt: skip
+    ]
     lost: Rows = [(0.5, 0.5, 0.5, 0.5), (1, 0.5, 0.5, 0.5), (0, 0, 0.5, 0.5), (-0.5, 0, 0.5, 0.9)]
     rows, tiny = [lost[0], *kept, *lost[1:]], [lost[0]]
     boxes = boxes_of(rows + tiny)

@@ -47,12 +47,28 @@ LOOSE = {"image_id": 1, "category_id": 2, "bbox": "1 2 3 4"}
 
 POLYGON = [[5, 6, 9, 6, 9, 9]]
 BOXES: list[tuple[Any, Any, int]] = [
-    ([1, 2, 3, 4], BOX, 0), ("1,2,3,4", BOX, 0), (" [1, 2, 3, 4] ", BOX, 0), ("(1 2 3 4)", BOX, 0), ([[1, 2, 3, 4]], BOX, 0),
-    (["1", 2, "3", 4], BOX, 0), (["1", 0, 0, 0], (1, 0, 0, 0), 0), (["0", 1, 0, 0], (0, 1, 0, 0), 0),
-    (["0", 0, 1, 0], (0, 0, 1, 0), 0), (["0", 0, 0, 1], (0, 0, 0, 1), 0), (["0", 0, 0, 0], None, 1), ([0, 0, 0, 0], None, 0),
-    ([], None, 0), (None, None, 0), ([1, 2, 3], None, 1), ([1, 2, 3, 4, 5], None, 1), ([1, 2, 3, "x"], None, 1),
-    ([inf, 2, 3, "4"], None, 1), ([1, 2, nan, "4"], None, 1), ([[1, 2, 3, 4], [1, 2, 3, 4]], None, 1), ({"x": 1}, None, 1),
-]  # fmt: skip
+    ([1, 2, 3, 4], BOX, 0),
+    ("1,2,3,4", BOX, 0),
+    (" [1, 2, 3, 4] ", BOX, 0),
+    ("(1 2 3 4)", BOX, 0),
+    ([[1, 2, 3, 4]], BOX, 0),
+    (["1", 2, "3", 4], BOX, 0),
+    (["1", 0, 0, 0], (1, 0, 0, 0), 0),
+    (["0", 1, 0, 0], (0, 1, 0, 0), 0),
+    (["0", 0, 1, 0], (0, 0, 1, 0), 0),
+    (["0", 0, 0, 1], (0, 0, 0, 1), 0),
+    (["0", 0, 0, 0], None, 1),
+    ([0, 0, 0, 0], None, 0),
+    ([], None, 0),
+    (None, None, 0),
+    ([1, 2, 3], None, 1),
+    ([1, 2, 3, 4, 5], None, 1),
+    ([1, 2, 3, "x"], None, 1),
+    ([inf, 2, 3, "4"], None, 1),
+    ([1, 2, nan, "4"], None, 1),
+    ([[1, 2, 3, 4], [1, 2, 3, 4]], None, 1),
+    ({"x": 1}, None, 1),
+]
 
 
 @pytest.mark.parametrize(("given", "box", "odd"), BOXES)
@@ -65,18 +81,44 @@ def test_boxes_of_annotations(given: Any, box: Any, odd: int) -> None:
 
 
 FIELDS: list[tuple[str, Any, Any]] = [
-    ("area", 12.5, 12.5), ("area", "12.5", 12.5), ("area", "x", None), ("area", inf, None), ("area", nan, None),
-    ("area", True, None), ("area", None, None),
-    ("iscrowd", "1", True), ("iscrowd", "1.0", True), ("iscrowd", " TRUE", True), ("iscrowd", "Yes ", True),
-    ("iscrowd", "0", False), ("iscrowd", "no", False), ("iscrowd", "", False), ("iscrowd", True, True), ("iscrowd", False, False),
-    ("iscrowd", 1, True), ("iscrowd", 0, False), ("iscrowd", 0.5, True), ("iscrowd", 0.0, False), ("iscrowd", nan, False),
-    ("iscrowd", None, False), ("iscrowd", [1], False), ("iscrowd", 2, True),
-    ("attributes", {"a": 1}, {"a": 1}), ("attributes", "red", None), ("attributes", [], None), ("attributes", 3, None),
-    ("attributes", ["red", 3, "shiny"], {"attributes": ["red", "shiny"]}), ("attributes", [{"name": 3, "value": 1}, 4], None),
+    ("area", 12.5, 12.5),
+    ("area", "12.5", 12.5),
+    ("area", "x", None),
+    ("area", inf, None),
+    ("area", nan, None),
+    ("area", True, None),
+    ("area", None, None),
+    ("iscrowd", "1", True),
+    ("iscrowd", "1.0", True),
+    ("iscrowd", " TRUE", True),
+    ("iscrowd", "Yes ", True),
+    ("iscrowd", "0", False),
+    ("iscrowd", "no", False),
+    ("iscrowd", "", False),
+    ("iscrowd", True, True),
+    ("iscrowd", False, False),
+    ("iscrowd", 1, True),
+    ("iscrowd", 0, False),
+    ("iscrowd", 0.5, True),
+    ("iscrowd", 0.0, False),
+    ("iscrowd", nan, False),
+    ("iscrowd", None, False),
+    ("iscrowd", [1], False),
+    ("iscrowd", 2, True),
+    ("attributes", {"a": 1}, {"a": 1}),
+    ("attributes", "red", None),
+    ("attributes", [], None),
+    ("attributes", 3, None),
+    ("attributes", ["red", 3, "shiny"], {"attributes": ["red", "shiny"]}),
+    ("attributes", [{"name": 3, "value": 1}, 4], None),
     ("attributes", [{"name": "colour", "value": "red"}, {"name": "size"}], {"colour": "red", "size": None}),
     ("attributes", [{"name": "colour", "value": 1}, "old"], {"colour": 1, "attributes": ["old"]}),
-    ("image_id", " a ", " a "), ("image_id", 3.0, 3), ("image_id", "3", "3"), ("category_id", -1, -1), ("category_id", 0, 0),
-]  # fmt: skip
+    ("image_id", " a ", " a "),
+    ("image_id", 3.0, 3),
+    ("image_id", "3", "3"),
+    ("category_id", -1, -1),
+    ("category_id", 0, 0),
+]
 
 
 @pytest.mark.parametrize(("key", "given", "expected"), FIELDS)
@@ -89,7 +131,10 @@ def test_fields_of_annotations(key: str, given: Any, expected: Any) -> None:
 
 def test_a_well_formed_entry_stays_as_it_is() -> None:
     assert read("annotations", LOOSE | {"bbox": [1, 2, 3, 4], "iscrowd": 2, "area": 5}) == (
-        ANNOTATION | {"iscrowd": 2, "area": 5}, [], 0)  # fmt: skip
+        ANNOTATION | {"iscrowd": 2, "area": 5},
+        [],
+        0,
+    )
     assert is_placeholder(InstanceRow(1, 2, (0, 0, 0, 0)))
     assert not any(is_placeholder(InstanceRow(1, 2, tuple(box))) for box in np.eye(4).tolist())
     named = [ImageRow(1), ImageRow(1, ""), ImageRow(1, "a"), ImageRow(1, None, "u"), ImageRow(1, "a", "u")]
@@ -106,22 +151,50 @@ def test_entries_without_an_id(wrong: Any) -> None:
     assert read("annotations", LOOSE | {"category_id": wrong}) == told("annotations", "a category_id")
     assert read("images", {"file_name": 3, "id": wrong}) == told("images", "an id")
     assert read("categories", {"name": 3, "id": wrong}) == told("categories", "an id")
-    assert read("categories", [wrong]) == told("categories", "")[:1] + (
-        ["x.json: 1 of its categories left out, no JSON object (number 7, in file order)."], 0)  # fmt: skip
+    no_object = "x.json: 1 of its categories left out, no JSON object (number 7, in file order)."
+    assert read("categories", [wrong]) == (None, [no_object], 0)
 
 
-IMAGE = {"id": 1, "file_name": "a.jpg", "coco_url": None, "width": None, "height": None, "neg_category_ids": None,
-         "not_exhaustive_category_ids": None}  # fmt: skip
+IMAGE = {
+    "id": 1,
+    "file_name": "a.jpg",
+    "coco_url": None,
+    "width": None,
+    "height": None,
+    "neg_category_ids": None,
+    "not_exhaustive_category_ids": None,
+}
 IMAGES: list[tuple[dict[str, Any], dict[str, Any]]] = [
-    ({"file_name": " b.jpg "}, {"file_name": "b.jpg"}), ({"file_name": " ", "filename": "c"}, {"file_name": "c"}),
-    ({"file_name": None, "path": "d"}, {"file_name": "d"}), ({"file_name": None, "filename": 3, "path": "d"}, {"file_name": "d"}),
-    ({"file_name": "a", "filename": "b", "path": "c"}, {"file_name": "a"}), ({"file_name": ""}, {"file_name": None}),
-    ({"coco_url": "http://x/a.jpg"}, {"coco_url": "http://x/a.jpg"}), ({"coco_url": 3}, {}),
-    *(({side: given}, {side: expected}) for side in ("width", "height") for given, expected in
-      (("640", 640), (640.4, 640), (640.6, 641), (0, None), ("-1", None), ("x", None), (inf, None), (nan, None), ("1", 1), ("2", 2))),
-    *(({key: given}, {key: expected}) for key in ("neg_category_ids", "not_exhaustive_category_ids") for given, expected in
-      ((["1", 2, None, 3.0, 3.5], ["1", 2, 3]), ([], []), ("x", None), (None, None))),
-]  # fmt: skip
+    ({"file_name": " b.jpg "}, {"file_name": "b.jpg"}),
+    ({"file_name": " ", "filename": "c"}, {"file_name": "c"}),
+    ({"file_name": None, "path": "d"}, {"file_name": "d"}),
+    ({"file_name": None, "filename": 3, "path": "d"}, {"file_name": "d"}),
+    ({"file_name": "a", "filename": "b", "path": "c"}, {"file_name": "a"}),
+    ({"file_name": ""}, {"file_name": None}),
+    ({"coco_url": "http://x/a.jpg"}, {"coco_url": "http://x/a.jpg"}),
+    ({"coco_url": 3}, {}),
+    *(
+        ({side: given}, {side: expected})
+        for side in ("width", "height")
+        for given, expected in (
+            ("640", 640),
+            (640.4, 640),
+            (640.6, 641),
+            (0, None),
+            ("-1", None),
+            ("x", None),
+            (inf, None),
+            (nan, None),
+            ("1", 1),
+            ("2", 2),
+        )
+    ),
+    *(
+        ({key: given}, {key: expected})
+        for key in ("neg_category_ids", "not_exhaustive_category_ids")
+        for given, expected in ((["1", 2, None, 3.0, 3.5], ["1", 2, 3]), ([], []), ("x", None), (None, None))
+    ),
+]
 
 
 @pytest.mark.parametrize(("given", "expected"), IMAGES)
@@ -131,11 +204,19 @@ def test_images(given: dict[str, Any], expected: dict[str, Any]) -> None:
 
 CATEGORY = {"id": 1, "name": "dog", "supercategory": None, "synset": None, "synonyms": []}
 CATEGORIES: list[tuple[dict[str, Any], dict[str, Any]]] = [
-    ({}, {}), ({"name": 7}, {"name": "7"}), ({"name": 7.5}, {"name": "7.5"}), ({"name": True}, {"name": ""}),
-    ({"name": None}, {"name": ""}), ({"supercategory": "pet"}, {"supercategory": "pet"}), ({"supercategory": 3}, {}),
-    ({"synset": "dog.n.01"}, {"synset": "dog.n.01"}), ({"synset": 3}, {}), ({"synonyms": ["a", 3, "b"]}, {"synonyms": ["a", "b"]}),
-    ({"synonyms": "ab"}, {}), ({"synonyms": None}, {}),
-]  # fmt: skip
+    ({}, {}),
+    ({"name": 7}, {"name": "7"}),
+    ({"name": 7.5}, {"name": "7.5"}),
+    ({"name": True}, {"name": ""}),
+    ({"name": None}, {"name": ""}),
+    ({"supercategory": "pet"}, {"supercategory": "pet"}),
+    ({"supercategory": 3}, {}),
+    ({"synset": "dog.n.01"}, {"synset": "dog.n.01"}),
+    ({"synset": 3}, {}),
+    ({"synonyms": ["a", 3, "b"]}, {"synonyms": ["a", "b"]}),
+    ({"synonyms": "ab"}, {}),
+    ({"synonyms": None}, {}),
+]
 
 
 @pytest.mark.parametrize(("given", "expected"), CATEGORIES)
@@ -210,16 +291,32 @@ def test_categories_listed_more_than_once() -> None:
 
 
 def test_a_supercategory_that_is_a_category() -> None:
-    rows = [CategoryRow(1, "Pet"), CategoryRow(2, "dog", " pet "), CategoryRow(3, "cup"), CategoryRow(4, "self", "self"),
-            CategoryRow(5, "spoon", "cutlery")]  # fmt: skip
+    rows = [
+        CategoryRow(1, "Pet"),
+        CategoryRow(2, "dog", " pet "),
+        CategoryRow(3, "cup"),
+        CategoryRow(4, "self", "self"),
+        CategoryRow(5, "spoon", "cutlery"),
+    ]
     assert supercategories(rows) == {"dog": ("Pet",)}
 
 
 @pytest.mark.parametrize(
     ("value", "form"),
-    [(7, 7), ("7", 7), (" 007 ", 7), ("7.0", 7), ("7.", 7), ("-3.00", -3), ("+2", 2), ("7.5", "7.5"), (" a b ", "a b"), ("", ""),
-     ("1e3", "1e3")],
-)  # fmt: skip
+    [
+        (7, 7),
+        ("7", 7),
+        (" 007 ", 7),
+        ("7.0", 7),
+        ("7.", 7),
+        ("-3.00", -3),
+        ("+2", 2),
+        ("7.5", "7.5"),
+        (" a b ", "a b"),
+        ("", ""),
+        ("1e3", "1e3"),
+    ],
+)
 def test_the_one_form_of_an_id(value: Any, form: Any) -> None:
     found = canonical(value)
     assert (found, type(found)) == (form, type(form))
@@ -270,8 +367,14 @@ def numbered(used: dict[int, bool], strays: list[Any], annotations: int) -> str:
 
 def test_numbers_counted_from_another_one() -> None:
     ends = "so that each has its neighbour's name. Number both alike."
-    one_less = f"x: its categories are numbered 1 to 3, but 2 annotations name category 0, and none 3: the annotations seem to count from 0, {ends}"
-    one_more = f"x: its categories are numbered 0 to 1, but 1,000 annotations name category 2, and none 0: the annotations seem to count from 1, {ends}"
+    one_less = (
+        f"x: its categories are numbered 1 to 3, but 2 annotations name category 0, and none 3: the "
+        f"annotations seem to count from 0, {ends}"
+    )
+    one_more = (
+        f"x: its categories are numbered 0 to 1, but 1,000 annotations name category 2, and none 0: "
+        f"the annotations seem to count from 1, {ends}"
+    )
     used = {1: True, 2: True, 3: False}
     assert numbered(used, [0, "0"], 24) == one_less
     assert numbered(used, [0, "0"], 25) == ""  # rarer than others by far
@@ -301,10 +404,15 @@ def captions_of(folder: Path, *files: list[dict[str, Any]]) -> tuple[dict[int, t
 
 def test_captions(tmp_path: Path) -> None:
     rows = [
-        {"image_id": 3, "caption": "one"}, {"image_id": 3.0, "caption": "two"}, {"image_id": "3", "caption": "three"},
-        {"image_id": 3.5, "caption": "half"}, {"image_id": "a", "caption": " "}, {"image_id": 9, "caption": "x"}, {"caption": "y"},
+        {"image_id": 3, "caption": "one"},
+        {"image_id": 3.0, "caption": "two"},
+        {"image_id": "3", "caption": "three"},
+        {"image_id": 3.5, "caption": "half"},
+        {"image_id": "a", "caption": " "},
+        {"image_id": 9, "caption": "x"},
+        {"caption": "y"},
         {"image_id": "a"},
-    ]  # fmt: skip
+    ]
     held = {0: ("one", "two"), 3: ("three",), 2: ("half",)}
     assert captions_of(tmp_path, rows) == (held, "")
     assert captions_of(tmp_path, [], rows[3:]) == ({2: ("half",)}, "")
@@ -337,7 +445,7 @@ def test_supercategories_that_are_categories_are_told(tmp_path: Path) -> None:
             ]
         )
     ]
-    path.write_text(json.dumps({"images": [{"id": 1, "file_name": "a"}], "annotations": [], "categories": rows}))  # fmt: skip
+    path.write_text(json.dumps({"images": [{"id": 1, "file_name": "a"}], "annotations": [], "categories": rows}))
     found = read_annotations(path)
     (told,) = found.problems
     assert told == (
@@ -398,7 +506,8 @@ def test_annotations_part_by_part() -> None:
         assert columns.image_of.tolist() == [0, 1, 1, 0]
         assert columns.category_of.tolist() == [0, 1, 0, 1]
         assert columns.crowd.tolist() == [False, True, False, False]
-        assert columns.boxes is not None and columns.areas is not None
+        assert columns.boxes is not None
+        assert columns.areas is not None
         assert columns.boxes[:, 0].tolist() == [1, 2, 3, 4]
         assert [None if isnan(one) else one for one in columns.areas.tolist()] == [5, None, None, None]
         assert made.problems() == [

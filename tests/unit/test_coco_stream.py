@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hope_bench.annotations import coco_file, read_annotations
+from hope_bench.annotations import coco_file, coco_stream, read_annotations
 from hope_bench.errors import HopeBenchError
 from hope_bench.records import Image
 from tests.datasets import (
@@ -85,3 +87,48 @@ def test_attributes_stay_with_their_annotation_in_a_stream_of_several_batches(
     for image, expected in ((0, [1, 2, 4, 5, 7, 8]), (1, [0, 3, 6])):
         assert [one.attributes["n"] for one in annotations.instances(image)] == expected
         assert [one.bbox and one.bbox[0] for one in annotations.instances(image)] == expected
+
+
+@pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
+def test_places_are_those_in_the_file_over_several_batches(bom: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coco_stream, "_BATCH", 2)
+    monkeypatch.setattr(coco_file, "STREAM_ABOVE", 0)
+    images: list[Any] = [{"id": number, "file_name": f"{number}.jpg"} for number in range(7)]
+    images[2] = images[5] = None
+    rows: list[Any] = [{"image_id": 0, "category_id": 1, "bbox": [number, 0, 1, 1]} for number in range(8)]
+    for place in (0, 3, 6, 7):
+        rows[place] = []
+    path = tmp_path / "x.json"
+    data = {"images": images, "annotations": rows, "categories": [{"id": 1, "name": "dog"}]}
+    path.write_bytes(bom + json.dumps(data).encode())
+    read = read_annotations(path)
+    assert read.problems == (
+        "x.json: 2 of its images left out, no JSON object (number 3, 6, in file order).",
+        "x.json: 4 of its annotations left out, no JSON object (number 1, 4, 7, 8, in file order).",
+    )
+    assert [one.bbox and one.bbox[0] for one in read.instances(0)] == [1, 2, 4, 5]
+    path.write_text('{"images": [}')
+    with pytest.raises(HopeBenchError, match=r"x\.json is not JSON \([^()]{5,}\)\. If it was downloaded") as caught:
+        read_annotations(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 8, 100])
+def test_brackets_within_texts_are_no_levels(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coco_stream, "_DEEPEST", 3)
+
+    def read_all(text: bytes) -> str:
+        stream, read = coco_stream._Shallow(io.BytesIO(text), Path("x")), b""
+        try:
+            while part := stream.read(size):
+                read += part
+        except HopeBenchError as error:
+            return str(error)
+        assert read == text
+        return ""
+
+    marks = b'["[[[[", {"{{{{": [1, "\\\\"], "a": []}, "\\"[[[[", "", "x\\\\\\"{{{{", [[]], [[]]'
+    deep = "x can't be read: it is nested too deeply."
+    assert read_all(marks + b"]") == ""
+    assert read_all(marks + b', "[[[", "]", {"}": {"}}": 0}}]') == ""
+    assert read_all(marks + b", [[[]]]]") == read_all(b'{"a": {"b": [{"c": 1}]}}') == deep

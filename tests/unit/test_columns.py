@@ -105,8 +105,9 @@ def test_instances_are_grouped_by_image(seed: int, known: str, units: BoxUnits) 
     boxes = None if rows.boxes is None else rows.boxes.copy()
     problems = [] if boxes is None else clean_boxes(boxes, rows.image_of, images, "x", units, (3,))
     order = sorted(range(30), key=rows.image_of.tolist().__getitem__)
-    image_of, category_of, crowd, areas = (None if one is None else one.tolist() for one in
-                                           (rows.image_of, rows.category_of, rows.crowd, rows.areas))  # fmt: skip
+    image_of, category_of, crowd, areas = (
+        None if one is None else one.tolist() for one in (rows.image_of, rows.category_of, rows.crowd, rows.areas)
+    )
     made = assemble("x", images, CATEGORIES, rows, attributes, units, (3,))
     assert made.starts.tolist() == [sum(one < image for one in image_of) for image in range(7)]
     assert made.category_of.tolist() == [category_of[row] for row in order]
@@ -158,7 +159,8 @@ def test_rows_alike_in_all_but_one_column_are_no_repeats() -> None:
 
 def test_rows_that_are_kept() -> None:
     rows = random_rows(0, 5, 3)
-    assert rows.boxes is not None and rows.areas is not None
+    assert rows.boxes is not None
+    assert rows.areas is not None
     kept = np.array([True, False, False, True, True])
     left = rows.where(kept)
     for name in InstanceRows.__slots__:

@@ -25,8 +25,10 @@ def test_what_is_left_out_in_words() -> None:
     left_out.add("bad", ["f"])
     left_out.add("one", ["z"])
     assert left_out.problems() == (
-        "a.csv: 7 rows left out, bad (a, b, c, d, e, ...).", "a.csv: 7 rows left out, odd (why, because).", "a.csv: 1 row left out, one (z).",
-    )  # fmt: skip
+        "a.csv: 7 rows left out, bad (a, b, c, d, e, ...).",
+        "a.csv: 7 rows left out, odd (why, because).",
+        "a.csv: 1 row left out, one (z).",
+    )
     left_out.add("bad", ["g"])
     assert list(left_out.examples["bad"]) == list("abcdef")
 
@@ -63,7 +65,7 @@ def test_lines_are_numbered_over_several_blocks(tmp_path: Path, monkeypatch: pyt
     left_out = LeftOut("x.csv")
     batches = [batch["b"].to_pylist() for batch in csv_batches(path, ("b",), left_out)]
     assert len(batches) > 2
-    assert sum(batches, []) == ["2"] * 30 + ["5"] * 30
+    assert [value for batch in batches for value in batch] == ["2"] * 30 + ["5"] * 30
     assert left_out.problems() == ("x.csv: 2 rows left out, with too few or too many fields (line 32: '9', line 63: '8').",)
 
 

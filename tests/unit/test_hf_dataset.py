@@ -133,6 +133,8 @@ def test_of_several_splits_the_one_kept_from_training_is_read_and_told(tmp_path:
         named = read_annotations(tmp_path / name, files={"split": "validation"})
         assert (named.problems, named.images) == (read.problems[1:], read.images)
         assert read_annotations(tmp_path / name, files={"split": "train"}).images[0].file_name == "x.png"
+        with pytest.raises(HopeBenchError, match=f"{name} has no split 'tain'; name one as files.split. Did you mean 'train'?"):
+            read_annotations(tmp_path / name, files={"split": "tain"})
 
 
 @pytest.mark.parametrize("column", ["objects", "labels"])

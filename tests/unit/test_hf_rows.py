@@ -73,20 +73,35 @@ MISSING = "x: {} no usable box: present, and nothing is claimed of the place (an
 
 def test_objects_as_a_struct_of_lists(given: Given) -> None:
     features = {"other": TEXT, "image": datasets.Image(), "width": WHOLE, "height": WHOLE, "objects": LISTS}
-    first = {"bbox": [[1, 2, 3, 4], [5, 6, 7], None, [1, None, 3, 4]], "category": [1, 0, 0, 1], "area": [None, 2, 3, None],
-             "iscrowd": [1, 0, None, 2]}  # fmt: skip
+    first = {
+        "bbox": [[1, 2, 3, 4], [5, 6, 7], None, [1, None, 3, 4]],
+        "category": [1, 0, 0, 1],
+        "area": [None, 2, 3, None],
+        "iscrowd": [1, 0, None, 2],
+    }
     rows = [
         {"image": {"path": "a.png"}, "width": 40, "height": 30, "objects": first},
-        {"image": {"path": "/z/b.png"}, "width": 40.0, "height": "30", "objects": {"bbox": [[1, 1, 2, 2]] * 4, "category": [-1, 2, None, 0],
-                                                                                   "area": [1] * 4, "iscrowd": [0] * 4}},
+        {
+            "image": {"path": "/z/b.png"},
+            "width": 40.0,
+            "height": "30",
+            "objects": {"bbox": [[1, 1, 2, 2]] * 5, "category": [-1, 2, None, 0, -1], "area": [1] * 5, "iscrowd": [0] * 5},
+        },
         {"image": {"path": None}, "objects": {"bbox": None, "category": None, "area": None, "iscrowd": []}},
         {"image": {"path": "d/e.png"}, "objects": None},
-    ]  # fmt: skip
+    ]
     held = {
-        ("a.png", 40, 30): [("cup", (1, 2, 3, 4), 12, True), ("dog", None, 2, False), ("dog", None, 3, False), ("cup", None, None, True)],
-        ("b.png", None, None): [("dog", (1, 1, 2, 2), 1, False)], ("00000002.jpg", None, None): [], ("d/e.png", None, None): [],
-    }  # fmt: skip
-    unknown = "x: 3 objects without a known category left out (-1, 2, None)."
+        ("a.png", 40, 30): [
+            ("cup", (1, 2, 3, 4), 12, True),
+            ("dog", None, 2, False),
+            ("dog", None, 3, False),
+            ("cup", None, None, True),
+        ],
+        ("b.png", None, None): [("dog", (1, 1, 2, 2), 1, False)],
+        ("00000002.jpg", None, None): [],
+        ("d/e.png", None, None): [],
+    }
+    unknown = "x: 4 objects without a known category left out (-1, 2, None)."
     path = given.dataset(features, rows)
     assert read(path) == (held, (unknown, MISSING.format("3 objects have", "2, 3, 4")))
     assert given.asked == [(["image", "width", "height", "objects"], False)]
@@ -98,8 +113,9 @@ def test_objects_as_a_struct_of_lists(given: Given) -> None:
 def test_objects_as_a_list_of_structs_or_of_names(given: Given) -> None:
     rows = [
         {"img": "i.jpg", "path": "a.jpg", "labels": [{"label": " dog "}, {"label": ""}, {"label": "cup"}, {"label": None}]},
-        {"img": "/i/j.jpg", "path": None, "labels": None}, {"img": 3, "path": "", "labels": [{"label": "dog"}, {"label": " "}]},
-    ]  # fmt: skip
+        {"img": "/i/j.jpg", "path": None, "labels": None},
+        {"img": 3, "path": "", "labels": [{"label": "dog"}, {"label": " "}]},
+    ]
     structs = {"img": TEXT, "path": TEXT, "labels": datasets.List({"label": TEXT})}
     dog, cup = (("dog", None, None, False), ("cup", None, None, False))
     held = {("a.jpg", None, None): [dog, cup], ("j.jpg", None, None): [], ("00000002.jpg", None, None): [dog]}
@@ -112,6 +128,12 @@ def test_objects_as_a_list_of_structs_or_of_names(given: Given) -> None:
     numbered = {"file_name": TEXT, "objects": datasets.List(CLASSES)}
     made = read_hf_dataset(given.dataset(numbered, [{"file_name": "a", "objects": [1, 1]}]))
     assert ([one.name for one in made.categories], made.present(0)) == (["dog", "cup"], ("cup",))
+
+
+def test_lists_of_other_lengths_are_no_objects(given: Given) -> None:
+    uneven = {"bbox": [[1, 2, 3, 4]], "category": [1, 0], "area": [1, 2], "iscrowd": [0, 0]}
+    path = given.dataset({"image": TEXT, "objects": LISTS}, [{"image": "a.jpg", "objects": uneven}])
+    assert refusal(path).startswith("f/x can't be read as a dataset: ValueError: ")
 
 
 def test_columns_of_other_names(given: Given) -> None:
@@ -163,7 +185,8 @@ def test_corners_in_a_dataset_are_asked_about(given: Given) -> None:
     corners = {"bbox": [[300, 200, 630, 470]] * 1200, "category": [1] * 1200, "area": [None] * 1200, "iscrowd": [0] * 1200}
     path = given.dataset(features, [{"file_name": "a", "width": 640, "height": 480, "objects": corners}])
     told = (
-        "f/x: many of 1,200 boxes reach beyond their image, but don't as corners (left, top, right, bottom). Are they corners? Then set "
+        "f/x: many of 1,200 boxes reach beyond their image, but don't as corners (left, top, "
+        "right, bottom). Are they corners? Then set "
         'columns.box_format = "xyxy"; if they are (x, y, width, height) all the same, "xywh".'
     )
     assert refusal(path) == told
@@ -173,8 +196,12 @@ def test_corners_in_a_dataset_are_asked_about(given: Given) -> None:
 
 def export(given: Given, folder: Path, *images: Any, **columns: str) -> ExportedImages | str:
     features = {"image": datasets.Image(), "file_name": TEXT, "photo": datasets.Image()}
-    rows = [{"image": image, "photo": image, "file_name": None} if not isinstance(image, tuple) else
-            {"image": image[0], "photo": image[0], "file_name": image[1]} for image in images]  # fmt: skip
+    rows = [
+        {"image": image, "photo": image, "file_name": None}
+        if not isinstance(image, tuple)
+        else {"image": image[0], "photo": image[0], "file_name": image[1]}
+        for image in images
+    ]
     path = given.dataset(features, rows)
     try:
         return export_images(path, folder, columns)
@@ -201,10 +228,15 @@ def test_pictures_are_written(given: Given, tmp_path: Path) -> None:
     assert export(given, folder, *images, box_format="xywh") == ExportedImages(2, missing)
     assert given.asked == [(["image", "file_name"], False), (["image", "file_name"], True)]
     assert {file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*.*") if file.suffix == ".png"} == {
-        "a.png": b"a", "x/c.png": b"b"}  # fmt: skip
+        "a.png": b"a",
+        "x/c.png": b"b",
+    }
     (folder / "e.png").write_bytes(b"e")
     assert export(given, folder, *images) == ExportedImages(0, ("q/d.png", "nowhere (row 4)", "nowhere (row 5)", "t.png"))
-    other = "ROOT/a.png is there already, and is not the picture of row 1 of f/x. Give each dataset, and each split of one, a folder of its own (--out)."
+    other = (
+        "ROOT/a.png is there already, and is not the picture of row 1 of f/x. Give each dataset, "
+        "and each split of one, a folder of its own (--out)."
+    )
     assert export(given, folder, None, held(b"z", "a.png")) == other
     assert export(given, tmp_path / "to2", held(b"p", "p.png"), image="photo") == ExportedImages(1, ())
 
@@ -214,7 +246,8 @@ def test_pictures_that_cannot_be_written(given: Given, tmp_path: Path) -> None:
     names = ["a.png", "A.png", "b.png", "./b.png", "b.png", "x/../b.png", "c", "c", "d", "d"]
     found = export(given, tmp_path, *[held(b"a", name) for name in names])
     assert found == (
-        "f/x: 4 files of ROOT would hold the picture of more than one row (a.png: rows 0, 1, b.png: rows 2, 3, 4 and 1 more, c: rows 6, 7 "
+        "f/x: 4 files of ROOT would hold the picture of more than one row (a.png: rows 0, 1, "
+        "b.png: rows 2, 3, 4 and 1 more, c: rows 6, 7 "
         "and 1 more). Give each row its own file name, in a column that columns.file_name (--column file_name=NAME) names."
     )
     assert (
@@ -227,8 +260,10 @@ def test_pictures_that_cannot_be_written(given: Given, tmp_path: Path) -> None:
     )
     none = export(given, tmp_path / "none", *[held(None, name) for name in ("a", "b", "c", "d")])
     assert none == (
-        "f/x: no picture can be written to ROOT: 4 of 4 rows hold no picture bytes, and no row holds any. They point to a, b, c and 1 more. If "
-        "those files are there, give their folder to hope-bench generate as --images; else save the dataset with the pictures in it."
+        "f/x: no picture can be written to ROOT: 4 of 4 rows hold no picture bytes, and no row "
+        "holds any. They point to a, b, c and 1 more. If "
+        "those files are there, give their folder to hope-bench generate as --images; else save "
+        "the dataset with the pictures in it."
     )
     given.dataset({"file_name": TEXT} | {f"column{n}": TEXT for n in range(21)}, [])
     with pytest.raises(HopeBenchError) as caught:

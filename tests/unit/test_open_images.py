@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hope_bench.annotations import annotation_files, read_annotations
+from hope_bench.annotations.open_images import find_open_images
 from hope_bench.errors import HopeBenchError
 from tests.datasets import (
     BOXES,
@@ -156,7 +157,10 @@ def test_of_several_class_descriptions_those_of_boxes_are_meant(tmp_path: Path) 
     (folder / "oidv7-class-descriptions.csv").write_text("/m/0bt9lr,Hound\n")
     assert read_annotations(folder).present(0) == ("Dog", "Person")
     (folder / "my-class-descriptions-boxable.csv").write_text("/m/0bt9lr,Hound\n")
-    several = r"data holds several files that could be its classes \(my-class-descriptions-boxable\.csv, oidv7-class-descriptions-boxable\.csv\)\."
+    several = (
+        r"data holds several files that could be its classes \(my-class-descriptions-boxable\.csv, "
+        r"oidv7-class-descriptions-boxable\.csv\)\."
+    )
     with pytest.raises(HopeBenchError, match=several.replace("data", tmp_path.name)):
         read_annotations(folder)
 
@@ -178,3 +182,24 @@ def test_labels_of_more_images_than_categories(tmp_path: Path) -> None:
             name for at, name in enumerate(three) if at != number % 3
         )
     assert annotations.problems == ()
+
+
+def test_a_subset_is_found_by_either_of_its_tables(tmp_path: Path) -> None:
+    folder = open_images_folder(tmp_path)
+    boxes, labels = folder / "validation-annotations-bbox.csv", folder / "validation-annotations-human-imagelabels-boxable.csv"
+    others = (folder / "oidv7-class-descriptions-boxable.csv", folder / "bbox_labels_600_hierarchy.json")
+    for path in (folder, boxes, labels):
+        assert find_open_images(path, {}).paths == (boxes, labels, *others)
+
+
+def test_a_subset_of_which_nothing_can_be_read(tmp_path: Path) -> None:
+    boxes = BOXES.splitlines()[0] + "\na,x,/m/zzz,1,0,1,0,1,0,0,0,0,0\nb,x\n"
+    labels = LABELS.splitlines()[0] + "\na,verification,/m/yyy,1\nb,verification,/m/0jbk,x\nc,machine,/m/0jbk,1\n"
+    with pytest.raises(HopeBenchError) as caught:
+        read_annotations(open_images_folder(tmp_path, boxes, labels))
+    told = str(caught.value)
+    assert told.startswith(
+        f"{tmp_path} holds no readable box or human-verified image label. validation-annotations-bbox.csv: 1 row "
+    )
+    assert told.count("left out") == 3
+    assert told.endswith(" and 2 more")

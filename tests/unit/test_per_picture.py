@@ -1,4 +1,4 @@
-"""Formats of one file or line a picture (Pascal VOC, LabelMe, object lists): whole records, and what is left out in whole words."""
+"""Formats of one file or line a picture (Pascal VOC, LabelMe, object lists): whole records, what is left out in whole words."""
 
 from __future__ import annotations
 
@@ -62,21 +62,36 @@ THE_DOG = ("dog", (5, 5, 10, 10))
 
 def test_a_voc_folder(tmp_path: Path) -> None:
     entity = "e" * 100
-    folder = write(tmp_path / "voc", {
-        "a.xml": voc(DOG, ("tea cup", "26 3.5 35 7.5"), ("dog", "1 1 x 5"), (" ", "1 1 2 2"), ("", "1 1 2 2")),
-        "b.xml": "<annotation", "c.xml": voc(DOG, root="annotations"),
-        "d.xml": f'<!DOCTYPE a [<!ENTITY {entity} "b">]><annotation/>',
-        "e/f.xml": voc(DOG, width="1", height="1", filename="C:\\y\\z.PNG"), "g.xml": voc(width="0.5"), "h.xml": voc(height="inf"),
-        "i.xml": voc(width="inf"), "j.xml": voc(height="0"), "k.xml": voc(width="20.4", height="20.6"), "l.xml": voc(width="", height="x"),
-        "m.xml": "<annotation><object><name>dog</name></object></annotation>",
-        "n.txt": "",
-    })  # fmt: skip
+    folder = write(
+        tmp_path / "voc",
+        {
+            "a.xml": voc(DOG, ("tea cup", "26 3.5 35 7.5"), ("dog", "1 1 x 5"), (" ", "1 1 2 2"), ("", "1 1 2 2")),
+            "b.xml": "<annotation",
+            "c.xml": voc(DOG, root="annotations"),
+            "d.xml": f'<!DOCTYPE a [<!ENTITY {entity} "b">]><annotation/>',
+            "e/f.xml": voc(DOG, width="1", height="1", filename="C:\\y\\z.PNG"),
+            "g.xml": voc(width="0.5"),
+            "h.xml": voc(height="inf"),
+            "i.xml": voc(width="inf"),
+            "j.xml": voc(height="0"),
+            "k.xml": voc(width="20.4", height="20.6"),
+            "l.xml": voc(width="", height="x"),
+            "m.xml": "<annotation><object><name>dog</name></object></annotation>",
+            "n.txt": "",
+        },
+    )
     made = read_voc(folder)
     assert held(made) == {
         ("a.jpg", 40, 30): [THE_DOG, ("tea cup", (25, 2.5, 10, 5)), ("dog", None)],
-        ("e/f.PNG", 1, 1): [("dog", None)], ("g.jpg", None, None): [], ("h.jpg", None, None): [], ("i.jpg", None, None): [],
-        ("j.jpg", None, None): [], ("k.jpg", 20, 21): [], ("l.jpg", None, None): [], ("m", None, None): [("dog", None)],
-    }  # fmt: skip
+        ("e/f.PNG", 1, 1): [("dog", None)],
+        ("g.jpg", None, None): [],
+        ("h.jpg", None, None): [],
+        ("i.jpg", None, None): [],
+        ("j.jpg", None, None): [],
+        ("k.jpg", 20, 21): [],
+        ("l.jpg", None, None): [],
+        ("m", None, None): [("dog", None)],
+    }
     unnamed, broken, foreign = made.problems[:3]
     assert unnamed == "voc: 2 objects left out, without a name (a.xml, a.xml)."
     assert broken.startswith("voc: 2 files left out: no XML (b.xml: ")
@@ -91,14 +106,26 @@ def test_where_voc_files_and_pictures_lie(tmp_path: Path) -> None:
     folder = write(tmp_path / "a", {"Annotations/x/a.xml": voc(DOG), "b.xml": voc(DOG)})
     assert voc_files(folder) == (folder / "Annotations", (folder / "Annotations" / "x" / "a.xml",))
     assert list(held(read_voc(folder))) == [("x/a.jpg", 40, 30)]
-    folder = write(tmp_path / "b", {"07/Annotations/a.xml": voc(DOG), "12/Annotations/a.xml": voc(DOG), "07/JPEGImages/a.jpg": "",
-                                    "x.xml": voc(DOG), "y/Annotations.xml": voc(DOG)})  # fmt: skip
+    folder = write(
+        tmp_path / "b",
+        {
+            "07/Annotations/a.xml": voc(DOG),
+            "12/Annotations/a.xml": voc(DOG),
+            "07/JPEGImages/a.jpg": "",
+            "x.xml": voc(DOG),
+            "y/Annotations.xml": voc(DOG),
+        },
+    )
     names = ["07/JPEGImages/a.jpg", "12/Annotations/a.jpg", "x.jpg", "y/Annotations.jpg"]
     assert [image.file_name for image in read_voc(folder).images] == names
     (tmp_path / "none").mkdir()
     assert refusal(read_voc, tmp_path / "none") == "ROOT holds no XML files."
-    texts = {"<annotation>": True, '<?xml version="1"?><annotation verified="yes">': True, "<annotations>": False,
-             "<!--" + " " * 4096 + "--><annotation>": False}  # fmt: skip
+    texts = {
+        "<annotation>": True,
+        '<?xml version="1"?><annotation verified="yes">': True,
+        "<annotations>": False,
+        "<!--" + " " * 4096 + "--><annotation>": False,
+    }
     for place, (text, known) in enumerate(texts.items()):
         assert is_voc(write(tmp_path / f"is{place}", {"a.xml": text, "b.xml": "<annotation>"})) == known
     assert not is_voc(tmp_path / "none")
@@ -117,22 +144,50 @@ SQUARE = ((5, 5), (15, 5), (15, 15))
 
 def test_a_labelme_folder(tmp_path: Path) -> None:
     two = ((9, 9), (5, 5))
-    folder = write(tmp_path / "me", {
-        "a.json": labelme(shape("dog", *SQUARE), shape("cup", *two, shape_type="rectangle"), shape("hat", *two, shape_type="mask"),
-                          shape("pen", (1, 1), shape_type="point"), shape(" ", *SQUARE), "x", shape("bad", ("a", 2)), shape(7, *SQUARE)),
-        "b.json": "[", "c.json": json.dumps({"shapes": {}, "imagePath": "x"}), "d.json": labelme(imagePath=""), "e.json": "[1]",
-        "f/g.json": "\ufeff" + labelme(shape("dog", *SQUARE), imagePath="..\\pictures\\g.png", imageWidth=1, imageHeight=1),
-        "h.json": labelme(imageWidth=0.5, imagePath="h"), "i.json": labelme(imageHeight=0, imagePath="i"),
-        "j.json": labelme(imageHeight="30", imageWidth=20.6, imagePath="j"), "k.json": labelme(imageWidth=None, imagePath="k"),
-        "l.json": labelme(imageHeight="inf", imagePath="l"), "m.json": labelme(imageWidth="inf", imagePath="m"),
-    })  # fmt: skip
+    folder = write(
+        tmp_path / "me",
+        {
+            "a.json": labelme(
+                shape("dog", *SQUARE),
+                shape("cup", *two, shape_type="rectangle"),
+                shape("hat", *two, shape_type="mask"),
+                shape("pen", (1, 1), shape_type="point"),
+                shape(" ", *SQUARE),
+                "x",
+                shape("bad", ("a", 2)),
+                shape(7, *SQUARE),
+            ),
+            "b.json": "[",
+            "c.json": json.dumps({"shapes": {}, "imagePath": "x"}),
+            "d.json": labelme(imagePath=""),
+            "e.json": "[1]",
+            "f/g.json": "\ufeff" + labelme(shape("dog", *SQUARE), imagePath="..\\pictures\\g.png", imageWidth=1, imageHeight=1),
+            "h.json": labelme(imageWidth=0.5, imagePath="h"),
+            "i.json": labelme(imageHeight=0, imagePath="i"),
+            "j.json": labelme(imageHeight="30", imageWidth=20.6, imagePath="j"),
+            "k.json": labelme(imageWidth=None, imagePath="k"),
+            "l.json": labelme(imageHeight="inf", imagePath="l"),
+            "m.json": labelme(imageWidth="inf", imagePath="m"),
+        },
+    )
     made = read_labelme(folder)
     assert held(made) == {
-        ("x.jpg", 40, 30): [("dog", (5, 5, 10, 10)), ("cup", (5, 5, 4, 4)), ("hat", (5, 5, 4, 4)), ("pen", None), ("bad", None),
-                            ("7", (5, 5, 10, 10))],
-        ("pictures/g.png", 1, 1): [("dog", None)], ("h", None, None): [], ("i", None, None): [], ("j", 21, 30): [], ("k", None, None): [],
-        ("l", None, None): [], ("m", None, None): [],
-    }  # fmt: skip
+        ("x.jpg", 40, 30): [
+            ("dog", (5, 5, 10, 10)),
+            ("cup", (5, 5, 4, 4)),
+            ("hat", (5, 5, 4, 4)),
+            ("pen", None),
+            ("bad", None),
+            ("7", (5, 5, 10, 10)),
+        ],
+        ("pictures/g.png", 1, 1): [("dog", None)],
+        ("h", None, None): [],
+        ("i", None, None): [],
+        ("j", 21, 30): [],
+        ("k", None, None): [],
+        ("l", None, None): [],
+        ("m", None, None): [],
+    }
     assert made.problems[:2] == (
         "me: 2 shapes left out, without a label (a.json, a.json).",
         "me: 4 files left out: not LabelMe's (b.json, c.json, d.json and 1 more).",
@@ -144,22 +199,47 @@ def test_a_labelme_folder(tmp_path: Path) -> None:
 
 def test_shapes_of_one_group_are_one_object(tmp_path: Path) -> None:
     corner = lambda at, **more: shape(more.pop("label", "dog"), (at, at), (at + 2, at), (at, at + 2), **more)  # noqa: E731
-    folder = write(tmp_path, {"a.json": labelme(
-        corner(1, group_id=0), corner(5), corner(9, group_id=0), corner(13, group_id=1), corner(17, group_id=0, label="cup"),
-        corner(21, group_id=0), corner(3), corner(25, group_id=2), shape("dog", (1, 1), shape_type="circle", group_id=2),
-        corner(1, group_id=4, label=""), corner(2, group_id=4, label=""),
-    )})  # fmt: skip
-    assert held(read_labelme(folder)) == {("x.jpg", 40, 30): [
-        ("dog", (1, 1, 22, 22)), ("dog", (5, 5, 2, 2)), ("dog", (13, 13, 2, 2)), ("cup", (17, 17, 2, 2)), ("dog", (3, 3, 2, 2)),
-        ("dog", None),
-    ]}  # fmt: skip
+    folder = write(
+        tmp_path,
+        {
+            "a.json": labelme(
+                corner(1, group_id=0),
+                corner(5),
+                corner(9, group_id=0),
+                corner(13, group_id=1),
+                corner(17, group_id=0, label="cup"),
+                corner(21, group_id=0),
+                corner(3),
+                corner(25, group_id=2),
+                shape("dog", (1, 1), shape_type="circle", group_id=2),
+                corner(1, group_id=4, label=""),
+                corner(2, group_id=4, label=""),
+            )
+        },
+    )
+    assert held(read_labelme(folder)) == {
+        ("x.jpg", 40, 30): [
+            ("dog", (1, 1, 22, 22)),
+            ("dog", (5, 5, 2, 2)),
+            ("dog", (13, 13, 2, 2)),
+            ("cup", (17, 17, 2, 2)),
+            ("dog", (3, 3, 2, 2)),
+            ("dog", None),
+        ]
+    }
     assert "2 shapes left out, without a label" in read_labelme(folder).problems[0]
+
+
+def test_groups_that_differ_in_kind_give_no_box(tmp_path: Path) -> None:
+    folder = write(tmp_path, {"a.json": labelme(shape("dog", *SQUARE, group_id=0), shape("dog", *SQUARE, group_id="0"))})
+    assert held(read_labelme(folder)) == {("x.jpg", 40, 30): [("dog", None)]}
 
 
 def test_which_folders_are_labelmes(tmp_path: Path) -> None:
     others = {f"{name}.json": "{}" for name in "abc"}
     assert is_labelme(write(tmp_path / "1", {"a.json": "{}", "b.json": "[", "c.json": labelme()}))
     assert not is_labelme(write(tmp_path / "2", others | {"d.json": labelme()}))
+    assert is_labelme(write(tmp_path / "6", {"a.json": '{"shapes": [], "imagePath": ""}'}))
     assert is_labelme(write(tmp_path / "3", {"x/a.json": labelme()}))
     assert not is_labelme(write(tmp_path / "4", {"x/a.json": labelme(), "b.json": "{}"}))
     assert not is_labelme(write(tmp_path / "5", {"a.json": '["shapes", "imagePath"]', "b.json": '{"shapes": []}'}))
@@ -167,13 +247,16 @@ def test_which_folders_are_labelmes(tmp_path: Path) -> None:
 
 def test_object_lists(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
-    path.write_text('\n{"image": "a", "objects": ["Dog/Cat", "cup", "Dog/Cat"]}\n[]\n{"image": " ", "objects": []}\n'
-                    '{"image": "b", "objects": ["cup", " "]}\n{"image": "c", "objects": []}\n{"image": "d", "objects": ["hat"]}\n')  # fmt: skip
+    path.write_text(
+        '\n{"image": "a", "objects": ["Dog/Cat", "cup", "Dog/Cat"]}\n[]\n{"image": " ", "objects": []}\n'
+        '{"image": "b", "objects": ["cup", " "]}\n{"image": "c", "objects": []}\n{"image": "d", "objects": ["hat"]}\n'
+    )
     made = read_object_list(path)
     assert [made.present(image) for image in range(3)] == [("Dog/Cat", "cup"), (), ("hat",)]
     assert (made.starts.tolist(), made.category_of.tolist(), made.crowd.tolist()) == ([0, 3, 3, 4], [0, 1, 0, 2], [False] * 4)
     assert [one.file_name for one in made.images] == ["a", "c", "d"]
-    assert [(one.name, one.in_words, one.synonyms) for one in made.categories][0] == ("Dog/Cat", "Dog or Cat", ("Dog", "Cat"))
+    first = made.categories[0]
+    assert (first.name, first.in_words, first.synonyms) == ("Dog/Cat", "Dog or Cat", ("Dog", "Cat"))
     no_object, *nameless = made.problems
     assert no_object.startswith("x.jsonl, line 3 left out: ")
     assert nameless == [f"x.jsonl, line {line} left out: an image or object without a name" for line in (4, 5)]
@@ -232,5 +315,6 @@ def test_what_cannot_be_read_at_once_is_read_one_by_one() -> None:
 def test_class_names_that_occur_twice(tmp_path: Path) -> None:
     no_duplicates(tmp_path, ["a", "b"])
     assert refusal(lambda path: no_duplicates(path, list("abacbb")), tmp_path) == (
-        "ROOT: 2 class names occur more than once ('a', 'b'). Each must be unique.")  # fmt: skip
+        "ROOT: 2 class names occur more than once ('a', 'b'). Each must be unique."
+    )
     assert refusal(lambda path: no_duplicates(path, list("aba")), tmp_path).startswith("ROOT: 1 class name occurs more")

@@ -83,9 +83,20 @@ def test_a_full_mask_and_its_last_pixel() -> None:
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [(3, 3), (2.5, 2.5), ("2.5", 2.5), (" 7 ", 7), ("x", None), ("", None), (True, None), (False, None), (None, None), ([1], None),
-     (10**400, None)],
-)  # fmt: skip
+    [
+        (3, 3),
+        (2.5, 2.5),
+        ("2.5", 2.5),
+        (" 7 ", 7),
+        ("x", None),
+        ("", None),
+        (True, None),
+        (False, None),
+        (None, None),
+        ([1], None),
+        (10**400, None),
+    ],
+)
 def test_what_is_a_number(value: Any, expected: float | None) -> None:
     found = number(value)
     assert (None if np.isnan(found) else found) == expected

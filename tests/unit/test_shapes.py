@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from hope_bench.annotations import coco_file, read_annotations
+from hope_bench.annotations.known_tools import another_tool
 from hope_bench.errors import HopeBenchError
 
 Box = tuple[float, float, float, float] | None
@@ -608,3 +609,24 @@ def test_other_files_are_named_with_what_to_do(name: str, text: str, words: tupl
         read_annotations(path)
     for word in (str(path), *words):
         assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "whose"),
+    [
+        ("a.json", '{"a": {"filename": "x", "regions": []}}', "VGG Image Annotator (VIA) annotations"),
+        ("a.json", '{"images": [{"filename": "x", "regions": []}], "annotations": [], "categories": []}', None),
+        ("a.json", "[]", None),
+        ("a.json", "words", None),
+        ("a.txt", "name\nother\n", None),
+        ("a.txt", "", None),
+        ("a.xml", " \n<annotations/>", "a CVAT export (XML)"),
+        ("a.xml", "<?xml version='1.0'?>", None),
+        ("x.NAMES", "dog\n", "darknet's list of classes"),
+    ],
+)
+def test_whose_file_it_is(name: str, text: str, whose: str | None, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    found = another_tool(path)
+    assert (found or "").partition(", which isn't read. ")[0] == ("" if whose is None else f"{path} is {whose}")

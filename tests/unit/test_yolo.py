@@ -70,42 +70,107 @@ def test_the_labels_of_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.chdir(tmp_path)
     write(tmp_path, "labels/x", "images/x/labels/y", "labels/q.txt")
     for picture, labels in (
-        ("images/a.jpg", "labels/a.txt"), ("images/x/images/a.jpg", "images/x/labels/a.txt"), ("images/z/a.jpg", "images/z/a.txt"),
-        ("photos/q.jpg", "labels/q.txt"), ("photos/r.jpg", "photos/r.txt"), ("photos/images", "photos/images.txt"),
+        ("images/a.jpg", "labels/a.txt"),
+        ("images/x/images/a.jpg", "images/x/labels/a.txt"),
+        ("images/z/a.jpg", "images/z/a.txt"),
+        ("photos/q.jpg", "labels/q.txt"),
+        ("photos/r.jpg", "photos/r.txt"),
+        ("photos/images", "photos/images.txt"),
         ("images/x/b/images/a.jpg", "images/x/b/images/a.txt"),
-    ):  # fmt: skip
+    ):
         for base in (Path(), tmp_path):
             assert labels_of(base / picture, base / picture.split("/")[0]) == base / labels
 
 
 LAYOUTS: dict[str, tuple[dict[str, str], tuple[str, ...], str, Any]] = {
-    "one split": ({"data_yaml": f"val: images/val\n{NAMES}"}, ("images/val/b.PNG", "images/val/a.jpg", "images/val/c.txt", "labels/val/a.txt"), "",
-                  (("dog", "cup"), [("a.jpg", "labels/val/a.txt"), ("b.PNG", "labels/val/b.txt")], 0, "val", ())),
-    "three splits": ({"data_yaml": f"train: t\nval: v\ntest: e\n{NAMES}"}, ("t/a.jpg", "v/b.jpg", "e/c.jpg"), "",
-                     (("dog", "cup"), [("b.jpg", "v/b.txt")], 0, "val", ("train", "test"))),
-    "two splits": ({"data_yaml": f"train: t\ntest: e\n{NAMES}"}, ("t/a.jpg", "e/c.jpg"), "",
-                   (("dog", "cup"), [("c.jpg", "e/c.txt")], 0, "test", ("train",))),
-    "a split that is named": ({"data_yaml": f"train: t\nval: v\n{NAMES}"}, ("t/a.jpg", "v/b.jpg"), "train",
-                              (("dog", "cup"), [("a.jpg", "t/a.txt")], 0, "train", ())),
-    "another split is named": ({"data_yaml": f"train: t\nval: v\n{NAMES}"}, ("t/a.jpg", "v/b.jpg"), "tran",
-                               "data.yaml has no split 'tran'; name one as files.split. Did you mean 'train'?"),
+    "one split": (
+        {"data_yaml": f"val: images/val\n{NAMES}"},
+        ("images/val/b.PNG", "images/val/a.jpg", "images/val/c.txt", "labels/val/a.txt"),
+        "",
+        (("dog", "cup"), [("a.jpg", "labels/val/a.txt"), ("b.PNG", "labels/val/b.txt")], 0, "val", ()),
+    ),
+    "three splits": (
+        {"data_yaml": f"train: t\nval: v\ntest: e\n{NAMES}"},
+        ("t/a.jpg", "v/b.jpg", "e/c.jpg"),
+        "",
+        (("dog", "cup"), [("b.jpg", "v/b.txt")], 0, "val", ("train", "test")),
+    ),
+    "two splits": (
+        {"data_yaml": f"train: t\ntest: e\n{NAMES}"},
+        ("t/a.jpg", "e/c.jpg"),
+        "",
+        (("dog", "cup"), [("c.jpg", "e/c.txt")], 0, "test", ("train",)),
+    ),
+    "a split that is named": (
+        {"data_yaml": f"train: t\nval: v\n{NAMES}"},
+        ("t/a.jpg", "v/b.jpg"),
+        "train",
+        (("dog", "cup"), [("a.jpg", "t/a.txt")], 0, "train", ()),
+    ),
+    "another split is named": (
+        {"data_yaml": f"train: t\nval: v\n{NAMES}"},
+        ("t/a.jpg", "v/b.jpg"),
+        "tran",
+        "data.yaml has no split 'tran'; name one as files.split. Did you mean 'train'?",
+    ),
     "valid": ({"data_yaml": f"valid: v\n{NAMES}"}, ("v/b.jpg",), "", (("dog", "cup"), [("b.jpg", "v/b.txt")], 0, "val", ())),
-    "several folders and none": ({"data_yaml": f"val: [v, '', 5, w]\n{NAMES}"}, ("v/b.jpg", "w/x/c.jpg"), "",
-                                 (("dog", "cup"), [("b.jpg", "v/b.txt"), ("x/c.jpg", "w/x/c.txt")], 0, "val", ())),
-    "lists": ({"data_yaml": f"val: [a.txt, b.txt]\n{NAMES}", "a_txt": "./images/a.jpg\n\n", "b_txt": "images/b.jpg\n"}, ("labels/x",), "",
-              (("dog", "cup"), [("images/a.jpg", "labels/a.txt"), ("images/b.jpg", "labels/b.txt")], 0, "val", ())),
-    "below path": ({"data_yaml": f"path: in\nval: v\n{NAMES}"}, ("in/v/a.jpg", "v/b.jpg"), "", (("dog", "cup"), [("a.jpg", "in/v/a.txt")], 0, "val", ())),
-    "path is elsewhere": ({"data_yaml": f"path: out\nval: v\n{NAMES}"}, ("v/b.jpg",), "", (("dog", "cup"), [("b.jpg", "v/b.txt")], 0, "val", ())),
-    "path is no text": ({"data_yaml": f"path: 5\nval: v\n{NAMES}"}, ("v/b.jpg",), "", (("dog", "cup"), [("b.jpg", "v/b.txt")], 0, "val", ())),
-    "what lies here": ({"data_yaml": f"val: '../..\\..\\v/images'\n{NAMES}"}, ("v/images/b.jpg", "v/labels/x"), "",
-                       (("dog", "cup"), [("b.jpg", "v/labels/b.txt")], 0, "val", ())),
-    "nothing there": ({"data_yaml": f"val: v\n{NAMES}"}, ("w/b.jpg",), "",
-                      "data.yaml names no folder of images that is there. Write where they are, relative to it, as train or val."),
-    "no splits": ({"data_yaml": f"val:\n{NAMES}kpt_shape: [2, 3]\n"}, ("w/b.jpg",), "", (("dog", "cup"), [("w/b.jpg", "w/b.txt")], 6, "", ())),
-    "no splits, images": ({"data_yaml": NAMES}, ("images/b.jpg", "c.jpg"), "", (("dog", "cup"), [("b.jpg", "images/b.txt")], 0, "", ())),
+    "several folders and none": (
+        {"data_yaml": f"val: [v, '', 5, w]\n{NAMES}"},
+        ("v/b.jpg", "w/x/c.jpg"),
+        "",
+        (("dog", "cup"), [("b.jpg", "v/b.txt"), ("x/c.jpg", "w/x/c.txt")], 0, "val", ()),
+    ),
+    "lists": (
+        {"data_yaml": f"val: [a.txt, b.txt]\n{NAMES}", "a_txt": "./images/a.jpg\n\n", "b_txt": "images/b.jpg\n"},
+        ("labels/x",),
+        "",
+        (("dog", "cup"), [("images/a.jpg", "labels/a.txt"), ("images/b.jpg", "labels/b.txt")], 0, "val", ()),
+    ),
+    "below path": (
+        {"data_yaml": f"path: in\nval: v\n{NAMES}"},
+        ("in/v/a.jpg", "v/b.jpg"),
+        "",
+        (("dog", "cup"), [("a.jpg", "in/v/a.txt")], 0, "val", ()),
+    ),
+    "path is elsewhere": (
+        {"data_yaml": f"path: out\nval: v\n{NAMES}"},
+        ("v/b.jpg",),
+        "",
+        (("dog", "cup"), [("b.jpg", "v/b.txt")], 0, "val", ()),
+    ),
+    "path is no text": (
+        {"data_yaml": f"path: 5\nval: v\n{NAMES}"},
+        ("v/b.jpg",),
+        "",
+        (("dog", "cup"), [("b.jpg", "v/b.txt")], 0, "val", ()),
+    ),
+    "what lies here": (
+        {"data_yaml": f"val: '../..\\..\\v/images'\n{NAMES}"},
+        ("v/images/b.jpg", "v/labels/x"),
+        "",
+        (("dog", "cup"), [("b.jpg", "v/labels/b.txt")], 0, "val", ()),
+    ),
+    "nothing there": (
+        {"data_yaml": f"val: v\n{NAMES}"},
+        ("w/b.jpg",),
+        "",
+        "data.yaml names no folder of images that is there. Write where they are, relative to it, as train or val.",
+    ),
+    "no splits": (
+        {"data_yaml": f"val:\n{NAMES}kpt_shape: [2, 3]\n"},
+        ("w/b.jpg",),
+        "",
+        (("dog", "cup"), [("w/b.jpg", "w/b.txt")], 6, "", ()),
+    ),
+    "no splits, images": (
+        {"data_yaml": NAMES},
+        ("images/b.jpg", "c.jpg"),
+        "",
+        (("dog", "cup"), [("b.jpg", "images/b.txt")], 0, "", ()),
+    ),
     "no dict": ({"data_yaml": "- names\n"}, (), "", "ROOT holds no data.yaml, which names the classes of YOLO labels."),
     "nothing": ({}, (), "", "ROOT holds no data.yaml, which names the classes of YOLO labels."),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("texts", "files", "split", "expected"), LAYOUTS.values(), ids=LAYOUTS)
@@ -133,11 +198,20 @@ def test_a_yaml_that_is_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "names"),
     [
-        ("[ dog , 5]", ("dog", "5")), ("{0: dog, 2: cup}", ("dog", "", "cup")), ("{'1': dog}", ("", "dog")), ("[]", None), ("{}", None),
-        ("{a: dog}", None), ("{0: dog, -1: cup}", None), ("{1000000: dog}", None), ("dog", None), ("", None), ("5", None),
+        ("[ dog , 5]", ("dog", "5")),
+        ("{0: dog, 2: cup}", ("dog", "", "cup")),
+        ("{'1': dog}", ("", "dog")),
+        ("[]", None),
+        ("{}", None),
+        ("{a: dog}", None),
+        ("{0: dog, -1: cup}", None),
+        ("{1000000: dog}", None),
+        ("dog", None),
+        ("", None),
+        ("5", None),
         ("{100000: dog}", (*[""] * 100_000, "dog")),
     ],
-)  # fmt: skip
+)
 def test_the_names_of_classes(given: str, names: tuple[str, ...] | None, tmp_path: Path) -> None:
     found = split_of(write(tmp_path, "v/a.jpg", data_yaml=f"val: v\nnames: {given}\n"))
     lists = "data.yaml lists no class names (names: [dog, cat] or names: {0: dog, 1: cat})."
@@ -146,8 +220,19 @@ def test_the_names_of_classes(given: str, names: tuple[str, ...] | None, tmp_pat
 
 @pytest.mark.parametrize(
     ("shape", "points"),
-    [("[17, 3]", 51), ("[1, 2]", 2), ("[2, 0]", 0), ("[0, 3]", 0), ("[3]", 0), ("[2, 3, 4]", 0), ("5", 0), ("[2, x]", 0), ("[2, 1.5]", 0), ("ab", 0)],
-)  # fmt: skip
+    [
+        ("[17, 3]", 51),
+        ("[1, 2]", 2),
+        ("[2, 0]", 0),
+        ("[0, 3]", 0),
+        ("[3]", 0),
+        ("[2, 3, 4]", 0),
+        ("5", 0),
+        ("[2, x]", 0),
+        ("[2, 1.5]", 0),
+        ("ab", 0),
+    ],
+)
 def test_the_shape_of_key_points(shape: str, points: int, tmp_path: Path) -> None:
     assert split_of(write(tmp_path, "v/a.jpg", data_yaml=f"val: v\nkpt_shape: {shape}\n{NAMES}"))[2] == points
 
@@ -180,7 +265,9 @@ THE_DOG, THE_CUP = ("dog", (1, 2, 2, 4)), ("cup", (5, 1, 2, 2))
 def test_every_line_of_labels(tmp_path: Path) -> None:
     assert labelled(tmp_path / "data-a", f"\ufeff{DOG}\n\n{CUP}\n", "") == ([[THE_DOG, THE_CUP], []], [])
     assert labelled(tmp_path / "data-b", None, f"{DOG} 0.9\n{CUP} 0.8\n") == (
-        [[], [THE_DOG, THE_CUP]], ["ROOT: 1 picture without a file of labels, counted as empty (0.jpg)."])  # fmt: skip
+        [[], [THE_DOG, THE_CUP]],
+        ["ROOT: 1 picture without a file of labels, counted as empty (0.jpg)."],
+    )
     polygon = "1 0.625 0.125 0.875 0.125 0.875 0.375\n"
     assert labelled(tmp_path / "data-c", polygon + DOG) == ([[THE_CUP, THE_DOG]], [])
     points = "kpt_shape: [2, 3]\n" + NAMES
@@ -194,7 +281,9 @@ def test_lines_of_other_classes_are_left_out(tmp_path: Path) -> None:
     reason = "line of labels left out, of a class that data.yaml doesn't name"
     strays = f"{DOG}\n-1 0.5 0.5 0.1 0.1\n2 0.5 0.5 0.1 0.1\n{CUP}\n9 0.5 0.5 0.1 0.1\n2 0.5 0.5 0.1 0.1\n"
     assert labelled(tmp_path / "data-a", strays) == (
-        [[THE_DOG, THE_CUP]], [f"ROOT: 4 {reason.replace(' ', 's ', 1)} (0.txt: -1, 0.txt: 2, 0.txt: 9 and 1 more)."])  # fmt: skip
+        [[THE_DOG, THE_CUP]],
+        [f"ROOT: 4 {reason.replace(' ', 's ', 1)} (0.txt: -1, 0.txt: 2, 0.txt: 9 and 1 more)."],
+    )
     gap = "names: {0: dog, 2: cup}\n"
     assert labelled(tmp_path / "data-b", f"{DOG}\n1 0.5 0.5 0.1 0.1\n2{CUP[1:]}", yaml=gap) == (
         [[THE_DOG, THE_CUP]],
