@@ -144,9 +144,9 @@ class AnswersFile(Answers):
         data = b"".join(map(_line, rounded))
         with explain_write_errors(self.path):
             try:
-                written = 0
-                while written < len(data):
-                    written += self._file.write(data[written:]) or 0
+                left = data
+                while left:
+                    left = left[os.write(self._file.fileno(), left) :]
                 os.fsync(self._file.fileno())
             except OSError:
                 with contextlib.suppress(OSError):
