@@ -400,11 +400,11 @@ class Tokenizer:
     words = ("<pad>", "<s>", "</s>", "yes", "no", "<tool>", "<keep>")
     pad_token_id, bos_token_id, eos_token_id = 0, 1, None
     all_special_tokens, all_special_ids = ["<pad>", "<s>", "</s>"], [0, 1, 2]
-    added_tokens_decoder = {
-        5: SimpleNamespace(content="<tool>", special=True),
-        6: SimpleNamespace(content="<keep>", special=False),
-    }
     padding_side = "right"
+
+    @property
+    def added_tokens_decoder(self) -> dict[int, Any]:
+        return {place: SimpleNamespace(content=self.words[place], special=place == 5) for place in (5, 6)}
 
     def __call__(self, text: str, add_special_tokens: bool) -> dict[str, list[int]]:
         return {"input_ids": [*([1] if add_special_tokens else []), *(self.words.index(word) for word in text.split())]}
@@ -505,7 +505,7 @@ def asking(source: Any, image_token: str | None = None, **settings: Any) -> Chat
         (PARTS + UNLESS, {"thinking": "on"}, "", {"thinking": True}, True),
         (PARTS + UNLESS, {"thinking": "off"}, "<think></think>", {"thinking": False}, False),
         (PARTS + "<think>", {}, "<think>", {}, True),
-        (PARTS + "{{ enable_thinking or '' }}"[:0], {"thinking": "on"}, "", {}, True),
+        (PARTS, {"thinking": "on"}, "", {}, True),
         (PARTS + "{{ 'x' if y else '' }}", {"template_kwargs": {"y": 1}}, "x", {"y": 1}, False),
     ],
 )
