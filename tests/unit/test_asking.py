@@ -195,6 +195,8 @@ def test_what_a_budget_buys_first_is_what_a_limit_asks(benchmark: Benchmark, opt
     order = [step[0].image for step in steps]
     assert all(len({request.image for request in step}) == 1 for step in steps)
     assert sorted(order) == sorted(benchmark.manifest.images)
+    single = replace(benchmark, splits={"random": benchmark.splits["random"][::3]})
+    assert [len(step) for step in plan_run(single, ENDPOINT, replace(options, budget=5.0))[2].steps] == [1] * 4
     for limit in range(2, 2 * len(order), 2):
         limited = {
             request.image for step in plan_run(benchmark, ENDPOINT, replace(options, limit=limit))[2].steps for request in step
