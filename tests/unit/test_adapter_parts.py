@@ -6,11 +6,12 @@ import hashlib
 import json
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
+import httpx
 import jinja2
 import numpy as np
 import openai
@@ -40,6 +41,7 @@ from hope_bench.adapters.encoding import (
     unpack,
 )
 from hope_bench.adapters.endpoint import Endpoint
+from hope_bench.adapters.endpoint_card import find_access
 from hope_bench.adapters.endpoint_failures import BadReplyError, NoAnswerError
 from hope_bench.adapters.endpoint_places import Place, Places
 from hope_bench.adapters.endpoint_refusals import NO_LOGPROBS, Adaptation
@@ -723,6 +725,95 @@ SERVERS = ModelCard(
     name="E", checkpoint="gpt", adapter="endpoint", base_urls=("http://127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:3"),
     price_input=2.0, price_output=10.0, sampling=Sampling(), thinking="on", seed=5,
 )  # fmt: skip
+
+
+KEYLESS = "Set the environment variable OPENAI_API_KEY to the endpoint's key"
+
+
+@pytest.mark.parametrize(
+    ("key", "headers", "sent", "bearer", "secrets"),
+    [
+        ("kkk", {}, {}, "kkk", ("kkk",)),
+        (None, {}, {}, "none", ()),
+        ("kkk", {"x": "OTHER"}, {"x": "ooo"}, "kkk", ("kkk", "ooo")),
+        ("kkk", {"api-key": "OPENAI_API_KEY"}, {"Authorization": None, "api-key": "kkk"}, "kkk", ("kkk",)),
+        (None, {"x": "OTHER"}, {"Authorization": None, "x": "ooo"}, "none", ("ooo",)),
+    ],
+)
+def test_a_key_is_sent_once(
+    key: str | None, headers: dict[str, str], sent: dict[str, Any], bearer: str, secrets: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTHER", "ooo")
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    if key is not None:
+        monkeypatch.setenv("OPENAI_API_KEY", key)
+    places = Places(
+        SERVERS.model_copy(update={"extra_headers": headers, "timeout": 7.0, "extra_query": {"v": "1"}}), lambda _: None
+    )
+    for place in places.alive:
+        assert {name: None if isinstance(value, openai.Omit) else value for name, value in place.headers.items()} == sent
+        assert (place.client.api_key, place.client.timeout, place.client.max_retries) == (bearer, 7.0, 0)
+        assert place.client.default_query == {"v": "1"}
+    assert [(place.number, place.url) for place in places.alive] == list(enumerate(SERVERS.base_urls))
+    assert places.secrets == secrets
+    places.close()
+
+
+@pytest.mark.parametrize(
+    ("card", "words"),
+    [
+        ({"base_urls": ()}, 'The card E has adapter = "endpoint" and no base_url (such as http://host:8000/v1).'),
+        ({"base_urls": ("https://h/v1",)}, f"{KEYLESS} (cards never hold keys)."),
+        ({"base_urls": ("http://localhost:1", "https://h/v1")}, KEYLESS),
+        ({"extra_headers": {"x": "NOWHERE"}}, "Set the environment variable NOWHERE to the value of the header x (card E)."),
+        *(({"base_urls": (url,)}, "The base_url of the card E must be http(s)://HOST/... without a user name, a password")
+          for url in ("ftp://h", "http://", "http://a@h", "http://:b@h", "http://h?c=d", "h/v1")),
+        ({"image_url_base": "h"}, "The image_url_base of the card E must be http(s)://HOST/..."),
+        ({"base_urls": ("http://[::1]:1", "https://localhost")}, None),
+        ({"base_urls": ("https://h/v1",), "extra_headers": {"x": "OTHER"}}, None),
+    ],
+)  # fmt: skip
+def test_where_servers_are_and_what_opens_them(card: dict[str, Any], words: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTHER", "ooo")
+    for name in ("OPENAI_API_KEY", "NOWHERE"):
+        monkeypatch.delenv(name, raising=False)
+    one = SERVERS.model_copy(update=card)
+    if words is None:
+        assert find_access(one).urls == one.base_urls
+        return
+    with pytest.raises(HopeBenchError) as refused:
+        find_access(one)
+    assert str(refused.value).startswith(words)
+
+
+def test_no_more_than_the_beginning_of_a_refusal_is_read() -> None:
+    class Body(httpx.SyncByteStream):
+        closed = False
+
+        def __iter__(self) -> Iterator[bytes]:
+            for _ in range(9):
+                read.append(4)
+                yield b"abcd"
+
+        def close(self) -> None:
+            self.closed = True
+
+    for most, whole, parts in ((10, b"abcdabcdab", 3), (8, b"abcdabcd", 2), (1, b"a", 1), (99, b"abcd" * 9, 9)):
+        read: list[int] = []
+        body = Body()
+        cut = endpoint_places._beginning(body, most)
+        assert (b"".join(cut), len(read)) == (whole, parts)
+        cut.close()
+        assert body.closed
+    for error, packed, size in ((True, None, 2**18), (True, "identity", 2**18), (True, "gzip", 2**14), (False, None, None)):
+        response = SimpleNamespace(is_error=error, headers={"content-encoding": packed} if packed else {}, stream=Body())
+        stream = response.stream
+        endpoint_places._cut_refusal(response)
+        if size is None:
+            assert response.stream is stream
+        else:
+            stream.__class__.__iter__ = lambda _: iter([b"x" * 2**19])  # type: ignore[method-assign]
+            assert len(b"".join(response.stream)) == size
 
 
 def test_whose_turn_a_picture_is() -> None:

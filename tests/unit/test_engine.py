@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +22,8 @@ from hope_bench.files.paraphrases import Paraphrase
 from hope_bench.files.result import SelfCheck
 from hope_bench.files.run import RunRecord, read_run
 from hope_bench.inference.engine import EvaluateOptions, evaluate, evaluate_paraphrases
-from hope_bench.inference.images import open_named
+from hope_bench.inference.images import StepImages, open_named, steps_with_images
+from hope_bench.inference.plan import Step
 from hope_bench.inference.unseeing import Blindfold
 from hope_bench.inference.workers import Workers
 from hope_bench.progress import say_nothing
@@ -394,3 +395,31 @@ def test_processes_that_read_images_are_started_where_there_is_something_to_see(
         evaluate(benchmark, CARD, replace(one, workers=3), adapter=Elsewhere(by_brightness))
     evaluate(benchmark, CARD, replace(options, name="plain", workers=3), adapter=Model(by_brightness))
     assert counts == [3, 0, 0, 3, 0]
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_images_are_made_ready_in_the_workers_there_are(
+    count: int, benchmark: Benchmark, options: EvaluateOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+
+    class Here(Workers):
+        def __init__(self, *_: object) -> None:
+            super().__init__(0)
+
+        @property
+        def count(self) -> int:
+            return count
+
+        def steps(
+            self, _: object, steps: Sequence[Step], folder: Path, sha256: Mapping[str, str | None]
+        ) -> Iterator[tuple[Step, StepImages]]:
+            made.append(len(steps))
+            return steps_with_images(steps, folder, sha256)
+
+    class Elsewhere(Model):
+        elsewhere = None
+
+    monkeypatch.setattr("hope_bench.inference.engine.Workers", Here)
+    assert evaluate(benchmark, CARD, options, adapter=Elsewhere(by_brightness)).complete
+    assert made == ([4] if count else [])
