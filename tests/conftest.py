@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import signal
 from collections.abc import Callable
@@ -17,6 +19,17 @@ ROOT = Path(__file__).resolve().parent.parent
 # No test depends on how fast the machine is just now.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+# All that the modules of tests import stays, so nobody looks for garbage in it: that takes a third of the time of importing it,
+# and each later look as much again.
+gc.disable()
+atexit.register(gc.unfreeze)
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
+
 
 # Where the suite was started in the background, Ctrl-C is ignored, here and in every process that a test starts and interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,7 +1,8 @@
 """Commands in processes of their own that needn't import torch and transformers first: forks of a server that has.
 
-Starting a command takes seconds of CPU time, nearly all of it imports. multiprocessing's fork server has done them once, and
-nothing else, so that its forks are as fresh as a new interpreter, with signals and exit codes as any process has them.
+Starting a command takes seconds of CPU time, nearly all of it imports. multiprocessing's fork server has done them once
+(tests/preloaded.py), and nothing else, so that its forks are as fresh as a new interpreter, with signals and exit codes as any
+process has them.
 """
 
 from __future__ import annotations
@@ -29,18 +30,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-_IMPORTED = [
-    "hope_bench.cli.demo", "hope_bench.cli.evaluate", "hope_bench.cli.score", "hope_bench.adapters.transformers_model",
-    "hope_bench.api.asking", "hope_bench.api.making", "hope_bench.api.publishing", "hope_bench.api.scoring",
-    "hope_bench.clip.crew", "hope_bench.inference.engine", "scipy.stats", "sklearn.linear_model",
-    "transformers.models.clip.modeling_clip", "transformers.models.llama.modeling_llama",
-    "transformers.models.llava.modeling_llava", "transformers.models.llava.processing_llava", "typeguard",
-]  # fmt: skip
-
 
 def _context() -> ForkServerContext:
     found = multiprocessing.get_context("forkserver")
-    found.set_forkserver_preload(_IMPORTED)
+    found.set_forkserver_preload(["tests.preloaded"])
     with pytest.MonkeyPatch.context() as patch:  # what huggingface_hub reads once, when it is imported
         patch.setenv("HF_HUB_OFFLINE", "1")
         forkserver.ensure_running()
@@ -164,7 +157,7 @@ _ASKS = """#!{python} -IS
 import json, os, signal, socket, sys
 server = socket.socket(socket.AF_UNIX)
 server.connect({address!r})
-words = [word for word in sys.argv[1:] if word not in ("-P", "-u")]
+words = [word for word in sys.argv[1:] if word not in ("-I", "-P", "-u")]
 socket.send_fds(server, [b"."], [0, 1, 2])
 server.sendall(json.dumps([words, dict(os.environ), os.getcwd()]).encode() + b"\\n")
 said = server.makefile()
@@ -200,6 +193,10 @@ def interpreter() -> Iterator[Path]:
 def _serve(address: str) -> None:
     """Fork for whoever asks, until this process is killed."""
     import torch.distributed.run  # noqa: F401 - the launcher that asks, mostly
+    from torch.distributed.elastic.rendezvous import dynamic_rendezvous
+
+    # For its own records it looks for its caller in the source of every module that is imported, which are many here: 3 s of CPU.
+    dynamic_rendezvous.get_method_name = lambda *_: "a method"
 
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(address)

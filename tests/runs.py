@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,13 @@ Row = tuple[str, str, Label]
 """(image, object, label) of one question."""
 
 
-def make_benchmark(folder: Path, splits: Mapping[str, Sequence[Row]], **manifest: Any) -> Benchmark:
+def make_benchmark(
+    folder: Path, splits: Mapping[str, Sequence[Row]], risk: Callable[[Row], float | None] = lambda _: None, **manifest: Any
+) -> Benchmark:
     """A benchmark of the given questions, written and read."""
     questions = {
         name: [
-            Question(number, image, existence_question(object_), label, name, object_)
+            Question(number, image, existence_question(object_), label, name, object_, risk=risk((image, object_, label)))
             for number, (image, object_, label) in enumerate(rows, 1)
         ]
         for name, rows in splits.items()

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from hope_bench.adapters.nesting import DEEPEST, too_deep
 from hope_bench.adapters.thinking import ends_open, mentions_thinking
 from hope_bench.errors import HopeBenchError, short_reason
 
@@ -22,6 +23,9 @@ TODAY = date(2025, 1, 1)
 
 PROBE = "Is there a dog in the image?"
 """The question that shows what a template makes of one."""
+
+LONGEST = 20_000
+"""Characters that a template may make of PROBE; system prompts have some thousands."""
 
 _SWITCHES = ("enable_thinking", "thinking")
 """What templates call the variable that turns thinking on and off: Qwen, Gemma, GLM; DeepSeek, Granite."""
@@ -69,6 +73,11 @@ def find_template(processor: Any, card: ModelCard) -> ChatTemplate:
     """The template that a card asks its checkpoint's questions by. Raises HopeBenchError where there are several and none is
     named, where it can't be rendered, or where the card tells it what it has no word for."""
     source = _pinned(_source(processor, card))
+    if too_deep(source):
+        raise HopeBenchError(
+            f"The chat template of {card.checkpoint} can't be used: more than {DEEPEST} of its expressions stand within each "
+            "other, or blocks so deep that it can't be read. Put the model's own chat_template.jinja beside the weights."
+        )
     given = dict(card.template_kwargs)
     if unknown := [name for name in given if not _mentions(source, name)]:
         raise HopeBenchError(
@@ -87,6 +96,11 @@ def find_template(processor: Any, card: ModelCard) -> ChatTemplate:
     if card.thinking != "auto":
         given |= dict.fromkeys(_switches(source, given, render), card.thinking == "on")
     rendered = render()
+    if len(rendered) > LONGEST:
+        raise HopeBenchError(
+            f"The chat template of {card.checkpoint} makes {len(rendered):,} characters of a question of {len(PROBE)}, more than "
+            f"{LONGEST:,}. It is damaged: put the model's own chat_template.jinja beside the weights."
+        )
     opened = ends_open(rendered)
     if card.thinking == "off" and opened:
         raise HopeBenchError(

@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 import openai
 from tenacity import RetryCallState, wait_random_exponential
 
-from hope_bench.adapters.endpoint_errors import Refusal, refusal_of
+from hope_bench.adapters.endpoint_errors import LARGEST_REFUSAL, Refusal, refusal_of
 from hope_bench.adapters.secrets import without_secrets
 from hope_bench.errors import short_reason
 
@@ -169,7 +169,7 @@ def asked_pause(error: BaseException | None) -> float:
 def in_words(error: BaseException, secrets: Iterable[str]) -> str:
     """The failure as part of a sentence, keys blotted out (before anything is cut off: half a key is a secret, too)."""
     cause = error.__cause__ if isinstance(error, openai.APIConnectionError) else None
-    reason = short_reason(error if cause is None or not str(cause) else cause, limit=10_000)
+    reason = short_reason(error if cause is None or not str(cause) else cause, limit=LARGEST_REFUSAL)
     if re.fullmatch(r"Error code: \d+", str(error)):  # the client says only what stands where OpenAI's own errors have it
         said = without_secrets(refusal_of(error).message, secrets)[:_PAGE]
         reason = " - ".join(filter(None, (reason, " ".join(_MARKUP.sub(" ", said).split()).rstrip("."))))

@@ -14,7 +14,7 @@ import openai
 from hope_bench.adapters.endpoint_card import LOCAL, find_access
 from hope_bench.adapters.endpoint_errors import LARGEST_REFUSAL
 from hope_bench.adapters.endpoint_failures import FAILURES, BadReplyError, is_gone
-from hope_bench.errors import short_reason
+from hope_bench.errors import HopeBenchError, short_reason
 from hope_bench.files.card import ModelCard
 
 _SIGN_OF_LIFE = 10.0
@@ -91,17 +91,9 @@ class Places:
         self._say = say
         self._lock = threading.Lock()
         self._alive = [
-            Place(
-                number, url,
-                openai.OpenAI(
-                    base_url=url, api_key=key or "none", timeout=card.timeout, max_retries=0,
-                    default_query=dict(card.extra_query),
-                    http_client=_client(url, host),
-                ),
-                sent,
-            )
+            Place(number, url, _client(card, url, host, key), sent)
             for number, (url, host) in enumerate(zip(access.urls, access.hosts, strict=True))
-        ]  # fmt: skip
+        ]
 
     @property
     def alive(self) -> list[Place]:
@@ -149,7 +141,23 @@ class Places:
             place.client.close()
 
 
-def _client(url: str, host: str) -> Any:
+def _client(card: ModelCard, url: str, host: str, key: str | None) -> openai.OpenAI:
+    """What asks the server at `url`. Raises HopeBenchError where the address, or a proxy's of the environment, can't be used."""
+    try:
+        return openai.OpenAI(
+            base_url=url, api_key=key or "none", timeout=card.timeout, max_retries=0, default_query=dict(card.extra_query),
+            http_client=_http_client(url, host),
+        )  # fmt: skip
+    except Exception as error:  # noqa: BLE001 - the HTTP client's own errors have no common kind
+        # What else it says may repeat a proxy's password.
+        why = short_reason(error) if isinstance(error, ImportError) else type(error).__name__
+        raise HopeBenchError(
+            f"The base_url {url!r} of the card {card.name} can't be asked ({why}). Correct it, or the environment's proxies "
+            "(HTTPS_PROXY, HTTP_PROXY, ALL_PROXY)."
+        ) from None
+
+
+def _http_client(url: str, host: str) -> Any:
     """What is on this machine is reached without a proxy, and without reading the system's certificates (30 ms) if no certificate
     is shown there: none is trusted then."""
     if host not in LOCAL:

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from hope_bench.adapters.endpoint_errors import LARGEST_REFUSAL
 from hope_bench.adapters.endpoint_failures import BadReplyError, NoAnswerError, NoCompletionError, RefusedError
 from hope_bench.adapters.endpoint_finish import Ending, ending
 from hope_bench.adapters.yes_no_words import YesNoWords, english_words, strip_boundaries
@@ -33,11 +34,12 @@ class Reply:
 
 
 def read_json(body: bytes) -> Any:
-    """What a reply holds. Raises NoCompletionError where it is no JSON, with its beginning."""
+    """What a reply holds. Raises NoCompletionError where it is no JSON, with what it is instead: more than is shown, as a key in it
+    is blotted out before anything is cut off."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
-        said = " ".join(body[:100].decode(errors="replace").split())
+        said = " ".join(body[:LARGEST_REFUSAL].decode(errors="replace").split())
         raise NoCompletionError(f"the reply is no JSON ({said!r})" if said else "the reply is empty") from None
 
 

@@ -24,7 +24,7 @@ from hope_bench.files.spec import Format, NamedFormat
 from hope_bench.records import Annotations, BoxLayout
 from hope_bench.wording import bare
 
-__all__ = ["annotation_files", "check_said_apart", "detect_format", "read_annotations"]
+__all__ = ["annotation_files", "detect_format", "read_annotations"]
 
 _FILE_KEYS: dict[NamedFormat, tuple[str, ...]] = {
     "open-images": ("boxes", "labels", "classes", "hierarchy"),
@@ -50,11 +50,11 @@ def read_annotations(
     """
     with reading(path):
         annotations = _read(path, format, _several(captions), files or {}, columns or {}, boxes)
-    check_said_apart(path, annotations)
+    _check_said_apart(path, annotations)
     return annotations
 
 
-def check_said_apart(path: Path, annotations: Annotations) -> None:
+def _check_said_apart(path: Path, annotations: Annotations) -> None:
     """Raise HopeBenchError where two categories make the same question but for case, spaces and an article: it would be asked of
     one image with both answers, "Is there a Dining Table?" yes and "Is there a dining table?" no."""
     said: dict[str, list[str]] = {}

@@ -62,7 +62,7 @@ _INFINITE = np.errstate(over="ignore", invalid="ignore")
 
 def image_sizes(images: Sequence[Image]) -> Boxes:
     """Widths and heights [N, 2], NaN where unknown."""
-    sizes = single([(image.width or 0, image.height or 0) for image in images]).reshape(-1, 2)
+    sizes = single([(image.width or 0, image.height or 0) for image in images]).reshape(len(images), 2)
     sizes[(sizes[:, 0] <= 0) | (sizes[:, 1] <= 0)] = np.nan
     return sizes
 

@@ -75,7 +75,7 @@ def row_of(key: Key, entry: Any, place: int, bad: BadEntries) -> Any:
     except _UnusableError as reason:
         bad.add(str(reason), place)
         return None
-    if isinstance(row, InstanceRow) and isnan(row.bbox[0]) and entry.get("bbox") not in (None, [], [0, 0, 0, 0]):
+    if isinstance(row, InstanceRow) and any(map(isnan, row.bbox)) and entry.get("bbox") not in (None, [], [0, 0, 0, 0]):
         bad.boxes += 1
     return row
 
@@ -88,23 +88,20 @@ def rows_of(key: Key, entries: Iterable[Any], start: int, bad: BadEntries) -> li
         try:
             row = msgspec.convert(entry, kind)
         except msgspec.ValidationError:
+            row = None
+        if row is None or is_placeholder(row):
             row = row_of(key, entry, place, bad)
-        else:
-            row = row_of(key, entry, place, bad) if is_placeholder(row) else row
         rows.append(row)
     return rows
 
 
 def with_names(rows: Sequence[ImageRow | None], bad: BadEntries) -> Sequence[ImageRow | None]:
     """Images; None for those that nothing names, too."""
-    if all(row is None or row.file_name or row.coco_url for row in rows):
-        return rows
-    kept: list[ImageRow | None] = []
-    for place, row in enumerate(rows, 1):
-        nameless = row is not None and not (row.file_name or row.coco_url)
-        kept.append(None if nameless else row)
-        if nameless:
-            bad.add("with neither file_name nor coco_url", place)
+    kept = list(rows)
+    for place, row in enumerate(rows):
+        if row is not None and is_placeholder(row):
+            kept[place] = None
+            bad.add("with neither file_name nor coco_url", place + 1)
     return kept
 
 
@@ -194,7 +191,7 @@ def _box(given: Any, segmentation: Any) -> Box:
         first, second, third, fourth = (number(one) for one in given)
         if all(map(isfinite, (first, second, third, fourth))) and (first or second or third or fourth):
             return first, second, third, fourth
-    return NO_BOX if segmentation is None else box_around(segmentation)
+    return box_around(segmentation)
 
 
 def _side(value: Any) -> int | None:

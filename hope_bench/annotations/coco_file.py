@@ -52,7 +52,8 @@ def load_instances(path: Path) -> InstancesFile:
     with no_collector():
         made = _made(path, _at_once)
         # Where tools write four zeros for a box, there may be a polygon, which only a look at each entry sees.
-        if made.rows.boxes is not None and not made.rows.boxes.any(axis=1).all():
+        assert made.rows.boxes is not None
+        if not made.rows.boxes.any(axis=1).all():
             made = _made(path, _one_by_one)
         return made
 
@@ -94,9 +95,9 @@ def _loosely(file: _LooseFile, bad: dict[Key, BadEntries]) -> _Lists:
             try:
                 row = strictly(raw)
             except msgspec.ValidationError:
+                row = None
+            if row is None or is_placeholder(row):
                 row = row_of(key, msgspec.json.decode(raw), place, bad[key])
-            else:
-                row = row_of(key, msgspec.json.decode(raw), place, bad[key]) if is_placeholder(row) else row
             found.append(row)
         return found
 

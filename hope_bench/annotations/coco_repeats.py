@@ -18,21 +18,17 @@ _MOST = 0.5
 def distinct_images(rows: Sequence[ImageRow | None], bad: BadEntries) -> Sequence[ImageRow | None]:
     """The images, each once: a repeated entry counts once; of several images with one id or one file name none is kept, since
     nothing tells whose the annotations are. Unchanged where these are most of the file, which its reader refuses."""
-    kept: list[ImageRow | None] = []
-    seen: dict[Id, ImageRow] = {}
-    again = 0
-    for place, row in enumerate(rows, 1):
-        repeat = row is not None and row.id in seen and image_name(seen[row.id]) == image_name(row)
-        again += repeat
-        if repeat:
-            bad.add("listed before", place)
-        kept.append(None if repeat else row)
-        if row is not None:
-            seen.setdefault(row.id, row)
+    kept = list(rows)
+    seen: dict[Id, str] = {}
+    for place, row in enumerate(rows):
+        if row is None:
+            continue
+        if seen.get(row.id) == image_name(row):
+            bad.add("listed before", place + 1)
+            kept[place] = None
+        seen.setdefault(row.id, image_name(row))
     there = [row for row in kept if row is not None]
     ids, names = Counter(row.id for row in there), Counter(image_name(row) for row in there)
-    if len(ids) == len(names) == len(there) and not again:
-        return rows
     unclear = {
         place: "whose id another image has" if ids[row.id] > 1 else "whose file_name another image has"
         for place, row in enumerate(kept)
@@ -68,7 +64,7 @@ def distinct_categories(path: Path, rows: Sequence[CategoryRow]) -> tuple[list[C
         if len(group) > 1:
             told.append(f"{group[-1].name!r} (ids {first_few(dict.fromkeys(repr(row.id) for row in group))})")
     names = {row.name: position for position, row in enumerate(kept)}
-    index = {name: place for name, place in names.items() if name not in ids and isinstance(canonical(name), str)} | ids
+    index = {name: place for name, place in names.items() if isinstance(canonical(name), str)} | ids
     if not told:
         return kept, IdIndex(index), []
     twice = counted(len(told), "category is", "categories are")

@@ -84,7 +84,7 @@ class InstancesFile:
 
 def image_name(row: ImageRow) -> str:
     """An image's file. LVIS v1 names images by URL: the last two parts are the file."""
-    return row.file_name or "/".join((row.coco_url or "").rsplit("/", 2)[-2:])
+    return row.file_name or "/".join((row.coco_url or "").split("/")[-2:])
 
 
 def image_table(path: Path, rows: Iterable[ImageRow]) -> ImageTable:
@@ -125,10 +125,9 @@ class Instances:
         """Add the file's next annotations; None stands for one that can't be used, and was counted by others."""
         good = [row for row in rows if row is not None]
         columns = instance_columns(good, self.image_index, self.category_index)
-        places = range(self.seen, self.seen + len(rows))
-        if len(good) < len(rows):
-            self.left_out += [place for place, row in zip(places, rows, strict=True) if row is None]
-            places = [place for place, row in zip(places, rows, strict=True) if row is not None]  # type: ignore[assignment]
+        usable = np.array([row is not None for row in rows], dtype=np.bool_)
+        places = (self.seen + np.flatnonzero(usable)).tolist()
+        self.left_out += (self.seen + np.flatnonzero(~usable)).tolist()
         lost = (columns.image_of < 0) | (columns.category_of < 0)
         if lost.any():
             for row in np.flatnonzero(lost).tolist():
@@ -197,8 +196,8 @@ class Instances:
 def instance_columns(rows: Sequence[InstanceRow], image_index: IdIndex, category_index: IdIndex) -> InstanceRows:
     """Annotations as columns, -1 where one names an unknown image or category."""
     with np.errstate(over="ignore"):  # beyond float32 is infinite, which no box can be
-        boxes = np.fromiter(chain.from_iterable([row.bbox for row in rows]), np.float32, 4 * len(rows)).reshape(-1, 4)
-        areas = np.array([np.nan if row.area is None else row.area for row in rows], dtype=np.float32)
+        boxes = np.fromiter(chain.from_iterable([row.bbox for row in rows]), np.float32, 4 * len(rows)).reshape(len(rows), 4)
+        areas = np.array([row.area for row in rows], dtype=np.float32)  # None is NaN
     return InstanceRows(
         image_of=image_index.find([row.image_id for row in rows]),
         category_of=category_index.find([row.category_id for row in rows]),

@@ -74,7 +74,7 @@ class Collected:
         rows = InstanceRows(
             np.array(self.image_of, dtype=np.int32),
             np.array(self.category_of, dtype=np.int32),
-            single(self.boxes).reshape(-1, 4),
+            single(self.boxes).reshape(len(self.boxes), 4),
             np.full(len(self.boxes), np.nan, dtype=np.float32),
             np.zeros(len(self.boxes), dtype=np.bool_),
         )
@@ -87,9 +87,7 @@ class Collected:
 
 def corners_as_boxes(corners: Any) -> list[Box]:
     """supervision's corners [A, 4] (left, top, right, bottom) as (x, y, width, height)."""
-    return [
-        (float(x), float(y), float(right - x), float(bottom - y)) for x, y, right, bottom in np.asarray(corners).reshape(-1, 4)
-    ]
+    return [(float(x), float(y), float(right - x), float(bottom - y)) for x, y, right, bottom in np.asarray(corners)]
 
 
 def each_or_none(read: Callable[[Sequence[Any]], list[Any]], things: Sequence[Any]) -> Iterable[tuple[Any, Any, str]]:

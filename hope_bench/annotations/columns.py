@@ -51,20 +51,24 @@ class InstanceRows:
         )
 
 
+_SPREAD, _FOLDED = np.uint64(0x9E3779B97F4A7C15), np.uint64(29)
+"""They mix a row into one number: equal rows have equal ones, and others hardly ever."""
+
+
 def repeated_rows(rows: InstanceRows) -> NDArray[np.intp]:
     """The rows [R], ascending, that say what one before them says: the same category in the very same box of the same image."""
-    if rows.boxes is None or not len(rows.boxes):
+    if rows.boxes is None:
         return np.zeros(0, dtype=np.intp)
-    halves = np.ascontiguousarray(rows.boxes).view(np.uint64)
-    key = rows.image_of.astype(np.uint64) << np.uint64(32) | rows.category_of.astype(np.uint64)
-    for half in (halves[:, 0], halves[:, 1]):
-        key = (key ^ half) * np.uint64(0x9E3779B97F4A7C15)
-        key ^= key >> np.uint64(29)
+    key = np.zeros(len(rows.boxes), dtype=np.uint64)
+    for part in (rows.image_of, rows.category_of, rows.crowd, *np.ascontiguousarray(rows.boxes).view(np.uint64).T):
+        key = (key ^ part.astype(np.uint64)) * _SPREAD
+        key ^= key >> _FOLDED
     order = np.argsort(key, kind="stable")
     later = np.flatnonzero(key[order[1:]] == key[order[:-1]])
     earlier, again = order[later], order[later + 1]
-    same = (rows.image_of[earlier] == rows.image_of[again]) & (rows.category_of[earlier] == rows.category_of[again])
-    same &= np.all(rows.boxes[earlier] == rows.boxes[again], axis=1) & (rows.crowd[earlier] == rows.crowd[again])
+    same = np.all(rows.boxes[earlier] == rows.boxes[again], axis=1)
+    for column in (rows.image_of, rows.category_of, rows.crowd):
+        same &= column[earlier] == column[again]
     return np.sort(again[same])  # rows without a box, NaN, equal none
 
 
@@ -130,7 +134,7 @@ def clean_boxes(
     if units == "fractions":
         sizes = np.ones((len(images), 2), dtype=np.float32)
     else:
-        sizes = single([(image.width or np.inf, image.height or np.inf) for image in images]).reshape(-1, 2)
+        sizes = single([(image.width or np.inf, image.height or np.inf) for image in images]).reshape(len(images), 2)
     found: list[tuple[NDArray[np.intp], ...]] = []
     for start in range(0, len(boxes), _BLOCK):
         block = boxes[start : start + _BLOCK]
@@ -159,10 +163,9 @@ def _clean_block(
     """The rows cut and the rows without size, of a view that is changed in place."""
     with np.errstate(over="ignore", invalid="ignore"):  # what is beyond float32 is infinite, and left out below
         low, high = block[:, :2], block[:, :2] + block[:, 2:]
-    beyond = np.any((low < -tolerance) | (high > sizes + tolerance), axis=1)
-    rows = np.flatnonzero(beyond & np.all(block[:, 2:] > 0, axis=1))
-    block[rows, :2] = np.maximum(low[rows], 0)
-    block[rows, 2:] = np.minimum(high[rows], sizes[rows]) - block[rows, :2]
+        rows = np.flatnonzero(np.any((low < -tolerance) | (high > sizes + tolerance), axis=1))
+        block[rows, :2] = np.maximum(low[rows], 0)
+        block[rows, 2:] = np.minimum(high[rows], sizes[rows]) - block[rows, :2]
     usable = np.all(block[:, 2:] > 0, axis=1) & np.all(np.isfinite(block), axis=1)
     empty = np.flatnonzero(~usable & ~np.isnan(block[:, 0]))
     block[~usable] = np.nan

@@ -22,6 +22,8 @@ from hope_bench.files.reading import reading
 _BLOCK_BYTES = 16 << 20
 _SAMPLE_BYTES = 1 << 16
 _EXAMPLES = 5
+_LOOKED_AT = 1000
+"""Values of one reason, of which some are shown."""
 
 
 @dataclass(slots=True)
@@ -40,7 +42,7 @@ class LeftOut:
             return
         shown = self.examples.setdefault(reason, {})
         if len(shown) <= _EXAMPLES:
-            shown.update(dict.fromkeys(values[:1000]))
+            shown.update(dict.fromkeys(values[:_LOOKED_AT]))
 
     def problems(self) -> tuple[str, ...]:
         """In words, one sentence a reason."""
@@ -102,8 +104,7 @@ def csv_batches(path: Path, columns: Sequence[str], left_out: LeftOut) -> Iterat
         reader = tables.open_csv(
             _Text(path),
             read_options=tables.ReadOptions(
-                use_threads=False,  # threads would lose the line numbers
-                block_size=_BLOCK_BYTES, column_names=_distinct(found.header), skip_rows=1,
+                block_size=_BLOCK_BYTES, column_names=found.header, skip_rows=1,
             ),
             parse_options=tables.ParseOptions(
                 delimiter=found.delimiter, quote_char='"' if found.quoted else False, invalid_row_handler=leave_out
@@ -153,16 +154,11 @@ class _Text(io.RawIOBase):
         super().close()
 
 
-def _distinct(header: Sequence[str]) -> list[str]:
-    """The names with what makes them differ added to those that a table has twice, such as none."""
-    return [name if name not in header[:place] else f"{name} {place}" for place, name in enumerate(header)]
-
-
 def is_true(column: Any) -> NDArray[np.bool_]:
     """Where a string column says yes, bool [N]: 1, or the word that programs write for it."""
     encoded = column.dictionary_encode()
     said = [str(value).lower() in ("1", "1.0", "true", "yes") for value in encoded.dictionary.to_pylist()]
-    return np.array(said, dtype=np.bool_)[np.asarray(encoded.indices)] if said else np.zeros(0, dtype=np.bool_)
+    return np.array(said, dtype=np.bool_)[np.asarray(encoded.indices)]
 
 
 def numbers(column: Any) -> NDArray[np.float64]:
@@ -185,7 +181,7 @@ def codes(column: Any, index: dict[str, int], grow: bool = False) -> NDArray[np.
         for value in values:
             index.setdefault(value, len(index))
     table = np.array([index.get(value, -1) for value in values], dtype=np.int32)
-    return table[np.asarray(encoded.indices)] if len(values) else np.zeros(0, dtype=np.int32)
+    return table[np.asarray(encoded.indices)]
 
 
 def equals(column: Any, text: str) -> NDArray[np.bool_]:

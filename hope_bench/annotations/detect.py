@@ -21,6 +21,11 @@ from hope_bench.files.spec import NamedFormat
 _MAYBE_OURS = (".json", ".jsonl", ".csv", ".parquet")
 """Endings of files whose insides tell more."""
 
+_LONGEST_LINE, _FOLLOWING, _FIRST_KEYS, _FIRST_ENTRY = 1 << 20, 1 << 10, 1 << 12, 1 << 16
+"""Bytes that are looked at: of a first line, after it, and those in which COCO's first keys and Visual Genome's first entry lie."""
+_MOST_FILES = 50
+"""Files of a folder that are looked into for COCO's keys."""
+
 
 def detect_format(path: Path) -> NamedFormat:
     """The format of a file or folder ("coco" for LVIS too: they differ in their images only).
@@ -44,8 +49,8 @@ def _detect(path: Path) -> NamedFormat:
     if path.suffix.lower() not in _MAYBE_OURS and (named := another_tool(path)) is not None:
         raise HopeBenchError(named)
     with path.open("rb") as stream:
-        line = stream.readline(1 << 20).removeprefix(BOM_UTF8)
-        following = stream.read(1 << 10)
+        line = stream.readline(_LONGEST_LINE).removeprefix(BOM_UTF8)
+        following = stream.read(_FOLLOWING)
     if re.match(rb"\s*\[\s*\]", line + following):
         raise HopeBenchError(f"{path} holds an empty list: no annotations, of whatever format. Name the file that has them.")
     if line.lstrip().startswith(b"["):
@@ -119,19 +124,19 @@ def _likely(folder: Path) -> list[Path]:
 def _coco_files(folder: Path) -> list[Path]:
     """JSON files that say they are COCO's in their first keys."""
     found = sorted(folder.glob("*.json")) + sorted(folder.glob("*/*.json"))
-    return [file for file in found[:50] if _says_coco(file)]
+    return [file for file in found[:_MOST_FILES] if _says_coco(file)]
 
 
 def _says_coco(file: Path) -> bool:
     with file.open("rb") as stream:
-        head = stream.read(1 << 12)
+        head = stream.read(_FIRST_KEYS)
     return any(key in head for key in (b'"images"', b'"annotations"', b'"info"'))
 
 
 def _is_visual_genome(path: Path) -> bool:
     """Whether a list's first entry is one of objects.json."""
     with path.open("rb") as stream:
-        head = stream.read(1 << 16)
+        head = stream.read(_FIRST_ENTRY)
     return b'"objects"' in head and b'"image_id"' in head
 
 

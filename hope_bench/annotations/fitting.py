@@ -27,6 +27,9 @@ _TOLERANCE = math.log(1.05)
 _PROBES = 2_000
 """Images whose files are looked for, spread over all, before a way of naming them is given up."""
 
+_READERS = 8
+"""Files whose sizes are read at once."""
+
 
 def fit_names(
     annotations: Annotations, there: Callable[[str], bool], files: Callable[[], Iterable[str]] | None = None
@@ -156,7 +159,7 @@ def fit_sizes(annotations: Annotations, images: Sequence[int], folder: Path) -> 
 
     left = [image for image in images if image not in annotations.fitted]
     shapes: list[Shape | None] = []
-    with progress_bar("Reading the sizes of images", len(left)) as advance, ThreadPoolExecutor(max_workers=8) as pool:
+    with progress_bar("Reading the sizes of images", len(left)) as advance, ThreadPoolExecutor(_READERS) as pool:
         for found in pool.map(shape, left):
             shapes.append(found)
             advance(1)
@@ -164,28 +167,33 @@ def fit_sizes(annotations: Annotations, images: Sequence[int], folder: Path) -> 
     for image, found in zip(left, shapes, strict=True):
         if found is None:
             continue
-        said, stored = annotations.images[image], annotations.orientation == "stored"
+        stored = annotations.orientation == "stored"
         width, height = (found.width, found.height) if stored else found.upright
-        known = bool(said.width and said.height and min(said.width, said.height) > 0)
-        if known and abs(math.log(width / height) - math.log((said.width or 1) / (said.height or 1))) > _TOLERANCE:
-            misfits.shape[image] = f"{width} x {height}, not {said.width} x {said.height}"
+        across, down = _size(annotations.images[image]) or (width, height)
+        if abs(math.log(width / height) - math.log(across / down)) > _TOLERANCE:
+            misfits.shape[image] = f"{width} x {height}, not {across} x {down}"
             continue
         if found.orientation != 1 and annotations.orientation is None:
             misfits.turned[image] = f"EXIF orientation {found.orientation}"
-        if not known:
-            said = replace(said, width=width, height=height)
         if stored and found.orientation != 1:
-            extent = (1.0, 1.0) if annotations.box_units == "fractions" else (float(said.width or 0), float(said.height or 0))
+            extent = (1.0, 1.0) if annotations.box_units == "fractions" else (float(across), float(down))
             own = slice(annotations.starts[image], annotations.starts[image + 1])
             annotations.boxes[own] = turn_upright(annotations.boxes[own], extent, found.orientation)
             if found.orientation > 4:
-                said = replace(said, width=said.height, height=said.width)
-        sized[image] = said
+                across, down = down, across
+        sized[image] = replace(annotations.images[image], width=across, height=down)
     every = list(annotations.images)
     for image, said in sized.items():
         every[image] = said
     looked_at = annotations.fitted | {image for image, found in zip(left, shapes, strict=True) if found is not None}
     return replace(annotations, images=tuple(every), fitted=looked_at), misfits
+
+
+def _size(image: Image) -> tuple[int, int] | None:
+    """Width and height, None where one is unknown."""
+    if image.width is None or image.height is None or min(image.width, image.height) <= 0:
+        return None
+    return image.width, image.height
 
 
 def check_layout(before: Annotations, after: Annotations, images: Sequence[int], path: Path) -> None:

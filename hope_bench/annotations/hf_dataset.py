@@ -187,7 +187,7 @@ def _fields(feature: Any) -> dict[str, Any]:
 def _check_listed(source: Source, name: str) -> None:
     """Raise HopeBenchError where the objects column holds one value a row: the letters of a text would be taken for names."""
     feature = source.features[name]
-    if hasattr(feature, "dtype") and not isinstance(feature, dict) and not hasattr(feature, "feature"):
+    if not isinstance(feature, dict) and not hasattr(feature, "feature"):
         kind = "one class" if hasattr(feature, "names") else "one value"
         raise HopeBenchError(
             f"{source.path}: its column {name!r} holds {kind} a picture, not a list of the objects in it, and what a picture "
@@ -288,7 +288,7 @@ class _Rows:
 
     def columns(self, with_boxes: bool) -> InstanceRows:
         """All of them as columns."""
-        boxes = single(self.boxes).reshape(-1, 4) if with_boxes else None
+        boxes = single(self.boxes).reshape(len(self.boxes), 4) if with_boxes else None
         return InstanceRows(
             np.array(self.image_of, dtype=np.int32),
             np.array(self.category_of, dtype=np.int32),

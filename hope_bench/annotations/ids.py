@@ -16,6 +16,7 @@ from hope_bench.errors import HopeBenchError, counted, first_few
 
 Id = int | str
 
+_UNKNOWN = -1
 _WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
 
 
@@ -34,24 +35,24 @@ class IdIndex:
         self.exact = exact
 
     @cached_property
-    def _canonical(self) -> dict[Id, int]:
-        forms: dict[Id, int] = {}
+    def _canonical(self) -> dict[Id, int | None]:
+        forms: dict[Id, int | None] = {}
         for value, position in self.exact.items():
             form = canonical(value)
-            forms[form] = -1 if form in forms else position
+            forms[form] = None if form in forms else position
         return forms
 
     def get(self, value: Id) -> int | None:
         """The position, None where the id isn't known."""
-        found = self.exact.get(value, -1)
-        found = self._canonical.get(canonical(value), -1) if found < 0 else found
-        return None if found < 0 else found
+        found = self.exact.get(value)
+        return self._canonical.get(canonical(value)) if found is None else found
 
     def find(self, values: Sequence[Id]) -> NDArray[np.int32]:
         """The position of each id, -1 for those that aren't known."""
-        found = np.fromiter(map(self.exact.get, values, repeat(-1)), dtype=np.int32, count=len(values))
-        for row in np.flatnonzero(found < 0).tolist():
-            found[row] = self._canonical.get(canonical(values[row]), -1)
+        found = np.fromiter(map(self.exact.get, values, repeat(_UNKNOWN)), dtype=np.int32, count=len(values))
+        for row in np.flatnonzero(found == _UNKNOWN).tolist():
+            position = self.get(values[row])
+            found[row] = _UNKNOWN if position is None else position
         return found
 
 
@@ -80,11 +81,12 @@ def check_first_number(path: Path, known: Mapping[Id, bool], unknown: Sequence[I
         return
     (stray,), first, last = found, min(numbers), max(numbers)
     gapless = last - first + 1 == len(numbers)
-    if gapless and ((stray == first - 1 and not numbers[last]) or (stray == last + 1 and not numbers[first])):
+    below, above = stray == first - 1 and not numbers[last], stray == last + 1 and not numbers[first]
+    if gapless and (below or above):
         raise HopeBenchError(
             f"{path}: its categories are numbered {first} to {last}, but {len(unknown):,} annotations name category "
-            f"{stray}, and none {last if stray < first else first}: the annotations seem to count from "
-            f"{first - 1 if stray < first else first + 1}, so that each has its neighbour's name. Number both alike."
+            f"{stray}, and none {last if below else first}: the annotations seem to count from "
+            f"{first - 1 if below else first + 1}, so that each has its neighbour's name. Number both alike."
         )
 
 

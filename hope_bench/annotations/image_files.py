@@ -95,19 +95,18 @@ class Folder:
 
     def find(self, names: Sequence[str]) -> Found:
         """The file of each image."""
-        best: list[tuple[_Fit, tuple[str, ...]] | None] = [self._candidates(name) for name in names]
         found = Found([None] * len(names))
-        claims: dict[str, list[int]] = {}
-        for image, one in enumerate(best):
+        claims: dict[str, dict[int, _Fit]] = {}
+        for image, one in enumerate(map(self._candidates, names)):
             if one is None:
                 continue
-            if len(one[1]) > 1:
-                found.unclear[image] = one[1]
+            fit, files = one
+            if len(files) > 1:
+                found.unclear[image] = files
             else:
-                claims.setdefault(one[1][0], []).append(image)
-        for name, images in claims.items():
-            fits = [(best[image] or ((0, False, 0, False), ()))[0] for image in images]
-            first = [image for image, fit in zip(images, fits, strict=True) if fit == max(fits)]
+                claims.setdefault(files[0], {})[image] = fit
+        for name, fits in claims.items():
+            first = [image for image, fit in fits.items() if fit == max(fits.values())]
             if len(first) == 1:
                 found.files[first[0]] = name
             else:
@@ -120,7 +119,7 @@ class Folder:
             parts = len(PurePosixPath(name).parts)
             return (parts, True, parts, True), (name,)
         plain = plain_path(name)
-        for form in dict.fromkeys((plain, unquote(plain) if "%" in plain else plain, _UPLOADED.sub("", plain))):
+        for form in dict.fromkeys((plain, unquote(plain), _UPLOADED.sub("", plain))):
             wanted = PurePosixPath(form).parts
             alike = self._by_stem.get(_stem(wanted[-1]), ()) if wanted else ()  # "." has none
             fits = [(fit, file.name) for file in alike if (fit := _fit(wanted, file.parts))]

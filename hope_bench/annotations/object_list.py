@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import msgspec
@@ -42,7 +43,7 @@ def read_object_list(path: Path) -> Annotations:
         raise HopeBenchError(f'{path} holds no line {{"image": ..., "objects": [...]}}. {first_few(problems, 1)}')
     names = [line.image for line in lines]
     if len(set(names)) < len(names):
-        twice = sorted({name for name in names if names.count(name) > 1}) if len(names) < 10_000 else ["(many)"]
+        twice = sorted(name for name, count in Counter(names).items() if count > 1)
         raise HopeBenchError(
             f"{path}: images occur more than once ({first_few(twice)}). Put all objects of an image on one line."
         )

@@ -63,9 +63,10 @@ def find_annotations(
     paths = dataset.annotation_paths if given is None else (given,)
     if not paths or (given is None and not all(path.exists() for path in paths)):
         return None
-    for path in paths if given is None and most_bytes is not None else ():
-        if path.is_file() and path.stat().st_size > (most_bytes or 0):
-            say(f"Object sizes are left out, as {path.name} takes long to read. Pass --annotations to have them.")
+    if given is None and most_bytes is not None:
+        large = next((path for path in paths if path.is_file() and path.stat().st_size > most_bytes), None)
+        if large is not None:
+            say(f"Object sizes are left out, as {large.name} takes long to read. Pass --annotations to have them.")
             return None
     annotations = read_dataset(dataset, paths, captions=False)
     return fit_names(annotations, benchmark.manifest.images.__contains__, lambda: benchmark.manifest.images)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from hope_bench.annotations import annotation_files, check_said_apart, read_annotations
+from hope_bench.annotations import annotation_files, read_annotations
 from hope_bench.annotations.image_files import Folder
 from hope_bench.annotations.merging import merge
 from hope_bench.errors import HopeBenchError, first_few
@@ -25,10 +25,7 @@ def read_dataset(dataset: DatasetSpec, paths: Sequence[Path] = (), captions: boo
     read = [
         (path, read_annotations(path, dataset.format, given, dataset.files, dataset.columns, dataset.boxes)) for path in named
     ]
-    made = merge(read)
-    if len(read) > 1:
-        check_said_apart(named[0], made)
-    return made if dataset.orientation is None else replace(made, orientation=dataset.orientation)
+    return replace(merge(read), orientation=dataset.orientation)
 
 
 def dataset_files(dataset: DatasetSpec) -> tuple[Path, ...]:

@@ -63,9 +63,10 @@ def find_open_images(path: Path, files: Mapping[str, str]) -> OpenImagesFiles:
                 f"{table} is called as Open Images' boxes are, but its first line lacks {', '.join(BOX_COLUMNS)}. Get it "
                 "again, or remove it."
             )
-    boxes = named.get("boxes") or _only("boxes", [file for file, header in tables.items() if set(BOX_COLUMNS) <= header])
+    boxes = named.get("boxes") or _only(folder, "boxes", [file for file, header in tables.items() if set(BOX_COLUMNS) <= header])
     subset = _subset(boxes or path)
     labels = named.get("labels") or _only(
+        folder,
         "labels",
         [
             file
@@ -76,8 +77,8 @@ def find_open_images(path: Path, files: Mapping[str, str]) -> OpenImagesFiles:
             and _subset(file) in ("", subset or _subset(file))
         ],
     )
-    classes = named.get("classes") or _only("classes", sorted(folder.glob("*class-descriptions*.csv")))
-    hierarchy = named.get("hierarchy") or _only("hierarchy", sorted(folder.glob("*hierarchy*.json")))
+    classes = named.get("classes") or _only(folder, "classes", sorted(folder.glob("*class-descriptions*.csv")))
+    hierarchy = named.get("hierarchy") or _only(folder, "hierarchy", sorted(folder.glob("*hierarchy*.json")))
     if classes is None:
         raise HopeBenchError(
             f"{folder} has no class descriptions, without which labels such as /m/01g317 have no names. "
@@ -94,13 +95,12 @@ def _subset(file: Path) -> str:
     return "" if found is None else found[1]
 
 
-def _only(key: str, found: list[Path]) -> Path | None:
+def _only(folder: Path, key: str, found: list[Path]) -> Path | None:
     """The one candidate; of several, the one for the classes with boxes."""
-    boxable = [path for path in found if "boxable" in path.name]
-    best = boxable if len(found) > 1 and boxable else found
+    best = [path for path in found if "boxable" in path.name] or found
     if len(best) > 1:
         raise HopeBenchError(
-            f"{best[0].parent} holds several files that could be its {key} ({first_few(path.name for path in best)}). "
+            f"{folder} holds several files that could be its {key} ({first_few(path.name for path in best)}). "
             f"Name the one meant as files.{key}, or one box CSV as the annotations."
         )
     return best[0] if best else None
@@ -217,8 +217,8 @@ def _with_labels(annotations: Annotations, verified: _Verified) -> Annotations:
     """Add the image labels. A category that is present by a box or another label is not verified absent."""
     count, width = len(annotations.images), len(annotations.categories)
 
-    def keys(image_of: NDArray[np.int32], category_of: NDArray[np.int32]) -> NDArray[np.int64]:
-        return image_of.astype(np.int64) * width + category_of
+    def keys(image_of: NDArray[np.int32], category_of: NDArray[np.int32]) -> NDArray[np.intp]:
+        return np.ravel_multi_index((image_of, category_of), (count, width))
 
     boxed_image = np.repeat(np.arange(count, dtype=np.int32), np.diff(annotations.starts))
     yes = verified.present

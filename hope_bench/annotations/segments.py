@@ -53,7 +53,7 @@ def _box_around_runs(counts: Any, size: Any) -> Box:
         return NO_BOX
     height, width = (number(one) for one in size)
     runs = np.array([number(one) for one in counts], dtype=np.float64)
-    if not (runs.size and height >= 1 and width >= 1 and np.all(runs >= 0) and runs.sum() <= height * width):
+    if not (height >= 1 and width >= 1 and np.all(runs >= 0) and runs.sum() <= height * width):
         return NO_BOX
     ends = np.cumsum(runs)
     starts = ends - runs

@@ -27,6 +27,9 @@ from hope_bench.wording import bare
 
 COMPANIONS = ("attributes.json", "relationships.json", "image_data.json", "object_alias.txt", "relationship_alias.txt")
 
+_UNKNOWN = -1
+"""The row or place of what isn't known."""
+
 _Id = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
@@ -144,7 +147,7 @@ def _images(path: Path | None, ids: Sequence[int]) -> tuple[tuple[Image, ...], l
     images = []
     for one in ids:
         row = data.get(one, _ImageData(one))
-        images.append(Image("/".join(row.url.rsplit("/", 2)[-2:]) or f"{one}.jpg", row.width, row.height))
+        images.append(Image("/".join(row.url.split("/")[-2:]) or f"{one}.jpg", row.width, row.height))
     problems = [f"{path.name} lacks {counted(len(unknown), 'image')} of objects.json ({first_few(unknown)})."] if unknown else []
     return tuple(images), problems
 
@@ -190,7 +193,7 @@ def _objects(listed: Sequence[_ImageObjects], aliases: Mapping[str, str]) -> _Ob
     rows = InstanceRows(
         np.array(image_of, dtype=np.int32),
         np.array(category_of, dtype=np.int32),
-        single(boxes).reshape(-1, 4),
+        single(boxes).reshape(len(boxes), 4),
         np.full(len(image_of), np.nan, dtype=np.float32),
         np.zeros(len(image_of), dtype=np.bool_),
     )
@@ -209,9 +212,9 @@ class _RowsOf:
         """Row of each id, -1 for unknown ones."""
         wanted = np.fromiter(ids, dtype=np.int64)
         if not self._ids.size:
-            return np.full(len(wanted), -1, dtype=np.int64)
+            return np.full(len(wanted), _UNKNOWN, dtype=np.int64)
         place = np.minimum(np.searchsorted(self._ids, wanted), len(self._ids) - 1)
-        return np.where(self._ids[place] == wanted, self._rows[place], -1)
+        return np.where(self._ids[place] == wanted, self._rows[place], _UNKNOWN)
 
 
 def _categories(names: Mapping[str, int], aliases: Mapping[str, str]) -> tuple[Category, ...]:
@@ -253,13 +256,13 @@ def _relationships(
         return None
     aliases = _read_aliases(files.get("relationship_alias.txt"), _clean)
     listed = decode(path, list[_ImageRelationships], "Visual Genome's relationships.json (image_id, relationships)")
-    pairs = [(image_index.get(entry.image_id, -1), one) for entry in listed for one in entry.relationships]
+    pairs = [(image_index.get(entry.image_id, _UNKNOWN), one) for entry in listed for one in entry.relationships]
     subject, other = rows_of(one.subject.object_id for _, one in pairs), rows_of(one.object.object_id for _, one in pairs)
     image_of = np.array([image for image, _ in pairs], dtype=np.int64)
     predicates: dict[str, int] = {}
     cleaned = (_clean(one.predicate) for _, one in pairs)
     predicate_of = np.fromiter((predicates.setdefault(aliases.get(name, name), len(predicates)) for name in cleaned), np.int32)
-    known = np.flatnonzero((subject >= 0) & (other >= 0) & (image_of >= 0) & (predicate_of != predicates.get("", -1)))
+    known = np.flatnonzero((subject >= 0) & (other >= 0) & (image_of >= 0) & (predicate_of != predicates.get("", _UNKNOWN)))
     if len(known) < len(pairs):
         problems.append(
             f"{path.name}: {counted(len(pairs) - len(known), 'relationship')} without a predicate, or of "

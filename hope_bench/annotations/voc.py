@@ -14,6 +14,9 @@ from hope_bench.annotations.segments import NO_BOX, Box, number
 from hope_bench.errors import HopeBenchError, short_reason
 from hope_bench.records import Annotations, Image
 
+_HEAD = 1 << 12
+"""Bytes of a file that tell whose it is."""
+
 
 def voc_files(path: Path) -> tuple[Path, tuple[Path, ...]]:
     """The folder that pictures are named relative to, and its XML files: those of Annotations/ where there is one."""
@@ -28,7 +31,7 @@ def is_voc(path: Path) -> bool:
     if not files:
         return False
     with files[0].open("rb") as stream:
-        return b"<annotation>" in stream.read(1 << 12).replace(b"<annotation verified", b"<annotation>")
+        return b"<annotation>" in stream.read(_HEAD).replace(b"<annotation verified", b"<annotation>")
 
 
 def read_voc(path: Path) -> Annotations:

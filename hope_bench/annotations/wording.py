@@ -137,7 +137,7 @@ def _split(name: str) -> list[str]:
     for slash in _SLASH.finditer(name):
         before, after = (
             re.split(r"[\s(]", name[start : slash.start()])[-1],
-            re.split(r"[\s)]", name[slash.end() :], maxsplit=1)[0],
+            re.split(r"[\s)]", name[slash.end() :])[0],
         )
         if len(slash[0]) > 1 or not any(len(one) < 2 or one[0].isdigit() for one in (before, after)):
             parts.append(name[start : slash.start()])

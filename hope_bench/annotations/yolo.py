@@ -110,9 +110,9 @@ _MOST_DIGITS = 6
 
 
 def _names(file: Path, given: Any) -> tuple[str, ...]:
-    if isinstance(given, dict) and all(str(key).isdecimal() and len(str(key)) <= _MOST_DIGITS for key in given):
+    if isinstance(given, dict) and given and all(str(key).isdecimal() and len(str(key)) <= _MOST_DIGITS for key in given):
         places = {int(key): str(name) for key, name in given.items()}
-        given = [places.get(place, "") for place in range(max(places, default=-1) + 1)]
+        given = [places.get(place, "") for place in range(max(places) + 1)]
     if not isinstance(given, list) or not given:
         raise HopeBenchError(f"{file} lists no class names (names: [dog, cat] or names: {{0: dog, 1: cat}}).")
     names = tuple(str(name).strip() for name in given)
@@ -156,10 +156,10 @@ def _place(file: Path, root: Any, name: str) -> Path | None:
 def labels_of(picture: Path, images: Path) -> Path:
     """A picture's labels' file: the last folder `images` in its path is `labels` there; else it lies beside the picture."""
     parts = list(picture.parts)
-    for place in range(len(parts) - 2, -1, -1):
+    for place in reversed(range(len(parts) - 1)):
         if parts[place] == "images":
             other = Path(*parts[:place], "labels", *parts[place + 1 :]).with_suffix(".txt")
-            return other if other.parent.is_dir() or other.is_file() else picture.with_suffix(".txt")
+            return other if other.parent.is_dir() else picture.with_suffix(".txt")
     beside = images.parent / "labels" / picture.relative_to(images).with_suffix(".txt")
     return beside if beside.is_file() else picture.with_suffix(".txt")
 

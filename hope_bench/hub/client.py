@@ -92,7 +92,7 @@ def explained(name: HubName) -> Iterator[None]:
 
     try:
         yield
-    except (OSError, ValueError, RuntimeError, HTTPError) as error:
+    except (OSError, ValueError, RuntimeError, ImportError, HTTPError) as error:  # a proxy's client may not be installed
         raise HopeBenchError(_in_words(name, error)) from None
 
 
@@ -129,9 +129,9 @@ def _in_words(name: HubName, error: BaseException) -> str:
         return f"The disk is full, so {name} can't be kept here. Make room, or set HF_HOME to a folder that has some."
     if isinstance(error, PermissionError):
         return f"{name} can't be kept in {error.filename or 'the cache'}: {error.strerror}. Set HF_HOME to a folder of yours."
-    if isinstance(error, ValueError | RuntimeError):
-        return f"huggingface_hub can't do that with {name}: {clean(short_reason(error))}."
-    return f"The Hub can't be reached for {name}: {clean(short_reason(error))}. Check the network."
+    if isinstance(error, ValueError | RuntimeError | ImportError):
+        return f"huggingface_hub can't do that with {name}: {_reason(error)}."
+    return f"The Hub can't be reached for {name}: {_reason(error)}. Check the network."
 
 
 def _not_here(name: HubName, error: BaseException) -> str:
@@ -140,7 +140,7 @@ def _not_here(name: HubName, error: BaseException) -> str:
     if constants.HF_HUB_OFFLINE:
         return f"{name} is not (or not whole) in the cache of this machine, and {_OFFLINE}. Pull it once with a network."
     cause = error.__cause__
-    why = "" if cause is None else f": {clean(short_reason(cause))}"
+    why = "" if cause is None else f": {_reason(cause)}"
     if cause is not None and (status := _status(cause)) is not None:
         return f"The Hub answers {status} for {name}, which is not in the cache of this machine{_said(cause)}. Try again later."
     return f"{name} is not in the cache of this machine, and the Hub can't be reached{why}. Check the network."
@@ -156,6 +156,11 @@ def _said(error: BaseException) -> str:
     """What the Hub says of it, where it says anything."""
     message = getattr(error, "server_message", None)
     return f": {clean(' '.join(str(message).split()).rstrip('.'))[:300]}" if message else ""
+
+
+def _reason(error: BaseException) -> str:
+    """The library's own words, cut off only where no key can be cut in two."""
+    return clean(short_reason(error, limit=100_000))[:300]
 
 
 def clean(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from hope_bench.files.result import Comparison, Result
 from hope_bench.files.spec import Kind
@@ -20,25 +20,58 @@ HEAT_ROWS = 12
 
 @dataclass(frozen=True, slots=True)
 class Drill:
-    """Where the questions behind a number are shown: `wall` is the address of the benchmark's questions, and `claims` that of the
-    question at each place of a split; nothing where they aren't published."""
+    """Where the questions behind a number are shown: `wall` is the address of the benchmark's questions, `claims` that of the
+    question at each place of a split, and `model` how the wall calls the page's model; nothing where they aren't published, or
+    where the model's answers aren't among them."""
 
     wall: str | None = None
     claims: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    model: str | None = None
+
+    def _where(self, split: str, answer: str = "no", **chosen: str | None) -> str | None:
+        """The questions of a split with that answer ("" for either) and of all that is chosen; None where one isn't known."""
+        if self.wall is None or None in chosen.values():
+            return None
+        truth = {} if answer == "no" else {"truth": answer}
+        return f"{self.wall}#{urlencode({'split': split, **truth, **chosen}, quote_via=quote)}"
 
     def split(self, name: str, answer: str = "no") -> str | None:
         """The questions of a split with that answer: "no" for what isn't there, "" for all."""
-        return None if self.wall is None else f"{self.wall}#split={quote(name)}{'' if answer == 'no' else f'&truth={answer}'}"
+        return self._where(name, answer)
 
     def kind(self, split: str, part: str | None) -> str | None:
-        """Those of a kind of description, as a result's parts are called."""
-        if self.wall is None or part is None:
-            return None
-        return f"{self.wall}#split={quote(split)}&kind={quote('object' if part == 'plain' else part)}"
+        """Those about what isn't there of a kind of description, as a result's parts are called."""
+        return self._where(split, kind="object" if part == "plain" else part)
 
     def category(self, split: str, name: str | None) -> str | None:
-        """Those about a category."""
-        return None if self.wall is None or name is None else f"{self.wall}#split={quote(split)}&object={quote(name)}"
+        """Those about a category that isn't there."""
+        return self._where(split, object=name)
+
+    def size(self, split: str, name: str | None) -> str | None:
+        """Those about objects of a size that are there."""
+        return self._where(split, "yes", size=name)
+
+    def blind(self, split: str, way: str | None) -> str | None:
+        """Those that a way of not looking answers right."""
+        return self._where(split, "", blind=way)
+
+    def risk(self, split: str, tenth: int) -> str | None:
+        """Those whose estimated risk lies in a tenth of [0, 1], from 0."""
+        return self._where(split, risk=str(tenth))
+
+    def reviewed(self, split: str, finding: str, answer: str = "", *, asked: bool = False) -> str | None:
+        """Those with that answer that people reviewed: "right", "wrong" or "unsure", "any" for all; with `asked`, those of them
+        that the model was asked."""
+        own = {"of": self.model, "said": "asked"} if asked else {}
+        return self._where(split, answer, reviewed=finding, **own)
+
+    def said(self, split: str, answer: str, verdict: str) -> str | None:
+        """Those with that answer to which the model gave a verdict."""
+        return self._where(split, answer, of=self.model, said=verdict)
+
+    def tenth(self, split: str, tenth: int) -> str | None:
+        """Those whose P(yes) by the model lies in a tenth of [0, 1], from 0."""
+        return self._where(split, "", of=self.model, tenth=str(tenth))
 
     def claim(self, split: str, place: int) -> str | None:
         """One question."""

@@ -128,7 +128,16 @@ def _rate_row(split: SplitRow, grid: str, drill: Drill) -> str:
     )
 
 
-def metric_rows(splits: Sequence[SplitRow], metrics: Sequence[str]) -> Markup:
+def led(words: str, link: str | None) -> Markup:
+    """Words that lead somewhere, where there is somewhere to lead to."""
+    return Markup(_led(escape(words), link))
+
+
+def _led(html: str, link: str | None) -> str:
+    return html if link is None else f'<a href="{escape(link)}">{html}</a>'
+
+
+def metric_rows(splits: Sequence[SplitRow], metrics: Sequence[str], drill: Drill) -> Markup:
     """Table rows of splits: how many questions, the metrics, d' and criterion, with their intervals, and answering blind."""
     rows = []
     for split in splits:
@@ -136,24 +145,25 @@ def metric_rows(splits: Sequence[SplitRow], metrics: Sequence[str]) -> Markup:
         cells += "".join(f'<td class="num">{_deviations(one)}</td>' for one in (split.score.d_prime, split.score.criterion))
         blind = strongest(split.score.blind)
         above = above_blind(split.score.balanced_accuracy.value, split.score.blind)
-        cells += f'<td class="num">{_estimate(None if blind is None else blind.either_way)}</td>'
+        way = None if blind is None or blind.levels is None else drill.blind(split.name, blind.name)
+        cells += f'<td class="num">{_led(_estimate(None if blind is None else blind.either_way), way)}</td>'
         cells += f'<td class="num">{percent(above)}</td>'
         rows.append(
             f'<tr class="{split.score.kind}"><th scope="row">{_escape(split.name)} <span class="quiet">{split.kind}</span></th>'
-            f'<td class="num">{len(split.score.labels):,}</td>{cells}</tr>\n'
+            f'<td class="num">{_led(f"{len(split.score.labels):,}", drill.split(split.name, ""))}</td>{cells}</tr>\n'
         )
     return Markup("".join(rows))
 
 
-def comparison_rows(pairs: Sequence[Comparison], splits: Mapping[str, SplitScore]) -> Markup:
+def comparison_rows(pairs: Sequence[Comparison], splits: Mapping[str, SplitScore], drill: Drill) -> Markup:
     """Table rows of comparisons: the split, its baseline, and the three differences."""
     rows = []
     for pair in pairs:
         base = KINDS[splits[pair.baseline].kind]
         cells = (pair.precision_drop, pair.hallucination_rise, pair.auroc_drop)
         rows.append(
-            f'<tr class="{splits[pair.split].kind}"><th scope="row">{_escape(pair.split)}</th>'
-            f'<td>{_escape(pair.baseline)} <span class="quiet">{base}</span></td>'
+            f'<tr class="{splits[pair.split].kind}"><th scope="row">{_led(_escape(pair.split), drill.split(pair.split, ""))}</th>'
+            f'<td>{_led(_escape(pair.baseline), drill.split(pair.baseline, ""))} <span class="quiet">{base}</span></td>'
             + "".join(f'<td class="num">{_estimate(one, differs=True)}</td>' for one in cells)
             + "</tr>\n"
         )
@@ -168,14 +178,17 @@ def _deviations(value: Estimate | None) -> str:
     return f'<span class="number">{value.value:.2f}</span>{below}'
 
 
-def count_rows(splits: Sequence[SplitRow]) -> Markup:
+def count_rows(splits: Sequence[SplitRow], drill: Drill) -> Markup:
     """Table rows of splits: how often each verdict was given, to yes-questions and then to no-questions."""
     rows = []
     for split in splits:
         rows.append(f'<tr class="{split.score.kind}"><th scope="row">{_escape(split.name)}</th>')
         for index, count in enumerate(stated_counts(split.score)):
             words = "num" + (" first" if index % len(PACKED) == 0 else "") + ("" if count else " nil")
-            rows.append(f'<td class="{words}">{count:,}</td>')
+            answer, verdict = ("yes", "no")[index // len(PACKED)], list(PACKED)[index % len(PACKED)]
+            single = count and not split.score.further_verdicts  # of several answers to a question only the first is shown
+            link = drill.said(split.name, answer, verdict) if single else None
+            rows.append(f'<td class="{words}">{_led(f"{count:,}", link)}</td>')
         rows.append("</tr>\n")
     return Markup("".join(rows))
 
@@ -190,8 +203,7 @@ def heat_rows(heat: HeatMap, rows: Sequence[HeatRow], drill: Drill) -> Markup:
                 made.append('<td class="num nil">–</td>')
             else:
                 few, asked, rate = " few" if cell.few else "", counted(cell.questions, "question"), f"{100 * cell.rate:.0f}"
-                link = drill.category(split.name, row.name)
-                shown = rate if link is None else f'<a href="{escape(link)}">{rate}</a>'
+                shown = _led(rate, drill.category(split.name, row.name))
                 made.append(f'<td class="num h{cell.shade}{few}" title="{asked}">{shown}</td>')
         made.append("</tr>\n")
     return Markup("".join(made))

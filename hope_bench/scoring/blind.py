@@ -286,6 +286,17 @@ def _by_label(positive: Mask, each: Floats, image: NDArray[np.int64]) -> tuple[f
     return (means[0] + means[1]) / 2, _Z * spread
 
 
+def answered_right(one: Blind, labels: str) -> Mask | None:
+    """Which questions a blind way answers right, bool [questions] in the order of `labels`; or its opposite, where that has the
+    higher balanced accuracy. None where what it says isn't known, or no balanced accuracy."""
+    if one.levels is None or one.balanced_accuracy is None:
+        return None
+    says = np.frombuffer(base64.b64decode(one.levels), dtype=np.uint8) >= _YES_FROM
+    positive = np.frombuffer(labels.encode("ascii"), dtype=np.uint8) == ord("y")
+    right: Mask = (says == positive) == (one.balanced_accuracy >= 0.5)
+    return right
+
+
 def strongest(scores: Sequence[Blind]) -> Blind | None:
     """The blind way that tells most, the right way round or the other; None where none is known."""
     known = [one for one in scores if one.either_way is not None and one.either_way.value is not None]

@@ -281,10 +281,8 @@ def _any_thing(tokens: Sequence[str]) -> Statement:
     """The same where it isn't known what is asked: what counts is the thing that the clause names first."""
     for place, word in enumerate(tokens[:-1]):
         following = tokens[place + 1]
-        names = word in DETERMINERS | {"no", "without", "lacks", "lack", "zero"} or (
-            word in PERCEIVE | CONTAIN and following not in ("no", "here")
-        )
-        if not names or following in DETERMINERS | PICTURES | {"of", "here"} or following.endswith("ly"):
+        names = word in DETERMINERS | PERCEIVE | CONTAIN | {"no", "without", "lacks", "lack", "zero"}
+        if not names or following in DETERMINERS | PICTURES | NEGATORS | _NO_NAME or following.endswith("ly"):
             continue
         end = next(
             (
@@ -298,6 +296,9 @@ def _any_thing(tokens: Sequence[str]) -> Statement:
             return _first_thing(tokens, place, end)
     adjective = len(tokens) > 2 and tokens[0] in ("it", "they", "that", "this") and tokens[1] in BE and tokens[2] == "not"
     return Statement("no") if adjective else NOTHING
+
+
+_NO_NAME = {"of", "here", "something", "anything", "everything"}
 
 
 def _first_thing(tokens: Sequence[str], place: int, end: int) -> Statement:

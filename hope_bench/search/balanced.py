@@ -20,7 +20,7 @@ from hope_bench.files.spec import base_strategy, encoder_name
 from hope_bench.records import Question
 from hope_bench.search.description import Description
 from hope_bench.search.false_descriptions import FalseDescriptions
-from hope_bench.search.flow import Edges, Floats, Ints, Mask, balance
+from hope_bench.search.flow import Edges, Floats, Flow, Ints, Mask, balance
 from hope_bench.search.positives import Order
 from hope_bench.search.selection import Distractor, Positive
 from hope_bench.search.space import SearchSpace
@@ -131,7 +131,7 @@ class BalancedFamily:
     def _affirm(self, present: Edges, count: int) -> Mask:
         row, claim = np.nonzero(self._allowed)
         needs = np.full(len(self._rows), count)
-        return self._balance(Edges(row, claim, np.zeros(len(row))), needs, present, needs, len(self._space.names))[1]
+        return _taken(self._balance(Edges(row, claim, np.zeros(len(row))), needs, present, needs, len(self._space.names)).yes)
 
     def _plain(self, base: str, encoder: str, count: int, yes: list[list[Positive]], no: list[list[Distractor]]) -> None:
         """Adds `count` questions about categories to each side of each image."""
@@ -157,7 +157,7 @@ class BalancedFamily:
         )
         needs = np.repeat([slots(space.spec.k, one) for one in sources] if len(sources) > 1 else [count], at)
         asked = np.bincount(present.claim[shared], minlength=len(space.names))
-        taken = np.flatnonzero(self._balance(edges, needs, asked, None, len(space.names))[0])
+        taken = np.flatnonzero(self._balance(edges, needs, asked, None, len(space.names)).no)
         for one in taken[np.lexsort((edges.cost[taken], edges.row[taken]))].tolist():
             source, row = divmod(int(edges.row[one]), at)
             claim = int(edges.claim[one])
@@ -179,7 +179,7 @@ class BalancedFamily:
         edges = Edges(false.edges.row, false.edges.claim, cost, false.edges.group, strict=False)
         asked = np.bincount(true.edges.claim[chosen], minlength=false.claims)
         needs = np.full(len(self._rows), count)
-        taken = np.flatnonzero(self._balance(edges, needs, asked, None, false.claims)[0])
+        taken = np.flatnonzero(self._balance(edges, needs, asked, None, false.claims).no)
         for one in taken[np.lexsort((edges.cost[taken], edges.row[taken]))].tolist():
             said = false.said[one]
             no[int(edges.row[one])].append(Distractor(said.object, round(false.cosines[one], 4), said))
@@ -200,7 +200,7 @@ class BalancedFamily:
             wanted += _NOT_YET * self._waiting(true, encoder, count)
             needs = np.full(len(self._rows), count)
             yes = Edges(true.edges.row, true.edges.claim, wanted, true.edges.group, strict=False)
-            self._true[encoder, count] = self._balance(false.edges, needs, yes, needs, false.claims)[1]
+            self._true[encoder, count] = _taken(self._balance(false.edges, needs, yes, needs, false.claims).yes)
         return self._true[encoder, count]
 
     def _waiting(self, side: _Described, encoder: str, count: int) -> Floats:
@@ -240,10 +240,14 @@ class BalancedFamily:
         )  # fmt: skip
         return _Described(edges, [cosine for _, cosine, _ in pairs], [said for _, _, said in pairs], len(claim_of))
 
-    def _balance(self, no: Edges, needs: Ints, yes: Edges | Ints, yes_needs: Ints | None, claims: int) -> tuple[Mask, Mask]:
+    def _balance(self, no: Edges, needs: Ints, yes: Edges | Ints, yes_needs: Ints | None, claims: int) -> Flow:
         spec = self._space.spec
-        flow = balance(no, needs, yes, yes_needs, claims=claims, slack=spec.balanced.slack, seed=spec.seed)
-        return flow.no, np.zeros(0, dtype=np.bool_) if flow.yes is None else flow.yes
+        return balance(no, needs, yes, yes_needs, claims=claims, slack=spec.balanced.slack, seed=spec.seed)
+
+
+def _taken(yes: Mask | None) -> Mask:
+    assert yes is not None  # where that side was to be chosen, too
+    return yes
 
 
 def _unit(scores: Floats) -> Floats:

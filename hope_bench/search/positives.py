@@ -10,6 +10,7 @@ import numpy as np
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.search.content import content
+from hope_bench.search.selection import DIGITS
 from hope_bench.search.space import SearchSpace
 
 Order = tuple[tuple[str, ...], ...]
@@ -65,7 +66,7 @@ def sizes(space: SearchSpace, image: int) -> dict[str, float]:
 
 def _hard(space: SearchSpace, encoder: str) -> Order:
     """Those first that CLIP finds least likely in the image."""
-    scores = np.round(content(space, space.encoded[encoder]), 9)
+    scores = np.round(content(space, space.encoded[encoder]), DIGITS)
     return tuple(
         tuple(sorted(names, key=lambda name: (scores[row, space.column[name]], name))) for row, names in enumerate(space.present)
     )

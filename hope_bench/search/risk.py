@@ -97,10 +97,14 @@ def _judge_fold(
             result[np.ix_(test, group)] = float(y.mean())
         else:
             features = _features(evidence[:, group], labelled[:, group], train)
-            fit = LogisticRegression().fit(features[train].reshape(-1, features.shape[2]), y)
-            predicted = fit.predict_proba(features[test].reshape(-1, features.shape[2]))[:, 1]
-            result[np.ix_(test, group)] = predicted.reshape(-1, len(group))
+            fit = LogisticRegression().fit(_rows(features[train]), y)
+            result[np.ix_(test, group)] = fit.predict_proba(_rows(features[test]))[:, 1].reshape(test.sum(), len(group))
         advance(len(group))
+
+
+def _rows(features: Floats) -> Floats:
+    images, group, width = features.shape
+    return features.reshape(images * group, width)
 
 
 def _features(evidence: Floats, labelled: NDArray[np.bool_], train: NDArray[np.bool_]) -> Floats:

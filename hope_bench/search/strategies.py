@@ -80,6 +80,7 @@ def scored(base: str, space: SearchSpace, encoded: Encoded | None) -> tuple[Floa
     """[N, C] twice: what one of RANKINGS ranks by, and what a question shows as its distractor's score."""
     scores = RANKINGS[base](space, encoded)
     shown = scores
-    if base in PROBABILITIES and encoded is not None:
+    if base in PROBABILITIES:
+        assert encoded is not None
         shown = content_probability(scores, encoded.logit_scale, encoded.logit_bias)
     return scores, shown

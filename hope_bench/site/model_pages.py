@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,13 @@ def _identity(row: ModelRow) -> str:
 
 
 def drill_down(wall: Wall | None) -> Drill:
-    """Where the questions behind a model's numbers are shown, from the pages of a folder of the site."""
+    """Where the questions behind a benchmark's numbers are shown, from the pages of a folder of the site."""
     if wall is None:
         return Drill()
     return Drill("../" + wall_page(wall.key), {place: "../" + page for place, page in claim_pages(wall).items()})
+
+
+def drill_of(drill: Drill, wall: Wall | None, row: ModelRow) -> Drill:
+    """The same with this model's answers, where the wall shows them."""
+    shown = wall is not None and any(one is row for one in wall.models)
+    return replace(drill, model=Path(row.entry.page).stem) if shown else drill

@@ -16,7 +16,7 @@ from hope_bench.site import about, board, charts, validity, views
 from hope_bench.site.elsewhere import read_elsewhere
 from hope_bench.site.frame import CARD, card, frame
 from hope_bench.site.front import TOP, front, in_order
-from hope_bench.site.model_pages import SameModel, drill_down, model_page
+from hope_bench.site.model_pages import SameModel, drill_down, drill_of, model_page
 from hope_bench.site.overlap import DatasetOverlap, dataset_overlap, published_training, read_overlap
 from hope_bench.site.questions import Wall, image_link, most_fooling, wall_page
 from hope_bench.site.settings import SiteSettings
@@ -100,7 +100,8 @@ def pages(
         shown, drill = _pictures(section, known), drill_down(walls.get(section.key))
         template = environment.get_template("result.html")
         for row in section.rows:
-            yield row.entry.page, template.render(model_page(section, row, shown, elsewhere, drill))
+            own = drill_of(drill, walls.get(section.key), row)
+            yield row.entry.page, template.render(model_page(section, row, shown, elsewhere, own))
 
 
 def _plots(section: Section, rows: Sequence[board.BoardRow]) -> dict[str, Any]:
@@ -149,6 +150,8 @@ def _about_page(
         ways=validity.WAYS,
         added=validity.added(section),
         wall=wall,
+        drill=drill_down(wall),
+        has_reviewed=wall is not None and any(one.reviewed for one in wall.claims),
         images=[] if wall is None else image_rows(section, wall, EXAMPLE_IMAGES),
         items=listing("../" + wall_page(section.key)),
         pictures=_pictures(section, known),

@@ -7,7 +7,7 @@ import gzip
 import zlib
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -20,6 +20,8 @@ from hope_bench.files.result import Result
 from hope_bench.files.split_score import PACKED
 from hope_bench.provenance import write_bytes
 from hope_bench.records import Question
+from hope_bench.reviewing.noise import read_label_noise
+from hope_bench.scoring.reviewed import TRUTH, find_truth
 from hope_bench.site.safety import LONGEST_NAME, text_problem
 
 NAME = "questions.json.gz"
@@ -33,11 +35,13 @@ _AGAIN = "Describe the benchmark again (hope-bench leaderboard describe)."
 @dataclass(frozen=True, slots=True)
 class Questions:
     """All that a benchmark asks: `images` in its order, and the questions of each split in the order of its file, without their
-    evidence."""
+    evidence. `reviewed` holds what people found to be true of a split's questions, in packed order, as Corrected.truth does; of
+    splits of which nothing was reviewed it holds nothing."""
 
     prompt: str
     images: tuple[str, ...]
     splits: Mapping[str, tuple[Question, ...]]
+    reviewed: Mapping[str, str] = field(default_factory=dict)
 
     def in_packed_order(self, split: str) -> tuple[Question, ...]:
         """A split's questions in the order of a result's packed letters: by image, then as in the split's file."""
@@ -46,8 +50,12 @@ class Questions:
 
 
 def questions_of(benchmark: Benchmark) -> Questions:
-    """The questions of a benchmark that is at hand."""
-    return Questions(benchmark.manifest.prompt, tuple(benchmark.manifest.images), benchmark.splits)
+    """The questions of a benchmark that is at hand, and what its published label noise (label_noise.json) rests on."""
+    questions = Questions(benchmark.manifest.prompt, tuple(benchmark.manifest.images), benchmark.splits)
+    if (noise := read_label_noise(benchmark.folder, benchmark.manifest.hash)) is None:
+        return questions
+    found = {name: find_truth(questions.in_packed_order(name), noise.reviewed) for name in questions.splits}
+    return replace(questions, reviewed={name: truth[0] for name, truth in found.items() if truth is not None})
 
 
 def write_questions(folder: Path, questions: Questions) -> Path:
@@ -59,7 +67,8 @@ def write_questions(folder: Path, questions: Questions) -> Path:
         ]
         for name, asked in questions.splits.items()
     }
-    data = msgspec.json.encode({"prompt": questions.prompt, "images": questions.images, "splits": splits})
+    reviewed = {"reviewed": questions.reviewed} if questions.reviewed else {}
+    data = msgspec.json.encode({"prompt": questions.prompt, "images": questions.images, "splits": splits, **reviewed})
     write_bytes(folder / NAME, gzip.compress(data, mtime=0))
     return folder / NAME
 
@@ -115,4 +124,7 @@ def _problem(questions: Questions) -> str | None:
     for text in texts:
         if problem := text_problem(text):
             return f"{text[:LONGEST_NAME]!r} {problem}"
+    for split, letters in questions.reviewed.items():
+        if len(letters) != len(questions.splits.get(split, ())) or letters.strip("".join([*TRUTH.values(), "-"])):
+            return f"reviewed holds something else than a letter for each question of {split[:LONGEST_NAME]!r}."
     return next((f"{one[:LONGEST_NAME]!r} is no file name." for one in known if not within_folder(one)), None)

@@ -18,13 +18,15 @@ from hope_bench.files.split_score import PACKED
 from hope_bench.records import Label, Question
 from hope_bench.scoring.probability import unpack
 from hope_bench.site.question_file import Questions, check_asked_as_published
+from hope_bench.site.traits import Finding, Trait, traits
 from hope_bench.site.views import ModelRow, Section
 
 Bytes = NDArray[np.uint8]
 Counts = NDArray[np.int64]
 
-NO, YES, UNPARSED, ERROR, UNASKED = 0, 102, 204, 205, 206
-"""What a byte says of an answer: from NO and from YES on, P(yes) in whole percent (0 to 100) or unknown (101)."""
+NO, YES, UNPARSED, ERROR, UNASKED, UNPARSED_IN_TENTH = 0, 102, 204, 205, 206, 207
+"""What a byte says of an answer: from NO and from YES on, P(yes) in whole percent (0 to 100) or unknown (101); unparsed, from
+UNPARSED_IN_TENTH on with the tenth in which P(yes) lies (0 to 9). Percents are rounded within their tenth."""
 
 _P_UNKNOWN = 101
 _CODES = {"no": NO + _P_UNKNOWN, "yes": YES + _P_UNKNOWN, "unparsed": UNPARSED, "error": ERROR, "unasked": UNASKED}
@@ -33,18 +35,20 @@ _CODES = {"no": NO + _P_UNKNOWN, "yes": YES + _P_UNKNOWN, "unparsed": UNPARSED, 
 @dataclass(frozen=True, slots=True)
 class AskedIn:
     """A split that asks a question, as its `place`-th (from 0, in the order of a result's packed letters), with the score of its
-    distractor and the strategy that found it, where it has them."""
+    distractor and the strategy that found it, where it has them; `blind` are the ways of not looking that answer it right."""
 
     split: str
     place: int
     score: float | None
     found_by: str | None
+    blind: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
     """One question about one image. `id` is "SPLIT.NUMBER", of the first split that asks it, and stays while the benchmark does;
-    `kind` is that of its description, "object" without one; `risk` the highest that a split states."""
+    `kind` is that of its description, "object" without one; `risk` the highest that a split states; `size` that of the present
+    object and `reviewed` what people found of the label, None where unknown."""
 
     id: str
     image: str
@@ -54,6 +58,8 @@ class Claim:
     kind: str
     risk: float | None
     asked_in: tuple[AskedIn, ...]
+    size: str | None = None
+    reviewed: Finding | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,7 +148,8 @@ def make_wall(section: Section, questions: Questions) -> Wall:
         begin[name] = sum(len(packed[earlier]) for earlier in begin)
         for place, one in enumerate(asked):
             found.setdefault((one.image, one.text, one.label), []).append((name, place, one))
-    claims = [_claim(asked) for asked in found.values()]
+    told = {name: traits([row.entry.result for row in section.rows], questions, name) for name in splits}
+    claims = [_claim(asked, [told[name][place] for name, place, _ in asked]) for asked in found.values()]
     if (twice := next((one for one, times in Counter(one.id for one in claims).items() if times > 1), None)) is not None:
         raise HopeBenchError(
             f"{section.about.benchmark.name} asks two questions that are both called {twice}, so no link could tell them apart. "
@@ -159,7 +166,7 @@ def make_wall(section: Section, questions: Questions) -> Wall:
     return Wall(section.key, tuple(claims[index] for index in order), models, codes[order], yes[order], answered[order])
 
 
-def _claim(asked: Sequence[tuple[str, int, Question]]) -> Claim:
+def _claim(asked: Sequence[tuple[str, int, Question]], told: Sequence[Trait]) -> Claim:
     split, _, first = asked[0]
     risks = [one.risk for _, _, one in asked if one.risk is not None]
     return Claim(
@@ -170,7 +177,12 @@ def _claim(asked: Sequence[tuple[str, int, Question]]) -> Claim:
         object=first.object,
         kind=next((one.description_kind or "description" for _, _, one in asked if one.description), "object"),
         risk=max(risks, default=None),
-        asked_in=tuple(AskedIn(name, place, one.distractor_score, one.found_by) for name, place, one in asked),
+        asked_in=tuple(
+            AskedIn(name, place, one.distractor_score, one.found_by, trait.blind)
+            for (name, place, one), trait in zip(asked, told, strict=True)
+        ),
+        size=next(filter(None, (trait.size for trait in told)), None),
+        reviewed=next(filter(None, (trait.reviewed for trait in told)), None),
     )
 
 
@@ -182,7 +194,7 @@ def _places(places: Sequence[Sequence[int]]) -> Counts:
 
 def _answers(result: Result, splits: Sequence[str], places: Counts) -> Bytes:
     """A model's answer to each claim: that of the first split in which it was asked."""
-    codes = np.concatenate([_codes(result.splits[name]) for name in splits])
+    codes = np.concatenate([answer_codes(result.splits[name]) for name in splits])
     found: Bytes = codes[places[:, 0]]
     for column in range(1, places.shape[1]):
         missing = found == UNASKED
@@ -197,13 +209,17 @@ for _verdict, _letter in PACKED.items():
     _LETTERS[ord(_letter)] = _CODES[_verdict]
 
 
-def _codes(split: Any) -> Bytes:
+def answer_codes(split: Any) -> Bytes:
     """A split's answers as bytes [questions], in packed order."""
     codes: Bytes = _LETTERS[np.frombuffer(split.verdicts.encode("ascii"), dtype=np.uint8)]
     if split.probabilities is not None:
-        p_yes = unpack(split.probabilities.packed)
-        known = ~np.isnan(p_yes) & np.isin(codes, (NO + _P_UNKNOWN, YES + _P_UNKNOWN))
-        codes[known] -= (_P_UNKNOWN - np.rint(100 * p_yes[known])).astype(np.uint8)
+        p_yes = np.nan_to_num(unpack(split.probabilities.packed), nan=-1.0)
+        tenth = np.minimum((10 * p_yes).astype(np.int64), 9)
+        percent = np.rint(100 * p_yes).clip(10 * tenth, np.where(tenth == 9, 100, 10 * tenth + 9))
+        known = (p_yes >= 0) & np.isin(codes, (NO + _P_UNKNOWN, YES + _P_UNKNOWN))
+        codes[known] -= (_P_UNKNOWN - percent[known]).astype(np.uint8)
+        unparsed = (p_yes >= 0) & (codes == UNPARSED)
+        codes[unparsed] = UNPARSED_IN_TENTH + tenth[unparsed]
     return codes
 
 

@@ -23,7 +23,7 @@ WAYS = {"category": "the asked category", "words": "the words", "words-and-other
 class BlindRow:
     """A split: the balanced accuracy of each of the WAYS of answering without looking, either way round (None where unknown); how
     far it is from as many no- as yes-questions about each claim; and over the ranked models the median balanced accuracy, and how
-    much of it is above the best of these ways."""
+    much of it is above the best of these ways. `told` is whether it is known what they say to each question."""
 
     name: str
     kind: Kind
@@ -31,6 +31,7 @@ class BlindRow:
     balance: Balance | None
     accuracy: float | None
     above: float | None
+    told: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ def blind_rows(section: Section, sheet: Sheet | None) -> list[BlindRow]:
             BlindRow(
                 name=name, kind=split.kind, ways=tuple(known.get(way) for way in WAYS), balance=balance.get(name),
                 accuracy=_median(accuracies), above=_median([above_blind(one, split.blind) for one in accuracies]),
+                told=any(one.levels is not None for one in split.blind),
             )
         )  # fmt: skip
     return rows

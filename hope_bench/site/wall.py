@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,6 +14,8 @@ from hope_bench.files.validation import Strict
 from hope_bench.records import Label
 from hope_bench.reporting.rows import KINDS
 from hope_bench.site.questions import Claim, Wall, image_link
+from hope_bench.site.traits import Finding
+from hope_bench.site.validity import WAYS
 from hope_bench.site.views import Section
 
 CHUNK = 2**17
@@ -36,7 +38,9 @@ class PublishedImage(Strict):
 
 class PublishedQuestion(Strict):
     """One question about one image. `asked_in` maps each split that asks it to its place there, from 0 (of a result's packed
-    letters), the score and the finder of its distractor, as far as there are; `answered` models, `say_yes` of them yes."""
+    letters), the score and the finder of its distractor, as far as there are; `answered` models, `say_yes` of them yes. `size` is
+    that of a present object ("small", "medium" or "large"), `reviewed` what people found of the label ("right", "wrong" or
+    "unsure"); both are left out where unknown."""
 
     id: str
     image: str
@@ -45,6 +49,8 @@ class PublishedQuestion(Strict):
     object: str | None = None
     kind: str
     risk: float | None = None
+    size: str | None = None
+    reviewed: Finding | None = None
     asked_in: dict[str, list[int | float | str | None]]
     say_yes: int
     answered: int
@@ -132,6 +138,7 @@ def _for_programs(section: Section, wall: Wall, pictures: Mapping[str, str]) -> 
         "questions": [
             _known(
                 id=one.id, image=one.image, question=one.text, label=one.label, object=one.object, kind=one.kind, risk=one.risk,
+                size=one.size, reviewed=one.reviewed,
                 asked_in={ask.split: _trimmed(ask.place, ask.score, ask.found_by) for ask in one.asked_in},
                 say_yes=int(wall.yes[index]), answered=int(wall.answered[index]),
             )
@@ -164,6 +171,7 @@ def _columns(section: Section, wall: Wall, pictures: Mapping[str, str]) -> dict[
     """All claims in columns, as questions.js reads them; addresses lead from a folder of the site."""
     about = section.about.benchmark
     splits = {name: place for place, name in enumerate(section.about.splits)}
+    looked = any(ask.blind for one in wall.claims for ask in one.asked_in)
     images, texts, objects, kinds, finders = (_Table() for _ in range(5))
     columns: dict[str, list[Any]] = {key: [] for key in ("image", "text", "object", "kind", "risk", "number", "asked")}
     for one in wall.claims:
@@ -189,6 +197,10 @@ def _columns(section: Section, wall: Wall, pictures: Mapping[str, str]) -> dict[
         "texts": list(texts.places),
         "objects": list(objects.places),
         "kinds": list(kinds.places),
+        "size": _letters(one.size for one in wall.claims),
+        "reviewed": _letters(one.reviewed for one in wall.claims),
+        "ways": list(WAYS.items()) if looked else [],
+        "blind": ["".join(_mask(ask.blind) for ask in one.asked_in) for one in wall.claims] if looked else [],
         "finders": list(finders.places),
         "chunk": chunk_size(wall),
         "absent": "".join("1" if one.label == "no" else "0" for one in wall.claims),
@@ -196,6 +208,17 @@ def _columns(section: Section, wall: Wall, pictures: Mapping[str, str]) -> dict[
         "answered": wall.answered.tolist(),
         **columns,
     }
+
+
+def _mask(blind: Sequence[str]) -> str:
+    """A digit with a bit for each of the WAYS."""
+    return str(sum(1 << place for place, way in enumerate(WAYS) if way in blind))
+
+
+def _letters(words: Iterable[str | None]) -> str:
+    """The first letter of each, "-" for None; empty where nothing is known."""
+    found = "".join("-" if word is None else word[0] for word in words)
+    return found if found.strip("-") else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,17 @@
 document.documentElement.classList.add("scripted");
 
 globalThis.hopeBenchQuestions = (() => {
-  const NO = 0, YES = 102, UNPARSED = 204, ERROR = 205, UNKNOWN = 101;
+  const NO = 0, YES = 102, UNPARSED = 204, ERROR = 205, UNASKED = 206, UNPARSED_IN_TENTH = 207, UNKNOWN = 101;
   const element = (name, attributes = {}, ...children) => {
     const made = document.createElement(name);
     for (const [key, one] of Object.entries(attributes)) if (one !== null) made.setAttribute(key, one);
     made.append(...children);
     return made;
   };
-  const said = (code) => (code < YES ? "no" : code < UNPARSED ? "yes" : code === UNPARSED ? "unparsed" : code === ERROR ? "error" : "not asked");
+  const said = (code) => (code < YES ? "no" : code < UNPARSED ? "yes" : code === ERROR ? "error" : code === UNASKED ? "unasked" : "unparsed");
   const percent = (code) => (code >= UNPARSED || code % YES === UNKNOWN ? null : code % YES);
+  const tenthOf = (share) => Math.min(Math.floor(10 * share), 9);
+  const tenth = (code) => (code >= UNPARSED_IN_TENTH ? code - UNPARSED_IN_TENTH : percent(code) === null ? null : Math.min(Math.floor(percent(code) / 10), 9));
   const number = (count) => count.toLocaleString("en");
   const parts = new Map(), awaited = new Map();
   let data = null;
@@ -45,8 +47,12 @@ globalThis.hopeBenchQuestions = (() => {
     const form = document.querySelector("form.tools"), fields = form.elements, outcome = document.querySelector(".outcome");
     const wall = document.getElementById("wall"), page = document.getElementById("question");
     const views = [...form.querySelectorAll("[name=view]")].map((one) => one.value);
-    const begin = { view: "fooling", truth: "no", split: "", kind: "", object: "", image: "", find: "", a: 0, b: models > 1 ? 1 : 0, q: "" };
-    const asks = { view: "view", truth: "answer", split: "split", kind: "kind", object: "object", image: "image", a: "model", b: "model", q: "question" };
+    const findings = { r: "right", w: "wrong", u: "unsure" }, tenths = Array.from({ length: 10 }, (_, place) => String(place));
+    const filters = { split: "", kind: "", object: "", image: "", find: "", of: models > 1 ? -1 : 0, said: "", tenth: "", size: "", risk: "", blind: "", reviewed: "" };
+    const rare = ["of", "said", "tenth", "size", "risk", "blind", "reviewed"];
+    const begin = { view: "fooling", truth: "no", ...filters, a: 0, b: models > 1 ? 1 : 0, q: "" };
+    const asks = { view: "view", truth: "answer", split: "split", kind: "kind", object: "object", image: "image", a: "model", b: "model", of: "model", said: "verdict", tenth: "tenth of P(yes)", size: "size", risk: "tenth of risk",
+      blind: "way of not looking", reviewed: "review", q: "question" };
     let view = { ...begin }, list = [], grid = null, drawn = null, scrolled = 0, strange = [];
 
     const options = (field, values) => field.append(...values.map(([value, words]) => element("option", { value }, words)));
@@ -54,30 +60,41 @@ globalThis.hopeBenchQuestions = (() => {
     options(fields.kind, data.kinds.map((kind) => [kind, kind]).sort());
     options(fields.object, data.objects.filter((one) => one !== null).sort().map((one) => [one, one]));
     if (fields.b) options(fields.b, [[-1, "anyone in particular"]]);
-    if (fields.a) for (const field of [fields.a, fields.b]) options(field, data.models.map(({ name }, at) => [at, name]));
-    fields.kind.closest("label").hidden = data.kinds.length < 2;
+    for (const field of [fields.a, fields.b, fields.of].filter(Boolean)) options(field, data.models.map(({ name }, at) => [at, name]));
+    for (const field of [fields.tenth, fields.risk]) options(field, tenths.map((place) => [place, `${place / 10} to ${(Number(place) + 1) / 10}`]));
+    options(fields.blind, data.ways);
+    const idle = { kind: data.kinds.length < 2, size: data.size === "", risk: data.risk.every((one) => one === null), blind: data.ways.length === 0, reviewed: data.reviewed === "" };
+    fields.of.closest("label").hidden = models === 1;
+    for (const [name, nothing] of Object.entries(idle)) fields[name].closest("label").hidden = nothing;
 
     // Which questions, in which order: the file's own is from the most fooling on.
     const wrong = (at, model) => {
       const word = said(code(at, model));
-      return absent(at) ? word === "yes" : word !== "yes" && word !== "not asked";
+      return absent(at) ? word === "yes" : word !== "yes" && word !== "unasked";
     };
     const right = (at, model) => said(code(at, model)) === (absent(at) ? "no" : "yes");
     const surer = (model) => (one, other) => (percent(code(other, model)) ?? -1) - (percent(code(one, model)) ?? -1);
     const select = () => {
       const split = data.splits.findIndex(({ name }) => name === view.split), kind = data.kinds.indexOf(view.kind);
       const object = data.objects.indexOf(view.object), picture = data.images.findIndex(([name]) => name === view.image), words = view.find.toLowerCase();
+      const way = 1 << data.ways.findIndex(([name]) => name === view.blind), size0 = view.size.slice(0, 1);
       const found = [];
       for (let at = 0; at < size; at += 1) {
         if (view.view === "unanimous" ? !absent(at) || data.yes[at] === 0 || data.yes[at] < data.answered[at] : view.truth !== "" && absent(at) !== (view.truth === "no")) continue;
         if (split >= 0 && !data.asked[at].some(([one]) => one === split)) continue;
         if ((view.kind && data.kind[at] !== kind) || (view.object && data.object[at] !== object) || (view.image && data.image[at] !== picture)) continue;
         if (words && !text(at).toLowerCase().includes(words) && !image(at)[0].toLowerCase().includes(words)) continue;
+        if (view.size && data.size[at] !== size0) continue;
+        if (view.risk && (data.risk[at] === null || tenthOf(data.risk[at]) !== Number(view.risk))) continue;
+        if (view.blind && !data.asked[at].some(([one], place) => (split < 0 || one === split) && data.blind[at][place] & way)) continue;
+        if (view.reviewed && (view.reviewed === "any" ? data.reviewed[at] === "-" : findings[data.reviewed[at]] !== view.reviewed)) continue;
+        if (view.of >= 0 && ((view.said === "asked" ? said(code(at, view.of)) === "unasked" : view.said && said(code(at, view.of)) !== view.said) || (view.tenth && tenth(code(at, view.of)) !== Number(view.tenth)))) continue;
         if (view.view === "pair" && !(wrong(at, view.a) && (view.b < 0 || right(at, view.b)))) continue;
         found.push(at);
       }
       if (view.view === "unanimous") found.sort((one, other) => (data.risk[other] ?? -1) - (data.risk[one] ?? -1));
       if (view.view === "pair") found.sort(surer(view.a));
+      else if (view.of >= 0 && view.said) found.sort(view.said === "no" ? (one, other) => surer(view.of)(other, one) : surer(view.of));
       return found;
     };
 
@@ -101,9 +118,9 @@ globalThis.hopeBenchQuestions = (() => {
     };
     const mark = (at) => (data.answered[at] > 1 && data.answered[at] <= 24 ? dots(at) : models > 1 ? bar(data.yes[at] / Math.max(data.answered[at], 1), "yes") : null);
     const sentence = (at) => {
-      if (models > 1) return [element("b", {}, tally(at)), " say yes"];
-      const one = code(at, 0), share = one === null ? null : percent(one);
-      return [element("b", {}, one === null ? (data.yes[at] ? "yes" : "…") : said(one)), ...(share === null ? [] : [element("span", { class: "quiet" }, ` P(yes) ${(share / 100).toFixed(2)}`)])];
+      if (view.of < 0) return [element("b", {}, tally(at)), " say yes"];
+      const one = code(at, view.of), share = one === null ? null : percent(one);
+      return [element("b", {}, one === null ? (data.yes[at] ? "yes" : "…") : said(one)), ...(share === null ? [] : [element("span", { class: "quiet" }, ` P(yes) ${(share / 100).toFixed(2)}`)]), ...(models > 1 ? [element("span", { class: "quiet" }, ` · ${tally(at)}`)] : [])];
     };
     let base = "#";
     const address = (change) => `#${words({ ...view, ...change })}`;
@@ -199,7 +216,7 @@ globalThis.hopeBenchQuestions = (() => {
 
     // One question, with every model's answer.
     const answers = (at) => {
-      const rows = data.models.map((model, index) => ({ ...model, code: code(at, index) })).filter((row) => row.code !== null && said(row.code) !== "not asked");
+      const rows = data.models.map((model, index) => ({ ...model, code: code(at, index) })).filter((row) => row.code !== null && said(row.code) !== "unasked");
       const rank = (row) => ({ yes: 2, no: 1 })[said(row.code)] || 0;
       rows.sort((one, other) => (percent(other.code) ?? -1) - (percent(one.code) ?? -1) || rank(other) - rank(one));
       const known = rows.some((row) => percent(row.code) !== null);
@@ -231,7 +248,7 @@ globalThis.hopeBenchQuestions = (() => {
     const drawQuestion = (at) => {
       const [name, picture, link] = image(at), place = list.indexOf(at), object = data.objects[data.object[at]];
       const step = (to, say) => (to < 0 || to >= list.length || place < 0 ? element("span", { class: "quiet" }, say) : element("a", { href: address({ q: id(list[to]) }) }, say));
-      const risk = data.risk[at], all = absent(at) && data.yes[at] > 0 && data.yes[at] === data.answered[at];
+      const risk = data.risk[at], looked = { right: "right", wrong: "wrong", unsure: "hard to tell" }[findings[data.reviewed[at]]], all = absent(at) && data.yes[at] > 0 && data.yes[at] === data.answered[at];
       const source = link === null ? name : element("a", { href: link, rel: "noreferrer" }, name);
       const cite = element("details", {}, element("summary", {}, "Cite this question"), element("p", { class: "cite" }, citation(at)), copying(() => citation(at), "Copy the citation"));
       page.replaceChildren(
@@ -240,7 +257,7 @@ globalThis.hopeBenchQuestions = (() => {
         element("div", { class: "one" }, element("figure", {}, picture === null ? element("p", { class: "frame none" }, link === null ? "This image isn’t shown here." : "Its licence doesn’t let it be shown here: it is on the dataset’s own site.") : element("span", { class: "frame" }, element("img", { src: picture, alt: `Image ${name}` })),
           element("figcaption", { class: "quiet" }, "Image ", source)),
         element("div", {}, element("h1", { tabindex: "-1" }, ...worded(at)),
-          element("p", { class: "truth" }, "The answer is ", element("b", {}, absent(at) ? "no" : "yes"), ".", ...(risk === null ? [] : [` Risk that it is there after all: ${risk.toFixed(2)}.`])),
+          element("p", { class: "truth" }, "The answer is ", element("b", {}, absent(at) ? "no" : "yes"), ".", ...(risk === null ? [] : [` Risk that it is there after all: ${risk.toFixed(2)}.`]), ...(looked ? [` People who looked found the label ${looked}.`] : [])),
           element("h2", {}, models === 1 ? `${data.models[0].name} says ${said(code(at, 0))}` : `${tally(at)} models say yes`), answers(at), asking(at),
           ...(all ? [element("p", { class: "quiet" }, models === 1 ? "The model says yes, though the label says no. " : "Every model says yes, though the label says no. ", element("a", { href: address({ ...begin, view: "unanimous" }) }, "Is the label wrong? Review it"))] : []),
           element("div", { class: "acts" }, copying(() => `${location.href.split("#")[0]}#${words({ ...begin, q: id(at) })}`, "Copy link"),
@@ -252,7 +269,8 @@ globalThis.hopeBenchQuestions = (() => {
     const words = (state) => {
       const made = new URLSearchParams();
       for (const key of Object.keys(begin)) {
-        if (["a", "b"].includes(key) ? state.view === "pair" && state[key] >= 0 : state[key] !== begin[key]) made.set(key, ["a", "b"].includes(key) ? data.models[state[key]].page.replace(/^.*\/|\.html$/g, "") : state[key]);
+        const model = ["a", "b", "of"].includes(key);
+        if (["a", "b"].includes(key) ? state.view === "pair" && state[key] >= 0 : state[key] !== begin[key]) made.set(key, model ? data.models[state[key]].page.replace(/^.*\/|\.html$/g, "") : state[key]);
       }
       return made;
     };
@@ -270,7 +288,9 @@ globalThis.hopeBenchQuestions = (() => {
       strange = [];
       return {
         view: one("view", views), truth: one("truth", ["no", "yes", ""]), split: one("split", data.splits.map(({ name }) => name)), kind: one("kind", data.kinds), object: one("object", data.objects),
-        image: one("image", data.images.map(([name]) => name)), find: (from.get("find") || "").slice(0, 80), a: model("a"), b: model("b"), q: one("q", ["", ...byId.keys()]),
+        image: one("image", data.images.map(([name]) => name)), find: (from.get("find") || "").slice(0, 80), a: model("a"), b: model("b"), of: model("of"),
+        said: one("said", ["", "asked", "yes", "no", "unparsed", "error", "unasked"]), tenth: one("tenth", tenths), size: one("size", data.size === "" ? [] : ["small", "medium", "large"]), risk: one("risk", idle.risk ? [] : tenths),
+        blind: one("blind", data.ways.map(([name]) => name)), reviewed: one("reviewed", data.reviewed === "" ? [] : ["any", ...Object.values(findings)]), q: one("q", ["", ...byId.keys()]),
       };
     };
     const title = document.title;
@@ -279,7 +299,7 @@ globalThis.hopeBenchQuestions = (() => {
     const drawList = (then) => {
       const key = listed(view);
       if (key === drawn) return then();
-      const missing = view.view === "pair" ? Array.from({ length: last }, (_, part) => part).filter((part) => !parts.has(part)) : [];
+      const missing = view.view === "pair" || (view.of >= 0 && (models > 1 || view.said !== "" || view.tenth !== "")) ? Array.from({ length: last }, (_, part) => part).filter((part) => !parts.has(part)) : [];
       if (missing.length > 0) {
         const tell = (left) => { form.querySelector(".count").textContent = `Loading answers, ${number(last - left)} of ${number(last)} parts`; };
         let left = missing.length;
@@ -293,12 +313,14 @@ globalThis.hopeBenchQuestions = (() => {
       drawn = key;
       base = key === "" ? "#" : `#${key}&`;
       list = select();
-      for (const name of ["truth", "split", "kind", "object", "find", "a", "b"]) if (fields[name] && fields[name].value !== String(view[name])) fields[name].value = view[name];
+      for (const name of ["truth", "a", "b", ...Object.keys(filters)]) if (fields[name] && fields[name].value !== String(view[name])) fields[name].value = view[name];
       for (const field of form.querySelectorAll("[name=view]")) field.checked = field.value === view.view;
       form.querySelector(".pairing").hidden = view.view !== "pair";
       fields.truth.disabled = view.view === "unanimous";
       document.querySelector(".unanimous-words").hidden = view.view !== "unanimous";
-      fields.clear.hidden = !["split", "kind", "object", "image", "find"].some((name) => view[name] !== "");
+      fields.clear.hidden = !Object.keys(filters).some((name) => view[name] !== filters[name]);
+      fields.said.disabled = fields.tenth.disabled = view.of < 0;
+      if (rare.some((name) => view[name] !== filters[name])) form.querySelector(".more").open = true;
       form.querySelector(".count").textContent = `${number(list.length)} question${list.length === 1 ? "" : "s"}${view.image ? ` about ${view.image}` : ""}`;
       grid = null;
       if (list.length === 0) outcome.replaceChildren(element("p", { class: "quiet" }, "There is no such question."));
@@ -345,10 +367,10 @@ globalThis.hopeBenchQuestions = (() => {
 
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("input", () => show({
-      view: fields.view.value, truth: fields.truth.value, split: fields.split.value, kind: fields.kind.value, object: fields.object.value, find: fields.find.value, image: "",
+      view: fields.view.value, truth: fields.truth.value, split: fields.split.value, kind: fields.kind.value, object: fields.object.value, find: fields.find.value, image: "", of: Number(fields.of.value), ...Object.fromEntries(rare.filter((name) => name !== "of").map((name) => [name, fields[name].value])),
       a: Number(fields.a?.value || 0), b: Number(fields.b?.value || 0),
     }));
-    fields.clear.addEventListener("click", () => show({ split: "", kind: "", object: "", image: "", find: "" }));
+    fields.clear.addEventListener("click", () => show(filters));
     addEventListener("hashchange", () => {
       if (document.getElementById(location.hash.slice(1))) return show({});  // a place on this page: the view stays
       view = read();

@@ -31,7 +31,7 @@ from hope_bench.files.run import asked_otherwise, read_answers, read_run
 from hope_bench.provenance import file_sha256
 from hope_bench.records import Label, Question
 from tests.faulty_server import Handler, Server, answer, held, running, status
-from tests.forks import Fork
+from tests.forks import Fork, interpreter
 
 MODEL = Path(__file__).resolve().parents[2] / "models" / "demo-llava"
 KEY = "sk-secret-of-this-test"
@@ -129,7 +129,12 @@ def test_a_server_started_for_a_run_gives_the_same_verdicts_and_ends(bench: Path
     (model / "generation_config.json").write_text(json.dumps(own))
     same = ("--limit", "20", "--device", "cpu", "--dtype", "float32")
     here = evaluate(bench, str(model), "here", *same)
-    there = evaluate(bench, str(model), "there", *same, "--server", "transformers")
+    with interpreter() as python:
+        serve = python.with_name("transformers")
+        serve.write_text(f'#!/bin/sh\nexec {python} {Path(sys.executable).with_name("transformers")} "$@"\n')
+        serve.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(python))
+        there = evaluate(bench, str(model), "there", *same, "--server", "transformers")
     assert (here.exit_code, there.exit_code) == (0, 0), there.output
     runs = bench / "runs" / "tiny"
     verdicts = [[answer.verdict for answer in read_answers(runs / name / "answers.jsonl").answers] for name in ("here", "there")]

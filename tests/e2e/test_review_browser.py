@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -24,6 +23,7 @@ from hope_bench.reviewing.decisions import DecisionsFile
 from hope_bench.reviewing.picture import Pictures, known_present
 from hope_bench.reviewing.session import Session
 from tests.chromium import launched
+from tests.forks import Fork
 from tests.small_benchmark import write_small
 
 if find_spec("gradio") is None:  # it takes seconds to import, which no other test needs to wait for
@@ -194,18 +194,18 @@ def test_another_sites_name_does_not_lead_to_the_page(page: Page, review: Callab
 
 def test_ctrl_c_ends_it_in_words_though_a_page_is_open(page: Page, tmp_path: Path) -> None:
     small = write_small(tmp_path / "small")
-    command = [sys.executable, "-m", "hope_bench", "review", str(small.folder), "--images", str(small.images), "--port", "0"]
-    env = {**os.environ, "PYTHONUNBUFFERED": "1", "BROWSER": "true"}
-    with subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as child:
-        assert child.stdout is not None
-        try:
-            address = next(found[0] for line in child.stdout if (found := re.search(r"http://[0-9.:]+/", line)))
-            page.goto(address)
-            at(page, 0, "Is there a vase in this picture?")
-            child.send_signal(signal.SIGINT)
-            said = child.communicate(timeout=60)[0]
-        finally:
-            child.kill()
+    command = ["-m", "hope_bench", "review", small.folder, "--images", small.images, "--port", "0"]
+    child = Fork(command, {**os.environ, "BROWSER": "true"}, tmp_path)
+    try:
+        while (found := re.search(r"http://[0-9.:]+/", "".join(child.said()))) is None:
+            assert child.poll() is None, child.said()
+            time.sleep(0.05)
+        page.goto(found[0])
+        at(page, 0, "Is there a vase in this picture?")
+        child.send_signal(signal.SIGINT)
+        said = "".join(child.communicate(timeout=60))
+    finally:
+        child.kill()
     assert child.returncode == 0
     assert "Traceback" not in said
     assert "claims decided" in said

@@ -61,7 +61,7 @@ def test_the_ranking_sorts_and_the_address_follows(browser: Browser, site: SiteP
     page.reload()
     assert order(page)[0] == "worst"
     assert problems == []
-    page.context.close()
+    page.close()
 
 
 def test_the_ranking_filters_and_shows_another_split(browser: Browser, site: SitePages) -> None:
@@ -81,7 +81,7 @@ def test_the_ranking_filters_and_shows_another_split(browser: Browser, site: Sit
     assert order(page) == []
     assert "open=1" in page.url
     assert problems == []
-    page.context.close()
+    page.close()
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_link_that_means_harm_shows_the_plain_page(browser: Browser, site: Sit
     assert order(page) == RANKED
     assert page.locator(".side-by-side").count() == 0
     assert problems == []
-    page.context.close()
+    page.close()
 
 
 def test_the_ranking_by_keyboard(browser: Browser, site: SitePages) -> None:
@@ -118,7 +118,7 @@ def test_the_ranking_by_keyboard(browser: Browser, site: SitePages) -> None:
     page.get_by_label("Compare worst").focus()
     page.keyboard.press("Space")
     assert page.locator(".side-by-side").is_visible()
-    page.context.close()
+    page.close()
 
 
 def test_the_ranking_without_its_script(browser: Browser, site: SitePages) -> None:
@@ -147,7 +147,7 @@ def test_what_a_number_must_be(browser: Browser, site: SitePages) -> None:
     page.locator("input[name=than]").fill("1")
     assert page.locator("table.full").is_hidden() or order(page) == []
     assert problems == []
-    page.context.close()
+    page.close()
 
 
 def test_sorts_and_filters_by_date(browser: Browser, tmp_path: Path) -> None:
@@ -162,4 +162,4 @@ def test_sorts_and_filters_by_date(browser: Browser, tmp_path: Path) -> None:
     page.locator("input[name=than]").fill("")
     assert order(page) == ["new", "old", "undated"]
     assert problems == []
-    page.context.close()
+    page.close()

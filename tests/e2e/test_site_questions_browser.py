@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 import pytest
 
+from hope_bench.files.benchmark import read_benchmark
+from hope_bench.scoring.probability import unpack
 from hope_bench.site import SitePages, build_site
 from tests.chromium import opened
 from tests.e2e.site_views import Look, barriers, fits, in_turn
 from tests.faulty_server import LocalServer, serving
-from tests.questioned import IMAGES, LIKELY, p_yes, publish
+from tests.questioned import IMAGES, LIKELY, p_yes, publish, publish_known
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -27,9 +31,10 @@ COCO = tuple(f"COCO_val2014_{number:012}.jpg" for number in range(40))
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> SitePages:
-    """Two benchmarks: 24 questions with pictures, and 120 without."""
+    """Three benchmarks: 24 questions with pictures, 120 without, and 72 of which everything is known that chooses them."""
     folder = tmp_path_factory.mktemp("wall")
     publish(folder)
+    publish_known(folder)
     publish(folder, "coco", COCO, pictures=False)
     return build_site(folder / "leaderboard" / "results", folder / "a sub folder" / "site", folder / "nowhere")
 
@@ -94,7 +99,7 @@ def test_every_view_shows_what_the_models_answered(browser: Browser, site: SiteP
     assert "hope-bench review tiny" in page.locator(".unanimous-words").inner_text()
     assert page.get_by_role("link", name="the list").get_attribute("href", timeout=2000) is not None
     assert problems == []
-    page.context.close()
+    page.close()
 
 
 def test_a_question_is_a_page_with_a_link_and_a_citation(browser: Browser, site: SitePages) -> None:
@@ -126,6 +131,94 @@ def test_a_question_is_a_page_with_a_link_and_a_citation(browser: Browser, site:
     page.go_back()
     page.get_by_role("link", name="Others about this image").click()
     counts(page, "3 questions about 2.jpg")
+    assert problems == []
+    page.close()
+
+
+def behind(chosen: Mapping[str, str], result: dict[str, Any], risks: Mapping[str, Sequence[float | None]]) -> int:
+    """How many questions of a split are chosen, counted in the result's own letters."""
+    name = chosen["split"]
+    split, found, truth = result["splits"][name], 0, chosen.get("truth", "no")
+    sizes = [part["name"] for part in split["breakdowns"]["object-size"]]
+    size = base64.b64decode(split["part_of"]["object-size"])
+    p_yes = unpack(split["probabilities"]["packed"])
+    levels = {one["name"]: base64.b64decode(one["levels"]) for one in split["blind"] if one["levels"]}
+    backwards = {one["name"] for one in split["blind"] if one["balanced_accuracy"] < 0.5}
+    reviewed = split["corrected"]["truth"] if split["corrected"] else "-" * len(split["labels"])
+    for place, (label, verdict) in enumerate(zip(split["labels"], split["verdicts"], strict=True)):
+        said = {"y": "yes", "n": "no", "u": "unparsed", "e": "error", "-": "unasked"}[verdict]
+        finding = {"-": None, "?": "unsure", label: "right"}.get(reviewed[place], "wrong")
+        way, risk = chosen.get("blind"), risks[name][place]
+        tests = (
+            not truth or truth[0] == label,
+            "size" not in chosen or (size[place] < len(sizes) and sizes[size[place]] == chosen["size"]),
+            "said" not in chosen or (said != "unasked" if chosen["said"] == "asked" else said == chosen["said"]),
+            "tenth" not in chosen
+            or (said not in ("error", "unasked") and min(int(10 * p_yes[place]), 9) == int(chosen["tenth"])),
+            "risk" not in chosen or (risk is not None and int(10 * risk) == int(chosen["risk"])),
+            "reviewed" not in chosen or (finding is not None if chosen["reviewed"] == "any" else finding == chosen["reviewed"]),
+            way is None or ((levels[way][place] >= 128) == (label == "y")) != (way in backwards),
+        )
+        found += all(tests)
+    return found
+
+
+def test_every_number_leads_to_the_questions_behind_it(browser: Browser, site: SitePages) -> None:
+    """As many as a result's letters say, from the page of a model and from the benchmark's own; and where the number is one of
+    questions, as many as it says."""
+    model = site.index.parent / "known" / "odd.html"
+    result = json.loads(model.with_suffix(".json").read_text())
+    made = read_benchmark(site.index.parents[2] / "made" / "known")
+    order = {image: place for place, image in enumerate(made.manifest.images)}
+    risks = {name: [one.risk for one in sorted(some, key=lambda one: order[one.image])] for name, some in made.splits.items()}
+    about = next((site.index.parent / "benchmarks").glob("known-*-about.html"))
+    seen: set[str] = set()
+    for start in (model, about):
+        page, problems = opened(browser, start)
+        links = page.locator("main a[href*='#split=']").evaluate_all("all => all.map(one => [one.href, one.textContent])")
+        for href, words in links:
+            chosen = dict(parse_qsl(href.partition("#")[2], keep_blank_values=True))
+            if chosen.keys() & {"object", "kind"}:
+                continue
+            expected = behind(chosen, result, risks)
+            assert re.fullmatch("[0-9,]+", words) is None or int(words) == expected, href
+            page.goto(href)
+            counts(page, f"{expected} questions?")
+            assert not page.locator(".strange").is_visible()
+            seen |= chosen.keys()
+        assert problems == []
+        page.context.close()
+    assert seen == {"split", "truth", "size", "of", "said", "tenth", "risk", "reviewed", "blind"}
+
+
+def test_filters_by_what_is_known_of_questions(browser: Browser, site: SitePages) -> None:
+    """By hand, and kept in the address; what this benchmark doesn't know can't be asked for."""
+    page, problems = opened(browser, wall_of(site, "known"), 390)
+    page.locator(".card").first.wait_for()
+    assert not page.get_by_label("It said").is_visible()
+    page.get_by_text("More filters").click()
+    assert page.get_by_label("It said").is_disabled()
+    page.get_by_label("Answered by").select_option("Odd")
+    page.get_by_label("It said").select_option("yes")
+    page.locator("[name=split]").select_option("hope")
+    counts(page, "3 questions")
+    assert page.locator(".card .says").first.inner_text().startswith("yes P(yes) 0.94 · 2 of 2")
+    assert page.url.endswith("#split=hope&of=odd&said=yes")
+    page.reload()
+    counts(page, "3 questions")
+    assert page.get_by_label("It said").input_value() == "yes", "seen, as it is what chooses"
+    page.get_by_role("button", name="Show all").click()
+    counts(page, "45 questions")
+    page.goto(wall_of(site, "known").as_uri() + "#size=huge&risk=12&blind=luck&reviewed=no&tenth=x&said=maybe&of=nobody")
+    strange = page.locator(".strange")
+    strange.wait_for()
+    assert strange.inner_text().count("“") == 7
+    assert problems == []
+    page.context.close()
+    page, problems = opened(browser, wall_of(site), 1440, fragment="#size=small")
+    page.get_by_text("More filters").click()
+    assert page.locator(".more label:visible").count() == 4, "model, verdict, P(yes) and the blind ways"
+    assert "size “small”" in page.locator(".strange").inner_text()
     assert problems == []
     page.context.close()
 
@@ -159,7 +252,7 @@ def test_by_keyboard_alone(browser: Browser, site: SitePages) -> None:
     page.locator(".card").first.wait_for()
     assert page.evaluate(focused) == str(place + 1)
     assert problems == []
-    page.context.close()
+    page.close()
 
 
 def test_an_address_of_what_is_not_here_says_so(browser: Browser, site: SitePages) -> None:
@@ -172,7 +265,7 @@ def test_an_address_of_what_is_not_here_says_so(browser: Browser, site: SitePage
     page.goto(wall_of(site).as_uri() + "#view=pair&a=renamed&b=sure")
     page.get_by_text("This address asks for model “renamed”, which isn’t here.").wait_for()
     assert problems == []
-    page.context.close()
+    page.close()
 
 
 def test_only_what_is_in_sight_is_in_the_page(browser: Browser, site: SitePages) -> None:
@@ -192,7 +285,7 @@ def test_only_what_is_in_sight_is_in_the_page(browser: Browser, site: SitePages)
     page.locator(".card[aria-posinset='80']").wait_for()
     assert page.evaluate("scrollY") == down
     assert problems == []
-    page.context.close()
+    page.close()
 
 
 @pytest.mark.parametrize("looks", in_turn([(1440, "light"), (820, "dark"), (390, "light")]))
@@ -204,7 +297,7 @@ def test_no_view_has_a_barrier(browser: Browser, site: SitePages, looks: Sequenc
     ]
     others = [
         (site.index.parent / "questions.html", ""),
-        (wall_of(site, "coco"), ""),
+        (wall_of(site, "known"), "#split=hope&of=odd&said=yes"),
         (next(pages.glob("tiny*-images-1.html")), ""),
     ]
     for path, view in (*views, *others):
@@ -213,7 +306,7 @@ def test_no_view_has_a_barrier(browser: Browser, site: SitePages, looks: Sequenc
         assert fits(page, looks), (path.name, view)
         assert problems == []
         found += barriers(page)
-        page.context.close()
+        page.close()
     assert found == []
 
 

@@ -50,7 +50,9 @@ def test_a_lost_worker_is_survived(world: World, quiet: bytes, monkeypatch: pyte
         return at_first(asker, step, images)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Asker, "answer", answer)
-    lost = world.evaluate("lost", "--workers", "1")
+    with interpreter() as python:
+        monkeypatch.setattr(sys, "executable", str(python))
+        lost = world.evaluate("lost", "--workers", "1")
     assert killed
     assert "A worker process was lost" in lost.stderr
     assert lost.exit_code == 0

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hope_bench.annotations import read_annotations
+from hope_bench.annotations import annotation_files, read_annotations
 from hope_bench.errors import HopeBenchError
 
 
@@ -155,6 +155,53 @@ def test_a_file_from_windows_or_still_packed(above: int, tmp_path: Path, monkeyp
     assert (marked.images, marked.categories) == (plain.images, plain.categories)
     with pytest.raises(HopeBenchError, match=r"is compressed\. Unpack it"):
         read_annotations(packed, "coco")
+
+
+def test_what_would_be_ignored_is_refused(tmp_path: Path) -> None:
+    coco, lines, folder = coco_file(tmp_path), tmp_path / "x.jsonl", tmp_path / "folder"
+    lines.write_text('{"image": "a.jpg", "objects": ["dog"]}\n')
+    folder.mkdir()
+    nowhere = tmp_path / "nowhere"
+
+    def refused(path: Path, *given: Any, **more: Any) -> str:
+        messages = []
+        for read in (read_annotations, annotation_files):
+            if read is annotation_files and "columns" in more:
+                continue
+            with pytest.raises(HopeBenchError) as caught:
+                read(path, *given, **more)
+            messages.append(str(caught.value).replace(f"{tmp_path}/", ""))
+        assert len(set(messages)) == 1
+        return messages[0]
+
+    assert refused(coco, captions=[coco, nowhere]) == "nowhere does not exist or is not a file."
+    assert refused(nowhere, captions=coco) == "nowhere does not exist."
+    for named in ("coco", "lvis", "object-list"):
+        assert refused(folder, named) == f"folder is a folder; name the annotation file in it (format {named!r})."
+    for named in ("voc", "labelme"):
+        told = f"x.jsonl is a file; name the folder that holds the annotations of all pictures (format {named!r})."
+        assert refused(lines, named) == told
+    assert refused(lines, captions=coco) == "instances.json: captions go with COCO annotations, but x.jsonl is an object list."
+    assert refused(folder, "voc", captions=coco) == "instances.json: captions go with COCO annotations, but folder is voc."
+    assert refused(coco, columns={"image": "x"}) == "columns are those of a Hugging Face dataset, but instances.json is coco. Remove them."
+    assert refused(coco, files={"split": "x"}).startswith("files.split means nothing for instances.json, which is coco.")
+    assert refused(lines, files={"split": "x"}).startswith("files.split means nothing for x.jsonl, which is object-list.")
+    yolo = "files.spilt means nothing for folder, which is yolo. Did you mean 'split'?"
+    assert refused(folder, "yolo", files={"spilt": "x"}).startswith(yolo)
+    assert annotation_files(coco, captions=[coco]) == (coco, coco)
+    assert annotation_files(lines) == (lines,)
+
+
+def test_many_names_that_questions_say_alike(tmp_path: Path) -> None:
+    names = [name for letter in "abcd" for name in (f"{letter} cup", f"{letter}_cup", f" {letter.upper()}  cup")][:-1]
+    categories = [{"id": place, "name": name} for place, name in enumerate(names)]
+    with pytest.raises(HopeBenchError) as caught:
+        read_annotations(coco_file(tmp_path, categories=categories, annotations=[]))
+    three = ", ".join(f"'{one} cup' and '{one}_cup' and ' {one.upper()}  cup'" for one in "abc")
+    assert str(caught.value) == (
+        f"{tmp_path / 'instances.json'}: 4 categories go by more than one name that questions say alike ({three} and 1 more). "
+        "Give them one name, or different ones."
+    )
 
 
 def test_real_coco_file_against_json(real: Path) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -66,6 +67,44 @@ def test_the_flow_finds_the_best_balanced_choice(seed: int, slack: int, whole: b
     assert (found.excess == 0) == (best is not None)
     if best is not None:
         assert scores[row, claim][found.no].sum() == pytest.approx(best, abs=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("first", [1, 3])
+def test_adding_edges_by_their_prices_ends_at_the_same_optimum(seed: int, first: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many rows, with and without groups: what is taken costs the same, and far from all edges were looked at."""
+    rng = np.random.default_rng(seed)
+    rows, claims, k = 40, 25, 2
+
+    def side(grouped: bool) -> Edges:
+        row, claim = np.nonzero(rng.random((rows, claims)) < 0.7)
+        groups = np.unique(row * claims + claim // 3, return_inverse=True)[1] if grouped else None
+        return Edges(row, claim, rng.random(len(row)).round(6), groups, strict=bool(seed % 2))
+
+    no, yes = side(seed % 3 > 0), side(seed % 3 > 1)
+    needs = np.full(rows, k)
+    asked = np.bincount(rng.integers(0, claims, rows * k), minlength=claims)
+    for other, other_needs in ((asked, None), (yes, needs)):
+        whole = balance(no, needs, other, other_needs, claims=claims, slack=seed % 2, seed=seed)
+        looked: list[int] = []
+
+        def counted(sides: Any, *more: Any, looked: list[int] = looked, solve: Any = flow._solve) -> Any:
+            looked.append(int(sides[0].held.sum()))
+            return solve(sides, *more)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(flow, "_WHOLE", 0)
+            patch.setattr(flow, "_AT_FIRST", first)
+            patch.setattr(flow, "_AT_ONCE", 2)
+            patch.setattr(flow, "_solve", counted)
+            part = balance(no, needs, other, other_needs, claims=claims, slack=seed % 2, seed=seed)
+        assert looked == sorted(looked)
+        assert looked[0] <= rows * max(3 * k, first) + (0 if no.group is None else int(no.group.max()) + 1) < len(no.row)
+        assert part.excess == whole.excess
+        cost = [no.cost[one.no].sum() / np.ptp(no.cost) for one in (whole, part)]
+        if other_needs is not None:
+            cost = [one + yes.cost[made.yes].sum() / np.ptp(yes.cost) for one, made in zip(cost, (whole, part), strict=True)]
+        assert cost[1] == pytest.approx(cost[0], abs=1e-4)
 
 
 @pytest.mark.parametrize("whole", [True, False])

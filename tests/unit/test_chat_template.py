@@ -16,6 +16,7 @@ import transformers.utils.chat_template_utils as rendering
 from hope_bench.adapters.chat_template import PROBE, TODAY, ChatTemplate, find_template
 from hope_bench.adapters.encoding import Encoder
 from hope_bench.adapters.loading import load_processor
+from hope_bench.adapters.nesting import too_deep
 from hope_bench.adapters.transformers_model import TransformersModel
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
@@ -107,6 +108,53 @@ def test_one_of_several_templates(processor: Any) -> None:
     with pytest.raises(HopeBenchError, match=r"rag, tool_use\) and none called 'default'\. Name one"):
         template_of(processor, None)
     assert template_of(processor, "tool_use").rendered.endswith("model\n")
+
+
+_DEEP = {
+    "-": ("{{ ", "a -", "a }}"),
+    "- -": ("{{ ", "a--", "a }}"),
+    "not": ("{{ ", "not ", "a }}"),
+    "filters": ("{{ a", "|lower", "}}"),
+    "names": ("{{ a", ".b", " }}"),
+    "in a block": ("{% generation %}{{ ", "a*", "a }}{% endgeneration %}"),
+    "if else": ("{{ ", "a if a else ", "a }}"),
+    "and": ("{% if ", "a and ", "a %}{% endif %}"),
+}
+
+
+@pytest.mark.parametrize("parts", _DEEP.values(), ids=_DEEP)
+def test_nested_expressions_are_refused_before_jinja_takes_minutes(processor: Any, parts: tuple[str, str, str]) -> None:
+    """Jinja's time grows with the cube of the nesting: ten seconds at 300. What is long and flat, or nested a little, is read."""
+    begin, middle, end = parts
+    begin = "{{ messages[0].content[1].text }}{% set a = 1 %}" + begin
+    for count in (98, 300, 2000):
+        processor.chat_template = begin + middle * count + end
+        assert too_deep(processor.chat_template) == (count > 98)
+    with pytest.raises(HopeBenchError, match="more than 100 of its expressions stand within each other"):
+        template_of(processor, None)
+    processor.chat_template = (
+        "{{ messages[0].content[1].text }}{% set a = [" + "'x', " * 500 + "] %}{{ '' " + "~ 'x'" * 500 + "}}"
+    )
+    assert len(template_of(processor, None).rendered) == 28 + 500
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["{{ " + "(" * 5000, "{{ " + "[" * 5000 + "]" * 5000 + "}}", "{% if a %}" * 3000 + "{% endif %}" * 3000, "{% if %}", "{{"],
+)
+def test_what_cant_be_read_at_all_is_refused(processor: Any, source: str) -> None:
+    processor.chat_template = source
+    with pytest.raises(HopeBenchError, match="chat template"):
+        template_of(processor, None)
+
+
+def test_a_template_that_makes_a_book_of_a_question_is_refused(processor: Any) -> None:
+    """A model would take minutes to read it."""
+    processor.chat_template = CHATML + "x" * 19_000
+    assert len(template_of(processor, None).rendered) > 19_000
+    processor.chat_template = CHATML + "x" * 20_000
+    with pytest.raises(HopeBenchError, match=r"makes 20,\d+ characters of a question of 28, more than 20,000"):
+        template_of(processor, None)
 
 
 @pytest.mark.parametrize("name", ["qwen3", "deepseek_v3", "gemma3"])

@@ -49,6 +49,19 @@ def test_probability_is_the_softmax_of_scaled_cosines() -> None:
         np.testing.assert_allclose(probability[row], np.array(weights) / sum(weights), rtol=1e-3)
 
 
+def test_probability_of_other_encoders() -> None:
+    """SigLIP's sigmoid of each pair; and the cosine itself where nothing scales it."""
+    cosines = np.array([[-0.4, 0.0, 0.05], [0.3, 0.9, 1.0]], dtype=np.float32)
+    pairs = content_probability(cosines, 20.0, -3.0)
+    np.testing.assert_allclose(pairs, 1 / (1 + np.exp(-(20.0 * cosines.astype(np.float64) - 3.0))), rtol=1e-9)
+    np.testing.assert_array_equal(content_probability(cosines, None, -3.0), cosines.astype(np.float64))
+    with patch("hope_bench.search.content.ROWS_AT_ONCE", 1):
+        np.testing.assert_array_equal(content_probability(cosines, 20.0, -3.0), pairs)
+        np.testing.assert_allclose(content_probability(cosines, 20.0).sum(axis=1), 1)
+    sure = content_probability(np.array([[1.0, 0.0]]), 2000.0)
+    np.testing.assert_array_equal(sure, [[1.0, 0.0]])
+
+
 @given(st.lists(st.sets(st.sampled_from(WORDS), min_size=1), min_size=2, max_size=12), st.integers(0, 5), st.integers(2, 12))
 @settings(max_examples=100, deadline=None)
 def test_control_takes_the_image_with_the_most_similar_objects(present: list[set[str]], seed: int, most: int) -> None:

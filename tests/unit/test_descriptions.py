@@ -171,6 +171,10 @@ def test_open_lists_of_attributes_are_read_by_the_banks_groups() -> None:
     assert named_attributes({"color": "teal", "count": 3, "note": "", "occluded": False}) == {"color": "teal"}
     for nothing in ("unknown", "ABC 123", "true", "a long remark about it", "n/a"):
         assert named_attributes({"note": nothing}) == {}
+    assert named_attributes({"note": "very dark red", "make": " half-open ", "x": "four words of it"}) == {
+        "note": "very dark red", "make": "half-open",
+    }  # fmt: skip
+    assert named_attributes({"color": "blue", "more": ["red", 3, "wooden"]}) == {"color": "blue", "material": "wooden"}
 
 
 def test_the_banks_groups_exclude_each_other() -> None:

@@ -144,6 +144,12 @@ def test_evidence_is_read_by_image_and_category(tmp_path: Path) -> None:
     made = found.matrix(files, ["Wine_Glass", "dog"])
     assert made.tolist() == [[0.7, 0.0], [0.0, 0.5], [0.35, 0.25]]  # nobody looked at 3.jpg
     assert found.notes(files) == ["No evidence was given for 1 of 3 images (a/3.jpg)."]
+    blank = tmp_path / "blank.jsonl"
+    first, *_, last = (json.dumps(line) for line in lines[:4])
+    blank.write_text(f"\n{first}\n  \n{last}\n\n")
+    assert read_evidence(blank, annotations).scores == {("a/1.jpg", "Wine_Glass"): 0.2, ("b/2.jpg", "dog"): 0.5}
+    files = [f"{n}.jpg" for n in range(5)] * 300
+    assert found.notes(files) == ["No evidence was given for 1,500 of 1,500 images (0.jpg, 1.jpg, 2.jpg and 1497 more)."]
     logits = [{"image": "1.jpg", "category": "dog", "score": -3}, {"image": "1.jpg", "category": "wine glass", "score": -1.5}]
     below = read_evidence(_evidence(tmp_path / "logits.jsonl", *logits), annotations)
     assert below.matrix(["a/1.jpg"], ["Wine_Glass", "dog", "bus"]).tolist() == [[-1.5, -3.0, -3.0]]
@@ -251,6 +257,57 @@ def test_captions_equal_their_definition(captions: list[str]) -> None:
         pattern = "|".join(rf"\b{form}\b" for form in forms)
         texts = [re.sub(r"[-.']", " ", caption.lower()) for caption in captions]
         assert removed[1, column] == any(re.search(pattern, text) for text in texts)
+
+
+def test_each_guard_is_on_where_the_spec_and_the_data_say_so() -> None:
+    """Every mask in full, and what is left."""
+    on = GuardsSpec(ontology=True, same_name=1.0)
+    objects = [["dog", "cup"], ["owl"], ["dog"]]
+    captions, checked, partly = {0: ("An owl",)}, {0: frozenset({3, 6, 4}), 1: frozenset({1})}, {2: frozenset({2})}
+
+    def removed(
+        guards_spec: GuardsSpec = on, also: frozenset[tuple[int, str]] = frozenset(), **annotated: object
+    ) -> dict[str, set[tuple[int, str]]]:
+        found = guard(make_space(objects, 0, annotated, guards=guards_spec))
+        masks = {name: {(int(row), WORDS[c]) for row, c in np.argwhere(mask)} for name, mask in found.removed.items()}
+        present = {(row, name) for row, names in enumerate(objects) for name in names} | also
+        every = {(row, name) for row in range(3) for name in WORDS}
+        assert {(int(row), WORDS[c]) for row, c in np.argwhere(found.absent)} == every - present
+        left = every - present - set().union(*masks.values())
+        assert {(int(row), WORDS[c]) for row, c in np.argwhere(found.allowed)} == left
+        assert not any(mask & present for mask in masks.values())
+        assert (found.risk, found.evidence) == (None, None)
+        return masks
+
+    def rest(*seen: str) -> set[tuple[int, str]]:
+        return {(row, name) for row in range(3) for name in WORDS if name not in seen}
+
+    unseen = rest("dog", "cup", "owl")
+    assert removed() == {"annotated": unseen, "ontology": set()}
+    also = frozenset({(1, "egg"), (1, "fork")})
+    fewer = removed(also=also, also_present={1: (4, 5)})
+    assert fewer == {"annotated": rest("dog", "cup", "owl", "egg", "fork"), "ontology": set()}
+    assert removed(on.model_copy(update={"annotated": False, "ontology": False})) == {}
+    assert removed(captions=captions) == {"annotated": unseen, "ontology": set(), "captions": {(0, "owl")}}
+    assert removed(on.model_copy(update={"captions": False}), captions=captions) == {"annotated": unseen, "ontology": set()}
+    assert removed(not_exhaustive=partly) == {"annotated": unseen, "ontology": set(), "verified": {(2, "cup")}}
+    off = on.model_copy(update={"verified": False})
+    assert removed(off, not_exhaustive=partly) == {"annotated": unseen, "ontology": set()}
+    looked = rest() - {(0, "egg"), (0, "owl"), (1, "bus"), (0, "dog"), (0, "cup"), (1, "owl"), (2, "dog")}
+    assert removed(verified_absent=checked) == {"ontology": set(), "verified": looked}, "who looked is known"
+    assert removed(off, verified_absent=checked) == {"ontology": set()}
+
+
+def test_a_long_name_is_found_in_a_caption_that_writes_it_apart() -> None:
+    names = ["hot dog", "salt and pepper shaker", "suitcase", "cup"]
+    annotations = Annotations(
+        categories=tuple(Category(name) for name in names), images=(Image("a.jpg"), Image("b.jpg")), starts=np.zeros(3, np.int64),
+        category_of=np.zeros(0, np.int32), crowd=np.zeros(0, np.bool_),
+        captions={0: ("Next to it a salt and pepper sh aker",), 1: ("hot", "dog", "a suit case, one hot-dog")},
+    )  # fmt: skip
+    assert guards.captions(annotations, [1, 0]).tolist() == [[True, False, True, False], [False, True, False, False]]
+    short = replace(annotations, categories=annotations.categories[2:], captions={0: ("a cup, a suit ca se, a su it case",)})
+    assert guards.captions(short, [0]).tolist() == [[False, True]], "one word more than the longest name has"
 
 
 @given(objects=OBJECTS, seed=st.integers(0, 10**6), data=st.data())

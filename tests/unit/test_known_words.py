@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hope_bench.annotations import read_annotations
-from hope_bench.annotations.wording import plain_names, spoken_names
+from hope_bench.annotations.wording import alternatives, plain_names, spoken_names
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.spec import BenchmarkSpec, GuardsSpec
 from hope_bench.records import Annotations, Category, Image
@@ -62,6 +62,41 @@ def test_what_all_names_of_a_file_tell(names: str, said: list[str]) -> None:
     """Names that run words together, shout, or are WordNet's: read by their like, and kept where two would be one."""
     listed = names.split()
     assert [spoken or name for spoken, name in zip(spoken_names(listed), listed, strict=True)] == said
+
+
+MANY = [f"Cup{number}" for number in range(19)]
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["a a Cup", "a Cup"], [None, "Cup"]),  # not what another was called
+        (["dog", "Dog cat"], [None, None]),
+        (["TrafficLight", "car", "dog"], [None] * 3),  # alone in its spelling
+        (["CLOCK", "TV"], ["clock", None]), (["CARS", "TV"], [None, None]),
+        (["Soccer-Ballon", "Plan B"], ["soccer-balloon", "plan b"]),
+        ([*MANY, "dog"], [None] * 20), ([*MANY, "Sofa", "dog"], [*map(str.lower, MANY), "sofa", None]),
+        ([name.lower() for name in MANY] + ["Dog"], [None] * 20),
+        (["Canned", "Curling", "French", "Soccer", "Tennis"], ["canned", "curling", None, "soccer", "tennis"]),
+        (["Canned", "Curling", "French", "Soccer", "Tennis", "Tong"],
+         ["canned food", "curling stone", "French horn", "soccer ball", "tennis ball", "tongs"]),
+    ],
+)  # fmt: skip
+def test_names_are_said_otherwise_only_where_all_together_tell_it(names: list[str], said: list[str | None]) -> None:
+    assert spoken_names(names)[: len(said)] == said
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("cup", ()), ("A/C unit", ()), ("24/70 lens", ()), ("2x/dog", ()), ("cup / ", ()), ("A /C", ("A", "C")), ("Cabinet/shelf", ("Cabinet", "shelf")),
+        ("Cutting/chopping Board", ("Cutting Board", "chopping Board")), ("Frying/cooking/baking Pan", ("Frying Pan", "cooking Pan", "baking Pan")),
+        ("Pan/frying pan", ("Pan", "frying pan")), ("ring/cup holding", ("ring", "cup holding")), ("Dining/big table", ("Dining", "big table")),
+        ("Frying/cooking pan set", ("Frying", "cooking pan set")), (f"bb/{'c' * 497}", ("bb", "c" * 497)), (f"bb/{'c' * 498}", ()),
+    ],
+)  # fmt: skip
+def test_names_that_offer_several_words(name: str, words: tuple[str, ...]) -> None:
+    assert alternatives(name) == words
 
 
 def test_there_are_names_of_every_vocabulary() -> None:
@@ -149,6 +184,23 @@ def test_words_of_ones_own(tmp_path: Path) -> None:
     table.write_text('related = [["noggin", "chalice"]]\n')
     with pytest.raises(HopeBenchError, match="none is a category"):
         with_words(annotations, spec)
+
+
+def test_words_for_what_is_no_category_are_refused(tmp_path: Path) -> None:
+    annotations = coco(tmp_path, ["cup", "zebra"], ["cup"])
+    own = dict.fromkeys(("cups", "horse", "gnu", "emu"), ("mug",))
+    with pytest.raises(HopeBenchError) as refused:
+        with_words(annotations, BenchmarkSpec(name="x", synonyms=own))
+    said = "[synonyms] gives words for 'cups', 'horse', 'gnu' and 1 more: no category of that name. "
+    assert str(refused.value) == f"{said}Did you mean 'cup'? Known: cup, zebra."
+    table = tmp_path / "related.toml"
+    table.write_text('related = [["cup", "mug"], ["emu", "gnu"]]\n')
+    with pytest.raises(HopeBenchError, match=r"related\.toml relates 'emu', 'gnu', of which none is a category or a synonym"):
+        with_words(annotations, BenchmarkSpec(name="x", guards=GuardsSpec(ontology_table=str(table))))
+    plain = with_words(
+        annotations, BenchmarkSpec(name="x", guards=GuardsSpec(known_synonyms=False), synonyms={"zebra": ("mare",)})
+    )
+    assert [(one.synonyms, one.mentioned_as) for one in plain.categories] == [((), ()), (("mare",), ())]
 
 
 @pytest.mark.parametrize(

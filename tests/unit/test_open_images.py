@@ -133,3 +133,46 @@ def test_open_images_several_subsets_and_missing_files(tmp_path: Path) -> None:
         read_annotations(open_images_folder(tmp_path / "b", classes=None))
     with pytest.raises(HopeBenchError, match="no readable box"):
         read_annotations(open_images_folder(tmp_path / "c", BOXES.splitlines()[0] + "\nx\n", labels=None))
+
+
+def test_class_descriptions_that_are_malformed(tmp_path: Path) -> None:
+    classes = "LabelName,DisplayName\n" + CLASSES + "\n,Cup\n/m/x, \na,b,c\n/m/y\n/m/dog2, Dog\n/m/dog3,Dog\n"
+    annotations = read_annotations(open_images_folder(tmp_path, labels=None, classes=classes))
+    assert [category.name for category in annotations.categories] == ["Person", "Human head", "Animal", "Dog", "Candle, crêpe"]
+    assert annotations.problems[:2] == (
+        "oidv7-class-descriptions-boxable.csv: 4 malformed lines left out (',Cup', '/m/x, ', 'a,b,c' and 1 more).",
+        "oidv7-class-descriptions-boxable.csv: 2 labels share another's name; each name is one category.",
+    )
+
+
+def test_boxes_without_groups(tmp_path: Path) -> None:
+    boxes = "ImageID,LabelName,XMin,XMax,YMin,YMax\na,/m/0bt9lr,0.25,0.75,0.5,1\na,/m/0bt9lr,x,0.75,0.5,1\n"
+    annotations = read_annotations(open_images_folder(tmp_path, boxes, labels=None))
+    assert [(one.bbox, one.crowd) for one in annotations.instances(0)] == [((0.25, 0.5, 0.5, 0.5), False), (None, False)]
+
+
+def test_of_several_class_descriptions_those_of_boxes_are_meant(tmp_path: Path) -> None:
+    folder = open_images_folder(tmp_path)
+    (folder / "oidv7-class-descriptions.csv").write_text("/m/0bt9lr,Hound\n")
+    assert read_annotations(folder).present(0) == ("Dog", "Person")
+    (folder / "my-class-descriptions-boxable.csv").write_text("/m/0bt9lr,Hound\n")
+    several = r"data holds several files that could be its classes \(my-class-descriptions-boxable\.csv, oidv7-class-descriptions-boxable\.csv\)\."
+    with pytest.raises(HopeBenchError, match=several.replace("data", tmp_path.name)):
+        read_annotations(folder)
+
+
+def test_labels_of_more_images_than_categories(tmp_path: Path) -> None:
+    """Each is of its own image: none is said of another."""
+    images = [f"{number:016x}" for number in range(12)]
+    rows = [f"{image},verification,{label},{int(number % 3 == place)}" for number, image in enumerate(images)
+            for place, label in enumerate(("/m/01g317", "/m/04hgtk", "/m/0jbk"))]  # fmt: skip
+    labels = "ImageID,Source,LabelName,Confidence\n" + "\n".join(rows) + "\n"
+    boxes = BOXES.splitlines()[0] + "\n" + "".join(f"{image},xclick,/m/0bt9lr,1,0,1,0,1,0,0,0,0,0\n" for image in images[::2])
+    annotations = read_annotations(open_images_folder(tmp_path, boxes, labels))
+    three = ("Person", "Human head", "Animal")
+    for place, image in enumerate(annotations.images):
+        number = images.index(image.file_name.removesuffix(".jpg"))
+        assert annotations.present(place) == (*(["Dog"] if number % 2 == 0 else []), three[number % 3])
+        assert annotations.verified_absent is not None
+        assert names(annotations, annotations.verified_absent[place]) == sorted(name for at, name in enumerate(three) if at != number % 3)
+    assert annotations.problems == ()

@@ -73,6 +73,39 @@ def test_where_the_object_is_not_known(text: str | None, verdict: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("verdict", "texts"),
+    [
+        (
+            "yes",
+            "There seems to be a car. Here are two cars. I can see some dogs. The image shows a dog. The picture "
+            "contains a cat. A dog is visible. A dog can be seen in the background. A dog is clearly visible here. It "
+            "is visible. I see a running dog. There is a dog running. There is a man walking a dog. I see here a dog. "
+            "There is a dog and a cat. There appear to be several dogs. I see clearly a dog.",
+        ),
+        (
+            "no",
+            "I can't see a dog. The picture does not contain a cat. The dog is not visible. It is not. They are not "
+            "there. It is not red. The cars are not red. No dog is visible. No dogs. Zero dogs. Without a dog. The "
+            "picture lacks a dog. The picture lacks dogs. The image lacks any dog. There are no dogs or cats. There is "
+            "a dog but it is not red. I see no dog. There is not a single dog. There is nothing there. I see nothing "
+            "like a dog. I see nothing of the kind.",
+        ),
+        (
+            "unparsed",
+            "I have a dog. He has a dog. They hold a bat. I find a dog cute. That dog is visible. This dog can be "
+            "seen. The car is red. A photo of a dog. There is a photo of a dog. The dog is a toy. There is the "
+            "possibility of a dog. There is no chance of a dog. There is something that looks like a dog. I see "
+            "nothing. I see nobody. I see neither. I see no one. I see everything. I see something. A dog and a cat. A "
+            "dog is on the sofa. In the corner sits a dog.",
+        ),
+    ],
+)
+def test_what_is_said_where_nobody_knows_what_was_asked(verdict: str, texts: str) -> None:
+    said = [f"{text.strip()}." for text in texts.split(".") if text.strip()]
+    assert [(text, found) for text in said if (found := parse_strict(text)) != verdict] == []
+
+
+@pytest.mark.parametrize(
     ("text", "verdict"),
     [
         ("Everything but a dog.", "no"),

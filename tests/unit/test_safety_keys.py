@@ -131,3 +131,44 @@ def test_what_ends_a_command_holds_no_key_of_the_environment(
             assert ended.value.code == code
             shown = capsys.readouterr().err.replace("\n", "")
             assert all(not leaks(shown, form, key) for form in FORMS), shown
+
+
+CUT: dict[str, Callable[[str], Callable[[Handler, dict[str, Any]], None]]] = {
+    "a page": lambda key: lambda handler, _: handler.reply(200, f"{'Your token is unknown: ' * 3}{key}.".encode()),
+    "a refusal": lambda key: status(400, " ".join([key] * 100)),
+    "no text": lambda key: lambda handler, _: handler.reply(200, json.dumps({"error": {"message": f"{key} " * 100}}).encode()),
+}
+
+
+@pytest.mark.parametrize("reply", CUT)
+def test_no_half_of_a_key_is_left_where_a_message_is_cut_off(reply: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = base64.urlsafe_b64encode(bytes(range(250))).decode().rstrip("=")
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    with running() as server:
+        server.always = CUT[reply](key)
+        model = Endpoint(ModelCard(name="m", adapter="endpoint", checkpoint="m", base_url=server.url, attempts=1))
+        shown = str(model.answer(BATCH)[0].error)
+    assert "***" in shown
+    assert not any(key[start : start + 8] in shown for start in range(len(key)))
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://[::1", "https://me:sk-secret@h/v1", "https://sk-secret@h/v1", "http://h:sk-secret/v1", "http://me:sk-secret@h:x/v1",
+     "http://h/v1?key=sk-secret", "http://h/v1#sk-secret", "http://h\n.x/v1", "http://h/\ud800", "http://\u2025/v1", "http:///v1"],
+    ids=ascii,
+)  # fmt: skip
+def test_what_is_no_address_or_holds_a_key_is_refused_without_it(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEYS[0])
+    with pytest.raises(HopeBenchError, match="The base_url") as caught:
+        Endpoint(ModelCard(name="m", adapter="endpoint", checkpoint="m", base_url=address))
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("proxy", ["other://me:sk-secret@h:1", "http://me:sk-secret"])
+def test_a_proxy_that_cannot_be_used_is_no_traceback(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEYS[0])
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    with pytest.raises(HopeBenchError, match="HTTPS_PROXY") as caught:
+        Endpoint(ModelCard(name="m", adapter="endpoint", checkpoint="m", base_url="https://example.org/v1"))
+    assert "secret" not in str(caught.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -24,8 +25,9 @@ from hope_bench.files.spec import (
     encoder_name,
 )
 from hope_bench.records import Annotations
+from hope_bench.search.attribute_bank import attribute_bank
 from hope_bench.search.decisions import ClaimKey
-from hope_bench.search.description import Describer, Descriptions
+from hope_bench.search.description import Describer, Description, Descriptions
 from hope_bench.search.false_descriptions import FalseDescriptions
 from hope_bench.search.guards import guard
 from hope_bench.search.selection import Distractor
@@ -358,6 +360,75 @@ def test_false_descriptions_are_false_of_every_instance(objects: list[list[str]]
                 assert all(middle > 50 if one.value in ("left", "top") else middle < 50 for middle in middles)
             assert twin.object == one.object
             assert twin.question != one.question
+
+
+@pytest.mark.parametrize("mix", ["even", "likeliest"])
+@pytest.mark.parametrize("seed", range(4))
+def test_descriptions_equal_their_definition_whatever_they_come_from(seed: int, mix: str) -> None:
+    """Two colours and sides that boxes and people tell, and the bank guesses; reviewers reject some, people repeat others."""
+    spec = DescriptionSpec().model_copy(update={"mix": mix})
+    inputs = make_space([["dog", "cup", "owl"], ["cup", "dog", "dog"], [], ["owl", "egg"]], seed, descriptions=spec)
+    said = [
+        Description(one, "given", "given", "odd", f"an odd {one}", f"Is there an odd {one}?") for one in ("dog", "owl", "cup")
+    ]
+    plain = [Describer(inputs.annotations).describe(image) for image in inputs.images]
+    again = tuple(replace(one, kind="given", group="given") for one in (*plain[0].false[:2], *plain[0].true[:1]))
+    given = {"0.png": Descriptions((said[1],), (*again, *said[:2])), "1.png": Descriptions((), (said[2],))}
+    guessed = {2: {"material": "wooden"}, 6: {"posture": "sitting"}}
+    rejected = {("0.png", one.object, one.caption) for one in (*plain[0].false[2:6], said[0])}
+    false = FalseDescriptions(inputs, given, frozenset(rejected) | {("9.png", "dog", "a red dog")}, guessed)
+    encoded = inputs.encoded["other"]
+    count = 0
+    for row, (image, file) in enumerate(zip(inputs.images, inputs.files, strict=True)):
+        bank = Describer(inputs.annotations).from_bank(image, guessed, attribute_bank())
+        sources = (plain[row], bank, given.get(file, Descriptions()))
+        true: dict[str, Description] = {}
+        denied: dict[str, Description] = {}
+        for source in sources:
+            true.update({one.caption: one for one in source.true if one.caption not in true})
+        for source in sources:
+            denied.update({one.caption: one for one in source.false if one.caption not in {*true, *denied}})
+        cosine = {one: float(np.vecdot(encoded.encode_captions([one])[0], encoded.images[row])) for one in (*true, *denied)}
+        count += sum((file, one.object, one.caption) in rejected for one in denied.values())
+        left = [one for one in denied.values() if (file, one.object, one.caption) not in rejected]
+        known = false.known(row, "other")
+        assert {one.caption: score for score, one in known.true} == pytest.approx({one: cosine[one] for one in true})
+        assert {one.caption: score for score, one in known.false} == pytest.approx(
+            {one.caption: cosine[one.caption] for one in left}
+        )
+        expected: list[Distractor] = []
+        kinds, things = Counter[str](), set[str]()
+        while left:
+            turns = {one.kind: false.turn_of(row, one.kind) if mix == "even" else 0 for one in left}
+
+            def key(one: Description, turns=turns, kinds=kinds, things=things, cosine=cosine) -> tuple[object, ...]:  # type: ignore[no-untyped-def]
+                often = kinds[one.kind] if mix == "even" else 0
+                return one.kind != "given", often, turns[one.kind], one.object in things, -cosine[one.caption], one.caption
+
+            one = min(left, key=key)
+            left.remove(one)
+            kinds[one.kind] += 1
+            things.add(one.object)
+            twins = [t for t in true.values() if (t.object, t.kind, t.group) == (one.object, one.kind, one.group)]
+            twin = min(twins, key=lambda twin, cosine=cosine: (-cosine[twin.caption], twin.caption), default=None)  # type: ignore[misc]
+            expected.append(Distractor(one.object, round(cosine[one.caption], 4), one, twin))
+        found = false.best(row, "other", 999)
+        assert found == expected
+        assert false.best(row, "other", 3) == expected[:3]
+        assert false.ranking("other", 2)[row] == expected[:2]
+        assert {false.turn_of(row, kind) for kind in ("side", "half")} < {
+            random.Random(f"{seed} {kind} {file}").random() for kind in ("side", "half", "count")
+        }
+    assert false.rejected() == count > 3
+    before = false.unreviewed()
+    assert before.rejected() == 0
+    assert [len(each) for each in before.ranking("other", 999)] == [
+        len(each) + sum(file == name for name, _, _ in rejected)
+        for file, each in zip(inputs.files, false.ranking("other", 999), strict=True)
+    ]
+    assert before.unreviewed() is before
+    nothing = make_space([["dog"], ["cup"]], seed, descriptions=DescriptionSpec(sources=()))
+    assert FalseDescriptions(nothing).ranking("", 3) == [[], []]
 
 
 @given(objects=OBJECTS, seed=st.integers(0, 10**6))

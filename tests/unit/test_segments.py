@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hope_bench.annotations.segments import NO_BOX, box_around
+from hope_bench.annotations.segments import NO_BOX, box_around, number
 
 mask = pytest.importorskip("pycocotools.mask")
 
@@ -48,6 +48,11 @@ def test_masks_as_pycocotools_packs_and_boxes_them(seed: int) -> None:
         {"counts": [0, 4], "size": [20]},
         {"counts": [0, 4], "size": [0, 20]},
         {"counts": None, "size": [20, 20]},
+        {"counts": "04p", "size": [20, 20]},  # nor one after the last
+        {"counts": "04/", "size": [20, 20]},
+        {"counts": [0, 4], "size": [20, 20, 20]}, {"counts": [0, 4], "size": ["x", 20]}, {"counts": [0, 4], "size": 20},
+        {"counts": [0, 4], "size": [20, 0.5]}, {"counts": [0, 4, "x"], "size": [20, 20]}, {"counts": [5, 0], "size": [20, 20]},
+        {"size": [20, 20]}, {"counts": [0, 4]}, [[1, 2, 3, 4, 5, np.inf]],
         [], [[1, 2, 3, 4]], [[1, 2, 3, 4, 5, 6, 7]], [[1, 2, 3, 4, 5, "x"]], [[True, 2, 3, 4, 5, 6]], None, "polygon",
     ],
 )  # fmt: skip
@@ -59,6 +64,7 @@ def test_what_holds_nothing_has_no_box(segmentation: Any) -> None:
 def test_polygons_as_coordinates_points_and_text() -> None:
     for polygon in ([[1, 2, 5, 3, 4, 9]], [[[1, 2], [5, 3], [4, 9]]], [1, 2, 5, 3, 4, 9], [["1", "2", "5", "3", "4", "9"]]):
         assert box_around(polygon) == (1, 2, 4, 7)
+    assert box_around([[1, 2, 5, 3, 4, 9, 0, 4]]) == (0, 2, 5, 7)
     assert box_around([[1, 2, 5, 3, 4, 9], [0, 0, 1, 1, 2, 20]]) == (0, 0, 5, 20)
 
 
@@ -68,5 +74,18 @@ def test_packed_runs_are_whole() -> None:
 
 def test_a_full_mask_and_its_last_pixel() -> None:
     assert box_around({"counts": [0, 400], "size": [20, 20]}) == (0, 0, 20, 20)
+    assert box_around({"counts": [0, 5], "size": [1, 5]}) == (0, 0, 5, 1)
+    assert box_around({"counts": [0, 5], "size": [5, 1]}) == (0, 0, 1, 5)
+    assert box_around({"counts": [0, 0, 25, 2], "size": [20, 20]}) == (1, 5, 1, 2)  # a run of nothing
     assert box_around({"counts": [399, 1], "size": [20, 20]}) == (19, 19, 1, 1)
     assert box_around({"counts": [19, 2], "size": [20, 20]}) == (0, 0, 2, 20)  # from one column into the next
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(3, 3), (2.5, 2.5), ("2.5", 2.5), (" 7 ", 7), ("x", None), ("", None), (True, None), (False, None), (None, None), ([1], None),
+     (10**400, None)],
+)  # fmt: skip
+def test_what_is_a_number(value: Any, expected: float | None) -> None:
+    found = number(value)
+    assert (None if np.isnan(found) else found) == expected

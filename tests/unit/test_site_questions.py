@@ -11,8 +11,10 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from hope_bench.errors import HopeBenchError
@@ -21,9 +23,10 @@ from hope_bench.files.result_file import read_result
 from hope_bench.files.split_score import SplitScore
 from hope_bench.reporting.model_page import Drill
 from hope_bench.reviewing.claims import listed_queue
+from hope_bench.scoring.probability import pack, unpack
 from hope_bench.site import build_site, question_file
 from hope_bench.site.question_file import check_asked_as_published
-from hope_bench.site.questions import Claim, make_wall
+from hope_bench.site.questions import Claim, answer_codes, make_wall
 from hope_bench.site.reading import read_groups
 from hope_bench.site.sheet import read_sheets
 from hope_bench.site.views import section
@@ -133,6 +136,22 @@ def test_the_page_gets_them_as_scripts(folder: Path) -> None:
             assert codes[3 * index + column] == round(100 * p) + (102 if p > 0.5 else 0)
 
 
+def test_whole_percents_stay_in_their_tenth() -> None:
+    """Else a tenth of P(yes) would lead to other questions than it counts; also of answers that are no yes or no."""
+    p_yes = np.linspace(0, 1, 1001).tolist()
+    packed = pack([None, *p_yes])
+    split = SimpleNamespace(verdicts="n" * 1002, probabilities=SimpleNamespace(packed=packed))
+    tenths = np.minimum((10 * unpack(packed)[1:]).astype(int), 9)
+    percents = answer_codes(split)
+    assert percents[0] == 101
+    assert (np.minimum(percents[1:] // 10, 9) == tenths).all()
+    assert (np.abs(percents[1:] - 100 * np.asarray(p_yes)) < 1.01).all()
+    split.verdicts = "u" * 1002
+    assert answer_codes(split).tolist() == [204, *(207 + tenths)]
+    split.verdicts = "e" * 501 + "-" * 501
+    assert answer_codes(split).tolist() == [205] * 501 + [206] * 501
+
+
 def test_images_that_may_not_be_shown_are_linked_where_the_dataset_shows_them(folder: Path) -> None:
     site = built(folder)
     key, data = published(site, "coco")
@@ -162,7 +181,7 @@ def test_a_models_numbers_lead_to_questions(folder: Path) -> None:
     for link in ways:
         chosen = dict(pair.split("=") for pair in link.partition("#")[2].split("&"))
         assert [one for one in data["questions"] if chosen["split"] in one["asked_in"] and one["label"] == "no"]
-        assert chosen.keys() <= {"split", "object"}
+        assert chosen.keys() <= {"split", "truth", "object", "blind", "of", "said", "tenth"}
     assert (Drill("w").split("a b"), Drill("w").split("a", "")) == ("w#split=a%20b", "w#split=a&truth=")
     assert (Drill("w").kind("a", "plain"), Drill("w").kind("a", "half")) == ("w#split=a&kind=object", "w#split=a&kind=half")
 
@@ -221,6 +240,9 @@ def without_one(data: dict[str, Any]) -> None:
         (of_first(nonsense="x", question_id="one"), "holds no questions"),
         (lambda data: data["images"].remove("3.jpg"), "isn't among its images"),
         (lambda data: data["images"].append("../secret"), "is no file name"),
+        (lambda data: data.update(reviewed={"content": "y" * 15}), "a letter for each question of 'content'"),
+        (lambda data: data.update(reviewed={"content": "y" * 15 + "<"}), "a letter for each question of 'content'"),
+        (lambda data: data.update(reviewed={"nowhere": "y"}), "a letter for each question of 'nowhere'"),
     ],
 )
 def test_forged_questions_are_refused(folder: Path, changed: Change, words: str) -> None:

@@ -8,7 +8,7 @@ import pickle
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,6 +26,7 @@ from hope_bench.inference.workers import Workers, default_workers
 from hope_bench.processes import Processes
 from hope_bench.records import Request
 from tests.checkpoints import pictures
+from tests.forks import interpreter
 
 LARGE = 1_000_000
 """Bytes."""
@@ -53,7 +54,16 @@ def large() -> Callable[[Batch], bytes]:
     return lambda _: bytes(LARGE)
 
 
+@pytest.fixture
+def forked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Workers are forks of an interpreter that has imported what they need."""
+    with interpreter() as python:
+        monkeypatch.setattr(sys, "executable", str(python))
+        yield
+
+
 @pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.usefixtures("forked")
 def test_a_worker_lost_midway_through_sending_is_survived(count: int, tmp_path: Path) -> None:
     picture = pictures(1)[0]
     picture.save(tmp_path / "0.png")
@@ -98,6 +108,7 @@ def loud() -> Callable[[Batch], bytes]:
     return encode
 
 
+@pytest.mark.usefixtures("forked")
 def test_what_a_library_prints_is_no_answer(tmp_path: Path) -> None:
     pictures(1)[0].save(tmp_path / "0.png")
     steps = [(Request("0.png", text, text),) for text in map(str, range(3))]

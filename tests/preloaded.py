@@ -1,0 +1,28 @@
+"""What the fork server of tests/forks.py imports once, so that none of its forks must: the project and the libraries it uses."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import pkgutil
+
+from transformers.conversion_mapping import get_checkpoint_conversion_mapping
+
+import hope_bench
+
+LIBRARIES = (
+    "scipy.optimize", "scipy.stats", "sklearn.linear_model", "transformers.models.clip.modeling_clip",
+    "transformers.models.llama.modeling_llama", "transformers.models.llava.modeling_llava",
+    "transformers.models.llava.processing_llava", "typeguard",
+)  # fmt: skip
+NOT = {
+    "hope_bench.__main__",  # is run
+    "hope_bench.reviewing.page",  # gradio takes longer than all else of the project, and few forks open a page
+}
+
+own = {found.name for found in pkgutil.walk_packages(hope_bench.__path__, "hope_bench.")}
+for name in (*LIBRARIES, *sorted(own - NOT), "tests.forks"):
+    importlib.import_module(name)
+
+get_checkpoint_conversion_mapping("llava")  # compiles a thousand patterns, once: whoever loads a model asks for it
+gc.freeze()  # a fork that looked for garbage among all this would copy it
