@@ -49,6 +49,7 @@ from hope_bench.adapters.endpoint_reply import Reply
 from hope_bench.adapters.endpoint_standing import Standing
 from hope_bench.adapters.in_memory import InMemory
 from hope_bench.adapters.kept import Kept
+from hope_bench.adapters.nesting import too_deep
 from hope_bench.adapters.self_check import choose, relative_difference, threshold
 from hope_bench.adapters.thinking import Said, ends_open, mentions_thinking, no_answer, separate
 from hope_bench.adapters.yes_no import FirstToken, YesNoTokens, find_own_yes_no, find_yes_no, read_first_token
@@ -562,6 +563,19 @@ def test_a_template_that_can_not_ask(source: Any, token: str | None, settings: d
     assert words in str(refused.value)
 
 
+def test_a_template_makes_no_book_of_a_question_and_no_tower_of_expressions() -> None:
+    whole = "<img>Is there a dog in the image?"
+    assert len(asking(PARTS + "x" * (20_000 - len(whole))).rendered) == 20_000
+    with pytest.raises(HopeBenchError, match=r"makes 20,001 characters of a question of 28, more than 20,000\."):
+        asking(PARTS + "x" * (20_001 - len(whole)))
+    assert not too_deep("{{ " + "not " * 99 + "x }}")
+    assert too_deep("{{ " + "not " * 100 + "x }}")
+    assert not too_deep("{% if x %}{{ y }}{% endif %}" * 101)
+    assert not too_deep("{% if")
+    with pytest.raises(HopeBenchError, match="more than 100 of its expressions stand within each other"):
+        asking(PARTS + "{{ " + "not " * 100 + "x }}")
+
+
 def test_which_of_several_templates() -> None:
     assert asking({"default": PARTS, "a": "x"}).source == PARTS
     assert asking({"a": PARTS, "default": "x"}, chat_template="a").source == PARTS
@@ -767,7 +781,8 @@ def test_a_key_is_sent_once(
         ({"base_urls": ("http://localhost:1", "https://h/v1")}, KEYLESS),
         ({"extra_headers": {"x": "NOWHERE"}}, "Set the environment variable NOWHERE to the value of the header x (card E)."),
         *(({"base_urls": (url,)}, "The base_url of the card E must be http(s)://HOST/... without a user name, a password")
-          for url in ("ftp://h", "http://", "http://a@h", "http://:b@h", "http://h?c=d", "h/v1")),
+          for url in ("ftp://h", "http://", "http://a@h", "http://:b@h", "http://h?c=d", "http://h#f",
+           "http://h:0", "http://h:99999", "http://[", "h/v1")),
         ({"image_url_base": "h"}, "The image_url_base of the card E must be http(s)://HOST/..."),
         ({"base_urls": ("http://[::1]:1", "https://localhost")}, None),
         ({"base_urls": ("https://h/v1",), "extra_headers": {"x": "OTHER"}}, None),
