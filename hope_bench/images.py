@@ -121,6 +121,11 @@ def decode_rgb(data: bytes, at_least: int | None = None) -> Image.Image:
         return _to_rgb(_upright(picture))
 
 
+def plain_picture() -> Image.Image:
+    """A grey picture of a common size, to see whether a model answers a question about any."""
+    return Image.new("RGB", (224, 224), "grey")
+
+
 def shown_by_all(data: bytes) -> bool:
     """Whether every tool that opens this picture and takes its RGB sees what `decode_rgb` shows, by the file's head alone. Not so
     of what EXIF turns, of what is transparent, and of pixels that are no colours of 8 bits; nor of what is no picture."""

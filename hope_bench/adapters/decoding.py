@@ -141,11 +141,11 @@ class Drawing(LogitsProcessor):  # type: ignore[misc]
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         # Of a large vocabulary, a sum in float32 would lose the rare tokens; Apple's GPUs have no float64.
         exact = torch.float32 if scores.device.type == "mps" else torch.float64
-        chances = self._warpers(input_ids, scores.float()).to(exact).softmax(-1).cumsum(-1)
+        chances = self._warpers(input_ids, scores.float()).to(exact).softmax(1).cumsum(1)
         number = self._numbers[:, self._step, None].to(chances.device, exact) * chances[:, -1:]
         self._step += 1
-        drawn = torch.searchsorted(chances, number, right=True).clamp(max=chances.shape[-1] - 1)
-        return torch.full_like(scores, -torch.inf).scatter(-1, drawn, 0.0)
+        drawn = torch.searchsorted(chances, number, right=True).clamp(max=chances.shape[1] - 1)
+        return torch.full_like(scores, -torch.inf).scatter(1, drawn, 0.0)
 
 
 class _FirstLogits(LogitsProcessor):  # type: ignore[misc]

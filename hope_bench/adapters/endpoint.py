@@ -11,7 +11,6 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import openai
-from PIL import Image as Images
 from tenacity import RetryCallState, Retrying, retry_if_exception
 from tenacity.nap import sleep_using_event
 
@@ -49,6 +48,7 @@ from hope_bench.adapters.secrets import without_secrets
 from hope_bench.adapters.thinking import no_answer, separate
 from hope_bench.adapters.yes_no_words import YesNoWords, english_words, p_yes_of
 from hope_bench.errors import HopeBenchError, short_reason
+from hope_bench.images import plain_picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -219,7 +219,7 @@ class Endpoint:
 
     def _answers_elsewhere(self, prompt: str) -> bool:
         """Whether the server answers, or refuses by itself, a question about a plain picture."""
-        url = picture_url(Images.new("RGB", (224, 224), "grey"), self._card)
+        url = picture_url(plain_picture(), self._card)
         try:
             self._ask_somewhere(_short(url), _messages(url, prompt), self._card.seed)
         except FAILURES as error:

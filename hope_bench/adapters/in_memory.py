@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from PIL import Image
 
 from hope_bench.adapters.base import AdapterReport, RawAnswer, draw_seed
 from hope_bench.adapters.budget import Budget
@@ -20,6 +19,7 @@ from hope_bench.adapters.yes_no import find_own_yes_no, find_yes_no
 from hope_bench.clip.exact import computing_exactly
 from hope_bench.errors import HopeBenchError, short_reason
 from hope_bench.files.language import AnswerWords
+from hope_bench.images import plain_picture
 
 if TYPE_CHECKING:
     from hope_bench.files.card import ModelCard
@@ -62,7 +62,7 @@ class InMemory:
         assert self._decoder is not None
         with quiet(), one_thread_if_small(self._model, self._device), computing_exactly():
             try:
-                self._decoder.first_logits(self._encoder.row(Image.new("RGB", (224, 224), "grey"), PROBE))
+                self._decoder.first_logits(self._encoder.row(plain_picture(), PROBE))
             except torch.OutOfMemoryError:
                 pass
             except Exception as error:  # noqa: BLE001 - a family's code can raise anything

@@ -116,7 +116,7 @@ class Paths:
         lengths = [_length(row) for row in rows]
         chosen = choose(lengths)
         expected = self._expected([rows[place] for place in chosen])
-        if not bool(expected.isfinite().any(-1).all()):
+        if not bool(expected.isfinite().any(1).all()):
             return
         try:
             batch_inputs = encoder.batch([pairs[place] for place in chosen])
@@ -236,7 +236,7 @@ class Paths:
         # Of the first image and of the last one, too: computed together, one may be right and the others wrong.
         chosen = sorted({*choose([_length(row) for row in rows]), 0, len(rows) - 1})
         expected = self._expected([rows[place] for place in chosen])
-        if not bool(expected.isfinite().any(-1).all()):
+        if not bool(expected.isfinite().any(1).all()):
             return None
         sizes = f"{2 ** (size[0] - 1)} to {2 ** size[0] - 1} tokens, {'several images' if size[-1] else 'one image'}"
         way: _Way

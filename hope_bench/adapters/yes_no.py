@@ -122,15 +122,15 @@ def read_first_token(logits: Tensor, tokens: YesNoTokens) -> FirstToken:
     another language's words weigh, too: of "Sí" and "No", only one would count. A vocabulary entry masked with -inf is fine; NaN
     or +inf anywhere is not, nor a row of -inf.
     """
-    chosen = tokens.within(logits.shape[-1]).to(logits.device)
-    finite = ~logits.isnan().any(-1) & logits.amax(-1).isfinite()
-    everything = logits.logsumexp(-1)
-    yes = logits[:, chosen.yes].logsumexp(-1)
-    no = logits[:, chosen.no].logsumexp(-1)
-    token = logits.argmax(-1)
+    chosen = tokens.within(logits.shape[1]).to(logits.device)
+    finite = ~logits.isnan().any(1) & logits.amax(1).isfinite()
+    everything = logits.logsumexp(1)
+    yes = logits[:, chosen.yes].logsumexp(1)
+    no = logits[:, chosen.no].logsumexp(1)
+    token = logits.argmax(1)
     answers = torch.cat([chosen.yes, chosen.no])
     p_yes, mass = (yes - no).sigmoid(), (yes.logaddexp(no) - everything).exp().clamp(0, 1)
-    foreign = logits[:, chosen.foreign].logsumexp(-1)
+    foreign = logits[:, chosen.foreign].logsumexp(1)
     p_yes = p_yes.masked_fill((foreign - yes.logaddexp(no)).exp() > MOST_FOREIGN, torch.nan)
     if not (len(chosen.yes) and len(chosen.no)):
         p_yes = mass = torch.full_like(everything, torch.nan)

@@ -26,6 +26,9 @@ EARLIER = "answers.earlier.jsonl"
 """Answers that other settings, another model revision or other questions gave under the same run name; found again when these
 come back."""
 
+_PATIENCE = 1
+"""Seconds in which a killed run's workers are gone, and with them the lock."""
+
 
 def shard_path(folder: Path, rank: int) -> Path:
     """Where process `rank` of several writes its answers until they are put together."""
@@ -43,8 +46,7 @@ def lock_run(folder: Path) -> Iterator[None]:
     folder away again. Raises HopeBenchError if another holds it."""
     with explain_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    # A killed run's workers are gone, and with them the lock, within a second.
-    with locked(folder, patience=1, instead=", or give this one another --name"):
+    with locked(folder, patience=_PATIENCE, instead=", or give this one another --name"):
         try:
             yield
         except BaseException:
@@ -144,9 +146,9 @@ class AnswersFile(Answers):
         data = b"".join(map(_line, rounded))
         with explain_write_errors(self.path):
             try:
-                written = 0
-                while written < len(data):
-                    written += self._file.write(data[written:]) or 0
+                left = data
+                while left:
+                    left = left[os.write(self._file.fileno(), left) :]
                 os.fsync(self._file.fileno())
             except OSError:
                 with contextlib.suppress(OSError):

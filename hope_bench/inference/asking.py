@@ -11,7 +11,7 @@ from PIL import Image
 from hope_bench.adapters.base import Adapter, Draws, RawAnswer
 from hope_bench.errors import HopeBenchError, counted, short_reason
 from hope_bench.files.language import AnswerWords
-from hope_bench.images import UnreadableImageError
+from hope_bench.images import UnreadableImageError, plain_picture
 from hope_bench.inference.images import StepImages
 from hope_bench.records import Answer, Request
 from hope_bench.scoring.parsing import parse_answer
@@ -43,14 +43,13 @@ class Asker:
 
     def _check_first(self, said: Sequence[RawAnswer], prompt: str) -> None:
         """Stop before thousands of questions fail alike, unless it was those images: then a plain one is answered."""
-        if all(answer.error is not None for answer in said):
-            plain = Image.new("RGB", (224, 224), "grey")
-            if answer_all(self._model, [(plain, prompt)])[0].error is not None:
-                raise HopeBenchError(
-                    f"The model failed on its first {counted(len(said), 'question')}, so nothing was asked "
-                    "further. The first said: "
-                    f"{said[0].error}"
-                )
+        failed = all(answer.error is not None for answer in said)
+        if failed and answer_all(self._model, [(plain_picture(), prompt)])[0].error is not None:
+            raise HopeBenchError(
+                f"The model failed on its first {counted(len(said), 'question')}, so nothing was asked "
+                "further. The first said: "
+                f"{said[0].error}"
+            )
         self._works = True
 
 

@@ -6,10 +6,13 @@ import hashlib
 import json
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
+import httpx
+import jinja2
 import numpy as np
 import openai
 import pytest
@@ -23,9 +26,11 @@ from transformers import GenerationConfig
 from hope_bench.adapters import endpoint, endpoint_places, server_guard
 from hope_bench.adapters.base import AdapterReport, RawAnswer, draw_seed
 from hope_bench.adapters.budget import Budget
+from hope_bench.adapters.chat_template import ChatTemplate, find_template
 from hope_bench.adapters.checked import checked_answers
 from hope_bench.adapters.decoding import Decoder, Drawing, decoding_settings, use_settings
 from hope_bench.adapters.encoding import (
+    Encoder,
     NotShareableError,
     Row,
     aligned_inputs,
@@ -36,6 +41,7 @@ from hope_bench.adapters.encoding import (
     unpack,
 )
 from hope_bench.adapters.endpoint import Endpoint
+from hope_bench.adapters.endpoint_card import find_access
 from hope_bench.adapters.endpoint_failures import BadReplyError, NoAnswerError
 from hope_bench.adapters.endpoint_places import Place, Places
 from hope_bench.adapters.endpoint_refusals import NO_LOGPROBS, Adaptation
@@ -43,6 +49,7 @@ from hope_bench.adapters.endpoint_reply import Reply
 from hope_bench.adapters.endpoint_standing import Standing
 from hope_bench.adapters.in_memory import InMemory
 from hope_bench.adapters.kept import Kept
+from hope_bench.adapters.nesting import too_deep
 from hope_bench.adapters.self_check import choose, relative_difference, threshold
 from hope_bench.adapters.thinking import Said, ends_open, mentions_thinking, no_answer, separate
 from hope_bench.adapters.yes_no import FirstToken, YesNoTokens, find_own_yes_no, find_yes_no, read_first_token
@@ -377,6 +384,214 @@ def test_rows_travel_between_processes_as_they_are() -> None:
         assert all(torch.equal(one[name], other[name]) and one[name].dtype == other[name].dtype for name in one)
 
 
+class Pictures:
+    """An image processor that counts its calls, and of whose answers callers take things out."""
+
+    size = 7
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, images: Any, **_: Any) -> dict[str, Any]:
+        self.calls += 1
+        return {"pixel_values": torch.full((1, 1), 0.1 * self.calls), "images": images}
+
+
+class Tokenizer:
+    """Ids are the places of words; "<pad>", "<s>" and "</s>" are special, "<tool>" is an added special token."""
+
+    words = ("<pad>", "<s>", "</s>", "yes", "no", "<tool>", "<keep>")
+    pad_token_id, bos_token_id, eos_token_id = 0, 1, None
+    all_special_tokens, all_special_ids = ["<pad>", "<s>", "</s>"], [0, 1, 2]
+    padding_side = "right"
+
+    @property
+    def added_tokens_decoder(self) -> dict[int, Any]:
+        return {place: SimpleNamespace(content=self.words[place], special=place == 5) for place in (5, 6)}
+
+    def __call__(self, text: str, add_special_tokens: bool) -> dict[str, list[int]]:
+        return {"input_ids": [*([1] if add_special_tokens else []), *(self.words.index(word) for word in text.split())]}
+
+    def decode(self, tokens: Tensor, skip_special_tokens: bool) -> str:
+        return " ".join("" if skip_special_tokens and token < 3 else self.words[token] for token in tokens.tolist())
+
+    def get_vocab(self) -> dict[str, int]:
+        return {word: place for place, word in enumerate(self.words)}
+
+
+def encoder(dtype: torch.dtype = torch.bfloat16) -> tuple[Encoder, Pictures, list[dict[str, Any]]]:
+    pictures, told = Pictures(), list[dict[str, Any]]()
+    processor = SimpleNamespace(tokenizer=Tokenizer(), image_processor=pictures)
+
+    def inputs(processor_: Any, pairs: Sequence[Any], **how: Any) -> dict[str, Any]:
+        told.append(how)
+        made = processor_.image_processor([image for image, _ in pairs], do_resize=False)
+        tokens = torch.tensor([[3] * len(prompt) for _, prompt in pairs])
+        return {"input_ids": tokens, "pixel_values": made.pop("pixel_values"), "odd": 1}
+
+    template = cast(Any, SimpleNamespace(inputs=inputs))
+    return Encoder(processor, frozenset({"input_ids", "pixel_values"}), dtype, template), pictures, told
+
+
+def test_a_picture_is_processed_once_in_a_row_and_its_numbers_cast_once() -> None:
+    made, pictures, told = encoder()
+    one, other = Image.new("RGB", (1, 1)), Image.new("RGB", (1, 1))
+    rows = made.rows([(one, "a"), (one, "bb"), (other, "c"), (one, "d")])
+    assert pictures.calls == 3
+    assert [row["input_ids"].shape[1] for row in rows] == [1, 2, 1, 1]
+    assert all(row.keys() == {"input_ids", "pixel_values"} for row in rows)
+    assert rows[0]["pixel_values"] is rows[1]["pixel_values"]
+    assert rows[0]["pixel_values"].dtype == torch.bfloat16
+    assert rows[0]["input_ids"].dtype == torch.int64
+    assert rows[2]["pixel_values"] is not rows[3]["pixel_values"]
+    made.batch([(one, "a"), (other, "b")])
+    made.batch([(one, "a")])
+    made.batch([(one, "a"), (one, "b")])
+    assert pictures.calls == 6, "another number of pictures"
+    assert told == [{}] * 4 + [{"padding": True}] * 3
+    plain, _, _ = encoder(torch.float32)
+    assert plain.row(one, "a")["pixel_values"].dtype == torch.float32
+    processor = made._processor
+    assert (processor.image_processor.size, processor.tokenizer.padding_side) == (7, "left")
+    wrapped = processor.image_processor
+    Encoder(processor, frozenset(), torch.float32, made.template)
+    assert processor.image_processor is wrapped
+    wrapped([one], do_resize=True)
+    wrapped([one], do_resize=True)
+    wrapped(one, do_resize=True)
+    assert pictures.calls == 8, "asked for otherwise"
+
+
+def test_tokens_as_text() -> None:
+    made, _, _ = encoder()
+    assert made.decode(torch.tensor([1, 3, 2, 5, 6, 4, 0])) == "yes </s> <tool> <keep> no"
+    assert made.decode(torch.tensor([1, 3, 2, 4]), [2, 4]) == "yes"
+    assert made.without_special(" <s>yes <tool>no <keep></s>") == "yes no <keep>"
+    assert (made.token_ids("yes no"), made.pad_token, made.vocabulary()["no"]) == ([3, 4], 0, 4)
+
+
+# Chat templates.
+
+PARTS = "{% for m in messages %}{% for c in m.content %}{{ '<img>' if c.type == 'image' else c.text }}{% endfor %}{% endfor %}"
+TEXT = "{% for m in messages %}Q: {{ m.content + '' }}{% endfor %}"
+SWITCH = "{% if enable_thinking %}<think>{% endif %}"
+UNLESS = "{% if thinking is defined and not thinking %}<think></think>{% endif %}"
+
+
+class Templates:
+    """A processor that renders a template and nothing else."""
+
+    def __init__(self, chat_template: Any, image_token: str | None = None) -> None:
+        self.chat_template = chat_template
+        self.tokenizer = SimpleNamespace(image_token=image_token)
+
+    def apply_chat_template(self, conversation: Any, chat_template: str, tokenize: bool, **variables: Any) -> Any:
+        if tokenize:
+            return {"conversation": conversation, "template": chat_template, **variables}
+        return jinja2.Environment().from_string(chat_template).render(messages=conversation, **variables)
+
+
+def asking(source: Any, image_token: str | None = None, **settings: Any) -> ChatTemplate:
+    card = ModelCard(name="m", checkpoint="o/c").model_copy(update=settings)
+    return find_template(Templates(source, image_token), card)
+
+
+@pytest.mark.parametrize(
+    ("source", "settings", "more", "variables", "thinks"),
+    [
+        (PARTS, {}, "", {}, False),
+        (PARTS + SWITCH, {}, "", {}, False),
+        (PARTS + SWITCH, {"thinking": "on"}, "<think>", {"enable_thinking": True}, True),
+        (PARTS + SWITCH, {"thinking": "off"}, "", {"enable_thinking": False}, False),
+        (PARTS + SWITCH, {"template_kwargs": {"enable_thinking": True}}, "<think>", {"enable_thinking": True}, True),
+        (PARTS + UNLESS, {}, "", {}, True),
+        (PARTS + UNLESS, {"thinking": "on"}, "", {"thinking": True}, True),
+        (PARTS + UNLESS, {"thinking": "off"}, "<think></think>", {"thinking": False}, False),
+        (PARTS + "<think>", {}, "<think>", {}, True),
+        (PARTS, {"thinking": "on"}, "", {}, True),
+        (PARTS + "{{ 'x' if y else '' }}", {"template_kwargs": {"y": 1}}, "x", {"y": 1}, False),
+    ],
+)
+def test_what_a_template_makes_of_a_question(
+    source: str, settings: dict[str, Any], more: str, variables: dict[str, Any], thinks: bool
+) -> None:
+    found = asking(source, **settings)
+    rendered = f"<img>Is there a dog in the image?{more}"
+    assert found == ChatTemplate(source, variables, None, rendered, more == "<think>", thinks)
+    assert found.sha256 == hashlib.sha256(rendered.encode()).hexdigest()
+
+
+def test_magistrals_system_prompt_tells_that_it_thinks() -> None:
+    assert asking("First [THINK] about it. " + PARTS).thinks
+    assert not asking("First [THINK] about it. " + PARTS, thinking="off").thinks
+    assert not asking(PARTS + " (no [THINK] of it)").thinks
+
+
+def test_a_template_may_take_a_text_and_a_mark_in_the_pictures_place() -> None:
+    found = asking(TEXT, "<image>")
+    assert (found.image_token, found.rendered) == ("<image>", "Q: <image>\nIs there a dog in the image?")
+    picture = Image.new("RGB", (1, 1))
+    for token, source, images in (("<image>", TEXT, {"images": [[picture]]}), (None, PARTS, {})):
+        made = asking(source, token)
+        asked = made.inputs(Templates(source), [(picture, "q")], padding=True)
+        parts = [{"type": "image", "image": picture}, {"type": "text", "text": "q"}]
+        content = parts if token is None else "<image>\nq"
+        assert asked == {
+            "conversation": [[{"role": "user", "content": content}]], "template": source, "add_generation_prompt": True,
+            "return_dict": True, "return_tensors": "pt", "processor_kwargs": {"padding": True, **images},
+        }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("source", "token", "settings", "words"),
+    [
+        ("x", None, {}, "can't be given a picture and a question: it leaves the question out."),
+        ("{{ messages[0].content }}", None, {}, "can't be given a picture and a question: it leaves the question out."),
+        (TEXT, None, {}, "can't be given a picture and a question: TypeError: "),
+        ("{{ messages[0].content.split('<')[0] }}", "<image>", {}, "can't be given a picture and a question: UndefinedError"),
+        (PARTS, None, {"template_kwargs": {"a": 1, "b": 2}}, "The card m gives its chat template a, b (template_kwargs), but"),
+        (PARTS + "{{ 1 // a if a is defined else '' }}", None, {"template_kwargs": {"a": 0}}, "can't be given a picture"),
+        (PARTS + "{{ 1 // 0 if enable_thinking else '' }}", None, {}, "can't take enable_thinking = True: ZeroDivisionError"),
+        (PARTS + "<think>", None, {"thinking": "off"}, "makes the model think whatever it is told, so thinking can't be off."),
+        ({"b": PARTS, "a": "x"}, None, {}, "o/c has several chat templates (a, b) and none called 'default'."),
+        ({"b": PARTS}, None, {"chat_template": "a"}, "o/c has several chat templates (b) and none called 'a'."),
+    ],
+)
+def test_a_template_that_can_not_ask(source: Any, token: str | None, settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(HopeBenchError) as refused:
+        asking(source, token, **settings)
+    assert words in str(refused.value)
+
+
+def test_a_template_makes_no_book_of_a_question_and_no_tower_of_expressions() -> None:
+    whole = "<img>Is there a dog in the image?"
+    assert len(asking(PARTS + "x" * (20_000 - len(whole))).rendered) == 20_000
+    with pytest.raises(HopeBenchError, match=r"makes 20,001 characters of a question of 28, more than 20,000\."):
+        asking(PARTS + "x" * (20_001 - len(whole)))
+    assert not too_deep("{{ " + "not " * 99 + "x }}")
+    assert too_deep("{{ " + "not " * 100 + "x }}")
+    assert not too_deep("{% if x %}{{ y }}{% endif %}" * 101)
+    assert not too_deep("{% if")
+    with pytest.raises(HopeBenchError, match="more than 100 of its expressions stand within each other"):
+        asking(PARTS + "{{ " + "not " * 100 + "x }}")
+
+
+def test_which_of_several_templates() -> None:
+    assert asking({"default": PARTS, "a": "x"}).source == PARTS
+    assert asking({"a": PARTS, "default": "x"}, chat_template="a").source == PARTS
+    assert asking(PARTS, chat_template="x").source == PARTS
+    assert asking(None, chat_template=PARTS).source == PARTS
+
+
+@pytest.mark.parametrize(
+    "how", ["%Y-%m-%d", "%d %b %Y", "%-d/%-m", "%e", "%A, %B", "100%% of %y", "%%Y", "%H:%M:%S", "%-H", "%j %-j"]
+)
+def test_a_template_is_told_one_day(how: str) -> None:
+    day = datetime(2025, 1, 1)
+    found = asking("{{ strftime_now('" + how + "') }}" + PARTS).rendered
+    assert found == f"{day.strftime(how)}<img>Is there a dog in the image?"
+
+
 # What others answer.
 
 
@@ -524,6 +739,96 @@ SERVERS = ModelCard(
     name="E", checkpoint="gpt", adapter="endpoint", base_urls=("http://127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:3"),
     price_input=2.0, price_output=10.0, sampling=Sampling(), thinking="on", seed=5,
 )  # fmt: skip
+
+
+KEYLESS = "Set the environment variable OPENAI_API_KEY to the endpoint's key"
+
+
+@pytest.mark.parametrize(
+    ("key", "headers", "sent", "bearer", "secrets"),
+    [
+        ("kkk", {}, {}, "kkk", ("kkk",)),
+        (None, {}, {}, "none", ()),
+        ("kkk", {"x": "OTHER"}, {"x": "ooo"}, "kkk", ("kkk", "ooo")),
+        ("kkk", {"api-key": "OPENAI_API_KEY"}, {"Authorization": None, "api-key": "kkk"}, "kkk", ("kkk",)),
+        (None, {"x": "OTHER"}, {"Authorization": None, "x": "ooo"}, "none", ("ooo",)),
+    ],
+)
+def test_a_key_is_sent_once(
+    key: str | None, headers: dict[str, str], sent: dict[str, Any], bearer: str, secrets: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTHER", "ooo")
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    if key is not None:
+        monkeypatch.setenv("OPENAI_API_KEY", key)
+    places = Places(
+        SERVERS.model_copy(update={"extra_headers": headers, "timeout": 7.0, "extra_query": {"v": "1"}}), lambda _: None
+    )
+    for place in places.alive:
+        assert {name: None if isinstance(value, openai.Omit) else value for name, value in place.headers.items()} == sent
+        assert (place.client.api_key, place.client.timeout, place.client.max_retries) == (bearer, 7.0, 0)
+        assert place.client.default_query == {"v": "1"}
+    assert [(place.number, place.url) for place in places.alive] == list(enumerate(SERVERS.base_urls))
+    assert places.secrets == secrets
+    places.close()
+
+
+@pytest.mark.parametrize(
+    ("card", "words"),
+    [
+        ({"base_urls": ()}, 'The card E has adapter = "endpoint" and no base_url (such as http://host:8000/v1).'),
+        ({"base_urls": ("https://h/v1",)}, f"{KEYLESS} (cards never hold keys)."),
+        ({"base_urls": ("http://localhost:1", "https://h/v1")}, KEYLESS),
+        ({"extra_headers": {"x": "NOWHERE"}}, "Set the environment variable NOWHERE to the value of the header x (card E)."),
+        *(({"base_urls": (url,)}, "The base_url of the card E must be http(s)://HOST/... without a user name, a password")
+          for url in ("ftp://h", "http://", "http://a@h", "http://:b@h", "http://h?c=d", "http://h#f",
+           "http://h:0", "http://h:99999", "http://[", "h/v1")),
+        ({"image_url_base": "h"}, "The image_url_base of the card E must be http(s)://HOST/..."),
+        ({"base_urls": ("http://[::1]:1", "https://localhost")}, None),
+        ({"base_urls": ("https://h/v1",), "extra_headers": {"x": "OTHER"}}, None),
+    ],
+)  # fmt: skip
+def test_where_servers_are_and_what_opens_them(card: dict[str, Any], words: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTHER", "ooo")
+    for name in ("OPENAI_API_KEY", "NOWHERE"):
+        monkeypatch.delenv(name, raising=False)
+    one = SERVERS.model_copy(update=card)
+    if words is None:
+        assert find_access(one).urls == one.base_urls
+        return
+    with pytest.raises(HopeBenchError) as refused:
+        find_access(one)
+    assert str(refused.value).startswith(words)
+
+
+def test_no_more_than_the_beginning_of_a_refusal_is_read() -> None:
+    class Body(httpx.SyncByteStream):
+        closed = False
+
+        def __iter__(self) -> Iterator[bytes]:
+            for _ in range(9):
+                read.append(4)
+                yield b"abcd"
+
+        def close(self) -> None:
+            self.closed = True
+
+    for most, whole, parts in ((10, b"abcdabcdab", 3), (8, b"abcdabcd", 2), (1, b"a", 1), (99, b"abcd" * 9, 9)):
+        read: list[int] = []
+        body = Body()
+        cut = endpoint_places._beginning(body, most)
+        assert (b"".join(cut), len(read)) == (whole, parts)
+        cut.close()
+        assert body.closed
+    for error, packed, size in ((True, None, 2**18), (True, "identity", 2**18), (True, "gzip", 2**14), (False, None, None)):
+        response = SimpleNamespace(is_error=error, headers={"content-encoding": packed} if packed else {}, stream=Body())
+        stream = response.stream
+        endpoint_places._cut_refusal(response)
+        if size is None:
+            assert response.stream is stream
+        else:
+            stream.__class__.__iter__ = lambda _: iter([b"x" * 2**19])  # type: ignore[method-assign]
+            assert len(b"".join(response.stream)) == size
 
 
 def test_whose_turn_a_picture_is() -> None:

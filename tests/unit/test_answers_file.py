@@ -10,7 +10,6 @@ import textwrap
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -207,24 +206,12 @@ def test_what_is_appended_is_on_the_disk_at_once_and_a_failed_step_is_not(
         raise OSError("odd")
 
 
-class Slow:
-    """A file that takes a few bytes at a time, and at times none."""
-
-    def __init__(self, file: Any) -> None:
-        self._file, self._calls = file, 0
-
-    def write(self, data: bytes) -> int | None:
-        self._calls += 1
-        return None if self._calls % 3 == 0 else int(self._file.write(data[:50]))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._file, name)
-
-
-def test_a_disk_that_takes_a_few_bytes_at_a_time_has_them_all_in_the_end(whole: bytes, tmp_path: Path) -> None:
-    path = tmp_path / "answers.jsonl"
+def test_a_disk_that_takes_a_few_bytes_at_a_time_has_them_all_in_the_end(
+    whole: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, write = tmp_path / "answers.jsonl", os.write
+    monkeypatch.setattr(os, "write", lambda file, data: write(file, data[:50]))
     with contextlib.closing(AnswersFile(path)) as file:
-        file._file = Slow(file._file)  # type: ignore[assignment]
         for step in PLAN.steps:
             file.append([reply(request) for request in step])
     assert path.read_bytes() == whole

@@ -19,8 +19,9 @@ from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.card import ModelCard, find_card
 from hope_bench.files.paraphrases import Paraphrase
 from hope_bench.files.result import ModelInfo, RunInfo
-from hope_bench.files.run import RunRecord, read_run
+from hope_bench.files.run import RunRecord, read_run, write_run
 from hope_bench.inference.asking import answer_all
+from hope_bench.inference.beforehand import answered_before
 from hope_bench.inference.budget import Budget, check_budget
 from hope_bench.inference.engine import EvaluateOptions, evaluate, plan_run
 from hope_bench.inference.estimate import Estimate, estimate, in_words
@@ -194,6 +195,8 @@ def test_what_a_budget_buys_first_is_what_a_limit_asks(benchmark: Benchmark, opt
     order = [step[0].image for step in steps]
     assert all(len({request.image for request in step}) == 1 for step in steps)
     assert sorted(order) == sorted(benchmark.manifest.images)
+    single = replace(benchmark, splits={"random": benchmark.splits["random"][::3]})
+    assert [len(step) for step in plan_run(single, ENDPOINT, replace(options, budget=5.0))[2].steps] == [1] * 4
     for limit in range(2, 2 * len(order), 2):
         limited = {
             request.image for step in plan_run(benchmark, ENDPOINT, replace(options, limit=limit))[2].steps for request in step
@@ -320,6 +323,7 @@ THERE = AdapterInfo("vllm", "org/it@abc", "abc", None, "the server's", "vllm", "
         (LOCAL, HERE, {"dtype": "bfloat16"}, "abc", 12),
         (LOCAL, HERE, {"device": "cuda"}, "abc", 12),
         (LOCAL, HERE, {"device": "mps"}, "abc", 12),
+        (LOCAL.model_copy(update={"device": "xpu"}), replace(HERE, device_kind="xpu", device="xpu"), {}, "abc", 0),
         (LOCAL, replace(HERE, probe_sha256="pp"), {}, "abc", 0),
         (LOCAL, replace(HERE, thinks=True), {}, "abc", 0),
         (LOCAL, replace(HERE, thinks=True), {"thinking": "off"}, "abc", 12),
@@ -361,6 +365,38 @@ def test_what_an_adapter_would_say_of_itself_is_known_without_it(
     monkeypatch.setattr("hope_bench.adapters.loading.find_device", torch.device)
     found = estimate(benchmark, card.model_copy(update=change), options)
     assert (found.left, found.stops, found.tokens) == (left, None, None)
+
+
+@pytest.mark.parametrize("probe", [None, "pp"])
+def test_before_anything_is_imported_only_what_is_known_for_certain_counts(
+    probe: str | None, benchmark: Benchmark, options: EvaluateOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether a run is finished follows from the model that the card means, by these versions of the packages."""
+    model = Model(by_brightness)
+    model.info = replace(HERE, probe_sha256=probe)
+    record = evaluate(benchmark, LOCAL, options, adapter=model)
+    folder, plan = options.runs / "tiny" / "a-model", plan_run(benchmark, LOCAL, options)[2]
+    known: list[AdapterInfo | None] = [HERE]
+    monkeypatch.setattr("hope_bench.inference.beforehand.known_info", lambda _: known[-1])
+    described: list[AdapterInfo] = []
+
+    def describe(info: AdapterInfo, _: object) -> RunRecord:
+        described.append(info)
+        return record
+
+    def done(card: ModelCard = LOCAL) -> RunRecord | None:
+        return answered_before(folder, benchmark, card, plan, None, describe)
+
+    assert done() == record
+    assert described == [model.info]
+    assert done(PYTHON) == record
+    assert described[1:] == [HERE], "only a checkpoint's template makes a probe"
+    known.append(None)
+    assert done() is None
+    known.append(HERE)
+    write_run(folder, record.model_copy(update={"run": record.run.model_copy(update={"versions": {"python": "2"}})}))
+    assert done() is None
+    assert len(described) == 2
 
 
 def common(rows: list[list[int]]) -> int:

@@ -42,6 +42,7 @@ from hope_bench.adapters.paths import _by_image, _each_once, _joined_alike, _siz
 from hope_bench.adapters.processor_files import has_processor, nearest_processor, processor_sha256
 from hope_bench.adapters.runnable import _bare, auto_map, check_code, check_format
 from hope_bench.adapters.secrets import environment_secrets, secret_of, without_secrets
+from hope_bench.adapters.served import Served
 from hope_bench.adapters.server import command_line, further_arguments, plain_copy, served_name
 from hope_bench.adapters.token_count import TokenCount, count_tokens
 from hope_bench.adapters.tower import vision_tower
@@ -1053,6 +1054,19 @@ def test_a_server_is_waited_for(
         assert str(refused.value) == raised
     assert sleeps == [slept]
     assert said == (["Waiting for the server; its log: log"] * 2 if slept == 2001 else []), "after a minute, and five more"
+
+
+def test_a_served_models_end_is_the_servers_and_of_its_files() -> None:
+    served, ended = Served.__new__(Served), list[object]()
+    served._server = cast(Any, SimpleNamespace(close=lambda keep: ended.append(("server", keep))))
+    served._endpoint = cast(Any, SimpleNamespace(close=lambda: ended.append("endpoint")))
+    served._files = cast(Any, SimpleNamespace(cleanup=lambda: ended.append("files")))
+    served.close()
+    served.close()
+    assert ended == [("server", False), "endpoint", "files", "endpoint"]
+    served._endpoint = None
+    served.close()
+    assert len(ended) == 4
 
 
 def test_what_starts_a_server(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -391,8 +391,8 @@ def test_what_a_reply_is_made_of() -> None:
     for body, words in (
         (b" \n", "the reply is empty"),
         (b"<p>\n  x", "the reply is no JSON ('<p> x')"),
-        (b"x" * 150, f"the reply is no JSON ('{'x' * 100}')"),
-        (b"[" * 99_999, f"the reply is no JSON ('{'[' * 100}')"),
+        (b"x" * (2**18 + 9), f"the reply is no JSON ('{'x' * 2**18}')"),
+        (b"[" * 99_999, f"the reply is no JSON ('{'[' * 99_999}')"),
     ):
         with pytest.raises(NoCompletionError) as raised:
             read_json(body)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,15 +14,19 @@ import pytest
 from PIL import Image
 
 from hope_bench.adapters.base import AdapterReport, RawAnswer
+from hope_bench.adapters.endpoint_card import endpoint_info
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
+from hope_bench.files.card import ModelCard
 from hope_bench.files.paraphrases import Paraphrase
 from hope_bench.files.result import SelfCheck
 from hope_bench.files.run import RunRecord, read_run
 from hope_bench.inference.engine import EvaluateOptions, evaluate, evaluate_paraphrases
-from hope_bench.inference.images import open_named
+from hope_bench.inference.images import StepImages, open_named, steps_with_images
+from hope_bench.inference.plan import Step
 from hope_bench.inference.unseeing import Blindfold
 from hope_bench.inference.workers import Workers
+from hope_bench.progress import say_nothing
 from hope_bench.records import Prompt
 from tests.engine import CARD, Model, Pair, benchmark, by_brightness, lines, options, together
 
@@ -148,6 +153,33 @@ def test_paraphrases_are_runs_of_one_loaded_model(benchmark: Benchmark, options:
         assert "another prompt" in (record.unranked or "")
     again = evaluate_paraphrases(benchmark, CARD, ways, replace(options, name="set"), adapter=Model(by_brightness))
     assert [folder.name for _, folder in again] == ["set-a", "set-b"], "a name that is the set's is said once"
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_one_process_alone_says_what_becomes_of_a_model(
+    first: bool, benchmark: Benchmark, options: EvaluateOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[object] = []
+
+    @contextmanager
+    def opened(_: ModelCard, say: object, trust_remote_code: bool) -> Iterator[Model]:
+        told.extend((say, trust_remote_code))
+        model = Model(by_brightness)
+        model.info = endpoint_info(card)
+        yield model
+
+    card = ModelCard(name="E", checkpoint="gpt", adapter="endpoint", base_url="http://127.0.0.1:1/v1")
+    monkeypatch.setattr("hope_bench.inference.engine.open_adapter", opened)
+    monkeypatch.setattr("hope_bench.inference.engine.is_first", lambda: first)
+    said: list[str] = []
+    ways = [Paraphrase("set", name, Prompt(f"{name} {{question}}")) for name in "ab"]
+    assert len(list(evaluate_paraphrases(benchmark, card, ways, options, said.append))) == 2
+    assert told == [said.append if first else say_nothing, False], "one model for both"
+    said.clear()
+    again = list(evaluate_paraphrases(benchmark, card, ways, options, said.append))
+    assert [record.complete for record, _ in again] == [True, True]
+    assert said == ["All 12 questions were answered before; nothing to ask."] * 2
+    assert len(told) == 2, "and none where nothing is left"
 
 
 def test_what_keeps_a_result_off_the_ranking(benchmark: Benchmark, options: EvaluateOptions) -> None:
@@ -363,3 +395,31 @@ def test_processes_that_read_images_are_started_where_there_is_something_to_see(
         evaluate(benchmark, CARD, replace(one, workers=3), adapter=Elsewhere(by_brightness))
     evaluate(benchmark, CARD, replace(options, name="plain", workers=3), adapter=Model(by_brightness))
     assert counts == [3, 0, 0, 3, 0]
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_images_are_made_ready_in_the_workers_there_are(
+    count: int, benchmark: Benchmark, options: EvaluateOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+
+    class Here(Workers):
+        def __init__(self, *_: object) -> None:
+            super().__init__(0)
+
+        @property
+        def count(self) -> int:
+            return count
+
+        def steps(
+            self, _: object, steps: Sequence[Step], folder: Path, sha256: Mapping[str, str | None]
+        ) -> Iterator[tuple[Step, StepImages]]:
+            made.append(len(steps))
+            return steps_with_images(steps, folder, sha256)
+
+    class Elsewhere(Model):
+        elsewhere = None
+
+    monkeypatch.setattr("hope_bench.inference.engine.Workers", Here)
+    assert evaluate(benchmark, CARD, options, adapter=Elsewhere(by_brightness)).complete
+    assert made == ([4] if count else [])

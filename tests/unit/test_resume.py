@@ -161,6 +161,12 @@ def test_what_is_said_of_a_server_that_moved(sittings: Sittings) -> None:
         STAY,
     ]
     assert (record.notes, record.addresses) == ((note,), tuple(urls)), "nothing was asked there"
+    short = [one.model_copy(update={"batch_size": 1}) for one in (here, there)]
+    _, record = sittings.sit(short[0], stop=2, limit=1, name="short")
+    assert (record.notes, record.addresses) == ((), (urls[0],))
+    said, record = sittings.sit(short[1], limit=1, name="short")
+    assert said == [moves, taken, "1 of 2 questions are asked now, the others are answered already.", STAY, "2 of 2 questions"]
+    assert (record.notes, record.addresses) == ((note,), tuple(urls)), "one question is enough"
     otherwise = here.model_copy(update={"prompt": "{question} " + "y" * 60, "base_url": urls[1]})
     said, record = sittings.sit(otherwise)
     prompt = "'{question} " + "x" * 45
