@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Literal, NamedTuple
 
-from hope_bench.scoring.answer_words import BE, CONTAIN, DETERMINERS, PERCEIVE, RELATIONS, SEEM, VERBS
+from hope_bench.scoring.answer_words import BE, BE_OR_SEEM, CONTAIN, DETERMINERS, PERCEIVE, RELATIONS, SEEM, VERBS
 from hope_bench.scoring.asked_object import ADJECTIVES, NUMBERS, Asked, same_word
 
 _NEAR = 40
@@ -75,6 +75,10 @@ _OPPOSED = [frozenset(pair) for pair in (
     ("stone", "metal"), ("ceramic", "metal"),
 )]  # fmt: skip
 _NOT_ITS = BE | CONTAIN | PERCEIVE | RELATIONS | SEEM | VERBS | {"there", "no", "not", "s", "'s", "of", "wearing", "riding"}
+_CROSSING = {"and", "that", "which", "who", "while"}
+_ENDS_PREDICATE = RELATIONS | VERBS | CONTAIN
+_ANEW = DETERMINERS | {"there"}
+_NUMBERS = frozenset(NUMBERS)
 _ADVERBS = {
     "both",
     "all",
@@ -163,8 +167,8 @@ def _place(asked: Asked) -> frozenset[str]:
 
 
 def _adjectives(tokens: Sequence[str], start: int, end: int, asked: Asked) -> Holds | None:
-    wanted = asked.adjectives - frozenset(NUMBERS)
-    number = asked.adjectives & frozenset(NUMBERS)
+    wanted = asked.adjectives - _NUMBERS
+    number = asked.adjectives & _NUMBERS
     own = frozenset(map(same_word, (*_before(tokens, start), *_predicate(tokens[end:]))))
     if number:
         counted = number_of(tokens, start)
@@ -205,13 +209,13 @@ def _predicate(rest: Sequence[str]) -> list[str]:
     words = list(rest)
     if words[:1] in (["s"], ["'s"]) or words[:1] in (["color"], ["colour"]):
         words = words[1:]
-    verb = next((place for place, word in enumerate(words) if word in BE | SEEM), None)
-    crossed = verb is None or {"and", "that", "which", "who", "while"} & set(words[:verb]) or verb > 8
+    verb = next((place for place, word in enumerate(words) if word in BE_OR_SEEM), None)
+    crossed = verb is None or not _CROSSING.isdisjoint(words[:verb]) or verb > 8
     found: list[str] = []
     for place, word in enumerate(words if crossed else words[(verb or 0) + 1 :]):
         if (word in ("made", "of", "entirely") and (found or word == "made")) or word in _ADVERBS:
             continue
-        if word in RELATIONS | VERBS | CONTAIN or (word == "and" and not _another_adjective(words, word, place)):
+        if word in _ENDS_PREDICATE or (word == "and" and not _another_adjective(words, word, place)):
             break
         if crossed and not word.endswith(("ed", "ing")) and word not in ADJECTIVES:
             break
@@ -228,7 +232,7 @@ def _relation(tokens: Sequence[str], start: int, end: int, asked: Asked) -> Hold
         return "yes"
     rest = list(tokens[end : end + _NEAR])
     stop = next(
-        (place for place in range(len(rest) - 1) if rest[place] == "and" and rest[place + 1] in DETERMINERS | {"there"}),
+        (place for place in range(len(rest) - 1) if rest[place] == "and" and rest[place + 1] in _ANEW),
         len(rest),
     )
     region, head = rest[:stop], list(tokens[max(start - _NEAR, 0) : start])

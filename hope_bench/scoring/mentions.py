@@ -11,20 +11,18 @@ from typing import Literal
 
 from hope_bench.scoring.affirmations import UNCOUNTED, Words, affirmed
 from hope_bench.scoring.answer_words import (
-    BE,
     BLOCKING,
-    CONTAIN,
     DETERMINERS,
     EXCEPT,
     FOLLOWING,
     HEDGES,
     NEGATORS,
     NOUNS_IN_ED_OR_ING,
-    PERCEIVE,
     PICTURES,
     QUOTING,
     RELATIONS,
     SEEM,
+    STATE,
     listed,
 )
 from hope_bench.scoring.asked_object import same_word
@@ -34,6 +32,8 @@ from hope_bench.scoring.likenesses import generic
 Polarity = Literal["yes", "no"]
 
 _MADE_KNOWN = listed("made_known")
+_OF_A_CLAUSE = STATE | SEEM | NEGATORS | RELATIONS
+_OWN = DETERMINERS | {"no"}
 
 
 def stands_alone(rest: Words, claims: Collection[str]) -> bool:
@@ -82,12 +82,12 @@ def polarity(head: Words, rest: Words, name: str, claims: Collection[str]) -> Po
 
 def _owned(head: Words) -> bool:
     """Whether the model speaks of what it has itself: "I do not have a"."""
-    return "i" in head and any(one == "have" and other in DETERMINERS | {"no"} for one, other in pairwise(head))
+    return "i" in head and any(one == "have" and other in _OWN for one, other in pairwise(head))
 
 
 def is_list_item(head: Words) -> bool:
     """Whether nothing but articles, "and" and adjectives precede the object, as where a list goes on."""
-    return len(head) <= 5 and not (BE | CONTAIN | PERCEIVE | NEGATORS | RELATIONS | SEEM) & set(head)
+    return len(head) <= 5 and _OF_A_CLAUSE.isdisjoint(head)
 
 
 def _says_nothing(head: Words, rest: Words) -> bool:

@@ -10,7 +10,19 @@ from itertools import pairwise
 from hope_bench.files.language import AnswerWords
 from hope_bench.records import Verdict
 from hope_bench.scoring.answer_text import plain, sentences, spoken
-from hope_bench.scoring.answer_words import BE, BLOCKING, DETERMINERS, NEGATORS, NO, PRESENT, REASONING, YES, listed, words_of
+from hope_bench.scoring.answer_words import (
+    BE,
+    BLOCKING,
+    DETERMINERS,
+    NEGATORS,
+    NO,
+    PRESENT,
+    REASONING,
+    YES,
+    YES_OR_NO,
+    listed,
+    words_of,
+)
 from hope_bench.scoring.asked_object import NUMBERS, Asked, asked, asked_about
 from hope_bench.scoring.languages import find_words, may_be_english, read_foreign
 from hope_bench.scoring.readings import Reader, Reading
@@ -103,7 +115,7 @@ def _bare_number(text: str, what: Asked | None) -> Verdict | None:
     if what is None or len(text) > _BOTH:
         return None
     words = [word for word in words_of(text) if word not in _AROUND_A_NUMBER]
-    counts = what.adjectives & frozenset(NUMBERS)
+    counts = what.adjectives & _NUMBERS
     if len(words) != 1 or not (words[0] in NUMBERS or (words[0].isdecimal() if counts else words[0] in _SOME)):
         return None
     return what.count(int(words[0][:4]) if words[0].isdecimal() else NUMBERS.index(words[0]) + 1 if counts else 1)
@@ -119,6 +131,7 @@ def _lists(text: str, what: Asked) -> bool:
     return any(what.find(item) == [(0, len(item))] for item in items)
 
 
+_NUMBERS = frozenset(NUMBERS)
 _NO_NAMES = YES | NO | BE | BLOCKING | DETERMINERS | NEGATORS | PRESENT | {"or"}
 _AROUND_A_NUMBER = listed("around_a_number")
 _SOME = listed("some")
@@ -129,7 +142,7 @@ def _wavers(text: str) -> bool:
     if "yes?" in text and "no?" in text:
         return True
     words = set(words_of(text)) if len(text) <= _BOTH else set()
-    return bool(words) and words <= YES | NO and bool(words & YES) and bool(words & NO)
+    return bool(words) and words <= YES_OR_NO and bool(words & YES) and bool(words & NO)
 
 
 _BOTH = 400

@@ -70,9 +70,11 @@ _LISTS = frozenset(
      "in", "the", "list", "of", "contents", "all", "shown", "tags", "labels", "keywords", "elements", "entities", "detections",
      "subjects", "classes", "categories")
 )  # fmt: skip
+_OPENS_ITEM = INDEFINITE - {"at"}
 _ABSENCE = ABSENT | {"not"}
 _LISTS_ABSENT = _LISTS | _ABSENCE
 _COUNTS = frozenset(("count", "number", "total", "instances", "objects", "quantity"))
+_LABELS = ANSWERS | _COUNTS | {"here", "right"}
 _OF_SCORE: dict[str, Said] = {"scorehigh": "yes", "scorelow": "no", "scoremid": "doubt"}
 _VALUES: dict[str, Said] = {
     "true": "yes", "false": "no", "present": "yes", "absent": "no", "y": "yes", "n": "no", "detected": "yes", "none": "no",
@@ -177,7 +179,7 @@ class Reader:
         return "yes" if word in YES else "no" if word in NO else _VALUES.get(word)
 
     def _labelled(self, label: Sequence[str], tokens: Sequence[str], rank: int) -> list[Reading]:
-        about = self._what is None or bool(self._what.find(label)) or bool((ANSWERS | _COUNTS | {"here", "right"}) & set(label))
+        about = self._what is None or bool(self._what.find(label)) or not _LABELS.isdisjoint(label)
         return [Reading(self._value(label, tokens), "direct", rank)] if about else []
 
     def _part(self, part: str, rank: int) -> list[Reading]:
@@ -225,7 +227,7 @@ class Reader:
 def _opens_item(tokens: Sequence[str]) -> bool:
     """Whether an item of a list has an article or a number of its own: "and a dog"."""
     first = tokens[1:2] if tokens[0] == "and" else tokens[:1]
-    return bool(first) and first[0] in INDEFINITE - {"at", "any"}
+    return bool(first) and first[0] in _OPENS_ITEM
 
 
 def _pieces(text: str) -> list[tuple[str, bool]]:
