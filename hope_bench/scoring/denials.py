@@ -154,9 +154,9 @@ def denied_after(head: Words, rest: Words) -> Literal["yes", "no", "unclear"] | 
     if after[0] not in ("not", "never"):
         return None
     then = after[1:]
-    if "fully" in then[:2] and head:
+    if "fully" in then and head:
         return "yes"
-    if "clearly" in rest[verb + 1 : verb + 4]:
+    if "clearly" in rest[verb + 1 :]:
         return "unclear"
     gone = not then or then[0] in _IS_PRESENT or then[0] == "one" or (then[0] in SEEM and (not then[1:] or then[1] in PRESENT))
     if gone:

@@ -149,7 +149,7 @@ def _number(word: str) -> int | None:
         return 1
     if (as_word := same_word(word)) in NUMBERS:
         return NUMBERS.index(as_word) + 1
-    return int(word[:4]) if word.isdecimal() else 2 if word in ("pair", "couple") else None
+    return int(word) if word.isdecimal() else 2 if word in ("pair", "couple") else None
 
 
 def excludes(predicate: Sequence[str], asked: Asked) -> bool:
@@ -192,7 +192,7 @@ def _excluded(own: frozenset[str], wanted: frozenset[str]) -> bool:
 def _before(tokens: Sequence[str], start: int) -> list[str]:
     """The words of the object's own noun phrase before its name: "two", "bright red"."""
     place = start
-    while place and tokens[place - 1] not in _NOT_ITS and start - place < 8:
+    while place and tokens[place - 1] not in _NOT_ITS:
         word = tokens[place - 1]
         if word == "and" and not (place > 1 and tokens[place - 2] in ADJECTIVES and tokens[place] in ADJECTIVES):
             break
@@ -210,7 +210,7 @@ def _predicate(rest: Sequence[str]) -> list[str]:
     if words[:1] in (["s"], ["'s"]) or words[:1] in (["color"], ["colour"]):
         words = words[1:]
     verb = next((place for place, word in enumerate(words) if word in BE_OR_SEEM), None)
-    crossed = verb is None or not _CROSSING.isdisjoint(words[:verb]) or verb > 8
+    crossed = verb is None or not _CROSSING.isdisjoint(words[:verb])
     found: list[str] = []
     for place, word in enumerate(words if crossed else words[(verb or 0) + 1 :]):
         if (word in ("made", "of", "entirely") and (found or word == "made")) or word in _ADVERBS:
@@ -230,12 +230,12 @@ def _another_adjective(words: Sequence[str], _and: str, place: int) -> bool:
 def _relation(tokens: Sequence[str], start: int, end: int, asked: Asked) -> Holds | None:
     if not asked.relation:
         return "yes"
-    rest = list(tokens[end : end + _NEAR])
+    rest = list(tokens[end:])
     stop = next(
         (place for place in range(len(rest) - 1) if rest[place] == "and" and rest[place + 1] in _ANEW),
         len(rest),
     )
-    region, head = rest[:stop], list(tokens[max(start - _NEAR, 0) : start])
+    region, head = rest[:stop], list(tokens[:start])
     reference = asked.reference
     if reference is None:
         return _side(region if set(region) & set(_PLACES) else head[:5], asked)

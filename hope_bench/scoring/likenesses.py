@@ -98,7 +98,7 @@ def likened(head: Words, rest: Words, asked: Asked | None) -> bool:
 
 def predicate(rest: Words) -> Words:
     """What is said to be what was named, with the words before it: of "on the shelf is a toy", "is a toy"."""
-    verb = next((place for place, word in enumerate(rest[:8]) if word in BE), None)
+    verb = next((place for place, word in enumerate(rest) if word in BE), None)
     between = rest[:verb]
     if verb is None or (between and between[0] not in _PLACING) or not _OTHER_CLAUSE.isdisjoint(between):
         return ()
@@ -110,7 +110,7 @@ _PLACING = RELATIONS | {"here"}
 
 
 def _before(head: Words, rest: Words, natural: bool) -> bool:
-    if not PICTURES.isdisjoint(head) and head[-2:-1] == ["of"] and not _HUNG.isdisjoint(rest[:4]):
+    if not PICTURES.isdisjoint(head) and head[-2:-1] == ["of"] and not _HUNG.isdisjoint(rest):
         return True  # "a photo of a dog hangs on the wall"
     for place, word in enumerate(head):
         after = head[place + 1 :]
@@ -128,7 +128,7 @@ def _before(head: Words, rest: Words, natural: bool) -> bool:
 
 def _made(rest: Words, natural: bool) -> bool:
     """ "made of bronze", "is painted on the wall"."""
-    words = [word for word in rest[:6] if word not in _BEFORE_MADE]
+    words = [word for word in rest if word not in _BEFORE_MADE]
     if not words or words[0] not in WROUGHT:
         return False
     if words[0] == "made":

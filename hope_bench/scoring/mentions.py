@@ -46,7 +46,7 @@ def stands_alone(rest: Words, claims: Collection[str]) -> bool:
 def compound(head: Words, name: str, rest: Words) -> bool:
     """Whether a noun that could be a verb makes it another thing: "a TV stand", but not "TVs stand"."""
     plural = (name.endswith("s") and not name.endswith(("us", "ss"))) or name in UNCOUNTED
-    if plural or "and" in head or not {"a", "an", "the"} & set(head[-4:]):
+    if plural or "and" in head or not {"a", "an", "the"} & set(head):
         return False
     return bool(rest) and rest[0] in _NOUN_OR_VERB
 
@@ -87,7 +87,7 @@ def _owned(head: Words) -> bool:
 
 def is_list_item(head: Words) -> bool:
     """Whether nothing but articles, "and" and adjectives precede the object, as where a list goes on."""
-    return len(head) <= 5 and _OF_A_CLAUSE.isdisjoint(head)
+    return _OF_A_CLAUSE.isdisjoint(head)
 
 
 def _says_nothing(head: Words, rest: Words) -> bool:

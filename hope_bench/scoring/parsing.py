@@ -118,7 +118,7 @@ def _bare_number(text: str, what: Asked | None) -> Verdict | None:
     counts = what.adjectives & _NUMBERS
     if len(words) != 1 or not (words[0] in NUMBERS or (words[0].isdecimal() if counts else words[0] in _SOME)):
         return None
-    return what.count(int(words[0][:4]) if words[0].isdecimal() else NUMBERS.index(words[0]) + 1 if counts else 1)
+    return what.count(int(words[0]) if words[0].isdecimal() else NUMBERS.index(words[0]) + 1 if counts else 1)
 
 
 def _lists(text: str, what: Asked) -> bool:

@@ -35,7 +35,7 @@ _ANOTHERS = re.compile(
 
 def noted(tokens: Sequence[str], what: Asked | None) -> Said | None:
     """A name and a value, as notes have them: "dog no", "dog not found"."""
-    named = [] if what is None or len(tokens) > 6 else what.find(tokens)
+    named = [] if what is None else what.find(tokens)
     return _NOTED.get(" ".join(tokens[named[0][1] :])) if named and named[0][0] == 0 else None
 
 
@@ -72,7 +72,7 @@ def named_as_answer(tokens: Sequence[str]) -> Said | None:
         words.pop()
     if not words or words[-1] not in YES_OR_NO or _UNANSWERED & set(words) or _ANOTHERS.search(" ".join(words)):
         return None
-    for word in reversed(words[-12:-1]):
+    for word in reversed(words[:-1]):
         if word in NAMES_ANSWER:
             return "yes" if words[-1] in YES else "no"
         if word not in ON_THE_WAY:
@@ -90,4 +90,4 @@ def is_label(tokens: Sequence[str]) -> bool:
     """Whether the words before a colon call what follows the answer: "final answer", "the answer to your question is"."""
     if " ".join(tokens) in _SUMS_UP:
         return True
-    return 0 < len(tokens) <= 8 and bool(ANSWERS & set(tokens)) and IN_LABELS.issuperset(tokens)
+    return bool(ANSWERS & set(tokens)) and IN_LABELS.issuperset(tokens)

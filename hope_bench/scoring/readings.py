@@ -114,7 +114,7 @@ class Reader:
         thing, words = _ASKS_OF.match(question), words_of(question)
         if self._what is None or self._what.find(words) or (thing is not None and thing["noun"] in ELLIPTIC):
             return False
-        return thing is not None or (len(words) <= 3 and self._what.is_another(words))  # "A cat?"
+        return thing is not None or self._what.is_another(words)  # "A cat?"
 
     def _denied(self, sentence: Sentence) -> list[Reading] | None:
         """What a sentence says that calls a claim or an answer wrong: the opposite of the claim."""
@@ -137,20 +137,20 @@ class Reader:
         words = [words_of(part) for part in parts]
         for place, (part, tokens) in enumerate(zip(parts, words, strict=True)):
             last = place == len(parts) - 1
-            if not last and 0 < len(tokens) <= 5 and _LISTS.issuperset(tokens) and not ABSENT & set(tokens):
+            if not last and tokens and _LISTS.issuperset(tokens) and not ABSENT & set(tokens):
                 self._before = Statement(goes_on="yes")  # "Visible objects: cat, dog"
                 if self._value(tokens, words[place + 1]) is None:
                     continue
-            if not last and 1 < len(tokens) <= 4 and _LISTS_ABSENT.issuperset(tokens) and not _ABSENCE.isdisjoint(tokens):
+            if not last and len(tokens) > 1 and _LISTS_ABSENT.issuperset(tokens) and not _ABSENCE.isdisjoint(tokens):
                 self._before = Statement(goes_on="no")  # "Not present: cat"
                 if self._value(tokens, words[place + 1]) is None:
                     continue
-            if is_label(tokens) and (not last or (len(tokens) <= 3 and _OPENS_ANSWER & set(tokens))):
+            if is_label(tokens) and (not last or _OPENS_ANSWER & set(tokens)):
                 rank = 3 if "final" in tokens else 2
             elif (
                 place
                 and words[place - 1][:1] not in (["i"], ["you"], ["we"], ["let"])
-                and 0 < len(words[place - 1]) <= 12
+                and words[place - 1]
                 and not is_label(words[place - 1])
                 and self._value(words[place - 1], tokens)
             ):

@@ -280,7 +280,7 @@ def _without_mention(tokens: Sequence[str], asked: Asked, before: Statement) -> 
         return Statement(goes_on=None if RELATIONS & set(after) or len(denied) > 1 else "no")
     if _BLOCKING.isdisjoint(words) and polarity([*tokens, "a"], [], "", ()) == "yes":
         return Statement(goes_on="yes")
-    listed = len(tokens) <= 5 and _SAYS.isdisjoint(words)
+    listed = _SAYS.isdisjoint(words)
     return Statement(goes_on=before.goes_on if listed else None)
 
 
