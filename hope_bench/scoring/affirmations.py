@@ -39,7 +39,7 @@ def _placing(head: Words) -> bool:
     if place is None or not NEGATORS.isdisjoint(head):
         return False
     after = set(head[place + 1 :])
-    return bool(DETERMINERS & after) and not {"as", "for", "if", "that", "what", "whether", "which"} & after
+    return not {"as", "for", "if", "that", "what", "whether", "which"} & after
 
 
 def opens(place: int, head: Words, name: str) -> bool:
@@ -49,18 +49,18 @@ def opens(place: int, head: Words, name: str) -> bool:
     if word in ("there", "here"):
         return bool(_THERE & set(after))
     if word in SHOW:
-        return head[place - 1 : place] != ["you"] or bool({"can", "will"} & set(head))
+        return head[place - 1 : place] != ["you"]
     if word == "with":
-        return place > 0 or determined
-    if place > 0 and not after and word in VERBS and name.endswith("s") and "can" not in head:
+        return True
+    if not after and word in VERBS and name.endswith("s") and "can" not in head:
         return True  # "hikers carry backpacks"
     if word in BE and place and not after and (name.endswith("s") or name in UNCOUNTED):
         return True  # "the animals are dogs", "the food is pizza"
     if word in BE:
         return bool(_ARTICLES & set(after)) or (len(after) == 1 and after[0] in RELATIONS)
-    if place > 0 and not after and (word in _HAVING or (doing(word) and name.endswith("s"))):
+    if not after and (word in _HAVING or (doing(word) and name.endswith("s"))):
         return True  # "wearing skis", "flying kites"
-    if not place and word in VERBS and word.endswith("s") and determined:
+    if not place and word in VERBS and word.endswith("s"):
         return True  # "a woman, who has no shoes, walks a dog"
     return place > 0 and determined and (word in VERBS or doing(word))
 
@@ -87,12 +87,10 @@ def _as_subject(head: Words, rest: Words, name: str) -> bool:
         return True  # "Dog detected.", "Dog on sofa"
     if determined and (rest[0] in _PLACED or doing(rest[0])):
         return True
-    if not (determined or name.endswith("s") or not head):
-        return False
     if rest[0] in VERBS:
         return True
     then = [word for word in rest[1:] if word not in _ADVERBS]
     if rest[0] not in BE_OR_CAN or not then:
         return False
     placed = then[0] in _PLACED or then[0].endswith("ing") or (then[0].endswith("ed") and then[1:2] and then[1] in RELATIONS)
-    return bool(placed or (determined and (INDEFINITE & set(head) or head[-1] in ("the", "this", "'s"))))
+    return bool(placed or determined)

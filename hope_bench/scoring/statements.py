@@ -96,7 +96,7 @@ def read_clause(tokens: Sequence[str], asked: Asked | None, before: Statement) -
         found = found._replace(seeming=before.seeming)
     if found.goes_on != "no":
         return found
-    return found._replace(bare=_bare(tokens) or (before.bare and not NEGATORS & set(tokens)))
+    return found._replace(bare=_bare(tokens))
 
 
 def _bare(tokens: Sequence[str]) -> bool:
@@ -113,7 +113,7 @@ def _read(tokens: Sequence[str], asked: Asked | None, before: Statement) -> Stat
     if DOUBT.search(text):
         return NOTHING if BESIDE_THE_POINT.search(text) else Statement("doubt")
     named = () if asked is None else asked.find(tokens)
-    if not named and before.about and _THERE_IS_ONE.match(text) and not (asked and asked.claims):
+    if not named and before.about and _THERE_IS_ONE.match(text):
         return Statement("yes")
     if not named and (said := _elliptic(tokens)) is not None:
         return NOTHING if before.excepts and said == "no" else _elliptic_statement(said, tokens, asked)
@@ -129,7 +129,7 @@ def _read(tokens: Sequence[str], asked: Asked | None, before: Statement) -> Stat
     found = _mention(tokens, *alone[0], asked, before)
     if found.said != "no" and seeming(tokens[: alone[0][0]]):
         found = found._replace(seeming="appears" if found.said else "taken")
-    if found.said == "no" and found.about in asked.narrower and not asked.find_wide(tokens):
+    if found.said == "no" and not asked.find_wide(tokens):
         return found._replace(said=None)  # "no poodle" is not "no dog"
     return found if found.said != "yes" else _of_description(found, tokens, alone, asked)
 
@@ -156,13 +156,13 @@ def _mention(tokens: Sequence[str], start: int, end: int, asked: Asked, before: 
         return Statement(found, name, found)
     if head[:1] == ["except"]:
         return Statement("yes", name, excepts=True)
-    if found is None and rest[:1] in (["is"], ["are"]) and len(rest) == 1 and (DETERMINERS & set(head) or not head):
+    if rest in (["is"], ["are"]):
         return Statement("yes", name, "yes")  # "no cat is visible, a dog is"
     if before.goes_on is not None and is_list_item(head):
         said: Said = "yes" if head[:1] in (["only"], ["just"]) else before.goes_on
         return Statement(said, name, said)
-    opening = head[head[0] in ("just", "only") and len(head) > 1] if head else ""
-    described = opening in INDEFINITE and not RELATIONS & set(head)  # "a brown dog", as captions say
+    opening = [word for word in head if word not in ("just", "only")][:1]
+    described = not INDEFINITE.isdisjoint(opening) and RELATIONS.isdisjoint(head)  # "a brown dog", as captions say
     described |= bool(asked.adjectives) and rest[:1] == ["are"] and head[:1] in ([], ["all"], ["both"])  # "all cars are white"
     return Statement("yes" if described else None, name)
 
@@ -180,7 +180,7 @@ def _or_another(head: Sequence[str], rest: Sequence[str], asked: Asked) -> bool:
         more = rest[1:2] in (["more"], ["so"]) or bool(rest[1:2] and rest[1] in NUMBERS)
         return not asked.find(rest) and not (more and (len(rest) == 2 or rest[2] in FOLLOWING))
     place = max((place for place, word in enumerate(head) if word == "or"), default=None)
-    return "either" in head or (place is not None and head[place + 1 :] in ([], ["a"], ["an"]) and not asked.find(head))
+    return place is not None and head[place + 1 :] in ([], ["a"], ["an"]) and not asked.find(head)
 
 
 def _of_description(said: Statement, tokens: Sequence[str], alone: Sequence[tuple[int, int]], asked: Asked) -> Statement:
@@ -201,7 +201,7 @@ def _elliptic(tokens: Sequence[str]) -> Said | None:
     words = set(tokens)
     if not words <= ELLIPTIC or (words <= {"not", "no", "never", "here"} and tokens[-1:] != ["here"]):
         return None
-    if len(tokens) > 1 and tokens[-1] in ("no", "a", "an", "the"):
+    if tokens[-1] in ("no", "a", "an", "the"):
         return None  # cut off: "there is no"
     if words <= _SEES_NOTHING and words & {"nothing", "anything"}:
         return None  # whoever sees nothing at all has seen no picture
@@ -234,7 +234,7 @@ def _affirms(tokens: Sequence[str], words: set[str]) -> bool:
         return bool((words & {"i", "we", "you", "here"} or (tokens[0] == "it" and words & CONTAIN)) and words & _STANDS_FOR)
     if tokens[0] == "it" and words & {"exist", "exists"}:
         return True
-    if not words & BE_OR_DO or (words & {"think", "believe", "say", "guess", "suppose"} and "so" not in words):
+    if not words & BE_OR_DO or words & {"think", "believe", "say", "guess", "suppose"}:
         return False
     if tokens[0] in ("there", "it", "they", "one", "some", "several", "two", "many", "here"):
         return True
@@ -267,7 +267,7 @@ def _without_mention(tokens: Sequence[str], asked: Asked, before: Statement) -> 
             return Statement("no")
         if not denied and not blocked and fulfils(tokens[1:], asked):
             return Statement("yes")
-        if asked.relation and not denied and before.about != NOTHING_ELSE and _PLACES & words:
+        if asked.relation and not denied and before.about != NOTHING_ELSE:
             named = len(before.about)  # "there is a dog, but it is on the floor"
             placed = _mention(["the", *before.about, *tokens[1:]], 1, named + 1, asked, NOTHING)
             return _of_description(placed, ["the", *before.about, *tokens[1:]], [(1, named + 1)], asked)
@@ -285,7 +285,6 @@ def _without_mention(tokens: Sequence[str], asked: Asked, before: Statement) -> 
 
 
 _BLOCKING = BLOCKING | LIKENESSES
-_PLACES = RELATIONS | {"left", "right"}
 _SAYS = BE_OR_SEEM | VERBS
 
 
@@ -316,7 +315,7 @@ _NO_NAME = DETERMINERS | PICTURES | NEGATORS | {"of", "here", "something", "anyt
 
 def _first_thing(tokens: Sequence[str], place: int, end: int) -> Statement:
     head, rest, name = list(tokens[: place + 1]), list(tokens[end:]), tuple(tokens[place + 1 : end])
-    if rest[:2] in (["is", "not"], ["are", "not"]) and not NEGATORS & set(head):
+    if rest[:2] in (["is", "not"], ["are", "not"]):
         return Statement("no", name)  # "the car is not red" answers what was asked of the car
     if likened(head, rest, None):
         return NOTHING
