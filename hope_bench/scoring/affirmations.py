@@ -30,7 +30,7 @@ _ADVERBS = {"clearly", "indeed", "also", "definitely", "be", "currently", "both"
 
 def affirmed(head: Words, rest: Words, name: str) -> bool:
     """Whether the words around the object say that it is there."""
-    return any(opens(place, head, name) for place in range(len(head))) or _placing(head) or _as_subject(head, rest, name)
+    return any(opens(place, head, name) for place in range(len(head))) or _placing(head) or _as_subject(head, rest)
 
 
 def _placing(head: Words) -> bool:
@@ -78,7 +78,7 @@ def doing(word: str) -> bool:
     return word.endswith("ing") and word not in NOUNS_IN_ED_OR_ING
 
 
-def _as_subject(head: Words, rest: Words, name: str) -> bool:
+def _as_subject(head: Words, rest: Words) -> bool:
     """Whether the object is what a clause is about, and that presupposes it: "a dog is running", "two dogs on a couch"."""
     if not rest:
         return False

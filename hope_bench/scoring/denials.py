@@ -81,7 +81,7 @@ def _of_nobody(negator: str, between: Words) -> Literal["denied", "unclear"] | N
     if not verbs or not subject:
         return None
     act = next((place for place in verbs if between[place] not in BE), None)  # "is wearing"
-    after = between[(first if act is None else act) + 1 :]
+    after = between[first + 1 :]
     article = next((word for word in reversed(after) if word in DETERMINERS), None)
     if article in KNOWN or (act is None and not RELATIONS & set(after)) or (act and between[act] in _IS_PRESENT):
         return None
@@ -99,7 +99,7 @@ def reaches(negator: str, between: Words, claims: Collection[str]) -> bool:
     """Whether a denial reaches the object at the end of the words between the two."""
     for place, word in enumerate(between):
         before = between[place - 1] if place else negator
-        opens = word == "and" and between[place + 1 : place + 2] and between[place + 1] in DETERMINERS
+        opens = word == "and" and not DETERMINERS.isdisjoint(between[place + 1 : place + 2])
         thinks = word != "that" or not place or negator == "nothing" or _THOUGHT & set(between[:place])
         if opens or not thinks or word in _LEADS_AWAY or (word == "of" and before not in _OF_IT):
             return False

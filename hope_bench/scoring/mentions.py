@@ -40,7 +40,7 @@ def stands_alone(rest: Words, claims: Collection[str]) -> bool:
     """Whether the name ends where it seems to, rather than going on: "dog", not "dog house"."""
     if not rest or rest[0] in FOLLOWING or same_word(rest[0]) in claims:
         return True
-    return rest[0].endswith(("ing", "ly", "ed")) and len(rest[0]) > 3 and rest[0] not in NOUNS_IN_ED_OR_ING
+    return rest[0].endswith(("ing", "ly", "ed")) and rest[0] not in NOUNS_IN_ED_OR_ING
 
 
 def compound(head: Words, name: str, rest: Words) -> bool:

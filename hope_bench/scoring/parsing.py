@@ -60,7 +60,7 @@ def parse_strict(
     foreign = find_words(languages)  # names an unknown language, whatever the answer
     if not text:
         return "unparsed"
-    if len(text) <= 8 and (short := _SHORT.get(text.strip().lower())) is not None:
+    if (short := _SHORT.get(text.strip().lower())) is not None:
         return short
     return _parse(spoken(text), foreign, object, question if foreign else "")
 
@@ -141,7 +141,7 @@ def _wavers(text: str) -> bool:
     """Whether there is nothing but yes and no, and both of them."""
     if "yes?" in text and "no?" in text:
         return True
-    words = set(words_of(text)) if len(text) <= _BOTH else set()
+    words = set(words_of(text))
     return bool(words) and words <= YES_OR_NO and bool(words & YES) and bool(words & NO)
 
 
@@ -154,14 +154,16 @@ def _decide(readings: Sequence[Reading], reasons: bool, retracted: bool) -> Said
     itself: it didn't open the answer, so its own first word doesn't outweigh the rest."""
     counted = [one for one in readings if one.said is not None]
     direct = [one for one in counted if one.kind == "direct"]
-    best = max((one.rank for one in counted), default=0)
+    if not counted:
+        return None
+    best = max(one.rank for one in counted)
     leads = bool(direct) and direct[0] is counted[0] and not reasons
     plain = [one for one in direct if one.rank == best]
     if best and not (leads and best == 1 and not (plain and direct[0].rank == 0)):
         marked = [one for one in counted if one.rank == best]
         said = _together(plain or marked)
         return "doubt" if leads and said != direct[0].said else said
-    if reasons or not counted:
+    if reasons:
         return None
     if direct:
         earlier = counted[: counted.index(direct[0])]

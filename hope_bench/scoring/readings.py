@@ -187,8 +187,7 @@ class Reader:
         text = as_seeming(_ALL_BUT.sub(r"\1 except", part.strip()))
         words = words_of(text)
         if not rank and _ASKING.match(" ".join(words)):  # a question without its mark, and perhaps the answer to it
-            said = direct(words[-1:])
-            return [] if said is None else [Reading(said, "direct")]
+            return [Reading(direct(words[-1:]), "direct")]
         rank = rank or int(bool(_CONCLUDES.match(text)))
         found: list[Reading] = []
         turning = supposed = False

@@ -177,10 +177,13 @@ def _identified(head: Sequence[str], rest: Sequence[str], asked: Asked) -> State
 def _or_another(head: Sequence[str], rest: Sequence[str], asked: Asked) -> bool:
     """Whether it is this or another thing: "a dog or a cat", but not "a dog or two", "a dog or puppy"."""
     if rest[:1] == ["or"]:
-        more = rest[1:2] in (["more"], ["so"]) or bool(rest[1:2] and rest[1] in NUMBERS)
-        return not asked.find(rest) and not (more and (len(rest) == 2 or rest[2] in FOLLOWING))
+        more = not _OR_MORE.isdisjoint(rest[1:2]) and FOLLOWING.issuperset(rest[2:3])
+        return not asked.find(rest) and not more
     place = max((place for place, word in enumerate(head) if word == "or"), default=None)
     return place is not None and head[place + 1 :] in ([], ["a"], ["an"]) and not asked.find(head)
+
+
+_OR_MORE = {*NUMBERS, "more", "so"}
 
 
 def _of_description(said: Statement, tokens: Sequence[str], alone: Sequence[tuple[int, int]], asked: Asked) -> Statement:
@@ -274,7 +277,7 @@ def _without_mention(tokens: Sequence[str], asked: Asked, before: Statement) -> 
     for place, word in enumerate(tokens):
         reached = place and denied and denied[-1] < place and reaches(tokens[denied[-1]], tokens[denied[-1] + 1 : place], ())
         if word in asked.wider and reached and stands_alone(tokens[place + 1 :], ()):
-            spared = before.excepts or EXCEPT & set(tokens[place + 1 :]) or {"other", "more"} & set(tokens[:place])
+            spared = before.excepts or EXCEPT & words or {"other", "more"} & set(tokens[:place])
             return NOTHING if spared else Statement("no", (word,), "no")
     if denied:
         return Statement(goes_on=None if RELATIONS & set(after) or len(denied) > 1 else "no")
