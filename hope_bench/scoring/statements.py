@@ -96,7 +96,7 @@ def read_clause(tokens: Sequence[str], asked: Asked | None, before: Statement) -
         found = found._replace(seeming=before.seeming)
     if found.goes_on != "no":
         return found
-    return found._replace(bare=_bare(tokens))
+    return found._replace(bare=_bare(tokens) or (before.bare and not NEGATORS & set(tokens)))
 
 
 def _bare(tokens: Sequence[str]) -> bool:
