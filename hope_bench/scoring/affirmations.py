@@ -9,16 +9,16 @@ from collections.abc import Sequence
 
 from hope_bench.scoring.answer_words import (
     BE,
-    CONTAIN,
+    BE_OR_CAN,
+    BE_OR_SEEM,
     DETERMINERS,
     EXIST,
     INDEFINITE,
     NEGATORS,
     NOUNS_IN_ED_OR_ING,
-    PERCEIVE,
     PRESENT,
     RELATIONS,
-    SEEM,
+    SHOW,
     VERBS,
     listed,
 )
@@ -30,7 +30,7 @@ _ADVERBS = {"clearly", "indeed", "also", "definitely", "be", "currently", "both"
 
 def affirmed(head: Words, rest: Words, name: str) -> bool:
     """Whether the words around the object say that it is there."""
-    return any(opens(place, head, name) for place in range(len(head))) or _placing(head) or _as_subject(head, rest, name)
+    return any(opens(place, head, name) for place in range(len(head))) or _placing(head) or _as_subject(head, rest)
 
 
 def _placing(head: Words) -> bool:
@@ -39,7 +39,7 @@ def _placing(head: Words) -> bool:
     if place is None or not NEGATORS.isdisjoint(head):
         return False
     after = set(head[place + 1 :])
-    return bool(DETERMINERS & after) and not {"as", "for", "if", "that", "what", "whether", "which"} & after
+    return not {"as", "for", "if", "that", "what", "whether", "which"} & after
 
 
 def opens(place: int, head: Words, name: str) -> bool:
@@ -47,27 +47,30 @@ def opens(place: int, head: Words, name: str) -> bool:
     word, after = head[place], head[place + 1 :]
     determined = bool(DETERMINERS & set(after))
     if word in ("there", "here"):
-        return bool((BE | SEEM | EXIST) & set(after[:4]))
-    if word in PERCEIVE | CONTAIN:
-        return head[place - 1 : place] != ["you"] or bool({"can", "will"} & set(head))
+        return bool(_THERE & set(after))
+    if word in SHOW:
+        return head[place - 1 : place] != ["you"]
     if word == "with":
-        return place > 0 or determined
-    if place > 0 and not after and word in VERBS and name.endswith("s") and "can" not in head:
+        return True
+    if not after and word in VERBS and name.endswith("s") and "can" not in head:
         return True  # "hikers carry backpacks"
     if word in BE and place and not after and (name.endswith("s") or name in UNCOUNTED):
         return True  # "the animals are dogs", "the food is pizza"
     if word in BE:
-        return bool((INDEFINITE | {"the"}) & set(after)) or (len(after) == 1 and after[0] in RELATIONS)
-    if place > 0 and not after and (word in _HAVING or (doing(word) and name.endswith("s"))):
+        return bool(_ARTICLES & set(after)) or (len(after) == 1 and after[0] in RELATIONS)
+    if not after and (word in _HAVING or (doing(word) and name.endswith("s"))):
         return True  # "wearing skis", "flying kites"
-    if not place and word in VERBS and word.endswith("s") and determined:
+    if not place and word in VERBS and word.endswith("s"):
         return True  # "a woman, who has no shoes, walks a dog"
-    return place > 0 and determined and (word in VERBS or (word.endswith("ing") and word not in NOUNS_IN_ED_OR_ING))
+    return place > 0 and determined and (word in VERBS or doing(word))
 
 
 _PLACING = listed("placing")
 UNCOUNTED = listed("uncounted")
-_ON = {"on", "at", "under", "behind", "near", "next", "beside"}
+_THERE = BE_OR_SEEM | EXIST
+_ARTICLES = INDEFINITE | {"the"}
+_PLACED = RELATIONS | PRESENT
+_FOLLOWS_BARE = (PRESENT | {"on", "at", "under", "behind", "near", "next", "beside"}) - {"there", "here"}
 _HAVING = listed("having")
 
 
@@ -75,25 +78,19 @@ def doing(word: str) -> bool:
     return word.endswith("ing") and word not in NOUNS_IN_ED_OR_ING
 
 
-def _as_subject(head: Words, rest: Words, name: str) -> bool:
+def _as_subject(head: Words, rest: Words) -> bool:
     """Whether the object is what a clause is about, and that presupposes it: "a dog is running", "two dogs on a couch"."""
     if not rest:
         return False
-    determined = bool(DETERMINERS & set(head[-5:]))
-    if not head and (rest[0] in (PRESENT | _ON) - {"there", "here"} or doing(rest[0])):
+    determined = bool(DETERMINERS & set(head))
+    if not head and (rest[0] in _FOLLOWS_BARE or doing(rest[0])):
         return True  # "Dog detected.", "Dog on sofa"
-    if determined and (rest[0] in RELATIONS | PRESENT or (rest[0].endswith("ing") and rest[0] not in NOUNS_IN_ED_OR_ING)):
+    if determined and (rest[0] in _PLACED or doing(rest[0])):
         return True
-    if not (determined or name.endswith("s") or not head):
-        return False
     if rest[0] in VERBS:
         return True
     then = [word for word in rest[1:] if word not in _ADVERBS]
-    if rest[0] not in BE | {"can"} or not then:
+    if rest[0] not in BE_OR_CAN or not then:
         return False
-    placed = (
-        then[0] in PRESENT | RELATIONS
-        or then[0].endswith("ing")
-        or (then[0].endswith("ed") and then[1:2] and then[1] in RELATIONS)
-    )
-    return bool(placed or (determined and (INDEFINITE & set(head) or head[-1] in ("the", "this", "'s"))))
+    placed = then[0] in _PLACED or then[0].endswith("ing") or (then[0].endswith("ed") and then[1:2] and then[1] in RELATIONS)
+    return bool(placed or determined)

@@ -71,8 +71,7 @@ def _ticks(line: str) -> str:
     marks = list(_MARKED.finditer(line))
     if not marks:
         return line
-    first = line.lstrip(" \t-*").find(marks[0][0].strip())
-    leading = not marks[0]["item"] and first == 0
+    leading = not marks[0]["item"] and line.lstrip(" \t-*").startswith(marks[0][0].strip())
     words = line[marks[0].end() :].split()
     if leading and (words and (len(words) > 3 or words[0].strip(".,!*") in ("yes", "no"))):
         return _MARKED.sub(lambda found: found["item"] or " ", line)  # "(tick) Yes, there is a dog"

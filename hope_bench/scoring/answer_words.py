@@ -26,6 +26,10 @@ def _one_of(key: str) -> str:
 YES, NO, SOFT_YES, SOFT_NO = map(listed, ("yes", "no", "soft_yes", "soft_no"))
 BE, SEEM, EXIST, LACK, THINK, VERBS = map(listed, ("be", "seem", "exist", "lack", "think", "verbs"))
 PERCEIVE, CONTAIN, PRESENT, ABSENT = map(listed, ("perceive", "contain", "present", "absent"))
+SHOW = PERCEIVE | CONTAIN
+STATE = SHOW | BE
+"""Verbs by which an answer says what it sees, what the picture shows, and what is."""
+BE_OR_CAN, BE_OR_DO, BE_OR_SEEM = BE | {"can"}, BE | {"do", "does"}, BE | SEEM
 NEGATORS, DENYING, EXCEPT, HEDGES = map(listed, ("negators", "denying", "except", "hedges"))
 DETERMINERS, INDEFINITE, WEAK_MODIFIERS, OF_WHAT = map(listed, ("determiners", "indefinite", "weak_modifiers", "of_what"))
 RELATIONS, QUOTING, PICTURES = map(listed, ("relations", "quoting", "pictures"))
@@ -34,6 +38,7 @@ WROUGHT, NO_KIND, WITHIN_WHICH = map(listed, ("wrought", "no_kind", "within_whic
 BLOCKING = listed("blocking")
 NOUNS_IN_ED_OR_ING, POINTING = map(listed, ("nouns_in_ed_or_ing", "pointing"))
 FOLLOWING = BE | RELATIONS | PRESENT | VERBS | SEEM | listed("following")
+YES_OR_NO = YES | NO
 ELLIPTIC = DENYING | POINTING | BE | (PRESENT - {"in"}) | ABSENT | PERCEIVE | listed("elliptic")
 ANSWERS, NAMES_ANSWER, ON_THE_WAY = map(listed, ("answers", "names_answer", "on_the_way"))
 AFTER_ANSWER, AFTER_NO = map(listed, ("after_answer", "after_no"))

@@ -115,7 +115,7 @@ class Asked:
 
     def count(self, how_many: int) -> Literal["yes", "no"]:
         """What it says of the object that there are so many."""
-        numbers = self.claims & frozenset(NUMBERS)
+        numbers = self.claims.intersection(NUMBERS)
         if not numbers:
             return "yes" if how_many else "no"
         return "yes" if numbers <= {number_word(how_many)} else "no"

@@ -24,6 +24,7 @@ from hope_bench.scoring.answer_words import (
     PRESENT,
     RELATIONS,
     SEEM,
+    STATE,
     THINK,
     VERBS,
     WEAK_MODIFIERS,
@@ -31,7 +32,7 @@ from hope_bench.scoring.answer_words import (
 )
 from hope_bench.scoring.asked_object import same_word
 
-_SHOWING = BE | CONTAIN | EXIST | LACK | PERCEIVE | SEEM | THINK
+_SHOWING = STATE | EXIST | LACK | SEEM | THINK
 _BETWEEN = {"actually", "really", "currently", "clearly", "be", "being", "to", "at", "all", "any", "part", "of", "anywhere"}
 
 
@@ -71,7 +72,7 @@ def denied_before(head: Words, claims: Collection[str]) -> Literal["denied", "ex
 def _of_nobody(negator: str, between: Words) -> Literal["denied", "unclear"] | None:
     """What a denied subject says of its verb's object: "nobody wears a tie" denies ties, "no child sits on a bench" may leave
     benches; None where the object is presupposed ("the bench") or there is no such verb."""
-    verbs = [place for place, word in enumerate(between) if word in _HAS | BE | VERBS | PERCEIVE | {"with"} or doing(word)]
+    verbs = [place for place, word in enumerate(between) if word in _ACTS or doing(word)]
     first = verbs[0] if verbs else 0
     whole = negator in ("nobody", "none")
     if negator == "not" and verbs and between[0] in ("all", "every", "everyone", "everybody"):
@@ -80,14 +81,16 @@ def _of_nobody(negator: str, between: Words) -> Literal["denied", "unclear"] | N
     if not verbs or not subject:
         return None
     act = next((place for place in verbs if between[place] not in BE), None)  # "is wearing"
-    after = between[(first if act is None else act) + 1 :]
+    after = between[first + 1 :]
     article = next((word for word in reversed(after) if word in DETERMINERS), None)
-    if article in KNOWN or (act is None and not RELATIONS & set(after)) or (act and between[act] in PRESENT | EXIST):
+    if article in KNOWN or (act is None and not RELATIONS & set(after)) or (act and between[act] in _IS_PRESENT):
         return None
     return "denied" if act is not None and between[act] in _HAS and not RELATIONS & set(after) else "unclear"
 
 
 _HAS = listed("wearing")
+_ACTS = _HAS | BE | VERBS | PERCEIVE | {"with"}
+_IS_PRESENT = PRESENT | EXIST
 REAL = listed("real")
 KNOWN = listed("definite")
 
@@ -96,14 +99,9 @@ def reaches(negator: str, between: Words, claims: Collection[str]) -> bool:
     """Whether a denial reaches the object at the end of the words between the two."""
     for place, word in enumerate(between):
         before = between[place - 1] if place else negator
-        opens = word == "and" and between[place + 1 : place + 2] and between[place + 1] in DETERMINERS
-        thinks = word != "that" or not place or negator == "nothing" or (THINK | {"anything"}) & set(between[:place])
-        if (
-            opens
-            or not thinks
-            or word in RELATIONS | {"as"}
-            or (word == "of" and before not in OF_WHAT | LACK | {"none", "neither"})
-        ):
+        opens = word == "and" and not DETERMINERS.isdisjoint(between[place + 1 : place + 2])
+        thinks = word != "that" or not place or negator == "nothing" or _THOUGHT & set(between[:place])
+        if opens or not thinks or word in _LEADS_AWAY or (word == "of" and before not in _OF_IT):
             return False
     if negator in ("nothing", "none"):
         return True
@@ -113,13 +111,20 @@ def reaches(negator: str, between: Words, claims: Collection[str]) -> bool:
         verb = max((place for place, word in enumerate(between) if word in _SHOWING), default=-1)
         if verb >= 0 and between[verb] in LACK:
             return False
-        doing = [word for word in between[: max(verb, 0)] if word not in WEAK_MODIFIERS | _SHOWING | {"there", "it", "i", "we"}]
-        if doing or (verb < 0 and between and between[0] not in DETERMINERS | WEAK_MODIFIERS):
+        doing = [word for word in between[: max(verb, 0)] if word not in _SHOWS_NONE]
+        if doing or (verb < 0 and between and between[0] not in _OF_A_NAME):
             return False  # "not riding a horse" says nothing of horses elsewhere
         between = between[verb + 1 :]
     listed = max((place for place, word in enumerate(between) if word in ("and", "or", "nor", "no")), default=-1)
-    idle = WEAK_MODIFIERS | DETERMINERS | PRESENT | PERCEIVE | CONTAIN | BE | {"resembling", "like"}
-    return all(word in idle or same_word(word) in claims for word in between[listed + 1 :])
+    return all(word in _IDLE or same_word(word) in claims for word in between[listed + 1 :])
+
+
+_THOUGHT = THINK | {"anything"}
+_LEADS_AWAY = RELATIONS | {"as"}
+_OF_IT = OF_WHAT | LACK | {"none", "neither"}
+_SHOWS_NONE = WEAK_MODIFIERS | _SHOWING | {"there", "it", "i", "we"}
+_OF_A_NAME = DETERMINERS | WEAK_MODIFIERS
+_IDLE = _OF_A_NAME | STATE | PRESENT | {"resembling", "like"}
 
 
 def claim_denied(rest: Words, claims: Collection[str]) -> bool:
@@ -132,9 +137,9 @@ def claim_denied(rest: Words, claims: Collection[str]) -> bool:
 
 def denied_after(head: Words, rest: Words) -> Literal["yes", "no", "unclear"] | None:
     """A denial in the verb of which the object is the subject: "the dog is not here", "a dog can not be seen"."""
-    if (BE | CONTAIN | PERCEIVE) & set(head) and not {"that", "which"} & set(head):
+    if STATE & set(head) and not {"that", "which"} & set(head):
         return None  # it is another verb's object
-    verb = next((place for place, word in enumerate(rest) if word in _SUBJECTS_VERB | _ENDS_SUBJECT), None)
+    verb = next((place for place, word in enumerate(rest) if word in _SUBJECTS_VERB_OR_END), None)
     if verb is None or rest[verb] in _ENDS_SUBJECT:
         return None
     after = [word for word in rest[verb + 1 :] if word not in _BETWEEN]
@@ -143,26 +148,28 @@ def denied_after(head: Words, rest: Words) -> Literal["yes", "no", "unclear"] | 
     if after[:3] == ["what", "is", "missing"]:
         return "no"
     if after[0] in ABSENT:
-        gone = after[0] != "gone" or not after[1:] or after[1] in RELATIONS | {"and", "here", "now"}
+        gone = after[0] != "gone" or not after[1:] or after[1] in _AFTER_GONE
         whole = gone and (after[0] not in ("missing", "lacking") or not (after[1:] and after[1] in DETERMINERS))
         return "no" if whole else None
     if after[0] not in ("not", "never"):
         return None
     then = after[1:]
-    if "fully" in then[:2] and head:
+    if "fully" in then and head:
         return "yes"
-    if "clearly" in rest[verb + 1 : verb + 4]:
+    if "clearly" in rest[verb + 1 :]:
         return "unclear"
-    gone = not then or then[0] in PRESENT | EXIST | {"one"} or (then[0] in SEEM and (not then[1:] or then[1] in PRESENT))
+    gone = not then or then[0] in _IS_PRESENT or then[0] == "one" or (then[0] in SEEM and (not then[1:] or then[1] in PRESENT))
     if gone:
         return "no"
     known = head[-1:] and head[-1] in KNOWN
     if REAL & set(then):
         return "unclear"
-    still = doing(then[0]) or then[0] in _STILL_THERE or (then[0] in SEEM | CONTAIN | VERBS - EXIST)
+    still = doing(then[0]) or then[0] in _STILL_THERE
     return "yes" if known and still else "unclear"  # "is not wearing a collar"
 
 
 _SUBJECTS_VERB = BE | {"can", "do", "does", "could"} | (SEEM - {"look", "looks"})
-_STILL_THERE = listed("still_there")
+_STILL_THERE = listed("still_there") | SEEM | CONTAIN | (VERBS - EXIST)
+_AFTER_GONE = RELATIONS | {"and", "here", "now"}
 _ENDS_SUBJECT = listed("ends_subject")
+_SUBJECTS_VERB_OR_END = _SUBJECTS_VERB | _ENDS_SUBJECT

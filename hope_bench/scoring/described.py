@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Literal, NamedTuple
 
-from hope_bench.scoring.answer_words import BE, CONTAIN, DETERMINERS, PERCEIVE, RELATIONS, SEEM, VERBS
+from hope_bench.scoring.answer_words import BE, BE_OR_SEEM, CONTAIN, DETERMINERS, PERCEIVE, RELATIONS, SEEM, VERBS
 from hope_bench.scoring.asked_object import ADJECTIVES, NUMBERS, Asked, same_word
 
 _NEAR = 40
@@ -75,6 +75,10 @@ _OPPOSED = [frozenset(pair) for pair in (
     ("stone", "metal"), ("ceramic", "metal"),
 )]  # fmt: skip
 _NOT_ITS = BE | CONTAIN | PERCEIVE | RELATIONS | SEEM | VERBS | {"there", "no", "not", "s", "'s", "of", "wearing", "riding"}
+_CROSSING = {"and", "that", "which", "who", "while"}
+_ENDS_PREDICATE = RELATIONS | VERBS | CONTAIN
+_ANEW = DETERMINERS | {"there"}
+_NUMBERS = frozenset(NUMBERS)
 _ADVERBS = {
     "both",
     "all",
@@ -145,7 +149,7 @@ def _number(word: str) -> int | None:
         return 1
     if (as_word := same_word(word)) in NUMBERS:
         return NUMBERS.index(as_word) + 1
-    return int(word[:4]) if word.isdecimal() else 2 if word in ("pair", "couple") else None
+    return int(word) if word.isdecimal() else 2 if word in ("pair", "couple") else None
 
 
 def excludes(predicate: Sequence[str], asked: Asked) -> bool:
@@ -163,8 +167,8 @@ def _place(asked: Asked) -> frozenset[str]:
 
 
 def _adjectives(tokens: Sequence[str], start: int, end: int, asked: Asked) -> Holds | None:
-    wanted = asked.adjectives - frozenset(NUMBERS)
-    number = asked.adjectives & frozenset(NUMBERS)
+    wanted = asked.adjectives - _NUMBERS
+    number = asked.adjectives & _NUMBERS
     own = frozenset(map(same_word, (*_before(tokens, start), *_predicate(tokens[end:]))))
     if number:
         counted = number_of(tokens, start)
@@ -188,7 +192,7 @@ def _excluded(own: frozenset[str], wanted: frozenset[str]) -> bool:
 def _before(tokens: Sequence[str], start: int) -> list[str]:
     """The words of the object's own noun phrase before its name: "two", "bright red"."""
     place = start
-    while place and tokens[place - 1] not in _NOT_ITS and start - place < 8:
+    while place and tokens[place - 1] not in _NOT_ITS:
         word = tokens[place - 1]
         if word == "and" and not (place > 1 and tokens[place - 2] in ADJECTIVES and tokens[place] in ADJECTIVES):
             break
@@ -205,13 +209,13 @@ def _predicate(rest: Sequence[str]) -> list[str]:
     words = list(rest)
     if words[:1] in (["s"], ["'s"]) or words[:1] in (["color"], ["colour"]):
         words = words[1:]
-    verb = next((place for place, word in enumerate(words) if word in BE | SEEM), None)
-    crossed = verb is None or {"and", "that", "which", "who", "while"} & set(words[:verb]) or verb > 8
+    verb = next((place for place, word in enumerate(words) if word in BE_OR_SEEM), None)
+    crossed = verb is None or not _CROSSING.isdisjoint(words[:verb])
     found: list[str] = []
     for place, word in enumerate(words if crossed else words[(verb or 0) + 1 :]):
         if (word in ("made", "of", "entirely") and (found or word == "made")) or word in _ADVERBS:
             continue
-        if word in RELATIONS | VERBS | CONTAIN or (word == "and" and not _another_adjective(words, word, place)):
+        if word in _ENDS_PREDICATE or (word == "and" and not _another_adjective(words, word, place)):
             break
         if crossed and not word.endswith(("ed", "ing")) and word not in ADJECTIVES:
             break
@@ -226,12 +230,12 @@ def _another_adjective(words: Sequence[str], _and: str, place: int) -> bool:
 def _relation(tokens: Sequence[str], start: int, end: int, asked: Asked) -> Holds | None:
     if not asked.relation:
         return "yes"
-    rest = list(tokens[end : end + _NEAR])
+    rest = list(tokens[end:])
     stop = next(
-        (place for place in range(len(rest) - 1) if rest[place] == "and" and rest[place + 1] in DETERMINERS | {"there"}),
+        (place for place in range(len(rest) - 1) if rest[place] == "and" and rest[place + 1] in _ANEW),
         len(rest),
     )
-    region, head = rest[:stop], list(tokens[max(start - _NEAR, 0) : start])
+    region, head = rest[:stop], list(tokens[:start])
     reference = asked.reference
     if reference is None:
         return _side(region if set(region) & set(_PLACES) else head[:5], asked)

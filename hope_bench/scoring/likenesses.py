@@ -29,6 +29,11 @@ from hope_bench.scoring.asked_object import Asked
 Words = Sequence[str]
 
 _SEEMING = SEEM | listed("seeming")
+_LIKENESSES = LIKENESSES | LIKENESSES_SAID
+_NO_OTHER_THING = _LIKENESSES | PICTURES | NO_KIND
+_ENDS_PHRASE = RELATIONS | {"of", "that", "or", "and", "not"}
+_PARTING = RELATIONS | DETERMINERS
+_BEFORE_MADE = BE | {"out", "entirely", "all", "only", "just", "actually", "here"}
 _IN_FACT = r"(?: (?:actually|really|in fact|in reality|just|only|simply|merely|also))*"
 _LOOKS = r"(?:looks?|looked|appears?|appeared|seems?|seemed) (?:like|to be|as if it were)|resembles?|resembled"
 _WHAT_SEEMS = re.compile(
@@ -74,9 +79,9 @@ def another_thing(tokens: Words, asked: Asked, known: bool) -> bool:
     if found is None:
         return False
     words = [found["plural"]] if found["plural"] else found["what"].split()[1:]
-    end = next((place for place, word in enumerate(words) if word in RELATIONS | {"of", "that", "or", "and", "not"}), len(words))
+    end = next((place for place, word in enumerate(words) if word in _ENDS_PHRASE), len(words))
     phrase = words[:end]
-    if not phrase or not (LIKENESSES | LIKENESSES_SAID | PICTURES | NO_KIND | asked.wider).isdisjoint(phrase):
+    if not phrase or not (_NO_OTHER_THING | asked.wider).isdisjoint(phrase):
         return False
     return not known or asked.is_another(phrase)
 
@@ -93,24 +98,25 @@ def likened(head: Words, rest: Words, asked: Asked | None) -> bool:
 
 def predicate(rest: Words) -> Words:
     """What is said to be what was named, with the words before it: of "on the shelf is a toy", "is a toy"."""
-    verb = next((place for place, word in enumerate(rest[:8]) if word in BE), None)
+    verb = next((place for place, word in enumerate(rest) if word in BE), None)
     between = rest[:verb]
-    if verb is None or (between and between[0] not in RELATIONS | {"here"}) or not _OTHER_CLAUSE.isdisjoint(between):
+    if verb is None or (between and between[0] not in _PLACING) or not _OTHER_CLAUSE.isdisjoint(between):
         return ()
     return rest[verb:]
 
 
 _OTHER_CLAUSE = listed("other_clause")
+_PLACING = RELATIONS | {"here"}
 
 
 def _before(head: Words, rest: Words, natural: bool) -> bool:
-    if not PICTURES.isdisjoint(head) and head[-2:-1] == ["of"] and not _HUNG.isdisjoint(rest[:4]):
+    if not PICTURES.isdisjoint(head) and head[-2:-1] == ["of"] and not _HUNG.isdisjoint(rest):
         return True  # "a photo of a dog hangs on the wall"
     for place, word in enumerate(head):
         after = head[place + 1 :]
         if word in ("dressed", "disguised") and {"as", "like"} & set(after):
             return True
-        if natural and word in MATERIALS and (RELATIONS | DETERMINERS).isdisjoint(after):
+        if natural and word in MATERIALS and _PARTING.isdisjoint(after):
             return True
         if word not in LIKENESSES:
             continue
@@ -122,7 +128,7 @@ def _before(head: Words, rest: Words, natural: bool) -> bool:
 
 def _made(rest: Words, natural: bool) -> bool:
     """ "made of bronze", "is painted on the wall"."""
-    words = [word for word in rest[:6] if word not in BE | {"out", "entirely", "all", "only", "just", "actually", "here"}]
+    words = [word for word in rest if word not in _BEFORE_MADE]
     if not words or words[0] not in WROUGHT:
         return False
     if words[0] == "made":
@@ -136,7 +142,7 @@ _HUNG = listed("hung")
 def _is_one(said: Words, natural: bool) -> bool:
     """ "is just a toy", "is a bronze statue", but not "is playing with a toy"."""
     for word in said[1:]:
-        if word in LIKENESSES | LIKENESSES_SAID or (natural and word in MATERIALS):
+        if word in _LIKENESSES or (natural and word in MATERIALS):
             return True
         if word in RELATIONS or word == "not" or (word.endswith("ing") and word not in NOUNS_IN_ED_OR_ING):
             return False

@@ -11,20 +11,18 @@ from typing import Literal
 
 from hope_bench.scoring.affirmations import UNCOUNTED, Words, affirmed
 from hope_bench.scoring.answer_words import (
-    BE,
     BLOCKING,
-    CONTAIN,
     DETERMINERS,
     EXCEPT,
     FOLLOWING,
     HEDGES,
     NEGATORS,
     NOUNS_IN_ED_OR_ING,
-    PERCEIVE,
     PICTURES,
     QUOTING,
     RELATIONS,
     SEEM,
+    STATE,
     listed,
 )
 from hope_bench.scoring.asked_object import same_word
@@ -34,19 +32,21 @@ from hope_bench.scoring.likenesses import generic
 Polarity = Literal["yes", "no"]
 
 _MADE_KNOWN = listed("made_known")
+_OF_A_CLAUSE = STATE | SEEM | NEGATORS | RELATIONS
+_OWN = DETERMINERS | {"no"}
 
 
 def stands_alone(rest: Words, claims: Collection[str]) -> bool:
     """Whether the name ends where it seems to, rather than going on: "dog", not "dog house"."""
     if not rest or rest[0] in FOLLOWING or same_word(rest[0]) in claims:
         return True
-    return rest[0].endswith(("ing", "ly", "ed")) and len(rest[0]) > 3 and rest[0] not in NOUNS_IN_ED_OR_ING
+    return rest[0].endswith(("ing", "ly", "ed")) and rest[0] not in NOUNS_IN_ED_OR_ING
 
 
 def compound(head: Words, name: str, rest: Words) -> bool:
     """Whether a noun that could be a verb makes it another thing: "a TV stand", but not "TVs stand"."""
     plural = (name.endswith("s") and not name.endswith(("us", "ss"))) or name in UNCOUNTED
-    if plural or "and" in head or not {"a", "an", "the"} & set(head[-4:]):
+    if plural or "and" in head or not {"a", "an", "the"} & set(head):
         return False
     return bool(rest) and rest[0] in _NOUN_OR_VERB
 
@@ -82,12 +82,12 @@ def polarity(head: Words, rest: Words, name: str, claims: Collection[str]) -> Po
 
 def _owned(head: Words) -> bool:
     """Whether the model speaks of what it has itself: "I do not have a"."""
-    return "i" in head and any(one == "have" and other in DETERMINERS | {"no"} for one, other in pairwise(head))
+    return "i" in head and any(one == "have" and other in _OWN for one, other in pairwise(head))
 
 
 def is_list_item(head: Words) -> bool:
     """Whether nothing but articles, "and" and adjectives precede the object, as where a list goes on."""
-    return len(head) <= 5 and not (BE | CONTAIN | PERCEIVE | NEGATORS | RELATIONS | SEEM) & set(head)
+    return _OF_A_CLAUSE.isdisjoint(head)
 
 
 def _says_nothing(head: Words, rest: Words) -> bool:

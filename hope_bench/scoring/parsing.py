@@ -10,7 +10,19 @@ from itertools import pairwise
 from hope_bench.files.language import AnswerWords
 from hope_bench.records import Verdict
 from hope_bench.scoring.answer_text import plain, sentences, spoken
-from hope_bench.scoring.answer_words import BE, BLOCKING, DETERMINERS, NEGATORS, NO, PRESENT, REASONING, YES, listed, words_of
+from hope_bench.scoring.answer_words import (
+    BE,
+    BLOCKING,
+    DETERMINERS,
+    NEGATORS,
+    NO,
+    PRESENT,
+    REASONING,
+    YES,
+    YES_OR_NO,
+    listed,
+    words_of,
+)
 from hope_bench.scoring.asked_object import NUMBERS, Asked, asked, asked_about
 from hope_bench.scoring.languages import find_words, may_be_english, read_foreign
 from hope_bench.scoring.readings import Reader, Reading
@@ -48,7 +60,7 @@ def parse_strict(
     foreign = find_words(languages)  # names an unknown language, whatever the answer
     if not text:
         return "unparsed"
-    if len(text) <= 8 and (short := _SHORT.get(text.strip().lower())) is not None:
+    if (short := _SHORT.get(text.strip().lower())) is not None:
         return short
     return _parse(spoken(text), foreign, object, question if foreign else "")
 
@@ -103,10 +115,10 @@ def _bare_number(text: str, what: Asked | None) -> Verdict | None:
     if what is None or len(text) > _BOTH:
         return None
     words = [word for word in words_of(text) if word not in _AROUND_A_NUMBER]
-    counts = what.adjectives & frozenset(NUMBERS)
+    counts = what.adjectives & _NUMBERS
     if len(words) != 1 or not (words[0] in NUMBERS or (words[0].isdecimal() if counts else words[0] in _SOME)):
         return None
-    return what.count(int(words[0][:4]) if words[0].isdecimal() else NUMBERS.index(words[0]) + 1 if counts else 1)
+    return what.count(int(words[0]) if words[0].isdecimal() else NUMBERS.index(words[0]) + 1 if counts else 1)
 
 
 def _lists(text: str, what: Asked) -> bool:
@@ -119,6 +131,7 @@ def _lists(text: str, what: Asked) -> bool:
     return any(what.find(item) == [(0, len(item))] for item in items)
 
 
+_NUMBERS = frozenset(NUMBERS)
 _NO_NAMES = YES | NO | BE | BLOCKING | DETERMINERS | NEGATORS | PRESENT | {"or"}
 _AROUND_A_NUMBER = listed("around_a_number")
 _SOME = listed("some")
@@ -128,8 +141,8 @@ def _wavers(text: str) -> bool:
     """Whether there is nothing but yes and no, and both of them."""
     if "yes?" in text and "no?" in text:
         return True
-    words = set(words_of(text)) if len(text) <= _BOTH else set()
-    return bool(words) and words <= YES | NO and bool(words & YES) and bool(words & NO)
+    words = set(words_of(text))
+    return bool(words) and words <= YES_OR_NO and bool(words & YES) and bool(words & NO)
 
 
 _BOTH = 400
@@ -141,14 +154,16 @@ def _decide(readings: Sequence[Reading], reasons: bool, retracted: bool) -> Said
     itself: it didn't open the answer, so its own first word doesn't outweigh the rest."""
     counted = [one for one in readings if one.said is not None]
     direct = [one for one in counted if one.kind == "direct"]
-    best = max((one.rank for one in counted), default=0)
+    if not counted:
+        return None
+    best = max(one.rank for one in counted)
     leads = bool(direct) and direct[0] is counted[0] and not reasons
     plain = [one for one in direct if one.rank == best]
     if best and not (leads and best == 1 and not (plain and direct[0].rank == 0)):
         marked = [one for one in counted if one.rank == best]
         said = _together(plain or marked)
         return "doubt" if leads and said != direct[0].said else said
-    if reasons or not counted:
+    if reasons:
         return None
     if direct:
         earlier = counted[: counted.index(direct[0])]

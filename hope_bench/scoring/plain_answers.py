@@ -15,6 +15,7 @@ from hope_bench.scoring.answer_words import (
     NO,
     ON_THE_WAY,
     YES,
+    YES_OR_NO,
     listed,
 )
 from hope_bench.scoring.asked_object import Asked
@@ -34,7 +35,7 @@ _ANOTHERS = re.compile(
 
 def noted(tokens: Sequence[str], what: Asked | None) -> Said | None:
     """A name and a value, as notes have them: "dog no", "dog not found"."""
-    named = [] if what is None or len(tokens) > 6 else what.find(tokens)
+    named = [] if what is None else what.find(tokens)
     return _NOTED.get(" ".join(tokens[named[0][1] :])) if named and named[0][0] == 0 else None
 
 
@@ -50,17 +51,18 @@ def direct(tokens: Sequence[str]) -> Said | None:
     if not tokens:
         return None
     firm = tokens[: tokens.index("from")] if "from" in tokens[1:] else tokens
-    if len(firm) > 1 and firm[-1] in YES | NO and _FIRM.issuperset(firm[:-1]):
+    if len(firm) > 1 and firm[-1] in YES_OR_NO and _FIRM.issuperset(firm[:-1]):
         return "yes" if firm[-1] in YES else "no"  # "a clear no", "a yes from me"
     if tokens[0] in YES:
         return None if tokens[1:3] in (["and", "no"], ["or", "no"]) else "yes"
     if tokens[0] not in NO:
         return None
-    goes_on = tokens[0] == "no" and len(tokens) > 1 and tokens[1] not in AFTER_NO | NO | YES
+    goes_on = tokens[0] == "no" and len(tokens) > 1 and tokens[1] not in _AFTER_NO
     return None if goes_on or tokens[1:3] == ["and", "yes"] else "no"
 
 
 _FIRM = listed("firm")
+_AFTER_NO = AFTER_NO | YES_OR_NO
 
 
 def named_as_answer(tokens: Sequence[str]) -> Said | None:
@@ -68,9 +70,9 @@ def named_as_answer(tokens: Sequence[str]) -> Said | None:
     words = list(tokens)
     while words and words[-1] in AFTER_ANSWER:
         words.pop()
-    if not words or words[-1] not in YES | NO or _UNANSWERED & set(words) or _ANOTHERS.search(" ".join(words)):
+    if not words or words[-1] not in YES_OR_NO or _UNANSWERED & set(words) or _ANOTHERS.search(" ".join(words)):
         return None
-    for word in reversed(words[-12:-1]):
+    for word in reversed(words[:-1]):
         if word in NAMES_ANSWER:
             return "yes" if words[-1] in YES else "no"
         if word not in ON_THE_WAY:
@@ -88,4 +90,4 @@ def is_label(tokens: Sequence[str]) -> bool:
     """Whether the words before a colon call what follows the answer: "final answer", "the answer to your question is"."""
     if " ".join(tokens) in _SUMS_UP:
         return True
-    return 0 < len(tokens) <= 8 and bool(ANSWERS & set(tokens)) and IN_LABELS.issuperset(tokens)
+    return bool(ANSWERS & set(tokens)) and IN_LABELS.issuperset(tokens)

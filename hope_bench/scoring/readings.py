@@ -70,9 +70,11 @@ _LISTS = frozenset(
      "in", "the", "list", "of", "contents", "all", "shown", "tags", "labels", "keywords", "elements", "entities", "detections",
      "subjects", "classes", "categories")
 )  # fmt: skip
+_OPENS_ITEM = INDEFINITE - {"at"}
 _ABSENCE = ABSENT | {"not"}
 _LISTS_ABSENT = _LISTS | _ABSENCE
 _COUNTS = frozenset(("count", "number", "total", "instances", "objects", "quantity"))
+_LABELS = ANSWERS | _COUNTS | {"here", "right"}
 _OF_SCORE: dict[str, Said] = {"scorehigh": "yes", "scorelow": "no", "scoremid": "doubt"}
 _VALUES: dict[str, Said] = {
     "true": "yes", "false": "no", "present": "yes", "absent": "no", "y": "yes", "n": "no", "detected": "yes", "none": "no",
@@ -112,7 +114,7 @@ class Reader:
         thing, words = _ASKS_OF.match(question), words_of(question)
         if self._what is None or self._what.find(words) or (thing is not None and thing["noun"] in ELLIPTIC):
             return False
-        return thing is not None or (len(words) <= 3 and self._what.is_another(words))  # "A cat?"
+        return thing is not None or self._what.is_another(words)  # "A cat?"
 
     def _denied(self, sentence: Sentence) -> list[Reading] | None:
         """What a sentence says that calls a claim or an answer wrong: the opposite of the claim."""
@@ -135,20 +137,20 @@ class Reader:
         words = [words_of(part) for part in parts]
         for place, (part, tokens) in enumerate(zip(parts, words, strict=True)):
             last = place == len(parts) - 1
-            if not last and 0 < len(tokens) <= 5 and _LISTS.issuperset(tokens) and not ABSENT & set(tokens):
+            if not last and tokens and _LISTS.issuperset(tokens) and not ABSENT & set(tokens):
                 self._before = Statement(goes_on="yes")  # "Visible objects: cat, dog"
                 if self._value(tokens, words[place + 1]) is None:
                     continue
-            if not last and 1 < len(tokens) <= 4 and _LISTS_ABSENT.issuperset(tokens) and not _ABSENCE.isdisjoint(tokens):
+            if not last and len(tokens) > 1 and _LISTS_ABSENT.issuperset(tokens) and not _ABSENCE.isdisjoint(tokens):
                 self._before = Statement(goes_on="no")  # "Not present: cat"
                 if self._value(tokens, words[place + 1]) is None:
                     continue
-            if is_label(tokens) and (not last or (len(tokens) <= 3 and _OPENS_ANSWER & set(tokens))):
+            if is_label(tokens) and (not last or _OPENS_ANSWER & set(tokens)):
                 rank = 3 if "final" in tokens else 2
             elif (
                 place
                 and words[place - 1][:1] not in (["i"], ["you"], ["we"], ["let"])
-                and 0 < len(words[place - 1]) <= 12
+                and words[place - 1]
                 and not is_label(words[place - 1])
                 and self._value(words[place - 1], tokens)
             ):
@@ -177,7 +179,7 @@ class Reader:
         return "yes" if word in YES else "no" if word in NO else _VALUES.get(word)
 
     def _labelled(self, label: Sequence[str], tokens: Sequence[str], rank: int) -> list[Reading]:
-        about = self._what is None or bool(self._what.find(label)) or bool((ANSWERS | _COUNTS | {"here", "right"}) & set(label))
+        about = self._what is None or bool(self._what.find(label)) or not _LABELS.isdisjoint(label)
         return [Reading(self._value(label, tokens), "direct", rank)] if about else []
 
     def _part(self, part: str, rank: int) -> list[Reading]:
@@ -185,8 +187,7 @@ class Reader:
         text = as_seeming(_ALL_BUT.sub(r"\1 except", part.strip()))
         words = words_of(text)
         if not rank and _ASKING.match(" ".join(words)):  # a question without its mark, and perhaps the answer to it
-            said = direct(words[-1:])
-            return [] if said is None else [Reading(said, "direct")]
+            return [Reading(direct(words[-1:]), "direct")]
         rank = rank or int(bool(_CONCLUDES.match(text)))
         found: list[Reading] = []
         turning = supposed = False
@@ -225,7 +226,7 @@ class Reader:
 def _opens_item(tokens: Sequence[str]) -> bool:
     """Whether an item of a list has an article or a number of its own: "and a dog"."""
     first = tokens[1:2] if tokens[0] == "and" else tokens[:1]
-    return bool(first) and first[0] in INDEFINITE - {"at", "any"}
+    return bool(first) and first[0] in _OPENS_ITEM
 
 
 def _pieces(text: str) -> list[tuple[str, bool]]:

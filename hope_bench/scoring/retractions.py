@@ -117,10 +117,10 @@ def disowned(text: str) -> bool:
 
 def denied_word(text: str) -> tuple[str, str] | None:
     """Which of yes and no a sentence calls the wrong answer, and what is left of the sentence."""
-    found = _WORD_DENIED.match(text.lstrip())
+    found = _WORD_DENIED.match(text)
     if found is None:
         return None
-    return found["word"] or found["other"] or found["say"], text.lstrip()[found.end() :]
+    return found["word"] or found["other"] or found["say"], text[found.end() :]
 
 
 def denied_claim(text: str) -> tuple[str, str] | None:

@@ -10,6 +10,9 @@ from typing import Literal, NamedTuple
 from hope_bench.scoring.answer_words import (
     ABSENT,
     BE,
+    BE_OR_CAN,
+    BE_OR_DO,
+    BE_OR_SEEM,
     BESIDE_THE_POINT,
     BLOCKING,
     CONTAIN,
@@ -22,12 +25,12 @@ from hope_bench.scoring.answer_words import (
     INDEFINITE,
     LIKENESSES,
     NEGATORS,
-    PERCEIVE,
     PICTURES,
     POINTING,
     PRESENT,
     RELATIONS,
     SEEM,
+    SHOW,
     VERBS,
 )
 from hope_bench.scoring.asked_object import NUMBERS, Asked, number_word, same_word
@@ -110,7 +113,7 @@ def _read(tokens: Sequence[str], asked: Asked | None, before: Statement) -> Stat
     if DOUBT.search(text):
         return NOTHING if BESIDE_THE_POINT.search(text) else Statement("doubt")
     named = () if asked is None else asked.find(tokens)
-    if not named and before.about and _THERE_IS_ONE.match(text) and not (asked and asked.claims):
+    if not named and before.about and _THERE_IS_ONE.match(text):
         return Statement("yes")
     if not named and (said := _elliptic(tokens)) is not None:
         return NOTHING if before.excepts and said == "no" else _elliptic_statement(said, tokens, asked)
@@ -126,7 +129,7 @@ def _read(tokens: Sequence[str], asked: Asked | None, before: Statement) -> Stat
     found = _mention(tokens, *alone[0], asked, before)
     if found.said != "no" and seeming(tokens[: alone[0][0]]):
         found = found._replace(seeming="appears" if found.said else "taken")
-    if found.said == "no" and found.about in asked.narrower and not asked.find_wide(tokens):
+    if found.said == "no" and not asked.find_wide(tokens):
         return found._replace(said=None)  # "no poodle" is not "no dog"
     return found if found.said != "yes" else _of_description(found, tokens, alone, asked)
 
@@ -153,13 +156,13 @@ def _mention(tokens: Sequence[str], start: int, end: int, asked: Asked, before: 
         return Statement(found, name, found)
     if head[:1] == ["except"]:
         return Statement("yes", name, excepts=True)
-    if found is None and rest[:1] in (["is"], ["are"]) and len(rest) == 1 and (DETERMINERS & set(head) or not head):
+    if rest in (["is"], ["are"]):
         return Statement("yes", name, "yes")  # "no cat is visible, a dog is"
     if before.goes_on is not None and is_list_item(head):
         said: Said = "yes" if head[:1] in (["only"], ["just"]) else before.goes_on
         return Statement(said, name, said)
-    opening = head[head[0] in ("just", "only") and len(head) > 1] if head else ""
-    described = opening in INDEFINITE and not RELATIONS & set(head)  # "a brown dog", as captions say
+    opening = [word for word in head if word not in ("just", "only")][:1]
+    described = not INDEFINITE.isdisjoint(opening) and RELATIONS.isdisjoint(head)  # "a brown dog", as captions say
     described |= bool(asked.adjectives) and rest[:1] == ["are"] and head[:1] in ([], ["all"], ["both"])  # "all cars are white"
     return Statement("yes" if described else None, name)
 
@@ -174,10 +177,13 @@ def _identified(head: Sequence[str], rest: Sequence[str], asked: Asked) -> State
 def _or_another(head: Sequence[str], rest: Sequence[str], asked: Asked) -> bool:
     """Whether it is this or another thing: "a dog or a cat", but not "a dog or two", "a dog or puppy"."""
     if rest[:1] == ["or"]:
-        more = rest[1:2] in (["more"], ["so"]) or bool(rest[1:2] and rest[1] in NUMBERS)
-        return not asked.find(rest) and not (more and (len(rest) == 2 or rest[2] in FOLLOWING))
+        more = not _OR_MORE.isdisjoint(rest[1:2]) and FOLLOWING.issuperset(rest[2:3])
+        return not asked.find(rest) and not more
     place = max((place for place, word in enumerate(head) if word == "or"), default=None)
-    return "either" in head or (place is not None and head[place + 1 :] in ([], ["a"], ["an"]) and not asked.find(head))
+    return place is not None and head[place + 1 :] in ([], ["a"], ["an"]) and not asked.find(head)
+
+
+_OR_MORE = {*NUMBERS, "more", "so"}
 
 
 def _of_description(said: Statement, tokens: Sequence[str], alone: Sequence[tuple[int, int]], asked: Asked) -> Statement:
@@ -186,10 +192,10 @@ def _of_description(said: Statement, tokens: Sequence[str], alone: Sequence[tupl
         return said
     counts = [number_of(tokens, start) for start, _ in alone]
     exact = [one.low for one in counts if one is not None and one.low == one.high]
-    if len(alone) > 1 and asked.adjectives & frozenset(NUMBERS) and len(exact) == len(counts):
+    if len(alone) > 1 and asked.adjectives.intersection(NUMBERS) and len(exact) == len(counts):
         number = number_word(sum(exact))  # "one brown dog and one black dog"
-        others = asked.adjectives - frozenset(NUMBERS)
-        return said._replace(said=("yes" if number in asked.adjectives else "no") if not others | set(asked.relation) else None)
+        others = asked.adjectives.difference(NUMBERS)
+        return said._replace(said=("yes" if number in asked.adjectives else "no") if not (others or asked.relation) else None)
     return said._replace(said=together([holds(tokens, start, end, asked) for start, end in alone]))
 
 
@@ -198,12 +204,12 @@ def _elliptic(tokens: Sequence[str]) -> Said | None:
     words = set(tokens)
     if not words <= ELLIPTIC or (words <= {"not", "no", "never", "here"} and tokens[-1:] != ["here"]):
         return None
-    if len(tokens) > 1 and tokens[-1] in ("no", "a", "an", "the"):
+    if tokens[-1] in ("no", "a", "an", "the"):
         return None  # cut off: "there is no"
     if words <= _SEES_NOTHING and words & {"nothing", "anything"}:
         return None  # whoever sees nothing at all has seen no picture
-    if words <= PRESENT | {"clearly"} and len(tokens) <= 2:
-        return "yes" if words & (PRESENT - {"there", "here", "among", "part", "real"}) else None
+    if words <= _PRESENT_ALONE and len(tokens) <= 2:
+        return "yes" if words & _PRESENT_SAID else None
     if any(one == "not" and other in ("clearly", "fully") for one, other in pairwise(tokens)):
         return None  # "not clearly visible" is there
     denials = [word for word in tokens if word in DENYING]
@@ -212,24 +218,26 @@ def _elliptic(tokens: Sequence[str]) -> Said | None:
     return "yes" if _affirms(tokens, words) else None
 
 
+_PRESENT_ALONE = PRESENT | {"clearly"}
+_PRESENT_SAID = PRESENT - {"there", "here", "among", "part", "real"}
 _SEES_NOTHING = {"i", "we", "see", "can", "not", "do", "anything", "nothing", "visible", "at", "all"}
 
 
 def _denies(tokens: Sequence[str], words: set[str]) -> bool:
-    perceives = bool(words & (PERCEIVE | CONTAIN))
+    perceives = bool(words & SHOW)
     if {"i", "we"} & words and "can" in words and not perceives:
         return False  # "I can't."
-    if words & (POINTING | PRESENT | ABSENT) or len(tokens) == 1 or (tokens[0] == "not" and "as" in words):
+    if words & _PLACED or len(tokens) == 1 or (tokens[0] == "not" and "as" in words):
         return True
-    return not perceives and bool(words & (BE | {"do", "does"}) or tokens[-1] == "not")
+    return not perceives and bool(words & BE_OR_DO or tokens[-1] == "not")
 
 
 def _affirms(tokens: Sequence[str], words: set[str]) -> bool:
-    if words & ((PERCEIVE | CONTAIN) - (PRESENT if words & BE else set())):
+    if words & (_SHOW_NOT_PRESENT if words & BE else SHOW):
         return bool((words & {"i", "we", "you", "here"} or (tokens[0] == "it" and words & CONTAIN)) and words & _STANDS_FOR)
     if tokens[0] == "it" and words & {"exist", "exists"}:
         return True
-    if not words & (BE | {"do", "does"}) or (words & {"think", "believe", "say", "guess", "suppose"} and "so" not in words):
+    if not words & BE_OR_DO or words & {"think", "believe", "say", "guess", "suppose"}:
         return False
     if tokens[0] in ("there", "it", "they", "one", "some", "several", "two", "many", "here"):
         return True
@@ -240,6 +248,8 @@ def _affirms(tokens: Sequence[str], words: set[str]) -> bool:
     )
 
 
+_PLACED = POINTING | PRESENT | ABSENT
+_SHOW_NOT_PRESENT = SHOW - PRESENT
 _STANDS_FOR = {"one", "it", "some", "several", "two", "three", "them", "many", "few", "that", "those"}
 
 
@@ -255,34 +265,38 @@ def _without_mention(tokens: Sequence[str], asked: Asked, before: Statement) -> 
     its = before.about == NOTHING_ELSE or bool(asked.find(before.about))
     if its and asked.claims and tokens and tokens[0] in ("it", "they", "that", "this", "both", "all", "not"):
         contrary = any(same_word(word) in asked.claims for word in after[:6]) if denied else excludes(tokens[1:], asked)
-        blocked = not (BLOCKING | LIKENESSES).isdisjoint(words)
+        blocked = not _BLOCKING.isdisjoint(words)
         if contrary and not blocked:
             return Statement("no")
         if not denied and not blocked and fulfils(tokens[1:], asked):
             return Statement("yes")
-        if asked.relation and not denied and before.about != NOTHING_ELSE and (RELATIONS | {"left", "right"}) & words:
+        if asked.relation and not denied and before.about != NOTHING_ELSE:
             named = len(before.about)  # "there is a dog, but it is on the floor"
             placed = _mention(["the", *before.about, *tokens[1:]], 1, named + 1, asked, NOTHING)
             return _of_description(placed, ["the", *before.about, *tokens[1:]], [(1, named + 1)], asked)
     for place, word in enumerate(tokens):
         reached = place and denied and denied[-1] < place and reaches(tokens[denied[-1]], tokens[denied[-1] + 1 : place], ())
         if word in asked.wider and reached and stands_alone(tokens[place + 1 :], ()):
-            spared = before.excepts or EXCEPT & set(tokens[place + 1 :]) or {"other", "more"} & set(tokens[:place])
+            spared = before.excepts or EXCEPT & words or {"other", "more"} & set(tokens[:place])
             return NOTHING if spared else Statement("no", (word,), "no")
     if denied:
         return Statement(goes_on=None if RELATIONS & set(after) or len(denied) > 1 else "no")
-    if not words & (BLOCKING | LIKENESSES) and polarity([*tokens, "a"], [], "", ()) == "yes":
+    if _BLOCKING.isdisjoint(words) and polarity([*tokens, "a"], [], "", ()) == "yes":
         return Statement(goes_on="yes")
-    listed = len(tokens) <= 5 and not words & (BE | SEEM | VERBS)
+    listed = _SAYS.isdisjoint(words)
     return Statement(goes_on=before.goes_on if listed else None)
+
+
+_BLOCKING = BLOCKING | LIKENESSES
+_SAYS = BE_OR_SEEM | VERBS
 
 
 def _any_thing(tokens: Sequence[str]) -> Statement:
     """The same where it isn't known what is asked: what counts is the thing that the clause names first."""
     for place, word in enumerate(tokens[:-1]):
         following = tokens[place + 1]
-        names = word in DETERMINERS | PERCEIVE | CONTAIN | {"no", "without", "lacks", "lack", "zero"}
-        if not names or following in DETERMINERS | PICTURES | NEGATORS | _NO_NAME or following.endswith("ly"):
+        names = word in _OPENS_NAME
+        if not names or following in _NO_NAME or following.endswith("ly"):
             continue
         end = next(
             (
@@ -298,24 +312,24 @@ def _any_thing(tokens: Sequence[str]) -> Statement:
     return Statement("no") if adjective else NOTHING
 
 
-_NO_NAME = {"of", "here", "something", "anything", "everything"}
+_OPENS_NAME = SHOW | DETERMINERS | {"no", "without", "lacks", "lack", "zero"}
+_NO_NAME = DETERMINERS | PICTURES | NEGATORS | {"of", "here", "something", "anything", "everything"}
 
 
 def _first_thing(tokens: Sequence[str], place: int, end: int) -> Statement:
     head, rest, name = list(tokens[: place + 1]), list(tokens[end:]), tuple(tokens[place + 1 : end])
-    if rest[:2] in (["is", "not"], ["are", "not"]) and not NEGATORS & set(head):
+    if rest[:2] in (["is", "not"], ["are", "not"]):
         return Statement("no", name)  # "the car is not red" answers what was asked of the car
     if likened(head, rest, None):
         return NOTHING
     found = polarity(head, rest, name[-1], ())
-    exists = any(one in ("there", "here") and other in BE | SEEM for one, other in pairwise(head))
-    sees = bool((PERCEIVE | CONTAIN) - {"have", "has", "find", "hold", "present"} & set(head))
-    shown = (
-        bool(rest) and rest[0] in BE | {"can"} and bool(PRESENT & set(rest[1:4])) and tokens[place] not in ("that", "this", "it")
-    )
+    exists = any(one in ("there", "here") and other in BE_OR_SEEM for one, other in pairwise(head))
+    sees = not _SEES.isdisjoint(head)
+    shown = bool(rest) and rest[0] in BE_OR_CAN and bool(PRESENT & set(rest[1:4])) and tokens[place] not in ("that", "this", "it")
     return Statement(found, name) if found == "no" or (found == "yes" and (exists or sees or shown)) else NOTHING
 
 
+_SEES = SHOW - {"have", "has", "find", "hold", "present"}
 _ENDS_NAME = (
     BE
     | RELATIONS
