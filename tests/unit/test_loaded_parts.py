@@ -79,7 +79,11 @@ def test_an_identity_is_a_hash_of_all_that_is_listed(
     linear = {"in_features": 2, "out_features": 3}
     listed = {
         "weights": canonical({name: of_tensor(value.detach()) for name, value in net[0].named_parameters("0")}),
-        "modules": [["", "Net", {} if generation else {"generation_config": None}], ["0", "Linear", linear], ["1", "ReLU", {"inplace": False}]],
+        "modules": [
+            ["", "Net", {} if generation else {"generation_config": None}],
+            ["0", "Linear", linear],
+            ["1", "ReLU", {"inplace": False}],
+        ],
         "buffers": {"scale": of_tensor(net.scale)},
         "config": {"model_type": "net", "layers": [1, 2]},
         "adapters": [],
@@ -174,21 +178,26 @@ def test_code_of_ones_own_is_named_with_its_place() -> None:
     def hooked_before(net: Any) -> None:
         net[0].register_forward_pre_hook(steer)
 
+    def of_a_library(net: Any) -> None:
+        net[0].register_forward_hook(torch.nn.functional.relu)
+        net[0].forward = functools.partial(torch.nn.functional.relu)
+        net[1].register_forward_pre_hook(torch.nn.functional.relu)
+
+    def hooked_behind(net: Any) -> None:
+        of_a_library(net)
+        hooked(net)
+
     def another_forward(net: Any) -> None:
         net.forward = steer
 
     def partial(net: Any) -> None:
         net[1].forward = functools.partial(steer, 1)
 
-    def of_a_library(net: Any) -> None:
-        net[0].register_forward_hook(torch.nn.functional.relu)
-        net[0].forward = functools.partial(torch.nn.functional.relu)
-        net[1].register_forward_pre_hook(torch.nn.functional.relu)
-
     for change, words in (
         (of_a_library, None),
         (hooked, "0 (Linear) has a hook (steer)"),
         (hooked_before, "0 (Linear) has a hook (steer)"),
+        (hooked_behind, "0 (Linear) has a hook (steer)"),
         (another_forward, "The model (Net) has a forward of its own (steer)"),
         (partial, "1 (ReLU) has a forward of its own (functools.partial("),
     ):
