@@ -77,10 +77,11 @@ def test_an_identity_is_a_hash_of_all_that_is_listed(
     net = Net()
     net.generation_config = generation
     linear = {"in_features": 2, "out_features": 3}
+    plain = {} if generation else {"generation_config": None}
     listed = {
         "weights": canonical({name: of_tensor(value.detach()) for name, value in net[0].named_parameters("0")}),
         "modules": [
-            ["", "Net", {} if generation else {"generation_config": None}],
+            ["", "Net", plain],
             ["0", "Linear", linear],
             ["1", "ReLU", {"inplace": False}],
         ],
@@ -314,7 +315,7 @@ def test_a_model_within_its_wrappers() -> None:
 
     assert unwrapped(peft(inner, False, False)) is inner
     assert unwrapped(peft(peft(inner), False)) is inner
-    with pytest.raises(HopeBenchError, match="^The adapter 'p1' of this PEFT model is a learnt prompt"):
+    with pytest.raises(HopeBenchError, match=r"^The adapter 'p1' of this PEFT model is a learnt prompt"):
         unwrapped(peft(inner, False, True))
     assert _whole(inner)
     inner[0].bias.ds_id = 0

@@ -60,7 +60,7 @@ def started(process: Process, log: Path, monkeypatch: pytest.MonkeyPatch) -> tup
         return process
 
     monkeypatch.setattr(server.subprocess, "Popen", popen)
-    monkeypatch.setattr(server.tempfile, "mkstemp", lambda **names: (os.open(log, os.O_CREAT), str(log)))
+    monkeypatch.setattr(server.tempfile, "mkstemp", lambda **_: (os.open(log, os.O_CREAT), str(log)))
     return server.Server(["serve", "it"], 8123), calls
 
 
@@ -243,7 +243,7 @@ def test_a_guard_waits_for_its_server_and_its_owner(
     groups: list[Any] = []
 
     class Served(Process):
-        def wait(self, seconds: float | None = None) -> int:
+        def wait(self, _: float | None = None) -> int:
             server_ends.wait(60)
             return code
 
@@ -296,7 +296,7 @@ def made(said: list[str], monkeypatch: pytest.MonkeyPatch, asks: Callable[[str],
     model = Endpoint(ModelCard(name="m", checkpoint="it", adapter="endpoint", **fields), said.append)
     plain = endpoint._short(endpoint.picture_url(endpoint.plain_picture(), model._card))
 
-    def ask_somewhere(picture: str, messages: Any, seed: int) -> RawAnswer:
+    def ask_somewhere(picture: str, messages: Any, _: int) -> RawAnswer:
         assert messages[0]["role"] == "user"
         return asks("plain" if picture == plain else picture)
 
@@ -347,7 +347,7 @@ def test_how_many_failures_in_a_row_end_a_run(
 def test_an_answer_counts_failures_anew_and_is_tried_as_often_as_the_card_says(monkeypatch: pytest.MonkeyPatch) -> None:
     said, left = list[str](), [4, 4, 2, 9]
 
-    def asks(picture: str) -> RawAnswer:
+    def asks(_: str) -> RawAnswer:
         left[0] -= 1
         if left[0] >= 0:
             raise GONE
@@ -384,7 +384,7 @@ def test_a_lost_servers_pictures_go_to_another_one(monkeypatch: pytest.MonkeyPat
             raise GONE
         return RawAnswer("Yes")
 
-    def lost(place: Place, error: Exception) -> bool:
+    def lost(place: Place, _: Exception) -> bool:
         if asked.count(first) < 2:
             return False
         model._places.drop(place)
