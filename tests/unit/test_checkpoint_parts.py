@@ -7,6 +7,7 @@ import contextlib
 import functools
 import io
 import json
+import logging
 import random
 import struct
 import zipfile
@@ -749,6 +750,27 @@ def test_a_processor_takes_images_and_has_a_template(
     with pytest.raises(HopeBenchError) as refused:
         load_processor(str(tmp_path), template)
     assert words in str(refused.value)
+    if "sibling" in words:
+        assert ("Its tokenizer" in str(refused.value)) == ("Its tokenizer" in words)
+        assert "tekken" not in str(refused.value)
+        (tmp_path / "tekken.json").touch()
+        vars(made.tokenizer).update(get_vocab=dict, bos_token=1, eos_token=1, pad_token=1, unk_token=1)
+        with pytest.raises(
+            HopeBenchError, match=rf"sibling\. Where tekken\.json is, .* \(vllm serve {tmp_path} --tokenizer-mode"
+        ):
+            load_processor(str(tmp_path), template)
+
+
+def test_a_librarys_word_that_is_understood_is_dropped_once() -> None:
+    logger = logging.getLogger("hope_bench.tests.understood")
+    for beginning in ("Begins", "Begins", "Other"):
+        loading._drop_understood({logger.name: beginning})
+    assert [cast(Any, one).name for one in logger.filters] == ["Begins", "Other"]
+    logger.filters[:] = [logging.Filter("Begins")]
+    loading._drop_understood({logger.name: "Begins"})
+    assert len(logger.filters) == 2, "a filter of somebody else's is none of ours"
+    shown = [bool(logger.filters[1].filter(logging.makeLogRecord({"msg": text}))) for text in ("Begins so", "It begins", "Begin")]  # type: ignore[union-attr]
+    assert shown == [False, True, True]
 
 
 @pytest.mark.parametrize(
@@ -815,6 +837,15 @@ def test_classes_of_a_checkpoints_own(tmp_path: Path) -> None:
         (
             {"unexpected_keys": ["model.layers.2.mlp.weight"]},
             "The checkpoint it holds 1 weight of layers that its config.json leaves out (model.layers.2.mlp.weight);",
+        ),
+        (
+            {"unexpected_keys": [f"{name}.qweight" for name in "dcba"]},
+            "The checkpoint it holds quantized weights (a.qweight, b.qweight, c.qweight and 1 more), and its config.json",
+        ),
+        (
+            {"unexpected_keys": [f"model.layers.2.{name}" for name in "dcba"]},
+            "The checkpoint it holds 4 weights of layers that its config.json leaves out (model.layers.2.a, model.layers.2.b, "
+            "model.layers.2.c and 1 more);",
         ),
         ({"unexpected_keys": ["score.weight"]}, None),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import io
@@ -302,7 +303,7 @@ def test_a_processor_that_makes_a_models_inputs(fields: dict[str, Any], template
     assert str(refused.value).startswith(words)
 
 
-def test_a_model_within_its_wrappers() -> None:
+def test_a_model_within_its_wrappers(monkeypatch: pytest.MonkeyPatch) -> None:
     inner = Net()
     assert unwrapped(inner) is inner
 
@@ -318,6 +319,22 @@ def test_a_model_within_its_wrappers() -> None:
     with pytest.raises(HopeBenchError, match=r"^The adapter 'p1' of this PEFT model is a learnt prompt"):
         unwrapped(peft(inner, False, True))
     assert _whole(inner)
+
+    class Sharded(torch.nn.Sequential):
+        """What FSDP makes of a module."""
+
+    monkeypatch.setattr("torch.distributed.fsdp.FullyShardedDataParallel", Sharded)
+    assert _whole(inner)
+    assert not _whole(torch.nn.Sequential(torch.nn.ReLU(), Sharded()))
+    kept: list[bool] = []
+
+    def extracted(model: Any, keep_torch_compile: bool) -> Any:
+        kept.append(keep_torch_compile)
+        return model
+
+    monkeypatch.setattr("hope_bench.adapters.loaded_model.extract_model_from_parallel", extracted)
+    unwrapped(inner)
+    assert kept == [False]
     inner[0].bias.ds_id = 0
     assert not _whole(inner)
     with pytest.raises(HopeBenchError) as refused:
@@ -355,6 +372,14 @@ def test_what_a_loaded_model_says_of_itself(identity: str | None, weights: str |
     assert (info.adapter, info.revision) == ("transformers", None)
     model._given.computed = torch.bfloat16
     assert model.info.dtype == "several, autocast to bfloat16"
+    ready: list[Any] = []
+    monkeypatch.setattr(model, "_ready", lambda *given: ready.append(given))
+    monkeypatch.setattr(model, "_check_asked", ready.append)
+    monkeypatch.setattr(model, "_as_it_was", contextlib.nullcontext)
+    model._processor = [[1]]  # type: ignore[attr-defined]
+    model.load()
+    assert ready == [(model._given, [[1]], model._template, torch.float16), "This SimpleNamespace"]
+    assert ready[0][1][0] is not model._processor[0], "what it holds is copied, too"
     model._paths = None
     with pytest.raises(RuntimeError, match="before load"):
         model.answer([])
