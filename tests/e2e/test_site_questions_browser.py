@@ -187,7 +187,7 @@ def test_every_number_leads_to_the_questions_behind_it(browser: Browser, site: S
             assert not page.locator(".strange").is_visible()
             seen |= chosen.keys()
         assert problems == []
-        page.context.close()
+        page.close()
     assert seen == {"split", "truth", "size", "of", "said", "tenth", "risk", "reviewed", "blind"}
 
 
@@ -214,13 +214,13 @@ def test_filters_by_what_is_known_of_questions(browser: Browser, site: SitePages
     strange.wait_for()
     assert strange.inner_text().count("“") == 7
     assert problems == []
-    page.context.close()
+    page.close()
     page, problems = opened(browser, wall_of(site), 1440, fragment="#size=small")
     page.get_by_text("More filters").click()
     assert page.locator(".more label:visible").count() == 4, "model, verdict, P(yes) and the blind ways"
     assert "size “small”" in page.locator(".strange").inner_text()
     assert problems == []
-    page.context.close()
+    page.close()
 
 
 def test_by_keyboard_alone(browser: Browser, site: SitePages) -> None:
