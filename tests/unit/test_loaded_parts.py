@@ -17,11 +17,13 @@ import torch
 from safetensors.torch import save_file
 from transformers import GenerationConfig, LlavaConfig
 
+from hope_bench.adapters import loading
 from hope_bench.adapters.identity import _adapters, _bytes, _check_code, _content_sha256, _plain, _tokenizer, loaded_sha256
 from hope_bench.adapters.loaded_model import NOT_WHOLE, LoadedModel, _check_model, _check_processor, _whole, unwrapped
 from hope_bench.adapters.loading import _with_special_tokens
 from hope_bench.adapters.lora import with_adapter
 from hope_bench.errors import HopeBenchError
+from hope_bench.files.card import ModelCard
 
 SAY = 'say which model it is, identity="...", a text that changes whenever its answers may.'
 
@@ -449,3 +451,48 @@ def test_mistrals_vocabularies_are_told_their_special_tokens(
     _with_special_tokens(SimpleNamespace(get_vocab=vocab, add_special_tokens=told.append, **names), tmp_path)
     tokens = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
     assert told == ([] if added is None else [{name: tokens[name] for name in added}])
+
+
+@pytest.mark.parametrize(
+    ("settings", "more", "placed"),
+    [
+        (None, {}, {"": torch.device("cpu")}),
+        ({}, {}, {"": torch.device("cpu")}),
+        ({"attention": "eager", "compile": True}, {"attn_implementation": "eager"}, {"": torch.device("cpu")}),
+        ({"device_map": "auto"}, {}, "auto"),
+        ({"quantize": "4bit"}, {"quantization_config": (True, False, torch.bfloat16)}, {"": torch.device("cpu")}),
+        ({"quantize": "8bit"}, {"quantization_config": (False, True, None)}, {"": torch.device("cpu")}),
+    ],
+)
+def test_a_model_is_loaded_as_its_card_says(
+    settings: dict[str, Any] | None, more: dict[str, Any], placed: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = None if settings is None else ModelCard(name="m", checkpoint="it").model_copy(update=settings)
+    asked: list[dict[str, Any]] = []
+    compiled: list[object] = []
+    model = SimpleNamespace(eval=lambda: "ready", compile=lambda dynamic: compiled.append(dynamic))
+
+    def from_pretrained(folder: str, **how: Any) -> Any:
+        asked.append({"folder": folder, **how})
+        return model, "report"
+
+    monkeypatch.setattr(loading, "_auto_class", lambda *_: SimpleNamespace(from_pretrained=from_pretrained))
+    monkeypatch.setattr(
+        loading,
+        "BitsAndBytesConfig",
+        lambda load_in_4bit, load_in_8bit, bnb_4bit_compute_dtype: (load_in_4bit, load_in_8bit, bnb_4bit_compute_dtype),
+    )
+    monkeypatch.setattr(loading, "no_larger_than", lambda *_: contextlib.nullcontext())
+    monkeypatch.setattr(loading, "weight_files", lambda _: [])
+    monkeypatch.setattr(loading, "_check_whole", lambda *given: compiled.append(given[2]))
+    assert loading.load_model(str(tmp_path), torch.bfloat16, torch.device("cpu"), card) == "ready"
+    fixed = {"trust_remote_code": False, "output_loading_info": True, "ignore_mismatched_sizes": True}
+    assert asked == [{"folder": str(tmp_path), "dtype": torch.bfloat16, "device_map": placed, **fixed, **more}]
+    assert compiled == ["report", *([True] if settings and settings.get("compile") else [])]
+    if settings and settings.get("device_map"):
+        model.hf_device_map = {"a": 0, "b": "disk", "c": "cpu"}
+        with pytest.raises(HopeBenchError, match=r"--device-map auto leaves some of them on the cpu and the disk, where every"):
+            loading.load_model(str(tmp_path), torch.bfloat16, torch.device("cuda"), card)
+        assert loading.load_model(str(tmp_path), torch.bfloat16, torch.device("cpu"), card) == "ready"
+        model.hf_device_map = {"a": 0, "b": 1}
+        assert loading.load_model(str(tmp_path), torch.bfloat16, torch.device("cuda"), card) == "ready"
