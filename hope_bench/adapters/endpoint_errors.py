@@ -120,7 +120,7 @@ def _places(value: Any) -> list[str]:
 
 def _read_text(text: str, found: _Found, deep: int) -> None:
     """A message: an error as JSON, or words that may quote another error (which is read) or the request (which is left out)."""
-    whole = _json(text) if text.lstrip()[:1] in ("{", "[") else None
+    whole = _json(text)
     if isinstance(whole, (dict, list)):
         return _read(whole, found, deep - 1)
     kept: list[str] = []

@@ -22,8 +22,8 @@ def picture_url(image: Image.Image, card: ModelCard) -> str:
     if card.image_url_base is not None and name is not None:
         return f"{card.image_url_base.rstrip('/')}/{quote(name)}"
     sent, largest = image, card.image_max_side
-    if largest is not None and max(image.size) > largest:
-        scale = largest / max(image.size)
+    if largest is not None:
+        scale = min(largest / max(image.size), 1)
         width, height = (max(round(side * scale), 1) for side in image.size)
         sent = image.resize((width, height), Image.Resampling.BICUBIC)
     buffer = io.BytesIO()

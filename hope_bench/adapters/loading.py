@@ -107,7 +107,7 @@ def _with_patch_size(processor: Any, folder: str) -> None:
 
     Raises HopeBenchError where it doesn't.
     """
-    if getattr(processor, "patch_size", 0) is not None:
+    if not hasattr(processor, "patch_size") or processor.patch_size is not None:
         return
     try:
         config = AutoConfig.from_pretrained(folder)

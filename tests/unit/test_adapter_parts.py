@@ -813,7 +813,13 @@ def test_no_more_than_the_beginning_of_a_refusal_is_read() -> None:
         def close(self) -> None:
             self.closed = True
 
-    for most, whole, parts in ((10, b"abcdabcdab", 3), (8, b"abcdabcd", 2), (1, b"a", 1), (99, b"abcd" * 9, 9)):
+    for most, whole, parts in (
+        (10, b"abcdabcdab", 3),
+        (9, b"abcdabcda", 3),
+        (8, b"abcdabcd", 2),
+        (1, b"a", 1),
+        (99, b"abcd" * 9, 9),
+    ):
         read: list[int] = []
         body = Body()
         cut = endpoint_places._beginning(body, most)

@@ -449,8 +449,8 @@ def test_a_budget_takes_a_question_to_cost_what_the_dearest_did() -> None:
     budget = Budget(1.0, ENDPOINT, record, lambda: report, 0)
     longest = ENDPOINT.new_tokens(False)
     first = 100 * (10 * 2.0 + longest * 10.0) / 1e6  # 40 characters are 10 tokens
-    assert Budget(first * 1.01, ENDPOINT, record, lambda: report, 0).allows(step(100))
-    assert not Budget(first * 0.99, ENDPOINT, record, lambda: report, 0).allows(step(100))
+    assert Budget(first * 1.0000001, ENDPOINT, record, lambda: report, 0).allows(step(100))
+    assert not Budget(first * 0.9999999, ENDPOINT, record, lambda: report, 0).allows(step(100))
     for cost, dearest in ((0.1, 0.1 / 10), (0.3, 0.2 / 10), (0.35, 0.2 / 10)):  # 10 cents for 10 questions, then 20, then 5
         report = replace(report, input_tokens=1000, cost=cost)
         budget.asked(step(10))

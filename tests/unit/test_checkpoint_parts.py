@@ -7,6 +7,7 @@ import contextlib
 import functools
 import io
 import json
+import logging
 import random
 import struct
 import zipfile
@@ -17,6 +18,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import torch
+import transformers
 from PIL import Image
 from transformers import GenerationConfig
 
@@ -40,7 +42,15 @@ from hope_bench.adapters.loading import find_device, find_dtype, load_processor,
 from hope_bench.adapters.lora import Base, base_of, check_base, is_adapter
 from hope_bench.adapters.paths import _by_image, _each_once, _joined_alike, _size_class
 from hope_bench.adapters.processor_files import has_processor, nearest_processor, processor_sha256
-from hope_bench.adapters.runnable import _bare, auto_map, check_code, check_format
+from hope_bench.adapters.runnable import (
+    _bare,
+    _check_quantized,
+    _unknown_model,
+    _without_eyes,
+    auto_map,
+    check_code,
+    check_format,
+)
 from hope_bench.adapters.secrets import environment_secrets, secret_of, without_secrets
 from hope_bench.adapters.served import Served
 from hope_bench.adapters.server import command_line, further_arguments, plain_copy, served_name
@@ -412,6 +422,105 @@ def test_code_that_a_checkpoint_brings_along(files: dict[str, Any], words: str |
     assert auto_map(tmp_path / "no.json") == {}
 
 
+SERVE = "Serve it with what runs it, and ask that with --base-url (docs/servers.md)."
+NEWER = "It was saved by transformers 999.1, which does: pip install -U transformers."
+OF_ITS_OWN = "It may be of a library of its own: serve it with what runs it, and ask that with --base-url."
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({}, "has a damaged config.json: it says nothing. Copy or download it again."),
+        (
+            {"model_type": "llavaa", "transformers_version": "999.1"},
+            f"is of model type 'llavaa', which KNOWS (the nearest it knows is 'llava'). {NEWER}",
+        ),
+        (
+            {"model_type": "qqqqqq", "transformers_version": "4.0"},
+            f"is of model type 'qqqqqq', which KNOWS. It was saved by transformers 4.0, so a newer one won't help: its class is "
+            f"of other code. {SERVE}",
+        ),
+        (
+            {"model_type": "qqqqqq", "transformers_version": transformers.__version__},
+            f"is of model type 'qqqqqq', which KNOWS. It was saved by transformers {transformers.__version__}, so a newer one "
+            f"won't help: its class is of other code. {SERVE}",
+        ),
+        ({"model_type": "qqqqqq"}, f"is of model type 'qqqqqq', which KNOWS. {OF_ITS_OWN}"),
+        ({"model_type": None, "a": 1}, f"is of model type None, which KNOWS. {OF_ITS_OWN}"),
+        (
+            {"model_type": "llava", "text_config": {"model_type": "qqqqqq"}, "vision_config": {"model_type": "clip"}},
+            f"has a text_config of model type 'qqqqqq', which KNOWS. {OF_ITS_OWN}",
+        ),
+        (
+            {"model_type": "llava", "text_config": {"model_type": "llama"}, "other": {"model_type": "qqqqqq"}, "a_config": 7},
+            "has a config.json that transformers can't use: ValueError: odd. Copy or download it again, or take the one of the "
+            "model that it was trained from.",
+        ),
+    ],
+    ids=str,
+)
+def test_why_transformers_does_not_know_a_model(config: dict[str, Any], words: str, tmp_path: Path) -> None:
+    fill(tmp_path, {"config.json": config})
+    knows = f"transformers {transformers.__version__} doesn't know"
+    assert _unknown_model("it", tmp_path, ValueError("odd")) == f"Checkpoint it {words.replace('KNOWS', knows)}"
+
+
+def test_a_model_whose_code_was_not_run_may_have_a_sibling(tmp_path: Path) -> None:
+    fill(tmp_path, {"config.json": {"model_type": "qqqqqq", "auto_map": {"AutoConfig": "m.C"}}})
+    said = _unknown_model("me/it", tmp_path, ValueError("odd"))
+    assert said.startswith(
+        "Checkpoint me/it (qqqqqq) needs Python code that it brings along, and nothing of it was run. On the Hub"
+    )
+    said = _unknown_model("liuhaotian/llava-v1.5-7b", tmp_path, ValueError("odd"))
+    assert " The same model for transformers is llava-hf/llava-1.5-7b-hf: --model llava-1.5-7b. If you trust the code" in said
+
+
+@pytest.mark.parametrize(
+    ("how", "inner", "words"),
+    [
+        (None, None, None),
+        ({"quant_method": "gptq"}, None, None),
+        ({"load_in_8bit": True}, None, None),
+        ({"load_in_4bit": True}, None, None),
+        ({"load_in_4bit": False}, None, "and its quantization_config doesn't say by what"),
+        ({"quant_method": "mlx"}, None, "by 'mlx', which transformers doesn't know"),
+        (None, {"quant_method": "mlx"}, "by 'mlx', which transformers doesn't know"),
+        ({"quant_method": "gptq"}, {"quant_method": "mlx"}, None),
+        (SimpleNamespace(quant_method="mlx"), None, None),
+    ],
+)
+def test_a_way_of_quantizing_that_transformers_does_not_know(how: Any, inner: Any, words: str | None) -> None:
+    def text(decoder: bool) -> Any:
+        assert decoder
+        return SimpleNamespace(quantization_config=inner)
+
+    config = SimpleNamespace(quantization_config=how, get_text_config=text)
+    if words is None:
+        _check_quantized("it", config)
+        return
+    with pytest.raises(HopeBenchError) as refused:
+        _check_quantized("it", config)
+    assert str(refused.value).startswith(
+        f"Checkpoint it is quantized {words}; asked without its scales it would be another model."
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("LlamaConfig", "It is a language model without eyes"),
+        ("WhisperConfig", "It is a model of sound."),
+        ("BertConfig", "It is an encoder of texts"),
+        ("T5Config", "It is a language model without eyes"),
+        ("Qwen2_5OmniConfig", "It sees, but its class is for sound, too"),
+        ("Qwen2AudioConfig", "It is a model of sound."),
+        ("CLIPConfig", "hope-bench needs a vision-language model; an encoder for generate goes into --clip."),
+    ],
+)
+def test_what_a_model_is_that_is_shown_no_picture(kind: str, words: str) -> None:
+    assert _without_eyes(getattr(transformers, kind)()).startswith(words)
+
+
 def test_code_runs_only_where_card_and_flag_agree() -> None:
     quiet_card, trusting = (ModelCard(name="m", checkpoint="o/c", trust_remote_code=trust) for trust in (False, True))
     check_agreed(quiet_card, False)
@@ -749,6 +858,27 @@ def test_a_processor_takes_images_and_has_a_template(
     with pytest.raises(HopeBenchError) as refused:
         load_processor(str(tmp_path), template)
     assert words in str(refused.value)
+    if "sibling" in words:
+        assert ("Its tokenizer" in str(refused.value)) == ("Its tokenizer" in words)
+        assert "tekken" not in str(refused.value)
+        (tmp_path / "tekken.json").touch()
+        vars(made.tokenizer).update(get_vocab=dict, bos_token=1, eos_token=1, pad_token=1, unk_token=1)
+        with pytest.raises(
+            HopeBenchError, match=rf"sibling\. Where tekken\.json is, .* \(vllm serve {tmp_path} --tokenizer-mode"
+        ):
+            load_processor(str(tmp_path), template)
+
+
+def test_a_librarys_word_that_is_understood_is_dropped_once() -> None:
+    logger = logging.getLogger("hope_bench.tests.understood")
+    for beginning in ("Begins", "Begins", "Other"):
+        loading._drop_understood({logger.name: beginning})
+    assert [cast(Any, one).name for one in logger.filters] == ["Begins", "Other"]
+    logger.filters[:] = [logging.Filter("Begins")]
+    loading._drop_understood({logger.name: "Begins"})
+    assert len(logger.filters) == 2, "a filter of somebody else's is none of ours"
+    shown = [bool(logger.filters[1].filter(logging.makeLogRecord({"msg": text}))) for text in ("Begins so", "It begins", "Begin")]  # type: ignore[union-attr]
+    assert shown == [False, True, True]
 
 
 @pytest.mark.parametrize(
@@ -815,6 +945,15 @@ def test_classes_of_a_checkpoints_own(tmp_path: Path) -> None:
         (
             {"unexpected_keys": ["model.layers.2.mlp.weight"]},
             "The checkpoint it holds 1 weight of layers that its config.json leaves out (model.layers.2.mlp.weight);",
+        ),
+        (
+            {"unexpected_keys": [f"{name}.qweight" for name in "dcba"]},
+            "The checkpoint it holds quantized weights (a.qweight, b.qweight, c.qweight and 1 more), and its config.json",
+        ),
+        (
+            {"unexpected_keys": [f"model.layers.2.{name}" for name in "dcba"]},
+            "The checkpoint it holds 4 weights of layers that its config.json leaves out (model.layers.2.a, model.layers.2.b, "
+            "model.layers.2.c and 1 more);",
         ),
         ({"unexpected_keys": ["score.weight"]}, None),
     ],

@@ -459,6 +459,8 @@ def test_how_deep_an_error_is_looked_into(name: str | None, depth: int, seen: bo
         ({"status": {"message": "m"}}, "m", (), ()),
         (message('{"message": "inner"}'), "inner", (), ()),
         (message('["no seed", " dogs"]'), "no seed; dogs", ("seed",), ()),
+        (message(' {"message": "inner"} '), "inner", (), ()),
+        (message("7"), "7", (), ()),
         (message("bad {'seed'} here"), "bad {'seed'} here", ("seed",), ()),
         (message("bad {'seed': 1} here"), "bad seed here", ("seed",), ()),
         (message("bad {'dog': 1} here"), "bad here", (), ()),

@@ -1,0 +1,439 @@
+"""A server's process, step by step with one that is made up; and who is asked when servers fail."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import openai
+import pytest
+from PIL import Image
+
+from hope_bench.adapters import endpoint, server, server_guard
+from hope_bench.adapters.base import RawAnswer
+from hope_bench.adapters.endpoint import Endpoint
+from hope_bench.adapters.endpoint_failures import BadReplyError, NoAnswerError
+from hope_bench.adapters.endpoint_places import Place
+from hope_bench.errors import HopeBenchError
+from hope_bench.files.card import ModelCard
+
+
+class Process:
+    """A process that ends when it is told, or never."""
+
+    pid = 4321
+
+    def __init__(self, code: int | None = None, ends: bool = True) -> None:
+        self.returncode, self._ends = code, ends
+        self.waits: list[float | None] = []
+        self.killed = 0
+        self.stdin, self.stdout = io.BytesIO(), io.BytesIO(b"77\n")
+
+    def poll(self) -> int | None:
+        return self.returncode
+
+    def wait(self, seconds: float | None = None) -> int:
+        self.waits.append(seconds)
+        if not self._ends and not self.killed:
+            raise subprocess.TimeoutExpired("x", seconds or 0)
+        if self.returncode is None:
+            self.returncode = -9 if self.killed else 0
+        return self.returncode
+
+    def kill(self) -> None:
+        self.killed += 1
+
+
+def started(process: Process, log: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[server.Server, list[Any]]:
+    calls: list[Any] = []
+
+    def popen(command: list[str], **how: Any) -> Process:
+        calls.append((command, how))
+        return process
+
+    monkeypatch.setattr(server.subprocess, "Popen", popen)
+    monkeypatch.setattr(server.tempfile, "mkstemp", lambda **_: (os.open(log, os.O_CREAT), str(log)))
+    return server.Server(["serve", "it"], 8123), calls
+
+
+def test_a_server_is_started_through_its_guard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, calls = started(Process(), tmp_path / "log", monkeypatch)
+    guard = [sys.executable, "-I", server_guard.__file__, str(tmp_path / "log"), "serve", "it"]
+    pipe = subprocess.PIPE
+    assert calls == [(guard, {"stdin": pipe, "stdout": pipe, "stderr": subprocess.DEVNULL, "start_new_session": True})]
+    assert (one.base_url, one._health) == ("http://127.0.0.1:8123/v1", "http://127.0.0.1:8123/health")
+    assert (one._pid, one.ended, one._closing.is_set()) == (77, False, False)
+    process = Process(3)
+    process.stdout = io.BytesIO(b"")
+    other, _ = started(process, tmp_path / "log", monkeypatch)
+    assert (other._pid, other.ended) == (None, True)
+
+    def fails(*_: Any, **__: Any) -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(server.subprocess, "Popen", fails)
+    with pytest.raises(HopeBenchError, match=r"^The server can't be started: Too many open files\.$"):
+        server.Server(["serve"], 1)
+
+
+@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.parametrize(
+    ("process", "told", "waits", "kills", "group"),
+    [
+        (lambda: Process(), "77", [30.0], 0, []),
+        (lambda: Process(5), "77", [30.0], 0, []),
+        (lambda: Process(ends=False), "77", [30.0, None], 2, [(77, 9)]),
+        (lambda: Process(-15), "77", [30.0], 1, [(77, 9)]),
+        (lambda: Process(-15), "", [30.0], 1, []),
+    ],
+    ids=["ends", "had ended", "never ends", "was killed", "never began"],
+)
+def test_a_closed_server_has_ended(
+    process: Callable[[], Process], told: str, waits: list[Any], kills: int, group: list[Any], keep: bool, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    guard, groups = process(), []
+    guard.stdout = io.BytesIO(told.encode())
+    one, _ = started(guard, tmp_path / "log", monkeypatch)
+
+    def killpg(*which: int) -> None:
+        groups.append(which)
+        raise ProcessLookupError
+
+    monkeypatch.setattr(server.os, "killpg", killpg)
+    one.close(keep) if keep else one.close()
+    assert (guard.waits, guard.killed, groups) == (waits, kills, group)
+    assert (guard.stdin.closed, guard.stdout.closed, one._closing.is_set()) == (True, True, True)
+    assert (tmp_path / "log").exists() == keep
+    one.close()
+    assert not (tmp_path / "log").exists()
+
+
+def test_an_end_is_told_only_where_nobody_closed_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for closed in (False, True):
+        one, _ = started(Process(), tmp_path / "log", monkeypatch)
+        threads: list[Any] = []
+
+        def thread(target: Callable[[], None], daemon: bool, threads: list[Any] = threads) -> Any:
+            threads.append((target, daemon))
+            return SimpleNamespace(start=lambda: None)
+
+        monkeypatch.setattr(server.threading, "Thread", thread)
+        ended: list[int] = []
+        one.when_it_ends(lambda ended=ended: ended.append(1))  # type: ignore[misc]
+        if closed:
+            one._closing.set()
+        ((watch, daemon),) = threads
+        watch()
+        assert (daemon, ended) == (True, [] if closed else [1])
+        monkeypatch.undo()
+
+
+def test_a_servers_last_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = tmp_path / "log"
+    process = Process()
+    one, _ = started(process, log, monkeypatch)
+    assert one.last_words() == f"The end of its log ({log}):\n(nothing)"
+    log.write_bytes(b"".join(b"\x1b[31m%d\x1b[0m\x07\xff\n" % place for place in range(30)))
+    lines = "\n".join(f"{place}\ufffd" for place in range(5, 30))
+    process.returncode = 3
+    assert one.last_words() == f"Exit code 3. The end of its log ({log}):\n{lines}"
+    monkeypatch.setenv("HF_TOKEN", "hf_secret_1234")
+    log.write_text("a" * 100 + "b" * 3989 + " hf_secret_1234")
+    said = one.last_words().partition(":\n")[2]
+    assert len(said) == 4000
+    assert "hf_secret" not in said
+    assert server.LONGEST_LOG == 5000
+
+
+@pytest.mark.parametrize(
+    ("reply", "healthy"),
+    [(200, True), (503, False), (204, False), (OSError("refused"), False), (server.http.client.BadStatusLine("x"), False)],
+    ids=str,
+)
+def test_a_server_is_healthy_that_says_so(reply: Any, healthy: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, _ = started(Process(), tmp_path / "log", monkeypatch)
+    asked: list[Any] = []
+
+    class Reply:
+        status = reply
+
+        def __enter__(self) -> Reply:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+    def opened(url: str, timeout: float) -> Reply:
+        asked.append((url, timeout))
+        if isinstance(reply, Exception):
+            raise reply
+        return Reply()
+
+    def opener(handler: Any) -> Any:
+        assert handler.proxies == {}
+        return SimpleNamespace(open=opened)
+
+    monkeypatch.setattr(server.urllib.request, "build_opener", opener)
+    assert one._is_healthy() == healthy
+    assert asked == [("http://127.0.0.1:8123/health", 5)]
+
+
+SERVING = {"fastapi", "uvicorn"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "packages", "beside", "on_path", "command"),
+    [
+        ("vllm", set(), True, None, "beside serve"),
+        ("vllm", set(), True, "/bin/vllm", "beside serve"),
+        ("vllm", set(), False, "/bin/vllm", "/bin/vllm serve"),
+        ("vllm", SERVING, False, None, None),
+        ("sglang", {"sglang"}, False, None, f"{sys.executable} -m sglang.launch_server"),
+        ("sglang", SERVING, True, None, None),
+        ("transformers", SERVING, False, "/bin/t", "/bin/t serve"),
+        ("transformers", SERVING, True, None, "beside serve"),
+        ("transformers", {"fastapi"}, False, "/bin/t", None),
+        ("transformers", {"uvicorn"}, False, "/bin/t", None),
+        ("transformers", SERVING, False, None, None),
+        ("transformers", {"sglang"}, False, "/bin/t", None),
+        ("vllm", {"sglang"}, False, "/bin/vllm", "/bin/vllm serve"),
+    ],
+)
+def test_a_servers_program(
+    kind: str, packages: set[str], beside: bool, on_path: str | None, command: str | None, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    if kind != "sglang":
+        monkeypatch.setattr(server.sys, "executable", str(tmp_path / "python"))
+    if beside:
+        (tmp_path / kind).touch()
+    monkeypatch.setattr(server.shutil, "which", lambda _: on_path)
+    monkeypatch.setattr(server.importlib.util, "find_spec", lambda name: 1 if name in packages else None)
+    if command is None:
+        with pytest.raises(HopeBenchError, match=rf"^--server {kind}: {kind} isn't installed here\. Install it: pip install "):
+            server._program(kind)
+    else:
+        assert server._program(kind) == command.replace("beside", str(tmp_path / kind)).split()
+
+
+def test_a_port_that_nobody_listens_on() -> None:
+    assert 1024 <= server.free_port() <= 65535
+
+
+# The guard.
+
+
+@pytest.mark.parametrize(
+    ("code", "ended_by", "expected"),
+    [(7, "itself", 7), (0, "itself", 0), (-9, "itself", -9), (7, "owner", 0), (7, "signal", 0)],
+)
+def test_a_guard_waits_for_its_server_and_its_owner(
+    code: int, ended_by: str, expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server_ends, owner_ends = threading.Event(), threading.Event()
+    handlers: dict[int, Callable[..., None]] = {}
+    groups: list[Any] = []
+
+    class Served(Process):
+        def wait(self, _: float | None = None) -> int:
+            server_ends.wait(60)
+            return code
+
+    def popen(command: list[str], stdin: int, stdout: Any, stderr: int, start_new_session: bool) -> Served:
+        assert (command, stdin, stderr, start_new_session) == (["it"], subprocess.DEVNULL, subprocess.STDOUT, True)
+        stdout.write(b"begun\n")
+        if ended_by == "itself":
+            server_ends.set()
+        elif ended_by == "owner":
+            owner_ends.set()
+        else:
+            handlers[signal.SIGTERM](signal.SIGTERM, None)
+        return Served(code)
+
+    monkeypatch.setattr(server_guard.subprocess, "Popen", popen)
+    monkeypatch.setattr(server_guard.signal, "signal", handlers.__setitem__)
+    monkeypatch.setattr(server_guard.sys, "stdin", SimpleNamespace(buffer=SimpleNamespace(read=lambda: owner_ends.wait(60))))
+    monkeypatch.setattr(server_guard, "end_group", lambda group, ended: groups.append((group, ended.is_set())))
+    (tmp_path / "log").write_text("before\n")
+    try:
+        assert server_guard.main(str(tmp_path / "log"), ["it"]) == expected
+    finally:
+        server_ends.set()
+        owner_ends.set()
+    assert groups == [(4321, ended_by == "itself")]
+    assert set(handlers) == {signal.SIGTERM, signal.SIGHUP, signal.SIGINT}
+    assert (tmp_path / "log").read_text() == "before\nbegun\n"
+    assert capsys.readouterr().out == "4321\n"
+
+
+def test_a_guard_says_what_can_not_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_guard.signal, "signal", lambda *_: None)
+    assert server_guard.main(str(tmp_path / "log"), [str(tmp_path / "nowhere")]) == 127
+    assert (tmp_path / "log").read_text() == f"{tmp_path / 'nowhere'}: No such file or directory\n"
+
+
+# Who is asked when servers fail.
+
+
+GONE = openai.APIConnectionError(request=cast(Any, None))
+KEY = openai.AuthenticationError(
+    "no such key", response=cast(Any, SimpleNamespace(request=None, status_code=401, headers={})), body=None
+)
+PICTURE = Image.new("RGB", (1, 1))
+
+
+def made(said: list[str], monkeypatch: pytest.MonkeyPatch, asks: Callable[[str], RawAnswer], **card: Any) -> Endpoint:
+    """An endpoint whose questions go to `asks`, by the picture that they are about (its own: "plain")."""
+    fields = {"base_urls": ("http://127.0.0.1:1/v1", "http://127.0.0.1:2/v1"), "attempts": 1, "concurrency": 1, **card}
+    model = Endpoint(ModelCard(name="m", checkpoint="it", adapter="endpoint", **fields), said.append)
+    plain = endpoint._short(endpoint.picture_url(endpoint.plain_picture(), model._card))
+
+    def ask_somewhere(picture: str, messages: Any, _: int) -> RawAnswer:
+        assert messages[0]["role"] == "user"
+        return asks("plain" if picture == plain else picture)
+
+    monkeypatch.setattr(model, "_ask_somewhere", ask_somewhere)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("error", "concurrency", "plain", "enough", "stops"),
+    [
+        (KEY, 9, None, 5, True),
+        (GONE, 1, GONE, 5, True),
+        (GONE, 7, GONE, 7, True),
+        (GONE, 1, None, 5, False),
+        (GONE, 1, NoAnswerError("x"), 5, False),
+        (NoAnswerError("x"), 1, None, 99, False),
+    ],
+    ids=["certain", "gone", "gone, many at once", "plain picture is answered", "plain picture is refused", "of one picture"],
+)
+def test_how_many_failures_in_a_row_end_a_run(
+    error: Exception, concurrency: int, plain: Any, enough: int, stops: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said, asked = list[str](), list[str]()
+
+    def asks(picture: str) -> RawAnswer:
+        asked.append(picture)
+        if picture != "plain" or plain is not None:
+            raise plain if picture == "plain" else error
+        return RawAnswer("Yes")
+
+    model = made(said, monkeypatch, asks, concurrency=concurrency)
+    for place in range(10):
+        answer = model._answer_one(f"{place}.png", "url", "q?", 0)
+        assert answer.text is None
+        assert model._stop.is_set() == (stops and place >= enough - 1)
+        assert (answer.error or "").startswith("not asked: " if stops and place >= enough else "the endpoint failed: ")
+    assert asked.count("plain") == (0 if error is KEY or enough == 99 else 1 if stops else asked.count("plain"))
+    assert len(asked) - asked.count("plain") == (enough if stops else 10)
+    if stops:
+        assert model._why.startswith(f"{enough} questions in a row were not answered (the endpoint failed: ")
+        ending = "Nothing further is asked; what is left are errors, which the same command asks again."
+        assert said == [f"{model._why} {ending}"]
+    else:
+        assert said == []
+    model.close()
+
+
+def test_an_answer_counts_failures_anew_and_is_tried_as_often_as_the_card_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    said, left = list[str](), [4, 4, 2, 9]
+
+    def asks(_: str) -> RawAnswer:
+        left[0] -= 1
+        if left[0] >= 0:
+            raise GONE
+        left.pop(0)
+        return RawAnswer("Yes")
+
+    monkeypatch.setattr(endpoint, "pause", lambda _: 0.0)
+    model = made(said, monkeypatch, asks)
+    for count in (4, 4):
+        for _ in range(count):
+            assert model._answer_one("a.png", "url", "q?", 0).text is None
+        assert model._answer_one("b.png", "url", "q?", 0).text == "Yes"
+    assert not model._stop.is_set()
+    again = made(said, monkeypatch, asks, attempts=3)
+    assert again._answer_one("c.png", "url", "q?", 0).text == "Yes"
+    assert said == ["The endpoint fails (APIConnectionError); such questions are tried again."]
+    error = again._answer_one("d.png", "url", "q?", 0).error or ""
+    assert error.startswith("the endpoint failed after 3 attempts: ")
+    assert left == [6], "three more were asked"
+    model.close()
+    again.close()
+
+
+def test_a_lost_servers_pictures_go_to_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    said, asked, answered = list[str](), list[int](), list[int]()
+    fields = {"base_urls": ("http://127.0.0.1:1/v1", "http://127.0.0.1:2/v1")}
+    model = Endpoint(ModelCard(name="m", checkpoint="it", adapter="endpoint", **fields), said.append)  # type: ignore[arg-type]
+    first = model._places.of("a.png").number
+
+    def ask(place: Place, messages: Any, seed: int) -> RawAnswer:
+        assert (messages, seed) == ("messages", 5)
+        asked.append(place.number)
+        if place.number == first:
+            raise GONE
+        return RawAnswer("Yes")
+
+    def lost(place: Place, _: Exception) -> bool:
+        if asked.count(first) < 2:
+            return False
+        model._places.drop(place)
+        return True
+
+    monkeypatch.setattr(model, "_ask", ask)
+    monkeypatch.setattr(model._places, "lost", lost)
+    monkeypatch.setattr(model._places, "answered", lambda place: answered.append(place.number))
+    with pytest.raises(openai.APIConnectionError):
+        model._ask_somewhere("a.png", cast(Any, "messages"), 5)
+    assert model._ask_somewhere("a.png", cast(Any, "messages"), 5) == RawAnswer("Yes")
+    assert (asked, answered) == ([first, first, 1 - first], [1 - first])
+    model._stop.set()
+    monkeypatch.setattr(model, "_ask", lambda *_: (_ for _ in ()).throw(GONE))
+    with pytest.raises(openai.APIConnectionError):
+        model._ask_somewhere("a.png", cast(Any, "messages"), 5)
+    model.close()
+
+
+@pytest.mark.parametrize(
+    ("errors", "left", "words", "said"),
+    [
+        ([None, None], [0, 1], None, 0),
+        ([openai.APITimeoutError(cast(Any, None)), KEY], [0, 1], None, 0),
+        ([GONE, None], [1], None, 1),
+        ([None, GONE], [0], None, 1),
+        ([GONE, GONE], [1], "Nothing answers at http://127.0.0.1:2/v1", 1),
+        ([BadReplyError("x"), GONE], [0], None, 1),
+    ],
+)
+def test_servers_that_are_not_there_are_dropped_before_anything_is_asked(
+    errors: list[Any], left: list[int], words: str | None, said: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[str] = []
+
+    def greet(place: Place) -> None:
+        if errors[place.number] is not None:
+            raise errors[place.number]
+
+    monkeypatch.setattr(Place, "greet", greet)
+    model = made(lines, monkeypatch, lambda _: RawAnswer())
+    if words is None:
+        model.load()
+    else:
+        with pytest.raises(HopeBenchError) as refused:
+            model.load()
+        assert str(refused.value).startswith(words)
+        assert str(refused.value).endswith(". Start the server, or correct the card's base_url.")
+    assert [place.number for place in model._places.alive] == left
+    assert len(lines) == said
+    assert all(line.endswith(". The other servers are asked.") for line in lines)
+    model.close()
