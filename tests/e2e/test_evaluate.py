@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +40,7 @@ answer, left = Asker.answer, STEPS
 def answer_or_wait(*arguments):
     global left
     if not left:
+        print("waiting", flush=True)
         time.sleep(600)
     left -= 1
     return answer(*arguments)
@@ -121,10 +121,9 @@ def make_world(tmp_path: Path, checkpoint: Callable[[str], Path]) -> World:
 
 
 def stop(process: Fork, answers: Path, lines: int, with_signal: int) -> tuple[int, str]:
-    """Send a signal once the run has that many answers; returns the exit code and what was said on stderr."""
-    while not (answers.exists() and answers.read_bytes().count(b"\n") >= lines):
-        assert process.poll() is None, process.said()
-        time.sleep(0.002)
+    """Send a signal once the run has that many answers and waits; returns the exit code and what was said on stderr."""
+    process.wait_for_line("waiting")
+    assert answers.read_bytes().count(b"\n") >= lines
     process.send_signal(with_signal)
     _, said = process.communicate(timeout=60)
     return process.returncode or 0, said

@@ -52,9 +52,11 @@ def test_picked_models_are_compared_in_pairs_as_the_command_does(browser: Browse
                 told = {"–": None, "<0.001": 0.0005}.get(row[column + 1])
                 p = told if row[column + 1] in ("–", "<0.001") else float(row[column + 1])
                 assert p == (None if pair.p_holm is None else pytest.approx(pair.p_holm, abs=0.00051)), (split, metric, row)
+    drawn(page)
+    page.locator(".compare .plot.drawn").wait_for()  # from here on nothing moves under the mouse
     page.get_by_role("link", name="fools B, not A").first.click()
-    page.locator(".card, .none, .count").first.wait_for()
-    assert page.locator("[name=view][value=pair]").is_checked()
+    page.wait_for_url("**/questions/*view=pair*")
+    page.locator("[name=view][value=pair]:checked").wait_for()
     chosen = [page.locator(f"[name={one}]").evaluate("node => node.selectedOptions[0].textContent") for one in "ab"]
     assert chosen == [results[1].model.name, results[0].model.name]
     assert problems == []
