@@ -123,7 +123,8 @@ def make_world(tmp_path: Path, checkpoint: Callable[[str], Path]) -> World:
 def stop(process: Fork, answers: Path, lines: int, with_signal: int) -> tuple[int, str]:
     """Send a signal once the run has that many answers and waits; returns the exit code and what was said on stderr."""
     process.wait_for_line("waiting")
-    assert answers.read_bytes().count(b"\n") >= lines
+    while answers.read_bytes().count(b"\n") < lines:
+        assert process.poll() is None, process.said()
     process.send_signal(with_signal)
     _, said = process.communicate(timeout=60)
     return process.returncode or 0, said
