@@ -33,9 +33,8 @@ def launched() -> Iterator[Browser]:
             executable_path=executable,
             args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--process-per-site"],
         )
-        # A first page, left open, for `opened`: as long as it is there, other files are shown by its process in its context. To
-        # start those anew for each page takes as long as the page itself.
-        chromium.new_context().new_page().goto((ROOT / "constraints.txt").as_uri())
+        # The page that `opened` shows everything in.
+        chromium.new_context().new_page()
         yield chromium
         chromium.close()
 
@@ -43,14 +42,32 @@ def launched() -> Iterator[Browser]:
 def opened(
     browser: Browser, path: Path, width: int = 1280, height: int = 900, scheme: str = "light", fragment: str = ""
 ) -> tuple[Page, list[str]]:
-    """The page, and what went wrong on it: console errors, failed requests, requests that leave the disk."""
-    problems: list[str] = []
-    page = browser.contexts[0].new_page()
+    """The page, and what goes wrong on it: console errors, failed requests, requests that leave the disk.
+
+    It is shown in place of what was opened before: a page of its own takes as long to start as most files to show.
+    """
+    page = browser.contexts[0].pages[0]
+    if page not in _PROBLEMS:
+        _watch(page)
+    page.goto((ROOT / "constraints.txt").as_uri())  # whatever was open is gone, with what it still says, and so is its view
+    page.mouse.move(0, 0)
     page.set_viewport_size({"width": width, "height": height})
-    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-    page.on("console", lambda message: problems.append(message.text) if message.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("requestfailed", lambda request: None if request.failure == LEFT else problems.append(f"failed: {request.url}"))
-    page.on("request", lambda request: None if request.url.startswith(("file:", "data:")) else problems.append(request.url))
+    page.emulate_media(media="null", color_scheme="dark" if scheme == "dark" else "light")
+    problems = _PROBLEMS[page] = []
     page.goto(path.as_uri() + fragment)
     return page, problems
+
+
+_PROBLEMS: dict[Page, list[str]] = {}
+"""What went wrong on a page since it was opened last."""
+
+
+def _watch(page: Page) -> None:
+    def went_wrong(what: str) -> None:
+        _PROBLEMS[page].append(what)
+
+    page.on("console", lambda message: went_wrong(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: went_wrong(str(error)))
+    page.on("requestfailed", lambda request: None if request.failure == LEFT else went_wrong(f"failed: {request.url}"))
+    page.on("request", lambda request: None if request.url.startswith(("file:", "data:")) else went_wrong(request.url))
+    _PROBLEMS[page] = []

@@ -49,4 +49,3 @@ def test_it_opens_at_every_width(browser: Browser, report: Path, width: int, sch
     box = page.locator("svg.reliability").bounding_box()
     assert box is not None
     assert box["width"] > 200
-    page.close()

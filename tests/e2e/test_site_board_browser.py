@@ -61,7 +61,6 @@ def test_the_ranking_sorts_and_the_address_follows(browser: Browser, site: SiteP
     page.reload()
     leads(page, "worst")
     assert problems == []
-    page.close()
 
 
 def test_the_ranking_filters_and_shows_another_split(browser: Browser, site: SitePages) -> None:
@@ -82,7 +81,6 @@ def test_the_ranking_filters_and_shows_another_split(browser: Browser, site: Sit
     ranks(page, [])
     address_has(page, "open=1")
     assert problems == []
-    page.close()
 
 
 @pytest.mark.parametrize(
@@ -102,7 +100,6 @@ def test_a_link_that_means_harm_shows_the_plain_page(browser: Browser, site: Sit
     ranks(page, RANKED)
     assert page.locator(".side-by-side").count() == 0
     assert problems == []
-    page.close()
 
 
 def test_the_ranking_by_keyboard(browser: Browser, site: SitePages) -> None:
@@ -119,7 +116,6 @@ def test_the_ranking_by_keyboard(browser: Browser, site: SitePages) -> None:
     page.get_by_label("Compare worst").focus()
     page.keyboard.press("Space")
     assert page.locator(".side-by-side").is_visible()
-    page.close()
 
 
 def test_the_ranking_without_its_script(browser: Browser, site: SitePages) -> None:
@@ -148,7 +144,6 @@ def test_what_a_number_must_be(browser: Browser, site: SitePages) -> None:
     page.locator("input[name=than]").fill("1")
     ranks(page, [])
     assert problems == []
-    page.close()
 
 
 def test_sorts_and_filters_by_date(browser: Browser, tmp_path: Path) -> None:
@@ -163,4 +158,3 @@ def test_sorts_and_filters_by_date(browser: Browser, tmp_path: Path) -> None:
     page.locator("input[name=than]").fill("")
     ranks(page, ["new", "old", "undated"])
     assert problems == []
-    page.close()

@@ -39,7 +39,6 @@ def test_the_committed_pages_have_no_barrier(browser: Browser, committed: SitePa
             "[...document.images].every((image) => image.loading === 'lazy' || (image.complete && image.naturalWidth > 0))"
         )
         assert barriers(page) == []
-        page.close()
 
 
 @pytest.mark.parametrize("width", [720, 1200, 1280, 1920])
@@ -53,7 +52,6 @@ def test_the_labels_of_an_axis_never_overlap(browser: Browser, committed: SitePa
             assert len(boxes) >= 2, board.name
             assert all(left[1] < right[0] for left, right in itertools.pairwise(boxes)), (board.name, boxes)
         assert problems == []
-        page.close()
 
 
 def test_the_pictures_of_the_docs_can_be_taken_again(browser: Browser, tmp_path: Path) -> None:

@@ -46,7 +46,6 @@ def test_the_first_screen_answers(browser: Browser, forty: SitePages, width: int
     assert page.locator(".question .says i:not(.no)").count() == int(yes)
     assert int(models) == 40
     assert problems == []
-    page.close()
 
 
 def test_the_table_sorts_by_each_number_with_its_own_ranks(browser: Browser, forty: SitePages) -> None:
@@ -68,7 +67,6 @@ def test_the_table_sorts_by_each_number_with_its_own_ranks(browser: Browser, for
     page.get_by_label("Ranked by").select_option("balanced accuracy")
     assert page.locator(f"{SHOWN} .rank").all_inner_texts() == by_accuracy
     assert problems == []
-    page.close()
 
 
 def test_without_javascript_it_is_the_ranking(browser: Browser, forty: SitePages) -> None:
@@ -94,4 +92,3 @@ def test_what_a_link_to_it_shows_and_where_its_header_leads(browser: Browser, fo
         page.locator("header.site .brand").click()
     assert page.locator(".updated").inner_text() == "updated 2026-10-01"
     assert problems == []
-    page.close()

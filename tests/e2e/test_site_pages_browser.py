@@ -32,7 +32,6 @@ def test_opens_from_disk_at_every_width(browser: Browser, site: SitePages, width
         assert problems == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.evaluate("document.styleSheets.length") >= 1
-        page.close()
 
 
 def test_links_lead_to_the_models_and_back(browser: Browser, site: SitePages) -> None:
@@ -48,7 +47,6 @@ def test_links_lead_to_the_models_and_back(browser: Browser, site: SitePages) ->
     page.locator(".kicker a").first.click()
     assert "mine" in page.locator("table.front").inner_text()
     assert problems == []
-    page.close()
 
 
 def test_marks_are_drawn_and_splits_look_different(browser: Browser, site: SitePages) -> None:
@@ -60,7 +58,6 @@ def test_marks_are_drawn_and_splits_look_different(browser: Browser, site: SiteP
     box = hope.first.bounding_box()
     assert box is not None
     assert box["width"] > 5
-    page.close()
 
 
 def test_dark_and_light(browser: Browser, site: SitePages) -> None:
@@ -69,7 +66,6 @@ def test_dark_and_light(browser: Browser, site: SitePages) -> None:
         assert problems == []
         channels = "name => getComputedStyle(document.body)[name].match(/[0-9.]+/g).slice(0, 3).map(Number)"
         paper, ink = (sum(page.evaluate(channels, name)) / (3 * 255) for name in ("backgroundColor", "color"))
-        page.close()
         return paper, ink
 
     paper, ink = lightness("light")
@@ -91,7 +87,6 @@ def test_no_page_has_a_barrier(browser: Browser, site: SitePages, looks: Sequenc
         assert fits(page, looks), path.name
         assert problems == []
         found += barriers(page)
-        page.close()
     assert found == []
 
 
@@ -109,7 +104,6 @@ def test_nothing_moves_while_a_page_loads(browser: Browser, site: SitePages) -> 
         page, _ = opened(browser, path, width)
         drawn(page)
         assert page.evaluate(shift) < 0.01, (path.name, width)
-        page.close()
 
 
 def test_no_inline_script_or_style_runs(browser: Browser, site: SitePages) -> None:
@@ -124,7 +118,6 @@ def test_no_inline_script_or_style_runs(browser: Browser, site: SitePages) -> No
     assert page.evaluate("window.ran") is None
     assert page.evaluate("getComputedStyle(document.body).color") != "rgb(1, 2, 3)"
     assert any("Content Security Policy" in problem for problem in problems)
-    page.close()
 
 
 def test_prints_without_controls(browser: Browser, site: SitePages) -> None:
@@ -137,7 +130,6 @@ def test_prints_without_controls(browser: Browser, site: SitePages) -> None:
     page.emulate_media(media="print")
     assert page.get_by_role("region", name="All metrics").is_visible()
     assert page.get_by_role("navigation", name="Site").is_hidden()
-    page.close()
 
 
 def test_markup_in_a_name_is_text_in_a_chart(browser: Browser, tmp_path: Path) -> None:
@@ -160,7 +152,6 @@ def test_markup_in_a_name_is_text_in_a_chart(browser: Browser, tmp_path: Path) -
         page.goto(path.as_uri())
         assert page.evaluate("document.documentElement.scrollWidth") <= 1280, path.name
     assert problems == []
-    page.close()
 
 
 def test_under_a_path_of_a_server_with_the_policy_as_a_header(browser: Browser, site: SitePages) -> None:

@@ -99,7 +99,6 @@ def test_every_view_shows_what_the_models_answered(browser: Browser, site: SiteP
     assert "hope-bench review tiny" in page.locator(".unanimous-words").inner_text()
     assert page.get_by_role("link", name="the list").get_attribute("href", timeout=2000) is not None
     assert problems == []
-    page.close()
 
 
 def test_a_question_is_a_page_with_a_link_and_a_citation(browser: Browser, site: SitePages) -> None:
@@ -132,7 +131,6 @@ def test_a_question_is_a_page_with_a_link_and_a_citation(browser: Browser, site:
     page.get_by_role("link", name="Others about this image").click()
     counts(page, "3 questions about 2.jpg")
     assert problems == []
-    page.close()
 
 
 def behind(chosen: Mapping[str, str], result: dict[str, Any], risks: Mapping[str, Sequence[float | None]]) -> int:
@@ -187,7 +185,6 @@ def test_every_number_leads_to_the_questions_behind_it(browser: Browser, site: S
             assert not page.locator(".strange").is_visible()
             seen |= chosen.keys()
         assert problems == []
-        page.close()
     assert seen == {"split", "truth", "size", "of", "said", "tenth", "risk", "reviewed", "blind"}
 
 
@@ -214,13 +211,11 @@ def test_filters_by_what_is_known_of_questions(browser: Browser, site: SitePages
     strange.wait_for()
     assert strange.inner_text().count("“") == 7
     assert problems == []
-    page.close()
     page, problems = opened(browser, wall_of(site), 1440, fragment="#size=small")
     page.get_by_text("More filters").click()
     assert page.locator(".more label:visible").count() == 4, "model, verdict, P(yes) and the blind ways"
     assert "size “small”" in page.locator(".strange").inner_text()
     assert problems == []
-    page.close()
 
 
 def test_by_keyboard_alone(browser: Browser, site: SitePages) -> None:
@@ -252,7 +247,6 @@ def test_by_keyboard_alone(browser: Browser, site: SitePages) -> None:
     page.locator(".card").first.wait_for()
     assert page.evaluate(focused) == str(place + 1)
     assert problems == []
-    page.close()
 
 
 def test_an_address_of_what_is_not_here_says_so(browser: Browser, site: SitePages) -> None:
@@ -265,7 +259,6 @@ def test_an_address_of_what_is_not_here_says_so(browser: Browser, site: SitePage
     page.goto(wall_of(site).as_uri() + "#view=pair&a=renamed&b=sure")
     page.get_by_text("This address asks for model “renamed”, which isn’t here.").wait_for()
     assert problems == []
-    page.close()
 
 
 def test_only_what_is_in_sight_is_in_the_page(browser: Browser, site: SitePages) -> None:
@@ -285,7 +278,6 @@ def test_only_what_is_in_sight_is_in_the_page(browser: Browser, site: SitePages)
     page.locator(".card[aria-posinset='80']").wait_for()
     assert page.evaluate("scrollY") == down
     assert problems == []
-    page.close()
 
 
 @pytest.mark.parametrize("looks", in_turn([(1440, "light"), (820, "dark"), (390, "light")]))
@@ -306,7 +298,6 @@ def test_no_view_has_a_barrier(browser: Browser, site: SitePages, looks: Sequenc
         assert fits(page, looks), (path.name, view)
         assert problems == []
         found += barriers(page)
-        page.close()
     assert found == []
 
 
