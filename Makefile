@@ -80,7 +80,7 @@ studies: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.studies
 
 soak: $(VENV)/dev.stamp
-	@HOPE_BENCH_SOAK=200 $(BIN)/python -m pytest $$(grep -rl --include='test_*.py' HOPE_BENCH_SOAK tests)
+	@HOPE_BENCH_SOAK=200 $(BIN)/python -m pytest $$(grep -rlE --include='test_*.py' 'HOPE_BENCH_SOAK|in_turn' tests)
 
 fuzz: $(VENV)/dev.stamp
 	@OMP_NUM_THREADS=1 HOPE_BENCH_FUZZ=20000 $(BIN)/python -m pytest --quiet tests/unit/test_fuzz.py -k "any or may_not"

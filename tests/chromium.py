@@ -21,6 +21,14 @@ LEFT = "net::ERR_ABORTED"
 """How a request fails when its page is left before it is answered."""
 
 
+WITHOUT = (
+    "--disable-features=DestroyProfileOnBrowserClose,HttpsUpgrades,MediaRouter,OptimizationHints,PaintHolding,"
+    "WebUIOmniboxAimPopup,WebUIOmniboxPopup"
+)
+"""What Playwright leaves out and might matter here, as only the last such word counts; and the suggestions below the address, which
+nobody sees: they are pages themselves, and take as long to start, for each window, as the browser does."""
+
+
 @contextlib.contextmanager
 def launched() -> Iterator[Browser]:
     """A Chromium without a window. Skips the test, saying so, where there is none."""
@@ -31,22 +39,29 @@ def launched() -> Iterator[Browser]:
     with playwright.sync_playwright() as driver:
         chromium = driver.chromium.launch(
             executable_path=executable,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--process-per-site"],
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--process-per-site", WITHOUT],
         )
-        # The page that `opened` shows everything in.
-        chromium.new_context().new_page()
+        chromium.new_context().new_page()  # for `opened`
         yield chromium
         chromium.close()
 
 
 def opened(
-    browser: Browser, path: Path, width: int = 1280, height: int = 900, scheme: str = "light", fragment: str = ""
+    browser: Browser,
+    path: Path,
+    width: int = 1280,
+    height: int = 900,
+    scheme: str = "light",
+    fragment: str = "",
+    scripted: bool = True,
 ) -> tuple[Page, list[str]]:
     """The page, and what goes wrong on it: console errors, failed requests, requests that leave the disk.
 
     It is shown in place of what was opened before: a page of its own takes as long to start as most files to show.
     """
-    page = browser.contexts[0].pages[0]
+    if not scripted and len(browser.contexts) == 1:
+        browser.new_context(java_script_enabled=False).new_page()
+    page = browser.contexts[0 if scripted else 1].pages[0]
     if page not in _PROBLEMS:
         _watch(page)
     page.goto((ROOT / "constraints.txt").as_uri())  # whatever was open is gone, with what it still says, and so is its view

@@ -18,6 +18,7 @@ from tests.chromium import opened
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+SOAK = "HOPE_BENCH_SOAK" in os.environ
 Look = tuple[int, str]
 """Width and colour scheme."""
 _NAMES = "table.full tbody th a"
@@ -82,7 +83,7 @@ def overlaps(found: list[Box]) -> Iterator[tuple[str, str]]:
 
 def in_turn(looks: Sequence[Look]) -> list[Sequence[Look]]:
     """For a parameter: a page at all of these looks, one after the other; `make soak` opens it anew for each."""
-    return [[look] for look in looks] if "HOPE_BENCH_SOAK" in os.environ else [looks]
+    return [[look] for look in looks] if SOAK else [looks]
 
 
 def fits(page: Page, looks: Sequence[Look]) -> bool:
@@ -102,6 +103,6 @@ def barriers(page: Page) -> list[str]:
     """What axe finds against a page as it stands. It asks for the style sheet itself, which the policy forbids: look at what went
     wrong before."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed").Axe()
-    some = None if "HOPE_BENCH_SOAK" in os.environ else {"exclude": [[one] for one in _REPEATED]}
+    some = None if SOAK else {"exclude": [[one] for one in _REPEATED]}
     found = axe.run(page, context=some).response["violations"]
     return [f"{page.url}: {one['id']} {[node['html'] for node in one['nodes']][:3]}" for one in found]

@@ -70,12 +70,10 @@ def test_the_table_sorts_by_each_number_with_its_own_ranks(browser: Browser, for
 
 
 def test_without_javascript_it_is_the_ranking(browser: Browser, forty: SitePages) -> None:
-    page = browser.new_context(java_script_enabled=False, viewport={"width": 1440, "height": 900}).new_page()
-    page.goto(forty.index.as_uri())
+    page, _ = opened(browser, forty.index, 1440, scripted=False)
     assert page.locator(SHOWN).count() == 20
     assert page.locator("table.front select").is_hidden()
     assert "Ranked by balanced accuracy" in page.locator("table.front caption").inner_text()
-    page.context.close()
 
 
 def test_what_a_link_to_it_shows_and_where_its_header_leads(browser: Browser, forty: SitePages) -> None:

@@ -302,9 +302,7 @@ def test_no_view_has_a_barrier(browser: Browser, site: SitePages, looks: Sequenc
 
 
 def test_without_javascript(browser: Browser, site: SitePages) -> None:
-    context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
-    page.goto(wall_of(site).as_uri())
+    page, _ = opened(browser, wall_of(site), scripted=False)
     assert page.locator("form.tools").is_hidden()
     assert page.locator(".cards li").count() == 24
     assert "Is there a cat in the image?" in page.locator(".cards li").first.inner_text()
@@ -313,7 +311,6 @@ def test_without_javascript(browser: Browser, site: SitePages) -> None:
     page.locator(".image-row").nth(7).wait_for()
     assert page.locator(".image-row").count() == 8
     assert page.locator(".image-row").first.locator("dt").all_inner_texts() == ["There", "adversarial", "content", "hope"]
-    context.close()
 
 
 @pytest.fixture
@@ -327,7 +324,7 @@ def served(site: SitePages) -> Iterator[str]:
 
 
 def test_under_a_path_of_a_server(browser: Browser, served: str) -> None:
-    page = browser.new_context().new_page()
+    page = browser.contexts[0].new_page()
     problems: list[str] = []
     page.on("console", lambda message: problems.append(message.text) if message.type in ("error", "warning") else None)
     page.goto(f"{served}questions.html")
@@ -337,4 +334,4 @@ def test_under_a_path_of_a_server(browser: Browser, served: str) -> None:
     page.locator(".answers a").first.click()
     assert page.url.startswith(f"{served}tiny/")
     assert problems == []
-    page.context.close()
+    page.close()

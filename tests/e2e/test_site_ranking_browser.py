@@ -15,7 +15,7 @@ from hope_bench.files.result_file import read_result
 from hope_bench.scoring.comparing import compare
 from hope_bench.site import SitePages
 from tests.chromium import opened
-from tests.e2e.site_views import Look, at, barriers, board_of, boxes, drawn, fits, in_turn, overlaps, questions_of, ranks
+from tests.e2e.site_views import SOAK, Look, at, barriers, board_of, boxes, drawn, fits, in_turn, overlaps, questions_of, ranks
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -107,6 +107,7 @@ def test_the_tray_by_keyboard(browser: Browser, forty: SitePages) -> None:
 def test_no_label_lies_over_another_and_nothing_is_a_barrier(browser: Browser, forty: SitePages, looks: Sequence[Look]) -> None:
     ids = ",".join(PICKED)
     views = {board_of(forty): f"#models={ids}", forty.index: "", forty.results[0]: "", questions_of(forty): "#q=content.5"}
+    fullest = (board_of(forty), forty.index)  # the committed model's page and the wall's have more that could be a barrier
     for path, view in views.items():
         page, problems = opened(browser, path, looks[0][0], scheme=looks[0][1], fragment=view)
         for look in looks:
@@ -116,7 +117,8 @@ def test_no_label_lies_over_another_and_nothing_is_a_barrier(browser: Browser, f
                 assert list(overlaps(boxes(page, f"[data-chart={kind}] .annotation-text"))) == []
             assert list(overlaps(boxes(page, ".measure .axis text"))) == []
         assert problems == []
-        assert barriers(page) == []
+        if SOAK or path in fullest:
+            assert barriers(page) == []
 
 
 def test_charts_name_who_leads(browser: Browser, forty: SitePages) -> None:
