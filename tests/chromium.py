@@ -25,8 +25,8 @@ WITHOUT = (
     "--disable-features=DestroyProfileOnBrowserClose,HttpsUpgrades,MediaRouter,OptimizationHints,PaintHolding,"
     "WebUIOmniboxAimPopup,WebUIOmniboxPopup"
 )
-"""What Playwright leaves out and might matter here, as only the last such word counts; and the suggestions below the address, which
-nobody sees: they are pages themselves, and take as long to start, for each window, as the browser does."""
+"""What Playwright leaves out and might matter here, as only the last such word counts; and the suggestions below the address,
+which are pages themselves and take as long to start, for each window, as the browser does."""
 
 
 @contextlib.contextmanager
