@@ -158,15 +158,15 @@ def check_here(card: ModelCard, say: Say | None) -> None:
 
 def _check_one(name: str, revision: str | None, say: Say | None, runs_here: bool, adapter: Path | None = None) -> None:
     here = local_folder(name, revision)
-    folder, whole = _described(name, revision, say) if here is None and say is not None else here, False
+    folder = _described(name, revision, say) if here is None and say is not None else here
     lora.check_base(adapter, folder)
     if folder is None:
         return
-    if lora.is_adapter(folder):
+    whole = lora.is_adapter(folder)
+    if whole:
         lora.check_peft(name)
         base = lora.base_of(folder)
         _check_one(base.name, base.revision, say, runs_here, folder)
-        whole = True
     elif runs_here:
         config = read_object(folder / "config.json", name)
         check_format(name, config)

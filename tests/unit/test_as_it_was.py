@@ -21,6 +21,9 @@ class Tiny(torch.nn.Module):
         self.register_buffer("counts", torch.zeros(2))
         self.held, self.seen, self.names, self.kinds = torch.zeros(2), [1], {"a": 1}, {1}
         self.config, self.device, self.offset = 1, torch.device("cpu"), None
+        self.elsewhere = torch.zeros(2, device="meta")
+        with torch.inference_mode():
+            self.inferred = torch.zeros(2)
 
 
 def test_a_model_that_was_asked_is_as_it_was() -> None:

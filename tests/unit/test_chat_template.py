@@ -253,6 +253,7 @@ def asking(source: Any, image_token: str | None = None, **settings: Any) -> Chat
         (PARTS + UNLESS, {"thinking": "on"}, "", {"thinking": True}, True),
         (PARTS + UNLESS, {"thinking": "off"}, "<think></think>", {"thinking": False}, False),
         (PARTS + "<think>", {}, "<think>", {}, True),
+        (PARTS + "{{ messages[0].content[0] | length }}", {}, "1", {}, False),
         (PARTS, {"thinking": "on"}, "", {}, True),
         (PARTS + "{{ 'x' if y else '' }}", {"template_kwargs": {"y": 1}}, "x", {"y": 1}, False),
     ],

@@ -9,6 +9,7 @@ import pytest
 
 from hope_bench.adapters.checkpoint import (
     Checkpoint,
+    check_here,
     content_sha256,
     find_checkpoint,
     known_checkpoint,
@@ -19,7 +20,7 @@ from hope_bench.adapters.processor_files import has_processor, nearest_processor
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import ModelCard
 from hope_bench.provenance import file_sha256, json_sha256
-from tests.checkpoint_files import fill, safetensors
+from tests.checkpoint_files import fill, index, safetensors
 
 
 def test_a_name_is_a_folder_here_a_file_or_an_id(tmp_path: Path) -> None:
@@ -147,6 +148,87 @@ def test_what_is_wrong_with_a_card_shows_in_files(
     with pytest.raises(HopeBenchError) as refused:
         check_card(one, False)
     assert str(refused.value).startswith(words)
+
+
+CONFIG = {"config.json": {"vision_config": {}}}
+INDEX = "model.safetensors.index.json"
+
+
+@pytest.mark.usefixtures("unreachable")
+def test_what_is_cached_in_part_is_looked_for_and_not_blamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    card = ModelCard(name="m", checkpoint="org/it")
+    check_here(card, None)
+    for offline, told in ((True, []), (False, ["Looking for org/it on the Hugging Face Hub ..."])):
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", offline)
+        with pytest.raises(HopeBenchError, match=r"^org/it is not in the local Hugging Face cache and can't be downloaded: "):
+            check_here(card, said.append)
+        assert said == told
+    fill(tmp_path, {**CONFIG, INDEX: index("a", "b"), "a": ""})
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(tmp_path))
+    check_here(card, said.append)
+    fill(tmp_path, {"b": ""})
+    with pytest.raises(HopeBenchError, match=f"^The weights of {tmp_path} can't be loaded: a is empty"):
+        check_here(card, None)
+    check_here(card.model_copy(update={"server": "vllm"}), None)
+    fill(tmp_path, {"config.json": {"text_config": {}}})
+    check_here(card, None)
+
+
+def test_a_processor_is_fetched_where_it_is_not_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = fill(tmp_path / "it", {**CONFIG, "model.safetensors": safetensors({})})
+    cached, asked, said = tmp_path / "cached", list[dict[str, Any]](), list[str]()
+
+    def download(name: str, **how: Any) -> str:
+        if how.get("local_files_only"):
+            if not cached.is_dir():
+                raise OSError("not here")
+        else:
+            asked.append({"name": name, **how})
+            fill(cached, {"processor_config.json": "{}"})
+        return str(cached)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    card = ModelCard(name="m", checkpoint=str(folder), processor="org/p")
+    for before in (None, {"README.md": ""}, {"processor_config.json": "{}"}):
+        asked.clear()
+        said.clear()
+        if before is not None:
+            (cached / "processor_config.json").unlink()
+            fill(cached, before)
+        found = find_checkpoint(card, said.append, runs_here=False)
+        assert (found.processor, found.identity.endswith(" asked through org/p@cached")) == (cached, True)
+        fetched = before is None or "README.md" in before
+        assert said == ["Downloading the processor of org/p from the Hugging Face Hub ..."] * fetched
+        assert [one["name"] for one in asked] == ["org/p"] * fetched
+    with pytest.raises(HopeBenchError, match=f"^{folder} holds no processor: no processor_config.json"):
+        find_checkpoint(card.model_copy(update={"processor": str(folder)}), said.append, runs_here=False)
+
+
+ADAPTER = {"adapter_config.json": {"base_model_name_or_path": "org/base"}}
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"config.json": {}, "optimizer.pt": ""}, "F holds what a training goes on with (optimizer.pt), and no weights."),
+        ({**ADAPTER, "optimizer.pt": ""}, "Checkpoint F is incomplete: it holds no weights (adapter_model.safetensors"),
+        ({"config.json": {}}, "Checkpoint F is incomplete: it holds no weights (model.safetensors or pytorch_model.bin)."),
+        ({"model.gguf": ""}, "F holds llama.cpp's format (GGUF)"),
+        ({"model.safetensors": ""}, "F is no checkpoint in transformers' format: it holds model.safetensors, and no config.json"),
+    ],
+)
+def test_a_folder_that_is_no_whole_checkpoint(files: dict[str, Any], words: str, tmp_path: Path) -> None:
+    fill(tmp_path, files)
+    with pytest.raises(HopeBenchError) as refused:
+        local_folder(str(tmp_path), None)
+    assert str(refused.value).replace(str(tmp_path), "F").startswith(words)
+    if not files.keys() & {"config.json", "adapter_config.json"}:
+        (tmp_path / "config.json").symlink_to("nowhere")
+        with pytest.raises(
+            HopeBenchError, match=f"^Checkpoint {tmp_path} is incomplete: config.json is a link to nowhere, which"
+        ):
+            local_folder(str(tmp_path), None)
 
 
 @pytest.mark.parametrize("trusted", [False, True])

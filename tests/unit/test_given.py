@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hope_bench.adapters.base import AdapterReport, RawAnswer
+from hope_bench.adapters.base import AdapterReport, RawAnswer, encodes_elsewhere, reads_words
 from hope_bench.adapters.checked import checked_answers
 from hope_bench.adapters.given import GivenObject, card_of
 from hope_bench.adapters.kept import Kept
@@ -40,6 +40,13 @@ def test_what_is_given_in_python_has_a_card_and_an_identity() -> None:
         Mine.identity = wrong
         with pytest.raises(HopeBenchError, match="not a text that says which model it is"):
             GivenObject(Mine())
+
+
+def test_what_an_adapter_can_besides_answering() -> None:
+    both = cast(Any, SimpleNamespace(read_words=1, elsewhere=2))
+    assert (reads_words(both), encodes_elsewhere(both)) == (both, both)
+    neither = cast(Any, SimpleNamespace())
+    assert (reads_words(neither), encodes_elsewhere(neither)) == (None, None)
 
 
 @pytest.mark.parametrize(
