@@ -48,7 +48,7 @@ class Checkpoint:
     processor: Path = Path()
 
 
-def find_checkpoint(card: ModelCard, say: Say, trust_remote_code: bool = False, *, runs_here: bool = True) -> Checkpoint:
+def find_checkpoint(card: ModelCard, say: Say, trust_remote_code: bool, *, runs_here: bool = True) -> Checkpoint:
     """The checkpoint that a card means; a Hub id that isn't in the local cache is downloaded, and so are an adapter's base model
     and the card's processor.
 

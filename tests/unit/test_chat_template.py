@@ -249,6 +249,7 @@ def asking(source: Any, image_token: str | None = None, **settings: Any) -> Chat
         (PARTS + SWITCH, {"thinking": "on"}, "<think>", {"enable_thinking": True}, True),
         (PARTS + SWITCH, {"thinking": "off"}, "", {"enable_thinking": False}, False),
         (PARTS + SWITCH, {"template_kwargs": {"enable_thinking": True}}, "<think>", {"enable_thinking": True}, True),
+        (PARTS + SWITCH, {"thinking": "on", "template_kwargs": {"enable_thinking": False}}, "", {"enable_thinking": False}, True),
         (PARTS + UNLESS, {}, "", {}, True),
         (PARTS + UNLESS, {"thinking": "on"}, "", {"thinking": True}, True),
         (PARTS + UNLESS, {"thinking": "off"}, "<think></think>", {"thinking": False}, False),

@@ -104,6 +104,10 @@ def test_a_checkpoint_that_is_not_all_here_is_not_known(tmp_path: Path, unreacha
     assert known_checkpoint(ModelCard(name="m", checkpoint=str(folder), processor="org/other")) is None
     assert {one["name"] for one in unreachable} == {"org/it", "org/base", "org/other"}
     assert all(one["local_files_only"] for one in unreachable)
+    fill(adapter, {"adapter_config.json": {"base_model_name_or_path": str(folder)}})
+    identity = f"sha256:{content_sha256(adapter)} on sha256:{digest}"
+    found = known_checkpoint(ModelCard(name="m", checkpoint=str(adapter)))
+    assert found == Checkpoint(folder, identity, None, json_sha256(identity), adapter, folder)
     other = fill(tmp_path / "processor", {"processor_config.json": "{}"})
     card = ModelCard(name="m", checkpoint=str(folder), processor=str(other))
     identity = f"sha256:{digest} asked through sha256:{processor_sha256(other)}"
@@ -196,13 +200,13 @@ def test_a_processor_is_fetched_where_it_is_not_cached(tmp_path: Path, monkeypat
         if before is not None:
             (cached / "processor_config.json").unlink()
             fill(cached, before)
-        found = find_checkpoint(card, said.append, runs_here=False)
+        found = find_checkpoint(card, said.append, False, runs_here=False)
         assert (found.processor, found.identity.endswith(" asked through org/p@cached")) == (cached, True)
         fetched = before is None or "README.md" in before
         assert said == ["Downloading the processor of org/p from the Hugging Face Hub ..."] * fetched
         assert [one["name"] for one in asked] == ["org/p"] * fetched
     with pytest.raises(HopeBenchError, match=f"^{folder} holds no processor: no processor_config.json"):
-        find_checkpoint(card.model_copy(update={"processor": str(folder)}), said.append, runs_here=False)
+        find_checkpoint(card.model_copy(update={"processor": str(folder)}), said.append, False, runs_here=False)
 
 
 ADAPTER = {"adapter_config.json": {"base_model_name_or_path": "org/base"}}

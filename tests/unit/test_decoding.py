@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -68,6 +69,27 @@ def decoder(complete: bool = False, **template: bool) -> Decoder:
     return Decoder(
         model, cast(Any, Words(**template)), cast(Any, None), SimpleNamespace(eos_token_id=[4], max_new_tokens=3), complete
     )
+
+
+@pytest.mark.parametrize("sampling", [None, {"top_k": 2}])
+@pytest.mark.parametrize("seeds", [None, [5]])
+def test_an_answer_goes_on_from_a_cache(sampling: Any, seeds: Any) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def generate(generation_config: Any, logits_processor: Any, stopping_criteria: Any, **inputs: Any) -> Tensor:
+        asked.append(inputs)
+        drawn = [torch.tensor([[1.0, 2.0, 3.0]]) for _ in range(generation_config.max_new_tokens)]
+        drawn = [logits_processor(torch.zeros(1, 1).long(), scores) for scores in drawn]
+        assert len(stopping_criteria) == 0
+        assert all(bool(scores.isinf().any()) == (None not in (sampling, seeds)) for scores in drawn)
+        return torch.tensor([[9, 9, 1, 2, 4]])
+
+    cache = object()
+    made = replace(decoder(), model=SimpleNamespace(device=torch.device("meta")), sampling=sampling)
+    model = SimpleNamespace(generate=generate)
+    inputs = {"input_ids": torch.zeros(1, 2).long(), "past_key_values": cache}
+    assert made.continue_from(model, inputs, seeds).tolist() == [[1, 2, 4]]
+    assert (asked[0]["input_ids"].device.type, asked[0]["past_key_values"]) == ("meta", cache)
 
 
 @pytest.mark.parametrize(

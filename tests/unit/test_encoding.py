@@ -82,6 +82,7 @@ def test_the_beginning_that_all_rows_share() -> None:
 
     assert prefix_length([image(row(7, 1, 2, 3), row(7, 1, 2, 4))], frozenset({7})) == 3
     assert prefix_length([image(row(7, 1, 2), row(7, 1, 2))], frozenset({7})) == 2, "a token is left to each"
+    assert prefix_length([image(row(7, 1), row(7, 2))], frozenset({7})) == 1
     assert prefix_length([image(row(7, 1, 2), row(7, 1, 2, 5))], frozenset({7})) == 2
     assert prefix_length([image(row(7, 1, 2, 3)), image(row(7, 1, 5, 3))], frozenset()) == 2
     for rows_ in ([row(1, 2), row(2, 2)], [row(1, 7, 2), row(1, 3, 2)], [row(7, 1, 7), row(7, 1, 2)]):
@@ -90,6 +91,8 @@ def test_the_beginning_that_all_rows_share() -> None:
     for other in (row(1, pixels=2.0), row(1, sizes=torch.ones(1))):
         with pytest.raises(NotShareableError, match=r"the input (pixel_values|sizes) depends on the question"):
             image(row(1), other)
+    assert image(row(7, 1)).beginning(1)["input_ids"].tolist() == [[7]]
+    assert list(image(row(7, 1)).media) == ["pixel_values"]
     two = image(row(7, 1, 2), row(7, 1))
     assert (two.lengths, list(two.media), two.aligned) == ([3, 2], ["pixel_values"], {"input_ids", "attention_mask"})
     assert {name: value.tolist() for name, value in two.beginning(2).items()} == {

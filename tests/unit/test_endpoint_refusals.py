@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,6 +40,13 @@ def test_how_deep_an_error_is_looked_into(name: str | None, depth: int, seen: bo
     assert refusal_of(failed(400, nested("no seed", depth, name))).message == ("no seed" if seen else "")
 
 
+@pytest.mark.parametrize(("quoted", "depth", "seen"), [(False, 5, True), (False, 6, False), (True, 5, True), (True, 6, False)])
+def test_how_deep_an_error_within_a_message_is_looked_into(quoted: bool, depth: int, seen: bool) -> None:
+    text = json.dumps({"error": nested("no seed", depth - 1, None)})
+    said = refusal_of(failed(400, message(f"so {text}" if quoted else text))).message
+    assert said == ("no seed; so" if quoted and seen else "no seed" if seen else "so" if quoted else "")
+
+
 @pytest.mark.parametrize(
     ("body", "text", "names", "codes"),
     [
@@ -63,6 +71,9 @@ def test_how_deep_an_error_is_looked_into(name: str | None, depth: int, seen: bo
         (message("bad {'messages': [], 'seed': 1} here"), "bad here", (), ()),
         (message("bad {'msg': 'inner'} here"), "inner; bad here", (), ()),
         (message("bad {not: python} here"), "bad here", (), ()),
+        (message("bad {'messages': [], 'msg': 'inner'} here"), "bad here", (), ()),
+        (message("bad {'seed: 1'} here"), "bad here", (), ()),
+        (message("bad {'title': 'inner', 'code': 'c'} here"), "bad here", (), ()),
         (message("bad {'a': {'seed': 1}} here }"), "bad here }", (), ()),
         (message("bad {'a': 1, 'seed"), "bad", (), ()),
         (message("bad { seed"), "bad { seed", ("seed",), ()),

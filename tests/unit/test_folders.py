@@ -69,6 +69,7 @@ def test_llavas_own_format_is_known(config: dict[str, Any], shown: str | None) -
         (["x.ckpt"], "it holds x.ckpt, a checkpoint of PyTorch Lightning."),
         (["snapshots/aa/config.json"], "it is a repository in Hugging Face's cache, and one lies in it: name it/snapshots/aa."),
         (["a/config.json", "b/adapter_config.json"], "it is no checkpoint itself, and some lie in it: name one of it/a, it/b."),
+        ([f"{name}/config.json" for name in "abcd"], "name one of it/a, it/b, it/c and 1 more."),
         (
             ["optimizer.pt", "rng_state.pth", "scheduler.pt"],
             "holds what a training goes on with (optimizer.pt, rng_state.pth and 1 more), and no weights.",

@@ -44,6 +44,11 @@ LONG = "x" * 100
             f"{INDEX} is missing, which says what of the weights is in which of {SHARDS[0]}, {SHARDS[1]}",
         ),
         (
+            {f"pytorch_model-{place}-of-3.bin": "" for place in (1, 2, 3)},
+            "pytorch_model.bin.index.json is missing, which says what of the weights is in which of pytorch_model-1-of-3.bin, "
+            "pytorch_model-2-of-3.bin and 1 more",
+        ),
+        (
             {"model.fp16.safetensors": ""},
             "its weights are a variant, model.fp16.safetensors, which is read by the name model.safetensors alone (rename it)",
         ),

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from transformers.convert_slow_tokenizer import bytes_to_unicode
 
+from hope_bench.adapters import yes_no_words
 from hope_bench.adapters.endpoint_reply import read_reply
 from hope_bench.adapters.yes_no import YesNoTokens, find_own_yes_no, find_yes_no, read_first_token
 from hope_bench.adapters.yes_no_words import YesNoWords, p_yes_of, strip_boundaries
@@ -117,6 +119,10 @@ GERMAN = YesNoWords.of(AnswerWords(code="de", yes=("ja",), no=("nein",)))
 def test_the_first_piece_of_a_languages_own_word(text: str, token: str, found: int) -> None:
     pairs = ((token, -0.5), ("dog", -1.0))
     assert listed(text, token, top(*pairs), words=GERMAN) == (pairs if found else ())
+
+
+def test_bytes_are_written_as_gpt_2_does() -> None:
+    assert yes_no_words._byte_alphabet() == {char: byte for byte, char in bytes_to_unicode().items()}
 
 
 def test_what_a_list_of_tokens_says() -> None:
