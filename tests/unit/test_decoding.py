@@ -15,7 +15,7 @@ from transformers import GenerationConfig
 
 from hope_bench.adapters.base import RawAnswer
 from hope_bench.adapters.decoding import Decoder, Drawing, decoding_settings, use_settings
-from hope_bench.adapters.yes_no import FirstToken
+from hope_bench.adapters.yes_no import FirstToken, YesNoTokens
 from hope_bench.errors import HopeBenchError
 
 
@@ -44,8 +44,8 @@ def test_a_token_is_where_its_rows_number_falls(sampling: dict[str, float]) -> N
 
 def first(token: int, is_answer: bool = False, p_yes: float = 0.25, mass: float = 0.5, finite: bool = True) -> FirstToken:
     return FirstToken(
-        torch.tensor([0, token]), torch.tensor([True, is_answer]), torch.tensor([0.0, p_yes]), torch.tensor([0.0, mass]),
-        torch.tensor([True, finite]),
+        torch.tensor([0, token, 0]), torch.tensor([True, is_answer, True]), torch.tensor([0.0, p_yes, 0.0]),
+        torch.tensor([0.0, mass, 0.0]), torch.tensor([True, finite, True]),
     )  # fmt: skip
 
 
@@ -69,6 +69,34 @@ def decoder(complete: bool = False, **template: bool) -> Decoder:
     return Decoder(
         model, cast(Any, Words(**template)), cast(Any, None), SimpleNamespace(eos_token_id=[4], max_new_tokens=3), complete
     )
+
+
+@pytest.mark.parametrize(
+    ("complete", "ended", "answers"),
+    [
+        (False, [True, False], [RawAnswer("yes", 0.75, 0.8, complete=False), RawAnswer("no")]),
+        (True, [False, False], [RawAnswer("yes no", 0.75, 0.8), RawAnswer("no")]),
+    ],
+)
+def test_answers_are_what_generate_makes_after_the_prompt(complete: bool, ended: list[bool], answers: list[RawAnswer]) -> None:
+    logits = torch.tensor([[0.6, 0.2, 0.1, 0.05, 0.05], [0.0, 0.0, 0.1, 0.7, 0.2]]).log()
+
+    def generate(logits_processor: Any, stopping_criteria: Any, **_: Any) -> Tensor:
+        for scores in (logits, logits.flip(1), logits.flip(1)):
+            ids = torch.zeros(2, 1).long()
+            assert torch.equal(logits_processor(ids, scores), scores)
+            assert stopping_criteria(ids, scores).tolist() in (ended, [True, True])
+        return torch.tensor([[3, 3, 0, 1, 4], [3, 3, 3, 1, 4]])
+
+    model = SimpleNamespace(generate=generate, dtype=torch.float32, device=torch.device("cpu"))
+    tokens = YesNoTokens(*(torch.tensor(ids).long() for ids in ([0], [1], [], [])))
+    found = replace(decoder(complete), model=model, tokens=tokens)
+    inputs = {"input_ids": torch.zeros(2, 2).long()}
+    assert torch.equal(found.first_logits(inputs), logits)
+    assert [
+        replace(one, p_yes=one.p_yes and round(one.p_yes, 6), mass=one.mass and round(one.mass, 6))
+        for one in found.answer(inputs)
+    ] == answers
 
 
 @pytest.mark.parametrize("sampling", [None, {"top_k": 2}])
@@ -112,7 +140,8 @@ def test_an_answer_is_read_from_its_first_position_and_its_tokens(
     one = decoder(complete, **template)
     assert one.read(position, 1, None if tokens is None else torch.tensor(tokens)) == answer
     goes_on = bool(position.finite[1]) and tokens is not None
-    assert one.goes_on(position).tolist() == [complete or bool(template.get("thinks")), goes_on]
+    others = complete or bool(template.get("thinks"))
+    assert one.goes_on(position).tolist() == [others, goes_on, others]
 
 
 @pytest.mark.parametrize(("tokens", "words"), [([2, 0, 4], "without"), ([2, 0, 1], "all 3 new tokens")])
