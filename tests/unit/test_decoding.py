@@ -21,16 +21,17 @@ from hope_bench.errors import HopeBenchError
 
 @pytest.mark.parametrize("sampling", [{}, {"top_k": 2}, {"min_p": 0.2}, {"top_p": 0.5}, {"temperature": 0.5}])
 def test_a_token_is_where_its_rows_number_falls(sampling: dict[str, float]) -> None:
-    scores = torch.tensor([[1.0, 2.0, 0.0, -1.0], [0.0, 0.0, 3.0, 1.0]])
-    draws = Drawing(sampling, [5, 6], 3)
-    numbers = np.stack([np.random.default_rng(seed).random(3) for seed in (5, 6)])
-    for step in range(3):
-        found = draws(torch.zeros(2, 1, dtype=torch.long), scores)
-        for row in range(2):
+    rows, size, ids = 16, 5, torch.zeros(16, 1).long()
+    scores = torch.from_numpy(np.random.default_rng(0).normal(0.0, 2.0, (rows, size)).astype(np.float32))
+    draws = Drawing(sampling, range(rows), 4)
+    numbers = np.stack([np.random.default_rng(seed).random(4) for seed in range(rows)])
+    for step in range(4):
+        found = draws(ids, scores)
+        for row in range(rows):
             weights = np.exp(scores[row].numpy().astype(float) / sampling.get("temperature", 1.0))
             ranked = np.argsort(-weights, kind="stable")
             shares = weights / weights.sum()
-            keep = np.ones(4, dtype=bool)
+            keep = np.ones(size, dtype=bool)
             if "top_k" in sampling:
                 keep[ranked[2:]] = False
             if "min_p" in sampling:
@@ -39,7 +40,11 @@ def test_a_token_is_where_its_rows_number_falls(sampling: dict[str, float]) -> N
                 keep[ranked[1:][np.cumsum(shares[ranked])[:-1] >= 0.5]] = False
             chances = np.cumsum(np.where(keep, weights, 0.0))
             drawn = int(np.searchsorted(chances, numbers[row, step] * chances[-1], side="right"))
-            assert found[row].tolist() == [0.0 if place == drawn else -torch.inf for place in range(4)]
+            assert found[row].tolist() == [0.0 if place == drawn else -torch.inf for place in range(size)]
+    for number, token in ((0.0, 1), (1.0, size - 1)):  # an impossible token is never drawn, and one always is
+        draws = Drawing({}, [0], 1)
+        draws._numbers.fill_(number)
+        assert draws(ids[:1], torch.tensor([[-torch.inf, 0.0, 0.0, 0.0, 0.0]])).argmax() == token
 
 
 def first(token: int, is_answer: bool = False, p_yes: float = 0.25, mass: float = 0.5, finite: bool = True) -> FirstToken:

@@ -62,6 +62,7 @@ NO_PICTURES = message("image input is not supported")
         (openai.APITimeoutError(request=REQUEST), 1, 1, 0, 1),
         (openai.APIResponseValidationError(httpx.Response(200, request=REQUEST), None), 1, 1, 0, 0),
         (openai.OpenAIError("odd"), 0, 1, 0, 0),
+        (openai.APIError("odd", REQUEST, body={"code": "insufficient_quota"}), 0, 1, 0, 0),
         (BadReplyError("odd"), 1, 1, 0, 0),
         (NoCompletionError("odd"), 1, 1, 0, 0),
         (NoAnswerError("odd"), 0, 0, 0, 0),
@@ -149,16 +150,16 @@ def test_a_reply_is_whole_in_time_and_of_a_size(monkeypatch: pytest.MonkeyPatch)
     clock = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
 
-    def parts(size: int, count: int, seconds: float) -> Any:
-        for _ in range(count):
+    def parts(*sizes: int, seconds: float = 1.5) -> Any:
+        for size in sizes:
             clock[0] += seconds
             yield b"x" * size
 
-    assert in_time(parts(1 << 20, 2, 1.5), 3.0) == b"x" * (2 << 20)
+    assert in_time(parts(1 << 20, 1 << 20), 3.0) == b"x" * (2 << 20)
     with pytest.raises(BadReplyError, match=r"^the reply was not whole after 2\.5 s$"):
-        in_time(parts(1, 2, 1.5), 2.5)
+        in_time(parts(1, 1), 2.5)
     with pytest.raises(BadReplyError, match=r"^the reply is larger than 2 MB$"):
-        in_time(parts(1, (2 << 20) + 1, 0.0), 2.5)
+        in_time(parts(2 << 20, 1, seconds=0.0), 2.5)
     assert in_time([], 1.0) == b""
 
 
