@@ -25,6 +25,7 @@ def test_one_question_of_every_image_goes_first() -> None:
 
     def work(place: int) -> RawAnswer:
         begun.append(place)
+        assert threading.current_thread().daemon, "nobody waits for it at the end of Python"
         return RawAnswer(str(place))
 
     order = [2, 0, 1]
@@ -63,6 +64,10 @@ def test_what_helped_is_kept_and_said_once() -> None:
     model._count(1_000_000, 100_001)
     model._count(1, 0)
     assert (model.report.input_tokens, model.report.output_tokens, model.report.cost) == (1_000_001, 100_001, 3.000012)
+    cheap = Endpoint(SERVERS.model_copy(update={"price_input": 0.15, "price_output": 0.6}))
+    cheap._count(7, 1)
+    assert cheap.report.cost == 0.000002
+    cheap.close()
     model.give_up("why")
     model.give_up("another why")
     assert model.answer([(Image.new("RGB", (1, 1)), "q")] * 2) == [RawAnswer(error="not asked: why")] * 2
