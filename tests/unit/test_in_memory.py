@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -13,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from hope_bench.adapters.base import RawAnswer, draw_seed
+from hope_bench.adapters.base import AdapterReport, RawAnswer, draw_seed
 from hope_bench.adapters.budget import Budget
-from hope_bench.adapters.in_memory import InMemory
+from hope_bench.adapters.in_memory import InMemory, _middle
 from hope_bench.files.card import ModelCard, Sampling
 
 
@@ -108,3 +110,29 @@ def test_what_was_learnt_about_memory_is_said_once_and_tried() -> None:
     assert [one.text for one in model._answer(cast(Any, paths), [(image, text) for text in "abc"], None)] == list("abc")
     assert paths.sizes == [3, 3, 3, 2, 1]
     assert said == ["4,000 tokens at once don't fit in memory; going on with fewer (see --batch-tokens)."]
+
+
+def test_a_batch_is_cut_between_two_images_as_near_to_its_middle_as_can_be() -> None:
+    pictures = [Image.new("RGB", (1, 1)) for _ in range(4)]
+    for size in range(2, 7):
+        for numbers in itertools.combinations_with_replacement(range(4), size):
+            borders = [place for place in range(1, size) if numbers[place] != numbers[place - 1]]
+            middle = size // 2 + size % 2
+            near = min((abs(place - middle) for place in borders), default=0)
+            cut = _middle([(pictures[number], "q") for number in numbers])
+            assert abs(cut - middle) == near
+            assert cut in (borders or [middle])
+
+
+def test_a_gpus_memory_and_name_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda gpu: 100 - gpu)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"H200 of {device}")
+    for name, memory, words in (("cuda:1", 100, "cuda:1 (H200 of cuda:1)"), ("cpu", None, "cpu")):
+        model = InMemory(ModelCard(name="m", checkpoint="c"), torch.device(name), lambda _: None)
+        assert model._device_in_words() == words
+        assert model.report == AdapterReport()
+        model._paths = cast(Any, SimpleNamespace(taken={"plain", "shared"}, checks=[]))
+        assert model.report == AdapterReport("shared and plain", (), memory)
+        model._paths = cast(Any, SimpleNamespace(taken=set(), checks=[]))
+        assert model.report.path is None

@@ -86,6 +86,9 @@ KNOWN = (("Yes", -0.5), ("No", -1.0))
         ("Yes", "Yes", YES, -0.5, KNOWN),
         ("  Yes, there is", " Yes", YES, -0.5, KNOWN),
         ("Yes.", "Yes.", YES, -0.25, (*KNOWN, ("Yes.", -0.25))),
+        ("Yes.And", "Yes.", YES, -0.25, (*KNOWN, ("Yes.", -0.25))),
+        ("Yes,No", "Yes", YES, -0.5, KNOWN),
+        ("A.b", "A.", YES, -0.25, (*KNOWN, ("A.", -0.25))),
         ("Yes", "Yes", [], -0.5, None),
         ("Yes", "Yes", None, -0.5, None),
         ("Yes", "", YES, -0.5, ()),
@@ -114,7 +117,15 @@ GERMAN = YesNoWords.of(AnswerWords(code="de", yes=("ja",), no=("nein",)))
 
 @pytest.mark.parametrize(
     ("text", "token", "found"),
-    [("Nein, keiner", "Ne", 1), ("Nein", "ne", 1), ("Neinsager", "Ne", 0), ("Neu", "Ne", 0), ("Ja", "Ja", 1), ("Nein", "in", 0)],
+    [
+        ("Nein, keiner", "Ne", 1),
+        (" Nein ", "Ne", 1),
+        ("Nein", "ne", 1),
+        ("Neinsager", "Ne", 0),
+        ("Neu", "Ne", 0),
+        ("Ja", "Ja", 1),
+        ("Nein", "in", 0),
+    ],
 )
 def test_the_first_piece_of_a_languages_own_word(text: str, token: str, found: int) -> None:
     pairs = ((token, -0.5), ("dog", -1.0))
