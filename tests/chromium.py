@@ -6,19 +6,20 @@ import contextlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
-
 LEFT = "net::ERR_ABORTED"
 """How a request fails when its page is left before it is answered."""
+PATIENCE = 120_000
+"""Milliseconds in which a page must come to a state: what is right comes at once, and on a busy machine late."""
 
 
 WITHOUT = (
@@ -36,14 +37,22 @@ def launched() -> Iterator[Browser]:
     if executable is None:
         pytest.skip(f"NO BROWSER: none of {', '.join(NAMES)} is installed, so the pages were not opened")
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (pip install hope-bench[dev])")
+    playwright.expect.set_options(timeout=PATIENCE)
     with playwright.sync_playwright() as driver:
         chromium = driver.chromium.launch(
             executable_path=executable,
             args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--process-per-site", WITHOUT],
         )
-        chromium.new_context().new_page()  # for `opened`
+        context(chromium).new_page()  # for `opened`
         yield chromium
         chromium.close()
+
+
+def context(browser: Browser, **options: Any) -> BrowserContext:
+    """A context of its own, as `Browser.new_context` makes it."""
+    made = browser.new_context(**options)
+    made.set_default_timeout(PATIENCE)
+    return made
 
 
 def opened(
@@ -60,7 +69,7 @@ def opened(
     It is shown in place of what was opened before: a page of its own takes as long to start as most files to show.
     """
     if not scripted and len(browser.contexts) == 1:
-        browser.new_context(java_script_enabled=False).new_page()
+        context(browser, java_script_enabled=False).new_page()
     page = browser.contexts[0 if scripted else 1].pages[0]
     if page not in _PROBLEMS:
         _watch(page)

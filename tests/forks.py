@@ -29,6 +29,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+_LONGEST = 500.0
+"""Seconds in which a process ends, on however busy a machine: shorter than the suite lets a test hang."""
 
 
 def _context() -> ForkServerContext:
@@ -102,6 +104,9 @@ class Fork:
     def poll(self) -> int | None:
         return self._process.exitcode
 
+    def is_alive(self) -> bool:
+        return self.poll() is None
+
     def send_signal(self, number: int) -> None:
         if self.poll() is None:
             os.kill(self.pid, number)
@@ -109,10 +114,10 @@ class Fork:
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
 
-    def wait(self, timeout: float | None = None) -> int:
+    def wait(self, timeout: float = _LONGEST) -> int:
         self._process.join(timeout)
         if self._process.exitcode is None:
-            raise subprocess.TimeoutExpired("fork", timeout or 0)
+            raise subprocess.TimeoutExpired("fork", timeout, *self.said())
         return self._process.exitcode
 
     def said(self) -> tuple[str, str]:
@@ -120,7 +125,7 @@ class Fork:
         out, err = (path.read_text(encoding="utf-8") for path in self._said)
         return out, err
 
-    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+    def communicate(self, timeout: float = _LONGEST) -> tuple[str, str]:
         self.wait(timeout)
         return self.said()
 
@@ -136,7 +141,7 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """What `subprocess.run([sys.executable, *arguments], capture_output=True, text=True)` gives."""
     process = Fork(arguments, env, cwd)
-    out, err = process.communicate(timeout=600)
+    out, err = process.communicate()
     return subprocess.CompletedProcess(list(map(str, arguments)), process.wait(), out, err)
 
 

@@ -84,9 +84,12 @@ def test_what_a_link_to_it_shows_and_where_its_header_leads(browser: Browser, fo
         assert card.size == (1200, 630)
     assert page.evaluate("fetch === undefined || document.querySelector('link[rel=icon]').href").endswith("favicon.svg")
     for name in ("Questions", "Models", "Submit", "Docs", "Cite"):
-        page.locator("header.site nav a", has_text=name).click()
-        page.locator("h1").wait_for()  # of several none is waited for
+        link = page.locator("header.site nav a", has_text=name)
+        where = link.evaluate("one => one.href")
+        link.click()
+        page.wait_for_url(where)
         assert page.locator("h1").count() == 1, name
         page.locator("header.site .brand").click()
+        page.wait_for_url(forty.index.as_uri())
     assert page.locator(".updated").inner_text() == "updated 2026-10-01"
     assert problems == []

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 from hope_bench.files.result_file import write_result
 from hope_bench.site import SitePages, build_site
@@ -36,7 +37,7 @@ def test_opens_from_disk_at_every_width(browser: Browser, site: SitePages, looks
 def test_links_lead_to_the_models_and_back(browser: Browser, site: SitePages) -> None:
     page, problems = opened(browser, site.index)
     page.locator("table.front a", has_text="mine").click()
-    assert page.locator("h1").inner_text() == "mine"
+    expect(page.locator("h1")).to_have_text("mine")
     contents = page.get_by_role("navigation", name="On this page")
     for link in contents.get_by_role("link").all():
         assert page.locator(link.get_attribute("href") or "").count() == 1
@@ -44,7 +45,7 @@ def test_links_lead_to_the_models_and_back(browser: Browser, site: SitePages) ->
     page.locator("summary", has_text="All metrics").click()
     assert page.get_by_role("region", name="All metrics").is_visible()
     page.locator(".kicker a").first.click()
-    assert "mine" in page.locator("table.front").inner_text()
+    expect(page.locator("table.front")).to_contain_text("mine")
     assert problems == []
 
 
