@@ -4,7 +4,7 @@
 # make lint   ruff and mypy
 # make mutants  200 one-token changes of the code, seeded, and whether a unit test notices each (about an hour; ALL=1 for all 11,000)
 # make bench  speed and memory, written to build/bench.json
-# make soak   200 kill -9 points during an evaluation, each ending with the same bytes; every command struck at 28 points; all families, forgeries, searches and simulations of which make test takes some
+# make soak   200 kill -9 points during an evaluation, each ending with the same bytes; every command struck at 28 points; all families, forgeries, searches, simulations, pages and their widths of which make test takes some
 # make fuzz   damaged inputs for every reader of outside data and every server reply: 30 CPU minutes; and docs/reliability.md made anew
 # make studies  simulations behind the intervals, tests and ranks (minutes), in build/studies; and docs/validity.md made anew
 # make interop  lmms-eval itself, in build/interop, on an exported task with the demo's LLaVA: its answers and scores beside ours

@@ -58,6 +58,6 @@ def test_the_wheel_is_all_one_needs(tmp_path: Path) -> None:
     here = {"PYTHONPATH": str(installed), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     said = json.loads(fork(installed, "env", "--json", cwd=away, **here))
     assert said["hope-bench is in"] == str(installed / "hope_bench")
-    assert "demo-llava on Demo" in fork(installed, "demo", "--scenes", "6", "--out", "demo", cwd=away, **here)
+    assert "demo-llava on Demo" in fork(installed, "demo", "--scenes", "10", "--out", "demo", cwd=away, **here)
     assert (away / "demo" / "site" / "index.html").is_file()
     assert "llava-1.5-7b" in run("hope_bench", "models", cwd=away, **here)
