@@ -21,23 +21,49 @@ import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
+_SHARED = "HOPE_BENCH_TESTS_FORK_SERVER"
+"""Names the address of the server that whoever started this process has for it and others."""
+
+
 def _context() -> ForkServerContext:
     found = multiprocessing.get_context("forkserver")
+    if _SHARED in os.environ:
+        _join(os.environ[_SHARED])
+        return found
     found.set_forkserver_preload(["tests.preloaded"])
     with pytest.MonkeyPatch.context() as patch:  # what huggingface_hub reads once, when it is imported
         patch.setenv("HF_HUB_OFFLINE", "1")
         forkserver.ensure_running()
     return found
+
+
+def share() -> None:
+    """Start the server now, for the processes that this one starts: it imports as much as all tests of one of them."""
+    _context()
+    os.environ[_SHARED] = _SERVER._forkserver_address
+
+
+@cache
+def _join(address: str) -> None:
+    """Ask a server that another process started, and will end."""
+    _SERVER._forkserver_address = address
+    _, _SERVER._forkserver_alive_fd = os.pipe()  # by which a server knows that its starter lives
+    _SERVER.ensure_running = lambda: None
+
+
+_SERVER: Any = vars(forkserver)["_forkserver"]
 
 
 def _into_files(arguments: Sequence[str], environment: Mapping[str, str], cwd: str, out: str, err: str) -> None:
@@ -46,10 +72,11 @@ def _into_files(arguments: Sequence[str], environment: Mapping[str, str], cwd: s
         file = os.open(path, os.O_WRONLY | os.O_APPEND)
         os.dup2(file, stream)
         os.close(file)
-    _become(arguments, environment, cwd)
+    become(arguments, environment, cwd)
 
 
-def _become(arguments: Sequence[str], environment: Mapping[str, str], cwd: str) -> None:
+def become(arguments: Sequence[str], environment: Mapping[str, str], cwd: str) -> None:
+    """Do in this process, a fork, what `python ARGUMENTS` would."""
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)
@@ -233,4 +260,4 @@ def _with_streams(streams: Sequence[int], words: Sequence[str], environment: Map
         os.dup2(stream, place)
         os.close(stream)
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - multiprocessing reads from nothing
-    _become(words, environment, cwd)
+    become(words, environment, cwd)
