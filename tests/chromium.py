@@ -6,19 +6,20 @@ import contextlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
-
 LEFT = "net::ERR_ABORTED"
 """How a request fails when its page is left before it is answered."""
+PATIENCE = 120_000
+"""Milliseconds in which a page must come to a state: what is right comes at once, and on a busy machine late."""
 
 
 @contextlib.contextmanager
@@ -28,6 +29,7 @@ def launched() -> Iterator[Browser]:
     if executable is None:
         pytest.skip(f"NO BROWSER: none of {', '.join(NAMES)} is installed, so the pages were not opened")
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (pip install hope-bench[dev])")
+    playwright.expect.set_options(timeout=PATIENCE)
     with playwright.sync_playwright() as driver:
         chromium = driver.chromium.launch(
             executable_path=executable,
@@ -35,9 +37,16 @@ def launched() -> Iterator[Browser]:
         )
         # A first page, left open, for `opened`: as long as it is there, other files are shown by its process in its context. To
         # start those anew for each page takes as long as the page itself.
-        chromium.new_context().new_page().goto((ROOT / "constraints.txt").as_uri())
+        context(chromium).new_page().goto((ROOT / "constraints.txt").as_uri())
         yield chromium
         chromium.close()
+
+
+def context(browser: Browser, **options: Any) -> BrowserContext:
+    """A context of its own, as `Browser.new_context` makes it."""
+    made = browser.new_context(**options)
+    made.set_default_timeout(PATIENCE)
+    return made
 
 
 def opened(

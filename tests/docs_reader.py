@@ -13,14 +13,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from hope_bench.adapters.server import free_port
 from tests.forks import Fork
 from tests.hub import COMMIT
+from tests.waiting import free_port, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 FENCE = re.compile(r"^```(bash|console|python|toml|json)\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -170,9 +169,7 @@ class Reader:
             self._reviewed |= words[0] == "review"
             process = self._start(f"{WITHOUT_PAGE * again}import hope_bench.cli; hope_bench.cli.main()", words)
         if served is not None and not again:
-            while "http://127.0.0.1:" not in "".join(process.said()):
-                assert process.poll() is None, (line, *process.said())
-                time.sleep(0.05)
+            wait_until(lambda: "http://127.0.0.1:" in "".join(process.said()), process.is_alive, process.said)
             process.send_signal(signal.SIGINT)
         self._done(line, process)
 
@@ -188,7 +185,7 @@ class Reader:
         return Fork(["-c", f"{named}\n{code}"], self._environment, self.here)
 
     def _done(self, what: str, process: Fork) -> None:
-        out, err = process.communicate(timeout=500)
+        out, err = process.communicate()
         assert process.returncode == 0, (what, out, err)
 
 

@@ -31,6 +31,8 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+_LONGEST = 500.0
+"""Seconds in which a process ends, on however busy a machine: shorter than the suite lets a test hang."""
 
 
 _SHARED = "HOPE_BENCH_TESTS_FORK_SERVER"
@@ -129,6 +131,9 @@ class Fork:
     def poll(self) -> int | None:
         return self._process.exitcode
 
+    def is_alive(self) -> bool:
+        return self.poll() is None
+
     def send_signal(self, number: int) -> None:
         if self.poll() is None:
             os.kill(self.pid, number)
@@ -136,10 +141,10 @@ class Fork:
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
 
-    def wait(self, timeout: float | None = None) -> int:
+    def wait(self, timeout: float = _LONGEST) -> int:
         self._process.join(timeout)
         if self._process.exitcode is None:
-            raise subprocess.TimeoutExpired("fork", timeout or 0)
+            raise subprocess.TimeoutExpired("fork", timeout, *self.said())
         return self._process.exitcode
 
     def said(self) -> tuple[str, str]:
@@ -147,7 +152,7 @@ class Fork:
         out, err = (path.read_text(encoding="utf-8") for path in self._said)
         return out, err
 
-    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+    def communicate(self, timeout: float = _LONGEST) -> tuple[str, str]:
         self.wait(timeout)
         return self.said()
 
@@ -163,7 +168,7 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """What `subprocess.run([sys.executable, *arguments], capture_output=True, text=True)` gives."""
     process = Fork(arguments, env, cwd)
-    out, err = process.communicate(timeout=600)
+    out, err = process.communicate()
     return subprocess.CompletedProcess(list(map(str, arguments)), process.wait(), out, err)
 
 

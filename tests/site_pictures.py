@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hope_bench.site import build_site
-from tests.chromium import launched
+from tests.chromium import context, launched
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -48,7 +48,7 @@ def take(browser: Browser, results: Path, folder: Path, shots: tuple[Shot, ...] 
 def _picture(browser: Browser, site: Path, shot: Shot, out: Path) -> Path:
     (file,) = site.glob(shot.page)
     viewport = {"width": shot.width, "height": shot.height}
-    page = browser.new_context(viewport=viewport, color_scheme="dark" if shot.dark else "light").new_page()  # type: ignore[arg-type]
+    page = context(browser, viewport=viewport, color_scheme="dark" if shot.dark else "light").new_page()
     problems: list[str] = []
     page.on("console", lambda message: problems.append(message.text))
     page.goto(file.as_uri())

@@ -10,7 +10,7 @@ import pytest
 
 from hope_bench.files.result_file import write_result
 from hope_bench.site import SitePages, build_site
-from tests.chromium import opened
+from tests.chromium import context, opened
 from tests.e2e.site_views import address_has, at, board_of, leads, ranks
 from tests.unit.test_site import make_result
 
@@ -28,7 +28,7 @@ def test_columns_stand_below_their_heads(browser: Browser, tmp_path: Path, scrip
     result = make_result(tmp_path, "a-model-with-quite-a-long-name-8b-instruct", 2).model_copy(update={"added": added})
     write_result(tmp_path / "results" / "tiny" / "mine.json", result)
     board = board_of(build_site(tmp_path / "results", tmp_path / "site"))
-    page = browser.new_context(java_script_enabled=scripted, viewport={"width": 1280, "height": 900}).new_page()
+    page = context(browser, java_script_enabled=scripted, viewport={"width": 1280, "height": 900}).new_page()
     page.goto(board.as_uri())
     head, row = (
         [box for cell in page.locator(f"table.full {cells}").all() if (box := cell.bounding_box())]
@@ -123,7 +123,7 @@ def test_the_ranking_by_keyboard(browser: Browser, site: SitePages) -> None:
 
 
 def test_the_ranking_without_its_script(browser: Browser, site: SitePages) -> None:
-    page = browser.new_context(java_script_enabled=False, viewport={"width": 1280, "height": 900}).new_page()
+    page = context(browser, java_script_enabled=False, viewport={"width": 1280, "height": 900}).new_page()
     page.goto(board_of(site).as_uri())
     ranks(page, RANKED)
     assert page.locator("form.tools").is_hidden()

@@ -16,7 +16,7 @@ from tests.e2e.site_views import Look, barriers, fits, in_turn
 from tests.site_pictures import SHOTS, take
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.browser
 
@@ -42,8 +42,23 @@ def test_the_committed_pages_have_no_barrier(browser: Browser, committed: SitePa
         page.close()
 
 
+def broken_words(page: Page) -> list[str]:
+    """The words of a table's heads that stand on two lines."""
+    found: list[str] = page.locator("thead th").evaluate_all("""heads => heads.flatMap((head) => {
+      const texts = document.createTreeWalker(head, NodeFilter.SHOW_TEXT), broken = [];
+      for (let text = texts.nextNode(); text; text = texts.nextNode()) for (const word of text.data.matchAll(/[^\\s-]+/g)) {
+        const range = document.createRange();
+        range.setStart(text, word.index);
+        range.setEnd(text, word.index + word[0].length);
+        if (new Set([...range.getClientRects()].map((line) => Math.round(line.top))).size > 1) broken.push(word[0]);
+      }
+      return broken;
+    })""")
+    return found
+
+
 @pytest.mark.parametrize("width", [720, 1200, 1280, 1920])
-def test_the_labels_of_an_axis_never_overlap(browser: Browser, committed: SitePages, width: int) -> None:
+def test_labels_are_apart_and_heads_whole(browser: Browser, committed: SitePages, width: int) -> None:
     for board in (committed.index, *(committed.index.parent / "benchmarks").glob("*[0-9a-f].html")):
         page, problems = opened(browser, board, width)
         for axis in page.locator(".axis").all():
@@ -52,6 +67,8 @@ def test_the_labels_of_an_axis_never_overlap(browser: Browser, committed: SitePa
             )
             assert len(boxes) >= 2, board.name
             assert all(left[1] < right[0] for left, right in itertools.pairwise(boxes)), (board.name, boxes)
+        assert broken_words(page) == [], board.name
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert problems == []
         page.close()
 

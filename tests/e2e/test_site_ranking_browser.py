@@ -15,7 +15,21 @@ from hope_bench.files.result_file import read_result
 from hope_bench.scoring.comparing import compare
 from hope_bench.site import SitePages
 from tests.chromium import opened
-from tests.e2e.site_views import Look, at, barriers, board_of, boxes, drawn, fits, in_turn, overlaps, questions_of, ranks
+from tests.e2e.site_views import (
+    Look,
+    address,
+    at,
+    barriers,
+    board_of,
+    boxes,
+    copy_link,
+    drawn,
+    fits,
+    in_turn,
+    overlaps,
+    questions_of,
+    ranks,
+)
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -152,17 +166,14 @@ def test_the_view_is_taken_away_as_csv_and_as_a_link(browser: Browser, forty: Si
     shown = page.locator("table.full tbody tr").first.locator(".lead .number").inner_text()
     assert f"{100 * rates[0]:.1f}" == shown
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.get_by_role("button", name="Copy link").click()
-    expect(page.get_by_role("button", name="Copied")).to_be_visible()
-    assert page.evaluate("navigator.clipboard.readText()") == page.url
+    assert copy_link(page) == address(page)
     page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")  # as over plain http
     page.get_by_label("Find").fill("m")
-    page.get_by_role("button", name="Copy link").click()
-    expect(page.get_by_role("button", name="Copied")).to_be_visible()
-    address = page.url
+    copy_link(page)
+    link = address(page)
     page.get_by_label("Find").fill("")
     page.get_by_label("Find").press("Control+v")
-    expect(page.get_by_label("Find")).to_have_value(address[:80])
+    expect(page.get_by_label("Find")).to_have_value(link[:80])
     assert problems == []
     page.close()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from tests.checkpoints import pictures, prompts
 from tests.e2e.test_evaluate import World, quiet, world  # noqa: F401 - the fixtures
 from tests.e2e.test_processes import _children
 from tests.forks import interpreter
+from tests.waiting import wait_until
 
 SOAK = "HOPE_BENCH_SOAK" in os.environ
 
@@ -64,22 +64,22 @@ def test_workers_do_not_outlive_a_killed_run(world: World, quiet: bytes) -> None
     count = 2 if SOAK else 1
     process = world.start("killed", 1, "--workers", str(count))
     answers = world.run("killed") / "answers.jsonl"
-    while not (answers.exists() and answers.stat().st_size):
-        assert process.poll() is None, process.said()
-        time.sleep(0.05)
+    wait_until(lambda: answers.exists() and answers.stat().st_size, process.is_alive, process.said)
     workers = _children(process.pid)
     assert len(workers) == count
     process.kill()
-    process.wait(timeout=60)
+    process.wait()
     lines = [Path(f"/proc/{worker}/cmdline") for worker in workers]
-    for _ in range(12_000):
-        if not any(line.exists() and line.read_bytes() for line in lines):
-            break
-        time.sleep(0.005)
-    else:
-        raise AssertionError("a worker outlived its run")
+    wait_until(lambda: not any(map(_is_running, lines)), said=lambda: "a worker outlived its run")
     assert world.evaluate("killed").exit_code == 0
     assert answers.read_bytes() == quiet
+
+
+def _is_running(command_line: Path) -> bool:
+    try:
+        return bool(command_line.read_bytes())
+    except OSError:  # it ended meanwhile
+        return False
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])

@@ -25,6 +25,7 @@ from hope_bench.inference.answers import (
 from hope_bench.inference.plan import Plan
 from hope_bench.records import Answer, Request
 from tests.forks import run
+from tests.waiting import wait_until
 
 PLAN = Plan(tuple(tuple(Request(f"{step}.png", f"Is there a {n}?", "") for n in range(3)) for step in range(3)))
 
@@ -123,27 +124,33 @@ def test_a_second_process_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="an open file can't be removed")
-def test_a_folder_is_taken_away_only_while_it_is_empty_and_whoever_waits_gets_a_new_one(tmp_path: Path) -> None:
+def test_a_folder_is_taken_away_only_while_it_is_empty_and_whoever_waits_gets_a_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "run"
     got: list[bool] = []
+    waits, pause = threading.Event(), time.sleep
+    monkeypatch.setattr("hope_bench.inference.answers._PATIENCE", 300)
 
     def wait() -> None:
-        with lock_run(folder):
-            got.append((folder / ".lock").is_file())
+        with monkeypatch.context() as during:
+            during.setattr("time.sleep", lambda seconds: (waits.set(), pause(seconds)))  # until the lock is free
+            with lock_run(folder):
+                got.append((folder / ".lock").is_file())
 
-    def fail(seconds: float = 0.0) -> None:
+    def fail(until: threading.Event | None = None) -> None:
         with contextlib.suppress(ZeroDivisionError), lock_run(folder):
             for name in ("answers.jsonl", "answers.process-0.jsonl"):
                 (folder / name).touch()
-            time.sleep(seconds)
+            if until is not None:
+                until.wait()
             raise ZeroDivisionError
 
     fail()
     assert not folder.exists()
-    failing = threading.Thread(target=fail, args=(0.3,))
+    failing = threading.Thread(target=fail, args=(waits,))
     failing.start()
-    while not (folder / "answers.process-0.jsonl").exists():
-        time.sleep(0.01)
+    wait_until((folder / "answers.process-0.jsonl").exists)
     wait()
     failing.join()
     assert got == [True]

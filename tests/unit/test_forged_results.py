@@ -8,6 +8,7 @@ import os
 import random
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -171,14 +172,16 @@ def test_of_two_results_of_one_name_added_at_once_none_is_lost(tmp_path: Path, m
         except HopeBenchError as error:
             said.append(str(error))
 
-    second = threading.Thread(target=add_other)
+    second, waits, pause = threading.Thread(target=add_other), threading.Event(), time.sleep
 
     def write(path: Path, result: Result) -> None:
         if second.ident is None:
             second.start()
-            second.join(timeout=2)
+            while second.is_alive() and not waits.is_set():
+                pause(0.005)
         write_result(path, result)
 
+    monkeypatch.setattr("time.sleep", lambda seconds: (waits.set(), pause(seconds)))  # until the lock is free
     monkeypatch.setattr(adding, "write_result", write)
     target = add_result(tmp_path / "One.json", results)
     second.join()
