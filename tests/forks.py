@@ -74,11 +74,10 @@ def _into_files(arguments: Sequence[str], environment: Mapping[str, str], cwd: s
         file = os.open(path, os.O_WRONLY | os.O_APPEND)
         os.dup2(file, stream)
         os.close(file)
-    become(arguments, environment, cwd)
+    _become(arguments, environment, cwd)
 
 
-def become(arguments: Sequence[str], environment: Mapping[str, str], cwd: str) -> None:
-    """Do in this process, a fork, what `python ARGUMENTS` would."""
+def _become(arguments: Sequence[str], environment: Mapping[str, str], cwd: str) -> None:
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)
@@ -265,4 +264,4 @@ def _with_streams(streams: Sequence[int], words: Sequence[str], environment: Map
         os.dup2(stream, place)
         os.close(stream)
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - multiprocessing reads from nothing
-    become(words, environment, cwd)
+    _become(words, environment, cwd)

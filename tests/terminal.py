@@ -8,16 +8,16 @@ import os
 import pty
 import re
 import struct
+import subprocess
+import sys
 import tempfile
 import termios
-import threading
 from pathlib import Path
 
 from hope_bench.files.result import ModelInfo, RunInfo
 from hope_bench.files.result_file import write_result
 from hope_bench.records import Verdict
 from hope_bench.scoring.score import score
-from tests.forks import Fork
 from tests.runs import Row, make_benchmark, make_run
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
@@ -46,19 +46,6 @@ for words in json.loads(sys.argv[1]):
         main()
     except SystemExit as stop:
         assert not stop.code, stop.code
-"""
-
-
-_ON_A_TERMINAL = """
-import os, sys
-from tests.forks import become
-terminal = os.open(sys.argv.pop(1), os.O_RDWR | os.O_NOCTTY)
-for stream in range(3):
-    os.dup2(terminal, stream)
-os.close(terminal)
-sys.stdin = open(0, closefd=False)
-sys.stdout.reconfigure(line_buffering=True)
-become(sys.argv[1:], dict(os.environ), os.getcwd())
 """
 
 
@@ -96,13 +83,8 @@ def in_terminal(width: int, folder: Path, *argv: str) -> str:
     hidden = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR")
     env = {name: value for name, value in os.environ.items() if name not in hidden}
     env |= {"TERM": "xterm-256color", "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
-    child = Fork(["-c", _ON_A_TERMINAL, os.ttyname(program), *argv], env, folder)
-
-    def close() -> None:
-        child.wait()
-        os.close(program)
-
-    threading.Thread(target=close).start()
+    child = subprocess.Popen([sys.executable, *argv], stdin=program, stdout=program, stderr=program, cwd=folder, env=env)
+    os.close(program)
     shown = b""
     while True:
         try:
