@@ -43,7 +43,7 @@ demo: $(VENV)/run.stamp
 
 test: $(VENV)/dev.stamp
 	@sh tests/install_chromium.sh
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder --durations 10
+	@OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder --durations 10
 
 build/min/dev.stamp: pyproject.toml constraints-min.txt
 	@echo "Installing the lowest supported versions into build/min"

@@ -21,10 +21,12 @@ import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,13 +35,37 @@ _LONGEST = 500.0
 """Seconds in which a process ends, on however busy a machine: shorter than the suite lets a test hang."""
 
 
+_SHARED = "HOPE_BENCH_TESTS_FORK_SERVER"
+"""Names the address of the server that whoever started this process has for it and others."""
+
+
 def _context() -> ForkServerContext:
     found = multiprocessing.get_context("forkserver")
+    if _SHARED in os.environ:
+        _join(os.environ[_SHARED])
+        return found
     found.set_forkserver_preload(["tests.preloaded"])
     with pytest.MonkeyPatch.context() as patch:  # what huggingface_hub reads once, when it is imported
         patch.setenv("HF_HUB_OFFLINE", "1")
         forkserver.ensure_running()
     return found
+
+
+def share() -> None:
+    """Start the server now, for the processes that this one starts: it imports as much as all tests of one of them."""
+    _context()
+    os.environ[_SHARED] = _SERVER._forkserver_address
+
+
+@cache
+def _join(address: str) -> None:
+    """Ask a server that another process started, and will end."""
+    _SERVER._forkserver_address = address
+    _, _SERVER._forkserver_alive_fd = os.pipe()  # by which a server knows that its starter lives
+    _SERVER.ensure_running = lambda: None
+
+
+_SERVER: Any = vars(forkserver)["_forkserver"]
 
 
 def _into_files(arguments: Sequence[str], environment: Mapping[str, str], cwd: str, out: str, err: str) -> None:

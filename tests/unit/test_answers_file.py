@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
 import sys
 import textwrap
 import threading
@@ -25,6 +24,7 @@ from hope_bench.inference.answers import (
 )
 from hope_bench.inference.plan import Plan
 from hope_bench.records import Answer, Request
+from tests.forks import run
 from tests.waiting import wait_until
 
 PLAN = Plan(tuple(tuple(Request(f"{step}.png", f"Is there a {n}?", "") for n in range(3)) for step in range(3)))
@@ -114,7 +114,7 @@ def test_a_second_process_is_refused(tmp_path: Path) -> None:
     """)
 
     def other_process() -> str:
-        return subprocess.run([sys.executable, "-c", attempt], capture_output=True, text=True, check=True).stdout
+        return run(["-c", attempt]).stdout
 
     with lock_run(folder):
         assert "Another process is writing" in other_process()
@@ -266,16 +266,16 @@ def test_a_full_disk_names_the_file_and_a_rerun_goes_on(room: int, whole: bytes,
         from pathlib import Path
         from hope_bench.errors import HopeBenchError
         from tests.unit.test_answers_file import sitting
-        resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}))
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, before[1]))
         try:
             sitting(Path({str(path)!r}))
         except HopeBenchError as error:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)  # what is printed goes to a file, too
             print(error)
     """)
-    root = Path(__file__).parents[2]
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=root, env=os.environ | {"PYTHONPATH": "."}
-    )
+    done = run(["-c", script])
+    assert done.returncode == 0, done.stderr
     assert f"{path} can't be written" in done.stdout
     assert "run the same command again" in done.stdout
     data = path.read_bytes()

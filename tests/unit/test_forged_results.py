@@ -29,7 +29,7 @@ COMMITTED = Path(__file__).resolve().parent.parent.parent / "leaderboard" / "res
 EVERY = os.environ.get("HOPE_BENCH_SOAK") is not None
 """Under `make soak` every forgery is tried, on the whole results; else a sample, on some of the demo's splits."""
 
-SAMPLE = {"pope-coco/llava-v1.5-13b": 60, "demo/demo-llava": 25}
+SAMPLE = {"pope-coco/llava-v1.5-13b": 40, "demo/demo-llava": 15}
 KEPT = ("random", "hope", "description-twins")
 """The demo's splits that are kept, with those that hold its surest hallucinations."""
 

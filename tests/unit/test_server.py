@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +24,7 @@ from hope_bench.files.run import read_run
 from hope_bench.files.validation import validate
 from tests import fake_servers
 from tests.cli import hope_bench, refused
+from tests.forks import Fork
 from tests.small_benchmark import write_small
 from tests.waiting import wait_until
 
@@ -223,9 +223,7 @@ def test_no_server_outlives_hope_bench(number: signal.Signals, small: Path, monk
     """However it ends; the second of the server's processes ignores a request to end."""
     told = fake_servers.install(small, monkeypatch, "hang")
     environment = os.environ | {"PYTHONPATH": str(fake_servers.ROOT)}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hope_bench", *arguments(small)], env=environment, stderr=subprocess.PIPE, text=True
-    )
+    process = Fork(["-m", "hope_bench", *arguments(small)], environment)
     try:
         wait_until(lambda: told.is_file() and told.read_text().count("\n") == 2, lambda: process.poll() is None)
         process.send_signal(number)

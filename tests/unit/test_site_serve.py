@@ -5,8 +5,6 @@ from __future__ import annotations
 import signal
 import socket
 import struct
-import subprocess
-import sys
 import threading
 import urllib.error
 import urllib.request
@@ -19,6 +17,7 @@ from hope_bench.files.result_file import write_result
 from hope_bench.site import build_site
 from hope_bench.site.serve import start, state, watch
 from tests.cli import hope_bench
+from tests.forks import Fork
 from tests.unit.test_site import make_result
 from tests.waiting import wait_until
 
@@ -63,13 +62,15 @@ def test_serves_on_this_computer_and_builds_again(tmp_path: Path) -> None:
 
 def test_ctrl_c_is_how_serving_ends(tmp_path: Path) -> None:
     write_result(tmp_path / "results" / "tiny" / "one.json", make_result(tmp_path, "One", 1))
-    command = [sys.executable, "-m", "hope_bench", "leaderboard", "serve", "--port", "0"]
-    folders = ["--results", str(tmp_path / "results"), "--out", str(tmp_path / "site")]
-    with subprocess.Popen([*command, *folders], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as serving:
-        assert serving.stdout is not None
-        assert serving.stdout.readline().startswith("Leaderboard: http://127.0.0.1:")
+    folders = ("--results", tmp_path / "results", "--out", tmp_path / "site")
+    serving = Fork(["-m", "hope_bench", "leaderboard", "serve", "--port", "0", *folders])
+    try:
+        wait_until(lambda: "\n" in serving.said()[0] or serving.poll() is not None)
+        assert serving.said()[0].startswith("Leaderboard: http://127.0.0.1:")
         serving.send_signal(signal.SIGINT)
         _, said = serving.communicate()
+    finally:
+        serving.kill()
     assert (serving.returncode, said) == (0, "")
 
 
