@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
@@ -36,7 +37,7 @@ class Budget:
         return [half for part in pairwise(borders) for half in self._halved(kind, range(*part), summed)]
 
     def _halved(self, kind: Forward, part: range, held: Callable[[range], int]) -> list[range]:
-        if len(part) < 2 or held(part) < self._too_many.get(kind, 1 << 62):
+        if len(part) < 2 or held(part) < self._too_many.get(kind, math.inf):
             return [part]
         middle = part.start + len(part) // 2
         halves = range(part.start, middle), range(middle, part.stop)

@@ -48,7 +48,7 @@ class Checkpoint:
     processor: Path = Path()
 
 
-def find_checkpoint(card: ModelCard, say: Say, trust_remote_code: bool = False, *, runs_here: bool = True) -> Checkpoint:
+def find_checkpoint(card: ModelCard, say: Say, trust_remote_code: bool, *, runs_here: bool = True) -> Checkpoint:
     """The checkpoint that a card means; a Hub id that isn't in the local cache is downloaded, and so are an adapter's base model
     and the card's processor.
 
@@ -158,15 +158,15 @@ def check_here(card: ModelCard, say: Say | None) -> None:
 
 def _check_one(name: str, revision: str | None, say: Say | None, runs_here: bool, adapter: Path | None = None) -> None:
     here = local_folder(name, revision)
-    folder, whole = _described(name, revision, say) if here is None and say is not None else here, False
+    folder = _described(name, revision, say) if here is None and say is not None else here
     lora.check_base(adapter, folder)
     if folder is None:
         return
-    if lora.is_adapter(folder):
+    whole = lora.is_adapter(folder)
+    if whole:
         lora.check_peft(name)
         base = lora.base_of(folder)
         _check_one(base.name, base.revision, say, runs_here, folder)
-        whole = True
     elif runs_here:
         config = read_object(folder / "config.json", name)
         check_format(name, config)

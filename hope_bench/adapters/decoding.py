@@ -120,6 +120,10 @@ class _Counter(LogitsProcessor):  # type: ignore[misc]
         return scores
 
 
+_EXACT = {"mps": torch.float32}
+"""What probabilities are summed in on devices without float64: Apple's GPUs."""
+
+
 class Drawing(LogitsProcessor):  # type: ignore[misc]
     """Draws each row's next token and leaves only that one possible, so that greedy decoding takes it.
 
@@ -139,8 +143,8 @@ class Drawing(LogitsProcessor):  # type: ignore[misc]
         self._step = 0
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        # Of a large vocabulary, a sum in float32 would lose the rare tokens; Apple's GPUs have no float64.
-        exact = torch.float32 if scores.device.type == "mps" else torch.float64
+        # Of a large vocabulary, a sum in float32 would lose the rare tokens.
+        exact = _EXACT.get(scores.device.type, torch.float64)
         chances = self._warpers(input_ids, scores.float()).to(exact).softmax(1).cumsum(1)
         number = self._numbers[:, self._step, None].to(chances.device, exact) * chances[:, -1:]
         self._step += 1

@@ -182,7 +182,7 @@ class Endpoint:
         try:
             answer = attempts(self._ask_somewhere, picture, _messages(url, prompt), seed)
         except FAILURES as error:
-            count = attempts.statistics.get("attempt_number", 1)
+            count = attempts.statistics["attempt_number"]
             tried = f" after {count} attempts" if count > 1 else ""
             said = f"the endpoint failed{tried}: {in_words(error, self._places.secrets)}"
             self._failed(picture, prompt, error, said)

@@ -106,12 +106,12 @@ def _raise_if_error(value: Any) -> None:
         return
     code = part(error, "code") or part(error, "status_code")
     try:
-        status = int(code)
+        stated = 400 <= int(code) < 600
     except (TypeError, ValueError, OverflowError):
-        status = 0
-    if not 400 <= status < 600:
+        stated = False
+    if not stated:
         raise BadReplyError(f"the reply is an error: {part(error, 'message') or error}")
-    raise RefusedError(status, error)
+    raise RefusedError(int(code), error)
 
 
 def _blocked(reply: Any) -> str | None:

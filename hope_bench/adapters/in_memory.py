@@ -137,8 +137,7 @@ class InMemory:
         except torch.OutOfMemoryError as error:
             reason = short_reason(error)
         # Outside the handler, whose traceback keeps the failed batch's tensors alive.
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
+        torch.cuda.empty_cache()
         learnt = {kind: tokens for kind, tokens in self._budget.learnt.items() if tokens != before.get(kind)}
         if learnt:
             if not before:

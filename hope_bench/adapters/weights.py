@@ -21,6 +21,8 @@ _SHARD = re.compile(r"(model|pytorch_model)-\d+-of-\d+\.(safetensors|bin)")
 _VARIANT = re.compile(r"(model|pytorch_model)\.\w+\.(safetensors|bin)")
 _PICKLED = b"\x80"
 """What a pickle begins with; torch has written zip archives of them since 1.6."""
+_HEAD = 64
+"""Bytes that tell what a file is."""
 _LONGEST_HEADER = 100_000_000
 """Bytes; safetensors' own limit."""
 
@@ -66,10 +68,7 @@ def check_weights(folder: Path, *, pointers_alone: bool = False) -> None:
 def _of_index(folder: Path, index: Path) -> str | None:
     files = _named(index)
     if files is None:
-        with index.open("rb") as opened:
-            if is_pointer(opened.read(64)):
-                return f"{index.name} is {POINTER}"
-        return f"{index.name} is damaged"
+        return f"{index.name} is {POINTER if is_pointer(index.read_bytes()) else 'damaged'}"
     if not files:
         return f"{index.name} names no weight files (its weight_map is empty)"
     absent = [file for file in files if not os.path.isfile(folder / file)]  # noqa: PTH113 - Path's raises where a name is too long
@@ -102,7 +101,7 @@ def _wrong(file: Path, pointers_alone: bool) -> str | None:
     try:
         size = file.stat().st_size
         with file.open("rb") as opened:
-            head = opened.read(64)
+            head = opened.read(_HEAD)
     except OSError as error:
         return f"can't be read ({error.strerror or error})"
     if is_pointer(head):

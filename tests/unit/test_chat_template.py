@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import jinja2
 import pytest
 import torch
 import transformers.utils.chat_template_utils as rendering
+from PIL import Image
 
 from hope_bench.adapters.chat_template import PROBE, TODAY, ChatTemplate, find_template
-from hope_bench.adapters.encoding import Encoder
+from hope_bench.adapters.encoding import (
+    Encoder,
+)
 from hope_bench.adapters.loading import load_processor
 from hope_bench.adapters.nesting import too_deep
 from hope_bench.adapters.transformers_model import TransformersModel
@@ -209,3 +215,125 @@ def test_llavas_first_processors(qwen_llava: Path, tmp_path: Path) -> None:
     assert answer.error is None
     row = Encoder(model._asking[0], frozenset({"input_ids"}), torch.float32, model._asking[1]).row(pictures(1)[0], PROBE)
     assert row["input_ids"][0].tolist().count(model._model.config.image_token_id) == IMAGE_TOKENS
+
+
+PARTS = "{% for m in messages %}{% for c in m.content %}{{ '<img>' if c.type == 'image' else c.text }}{% endfor %}{% endfor %}"
+TEXT = "{% for m in messages %}Q: {{ m.content + '' }}{% endfor %}"
+SWITCH = "{% if enable_thinking %}<think>{% endif %}"
+UNLESS = "{% if thinking is defined and not thinking %}<think></think>{% endif %}"
+
+
+class Templates:
+    """A processor that renders a template and nothing else."""
+
+    def __init__(self, chat_template: Any, image_token: str | None = None) -> None:
+        self.chat_template = chat_template
+        self.tokenizer = SimpleNamespace(image_token=image_token)
+
+    def apply_chat_template(self, conversation: Any, chat_template: str, tokenize: bool, **variables: Any) -> Any:
+        if tokenize:
+            return {"conversation": conversation, "template": chat_template, **variables}
+        return jinja2.Environment().from_string(chat_template).render(messages=conversation, **variables)
+
+
+def asking(source: Any, image_token: str | None = None, **settings: Any) -> ChatTemplate:
+    card = ModelCard(name="m", checkpoint="o/c").model_copy(update=settings)
+    return find_template(Templates(source, image_token), card)
+
+
+@pytest.mark.parametrize(
+    ("source", "settings", "more", "variables", "thinks"),
+    [
+        (PARTS, {}, "", {}, False),
+        (PARTS + SWITCH, {}, "", {}, False),
+        (PARTS + SWITCH, {"thinking": "on"}, "<think>", {"enable_thinking": True}, True),
+        (PARTS + SWITCH, {"thinking": "off"}, "", {"enable_thinking": False}, False),
+        (PARTS + SWITCH, {"template_kwargs": {"enable_thinking": True}}, "<think>", {"enable_thinking": True}, True),
+        (PARTS + SWITCH, {"thinking": "on", "template_kwargs": {"enable_thinking": False}}, "", {"enable_thinking": False}, True),
+        (PARTS + UNLESS, {}, "", {}, True),
+        (PARTS + UNLESS, {"thinking": "on"}, "", {"thinking": True}, True),
+        (PARTS + UNLESS, {"thinking": "off"}, "<think></think>", {"thinking": False}, False),
+        (PARTS + "<think>", {}, "<think>", {}, True),
+        (PARTS + "{{ messages[0].content[0] | length }}", {}, "1", {}, False),
+        (PARTS, {"thinking": "on"}, "", {}, True),
+        (PARTS + "{{ 'x' if y else '' }}", {"template_kwargs": {"y": 1}}, "x", {"y": 1}, False),
+    ],
+)
+def test_what_a_template_makes_of_a_question(
+    source: str, settings: dict[str, Any], more: str, variables: dict[str, Any], thinks: bool
+) -> None:
+    found = asking(source, **settings)
+    rendered = f"<img>Is there a dog in the image?{more}"
+    assert found == ChatTemplate(source, variables, None, rendered, more == "<think>", thinks)
+    assert found.sha256 == hashlib.sha256(rendered.encode()).hexdigest()
+
+
+def test_magistrals_system_prompt_tells_that_it_thinks() -> None:
+    assert asking("First [THINK] about it. " + PARTS).thinks
+    assert not asking("First [THINK] about it. " + PARTS, thinking="off").thinks
+    assert not asking(PARTS + " (no [THINK] of it)").thinks
+
+
+def test_a_template_may_take_a_text_and_a_mark_in_the_pictures_place() -> None:
+    found = asking(TEXT, "<image>")
+    assert (found.image_token, found.rendered) == ("<image>", "Q: <image>\nIs there a dog in the image?")
+    picture = Image.new("RGB", (1, 1))
+    for token, source, images in (("<image>", TEXT, {"images": [[picture]]}), (None, PARTS, {})):
+        made = asking(source, token)
+        asked = made.inputs(Templates(source), [(picture, "q")], padding=True)
+        parts = [{"type": "image", "image": picture}, {"type": "text", "text": "q"}]
+        content = parts if token is None else "<image>\nq"
+        assert asked == {
+            "conversation": [[{"role": "user", "content": content}]], "template": source, "add_generation_prompt": True,
+            "return_dict": True, "return_tensors": "pt", "processor_kwargs": {"padding": True, **images},
+        }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("source", "token", "settings", "words"),
+    [
+        ("x", None, {}, "can't be given a picture and a question: it leaves the question out."),
+        ("{{ messages[0].content }}", None, {}, "can't be given a picture and a question: it leaves the question out."),
+        (TEXT, None, {}, "can't be given a picture and a question: TypeError: "),
+        ("{{ messages[0].content.split('<')[0] }}", "<image>", {}, "can't be given a picture and a question: UndefinedError"),
+        (PARTS, None, {"template_kwargs": {"a": 1, "b": 2}}, "The card m gives its chat template a, b (template_kwargs), but"),
+        (PARTS + "{{ 1 // a if a is defined else '' }}", None, {"template_kwargs": {"a": 0}}, "can't be given a picture"),
+        (PARTS + "{{ 1 // 0 if enable_thinking else '' }}", None, {}, "can't take enable_thinking = True: ZeroDivisionError"),
+        (PARTS + "<think>", None, {"thinking": "off"}, "makes the model think whatever it is told, so thinking can't be off."),
+        ({"b": PARTS, "a": "x"}, None, {}, "o/c has several chat templates (a, b) and none called 'default'."),
+        ({"b": PARTS}, None, {"chat_template": "a"}, "o/c has several chat templates (b) and none called 'a'."),
+    ],
+)
+def test_a_template_that_can_not_ask(source: Any, token: str | None, settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(HopeBenchError) as refused:
+        asking(source, token, **settings)
+    assert words in str(refused.value)
+
+
+def test_a_template_makes_no_book_of_a_question_and_no_tower_of_expressions() -> None:
+    whole = "<img>Is there a dog in the image?"
+    assert len(asking(PARTS + "x" * (20_000 - len(whole))).rendered) == 20_000
+    with pytest.raises(HopeBenchError, match=r"makes 20,001 characters of a question of 28, more than 20,000\."):
+        asking(PARTS + "x" * (20_001 - len(whole)))
+    assert not too_deep("{{ " + "not " * 99 + "x }}")
+    assert too_deep("{{ " + "not " * 100 + "x }}")
+    assert not too_deep("{% if x %}{{ y }}{% endif %}" * 101)
+    assert not too_deep("{% if")
+    with pytest.raises(HopeBenchError, match="more than 100 of its expressions stand within each other"):
+        asking(PARTS + "{{ " + "not " * 100 + "x }}")
+
+
+def test_which_of_several_templates() -> None:
+    assert asking({"default": PARTS, "a": "x"}).source == PARTS
+    assert asking({"a": PARTS, "default": "x"}, chat_template="a").source == PARTS
+    assert asking(PARTS, chat_template="x").source == PARTS
+    assert asking(None, chat_template=PARTS).source == PARTS
+
+
+@pytest.mark.parametrize(
+    "how", ["%Y-%m-%d", "%d %b %Y", "%-d/%-m", "%e", "%A, %B", "100%% of %y", "%%Y", "%H:%M:%S", "%-H", "%j %-j"]
+)
+def test_a_template_is_told_one_day(how: str) -> None:
+    day = datetime(2025, 1, 1)
+    found = asking("{{ strftime_now('" + how + "') }}" + PARTS).rendered
+    assert found == f"{day.strftime(how)}<img>Is there a dog in the image?"

@@ -14,7 +14,7 @@ import pytest
 
 from hope_bench.adapters import endpoint_failures as failures
 from hope_bench.adapters.endpoint import Endpoint
-from hope_bench.adapters.secrets import secret_of, without_secrets
+from hope_bench.adapters.secrets import environment_secrets, secret_of, without_secrets
 from hope_bench.cli import _run
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import ModelCard
@@ -172,3 +172,42 @@ def test_a_proxy_that_cannot_be_used_is_no_traceback(proxy: str, monkeypatch: py
     with pytest.raises(HopeBenchError, match="HTTPS_PROXY") as caught:
         Endpoint(ModelCard(name="m", adapter="endpoint", checkpoint="m", base_url="https://example.org/v1"))
     assert "secret" not in str(caught.value)
+
+
+def test_secrets_are_blotted_out_however_they_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = 'sk-"ä<1'
+    data = key.encode()
+    forms = [
+        key,
+        key.replace('"', '\\"'),
+        json.dumps(key)[1:-1],
+        key.replace("<", "&lt;"),
+        key.replace("<", "&amp;lt;"),
+        key.replace("<", "&#60;"),
+        key.replace("<", "&#x003C;"),
+        key.replace("<", "%3c"),
+        key.replace("<", "%253C"),
+        key.replace("<", "\\u003c"),
+        data.hex(),
+        data.hex(" ").upper(),
+        *(base64.b64encode(b"x" * before + data + b"yyy").decode() for before in range(3)),
+    ]
+    for form in forms:
+        blotted = without_secrets(f"({form})", [key])
+        assert "***" in blotted, form
+        assert key not in blotted
+    assert without_secrets("a EMPTY key", ["EMPTY"]) == "a EMPTY key"
+    assert without_secrets("a secret key", ["secret"]) == "a *** key"
+    for name in ("A_KEY", "B_TOKEN", "C_PASSWORD", "D_SECRET", "KEY_NONE", "SHORT_KEY"):
+        monkeypatch.setenv(name, " 12345678 " if name != "SHORT_KEY" else "1234567")
+    assert environment_secrets().count("12345678") == 4
+    assert "1234567" not in environment_secrets()
+    for value, found in ((" key\n", "key"), ("", None), (" ", None)):
+        monkeypatch.setenv("A_KEY", value)
+        assert secret_of("A_KEY") == found
+    monkeypatch.delenv("A_KEY")
+    assert secret_of("A_KEY") is None
+    for value in ("ké", "a\tb"):
+        monkeypatch.setenv("A_KEY", value)
+        with pytest.raises(HopeBenchError, match="The environment variable A_KEY holds characters"):
+            secret_of("A_KEY")

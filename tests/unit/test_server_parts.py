@@ -367,8 +367,13 @@ def test_an_answer_counts_failures_anew_and_is_tried_as_often_as_the_card_says(m
     error = again._answer_one("d.png", "url", "q?", 0).error or ""
     assert error.startswith("the endpoint failed after 3 attempts: ")
     assert left == [6], "three more were asked"
-    model.close()
-    again.close()
+    again._standing.blame_pictures()
+    assert (again._answer_one("d.png", "url", "q?", 0).error or "").startswith("the endpoint failed: ")
+    assert left == [5], "a picture that is to blame is tried once"
+    twice = made(said, monkeypatch, asks, attempts=2)
+    assert (twice._answer_one("e.png", "url", "q?", 0).error or "").startswith("the endpoint failed after 2 attempts: ")
+    for one in (model, again, twice):
+        one.close()
 
 
 def test_a_lost_servers_pictures_go_to_another_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import torch
 from pydantic import ValidationError
 
 from hope_bench.adapters.chat_template import find_template
-from hope_bench.adapters.thinking import ends_open, separate
+from hope_bench.adapters.thinking import Said, ends_open, mentions_thinking, no_answer, separate
 from hope_bench.adapters.transformers_model import TransformersModel
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import ModelCard
@@ -224,3 +224,37 @@ def test_a_model_that_thinks_may_be_sampled(qwen_llava: Path) -> None:
         ModelCard(name="tiny", checkpoint="org/it", sampling=sampling)
     with pytest.raises(ValidationError, match="decoding is greedy"):
         ModelCard(name="tiny", checkpoint="org/it", seed=3)
+
+
+@pytest.mark.parametrize(
+    ("text", "settings", "thought", "answer"),
+    [
+        (" Yes ", {}, None, "Yes"),
+        ("", {}, None, ""),
+        ("<think> hm </think> Yes", {}, "hm", "Yes"),
+        ("hm</think>Yes", {}, "hm", "Yes"),
+        ("hm</think>Yes", {"opened": True}, "hm", "Yes"),
+        ("Yes", {"opened": True}, "Yes", None),
+        ("<think>hm</think>", {}, "hm", None),
+        ("<think>hm", {}, "hm", None),
+        ("a<think>b</think>c", {}, "b", "ac"),
+        ("a<think>b</think>c</think>d", {}, "bac", "d"),
+        ("<think>a</think>b<think>c</think>d", {}, "ac", "bd"),
+        ("<think>a</think><answer>Yes</answer>", {}, "a", "Yes"),
+        ("Yes", {"thinks": True}, None, "Yes"),
+        ("Yes ", {"thinks": True, "finished": False}, "Yes", None),
+        ("Yes", {"finished": False}, None, "Yes"),
+    ],
+)
+def test_an_answer_is_what_follows_the_thought(
+    text: str, settings: dict[str, bool], thought: str | None, answer: str | None
+) -> None:
+    assert separate(text, **settings) == Said(thought, answer)
+
+
+def test_a_prompt_may_end_inside_a_thought() -> None:
+    prompts = ("q<think>\n", "q<think>\n</think>", "q<think>x", "q", "<think>a</think><think>")
+    assert [ends_open(prompt) for prompt in prompts] == [True, False, False, False, True]
+    assert [mentions_thinking(prompt) for prompt in prompts] == [True, True, True, False, True]
+    assert no_answer(True, 9) == "the model ended within its thought, without an answer"
+    assert no_answer(False, 4096) == "all 4,096 new tokens went by thinking; raise --max-new-tokens, or see --thinking"

@@ -14,9 +14,14 @@ from torch import Tensor
 from hope_bench.adapters import paths as ways
 from hope_bench.adapters.base import RawAnswer
 from hope_bench.adapters.budget import Budget
-from hope_bench.adapters.encoding import ImageRows, NotShareableError, Row, join
-from hope_bench.adapters.paths import Paths
-from hope_bench.adapters.self_check import PROBES
+from hope_bench.adapters.encoding import (
+    ImageRows,
+    NotShareableError,
+    Row,
+    join,
+)
+from hope_bench.adapters.paths import Paths, _by_image, _each_once, _joined_alike, _size_class
+from hope_bench.adapters.self_check import PROBES, choose, relative_difference, threshold
 from hope_bench.adapters.shared_prefix import Prefix, SharedPrefix
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.result import SelfCheck
@@ -360,3 +365,47 @@ def test_what_questions_hold_in_memory() -> None:
             tokens = sum(own[place] for place in chosen)
             assert prefix.held(chosen, packed=False) == each * len(chosen) + tokens
             assert prefix.held(chosen, packed=True) == each * len({place // 2 for place in chosen}) + tokens
+
+
+def bare_rows(*ids: list[int], pixels: int = 4) -> ImageRows:
+    rows = tuple({"input_ids": torch.tensor([one]), "pixel_values": torch.zeros(1, pixels)} for one in ids)
+    return ImageRows(rows, frozenset({"input_ids"}))
+
+
+def test_questions_by_image_and_size() -> None:
+    one, other = object(), object()
+    assert _by_image(cast(Any, [(one, "a"), (other, "b"), (one, "c")])) == [[0, 2], [1]]
+    assert [row["input_ids"].tolist() for row in _each_once(bare_rows([1, 2], [1, 2], [3])).rows] == [[[1, 2]], [[3]]]
+    assert _size_class([bare_rows([1] * 8, [1] * 7)]) == (3, 3, 0)
+    assert _size_class([bare_rows([1] * 8, pixels=8), bare_rows([1])]) == (4, 4, 1)
+    rows = list(bare_rows([1, 2], [3]).rows)
+    batch = {"input_ids": torch.tensor([[1, 2], [9, 3]]), "pixel_values": torch.zeros(2, 4)}
+    assert _joined_alike(rows, batch, 9) == {"input_ids"}
+    assert _joined_alike(rows, batch, 8) is None
+    assert _joined_alike(rows, {**batch, "more": torch.zeros(1)}, 9) is None
+
+
+@pytest.mark.parametrize(
+    ("lengths", "places"),
+    [
+        ([5], [0]),
+        ([2, 1], [0, 1]),
+        ([9, 1, 5, 3, 7], [0, 1, 3, 4]),
+        ([6, 1, 2, 3, 4, 5, 0], [0, 2, 4, 6]),
+        ([3, 3, 3], [0, 1, 2]),
+    ],
+)
+def test_the_shortest_the_longest_and_two_between_are_compared(lengths: list[int], places: list[int]) -> None:
+    assert choose(lengths) == places
+
+
+def test_a_difference_is_measured_by_the_spread_between_questions() -> None:
+    expected = torch.tensor([[1.0, 5.0, -torch.inf], [3.0, 1.0, -torch.inf]])  # spread: (1, 2, -) around the mean
+    found = expected + torch.tensor([[0.3, 0.0, 0.0], [0.0, -0.4, 0.0]])
+    rms = (0.25 / 6) ** 0.5 / ((1 + 4 + 1 + 4) / 6) ** 0.5
+    assert relative_difference(found, expected) == pytest.approx(rms, rel=1e-6)
+    assert relative_difference(expected, expected) == 0
+    assert relative_difference(found.nan_to_num(0.0, neginf=0.0), expected) == float("inf")
+    assert relative_difference(torch.full((2, 3), torch.nan), expected) == float("inf")
+    assert relative_difference(torch.ones(2, 3), torch.ones(2, 3)) == float("inf"), "no spread, no measure"
+    assert [threshold(one) for one in (torch.float32, torch.bfloat16, torch.float16)] == [1e-3, 0.25, 0.25]
