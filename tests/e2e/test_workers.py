@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import Popen
+from typing import Any
 
 import pytest
 
@@ -39,17 +41,25 @@ def test_with_workers_the_bytes_are_the_same(how: str, world: World, monkeypatch
 
 def test_a_lost_worker_is_survived(world: World, quiet: bytes, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     killed: list[int] = []
-    before = set(_children(os.getpid()))  # of tests that ran before, such as a browser's driver
-    at_first = Asker.answer
+    at_first, started = Asker.answer, list[Popen[bytes]]()
+
+    def start(command: list[str], **options: Any) -> Popen[bytes]:
+        process = Popen(command, **options)
+        if command[0] == sys.executable:
+            assert process.stdout is not None
+            fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 4096)  # too little for a worker to have sent all ahead
+            started.append(process)
+        return process
 
     def answer(asker: Asker, step: object, images: object) -> object:
         if not killed:
-            killed.extend(set(_children(os.getpid())) - before)
-            assert len(killed) == 1
-            os.kill(killed[0], signal.SIGKILL)
+            (worker,) = started
+            killed.append(worker.pid)
+            worker.kill()
         return at_first(asker, step, images)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Asker, "answer", answer)
+    monkeypatch.setattr("hope_bench.inference.workers.subprocess.Popen", start)
     with interpreter() as python:
         monkeypatch.setattr(sys, "executable", str(python))
         lost = world.evaluate("lost", "--workers", "1")
