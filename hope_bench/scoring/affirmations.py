@@ -38,8 +38,7 @@ def _placing(head: Words) -> bool:
     place = next((place for place in reversed(range(len(head))) if head[place] in _PLACING), None)
     if place is None or not NEGATORS.isdisjoint(head):
         return False
-    after = set(head[place + 1 :])
-    return not {"as", "for", "if", "that", "what", "whether", "which"} & after
+    return not {"as", "for", "if", "that", "what", "whether", "which"} & set(head[place:])
 
 
 def opens(place: int, head: Words, name: str) -> bool:
@@ -83,10 +82,8 @@ def _as_subject(head: Words, rest: Words) -> bool:
     if not rest:
         return False
     determined = bool(DETERMINERS & set(head))
-    if not head and (rest[0] in _FOLLOWS_BARE or doing(rest[0])):
+    if (determined or not head) and (rest[0] in (_PLACED if head else _FOLLOWS_BARE) or doing(rest[0])):
         return True  # "Dog detected.", "Dog on sofa"
-    if determined and (rest[0] in _PLACED or doing(rest[0])):
-        return True
     if rest[0] in VERBS:
         return True
     then = [word for word in rest[1:] if word not in _ADVERBS]

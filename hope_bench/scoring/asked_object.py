@@ -18,6 +18,9 @@ _NATURAL = frozenset(_TABLE["natural_kinds"])
 _NEAR = [frozenset(pair) for pair in _TABLE["claims"]["near"]]
 
 NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_WORD_OF = dict(enumerate(NUMBERS, 1))
+_NUMBER_OF = {word: number for number, word in _WORD_OF.items()}
+_SAME_WORD = {**_SAME, **{str(number): word for number, word in _WORD_OF.items()}}
 
 _HERE = r"(?: in th(?:e|is) (?:im[a-z]{1,6}|photo(?:graph)?|picture|scene))?"
 _QUESTION = re.compile(rf"\s{{0,9}}(?:is|are) there (?P<what>[^?\n]{{1,200}}?){_HERE}\s?\?", re.IGNORECASE)
@@ -53,12 +56,17 @@ ADJECTIVES = frozenset().union(*_EXCLUSIVE, _SAME) | frozenset(
 
 def same_word(word: str) -> str:
     """A claim as it is compared: "grey" is "gray", "2" is "two"."""
-    return number_word(int(word[:4])) if word.isdecimal() else _SAME.get(word, word)
+    return _SAME_WORD.get(word, word)
 
 
 def number_word(number: int) -> str:
     """A number as a claim: 2 is "two"; beyond ten the digits."""
-    return NUMBERS[number - 1] if 0 < number <= len(NUMBERS) else str(number)
+    return _WORD_OF.get(number, str(number))
+
+
+def number_of_word(word: str) -> int | None:
+    """The number that a word is: 2 of "2" and of "two"."""
+    return int(word) if word.isdecimal() else _NUMBER_OF.get(word)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +99,7 @@ class Asked:
 
     def is_another(self, phrase: Sequence[str]) -> bool:
         """Whether a noun phrase ends in the name of what is surely another thing: "small fox" where a dog is asked about."""
-        ends = {" ".join(phrase[place:]) for place in range(max(len(phrase) - 3, 0), len(phrase))}
+        ends = {" ".join(phrase[place:]) for place in range(len(phrase))}
         return not ends.isdisjoint(_other_names(self))
 
     def find(self, tokens: Sequence[str]) -> list[tuple[int, int]]:
@@ -198,14 +206,14 @@ def asked(what: str) -> Asked | None:
 
 def _reference(relation: Sequence[str]) -> Asked | None:
     """The thing that the words after a name lead to: the sofa of "on a sofa"; None where they are only of the image."""
-    words = [word for word in relation if word not in _LEADS]
-    if not words or words[0] in ("image", "picture", "photo"):
-        return None
-    return asked(" ".join(words[1:] if len(words) > 1 and words[0].endswith("ing") else words))
+    verb = [word for word in relation[:1] if word.endswith("ing")]
+    return asked(" ".join(word for word in relation if word not in _LEADS and word not in verb))
 
 
 _LEADS = (
-    _ENDS_NAME | _CLAIMS_NOTHING | frozenset(("left", "right", "top", "bottom", "front", "middle", "center", "upper", "lower"))
+    _ENDS_NAME
+    | _CLAIMS_NOTHING
+    | frozenset(("left", "right", "top", "bottom", "front", "middle", "center", "upper", "lower", "picture", "photo"))
 )
 _TWO_WORDS = frozenset(("stop sign", "fire hydrant", "parking meter", "glass bottle", "living room", "orange juice"))
 """Names that begin with what elsewhere is an adjective."""

@@ -55,16 +55,16 @@ def denied_before(head: Words, claims: Collection[str]) -> Literal["denied", "ex
     if EXCEPT & set(between):
         return "excepted" if negator not in LACK else "unclear"
     anew = any(one == "and" and other in DETERMINERS for one, other in pairwise(between))
-    if negator in ("no", "without") and anew and between[0] not in DETERMINERS:
+    if negator in ("no", "without") and anew:
         return None  # "a man with no hat and a dog"
     if (worn := _of_nobody(negator, between)) is not None:
         return worn
     if not reaches(negator, between, claims):
-        passed = negator in ("without", "no", "not", "nobody") and any(opens(at, between, "") for at in range(len(between)))
+        passed = negator in ("without", "no", "not", "nobody") and any(opens(at, between, "") for at in range(negator == "not", len(between)))
         return None if passed or negator == "without" else "unclear"
     earlier = {head[place] for place in places[:-1]}
     if earlier and not earlier | {negator} <= {"neither", "nor", "no"}:
-        apart = RELATIONS & set(head[places[-2] + 1 : last])
+        apart = RELATIONS & set(head[places[-2] : last])
         return "denied" if apart else "unclear"  # two denials of one thing are none, or a slip
     return "denied"
 
@@ -100,7 +100,7 @@ def reaches(negator: str, between: Words, claims: Collection[str]) -> bool:
     for place, word in enumerate(between):
         before = between[place - 1] if place else negator
         opens = word == "and" and not DETERMINERS.isdisjoint(between[place + 1 : place + 2])
-        thinks = word != "that" or not place or negator == "nothing" or _THOUGHT & set(between[:place])
+        thinks = word != "that" or negator == "nothing" or _THOUGHT & set(between[:place])
         if opens or not thinks or word in _LEADS_AWAY or (word == "of" and before not in _OF_IT):
             return False
     if negator in ("nothing", "none"):
@@ -131,13 +131,13 @@ def claim_denied(rest: Words, claims: Collection[str]) -> bool:
     """Whether a claim of the description is denied of the object named: "the car is not red"."""
     for place, word in enumerate(rest):
         if word in ("not", "no", "without", "nor"):
-            return any(same_word(one) in claims for one in rest[place + 1 : place + 7]) or denied_after([], rest) == "no"
+            return any(same_word(one) in claims for one in rest[place:]) or denied_after([], rest) == "no"
     return False
 
 
 def denied_after(head: Words, rest: Words) -> Literal["yes", "no", "unclear"] | None:
     """A denial in the verb of which the object is the subject: "the dog is not here", "a dog can not be seen"."""
-    if STATE & set(head) and not {"that", "which"} & set(head):
+    if STATE & set(head) and not {"that", "which", "and"} & set(head):
         return None  # it is another verb's object
     verb = next((place for place, word in enumerate(rest) if word in _SUBJECTS_VERB_OR_END), None)
     if verb is None or rest[verb] in _ENDS_SUBJECT:
@@ -149,7 +149,7 @@ def denied_after(head: Words, rest: Words) -> Literal["yes", "no", "unclear"] | 
         return "no"
     if after[0] in ABSENT:
         gone = after[0] != "gone" or not after[1:] or after[1] in _AFTER_GONE
-        whole = gone and (after[0] not in ("missing", "lacking") or not (after[1:] and after[1] in DETERMINERS))
+        whole = gone and (after[0] not in ("missing", "lacking") or DETERMINERS.isdisjoint(after[1:2]))
         return "no" if whole else None
     if after[0] not in ("not", "never"):
         return None
@@ -161,7 +161,7 @@ def denied_after(head: Words, rest: Words) -> Literal["yes", "no", "unclear"] | 
     gone = not then or then[0] in _IS_PRESENT or then[0] == "one" or (then[0] in SEEM and (not then[1:] or then[1] in PRESENT))
     if gone:
         return "no"
-    known = head[-1:] and head[-1] in KNOWN
+    known = next((word for word in reversed(head) if word in DETERMINERS), None) in KNOWN
     if REAL & set(then):
         return "unclear"
     still = doing(then[0]) or then[0] in _STILL_THERE

@@ -152,6 +152,6 @@ def _is_one(said: Words, natural: bool) -> bool:
 def generic(head: Words, rest: Words) -> bool:
     """Whether a clause speaks of things of this kind in general ("a dog is a loyal animal"), or of one that isn't seen ("a dog
     is probably behind the door")."""
-    if not rest or rest[0] not in BE or not head or head[-1] not in INDEFINITE or len(head) > 2:
+    if not rest or rest[0] not in BE or not head or head[-1] not in INDEFINITE:
         return False
     return (head[-1] in ("a", "an") and rest[1:2] in (["a"], ["an"])) or rest[1:2] in (["probably"], ["likely"], ["presumably"])

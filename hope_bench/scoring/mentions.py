@@ -46,9 +46,7 @@ def stands_alone(rest: Words, claims: Collection[str]) -> bool:
 def compound(head: Words, name: str, rest: Words) -> bool:
     """Whether a noun that could be a verb makes it another thing: "a TV stand", but not "TVs stand"."""
     plural = (name.endswith("s") and not name.endswith(("us", "ss"))) or name in UNCOUNTED
-    if plural or "and" in head or not {"a", "an", "the"} & set(head):
-        return False
-    return bool(rest) and rest[0] in _NOUN_OR_VERB
+    return not plural and "and" not in head and not _NOUN_OR_VERB.isdisjoint(rest[:1])
 
 
 _NOUN_OR_VERB = listed("noun_or_verb")
@@ -101,13 +99,11 @@ def _says_nothing(head: Words, rest: Words) -> bool:
         or (rest and rest[0] in ("would", "could", "might", "may", "should", "like", "shaped"))
     ):
         return True
-    if "of" not in head:
-        return False
-    what = head[len(head) - 2 - list(reversed(head)).index("of")] if head[0] != "of" else ""
+    what = next((one for one, other in reversed([*pairwise(head)]) if other == "of"), "")
     if what in PICTURES and {"has", "have", "wears", "with"} & set(head[: head.index(what)]):
         return True  # "the shirt has a picture of a dog"
     if what == "presence":
-        return not _MADE_KNOWN & {*head, *rest}
+        return _MADE_KNOWN.isdisjoint((*head, *rest))
     return what in ("absence", "lack") or (what in PICTURES and head[0] == "there")
 
 

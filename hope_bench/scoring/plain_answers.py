@@ -57,8 +57,7 @@ def direct(tokens: Sequence[str]) -> Said | None:
         return None if tokens[1:3] in (["and", "no"], ["or", "no"]) else "yes"
     if tokens[0] not in NO:
         return None
-    goes_on = tokens[0] == "no" and len(tokens) > 1 and tokens[1] not in _AFTER_NO
-    return None if goes_on or tokens[1:3] == ["and", "yes"] else "no"
+    return "no" if tokens[0] != "no" or _AFTER_NO.issuperset(tokens[1:2]) else None
 
 
 _FIRM = listed("firm")

@@ -92,7 +92,7 @@ def read_clause(tokens: Sequence[str], asked: Asked | None, before: Statement) -
     if asked is not None and asked.is_person:
         tokens = [word for one in tokens for word in _ANY_PERSON.get(one, (one,))]
     found = _read(tokens, asked, before)
-    if before.seeming and found.said is None and not found.about:
+    if found.said is None and not found.about:
         found = found._replace(seeming=before.seeming)
     if found.goes_on != "no":
         return found
@@ -100,10 +100,7 @@ def read_clause(tokens: Sequence[str], asked: Asked | None, before: Statement) -
 
 
 def _bare(tokens: Sequence[str]) -> bool:
-    last = max((place for place, word in enumerate(tokens) if word in ("no", "not", "zero")), default=None)
-    if last is None or last + 1 >= len(tokens):
-        return False
-    return last == 0 if tokens[last] == "not" else tokens[last + 1] not in INDEFINITE
+    return tokens[0] == "not" or not {"no", "zero"}.isdisjoint(tokens)
 
 
 def _read(tokens: Sequence[str], asked: Asked | None, before: Statement) -> Statement:
@@ -126,8 +123,9 @@ def _read(tokens: Sequence[str], asked: Asked | None, before: Statement) -> Stat
     ][:_MOST_MENTIONS]
     if not alone:
         return _without_mention(tokens, asked, before)
-    found = _mention(tokens, *alone[0], asked, before)
-    if found.said != "no" and seeming(tokens[: alone[0][0]]):
+    (start, end), *_ = alone
+    found = _mention(tokens, start, end, asked, before)
+    if found.said != "no" and seeming(tokens[:start]):
         found = found._replace(seeming="appears" if found.said else "taken")
     if found.said == "no" and not asked.find_wide(tokens):
         return found._replace(said=None)  # "no poodle" is not "no dog"
@@ -202,13 +200,13 @@ def _of_description(said: Statement, tokens: Sequence[str], alone: Sequence[tupl
 def _elliptic(tokens: Sequence[str]) -> Said | None:
     """What a clause says that names no thing at all, only stands for one: "none", "it is not there", "I see one"."""
     words = set(tokens)
-    if not words <= ELLIPTIC or (words <= {"not", "no", "never", "here"} and tokens[-1:] != ["here"]):
+    if not ELLIPTIC.issuperset(words) or words <= {"not", "no", "never"}:
         return None
     if tokens[-1] in ("no", "a", "an", "the"):
         return None  # cut off: "there is no"
     if words <= _SEES_NOTHING and words & {"nothing", "anything"}:
         return None  # whoever sees nothing at all has seen no picture
-    if words <= _PRESENT_ALONE and len(tokens) <= 2:
+    if words <= _PRESENT_ALONE:
         return "yes" if words & _PRESENT_SAID else None
     if any(one == "not" and other in ("clearly", "fully") for one, other in pairwise(tokens)):
         return None  # "not clearly visible" is there
@@ -271,9 +269,9 @@ def _without_mention(tokens: Sequence[str], asked: Asked, before: Statement) -> 
         if not denied and not blocked and fulfils(tokens[1:], asked):
             return Statement("yes")
         if asked.relation and not denied and before.about != NOTHING_ELSE:
-            named = len(before.about)  # "there is a dog, but it is on the floor"
-            placed = _mention(["the", *before.about, *tokens[1:]], 1, named + 1, asked, NOTHING)
-            return _of_description(placed, ["the", *before.about, *tokens[1:]], [(1, named + 1)], asked)
+            named = ["the", *before.about]  # "there is a dog, but it is on the floor"
+            whole, start, end = [*named, *tokens[1:]], 1, len(named)
+            return _of_description(_mention(whole, start, end, asked, NOTHING), whole, [(start, end)], asked)
     for place, word in enumerate(tokens):
         reached = place and denied and denied[-1] < place and reaches(tokens[denied[-1]], tokens[denied[-1] + 1 : place], ())
         if word in asked.wider and reached and stands_alone(tokens[place + 1 :], ()):
