@@ -89,5 +89,5 @@ def _as_subject(head: Words, rest: Words) -> bool:
     then = [word for word in rest[1:] if word not in _ADVERBS]
     if rest[0] not in BE_OR_CAN or not then:
         return False
-    placed = then[0] in _PLACED or then[0].endswith("ing") or (then[0].endswith("ed") and then[1:2] and then[1] in RELATIONS)
-    return bool(placed or determined)
+    placed = then[0] in _PLACED or then[0].endswith("ing") or (then[0].endswith("ed") and not RELATIONS.isdisjoint(then[1:2]))
+    return placed or determined

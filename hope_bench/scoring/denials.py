@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Literal
 
 from hope_bench.scoring.affirmations import Words, doing, opens
@@ -41,7 +41,7 @@ def denied_before(head: Words, claims: Collection[str]) -> Literal["denied", "ex
     for place, word in enumerate(head):
         if (
             word in ("everything", "anything", "all", "everyone")
-            and EXCEPT & set(head[place + 1 :])
+            and EXCEPT & set(head[place:])
             and "not" not in head[:place]
         ):
             return "all but"
@@ -97,8 +97,7 @@ KNOWN = listed("definite")
 
 def reaches(negator: str, between: Words, claims: Collection[str]) -> bool:
     """Whether a denial reaches the object at the end of the words between the two."""
-    for place, word in enumerate(between):
-        before = between[place - 1] if place else negator
+    for place, (before, word) in enumerate(pairwise([negator, *between])):
         opens = word == "and" and not DETERMINERS.isdisjoint(between[place + 1 : place + 2])
         thinks = word != "that" or negator == "nothing" or _THOUGHT & set(between[:place])
         if opens or not thinks or word in _LEADS_AWAY or (word == "of" and before not in _OF_IT):
@@ -108,17 +107,17 @@ def reaches(negator: str, between: Words, claims: Collection[str]) -> bool:
     if negator == "not":
         if between[:1] in (["wearing"], ["carrying"]):
             between = between[1:]
-        verb = max((place for place, word in enumerate(between) if word in _SHOWING), default=-1)
-        if verb >= 0 and between[verb] in LACK:
-            return False
-        doing = [word for word in between[: max(verb, 0)] if word not in _SHOWS_NONE]
-        if doing or (verb < 0 and between and between[0] not in _OF_A_NAME):
+        verb = max((place for place, word in enumerate(between) if word in _SHOWING), default=None)
+        if verb is None and not _OF_A_NAME.issuperset(between[:1]):
             return False  # "not riding a horse" says nothing of horses elsewhere
-        between = between[verb + 1 :]
-    listed = max((place for place, word in enumerate(between) if word in ("and", "or", "nor", "no")), default=-1)
-    return all(word in _IDLE or same_word(word) in claims for word in between[listed + 1 :])
+        if verb is not None and (between[verb] in LACK or not _SHOWS_NONE.issuperset(between[:verb])):
+            return False
+        between = between if verb is None else between[verb + 1 :]
+    item = takewhile(lambda word: word not in _PARTS_ITEMS, reversed(between))
+    return all(word in _IDLE or same_word(word) in claims for word in item)
 
 
+_PARTS_ITEMS = {"and", "or", "nor", "no"}
 _THOUGHT = THINK | {"anything"}
 _LEADS_AWAY = RELATIONS | {"as"}
 _OF_IT = OF_WHAT | LACK | {"none", "neither"}
@@ -148,7 +147,7 @@ def denied_after(head: Words, rest: Words) -> Literal["yes", "no", "unclear"] | 
     if after[:3] == ["what", "is", "missing"]:
         return "no"
     if after[0] in ABSENT:
-        gone = after[0] != "gone" or not after[1:] or after[1] in _AFTER_GONE
+        gone = after[0] != "gone" or _AFTER_GONE.issuperset(after[1:2])
         whole = gone and (after[0] not in ("missing", "lacking") or DETERMINERS.isdisjoint(after[1:2]))
         return "no" if whole else None
     if after[0] not in ("not", "never"):
@@ -158,8 +157,7 @@ def denied_after(head: Words, rest: Words) -> Literal["yes", "no", "unclear"] | 
         return "yes"
     if "clearly" in rest[verb + 1 :]:
         return "unclear"
-    gone = not then or then[0] in _IS_PRESENT or then[0] == "one" or (then[0] in SEEM and (not then[1:] or then[1] in PRESENT))
-    if gone:
+    if _MAY_NOT_BE.issuperset(then[:1]) or (then[0] in SEEM and PRESENT.issuperset(then[1:2])):
         return "no"
     known = next((word for word in reversed(head) if word in DETERMINERS), None) in KNOWN
     if REAL & set(then):
@@ -169,6 +167,7 @@ def denied_after(head: Words, rest: Words) -> Literal["yes", "no", "unclear"] | 
 
 
 _SUBJECTS_VERB = BE | {"can", "do", "does", "could"} | (SEEM - {"look", "looks"})
+_MAY_NOT_BE = _IS_PRESENT | {"one"}
 _STILL_THERE = listed("still_there") | SEEM | CONTAIN | (VERBS - EXIST)
 _AFTER_GONE = RELATIONS | {"and", "here", "now"}
 _ENDS_SUBJECT = listed("ends_subject")

@@ -7,10 +7,11 @@ description nor surely excludes it says nothing.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import zip_longest
 from typing import Literal, NamedTuple
 
 from hope_bench.scoring.answer_words import BE, BE_OR_SEEM, CONTAIN, DETERMINERS, PERCEIVE, RELATIONS, SEEM, VERBS
-from hope_bench.scoring.asked_object import ADJECTIVES, NUMBERS, Asked, same_word
+from hope_bench.scoring.asked_object import ADJECTIVES, NUMBERS, Asked, number_of_word, same_word
 
 _NEAR = 40
 """Words on either side of the object in which its place is looked for."""
@@ -149,15 +150,12 @@ def number_of(tokens: Sequence[str], start: int) -> Count | None:
     return next((Count(least, None) for word, least in _LEAST.items() if word in before), None)
 
 
+_COUNTS_AS = {"a": 1, "an": 1, "another": 1, "pair": 2, "couple": 2}
 _LEAST = {"dozens": 24, "dozen": 12, "hundreds": 200, "many": 3, "numerous": 3, "few": 2, "multiple": 2, "several": 2}
 
 
 def _number(word: str) -> int | None:
-    if word in ("a", "an", "another"):
-        return 1
-    if (as_word := same_word(word)) in NUMBERS:
-        return NUMBERS.index(as_word) + 1
-    return int(word) if word.isdecimal() else 2 if word in ("pair", "couple") else None
+    return _COUNTS_AS.get(word, number_of_word(same_word(word)))
 
 
 def excludes(predicate: Sequence[str], asked: Asked) -> bool:
@@ -200,7 +198,7 @@ def _before(tokens: Sequence[str], start: int) -> list[str]:
     place = start
     while place and tokens[place - 1] not in _NOT_ITS:
         word = tokens[place - 1]
-        if word == "and" and not (place > 1 and tokens[place - 2] in ADJECTIVES and tokens[place] in ADJECTIVES):
+        if word == "and" and not ADJECTIVES.issuperset((tokens[place - 2], tokens[place])):
             break
         place -= 1
         if word in _BEGINS_PHRASE:
@@ -212,23 +210,19 @@ def _before(tokens: Sequence[str], start: int) -> list[str]:
 
 def _predicate(rest: Sequence[str]) -> list[str]:
     """What is said of the object in adjectives after its name: "is parked", "in the image is blue", "made of wood"."""
-    words = list(rest)
-    verb = next((place for place, word in enumerate(words) if word in BE_OR_SEEM), None)
-    crossed = verb is None or not _CROSSING.isdisjoint(words[:verb])
+    verb = next((place for place, word in enumerate(rest) if word in BE_OR_SEEM), None)
+    crossed = verb is None or not _CROSSING.isdisjoint(rest[:verb])
+    said = rest if verb is None or crossed else rest[verb + 1 :]
     found: list[str] = []
-    for place, word in enumerate(words if crossed else words[(verb or 0) + 1 :]):
+    for word, following in zip_longest(said, said[1:]):
         if word in _ADVERBS:
             continue
-        if word in _ENDS_PREDICATE or (word == "and" and not _another_adjective(words, word, place)):
+        if word in _ENDS_PREDICATE or (word == "and" and following not in ADJECTIVES):
             break
         if crossed and not word.endswith(("ed", "ing")) and word not in ADJECTIVES:
             break
         found.append(word)
     return found
-
-
-def _another_adjective(words: Sequence[str], _and: str, place: int) -> bool:
-    return any(one == _and and other in ADJECTIVES for one, other in zip(words[place:], words[place + 1 :], strict=False))
 
 
 def _relation(tokens: Sequence[str], start: int, after: int, asked: Asked) -> Holds | None:
@@ -269,7 +263,7 @@ def _side(head: Sequence[str], region: Sequence[str], asked: Asked) -> Holds | N
         own_words = asked.claims - asked.adjectives
         return "yes" if own_words.issubset(map(same_word, region)) else "no" if asked.excluded(region) else None
     if _PLACES.keys().isdisjoint(region):
-        region = head[:5]
+        region = head
     own = {
         _PLACES[word]
         for place, word in enumerate(region)

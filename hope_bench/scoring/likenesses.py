@@ -92,7 +92,7 @@ def likened(head: Words, rest: Words, asked: Asked | None) -> bool:
     A material makes a likeness only of what is born or grown: a plastic dog is none, a plastic chair is one.
     """
     natural = asked is None or asked.is_natural
-    pictured = rest[:1] in (["in"], ["on"]) and rest[1:2] and rest[1] in DETERMINERS and not WITHIN_WHICH.isdisjoint(rest[2:4])
+    pictured = rest[:1] in (["in"], ["on"]) and not DETERMINERS.isdisjoint(rest[1:2]) and not WITHIN_WHICH.isdisjoint(rest[2:4])
     return pictured or _before(head, rest, natural) or _made(rest, natural) or _is_one(predicate(rest), natural)
 
 

@@ -55,7 +55,7 @@ _NOUN_OR_VERB = listed("noun_or_verb")
 def polarity(head: Words, rest: Words, name: str, claims: Collection[str]) -> Polarity | Literal["unclear"] | None:
     """What is said of the object called `name` here: "unclear" where it is spoken of without saying whether it is there, None
     where nothing is said but that a list goes on."""
-    if rest and rest[0] == "free" and rest[1:2] != ["of"]:  # "dog free"
+    if rest[:1] == ["free"] and rest[1:2] != ["of"]:  # "dog free"
         return "no"
     if QUOTING & {*head, *rest[:2]} or _owned(head):
         return "unclear"  # what a sign says, what the model itself has
@@ -90,13 +90,13 @@ def is_list_item(head: Words) -> bool:
 
 def _says_nothing(head: Words, rest: Words) -> bool:
     """Whether the object is only likened, asked for, supposed, or a picture's or sign's content."""
-    if "been" in rest and {"here", "there"} & set(rest[rest.index("been") + 1 :][:1]):
+    if any(one == "been" and other in ("here", "there") for one, other in pairwise(rest)):
         return True  # "a dog seems to have been here"
     if (
         BLOCKING & set(head)
         or generic(head, rest)
         or _inferred(head)
-        or (rest and rest[0] in ("would", "could", "might", "may", "should", "like", "shaped"))
+        or not _SUPPOSED.isdisjoint(rest[:1])
     ):
         return True
     what = next((one for one, other in reversed([*pairwise(head)]) if other == "of"), "")
@@ -113,5 +113,6 @@ def _inferred(head: Words) -> bool:
     return place is not None and not _OF_THE_PICTURE & set(head[:place]) and "there" not in head
 
 
+_SUPPOSED = frozenset(("would", "could", "might", "may", "should", "like", "shaped"))
 _SUGGESTS = listed("suggests")
 _OF_THE_PICTURE = listed("of_the_picture")

@@ -291,27 +291,16 @@ _SAYS = BE_OR_SEEM | VERBS
 
 def _any_thing(tokens: Sequence[str]) -> Statement:
     """The same where it isn't known what is asked: what counts is the thing that the clause names first."""
-    for place, word in enumerate(tokens[:-1]):
-        following = tokens[place + 1]
-        names = word in _OPENS_NAME
-        if not names or following in _NO_NAME or following.endswith("ly"):
+    for place, (word, following) in enumerate(pairwise(tokens)):
+        if word not in _OPENS_NAME or following in _NO_NAME or following.endswith("ly"):
             continue
-        end = next(
-            (
-                at
-                for at in range(place + 1, len(tokens))
-                if tokens[at] in _ENDS_NAME or (tokens[at].endswith("ing") and at > place + 1)
-            ),
-            len(tokens),
-        )
-        if end > place + 1:
-            return _first_thing(tokens, place, end)
-    adjective = len(tokens) > 2 and tokens[0] in ("it", "they", "that", "this") and tokens[1] in BE and tokens[2] == "not"
+        ends = (at for at in range(place + 2, len(tokens)) if tokens[at] in _ENDS_NAME or tokens[at].endswith("ing"))
+        return _first_thing(tokens, place, next(ends, len(tokens)))
+    adjective = tokens[0] in ("it", "they", "that", "this") and not BE.isdisjoint(tokens[1:2]) and tokens[2:3] == ["not"]
     return Statement("no") if adjective else NOTHING
 
 
 _OPENS_NAME = SHOW | DETERMINERS | {"no", "without", "lacks", "lack", "zero"}
-_NO_NAME = DETERMINERS | PICTURES | NEGATORS | {"of", "here", "something", "anything", "everything"}
 
 
 def _first_thing(tokens: Sequence[str], place: int, end: int) -> Statement:
@@ -323,7 +312,8 @@ def _first_thing(tokens: Sequence[str], place: int, end: int) -> Statement:
     found = polarity(head, rest, name[-1], ())
     exists = any(one in ("there", "here") and other in BE_OR_SEEM for one, other in pairwise(head))
     sees = not _SEES.isdisjoint(head)
-    shown = bool(rest) and rest[0] in BE_OR_CAN and bool(PRESENT & set(rest[1:4])) and tokens[place] not in ("that", "this", "it")
+    present = not BE_OR_CAN.isdisjoint(rest[:1]) and not PRESENT.isdisjoint(rest[1:4])
+    shown = present and tokens[place] not in ("that", "this", "it")
     return Statement(found, name) if found == "no" or (found == "yes" and (exists or sees or shown)) else NOTHING
 
 
@@ -335,3 +325,4 @@ _ENDS_NAME = (
     | SEEM
     | {"can", "or", "and", "does", "do", "not", "that", "which", "to", "of", "has", "chance", "possibility"}
 )
+_NO_NAME = _ENDS_NAME | DETERMINERS | PICTURES | NEGATORS | {"something", "anything", "everything"}
