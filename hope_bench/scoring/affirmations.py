@@ -69,7 +69,6 @@ UNCOUNTED = listed("uncounted")
 _THERE = BE_OR_SEEM | EXIST
 _ARTICLES = INDEFINITE | {"the"}
 _PLACED = RELATIONS | PRESENT
-_FOLLOWS_BARE = (PRESENT | {"on", "at", "under", "behind", "near", "next", "beside"}) - {"there", "here"}
 _HAVING = listed("having")
 
 
@@ -82,7 +81,7 @@ def _as_subject(head: Words, rest: Words) -> bool:
     if not rest:
         return False
     determined = bool(DETERMINERS & set(head))
-    if (determined or not head) and (rest[0] in (_PLACED if head else _FOLLOWS_BARE) or doing(rest[0])):
+    if (determined or not head) and (rest[0] in _PLACED or doing(rest[0])):
         return True  # "Dog detected.", "Dog on sofa"
     if rest[0] in VERBS:
         return True

@@ -84,7 +84,7 @@ def _ticks(line: str) -> str:
         word, item = ("yes" if found["tick"] else "no"), (found["item"] or "").strip()
         if item in ("yes", "no"):
             return "\n" if both and word == "no" else f"{item}\n"  # "Yes (cross) No (tick)", while a lone "No (tick)" is a no
-        return f"\n{item}: {word}\n" if item else f" {word} "
+        return f"\n{item}: {word}\n"
 
     return _MARKED.sub(named, line)
 

@@ -189,12 +189,12 @@ def asked(what: str) -> Asked | None:
         words = words[1:]
     if not words:
         return None
-    if any(" ".join(words) in _numbers(one) for one in _SYNONYMS):
+    if _is_known(words):
         return _named(words)
-    cut = next((place for place, word in enumerate(words) if place and (word in _ENDS_NAME or word.endswith("ing"))), len(words))
+    cut = next((place for place in range(1, len(words)) if _begins_relation(words[place:])), len(words))
     name, relation = words[:cut], tuple(words[cut:])
     adjectives: list[str] = []
-    while len(name) > 1 and (name[0] in ADJECTIVES or name[0].endswith("ing")) and " ".join(name[:2]) not in _TWO_WORDS:
+    while len(name) > 1 and (name[0] in ADJECTIVES or name[0].endswith("ing")) and not _is_known(name):
         if name[0] != "and":
             adjectives.append(same_word(name[0]))
         name = name[1:]
@@ -202,6 +202,17 @@ def asked(what: str) -> Asked | None:
     return replace(
         _named(name), claims=claims, adjectives=frozenset(adjectives), relation=relation, reference=_reference(relation)
     )
+
+
+def _begins_relation(words: Sequence[str]) -> bool:
+    """Whether a description says from here on where its object is or what it does: "on a sofa", "sleeping"."""
+    return words[0] in _ENDS_NAME or (words[0].endswith("ing") and not _is_known(words))
+
+
+def _is_known(words: Sequence[str]) -> bool:
+    """Whether the words are all of a name: "stop sign", "dining tables"."""
+    name = " ".join(words)
+    return name in _TWO_WORDS or any(name in _numbers(one) for one in _SYNONYMS)
 
 
 def _reference(relation: Sequence[str]) -> Asked | None:

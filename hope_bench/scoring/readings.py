@@ -246,7 +246,7 @@ _MOST_OPENERS = 6
 
 def _piece(tokens: Sequence[str], what: Asked | None, before: Statement) -> tuple[Said | None, Kind, Statement]:
     """What one clause says; where that is nothing, the same without the words that only open it."""
-    found = whole = _whole_piece(tokens, what, before)
+    found = _whole_piece(tokens, what, before)
     for _ in range(_MOST_OPENERS):
         opener = OPENER.match(" ".join(tokens))
         if opener is None or found[0] is not None:
@@ -255,7 +255,7 @@ def _piece(tokens: Sequence[str], what: Asked | None, before: Statement) -> tupl
         if not tokens:
             break
         found = _whole_piece(tokens, what, before)
-    return whole if found[0] is None else found
+    return found
 
 
 def _whole_piece(tokens: Sequence[str], what: Asked | None, before: Statement) -> tuple[Said | None, Kind, Statement]:

@@ -272,10 +272,10 @@ def _without_mention(tokens: Sequence[str], asked: Asked, before: Statement) -> 
             named = ["the", *before.about]  # "there is a dog, but it is on the floor"
             whole, start, end = [*named, *tokens[1:]], 1, len(named)
             return _of_description(_mention(whole, start, end, asked, NOTHING), whole, [(start, end)], asked)
-    for place, word in enumerate(tokens):
-        reached = place and denied and denied[-1] < place and reaches(tokens[denied[-1]], tokens[denied[-1] + 1 : place], ())
-        if word in asked.wider and reached and stands_alone(tokens[place + 1 :], ()):
-            spared = before.excepts or EXCEPT & words or {"other", "more"} & set(tokens[:place])
+    for place, word in enumerate(after):
+        reached = word in asked.wider and reaches(tokens[denied[-1]], after[:place], ())
+        if reached and stands_alone(after[place + 1 :], ()):
+            spared = before.excepts or EXCEPT & words or {"other", "more"} & set(after)
             return NOTHING if spared else Statement("no", (word,), "no")
     if denied:
         return Statement(goes_on=None if RELATIONS & set(after) or len(denied) > 1 else "no")

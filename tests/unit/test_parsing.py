@@ -127,6 +127,8 @@ def test_the_two_ends_of_a_long_answer_are_whole_sentences(letter: str, length: 
     begins, ends = f"yes{letter} and so on", f"one{letter}no more"
     said = spoken(begins + "x" * (2 * END) + ends)
     assert said == f"yes{letter}\nno more"
+    said = spoken(f"one{letter}two{letter}three" + "x" * (2 * END) + f"four{letter}five{letter}six")
+    assert said == f"one{letter}two{letter}\nfive{letter}six"
     whole = "a" * length
     assert spoken(whole + letter + "b" * (2 * END)) == (whole + letter if length < END else "a" * END) + "\n"
     assert spoken("c" * (2 * END)) == "c" * (2 * END)
