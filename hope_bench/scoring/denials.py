@@ -155,7 +155,7 @@ def denied_after(head: Words, rest: Words) -> Literal["yes", "no", "unclear"] | 
     then = after[1:]
     if "fully" in then and head:
         return "yes"
-    if "clearly" in rest[verb + 1 :]:
+    if "clearly" in rest[verb:]:
         return "unclear"
     if _MAY_NOT_BE.issuperset(then[:1]) or (then[0] in SEEM and PRESENT.issuperset(then[1:2])):
         return "no"

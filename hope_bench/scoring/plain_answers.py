@@ -54,7 +54,7 @@ def direct(tokens: Sequence[str]) -> Said | None:
     if len(firm) > 1 and firm[-1] in YES_OR_NO and _FIRM.issuperset(firm[:-1]):
         return "yes" if firm[-1] in YES else "no"  # "a clear no", "a yes from me"
     if tokens[0] in YES:
-        return None if tokens[1:3] in (["and", "no"], ["or", "no"]) else "yes"
+        return "yes"
     if tokens[0] not in NO:
         return None
     return "no" if tokens[0] != "no" or _AFTER_NO.issuperset(tokens[1:2]) else None

@@ -135,8 +135,9 @@ def denied_claim(text: str) -> tuple[str, str] | None:
     if found["before"] is not None or found["deny"] or found["not_say"]:
         if found["before"] is not None and not _wrong(found["before"]):
             return None
-        claim, *rest = re.split(",| but ", text[found.end() :], maxsplit=1)
-        return claim, "".join(rest)
+        said = text[found.end() :]
+        claim = re.split(",| but ", said)[0]
+        return claim, said.removeprefix(claim)
     called = _CALLED.search(text)
     if called is None or called.start() < found.end():
         return None

@@ -200,7 +200,7 @@ def _of_description(said: Statement, tokens: Sequence[str], alone: Sequence[tupl
 def _elliptic(tokens: Sequence[str]) -> Said | None:
     """What a clause says that names no thing at all, only stands for one: "none", "it is not there", "I see one"."""
     words = set(tokens)
-    if not ELLIPTIC.issuperset(words) or words <= {"not", "no", "never"}:
+    if not ELLIPTIC.issuperset(words) or {"not", "no", "never"}.issuperset(words):
         return None
     if tokens[-1] in ("no", "a", "an", "the"):
         return None  # cut off: "there is no"
