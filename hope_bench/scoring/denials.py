@@ -136,8 +136,6 @@ def claim_denied(rest: Words, claims: Collection[str]) -> bool:
 
 def denied_after(head: Words, rest: Words) -> Literal["yes", "no", "unclear"] | None:
     """A denial in the verb of which the object is the subject: "the dog is not here", "a dog can not be seen"."""
-    if STATE & set(head) and not {"that", "which", "and"} & set(head):
-        return None  # it is another verb's object
     verb = next((place for place, word in enumerate(rest) if word in _SUBJECTS_VERB_OR_END), None)
     if verb is None or rest[verb] in _ENDS_SUBJECT:
         return None

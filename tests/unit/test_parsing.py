@@ -355,6 +355,8 @@ def test_markdown_and_punctuation_do_not_matter(word: str, before: str, after: s
         ("{it} is probably behind the door.", "unparsed"),
         ("The {bare} is gone.", "no"),
         ("There is no", "unparsed"),
+        ("\nQuestion: {is}?\nAnswer: no", "no"),
+        ("No.\nQuestion: {is}?\nAnswer: yes", "no"),
     ],
 )
 def test_kinds_of_answers_whatever_the_object(text: str, verdict: str) -> None:
