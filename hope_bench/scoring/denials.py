@@ -39,11 +39,7 @@ _BETWEEN = {"actually", "really", "currently", "clearly", "be", "being", "to", "
 def denied_before(head: Words, claims: Collection[str]) -> Literal["denied", "excepted", "all but", "unclear"] | None:
     """Whether a denial before the object reaches it: "no visible dog", "I do not see any dog", but not "no cat near the dog"."""
     for place, word in enumerate(head):
-        if (
-            word in ("everything", "anything", "all", "everyone")
-            and EXCEPT & set(head[place:])
-            and "not" not in head[:place]
-        ):
+        if word in ("everything", "anything", "all", "everyone") and EXCEPT & set(head[place:]) and "not" not in head[:place]:
             return "all but"
     places = [
         place for place, word in enumerate(head) if word in NEGATORS and (word != "free" or head[place + 1 : place + 2] == ["of"])
@@ -60,7 +56,9 @@ def denied_before(head: Words, claims: Collection[str]) -> Literal["denied", "ex
     if (worn := _of_nobody(negator, between)) is not None:
         return worn
     if not reaches(negator, between, claims):
-        passed = negator in ("without", "no", "not", "nobody") and any(opens(at, between, "") for at in range(negator == "not", len(between)))
+        passed = negator in ("without", "no", "not", "nobody") and any(
+            opens(at, between, "") for at in range(negator == "not", len(between))
+        )
         return None if passed or negator == "without" else "unclear"
     earlier = {head[place] for place in places[:-1]}
     if earlier and not earlier | {negator} <= {"neither", "nor", "no"}:
@@ -98,7 +96,7 @@ KNOWN = listed("definite")
 def reaches(negator: str, between: Words, claims: Collection[str]) -> bool:
     """Whether a denial reaches the object at the end of the words between the two."""
     for place, (before, word) in enumerate(pairwise([negator, *between])):
-        opens = word == "and" and not DETERMINERS.isdisjoint(between[place + 1 : place + 2])
+        opens = before == "and" and word in DETERMINERS
         thinks = word != "that" or negator == "nothing" or _THOUGHT & set(between[:place])
         if opens or not thinks or word in _LEADS_AWAY or (word == "of" and before not in _OF_IT):
             return False

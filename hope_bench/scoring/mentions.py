@@ -92,12 +92,7 @@ def _says_nothing(head: Words, rest: Words) -> bool:
     """Whether the object is only likened, asked for, supposed, or a picture's or sign's content."""
     if any(one == "been" and other in ("here", "there") for one, other in pairwise(rest)):
         return True  # "a dog seems to have been here"
-    if (
-        BLOCKING & set(head)
-        or generic(head, rest)
-        or _inferred(head)
-        or not _SUPPOSED.isdisjoint(rest[:1])
-    ):
+    if BLOCKING & set(head) or generic(head, rest) or _inferred(head) or not _SUPPOSED.isdisjoint(rest[:1]):
         return True
     what = next((one for one, other in reversed([*pairwise(head)]) if other == "of"), "")
     if what in PICTURES and {"has", "have", "wears", "with"} & set(head[: head.index(what)]):

@@ -37,8 +37,8 @@ CONCLUSION, LABELLED, FINAL = range(1, 4)
 class Reading(NamedTuple):
     """One thing that an answer says (None: nothing of the object).
 
-    `rank` is 0 by the way, CONCLUSION as one, LABELLED and FINAL as the labelled answer; `turns` says that "but", "actually" and the like
-    precede it.
+    `rank` is 0 by the way, CONCLUSION, or LABELLED and FINAL as the labelled answer; `turns` says that "but", "actually" and the
+    like precede it.
     """
 
     said: Said | None

@@ -206,7 +206,7 @@ def _elliptic(tokens: Sequence[str]) -> Said | None:
         return None  # cut off: "there is no"
     if words <= _SEES_NOTHING and words & {"nothing", "anything"}:
         return None  # whoever sees nothing at all has seen no picture
-    if words <= _PRESENT_ALONE:
+    if _PRESENT_ALONE.issuperset(words):
         return "yes" if words & _PRESENT_SAID else None
     if any(one == "not" and other in ("clearly", "fully") for one, other in pairwise(tokens)):
         return None  # "not clearly visible" is there
