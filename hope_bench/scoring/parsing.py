@@ -142,7 +142,7 @@ def _wavers(text: str) -> bool:
     if "yes?" in text and "no?" in text:
         return True
     words = set(words_of(text))
-    return words <= YES_OR_NO and not words.isdisjoint(YES) and not words.isdisjoint(NO)
+    return YES_OR_NO.issuperset(words) and not words.isdisjoint(YES) and not words.isdisjoint(NO)
 
 
 _BOTH = 400

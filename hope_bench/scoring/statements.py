@@ -204,7 +204,7 @@ def _elliptic(tokens: Sequence[str]) -> Said | None:
         return None
     if tokens[-1] in ("no", "a", "an", "the"):
         return None  # cut off: "there is no"
-    if words <= _SEES_NOTHING and words & {"nothing", "anything"}:
+    if _SEES_NOTHING.issuperset(words) and words & {"nothing", "anything"}:
         return None  # whoever sees nothing at all has seen no picture
     if _PRESENT_ALONE.issuperset(words):
         return "yes" if words & _PRESENT_SAID else None
