@@ -38,8 +38,7 @@ def _placing(head: Words) -> bool:
     place = next((place for place in reversed(range(len(head))) if head[place] in _PLACING), None)
     if place is None or not NEGATORS.isdisjoint(head):
         return False
-    after = set(head[place + 1 :])
-    return not {"as", "for", "if", "that", "what", "whether", "which"} & after
+    return not {"as", "for", "if", "that", "what", "whether", "which"} & set(head[place:])
 
 
 def opens(place: int, head: Words, name: str) -> bool:
@@ -70,7 +69,6 @@ UNCOUNTED = listed("uncounted")
 _THERE = BE_OR_SEEM | EXIST
 _ARTICLES = INDEFINITE | {"the"}
 _PLACED = RELATIONS | PRESENT
-_FOLLOWS_BARE = (PRESENT | {"on", "at", "under", "behind", "near", "next", "beside"}) - {"there", "here"}
 _HAVING = listed("having")
 
 
@@ -83,14 +81,12 @@ def _as_subject(head: Words, rest: Words) -> bool:
     if not rest:
         return False
     determined = bool(DETERMINERS & set(head))
-    if not head and (rest[0] in _FOLLOWS_BARE or doing(rest[0])):
+    if (determined or not head) and (rest[0] in _PLACED or doing(rest[0])):
         return True  # "Dog detected.", "Dog on sofa"
-    if determined and (rest[0] in _PLACED or doing(rest[0])):
-        return True
     if rest[0] in VERBS:
         return True
     then = [word for word in rest[1:] if word not in _ADVERBS]
     if rest[0] not in BE_OR_CAN or not then:
         return False
-    placed = then[0] in _PLACED or then[0].endswith("ing") or (then[0].endswith("ed") and then[1:2] and then[1] in RELATIONS)
-    return bool(placed or determined)
+    placed = then[0] in _PLACED or then[0].endswith("ing") or (then[0].endswith("ed") and not RELATIONS.isdisjoint(then[1:2]))
+    return placed or determined

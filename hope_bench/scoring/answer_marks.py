@@ -18,6 +18,8 @@ _ONE_BOX = re.compile(rf"(?:{_BOXES.pattern}){_OPTION}")
 _MARKED = re.compile(
     rf"(?:(?P<item>[a-z][a-z '-]{{0,40}}?)\s?[:=]?\s?)?(?:(?P<tick>(?:{_TICK}|\U0001f44d)+)|(?P<cross>(?:{_CROSS}|\U0001f44e)+))"
 )
+_MARK = re.compile(rf"(?:{_TICK}|{_CROSS}|\U0001f44d|\U0001f44e)+")
+_LEADING = re.compile(rf"[ \t*-]*{_MARK.pattern}")
 _SCORE = r"(?:0?\.\d{1,9}|[01]\.\d{1,9}|\d{1,3}(?:\.\d{1,9})?\s?%)"
 _IN_BRACKETS = re.compile(
     rf"[(\[](?:(?:confidence|conf|score|probability|prob|p|bounding box|bbox|box|iou|certainty)(?: score| level)?\W{{0,3}})?"
@@ -39,7 +41,7 @@ _NAMES = re.compile(r"""\s*\[\s{0,9}(?P<names>(?:["'][^"'\n\[\]]{1,60}["']\s{0,9
 _UNTICKED = re.compile(r"(?m)^[\s*-]{0,9}\[ \]\s{1,3}(?P<name>[a-z][a-z '-]{0,40})$")
 _LABEL = re.compile(
     r'"(?:label|class|class_name|category|name|object_name)"\s?:\s?"(?P<label>[^"\n]{1,60})"'
-    r'(?:\s?,\s?"(?:(?:score|confidence|probability)"\s?:\s?(?P<score>[\d.]{1,9})|(?:count|quantity|number)"\s?:\s?(?P<count>\d{1,4})))?'
+    r'(?:\s?,\s?"(?:(?:score|confidence|probability)"\s?:\s?(?P<score>\d{1,3}(?:\.\d{1,9})?|\.\d{1,9})|(?:count|quantity|number)"\s?:\s?(?P<count>\d{1,4})))?'
 )
 _YES_OR_NO = re.compile(r"\b(?:yes|no|true|false)\b")
 SCORES = frozenset(("scorehigh", "scorelow", "scoremid"))
@@ -58,8 +60,6 @@ def as_words(said: str) -> str:
         said = re.sub(r"(?:\[[x\u2713\u2714]\]|[\u2611\u2612])", "\u2611", said)
         said = "\n".join(map(_ticks, said.split("\n")))
     said = _SCORED.sub(lambda found: f"\n{found['name']}: {found['count'] or _score(found['bare'] or found['score'])}\n", said)
-    if "." not in said and "%" not in said and '"' not in said:
-        return said
     if said[:1] in ("{", "["):
         said = _LABEL.sub(_detected, said)
     said = _BOX_WORDS.sub(" ", _IN_BRACKETS.sub(" ", said))
@@ -71,10 +71,10 @@ def _ticks(line: str) -> str:
     marks = list(_MARKED.finditer(line))
     if not marks:
         return line
-    leading = not marks[0]["item"] and line.lstrip(" \t-*").startswith(marks[0][0].strip())
+    leading = _LEADING.match(line) is not None
     words = line[marks[0].end() :].split()
     if leading and (words and (len(words) > 3 or words[0].strip(".,!*") in ("yes", "no"))):
-        return _MARKED.sub(lambda found: found["item"] or " ", line)  # "(tick) Yes, there is a dog"
+        return _MARK.sub(" ", line)  # "(tick) Yes, there is a dog"
     if leading and words and len(marks) == 1:
         return f"{' '.join(words)}: {'yes' if marks[0]['tick'] else 'no'}"
 
@@ -84,7 +84,7 @@ def _ticks(line: str) -> str:
         word, item = ("yes" if found["tick"] else "no"), (found["item"] or "").strip()
         if item in ("yes", "no"):
             return "\n" if both and word == "no" else f"{item}\n"  # "Yes (cross) No (tick)", while a lone "No (tick)" is a no
-        return f"\n{item}: {word}\n" if item else f" {word} "
+        return f"\n{item}: {word}\n"
 
     return _MARKED.sub(named, line)
 
@@ -97,5 +97,5 @@ def _detected(found: re.Match[str]) -> str:
 
 
 def _score(value: str) -> str:
-    share = float(value.rstrip("% ")) / (100 if value.endswith("%") else 1) if value.count(".") < 2 else 0.5
+    share = float(value.rstrip("% ")) / (100 if value.endswith("%") else 1)
     return "scorehigh" if share >= _SURE else "scorelow" if share <= _UNSURE else "scoremid"

@@ -40,6 +40,8 @@ _QUOTED = re.compile(r"""\b(?:says|reads?|saying|reading|labeled|words?|text|nam
 """What is written in the picture."""
 _QUOTED_WORD = re.compile(r"""["'](?P<word>yes|no)[.,!]?["']""")
 _SENTENCE = re.compile(r"[^.!?;\n]+[.!?;\n]?")
+_STOP = re.compile(r"[.!?\n]")
+_TO_LAST_STOP = re.compile(r"(?s).*[.!?\n]")
 _PLAIN = str.maketrans({
     "\N{RIGHT SINGLE QUOTATION MARK}": "'", "\N{LEFT SINGLE QUOTATION MARK}": "'", "\N{MODIFIER LETTER APOSTROPHE}": "'",
     "\N{LEFT DOUBLE QUOTATION MARK}": '"', "\N{RIGHT DOUBLE QUOTATION MARK}": '"', "\N{NO-BREAK SPACE}": " ",
@@ -81,9 +83,9 @@ def plain(said: str) -> str:
     said = _FINAL.sub(lambda found: f"\nfinal answer: {found['boxed'] or found['box'] or found['tag'] or ''}\n", said)
     said = _TAG.sub(" ", _QUOTED.sub(" reads ", said)).translate(_PLAIN)
     said = _QUOTED_WORD.sub(r"\g<word>", _OPTIONS.sub(" ", _ECHO.sub(" ", said)))
-    said = _DASHED.sub(": ", _BULLET.sub("\n", said))
-    turn = _ANOTHER_TURN.search(said, len(said) - len(said.lstrip()) + 1)
-    return _NUMBER.sub("number ", said if turn is None or not said[: turn.start()].strip() else said[: turn.start()])
+    said = _DASHED.sub(": ", _BULLET.sub("\n", said)).lstrip()
+    turn = _ANOTHER_TURN.search(said)
+    return _NUMBER.sub("number ", said if turn is None else said[: turn.start()])
 
 
 _PLAIN_BUT_MARKUP = {key: value for key, value in _PLAIN.items() if chr(key) not in "_*`#~$\r\t"}
@@ -100,6 +102,5 @@ def _two_ends(said: str) -> str:
     if len(said) <= 2 * END:
         return said
     head, tail = said[:END], said[-END:]
-    stops = [place for place, letter in enumerate(head) if letter in ".!?\n"]
-    starts = [place for place, letter in enumerate(tail) if letter in ".!?\n"]
-    return (head[: stops[-1] + 1] if stops else head) + "\n" + (tail[starts[0] + 1 :] if starts else "")
+    whole = _TO_LAST_STOP.match(head)
+    return (whole[0] if whole else head) + "\n" + "".join(_STOP.split(tail, maxsplit=1)[1:])

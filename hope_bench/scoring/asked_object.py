@@ -18,6 +18,9 @@ _NATURAL = frozenset(_TABLE["natural_kinds"])
 _NEAR = [frozenset(pair) for pair in _TABLE["claims"]["near"]]
 
 NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_WORD_OF = dict(enumerate(NUMBERS, 1))
+_NUMBER_OF = {word: number for number, word in _WORD_OF.items()}
+_SAME_WORD = {**_SAME, **{str(number): word for number, word in _WORD_OF.items()}}
 
 _HERE = r"(?: in th(?:e|is) (?:im[a-z]{1,6}|photo(?:graph)?|picture|scene))?"
 _QUESTION = re.compile(rf"\s{{0,9}}(?:is|are) there (?P<what>[^?\n]{{1,200}}?){_HERE}\s?\?", re.IGNORECASE)
@@ -53,12 +56,17 @@ ADJECTIVES = frozenset().union(*_EXCLUSIVE, _SAME) | frozenset(
 
 def same_word(word: str) -> str:
     """A claim as it is compared: "grey" is "gray", "2" is "two"."""
-    return number_word(int(word[:4])) if word.isdecimal() else _SAME.get(word, word)
+    return _SAME_WORD.get(word, word)
 
 
 def number_word(number: int) -> str:
     """A number as a claim: 2 is "two"; beyond ten the digits."""
-    return NUMBERS[number - 1] if 0 < number <= len(NUMBERS) else str(number)
+    return _WORD_OF.get(number, str(number))
+
+
+def number_of_word(word: str) -> int | None:
+    """The number that a word is: 2 of "2" and of "two"."""
+    return int(word) if word.isdecimal() else _NUMBER_OF.get(word)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +99,7 @@ class Asked:
 
     def is_another(self, phrase: Sequence[str]) -> bool:
         """Whether a noun phrase ends in the name of what is surely another thing: "small fox" where a dog is asked about."""
-        ends = {" ".join(phrase[place:]) for place in range(max(len(phrase) - 3, 0), len(phrase))}
+        ends = {" ".join(phrase[place:]) for place in range(len(phrase))}
         return not ends.isdisjoint(_other_names(self))
 
     def find(self, tokens: Sequence[str]) -> list[tuple[int, int]]:
@@ -181,12 +189,12 @@ def asked(what: str) -> Asked | None:
         words = words[1:]
     if not words:
         return None
-    if any(" ".join(words) in _numbers(one) for one in _SYNONYMS):
+    if _is_known(words):
         return _named(words)
-    cut = next((place for place, word in enumerate(words) if place and (word in _ENDS_NAME or word.endswith("ing"))), len(words))
+    cut = next((place for place in range(1, len(words)) if _begins_relation(words[place:])), len(words))
     name, relation = words[:cut], tuple(words[cut:])
     adjectives: list[str] = []
-    while len(name) > 1 and (name[0] in ADJECTIVES or name[0].endswith("ing")) and " ".join(name[:2]) not in _TWO_WORDS:
+    while len(name) > 1 and (name[0] in ADJECTIVES or name[0].endswith("ing")) and not _is_known(name):
         if name[0] != "and":
             adjectives.append(same_word(name[0]))
         name = name[1:]
@@ -196,16 +204,27 @@ def asked(what: str) -> Asked | None:
     )
 
 
+def _begins_relation(words: Sequence[str]) -> bool:
+    """Whether a description says from here on where its object is or what it does: "on a sofa", "sleeping"."""
+    return words[0] in _ENDS_NAME or (words[0].endswith("ing") and not _is_known(words))
+
+
+def _is_known(words: Sequence[str]) -> bool:
+    """Whether the words are all of a name: "stop sign", "dining tables"."""
+    name = " ".join(words)
+    return name in _TWO_WORDS or any(name in _numbers(one) for one in _SYNONYMS)
+
+
 def _reference(relation: Sequence[str]) -> Asked | None:
     """The thing that the words after a name lead to: the sofa of "on a sofa"; None where they are only of the image."""
-    words = [word for word in relation if word not in _LEADS]
-    if not words or words[0] in ("image", "picture", "photo"):
-        return None
-    return asked(" ".join(words[1:] if len(words) > 1 and words[0].endswith("ing") else words))
+    verb = [word for word in relation[:1] if word.endswith("ing")]
+    return asked(" ".join(word for word in relation if word not in _LEADS and word not in verb))
 
 
 _LEADS = (
-    _ENDS_NAME | _CLAIMS_NOTHING | frozenset(("left", "right", "top", "bottom", "front", "middle", "center", "upper", "lower"))
+    _ENDS_NAME
+    | _CLAIMS_NOTHING
+    | frozenset(("left", "right", "top", "bottom", "front", "middle", "center", "upper", "lower", "picture", "photo"))
 )
 _TWO_WORDS = frozenset(("stop sign", "fire hydrant", "parking meter", "glass bottle", "living room", "orange juice"))
 """Names that begin with what elsewhere is an adjective."""

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Literal
 
 from hope_bench.scoring.affirmations import Words, doing, opens
@@ -39,11 +39,7 @@ _BETWEEN = {"actually", "really", "currently", "clearly", "be", "being", "to", "
 def denied_before(head: Words, claims: Collection[str]) -> Literal["denied", "excepted", "all but", "unclear"] | None:
     """Whether a denial before the object reaches it: "no visible dog", "I do not see any dog", but not "no cat near the dog"."""
     for place, word in enumerate(head):
-        if (
-            word in ("everything", "anything", "all", "everyone")
-            and EXCEPT & set(head[place + 1 :])
-            and "not" not in head[:place]
-        ):
+        if word in ("everything", "anything", "all", "everyone") and EXCEPT & set(head[place:]) and "not" not in head[:place]:
             return "all but"
     places = [
         place for place, word in enumerate(head) if word in NEGATORS and (word != "free" or head[place + 1 : place + 2] == ["of"])
@@ -55,16 +51,18 @@ def denied_before(head: Words, claims: Collection[str]) -> Literal["denied", "ex
     if EXCEPT & set(between):
         return "excepted" if negator not in LACK else "unclear"
     anew = any(one == "and" and other in DETERMINERS for one, other in pairwise(between))
-    if negator in ("no", "without") and anew and between[0] not in DETERMINERS:
+    if negator in ("no", "without") and anew:
         return None  # "a man with no hat and a dog"
     if (worn := _of_nobody(negator, between)) is not None:
         return worn
     if not reaches(negator, between, claims):
-        passed = negator in ("without", "no", "not", "nobody") and any(opens(at, between, "") for at in range(len(between)))
+        passed = negator in ("without", "no", "not", "nobody") and any(
+            opens(at, between, "") for at in range(negator == "not", len(between))
+        )
         return None if passed or negator == "without" else "unclear"
     earlier = {head[place] for place in places[:-1]}
     if earlier and not earlier | {negator} <= {"neither", "nor", "no"}:
-        apart = RELATIONS & set(head[places[-2] + 1 : last])
+        apart = RELATIONS & set(head[places[-2] : last])
         return "denied" if apart else "unclear"  # two denials of one thing are none, or a slip
     return "denied"
 
@@ -97,10 +95,9 @@ KNOWN = listed("definite")
 
 def reaches(negator: str, between: Words, claims: Collection[str]) -> bool:
     """Whether a denial reaches the object at the end of the words between the two."""
-    for place, word in enumerate(between):
-        before = between[place - 1] if place else negator
-        opens = word == "and" and not DETERMINERS.isdisjoint(between[place + 1 : place + 2])
-        thinks = word != "that" or not place or negator == "nothing" or _THOUGHT & set(between[:place])
+    for place, (before, word) in enumerate(pairwise([negator, *between])):
+        opens = before == "and" and word in DETERMINERS
+        thinks = word != "that" or negator == "nothing" or _THOUGHT & set(between[:place])
         if opens or not thinks or word in _LEADS_AWAY or (word == "of" and before not in _OF_IT):
             return False
     if negator in ("nothing", "none"):
@@ -108,17 +105,17 @@ def reaches(negator: str, between: Words, claims: Collection[str]) -> bool:
     if negator == "not":
         if between[:1] in (["wearing"], ["carrying"]):
             between = between[1:]
-        verb = max((place for place, word in enumerate(between) if word in _SHOWING), default=-1)
-        if verb >= 0 and between[verb] in LACK:
-            return False
-        doing = [word for word in between[: max(verb, 0)] if word not in _SHOWS_NONE]
-        if doing or (verb < 0 and between and between[0] not in _OF_A_NAME):
+        verb = max((place for place, word in enumerate(between) if word in _SHOWING), default=None)
+        if verb is None and not _OF_A_NAME.issuperset(between[:1]):
             return False  # "not riding a horse" says nothing of horses elsewhere
-        between = between[verb + 1 :]
-    listed = max((place for place, word in enumerate(between) if word in ("and", "or", "nor", "no")), default=-1)
-    return all(word in _IDLE or same_word(word) in claims for word in between[listed + 1 :])
+        if verb is not None and (between[verb] in LACK or not _SHOWS_NONE.issuperset(between[:verb])):
+            return False
+        between = between if verb is None else between[verb + 1 :]
+    item = takewhile(lambda word: word not in _PARTS_ITEMS, reversed(between))
+    return all(word in _IDLE or same_word(word) in claims for word in item)
 
 
+_PARTS_ITEMS = {"and", "or", "nor", "no"}
 _THOUGHT = THINK | {"anything"}
 _LEADS_AWAY = RELATIONS | {"as"}
 _OF_IT = OF_WHAT | LACK | {"none", "neither"}
@@ -131,14 +128,12 @@ def claim_denied(rest: Words, claims: Collection[str]) -> bool:
     """Whether a claim of the description is denied of the object named: "the car is not red"."""
     for place, word in enumerate(rest):
         if word in ("not", "no", "without", "nor"):
-            return any(same_word(one) in claims for one in rest[place + 1 : place + 7]) or denied_after([], rest) == "no"
+            return any(same_word(one) in claims for one in rest[place:]) or denied_after([], rest) == "no"
     return False
 
 
 def denied_after(head: Words, rest: Words) -> Literal["yes", "no", "unclear"] | None:
     """A denial in the verb of which the object is the subject: "the dog is not here", "a dog can not be seen"."""
-    if STATE & set(head) and not {"that", "which"} & set(head):
-        return None  # it is another verb's object
     verb = next((place for place, word in enumerate(rest) if word in _SUBJECTS_VERB_OR_END), None)
     if verb is None or rest[verb] in _ENDS_SUBJECT:
         return None
@@ -148,20 +143,19 @@ def denied_after(head: Words, rest: Words) -> Literal["yes", "no", "unclear"] | 
     if after[:3] == ["what", "is", "missing"]:
         return "no"
     if after[0] in ABSENT:
-        gone = after[0] != "gone" or not after[1:] or after[1] in _AFTER_GONE
-        whole = gone and (after[0] not in ("missing", "lacking") or not (after[1:] and after[1] in DETERMINERS))
+        gone = after[0] != "gone" or _AFTER_GONE.issuperset(after[1:2])
+        whole = gone and (after[0] not in ("missing", "lacking") or DETERMINERS.isdisjoint(after[1:2]))
         return "no" if whole else None
     if after[0] not in ("not", "never"):
         return None
     then = after[1:]
     if "fully" in then and head:
         return "yes"
-    if "clearly" in rest[verb + 1 :]:
+    if "clearly" in rest[verb:]:
         return "unclear"
-    gone = not then or then[0] in _IS_PRESENT or then[0] == "one" or (then[0] in SEEM and (not then[1:] or then[1] in PRESENT))
-    if gone:
+    if _MAY_NOT_BE.issuperset(then[:1]) or (then[0] in SEEM and PRESENT.issuperset(then[1:2])):
         return "no"
-    known = head[-1:] and head[-1] in KNOWN
+    known = next((word for word in reversed(head) if word in DETERMINERS), None) in KNOWN
     if REAL & set(then):
         return "unclear"
     still = doing(then[0]) or then[0] in _STILL_THERE
@@ -169,6 +163,7 @@ def denied_after(head: Words, rest: Words) -> Literal["yes", "no", "unclear"] | 
 
 
 _SUBJECTS_VERB = BE | {"can", "do", "does", "could"} | (SEEM - {"look", "looks"})
+_MAY_NOT_BE = _IS_PRESENT | {"one"}
 _STILL_THERE = listed("still_there") | SEEM | CONTAIN | (VERBS - EXIST)
 _AFTER_GONE = RELATIONS | {"and", "here", "now"}
 _ENDS_SUBJECT = listed("ends_subject")

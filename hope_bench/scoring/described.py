@@ -7,10 +7,11 @@ description nor surely excludes it says nothing.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import zip_longest
 from typing import Literal, NamedTuple
 
 from hope_bench.scoring.answer_words import BE, BE_OR_SEEM, CONTAIN, DETERMINERS, PERCEIVE, RELATIONS, SEEM, VERBS
-from hope_bench.scoring.asked_object import ADJECTIVES, NUMBERS, Asked, same_word
+from hope_bench.scoring.asked_object import ADJECTIVES, NUMBERS, Asked, number_of_word, same_word
 
 _NEAR = 40
 """Words on either side of the object in which its place is looked for."""
@@ -21,11 +22,11 @@ _PLACES = {
     "left": "left", "right": "right", "top": "top", "upper": "top", "bottom": "bottom", "lower": "bottom", "center": "center",
     "centre": "center", "middle": "center", "foreground": "foreground", "background": "background",
 }  # fmt: skip
-_ELSEWHERE = (
+_ELSEWHERE = [
     frozenset(("left", "right", "center")),
     frozenset(("top", "bottom", "center")),
     frozenset(("foreground", "background")),
-)
+]
 _RELATION = {
     "left": "left", "right": "right", "on": "on", "onto": "on", "upon": "on", "top": "on", "atop": "on", "under": "under",
     "beneath": "under", "below": "under", "underneath": "under", "above": "above", "over": "above", "behind": "behind",
@@ -73,12 +74,13 @@ _OPPOSED = [frozenset(pair) for pair in (
     ("metal", "plastic"), ("metal", "glass"), ("whole", "sliced"), ("glass", "plastic"), ("leather", "wooden"),
     ("ceramic", "plastic"),
     ("stone", "metal"), ("ceramic", "metal"),
-)]  # fmt: skip
+)] + _ELSEWHERE  # fmt: skip
 _NOT_ITS = BE | CONTAIN | PERCEIVE | RELATIONS | SEEM | VERBS | {"there", "no", "not", "s", "'s", "of", "wearing", "riding"}
 _CROSSING = {"and", "that", "which", "who", "while"}
 _ENDS_PREDICATE = RELATIONS | VERBS | CONTAIN
 _ANEW = DETERMINERS | {"there"}
 _NUMBERS = frozenset(NUMBERS)
+_BEGINS_PHRASE = frozenset(word for word in DETERMINERS - _NUMBERS if not word.isdecimal())
 _ADVERBS = {
     "both",
     "all",
@@ -97,6 +99,13 @@ _ADVERBS = {
     "rather",
     "to",
     "be",
+    "made",
+    "of",
+    "entirely",
+    "s",
+    "'s",
+    "color",
+    "colour",
 }
 
 
@@ -131,7 +140,7 @@ def number_of(tokens: Sequence[str], start: int) -> Count | None:
     if tokens[start + 1 : start + 3] == ["or", "more"]:
         before = ["atleast", *before]
     numbers = [number for word in before if (number := _number(word)) is not None]
-    if {"about", "almost", "approximately", "around", "nearly", "roughly"} & {*before, *tokens[max(start - 2, 0) : start]}:
+    if {"about", "almost", "approximately", "around", "nearly", "roughly"} & {*before}:
         return None
     if len(numbers) > 1:  # "two or three", "2-3"
         return Count(min(numbers), max(numbers))
@@ -141,15 +150,12 @@ def number_of(tokens: Sequence[str], start: int) -> Count | None:
     return next((Count(least, None) for word, least in _LEAST.items() if word in before), None)
 
 
+_COUNTS_AS = {"a": 1, "an": 1, "another": 1, "pair": 2, "couple": 2}
 _LEAST = {"dozens": 24, "dozen": 12, "hundreds": 200, "many": 3, "numerous": 3, "few": 2, "multiple": 2, "several": 2}
 
 
 def _number(word: str) -> int | None:
-    if word in ("a", "an", "another"):
-        return 1
-    if (as_word := same_word(word)) in NUMBERS:
-        return NUMBERS.index(as_word) + 1
-    return int(word) if word.isdecimal() else 2 if word in ("pair", "couple") else None
+    return _COUNTS_AS.get(word, number_of_word(same_word(word)))
 
 
 def excludes(predicate: Sequence[str], asked: Asked) -> bool:
@@ -182,9 +188,7 @@ def _adjectives(tokens: Sequence[str], start: int, end: int, asked: Asked) -> Ho
 
 
 def _excluded(own: frozenset[str], wanted: frozenset[str]) -> bool:
-    if any(wanted & pair and own & pair and not wanted & own & pair for pair in _OPPOSED):
-        return True
-    if any(wanted & group and own & group and not wanted & own & group for group in _ELSEWHERE):
+    if any(wanted & group and own & group and not wanted & own & group for group in _OPPOSED):
         return True
     return Asked((), wanted).excluded(tuple(own))
 
@@ -194,28 +198,26 @@ def _before(tokens: Sequence[str], start: int) -> list[str]:
     place = start
     while place and tokens[place - 1] not in _NOT_ITS:
         word = tokens[place - 1]
-        if word == "and" and not (place > 1 and tokens[place - 2] in ADJECTIVES and tokens[place] in ADJECTIVES):
+        if word == "and" and not ADJECTIVES.issuperset((tokens[place - 2], tokens[place])):
             break
         place -= 1
-        if word in DETERMINERS and word not in NUMBERS and not word.isdecimal():
+        if word in _BEGINS_PHRASE:
             break
-    if place > 1 and tokens[place - 1] == "of" and tokens[place - 2] in ("pair", "couple"):
+    if tokens[place - 2 : place] in (["pair", "of"], ["couple", "of"]):
         place -= 2
     return list(tokens[place:start])
 
 
 def _predicate(rest: Sequence[str]) -> list[str]:
     """What is said of the object in adjectives after its name: "is parked", "in the image is blue", "made of wood"."""
-    words = list(rest)
-    if words[:1] in (["s"], ["'s"]) or words[:1] in (["color"], ["colour"]):
-        words = words[1:]
-    verb = next((place for place, word in enumerate(words) if word in BE_OR_SEEM), None)
-    crossed = verb is None or not _CROSSING.isdisjoint(words[:verb])
+    verb = next((place for place, word in enumerate(rest) if word in BE_OR_SEEM), None)
+    crossed = verb is None or not _CROSSING.isdisjoint(rest[:verb])
+    said = rest if verb is None or crossed else rest[verb + 1 :]
     found: list[str] = []
-    for place, word in enumerate(words if crossed else words[(verb or 0) + 1 :]):
-        if (word in ("made", "of", "entirely") and (found or word == "made")) or word in _ADVERBS:
+    for word, following in zip_longest(said, said[1:]):
+        if word in _ADVERBS:
             continue
-        if word in _ENDS_PREDICATE or (word == "and" and not _another_adjective(words, word, place)):
+        if word in _ENDS_PREDICATE or (word == "and" and following not in ADJECTIVES):
             break
         if crossed and not word.endswith(("ed", "ing")) and word not in ADJECTIVES:
             break
@@ -223,14 +225,10 @@ def _predicate(rest: Sequence[str]) -> list[str]:
     return found
 
 
-def _another_adjective(words: Sequence[str], _and: str, place: int) -> bool:
-    return any(one == _and and other in ADJECTIVES for one, other in zip(words[place:], words[place + 1 :], strict=False))
-
-
-def _relation(tokens: Sequence[str], start: int, end: int, asked: Asked) -> Holds | None:
+def _relation(tokens: Sequence[str], start: int, after: int, asked: Asked) -> Holds | None:
     if not asked.relation:
         return "yes"
-    rest = list(tokens[end:])
+    rest = list(tokens[after:])
     stop = next(
         (place for place in range(len(rest) - 1) if rest[place] == "and" and rest[place + 1] in _ANEW),
         len(rest),
@@ -238,11 +236,12 @@ def _relation(tokens: Sequence[str], start: int, end: int, asked: Asked) -> Hold
     region, head = rest[:stop], list(tokens[:start])
     reference = asked.reference
     if reference is None:
-        return _side(region if set(region) & set(_PLACES) else head[:5], asked)
+        return _side(head, region, asked)
     wanted = _kind(asked.relation)
     there = reference.find(region)
     if there:
-        between = region[: there[0][0]]
+        (end, _), *_ = there
+        between = region[:end]
         if "not" in between:
             return None
         kind = _kind(between)
@@ -253,16 +252,18 @@ def _relation(tokens: Sequence[str], start: int, end: int, asked: Asked) -> Hold
     if before and wanted is not None:
         kind = _INVERSE.get(_kind(head[before[-1][1] :]) or "")
         return "yes" if kind == wanted else "no" if frozenset((kind, wanted)) in _EXCLUDE else None
-    if wanted == "on" and _kind(region) == "on" and region and region[-1] in _SURFACES:
+    if wanted == _kind(region) == "on" and region[-1] in _SURFACES:
         return "no"
     return None
 
 
-def _side(region: Sequence[str], asked: Asked) -> Holds | None:
+def _side(head: Sequence[str], region: Sequence[str], asked: Asked) -> Holds | None:
     wanted = {_PLACES[word] for word in asked.relation if word in _PLACES}
     if not wanted:  # "wearing", "asleep": a word of its own
-        words = {same_word(word) for word in region}
-        return "yes" if asked.claims - asked.adjectives <= words else "no" if asked.excluded(list(region)) else None
+        own_words = asked.claims - asked.adjectives
+        return "yes" if own_words.issubset(map(same_word, region)) else "no" if asked.excluded(region) else None
+    if _PLACES.keys().isdisjoint(region):
+        region = head
     own = {
         _PLACES[word]
         for place, word in enumerate(region)

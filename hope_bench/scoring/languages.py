@@ -185,7 +185,7 @@ def _phrases(phrases: Iterable[str]) -> tuple[tuple[str, ...], ...]:
 
 
 def _holds(said: tuple[str, ...], phrase: tuple[str, ...]) -> bool:
-    return any(said[at : at + len(phrase)] == phrase for at in range(len(said) - len(phrase) + 1))
+    return any(said[at : at + len(phrase)] == phrase for at in range(len(said)))
 
 
 def _plain(word: str) -> str:

@@ -92,7 +92,7 @@ def likened(head: Words, rest: Words, asked: Asked | None) -> bool:
     A material makes a likeness only of what is born or grown: a plastic dog is none, a plastic chair is one.
     """
     natural = asked is None or asked.is_natural
-    pictured = rest[:1] in (["in"], ["on"]) and rest[1:2] and rest[1] in DETERMINERS and not WITHIN_WHICH.isdisjoint(rest[2:4])
+    pictured = rest[:1] in (["in"], ["on"]) and not DETERMINERS.isdisjoint(rest[1:2]) and not WITHIN_WHICH.isdisjoint(rest[2:4])
     return pictured or _before(head, rest, natural) or _made(rest, natural) or _is_one(predicate(rest), natural)
 
 
@@ -152,6 +152,6 @@ def _is_one(said: Words, natural: bool) -> bool:
 def generic(head: Words, rest: Words) -> bool:
     """Whether a clause speaks of things of this kind in general ("a dog is a loyal animal"), or of one that isn't seen ("a dog
     is probably behind the door")."""
-    if not rest or rest[0] not in BE or not head or head[-1] not in INDEFINITE or len(head) > 2:
+    if not rest or rest[0] not in BE or not head or head[-1] not in INDEFINITE:
         return False
     return (head[-1] in ("a", "an") and rest[1:2] in (["a"], ["an"])) or rest[1:2] in (["probably"], ["likely"], ["presumably"])

@@ -46,9 +46,7 @@ def stands_alone(rest: Words, claims: Collection[str]) -> bool:
 def compound(head: Words, name: str, rest: Words) -> bool:
     """Whether a noun that could be a verb makes it another thing: "a TV stand", but not "TVs stand"."""
     plural = (name.endswith("s") and not name.endswith(("us", "ss"))) or name in UNCOUNTED
-    if plural or "and" in head or not {"a", "an", "the"} & set(head):
-        return False
-    return bool(rest) and rest[0] in _NOUN_OR_VERB
+    return not plural and "and" not in head and not _NOUN_OR_VERB.isdisjoint(rest[:1])
 
 
 _NOUN_OR_VERB = listed("noun_or_verb")
@@ -57,7 +55,7 @@ _NOUN_OR_VERB = listed("noun_or_verb")
 def polarity(head: Words, rest: Words, name: str, claims: Collection[str]) -> Polarity | Literal["unclear"] | None:
     """What is said of the object called `name` here: "unclear" where it is spoken of without saying whether it is there, None
     where nothing is said but that a list goes on."""
-    if rest and rest[0] == "free" and rest[1:2] != ["of"]:  # "dog free"
+    if rest[:1] == ["free"] and rest[1:2] != ["of"]:  # "dog free"
         return "no"
     if QUOTING & {*head, *rest[:2]} or _owned(head):
         return "unclear"  # what a sign says, what the model itself has
@@ -92,22 +90,15 @@ def is_list_item(head: Words) -> bool:
 
 def _says_nothing(head: Words, rest: Words) -> bool:
     """Whether the object is only likened, asked for, supposed, or a picture's or sign's content."""
-    if "been" in rest and {"here", "there"} & set(rest[rest.index("been") + 1 :][:1]):
+    if any(one == "been" and other in ("here", "there") for one, other in pairwise(rest)):
         return True  # "a dog seems to have been here"
-    if (
-        BLOCKING & set(head)
-        or generic(head, rest)
-        or _inferred(head)
-        or (rest and rest[0] in ("would", "could", "might", "may", "should", "like", "shaped"))
-    ):
+    if BLOCKING & set(head) or generic(head, rest) or _inferred(head) or not _SUPPOSED.isdisjoint(rest[:1]):
         return True
-    if "of" not in head:
-        return False
-    what = head[len(head) - 2 - list(reversed(head)).index("of")] if head[0] != "of" else ""
+    what = next((one for one, other in reversed([*pairwise(head)]) if other == "of"), "")
     if what in PICTURES and {"has", "have", "wears", "with"} & set(head[: head.index(what)]):
         return True  # "the shirt has a picture of a dog"
     if what == "presence":
-        return not _MADE_KNOWN & {*head, *rest}
+        return _MADE_KNOWN.isdisjoint((*head, *rest))
     return what in ("absence", "lack") or (what in PICTURES and head[0] == "there")
 
 
@@ -117,5 +108,6 @@ def _inferred(head: Words) -> bool:
     return place is not None and not _OF_THE_PICTURE & set(head[:place]) and "there" not in head
 
 
+_SUPPOSED = frozenset(("would", "could", "might", "may", "should", "like", "shaped"))
 _SUGGESTS = listed("suggests")
 _OF_THE_PICTURE = listed("of_the_picture")

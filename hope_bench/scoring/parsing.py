@@ -23,9 +23,9 @@ from hope_bench.scoring.answer_words import (
     listed,
     words_of,
 )
-from hope_bench.scoring.asked_object import NUMBERS, Asked, asked, asked_about
+from hope_bench.scoring.asked_object import NUMBERS, Asked, asked, asked_about, number_of_word
 from hope_bench.scoring.languages import find_words, may_be_english, read_foreign
-from hope_bench.scoring.readings import Reader, Reading
+from hope_bench.scoring.readings import CONCLUSION, Reader, Reading
 from hope_bench.scoring.retractions import corrected_by_actually, disowned, last_word, without_offer
 from hope_bench.scoring.statements import Said
 
@@ -103,7 +103,7 @@ def _english(text: str, what: Asked | None) -> Verdict:
     for number, sentence in enumerate(lines, 1):
         found = reader.read(sentence)
         if reasons and number == len(lines) and len(found) == 1 and found[0].kind == "direct":
-            found = [found[0]._replace(rank=max(found[0].rank, 1))]  # reasoning that ends in a bare "No."
+            found = [found[0]._replace(rank=max(found[0].rank, CONCLUSION))]  # reasoning that ends in a bare "No."
         if readings or not sentence.asks or any(one.said is not None for one in found):  # not the question alone, repeated
             readings += found
     decided = _decide(readings, reasons, retracted)
@@ -112,21 +112,21 @@ def _english(text: str, what: Asked | None) -> Verdict:
 
 def _bare_number(text: str, what: Asked | None) -> Verdict | None:
     """What "Exactly two." says where a number was asked about, and "One." or "Several." where none was."""
-    if what is None or len(text) > _BOTH:
+    if what is None:
         return None
     words = [word for word in words_of(text) if word not in _AROUND_A_NUMBER]
-    counts = what.adjectives & _NUMBERS
-    if len(words) != 1 or not (words[0] in NUMBERS or (words[0].isdecimal() if counts else words[0] in _SOME)):
+    if len(words) != 1:
         return None
-    return what.count(int(words[0]) if words[0].isdecimal() else NUMBERS.index(words[0]) + 1 if counts else 1)
+    if _NUMBERS.isdisjoint(what.adjectives):
+        return "yes" if words[0] in _ONE_OR_MORE else None
+    number = number_of_word(words[0])
+    return None if number is None else what.count(number)
 
 
 def _lists(text: str, what: Asked) -> bool:
     """Whether an answer is nothing but the names of three things or more, and one is what was asked about: "dog, cat, sofa"."""
-    if len(text) > _BOTH:
-        return False
-    items = [words_of(item) for item in re.split(r"[,;\n]", text.strip(" .,;\n")) if item.strip()]
-    if len(items) < 3 or any(not 0 < len(item) <= 3 or not _NO_NAMES.isdisjoint(item) for item in items):
+    items = [item for part in re.split(r"[,;\n]", text) if (item := words_of(part))]
+    if len(items) < 3 or any(len(item) > 3 or not _NO_NAMES.isdisjoint(item) for item in items):
         return False
     return any(what.find(item) == [(0, len(item))] for item in items)
 
@@ -134,7 +134,7 @@ def _lists(text: str, what: Asked) -> bool:
 _NUMBERS = frozenset(NUMBERS)
 _NO_NAMES = YES | NO | BE | BLOCKING | DETERMINERS | NEGATORS | PRESENT | {"or"}
 _AROUND_A_NUMBER = listed("around_a_number")
-_SOME = listed("some")
+_ONE_OR_MORE = _NUMBERS | listed("some")
 
 
 def _wavers(text: str) -> bool:
@@ -142,7 +142,7 @@ def _wavers(text: str) -> bool:
     if "yes?" in text and "no?" in text:
         return True
     words = set(words_of(text))
-    return bool(words) and words <= YES_OR_NO and bool(words & YES) and bool(words & NO)
+    return YES_OR_NO.issuperset(words) and not words.isdisjoint(YES) and not words.isdisjoint(NO)
 
 
 _BOTH = 400
@@ -159,7 +159,7 @@ def _decide(readings: Sequence[Reading], reasons: bool, retracted: bool) -> Said
     best = max(one.rank for one in counted)
     leads = bool(direct) and direct[0] is counted[0] and not reasons
     plain = [one for one in direct if one.rank == best]
-    if best and not (leads and best == 1 and not (plain and direct[0].rank == 0)):
+    if best:
         marked = [one for one in counted if one.rank == best]
         said = _together(plain or marked)
         return "doubt" if leads and said != direct[0].said else said
@@ -173,7 +173,7 @@ def _decide(readings: Sequence[Reading], reasons: bool, retracted: bool) -> Said
             others = [one for one in counted if one is not direct[0]]
             return "yes" if all(one.said == "yes" for one in others) else "doubt"  # "no, that's a dog"
         if retracted:
-            agree = agree and all(one.said == direct[0].said for one in counted)
+            agree = all(one.said == direct[0].said for one in counted)
         return direct[0].said if agree and not _contradicted(direct[0], counted) else "doubt"
     statements = [one for one in counted if one.kind == "statement"]
     if statements:

@@ -54,11 +54,10 @@ def direct(tokens: Sequence[str]) -> Said | None:
     if len(firm) > 1 and firm[-1] in YES_OR_NO and _FIRM.issuperset(firm[:-1]):
         return "yes" if firm[-1] in YES else "no"  # "a clear no", "a yes from me"
     if tokens[0] in YES:
-        return None if tokens[1:3] in (["and", "no"], ["or", "no"]) else "yes"
+        return "yes"
     if tokens[0] not in NO:
         return None
-    goes_on = tokens[0] == "no" and len(tokens) > 1 and tokens[1] not in _AFTER_NO
-    return None if goes_on or tokens[1:3] == ["and", "yes"] else "no"
+    return "no" if tokens[0] != "no" or _AFTER_NO.issuperset(tokens[1:2]) else None
 
 
 _FIRM = listed("firm")

@@ -21,7 +21,7 @@ from hope_bench.scoring.answer_words import (
     YES,
     words_of,
 )
-from hope_bench.scoring.asked_object import NUMBERS, Asked
+from hope_bench.scoring.asked_object import Asked, number_of_word
 from hope_bench.scoring.likenesses import as_seeming
 from hope_bench.scoring.plain_answers import direct, is_label, named_as_answer, noted
 from hope_bench.scoring.retractions import denied_claim, denied_word
@@ -31,11 +31,14 @@ Kind = Literal["direct", "soft", "statement"]
 """A plain yes or no, a word like "certainly" that may also just open a reply, or what a clause states."""
 
 
+CONCLUSION, LABELLED, FINAL = range(1, 4)
+
+
 class Reading(NamedTuple):
     """One thing that an answer says (None: nothing of the object).
 
-    `rank` is 0 by the way, 1 as a conclusion, 2 and 3 as the labelled answer; `turns` says that "but", "actually" and the like
-    precede it.
+    `rank` is 0 by the way, CONCLUSION, or LABELLED and FINAL as the labelled answer; `turns` says that "but", "actually" and the
+    like precede it.
     """
 
     said: Said | None
@@ -73,12 +76,15 @@ _LISTS = frozenset(
 _OPENS_ITEM = INDEFINITE - {"at"}
 _ABSENCE = ABSENT | {"not"}
 _LISTS_ABSENT = _LISTS | _ABSENCE
+_ABSENT_ALONE = [[word] for word in _ABSENCE]
 _COUNTS = frozenset(("count", "number", "total", "instances", "objects", "quantity"))
 _LABELS = ANSWERS | _COUNTS | {"here", "right"}
 _OF_SCORE: dict[str, Said] = {"scorehigh": "yes", "scorelow": "no", "scoremid": "doubt"}
+_NEGATABLE = ("true", "present", "y", "detected", "visible", "positive", "found")
 _VALUES: dict[str, Said] = {
-    "true": "yes", "false": "no", "present": "yes", "absent": "no", "y": "yes", "n": "no", "detected": "yes", "none": "no",
-    "visible": "yes", "missing": "no", "positive": "yes", "negative": "no", "found": "yes",
+    **dict.fromkeys(YES, "yes"), **dict.fromkeys(NO, "no"), **dict.fromkeys(_NEGATABLE, "yes"),
+    **dict.fromkeys((f"not {value}" for value in _NEGATABLE), "no"),
+    **dict.fromkeys(("false", "absent", "n", "none", "missing", "negative"), "no"),
 }  # fmt: skip
 
 
@@ -86,7 +92,7 @@ class Reader:
     """Reads the sentences of one answer in order. A label at a sentence's end ("Answer:") lends its rank to the next one;
     `retracted` says that what came before them was taken back."""
 
-    def __init__(self, what: Asked | None, retracted: bool = False) -> None:
+    def __init__(self, what: Asked | None, retracted: bool) -> None:
         self._what = what
         self._lent = 0
         # After "no, wait", "it's a fox" says what it is instead.
@@ -95,14 +101,14 @@ class Reader:
 
     def read(self, sentence: Sentence) -> list[Reading]:
         """What the sentence says. A question says nothing, unless it is a bare yes or no."""
-        if sentence.asks and direct(words_of(re.split(r"[:,]", sentence.text, maxsplit=1)[0])) is None:
+        if sentence.asks and direct(words_of(re.split(r"[:,]", sentence.text)[0])) is None:
             self._asked_other = self._of_another(sentence.text)
             self._before = NOTHING if self._asked_other else self._before
             return [Reading(None, "statement")]
         other, self._asked_other = self._asked_other, False
         found = self._denied(sentence)
         if found is None:
-            found = self._said(sentence)
+            found = self._said(sentence.text)
         if other:  # "Is that a cat? No, it's a dog."
             found = [one for one in found if one.kind == "statement"]
         if sentence.stops and self._before.goes_on == "no":
@@ -120,42 +126,33 @@ class Reader:
         """What a sentence says that calls a claim or an answer wrong: the opposite of the claim."""
         word = denied_word(sentence.text)
         if word is not None:
-            return [Reading("no" if word[0] == "yes" else "yes", "statement"), *self._said(Sentence(word[1], False))]
+            return [Reading("no" if word[0] == "yes" else "yes", "statement"), *self._said(word[1])]
         claim = denied_claim(sentence.text)
         if claim is None:
             return None
-        inner = Reader(self._what)._said(Sentence(claim[0], False))
+        inner = Reader(self._what, False)._said(claim[0])
         found = [one._replace(said=_OPPOSITE.get(one.said or "", one.said)) for one in inner]
         if claim[1]:
-            found += self._said(Sentence(claim[1], False))
+            found += self._said(claim[1])
         return found
 
-    def _said(self, sentence: Sentence) -> list[Reading]:
+    def _said(self, sentence: str) -> list[Reading]:
         found: list[Reading] = []
         rank, self._lent = self._lent, 0
-        parts = sentence.text.split(":")
+        parts = sentence.split(":")
         words = [words_of(part) for part in parts]
-        for place, (part, tokens) in enumerate(zip(parts, words, strict=True)):
-            last = place == len(parts) - 1
-            if not last and tokens and _LISTS.issuperset(tokens) and not ABSENT & set(tokens):
-                self._before = Statement(goes_on="yes")  # "Visible objects: cat, dog"
-                if self._value(tokens, words[place + 1]) is None:
+        for part, tokens, label, following in zip(parts, words, [[], *words[:-1]], [*words[1:], None], strict=True):
+            has_value = self._value(tokens, following or []) is not None
+            listed = None if following is None else _what_is_listed(tokens)
+            if listed is not None:
+                self._before = Statement(goes_on=listed)
+                if not has_value:
                     continue
-            if not last and len(tokens) > 1 and _LISTS_ABSENT.issuperset(tokens) and not _ABSENCE.isdisjoint(tokens):
-                self._before = Statement(goes_on="no")  # "Not present: cat"
-                if self._value(tokens, words[place + 1]) is None:
-                    continue
-            if is_label(tokens) and (not last or _OPENS_ANSWER & set(tokens)):
-                rank = 3 if "final" in tokens else 2
-            elif (
-                place
-                and words[place - 1][:1] not in (["i"], ["you"], ["we"], ["let"])
-                and words[place - 1]
-                and not is_label(words[place - 1])
-                and self._value(words[place - 1], tokens)
-            ):
-                found += self._labelled(words[place - 1], tokens, rank)
-            elif last or self._value(tokens, words[place + 1]) is None:
+            if is_label(tokens) and (following is not None or _OPENS_ANSWER & set(tokens)):
+                rank = FINAL if "final" in tokens else LABELLED
+            elif label[:1] not in (["i"], ["you"], ["we"], ["let"]) and not is_label(label) and self._value(label, tokens):
+                found += self._labelled(label, tokens, rank)
+            elif not has_value:
                 found += self._part(part, rank)
         said_something = any(tokens and not is_label(tokens) for tokens in words)
         if rank and not said_something:
@@ -166,17 +163,16 @@ class Reader:
 
     def _value(self, label: Sequence[str], tokens: Sequence[str]) -> Said | None:
         """What a bare value says after what may be its label: "dog: yes", "present: false", "dogs: 0"."""
-        if tokens[:1] == ["not"] and len(tokens) == 2 and _VALUES.get(tokens[1]) == "yes":
-            return "no"
-        if len(tokens) != 1 or not label:
+        if not label:
             return None
-        word = tokens[0]
+        value = " ".join(tokens)
         named = self._what is not None and bool(self._what.find(label))
-        if word in SCORES:
-            return _OF_SCORE[word] if named else None
-        if (word.isdecimal() or word in NUMBERS) and self._what is not None and (named or _COUNTS.issuperset(label)):
-            return self._what.count(int(word) if word.isdecimal() else NUMBERS.index(word) + 1)
-        return "yes" if word in YES else "no" if word in NO else _VALUES.get(word)
+        if value in SCORES:
+            return _OF_SCORE[value] if named else None
+        number = number_of_word(value)
+        if number is not None and self._what is not None and (named or _COUNTS.issuperset(label)):
+            return self._what.count(number)
+        return _VALUES.get(value)
 
     def _labelled(self, label: Sequence[str], tokens: Sequence[str], rank: int) -> list[Reading]:
         about = self._what is None or bool(self._what.find(label)) or not _LABELS.isdisjoint(label)
@@ -188,7 +184,7 @@ class Reader:
         words = words_of(text)
         if not rank and _ASKING.match(" ".join(words)):  # a question without its mark, and perhaps the answer to it
             return [Reading(direct(words[-1:]), "direct")]
-        rank = rank or int(bool(_CONCLUDES.match(text)))
+        rank = rank or (CONCLUSION if _CONCLUDES.match(text) else 0)
         found: list[Reading] = []
         turning = supposed = False
         opened: list[str] = []
@@ -223,10 +219,16 @@ class Reader:
         return found
 
 
+def _what_is_listed(label: Sequence[str]) -> Literal["yes", "no"] | None:
+    """What a list under such a label says of its things: "Visible objects: cat, dog", "Not present: cat"."""
+    if not label or label in _ABSENT_ALONE or not _LISTS_ABSENT.issuperset(label):
+        return None
+    return "yes" if _ABSENCE.isdisjoint(label) else "no"
+
+
 def _opens_item(tokens: Sequence[str]) -> bool:
     """Whether an item of a list has an article or a number of its own: "and a dog"."""
-    first = tokens[1:2] if tokens[0] == "and" else tokens[:1]
-    return bool(first) and first[0] in _OPENS_ITEM
+    return next((word for word in tokens if word != "and"), None) in _OPENS_ITEM
 
 
 def _pieces(text: str) -> list[tuple[str, bool]]:
@@ -242,10 +244,21 @@ _MOST_OPENERS = 6
 """How often the words that only open a clause are taken off it: "well, actually, from what I can see ..."."""
 
 
-def _piece(
-    tokens: Sequence[str], what: Asked | None, before: Statement, openers: int = _MOST_OPENERS
-) -> tuple[Said | None, Kind, Statement]:
+def _piece(tokens: Sequence[str], what: Asked | None, before: Statement) -> tuple[Said | None, Kind, Statement]:
     """What one clause says; where that is nothing, the same without the words that only open it."""
+    found = _whole_piece(tokens, what, before)
+    for _ in range(_MOST_OPENERS):
+        opener = OPENER.match(" ".join(tokens))
+        if opener is None or found[0] is not None:
+            break
+        tokens = tokens[len(opener[0].split()) :]
+        if not tokens:
+            break
+        found = _whole_piece(tokens, what, before)
+    return found
+
+
+def _whole_piece(tokens: Sequence[str], what: Asked | None, before: Statement) -> tuple[Said | None, Kind, Statement]:
     text = " ".join(tokens)
     if text in SOFT_YES or text in SOFT_NO:
         return ("yes" if text in SOFT_YES else "no"), "soft", NOTHING
@@ -255,12 +268,6 @@ def _piece(
     plainly = direct(tokens) or named_as_answer(tokens)
     if plainly is not None and statement.said != "doubt":
         return plainly, "direct", NOTHING
-    filler = None if statement.said is not None or not openers else OPENER.match(text)
-    if filler is not None and filler[0]:
-        rest = text[filler.end() :].split()
-        if not rest:
-            return None, "soft", before
-        shorter = _piece(rest, what, before, openers - 1)
-        if shorter[0] is not None:
-            return shorter
+    if statement.said is None and OPENER.fullmatch(text):
+        return None, "soft", before
     return statement.said, "statement", statement

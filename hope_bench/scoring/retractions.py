@@ -22,10 +22,10 @@ _ON_SECOND_THOUGHT = re.compile(
 _ACTUALLY = re.compile(r"\W{0,3}(?:yes|no)\W{1,4}(?:but )?actually,? ")
 _YEAH_NO = re.compile(r"^\W{0,3}(?:(?:yeah|yea|ya|well)[, ]{1,3}(?=(?:no|nah|nope)\s{0,2}(?:[,.!\n]|$))|no[, ]{1,3}(?=yeah\b))")
 
-_WRONG = (
-    r"(?:false|wrong|incorrect|untrue|inaccurate|mistaken|a lie|a mistake|misleading|invalid|not (?:true|correct"
-    r"|right|accurate|the case|so))"
-)
+_FALSELY = r"false|wrong|incorrect|untrue|inaccurate|mistaken|a lie|a mistake|misleading|invalid"
+_WRONG = rf"(?:{_FALSELY}|not (?:true|correct|right|accurate|the case|so))"
+_FALSE = re.compile(rf"\b(?:{_FALSELY})\b")
+_NOT = re.compile(r"\bnot\b|n't\b")
 _CLAIM = (
     r"(?:claim|statement|assumption|idea|suggestion|premise|notion|assertion|belief|proposition|sentence"
     r"|description|hypothesis|view)"
@@ -135,9 +135,9 @@ def denied_claim(text: str) -> tuple[str, str] | None:
     if found["before"] is not None or found["deny"] or found["not_say"]:
         if found["before"] is not None and not _wrong(found["before"]):
             return None
-        claim, comma, rest = text[found.end() :].partition(",")
-        claim, but, more = claim.partition(" but ") if not comma else (claim, "", rest)
-        return claim, more if comma else more if but else ""
+        said = text[found.end() :]
+        claim = re.split(",| but ", said)[0]
+        return claim, said.removeprefix(claim)
     called = _CALLED.search(text)
     if called is None or called.start() < found.end():
         return None
@@ -145,7 +145,4 @@ def denied_claim(text: str) -> tuple[str, str] | None:
 
 
 def _wrong(words: str) -> bool:
-    denied = re.search(rf"\b{_WRONG}\b", words) is not None and "not" not in words.split() and "n't" not in words
-    twice = re.search(r"\b(?:false|wrong|incorrect|untrue|inaccurate|mistaken)\b", words) is not None
-    negated = "n't" in words or "not" in words.split()
-    return denied if not negated else not twice
+    return (_FALSE.search(words) is None) == (_NOT.search(words) is not None)

@@ -92,7 +92,7 @@ def read_clause(tokens: Sequence[str], asked: Asked | None, before: Statement) -
     if asked is not None and asked.is_person:
         tokens = [word for one in tokens for word in _ANY_PERSON.get(one, (one,))]
     found = _read(tokens, asked, before)
-    if before.seeming and found.said is None and not found.about:
+    if found.said is None and not found.about:
         found = found._replace(seeming=before.seeming)
     if found.goes_on != "no":
         return found
@@ -100,10 +100,7 @@ def read_clause(tokens: Sequence[str], asked: Asked | None, before: Statement) -
 
 
 def _bare(tokens: Sequence[str]) -> bool:
-    last = max((place for place, word in enumerate(tokens) if word in ("no", "not", "zero")), default=None)
-    if last is None or last + 1 >= len(tokens):
-        return False
-    return last == 0 if tokens[last] == "not" else tokens[last + 1] not in INDEFINITE
+    return tokens[0] == "not" or not {"no", "zero"}.isdisjoint(tokens)
 
 
 def _read(tokens: Sequence[str], asked: Asked | None, before: Statement) -> Statement:
@@ -126,8 +123,9 @@ def _read(tokens: Sequence[str], asked: Asked | None, before: Statement) -> Stat
     ][:_MOST_MENTIONS]
     if not alone:
         return _without_mention(tokens, asked, before)
-    found = _mention(tokens, *alone[0], asked, before)
-    if found.said != "no" and seeming(tokens[: alone[0][0]]):
+    (start, end), *_ = alone
+    found = _mention(tokens, start, end, asked, before)
+    if found.said != "no" and seeming(tokens[:start]):
         found = found._replace(seeming="appears" if found.said else "taken")
     if found.said == "no" and not asked.find_wide(tokens):
         return found._replace(said=None)  # "no poodle" is not "no dog"
@@ -202,13 +200,13 @@ def _of_description(said: Statement, tokens: Sequence[str], alone: Sequence[tupl
 def _elliptic(tokens: Sequence[str]) -> Said | None:
     """What a clause says that names no thing at all, only stands for one: "none", "it is not there", "I see one"."""
     words = set(tokens)
-    if not words <= ELLIPTIC or (words <= {"not", "no", "never", "here"} and tokens[-1:] != ["here"]):
+    if not ELLIPTIC.issuperset(words) or {"not", "no", "never"}.issuperset(words):
         return None
     if tokens[-1] in ("no", "a", "an", "the"):
         return None  # cut off: "there is no"
-    if words <= _SEES_NOTHING and words & {"nothing", "anything"}:
+    if _SEES_NOTHING.issuperset(words) and words & {"nothing", "anything"}:
         return None  # whoever sees nothing at all has seen no picture
-    if words <= _PRESENT_ALONE and len(tokens) <= 2:
+    if _PRESENT_ALONE.issuperset(words):
         return "yes" if words & _PRESENT_SAID else None
     if any(one == "not" and other in ("clearly", "fully") for one, other in pairwise(tokens)):
         return None  # "not clearly visible" is there
@@ -271,13 +269,13 @@ def _without_mention(tokens: Sequence[str], asked: Asked, before: Statement) -> 
         if not denied and not blocked and fulfils(tokens[1:], asked):
             return Statement("yes")
         if asked.relation and not denied and before.about != NOTHING_ELSE:
-            named = len(before.about)  # "there is a dog, but it is on the floor"
-            placed = _mention(["the", *before.about, *tokens[1:]], 1, named + 1, asked, NOTHING)
-            return _of_description(placed, ["the", *before.about, *tokens[1:]], [(1, named + 1)], asked)
-    for place, word in enumerate(tokens):
-        reached = place and denied and denied[-1] < place and reaches(tokens[denied[-1]], tokens[denied[-1] + 1 : place], ())
-        if word in asked.wider and reached and stands_alone(tokens[place + 1 :], ()):
-            spared = before.excepts or EXCEPT & words or {"other", "more"} & set(tokens[:place])
+            named = ["the", *before.about]  # "there is a dog, but it is on the floor"
+            whole, start, end = [*named, *tokens[1:]], 1, len(named)
+            return _of_description(_mention(whole, start, end, asked, NOTHING), whole, [(start, end)], asked)
+    for place, word in enumerate(after):
+        reached = word in asked.wider and reaches(tokens[denied[-1]], after[:place], ())
+        if reached and stands_alone(after[place + 1 :], ()):
+            spared = before.excepts or EXCEPT & words or {"other", "more"} & set(after)
             return NOTHING if spared else Statement("no", (word,), "no")
     if denied:
         return Statement(goes_on=None if RELATIONS & set(after) or len(denied) > 1 else "no")
@@ -293,27 +291,16 @@ _SAYS = BE_OR_SEEM | VERBS
 
 def _any_thing(tokens: Sequence[str]) -> Statement:
     """The same where it isn't known what is asked: what counts is the thing that the clause names first."""
-    for place, word in enumerate(tokens[:-1]):
-        following = tokens[place + 1]
-        names = word in _OPENS_NAME
-        if not names or following in _NO_NAME or following.endswith("ly"):
+    for place, (word, following) in enumerate(pairwise(tokens)):
+        if word not in _OPENS_NAME or following in _NO_NAME or following.endswith("ly"):
             continue
-        end = next(
-            (
-                at
-                for at in range(place + 1, len(tokens))
-                if tokens[at] in _ENDS_NAME or (tokens[at].endswith("ing") and at > place + 1)
-            ),
-            len(tokens),
-        )
-        if end > place + 1:
-            return _first_thing(tokens, place, end)
-    adjective = len(tokens) > 2 and tokens[0] in ("it", "they", "that", "this") and tokens[1] in BE and tokens[2] == "not"
+        ends = (at for at in range(place + 2, len(tokens)) if tokens[at] in _ENDS_NAME or tokens[at].endswith("ing"))
+        return _first_thing(tokens, place, next(ends, len(tokens)))
+    adjective = tokens[0] in ("it", "they", "that", "this") and not BE.isdisjoint(tokens[1:2]) and tokens[2:3] == ["not"]
     return Statement("no") if adjective else NOTHING
 
 
 _OPENS_NAME = SHOW | DETERMINERS | {"no", "without", "lacks", "lack", "zero"}
-_NO_NAME = DETERMINERS | PICTURES | NEGATORS | {"of", "here", "something", "anything", "everything"}
 
 
 def _first_thing(tokens: Sequence[str], place: int, end: int) -> Statement:
@@ -325,7 +312,8 @@ def _first_thing(tokens: Sequence[str], place: int, end: int) -> Statement:
     found = polarity(head, rest, name[-1], ())
     exists = any(one in ("there", "here") and other in BE_OR_SEEM for one, other in pairwise(head))
     sees = not _SEES.isdisjoint(head)
-    shown = bool(rest) and rest[0] in BE_OR_CAN and bool(PRESENT & set(rest[1:4])) and tokens[place] not in ("that", "this", "it")
+    present = not BE_OR_CAN.isdisjoint(rest[:1]) and not PRESENT.isdisjoint(rest[1:4])
+    shown = present and tokens[place] not in ("that", "this", "it")
     return Statement(found, name) if found == "no" or (found == "yes" and (exists or sees or shown)) else NOTHING
 
 
@@ -337,3 +325,4 @@ _ENDS_NAME = (
     | SEEM
     | {"can", "or", "and", "does", "do", "not", "that", "which", "to", "of", "has", "chance", "possibility"}
 )
+_NO_NAME = _ENDS_NAME | DETERMINERS | PICTURES | NEGATORS | {"something", "anything", "everything"}

@@ -233,13 +233,16 @@ class _Counts:
 
     def test(self, name: str, step: int) -> float | None:
         """The sign-flip test of a number's change from the checkpoint before (as `comparing` tests a difference)."""
-        signs = {"precision_drop": (("precision", -1.0), ("precision", 1.0))}.get(name, ((name, 1.0),))
-        changes = np.zeros(self.tables[0].shape[1])
-        for tables, (metric, sign) in zip(self.tables, signs, strict=False):
-            now, before = (tables[place] / self.samples[place] for place in (step, step - 1))
-            slopes = gradient((now + before).sum(axis=0), metric, self.convention)
-            changes += sign * ((now - before) * slopes).sum(axis=(-2, -1))
-        return sign_flip(changes)
+        if name == "precision_drop":
+            return sign_flip(np.subtract(*(self._change("precision", step, tables) for tables in self.tables)))
+        return sign_flip(self._change(name, step, self.tables[0]))
+
+    def _change(self, metric: str, step: int, tables: Counts) -> NDArray[np.float64]:
+        """By how much each image changes a metric from the checkpoint before."""
+        now, before = (tables[place] / self.samples[place] for place in (step, step - 1))
+        slopes = gradient((now + before).sum(axis=0), metric, self.convention)
+        change: NDArray[np.float64] = ((now - before) * slopes).sum(axis=(-2, -1))
+        return change
 
 
 def _points(steps: Sequence[int], names: Sequence[str], counts: _Counts) -> tuple[TrendPoint, ...]:

@@ -127,6 +127,8 @@ def test_the_two_ends_of_a_long_answer_are_whole_sentences(letter: str, length: 
     begins, ends = f"yes{letter} and so on", f"one{letter}no more"
     said = spoken(begins + "x" * (2 * END) + ends)
     assert said == f"yes{letter}\nno more"
+    said = spoken(f"one{letter}two{letter}three" + "x" * (2 * END) + f"four{letter}five{letter}six")
+    assert said == f"one{letter}two{letter}\nfive{letter}six"
     whole = "a" * length
     assert spoken(whole + letter + "b" * (2 * END)) == (whole + letter if length < END else "a" * END) + "\n"
     assert spoken("c" * (2 * END)) == "c" * (2 * END)
@@ -353,6 +355,8 @@ def test_markdown_and_punctuation_do_not_matter(word: str, before: str, after: s
         ("{it} is probably behind the door.", "unparsed"),
         ("The {bare} is gone.", "no"),
         ("There is no", "unparsed"),
+        ("\nQuestion: {is}?\nAnswer: no", "no"),
+        ("No.\nQuestion: {is}?\nAnswer: yes", "no"),
     ],
 )
 def test_kinds_of_answers_whatever_the_object(text: str, verdict: str) -> None:
