@@ -342,6 +342,29 @@ def test_each_forward_says_what_it_holds(
     assert len([kind for kind, _ in forwards if kind == way]) == 2 * {"packed": -(-10 // 6), "rows": -(-18 // 6)}[way]
 
 
+def test_answers_that_go_on_hold_their_new_tokens_too(shared: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    forwards, written = list[tuple[str, int]](), list[list[int]]()
+
+    def texts(_: Prefix, places: list[int], __: Any) -> dict[int, int]:
+        written.append(places)
+        return {place: 10 + place for place in places}
+
+    paths, decoder, sharing, _ = shared()
+    decoder.goes_on = lambda first: torch.tensor([True, False, True, True])[: len(first.token)]
+    decoder.read = lambda _, row, generated: RawAnswer(f"{row} {generated}")
+    sharing.texts = texts
+    batch = [(IMAGE, text) for text in ("a", "bb", "cccc", "ddd")]
+    expected = ["0 10", "1 None", "2 12", "3 13"]
+    assert [one.text for one in paths.answer(batch)] == expected
+    forward = Budget.forward
+    monkeypatch.setattr(Budget, "forward", lambda self, *held: (forwards.append(held), forward(self, *held))[1])
+    assert [one.text for one in paths.answer(batch)] == expected
+    assert forwards[-1] == ("rows", 3 * 2 + 1 + 4 + 3 + 3 * 3), "beginnings, questions and three new tokens each"
+    paths._budget = Budget(99, 20)
+    assert [one.text for one in paths.answer(batch)] == expected
+    assert written == [[0, 2, 3], [0, 2, 3], [0], [2, 3]], "3 + 6 + 5 tokens, and three new ones each, are more than 20"
+
+
 def test_the_first_and_the_last_question_are_compared_whatever_their_lengths(shared: Any) -> None:
     paths, decoder, _, _ = shared()
     texts = ["cc", "a", "dddd", "eeeee", "ffffff", "g", "hhh"]
