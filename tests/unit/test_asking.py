@@ -300,6 +300,9 @@ def test_an_estimate_of_a_finished_run_needs_no_images_and_one_without_eyes_is_a
     blind = replace(options, blind="gray")
     evaluate(benchmark, ASKED, blind, adapter=interrupted_at(99))
     assert [estimate(benchmark, ASKED, one).left for one in (options, blind, replace(options, blind="shuffled"))] == [12, 0, 12]
+    told: list[str] = []
+    assert evaluate(benchmark, ASKED, blind, told.append).complete
+    assert len(told) == 1, "nothing is asked, and no model looked for"
     found = estimate(benchmark, ASKED, replace(blind, images=None))
     assert (found.left, found.left_images, found.stops, found.text_tokens) == (0, 0, None, 0)
     named = replace(options, name=f"{blind.name or 'a-model'}-blind-gray")  # a run with eyes in its folder
