@@ -6,12 +6,13 @@ import sys
 
 
 def main() -> None:
-    """Run the command line. Ctrl-C while it is still being imported ends it as later: exit code 130 and no traceback."""
+    """Run the command line. Ctrl-C before it listens ends it as later: exit code 130 and no traceback."""
     try:
         from hope_bench.cli import main as run
+
+        run()
     except KeyboardInterrupt:
         sys.exit(130)
-    run()
 
 
 if __name__ == "__main__":

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import typer
 
 from hope_bench.cli import main
+
+tree = cache(typer.main.get_command)
+"""The commands that an application consists of. A user's command line is built once; so is that of a process of tests."""
 
 
 class Outcome(NamedTuple):
@@ -24,6 +29,7 @@ def hope_bench(capsys: pytest.CaptureFixture[str], *arguments: object) -> Outcom
     capsys.readouterr()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["hope-bench", *map(str, arguments)])
+        patch.setattr(typer.main, "get_command", tree)
         with pytest.raises(SystemExit) as stop:
             main()
     code = stop.value.code

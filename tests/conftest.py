@@ -26,6 +26,13 @@ gc.disable()
 atexit.register(gc.unfreeze)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if getattr(config.option, "numprocesses", None):  # not in the processes themselves
+        from tests.forks import share
+
+        share()
+
+
 def pytest_collection_finish() -> None:
     gc.freeze()
     gc.enable()

@@ -13,14 +13,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from hope_bench.adapters.server import free_port
 from tests.forks import Fork
 from tests.hub import COMMIT
+from tests.waiting import free_port, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 FENCE = re.compile(r"^```(bash|console|python|toml|json)\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -45,7 +44,8 @@ import sys, types
 page = sys.modules["hope_bench.reviewing.page"] = types.ModuleType("page")
 page.serve = lambda session, pictures, port, ready: ready("http://127.0.0.1:0")
 """
-"""A review that nobody answers. gradio takes three seconds of CPU to import, so only a page's first review is opened with it."""
+"""A review that nobody answers. gradio takes many seconds of CPU to import: tests/e2e/test_review_browser.py opens pages with it,
+and of these `make soak` each page's first."""
 GONE_BEFORE = {
     "torchrun ": "runs/*/llava-1.5-7b",
     "#!/bin/bash": "runs/*/llava-1.5-7b",
@@ -55,7 +55,7 @@ GONE_BEFORE = {
 
 SMALL_DEMO = """import runpy
 from hope_bench.demo import run
-run.run_demo.__defaults__ = (None, 10, *run.run_demo.__defaults__[2:])
+run.run_demo.__defaults__ = (None, 6, *run.run_demo.__defaults__[2:])
 runpy.run_path("run_eval.py", run_name="__main__")"""
 PROGRAMS = {
     "python-of-a-clone": f"""if [ "$1" = run_eval.py ]; then
@@ -128,15 +128,17 @@ def equip(folder: Path, python: Path) -> None:
 
 class Reader:
     """Somebody in the folder `here`, who has the `programs` of `equip`, this `environment` besides their own, and of some words
-    others `instead`."""
+    others `instead`; whether they open a page for a first review."""
 
-    def __init__(self, here: Path, programs: Path, environment: Mapping[str, str], instead: Mapping[str, str]) -> None:
+    def __init__(
+        self, here: Path, programs: Path, environment: Mapping[str, str], instead: Mapping[str, str], *, reviews: bool = True
+    ) -> None:
         self.here, self._words = here, {**INSTEAD, **instead}
         path = os.pathsep.join((str(programs / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]))
         imported = os.pathsep.join((str(ROOT), str(programs / "lib"), os.environ.get("PYTHONPATH", "")))
         own = {"PATH": path, "PYTHONPATH": imported.rstrip(os.pathsep), "PYTHON_EXEC": str(programs / "bin" / "python-by-forks")}
         self._environment = {**os.environ, **SURROUNDINGS, **own, **environment}
-        self._reviewed = False
+        self._reviewed = not reviews
 
     def keeps(self, name: str, text: str) -> None:
         """A file of the page."""
@@ -170,9 +172,7 @@ class Reader:
             self._reviewed |= words[0] == "review"
             process = self._start(f"{WITHOUT_PAGE * again}import hope_bench.cli; hope_bench.cli.main()", words)
         if served is not None and not again:
-            while "http://127.0.0.1:" not in "".join(process.said()):
-                assert process.poll() is None, (line, *process.said())
-                time.sleep(0.05)
+            wait_until(lambda: "http://127.0.0.1:" in "".join(process.said()), process.is_alive, process.said)
             process.send_signal(signal.SIGINT)
         self._done(line, process)
 
@@ -188,7 +188,7 @@ class Reader:
         return Fork(["-c", f"{named}\n{code}"], self._environment, self.here)
 
     def _done(self, what: str, process: Fork) -> None:
-        out, err = process.communicate(timeout=500)
+        out, err = process.communicate()
         assert process.returncode == 0, (what, out, err)
 
 

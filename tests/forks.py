@@ -21,23 +21,51 @@ import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+_LONGEST = 500.0
+"""Seconds in which a process ends, on however busy a machine: shorter than the suite lets a test hang."""
+
+
+_SHARED = "HOPE_BENCH_TESTS_FORK_SERVER"
+"""Names the address of the server that whoever started this process has for it and others."""
 
 
 def _context() -> ForkServerContext:
     found = multiprocessing.get_context("forkserver")
+    if _SHARED in os.environ:
+        _join(os.environ[_SHARED])
+        return found
     found.set_forkserver_preload(["tests.preloaded"])
     with pytest.MonkeyPatch.context() as patch:  # what huggingface_hub reads once, when it is imported
         patch.setenv("HF_HUB_OFFLINE", "1")
         forkserver.ensure_running()
     return found
+
+
+def share() -> None:
+    """Start the server now, for the processes that this one starts: it imports as much as all tests of one of them."""
+    _context()
+    os.environ[_SHARED] = _SERVER._forkserver_address
+
+
+@cache
+def _join(address: str) -> None:
+    """Ask a server that another process started, and will end."""
+    _SERVER._forkserver_address = address
+    _, _SERVER._forkserver_alive_fd = os.pipe()  # by which a server knows that its starter lives
+    _SERVER.ensure_running = lambda: None
+
+
+_SERVER: Any = vars(forkserver)["_forkserver"]
 
 
 def _into_files(arguments: Sequence[str], environment: Mapping[str, str], cwd: str, out: str, err: str) -> None:
@@ -102,6 +130,9 @@ class Fork:
     def poll(self) -> int | None:
         return self._process.exitcode
 
+    def is_alive(self) -> bool:
+        return self.poll() is None
+
     def send_signal(self, number: int) -> None:
         if self.poll() is None:
             os.kill(self.pid, number)
@@ -109,10 +140,10 @@ class Fork:
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
 
-    def wait(self, timeout: float | None = None) -> int:
+    def wait(self, timeout: float = _LONGEST) -> int:
         self._process.join(timeout)
         if self._process.exitcode is None:
-            raise subprocess.TimeoutExpired("fork", timeout or 0)
+            raise subprocess.TimeoutExpired("fork", timeout, *self.said())
         return self._process.exitcode
 
     def said(self) -> tuple[str, str]:
@@ -120,7 +151,7 @@ class Fork:
         out, err = (path.read_text(encoding="utf-8") for path in self._said)
         return out, err
 
-    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+    def communicate(self, timeout: float = _LONGEST) -> tuple[str, str]:
         self.wait(timeout)
         return self.said()
 
@@ -136,7 +167,7 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """What `subprocess.run([sys.executable, *arguments], capture_output=True, text=True)` gives."""
     process = Fork(arguments, env, cwd)
-    out, err = process.communicate(timeout=600)
+    out, err = process.communicate()
     return subprocess.CompletedProcess(list(map(str, arguments)), process.wait(), out, err)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hope_bench.site import build_site
-from tests.chromium import launched
+from tests.chromium import launched, opened
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -35,23 +35,17 @@ SHOTS = (
 )
 
 
-def take(browser: Browser, results: Path, folder: Path, shots: tuple[Shot, ...] = SHOTS) -> list[Path]:
-    """Build the site of `results` and write leaderboard-NAME.png of each shot to `folder`; returns the files.
+def take(browser: Browser, site: Path, folder: Path, shots: tuple[Shot, ...] = SHOTS) -> list[Path]:
+    """Write leaderboard-NAME.png of each shot of a site to `folder`; returns the files.
 
-    Raises RuntimeError for whatever a page complains of in the console.
+    Raises RuntimeError for whatever goes wrong on a page.
     """
-    with tempfile.TemporaryDirectory() as site:
-        build_site(results, Path(site))
-        return [_picture(browser, Path(site), shot, folder / f"leaderboard-{shot.name}.png") for shot in shots]
+    return [_picture(browser, site, shot, folder / f"leaderboard-{shot.name}.png") for shot in shots]
 
 
 def _picture(browser: Browser, site: Path, shot: Shot, out: Path) -> Path:
     (file,) = site.glob(shot.page)
-    viewport = {"width": shot.width, "height": shot.height}
-    page = browser.new_context(viewport=viewport, color_scheme="dark" if shot.dark else "light").new_page()  # type: ignore[arg-type]
-    problems: list[str] = []
-    page.on("console", lambda message: problems.append(message.text))
-    page.goto(file.as_uri())
+    page, problems = opened(browser, file, shot.width, shot.height, "dark" if shot.dark else "light")
     page.locator("[data-chart]:not(.drawn)").first.wait_for(state="detached")
     if shot.at:
         page.locator("h2", has_text=shot.at).first.evaluate(
@@ -59,13 +53,13 @@ def _picture(browser: Browser, site: Path, shot: Shot, out: Path) -> Path:
         )
     page.wait_for_timeout(300)
     page.screenshot(path=out)
-    page.context.close()
     if problems:
         raise RuntimeError(f"{file.name}: {problems}")
     return out
 
 
 if __name__ == "__main__":
-    with launched() as chromium:
-        for picture in take(chromium, ROOT / "leaderboard" / "results", ROOT / "docs"):
+    with launched() as chromium, tempfile.TemporaryDirectory() as made:
+        build_site(ROOT / "leaderboard" / "results", Path(made))
+        for picture in take(chromium, Path(made), ROOT / "docs"):
             print(picture)

@@ -98,7 +98,7 @@ def _run(application: typer.Typer) -> None:
     """An expected failure is a paragraph on stderr and exit code 2, never a traceback; an unexpected one a traceback and 3."""
     with _outputs() as failed, _terminable() as received:
         try:
-            application()
+            _call(application)
         except HopeBenchError as error:
             _refuse(str(error))
         except Exception as error:  # noqa: BLE001 - shown whole, under a code of its own
@@ -115,6 +115,14 @@ def _run(application: typer.Typer) -> None:
             if received:
                 sys.exit(128 + received[0])
             raise
+
+
+def _call(application: typer.Typer) -> None:
+    """Typer ends a command that is interrupted with its exit code, but not itself while it reads what commands there are."""
+    try:
+        application()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED_CODE)
 
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -121,13 +121,14 @@ def serve(
     import threading
 
     from hope_bench.site import build_site
-    from hope_bench.site.serve import ADDRESS, start, watch
+    from hope_bench.site.serve import ADDRESS, start, state, watch
 
+    seen = state(results)
     build_site(results, out)
     server = start(out, port)
     try:
         with contextlib.suppress(KeyboardInterrupt):  # how serving ends
             line(f"Leaderboard: http://{ADDRESS}:{server.server_port}/")
-            watch(results, out, line, threading.Event())
+            watch(results, out, seen, line, threading.Event())
     finally:
         server.shutdown()

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import functools
+import sys
 import threading
 from collections.abc import Callable
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from hope_bench.errors import HopeBenchError, counted
 from hope_bench.files.registry import data_root
 from hope_bench.site.build import build_site
 
 ADDRESS = "127.0.0.1"
+
+State = dict[Path, tuple[int, int]]
+"""Every watched file's time and size."""
+
+
+class _Server(ThreadingHTTPServer):
+    """Says nothing of browsers that leave before a page is sent."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Quiet(SimpleHTTPRequestHandler):
@@ -35,19 +48,18 @@ class _Quiet(SimpleHTTPRequestHandler):
 def start(out: Path, port: int) -> ThreadingHTTPServer:
     """Serve `out` on 127.0.0.1 in a thread of its own; port 0 takes a free one. Raises HopeBenchError where the port is taken."""
     try:
-        server = ThreadingHTTPServer((ADDRESS, port), functools.partial(_Quiet, directory=str(out)))
+        server = _Server((ADDRESS, port), functools.partial(_Quiet, directory=str(out)))
     except (OSError, OverflowError) as error:
         raise HopeBenchError(f"Can't serve on {ADDRESS}:{port}: {error}. Choose another --port.") from None
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
 
 
-def watch(results: Path, out: Path, say: Callable[[str], None], stop: threading.Event, seconds: float = 0.5) -> None:
-    """Build again whenever a result, a sheet or a template changes, until `stop` is set; what is wrong with a file is said, and
-    the last site stays."""
-    seen = _state(results)
+def watch(results: Path, out: Path, seen: State, say: Callable[[str], None], stop: threading.Event, seconds: float = 0.5) -> None:
+    """Build again whenever a result, a sheet or a template is no longer as `seen` before the site was built, until `stop` is set;
+    what is wrong with a file is said, and the last site stays."""
     while not stop.wait(seconds):
-        now = _state(results)
+        now = state(results)
         if now == seen:
             continue
         seen = now
@@ -57,10 +69,10 @@ def watch(results: Path, out: Path, say: Callable[[str], None], stop: threading.
             say(str(error))
 
 
-def _state(results: Path) -> dict[Path, tuple[int, int]]:
-    """Every watched file's time and size; a file that vanishes meanwhile is left out."""
+def state(results: Path) -> State:
+    """What a site of these results is built from; a file that vanishes meanwhile is left out."""
     folder = data_root() / "leaderboard"
-    found: dict[Path, tuple[int, int]] = {}
+    found: State = {}
     sheets = results.absolute().parent / "benchmarks"
     ours = (*folder.glob("templates/*"), folder / "elsewhere.json", folder / "overlap.json")
     for path in (*results.glob("*/*.json"), *sheets.glob("*.json"), *ours):

@@ -42,6 +42,14 @@ def run(world: Path) -> hb.Run:
     )
 
 
+@pytest.fixture(scope="module")
+def result_file(world: Path, run: hb.Run) -> Path:
+    """Its result."""
+    hb.score(run, benchmark=world / "benchmarks" / "demo", results=world / "results", progress="quiet")
+    (file,) = (world / "results").rglob("*.json")
+    return file
+
+
 def files(folder: Path) -> dict[str, bytes]:
     """Every file of a folder by its path, but locks."""
     return {
@@ -329,13 +337,11 @@ def test_runs_with_other_prompts_are_no_trend(world: Path, run: hb.Run, tmp_path
     ],
 )
 def test_files_that_say_what_cannot_be_are_refused(
-    kind: str, change: Callable[[str], str], says: str, world: Path, run: hb.Run, tmp_path: Path
+    kind: str, change: Callable[[str], str], says: str, world: Path, run: hb.Run, result_file: Path, tmp_path: Path
 ) -> None:
     copy = Path(shutil.copytree(run.folder, tmp_path / "runs" / "demo" / "it"))
-    hb.score(run, benchmark=world / "benchmarks" / "demo", results=tmp_path / "results", progress="quiet")
-    file = {
-        "answers": copy / "answers.jsonl", "run": copy / "run.json", "result": next((tmp_path / "results").rglob("*.json"))
-    }[kind]  # fmt: skip
+    result = Path(shutil.copy(result_file, tmp_path / "result.json"))
+    file = {"answers": copy / "answers.jsonl", "run": copy / "run.json", "result": result}[kind]
     before = file.read_text()
     assert change(before) != before
     file.write_text(change(before))

@@ -22,7 +22,7 @@ from tests import forks
 from tests.cli import hope_bench
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-SCENES = 120 if "HOPE_BENCH_SOAK" in os.environ else 60
+SCENES = 120 if "HOPE_BENCH_SOAK" in os.environ else 32
 
 
 def run(*arguments: object, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -98,8 +98,8 @@ def test_hope_finds_more_than_pope_and_more_than_its_control(demo: tuple[Path, s
 def test_the_same_table_and_files_again(tmp_path: Path) -> None:
     """In a folder of the demo's own name, as the help's example puts it."""
     first, second = tmp_path / "other", tmp_path / "demo"
-    once = run("-m", "hope_bench", "demo", "--out", first, "--scenes", 12)
-    again = run("-m", "hope_bench", "demo", "--out", "demo", "--scenes", 12, cwd=tmp_path)
+    once = run("-m", "hope_bench", "demo", "--out", first, "--scenes", 10)
+    again = run("-m", "hope_bench", "demo", "--out", "demo", "--scenes", 10, cwd=tmp_path)
     assert (once.returncode, again.returncode) == (0, 0), once.stderr + again.stderr
     for name in (
         "benchmarks/demo/manifest.json",

@@ -59,7 +59,7 @@ def test_the_quickstart_does_what_it_says(tmp_path: Path) -> None:
     for name in ("benchmarks", "models"):
         (tmp_path / name).mkdir()
     (tmp_path / "benchmarks" / "demo").symlink_to(ROOT / "benchmarks" / "demo")
-    words = [shlex.split(line.replace("--scenes 60", "--scenes 12")) for line in lines]
+    words = [shlex.split(line.replace("--scenes 60", "--scenes 10")) for line in lines]
     assert {one[0] for one in words} == {"hope-bench"}
     said = [fork("-m", "hope_bench", *one[1:], cwd=tmp_path) for one in words]
     assert "in a hundred questions of hope about absent objects" in said[0]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 import threading
-import time
 import urllib.error
 import urllib.request
 from collections import Counter
@@ -32,6 +31,7 @@ from hope_bench.provenance import file_sha256
 from hope_bench.records import Label, Question
 from tests.faulty_server import Handler, Server, answer, held, running, status
 from tests.forks import Fork, interpreter
+from tests.waiting import free_port, wait_until
 
 MODEL = Path(__file__).resolve().parents[2] / "models" / "demo-llava"
 KEY = "sk-secret-of-this-test"
@@ -41,27 +41,26 @@ IMAGES = 4
 @pytest.fixture(scope="module")
 def served() -> Iterator[str]:
     """The base URL of a running server."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [
         str(Path(sys.executable).parent / "transformers"), "serve", str(MODEL), "--host", "127.0.0.1", "--port", str(port),
         "--device", "cpu", "--dtype", "float32",
     ]  # fmt: skip
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     process = Fork(command, environment)
+
+    def is_up() -> bool:
+        with contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError):
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1).read()
+            return True
+        return False
+
     try:
-        for _ in range(600):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1).read()
-                break
-            except (urllib.error.URLError, ConnectionError, TimeoutError):
-                assert process.poll() is None, process.said()
-                time.sleep(0.2)
+        wait_until(is_up, process.is_alive, process.said)
         yield f"http://127.0.0.1:{port}/v1"
     finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=20)
+        process.kill()
+        process.wait()
 
 
 @pytest.fixture
@@ -292,12 +291,9 @@ def test_an_interruption_does_not_wait_for_the_next_attempt(bench: Path, faulty:
     faulty.always = status(429, **{"Retry-After": "500"})
     words = arguments(bench, write_card(bench, faulty.url, "m"), "slow", "--progress", "json")
     process = Fork(["-m", "hope_bench", *words], os.environ | {"OPENAI_API_KEY": KEY})
-    while not faulty.bodies:
-        assert process.poll() is None, process.said()
-        time.sleep(0.05)
-    time.sleep(0.5)
+    wait_until(lambda: faulty.bodies and not faulty.at_once, process.is_alive, process.said)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate()
     assert process.returncode == 130
     assert json.loads(said.splitlines()[-1])["event"] == "interrupted", said
 
@@ -306,12 +302,10 @@ def test_an_interruption_does_not_wait_for_replies(bench: Path, faulty: Server) 
     faulty.faults, faulty.always = [answer] * 10, held
     words = arguments(bench, write_card(bench, faulty.url, "m"), "held")
     process = Fork(["-m", "hope_bench", *words], os.environ | {"OPENAI_API_KEY": KEY})
-    while len(faulty.bodies) < 15:
-        assert process.poll() is None, process.said()
-        time.sleep(0.05)
+    wait_until(lambda: len(faulty.bodies) >= 15, process.is_alive, process.said)
     process.send_signal(signal.SIGINT)
     try:
-        _, said = process.communicate(timeout=15)
+        _, said = process.communicate()
     finally:
         process.kill()
     assert process.returncode == 130
@@ -394,11 +388,10 @@ def test_a_budget_spent_at_a_real_server(served: str, bench: Path, monkeypatch: 
     words = arguments(bench, str(bench / "endpoint.toml"), "x", "--budget", str(each * 3.5))
     process = Fork(["-m", "hope_bench", *words])
     folder = bench / "runs" / "tiny" / "x"
-    while not ((folder / "answers.jsonl").exists() and len((folder / "answers.jsonl").read_text().splitlines()) >= 10):
-        assert process.poll() is None
-        time.sleep(0.02)
+    answered = folder / "answers.jsonl"
+    wait_until(lambda: answered.exists() and answered.read_bytes().count(b"\n") >= 10, process.is_alive, process.said)
     process.send_signal(signal.SIGINT)
-    process.wait(timeout=60)
+    process.wait()
     before = read_answers(folder / "answers.jsonl").answers
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0, done.output

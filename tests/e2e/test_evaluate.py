@@ -24,6 +24,7 @@ from hope_bench.provenance import file_sha256
 from hope_bench.records import Label, Question
 from tests.checkpoints import OBJECTS, pictures
 from tests.forks import Fork
+from tests.waiting import wait_until
 
 YES: Label = "yes"
 NO: Label = "no"
@@ -41,7 +42,8 @@ def answer_or_wait(*arguments):
     global left
     if not left:
         print("waiting", flush=True)
-        time.sleep(600)
+        while True:
+            time.sleep(0.01)  # not once for long: a signal that comes just before a sleep doesn't end it
     left -= 1
     return answer(*arguments)
 Asker.answer = answer_or_wait
@@ -123,10 +125,9 @@ def make_world(tmp_path: Path, checkpoint: Callable[[str], Path]) -> World:
 def stop(process: Fork, answers: Path, lines: int, with_signal: int) -> tuple[int, str]:
     """Send a signal once the run has that many answers and waits; returns the exit code and what was said on stderr."""
     process.wait_for_line("waiting")
-    while answers.read_bytes().count(b"\n") < lines:
-        assert process.poll() is None, process.said()
+    wait_until(lambda: answers.read_bytes().count(b"\n") >= lines, process.is_alive, process.said)
     process.send_signal(with_signal)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate()
     return process.returncode or 0, said
 
 

@@ -16,8 +16,9 @@ from PIL import Image
 
 import hope_bench as hb
 from tests.clips import save_tiny_clip
-from tests.e2e.test_processes import TORCHRUN, free_port
+from tests.e2e.test_processes import TORCHRUN
 from tests.forks import Fork
+from tests.waiting import free_port
 
 NAMES = ("apple", "bus", "cup", "dog", "egg", "fork", "gate", "hat")
 IMAGES = 60
@@ -75,7 +76,7 @@ def test_a_killed_process_costs_but_what_it_was_doing(lost: int, folder: Path, a
     name = f"lost-{lost}"
     # Without torchrun, which would end the other one: it must notice by itself.
     processes = _by_environment(["-c", DYING, *_arguments(folder, name)], DIES=str(lost))
-    said = [process.communicate(timeout=120)[1] for process in processes]
+    said = [process.communicate()[1] for process in processes]
     assert processes[lost].returncode == -signal.SIGKILL
     assert processes[1 - lost].returncode == 2, said
     assert "Another process of this run was lost" in said[1 - lost]
@@ -124,7 +125,7 @@ def _torchrun(folder: Path, name: str) -> tuple[str, str]:
 def _two(folder: Path, name: str) -> tuple[str, str]:
     """What two processes print, the first one before the second."""
     processes = _by_environment(["-m", "hope_bench", *_arguments(folder, name)])
-    said = [process.communicate(timeout=120) for process in processes]
+    said = [process.communicate() for process in processes]
     assert [process.returncode for process in processes] == [0, 0], said
     return said[0][0] + said[1][0], said[0][1] + said[1][1]
 

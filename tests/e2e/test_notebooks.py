@@ -44,7 +44,7 @@ def test_a_notebook_runs_and_is_kept_without_outputs(path: Path, tmp_path: Path,
     book = nbformat.read(path, as_version=4)
     assert not any(cell.get("outputs") or cell.get("execution_count") for cell in book.cells)
     for cell in book.cells:  # no cell says less of fewer pictures
-        cell.source = cell.source.replace("write_world(world, 40,", "write_world(world, 12,").replace("scenes=40", "scenes=12")
+        cell.source = cell.source.replace("write_world(world, 40,", "write_world(world, 8,").replace("scenes=40", "scenes=8")
     monkeypatch.setattr(local_provisioner, "launch_kernel", fork_kernel)
     NotebookClient(book, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
     shown = [output for cell in book.cells for output in cell.get("outputs", ())]
@@ -57,7 +57,7 @@ def test_the_readme_script_runs(tmp_path: Path) -> None:
     page = (ROOT / "README.md").read_text(encoding="utf-8")
     (script,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     assert len([line for line in script.splitlines() if line.strip()]) <= 15
-    write_world(tmp_path / "photos", 20, EVALUATION_SEED)
+    write_world(tmp_path / "photos", 8, EVALUATION_SEED)
     here = {
         '"instances.json"': '"photos/instances.json"',
         'images="photos"': 'images="photos/images"',

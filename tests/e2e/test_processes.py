@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ import pytest
 from hope_bench.files.run import read_run, write_run
 from tests.e2e.test_evaluate import IMAGES, UNIQUE, World, quiet, world  # noqa: F401 - the fixtures
 from tests.forks import Fork
+from tests.waiting import free_port, wait_until
 
 TORCHRUN = ("torch.distributed.run", "--nproc-per-node", "2", "--master-port")
 ACCELERATE = ("accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--main_process_port")
@@ -44,12 +44,6 @@ def launch(world: World, name: str, *more: str, by: Sequence[str] = TORCHRUN) ->
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def pair(
     world: World,  # noqa: F811
     name: str,
@@ -65,7 +59,7 @@ def pair(
         processes.append(Fork([*program, *world.arguments(name, *more)], environment | {"RANK": rank}))
         time.sleep(later)
     try:
-        return [(process.wait(timeout=120), *process.said()) for process in processes]
+        return [(process.wait(), *process.said()) for process in processes]
     finally:
         for process in processes:
             process.kill()
@@ -76,7 +70,7 @@ def test_two_processes_write_the_bytes_of_one(by: Sequence[str], world: World, q
     """By their environment alone nobody but the first process serves what they meet at; the second comes later."""
     if by:
         process = launch(world, "two", "--processes", "2", by=by)
-        out, said = process.communicate(timeout=120)
+        out, said = process.communicate()
         assert process.returncode == 0, said
     else:
         done = pair(world, "two", "--processes", "2", later=1)
@@ -95,7 +89,7 @@ def test_steps_of_a_lost_process_are_asked_by_the_next_run(by: str, world: World
     if by == "torchrun":
         process = launch(world, "lost")
         shards = _lose_second(world, process)
-        process.communicate(timeout=120)
+        process.communicate()
         assert process.returncode != 0
     else:
         shards = _shards(world)
@@ -115,7 +109,7 @@ def test_steps_of_a_lost_process_are_asked_by_the_next_run(by: str, world: World
 def test_a_lost_process_is_started_again(world: World, quiet: bytes) -> None:  # noqa: F811
     process = launch(world, "lost", by=(*TORCHRUN[:-1], "--max-restarts", "2", TORCHRUN[-1]))
     _lose_second(world, process)
-    _, said = process.communicate(timeout=120)
+    _, said = process.communicate()
     assert process.returncode == 0, said
     assert "Going on: " in said
     assert (world.run("lost") / "answers.jsonl").read_bytes() == quiet
@@ -165,22 +159,13 @@ def test_json_progress_is_one_object_a_line(world: World) -> None:  # noqa: F811
 def _lose_second(world: World, process: subprocess.Popen[str]) -> list[Path]:  # noqa: F811
     """Kill the second process once both have answered something; returns their files."""
     shards = _shards(world)
-    _wait_for(lambda: all(shard.exists() and shard.read_bytes() for shard in shards), process)
+    wait_until(lambda: all(shard.exists() and shard.read_bytes() for shard in shards), lambda: process.poll() is None)
     os.kill(next(pid for pid in _children(process.pid) if _environment(pid).get("RANK") == "1"), signal.SIGKILL)
     return shards
 
 
 def _shards(world: World) -> list[Path]:  # noqa: F811
     return [world.run("lost") / f"answers.process-{rank}.jsonl" for rank in (0, 1)]
-
-
-def _wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    for _ in range(12_000):
-        if condition():
-            return
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.005)
-    raise AssertionError("it took too long")
 
 
 def _children(pid: int) -> list[int]:

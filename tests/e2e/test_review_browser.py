@@ -8,7 +8,6 @@ import re
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,9 +21,10 @@ from hope_bench.reviewing.claims import review_queue
 from hope_bench.reviewing.decisions import DecisionsFile
 from hope_bench.reviewing.picture import Pictures, known_present
 from hope_bench.reviewing.session import Session
-from tests.chromium import launched
+from tests.chromium import context, launched
 from tests.forks import Fork
 from tests.small_benchmark import write_small
+from tests.waiting import wait_until
 
 if find_spec("gradio") is None:  # it takes seconds to import, which no other test needs to wait for
     pytest.skip("the review page needs gradio: pip install -e '.[review]'", allow_module_level=True)
@@ -36,13 +36,10 @@ pytestmark = pytest.mark.browser
 _CONNECTIONS: list[str] = []
 
 
-expect.set_options(timeout=30_000)  # a busy machine is no failure
-
-
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
     with launched() as browser:
-        yield browser.new_page(viewport={"width": 1300, "height": 800})
+        yield context(browser, viewport={"width": 1300, "height": 800}).new_page()
 
 
 @pytest.fixture
@@ -57,8 +54,7 @@ def review(tmp_path: Path) -> Callable[..., tuple[str, Path]]:
         address: list[str] = []
         session = Session(review_queue(benchmark.splits), DecisionsFile(path), "alice", blind)
         threading.Thread(target=serve, args=(session, pictures, 0, address.append), daemon=True).start()
-        while not address:
-            time.sleep(0.02)
+        wait_until(lambda: address)
         return address[0], path
 
     return start
@@ -197,13 +193,11 @@ def test_ctrl_c_ends_it_in_words_though_a_page_is_open(page: Page, tmp_path: Pat
     command = ["-m", "hope_bench", "review", small.folder, "--images", small.images, "--port", "0"]
     child = Fork(command, {**os.environ, "BROWSER": "true"}, tmp_path)
     try:
-        while (found := re.search(r"http://[0-9.:]+/", "".join(child.said()))) is None:
-            assert child.poll() is None, child.said()
-            time.sleep(0.05)
-        page.goto(found[0])
+        wait_until(lambda: re.search(r"http://[0-9.:]+/", "".join(child.said())), child.is_alive, child.said)
+        page.goto(re.findall(r"http://[0-9.:]+/", "".join(child.said()))[0])
         at(page, 0, "Is there a vase in this picture?")
         child.send_signal(signal.SIGINT)
-        said = "".join(child.communicate(timeout=60))
+        said = "".join(child.communicate())
     finally:
         child.kill()
     assert child.returncode == 0

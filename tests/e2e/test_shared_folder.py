@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_processes import free_port
 from tests.forks import Fork
+from tests.waiting import free_port
 
 JOINING_OFTEN = """
 from hope_bench.processes import join_processes
@@ -34,7 +34,7 @@ def said_by_two(first: Path, second: Path, script: str = _SCRIPT) -> list[tuple[
         Fork(["-c", script, folder], os.environ | shared | {"RANK": str(rank)}) for rank, folder in enumerate((first, second))
     ]
     try:
-        return [process.communicate(timeout=120) for process in processes]
+        return [process.communicate() for process in processes]
     finally:
         for process in processes:
             process.kill()

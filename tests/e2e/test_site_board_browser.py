@@ -22,22 +22,20 @@ pytestmark = pytest.mark.browser
 RANKED = ["a-model-with-quite-a-long-name-8b-instruct", "mine", "worst", "Half"]
 
 
-@pytest.mark.parametrize("scripted", [True, False])
 @pytest.mark.parametrize("added", [None, date(2026, 2, 1)])
-def test_columns_stand_below_their_heads(browser: Browser, tmp_path: Path, scripted: bool, added: date | None) -> None:
+def test_columns_stand_below_their_heads(browser: Browser, tmp_path: Path, added: date | None) -> None:
     result = make_result(tmp_path, "a-model-with-quite-a-long-name-8b-instruct", 2).model_copy(update={"added": added})
     write_result(tmp_path / "results" / "tiny" / "mine.json", result)
     board = board_of(build_site(tmp_path / "results", tmp_path / "site"))
-    page = browser.new_context(java_script_enabled=scripted, viewport={"width": 1280, "height": 900}).new_page()
-    page.goto(board.as_uri())
-    head, row = (
-        [box for cell in page.locator(f"table.full {cells}").all() if (box := cell.bounding_box())]
-        for cells in ("thead th", "tbody tr > *")
-    )
-    assert len(head) == 11 + scripted + (added is not None), "no AUROC, so no drop of it"
-    assert [(box["x"], box["width"]) for box in head] == [(box["x"], box["width"]) for box in row]
-    assert len({box["y"] + box["height"] for box in head}) == 1
-    page.context.close()
+    for scripted in (True, False):
+        page, _ = opened(browser, board, scripted=scripted)
+        head, row = (
+            [box for cell in page.locator(f"table.full {cells}").all() if (box := cell.bounding_box())]
+            for cells in ("thead th", "tbody tr > *")
+        )
+        assert len(head) == 11 + scripted + (added is not None), "no AUROC, so no drop of it"
+        assert [(box["x"], box["width"]) for box in head] == [(box["x"], box["width"]) for box in row]
+        assert len({box["y"] + box["height"] for box in head}) == 1
 
 
 def test_the_ranking_sorts_and_the_address_follows(browser: Browser, site: SitePages) -> None:
@@ -61,7 +59,6 @@ def test_the_ranking_sorts_and_the_address_follows(browser: Browser, site: SiteP
     page.reload()
     leads(page, "worst")
     assert problems == []
-    page.close()
 
 
 def test_the_ranking_filters_and_shows_another_split(browser: Browser, site: SitePages) -> None:
@@ -82,7 +79,6 @@ def test_the_ranking_filters_and_shows_another_split(browser: Browser, site: Sit
     ranks(page, [])
     address_has(page, "open=1")
     assert problems == []
-    page.close()
 
 
 @pytest.mark.parametrize(
@@ -102,7 +98,6 @@ def test_a_link_that_means_harm_shows_the_plain_page(browser: Browser, site: Sit
     ranks(page, RANKED)
     assert page.locator(".side-by-side").count() == 0
     assert problems == []
-    page.close()
 
 
 def test_the_ranking_by_keyboard(browser: Browser, site: SitePages) -> None:
@@ -119,18 +114,15 @@ def test_the_ranking_by_keyboard(browser: Browser, site: SitePages) -> None:
     page.get_by_label("Compare worst").focus()
     page.keyboard.press("Space")
     assert page.locator(".side-by-side").is_visible()
-    page.close()
 
 
 def test_the_ranking_without_its_script(browser: Browser, site: SitePages) -> None:
-    page = browser.new_context(java_script_enabled=False, viewport={"width": 1280, "height": 900}).new_page()
-    page.goto(board_of(site).as_uri())
+    page, _ = opened(browser, board_of(site), scripted=False)
     ranks(page, RANKED)
     assert page.locator("form.tools").is_hidden()
     assert page.locator("td.pick").first.is_hidden()
     assert "needs JavaScript" in page.locator(".hint").inner_text()
     page.goto(site.index.as_uri())
-    page.context.close()
 
 
 def test_what_a_number_must_be(browser: Browser, site: SitePages) -> None:
@@ -148,7 +140,6 @@ def test_what_a_number_must_be(browser: Browser, site: SitePages) -> None:
     page.locator("input[name=than]").fill("1")
     ranks(page, [])
     assert problems == []
-    page.close()
 
 
 def test_sorts_and_filters_by_date(browser: Browser, tmp_path: Path) -> None:
@@ -163,4 +154,3 @@ def test_sorts_and_filters_by_date(browser: Browser, tmp_path: Path) -> None:
     page.locator("input[name=than]").fill("")
     ranks(page, ["new", "old", "undated"])
     assert problems == []
-    page.close()

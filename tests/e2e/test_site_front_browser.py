@@ -46,7 +46,6 @@ def test_the_first_screen_answers(browser: Browser, forty: SitePages, width: int
     assert page.locator(".question .says i:not(.no)").count() == int(yes)
     assert int(models) == 40
     assert problems == []
-    page.close()
 
 
 def test_the_table_sorts_by_each_number_with_its_own_ranks(browser: Browser, forty: SitePages) -> None:
@@ -68,16 +67,13 @@ def test_the_table_sorts_by_each_number_with_its_own_ranks(browser: Browser, for
     page.get_by_label("Ranked by").select_option("balanced accuracy")
     assert page.locator(f"{SHOWN} .rank").all_inner_texts() == by_accuracy
     assert problems == []
-    page.close()
 
 
 def test_without_javascript_it_is_the_ranking(browser: Browser, forty: SitePages) -> None:
-    page = browser.new_context(java_script_enabled=False, viewport={"width": 1440, "height": 900}).new_page()
-    page.goto(forty.index.as_uri())
+    page, _ = opened(browser, forty.index, 1440, scripted=False)
     assert page.locator(SHOWN).count() == 20
     assert page.locator("table.front select").is_hidden()
     assert "Ranked by balanced accuracy" in page.locator("table.front caption").inner_text()
-    page.context.close()
 
 
 def test_what_a_link_to_it_shows_and_where_its_header_leads(browser: Browser, forty: SitePages) -> None:
@@ -88,10 +84,12 @@ def test_what_a_link_to_it_shows_and_where_its_header_leads(browser: Browser, fo
         assert card.size == (1200, 630)
     assert page.evaluate("fetch === undefined || document.querySelector('link[rel=icon]').href").endswith("favicon.svg")
     for name in ("Questions", "Models", "Submit", "Docs", "Cite"):
-        page.locator("header.site nav a", has_text=name).click()
-        page.locator("h1").wait_for()  # of several none is waited for
+        link = page.locator("header.site nav a", has_text=name)
+        where = link.evaluate("one => one.href")
+        link.click()
+        page.wait_for_url(where)
         assert page.locator("h1").count() == 1, name
         page.locator("header.site .brand").click()
+        page.wait_for_url(forty.index.as_uri())
     assert page.locator(".updated").inner_text() == "updated 2026-10-01"
     assert problems == []
-    page.close()

@@ -18,7 +18,7 @@ from hope_bench.files.benchmark import read_benchmark
 from hope_bench.scoring.probability import unpack
 from hope_bench.site import SitePages, build_site
 from tests.chromium import opened
-from tests.e2e.site_views import Look, barriers, fits, in_turn
+from tests.e2e.site_views import Look, address, barriers, copy_link, fits, in_turn
 from tests.faulty_server import LocalServer, serving
 from tests.questioned import IMAGES, LIKELY, p_yes, publish, publish_known
 
@@ -90,16 +90,15 @@ def test_every_view_shows_what_the_models_answered(browser: Browser, site: SiteP
     page.locator("[name=b]").select_option("Sure")
     counts(page, "4 questions")
     assert {text.split("\n")[0] for text in page.locator(".card").all_inner_texts()} == {"Is there a wolf in the image?"}
-    assert "a=half&b=sure" in page.url
+    assert "a=half&b=sure" in address(page)
     page.locator("[name=b]").select_option("anyone in particular")
     counts(page, "5 questions")
 
     page.locator(".views label", has_text="All say yes").click()
     counts(page, "1 question")
     assert "hope-bench review tiny" in page.locator(".unanimous-words").inner_text()
-    assert page.get_by_role("link", name="the list").get_attribute("href", timeout=2000) is not None
+    assert page.get_by_role("link", name="the list").get_attribute("href") is not None
     assert problems == []
-    page.close()
 
 
 def test_a_question_is_a_page_with_a_link_and_a_citation(browser: Browser, site: SitePages) -> None:
@@ -118,13 +117,11 @@ def test_a_question_is_a_page_with_a_link_and_a_citation(browser: Browser, site:
     assert box is not None
     assert box["width"] > 200
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.get_by_role("button", name="Copy link").click()
-    page.get_by_role("button", name="Copied").wait_for()
-    assert page.evaluate("navigator.clipboard.readText()") == page.url
+    assert copy_link(page) == address(page)
     page.get_by_text("Cite this question").click()
     cited = page.locator(".cite").inner_text()
     assert one["id"] in cited
-    assert page.url in cited
+    assert address(page) in cited
     page.get_by_role("link", name="Other questions about wolf").click()
     page.locator(".card").first.wait_for()
     counts(page, "8 questions")
@@ -132,7 +129,6 @@ def test_a_question_is_a_page_with_a_link_and_a_citation(browser: Browser, site:
     page.get_by_role("link", name="Others about this image").click()
     counts(page, "3 questions about 2.jpg")
     assert problems == []
-    page.close()
 
 
 def behind(chosen: Mapping[str, str], result: dict[str, Any], risks: Mapping[str, Sequence[float | None]]) -> int:
@@ -187,7 +183,6 @@ def test_every_number_leads_to_the_questions_behind_it(browser: Browser, site: S
             assert not page.locator(".strange").is_visible()
             seen |= chosen.keys()
         assert problems == []
-        page.close()
     assert seen == {"split", "truth", "size", "of", "said", "tenth", "risk", "reviewed", "blind"}
 
 
@@ -203,7 +198,7 @@ def test_filters_by_what_is_known_of_questions(browser: Browser, site: SitePages
     page.locator("[name=split]").select_option("hope")
     counts(page, "3 questions")
     assert page.locator(".card .says").first.inner_text().startswith("yes P(yes) 0.94 · 2 of 2")
-    assert page.url.endswith("#split=hope&of=odd&said=yes")
+    assert address(page).endswith("#split=hope&of=odd&said=yes")
     page.reload()
     counts(page, "3 questions")
     assert page.get_by_label("It said").input_value() == "yes", "seen, as it is what chooses"
@@ -214,13 +209,11 @@ def test_filters_by_what_is_known_of_questions(browser: Browser, site: SitePages
     strange.wait_for()
     assert strange.inner_text().count("“") == 7
     assert problems == []
-    page.close()
     page, problems = opened(browser, wall_of(site), 1440, fragment="#size=small")
     page.get_by_text("More filters").click()
     assert page.locator(".more label:visible").count() == 4, "model, verdict, P(yes) and the blind ways"
     assert "size “small”" in page.locator(".strange").inner_text()
     assert problems == []
-    page.close()
 
 
 def test_by_keyboard_alone(browser: Browser, site: SitePages) -> None:
@@ -252,7 +245,6 @@ def test_by_keyboard_alone(browser: Browser, site: SitePages) -> None:
     page.locator(".card").first.wait_for()
     assert page.evaluate(focused) == str(place + 1)
     assert problems == []
-    page.close()
 
 
 def test_an_address_of_what_is_not_here_says_so(browser: Browser, site: SitePages) -> None:
@@ -265,7 +257,6 @@ def test_an_address_of_what_is_not_here_says_so(browser: Browser, site: SitePage
     page.goto(wall_of(site).as_uri() + "#view=pair&a=renamed&b=sure")
     page.get_by_text("This address asks for model “renamed”, which isn’t here.").wait_for()
     assert problems == []
-    page.close()
 
 
 def test_only_what_is_in_sight_is_in_the_page(browser: Browser, site: SitePages) -> None:
@@ -283,9 +274,8 @@ def test_only_what_is_in_sight_is_in_the_page(browser: Browser, site: SitePages)
     assert page.evaluate("scrollY") == 0
     page.go_back()
     page.locator(".card[aria-posinset='80']").wait_for()
-    assert page.evaluate("scrollY") == down
+    page.wait_for_function("down => scrollY === down", arg=down)
     assert problems == []
-    page.close()
 
 
 @pytest.mark.parametrize("looks", in_turn([(1440, "light"), (820, "dark"), (390, "light")]))
@@ -306,14 +296,11 @@ def test_no_view_has_a_barrier(browser: Browser, site: SitePages, looks: Sequenc
         assert fits(page, looks), (path.name, view)
         assert problems == []
         found += barriers(page)
-        page.close()
     assert found == []
 
 
 def test_without_javascript(browser: Browser, site: SitePages) -> None:
-    context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
-    page.goto(wall_of(site).as_uri())
+    page, _ = opened(browser, wall_of(site), scripted=False)
     assert page.locator("form.tools").is_hidden()
     assert page.locator(".cards li").count() == 24
     assert "Is there a cat in the image?" in page.locator(".cards li").first.inner_text()
@@ -322,7 +309,6 @@ def test_without_javascript(browser: Browser, site: SitePages) -> None:
     page.locator(".image-row").nth(7).wait_for()
     assert page.locator(".image-row").count() == 8
     assert page.locator(".image-row").first.locator("dt").all_inner_texts() == ["There", "adversarial", "content", "hope"]
-    context.close()
 
 
 @pytest.fixture
@@ -336,7 +322,7 @@ def served(site: SitePages) -> Iterator[str]:
 
 
 def test_under_a_path_of_a_server(browser: Browser, served: str) -> None:
-    page = browser.new_context().new_page()
+    page = browser.contexts[0].new_page()
     problems: list[str] = []
     page.on("console", lambda message: problems.append(message.text) if message.type in ("error", "warning") else None)
     page.goto(f"{served}questions.html")
@@ -344,6 +330,6 @@ def test_under_a_path_of_a_server(browser: Browser, served: str) -> None:
     page.locator(".card a").first.click()
     page.locator(".answers td").first.wait_for()
     page.locator(".answers a").first.click()
-    assert page.url.startswith(f"{served}tiny/")
+    page.wait_for_url(f"{served}tiny/*")
     assert problems == []
-    page.context.close()
+    page.close()

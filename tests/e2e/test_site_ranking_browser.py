@@ -15,7 +15,22 @@ from hope_bench.files.result_file import read_result
 from hope_bench.scoring.comparing import compare
 from hope_bench.site import SitePages
 from tests.chromium import opened
-from tests.e2e.site_views import Look, at, barriers, board_of, boxes, drawn, fits, in_turn, overlaps, questions_of, ranks
+from tests.e2e.site_views import (
+    SOAK,
+    Look,
+    address,
+    at,
+    barriers,
+    board_of,
+    boxes,
+    copy_link,
+    drawn,
+    fits,
+    in_turn,
+    overlaps,
+    questions_of,
+    ranks,
+)
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -60,7 +75,6 @@ def test_picked_models_are_compared_in_pairs_as_the_command_does(browser: Browse
     chosen = [page.locator(f"[name={one}]").evaluate("node => node.selectedOptions[0].textContent") for one in "ab"]
     assert chosen == [results[1].model.name, results[0].model.name]
     assert problems == []
-    page.close()
 
 
 def test_going_to_a_place_on_the_page_keeps_the_view(browser: Browser, forty: SitePages) -> None:
@@ -82,7 +96,6 @@ def test_going_to_a_place_on_the_page_keeps_the_view(browser: Browser, forty: Si
     expect(page).to_have_url(re.compile("#q=hope\\.1$"))
     assert page.locator(".answers td").first.is_visible()
     assert problems == []
-    page.close()
 
 
 def test_the_tray_by_keyboard(browser: Browser, forty: SitePages) -> None:
@@ -103,13 +116,13 @@ def test_the_tray_by_keyboard(browser: Browser, forty: SitePages) -> None:
     tray.get_by_role("button", name="Clear").click()
     assert tray.is_hidden()
     assert problems == []
-    page.close()
 
 
 @pytest.mark.parametrize("looks", in_turn([(1440, "dark"), (820, "light"), (390, "light")]))
 def test_no_label_lies_over_another_and_nothing_is_a_barrier(browser: Browser, forty: SitePages, looks: Sequence[Look]) -> None:
     ids = ",".join(PICKED)
     views = {board_of(forty): f"#models={ids}", forty.index: "", forty.results[0]: "", questions_of(forty): "#q=content.5"}
+    fullest = (board_of(forty), forty.index)  # the committed model's page and the wall's have more that could be a barrier
     for path, view in views.items():
         page, problems = opened(browser, path, looks[0][0], scheme=looks[0][1], fragment=view)
         for look in looks:
@@ -119,8 +132,8 @@ def test_no_label_lies_over_another_and_nothing_is_a_barrier(browser: Browser, f
                 assert list(overlaps(boxes(page, f"[data-chart={kind}] .annotation-text"))) == []
             assert list(overlaps(boxes(page, ".measure .axis text"))) == []
         assert problems == []
-        assert barriers(page) == []
-        page.close()
+        if SOAK or path in fullest:
+            assert barriers(page) == []
 
 
 def test_charts_name_who_leads(browser: Browser, forty: SitePages) -> None:
@@ -133,7 +146,6 @@ def test_charts_name_who_leads(browser: Browser, forty: SitePages) -> None:
     assert page.locator("[data-chart=steps]").count() == 1
     assert page.locator("#trend figure", has_text="runs/mine").locator("tbody tr").count() == 5
     assert problems == []
-    page.close()
 
 
 def test_the_view_is_taken_away_as_csv_and_as_a_link(browser: Browser, forty: SitePages, tmp_path: Path) -> None:
@@ -152,19 +164,15 @@ def test_the_view_is_taken_away_as_csv_and_as_a_link(browser: Browser, forty: Si
     shown = page.locator("table.full tbody tr").first.locator(".lead .number").inner_text()
     assert f"{100 * rates[0]:.1f}" == shown
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.get_by_role("button", name="Copy link").click()
-    expect(page.get_by_role("button", name="Copied")).to_be_visible()
-    assert page.evaluate("navigator.clipboard.readText()") == page.url
+    assert copy_link(page) == address(page)
     page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")  # as over plain http
     page.get_by_label("Find").fill("m")
-    page.get_by_role("button", name="Copy link").click()
-    expect(page.get_by_role("button", name="Copied")).to_be_visible()
-    address = page.url
+    copy_link(page)
+    link = address(page)
     page.get_by_label("Find").fill("")
     page.get_by_label("Find").press("Control+v")
-    expect(page.get_by_label("Find")).to_have_value(address[:80])
+    expect(page.get_by_label("Find")).to_have_value(link[:80])
     assert problems == []
-    page.close()
 
 
 def test_heads_and_names_stay_in_sight(browser: Browser, forty: SitePages) -> None:
@@ -185,7 +193,6 @@ def test_heads_and_names_stay_in_sight(browser: Browser, forty: SitePages) -> No
     assert name["x"] == pytest.approx(whole["x"], abs=1)
     assert first["y"] == pytest.approx(whole["y"], abs=1)
     assert "gradient" in region.evaluate("node => getComputedStyle(node).backgroundImage"), "an edge tells that there is more"
-    page.close()
 
 
 def test_a_rank_range_is_beside_the_name_on_a_phone(browser: Browser, forty: SitePages) -> None:
@@ -193,7 +200,6 @@ def test_a_rank_range_is_beside_the_name_on_a_phone(browser: Browser, forty: Sit
     rows = page.locator(".ranking tbody tr").evaluate_all(_WORDS, [".rank", "th a", ".lead .number"])
     assert any("–" in text for text in page.locator(".ranking tbody .rank").all_inner_texts())
     assert [row for row in rows if row[0][1] > row[1][0] or row[1][1] > row[2][0] + 1] == []
-    page.close()
 
 
 def test_strips_are_scaled_to_the_models_in_view(browser: Browser, forty: SitePages) -> None:
@@ -204,7 +210,6 @@ def test_strips_are_scaled_to_the_models_in_view(browser: Browser, forty: SitePa
     wider = page.locator(".measure .axis text").all_text_contents()
     assert float(wider[-1].strip("%")) > float(labels[-1].strip("%"))
     assert page.locator('table.full .point[d^="M-7-6"]').count() > 0, "what lies beyond the axis is an arrow"
-    page.close()
 
 
 def test_another_splits_places_are_not_called_ranks(browser: Browser, forty: SitePages) -> None:
@@ -217,7 +222,6 @@ def test_another_splits_places_are_not_called_ranks(browser: Browser, forty: Sit
     expect(page.locator("table.full caption")).not_to_contain_text("A place counts", use_inner_text=True)
     page.locator("input[name=open]").check()
     expect(page.locator(".count")).to_have_text("17 of 40 models")
-    page.close()
 
 
 def test_a_number_reads_the_same_after_another_split(browser: Browser, forty: SitePages) -> None:
@@ -227,7 +231,6 @@ def test_a_number_reads_the_same_after_another_split(browser: Browser, forty: Si
     assert page.locator("table.full tbody td.num").all_text_contents() != before
     page.locator("select[name=split]").select_option("hope")
     assert page.locator("table.full tbody td.num").all_text_contents() == before
-    page.close()
 
 
 def test_models_compared_have_colours_of_their_own(browser: Browser, forty: SitePages) -> None:
@@ -242,4 +245,3 @@ def test_models_compared_have_colours_of_their_own(browser: Browser, forty: Site
     assert len(shown) == 4
     assert not shown & set(inks)
     assert problems == []
-    page.close()

@@ -23,7 +23,7 @@ KILLS = int(os.environ.get("HOPE_BENCH_SOAK", "20"))
 IMAGES, THINGS = 60, 6
 
 SITTING = """
-import hashlib, sys, time
+import hashlib, os, sys, time
 from pathlib import Path
 from hope_bench.adapters.base import AdapterInfo, AdapterReport, RawAnswer
 from hope_bench.files.benchmark import read_benchmark
@@ -37,6 +37,8 @@ class Model:
     def prepare(self, batch): pass
     def answer(self, batch):
         time.sleep(0.004)
+        while os.environ.get("LAST") == batch[0][0].info["file_name"]:
+            time.sleep(0.01)  # to be killed, before all is done
         digests = [hashlib.sha256(image.tobytes() + prompt.encode()).digest() for image, prompt in batch]
         return [RawAnswer("yes" if digest[0] % 2 else "no", digest[1] / 255, digest[2] / 255) for digest in digests]
 
@@ -65,9 +67,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def start(folder: Path, name: str) -> Fork:
-    """A sitting, which has begun to work when this returns."""
-    process = Fork(["-c", SITTING, folder, name])
+def start(folder: Path, name: str, ends: bool = True) -> Fork:
+    """A sitting, which has begun to work when this returns; unless it `ends`, it stays at the last image."""
+    process = Fork(["-c", SITTING, folder, name], os.environ | ({} if ends else {"LAST": f"{IMAGES - 1:02}.png"}))
     process.wait_for_line("begun")
     return process
 
@@ -82,13 +84,15 @@ def test_killed_anywhere_the_bytes_are_those_of_a_quiet_run(folder: Path) -> Non
     assert start(folder, "quiet").wait() == 0
     quiet = (folder / "runs" / "tiny" / "quiet" / "answers.jsonl").read_bytes()
     assert quiet.count(b"\n") == IMAGES * THINGS
+    last = len(b"".join(quiet.splitlines(keepends=True)[:-THINGS]))
     rng = random.Random(KILLS)
     kills = runs = midway = 0
     while kills < KILLS:
         answers = folder / "runs" / "tiny" / f"run-{runs}" / "answers.jsonl"
         # By what is written, not by the clock; one in five before anything is, in whatever comes first.
-        for size in sorted(rng.randrange(len(quiet)) for _ in range(4)):
-            process = start(folder, f"run-{runs}")
+        # However busy the machine, most find it at work; only the last may come while it finishes, or too late.
+        for place, size in enumerate(sorted(rng.randrange(last) for _ in range(4))):
+            process = start(folder, f"run-{runs}", ends=place == 3)
             wait_for(process, answers, size)
             process.kill()
             kills += process.wait() != 0

@@ -21,9 +21,9 @@ from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.run import read_run
 from hope_bench.integrations import HopeBenchCallback, log_result
 from hope_bench.scoring.score import score
-from tests.e2e.test_processes import free_port
 from tests.forks import Fork
 from tests.training import STEPS, demo_benchmark, make_trainer, train
+from tests.waiting import free_port
 
 World = tuple[Benchmark, Path]
 RATE = "hope_bench/random/hallucination_rate"
@@ -188,7 +188,7 @@ def test_two_processes_share_the_questions_and_agree_on_failure(how: str, tmp_pa
         shared = environment | {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
         processes = [Fork(program, shared | {"RANK": rank, "LOCAL_RANK": rank}) for rank in "01"]
         try:
-            codes = [process.wait(timeout=300) for process in processes]
+            codes = [process.wait() for process in processes]
             said = "".join(process.said()[1] for process in processes)
         finally:
             for process in processes:

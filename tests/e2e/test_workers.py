@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-import signal
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import Popen
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ from tests.checkpoints import pictures, prompts
 from tests.e2e.test_evaluate import World, quiet, world  # noqa: F401 - the fixtures
 from tests.e2e.test_processes import _children
 from tests.forks import interpreter
+from tests.waiting import wait_until
 
 SOAK = "HOPE_BENCH_SOAK" in os.environ
 
@@ -39,17 +41,25 @@ def test_with_workers_the_bytes_are_the_same(how: str, world: World, monkeypatch
 
 def test_a_lost_worker_is_survived(world: World, quiet: bytes, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     killed: list[int] = []
-    before = set(_children(os.getpid()))  # of tests that ran before, such as a browser's driver
-    at_first = Asker.answer
+    at_first, started = Asker.answer, list[Popen[bytes]]()
+
+    def start(command: list[str], **options: Any) -> Popen[bytes]:
+        process = Popen(command, **options)
+        if command[0] == sys.executable:
+            assert process.stdout is not None
+            fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 4096)  # too little for a worker to have sent all ahead
+            started.append(process)
+        return process
 
     def answer(asker: Asker, step: object, images: object) -> object:
         if not killed:
-            killed.extend(set(_children(os.getpid())) - before)
-            assert len(killed) == 1
-            os.kill(killed[0], signal.SIGKILL)
+            (worker,) = started
+            killed.append(worker.pid)
+            worker.kill()
         return at_first(asker, step, images)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Asker, "answer", answer)
+    monkeypatch.setattr("hope_bench.inference.workers.subprocess.Popen", start)
     with interpreter() as python:
         monkeypatch.setattr(sys, "executable", str(python))
         lost = world.evaluate("lost", "--workers", "1")
@@ -64,22 +74,22 @@ def test_workers_do_not_outlive_a_killed_run(world: World, quiet: bytes) -> None
     count = 2 if SOAK else 1
     process = world.start("killed", 1, "--workers", str(count))
     answers = world.run("killed") / "answers.jsonl"
-    while not (answers.exists() and answers.stat().st_size):
-        assert process.poll() is None, process.said()
-        time.sleep(0.05)
+    wait_until(lambda: answers.exists() and answers.stat().st_size, process.is_alive, process.said)
     workers = _children(process.pid)
     assert len(workers) == count
     process.kill()
-    process.wait(timeout=60)
+    process.wait()
     lines = [Path(f"/proc/{worker}/cmdline") for worker in workers]
-    for _ in range(12_000):
-        if not any(line.exists() and line.read_bytes() for line in lines):
-            break
-        time.sleep(0.005)
-    else:
-        raise AssertionError("a worker outlived its run")
+    wait_until(lambda: not any(map(_is_running, lines)), said=lambda: "a worker outlived its run")
     assert world.evaluate("killed").exit_code == 0
     assert answers.read_bytes() == quiet
+
+
+def _is_running(command_line: Path) -> bool:
+    try:
+        return bool(command_line.read_bytes())
+    except OSError:  # it ended meanwhile
+        return False
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
 import sys
 import textwrap
 import threading
@@ -25,6 +24,8 @@ from hope_bench.inference.answers import (
 )
 from hope_bench.inference.plan import Plan
 from hope_bench.records import Answer, Request
+from tests.forks import run
+from tests.waiting import wait_until
 
 PLAN = Plan(tuple(tuple(Request(f"{step}.png", f"Is there a {n}?", "") for n in range(3)) for step in range(3)))
 
@@ -113,7 +114,7 @@ def test_a_second_process_is_refused(tmp_path: Path) -> None:
     """)
 
     def other_process() -> str:
-        return subprocess.run([sys.executable, "-c", attempt], capture_output=True, text=True, check=True).stdout
+        return run(["-c", attempt]).stdout
 
     with lock_run(folder):
         assert "Another process is writing" in other_process()
@@ -123,27 +124,33 @@ def test_a_second_process_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="an open file can't be removed")
-def test_a_folder_is_taken_away_only_while_it_is_empty_and_whoever_waits_gets_a_new_one(tmp_path: Path) -> None:
+def test_a_folder_is_taken_away_only_while_it_is_empty_and_whoever_waits_gets_a_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "run"
     got: list[bool] = []
+    waits, pause = threading.Event(), time.sleep
+    monkeypatch.setattr("hope_bench.inference.answers._PATIENCE", 300)
 
     def wait() -> None:
-        with lock_run(folder):
-            got.append((folder / ".lock").is_file())
+        with monkeypatch.context() as during:
+            during.setattr("time.sleep", lambda seconds: (waits.set(), pause(seconds)))  # until the lock is free
+            with lock_run(folder):
+                got.append((folder / ".lock").is_file())
 
-    def fail(seconds: float = 0.0) -> None:
+    def fail(until: threading.Event | None = None) -> None:
         with contextlib.suppress(ZeroDivisionError), lock_run(folder):
             for name in ("answers.jsonl", "answers.process-0.jsonl"):
                 (folder / name).touch()
-            time.sleep(seconds)
+            if until is not None:
+                until.wait()
             raise ZeroDivisionError
 
     fail()
     assert not folder.exists()
-    failing = threading.Thread(target=fail, args=(0.3,))
+    failing = threading.Thread(target=fail, args=(waits,))
     failing.start()
-    while not (folder / "answers.process-0.jsonl").exists():
-        time.sleep(0.01)
+    wait_until((folder / "answers.process-0.jsonl").exists)
     wait()
     failing.join()
     assert got == [True]
@@ -259,16 +266,16 @@ def test_a_full_disk_names_the_file_and_a_rerun_goes_on(room: int, whole: bytes,
         from pathlib import Path
         from hope_bench.errors import HopeBenchError
         from tests.unit.test_answers_file import sitting
-        resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}))
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, before[1]))
         try:
             sitting(Path({str(path)!r}))
         except HopeBenchError as error:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)  # what is printed goes to a file, too
             print(error)
     """)
-    root = Path(__file__).parents[2]
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=root, env=os.environ | {"PYTHONPATH": "."}
-    )
+    done = run(["-c", script])
+    assert done.returncode == 0, done.stderr
     assert f"{path} can't be written" in done.stdout
     assert "run the same command again" in done.stdout
     data = path.read_bytes()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ from hope_bench.search.balanced import balance_of
 from hope_bench.search.flow import Edges, balance
 from hope_bench.search.generate import generate
 from tests.clips import save_tiny_clip
+from tests.forks import run
 
 FAMILY = (
     "random-balanced", "category-balanced", "content-balanced", "description-balanced", "hope-balanced", "control-balanced",
@@ -225,17 +224,17 @@ def test_positives_are_chosen_as_the_spec_says_but_in_popes_own_splits(data: Pat
 
 
 def test_the_same_bytes_from_another_process_with_more_threads(data: Path, tmp_path: Path) -> None:
+    """Which has hashes of its own, too."""
     spec = spec_for(data, save_tiny_clip(tmp_path / "clip"), sample_images=25)
     (tmp_path / "spec.json").write_text(spec.model_dump_json())
     code = (
-        "import sys; from pathlib import Path; from hope_bench.files.spec import BenchmarkSpec; "
+        f"import sys, torch; torch.set_num_threads({torch.get_num_threads() + 1}); "
+        "from pathlib import Path; from hope_bench.files.spec import BenchmarkSpec; "
         "from hope_bench.search.generate import generate; "
         "generate(BenchmarkSpec.model_validate_json(Path(sys.argv[1]).read_text()), Path(sys.argv[2]), Path(sys.argv[3]))"
     )
-    command = [sys.executable, "-c", code, str(tmp_path / "spec.json"), str(tmp_path / "other"), str(tmp_path / "cache")]
-    threads = str(torch.get_num_threads() + 1)
-    environment = {"OMP_NUM_THREADS": threads, "PYTHONHASHSEED": "2", "PATH": "", "PYTHONPATH": str(Path.cwd())}
-    subprocess.run(command, check=True, capture_output=True, env=environment, timeout=600)
+    made = run(["-c", code, tmp_path / "spec.json", tmp_path / "other", tmp_path / "cache"], {"PATH": ""})
+    assert made.returncode == 0, made.stderr
     generate(spec, tmp_path / "this", tmp_path / "cache here")
     assert read_benchmark(tmp_path / "other").manifest.hash == read_benchmark(tmp_path / "this").manifest.hash
 

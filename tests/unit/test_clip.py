@@ -201,9 +201,14 @@ def test_identity_follows_the_weights(encoder: ClipEncoder, tmp_path: Path) -> N
     assert same.name == "local-dir:elsewhere"  # a name for files, without this machine's folders
 
 
-def test_a_checkpoint_file_of_a_named_architecture(tmp_path: Path) -> None:
+def test_a_checkpoint_file_of_a_named_architecture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import open_clip
+    from open_clip.factory import _MODEL_CONFIGS
 
+    told = open_clip.get_model_config("ViT-S-32-alt")
+    for part in ("vision_cfg", "text_cfg"):
+        told[part]["layers"] = 1
+    monkeypatch.setitem(_MODEL_CONFIGS, "ViT-S-32-alt", told)
     model = open_clip.create_model("ViT-S-32-alt")
     torch.save(model.state_dict(), tmp_path / "weights.pt")
     loaded = load_encoder(f"ViT-S-32-alt:{tmp_path / 'weights.pt'}", device="cpu")
@@ -233,9 +238,9 @@ def test_unknown_encoders_are_refused(name: str, words: list[str]) -> None:
     [
         ("vision_cfg", {"width": 64_000}),
         ("vision_cfg", {"image_size": 10**6}),
-        ("vision_cfg", {"layers": 10**7}),
+        ("vision_cfg", {"layers": 10**7, "width": 512}),
         ("text_cfg", {"vocab_size": 10**9}),
-        ("text_cfg", {"layers": 10**7}),
+        ("text_cfg", {"layers": 10**7, "width": 512}),
         ("text_cfg", {"context_length": 10**5}),  # whose mask alone is 40 GB
     ],
 )

@@ -21,6 +21,7 @@ from hope_bench.cli.run_eval import run_eval
 from hope_bench.files.card import ModelCard
 from hope_bench.files.spec import BenchmarkSpec
 from hope_bench.site.settings import SiteSettings
+from tests.cli import tree
 from tests.docs_reader import blocks
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -55,16 +56,18 @@ def parse(arguments: list[str], command: object) -> None:
     command.make_context("x", list(arguments))  # type: ignore[attr-defined]
 
 
+SINGLE = typer.Typer(add_completion=False)
+SINGLE.command()(run_eval)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_documented_commands_exist(page: Path) -> None:
-    single = typer.Typer(add_completion=False)
-    single.command()(run_eval)
     for line in commands(page):
         words = shlex.split(line, comments=True)
         if words[0] == "python":
-            parse(words[2:], typer.main.get_command(single))
+            parse(words[2:], tree(SINGLE))
         else:
-            parse(words[1:], typer.main.get_command(app))
+            parse(words[1:], tree(app))
 
 
 def test_there_are_commands_to_check() -> None:
@@ -88,7 +91,7 @@ def test_commands_in_the_text_exist(page: Path) -> None:
     """With the options that are named, be the rest left out; and so do modules that Python is to run."""
     for line in inline(page, "hope-bench"):
         try:
-            parse(shlex.split(line)[1:], typer.main.get_command(app))
+            parse(shlex.split(line)[1:], tree(app))
         except Exception as error:
             if type(error).__name__ not in LEFT_OUT:
                 raise

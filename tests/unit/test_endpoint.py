@@ -45,7 +45,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 
 def card(server: Server, **settings: Any) -> ModelCard:
-    fields = {"adapter": "endpoint", "base_url": server.url, "timeout": 20.0, "concurrency": 3, **settings}
+    fields = {"adapter": "endpoint", "base_url": server.url, "timeout": 300.0, "concurrency": 3, **settings}
     return ModelCard(name="it", checkpoint="m", **fields)
 
 
@@ -78,14 +78,14 @@ def test_the_picture_arrives_unchanged(server: Server) -> None:
 @pytest.mark.parametrize("fault", FAULTS)
 def test_what_passes_is_tried_again(fault: str, server: Server) -> None:
     server.faults = [FAULTS[fault]] * 4
-    timeout = 0.7 if fault in ("slow", "dripping") else 20.0
+    timeout = 0.7 if fault in ("slow", "dripping") else 300.0
     said: list[str] = []
-    assert right(Endpoint(card(server, timeout=timeout), said.append).answer(BATCH))
+    assert right(Endpoint(card(server, timeout=timeout, attempts=1000), said.append).answer(BATCH))
     assert len(said) == 1, "told of once"
     assert "tried again" in said[0]
     # On a busy machine, an honest answer can be too late, too.
     assert len(server.bodies) >= len(BATCH) + 4
-    assert timeout < 20 or len(server.bodies) == len(BATCH) + 4
+    assert timeout < 1 or len(server.bodies) == len(BATCH) + 4
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_an_oddity_beside_the_answer_costs_nothing(change: Any, server: Server) 
 
 
 def test_no_more_questions_are_under_way_than_the_card_allows(server: Server) -> None:
-    meeting = threading.Barrier(3, timeout=20)
+    meeting = threading.Barrier(3, timeout=120)
 
     def together(handler: Handler, body: dict[str, Any]) -> None:
         meeting.wait()
@@ -328,11 +328,13 @@ def busy(headers: dict[str, str]) -> openai.RateLimitError:
     return openai.RateLimitError("busy", response=httpx.Response(429, headers=headers, request=request), body=None)
 
 
-def test_a_pause_may_be_told_as_a_date() -> None:
-    before = busy({"retry-after": email.utils.formatdate(time.time() - 3000, usegmt=True)})
+def test_a_pause_may_be_told_as_a_date(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = float(int(time.time()))  # as a date is told
+    monkeypatch.setattr("time.time", lambda: now)
+    before = busy({"retry-after": email.utils.formatdate(now - 3000, usegmt=True)})
     assert failures.asked_pause(before) == 0
-    after = busy({"retry-after": email.utils.formatdate(time.time() + 3000, usegmt=True)})
-    assert failures.asked_pause(after) == pytest.approx(3000, abs=60)
+    after = busy({"retry-after": email.utils.formatdate(now + 3000, usegmt=True)})
+    assert failures.asked_pause(after) == pytest.approx(3000)
     assert not failures.may_pass(after)
 
 

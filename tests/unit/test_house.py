@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from importlib.util import resolve_name
 from pathlib import Path
@@ -49,6 +50,7 @@ def imported(name: str, path: Path, known: Iterable[str]) -> set[str]:
     return {one for one in found if one in known} - {name}
 
 
+@cache
 def graph(package: Path) -> dict[str, set[str]]:
     known = modules(package)
     return {name: imported(name, path, known) for name, path in known.items()}

@@ -17,7 +17,9 @@ from hope_bench.provenance import append, atomic_path
 from hope_bench.reviewing.claims import review_queue
 from hope_bench.reviewing.decisions import DecisionsFile, read_decisions
 from hope_bench.reviewing.session import Session
+from tests.forks import run
 from tests.runs import make_benchmark
+from tests.small_benchmark import write_small
 
 ROWS = {"random": [("a.jpg", "dog", "yes"), ("a.jpg", "cat", "no"), ("b.jpg", "cow", "no"), ("b.jpg", "ox", "no")]}
 FULL = Path("/dev/full")
@@ -131,7 +133,50 @@ cli.run_command(command)
 @pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
 def test_sigterm_puts_away_what_ctrl_c_does(name: str, code: int, tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", STOPPED.format(name), str(tmp_path / "x")], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", STOPPED.format(name), str(tmp_path / "x")], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr.count("Interrupted.")) == (code, 1), done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+STRUCK = """
+import pkgutil, signal, sys
+import hope_bench.cli
+owner, name = pkgutil.resolve_name(sys.argv.pop(1)), sys.argv.pop(1)
+works = getattr(owner, name)
+def struck(*arguments, **named):
+    signal.raise_signal(signal.SIGINT)
+    return works(*arguments, **named)
+setattr(owner, name, struck)
+from hope_bench.__main__ import main
+main()
+"""
+SAYS = """
+class Says:
+    def __init__(self, card): pass
+    def load(self): pass
+    def answer(self, batch): return ["No"] * len(batch)
+"""
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "said"),
+    [
+        ("hope_bench.cli", "_let_help_wrap", ""),
+        ("typer.main", "get_command", "Interrupted."),
+        ("hope_bench.inference.answers:AnswersFile", "append", "Interrupted."),
+        ("hope_bench.inference.progress:RunProgress", "add", "Interrupted."),
+        ("hope_bench.inference.answers:AnswersFile", "finish", "Interrupted."),
+    ],
+)
+def test_ctrl_c_ends_it_wherever_it_comes(owner: str, name: str, said: str, tmp_path: Path) -> None:
+    """Before a command is read, while it is, and between two steps of a run: placed by what is being done."""
+    small = write_small(tmp_path)
+    (tmp_path / "says.py").write_text(SAYS)
+    (tmp_path / "says.toml").write_text('name = "says"\ncheckpoint = "org/says"\nadapter = "says.py:Says"\nbatch_size = 2\n')
+    words = ["evaluate", "-m", "says.toml", "-b", small.folder, "--images", small.images]
+    done = run(["-c", STRUCK, owner, name, *words], cwd=tmp_path)
+    assert done.returncode == 130, done.stderr
+    assert done.stderr.count("Interrupted.") == said.count("Interrupted.")
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr

@@ -6,9 +6,7 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,7 +24,9 @@ from hope_bench.files.run import read_run
 from hope_bench.files.validation import validate
 from tests import fake_servers
 from tests.cli import hope_bench, refused
+from tests.forks import Fork
 from tests.small_benchmark import write_small
+from tests.waiting import wait_until
 
 MODEL = fake_servers.ROOT / "models" / "demo-llava"
 FOLDER = Path("/models/it")
@@ -53,15 +53,18 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def all_gone(told: Path) -> bool:
-    """Whether the fake's processes have ended, within a minute."""
+    """Whether the fake's processes have ended; they are waited for."""
     pids = [int(word) for word in told.read_text().splitlines()[0].split()]
     assert len(pids) == 2
-    for _ in range(600):
-        alive = [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]
-        if not alive:
-            return True
-        time.sleep(0.1)
-    return False
+    wait_until(lambda: not any(map(_is_running, pids)), said=told.read_text)
+    return True
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_vllms_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,9 +193,7 @@ def test_a_server_that_is_never_ready_is_ended(small: Path, monkeypatch: pytest.
     told = fake_servers.install(small, monkeypatch, "hang")
     port = servers.free_port()
     server = servers.Server(command_line(card(server="vllm"), FOLDER, port, None), port)
-    while not told.is_file() or told.read_text().count("\n") < 2:
-        assert not server.ended
-        time.sleep(0.1)
+    wait_until(lambda: told.is_file() and told.read_text().count("\n") == 2, lambda: not server.ended)
     with pytest.raises(HopeBenchError, match=r"was not ready after 0 s \(more time: --server-timeout\)"):
         server.wait_until_ready(0.01, print)
     assert server.log.is_file()
@@ -222,15 +223,11 @@ def test_no_server_outlives_hope_bench(number: signal.Signals, small: Path, monk
     """However it ends; the second of the server's processes ignores a request to end."""
     told = fake_servers.install(small, monkeypatch, "hang")
     environment = os.environ | {"PYTHONPATH": str(fake_servers.ROOT)}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hope_bench", *arguments(small)], env=environment, stderr=subprocess.PIPE, text=True
-    )
+    process = Fork(["-m", "hope_bench", *arguments(small)], environment)
     try:
-        while not told.is_file() or told.read_text().count("\n") < 2:
-            assert process.poll() is None, process.communicate()
-            time.sleep(0.1)
+        wait_until(lambda: told.is_file() and told.read_text().count("\n") == 2, lambda: process.poll() is None)
         process.send_signal(number)
-        _, said = process.communicate(timeout=120)
+        _, said = process.communicate()
     finally:
         process.kill()
     assert process.returncode == (130 if number == signal.SIGINT else -number)

@@ -39,9 +39,11 @@ HEAVY = (
 )  # fmt: skip
 
 _RUN = """
-import contextlib, io, json, sys
+import contextlib, functools, io, json, sys
 commands, heavy = json.load(sys.stdin)
 from hope_bench.cli import main
+import typer
+typer.main.get_command = functools.cache(typer.main.get_command)  # built once, as for a single command
 told = []
 for command in commands:
     said, code = io.StringIO(), 0
