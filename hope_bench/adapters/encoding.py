@@ -216,6 +216,8 @@ def join(rows: Sequence[Row], aligned: frozenset[str], pad_token: int) -> Row | 
 
 def _padded_left(values: Tensor, width: int, filler: int) -> Tensor:
     missing = width - values.shape[1]
+    if missing <= 0:
+        return values
     return torch.cat([values.new_full((len(values), missing, *values.shape[2:]), filler), values], dim=1)
 
 

@@ -48,6 +48,7 @@ from hope_bench.adapters.secrets import without_secrets
 from hope_bench.adapters.thinking import no_answer, separate
 from hope_bench.adapters.yes_no_words import YesNoWords, english_words, p_yes_of
 from hope_bench.errors import HopeBenchError, short_reason
+from hope_bench.files.card import PRICED_TOKENS
 from hope_bench.images import plain_picture
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class Endpoint:
         prices = (self._card.price_input, self._card.price_output)
         cost = None
         if prices[0] is not None and prices[1] is not None:
-            cost = round((self._input * prices[0] + self._output * prices[1]) / 1e6, 6)
+            cost = round((self._input * prices[0] + self._output * prices[1]) / PRICED_TOKENS, 6)
         with self._lock:
             notes = tuple(map(self._told, self._notes))
         return AdapterReport(input_tokens=self._input, output_tokens=self._output, cost=cost, notes=notes)

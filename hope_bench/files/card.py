@@ -40,6 +40,8 @@ _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _OF_TEMPLATES = ("messages", "tools", "documents", "chat_template", "add_generation_prompt", "tokenize")
 """What hope-bench or transformers itself gives a chat template."""
+PRICED_TOKENS = 1e6
+"""What `price_input` and `price_output` are for."""
 LONGEST_NAME = 200
 """Letters of a run's or benchmark's name; a file is called by it, with an ending."""
 THINKING_TOKENS, PLAIN_TOKENS = 4096, 16

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from hope_bench.adapters.base import AdapterReport
 from hope_bench.adapters.endpoint_asks import thinks
 from hope_bench.errors import HopeBenchError
-from hope_bench.files.card import ModelCard
+from hope_bench.files.card import PRICED_TOKENS, ModelCard
 from hope_bench.files.run import RunRecord
 from hope_bench.inference.plan import Step
 
@@ -71,4 +71,4 @@ class Budget:
             return self._dearest * len(step)
         text = sum(len(request.text) for request in step) / CHARACTERS_PER_TOKEN
         longest = len(step) * self._card.new_tokens(thinks(self._card))
-        return (text * (self._card.price_input or 0.0) + longest * (self._card.price_output or 0.0)) / 1e6
+        return (text * (self._card.price_input or 0.0) + longest * (self._card.price_output or 0.0)) / PRICED_TOKENS

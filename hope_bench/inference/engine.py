@@ -269,7 +269,7 @@ class _Sitting:
                 for step, (rest, images) in zip(steps, self._ready(asked, source, workers), strict=True):
                     if self._budget is not None and not self._budget.allows(rest):
                         self._say(f"The next image would exceed the budget; ${self._budget.spent:,.4f} are spent.")
-                        break
+                        return
                     said = asker.answer(rest, images)
                     answers.append(reusable.complete(step, said))
                     self._asked += len(said)

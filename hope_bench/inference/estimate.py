@@ -16,7 +16,7 @@ from hope_bench.adapters.known import check_card, known_device, known_dtype
 from hope_bench.annotations.of_benchmark import check_images_folder, images_folder
 from hope_bench.errors import HopeBenchError, counted
 from hope_bench.files.benchmark import Benchmark
-from hope_bench.files.card import ModelCard
+from hope_bench.files.card import PRICED_TOKENS, ModelCard
 from hope_bench.files.run import RunRecord, read_run
 from hope_bench.inference.engine import EvaluateOptions, plan_run, run_folder
 from hope_bench.inference.images import image_hashes
@@ -107,7 +107,7 @@ def _price_in_words(found: Estimate) -> list[str]:
         sent, got = (found.left * tokens for tokens in found.per_question)
         said = [f"Tokens, as the questions of {found.like} took: {sent:,.0f} in, {got:,.0f} out."]
         if price_in is not None and price_out is not None:
-            price = (sent * price_in + got * price_out) / 1e6
+            price = (sent * price_in + got * price_out) / PRICED_TOKENS
             said.append(f"Price: about ${price:,.2f}.")
             if found.budget is not None and price > found.budget:
                 said.append(f"A budget of ${found.budget:,.2f} pays for about {found.budget / price * found.left:,.0f} of them.")
@@ -115,7 +115,7 @@ def _price_in_words(found: Estimate) -> list[str]:
     said = [f"To send: about {found.text_tokens:,} tokens of text and {found.left:,} pictures, which the server counts."]
     if price_in is not None and price_out is not None:
         longest = found.card.new_tokens(thinks(found.card))
-        text, answers = found.text_tokens * price_in / 1e6, found.left * longest * price_out / 1e6
+        text, answers = found.text_tokens * price_in / PRICED_TOKENS, found.left * longest * price_out / PRICED_TOKENS
         said.append(f"Price: ${text:,.4f} for the text, at most ${answers:,.4f} for the answers, and the pictures.")
         said.append("What the pictures take shows in a quick look (--limit 60 --name look); then this says the price of all.")
     return said

@@ -85,6 +85,6 @@ def in_order(count: int, begin: Callable[[int], Future[T]]) -> Iterator[T]:
 def image_hashes(images: Iterable[str], folder: Path | None, known: Mapping[str, str | None]) -> dict[str, str | None]:
     """The SHA-256 of each image file: the benchmark's where `known`, else that of the file here; None where there is none."""
     names = list(dict.fromkeys(images))
-    unknown = [] if folder is None else [name for name in names if known.get(name) is None]
-    here = dict(zip(unknown, hash_images([folder / name for name in unknown]), strict=True)) if folder is not None else {}
+    files = {} if folder is None else {name: folder / name for name in names if known.get(name) is None}
+    here = dict(zip(files, hash_images(list(files.values())), strict=True))
     return {name: known.get(name) or (found if isinstance(found := here.get(name), str) else None) for name in names}

@@ -294,12 +294,30 @@ def test_an_estimate_counts_what_is_left_of_a_run(benchmark: Benchmark, options:
     assert (found.left, "of another checkpoint called A model" in (found.stops or "")) == (12, True)
 
 
+def test_an_estimate_takes_answers_that_a_run_would_take(benchmark: Benchmark, options: EvaluateOptions) -> None:
+    few = replace(options, limit=2)
+    evaluate(benchmark, ASKED, few, adapter=interrupted_at(99))
+    answered = estimate(benchmark, ASKED, few)
+    assert (answered.left, 0 < answered.unique < 12) == (0, True)
+    assert estimate(benchmark, ASKED, options).left == 12 - answered.unique, "also of steps that were asked in part"
+    whole = replace(options, name="whole")
+    evaluate(benchmark, ASKED, whole, adapter=interrupted_at(99))
+    file = estimate(benchmark, ASKED, whole).folder / "answers.jsonl"
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:-1]))
+    assert estimate(benchmark, ASKED, whole).left == 3, "the whole step: nothing has changed"
+    file.write_text("")
+    assert estimate(benchmark, ASKED, whole).left == 12
+
+
 def test_an_estimate_of_a_finished_run_needs_no_images_and_one_without_eyes_is_another(
     benchmark: Benchmark, options: EvaluateOptions
 ) -> None:
     blind = replace(options, blind="gray")
     evaluate(benchmark, ASKED, blind, adapter=interrupted_at(99))
     assert [estimate(benchmark, ASKED, one).left for one in (options, blind, replace(options, blind="shuffled"))] == [12, 0, 12]
+    told: list[str] = []
+    assert evaluate(benchmark, ASKED, blind, told.append).complete
+    assert len(told) == 1, "nothing is asked, and no model looked for"
     found = estimate(benchmark, ASKED, replace(blind, images=None))
     assert (found.left, found.left_images, found.stops, found.text_tokens) == (0, 0, None, 0)
     named = replace(options, name=f"{blind.name or 'a-model'}-blind-gray")  # a run with eyes in its folder

@@ -36,6 +36,7 @@ def test_a_name_is_a_folder_here_a_file_or_an_id(tmp_path: Path) -> None:
         ("a/b/c", None, "Checkpoint 'a/b/c' is no folder here, and no"),
         (long, None, f"Checkpoint '{long[:200]}...' is no folder here, and no"),
         ("a/" + "x" * 199, None, None),
+        ("a/" + "x" * 253, None, None),
     ):
         if words is None:
             assert local_folder(name, revision) is None

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
+from collections.abc import Sequence
 from typing import Any, cast
 
 import pytest
 from PIL import Image
 
 from hope_bench.adapters import endpoint
-from hope_bench.adapters.base import AdapterReport, RawAnswer
+from hope_bench.adapters.base import AdapterReport, RawAnswer, draw_seed
 from hope_bench.adapters.endpoint import Endpoint
 from hope_bench.adapters.endpoint_failures import NoAnswerError
+from hope_bench.adapters.endpoint_picture import picture_url
 from hope_bench.adapters.endpoint_refusals import NO_LOGPROBS, Adaptation
 from hope_bench.adapters.endpoint_reply import Reply
 from hope_bench.errors import HopeBenchError
@@ -102,4 +105,21 @@ def test_a_thought_that_was_cut_off_is_no_answer_unless_it_was_told_apart() -> N
         with pytest.raises(NoAnswerError):
             model._answer_of(reply, {})
     assert model._answer_of(Reply("Yes", True, True, "done", None), {}) == RawAnswer("Yes")
+    model.close()
+
+
+@pytest.mark.parametrize("samples", [(), (1, 2, 3)])
+def test_what_is_asked_of_each_question(samples: Sequence[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = Image.new("RGB", (1, 1)), Image.new("RGB", (2, 2))
+    one.info["file_name"] = "a.png"
+    model = Endpoint(SERVERS)
+    urls = [picture_url(image, SERVERS) for image in (one, other)]
+    monkeypatch.setattr(model, "_answer_one", lambda *asked: RawAnswer(repr(asked)))
+    found = model.answer([(one, "q"), (other, "r"), (one, "s")], samples)
+    hashed = hashlib.sha256(urls[1].encode()).hexdigest()
+    named = [("a.png", urls[0], "q", "a.png"), (hashed, urls[1], "r", "None"), ("a.png", urls[0], "s", "a.png")]
+    assert found == [
+        RawAnswer(repr((picture, url, prompt, draw_seed(5, name, prompt, samples[place] if samples else 0))))
+        for place, (picture, url, prompt, name) in enumerate(named)
+    ]
     model.close()

@@ -342,6 +342,10 @@ def test_the_path_and_the_checks_of_all_sittings_are_in_the_record(benchmark: Be
     assert record.run.path == "shared and plain"
     assert record.run.self_checks == tuple(checks)
     assert record.run.input_tokens == 15
+    other = CARD.model_copy(update={"batch_size": 6})
+    again = evaluate(benchmark, other, options, adapter=model)
+    assert again.run.batch_size == 6
+    assert (again.run.input_tokens, again.run.path, again.seconds) == (15, record.run.path, record.seconds), "nothing was asked"
 
 
 @pytest.mark.parametrize("how", ["gray", "shuffled"])

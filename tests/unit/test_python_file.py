@@ -77,7 +77,9 @@ def test_the_documented_example_answers_a_benchmark(small: Small, tmp_path: Path
 
 def test_a_changed_file_is_another_model(tmp_path: Path) -> None:
     card, code = documented()
-    before = make_adapter(read_card(write(tmp_path, code, card)), print).info
+    said: list[str] = []
+    before = make_adapter(read_card(write(tmp_path, code, card)), said.append).info
+    assert said == [f"Running {tmp_path / 'my_model.py'}, which the card names."]
     after = make_adapter(read_card(write(tmp_path, code + "\n", card)), print).info
     assert before.identity != after.identity
     assert make_adapter(read_card(write(tmp_path, code, card)), print).info == before

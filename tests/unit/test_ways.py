@@ -285,6 +285,86 @@ def test_a_difference_of_logits_is_said_with_two_digits(shared: Any) -> None:
         paths.answer([(IMAGE, "a"), (IMAGE, "b")])
 
 
+def test_the_last_check_says_why_nothing_is_shared(shared: Any) -> None:
+    paths, _, _, lines = shared(packs=ValueError("odd"), rows=0.02)
+    paths.checks += [checked("x", SMALL, passed=True, difference=0.5, reason="an earlier one")] * 2
+    paths.answer([(IMAGE, text) for text in ("a", "bb", "ccc", "dddd")])
+    assert lines[0].endswith(f"which would be faster: its logits differ by {paths.checks[3].difference:.2g} ({SMALL}).")
+
+
+def test_probes_are_about_the_first_image_and_the_last_one_is_compared_too(shared: Any) -> None:
+    paths, decoder, sharing, _ = shared()
+    paths.together = True
+    paths.answer([(IMAGE, "a"), (IMAGE, "a"), (OTHER, "b"), (OTHER, "b")])
+    assert sharing.computed == [[5, 1], [2, 2]]
+    assert decoder.alone[-1] == "b"
+    seen: list[Image.Image] = []
+
+    class Seeing(Formula):
+        def row(self, image: Image.Image, prompt: str) -> Row:
+            if prompt in PROBES:
+                seen.append(image)
+            return super().row(image, prompt)
+
+    paths_of(Seeing(), "plain", []).answer([(IMAGE, "a"), (OTHER, "b"), (OTHER, "c")])
+    assert seen == [IMAGE] * len(PROBES)
+
+
+def test_images_go_together_where_there_is_a_gpu() -> None:
+    for kind, together in (("cpu", False), ("cuda", True), ("mps", True)):
+        decoder = Formula()
+        decoder.model.device = torch.device(kind)
+        assert paths_of(decoder, "plain", []).together == together
+
+
+@pytest.mark.parametrize(("settings", "way", "held"), [({}, "packed", 2 + 10), ({"packable_": False}, "rows", 4 * 2 + 10)])
+def test_each_forward_says_what_it_holds(
+    settings: dict[str, Any], way: str, held: int, shared: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forwards, forward = list[tuple[str, int]](), Budget.forward
+
+    def told(self: Budget, kind: Any, tokens: int) -> Any:
+        forwards.append((kind, tokens))
+        return forward(self, kind, tokens)
+
+    monkeypatch.setattr(Budget, "forward", told)
+    paths, _, _, _ = shared(**settings)
+    paths.answer([(IMAGE, text) for text in ("a", "bb", "cccc", "ddd")])
+    checked_first = [("plain", 2 + length) for length in (1, 2, 4, 3)]
+    prefixes = [("prefix", 2)] * (1 if way == "packed" else 2)
+    assert forwards == [*checked_first, *prefixes, (way, held), ("prefix", 2), (way, held)]
+    forwards.clear()
+    paths_of(Formula(), "plain", []).answer([(IMAGE, "a"), (IMAGE, "bb"), (IMAGE, "c")])
+    assert forwards[-1] == ("plain", 3 + 4 + 3)
+    paths, _, _, _ = shared(**settings)
+    paths._budget = Budget(99, 6)
+    paths.answer([(IMAGE, text) for text in ("a", "bb", "cccc", "ddd")])
+    assert len([kind for kind, _ in forwards if kind == way]) == 2 * {"packed": -(-10 // 6), "rows": -(-18 // 6)}[way]
+
+
+def test_answers_that_go_on_hold_their_new_tokens_too(shared: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    forwards, written = list[tuple[str, int]](), list[list[int]]()
+
+    def texts(_: Prefix, places: list[int], __: Any) -> dict[int, int]:
+        written.append(places)
+        return {place: 10 + place for place in places}
+
+    paths, decoder, sharing, _ = shared()
+    decoder.goes_on = lambda first: torch.tensor([True, False, True, True])[: len(first.token)]
+    decoder.read = lambda _, row, generated: RawAnswer(f"{row} {generated}")
+    sharing.texts = texts
+    batch = [(IMAGE, text) for text in ("a", "bb", "cccc", "ddd")]
+    expected = ["0 10", "1 None", "2 12", "3 13"]
+    assert [one.text for one in paths.answer(batch)] == expected
+    forward = Budget.forward
+    monkeypatch.setattr(Budget, "forward", lambda self, *held: (forwards.append(held), forward(self, *held))[1])
+    assert [one.text for one in paths.answer(batch)] == expected
+    assert forwards[-1] == ("rows", 3 * 2 + 1 + 4 + 3 + 3 * 3), "beginnings, questions and three new tokens each"
+    paths._budget = Budget(99, 20)
+    assert [one.text for one in paths.answer(batch)] == expected
+    assert written == [[0, 2, 3], [0, 2, 3], [0], [2, 3]], "3 + 6 + 5 tokens, and three new ones each, are more than 20"
+
+
 def test_the_first_and_the_last_question_are_compared_whatever_their_lengths(shared: Any) -> None:
     paths, decoder, _, _ = shared()
     texts = ["cc", "a", "dddd", "eeeee", "ffffff", "g", "hhh"]

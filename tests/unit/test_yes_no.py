@@ -63,6 +63,14 @@ def test_tokens_that_say_yes_or_no() -> None:
     assert [ids.tolist() for ids in (own.yes, own.no, own.foreign, own.unfinished)] == [[3, 4, 7], [1, 5, 6, 8], [], [8]]
     both = find_own_yes_no(vocabulary, german, lambda _: [10])
     assert [ids.tolist() for ids in (both.yes, both.no, both.foreign)] == [[3, 7], [1, 5], [4, 6, 8]], "one piece begins both"
+    spanish = AnswerWords(code="es", yes=("sí",), no=("no",), alone=("no",))
+    partly = find_own_yes_no(vocabulary, spanish, lambda _: [])
+    assert [ids.tolist() for ids in (partly.yes, partly.no, partly.foreign, partly.unfinished)] == [
+        [3, 7],
+        [1, 5],
+        [4, 6, 8],
+        [1, 5],
+    ]
     assert [ids.tolist() for ids in (found.within(5).yes, found.within(5).no)] == [[3], [1]]
 
 
