@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import pkgutil
@@ -26,5 +27,6 @@ for name in (*LIBRARIES, *sorted(own - NOT), "tests.forks"):
 
 # Compiles a thousand patterns, once: whoever loads a model asks for it.
 importlib.import_module("transformers.conversion_mapping").get_checkpoint_conversion_mapping("llava")
+atexit.register(gc.unfreeze)  # else nanobind tells of what is left over at the end
 gc.freeze()  # a fork that looked for garbage among all this would copy it
 gc.enable()
