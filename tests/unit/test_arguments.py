@@ -13,6 +13,7 @@ import pytest
 
 import hope_bench as hb
 from hope_bench.files.card import ModelCard, Sampling
+from hope_bench.files.run import RunRecord
 from hope_bench.files.spec import BenchmarkSpec
 from hope_bench.files.validation import Count, FromZero, Port, Strict, checked, validate
 from hope_bench.integrations import HopeBenchCallback, log_result
@@ -140,6 +141,13 @@ def test_a_number_that_no_result_can_have_is_refused_in_what_people_write(kind: 
     """A result would repeat it, and no leaderboard with that result could be built."""
     with pytest.raises(hb.HopeBenchError, match=rf"{key}.*(no number here can be larger than 1,000,000,000,000,000|less than)"):
         validate({**_DECLARED[kind], key: 10**15 + 1}, kind, "file")
+
+
+@pytest.mark.parametrize("key", ["questions", "errors", "seconds", "asked"])
+@pytest.mark.parametrize("number", [-1, 1e300])
+def test_a_run_that_counts_less_than_nothing_or_seconds_without_end_is_refused(key: str, number: float) -> None:
+    with pytest.raises(hb.HopeBenchError, match=rf"{key}: (Input should be|no number here can be larger)"):
+        validate({key: number}, RunRecord, "run.json")
 
 
 @pytest.mark.parametrize("name", ["step", "limit", "workers"])
