@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from hope_bench.errors import HopeBenchError, did_you_mean, short_reason
+from hope_bench.files.parquet import is_image, open_parquet, read_batches
 from hope_bench.files.reading import check_regular, decode, lines_of, open_bytes, read_bytes
 
 BROKEN = (
@@ -112,10 +113,37 @@ def sound(batch: Any) -> Any:
     return batch
 
 
-def _open_saved(path: Path, split: str) -> Source:
+def load_saved(path: Path) -> Any:
+    """The Dataset or DatasetDict of a save_to_disk folder. Raises HopeBenchError for one whose Arrow files are compressed, as
+    `datasets` writes none: they are unpacked whole when they are opened."""
     import datasets
+    import pyarrow
 
-    return _of_table(path, datasets.load_from_disk(str(path)), split)
+    for file in sorted(path.rglob("*.arrow")):
+        with pyarrow.memory_map(str(file)) as mapped:
+            messages = pyarrow.ipc.MessageReader.open_stream(mapped)
+            if any(one.type == "record batch" and _compressed(one.metadata.to_pybytes()) for one in messages):
+                raise HopeBenchError(f"{file} is compressed, and could unpack to any size. Save the dataset anew: save_to_disk.")
+    return datasets.load_from_disk(str(path))
+
+
+def _compressed(message: bytes) -> bool:
+    """Whether an Arrow message (a flatbuffer, Message.fbs) is of a record batch with the field `compression`."""
+
+    def field(table: int, number: int) -> int:
+        """Where a table's field is, 0 where it has none."""
+        fields = table - int.from_bytes(message[table : table + 4], "little", signed=True)
+        if 4 + 2 * number >= int.from_bytes(message[fields : fields + 2], "little"):
+            return 0
+        offset = int.from_bytes(message[fields + 4 + 2 * number : fields + 6 + 2 * number], "little")
+        return offset and table + offset
+
+    header = field(int.from_bytes(message[:4], "little"), 2)
+    return bool(field(header + int.from_bytes(message[header : header + 4], "little"), 3))
+
+
+def _open_saved(path: Path, split: str) -> Source:
+    return _of_table(path, load_saved(path), split)
 
 
 def _open_imagefolder(path: Path, split: str) -> Source:
@@ -154,6 +182,10 @@ def _check_metadata(path: Path) -> None:
                 raise HopeBenchError(f"{file}, line {number}: not a JSON object ({error}).") from None
         if not file.stat().st_size:
             raise HopeBenchError(f"{file} is empty.")
+        if file.suffix == ".parquet":
+            with open_parquet(file) as opened:  # which datasets unpacks whole
+                for _ in read_batches(file, opened, 1000):
+                    pass
 
 
 def _relative(folder: Path, value: Any) -> Any:
@@ -201,12 +233,12 @@ def _open_parquet(path: Path, split: str) -> Source:
 
     def batches(columns: Sequence[str], with_bytes: bool) -> Iterator[list[dict[str, Any]]]:
         for file in files:
-            with parquet.ParquetFile(file) as opened:
+            with open_parquet(file) as opened:
                 schema = opened.schema_arrow
                 leaves = [  # without the bytes of the images, most of the file need not be read
-                    f"{name}.path" if _is_image(schema.field(name).type) and not with_bytes else name for name in columns
+                    f"{name}.path" if is_image(schema.field(name).type) and not with_bytes else name for name in columns
                 ]
-                for batch in opened.iter_batches(batch_size=1000, columns=leaves):
+                for batch in read_batches(file, opened, 1000, leaves):
                     yield _rows(batch, with_bytes)
 
     return Source(path, datasets.Features.from_arrow_schema(parquet.read_schema(files[0])), batches, chosen, others)
@@ -216,17 +248,7 @@ def _rows(batch: Any, with_bytes: bool) -> list[dict[str, Any]]:
     """A record batch as dicts; of images only the path unless the bytes are wanted."""
     columns = zip(batch.schema.names, batch.columns, strict=True)
     lists = {
-        name: (column.field("path") if _is_image(column.type) and not with_bytes else column).to_pylist()
+        name: (column.field("path") if is_image(column.type) and not with_bytes else column).to_pylist()
         for name, column in columns
     }
     return [dict(zip(lists, values, strict=True)) for values in zip(*lists.values(), strict=True)]
-
-
-def _is_image(kind: Any) -> bool:
-    """Whether an Arrow type is that of an image column: a struct of bytes and path, or of the path alone."""
-    import pyarrow
-
-    return pyarrow.types.is_struct(kind) and {kind.field(index).name for index in range(kind.num_fields)} in (
-        {"bytes", "path"},
-        {"path"},
-    )

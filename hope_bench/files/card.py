@@ -16,7 +16,7 @@ from hope_bench.errors import HopeBenchError, did_you_mean
 from hope_bench.files.model_name import meant
 from hope_bench.files.placeholders import check_prompt
 from hope_bench.files.registry import data_root, known_models
-from hope_bench.files.validation import Strict, read_toml
+from hope_bench.files.validation import Declared, read_toml
 
 _DEVICES = ("auto", "cpu", "cuda", "mps", "xpu", "npu", "hpu")
 _OF_SERVERS = ("concurrency", "timeout", "attempts", "logprobs", "extra_body", "image_format", "image_max_side")
@@ -49,7 +49,7 @@ MOST_SAMPLES = 100
 _FILE = re.compile(r"(?P<path>.+\.py):(?P<name>[A-Za-z_]\w*)")
 
 
-class Sampling(Strict):
+class Sampling(Declared):
     """How a model that thinks is decoded where its authors say that it should not be decoded greedily; what is left out has no
     effect."""
 
@@ -64,7 +64,7 @@ class Sampling(Strict):
         return self.model_dump(exclude_none=True)
 
 
-class ModelCard(Strict):
+class ModelCard(Declared):
     """One LVLM. `checkpoint` is a Hugging Face id or a folder ("./x" is relative to the card); the rest has good defaults.
 
     What is known: `family` is transformers' model type, `vision_tower` names the CLIP-like encoder the LVLM is built on (so that

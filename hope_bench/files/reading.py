@@ -75,7 +75,7 @@ def open_bytes(path: Path) -> BinaryIO:
 
 
 _MOST_TIMES, _ALWAYS_FINE = 100, 2**26
-"""What an archive may unpack to: times its own size (deflate reaches 1,000, tables and logs 30), and bytes."""
+"""What a packed file may unpack to: times its own size (deflate reaches 1,000, tables and logs 30), and bytes."""
 
 
 def check_unpacked(path: Path) -> None:
@@ -86,6 +86,11 @@ def check_unpacked(path: Path) -> None:
             size = sum(one.file_size for one in archive.infolist())
     except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
         return
+    check_size(path, size)
+
+
+def check_size(path: Path, size: int) -> None:
+    """Raise HopeBenchError for a file that unpacks to `size` bytes where that is out of all proportion."""
     if size > max(_ALWAYS_FINE, _MOST_TIMES * path.stat().st_size):
         raise HopeBenchError(f"{_shown(path)} is not read: it would unpack to {size / 1e9:,.1f} GB.")
 

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 import msgspec
+from pydantic import Field
 
 from hope_bench.errors import HopeBenchError, counted, did_you_mean
 from hope_bench.files.names import check_names
 from hope_bench.files.places import RUNS
 from hope_bench.files.reading import decode, is_beginning, lines_of, read_bytes
 from hope_bench.files.result import ModelInfo, RunInfo
-from hope_bench.files.validation import Strict, read_json
+from hope_bench.files.validation import Declared, read_json
 from hope_bench.provenance import write_text
 from hope_bench.records import Answer, Verdict
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 ANSWERS = "answers.jsonl"
 
 
-class RunRecord(Strict):
+class RunRecord(Declared):
     """A run's provenance (run.json). `key` identifies everything the answers depend on, and `settings` spells it out (empty for
     imported answers). `complete` says that every question was put to the model, with `errors` failures; `seconds` is the time
     spent asking and `asked` the questions it was spent on, over all sittings; `addresses` are those of an endpoint."""
@@ -44,11 +45,11 @@ class RunRecord(Strict):
     run: RunInfo
     unranked: str | None = None
     notes: tuple[str, ...] = ()
-    questions: int = 0
-    errors: int = 0
+    questions: int = Field(default=0, ge=0)
+    errors: int = Field(default=0, ge=0)
     complete: bool = False
-    seconds: float = 0.0
-    asked: int = 0
+    seconds: float = Field(default=0.0, ge=0)
+    asked: int = Field(default=0, ge=0)
     addresses: tuple[str, ...] = ()
 
 

@@ -14,7 +14,7 @@ from hope_bench.errors import HopeBenchError, did_you_mean
 from hope_bench.files.language import LanguageTable, Noun, is_file, shipped_languages, unknown_language
 from hope_bench.files.names import is_name
 from hope_bench.files.placeholders import check_placeholders, check_prompt
-from hope_bench.files.validation import Strict, read_toml
+from hope_bench.files.validation import Declared, Strict, read_toml
 from hope_bench.records import BoxLayout, Orientation
 
 Part = TypeVar("Part", bound=Strict)
@@ -215,7 +215,7 @@ class GuardsSpec(Strict):
         return self
 
 
-class BenchmarkSpec(Strict):
+class BenchmarkSpec(Declared):
     """Everything that determines a benchmark's questions besides the data files.
 
     `sample_images` images ("all": every one) are drawn among those with at least `k` distinct present categories; each split

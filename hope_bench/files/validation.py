@@ -16,7 +16,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin
 
 from annotated_types import Ge, Le
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
 from hope_bench.errors import HopeBenchError, did_you_mean
@@ -27,6 +27,24 @@ class Strict(BaseModel):
     """Base of every file schema: immutable, and an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
+
+
+LARGEST_NUMBER = 10**15
+"""No number that a result can have is larger: 8-byte floats, which JavaScript has alone, still tell such numbers apart."""
+
+
+class Declared(Strict):
+    """Base of what people write, and what a run and its result repeat: no number is larger than LARGEST_NUMBER."""
+
+    @field_validator("*")
+    @classmethod
+    def _no_larger(cls, value: Any) -> Any:
+        if isinstance(value, int | float) and abs(value) > LARGEST_NUMBER:
+            raise ValueError(_TOO_LARGE)
+        return value
+
+
+_TOO_LARGE = f"no number here can be larger than {LARGEST_NUMBER:,}"
 
 
 def json_schema(kind: type) -> dict[str, Any]:
@@ -172,6 +190,8 @@ def _looked_up(annotation: Any, function: Callable[..., object]) -> Any:
 def _allowed(value: Any, annotation: Any, name: str) -> Any:
     """`value`, where `annotation` allows it. Raises HopeBenchError naming the argument and what it takes."""
     value = _converted(value, annotation, name)
+    if isinstance(value, int) and abs(value) > LARGEST_NUMBER:
+        raise HopeBenchError(f"{name}: {_TOO_LARGE}.")
     if not _wrong(value, annotation):
         return value
     kinds = _kinds(annotation)

@@ -14,8 +14,8 @@ from hope_bench.annotations.hf_source import BROKEN
 from hope_bench.errors import HopeBenchError, counted, first_few, short_reason
 from hope_bench.files.benchmark import Benchmark, check_own, read_benchmark
 from hope_bench.files.card import check_name, slug
+from hope_bench.files.parquet import open_parquet, read_batches
 from hope_bench.files.places import RESULTS, RUNS
-from hope_bench.files.reading import check_regular
 from hope_bench.files.remembered import remember_images
 from hope_bench.files.result_file import read_result
 from hope_bench.files.run import ANSWERS, Run, load_run, read_answers
@@ -223,17 +223,15 @@ def has_pictures(benchmark: Benchmark) -> bool:
 def _pictures(files: Sequence[Path], wanted: set[str], name: HubName) -> Iterator[tuple[str, bytes]]:
     """The pictures of Parquet files that are wanted, each once."""
     import pyarrow
-    from pyarrow import parquet
 
     done: set[str] = set()
     for file in files:
-        check_regular(file)
         try:
-            with parquet.ParquetFile(file) as opened:
+            with open_parquet(file) as opened:
                 schema = opened.schema_arrow
                 if not {"image", "image_file"} <= {*schema.names} or not pyarrow.types.is_struct(schema.field("image").type):
                     continue
-                for batch in opened.iter_batches(batch_size=32, columns=["image", "image_file"]):
+                for batch in read_batches(file, opened, 32, ["image", "image_file"]):
                     rows: list[dict[str, Any]] = batch.to_pylist()
                     for row in rows:
                         image, data = row["image_file"], (row["image"] or {}).get("bytes")

@@ -21,7 +21,7 @@ from hope_bench.inference.answers import shard_paths
 from hope_bench.provenance import commit, json_sha256, versions
 from hope_bench.records import Prompt
 
-_STEP = re.compile(r"checkpoint-(\d+)")
+_STEP = re.compile(r"checkpoint-(\d{1,15})")
 """How transformers' Trainer calls the folders it saves."""
 
 Number = TypeVar("Number", int, float)

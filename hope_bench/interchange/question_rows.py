@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hope_bench.annotations.hf_source import reading_dataset, sound
+from hope_bench.annotations.hf_source import load_saved, reading_dataset, sound
 from hope_bench.errors import HopeBenchError, short_reason
+from hope_bench.files.parquet import open_parquet, read_batches
 from hope_bench.images import UnreadableImageError, open_picture
 from hope_bench.interchange.tables import SUFFIXES, read_table
 
@@ -94,12 +95,10 @@ def read_rows(files: Sequence[tuple[Path, str]]) -> Iterator[QuestionRow]:
 
 
 def _parquet(path: Path, split: str) -> Iterator[QuestionRow]:
-    from pyarrow import parquet
-
     number = 0
-    with reading_dataset(path), parquet.ParquetFile(path) as opened:
+    with reading_dataset(path), open_parquet(path) as opened:
         names = _class_names(opened.schema_arrow.metadata)
-        for batch in opened.iter_batches(batch_size=100):
+        for batch in read_batches(path, opened, 100):
             for row in batch.to_pylist():
                 number += 1
                 yield QuestionRow(f"{path}, row {number}", _with_names(row, names), split, path)
@@ -109,7 +108,7 @@ def _saved(path: Path) -> Iterator[QuestionRow]:
     import datasets
 
     with reading_dataset(path):
-        held = datasets.load_from_disk(str(path))
+        held = load_saved(path)
         for split, data in held.items() if isinstance(held, datasets.DatasetDict) else [("", held)]:
             number, names = 0, _class_names(data.data.table.schema.metadata)
             for batch in data.data.table.to_batches(max_chunksize=100):

@@ -19,6 +19,7 @@ from hope_bench.files.reading import reading
 from hope_bench.files.result import Result
 from hope_bench.files.result_file import parse_result
 from hope_bench.files.split_score import Estimate, SplitScore
+from hope_bench.files.validation import LARGEST_NUMBER
 
 LARGEST_FILE = 8 * 2**20
 """Bytes of one result file; 36,000 questions take about 130 KB."""
@@ -37,8 +38,6 @@ MOST_REPLICATES = 20_000
 MOST_DRAWS = 500_000_000
 """Replicates times answers and images of all splits, which is what counting a result again takes: half a minute at most. 2,000
 replicates, the default, allow 250,000."""
-
-LARGEST_NUMBER = 1e15
 
 RESERVED = frozenset({"assets", "badges", "benchmarks", "data", "images"})
 """Folders of the site itself, which no benchmark may be called."""

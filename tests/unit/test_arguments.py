@@ -12,7 +12,10 @@ import numpy as np
 import pytest
 
 import hope_bench as hb
-from hope_bench.files.validation import Count, FromZero, Port, checked
+from hope_bench.files.card import ModelCard, Sampling
+from hope_bench.files.run import RunRecord
+from hope_bench.files.spec import BenchmarkSpec
+from hope_bench.files.validation import Count, FromZero, Port, Strict, checked, validate
 from hope_bench.integrations import HopeBenchCallback, log_result
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -116,6 +119,41 @@ def test_what_does_not_fit_is_refused(wrong: dict[str, Any]) -> None:
     (name,) = wrong
     with pytest.raises(hb.HopeBenchError, match=rf"^{name} is "):
         taken(**{"names": ["a"], **wrong})
+
+
+_DECLARED: dict[type[Strict], dict[str, Any]] = {
+    ModelCard: {"name": "m", "checkpoint": "o/m"},
+    Sampling: {},
+    BenchmarkSpec: {"name": "b", "question": "Is there {object}?", "dataset": {"format": "coco"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"),
+    [
+        (kind, key)
+        for kind in _DECLARED
+        for key, field in kind.model_fields.items()
+        if re.search(r"\b(int|float)\b", str(field.annotation))
+    ],
+)
+def test_a_number_that_no_result_can_have_is_refused_in_what_people_write(kind: type[Strict], key: str) -> None:
+    """A result would repeat it, and no leaderboard with that result could be built."""
+    with pytest.raises(hb.HopeBenchError, match=rf"{key}.*(no number here can be larger than 1,000,000,000,000,000|less than)"):
+        validate({**_DECLARED[kind], key: 10**15 + 1}, kind, "file")
+
+
+@pytest.mark.parametrize("key", ["questions", "errors", "seconds", "asked"])
+@pytest.mark.parametrize("number", [-1, 1e300])
+def test_a_run_that_counts_less_than_nothing_or_seconds_without_end_is_refused(key: str, number: float) -> None:
+    with pytest.raises(hb.HopeBenchError, match=rf"{key}: "):
+        validate({key: number}, RunRecord, "run.json")
+
+
+@pytest.mark.parametrize("name", ["step", "limit", "workers"])
+def test_a_number_that_no_result_can_have_is_refused_as_an_argument(name: str) -> None:
+    with pytest.raises(hb.HopeBenchError, match=f"^{name}: no number here can be larger than 1,000,000,000,000,000"):
+        hb.evaluate("m", "b", **{name: 10**15 + 1})
 
 
 def test_calls_that_python_itself_refuses_keep_its_words() -> None:

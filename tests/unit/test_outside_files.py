@@ -8,14 +8,21 @@ import zipfile
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 from hope_bench import load_annotations
+from hope_bench.annotations.hf_source import open_dataset
 from hope_bench.errors import HopeBenchError
+from hope_bench.files import parquet as files_parquet
 from hope_bench.files.reading import read_toml
 from hope_bench.interchange import logs_inspect
+from hope_bench.interchange.question_rows import read_rows
 from hope_bench.interchange.tables import read_table
+from tests.datasets import hf_dataset
 from tests.fuzz.files import ANNOTATIONS, PACKED, TEXTS, TOLD, Maker
 
 
@@ -144,6 +151,65 @@ def test_an_archive_that_takes_all_memory_is_refused_unopened(name: str, tmp_pat
     assert file.stat().st_size < 2**17
     with pytest.raises(HopeBenchError, match=r"would unpack to 0\.1 GB"):
         list(logs_inspect.read([file], None)) if name == "log.eval" else read_table(file)
+
+
+_VALUES = {
+    "a page of one letter": lambda: ["a" * 70_000_000],
+    "one long text of every row": lambda: ["a" * 100_000] * 700,
+    "a row of one number": lambda: [[0] * 9_000_000],
+    "rows of one number": lambda: [0] * 9_000_000,
+}
+
+
+@pytest.mark.parametrize("values", _VALUES.values(), ids=_VALUES)
+@pytest.mark.parametrize("reader", ["annotations", "questions", "imagefolder"])
+def test_parquet_of_some_bytes_that_takes_all_memory_is_refused(
+    values: Callable[[], list[Any]], reader: str, tmp_path: Path
+) -> None:
+    file = tmp_path / ("metadata.parquet" if reader == "imagefolder" else "data.parquet")
+    made = pyarrow.array(values())
+    table = pyarrow.table({"file_name": made, "question": made, "objects": made})
+    parquet.write_table(table, file, compression="zstd", dictionary_pagesize_limit=2**30)
+    assert file.stat().st_size < 2**19
+
+    def read() -> list[Any]:
+        if reader == "questions":
+            return list(read_rows([(file, "")]))
+        return list(open_dataset(file if reader == "annotations" else tmp_path, "").batches(["question"], False))
+
+    with pytest.raises(HopeBenchError, match=r"would unpack to 0\.[12] GB"):
+        read()
+
+
+def test_a_long_text_of_every_row_is_read_a_few_rows_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each batch would hold it as often as it has rows; pictures, which are written once, may be so repeated."""
+    monkeypatch.setattr(files_parquet, "_AT_ONCE", 2**20)
+    picture = {"bytes": b"x" * 100_000, "path": "a.png"}
+    table = pyarrow.Table.from_pylist([{"image": picture, "number": one} for one in range(2000)])
+    parquet.write_table(table, tmp_path / "data.parquet", compression="zstd")
+    with files_parquet.open_parquet(tmp_path / "data.parquet") as opened:
+        batches = list(files_parquet.read_batches(tmp_path / "data.parquet", opened, 1000))
+        bare = list(files_parquet.read_batches(tmp_path / "data.parquet", opened, 1000, ["number"]))
+    assert max(batch.nbytes for batch in batches) < 2**20 + 100_000
+    assert sum(map(len, batches)) == 2000
+    assert [len(batch) for batch in bare] == [1000, 1000]
+
+
+@pytest.mark.parametrize("packed", [None, "zstd", "lz4"])
+def test_a_compressed_arrow_file_is_refused_unopened(packed: str | None, tmp_path: Path) -> None:
+    """As saved it is read; packed it takes some thousand bytes for gigabytes."""
+    hf_dataset().save_to_disk(tmp_path)
+    (file,) = tmp_path.glob("*.arrow")
+    with pyarrow.ipc.open_stream(file.read_bytes()) as held:
+        table = held.read_all()
+    with pyarrow.ipc.new_stream(file, table.schema, options=pyarrow.ipc.IpcWriteOptions(compression=packed)) as written:
+        written.write_table(table, max_chunksize=1)
+    if packed is None:
+        assert len(list(read_rows([(tmp_path, "")]))) == len(table)
+        return
+    for read in (lambda: list(read_rows([(tmp_path, "")])), lambda: open_dataset(tmp_path, "")):
+        with pytest.raises(HopeBenchError, match=r"arrow is compressed, and could unpack to any size"):
+            read()
 
 
 @pytest.mark.parametrize(
