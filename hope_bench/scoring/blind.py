@@ -271,8 +271,8 @@ def _by_label(positive: Mask, each: Floats, image: NDArray[np.int64]) -> tuple[f
     """The mean of two labels' means, and half its 95% interval, from the images' sums of deviations. Needs both labels."""
     means = (float(each[positive].mean()), float(each[~positive].mean()))
     deviations = np.where(positive, (each - means[0]) / positive.sum(), (each - means[1]) / (~positive).sum()) / 2
-    images = int(image.max()) + 1
-    sums = np.bincount(image, weights=deviations, minlength=images)
+    sums = np.bincount(image, weights=deviations)
+    images = len(sums)
     spread = sqrt(float((sums**2).sum()) * images / (images - 1)) if images > 1 else 0.5
     return (means[0] + means[1]) / 2, _Z * spread
 
