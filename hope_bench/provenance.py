@@ -34,6 +34,11 @@ def json_sha256(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()).hexdigest()
 
 
+def short_hash(whole: str) -> str:
+    """The first twelve digits of a hash or a commit, by which people are told of it."""
+    return whole[:12]
+
+
 def versions() -> dict[str, str]:
     """Python's version and those of the packages a number may depend on."""
     found = {package: package_version(package) for package in _PACKAGES}

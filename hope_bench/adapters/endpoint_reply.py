@@ -161,7 +161,7 @@ def _alternatives(choice: Any, text: str, words: YesNoWords) -> tuple[tuple[str,
         known.append((token, min(chosen, 0.0)))
     # A yes or no without a number is not impossible: nothing is known then.
     meant = {words.meant(name) for name in (token, *(name for name, _ in named))} & {"yes", "no"}
-    return tuple(known) if meant <= {words.meant(name) for name, _ in known} else ()
+    return tuple(known) if meant.issubset(words.meant(name) for name, _ in known) else ()
 
 
 def _begins(token: str, text: str) -> bool:

@@ -109,12 +109,13 @@ def with_adapter(model: Any, folder: Path) -> Any:
 
     try:
         adapted = PeftModel.from_pretrained(model, str(folder))
+        held = _names(folder)
     except Exception as error:  # noqa: BLE001 - peft, torch and safetensors raise anything at files that they don't expect
         raise HopeBenchError(
             f"The adapter {folder} can't be put into its base model: {short_reason(error)}. {_merging(str(folder))}"
         ) from None
     # peft leaves what it finds no weights for as it was made, at random, and goes on.
-    missing = sorted(get_peft_model_state_dict(adapted, save_embedding_layers=False).keys() - _names(folder))
+    missing = sorted(get_peft_model_state_dict(adapted, save_embedding_layers=False).keys() - held)
     if missing:
         raise HopeBenchError(
             f"The adapter {folder} lacks {len(missing)} of the weights that its base model would need ({first_few(missing, 2)}): "

@@ -106,7 +106,7 @@ class SharedPrefix:
         if self._model.config.get_text_config()._attn_implementation not in ("sdpa", "eager"):
             return False
         plain = all(type(layer) is DynamicLayer for layer in prefix.cache.layers)
-        return plain and not prefix.deltas and prefix.images[0].aligned <= {"input_ids", "attention_mask"}
+        return plain and not prefix.deltas and prefix.images[0].aligned.issubset({"input_ids", "attention_mask"})
 
     def packed_logits(self, prefix: Prefix, chosen: Sequence[int]) -> Tensor:
         """The same as `logits`, with an image's questions behind each other in one row, each seeing the prefix and itself only.

@@ -55,7 +55,7 @@ def find_open_images(path: Path, files: Mapping[str, str]) -> OpenImagesFiles:
     folder = path if path.is_dir() else path.parent
     named = {key: folder / name for key, name in files.items()}
     if not path.is_dir():
-        named.setdefault("boxes" if set(BOX_COLUMNS) <= set(csv_header(path)) else "labels", path)
+        named.setdefault("boxes" if set(BOX_COLUMNS).issubset(csv_header(path)) else "labels", path)
     tables = {file: set(csv_header(file)) for file in sorted(folder.glob("*.csv"))}
     for table, header in tables.items():
         if "annotations-bbox" in table.name and not set(BOX_COLUMNS) <= header and table not in named.values():

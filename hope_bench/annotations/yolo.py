@@ -170,6 +170,12 @@ def labels_of(picture: Path, images: Path) -> Path:
     return beside if beside.is_file() else picture.with_suffix(".txt")
 
 
+def _without_points(line: str, points: int) -> str:
+    """A line of labels without its key points, which supervision would take for a polygon's."""
+    numbers = line.split()
+    return " ".join(numbers[:-points]) if points and len(numbers) == 5 + points else line
+
+
 def read_yolo(path: Path, split: str = "") -> Annotations:
     """Read a split of a YOLO dataset from its folder or data.yaml; boxes are fractions of the picture.
 
@@ -180,13 +186,13 @@ def read_yolo(path: Path, split: str = "") -> Annotations:
     yolo = parsers("yolo")
 
     def corners(lines: Sequence[str]) -> list[tuple[int, Box]]:
-        cut = [" ".join(line.split()[:5]) if chosen.points and len(line.split()) == 5 + chosen.points else line for line in lines]
+        cut = [_without_points(line, chosen.points) for line in lines]
         try:
             found = yolo.yolo_annotations_to_detections(lines=cut, resolution_wh=(1, 1), with_masks=False)
         except (OverflowError, RuntimeWarning) as error:  # a class or a side beyond what a number can be
             raise ValueError(short_reason(error)) from None
-        numbers = [] if found.class_id is None else found.class_id.tolist()
-        return list(zip(numbers, corners_as_boxes(found.xyxy), strict=True))
+        assert found.class_id is not None, "each line has a class"
+        return list(zip(found.class_id.tolist(), corners_as_boxes(found.xyxy), strict=True))
 
     collected = Collected(path, {name: place for place, name in enumerate(name for name in chosen.names if name)})
     names, strays = list(collected.vocabulary), list[Id]()

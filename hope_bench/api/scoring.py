@@ -21,6 +21,7 @@ from hope_bench.files.run import Run
 from hope_bench.files.split_score import Blind
 from hope_bench.files.validation import checked
 from hope_bench.progress import ProgressMode, Say
+from hope_bench.provenance import short_hash
 
 if TYPE_CHECKING:
     from hope_bench.scoring.labels import Relabelled
@@ -198,5 +199,5 @@ def _check_replaced(path: Path, result: Result, run: Run, replace: bool) -> None
 
 def _words(result: Result) -> str:
     model, sha256 = result.model, result.run.weights_sha256
-    which = model.revision or (sha256 and f"weights {sha256[:12]}")
+    which = model.revision or (sha256 and f"weights {short_hash(sha256)}")
     return " ".join(filter(None, (model.name, model.checkpoint if model.checkpoint != model.name else None, which)))

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from hope_bench import __version__
 from hope_bench.errors import HopeBenchError, visible
+from hope_bench.provenance import short_hash
 from hope_bench.tables import SafeConsole, no_formula, print_prose, print_table, print_whole, visible_json
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def benchmark_flag(benchmark: Benchmark) -> tuple[str, ...]:
 
 def say_written(benchmark: Benchmark) -> None:
     """Where a new benchmark lies, and which it is."""
-    line(f"Benchmark written to {benchmark.folder} (hash {benchmark.manifest.hash[:12]}).")
+    line(f"Benchmark written to {benchmark.folder} (hash {short_hash(benchmark.manifest.hash)}).")
 
 
 def as_values(value: Any) -> Any:

@@ -12,6 +12,7 @@ from hope_bench.cli.app import app, as_values, console, line, print_json, print_
 from hope_bench.cli.options import AsJson, Results, Runs
 from hope_bench.errors import counted
 from hope_bench.files.places import RESULTS, RUNS
+from hope_bench.provenance import short_hash
 from hope_bench.tables import plain_table
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def _show(one: Pushed, *, dry_run: bool) -> None:
     if dry_run:
         line(f"Would be sent to {one.name}: {total}. Nothing was sent.")
     elif not sent:
-        line(f"{one.name} holds the same already (commit {(one.commit or '')[:12]}): nothing was sent.")
+        line(f"{one.name} holds the same already (commit {short_hash(one.commit or '')}): nothing was sent.")
     else:
-        line(f"Sent to {one.name}: {total}, commit {(one.commit or '')[:12]}.")
+        line(f"Sent to {one.name}: {total}, commit {short_hash(one.commit or '')}.")
         console.print(Text(one.url), soft_wrap=True, highlight=False)

@@ -19,7 +19,7 @@ from hope_bench.files.names import check_images, check_names
 from hope_bench.files.reading import decode, read_bytes
 from hope_bench.files.spec import BenchmarkSpec, Kind
 from hope_bench.files.validation import Strict, parse_json, read_json
-from hope_bench.provenance import check_folder, holds_files, json_sha256, locked, write_text
+from hope_bench.provenance import check_folder, holds_files, json_sha256, locked, short_hash, write_text
 from hope_bench.records import Label, Prompt, Question
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ class Benchmark:
         for name, split in self.manifest.splits.items():
             table.add_row(Text(name), split.kind, f"{split.questions:,}", f"{split.yes:,}", f"{split.no:,}")
         images = counted(len(self.manifest.images), "image")
-        return Summary((f"{self.manifest.title}: {images} (hash {self.manifest.hash[:12]})",), table)
+        return Summary((f"{self.manifest.title}: {images} (hash {short_hash(self.manifest.hash)})",), table)
 
     def __str__(self) -> str:
         """The summary as text of 80 columns."""

@@ -15,6 +15,7 @@ from hope_bench.files.result import Result
 from hope_bench.files.result_file import read_result, result_path, write_result
 from hope_bench.files.run import ANSWERS, Run
 from hope_bench.interchange.export_datasets import About, export_datasets
+from hope_bench.provenance import short_hash
 from hope_bench.reviewing.noise import LABEL_NOISE_FILE
 
 CARD = "README.md"
@@ -66,7 +67,7 @@ def benchmark_parcel(benchmark: Benchmark, about: About, images: Path | None, fo
     if LABEL_NOISE_FILE in made:
         own.append(LABEL_NOISE_FILE)
     files = made | {name: (benchmark.folder / name).read_bytes() for name in own}
-    return Parcel(f"benchmark {benchmark.name} (hash {benchmark.manifest.hash[:12]})", files, replaces=OF_BENCHMARKS)
+    return Parcel(f"benchmark {benchmark.name} (hash {short_hash(benchmark.manifest.hash)})", files, replaces=OF_BENCHMARKS)
 
 
 def run_parcel(run: Run, repo: str) -> Parcel:

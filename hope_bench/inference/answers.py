@@ -58,7 +58,7 @@ def _remove_empty(folder: Path) -> None:
     """Remove a run folder that holds nothing but the lock and files of answers without any."""
     with contextlib.suppress(OSError):
         empty = [path for path in (folder / ANSWERS, *shard_paths(folder)) if path.is_file() and not path.stat().st_size]
-        if {path.name for path in folder.iterdir()} <= {LOCK, *(path.name for path in empty)}:
+        if {LOCK, *(path.name for path in empty)}.issuperset(path.name for path in folder.iterdir()):
             for path in (*empty, folder / LOCK):
                 path.unlink()
             folder.rmdir()

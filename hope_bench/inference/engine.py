@@ -141,8 +141,7 @@ def evaluate(
         check_shared(folder, processes)
         budget = None
         if options.budget is not None:
-            answered = sum(map(len, plan.steps)) - start.to_ask
-            budget = Budget(options.budget, card, start.record, lambda: model.report, answered)
+            budget = Budget(options.budget, card, start.record, lambda: model.report, start.answered)
         sitting = _Sitting(folder, plan, model, processes, options, say, budget, benchmark.manifest.language)
         return sitting.run(start, lambda: _Images(check_images_folder(images, names, benchmark), sha256, blindfold))
 
@@ -254,7 +253,7 @@ class _Sitting:
         steps = [self._plan.steps[place] for place in self._processes.share(start.pending)]
         asked = [reusable.rest(step) for step in steps]
         count, total = self._processes.size, sum(map(len, self._plan.steps))
-        done = total - start.to_ask
+        done = start.answered
         if count > 1:
             self._say(f"{count} processes share {counted(len(start.pending), 'step')}; what follows is the first one's part.")
             done, total = 0, sum(map(len, asked))

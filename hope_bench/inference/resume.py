@@ -24,11 +24,12 @@ from hope_bench.records import Answer, Request
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where a run stands: the record so far, the places of steps that lack answers, how many questions of those have to be asked,
-    and whether the model has answered before. `finished`: there is nothing to do at all."""
+    """Where a run stands: the record so far, the places of steps that lack answers, how many questions are `answered` and how
+    many have to be asked, and whether the model has answered before. `finished`: there is nothing to do at all."""
 
     record: RunRecord
     pending: tuple[int, ...]
+    answered: int
     to_ask: int
     works: bool
     finished: bool
@@ -49,6 +50,7 @@ def find_start(folder: Path, plan: Plan, record: RunRecord, say: Callable[[str],
         to_ask = sum(map(len, rests))
         works = any(answer.error is None for answer in answers.answers.values())
     total = sum(map(len, plan.steps))
+    answered = total - to_ask
     moves = earlier is not None and moved(earlier, record) and 0 < to_ask < total
     if earlier is not None and (to_ask < total or not changed):
         record = continued(record, earlier, asks=to_ask > 0)
@@ -59,11 +61,10 @@ def find_start(folder: Path, plan: Plan, record: RunRecord, say: Callable[[str],
         say(f"{to_ask:,} of {counted(total, 'question')} are asked now, the others are answered already.")
         say(f"Answers to what is no longer asked stay in {EARLIER}.")
     elif to_ask < total and to_ask:
-        say(f"Going on: {total - to_ask:,} of {counted(total, 'question')} are answered already.")
+        say(f"Going on: {answered:,} of {counted(total, 'question')} are answered already.")
     finished = not pending and earlier is not None and earlier.complete and not changed
-    return Start(
-        earlier if finished and earlier is not None else record, pending, to_ask, works and not changed, finished, changed
-    )
+    record = earlier if finished and earlier is not None else record
+    return Start(record, pending, answered, to_ask, works and not changed, finished, changed)
 
 
 def _missing(folder: Path, plan: Plan, answers: Answers, changed: bool) -> tuple[tuple[int, ...], list[Step]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from hope_bench.files.benchmark import Benchmark, Manifest
 from hope_bench.interchange.parquet import ParquetFile, question_features, write_parquet
-from hope_bench.provenance import write_text
+from hope_bench.provenance import short_hash, write_text
 from hope_bench.reviewing.noise import LabelNoise, read_label_noise, write_label_noise
 from hope_bench.tables import markdown_code, markdown_text
 
@@ -139,13 +139,15 @@ def _made(manifest: Manifest) -> str:
     """With what the questions were made, in sentences: versions, annotations, encoder; nothing that the manifest doesn't know."""
     said = []
     if version := manifest.versions.get("hope-bench"):
-        commit = f" ({markdown_text(manifest.commit[:12])})" if manifest.commit else ""
+        commit = f" ({markdown_text(short_hash(manifest.commit))})" if manifest.commit else ""
         said.append(f"Made with hope-bench {markdown_text(version)}{commit}.")
     if manifest.sources:
-        files = (f"{markdown_code(one.file)} (SHA-256 {markdown_code(one.sha256[:12])})" for one in manifest.sources)
+        files = (f"{markdown_code(one.file)} (SHA-256 {markdown_code(short_hash(one.sha256))})" for one in manifest.sources)
         said.append(f"From {', '.join(files)}.")
     if manifest.clip is not None:
-        said.append(f"Searched by {markdown_text(manifest.clip.model)} (SHA-256 {markdown_code(manifest.clip.sha256[:12])}).")
+        said.append(
+            f"Searched by {markdown_text(manifest.clip.model)} (SHA-256 {markdown_code(short_hash(manifest.clip.sha256))})."
+        )
     return "".join(f"{one} " for one in said)
 
 

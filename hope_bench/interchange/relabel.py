@@ -11,7 +11,7 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark, Manifest, SourceFile, read_benchmark, write_benchmark
 from hope_bench.files.spec import Kind
 from hope_bench.interchange.questions import question_key, read_lines, unshared_positives
-from hope_bench.provenance import commit, file_sha256, versions
+from hope_bench.provenance import commit, file_sha256, short_hash, versions
 from hope_bench.records import Label, Question
 
 Labels = Mapping[tuple[str, str], Label]
@@ -81,7 +81,7 @@ def relabel(
         del old[given]
     asked = {question.image for questions in splits.values() for question in questions}
     by = ", ".join(path.name for path in files)
-    former = former or f"{benchmark.manifest.name} (hash {benchmark.manifest.hash[:12]})"
+    former = former or f"{benchmark.manifest.name} (hash {short_hash(benchmark.manifest.hash)})"
     notes = [f"The labels of {former} are replaced by those of {by}."]
     notes += [_note(split, change) for split, change in changes.items()]
     notes += unshared_positives(splits)

@@ -78,7 +78,7 @@ def _ticks(line: str) -> str:
     if leading and words and len(marks) == 1:
         return f"{' '.join(words)}: {'yes' if marks[0]['tick'] else 'no'}"
 
-    both = {"yes", "no"} <= {(one["item"] or "").strip() for one in marks}
+    both = {"yes", "no"}.issubset((one["item"] or "").strip() for one in marks)
 
     def named(found: re.Match[str]) -> str:
         word, item = ("yes" if found["tick"] else "no"), (found["item"] or "").strip()

@@ -119,14 +119,14 @@ class Asked:
     def find_wide(self, tokens: Sequence[str]) -> bool:
         """Whether the tokens name the object by a word for all of it, or by two for some ("no man or woman")."""
         names = {tuple(tokens[start:end]) for start, end in self.find(tokens)}
-        return len(names) > 1 or not names <= self.narrower
+        return len(names) > 1 or not self.narrower.issuperset(names)
 
     def count(self, how_many: int) -> Literal["yes", "no"]:
         """What it says of the object that there are so many."""
         numbers = self.claims.intersection(NUMBERS)
         if not numbers:
             return "yes" if how_many else "no"
-        return "yes" if numbers <= {number_word(how_many)} else "no"
+        return "yes" if numbers == {number_word(how_many)} else "no"
 
     def claimed(self, tokens: Sequence[str]) -> bool:
         """Whether the tokens hold every claim of the description (always, where there is none)."""

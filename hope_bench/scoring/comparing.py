@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hope_bench.errors import HopeBenchError, did_you_mean, first_few
 from hope_bench.files.result import Bootstrap, Result
+from hope_bench.provenance import short_hash
 from hope_bench.scoring.comparison import LOWER_IS_BETTER, ModelComparison, Pair, Standing
 from hope_bench.scoring.conventions import CONVENTIONS, Convention
 from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
@@ -113,7 +114,7 @@ def model_names(results: Sequence[Result]) -> list[str]:
 _DETAILS: tuple[Callable[[Result], str | None], ...] = (
     lambda one: None if one.run.step is None else f"step {one.run.step:,}",
     lambda one: one.model.parameters,
-    lambda one: one.model.revision and one.model.revision[:12],
+    lambda one: one.model.revision and short_hash(one.model.revision),
     lambda one: one.run.name,
 )
 
@@ -145,8 +146,9 @@ def check_comparable(results: Sequence[Result], split: str, metric: str) -> None
     if others:
         raise HopeBenchError(
             f"{len(others):,} of {len(results):,} results answer other questions than {first.model.name}'s "
-            f"({first.benchmark.name}, hash {first.benchmark.hash[:12]}), such as {others[0].model.name}'s "
-            f"({others[0].benchmark.name}, hash {others[0].benchmark.hash[:12]}). Only results of one benchmark version compare."
+            f"({first.benchmark.name}, hash {short_hash(first.benchmark.hash)}), such as {others[0].model.name}'s "
+            f"({others[0].benchmark.name}, hash {short_hash(others[0].benchmark.hash)}). Only results of one "
+            "benchmark version compare."
         )
     for result in results:
         one, base = result.splits.get(split), first.splits[split]

@@ -61,7 +61,7 @@ def denied_before(head: Words, claims: Collection[str]) -> Literal["denied", "ex
         )
         return None if passed or negator == "without" else "unclear"
     earlier = {head[place] for place in places[:-1]}
-    if earlier and not earlier | {negator} <= {"neither", "nor", "no"}:
+    if earlier and not {"neither", "nor", "no"}.issuperset({*earlier, negator}):
         apart = RELATIONS & set(head[places[-2] : last])
         return "denied" if apart else "unclear"  # two denials of one thing are none, or a slip
     return "denied"

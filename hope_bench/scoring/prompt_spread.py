@@ -12,6 +12,7 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.files.result import Result
 from hope_bench.files.run import RunRecord, read_run
 from hope_bench.files.split_score import PACKED, Estimate
+from hope_bench.provenance import short_hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,8 @@ def _of_other_questions(own: RunRecord, other: RunRecord) -> str | None:
     if own.benchmark_hash == other.benchmark_hash:
         return None
     return (
-        f"it answered other questions, those of {other.benchmark} (hash {other.benchmark_hash[:12]}), not of {own.benchmark} "
-        f"({own.benchmark_hash[:12]})."
+        f"it answered other questions, those of {other.benchmark} (hash {short_hash(other.benchmark_hash)}), not of "
+        f"{own.benchmark} ({short_hash(own.benchmark_hash)})."
     )
 
 
@@ -109,7 +110,8 @@ def prompt_spread(results: Sequence[Result], metric: str = "balanced_accuracy") 
     if other is not None:
         raise HopeBenchError(
             f"Prompts are compared on the same questions, but {other.model.name} answered {other.benchmark.name} "
-            f"(hash {other.benchmark.hash[:12]}) and {first.model.name} {first.benchmark.name} ({first.benchmark.hash[:12]})."
+            f"(hash {short_hash(other.benchmark.hash)}) and {first.model.name} "
+            f"{first.benchmark.name} ({short_hash(first.benchmark.hash)})."
         )
     return tuple(
         _spread(split, metric, [getattr(one.splits[split], metric) for one in results])

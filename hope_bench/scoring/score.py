@@ -13,6 +13,7 @@ from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.result import BenchmarkInfo, Bootstrap, Result
 from hope_bench.files.run import RunAnswers, RunRecord, read_answers, read_run
 from hope_bench.files.split_score import SplitScore
+from hope_bench.provenance import short_hash
 from hope_bench.records import Answer, Verdict
 from hope_bench.reviewing.noise import ReviewedClaim
 from hope_bench.scoring.breakdown import Sizes
@@ -68,7 +69,7 @@ def read_answered(benchmark: Benchmark, run_folder: Path) -> tuple[RunRecord, Ru
         foreign = sum((answer.image, answer.question) not in asked for answer in file.answers)
         raise HopeBenchError(
             f"Run {run_folder} answered another benchmark or version: {record.benchmark!r} with hash "
-            f"{record.benchmark_hash[:12]}, while {benchmark.folder} has {benchmark.manifest.hash[:12]}. Of its "
+            f"{short_hash(record.benchmark_hash)}, while {benchmark.folder} has {short_hash(benchmark.manifest.hash)}. Of its "
             f"{len(file.answers):,} answers, {foreign:,} are to questions that this one doesn't ask. "
             "Evaluate the model on this benchmark, or pass --benchmark."
         )

@@ -141,7 +141,8 @@ _Ranked = tuple[float, str, Description]
 
 
 def _rank(ranked: _Ranked) -> tuple[float, str]:
-    return ranked[:2]
+    minus_cosine, caption, _ = ranked
+    return minus_cosine, caption
 
 
 class _Cosines(NamedTuple):

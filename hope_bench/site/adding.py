@@ -16,7 +16,7 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import slug
 from hope_bench.files.result import Result
 from hope_bench.files.result_file import write_result
-from hope_bench.provenance import locked
+from hope_bench.provenance import locked, short_hash
 from hope_bench.scoring.intervals import DEFAULT_BOOTSTRAP
 from hope_bench.scoring.restating import backed, restate, with_intervals
 from hope_bench.site.blind import RESAMPLED_TOLERANCE, TOLERANCE, check_ways, differ
@@ -108,7 +108,7 @@ def _check_file(source: Path) -> None:
 def _target(result: Result, results: Path, versions: Mapping[Path, tuple[str, str]]) -> Path:
     """Where a result goes: RUN.json, or RUN-HASH.json where a result for other questions has that name."""
     folder, called, mine = results / slug(result.benchmark.name), result.called, _version(result)
-    plain, apart = folder / f"{called}.json", folder / f"{called}-{result.benchmark.hash[:12]}.json"
+    plain, apart = folder / f"{called}.json", folder / f"{called}-{short_hash(result.benchmark.hash)}.json"
     return apart if versions.get(apart) == mine or versions.get(plain, mine) != mine else plain
 
 
@@ -129,7 +129,7 @@ def check_results(results: Path) -> int:
         _check_described(entry.result, entry.source, sheets.get((benchmark.name, benchmark.hash)))
         check_intervals(entry.result, str(entry.source))
         called = entry.result.called
-        if entry.source.stem not in (called, f"{called}-{entry.result.benchmark.hash[:12]}"):
+        if entry.source.stem not in (called, f"{called}-{short_hash(entry.result.benchmark.hash)}"):
             raise HopeBenchError(f"{entry.source}: the run is called {called!r}, so call the file {called}.json.")
     return len(entries)
 
@@ -166,9 +166,10 @@ def _check_version(result: Result, source: Path, entries: Sequence[Entry], new_v
     name = slug(result.benchmark.name)
     known = {entry.result.benchmark.hash for entry in entries if slug(entry.result.benchmark.name) == name}
     if known and result.benchmark.hash not in known and not new_version:
-        listed = ", ".join(sorted(one[:12] for one in known))
+        listed = ", ".join(sorted(map(short_hash, known)))
         raise HopeBenchError(
-            f"{source}: benchmark.hash is {result.benchmark.hash[:12]}, but the results of {result.benchmark.name} here answered "
+            f"{source}: benchmark.hash is {short_hash(result.benchmark.hash)}, but the results of "
+            f"{result.benchmark.name} here answered "
             f"the questions {listed}. Evaluate on the same benchmark, or pass --new-version if the questions are meant to be new "
             "and to be ranked apart."
         )

@@ -18,7 +18,7 @@ from hope_bench.files.names import within_folder
 from hope_bench.files.reading import check_regular, decode
 from hope_bench.files.result import Result
 from hope_bench.files.split_score import PACKED
-from hope_bench.provenance import write_bytes
+from hope_bench.provenance import short_hash, write_bytes
 from hope_bench.records import Question
 from hope_bench.reviewing.noise import read_label_noise
 from hope_bench.scoring.reviewed import TRUTH, find_truth
@@ -90,7 +90,7 @@ def read_questions_file(path: Path, hash: str) -> Questions:
     if found is None:
         raise HopeBenchError(f"{path} is cut off, or too large. {_AGAIN}")
     if benchmark_hash(found.prompt, found.splits) != hash:
-        raise HopeBenchError(f"{path} doesn't hold the questions with the hash {hash[:12]}. {_AGAIN}")
+        raise HopeBenchError(f"{path} doesn't hold the questions with the hash {short_hash(hash)}. {_AGAIN}")
     if problem := _problem(found):
         raise HopeBenchError(f"{path}: {problem}")
     return found

@@ -23,7 +23,7 @@ from hope_bench.files.result_file import read_result
 from hope_bench.files.spec import Kind
 from hope_bench.files.validation import Strict, validate
 from hope_bench.images import UnreadableImageError, decode_rgb, read_image_bytes
-from hope_bench.provenance import locked, write_bytes, write_text
+from hope_bench.provenance import locked, short_hash, write_bytes, write_text
 from hope_bench.records import Question
 from hope_bench.reviewing.noise import NoiseEstimate, read_label_noise
 from hope_bench.site import question_file
@@ -117,7 +117,7 @@ class Described:
 
 def sheet_name(name: str, benchmark_hash: str) -> str:
     """How a benchmark's sheet, folder of pictures and pages are called."""
-    return f"{slug(name)}-{benchmark_hash[:12]}"
+    return f"{slug(name)}-{short_hash(benchmark_hash)}"
 
 
 def describe(benchmark: Benchmark) -> Sheet:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hope_bench.files.card import slug
 from hope_bench.files.result import Comparison, Result
 from hope_bench.files.split_score import Estimate, SplitScore
+from hope_bench.provenance import short_hash
 from hope_bench.reporting.marks import Axis, Mark, axis_of_most, axis_over, mark
 from hope_bench.reporting.rows import SplitRow, baseline_split, find_comparison, split_rows
 from hope_bench.site.ranges import Range, headline_ranges
@@ -107,7 +108,7 @@ def section(group: Group, alone: bool) -> Section:
     order = sorted(group.entries, key=lambda entry: (places.get(entry.page, len(places) + 1), entry.page))
     ranges = _ranges(order, headline)
     rows = tuple(_model_row(entry, places.get(entry.page), ranges.get(entry.page, {}), baseline, ranking_axis) for entry in order)
-    key = f"{slug(about.benchmark.name)}-{about.benchmark.hash[:12]}"
+    key = f"{slug(about.benchmark.name)}-{short_hash(about.benchmark.hash)}"
     anchor = slug(about.benchmark.name) if alone else key
     return Section(anchor, key, about, baseline, ranking_axis, rows)
 

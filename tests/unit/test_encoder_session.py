@@ -133,6 +133,7 @@ def test_embeddings_are_of_what_they_say(
     assert found.best_tile == pytest.approx(np.array(best), abs=1e-6)
     assert (found.logit_scale, found.logit_bias) == (50.0, -3.0)
     assert used.encode(seen, annotations, tiles=False, crops=None).best_tile is None
+    assert told[2:] == [["Embedding images with made-up", 5, 5]]
     assert used.notes == []
     assert used.info == ClipInfo(model="made-up", sha256="a" * 64, templates=("{category}!", "a {category}"), activation="gelu")
     used.close()

@@ -24,6 +24,7 @@ from hope_bench.adapters.loading import _with_special_tokens
 from hope_bench.adapters.lora import with_adapter
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import ModelCard
+from tests.unit.test_safety_code import Evil
 
 SAY = 'say which model it is, identity="...", a text that changes whenever its answers may.'
 
@@ -420,6 +421,13 @@ def test_an_adapter_has_all_its_weights(form: str, tmp_path: Path, monkeypatch: 
         f"The adapter {tmp_path} lacks 3 of the weights that its base model would need (x, y and 1 more): it was trained on "
         f"another one, or with a transformers that called its layers otherwise. {merging}"
     )
+
+    (tmp_path / "adapter_model.safetensors").unlink(missing_ok=True)
+    monkeypatch.chdir(tmp_path)
+    torch.save(Evil(), tmp_path / "adapter_model.bin")
+    with pytest.raises(HopeBenchError, match="can't be put into its base model: UnpicklingError"):
+        with_adapter("m", tmp_path)
+    assert not (tmp_path / "it ran").exists()
 
     def fails(*_: object) -> None:
         raise ValueError("size mismatch")

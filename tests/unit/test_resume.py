@@ -199,6 +199,19 @@ def test_steps_that_failed_come_last_and_those_never_put_to_the_model_in_their_t
     assert (record.errors, record.questions, len(lines(options))) == (0, 12, 12)
 
 
+def test_a_model_that_has_answered_is_not_given_up_at_its_next_first_questions(
+    benchmark: Benchmark, options: EvaluateOptions, sittings: Sittings
+) -> None:
+    sittings.sit(stop=2)
+
+    def silent(batch: Sequence[Pair]) -> list[RawAnswer]:
+        return [RawAnswer(error="not finite") for _ in batch]
+
+    assert evaluate(benchmark, CARD, options, adapter=Model(silent)).errors == 9
+    with pytest.raises(HopeBenchError, match="failed on its first 3 questions"):  # another model has not answered yet
+        evaluate(benchmark, CARD, options, adapter=Model(silent, "it@2"))
+
+
 def answers_of(options: EvaluateOptions) -> bytes:
     return (options.runs / "tiny" / "a-model" / "answers.jsonl").read_bytes()
 

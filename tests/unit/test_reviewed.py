@@ -60,6 +60,14 @@ def test_unequal_chances_within_a_cell() -> None:
     assert found.hallucination_rate.value == pytest.approx(8 * (1 - share) / (8 * (1 - share) + 8), abs=1e-6)
 
 
+def test_chances_that_are_all_equal_change_nothing() -> None:
+    rng = np.random.default_rng(1)
+    labels, verdicts, truth = ("".join(rng.choice(list(letters), 60)) for letters in ("yn", "yn", "yn"))
+    made = (correct(split(labels, verdicts, 3), truth, (chance,) * 60, 0.95) for chance in (1.0, 0.5, 0.25))
+    first, *others = [(one.recall, one.hallucination_rate) for one in made]
+    assert others == [first, first], "powers of two: to the last bit"
+
+
 def test_null_without_a_review_of_both_labels() -> None:
     found = correct(split("yn" * 20, "yn" * 20, 2), "y-" * 20, (1.0,) * 20, 0.95)
     assert (found.recall, found.hallucination_rate) == (NONE, NONE)

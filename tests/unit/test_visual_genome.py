@@ -121,6 +121,9 @@ def test_visual_genome_with_gaps(tmp_path: Path) -> None:
         "objects.json, left out.",
         "objects.json: 1 object has no usable box: present, and nothing is claimed of the place (annotations 3, in file order).",
     )
+    write_json(tmp_path / "relationships.json", [{"image_id": 5, "relationships": [relation("near", 30, 10)]}])
+    assert [problem for problem in read_annotations(tmp_path).problems if "relationship" in problem] == [], "none is left out"
+    write_json(tmp_path / "relationships.json", relations)
     write_json(tmp_path / "objects.json", [{"image_id": 5, "objects": []}])
     empty = read_annotations(tmp_path)
     assert empty.relationships is not None

@@ -275,6 +275,7 @@ def test_every_line_of_labels(tmp_path: Path) -> None:
         [[THE_DOG, THE_CUP, THE_CUP]],
         [],
     )
+    assert labelled(tmp_path / "data-e", f"{DOG} 0.1 0.1 2", yaml="kpt_shape: [1, 3]\n" + NAMES) == ([[THE_DOG]], [])
 
 
 def test_lines_of_other_classes_are_left_out(tmp_path: Path) -> None:
