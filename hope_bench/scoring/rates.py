@@ -173,14 +173,12 @@ def quotient(value: Floats, influence: Floats, line: Callable[[Floats], tuple[Fl
     `line` gives a constant and the weighted numbers whose sum is above the line minus the quotient times what is below it, which
     falls as the quotient grows; solved in closed form this is the ratio form of Donner and Zou (2012).
     """
-    ends = []
+    ends, correlations = [], _correlations(line(value)[1])
     for upper in (False, True):
         inner, outer = np.nan_to_num(value), np.full_like(value, upper)
-        correlations: dict[tuple[int, int], Floats] | None = None
         for _ in range(_STEPS):
             middle = (inner + outer) / 2
             constant, parts = line(middle)
-            correlations = _correlations(parts) if correlations is None else correlations
             centre = np.sum([np.nan_to_num(one.value) * weight for weight, one in parts], axis=0) + constant
             half = _half_width(parts, correlations, upper=upper)
             inside = centre + half >= 0 if upper else centre - half <= 0
