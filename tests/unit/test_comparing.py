@@ -148,9 +148,8 @@ def test_names_tell_models_apart(benchmark: Benchmark, tmp_path: Path) -> None:
 
 
 def test_pairs_with_one_stand_in_the_order_of_ranks(benchmark: Benchmark, tmp_path: Path) -> None:
-    results = [
-        model(benchmark, tmp_path, name, affirmed) for name, affirmed in (("mid", 8), ("bad", 25), ("good", 1), ("fair", 4))
-    ]
+    affirmed = {"mid": 8, "bad": 25, "good": 1, "fair": 4}
+    results = [model(benchmark, tmp_path, name, count) for name, count in affirmed.items()]
     found = compare(results, against="mid", bootstrap=FAST)
     assert [(pair.one, pair.other) for pair in found.pairs] == [("good", "mid"), ("fair", "mid"), ("bad", "mid")]
     assert [(pair.one_only, pair.other_only) for pair in found.pairs] == [(7, 0), (4, 0), (0, 17)]
