@@ -56,10 +56,10 @@ def compare(
     common: NDArray[np.bool_] = np.logical_and.reduce(asked)
     if not common.any():
         raise HopeBenchError(f"No question of {chosen} was asked of all {len(results):,} models, so nothing compares.")
-    each = splits[0].questions_per_image
+    (each,) = {one.questions_per_image for one in splits}
     kept, image = np.unique(np.repeat(np.arange(len(each)), each)[common], return_inverse=True)
     tables = np.stack([answer_table(one, common) for one in splits])[:, kept]
-    convention = CONVENTIONS[results[0].convention]
+    (convention,) = {CONVENTIONS[one.convention] for one in results}
     measured = measure(tables, bootstrap, convention, [metric])[metric]
     samples = np.array([len(one.all_verdicts) for one in splits])
     questions = _Questions(tables / samples[:, None, None, None], right[:, common], image, metric, convention)

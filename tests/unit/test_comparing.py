@@ -223,6 +223,9 @@ def test_what_does_not_compare(benchmark: Benchmark, tmp_path: Path) -> None:
     pope = one.model_copy(update={"convention": "pope"})
     with pytest.raises(HopeBenchError, match=r"can't be compared \(strict: one \(1\); pope: one \(2\)\).*--convention strict"):
         compare([one, pope])
+    many = [Path(f"{number}.json") for number in range(5)]
+    with pytest.raises(HopeBenchError, match=r"\(strict: 0.json, 1.json, 2.json and 1 more; pope: 4.json\)"):
+        compare([one, one, one, one, pope], files=many)
     with pytest.raises(HopeBenchError, match=r"\(pope: pope/one.json; strict: one.json\).*--convention pope"):
         compare([pope, one], files=[Path("pope/one.json"), Path("one.json")])
     with pytest.raises(HopeBenchError, match=r"no split 'contnt'. Did you mean 'content'"):

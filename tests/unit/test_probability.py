@@ -83,6 +83,7 @@ def test_undefined_is_null() -> None:
     area = measure_auroc(one_class, 2, 0.95)
     ours = probabilities(one_class, "", area, resample([one_class], 2, BOOTSTRAP)[0], BOOTSTRAP)
     assert (ours.auroc.value, ours.auroc.low, ours.d_a.value) == (None, None, None)
+    assert area.influence.tolist() == [0, 0]
     assert ours.brier.value == pytest.approx((0.64 + 0.01) / 2)
     empty = Evidence(np.zeros(0), np.zeros(0, dtype=np.bool_), np.zeros(0, dtype=np.int64))
     ours = probabilities(empty, "", measure_auroc(empty, 2, 0.95), resample([empty], 2, BOOTSTRAP)[0], BOOTSTRAP)

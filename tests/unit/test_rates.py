@@ -13,7 +13,8 @@ from scipy.stats import beta, t
 
 from hope_bench.files.result import Bootstrap
 from hope_bench.files.split_score import Estimate
-from hope_bench.scoring.conventions import CONVENTIONS
+from hope_bench.scoring.conventions import CONVENTIONS, Convention
+from hope_bench.scoring.intervals import resampling_weights
 from hope_bench.scoring.measuring import gradient, measure
 from hope_bench.scoring.metrics import METRICS, compute
 from hope_bench.scoring.rates import Measured, as_estimate, combined, difference, korn_graubard
@@ -251,3 +252,35 @@ def test_a_perfect_run_on_few_images_says_how_little_that_means() -> None:
     assert 0.9 < (found["precision"].low or 0) < 1
     assert 0.9 < (found["f1"].low or 0) < 1
     assert (found["mcc"].value, found["mcc"].low) == (1, None), "a bootstrap of no error says nothing"
+
+
+@pytest.mark.parametrize(("wrong", "clean", "sound"), [(11, 11, True), (10, 12, False), (12, 10, False)])
+def test_mccs_interval_is_the_bootstraps_where_enough_images_err_and_enough_do_not(wrong: int, clean: int, sound: bool) -> None:
+    """An image with a right and a wrong answer errs; one that was asked nothing neither errs nor doesn't."""
+    table = np.zeros((1, wrong + clean + 3, 2, 5), dtype=np.int64)
+    table[0, :wrong, 0, 0] = 1
+    for place in range(wrong):
+        table[0, place, place % 2, (1, 0, 2, 3)[place % 4]] += 1
+    table[0, wrong : wrong + clean : 2, 0, 0] = table[0, wrong + 1 : wrong + clean : 2, 1, 1] = 2
+    table[0, -3:, 0, 4] = 1
+    found = measure(table, FAST, metrics=["mcc"])["mcc"][0]
+    weights = resampling_weights(table.shape[1], 50, np.random.default_rng(0))
+    drawn = [float(compute(np.einsum("i,ilv->lv", row, table[0]))["mcc"]) for row in weights]
+    limits = np.percentile(drawn, [2.5, 97.5]) if sound else (math.nan, math.nan)
+    assert ends(found)[1:] == pytest.approx(tuple(limits), nan_ok=True)
+    assert float(found.value) == pytest.approx(float(compute(table[0].sum(axis=0))["mcc"]))
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS.values(), ids=lambda one: one.name)
+def test_a_gradient_is_the_slope_of_every_count(convention: Convention) -> None:
+    total = np.random.default_rng(8).integers(3, 90, (2, 5)).astype(np.float64)
+    for metric in METRICS:
+        slopes = gradient(total, metric, convention)
+        for place in np.ndindex(2, 5):
+            step = np.zeros((2, 5))
+            step[place] = 1e-4
+            up, down = (float(compute(total + way * step, convention)[metric]) for way in (1, -1))
+            assert slopes[place] == pytest.approx((up - down) / 2e-4, abs=1e-7), (metric, place)
+        assert (gradient(np.zeros((2, 5)), metric, convention) == 0).all()
+    one_label = total * [[1], [0]]
+    assert (gradient(one_label, "mcc", convention) == 0).all()

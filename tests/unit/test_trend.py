@@ -16,6 +16,7 @@ from hope_bench.scoring.comparing import compare
 from hope_bench.scoring.comparison_tables import changes_table
 from hope_bench.scoring.prompt_spread import HowAsked, how_asked
 from hope_bench.scoring.score import score
+from hope_bench.scoring.significance import holm
 from hope_bench.scoring.trend import NUMBERS, Trend, TrendPoint, trend_of
 from tests.runs import make_benchmark, make_run
 
@@ -241,3 +242,42 @@ def test_where_no_rate_is_known_none_is_said_to_move() -> None:
         "No checkpoint is told apart from the one before (corrected p below 0.05).",
     )
     assert len(quiet.plot().data) == 0
+
+
+def test_a_checkpoint_of_several_samples_counts_as_much_as_one(checkpoints: dict[int, Result]) -> None:
+    """Each change is tested as the comparison of the two tests it, where one answered three times."""
+    thrice = {
+        name: one.model_copy(update={"further_verdicts": (one.verdicts[::-1], one.verdicts)})
+        for name, one in checkpoints[200].splits.items()
+    }
+    results = [checkpoints[100], checkpoints[200].model_copy(update={"splits": thrice}), checkpoints[300]]
+    found = trend(results)
+    for metric in NUMBERS[:2]:
+        pairs = [compare([results[place], results[place - 1]], metric=metric, bootstrap=FAST).pairs[0] for place in (1, 2)]
+        assert [point.p_holm[metric] for point in found.points[1:]] == pytest.approx(holm([pair.p for pair in pairs]))
+        assert [point.changes[metric].value for point in found.points[1:]] == [pair.difference.value for pair in pairs]
+
+
+def test_a_page_stands_alone(tmp_path: Path) -> None:
+    path = by_hand(None).write_page(tmp_path / "page.html")
+    page = path.read_text(encoding="utf-8")
+    assert (path.name, 'id="trend"' in page, len(page) > 1_000_000) == ("page.html", True, True)
+
+
+def test_what_no_trend_is_made_of(checkpoints: dict[int, Result]) -> None:
+    both = [checkpoints[100], checkpoints[200]]
+    with pytest.raises(HopeBenchError, match=r"has no split 'contnt'\. Did you mean 'content'"):
+        trend(both, split="contnt")
+    with pytest.raises(HopeBenchError, match=r"has no split 'adversaril'\. Did you mean 'adversarial'"):
+        trend(both, baseline="adversaril")
+    with pytest.raises(HopeBenchError, match=r"asked content\. Name one that they were, with --split: adversarial\.$"):
+        trend_of(both, ["1", "2"], [1, 2], None, None, FAST, ["adversarial"])
+    with pytest.raises(HopeBenchError, match=r"^2 steps are of two runs \(3, 5\)\. Give each run its own with --step\."):
+        trend([*both, *both], [5, 3, 3, 5])
+    with pytest.raises(HopeBenchError, match=r"^Nothing says which training step run last is of"):
+        trend_of(both, ["step-7", "last"], None, None, None, FAST, ["content"])
+    said = both[1].model_copy(update={"run": both[1].run.model_copy(update={"step": 9})})
+    named = trend_of([both[0], said], ["step-7", "step-8"], None, None, None, FAST, ["content", "adversarial"])
+    assert [(point.step, point.run) for point in named.points] == [(7, "step-7"), (9, "step-8")]
+    late = trend_of([both[0], said], ["b", "a"], [4, 2], None, None, FAST, ["content", "adversarial"])
+    assert [(point.step, point.run) for point in late.points] == [(2, "a"), (4, "b")]
