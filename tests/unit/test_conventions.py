@@ -101,8 +101,9 @@ def test_what_needs_words_says_how_many_answers_lack_them() -> None:
     with pytest.raises(HopeBenchError) as caught:
         reader([*whole, lost, *cut], CONVENTIONS["pope"])
     assert str(caught.value) == (
-        "Convention pope reads the model's whole answer, but 2 of this run's 1,203 answers are first tokens only, such as "
-        "that to x.jpg: Is there a cat? Score the run with the strict convention, or evaluate with --complete under another --name."
+        "Convention pope reads the model's whole answer, but 2 of this run's 1,203 answers are first tokens only, such as that "
+        "to x.jpg: Is there a cat? Score the run with the strict convention, or evaluate with --complete under another "
+        "--name."
     )
 
 
