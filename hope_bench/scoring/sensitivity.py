@@ -31,7 +31,7 @@ def d_prime_and_criterion(
         return Estimate(value=None), Estimate(value=None)
     parts = []
     for counted, one in ((hits, recall), (alarms, rate)):
-        low, high = (np.asarray(ndtri(float(end)) if 0 < one.value < 1 else np.nan) for end in (one.low, one.high))
+        low, high = (np.asarray(ndtri(float(end))) for end in (one.low, one.high))
         parts.append(Measured(np.asarray(log_linear_z(*counted)), low, high, one.influence))
     d_prime, criterion = combined((1.0, parts[0]), (-1.0, parts[1])), combined((-0.5, parts[0]), (-0.5, parts[1]))
     return d_prime.estimate(), criterion.estimate()
