@@ -52,7 +52,7 @@ def blind_scores(questions: Sequence[Question], others: Sequence[Question] = ())
     questions too. They learn from `others`, made in the same way from other images. Without these they learn crosswise, each
     fifth of the images from the rest, which is no fair test of a balanced split: what is left of a claim then leans the other
     way. The models of all runs on a benchmark are held against the same ways, which are learnt once in a process."""
-    known = sha256(repr([_told(questions), _told(others)]).encode("utf-8", "surrogatepass")).digest()
+    known = sha256(repr([_told(questions), _told(others)]).encode()).digest()
     if known not in _LEARNT:
         _LEARNT[known] = _learn(questions, others)
     return _LEARNT[known]
@@ -78,7 +78,7 @@ def _learn(questions: Sequence[Question], others: Sequence[Question]) -> tuple[B
         return tuple(made)  # of one image nothing is to be learnt
     folds = list(_folds(len(others), image))
     for name, learner in _LEARNERS.items():
-        says = np.full(len(questions), 0.5)
+        says = np.empty(len(questions))
         learn = learner(others, questions)
         for train, asked in folds:
             says[asked] = learn(train, asked + len(others))
@@ -213,10 +213,11 @@ def _numbers(positive: Mask, image: NDArray[np.int64], levels: NDArray[np.uint8]
     yes = levels >= _YES_FROM
     right, wrong = int((positive & yes).sum()), int((~positive & yes).sum())
     both = (yes == positive).reshape(-1, 2).all(axis=1) if pairs else None
+    labels = bool(positive.any() and not positive.all())  # both
     return {
         **blind_metrics([(int(positive.sum()), int((~positive).sum()), right, wrong)])[0],
-        "either_way": _either_way(positive, yes, image),
-        "auroc": _auroc(positive, levels, image),
+        "either_way": _either_way(positive, yes, image) if labels else None,
+        "auroc": _auroc(positive, levels, image) if labels else None,
         "paired_discrimination": None if both is None else _rounded(float(both.mean())),
     }
 
@@ -251,37 +252,27 @@ def blind_metrics(ways: Sequence[tuple[int, int, int, int]]) -> list[dict[str, f
     return [{name: optional(float(found[name][place])) for name in _SHOWN} for place in range(len(ways))]
 
 
-def _either_way(positive: Mask, yes: Mask, image: NDArray[np.int64]) -> Estimate | None:
+def _either_way(positive: Mask, yes: Mask, image: NDArray[np.int64]) -> Estimate:
     """max(BA, 1 - BA), the rule's or its opposite's balanced accuracy."""
-    found = _by_label(positive, (yes == positive).astype(np.float64), image)
-    if found is None:
-        return None
-    value, half = found
+    value, half = _by_label(positive, (yes == positive).astype(np.float64), image)
     low, high = value - half, value + half
     folded = (max(low, 1 - high, 0.5), max(high, 1 - low))
     return Estimate(value=_rounded(max(value, 1 - value)), low=_rounded(folded[0]), high=_rounded(min(folded[1], 1.0)))
 
 
-def _auroc(positive: Mask, says: NDArray[np.uint8], image: NDArray[np.int64]) -> Estimate | None:
+def _auroc(positive: Mask, says: NDArray[np.uint8], image: NDArray[np.int64]) -> Estimate:
     """The chance that a yes-question is given a higher P(yes) than a no-question, ties half; interval by placement values
     (DeLong 1988), clustered by image (Obuchowski 1997)."""
-    if positive.all() or not positive.any():
-        return None
-    found = _by_label(positive, placements(says, positive), image)
-    if found is None:
-        return None
-    value, half = found
+    value, half = _by_label(positive, placements(says, positive), image)
     return Estimate(value=_rounded(value), low=_rounded(max(value - half, 0.0)), high=_rounded(min(value + half, 1.0)))
 
 
-def _by_label(positive: Mask, each: Floats, image: NDArray[np.int64]) -> tuple[float, float] | None:
-    """The mean of two labels' means, and half its 95% interval, from the images' sums of deviations; None without a label."""
-    if positive.all() or not positive.any():
-        return None
+def _by_label(positive: Mask, each: Floats, image: NDArray[np.int64]) -> tuple[float, float]:
+    """The mean of two labels' means, and half its 95% interval, from the images' sums of deviations. Needs both labels."""
     means = (float(each[positive].mean()), float(each[~positive].mean()))
     deviations = np.where(positive, (each - means[0]) / positive.sum(), (each - means[1]) / (~positive).sum()) / 2
-    images = int(image.max()) + 1
-    sums = np.bincount(image, weights=deviations, minlength=images)
+    sums = np.bincount(image, weights=deviations)
+    images = len(sums)
     spread = sqrt(float((sums**2).sum()) * images / (images - 1)) if images > 1 else 0.5
     return (means[0] + means[1]) / 2, _Z * spread
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -55,10 +56,10 @@ def compare(
     common: NDArray[np.bool_] = np.logical_and.reduce(asked)
     if not common.any():
         raise HopeBenchError(f"No question of {chosen} was asked of all {len(results):,} models, so nothing compares.")
-    each = splits[0].questions_per_image
+    (each,) = {one.questions_per_image for one in splits}
     kept, image = np.unique(np.repeat(np.arange(len(each)), each)[common], return_inverse=True)
     tables = np.stack([answer_table(one, common) for one in splits])[:, kept]
-    convention = CONVENTIONS[results[0].convention]
+    (convention,) = {CONVENTIONS[one.convention] for one in results}
     measured = measure(tables, bootstrap, convention, [metric])[metric]
     samples = np.array([len(one.all_verdicts) for one in splits])
     questions = _Questions(tables / samples[:, None, None, None], right[:, common], image, metric, convention)
@@ -82,12 +83,12 @@ def check_metric(metric: str) -> None:
 
 def best(results: Sequence[Result], split: str | None, metric: str) -> str:
     """The name of the model with the best number on the split (the headline one by default), to hold the others against."""
-    sign = -1 if metric in LOWER_IS_BETTER else 1
+    lower = metric in LOWER_IS_BETTER
     place = split or results[0].benchmark.headline
 
     def number(result: Result) -> float:
         found = getattr(result.splits[place], metric) if place in result.splits else None
-        return float("-inf") if found is None or found.value is None else sign * found.value
+        return -math.inf if found is None or found.value is None else -found.value if lower else found.value
 
     numbers = [number(result) for result in results]
     return model_names(results)[numbers.index(max(numbers))]
@@ -172,17 +173,17 @@ def check_conventions(results: Sequence[Result], files: Sequence[Path | str]) ->
 
 def _ranks(names: Sequence[str], measured: Measured, metric: str, judged: Sequence[bool]) -> tuple[Standing, ...]:
     """Standings, the best first, then those without a rank: undefined, or with too many answers that can't be judged."""
-    sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
+    lower = metric in LOWER_IS_BETTER
     estimates = [measured[row].estimate() for row in range(len(names))]
     rankable = [metric not in UNRANKABLE and sound for sound in judged]
     values = [one.value if sound else None for one, sound in zip(estimates, rankable, strict=True)]
-    ranges = ranges_of(values, measured.influence, sign)
+    ranges = ranges_of(values, measured.influence, lower=lower)
     standings = []
     for name, estimate, value, found in zip(names, estimates, values, ranges, strict=True):
-        higher = [one for one in values if value is not None and one is not None and sign * one > sign * value]
+        before = [one for one in values if value is not None and one is not None and (one < value if lower else one > value)]
         low, high = found or (None, None)
-        standings.append(Standing(name, estimate, None if value is None else 1 + len(higher), low, high))
-    return tuple(sorted(standings, key=lambda one: (one.rank is None, one.rank or 0, one.name)))
+        standings.append(Standing(name, estimate, None if value is None else 1 + len(before), low, high))
+    return tuple(sorted(standings, key=lambda one: (one.rank or math.inf, one.name)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -47,7 +47,7 @@ def _ratios(tables: Counts, confidence: float, convention: Convention) -> dict[s
         """At these numbers of yes- and no-questions, as the interval is: how many each image has of either is no error, and two
         splits or models share it."""
         made = np.sum([np.nan_to_num(np.asarray(weight)[..., None]) * one.influence for weight, one in parts], axis=0)
-        return np.nan_to_num(divide(made, np.broadcast_to(below[..., None], made.shape)))
+        return np.nan_to_num(divide(made, below[..., None]))
 
     def precision(value: Floats) -> tuple[float, tuple[Weighted, ...]]:
         return 0.0, ((n1 * (1 - value), recall), (-n0 * value, rate))

@@ -182,5 +182,5 @@ def optional(value: float) -> float | None:
 
 def divide(numerator: NDArray[np.int64] | Floats, denominator: NDArray[np.int64] | Floats) -> Floats:
     """The quotient, NaN where the denominator is 0 (or less)."""
-    result = np.full(np.shape(denominator), np.nan)
+    result = np.full(np.broadcast_shapes(np.shape(numerator), np.shape(denominator)), np.nan)
     return np.divide(numerator, denominator, out=result, where=np.asarray(denominator) > 0)

@@ -82,12 +82,13 @@ def _critical(influence: Floats, scale: NDArray[np.float32], resamples: Bootstra
 
 
 def ranges_of(
-    values: Sequence[float | None], influence: Floats, sign: float, resamples: Bootstrap = RESAMPLES
+    values: Sequence[float | None], influence: Floats, *, lower: bool = False, resamples: Bootstrap = RESAMPLES
 ) -> list[tuple[int, int] | None]:
-    """As `rank_ranges` for those models that have a number; None for the others. `sign` is -1 where lower is better."""
+    """As `rank_ranges` for those models that have a number; None for the others. `lower` says that lower is better."""
     known = [place for place, value in enumerate(values) if value is not None]
     made: list[tuple[int, int] | None] = [None] * len(values)
     numbers = np.array([value for value in values if value is not None], dtype=np.float64)
-    for place, found in zip(known, rank_ranges(sign * numbers, sign * influence[known], resamples), strict=True):
+    turned = (-numbers, -influence[known]) if lower else (numbers, influence[known])
+    for place, found in zip(known, rank_ranges(*turned, resamples), strict=True):
         made[place] = found
     return made

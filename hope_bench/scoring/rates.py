@@ -70,7 +70,7 @@ def korn_graubard(yes: NDArray[np.int64] | Floats, asked: NDArray[np.int64] | Fl
     """
     total = asked.sum(axis=-1)
     share = divide(yes.sum(axis=-1), total)
-    influence = np.nan_to_num((yes - share[..., None] * asked) / np.maximum(total, 1)[..., None])
+    influence = np.nan_to_num(divide(yes - share[..., None] * asked, total[..., None]))
     few = np.minimum((yes > 0).sum(axis=-1), (yes < asked).sum(axis=-1))
     whole = divide((np.asarray(asked, dtype=np.float64) ** 2).sum(axis=-1), np.asarray(total, dtype=np.float64) ** 2)
     low, high = rate_limits(share, influence, Design(total, (asked > 0).sum(axis=-1), whole, few), confidence)
@@ -97,30 +97,26 @@ def limits_of(share: Floats, squares: Floats, design: Design, confidence: float 
     """As `rate_limits`, from the sums of squared influence, [...]."""
     from scipy.special import stdtrit
 
-    questions = np.maximum(np.asarray(design.questions, dtype=np.float64), 1)
-    degrees = np.maximum(design.images - 1, 1)
-    spread = share * (1 - share)
-    seen = np.maximum(np.nan_to_num(divide(squares * (degrees + 1) / degrees, spread)), 1 / questions)
-    whole = np.maximum(np.nan_to_num(design.whole), 1 / questions)
-    weight = np.where(design.few > FEW_IMAGES, 0.0, _PRIOR_IMAGES / (design.few + _PRIOR_IMAGES))
-    inverse = np.where(spread > 0, np.maximum(seen, weight * whole + (1 - weight) * seen), whole)
-    tail = (1 - confidence) / 2
-    adjusted = (stdtrit(np.maximum(questions - 1, 1), 1 - tail) / stdtrit(degrees, 1 - tail)) ** 2
-    effective = np.where(spread > 0, adjusted, 1.0) / inverse
-    effective = np.where((design.images >= 2) & ~np.isnan(share), effective, np.nan)
-    return clopper_pearson(share, effective, confidence)
+    questions, degrees = np.asarray(design.questions, dtype=np.float64), np.asarray(design.images - 1, dtype=np.float64)
+    spread, tail = share * (1 - share), (1 - confidence) / 2
+    with np.errstate(divide="ignore", invalid="ignore"):  # what fewer than two images leave undefined
+        seen = np.maximum(divide(squares * (degrees + 1) / degrees, spread), 1 / questions)
+        whole = np.maximum(design.whole, 1 / questions)
+        weight = np.where(design.few > FEW_IMAGES, 0.0, _PRIOR_IMAGES / (design.few + _PRIOR_IMAGES))
+        inverse = np.where(spread > 0, np.maximum(seen, weight * whole + (1 - weight) * seen), whole)
+        adjusted = (stdtrit(questions - 1, 1 - tail) / stdtrit(degrees, 1 - tail)) ** 2
+        effective = np.where(spread > 0, adjusted, 1.0) / inverse
+    return clopper_pearson(share, np.where(degrees > 0, effective, np.nan), confidence)
 
 
 def clopper_pearson(share: Floats, number: Floats, confidence: float = CONFIDENCE) -> tuple[Floats, Floats]:
     """The exact binomial limits of a share of `number` trials, which needn't be whole; NaN where either is."""
     from scipy.special import betaincinv
 
-    tail, known = (1 - confidence) / 2, ~(np.isnan(share) | np.isnan(number))
-    share, number = np.where(known, share, 0.5), np.where(known, number, 1.0)
-    count = np.clip(share * number, 0, number)
-    low = np.where(share > 0, betaincinv(np.maximum(count, 1e-9), number - count + 1, tail), 0)
-    high = np.where(share < 1, betaincinv(count + 1, np.maximum(number - count, 1e-9), 1 - tail), 1)
-    return np.where(known, low, np.nan), np.where(known, high, np.nan)
+    tail, count = (1 - confidence) / 2, share * number
+    low = np.where(share > 0, betaincinv(count, number - count + 1, tail), 0)
+    high = np.where(share < 1, betaincinv(count + 1, number - count, 1 - tail), 1)
+    return np.where(np.isnan(count), np.nan, low), np.where(np.isnan(count), np.nan, high)
 
 
 def correlation_of(one: Measured, other: Measured) -> Floats:
@@ -130,15 +126,16 @@ def correlation_of(one: Measured, other: Measured) -> Floats:
     return np.clip(np.nan_to_num(divide(product, scale)), -1, 1)
 
 
-def _distances(weight: Floats | float, one: Measured, towards: int) -> Floats:
-    """How far a weighted number's own limit lies below (`towards` -1) or above it (1), signed by the weight."""
-    down, up = one.value - one.low, one.high - one.value
-    near, far = (down, up) if towards < 0 else (up, down)
-    return np.nan_to_num(np.where(np.asarray(weight) > 0, near, far)) * weight
+def _distances(weight: Floats | float, one: Measured, *, upper: bool) -> Floats:
+    """How far a weighted number's own limit lies above (`upper`) or below it, signed by the weight."""
+    down, up = np.nan_to_num(one.value - one.low), np.nan_to_num(one.high - one.value)
+    near, far = (up, down) if upper else (down, up)
+    reach: Floats = np.maximum(weight, 0) * near + np.minimum(weight, 0) * far
+    return reach
 
 
-def _half_width(parts: tuple[Weighted, ...], correlations: dict[tuple[int, int], Floats], towards: int) -> Floats:
-    reach = [_distances(weight, one, towards) for weight, one in parts]
+def _half_width(parts: tuple[Weighted, ...], correlations: dict[tuple[int, int], Floats], *, upper: bool) -> Floats:
+    reach = [_distances(weight, one, upper=upper) for weight, one in parts]
     # What one part leaves unbounded the whole leaves unbounded, or unknown.
     with np.errstate(over="ignore", invalid="ignore"):
         squares = np.sum([one**2 for one in reach], axis=0)
@@ -160,7 +157,7 @@ def combined(*parts: Weighted) -> Measured:
     value = np.sum([np.where(np.asarray(weight) == 0, 0, one.value * weight) for weight, one in parts], axis=0)
     correlations = _correlations(parts)
     undefined = np.any([(np.asarray(weight) != 0) & np.isnan(one.low) for weight, one in parts], axis=0)
-    low, high = value - _half_width(parts, correlations, -1), value + _half_width(parts, correlations, 1)
+    low, high = value - _half_width(parts, correlations, upper=False), value + _half_width(parts, correlations, upper=True)
     influence = np.sum([np.asarray(weight)[..., None] * one.influence for weight, one in parts], axis=0)
     return Measured(value, np.where(undefined, np.nan, low), np.where(undefined, np.nan, high), influence, parts)
 
@@ -176,21 +173,17 @@ def quotient(value: Floats, influence: Floats, line: Callable[[Floats], tuple[Fl
     `line` gives a constant and the weighted numbers whose sum is above the line minus the quotient times what is below it, which
     falls as the quotient grows; solved in closed form this is the ratio form of Donner and Zou (2012).
     """
-    known = ~np.isnan(value)
-    ends = []
-    for towards in (-1, 1):
-        inner = np.where(known, value, 0.5)
-        outer = np.zeros_like(inner) if towards < 0 else np.ones_like(inner)
-        correlations: dict[tuple[int, int], Floats] | None = None
+    ends, correlations = [], _correlations(line(value)[1])
+    for upper in (False, True):
+        inner, outer = np.nan_to_num(value), np.full_like(value, upper)
         for _ in range(_STEPS):
             middle = (inner + outer) / 2
             constant, parts = line(middle)
-            correlations = _correlations(parts) if correlations is None else correlations
             centre = np.sum([np.nan_to_num(one.value) * weight for weight, one in parts], axis=0) + constant
-            limit = centre + towards * _half_width(parts, correlations, towards)
-            inside = limit <= 0 if towards < 0 else limit >= 0
+            half = _half_width(parts, correlations, upper=upper)
+            inside = centre + half >= 0 if upper else centre - half <= 0
             inner, outer = np.where(inside, middle, inner), np.where(inside, outer, middle)
         _, parts = line(inner)
-        undefined = ~known | np.any([np.isnan(one.low) for _, one in parts], axis=0)
+        undefined = np.isnan(value) | np.any([np.isnan(one.low) for _, one in parts], axis=0)
         ends.append(np.where(undefined, np.nan, inner))
     return Measured(value, ends[0], ends[1], influence)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +31,7 @@ def d_prime_and_criterion(
         return Estimate(value=None), Estimate(value=None)
     parts = []
     for counted, one in ((hits, recall), (alarms, rate)):
-        low, high = (np.asarray(ndtri(float(end)) if 0 < one.value < 1 else np.nan) for end in (one.low, one.high))
+        low, high = (np.asarray(ndtri(float(end))) for end in (one.low, one.high))
         parts.append(Measured(np.asarray(log_linear_z(*counted)), low, high, one.influence))
     d_prime, criterion = combined((1.0, parts[0]), (-1.0, parts[1])), combined((-0.5, parts[0]), (-0.5, parts[1]))
     return d_prime.estimate(), criterion.estimate()
@@ -112,19 +111,23 @@ def at_fixed_threshold(p_yes: Floats, positive: NDArray[np.bool_], image: NDArra
     return np.bincount(row, minlength=shape[0] * shape[1] * shape[2]).reshape(shape)
 
 
-def placements(level: NDArray[np.integer[Any]], positive: NDArray[np.bool_]) -> Floats:
+def placements(level: NDArray[np.uint8] | Floats, positive: NDArray[np.bool_]) -> Floats:
     """Each question's placement, float64 [questions] in [0, 1]: the share of the other label's questions that it is on the right
-    side of, ties half, given the level of its P(yes), from 0 in rising order. Needs questions of both labels."""
-    yes, no = (np.bincount(level[label], minlength=int(level.max()) + 1) for label in (positive, ~positive))
-    fewer_yes, fewer_no = (np.cumsum(one) - one / 2 for one in (yes, no))
-    made: Floats = np.where(positive, fewer_no[level] / no.sum(), 1 - fewer_yes[level] / yes.sum())
+    side of, ties half, given its P(yes) or any level in that order. Needs questions of both labels."""
+    from scipy.stats import rankdata
+
+    below = rankdata(level)  # among all, less those among its own label
+    for label in (positive, ~positive):
+        below[label] -= rankdata(level[label])
+    share = below / np.where(positive, (~positive).sum(), positive.sum())
+    made: Floats = np.where(positive, share, 1 - share)
     return made
 
 
 def auroc_influence(p_yes: Floats, positive: NDArray[np.bool_], image: NDArray[np.int64], images: int) -> tuple[Floats, Floats]:
     """What each image adds to AUROC's linearised error, float64 [images] (Obuchowski 1997), and each question's placement,
     float64 [questions]. Needs questions of both labels."""
-    placement = placements(np.unique(p_yes, return_inverse=True)[1], positive)
+    placement = placements(p_yes, positive)
     share = float(placement[positive].mean())
     weights = (placement - share) / np.where(positive, positive.sum(), (~positive).sum())
     return np.bincount(image, weights=weights, minlength=images).astype(np.float64), placement

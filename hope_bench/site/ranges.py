@@ -28,7 +28,7 @@ def headline_ranges(splits: Sequence[SplitScore], resamples: Bootstrap = RESAMPL
     ranges = {}
     for metric, found in measure(tables, resamples, metrics=RATES).items():
         values = [optional(float(value)) for value in found.value]
-        ranges[metric] = ranges_of(values, found.influence, -1 if metric in LOWER_IS_BETTER else 1, resamples)
+        ranges[metric] = ranges_of(values, found.influence, lower=metric in LOWER_IS_BETTER, resamples=resamples)
     return ranges | {"auroc": _by_auroc(splits, resamples)}
 
 
@@ -41,4 +41,4 @@ def _by_auroc(splits: Sequence[SplitScore], resamples: Bootstrap) -> list[Range 
         if known is not None:
             found = evidence(split.labels, split.verdicts, split.questions_per_image, known.packed)
             influence[place] = measure_auroc(found, images, resamples.confidence).influence
-    return ranges_of(values, influence, 1, resamples)
+    return ranges_of(values, influence, resamples=resamples)

@@ -19,7 +19,7 @@ from hope_bench.files.result import Bootstrap, ModelInfo, Result
 from hope_bench.files.result_file import write_result
 from hope_bench.files.split_score import Estimate
 from hope_bench.records import Label, Question, Verdict
-from hope_bench.scoring.comparing import compare, model_names
+from hope_bench.scoring.comparing import best, check_comparable, check_metric, compare, model_names
 from hope_bench.scoring.comparison import ModelComparison, Pair, Standing, verdict_on
 from hope_bench.scoring.comparison_tables import differing_table
 from hope_bench.scoring.differing import Differing, differing_questions
@@ -147,6 +147,62 @@ def test_names_tell_models_apart(benchmark: Benchmark, tmp_path: Path) -> None:
     assert [(pair.one, pair.other) for pair in found.pairs] == [("same (1)", "same, polite"), ("same (2)", "same, polite")]
 
 
+def test_pairs_with_one_stand_in_the_order_of_ranks(benchmark: Benchmark, tmp_path: Path) -> None:
+    affirmed = {"mid": 8, "bad": 25, "good": 1, "fair": 4}
+    results = [model(benchmark, tmp_path, name, count) for name, count in affirmed.items()]
+    found = compare(results, against="mid", bootstrap=FAST)
+    assert [(pair.one, pair.other) for pair in found.pairs] == [("good", "mid"), ("fair", "mid"), ("bad", "mid")]
+    assert [(pair.one_only, pair.other_only) for pair in found.pairs] == [(7, 0), (4, 0), (0, 17)]
+    every = compare(results, bootstrap=FAST)
+    assert [(pair.one, pair.other) for pair in every.pairs] == list(itertools.combinations(affirmed, 2))
+    assert [(one.name, one.rank) for one in every.standings] == [("good", 1), ("fair", 2), ("mid", 3), ("bad", 4)]
+    for metric, first in (("balanced_accuracy", "good"), ("hallucination_rate", "good"), ("yes_ratio", "bad"), ("recall", "mid")):
+        assert best(results, None, metric) == first
+    worst = [results[place] for place in (1, 0)]
+    assert (best(worst, "content", "hallucination_rate"), best(worst, "elsewhere", "recall")) == ("mid", "bad")
+    unknown = {"content": results[2].splits["content"].model_copy(update={"hallucination_rate": Estimate(value=None)})}
+    quiet = results[2].model_copy(update={"splits": unknown})
+    assert best([quiet, *worst], None, "hallucination_rate") == "mid"
+    # the first result's headline split is meant
+    headless = [one.model_copy(update={"benchmark": one.benchmark.model_copy(update={"headline": "other"})}) for one in worst]
+    assert best([results[0], *headless], None, "hallucination_rate") == "mid (1)"
+    assert compare([results[0], *headless[:1]], bootstrap=FAST).split == "content"
+
+
+def test_an_unranked_model_stands_last(benchmark: Benchmark, tmp_path: Path) -> None:
+    """Too many errors to judge; of two without a rank the names' order."""
+    broken = [model(benchmark, tmp_path, name, 0, errors=range(25)) for name in ("z", "a")]
+    found = compare([*broken, model(benchmark, tmp_path, "poor", 29)], bootstrap=FAST)
+    assert [(one.name, one.rank, one.rank_low, one.rank_high) for one in found.standings] == [
+        ("poor", 1, 1, 1), ("a", None, None, None), ("z", None, None, None),
+    ]  # fmt: skip
+    assert set(found.unranked) == {"a", "z"}
+
+
+def test_what_is_not_comparable_is_said_in_full(benchmark: Benchmark, tmp_path: Path) -> None:
+    one, two = model(benchmark, tmp_path, "one", 1), model(benchmark, tmp_path, "two", 2)
+    check_comparable([one, two], "content", "f1")
+    for result in (
+        two.model_copy(update={"splits": {}}),
+        two.model_copy(update={"splits": {"content": two.splits["content"].model_copy(update={"labels": "n" * 60})}}),
+        two.model_copy(
+            update={"splits": {"content": two.splits["content"].model_copy(update={"questions_per_image": (4,) * 15})}}
+        ),
+    ):
+        with pytest.raises(HopeBenchError, match=r"^two's labels of content are not one's\. Score the runs again\.$"):
+            check_comparable([one, result], "content", "f1")
+    with pytest.raises(HopeBenchError, match=r"^No metric 'f2'\. Did you mean 'f1'"):
+        check_metric("f2")
+    alien = two.benchmark.model_copy(update={"hash": "0123456789abcdef" * 4, "name": "other"})
+    hashed = one.model_copy(update={"benchmark": one.benchmark.model_copy(update={"hash": "fedcba9876543210" * 4})})
+    with pytest.raises(HopeBenchError) as caught:
+        check_comparable([hashed, two.model_copy(update={"benchmark": alien}), hashed], "content", "f1")
+    assert str(caught.value) == (
+        f"1 of 3 results answer other questions than one's ({one.benchmark.name}, hash fedcba987654), such as two's "
+        "(other, hash 0123456789ab). Only results of one benchmark version compare."
+    )
+
+
 def test_undefined_is_null(benchmark: Benchmark, tmp_path: Path) -> None:
     silent = model(benchmark, tmp_path, "silent", 0)
     never: dict[tuple[str, str], Verdict] = {(image, what): "no" for image in IMAGES for what in ("dog", "wolf")}
@@ -167,6 +223,9 @@ def test_what_does_not_compare(benchmark: Benchmark, tmp_path: Path) -> None:
     pope = one.model_copy(update={"convention": "pope"})
     with pytest.raises(HopeBenchError, match=r"can't be compared \(strict: one \(1\); pope: one \(2\)\).*--convention strict"):
         compare([one, pope])
+    many = [Path(f"{number}.json") for number in range(5)]
+    with pytest.raises(HopeBenchError, match=r"\(strict: 0.json, 1.json, 2.json and 1 more; pope: 4.json\)"):
+        compare([one, one, one, one, pope], files=many)
     with pytest.raises(HopeBenchError, match=r"\(pope: pope/one.json; strict: one.json\).*--convention pope"):
         compare([pope, one], files=[Path("pope/one.json"), Path("one.json")])
     with pytest.raises(HopeBenchError, match=r"no split 'contnt'. Did you mean 'content'"):

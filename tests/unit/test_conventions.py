@@ -9,6 +9,7 @@ import pytest
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
+from hope_bench.files.language import AnswerWords
 from hope_bench.files.result_file import read_result
 from hope_bench.records import Answer
 from hope_bench.scoring.conventions import CONVENTIONS, find_convention, reader
@@ -51,6 +52,59 @@ TRAPS = [
     ("No,there is 1,000 dogs", N, Y, U, U, N, N, U),  # POPE: "Nothere"; VLMEvalKit: a number's comma removes all
     ("<think>No.</think>Yes", Y, Y, U, U, Y, U, U),
 ]
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("yes/sure", Y), ("yes/sure / certain", U),  # a mark that stands beside a space anywhere goes, else it parts words
+        ("yes/sure /certain", U), ("no-one", N), ("no-one -", U), ("yes(sure), no(t)", U), ("yes(sure), of 1,0 things", U),
+        ("yes!sure,1.5", Y), ("yes,1", Y), ("yes,1,1", U),
+    ],
+)  # fmt: skip
+def test_vlmevalkits_marks(text: str, verdict: str) -> None:
+    assert CONVENTIONS["vlmevalkit"].parse(text) == verdict
+
+
+def test_a_benchmarks_own_words_are_read_beside_languages_alone() -> None:
+    own = AnswerWords(code="xx", yes=("jup",), no=("nix",))
+
+    def read(text: str | None, languages: tuple[str, ...], **given: object) -> str:
+        answer = Answer("a.jpg", "Is there a dog in the image?", text, "unparsed", **given)  # type: ignore[arg-type]
+        return reader([answer], CONVENTIONS["strict"], languages, own=own)(answer)
+
+    for text, plain, german in (("Jup", U, Y), ("Nix", U, N), ("Ja", U, Y), ("Nein", U, N), ("No", U, N), ("Hm", U, U)):
+        assert (read(text, ()), read(text, ("de",))) == (plain, german)
+    assert read("Ja", ("de",), error="lost") == read("Ja", ("de",), complete=False) == read(None, ("de",)) == U
+    answer = Answer("a.jpg", "Is there a dog in the image?", "Ja", "unparsed")
+    assert reader([answer], CONVENTIONS["strict"], ("de",))(answer) == Y
+
+
+def test_an_answer_is_read_against_its_label_where_that_is_known() -> None:
+    answers = [Answer(f"{place}.jpg", "Is there a dog?", text, "unparsed") for place, text in enumerate(("a dog", "Yes", "snow"))]
+    labels = {(one.image, one.question): label for one, label in zip(answers, ("no", "no", "no"), strict=True)}
+    read = reader(answers, CONVENTIONS["evalscope"], labels=labels)  # type: ignore[arg-type]
+    assert [read(one) for one in answers] == [Y, Y, N]
+    plain = reader(answers, CONVENTIONS["evalscope"])
+    assert [plain(one) for one in answers] == [U, Y, N]
+    half = reader(answers, CONVENTIONS["evalscope"], labels={("0.jpg", "Is there a dog?"): "yes"})
+    assert [half(one) for one in answers] == [N, Y, N]
+    repope = reader(answers, CONVENTIONS["repope"], labels=labels)  # type: ignore[arg-type]
+    assert [repope(one) for one in answers] == [U, Y, N]
+
+
+def test_what_needs_words_says_how_many_answers_lack_them() -> None:
+    whole = [Answer(f"{place}.jpg", "Is there a dog?", "Yes", "yes") for place in range(1200)]
+    cut = [Answer("x.jpg", "Is there a cat?", "Y", "yes", complete=False), Answer("y.jpg", "Is there?", None, "yes", p_yes=0.9)]
+    lost = Answer("z.jpg", "Is there a dog?", None, "error", error="lost")
+    assert reader([*whole, lost], CONVENTIONS["pope"])(lost) == "error"
+    with pytest.raises(HopeBenchError) as caught:
+        reader([*whole, lost, *cut], CONVENTIONS["pope"])
+    assert str(caught.value) == (
+        "Convention pope reads the model's whole answer, but 2 of this run's 1,203 answers are first tokens only, such as that "
+        "to x.jpg: Is there a cat? Score the run with the strict convention, or evaluate with --complete under another "
+        "--name."
+    )
 
 
 @pytest.mark.parametrize("row", TRAPS, ids=lambda row: repr(row[0]))

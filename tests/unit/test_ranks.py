@@ -87,5 +87,5 @@ def test_models_without_a_number_have_no_rank_and_lower_may_be_better() -> None:
     drawn = scores(3, 12, 1) * np.array([1, 1, 1])[:, None] + np.array([0, 50, 100])[:, None]
     means = drawn.mean(axis=1)
     influence = (drawn - means[:, None]) / 12
-    assert ranges_of([*means[:1], None, *means[2:]], influence, 1.0) == [(2, 2), None, (1, 1)]
-    assert ranges_of([*means], influence, -1.0) == [(1, 1), (2, 2), (3, 3)]
+    assert ranges_of([*means[:1], None, *means[2:]], influence) == [(2, 2), None, (1, 1)]
+    assert ranges_of([*means], influence, lower=True) == [(1, 1), (2, 2), (3, 3)]

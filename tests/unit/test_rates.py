@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from scipy.stats import beta, t
 
 from hope_bench.files.result import Bootstrap
-from hope_bench.scoring.conventions import CONVENTIONS
+from hope_bench.files.split_score import Estimate
+from hope_bench.scoring.conventions import CONVENTIONS, Convention
+from hope_bench.scoring.intervals import resampling_weights
 from hope_bench.scoring.measuring import gradient, measure
 from hope_bench.scoring.metrics import METRICS, compute
-from hope_bench.scoring.rates import Measured, combined, difference, korn_graubard
+from hope_bench.scoring.rates import Measured, as_estimate, combined, difference, korn_graubard
 
 FAST = Bootstrap(replicates=50, seed=0, confidence=0.95)
 
@@ -35,6 +37,27 @@ def test_korn_graubard_by_its_formula() -> None:
     effective = n / (variance / (share * (1 - share) / n)) * (t.ppf(0.975, n - 1) / t.ppf(0.975, 59)) ** 2
     found = korn_graubard(yes, asked)
     assert (float(found.low), float(found.high)) == pytest.approx(exact(share * effective, effective), abs=1e-9)
+
+
+@pytest.mark.parametrize("cases", [1, 2, 9, 10, 11, 30])
+@pytest.mark.parametrize("alike", [False, True])
+def test_few_images_with_a_case_draw_the_design_effect_towards_full_correlation(cases: int, alike: bool) -> None:
+    """As docs/scoring.md has it, one number at a time; two of the images were asked nothing."""
+    rng = np.random.default_rng(cases)
+    asked = np.append(rng.integers(1, 6, 60), [0, 0])
+    yes = np.zeros(62, dtype=np.int64)
+    yes[:cases] = asked[:cases] if alike else 1
+    n, share = int(asked.sum()), float(yes.sum() / asked.sum())
+    seen = 60 / 59 * sum((y - share * m) ** 2 for y, m in zip(yes, asked, strict=True)) / n**2 / (share * (1 - share))
+    seen = max(seen, 1 / n)
+    few = min(sum(yes > 0), sum(yes < asked))
+    prior = 2 / (few + 2) if few <= 10 else 0.0
+    drawn = prior * sum(m**2 for m in asked) / n**2 + (1 - prior) * seen
+    effective = (t.ppf(0.975, n - 1) / t.ppf(0.975, 59)) ** 2 / max(seen, drawn)
+    found, turned = korn_graubard(yes, asked), korn_graubard(asked - yes, asked)
+    assert (float(found.low), float(found.high)) == pytest.approx(exact(share * effective, effective), abs=1e-9)
+    assert (1 - float(turned.high), 1 - float(turned.low)) == pytest.approx((float(found.low), float(found.high)), abs=1e-9)
+    assert found.influence.tolist() == pytest.approx([(y - share * m) / n for y, m in zip(yes, asked, strict=True)])
 
 
 def test_a_number_without_a_limit_leaves_none_and_no_warning() -> None:
@@ -90,6 +113,66 @@ def test_mover_by_its_formula() -> None:
     assert float(difference(flat, flat).high) == pytest.approx(0.2)
 
 
+def by_hand(*parts: tuple[float, Measured]) -> tuple[float, float, float]:
+    """MOVER, written out: of every part its own limit on that side, of every two their correlation."""
+
+    def half(upper: bool) -> float:
+        reach = [w * float(one.high - one.value if upper == (w > 0) else one.value - one.low) for w, one in parts]
+        total = sum(one**2 for one in reach)
+        for i, (_, one) in enumerate(parts):
+            for j, (_, other) in enumerate(parts[:i]):
+                scale = math.sqrt((one.influence @ one.influence) * (other.influence @ other.influence))
+                total += 2 * (one.influence @ other.influence / scale if scale else 0) * reach[i] * reach[j]
+        return math.sqrt(max(total, 0))
+
+    value = sum(w * float(one.value) for w, one in parts)
+    return value, value - half(upper=False), value + half(upper=True)
+
+
+def ends(one: Measured) -> tuple[float, float, float]:
+    return float(one.value), float(one.low), float(one.high)
+
+
+def test_sums_of_sums_are_sums_of_their_parts() -> None:
+    """Numbers with the same errors, opposite ones and none; weights of both signs."""
+    rng = np.random.default_rng(5)
+    rows = rng.normal(0, 0.1, (5, 8))
+    rows[3], rows[4] = -rows[0], 0
+    each = [number(0.2 + 0.1 * k, 0.1 + 0.05 * k, 0.35 + 0.13 * k, row.tolist()) for k, row in enumerate(rows)]
+    first, second = combined((0.25, each[0]), (0.75, each[1])), combined((2.0, each[2]), (-1.5, each[3]), (0.5, each[4]))
+    assert ends(first) == pytest.approx(by_hand((0.25, each[0]), (0.75, each[1])))
+    assert ends(second) == pytest.approx(by_hand((2.0, each[2]), (-1.5, each[3]), (0.5, each[4])))
+    both = [(0.25, each[0]), (0.75, each[1]), (-2.0, each[2]), (1.5, each[3]), (-0.5, each[4])]
+    found = difference(first, second)
+    assert ends(found) == pytest.approx(by_hand(*both))
+    assert found.influence == pytest.approx(sum(weight * one.influence for weight, one in both))
+    assert ends(difference(each[0], each[0])) == pytest.approx((0, -0.05, 0.05)), "0.1 below, 0.15 above"
+    undefined = number(math.nan, math.nan, math.nan, [0.0] * 8)
+    assert ends(combined((1.0, each[0]), (0.0, undefined))) == pytest.approx(ends(each[0]))
+    assert all(map(math.isnan, ends(combined((1.0, each[0]), (0.1, undefined)))))
+
+
+def test_many_sums_at_once_are_each_alone() -> None:
+    rng = np.random.default_rng(6)
+    value = rng.random((2, 3))
+    one = Measured(value, value - rng.random((2, 3)), value + rng.random((2, 3)), rng.normal(size=(2, 3, 7)))
+    share = np.array([0.1, 0.5, 0.9])
+    together = combined((share, one[0]), (1 - share, one[1]), (-0.5, one[0]))
+    for place in range(3):
+        alone = [(share[place], one[0][place]), (1 - share[place], one[1][place]), (-0.5, one[0][place])]
+        assert ends(together[place]) == pytest.approx(by_hand(*alone))
+        assert ends(difference(together[place], one[0][place])) == pytest.approx(by_hand(*alone, (-1.0, one[0][place])))
+
+
+def test_an_estimate_holds_its_value_and_has_both_ends_or_none() -> None:
+    assert as_estimate(0.5, 0.4, 0.6) == Estimate(value=0.5, low=0.4, high=0.6)
+    assert as_estimate(0.5, 0.5000004, 0.6) == Estimate(value=0.5, low=0.5, high=0.6)
+    assert as_estimate(0.5, 0.4, 0.4999996) == Estimate(value=0.5, low=0.4, high=0.5)
+    for value, low, high in ((0.5, -math.inf, 0.6), (0.5, 0.4, math.inf), (0.5, math.nan, 0.6), (0.5, 0.4, math.nan)):
+        assert as_estimate(value, low, high) == Estimate(value=0.5)
+    assert as_estimate(None, 0.4, 0.6) == Estimate(value=None)
+
+
 def test_precision_and_f1_are_donner_and_zous_ratio_in_closed_form() -> None:
     """Their solution for F / R, turned into precision and F1, which fall with it."""
     rng = np.random.default_rng(3)
@@ -106,9 +189,9 @@ def test_precision_and_f1_are_donner_and_zous_ratio_in_closed_form() -> None:
     low = (a - math.sqrt(a**2 - lf * uh * (2 * f - lf) * (2 * h - uh))) / (uh * (2 * h - uh))
     b = f * h - r * (uf - f) * (h - lh)
     high = (b + math.sqrt(b**2 - uf * lh * (2 * f - uf) * (2 * h - lh))) / (lh * (2 * h - lh))
-    ends = (float(found["precision"].low), float(found["precision"].high))
-    assert ends == pytest.approx((1 / (1 + high), 1 / (1 + low)), abs=1e-6)
-    assert 0.7 < ends[0] < float(found["precision"].value) < ends[1] < 0.9
+    _, least, most = ends(found["precision"])
+    assert (least, most) == pytest.approx((1 / (1 + high), 1 / (1 + low)), abs=1e-9)
+    assert 0.7 < least < float(found["precision"].value) < most < 0.9
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS.values(), ids=lambda one: one.name)
@@ -169,3 +252,35 @@ def test_a_perfect_run_on_few_images_says_how_little_that_means() -> None:
     assert 0.9 < (found["precision"].low or 0) < 1
     assert 0.9 < (found["f1"].low or 0) < 1
     assert (found["mcc"].value, found["mcc"].low) == (1, None), "a bootstrap of no error says nothing"
+
+
+@pytest.mark.parametrize(("wrong", "clean", "sound"), [(11, 11, True), (10, 12, False), (12, 10, False)])
+def test_mccs_interval_is_the_bootstraps_where_enough_images_err_and_enough_do_not(wrong: int, clean: int, sound: bool) -> None:
+    """An image with a right and a wrong answer errs; one that was asked nothing neither errs nor doesn't."""
+    table = np.zeros((1, wrong + clean + 3, 2, 5), dtype=np.int64)
+    table[0, :wrong, 0, 0] = 1
+    for place in range(wrong):
+        table[0, place, place % 2, (1, 0, 2, 3)[place % 4]] += 1
+    table[0, wrong : wrong + clean : 2, 0, 0] = table[0, wrong + 1 : wrong + clean : 2, 1, 1] = 2
+    table[0, -3:, 0, 4] = 1
+    found = measure(table, FAST, metrics=["mcc"])["mcc"][0]
+    weights = resampling_weights(table.shape[1], 50, np.random.default_rng(0))
+    drawn = [float(compute(np.einsum("i,ilv->lv", row, table[0]))["mcc"]) for row in weights]
+    limits = np.percentile(drawn, [2.5, 97.5]) if sound else (math.nan, math.nan)
+    assert ends(found)[1:] == pytest.approx(tuple(limits), nan_ok=True)
+    assert float(found.value) == pytest.approx(float(compute(table[0].sum(axis=0))["mcc"]))
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS.values(), ids=lambda one: one.name)
+def test_a_gradient_is_the_slope_of_every_count(convention: Convention) -> None:
+    total = np.random.default_rng(8).integers(3, 90, (2, 5)).astype(np.float64)
+    for metric in METRICS:
+        slopes = gradient(total, metric, convention)
+        for place in np.ndindex(2, 5):
+            step = np.zeros((2, 5))
+            step[place] = 1e-4
+            up, down = (float(compute(total + way * step, convention)[metric]) for way in (1, -1))
+            assert slopes[place] == pytest.approx((up - down) / 2e-4, abs=1e-7), (metric, place)
+        assert (gradient(np.zeros((2, 5)), metric, convention) == 0).all()
+    one_label = total * [[1], [0]]
+    assert (gradient(one_label, "mcc", convention) == 0).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,14 @@ import pytest
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.result import Bootstrap, ModelInfo, Result, RunInfo
+from hope_bench.files.split_score import Estimate
 from hope_bench.records import Label, Verdict
 from hope_bench.scoring.comparing import compare
 from hope_bench.scoring.comparison_tables import changes_table
 from hope_bench.scoring.prompt_spread import HowAsked, how_asked
 from hope_bench.scoring.score import score
-from hope_bench.scoring.trend import Trend, trend_of
+from hope_bench.scoring.significance import holm
+from hope_bench.scoring.trend import NUMBERS, Trend, TrendPoint, trend_of
 from tests.runs import make_benchmark, make_run
 
 IMAGES = tuple(f"{number:02}.jpg" for number in range(40))
@@ -171,3 +174,110 @@ def test_how_a_result_was_asked(checkpoints: dict[int, Result]) -> None:
     ):
         run = result.run.model_copy(update={"prompt": prompt, "prompt_name": name})
         assert how_asked(result.model_copy(update={"run": run})) == said
+
+
+def by_hand(baseline: str | None) -> Trend:
+    """Three checkpoints: both rates move, the middle one hasn't all of them; two changes are told from chance."""
+
+    def point(step: int, rate: float | None, balanced: float | None, drop: float | None, **p: float | None) -> TrendPoint:
+        numbers = {name: Estimate(value=value, low=None if value is None else value - 0.05,
+                                  high=None if value is None else value + 0.025)
+                   for name, value in zip(NUMBERS, (rate, balanced, drop), strict=True)}  # fmt: skip
+        changes = {name: Estimate(value=0.125, low=0.0625, high=0.1875) for name in p}
+        return TrendPoint(step, f"run-{step}", numbers, changes, p)
+
+    same = dict.fromkeys(NUMBERS)
+    return Trend("tiny", "content", baseline, (
+        point(0, 0.25, 0.5, 0.1),
+        point(1000, None, 0.625, None, hallucination_rate=None, balanced_accuracy=0.049, precision_drop=0.05),
+        point(2500, 0.75, None, 0.3, **(same | {"precision_drop": 0.01})),
+    ))  # fmt: skip
+
+
+@pytest.mark.parametrize("baseline", ["adversarial", None])
+def test_all_that_is_shown_of_a_trend(baseline: str | None) -> None:
+    found = by_hand(baseline)
+    summary = found.summary()
+    assert summary.verdict == (
+        "tiny, content, run-0 (step 0) to run-2500 (step 2,500): hallucination rate from 25.0 to 75.0.",
+        "Changes told from chance (corrected p below 0.05): balanced accuracy at step 1,000 (+12.5 [6.2, 18.8]), "
+        "precision drop at step 2,500 (+12.5 [6.2, 18.8]).",
+    )
+    assert summary.notes == (
+        "Percent, 95% intervals." + (" Precision drop: points lost from adversarial, paired by image." if baseline else ""),
+    )
+    columns = {str(column.header): [str(cell) for cell in column.cells] for column in summary.table.columns}
+    assert columns == {
+        "step": ["0", "1,000", "2,500"], "hallucination": ["25.0 [20.0, 27.5]", "-", "75.0 [70.0, 77.5]"],
+        "balanced accuracy": ["50.0 [45.0, 52.5]", "62.5 [57.5, 65.0]", "-"],
+        "precision drop": ["+10.0 [5.0, 12.5]", "-", "+30.0 [25.0, 32.5]"],
+    }  # fmt: skip
+    figure = found.plot()
+    assert figure.layout.title.text == "tiny: content" + (", against adversarial" if baseline else "")
+    drawn = {one.name: (list(one.x), list(one.y), list(one.error_y.array), list(one.error_y.arrayminus)) for one in figure.data}
+    assert drawn == {
+        "hallucination rate": ([0, 2500], [25, 75], pytest.approx([2.5] * 2), pytest.approx([5] * 2)),
+        "balanced accuracy": ([0, 1000], [50, 62.5], pytest.approx([2.5] * 2), pytest.approx([5] * 2)),
+        "precision drop": ([0, 2500], [10, 30], pytest.approx([2.5] * 2), pytest.approx([5] * 2)),
+    }
+    frame = found.to_frame()
+    assert list(frame.columns) == ["step", "run"] + [
+        f"{name}{part}" for name in NUMBERS for part in ("", "_low", "_high", "_change", "_change_low", "_change_high", "_p")
+    ]
+    assert frame["balanced_accuracy_change_high"].fillna(-1).tolist() == [-1, 0.1875, 0.1875]
+    assert frame["precision_drop_p"].fillna(-1).tolist() == [-1, 0.05, 0.01]
+    assert frame["hallucination_rate"].fillna(-1).tolist() == [0.25, -1, 0.75]
+    assert [str(frame.dtypes[name]) for name in ("step", "run", "precision_drop_p")] == ["int64", "string", "float64"]
+
+
+def test_where_no_rate_is_known_none_is_said_to_move() -> None:
+    whole = by_hand(None)
+    bare = replace(whole, points=whole.points[1:2] * 2)
+    ends = "run-1000 (step 1,000) to run-1000 (step 1,000)"
+    assert bare.summary().verdict[0] == f"tiny, content, {ends}: balanced accuracy from 62.5 to 62.5."
+    empty = replace(whole.points[0], numbers=dict.fromkeys(NUMBERS, Estimate(value=None)))
+    quiet = replace(whole, points=(empty, replace(empty, p_holm=dict.fromkeys(NUMBERS))))
+    assert quiet.summary().verdict == (
+        "tiny, content, run-0 (step 0) to run-0 (step 0).",
+        "No checkpoint is told apart from the one before (corrected p below 0.05).",
+    )
+    assert len(quiet.plot().data) == 0
+
+
+def test_a_checkpoint_of_several_samples_counts_as_much_as_one(checkpoints: dict[int, Result]) -> None:
+    """Each change is tested as the comparison of the two tests it, where one answered three times."""
+    thrice = {
+        name: one.model_copy(update={"further_verdicts": (one.verdicts[::-1], one.verdicts)})
+        for name, one in checkpoints[200].splits.items()
+    }
+    results = [checkpoints[100], checkpoints[200].model_copy(update={"splits": thrice}), checkpoints[300]]
+    found = trend(results)
+    for metric in NUMBERS[:2]:
+        pairs = [compare([results[place], results[place - 1]], metric=metric, bootstrap=FAST).pairs[0] for place in (1, 2)]
+        assert [point.p_holm[metric] for point in found.points[1:]] == pytest.approx(holm([pair.p for pair in pairs]))
+        assert [point.changes[metric].value for point in found.points[1:]] == [pair.difference.value for pair in pairs]
+
+
+def test_a_page_stands_alone(tmp_path: Path) -> None:
+    path = by_hand(None).write_page(tmp_path / "page.html")
+    page = path.read_text(encoding="utf-8")
+    assert (path.name, 'id="trend"' in page, len(page) > 1_000_000) == ("page.html", True, True)
+
+
+def test_what_no_trend_is_made_of(checkpoints: dict[int, Result]) -> None:
+    both = [checkpoints[100], checkpoints[200]]
+    with pytest.raises(HopeBenchError, match=r"has no split 'contnt'\. Did you mean 'content'"):
+        trend(both, split="contnt")
+    with pytest.raises(HopeBenchError, match=r"has no split 'adversaril'\. Did you mean 'adversarial'"):
+        trend(both, baseline="adversaril")
+    with pytest.raises(HopeBenchError, match=r"asked content\. Name one that they were, with --split: adversarial\.$"):
+        trend_of(both, ["1", "2"], [1, 2], None, None, FAST, ["adversarial"])
+    with pytest.raises(HopeBenchError, match=r"^2 steps are of two runs \(3, 5\)\. Give each run its own with --step\."):
+        trend([*both, *both], [5, 3, 3, 5])
+    with pytest.raises(HopeBenchError, match=r"^Nothing says which training step run last is of"):
+        trend_of(both, ["step-7", "last"], None, None, None, FAST, ["content"])
+    said = both[1].model_copy(update={"run": both[1].run.model_copy(update={"step": 9})})
+    named = trend_of([both[0], said], ["step-7", "step-8"], None, None, None, FAST, ["content", "adversarial"])
+    assert [(point.step, point.run) for point in named.points] == [(7, "step-7"), (9, "step-8")]
+    late = trend_of([both[0], said], ["b", "a"], [4, 2], None, None, FAST, ["content", "adversarial"])
+    assert [(point.step, point.run) for point in late.points] == [(2, "a"), (4, "b")]
