@@ -1,0 +1,269 @@
+"""The tables behind a result's main ones: whole outputs of numbers made up here."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from hope_bench.files.split_score import Average, Blind, Estimate, NullBand, Part, Probabilities, VerdictCounts
+from hope_bench.records import Question
+from hope_bench.scoring.averaging import group_splits, mark_repeated
+from hope_bench.scoring.comparison import ModelComparison
+from hope_bench.scoring.comparison_tables import differing_table, without_looking
+from hope_bench.scoring.detail_tables import (
+    average_table,
+    blind_summary,
+    blind_table,
+    corrected_table,
+    correlation,
+    part_table,
+    probability_table,
+    relabelled_table,
+    sensitivity_table,
+)
+from hope_bench.scoring.differing import Differing
+from tests.unit.test_scoring_shown import e, shown, trimmed
+
+
+def made(**fields: object) -> Any:
+    """A record with these fields alone."""
+    return SimpleNamespace(**fields)
+
+
+def blind(name: Any, balanced_accuracy: float | None, either_way: Estimate | None = None, **more: Any) -> Blind:
+    none: dict[str, Any] = dict.fromkeys(("accuracy", "precision", "recall", "f1", "hallucination_rate"))
+    return Blind(name=name, balanced_accuracy=balanced_accuracy, either_way=either_way, **none | more)
+
+
+def p_yes(questions: int, null: NullBand | None, d_a: Estimate, fixed: Estimate | None) -> Probabilities:
+    return Probabilities(
+        questions=questions, auroc=e(0.9, 0.85, 0.95), d_a=d_a, average_precision=e(0.8), fixed_balanced_accuracy=fixed,
+        brier=e(0.125, 0.1, 0.15), ece=0.05, ece_null=null, bins=(), packed="",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("estimate", "said"),
+    [(None, "-"), (e(None), "-"), (e(None, 0.1, 0.2), "-"), (e(0.0), "+0.00"), (e(-0.719), "-0.72"), (e(0.5, None, 0.6), "+0.50"),
+     (e(0.5, 0.4, None), "+0.50"), (e(0.5, -0.051, 0.6), "+0.50 [-0.05, +0.60]"), (e(0.0, 0.0, 0.0), "+0.00 [+0.00, +0.00]")],
+)  # fmt: skip
+def test_a_correlation(estimate: Estimate | None, said: str) -> None:
+    assert correlation(estimate) == said
+
+
+SPLITS = {
+    "random": made(
+        without_p_yes=1234, d_prime=e(2.0, 1.5, 2.5), criterion=e(-0.3), forced_choice=None,
+        probabilities=p_yes(5678, NullBand(mean=0.02, low=0.01, high=0.03), e(1.8), e(0.85)),
+    ),
+    "content": made(without_p_yes=0, d_prime=e(None), criterion=None, forced_choice=None, probabilities=None),
+    "twins": made(
+        without_p_yes=0, d_prime=e(1.0), criterion=e(0.0), forced_choice=e(0.75, 0.7, 0.8),
+        probabilities=p_yes(9, None, e(None), None),
+    ),
+}  # fmt: skip
+
+
+def test_p_yes() -> None:
+    assert shown(probability_table(made(splits=SPLITS))) == trimmed("""
+        From P(yes), no threshold (percent)
+        split   questions  left out              AUROC  average precision        Brier score  ECE   if calibrated
+        ---------------------------------------------------------------------------------------------------------
+        random      5,678     1,234  90.0 [85.0, 95.0]               80.0  12.5 [10.0, 15.0]  5.0  2.0 [1.0, 3.0]
+        twins           9         0  90.0 [85.0, 95.0]               80.0  12.5 [10.0, 15.0]  5.0               -
+    """)
+    assert probability_table(made(splits={"content": SPLITS["content"]})) is None
+    assert shown(sensitivity_table(made(splits=SPLITS))) == trimmed("""
+        Sensitivity and bias (d' moves with the threshold, d_a doesn't; criterion below 0: a bias to
+        yes)
+        split                      d'  criterion    d_a  bal. acc. at fixed threshold    twins by P(yes)
+        ------------------------------------------------------------------------------------------------
+        random   +2.00 [+1.50, +2.50]      -0.30  +1.80                          85.0                  -
+        content                     -          -      -                             -                  -
+        twins                   +1.00      +0.00      -                             -  75.0 [70.0, 80.0]
+    """)
+
+
+def test_averages() -> None:
+    metrics = {"accuracy": e(0.9, 0.8, 1.0), "precision": e(0.5), "f1": e(None), "mcc": e(0.4, 0.3, 0.5)}
+    averages = [
+        Average(group="pope", method="split-mean", splits=("a", "b"), questions=9000, metrics=metrics),
+        Average(group="hope", method="unique", splits=("c", "d"), questions=1, metrics=metrics | {"mcc": e(None)}),
+    ]
+    assert shown(average_table(made(averages=averages))) == trimmed("""
+        Averages (percent)
+        split  method      questions            accuracy  precision  F1                   MCC
+        -------------------------------------------------------------------------------------
+        pope   split-mean      9,000  90.0 [80.0, 100.0]       50.0   -  +0.40 [+0.30, +0.50]
+        hope   unique              1  90.0 [80.0, 100.0]       50.0   -                     -
+    """)
+    assert average_table(made(averages=[])) is None
+
+
+def test_answers_without_looking() -> None:
+    splits = {
+        "content": (
+            blind("always-yes", 0.5, e(0.5), recall=1.0, hallucination_rate=1.0),
+            blind("words", 0.4, e(0.6, 0.55, 0.65), auroc=e(0.35), recall=0.25, hallucination_rate=0.45, fitted_on="other-images",
+                  images=1234),
+        ),
+        "twins": (
+            blind("category", None),
+            blind("words-and-others", 0.55, e(0.55), paired_discrimination=0.25, fitted_on="crosswise", images=80),
+        ),
+    }  # fmt: skip
+    assert shown(blind_table("Mine", splits), 150) == trimmed("""
+        Answered without looking: Mine (percent)
+        split    answers           balanced accuracy         either way  AUROC  recall  halluc. rate  both of a pair           learnt from
+        ----------------------------------------------------------------------------------------------------------------------------------
+        content  always-yes                     50.0               50.0      -   100.0         100.0               -                     -
+        content  words                          40.0  60.0 [55.0, 65.0]   35.0    25.0          45.0               -    1,234 other images
+        twins    category                          -                  -      -       -             -               -                     -
+        twins    words-and-others               55.0               55.0      -       -             -            25.0  80 images, crosswise
+    """)  # noqa: E501
+    assert trimmed(blind_summary("Mine", splits).as_text()) == trimmed("""
+        Mine, answered without looking: up to 60.0 [55.0, 65.0] in balanced accuracy
+        (words on content).
+
+        split    answers           balanced accuracy  either way
+        --------------------------------------------------------
+        content  always-yes                     50.0        50.0
+        content  words                          40.0        60.0
+        twins    category                          -           -
+        twins    words-and-others               55.0        55.0
+        Percent. 50 is what chance gives; what stays as far below it tells as much
+        (either way).
+    """)
+    for nothing in ({}, {"content": ()}, {"content": (blind("words", None), blind("words", 0.5, e(None)))}):
+        assert blind_summary("Mine", nothing).verdict == ("Mine: nothing to answer.",)
+    worse = {"a": (blind("words", 0.0, e(0.0)),), "b": (blind("category", 0.25, e(0.001)),)}
+    assert blind_summary("M", worse).verdict == ("M, answered without looking: up to 0.1 in balanced accuracy (category on b).",)
+
+
+def part(name: str | None, images: int, on_yes: tuple[int, ...], on_no: tuple[int, ...]) -> Part:
+    sides = [
+        VerdictCounts(**dict(zip(("yes", "no", "unparsed", "error", "unasked"), side, strict=True))) for side in (on_yes, on_no)
+    ]
+    return Part(name=name, images=images, on_yes=sides[0], on_no=sides[1], recall=e(0.75, 0.7, 0.8), hallucination_rate=e(0.25))
+
+
+def test_a_split_taken_apart() -> None:
+    parts = (
+        part("cat", 1200, (6, 2, 1000, 200, 50), (2, 6, 30, 4, 5)),
+        part("dog", 0, (0, 0, 0, 0, 7), (0, 0, 0, 0, 1)),
+        part(None, 3, (1, 0, 0, 0, 0), (0, 2, 0, 0, 0)),
+    )
+    split = made(breakdowns={"object-size": parts, "category": parts[:1]})
+    result = made(benchmark=made(headline="content"), convention="strict", splits={"content": split})
+    assert shown(part_table(result, "object-size"), 150) == trimmed("""
+        content by object size (percent)
+        size        images  yes / no asked  halluc. rate             recall  accuracy  bal. acc.  precision     F1  yes ratio    MCC  neither
+        -------------------------------------------------------------------------------------------------------------------------------------
+        cat          1,200      1,208 / 42          25.0  75.0 [70.0, 80.0]       1.0        7.4       75.0    1.0        0.6  +0.08    1,234
+        dog              0           0 / 0          25.0  75.0 [70.0, 80.0]         -          -          -      -          -      -        0
+        all others       3           1 / 2          25.0  75.0 [70.0, 80.0]     100.0      100.0      100.0  100.0       33.3  +1.00        0
+    """)  # noqa: E501
+    category = part_table(result, "category")
+    assert category is not None
+    assert str(category.columns[0].header) == "category"
+    assert part_table(result, "description-kind") is None
+
+
+def test_rates_under_reviewed_truth() -> None:
+    found = made(reviewed=1500, unsure=1200, hallucination_rate=e(0.2, 0.1, 0.3), recall=e(None))
+    one = made(corrected=found, hallucination_rate=e(0.25, 0.2, 0.3), recall=e(0.9))
+    other = made(corrected=None)
+    assert shown(corrected_table(made(splits={"content": one, "random": other}))) == trimmed("""
+        Under reviewed truth (percent)
+        split    reviewed  unsure  halluc. rate     reviewed truth  recall  reviewed truth
+        ----------------------------------------------------------------------------------
+        content     1,500   1,200          25.0  20.0 [10.0, 30.0]    90.0               -
+    """)
+    assert corrected_table(made(splits={"random": other})) is None
+
+
+def test_relabelled() -> None:
+    def result(title: str, questions: int, f1: float | None) -> Any:
+        return made(
+            model=made(name="M"), benchmark=made(name=title), splits={"random": made(labels="y" * questions, f1=e(f1, 0.0, 1.0))}
+        )
+
+    moves = {"f1": e(0.125, 0.1, 0.15), "hallucination_rate": e(-0.05), "recall": e(None), "accuracy": e(1.0)}
+    scored = made(before=result("old", 3000, 0.75), after=result("new", 2999, None), differences={"random": moves})
+    assert shown(relabelled_table(scored)) == trimmed("""
+        M: new minus old (points, paired)
+        split       questions  F1 before  F1 after         F1 moves by  halluc. rate moves by  recall moves by
+        ------------------------------------------------------------------------------------------------------
+        random  3,000 → 2,999       75.0         -  +12.5 [10.0, 15.0]                   -5.0                -
+    """)
+
+
+@pytest.mark.parametrize(
+    ("names", "cells"),
+    [
+        ("abcd", ["yes", "yes", "yes", "yes"]),
+        ("abcde", ["a, b, c, d and 1 more", "", ""]),
+        ("abcdefgh", ["a, b, c, d and 4 more", "", ""]),
+    ],
+)
+def test_models_that_differ(names: str, cells: list[str]) -> None:
+    found = Differing(Question(1, "a.jpg", "Is there a cat?", "no", "random"), ("yes",) * len(names), None)
+    table = differing_table(tuple(names), "content", [found])
+    assert [str(column.header) for column in table.columns] == [
+        "image", "question", "label", *(names if len(names) < 5 else ("answered yes", "answered no", "neither"))
+    ]  # fmt: skip
+    assert [str(next(iter(column.cells))) for column in table.columns] == ["a.jpg", "Is there a cat?", "no", *cells]
+
+
+def test_models_that_differ_by_their_verdicts() -> None:
+    verdicts = ("no", "yes", "unparsed", "error", "unasked", "no", "no", "no", "yes", "yes", "yes")
+    found = Differing(Question(1, "a.jpg", "Is there a cat?", "no", "random"), verdicts, 0.5)
+    table = differing_table(tuple("abcdefghijk"), "content", [found])
+    assert [str(next(iter(column.cells))) for column in table.columns][3:] == ["b, i, j, k", "a, f, g, h", "c, d, e"]
+
+
+def test_a_comparison_without_looking() -> None:
+    def result(*blind_: Blind) -> Any:
+        return made(splits={"content": made(blind=blind_)})
+
+    def found(metric: str) -> ModelComparison:
+        return ModelComparison("content", metric, 1, 2, 2, {}, {}, (), ())
+
+    told = result(blind("always-yes", 0.5, recall=1.0), blind("words", None))
+    other = result(blind("category", 0.75))
+    assert (
+        without_looking([result(), told, other], found("balanced_accuracy")) == "Without looking: 50.0 (always-yes), - (words)."
+    )
+    assert without_looking([other, told], found("balanced_accuracy")) == "Without looking: 75.0 (category)."
+    assert without_looking([told], found("recall")) == "Without looking: 100.0 (always-yes), - (words)."
+    assert without_looking([told], found("mcc")) is None
+    assert without_looking([result()], found("recall")) is None
+
+
+def test_groups_that_papers_average() -> None:
+    kinds: dict[str, Any] = {
+        "content-balanced": "hope", "random": "pope", "random-balanced": "pope", "random-guarded": "pope", "content": "hope",
+        "content-twins": "twin", "content@other": "hope", "popular": "pope", "popular-guarded": "pope",
+        "control-content": "control", "hard-positives": "hope",
+    }  # fmt: skip
+    assert group_splits(kinds) == {
+        "pope": ("random", "popular"), "pope-guarded": ("random-guarded", "popular-guarded"),
+        "hope": ("content", "hard-positives"),
+    }  # fmt: skip
+    assert group_splits({"random": "pope", "content": "hope", "popular-guarded": "pope"}) == {}
+
+
+def test_a_groups_repeated_questions() -> None:
+    def asked(*keys: str) -> list[Question]:
+        return [Question(number, key[0], key[1], "no", "random") for number, key in enumerate(keys)]
+
+    questions = {
+        "a": asked("1x", "1y", "1y"),
+        "b": asked("1y", "2y", "1x"),
+        "c": asked("2y", "3z"),
+        "d": asked("1x"),
+        "e": asked("1x"),
+    }
+    assert mark_repeated({"pope": ("a", "b", "c"), "hope": ("d",)}, questions) == {"a": "...", "b": "r.r", "c": "r.", "d": "."}
