@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from hope_bench.errors import HopeBenchError
 from hope_bench.files.split_score import Average, Blind, Estimate, NullBand, Part, Probabilities, VerdictCounts
 from hope_bench.records import Question
 from hope_bench.scoring.averaging import group_splits, mark_repeated
@@ -23,7 +24,8 @@ from hope_bench.scoring.detail_tables import (
     relabelled_table,
     sensitivity_table,
 )
-from hope_bench.scoring.differing import Differing
+from hope_bench.scoring.differing import Differing, differing_questions
+from hope_bench.scoring.probability import pack
 from tests.unit.test_scoring_shown import e, shown, trimmed
 
 
@@ -222,6 +224,42 @@ def test_models_that_differ_by_their_verdicts() -> None:
     found = Differing(Question(1, "a.jpg", "Is there a cat?", "no", "random"), verdicts, 0.5)
     table = differing_table(tuple("abcdefghijk"), "content", [found])
     assert [str(next(iter(column.cells))) for column in table.columns][3:] == ["b, i, j, k", "a, f, g, h", "c, d, e"]
+
+
+def test_the_questions_on_which_models_differ() -> None:
+    """The most evenly divided first, then those whose P(yes) are furthest apart, then the benchmark's order."""
+    labels = "ynynynyny"
+    verdicts = ("yyyy-yuny", "nynynynny", "ynnyynyny", "yyyyynyny")
+    p_yes = ((0.9, 0.5, None, 0.5, 0.5, 0.5, 0.2, 0.5, 0.5), (0.1, 0.2, 0.5, 0.9, 0.0, 0.1, 0.7, 0.5, 0.5))
+    asked = [Question(n, f"{n // 3}.jpg", str(n), "yes" if label == "y" else "no", "content") for n, label in enumerate(labels)]
+    benchmark = made(
+        manifest=made(hash="h", images={"0.jpg": None, "1.jpg": None, "2.jpg": None}), folder="here",
+        splits={"content": asked[6:] + asked[:6]},
+    )  # fmt: skip
+    results = [
+        made(benchmark=made(hash="h"), splits={"content": made(verdicts=one, probabilities=made(packed=pack(p_yes[row % 2])))})
+        for row, one in enumerate(verdicts)
+    ]
+    right = [[letter == label for letter, label in zip(one, labels, strict=True)] for one in verdicts]
+    divided = [min(sum(column), 4 - sum(column)) for column in zip(*right, strict=True)]
+    apart = [0.8, 0.3, None, 0.4, 0.5, 0.4, 0.5, 0.0, 0.0]
+    found = differing_questions(benchmark, results, "content", 9)
+    told = [n for n in range(9) if divided[n] and "-" not in [one[n] for one in verdicts]]
+    assert [one.question.question_id for one in found] == sorted(told, key=lambda n: (-divided[n], -(apart[n] or 0), n))
+    assert (len(told), 4 in told, divided[4]) == (5, False, 2)
+    assert [one.p_yes_apart for one in found] == [
+        None if (gap := apart[one.question.question_id]) is None else pytest.approx(gap, abs=1e-3) for one in found
+    ]
+    assert found[0].verdicts == ("unparsed", "no", "yes", "yes")
+    assert differing_questions(benchmark, results, "content", 2) == found[:2]
+    results[1].splits["content"].probabilities = None
+    assert [(one.question.question_id, one.p_yes_apart) for one in differing_questions(benchmark, results, "content", 9)] == [
+        (n, None) for n in sorted(told, key=lambda n: (-divided[n], n))
+    ]
+    results[3].benchmark.hash = "other"
+    with pytest.raises(HopeBenchError) as refused:
+        differing_questions(benchmark, results, "content", 9)
+    assert str(refused.value) == "The results answer other questions than here holds (their hashes differ)."
 
 
 def test_a_comparison_without_looking() -> None:
