@@ -26,6 +26,7 @@ from hope_bench.scoring.detail_tables import (
 )
 from hope_bench.scoring.differing import Differing, differing_questions
 from hope_bench.scoring.probability import pack
+from hope_bench.scoring.tables import comparison_table, percent, points, remarks, split_table
 from tests.unit.test_scoring_shown import e, shown, trimmed
 
 
@@ -305,3 +306,91 @@ def test_a_groups_repeated_questions() -> None:
         "e": asked("1x"),
     }
     assert mark_repeated({"pope": ("a", "b", "c"), "hope": ("d",)}, questions) == {"a": "...", "b": "r.r", "c": "r.", "d": "."}
+
+
+def counts(unparsed: int = 0, error: int = 0, unasked: int = 0) -> VerdictCounts:
+    return VerdictCounts(unparsed=unparsed, error=error, unasked=unasked)
+
+
+def scored(questions: int, balanced_accuracy: Estimate, on_no: VerdictCounts, **more: Any) -> Any:
+    fields = {"kind": "hope", "labels": "y" * questions, "accuracy": e(0.75, 0.7, 0.8), "precision": e(0.5, 0.4, 0.6),
+              "recall": e(0.25, 0.2, 0.3), "f1": e(None), "yes_ratio": e(0.123), "hallucination_rate": e(0.0, 0.0, 0.1),
+              "on_yes": counts(1000, 2, 30), "paired_discrimination": None, "blind": ()}  # fmt: skip
+    return made(balanced_accuracy=balanced_accuracy, on_no=on_no, **fields | more)
+
+
+def result_of(splits: dict[str, Any], convention: str = "strict", images: int = 1234, **more: Any) -> Any:
+    benchmark = made(title="Mine", images=images, headline="content", description=more.pop("description", None))
+    return made(model=made(name="M"), benchmark=benchmark, convention=convention, splits=splits, **more)
+
+
+def test_splits_in_full() -> None:
+    splits = {
+        "random": scored(6000, e(0.9), counts()), "twins": scored(5, e(0.5), counts(), kind="twin"),
+        "content": scored(12, e(0.8, 0.7, 0.9), counts(234, 5, 6), precision=e(None)),
+    }  # fmt: skip
+    table = split_table(result_of(splits))
+    assert str(table.title) == "M on Mine (1,234 images, percent, 95% intervals)"
+    assert [[str(cell) for cell in column.cells] for column in table.columns] == [
+        ["random", "content"], ["6,000", "12"], ["90.0", "80.0\n70.0-90.0"], ["75.0"] * 2, ["50.0\n40.0-60.0", "-"], ["25.0"] * 2,
+        ["-"] * 2, ["12.3"] * 2, ["0.0\n0.0-10.0"] * 2, ["1,000", "1,234"], ["2", "7"], ["30", "36"],
+    ]  # fmt: skip
+    assert [cell.style for cell in table.columns[0].cells] == ["", "bold"]  # type: ignore[union-attr]
+    quiet = split_table(result_of({"content": scored(1, e(0.5), counts(), on_yes=counts(error=1))}, "lmms-eval", 1))
+    assert str(quiet.title) == "M on Mine (1 image, percent, 95% intervals, lmms-eval convention)"
+    assert [cell.style for column in quiet.columns[-3:] for cell in column.cells] == ["dim", "yellow", "dim"]  # type: ignore[union-attr]
+
+
+def test_comparisons_in_full() -> None:
+    def pair(split: str, auroc_drop: Estimate | None) -> Any:
+        return made(
+            split=split, baseline="random", precision_drop=e(0.1, 0.05, 0.15), auroc_drop=auroc_drop, hallucination_rise=e(-0.2)
+        )
+
+    assert shown(comparison_table(made(comparisons=[pair("content", None), pair("hope", None)]))) == trimmed("""
+        Harder than the baseline by (percentage points, 95%
+        intervals paired by image)
+        split    baseline     precision drop  hallucination rise
+        --------------------------------------------------------
+        content  random    +10.0 [5.0, 15.0]               -20.0
+        hope     random    +10.0 [5.0, 15.0]               -20.0
+    """)
+    assert shown(comparison_table(made(comparisons=[pair("content", None), pair("hope", e(0.3))]))) == trimmed("""
+        Harder than the baseline by (percentage points, 95% intervals paired
+        by image)
+        split    baseline     precision drop  AUROC drop  hallucination rise
+        --------------------------------------------------------------------
+        content  random    +10.0 [5.0, 15.0]           -               -20.0
+        hope     random    +10.0 [5.0, 15.0]       +30.0               -20.0
+    """)
+
+
+def test_remarks() -> None:
+    twins = {
+        "content-twins": scored(2468, e(0.5), counts(), paired_discrimination=e(0.25, 0.2, 0.3), pairs_asked=1234),
+        "hope-twins": scored(2, e(0.5), counts(), paired_discrimination=e(0.0), pairs_asked=1),
+    }
+    said = [
+        "content: both a false description and its true twin right in 25.0 [20.0, 30.0] of 1,234 pairs.",
+        "hope: both a false description and its true twin right in 0.0 of 1 pair.",
+    ]
+    blind_ = (blind("always-yes", 0.5, e(0.5)), blind("words", 0.6, e(0.6, 0.5, 0.7)))
+    assert remarks(result_of({"content": scored(2, e(0.9), counts(), blind=blind_), **twins}, description="About.")) == [
+        *said,
+        "Without looking, content gives a balanced accuracy of up to 60.0 [50.0, 70.0] (words); above blind: of what is left "
+        "above that, M gets 75.0%.",
+        "About.",
+    ]  # fmt: skip
+    assert remarks(result_of({"content": scored(2, e(None), counts(), blind=blind_)}, description="")) == [
+        "Without looking, content gives a balanced accuracy of up to 60.0 [50.0, 70.0] (words); above blind: of what is left "
+        "above that, M gets -%.",
+    ]  # fmt: skip
+    assert remarks(result_of({"content": scored(2, e(0.9), counts(), blind=(blind("words", None),)), **twins})) == said
+
+
+@pytest.mark.parametrize(
+    ("share", "percent_", "points_"),
+    [(None, "-", "-"), (0.0, "0.0", "+0.0"), (-0.0004, "-0.0", "+0.0"), (0.8849, "88.5", "+88.5"), (-0.165, "-16.5", "-16.5")],
+)
+def test_shares_as_text(share: float | None, percent_: str, points_: str) -> None:
+    assert (percent(share), points(share)) == (percent_, points_)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import product
+
 import numpy as np
 import pytest
 
 from hope_bench.files.result import Bootstrap
 from hope_bench.scoring.intervals import bootstrap_of
-from hope_bench.scoring.probability import Evidence
+from hope_bench.scoring.numbers import control_of
+from hope_bench.scoring.probability import Evidence, pack
 from hope_bench.scoring.recount import How, Letters, Recount, fixed_tables
 from hope_bench.scoring.sensitivity import at_fixed_threshold, fixed_thresholds
 
@@ -63,3 +67,55 @@ def test_each_family_has_its_thresholds() -> None:
 @pytest.mark.parametrize("replicates", [100, 101, 2000, 99_999, 100_000])
 def test_replicates_within_their_limits(replicates: int) -> None:
     assert bootstrap_of(replicates) == Bootstrap(replicates=replicates, seed=0, confidence=0.95)
+
+
+def test_what_p_yes_gives() -> None:
+    """Only of splits where any is known; a comparison's AUROC drop where both are; the fixed threshold where random is."""
+    rng = np.random.default_rng(1)
+
+    def told(seed: int) -> Letters:
+        return replace(letters(seed), p_yes=pack(tuple(rng.random(96).tolist())))
+
+    splits = {"random": told(0), "content": told(1), "silent": letters(2)}
+    how = How(Bootstrap(replicates=100, seed=0, confidence=0.95))
+    found = Recount(splits, {}, 24, how)
+    assert list(found.rankings) == ["random", "content"]
+    assert [found.comparison(*pair).auroc_drop is None for pair in product(splits, repeat=2)] == [
+        False, False, True, False, False, True, True, True, True,
+    ]  # fmt: skip
+    drop = found.comparison("content", "random").auroc_drop
+    areas = [found.rankings[name].numbers.auroc.value for name in ("random", "content")]
+    assert drop is not None
+    assert drop.value == pytest.approx((areas[0] or 0) - (areas[1] or 0), abs=1e-6)
+    evidence = {name: one.evidence for name, one in found.rankings.items()}
+    for name, table in fixed_tables(evidence, 24).items():
+        fixed = found.rankings[name].numbers.fixed_balanced_accuracy
+        assert table is not None
+        assert fixed is not None
+        shares = [row[kept] / row.sum() for kept, row in enumerate(table.sum(axis=0))]
+        assert fixed.value == pytest.approx(sum(shares) / 2, abs=1e-6)
+    assert found.split("silent")["probabilities"] is None
+    assert found.split("content")["probabilities"] == found.rankings["content"].numbers
+    alone = Recount({"content": splits["content"]}, {}, 24, how)
+    assert alone.rankings["content"].numbers.fixed_balanced_accuracy is None
+    nothing = Recount({}, {}, 24, how)
+    assert (nothing.measured, nothing.rankings) == ({}, {})
+
+
+def test_pairs_of_twins() -> None:
+    """Both right, and which of the two has the higher P(yes): of twins alone."""
+    pairs = Letters("twin", "ny" * 12, "ny" * 6 + "yy" * 4 + "nn" * 2, [2] * 12)
+    how = How(Bootstrap(replicates=100, seed=0, confidence=0.95))
+    told = replace(pairs, p_yes=pack((0.1, 0.9) * 9 + (0.9, 0.1) * 3))
+    found = Recount({"a": pairs, "b": told, "c": replace(told, kind="hope")}, {}, 12, how)
+    values = [
+        [None if (one := found.split(name)[key]) is None else one.value for key in ("paired_discrimination", "forced_choice")]
+        for name in "abc"
+    ]
+    assert values == [[0.5, None], [0.5, 0.75], [None, None]]
+
+
+def test_what_a_control_is_called() -> None:
+    names = {"content": "control-content", "category": "control-category", "content-balanced": "control-balanced",
+             "content@other": "control-content@other", "hope-balanced": "control-hope-balanced"}  # fmt: skip
+    assert {name: control_of(name) for name in names} == names

@@ -119,6 +119,18 @@ def test_who_chose_whom_where_nobody_is_at_home() -> None:
     """)
 
 
+def test_home_advantages_are_in_order() -> None:
+    homes = {"a": 0.0, "b": -0.1, "c": None, "d": 0.3}
+    models = [
+        ModelRow(name, "s", "siglip", (e(0.1),), HomeAdvantage(e(0.1), e(0.1), e(value, value, value), ("x",) * 1234))
+        for name, value in homes.items()
+    ]
+    table = Transfer("content", 1, SEARCHERS[:1], tuple(models), ()).home_table()
+    assert table is not None
+    assert [str(cell) for cell in table.columns[0].cells] == ["d", "a", "c", "b"]
+    assert [str(cell) for cell in table.columns[3].cells] == ["+10.0 (1,234)"] * 4
+
+
 def point(
     step: int, run: str, numbers: tuple[Estimate, ...], changes: tuple[Estimate, ...], p: tuple[float | None, ...]
 ) -> TrendPoint:
