@@ -58,7 +58,8 @@ def test_nothing_is_noted_of_a_plain_run(benchmark: Benchmark, tmp_path: Path) -
 def test_every_note(benchmark: Benchmark, tmp_path: Path) -> None:
     answers = [
         answer("dog", "yes", "no"), answer("dog", "yes", "yes", p_yes=0.9, mass=0.001),
-        answer("cat", None, "error", error="down"), answer("cat", "no", "no", p_yes=0.3, mass=0.0), answer("fox", None, "error", error="down"),
+        answer("cat", None, "error", error="down"), answer("cat", "no", "no", p_yes=0.3, mass=0.0),
+        answer("fox", None, "error", error="down"),
     ]  # fmt: skip
     result = scored(
         benchmark, tmp_path / "r", answers, model=ModelInfo(name="M", vision_tower="openai/x"), notes=("Mine.", "Too."),
