@@ -170,8 +170,11 @@ def test_strategies_that_several_encoders_searched() -> None:
     assert strategies_of(result_of({"content": "hope"})) == {}
 
 
-@pytest.mark.parametrize(("no", "answers"), [((0, 0, 0, 0), False), ((1, 0, 0, 0), True), ((0, 1, 0, 0), True), ((0, 0, 1, 0), True),
-                                             ((0, 0, 0, 1), True), ((1, 1, 2, 0), True), ((2, 1, 1, 1), True)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("no", "answers"),
+    [((0, 0, 0, 0), False), ((1, 0, 0, 0), True), ((0, 1, 0, 0), True), ((0, 0, 1, 0), True), ((0, 0, 0, 1), True),
+     ((1, 1, 2, 0), True), ((2, 1, 1, 1), True)],
+)  # fmt: skip
 def test_who_answers_a_splits_no_questions(no: tuple[int, int, int, int], answers: bool) -> None:
     assert answers_all(result_of({"a": "hope", "b": "hope"}, no=no), ("a", "b")) == answers
     assert answers_all(result_of({"a": "hope"}), ("a",))
