@@ -103,7 +103,7 @@ class ModelComparison:
         if len(self.pairs) <= _PAIRS_IN_WORDS:
             return (about, *(verdict_on(pair, self.metric) for pair in self.pairs))
         apart = [pair for pair in against.values() if pair.p_holm is not None and pair.p_holm < 0.05]
-        less = [pair.one for pair in apart if (pair.difference.value or 0) < 0]
+        less = [pair.one for pair in apart if (value := pair.difference.value) is not None and value < 0]
         more = [pair.one for pair in apart if pair.one not in less]
         alike = [one for one in against if one not in (*less, *more)]
         parts = ((f"lower than {focus}", less), (f"higher than {focus}", more), (f"not told apart from {focus}", alike))
@@ -155,9 +155,11 @@ class ModelComparison:
             (one.name, one.value.value, one.value.low, one.value.high, one.rank, one.rank_low, one.rank_high)
             for one in self.standings
         ]
-        columns = ["name", "value", "value_low", "value_high", "rank", "rank_low", "rank_high"]
-        kinds = {"name": "string", **dict.fromkeys(columns[1:4], "float64"), **dict.fromkeys(columns[4:], "Int64")}
-        return pd.DataFrame(rows, columns=columns).astype(kinds)
+        columns = {
+            "name": "string", "value": "float64", "value_low": "float64", "value_high": "float64",
+            "rank": "Int64", "rank_low": "Int64", "rank_high": "Int64",
+        }  # fmt: skip
+        return pd.DataFrame(rows, columns=list(columns)).astype(columns)
 
 
 def metric_name(metric: str) -> str:

@@ -53,7 +53,8 @@ def differing_table(names: Sequence[str], split: str, found: Sequence[Differing]
 def _tallied(names: Sequence[str], verdicts: Sequence[str]) -> tuple[str, str, str]:
     def those(*which: str) -> str:
         found = [name for name, verdict in zip(names, verdicts, strict=True) if verdict in which]
-        return ", ".join(found[:4]) + (f" and {len(found) - 4} more" if len(found) > 4 else "")
+        named, rest = found[:4], found[4:]
+        return ", ".join(named) + (f" and {len(rest)} more" if rest else "")
 
     return those("yes"), those("no"), those("unparsed", "error", "unasked")
 

@@ -155,7 +155,7 @@ def relabelled_table(scored: Relabelled) -> Table:
 
 
 def _columns(title: str, headings: tuple[str, ...], of: str = "split") -> Table:
-    words = ("method", "baseline", "answers")
+    words = ("method", "answers")
     return plain_table(title, of, *(heading if heading in words else f">{heading}" for heading in headings))
 
 

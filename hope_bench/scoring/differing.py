@@ -39,8 +39,7 @@ def differing_questions(benchmark: Benchmark, results: Sequence[Result], split: 
     labels = np.array([PACKED[question.label] for question in questions])
     letters = np.array([list(one) for one in verdicts])
     asked = (letters != PACKED["unasked"]).all(axis=0)
-    right = (letters == labels).sum(axis=0)
-    divided = np.where(asked, np.minimum(right, len(results) - right), 0)
+    divided = np.where(asked, np.minimum((letters == labels).sum(axis=0), (letters != labels).sum(axis=0)), 0)
     apart = _apart(results, split, len(questions))
     order = np.lexsort((np.arange(len(questions)), -np.nan_to_num(apart), -divided))
     return [

@@ -3,6 +3,7 @@ scoring/rates.py)."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -50,7 +51,7 @@ def bootstrap_counts(tables: Counts, bootstrap: Bootstrap) -> Floats:
     hence exact and the same on every machine.
     """
     splits, images, *cell = tables.shape
-    flat = np.moveaxis(tables, 1, 0).reshape(images, -1).astype(np.float64)
+    flat = np.moveaxis(tables, 1, 0).reshape(images, splits * math.prod(cell)).astype(np.float64)
     used = flat.any(axis=0)  # most runs leave the columns of unparsed answers and errors empty
     resampled = np.zeros((bootstrap.replicates, flat.shape[1]))
     resampled[:, used] = np.concatenate([weights @ flat[:, used] for weights in weight_chunks(images, bootstrap)])

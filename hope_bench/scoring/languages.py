@@ -142,10 +142,9 @@ class _Unspaced:
 
     def __init__(self, words: AnswerWords) -> None:
         self._words = words
-        meant = {"yes": words.yes, "no": words.no}
-        ordered = sorted(((one, key) for key, own in meant.items() for one in own), key=lambda pair: -len(pair[0]))
-        self._meaning: dict[str, Said] = {one: ("yes" if key == "yes" else "no") for one, key in ordered}
-        self._direct = re.compile("|".join(re.escape(one) for one, _ in ordered))
+        self._meaning: dict[str, Said] = {**dict.fromkeys(words.yes, "yes"), **dict.fromkeys(words.no, "no")}
+        longest_first = sorted(self._meaning, key=len, reverse=True)
+        self._direct = re.compile("|".join(map(re.escape, longest_first)))
 
     def asked(self, question: str) -> tuple[frozenset[str], ...]:
         """What is left of a question without its frame."""

@@ -59,7 +59,7 @@ def comparison_pairs(kinds: Mapping[str, Kind]) -> list[tuple[str, str]]:
 
 def control_of(split: str) -> str:
     """What a split's control is called: control-content, and control-balanced of content-balanced."""
-    return split.replace("content-", "control-", 1) if split.startswith("content-balanced") else f"control-{split}"
+    return f"control-{split.removeprefix('content-') if split.startswith('content-balanced') else split}"
 
 
 @no_collector()

@@ -128,9 +128,9 @@ def _spread(split: str, metric: str, values: Sequence[Estimate]) -> Spread:
         split=split,
         metric=metric,
         values=tuple(values),
-        mean=round(statistics.mean(known), 6) if whole and known else None,
-        low=min(known) if whole and known else None,
-        high=max(known) if whole and known else None,
+        mean=round(statistics.mean(known), 6) if whole else None,
+        low=min(known) if whole else None,
+        high=max(known) if whole else None,
         deviation=round(statistics.stdev(known), 6) if whole and len(known) > 1 else None,
         sampling_error=round(math.sqrt(statistics.mean(error**2 for error in errors)), 6) if errors else None,
     )

@@ -75,7 +75,7 @@ def _critical(influence: Floats, scale: NDArray[np.float32], resamples: Bootstra
         for start in range(0, len(moved), rows):
             some = moved[start : start + rows]
             gaps = np.abs(some[:, :, None] - some[:, None, :])
-            largest.append((gaps * scale).reshape(len(some), -1).max(axis=1))
+            largest.append((gaps * scale).max(axis=(1, 2)))
     # Resamples spread by (images - 1) / images less than the standard errors that they are held against.
     normal = float(np.quantile(np.concatenate(largest), resamples.confidence)) * math.sqrt(images / (images - 1))
     return float(-stdtrit(images - 1, ndtr(-normal)))

@@ -81,7 +81,8 @@ def _shortened(text: str) -> str:
 
 def _advice(unread: Sequence[Answer]) -> str:
     """What to do about the commonest of the reasons."""
-    return _ADVICE[Counter(map(_cause, unread)).most_common(1)[0][0]]
+    causes = Counter(map(_cause, unread))
+    return _ADVICE[max(causes, key=causes.__getitem__)]
 
 
 def _cause(answer: Answer) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,8 +14,8 @@ from scipy.stats import binomtest
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark, read_benchmark, write_benchmark
 from hope_bench.files.result import Bootstrap, Result
-from hope_bench.files.split_score import Estimate
-from hope_bench.records import Annotations, Category, Image, Question, Verdict
+from hope_bench.files.split_score import Estimate, Part
+from hope_bench.records import Annotations, Category, Image, Label, Question, Verdict
 from hope_bench.scoring.breakdown import (
     Rows,
     break_down,
@@ -23,9 +25,13 @@ from hope_bench.scoring.breakdown import (
     by_size,
     common_categories,
     object_sizes,
+    part_places,
+    recount_parts,
     unique_rows,
 )
+from hope_bench.scoring.conventions import CONVENTIONS, Convention
 from hope_bench.scoring.prompt_spread import prompt_spread
+from hope_bench.scoring.rates import korn_graubard
 from hope_bench.scoring.score import score
 from tests.runs import Row, make_benchmark, make_run
 
@@ -163,3 +169,93 @@ def test_spread_over_prompts(result: Result) -> None:
     assert prompt_spread([result])[0].deviation is None
     with pytest.raises(HopeBenchError, match="the same questions"):
         prompt_spread([result, result.model_copy(update={"benchmark": result.benchmark.model_copy(update={"hash": "x"})})])
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS.values(), ids=list(CONVENTIONS))
+def test_parts_count_unread_answers_as_their_convention_does(convention: Convention) -> None:
+    """A rate's interval is that of the answers in its denominator: all that were asked, or those read as yes or no."""
+    rng = np.random.default_rng(3)
+    image = np.repeat(np.arange(30), 8)
+    labels, verdicts = ("".join(rng.choice(list(letters), 240)) for letters in ("yn", "yynnue-"))
+    asked = [Question(n, f"{image[n]}.jpg", str(n), "no", "content", "cat" if n % 3 else "dog") for n in range(240)]
+
+    def parts(kept: str) -> tuple[Part, ...]:
+        at = [n for n in range(240) if verdicts[n] in kept]
+        of = Rows([asked[n] for n in at], "".join(labels[n] for n in at), "".join(verdicts[n] for n in at), image[at])
+        return break_down(of, by_category)  # strict: all that are given count
+
+    found = break_down(Rows(asked, labels, verdicts, image), by_category, convention)
+    every, read = parts("yynnue"), parts("yn")
+    for one, all_, known in zip(found, every, read, strict=True):
+        assert one.recall == (all_ if convention.unread == "wrong" else known).recall
+        assert one.hallucination_rate == (known if convention.unread == "nowhere" else all_).hallucination_rate
+        assert one.images == len({n // 8 for n in range(240) if verdicts[n] != "-" and asked[n].object == one.name})
+        assert one.recall != (known if convention.unread == "wrong" else all_).recall
+        assert one.hallucination_rate != (all_ if convention.unread == "nowhere" else known).hallucination_rate
+
+
+def test_the_most_asked_categories() -> None:
+    def asked(*names: str | None, label: Label = "no") -> list[Question]:
+        return [Question(n, "a.jpg", str(n), label, "content", name) for n, name in enumerate(names)]
+
+    splits = [asked("b", "b", "a", None, None, None), asked("c", "c", "d", "d", "e", label="yes"), asked("d", "a", "f")]
+    order = ["b", "a", "d", "f", "c", "e"]  # by no-questions, yes-questions, name: a 2, b 2, d 1 (2), f 1, c (2), e (1)
+    assert [common_categories(splits, most) for most in range(1, 8)] == [
+        frozenset(("a",)), frozenset(("a", "b")), *(frozenset((*order[:most],)) for most in (3, 4, 5, 6, 6)),
+    ]  # fmt: skip
+    many = [Question(n, "a.jpg", str(n), "no", "content", f"{n:03}") for n in range(120)]
+    assert common_categories([many]) == {f"{n:03}" for n in range(100)}
+
+
+def test_a_parts_interval_is_that_of_its_rate_by_image() -> None:
+    rng = np.random.default_rng(5)
+    image = np.repeat(np.arange(40), rng.integers(0, 9, 40))
+    size = len(image)
+    asked = [Question(n, f"{image[n]}.jpg", str(n), "no", "content", f"{n * n % 3}") for n in range(size)]
+    labels, verdicts = "".join(rng.choice(["y", "n"], size)), "".join(rng.choice(["y", "n", "n", "u", "-"], size))
+    for part in break_down(Rows(asked, labels, verdicts, image), by_category):
+        for found, label in ((part.recall, "y"), (part.hallucination_rate, "n")):
+            at = [n for n in range(size) if asked[n].object == part.name and labels[n] == label and verdicts[n] != "-"]
+            yes = np.bincount(image[at], weights=[verdicts[n] == "y" for n in at], minlength=40)
+            alone = korn_graubard(yes, np.bincount(image[at], minlength=40).astype(np.float64)).estimate()
+            assert (found.value, found.low, found.high) == pytest.approx((alone.value, alone.low, alone.high), abs=1.5e-6)
+
+
+@pytest.mark.parametrize(
+    ("box", "size"),
+    [((10, 9.9), "small"), ((10, 10), "medium"), ((33, 30), "medium"), ((50, 20), "large"), ((100, 100), "large")],
+)
+def test_the_ends_of_sizes(box: tuple[float, float], size: str) -> None:
+    one = Annotations(
+        categories=(Category("dog"),), images=(Image("0.jpg", 100, 100),), starts=np.array([0, 1]),
+        category_of=np.zeros(1, np.int32), crowd=np.zeros(1, np.bool_), boxes=np.array([[0, 0, *box]], dtype=np.float32),
+    )  # fmt: skip
+    assert object_sizes(one, {"0.jpg"}) == {("0.jpg", "dog"): size}
+
+
+def test_which_part_each_question_is_in() -> None:
+    asked = [
+        Question(0, "a.jpg", "0", "yes", "content", "dog"), Question(1, "a.jpg", "1", "no", "content", "cat"),
+        Question(2, "b.jpg", "2", "yes", "content", None), Question(3, "b.jpg", "3", "yes", "content", "cat"),
+        Question(4, "b.jpg", "4", "no", "content", "dog", description_kind="attribute"),
+    ]  # fmt: skip
+    sizes = {("a.jpg", "dog"): "large", ("b.jpg", "cat"): "small", ("b.jpg", "dog"): "medium"}
+    rows, common = Rows(asked, "ynyyn", "yyyy-", np.array([0, 0, 1, 1, 1])), frozenset(("dog", "cat"))
+    found = breakdowns(rows, common, sizes)
+    assert {name: [part.name for part in parts] for name, parts in found.items()} == {
+        "category": ["cat", "dog", None], "description-kind": ["attribute", "plain"], "object-size": ["small", "large"],
+    }  # fmt: skip
+    places = part_places(asked, found, common, sizes)
+    assert {name: list(base64.b64decode(one)) for name, one in places.items()} == {
+        "category": [1, 0, 2, 0, 1], "description-kind": [1, 1, 1, 1, 0], "object-size": [1, 255, 255, 0, 255],
+    }  # fmt: skip
+    assert list(
+        breakdowns(replace(rows, questions=asked[:4], labels="ynyy", verdicts="yyyy", image=rows.image[:4]), common, {})
+    ) == ["category"]
+    split = SimpleNamespace(
+        labels="ynyyn", all_verdicts=("yyyy-", "nnnnn"), questions_per_image=(2, 3), breakdowns=found, part_of=places
+    )
+    twice = Rows(asked * 2, "ynyyn" * 2, "yyyy-nnnnn", np.tile(rows.image, 2))
+    assert recount_parts(split) == breakdowns(twice, common, sizes)  # type: ignore[arg-type]
+    del split.part_of["category"]
+    assert list(recount_parts(split)) == ["description-kind", "object-size"]  # type: ignore[arg-type]

@@ -54,6 +54,26 @@ def test_the_sign_flip_test_takes_any_numbers(differences: list[float]) -> None:
     assert found == (pytest.approx(brute_force(differences), abs=0.02) if any(differences) else None)
 
 
+@pytest.mark.parametrize("scale", [1e-12, 1e-6, 1.0, 1e6])
+def test_ties_are_never_told_apart_by_rounding(scale: float) -> None:
+    """a + b = c + d, so that two ways of signing are as far from 0 as the one seen; in no unit is p too small."""
+    rng = np.random.default_rng(0)
+    for _ in range(10):
+        a, b, c, e = rng.random(4)
+        differences = [a, b, -c, c - a - b, -e]
+        found, exact = sign_flip(scale * np.array(differences)), brute_force(differences)  # type: ignore[arg-type]
+        assert found is not None
+        assert exact - 1e-12 <= found <= exact + 0.13  # at most two of 32 sums are nearer than the grid is fine
+    assert sign_flip(scale * np.array([3, -1, 1, 0])) == pytest.approx(brute_force([3, -1, 1]))
+    assert sign_flip(scale * np.array([1.0, 1e-10])) == 1.0  # what is nothing beside the largest is nothing
+
+
+@pytest.mark.parametrize(("better", "worse"), [(1600, 1400), (3000, 2900), (2001, 2000)])
+def test_many_images_are_counted_exactly(better: int, worse: int) -> None:
+    given = np.repeat([0.5, -0.5, 0.0], [better, worse, 100])
+    assert sign_flip(given) == pytest.approx(binomtest(better, better + worse).pvalue, rel=1e-6)
+
+
 def test_few_images_that_all_favour_one() -> None:
     assert sign_flip(np.array([1] * 5 + [0] * 2)) == pytest.approx(0.0625)
     assert sign_flip(np.array([6] * 5)) == pytest.approx(0.0625)

@@ -6,6 +6,8 @@ import json
 import warnings
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,10 +21,12 @@ from hope_bench.files.result import Bootstrap, Result
 from hope_bench.files.result_file import read_result, write_result
 from hope_bench.files.split_score import Estimate
 from hope_bench.records import Answer, Question
+from hope_bench.scoring import restating
 from hope_bench.scoring.blind import above_blind, blind_scores, strongest
 from hope_bench.scoring.detail_tables import blind_table
 from hope_bench.scoring.differing import differing_questions
 from hope_bench.scoring.metrics import point_metrics
+from hope_bench.scoring.restating import backed, restate, with_intervals
 from hope_bench.scoring.score import score
 from hope_bench.scoring.tables import percent, points
 from hope_bench.site.reading import check_numbers
@@ -359,3 +363,42 @@ def test_the_command_shows_it(benchmark: Benchmark, capsys: pytest.CaptureFixtur
     assert header.startswith("split,name,accuracy,balanced_accuracy,")
     assert "either_way,either_way_low,either_way_high,auroc," in header
     assert hope_bench(capsys, "baselines", benchmark.folder, "--json", "--csv").code == 2
+
+
+def test_a_result_counted_again_is_the_same(benchmark: Benchmark, tmp_path: Path) -> None:
+    run = answers_with(benchmark, tmp_path / "r", {"dog": 0.9, "cat": 0.8, "fox": 0.2, "wolf": 0.1})
+    result = score(benchmark, run, FAST)
+    assert result.splits["content"].probabilities is not None
+    assert restate(result) == backed(result) == result
+    forged = {
+        name: split.model_copy(update={"accuracy": Estimate(value=0.1), "probabilities": split.probabilities and
+                               split.probabilities.model_copy(update={"ece": 0.9})})
+        for name, split in result.splits.items()
+    }  # fmt: skip
+    assert restate(result.model_copy(update={"splits": forged, "comparisons": (), "averages": ()})) == result
+    old = result.splits["content"]
+    old = old.model_copy(update={"part_of": {}, "blind": tuple(one.model_copy(update={"levels": None}) for one in old.blind)})
+    found = backed(result.model_copy(update={"splits": {**result.splits, "content": old}}))
+    assert [one.name for one in old.blind] != ["always-yes", "always-no"] == [one.name for one in found.splits["content"].blind]
+    assert (found.splits["content"].breakdowns, found.splits["random"]) == ({}, result.splits["random"])
+
+
+@pytest.mark.parametrize(
+    ("headline", "accuracy", "images", "again"),
+    [
+        ("content", Estimate(value=0.5), 2, True),
+        ("content", Estimate(value=0.5), 3, True),
+        ("content", Estimate(value=0.5), 1, False),
+        ("content", Estimate(value=0.5, low=0.0, high=1.0), 9, False),
+        ("content", Estimate(value=None), 9, False),
+        ("other", Estimate(value=0.5), 9, False),
+    ],
+)
+def test_only_files_without_intervals_are_counted_again(
+    headline: str, accuracy: Estimate, images: int, again: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result: Any = SimpleNamespace(
+        splits={"content": SimpleNamespace(accuracy=accuracy)}, benchmark=SimpleNamespace(headline=headline, images=images)
+    )
+    monkeypatch.setattr(restating, "restate", lambda _: "counted")
+    assert with_intervals(result) == ("counted" if again else result)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import math
 import tomllib
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import read_card
-from hope_bench.files.published import find_figures
+from hope_bench.files.published import Figure, PublishedTable, find_figures
 from hope_bench.files.registry import data_root
 from hope_bench.files.result import Bootstrap, ModelInfo, RunInfo
 from hope_bench.files.run import Run, RunRecord
+from hope_bench.files.split_score import Estimate, VerdictCounts
 from hope_bench.interchange.find_pope import find_pope_files
 from hope_bench.records import Verdict
 from hope_bench.scoring.conventions import STRICT
@@ -155,3 +159,151 @@ def test_half_a_unit_of_a_figures_last_digit_is_allowed_beside_what_flips_make(t
     assert rounded.allowed - exact.allowed == pytest.approx(0.05 - 0.00005)
     flips = 1.96 * flip_deviation(np.array([[39, 0, 1, 0, 0], [1, 39, 0, 0, 0]], dtype=np.int64), "f1", STRICT)
     assert rounded.allowed == pytest.approx(flips + 0.05)
+
+
+def figure(split: str = "random", value: float = 85.0, **table: Any) -> Figure:
+    fields = {"name": "t", "source": "paper", "benchmark": "POPE", "dataset": "COCO", "metric": "f1", "prompt": "{question}",
+              "convention": "strict", "same_questions": True, "values": {}}  # fmt: skip
+    return Figure(PublishedTable.model_validate(fields | table), "m", split, value)
+
+
+def run(name: str, errors: int = 0, **info: Any) -> Run:
+    record = RunRecord(
+        name="x", benchmark="pope", benchmark_hash="", key="", model=ModelInfo(name="x"), run=RunInfo(**info), errors=errors
+    )
+    return Run(Path(name), record)
+
+
+USUAL = (
+    "What usually explains a difference: another prompt or chat template; how pictures are resized, cropped or padded; quantized "
+    "weights or another precision (try --dtype float16); another revision of the checkpoint; other questions."
+)
+
+
+@pytest.mark.parametrize(
+    ("checks", "runs", "said"),
+    [
+        ([Check(figure(), 85.0, 0.5, 100, 9)], [run("a", dtype="float16")], []),
+        ([Check(figure(), 85.5, 0.5, 100, 9)], [run("a", 1), run("b")], ["1 answer is an error. The same command asks again."]),
+        ([Check(figure(), 84.5, 0.5, 100, 9)], [run("a", 1200), run("b", 34)],
+         ["1,234 answers are errors. The same command asks again."]),
+        ([Check(figure(), 84.25, 0.5, 100, 0)], [run("a")], [USUAL]),
+        ([Check(figure(), None, 0.5, 3000, 1200), Check(figure("popular"), 90.0, 0.5, 9000, 1234),
+          Check(figure("adversarial"), 85.0, 0.5, 99, 5000)],
+         [run("a", 2, dtype="float16", device="cuda", path="shared"), run("b", device="cpu"), run("c")],
+         ["2 answers are errors. The same command asks again.",
+          "1,234 of 9,000 answers are neither yes nor no. Read some: hope-bench score RUN.",
+          "Run a was asked in float16, on cuda, path shared.", "Run b was asked on cpu.", USUAL]),
+        ([Check(figure(note="n"), None, 0.5, 1, 1), Check(figure("popular", note="n"), None, 0.5, 2, 1),
+          Check(figure(name="u", note="o"), None, 0.5, 3, 0), Check(figure(name="v", note="p"), 85.0, 0.5, 3, 0)], [],
+         ["1 of 1 answers are neither yes nor no. Read some: hope-bench score RUN.", "t: n", "u: o", USUAL]),
+    ],
+)  # fmt: skip
+def test_what_to_look_at_first(checks: list[Check], runs: list[Run], said: list[str]) -> None:
+    assert explanations(Verification("m", tuple(checks), tuple(runs), ())) == said
+
+
+def test_a_verification_as_rows() -> None:
+    checks = (Check(figure(note="n"), 84.123456789, 0.876543211, 3000, 12), Check(figure("split-mean", 80.0), None, 0.5, 9, 0))
+    found = Verification("m", checks, (), ("note",))
+    rows = [
+        {"model": "m", "benchmark": "POPE", "split": "random", "metric": "f1", "published": 85.0, "here": 84.123457,
+         "difference": -0.876543, "allowed": 0.876543, "agrees": True, "questions": 3000, "unread": 12, "convention": "strict",
+         "prompt": "{question}", "source": "paper"},
+        {"model": "m", "benchmark": "POPE", "split": "split-mean", "metric": "f1", "published": 80.0, "here": None,
+         "difference": None, "allowed": 0.5, "agrees": False, "questions": 9, "unread": 0, "convention": "strict",
+         "prompt": "{question}", "source": "paper"},
+    ]  # fmt: skip
+    assert found.rows() == rows
+    frame = found.to_frame()
+    assert frame.astype(object).where(frame.notna(), None).to_dict("records") == rows
+    assert (found.agrees, found.errors) == (False, 0)
+    assert Verification("m", checks[:1], (run("a"),), ()).agrees
+    assert not Verification("m", checks[:1], (run("a", 1), run("b", 2)), ()).agrees
+    assert Verification("m", checks[:1], (run("a", 1), run("b", 2)), ()).errors == 3
+
+
+@pytest.mark.parametrize(
+    ("here", "apart", "agrees"),
+    [(85.5, 0.5, True), (84.5, -0.5, True), (85.5625, 0.5625, False), (84.4375, -0.5625, False), (None, None, False)],
+)
+def test_a_figure_agrees_within_what_is_allowed(here: float | None, apart: float | None, agrees: bool) -> None:
+    check = Check(figure(), here, 0.5, 1, 0)
+    assert (check.difference, check.agrees) == (apart, agrees)
+
+
+def asked(counts: tuple[tuple[int, ...], tuple[int, ...]], width: float | None = None) -> Any:
+    """A split of which [label][verdict] answers are known; every metric's interval is `width` wide."""
+    sides = [VerdictCounts(**dict(zip(("yes", "no", "unparsed", "error", "unasked"), side, strict=True))) for side in counts]
+    ends = {} if width is None else {"low": 0.5 - width / 2, "high": 0.5 + width / 2}
+    return SimpleNamespace(
+        on_yes=sides[0], on_no=sides[1], labels="y" * sum(counts[0]) + "n" * sum(counts[1]), unasked=counts[0][4] + counts[1][4],
+        f1=Estimate(value=0.5, **ends), recall=Estimate(value=0.5, low=0.4), accuracy=Estimate(value=0.5, high=0.4),
+    )  # fmt: skip
+
+
+RANDOM = ((90, 8, 1, 1, 0), (20, 70, 4, 2, 4))
+OTHERS = {"popular": ((50, 50, 0, 0, 0), (50, 50, 0, 0, 0)), "adversarial": ((99, 1, 0, 0, 0), (0, 96, 0, 0, 4))}
+
+
+def percent_f1(counts: tuple[tuple[int, ...], tuple[int, ...]]) -> float:
+    (hits, missed, *rest), (false, *_) = counts
+    return 200 * hits / (2 * hits + false + missed + sum(rest[:2]))
+
+
+def flips(counts: tuple[tuple[int, ...], tuple[int, ...]]) -> float:
+    """1.96 standard deviations of F1, where one answer in 20 of each label's turns; a flip's size by hand."""
+    (hits, missed, *rest), (false, right, *more) = counts
+    before = percent_f1(counts)
+    hit = percent_f1(((hits - 1, missed + 1, *rest), counts[1])) - before
+    alarm = percent_f1((counts[0], (false + 1, right - 1, *more))) - before
+    return 1.96 * math.sqrt(0.05 * (sum(counts[0][:4]) * hit**2 + sum(counts[1][:4]) * alarm**2))
+
+
+def test_what_is_allowed() -> None:
+    result: Any = SimpleNamespace(splits={"random": asked(RANDOM, 0.125), **{name: asked(one) for name, one in OTHERS.items()}})
+
+    def check(official: bool = True, split: str = "random", **table: Any) -> Check:
+        [[found], left_out] = check_figures({"strict": result}, [figure(split, **table)], official)
+        assert left_out == []
+        return found
+
+    same = check()
+    assert (same.here, same.questions, same.unread) == (pytest.approx(percent_f1(RANDOM)), 196, 8)
+    assert same.allowed == pytest.approx(flips(RANDOM) + 0.05)
+    assert check(decimals=2).allowed == pytest.approx(flips(RANDOM) + 0.005)
+    for other in (check(official=False), check(same_questions=False), check(official=False, same_questions=False)):
+        assert other.allowed == pytest.approx(math.hypot(flips(RANDOM), math.sqrt(2) * 6.25) + 0.05)
+    for metric in ("recall", "accuracy"):  # half an interval is none
+        assert check(official=False, metric=metric).allowed == pytest.approx(check(metric=metric).allowed)
+    mean = check(split="split-mean")
+    each = [RANDOM, *OTHERS.values()]
+    assert mean.here == pytest.approx(sum(map(percent_f1, each)) / 3)
+    assert mean.allowed == pytest.approx(sum(map(flips, each)) / 3 + 0.05)
+    assert (mean.questions, mean.unread) == (592, 8)
+
+
+def test_figures_left_out() -> None:
+    result: Any = SimpleNamespace(splits={"random": asked(((0, 950, 0, 0, 0), (0, 949, 0, 0, 101))), "popular": asked(RANDOM)})
+    figures = [
+        figure(), figure(questions={"random": 1999}), figure(metric="recall", questions={"random": 2001}), figure("adversarial"),
+        figure("split-mean"), figure("popular"), figure(questions={"random": 1998}),
+    ]  # fmt: skip
+    checks, left_out = check_figures({"strict": result}, figures, True)
+    assert [check.figure for check in checks] == figures[5:]
+    assert left_out == [
+        "Left out: f1 random (paper): 1,899 of 2,000 questions of random were asked.",
+        "Left out: f1 random (paper): 1,899 of 1,999 questions of random were asked.",
+        "Left out: recall random (paper): 1,899 of 2,001 questions of random were asked.",
+        "Left out: f1 adversarial (paper): no split adversarial here.",
+        "Left out: f1 split-mean (paper): no split adversarial here.",
+    ]
+    whole: Any = SimpleNamespace(splits={"random": asked(((0, 19, 0, 0, 0), (0, 0, 0, 0, 1)))})
+    assert len(check_figures({"strict": whole}, [figure()], True)[0]) == 1
+    empty: Any = SimpleNamespace(splits={})
+    with pytest.raises(HopeBenchError) as refused:
+        check_figures({"strict": empty}, [figure(), figure("split-mean")], True)
+    assert str(refused.value) == (
+        "No published figure can be compared with this run. Left out: f1 random (paper): no split random here. Left out: f1 "
+        "split-mean (paper): no split random, popular, adversarial here."
+    )

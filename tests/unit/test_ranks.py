@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from itertools import permutations
+from itertools import combinations, permutations
 
 import numpy as np
 import pytest
-from scipy.stats import ttest_rel
+from scipy.stats import norm, t, ttest_rel
 
+from hope_bench.files.result import Bootstrap
+from hope_bench.scoring.intervals import weight_chunks
 from hope_bench.scoring.metrics import Floats
-from hope_bench.scoring.ranks import ranges_of, rank_ranges
+from hope_bench.scoring.ranks import RESAMPLES, ranges_of, rank_ranges
 
 
 def scores(models: int, images: int, seed: int) -> Floats:
@@ -76,11 +78,55 @@ def test_models_that_err_alike_are_told_apart_where_bonferroni_could_not() -> No
     assert ranks(drawn) == [(5, 5), (4, 4), (3, 3), (2, 2), (1, 1)]
 
 
+def critical(influence: Floats, resamples: Bootstrap) -> float:
+    """What a pair's difference over its standard error must exceed: pair by pair, replicate by replicate."""
+    models, images = influence.shape
+    pairs = list(combinations(range(models), 2))
+    if images < 10 * models:
+        return float(t.isf((1 - resamples.confidence) / (2 * len(pairs)), images - 1))
+    largest = [
+        max(abs((row - 1) @ (influence[one] - influence[other])) / error(influence, one, other) for one, other in pairs)
+        for weights in weight_chunks(images, resamples)
+        for row in weights
+    ]
+    normal = np.quantile(largest, resamples.confidence) * np.sqrt(images / (images - 1))
+    return float(t.isf(norm.sf(normal), images - 1))
+
+
+def error(influence: Floats, one: int, other: int) -> float:
+    """The standard error of a difference of two means, from what each image adds to it."""
+    images = influence.shape[1]
+    return float(np.sqrt(((influence[one] - influence[other]) ** 2).sum() * images / (images - 1)))
+
+
+@pytest.mark.parametrize(
+    ("models", "images", "resamples"),
+    [(2, 19, RESAMPLES), (2, 20, Bootstrap(replicates=100, seed=1, confidence=0.9)), (2, 2, RESAMPLES),
+     (3, 29, Bootstrap(replicates=100, seed=0, confidence=0.8)), (3, 30, Bootstrap(replicates=200, seed=2, confidence=0.95))],
+)  # fmt: skip
+def test_where_two_models_begin_to_be_told_apart(models: int, images: int, resamples: Bootstrap) -> None:
+    drawn = scores(models, images, 3)
+    influence = (drawn - drawn.mean(axis=1, keepdims=True) + 0.05 * np.arange(models)[:, None]) / images
+    least = critical(influence, resamples) * error(influence, 0, 1)
+    for times, found in ((0.9999, [(1, 2), (1, 2)]), (1.0001, [(2, 2), (1, 1)])):
+        values = np.array([0.0, least * times, 1e9])[:models]
+        better = models - 2  # a third one is surely the best
+        expected = [*((low + better, high + better) for low, high in found), *[(1, 1)] * better]
+        assert rank_ranges(values, influence, resamples) == expected
+
+
+def test_the_resamples_of_ranks() -> None:
+    assert Bootstrap(replicates=1000, seed=0, confidence=0.95) == RESAMPLES
+
+
 def test_what_cannot_be_told_is_every_rank() -> None:
     assert rank_ranges(np.array([0.5]), np.zeros((1, 9))) == [(1, 1)]
     assert rank_ranges(np.array([0.9, 0.1]), np.array([[0.1], [0.2]])) == [(1, 2), (1, 2)]
     alike = np.tile(np.random.default_rng(0).normal(size=40), (2, 1)) / 40
     assert rank_ranges(np.array([0.9, 0.1]), alike) == [(1, 2), (1, 2)]  # no image tells them apart: nothing is known of an error
+    for seed in range(20):  # nor more than rounding does
+        one = np.random.default_rng(seed).normal(size=40)
+        assert rank_ranges(np.array([0.9, 0.1]), np.stack([one, one * (1 + 1e-8)])) == [(1, 2), (1, 2)]
 
 
 def test_models_without_a_number_have_no_rank_and_lower_may_be_better() -> None:

@@ -19,9 +19,9 @@ def e(value: float | None, low: float | None = None, high: float | None = None) 
     return Estimate(value=value, low=low, high=high)
 
 
-def shown(table: RenderableType | None) -> str:
+def shown(table: RenderableType | None, width: int = 110) -> str:
     assert table is not None
-    console = Console(width=110, file=io.StringIO())
+    console = Console(width=width, file=io.StringIO())
     console.print(table)
     return trimmed(console.file.getvalue())  # type: ignore[attr-defined]
 
@@ -117,6 +117,18 @@ def test_who_chose_whom_where_nobody_is_at_home() -> None:
         Of unknown family, by their vision towers' names, and in no home advantage:
         Omega.
     """)
+
+
+def test_home_advantages_are_in_order() -> None:
+    homes = {"a": 0.0, "b": -0.1, "c": None, "d": 0.3}
+    models = [
+        ModelRow(name, "s", "siglip", (e(0.1),), HomeAdvantage(e(0.1), e(0.1), e(value, value, value), ("x",) * 1234))
+        for name, value in homes.items()
+    ]
+    table = Transfer("content", 1, SEARCHERS[:1], tuple(models), ()).home_table()
+    assert table is not None
+    assert [str(cell) for cell in table.columns[0].cells] == ["d", "a", "c", "b"]
+    assert [str(cell) for cell in table.columns[3].cells] == ["+10.0 (1,234)"] * 4
 
 
 def point(
@@ -302,6 +314,35 @@ def test_many_models_compared() -> None:
          "rank_low": one.rank_low, "rank_high": one.rank_high} for one in STANDINGS
     ]  # fmt: skip
     assert list(frame.dtypes.astype(str)) == ["string", *["float64"] * 3, *["Int64"] * 3]
+
+
+def test_numbers_without_their_ends() -> None:
+    """What is told of models whose numbers have no interval, no rank range, or no value at all."""
+    standings = (
+        Standing("a", e(0.5), 1, None, None), Standing("b", e(None), 1234, 1000, 2000), Standing("c", e(0.5), 3, 3, 3),
+        Standing("d", e(0.5, 0.4, 0.6), None, None, None),
+    )  # fmt: skip
+    pairs = (
+        pair("a", "b", e(None), None, None), pair("a", "c", e(0.25), 0.01, 0.02), pair("d", "a", e(None), 0.01, 0.049),
+        pair("c", "d", e(0.0), None, None),
+    )  # fmt: skip
+    found = ModelComparison("content", "accuracy", 2, 4, 4, {}, {}, standings, pairs)
+    assert trimmed(str(found)) == trimmed("""
+        Accuracy on content, 4 models, 2 images: a ranks first, 50.0.
+        By corrected p below 0.05, of 3 other models 1 is lower than a (c), 1 is higher
+        than a (d), 1 is not told apart from a (b).
+
+                       rank  model           accuracy  difference      p
+        ----------------------------------------------------------------
+                          1  a                   50.0
+        1,234 (1,000-2,000)  b                      -           -      -
+                    3 (3-3)  c                   50.0       -25.0  0.020
+                          -  d      50.0 [40.0, 60.0]           -  0.049
+        Percent, 95% intervals and rank ranges. Difference: points from a, paired by
+        image; p corrected (Holm).
+    """)
+    nothing = ModelComparison("content", "accuracy", 2, 4, 4, {}, {}, (Standing("x", e(None), None, None, None),), ())
+    assert list(nothing.standings_frame().dtypes.astype(str)) == ["string", *["float64"] * 3, *["Int64"] * 3]
 
 
 @pytest.mark.parametrize(

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark, read_benchmark
-from hope_bench.files.result import Bootstrap, Result
+from hope_bench.files.result import Bootstrap, Hallucination, Result
 from hope_bench.files.result_file import read_result, write_result
-from hope_bench.records import Answer
+from hope_bench.records import Answer, Question
 from hope_bench.scoring.score import score
+from hope_bench.scoring.worst import Answered, worst_hallucinations
 from tests.runs import make_benchmark, make_run, write_answers
 from tests.small_benchmark import write_small
 
@@ -107,3 +110,43 @@ def test_breakdowns_that_do_not_add_up_are_refused(benchmark: Benchmark, tmp_pat
         path.write_text(json.dumps({**data, "splits": {**data["splits"], "content": {**split, "breakdowns": change}}}))
         with pytest.raises(HopeBenchError, match=words):
             read_result(path)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_worst_against_a_sort_of_all(seed: int) -> None:
+    """Everything affirmed wrongly, in one list: the first split's question, any split's risk, the surest of each image."""
+    rng = np.random.default_rng(seed)
+    most, known = int(rng.integers(1, 6)), seed % 4
+    splits: dict[str, Answered] = {}
+    for split in ("random", "content", "twins")[: 1 + seed % 3]:
+        asked = tuple(
+            Question(
+                number, f"{rng.integers(5)}.jpg", f"{rng.integers(6)}?", "no", split, None if rng.random() < 0.2 else "dog",
+                risk=None if rng.random() < 0.5 else round(float(rng.random()), 2), description=rng.choice([None, "a red dog"]),
+            )
+            for number in range(12)
+        )  # fmt: skip
+        p_yes = tuple(None if rng.random() < known / 3 else float(rng.integers(0, 4)) / 4 for _ in asked)
+        splits[split] = Answered(asked, "".join(rng.choice(["y", "n"], 12)), "".join(rng.choice(["y", "n", "u", "-"], 12)), p_yes)
+    first: dict[tuple[str, str], tuple[float, bytes, str, int, Question]] = {}
+    risks: dict[tuple[str, str], float] = {}
+    for split, one in splits.items():
+        for place, question in enumerate(one.questions):
+            key = (question.image, question.text)
+            if (one.labels[place], one.verdicts[place]) == ("n", "y"):
+                p = one.p_yes[place]
+                drawn = sha256(f"{seed}\n{key[0]}\n{key[1]}".encode()).digest()
+                first.setdefault(key, (2.0 if p is None else -p, drawn, split, place, question))
+                if question.risk is not None:
+                    risks.setdefault(key, question.risk)
+    if any(one[0] <= 0 for one in first.values()):
+        first = {key: one for key, one in first.items() if one[0] <= 0}
+    expected: dict[str, Hallucination] = {}
+    hashes = {"0.jpg": "a", "1.jpg": None, "2.jpg": "c"}
+    for (image, text), (negated, _, split, place, question) in sorted(first.items(), key=lambda item: item[1][:2]):
+        expected.setdefault(image, Hallucination(
+            split=split, place=place, image=image, image_sha256=hashes.get(image), question=text, object=question.object,
+            description=question.description, p_yes=None if negated > 0 else abs(negated), risk=risks.get((image, text)),
+        ))  # fmt: skip
+    assert worst_hallucinations(splits, hashes, seed, most) == tuple(expected.values())[:most]
+    assert worst_hallucinations({}, hashes, seed, most) == ()
