@@ -212,7 +212,7 @@ def _numbers(positive: Mask, image: NDArray[np.int64], levels: NDArray[np.uint8]
     """What a way's levels score: the fields of its Blind. `pairs` says that the questions are false ones and their true twins."""
     yes = levels >= _YES_FROM
     right, wrong = int((positive & yes).sum()), int((~positive & yes).sum())
-    both = (yes == positive).reshape(-1, 2).all(axis=1) if pairs else None
+    both = (yes == positive)[::2] & (yes == positive)[1::2] if pairs else None
     labels = bool(positive.any() and not positive.all())  # both
     return {
         **blind_metrics([(int(positive.sum()), int((~positive).sum()), right, wrong)])[0],
@@ -290,8 +290,8 @@ def answered_right(one: Blind, labels: str) -> Mask | None:
 
 def strongest(scores: Sequence[Blind]) -> Blind | None:
     """The blind way that tells most, the right way round or the other; None where none is known."""
-    known = [one for one in scores if one.either_way is not None and one.either_way.value is not None]
-    return max(known, key=lambda one: (one.either_way.value or 0.0) if one.either_way else 0.0, default=None)
+    known = [(one.either_way.value, one) for one in scores if one.either_way is not None and one.either_way.value is not None]
+    return max(known, key=lambda pair: pair[0], default=(None, None))[1]
 
 
 def above_blind(balanced_accuracy: float | None, scores: Sequence[Blind]) -> float | None:

@@ -30,8 +30,8 @@ def measure(
 
 def _ratios(tables: Counts, confidence: float, convention: Convention) -> dict[str, Callable[[], Measured]]:
     """What makes each metric; the quotients' intervals take most of the time."""
-    cells = tables.reshape(*tables.shape[:-2], -1)
-    counted = {name: (cells @ above.ravel(), cells @ below.ravel()) for name, (above, below) in ratio_weights(convention).items()}
+    weights = ratio_weights(convention).items()
+    counted = {name: (np.tensordot(tables, above, 2), np.tensordot(tables, below, 2)) for name, (above, below) in weights}
     recall, rate, specificity = (
         korn_graubard(*counted[name], confidence) for name in ("recall", "hallucination_rate", "specificity")
     )
@@ -88,14 +88,14 @@ def gradient(total: Floats, metric: str, convention: Convention = STRICT) -> Flo
 def _mcc_gradient(total: Floats, convention: Convention) -> Floats:
     """By central differences: the formula is smooth, and its counts are large."""
     kept = 2 if convention.unread == "nowhere" else VERDICTS.index("unasked")
-    step = max(float(total.sum()), 1.0) * 1e-5
+    step = np.asarray(total.sum() * 1e-5)
     moved = np.zeros((len(LABELS), len(VERDICTS)))
     for label in range(len(LABELS)):
         for verdict in range(kept):
             shift = np.zeros_like(moved)
             shift[label, verdict] = step
             up, down = (correlation((total + way * shift)[:, :kept]) for way in (1, -1))
-            moved[label, verdict] = (up - down) / (2 * step)
+            moved[label, verdict] = divide(up - down, 2 * step)
     return np.nan_to_num(moved)
 
 

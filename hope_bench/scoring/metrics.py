@@ -76,20 +76,20 @@ def cells(labels: str, verdicts: str) -> NDArray[np.int64]:
 
 def stated_table(scores: Sequence[SplitScore | Part]) -> Counts:
     """The counts that splits, or parts of one, state: int64 [scores, labels, verdicts]."""
-    return np.array([stated_counts(one) for one in scores], dtype=np.int64).reshape(-1, len(LABELS), len(VERDICTS))
+    return np.array([stated_counts(one) for one in scores], dtype=np.int64).reshape(len(scores), len(LABELS), len(VERDICTS))
 
 
 def pair_table(split: Packed) -> Counts:
     """Pairs of consecutive questions with both right in one sample, and pairs asked, int64 [images, 1, 2], of a packed split of
     pairs."""
-    label = _letters(split.labels).reshape(-1, 2)
+    label = _letters(split.labels)
     image = np.repeat(np.arange(len(split.questions_per_image)), np.asarray(split.questions_per_image) // 2)
     made = np.zeros((len(split.questions_per_image), 1, 2), dtype=np.int64)
     for verdicts in split.all_verdicts:
-        verdict = _letters(verdicts).reshape(-1, 2)
+        verdict = _letters(verdicts)
         right, asked = verdict == label, verdict != ord(PACKED["unasked"])
-        np.add.at(made[:, 0, 0], image, right.all(axis=1))
-        np.add.at(made[:, 0, 1], image, asked.all(axis=1))
+        np.add.at(made[:, 0, 0], image, right[::2] & right[1::2])
+        np.add.at(made[:, 0, 1], image, asked[::2] & asked[1::2])
     return made
 
 
@@ -183,4 +183,5 @@ def optional(value: float) -> float | None:
 def divide(numerator: NDArray[np.int64] | Floats, denominator: NDArray[np.int64] | Floats) -> Floats:
     """The quotient, NaN where the denominator is 0 (or less)."""
     result = np.full(np.broadcast_shapes(np.shape(numerator), np.shape(denominator)), np.nan)
-    return np.divide(numerator, denominator, out=result, where=np.asarray(denominator) > 0)
+    made: Floats = np.divide(numerator, denominator, out=result, where=np.asarray(denominator) > 0)
+    return made

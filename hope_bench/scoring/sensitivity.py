@@ -56,9 +56,9 @@ def d_a(auroc: Measured) -> Estimate:
 def forced_choice(p_yes: Floats, verdicts: str, questions_per_image: Sequence[int], confidence: float) -> Measured:
     """The share of a twin split's pairs in which the true description has the higher P(yes), ties half; undefined where no pair
     has both. `p_yes` is [questions], NaN where unknown."""
-    p_yes = known_p_yes(p_yes, verdicts).reshape(-1, 2)
-    known = ~np.isnan(p_yes).any(axis=1)
-    false, true = p_yes[known, 0], p_yes[known, 1]
+    p_yes = known_p_yes(p_yes, verdicts)
+    known = ~np.isnan(p_yes[::2] + p_yes[1::2])
+    false, true = p_yes[::2][known], p_yes[1::2][known]
     image = np.repeat(np.arange(len(questions_per_image)), np.asarray(questions_per_image) // 2)[known]
     right = np.bincount(image, weights=(true > false) + (true == false) / 2, minlength=len(questions_per_image))
     return korn_graubard(right, np.bincount(image, minlength=len(questions_per_image)), confidence)
@@ -84,8 +84,8 @@ def best_threshold(p_yes: Floats, positive: NDArray[np.bool_]) -> float | None:
         return None
     levels, which = np.unique(p_yes, return_inverse=True)
     yes, no = (np.bincount(which[label], minlength=len(levels)) for label in (positive, ~positive))
-    recall, rate = (np.append(one[::-1].cumsum()[::-1] / one.sum(), 0.0) for one in (yes, no))
-    gain = recall - rate
+    recall, rate = (one[::-1].cumsum()[::-1] / one.sum() for one in (yes, no))
+    gain = np.append(recall - rate, 0.0)  # from infinity on
     best = np.flatnonzero(gain >= gain.max() - 1e-12)
     return float(np.append(levels, np.inf)[best[(len(best) - 1) // 2]])
 

@@ -174,6 +174,9 @@ def test_every_way_as_the_reference_has_it(images: int, others: int) -> None:
             expected["auroc"] = None
             assert (one.fitted_on, one.images) == (None, None)
         assert stated(one) == {key: near(value) for key, value in expected.items()}, name
+        spans = [span for span in (one.either_way, one.auroc) if span]
+        ends = [(span.value or 0.0, span.low or 0.0, span.high or 0.0) for span in spans]
+        assert ends == [tuple(round(end, 6) for end in three) for three in ends]
 
 
 @pytest.mark.parametrize("others", [0, 12])

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
 
 from hope_bench.files.result import Bootstrap
 from hope_bench.files.split_score import Estimate, SplitScore, VerdictCounts
 from hope_bench.records import Verdict
 from hope_bench.reviewing.noise import ReviewedClaim
+from hope_bench.scoring.rates import Measured, combined, korn_graubard
 from hope_bench.scoring.restating import restate
 from hope_bench.scoring.reviewed import correct, find_truth
 from hope_bench.scoring.score import score
@@ -131,3 +133,86 @@ def test_the_intervals_are_as_wide_as_a_bootstrap_of_both_phases() -> None:
         assert rate.low is not None
         assert rate.high is not None
         assert rate.high - rate.low == pytest.approx(np.subtract(*np.percentile(drawn, [97.5, 2.5])), rel=0.1)
+
+
+def by_hand(found: SplitScore, truth: str, inclusion: tuple[float, ...], letter: str) -> tuple[float | None, ...]:
+    """The rate, and the two quotients at which MOVER's interval of the line (see `quotient`) holds 0."""
+    chances = iter(inclusion)
+    weights = [0.0 if one == "-" else 1 / next(chances) for one in truth]
+    image = [place for place, count in enumerate(found.questions_per_image) for _ in range(count)]
+    asked = [
+        (found.labels[at], image[at], said == "y", truth[at], weights[at])
+        for verdicts in found.all_verdicts for at, said in enumerate(verdicts) if said != "-"
+    ]  # fmt: skip
+
+    def share(rows: list[tuple[int, bool, float]]) -> Measured:
+        """Of images, whether each question counts, and its weight, whose mean is made 1."""
+        yes, all_ = np.zeros((2, len(found.questions_per_image)))
+        for place, counts, weight in rows:
+            all_[place] += weight * len(rows) / sum(one[2] for one in rows)
+            yes[place] += counts * weight * len(rows) / sum(one[2] for one in rows)
+        return korn_graubard(yes, all_, 0.9)
+
+    terms = []
+    for label in sorted({one[0] for one in asked}):
+        own = [one for one in asked if one[0] == label]
+        seen = [one for one in own if one[3] != "-"]
+        if len({one[1] for one in seen}) < 2:
+            return None, None, None
+        cells = []
+        for said in (True, False):
+            cell = [one for one in seen if one[2] == said]
+            part = share([(one[1], one[3] == letter, one[4]) for one in cell or seen])
+            if len({one[1] for one in cell}) < 2:
+                part = Measured(part.value, np.asarray(0.0), np.asarray(1.0), part.influence)
+            cells.append(part)
+        terms.append((len(own), share([(one[1], one[2], 1.0) for one in own]), *cells))
+    above = sum(n * float(h.value * yes.value) for n, h, yes, _ in terms)
+    below = sum(n * float(h.value * yes.value + (1 - h.value) * no.value) for n, h, yes, no in terms)
+    if not below:
+        return None, None, None
+
+    def limit(q: float, side: str) -> float:
+        parts = []
+        for n, h, yes, no in terms:
+            parts += [(n * float(yes.value * (1 - q) + no.value * q), h), (n * float(h.value) * (1 - q), yes)]
+            parts.append((-n * (1 - float(h.value)) * q, no))
+        whole = combined(*parts)
+        return above - q * below + float(getattr(whole, side) - whole.value)
+
+    rate = above / below
+    low = brentq(limit, 0, rate, args=("low",)) if limit(0, "low") > 0 else 0.0
+    high = brentq(limit, rate, 1, args=("high",)) if limit(1, "high") < 0 else 1.0
+    return rate, low, high
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_every_limit_as_it_is_found_by_hand(seed: int) -> None:
+    """Several samples, questions that weren't asked, one label alone, answers that are all alike or seen at one image only."""
+    rng = np.random.default_rng(seed)
+    images = 8 + 2 * seed
+    labels = "".join(rng.choice(["y", "n"], 4 * images)) if seed != 3 else "n" * 4 * images
+    said = [
+        "".join("-" if rng.random() < 0.1 else "y" if rng.random() < (0.7 if label == "y" else 0.3) else "nue"[rng.integers(3)]
+                for label in labels) for _ in range(1 + seed % 3)
+    ]  # fmt: skip
+    if seed == 4:
+        said = ["y" * len(labels)]
+    if seed == 5:
+        said = ["y" + "n" * (len(labels) - 1)]
+    truth = "".join(
+        "-" if rng.random() < (0.3, 0.8)[seed % 2] else rng.choice([label, "yn"[label == "y"], "?"], p=[0.7, 0.2, 0.1])
+        for label in labels
+    )
+    if seed == 6:
+        truth = "-" * (len(labels) - 4) + "ynyn"
+    inclusion = tuple(rng.uniform(0.2, 1, len(truth) - truth.count("-")).tolist())
+    whole = split(labels, said[0], 4).model_copy(update={"further_verdicts": tuple(said[1:])})
+    found = correct(whole, truth, inclusion, 0.9)
+    for rate, letter in ((found.recall, "y"), (found.hallucination_rate, "n")):
+        value, low, high = by_hand(whole, truth, inclusion, letter)
+        stated = (rate.value, rate.low, rate.high)
+        assert stated == ((None,) * 3 if value is None else pytest.approx((value, low, high), abs=2e-6))
+    looked = [one for one, verdict in zip(truth, said[0], strict=True) if verdict != "-"]
+    assert (found.reviewed, found.unsure) == (len(looked) - looked.count("-"), looked.count("?"))
+    assert (found.truth, found.inclusion) == (truth, inclusion)
