@@ -51,7 +51,8 @@ def test_answers_are_joined_with_their_questions(benchmark: Benchmark) -> None:
         one.object for one in in_packed_order(benchmark, "content")
     ]  # fmt: skip
     assert packed(benchmark, *given, read=lambda _: "error")["random"][0] == "-ee"
-    assert join(benchmark, []).retried == 0
+    empty = join(benchmark, [])
+    assert (empty.retried, empty.splits["random"].verdicts, empty.splits["random"].further_verdicts) == (0, "---", ())
 
 
 def test_answers_of_some_splits_and_of_several_samples(benchmark: Benchmark) -> None:
