@@ -118,7 +118,7 @@ def _answers(splits: Sequence[SplitScore], convention: Convention) -> _Answers:
     above, below = ratio_weights(convention)["hallucination_rate"]
     tables = np.stack([answer_table(one, common) for one in splits]).astype(np.float64)
     samples = np.array([len(one.all_verdicts) for one in splits], dtype=np.float64)
-    return _Answers((tables * above).sum(axis=(-2, -1)), (tables * below).sum(axis=(-2, -1)), samples)
+    return _Answers((tables * above).sum(axis=(2, 3)), (tables * below).sum(axis=(2, 3)), samples)
 
 
 class _Matrix:

@@ -307,3 +307,18 @@ def test_figures_left_out() -> None:
         "No published figure can be compared with this run. Left out: f1 random (paper): no split random here. Left out: f1 "
         "split-mean (paper): no split random, popular, adversarial here."
     )
+
+
+def test_what_is_undefined_moves_nothing() -> None:
+    """Precision without a yes: no number here, and a flip that leads there counts nothing."""
+    result: Any = SimpleNamespace(splits={"random": asked(((0, 10, 0, 0, 0), (0, 10, 0, 0, 0)))})
+    [[check], _] = check_figures({"strict": result}, [figure(metric="precision")], True)
+    assert (check.here, check.allowed, check.agrees) == (None, 0.05, False)
+    table = np.array([[1, 9, 0, 0, 0], [0, 10, 0, 0, 0]], dtype=np.int64)
+    assert flip_deviation(table, "precision", STRICT) == pytest.approx(math.sqrt(0.05 * 10 * 50**2))
+
+
+def test_a_split_of_one_label_moves_with_its_answers() -> None:
+    table = np.array([[0, 0, 0, 0, 9], [2, 8, 0, 0, 0]], dtype=np.int64)
+    assert flip_deviation(table, "accuracy", STRICT) == pytest.approx(math.sqrt(0.05 * 10 * 10**2))
+    assert flip_deviation(table, "accuracy", STRICT, 0.2) == pytest.approx(math.sqrt(0.2 * 10 * 10**2))

@@ -13,6 +13,7 @@ from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.language import read_language
 from hope_bench.files.run import RunAnswers
 from hope_bench.records import Answer, Verdict
+from hope_bench.scoring import who_chose_whom
 from hope_bench.scoring.verdicts import asked_for, in_packed_order, join, reread
 from hope_bench.scoring.who_chose_whom import answers_all, strategies_of, transfer
 from tests.runs import make_benchmark
@@ -50,7 +51,8 @@ def test_answers_are_joined_with_their_questions(benchmark: Benchmark) -> None:
         one.object for one in in_packed_order(benchmark, "content")
     ]  # fmt: skip
     assert packed(benchmark, *given, read=lambda _: "error")["random"][0] == "-ee"
-    assert join(benchmark, []).retried == 0
+    empty = join(benchmark, [])
+    assert (empty.retried, empty.splits["random"].verdicts, empty.splits["random"].further_verdicts) == (0, "---", ())
 
 
 def test_answers_of_some_splits_and_of_several_samples(benchmark: Benchmark) -> None:
@@ -197,3 +199,38 @@ def test_strategies_without_a_second_encoder(kinds: dict[str, str], strategy: st
     with pytest.raises(HopeBenchError) as refused:
         transfer([])
     assert str(refused.value) == "Who chose whom takes a result or more."
+
+
+@pytest.mark.parametrize(
+    ("headline", "strategy", "split"),
+    [
+        ("random", None, "category"),
+        ("content@b", None, "content"),
+        ("content", "category", "category"),
+        ("category", None, "category"),
+    ],
+)
+def test_the_headlines_strategy_is_chosen(
+    headline: str, strategy: str | None, split: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kinds = dict.fromkeys(("category", "content", "category@b", "content@b"), "hope")
+    compared: list[str] = []
+    monkeypatch.setattr(who_chose_whom, "check_comparable", lambda _, name, __: compared.append(name))
+    monkeypatch.setattr(who_chose_whom, "answers_all", lambda *_: False)
+    monkeypatch.setattr(who_chose_whom, "check_conventions", lambda *_: None)
+    with pytest.raises(HopeBenchError) as refused:
+        transfer([result_of(kinds, headline)], strategy)
+    assert compared == [split, f"{split}@b"]
+    assert str(refused.value) == (
+        f"None of the results answers no-questions of all of {split}, {split}@b. Evaluate a model on these splits."
+    )
+
+
+def test_a_split_about_an_image_that_is_not_listed(benchmark: Benchmark) -> None:
+    del benchmark.manifest.images["1.jpg"]  # type: ignore[attr-defined]
+    with pytest.raises(HopeBenchError) as refused:
+        in_packed_order(benchmark, "random")
+    assert str(refused.value) == (
+        f"Split random of {benchmark.folder} asks about 1.jpg, which its manifest doesn't list. Generate or import the benchmark "
+        "again."
+    )
