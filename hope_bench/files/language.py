@@ -31,7 +31,7 @@ class Answers(Strict):
     `affirm`; it says yes where it holds one of `affirm` and no word of either, or nothing but the thing. Of `pronouns` one may
     stand for the thing, where all other words are of these lists, of the questions' frame or `fillers`. One of `doubt` leaves the
     answer unread. `endings` are what a word may have behind it and still be the same. `spaces` says whether words stand apart: if
-    not, any of these is found wherever it stands.
+    not, any of these is found wherever it stands, but not within a longer one.
     """
 
     yes: tuple[str, ...] = Field(min_length=1)

@@ -143,8 +143,9 @@ class _Unspaced:
     def __init__(self, words: AnswerWords) -> None:
         self._words = words
         self._meaning: dict[str, Said] = {**dict.fromkeys(words.yes, "yes"), **dict.fromkeys(words.no, "no")}
-        longest_first = sorted(self._meaning, key=len, reverse=True)
-        self._direct = re.compile("|".join(map(re.escape, longest_first)))
+        known = {*self._meaning, *words.none_of, *words.negators, *words.affirm, *words.pronouns, *words.fillers}
+        longest_first = sorted(known, key=len, reverse=True)
+        self._longest_at = re.compile(f"(?=({'|'.join(map(re.escape, longest_first))}))")
 
     def asked(self, question: str) -> tuple[frozenset[str], ...]:
         """What is left of a question without its frame."""
@@ -156,13 +157,40 @@ class _Unspaced:
         words = self._words
         if any(one in clause for one in words.doubt):
             return "doubt"
-        direct = self._direct.search(clause)
         if asked and all(any(one in clause for one in part) for part in asked):
             if any(one in clause for one in (*words.none_of, *words.negators)):
                 return "no"
             if any(one in clause for one in words.affirm):
                 return "yes"
-        return None if direct is None else self._meaning[direct[0]]
+        return self._direct(clause.strip())
+
+    def _direct(self, clause: str) -> Said | None:
+        """What a clause answers by a yes or a no, wherever it stands. Where it holds both, the first counts, if it is a no or
+        stands apart; a yes within a statement that goes on with a no ("有猫没有狗") is in doubt."""
+        whole = words_in(clause)
+        said = [
+            (self._meaning[word], end)
+            for start, end in self._apart(clause)
+            if (word := clause[start:end]) in self._meaning and (word not in self._words.alone or words_in(word) == whole)
+        ]
+        if not said:
+            return None
+        (first, end), *others = said
+        if first == "no" or all(meaning == first for meaning, _ in others):
+            return first
+        return "doubt" if clause[end].isalnum() else first
+
+    def _apart(self, clause: str) -> list[tuple[int, int]]:
+        """Where the known words are, without those that reach into a longer one: "いません" after "は" holds no "はい"."""
+        places: list[tuple[int, int]] = []
+        for found in self._longest_at.finditer(clause):
+            start, end = found.span(1)
+            if places and start < places[-1][1]:
+                if end - start <= places[-1][1] - places[-1][0]:
+                    continue
+                places.pop()
+            places.append((start, end))
+        return places
 
 
 def may_be_english(text: str, languages: Iterable[AnswerWords]) -> bool:

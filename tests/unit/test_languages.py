@@ -348,6 +348,36 @@ def test_a_language_without_words(code: str) -> None:
     assert find_words(["de", SPACED]) == (LANGUAGES["de"], SPACED)
 
 
+@pytest.mark.parametrize(
+    ("code", "verdict", "texts"),
+    [
+        ("zh", "yes", "是|是的|有|有的|对|是的，图中有一只狗。|图中有狗|答案是：是|图里有一只不大的狗"),
+        (
+            "zh",
+            "no",
+            "没有|不是|否。|不对|不，图中没有狗。|没有，图片中只有一只猫。|答案是：没有。|答案是没有|答案为否|答案：否|我的回答是：不是。",
+        ),
+        (
+            "zh",
+            "no",
+            "图中没有狗|图片中不存在狗。|没看到狗|这张图片中并没有狗。|没有狗，但是有一只猫。|图片中的动物是猫，不是狗。",
+        ),
+        ("zh", "unparsed", "是否|不确定|无法确定|答案是|对面的人|有猫没有狗|是不是狗|能否看到狗"),
+        ("ja", "yes", "はい|はい、犬がいます。|答えははいです|犬があります"),
+        ("ja", "no", "いいえ|いいえ、犬はいません。|答えはいいえです|答え：いいえ|犬はありません"),
+        ("ja", "unparsed", "犬はいません|画像に犬はいない|猫はいます|犬がいるかわかりません"),
+        ("ko", "yes", "네|예|네, 있습니다.|개가 있습니다"),
+        ("ko", "no", "아니요|아니요, 없습니다.|개가 없습니다.|답은 아니요입니다|아니, 고양이입니다"),
+        ("ko", "unparsed", "개는 보이지 않습니다|네 마리의 고양이가 있고 개는 없습니다"),
+    ],
+)
+def test_plain_answers_as_people_write_them_whose_words_touch(code: str, verdict: str, texts: str) -> None:
+    """A yes is not read where its letters are a particle and a negated verb, a copula, or half of "whether"."""
+    assert {text: parse_answer(text, "", LANGUAGES[code]) for text in texts.split("|")} == dict.fromkeys(
+        texts.split("|"), verdict
+    )
+
+
 UNSPACED = AnswerWords(
     code="ja", spaces=False, frame=("画像に", "が写っていますか", "と"),
     yes=("はい", "ある"), no=("いいえ", "あるわけない", "(無)"), affirm=("写っています", "見えます"),
