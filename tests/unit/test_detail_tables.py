@@ -26,7 +26,8 @@ from hope_bench.scoring.detail_tables import (
 )
 from hope_bench.scoring.differing import Differing, differing_questions
 from hope_bench.scoring.probability import pack
-from hope_bench.scoring.tables import comparison_table, percent, points, remarks, split_table
+from hope_bench.scoring.tables import _split_row, comparison_table, percent, points, remarks, split_table
+from tests.unit.test_reviewed import split as a_split
 from tests.unit.test_scoring_shown import e, shown, trimmed
 
 
@@ -394,3 +395,9 @@ def test_remarks() -> None:
 )
 def test_shares_as_text(share: float | None, percent_: str, points_: str) -> None:
     assert (percent(share), points(share)) == (percent_, points_)
+
+
+def test_questions_without_an_answer_stand_out() -> None:
+    update = {"on_yes": VerdictCounts(unparsed=1), "on_no": VerdictCounts(unparsed=1, unasked=1)}
+    counted = _split_row("hope", a_split("yn", "yn", 1).model_copy(update=update), False)[-3:]
+    assert [(text.plain, text.style) for text in counted] == [("2", "yellow"), ("0", "dim"), ("1", "yellow")]

@@ -9,7 +9,7 @@ from PIL import Image as PillowImage
 
 from hope_bench.annotations import annotation_files, read_annotations
 from hope_bench.annotations.hf_dataset import ExportedImages, export_images
-from hope_bench.annotations.hf_source import open_dataset
+from hope_bench.annotations.hf_source import _relative, open_dataset
 from hope_bench.errors import HopeBenchError, counted
 from tests.cli import hope_bench, refused
 from tests.datasets import (
@@ -259,3 +259,11 @@ def test_no_two_rows_write_one_file(
     told = refused(capsys, "import", "images", tmp_path / "data", "--out", tmp_path / "images")
     assert f"1 file of {tmp_path / 'images'} would hold the picture of more than one row ({twice})" in told
     assert not (tmp_path / "images").exists()
+
+
+def test_paths_are_told_relative_to_the_folder_and_bytes_are_kept(tmp_path: Path) -> None:
+    inside, outside = str(tmp_path.resolve() / "a" / "b.png"), "/elsewhere/b.png"
+    assert _relative(tmp_path, inside) == "a/b.png"
+    assert _relative(tmp_path, {"bytes": b"x", "path": inside}) == {"bytes": b"x", "path": "a/b.png"}
+    for same in (outside, "a/b.png", 7, None, {"bytes": b"x", "path": outside}, {"bytes": None, "path": None}, {"path": inside}):
+        assert _relative(tmp_path, same) == same

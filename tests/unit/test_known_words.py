@@ -208,6 +208,9 @@ def test_words_for_what_is_no_category_are_refused(tmp_path: Path) -> None:
     table.write_text('related = [["cup", "mug"], ["emu", "gnu"]]\n')
     with pytest.raises(HopeBenchError, match=r"related\.toml relates 'emu', 'gnu', of which none is a category or a synonym"):
         with_words(annotations, BenchmarkSpec(name="x", guards=GuardsSpec(ontology_table=str(table))))
+    table.write_text('related = [["cpu", "zebr"]]\n')
+    with pytest.raises(HopeBenchError, match=r"relates 'cpu', 'zebr', of which .* Did you mean 'cup'\?"):
+        with_words(annotations, BenchmarkSpec(name="x", guards=GuardsSpec(ontology_table=str(table))))
     plain = with_words(
         annotations, BenchmarkSpec(name="x", guards=GuardsSpec(known_synonyms=False), synonyms={"zebra": ("mare",)})
     )
