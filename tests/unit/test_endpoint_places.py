@@ -179,3 +179,25 @@ def test_a_server_is_given_up_after_three_failures_if_it_lives_no_more(monkeypat
     assert greeted == [0, 1, 2]
     assert said == [f"http://127.0.0.1:{port} doesn't answer any more; its pictures go to the other servers." for port in (2, 3)]
     assert endpoint_places._lives(Place(0, "", cast(Any, None), {})) is False
+
+
+@pytest.mark.parametrize(
+    ("dropped", "elsewhere", "alive", "told"),
+    [([], True, [0, 2], 1), ([1], True, [0, 2], 0), ([0], True, [2], 1), ([0, 2], False, [1], 0), ([0, 2, 1], True, [], 0)],
+)
+def test_a_server_is_given_up_by_whoever_is_first(
+    dropped: list[int], elsewhere: bool, alive: list[int], told: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    places = Places(SERVERS, said.append)
+    every, gone = places.alive, openai.APIConnectionError(request=cast(Any, None))
+
+    def greet(_: Place) -> None:
+        for number in dropped:  # by another thread, meanwhile
+            places.drop(every[number])
+        raise gone
+
+    monkeypatch.setattr(Place, "greet", greet)
+    assert [places.lost(every[1], gone) for _ in range(3)] == [False, False, elsewhere]
+    assert ([place.number for place in places.alive], len(said)) == (alive, told)
+    assert places.lost(every[1], gone) == elsewhere, "it is asked no more"

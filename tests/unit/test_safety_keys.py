@@ -6,6 +6,7 @@ import base64
 import html
 import json
 import re
+import sys
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
@@ -165,12 +166,21 @@ def test_what_is_no_address_or_holds_a_key_is_refused_without_it(address: str, m
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("proxy", ["other://me:sk-secret@h:1", "http://me:sk-secret"])
-def test_a_proxy_that_cannot_be_used_is_no_traceback(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("proxy", "why"),
+    [
+        ("other://me:sk-secret@h:1", "ValueError"),
+        ("http://me:sk-secret", "InvalidURL"),
+        ("socks5://me:sk-secret@h:1", "ImportError: Using SOCKS proxy"),
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_no_traceback(proxy: str, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEYS[0])
     monkeypatch.setenv("ALL_PROXY", proxy)
+    monkeypatch.setitem(sys.modules, "socksio", None)
     with pytest.raises(HopeBenchError, match="HTTPS_PROXY") as caught:
         Endpoint(ModelCard(name="m", adapter="endpoint", checkpoint="m", base_url="https://example.org/v1"))
+    assert f"The base_url 'https://example.org/v1' of the card m can't be asked ({why}" in str(caught.value)
     assert "secret" not in str(caught.value)
 
 
@@ -211,3 +221,15 @@ def test_secrets_are_blotted_out_however_they_are_written(monkeypatch: pytest.Mo
         monkeypatch.setenv("A_KEY", value)
         with pytest.raises(HopeBenchError, match="The environment variable A_KEY holds characters"):
             secret_of("A_KEY")
+
+
+@pytest.mark.parametrize("length", [6, 7, 8, 9])
+@pytest.mark.parametrize("before", [0, 1, 2])
+def test_of_base64_exactly_what_tells_of_the_key_is_blotted_out(before: int, length: int) -> None:
+    key = "s?~k>9<x2"[:length]
+    around = before + 3, 3 - (before + length) % 3  # so that nothing is padded
+    low, high = (base64.b64encode(one * around[0] + key.encode() + one * around[1]).decode() for one in (b"\0", b"\xff"))
+    # What is the same between whichever other bytes is the key's.
+    own = [place for place, (one, other) in enumerate(zip(low, high, strict=True)) if one == other]
+    for text in (low, high, high.replace("+", "-").replace("/", "_")):
+        assert without_secrets(text, [key]) == f"{text[: own[0]]}***{text[own[-1] + 1 :]}"
