@@ -85,6 +85,7 @@ def test_the_beginning_that_all_rows_share() -> None:
     assert prefix_length([image(row(7, 1), row(7, 2))], frozenset({7})) == 1
     assert prefix_length([image(row(7, 1, 2), row(7, 1, 2, 5))], frozenset({7})) == 2
     assert prefix_length([image(row(7, 1, 2, 3)), image(row(7, 1, 5, 3))], frozenset()) == 2
+    assert prefix_length([image(row(7, 1, 2))], frozenset({7})) == 2, "of one question"
     for rows_ in ([row(1, 2), row(2, 2)], [row(1, 7, 2), row(1, 3, 2)], [row(7, 1, 7), row(7, 1, 2)]):
         with pytest.raises(NotShareableError, match="the image comes after the question, or no tokens are shared"):
             prefix_length([image(*rows_)], frozenset({7}))
@@ -102,9 +103,10 @@ def test_the_beginning_that_all_rows_share() -> None:
 
 def test_rows_travel_between_processes_as_they_are() -> None:
     shared = torch.tensor([[1.5, -2.0]]).bfloat16()
-    rows: list[Row] = [{"input_ids": torch.tensor([[place]]), "pixel_values": shared} for place in range(3)]
+    mask = torch.tensor([[True, False, True]])
+    rows: list[Row] = [{"input_ids": torch.tensor([[place]]), "pixel_values": shared, "mask": mask} for place in range(3)]
     packed = pack(rows)
-    assert len(packed[1]) == 4, "each tensor once"
+    assert len(packed[1]) == 5, "each tensor once"
     again = unpack(packed)
     assert all(one["pixel_values"] is again[0]["pixel_values"] for one in again)
     for one, other in zip(rows, again, strict=True):

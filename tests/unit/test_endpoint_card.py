@@ -61,7 +61,7 @@ def test_what_a_served_model_is_called() -> None:
 @pytest.mark.parametrize(
     ("largest", "size", "sent"),
     [(None, (400, 10), (400, 10)), (400, (400, 10), (400, 10)), (399, (400, 200), (399, 200)), (28, (400, 10), (28, 1)),
-     (100, (30, 150), (20, 100)), (28, (900, 3), (28, 1))],
+     (100, (30, 150), (20, 100)), (28, (900, 3), (28, 1)), (100, (30, 40), (30, 40))],
 )  # fmt: skip
 def test_a_picture_is_no_larger_than_the_card_says(largest: int | None, size: tuple[int, int], sent: tuple[int, int]) -> None:
     url = picture_url(Image.new("RGB", size, "red"), card(image_max_side=largest))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ssl
 from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
@@ -201,3 +202,15 @@ def test_a_server_is_given_up_by_whoever_is_first(
     assert [places.lost(every[1], gone) for _ in range(3)] == [False, False, elsewhere]
     assert ([place.number for place in places.alive], len(said)) == (alive, told)
     assert places.lost(every[1], gone) == elsewhere, "it is asked no more"
+
+
+def test_what_is_on_this_machine_is_reached_without_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openai, "DefaultHttpxClient", lambda **how: how)
+    plain, secure, far = (
+        endpoint_places._http_client(f"{scheme}://{host}/v1", host)
+        for scheme, host in (("http", "localhost"), ("https", "127.0.0.1"), ("https", "h"))
+    )
+    assert [how.pop("event_hooks") for how in (plain, secure, far)] == [{"response": [endpoint_places._cut_refusal]}] * 3
+    context = plain.pop("verify")
+    assert (plain, context.verify_mode, context.get_ca_certs()) == ({"trust_env": False}, ssl.CERT_REQUIRED, [])
+    assert (secure, far) == ({"trust_env": False, "verify": True}, {})

@@ -64,6 +64,9 @@ def test_what_helped_is_kept_and_said_once() -> None:
     model._keep({"temperature": cold, "max_tokens": renamed, "seed": seed})
     assert said[1:] == ["For some questions alone: No seed."]
     assert "seed" not in model._kept
+    model._keep({"seed": seed})
+    model._keep({"temperature": cold, "seed": seed})
+    assert (list(model._kept), said[2:]) == (["temperature", "max_tokens"], []), "it has been taken once"
     model._count(1_000_000, 100_001)
     model._count(1, 0)
     assert (model.report.input_tokens, model.report.output_tokens, model.report.cost) == (1_000_001, 100_001, 3.000012)

@@ -337,9 +337,9 @@ def test_each_forward_says_what_it_holds(
     paths_of(Formula(), "plain", []).answer([(IMAGE, "a"), (IMAGE, "bb"), (IMAGE, "c")])
     assert forwards[-1] == ("plain", 3 + 4 + 3)
     paths, _, _, _ = shared(**settings)
-    paths._budget = Budget(99, 6)
+    paths._budget = Budget(99, 5)
     paths.answer([(IMAGE, text) for text in ("a", "bb", "cccc", "ddd")])
-    assert len([kind for kind, _ in forwards if kind == way]) == 2 * {"packed": -(-10 // 6), "rows": -(-18 // 6)}[way]
+    assert len([kind for kind, _ in forwards if kind == way]) == 2 * {"packed": -(-10 // 5), "rows": -(-18 // 5)}[way]
 
 
 def test_answers_that_go_on_hold_their_new_tokens_too(shared: Any, monkeypatch: pytest.MonkeyPatch) -> None:

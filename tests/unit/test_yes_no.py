@@ -42,6 +42,10 @@ def test_p_yes_of_logits_is_a_softmax_over_yes_and_no() -> None:
     for yes_ids, no_ids in (([], [1]), ([1], [])):
         none = YesNoTokens(*(torch.tensor(ids).long() for ids in (yes_ids, no_ids, [], [])))
         assert read_first_token(rows, none).scores(0) == (None, None)
+    alone = read_first_token(torch.randn(500, 4, generator=torch.Generator().manual_seed(0)), YesNoTokens(
+        *(torch.tensor(ids).long() for ids in ([0, 1], [2, 3], [], []))
+    ))  # fmt: skip
+    assert alone.mass.max() == 1, "whatever is rounded"
     share = [0.0099, 0.0101]
     for place, weight in enumerate(share):
         row = torch.tensor([[0.0, -torch.inf, 0.0, float(np.log(2 * weight)), 0.0]])
@@ -72,6 +76,18 @@ def test_tokens_that_say_yes_or_no() -> None:
         [1, 5],
     ]
     assert [ids.tolist() for ids in (found.within(5).yes, found.within(5).no)] == [[3], [1]]
+
+
+def test_an_answer_may_begin_with_any_form_of_a_languages_word() -> None:
+    forms = [f"{before}{word}" for word in ("ja", "nein") for form in (str, str.capitalize, str.upper) for before in ("", " ")
+             for word in [form(word)]]  # fmt: skip
+    vocabulary: dict[str | bytes, int] = {"▁": 0, "Yes": 1, "No": 2, **{f"piece {place}": place for place in range(3, 15)}}
+    own = find_own_yes_no(
+        vocabulary, AnswerWords(code="de", yes=("ja",), no=("nein",)), lambda text: [0, 3 + forms.index(text), 99, 1]
+    )
+    assert [ids.tolist() for ids in (own.yes, own.no, own.foreign, own.unfinished)] == [
+        [1, *range(3, 9)], [2, *range(9, 15)], [], list(range(3, 15))
+    ]  # fmt: skip
 
 
 def listed(text: str, token: Any, top: Any, logprob: Any = -0.5, words: YesNoWords | None = None) -> Any:
