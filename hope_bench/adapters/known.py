@@ -116,7 +116,8 @@ def known_dtype(name: str, kind: str) -> str:
         return name
     if kind == "cpu":
         return "float32"
-    return "bfloat16" if (_gpus() or (0,))[0] >= _AMPERE else "float16"
+    gpus = _gpus()
+    return "bfloat16" if gpus and gpus[0] >= _AMPERE else "float16"
 
 
 @cache

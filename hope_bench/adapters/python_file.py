@@ -78,10 +78,8 @@ class PythonFile:
 
     def _class(self) -> Callable[[ModelCard], object]:
         # Named by its hash, so that two files of one name don't meet; listed, so that what it defines can find its module.
-        name = f"hope_bench_adapter_{self._sha256[:16]}"
-        spec = importlib.util.spec_from_file_location(name, self._file)
-        if spec is None or spec.loader is None:
-            raise HopeBenchError(f"{self._file} can't be run as Python.")
+        name = f"hope_bench_adapter_{self._sha256}"
+        spec: Any = importlib.util.spec_from_file_location(name, self._file)  # whose name ends in .py
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
         spec.loader.exec_module(module)

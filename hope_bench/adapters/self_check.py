@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -36,7 +37,7 @@ def relative_difference(found: Tensor, expected: Tensor) -> float:
     difference = torch.where(both, found - expected, 0.0)
     spread = torch.where(both, expected - expected.mean(0), 0.0).pow(2).mean().sqrt()
     relative = float(difference.pow(2).mean().sqrt() / spread)
-    return relative if relative < float("inf") else float("inf")
+    return math.inf if math.isnan(relative) else relative
 
 
 def choose(lengths: Sequence[int]) -> list[int]:

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from hope_bench.adapters import in_memory as memory
 from hope_bench.adapters.base import AdapterReport, RawAnswer, draw_seed
 from hope_bench.adapters.budget import Budget
 from hope_bench.adapters.in_memory import InMemory, _middle
@@ -68,6 +69,17 @@ def test_each_answer_is_drawn_from_a_seed_of_its_own() -> None:
     assert model._seeds(batch, [1, 2]) == [draw_seed(3, "a.png", "q", 1), draw_seed(3, "None", "r", 2)]
     assert model._seeds(batch, []) == [draw_seed(3, "a.png", "q", 0), draw_seed(3, "None", "r", 0)]
     assert in_memory()._seeds(batch, [1, 2]) is None
+
+
+def test_a_tokenizer_that_pads_with_nothing_pads_as_its_model_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("known_inputs", "find_yes_no", "Encoder", "Decoder", "Paths"):
+        monkeypatch.setattr(memory, name, lambda *_: None)
+    monkeypatch.setattr(memory, "decoding_settings", lambda *_: SimpleNamespace(pad_token_id=9))
+    for own, pads in ((None, 9), (0, 0), (3, 3)):
+        tokenizer = SimpleNamespace(pad_token_id=own, get_vocab=dict)
+        made: Any = (SimpleNamespace(dtype=None), SimpleNamespace(tokenizer=tokenizer), SimpleNamespace(thinks=False), None)
+        in_memory()._ready(*made)
+        assert tokenizer.pad_token_id == pads
 
 
 class Halving:

@@ -114,6 +114,16 @@ WHOLE = len(safetensors(TENSORS)) + 6
         ("model.safetensors", safetensors({"a": {"data_offsets": [0]}}), DAMAGED),
         ("model.safetensors", bytes(7), DAMAGED),
         ("model.safetensors", bytes(8), DAMAGED),
+        (
+            "model.safetensors",
+            safetensors(b'{"a": {"d', length=12),
+            f"is 17 bytes and not the 20 that its header says (cut off?). {AGAIN}",
+        ),
+        (
+            "model.safetensors",
+            (1000).to_bytes(8, "little"),
+            f"is 8 bytes and not the 1,008 that its header says (cut off?). {AGAIN}",
+        ),
         ("model.safetensors", b"", f"is empty. {AGAIN}"),
         ("model.safetensors", POINTER, f"is {IS_POINTER}"),
         ("pytorch_model.bin", b"\x80\x04x", None),
