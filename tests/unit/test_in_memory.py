@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from hope_bench.adapters import in_memory as memory
+from hope_bench.adapters import in_memory as in_memory_
 from hope_bench.adapters.base import AdapterReport, RawAnswer, draw_seed
 from hope_bench.adapters.budget import Budget
 from hope_bench.adapters.in_memory import InMemory, _middle
@@ -73,8 +73,8 @@ def test_each_answer_is_drawn_from_a_seed_of_its_own() -> None:
 
 def test_a_tokenizer_that_pads_with_nothing_pads_as_its_model_does(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("known_inputs", "find_yes_no", "Encoder", "Decoder", "Paths"):
-        monkeypatch.setattr(memory, name, lambda *_: None)
-    monkeypatch.setattr(memory, "decoding_settings", lambda *_: SimpleNamespace(pad_token_id=9))
+        monkeypatch.setattr(in_memory_, name, lambda *_: None)
+    monkeypatch.setattr(in_memory_, "decoding_settings", lambda *_: SimpleNamespace(pad_token_id=9))
     for own, pads in ((None, 9), (0, 0), (3, 3)):
         tokenizer = SimpleNamespace(pad_token_id=own, get_vocab=dict)
         made: Any = (SimpleNamespace(dtype=None), SimpleNamespace(tokenizer=tokenizer), SimpleNamespace(thinks=False), None)
