@@ -241,7 +241,7 @@ def find_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
         # A device can have a name and not be there; this one must hold numbers.
-        torch.empty(1, device=device)
+        torch.empty((), device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         gpus = torch.cuda.device_count()
         known = f"cuda:0 to cuda:{gpus - 1}" if gpus else "cpu (torch sees no GPU here)"

@@ -52,6 +52,11 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def log_of(said: str) -> Path:
+    """The log that an error names."""
+    return Path(said.partition("The end of its log (")[2].partition(")")[0])
+
+
 def all_gone(told: Path) -> bool:
     """Whether the fake's processes have ended; they are waited for."""
     pids = [int(word) for word in told.read_text().splitlines()[0].split()]
@@ -185,6 +190,8 @@ def test_a_server_that_does_not_start_shows_the_end_of_its_log_and_leaves_nothin
     assert "The server ended before it was ready. Exit code 1. The end of its log" in said
     assert "ValueError: no room for the weights" in said
     assert "fake vllm with ***" in said, "keys are blotted out"
+    assert log_of(said).is_file()
+    log_of(said).unlink()
     assert all_gone(told)
     assert not (small / "runs" / "small" / "demo-llava").exists()
 
@@ -210,6 +217,8 @@ def test_a_server_that_ends_in_the_middle_ends_the_run_which_goes_on_later(
     assert "The server ended in the middle of the run" in said
     assert "Exit code 3." in said
     assert "the engine died" in said
+    assert log_of(said).is_file()
+    log_of(said).unlink()
     assert all_gone(told)
     kept = (small / "runs" / "small" / "demo-llava" / "answers.jsonl").read_text().splitlines()
     assert 0 < len(kept) <= 6

@@ -393,6 +393,8 @@ def test_one_model_over_several_gpus_and_several_processes_exclude_each_other(
     with pytest.raises(HopeBenchError, match="exclude each other"):
         TransformersModel(card(checkpoint("llava"), device_map="auto"))
     TransformersModel(card(checkpoint("llava")))
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    TransformersModel(card(checkpoint("llava"), device_map="auto"))
 
 
 def test_attention_and_device_map_come_from_the_card(checkpoint: Checkpoint) -> None:
