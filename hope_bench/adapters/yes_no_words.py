@@ -72,8 +72,8 @@ _WORD_BOUNDARY = "▁ĠĊĉ"
 def _byte_alphabet() -> dict[str, int]:
     """The characters that byte-level vocabularies (GPT-2's and after) write bytes with: printable ones are themselves, the other
     68 follow from U+0100."""
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    others = [byte for byte in range(256) if byte not in printable]
+    printable = [byte for byte in bytes(range(256)) if chr(byte).isprintable() and chr(byte) != " "]
+    others = [byte for byte in bytes(range(256)) if byte not in printable]
     return {chr(byte): byte for byte in printable} | {chr(256 + place): byte for place, byte in enumerate(others)}
 
 

@@ -124,6 +124,17 @@ def test_a_checkpoint_that_is_not_all_here_is_not_known(tmp_path: Path, unreacha
         assert info is not None
         assert (info.adapter, info.device_kind, info.dtype) == (kind, server_ or "cpu", dtype)
         assert (info.identity, info.weights_sha256) == (identity, digest)
+    for server_ in ("vllm", None):
+        trusted = ModelCard(
+            name="m",
+            checkpoint=str(folder),
+            server=cast(Any, server_),
+            device="auto" if server_ else "cpu",
+            trust_remote_code=True,
+        )
+        info = known_info(trusted)
+        assert info is not None
+        assert info.identity == f"{identity} with its own code"
     assert known_info(ModelCard(name="m", checkpoint="x", adapter="m.py:C")) is None
 
 

@@ -20,6 +20,7 @@ from hope_bench.adapters.base import AdapterReport, RawAnswer, draw_seed
 from hope_bench.adapters.budget import Budget
 from hope_bench.adapters.in_memory import InMemory, _middle
 from hope_bench.files.card import ModelCard, Sampling
+from hope_bench.files.language import AnswerWords
 
 
 @given(st.lists(st.integers(1, 50), max_size=12), st.integers(1, 6), st.integers(1, 90))
@@ -80,6 +81,24 @@ def test_a_tokenizer_that_pads_with_nothing_pads_as_its_model_does(monkeypatch: 
         made: Any = (SimpleNamespace(dtype=None), SimpleNamespace(tokenizer=tokenizer), SimpleNamespace(thinks=False), None)
         in_memory()._ready(*made)
         assert tokenizer.pad_token_id == pads
+
+
+def test_words_and_questions_are_taken_once_a_model_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr(in_memory_, "find_yes_no", lambda *given: ("english", *given))
+    monkeypatch.setattr(in_memory_, "find_own_yes_no", lambda *given: ("own", *given))
+    model = in_memory()
+    model.read_words(None)
+    model.prepare([])
+    model._paths = cast(Any, SimpleNamespace(read_tokens=told.append, take=lambda *given: told.append(given)))
+    model._encoder = cast(
+        Any, SimpleNamespace(vocabulary=lambda: "vocabulary", token_ids="encode", rows=lambda batch: [*batch, 1])
+    )
+    german = AnswerWords(code="de", yes=("ja",), no=("nein",))
+    model.read_words(None)
+    model.read_words(german)
+    model.prepare([])
+    assert told == [("english", "vocabulary"), ("own", "vocabulary", german, "encode"), ([], [1])]
 
 
 class Halving:

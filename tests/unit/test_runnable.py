@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 import transformers
 
+from hope_bench.adapters import runnable
 from hope_bench.adapters.known import check_agreed
 from hope_bench.adapters.runnable import (
+    _CONVERTED,
     _bare,
     _check_quantized,
+    _sibling,
     _unknown_model,
     _without_eyes,
     auto_map,
@@ -103,6 +106,23 @@ def test_a_model_whose_code_was_not_run_may_have_a_sibling(tmp_path: Path) -> No
     )
     said = _unknown_model("liuhaotian/llava-v1.5-7b", tmp_path, ValueError("odd"))
     assert " The same model for transformers is llava-hf/llava-1.5-7b-hf: --model llava-1.5-7b. If you trust the code" in said
+
+
+def test_a_sibling_is_for_transformers_and_its_card_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cards = {
+        "broken": "name = ",
+        "served": 'name = "served"\ncheckpoint = "a/b-v1"\nadapter = "endpoint"\nbase_url = "http://h/v1"\n',
+        "trusted": 'name = "trusted"\ncheckpoint = "a/b-v1"\ntrust_remote_code = true\n',
+        "other": 'name = "other"\ncheckpoint = "a/b-1-hf-x"\n',
+        "same": 'name = "same"\ncheckpoint = "c/B-1-hf/"\n',
+        "later": 'name = "later"\ncheckpoint = "d/b-1-hf"\n',
+    }
+    fill(tmp_path, {f"{name}.toml": text for name, text in cards.items()})
+    paths = {name: tmp_path / f"{name}.toml" for name in cards}
+    monkeypatch.setattr(runnable, "known_models", lambda: paths)
+    assert _sibling("a/b-v1") == "The same model for transformers is c/B-1-hf/: --model same"
+    del paths["same"], paths["later"]
+    assert _sibling("a/b-v1") == _CONVERTED
 
 
 @pytest.mark.parametrize(

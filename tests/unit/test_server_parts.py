@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -17,8 +18,8 @@ import openai
 import pytest
 from PIL import Image
 
-from hope_bench.adapters import endpoint, server, server_guard
-from hope_bench.adapters.base import RawAnswer
+from hope_bench.adapters import endpoint, served, server, server_guard
+from hope_bench.adapters.base import AdapterReport, RawAnswer
 from hope_bench.adapters.endpoint import Endpoint
 from hope_bench.adapters.endpoint_failures import BadReplyError, NoAnswerError
 from hope_bench.adapters.endpoint_places import Place
@@ -204,9 +205,7 @@ def test_a_server_is_waited_for_as_long_as_the_card_says(
         said.append((clock[0] - 1000, line))
 
     if ready is None:
-        with pytest.raises(
-            HopeBenchError, match=rf"^The server was not ready after {seconds:.0f} s \(more time: --server-timeout"
-        ):
+        with pytest.raises(HopeBenchError, match=rf"^The server was not ready after {seconds:.0f} s \(more time: "):
             one.wait_until_ready(seconds, say)
     else:
         one.wait_until_ready(seconds, say)
@@ -471,3 +470,113 @@ def test_servers_that_are_not_there_are_dropped_before_anything_is_asked(
     assert len(lines) == said
     assert all(line.endswith(". The other servers are asked.") for line in lines)
     model.close()
+
+
+# A checkpoint behind one.
+
+
+@pytest.mark.parametrize("ends", ["closed", "never ready", "in the middle"])
+@pytest.mark.parametrize(("kind", "template"), [("vllm", None), ("sglang", "{{ it }}"), ("transformers", None)])
+def test_a_served_checkpoint_step_by_step(
+    kind: str, template: str | None, ends: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done, said = list[Any](), list[str]()
+    checkpoint, copied = tmp_path / "it", list[Path]()
+    checkpoint.mkdir()
+
+    class Started:
+        base_url, ended = "http://127.0.0.1:8123/v1", ends == "in the middle"
+
+        def __init__(self, *given: Any) -> None:
+            done.append(given)
+
+        def wait_until_ready(self, seconds: float, _: Any) -> None:
+            done.append(seconds)
+            if ends == "never ready":
+                raise HopeBenchError("never ready")
+
+        def when_it_ends(self, work: Callable[[], None]) -> None:
+            work()
+
+        def last_words(self) -> str:
+            return "Its words."
+
+        def close(self, keep_log: bool) -> None:
+            done.append(("log kept", keep_log))
+
+    class Asked:
+        report = AdapterReport(input_tokens=7)
+
+        def __init__(self, card: ModelCard, _: Any) -> None:
+            done.append((card.adapter, card.base_url, card.checkpoint, card.api_key_env))
+
+        def give_up(self, why: str) -> None:
+            done.append(why)
+
+        def answer(self, batch: Any, samples: Any) -> list[RawAnswer]:
+            return [RawAnswer(f"{batch} {samples}")]
+
+        def close(self) -> None:
+            done.append("disconnected")
+
+    def command_line(_: ModelCard, folder: Path, port: int, file: Path | None) -> list[str]:
+        if port:  # else only whether it is possible is asked
+            assert (file is None) == (template is None)
+            assert file is None or file.read_text() == template
+        return ["serve", str(folder)]
+
+    def plain_copy(folder: Path, into: Path) -> Path:
+        assert (folder, into.name, into.parent.is_dir()) == (checkpoint.resolve(), "it", True)
+        copied.append(into)
+        return into
+
+    found = SimpleNamespace(folder=checkpoint, adapter=None)
+    for name, stub in {
+        "Server": Started, "Endpoint": Asked, "command_line": command_line, "plain_copy": plain_copy, "free_port": lambda: 8123,
+        "find_checkpoint": lambda *_, **__: found,
+    }.items():  # fmt: skip
+        monkeypatch.setattr(served, name, stub)
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    card = ModelCard(name="m", checkpoint="ORG/IT", server=cast(Any, kind), chat_template=template, server_timeout=99)
+    model = served.Served(card, said.append)
+    assert model.report == AdapterReport()
+    if ends == "never ready":
+        with pytest.raises(HopeBenchError, match="never ready"):
+            model.load()
+    else:
+        model.load()
+        assert model.report.input_tokens == 7
+    folder = str(copied[0] if kind == "transformers" else checkpoint.resolve())
+    name = folder if kind == "transformers" else "ORG/IT"
+    asked = ("endpoint", "http://127.0.0.1:8123/v1", name, "HOPE_BENCH_SERVER_KEY")
+    last = {"closed": [], "never ready": [("log kept", True)], "in the middle": [("log kept", True), "disconnected"]}[ends]
+    if ends == "in the middle":
+        with pytest.raises(HopeBenchError, match=r"^The server ended in the middle of the run; .* from here\. Its words\.$"):
+            model.answer(cast(Any, "batch"), (1,))
+    elif ends == "closed":
+        assert model.answer(cast(Any, "batch"), (1,)) == [RawAnswer("batch (1,)")]
+    expected = [(["serve", folder], 8123), 99.0, *([asked, "the server ended"] if ends != "never ready" else []), *last]
+    assert done == expected
+    assert said == [f"Starting {kind} for ORG/IT on port 8123 of this machine ..."]
+    assert len(copied) == (kind == "transformers")
+    model.close()
+    assert done[len(expected) :] == {"closed": [("log kept", False), "disconnected"], "never ready": []}.get(
+        ends, ["disconnected"]
+    )
+    assert list(tmp_path.iterdir()) == [checkpoint], "nothing of it is left"
+
+
+def test_a_served_checkpoint_is_one_process_and_a_whole_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(served, "command_line", lambda *_: [])
+    monkeypatch.setattr(served, "find_checkpoint", lambda *_, **__: SimpleNamespace(folder=tmp_path, adapter=tmp_path))
+    for size, kind, template, words in (
+        ("2", "vllm", None, "--server starts one server, and torchrun several of these processes"),
+        ("1", "transformers", "t", "transformers serve can't be given the chat template of the card m."),
+        ("1", "transformers", None, "is an adapter of PEFT's, and --server transformers is given whole models only"),
+        ("", "vllm", "t", "is an adapter of PEFT's, and --server vllm is given whole models only"),
+    ):
+        monkeypatch.setenv("WORLD_SIZE", size)
+        with pytest.raises(HopeBenchError) as refused:
+            served.Served(ModelCard(name="m", checkpoint="c", server=cast(Any, kind), chat_template=template))
+        assert words in str(refused.value)
