@@ -165,7 +165,7 @@ def _would_upgrading_help(config: Mapping[str, Any], model_type: object) -> str:
     from transformers import CONFIG_MAPPING, __version__
 
     unknown = f"transformers {__version__} doesn't know"
-    close = difflib.get_close_matches(str(model_type), CONFIG_MAPPING.keys(), n=1)
+    close = difflib.get_close_matches(str(model_type), CONFIG_MAPPING.keys())
     nearest = f" (the nearest it knows is {close[0]!r})" if close else ""
     written = config.get("transformers_version")
     try:
@@ -195,5 +195,5 @@ def _sibling(name: str) -> str:
 
 def _bare(checkpoint: str) -> str:
     """A checkpoint's name without whose it is, "-hf" and a version's v: "liuhaotian/llava-v1.5-7b" is "llava-1.5-7b"."""
-    name = checkpoint.rstrip("/").rsplit("/", 1)[-1].lower().replace("_", ".")
+    name = checkpoint.rstrip("/").rpartition("/")[2].lower().replace("_", ".")
     return re.sub(r"-v(?=\d)", "-", name.removesuffix("-hf"))

@@ -100,7 +100,7 @@ def further_arguments(text: str) -> list[str]:
     except ValueError as error:
         raise HopeBenchError(f"The server's arguments can't be read ({error}): {text!r}.") from None
     for word in words:
-        flag = word.split("=", 1)[0].replace("_", "-")
+        flag = word.partition("=")[0].replace("_", "-")
         # Parsers take a flag's beginning for the flag.
         if len(flag) > 3 and any(ours.startswith(flag) for ours in _OURS):
             raise HopeBenchError(

@@ -88,6 +88,8 @@ def test_the_device_that_a_card_means(
         monkeypatch.setenv("LOCAL_WORLD_SIZE", world)
     if " " not in found:
         assert find_device(name) == torch.device(found)
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)  # with a driver that is too old, they are counted
+        assert find_device("auto") == torch.device("cpu")
         return
     with pytest.raises(HopeBenchError) as refused:
         find_device(name)
@@ -164,9 +166,17 @@ def processor(**more: Any) -> Any:
 def test_a_processor_takes_images_and_has_a_template(
     made: Any, template: str | None, words: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loading.AutoProcessor, "from_pretrained", lambda *_, **__: made)
+    trusted: list[bool] = []
+
+    def from_pretrained(_: str, trust_remote_code: bool) -> Any:
+        trusted.append(trust_remote_code)
+        return made
+
+    monkeypatch.setattr(loading.AutoProcessor, "from_pretrained", from_pretrained)
     if words is None:
         assert load_processor(str(tmp_path), template) is made
+        assert load_processor(str(tmp_path), template, True) is made
+        assert trusted == [False, True]
         assert made.chat_template in ("x", {"a": "x"}, None)
         return
     with pytest.raises(HopeBenchError) as refused:

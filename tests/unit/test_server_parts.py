@@ -264,8 +264,16 @@ def test_a_port_that_nobody_listens_on() -> None:
     [(7, "itself", 7), (0, "itself", 0), (-9, "itself", -9), (7, "owner", 0), (7, "signal", 0)],
 )
 def test_a_guard_waits_for_its_server_and_its_owner(
-    code: int, ended_by: str, expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    code: int, ended_by: str, expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    class Told(io.StringIO):
+        said = ""
+
+        def flush(self) -> None:
+            self.said = self.getvalue()
+
+    told = Told()
+    monkeypatch.setattr(server_guard.sys, "stdout", told)
     server_ends, owner_ends = threading.Event(), threading.Event()
     handlers: dict[int, Callable[..., None]] = {}
     groups: list[Any] = []
@@ -299,7 +307,7 @@ def test_a_guard_waits_for_its_server_and_its_owner(
     assert groups == [(4321, ended_by == "itself")]
     assert set(handlers) == {signal.SIGTERM, signal.SIGHUP, signal.SIGINT}
     assert (tmp_path / "log").read_text() == "before\nbegun\n"
-    assert capsys.readouterr().out == "4321\n"
+    assert told.said == "4321\n", "said at once: whoever started the guard waits for it"
 
 
 def test_a_guard_says_what_can_not_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

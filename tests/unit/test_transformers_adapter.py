@@ -8,7 +8,8 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import torch
@@ -17,7 +18,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from hope_bench.adapters.base import RawAnswer
 from hope_bench.adapters.decoding import Decoder
-from hope_bench.adapters.encoding import rows_of_image
+from hope_bench.adapters.encoding import pack, rows_of_image
 from hope_bench.adapters.loading import check_quantize, find_device
 from hope_bench.adapters.transformers_model import TransformersModel
 from hope_bench.adapters.yes_no import find_yes_no, read_first_token
@@ -393,8 +394,19 @@ def test_one_model_over_several_gpus_and_several_processes_exclude_each_other(
     with pytest.raises(HopeBenchError, match="exclude each other"):
         TransformersModel(card(checkpoint("llava"), device_map="auto"))
     TransformersModel(card(checkpoint("llava")))
-    monkeypatch.setenv("WORLD_SIZE", "1")
-    TransformersModel(card(checkpoint("llava"), device_map="auto"))
+    for alone in ("1", ""):
+        monkeypatch.setenv("WORLD_SIZE", alone)
+        TransformersModel(card(checkpoint("llava"), device_map="auto"))
+
+
+def test_what_was_encoded_elsewhere_is_for_a_loaded_model(checkpoint: Checkpoint) -> None:
+    model, taken = TransformersModel(card(checkpoint("llava"))), list[Any]()
+    rows = [{"input_ids": torch.tensor([[1, 2]])}]
+    model.take(BATCH[:1], pack(rows))
+    model._paths = cast(Any, SimpleNamespace(take=lambda *given: taken.append(given)))
+    model.take(BATCH[:1], pack(rows))
+    ((batch, (row,)),) = taken
+    assert (batch, row["input_ids"].tolist()) == (BATCH[:1], [[1, 2]])
 
 
 def test_attention_and_device_map_come_from_the_card(checkpoint: Checkpoint) -> None:

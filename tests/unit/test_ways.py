@@ -285,6 +285,13 @@ def test_a_difference_of_logits_is_said_with_two_digits(shared: Any) -> None:
         paths.answer([(IMAGE, "a"), (IMAGE, "b")])
 
 
+def test_a_difference_that_is_no_number_is_none(shared: Any) -> None:
+    paths, _, _, lines = shared(packs=torch.nan, rows=torch.nan)
+    paths.answer([(IMAGE, text) for text in ("a", "bb", "ccc", "dddd")])
+    assert [(one.passed, one.difference) for one in paths.checks[:2]] == [(False, None)] * 2
+    assert lines[0].endswith(f"which would be faster: its logits differ by inf ({SMALL}).")
+
+
 def test_the_last_check_says_why_nothing_is_shared(shared: Any) -> None:
     paths, _, _, lines = shared(packs=ValueError("odd"), rows=0.02)
     paths.checks += [checked("x", SMALL, passed=True, difference=0.5, reason="an earlier one")] * 2
