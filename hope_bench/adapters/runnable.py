@@ -104,8 +104,10 @@ def check_code(folder: Path) -> None:
 
 def auto_map(file: Path) -> dict[str, str | list[str | None]]:
     """The Python classes that a checkpoint's JSON file names, by the auto class they stand for; empty if it names none."""
+    if not file.is_file():
+        return {}
     try:
-        mapped = json.loads(file.read_text(encoding="utf-8")).get("auto_map") if file.is_file() else None
+        mapped = json.loads(file.read_text(encoding="utf-8")).get("auto_map")
     except (OSError, ValueError, AttributeError, RecursionError):
         return {}
     return mapped if isinstance(mapped, dict) else {}

@@ -87,8 +87,7 @@ def strip_boundaries(token: str) -> str:
 
 def _read_as(token: str) -> tuple[str, ...]:
     """The words that a token may stand for."""
-    word, spelt = strip_boundaries(token).lower(), None if token.isascii() else _spelt_in_bytes(token)
-    return (word,) if spelt is None else (word, spelt)
+    return tuple(filter(None, (strip_boundaries(token).lower(), _spelt_in_bytes(token))))
 
 
 def _spelt_in_bytes(token: str) -> str | None:

@@ -68,6 +68,9 @@ def test_rows_are_joined_as_a_left_padded_batch() -> None:
     assert {name: value.tolist() for name, value in joined.items()} == {
         "input_ids": [[1, 2, 3], [9, 4, 5]], "attention_mask": [[1, 1, 1], [0, 1, 1]], "pixel_values": [[0.0], [2.0]]
     }  # fmt: skip
+    places = join([row(1, place_ids=torch.ones(1, 1, 2)), row(4, 5, place_ids=torch.ones(1, 2, 2))], aligned | {"place_ids"}, 9)
+    assert places is not None
+    assert places["place_ids"].tolist() == [[[0, 0], [1, 1]], [[1, 1], [1, 1]]]
     assert join([row(1), row(2, sizes=torch.ones(1, 2))], aligned, 9) is not None
     assert join([row(2, sizes=torch.ones(1, 2)), row(1)], aligned, 9) is None
     assert join([row(2, sizes=torch.ones(1, 2)), row(1, sizes=torch.ones(1, 3))], aligned, 9) is None

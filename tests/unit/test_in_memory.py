@@ -91,6 +91,8 @@ def test_words_and_questions_are_taken_once_a_model_is_there(monkeypatch: pytest
     model.read_words(None)
     model.prepare([])
     model._paths = cast(Any, SimpleNamespace(read_tokens=told.append, take=lambda *given: told.append(given)))
+    model.read_words(None)
+    model.prepare([])
     model._encoder = cast(
         Any, SimpleNamespace(vocabulary=lambda: "vocabulary", token_ids="encode", rows=lambda batch: [*batch, 1])
     )

@@ -185,6 +185,8 @@ def net(quantized: bool = False, hf_quantizer: object = None) -> Any:
         ("eye.layers.1.weight", True),
         ("other.layers.2.weight", False),
         ("model.layers.2.anything", True),
+        ("heads.5.weight", False),
+        ("model.5.more.weight", False),
         ("weight", True),
     ],
 )
