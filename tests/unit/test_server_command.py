@@ -29,7 +29,7 @@ from tests.checkpoint_files import fill
 def test_a_server_is_waited_for(
     healthy: int, ends: int | None, raised: str | None, slept: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sleeps, said = [0], list[str]()
+    sleeps, said = [0], list[tuple[int, str]]()
     monkeypatch.setattr(server.time, "monotonic", lambda: sleeps[0] / 5)
     monkeypatch.setattr(server.time, "sleep", lambda seconds: sleeps.__setitem__(0, sleeps[0] + round(seconds * 5)))
 
@@ -49,14 +49,18 @@ def test_a_server_is_waited_for(
         def last_words(self) -> str:
             return "words"
 
+    def say(line: str) -> None:
+        said.append((sleeps[0], line))
+
     if raised is None:
-        Waiting().wait_until_ready(400, said.append)
+        Waiting().wait_until_ready(400, say)
     else:
         with pytest.raises(HopeBenchError) as refused:
-            Waiting().wait_until_ready(400, said.append)
+            Waiting().wait_until_ready(400, say)
         assert str(refused.value) == raised
     assert sleeps == [slept]
-    assert said == (["Waiting for the server; its log: log"] * 2 if slept == 2001 else []), "after a minute, and five more"
+    told = (301, 1801) if slept == 2001 else ()
+    assert said == [(place, "Waiting for the server; its log: log") for place in told], "after a minute, and five more"
 
 
 def test_a_served_models_end_is_the_servers_and_of_its_files() -> None:
