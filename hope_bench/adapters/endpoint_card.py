@@ -75,11 +75,11 @@ def _checked_host(card: ModelCard, key: str, url: str) -> str:
     """The host. Raises HopeBenchError for what is no web address, or would carry a secret into files."""
     try:
         parts = urlsplit(url)
-        plain = parts.port is None or parts.port > 0
+        port = parts.port
     except ValueError:
-        parts, plain = urlsplit(""), False
+        parts, port = urlsplit(""), None
     secret = parts.username or parts.password or parts.query or parts.fragment
-    if not plain or parts.scheme not in ("http", "https") or not parts.hostname or secret:
+    if port == 0 or parts.scheme not in ("http", "https") or not parts.hostname or secret:
         raise HopeBenchError(
             f"The {key} of the card {card.name} must be http(s)://HOST/... without a user name, a password or a query: it is "
             f"written into run.json, and keys come from the environment variable {card.api_key_env} (other queries: extra_query)."
