@@ -134,7 +134,7 @@ def test_what_a_reply_is_made_of() -> None:
         ("stop", "done"), (None, "done"), (7, "done"), ({"type": "length"}, "cut off"), ({"type": None}, "done"),
         ("maxTokens", "cut off"),
         ("FINISH_REASON_SAFETY", "refused"), ("finish_reason: error", "broke off"), ("language", "refused"),
-        ("languages", "done"),
+        ("languages", "done"), ("FINISH_REASON_LANGUAGE", "refused"), ("FINISH_REASON_OTHER", "broke off"),
         ("load", "broke off"), ("loaded", "done"), ("__max--tokens__", "cut off"),
     ],
 )  # fmt: skip

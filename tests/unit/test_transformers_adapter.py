@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
+from hope_bench.adapters import transformers_model
 from hope_bench.adapters.base import RawAnswer
 from hope_bench.adapters.decoding import Decoder
 from hope_bench.adapters.encoding import pack, rows_of_image
@@ -397,6 +398,16 @@ def test_one_model_over_several_gpus_and_several_processes_exclude_each_other(
     for alone in ("1", ""):
         monkeypatch.setenv("WORLD_SIZE", alone)
         TransformersModel(card(checkpoint("llava"), device_map="auto"))
+
+
+def test_a_checkpoints_code_is_trusted_where_card_and_flag_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    trusted: list[bool] = []
+    monkeypatch.setattr(transformers_model, "find_checkpoint", lambda _, __, trust: trusted.append(trust))
+    for said in (False, True):
+        for flag in (False, True):
+            TransformersModel(card(Path("it"), trust_remote_code=said), trust_remote_code=flag)
+    TransformersModel(card(Path("it"), trust_remote_code=True))
+    assert trusted == [False, False, False, True, False]
 
 
 def test_what_was_encoded_elsewhere_is_for_a_loaded_model(checkpoint: Checkpoint) -> None:
