@@ -233,3 +233,11 @@ def test_of_base64_exactly_what_tells_of_the_key_is_blotted_out(before: int, len
     own = [place for place, (one, other) in enumerate(zip(low, high, strict=True)) if one == other]
     for text in (low, high, high.replace("+", "-").replace("/", "_")):
         assert without_secrets(text, [key]) == f"{text[: own[0]]}***{text[own[-1] + 1 :]}"
+
+
+@pytest.mark.parametrize("last", ["&", "\\", "<", '"', "%", "x"])
+def test_a_key_is_blotted_out_to_its_last_character(last: str) -> None:
+    key = f"abcdef{last}"
+    written = html.escape(key)
+    for form in (key, json.dumps(key)[1:-1], json.dumps(json.dumps(key))[3:-3], written, html.escape(written), quote(quote(key))):
+        assert without_secrets(f"({form})", [key]) == "(***)"
