@@ -73,14 +73,17 @@ def test_each_answer_is_drawn_from_a_seed_of_its_own() -> None:
 
 
 def test_a_tokenizer_that_pads_with_nothing_pads_as_its_model_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("known_inputs", "find_yes_no", "Encoder", "Decoder", "Paths"):
+    sampled: list[Any] = []
+    for name in ("known_inputs", "find_yes_no", "Encoder", "Paths"):
         monkeypatch.setattr(in_memory_, name, lambda *_: None)
+    monkeypatch.setattr(in_memory_, "Decoder", lambda *given: sampled.append(given[-1]))
     monkeypatch.setattr(in_memory_, "decoding_settings", lambda *_: SimpleNamespace(pad_token_id=9))
     for own, pads in ((None, 9), (0, 0), (3, 3)):
         tokenizer = SimpleNamespace(pad_token_id=own, get_vocab=dict)
         made: Any = (SimpleNamespace(dtype=None), SimpleNamespace(tokenizer=tokenizer), SimpleNamespace(thinks=False), None)
-        in_memory()._ready(*made)
+        in_memory(sampling=Sampling(top_k=5) if own else None)._ready(*made)
         assert tokenizer.pad_token_id == pads
+    assert sampled == [None, None, Sampling(top_k=5).chosen]
 
 
 def test_words_and_questions_are_taken_once_a_model_is_there(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -386,6 +386,19 @@ def test_an_answer_counts_failures_anew_and_is_tried_as_often_as_the_card_says(m
         one.close()
 
 
+def test_what_can_be_done_stands_behind_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    reply: Any = SimpleNamespace(request=None, status_code=413, headers={})
+
+    def asks(_: str) -> RawAnswer:
+        raise openai.APIStatusError("too much", response=reply, body=None)
+
+    model = made([], monkeypatch, asks)
+    error = model._answer_one("a.png", "url", "q?", 0).error or ""
+    assert error.startswith("the endpoint failed: ")
+    assert error.endswith('. The picture is too large for this server: set image_format = "jpeg" or image_max_side in the card.')
+    model.close()
+
+
 def test_a_lost_servers_pictures_go_to_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
     said, asked, answered = list[str](), list[int](), list[int]()
     fields = {"base_urls": ("http://127.0.0.1:1/v1", "http://127.0.0.1:2/v1")}
