@@ -20,6 +20,7 @@ from hope_bench.adapters.runnable import (
     _without_eyes,
     auto_map,
     check_code,
+    check_runnable,
 )
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.card import ModelCard
@@ -106,6 +107,16 @@ def test_a_model_whose_code_was_not_run_may_have_a_sibling(tmp_path: Path) -> No
     )
     said = _unknown_model("liuhaotian/llava-v1.5-7b", tmp_path, ValueError("odd"))
     assert " The same model for transformers is llava-hf/llava-1.5-7b-hf: --model llava-1.5-7b. If you trust the code" in said
+
+
+def test_no_code_of_a_checkpoint_is_run_unless_it_is_trusted(tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    fill(
+        tmp_path, {"config.json": {"model_type": "qqqqqq", "auto_map": {"AutoConfig": "m.C"}}, "m.py": f"open({str(ran)!r}, 'w')"}
+    )
+    with pytest.raises(HopeBenchError, match="needs Python code that it brings along, and nothing of it was run"):
+        check_runnable("me/it", tmp_path, False)
+    assert not ran.exists()
 
 
 def test_a_sibling_is_for_transformers_and_its_card_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -164,6 +165,11 @@ def test_what_a_padded_forward_is_given(seeing: Any) -> None:
     layer, kept = prepared["past_key_values"].layers[1], prefix.cache.layers[1]
     assert torch.equal(layer.keys, kept.keys[[1, 0, 0]])
     assert torch.equal(layer.values, kept.values[[1, 0, 0]])
+    of_kinds = [
+        ImageRows(tuple({**row, "kind_ids": row["input_ids"] % 2} for row in one.rows), ALIGNED | {"kind_ids"}) for one in IMAGES
+    ]
+    sharing.logits(replace(prefix, images=tuple(of_kinds)), [6, 1, 0])
+    assert decoder.prepared[1]["kind_ids"].tolist() == [[0, 1, 1, 1], [0, 1, 0, 1], [1] * 4], "of kinds there are few"
 
 
 @torch.inference_mode()
