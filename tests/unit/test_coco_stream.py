@@ -69,9 +69,11 @@ def test_streams_that_are_no_coco_file(tmp_path: Path, monkeypatch: pytest.Monke
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(HopeBenchError, match=r"not JSON .*cut off"):
         read_annotations(path)
-    path.write_text('{"info": {}}')
-    with pytest.raises(HopeBenchError, match="lists no categories or no images"):
-        read_annotations(path)
+    images, categories = [{"id": 1, "file_name": "a.jpg"}], [{"id": 1, "name": "dog"}]
+    for data in ({"info": {}}, {"images": images, "annotations": []}, {"categories": categories, "images": []}):
+        path.write_text(json.dumps(data))
+        with pytest.raises(HopeBenchError, match="it lists no categories or no images"):
+            read_annotations(path)
 
 
 def test_attributes_stay_with_their_annotation_in_a_stream_of_several_batches(
