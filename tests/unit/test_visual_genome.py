@@ -134,8 +134,8 @@ def test_visual_genome_with_gaps(tmp_path: Path) -> None:
 def test_aliases_of_aliases(tmp_path: Path) -> None:
     """A line stands under its first name, or under what that is an alias of; a name in several lines keeps its first."""
     called = ("hound", "puppy", "tree", "bush", "lonely", "cup")
-    objects = [{"object_id": number, "names": [name]} for number, name in enumerate(called)]
-    write_json(tmp_path / "objects.json", [{"image_id": 1, "objects": objects}])
+    objects = [{"object_id": str(number), "names": [name]} for number, name in enumerate(called)]  # numbers as text are read, too
+    write_json(tmp_path / "objects.json", [{"image_id": "1", "objects": objects}])
     write_json(tmp_path / "image_data.json", [{"image_id": 1, "url": "a/b/1.jpg"}])
     (tmp_path / "object_alias.txt").write_text("dog,hound\nhound,puppy,dog\ntree\nplant,tree,bush\n\nlonely, ,\n")
     made = read_annotations(tmp_path)
