@@ -50,8 +50,9 @@ def _batches(path: Path, key: Key, bad: dict[Key, BadEntries]) -> Iterator[list[
                 yield _rows(key, batch, done, bad[key])
                 done += len(batch)
     except ijson.JSONError as error:
-        words = str(error).splitlines()[0] if str(error) else "it ends too early"
-        raise not_json(path, words) from None
+        said = error.args[0]  # bytes where it shows some that are no text
+        words = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
+        raise not_json(path, words.partition("\n")[0]) from None
 
 
 def _rows(key: Key, batch: list[Any], start: int, bad: BadEntries) -> list[Any]:

@@ -21,8 +21,8 @@ from hope_bench.records import Annotations, Image
 _LARGE = 1 << 27
 """One picture's file is smaller, even with the picture in it."""
 _BOXED = ("rectangle", "polygon")
-_LABEL, _CLASSES, _SIZE = {"label": "x"}, {"x": 0}, (1, 1)
-"""What supervision wants to know besides, and no box depends on: one label for all, its number, the picture's size."""
+_LABEL, _BESIDES = {"label": "x"}, ({"x": 0}, (1, 1), False)
+"""What supervision wants to know besides, and no box depends on: one label for all, its number, a size, and no masks."""
 
 
 def is_labelme(path: Path) -> bool:
@@ -102,9 +102,7 @@ def _box(labelme: Any, shapes: Sequence[dict[str, Any]]) -> Box:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            found = labelme.labelme_shapes_to_detections(
-                [{"shape_type": "polygon", **one, **_LABEL} for one in boxed], _CLASSES, _SIZE, with_masks=False
-            )
+            found = labelme.labelme_shapes_to_detections([{"shape_type": "polygon", **one, **_LABEL} for one in boxed], *_BESIDES)
     except (ValueError, TypeError, OverflowError, Warning):
         return NO_BOX
     boxes = corners_as_boxes(found.xyxy)
