@@ -211,6 +211,7 @@ def test_an_object_list_from_windows(tmp_path: Path) -> None:
         ("x.json", '  [{"image_id": 1, "objects": []}]', "visual-genome"),
         ("x.json", '  {"a": 1}', "coco"),
         ("x.json", '\n{"a": 1}', "coco"),
+        ("x.json", '  {"shapes": [], "imagePath": "a.jpg"}', "coco"),  # whose reader says what it is
         ("x.jsonl", ' {"image": "a", "objects": [], "more": 1}', "object-list"),
         (
             "x.CSV",

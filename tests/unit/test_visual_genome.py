@@ -113,6 +113,7 @@ def test_visual_genome_with_gaps(tmp_path: Path) -> None:
         (Relationship(0, "near", 1), Relationship(1, "on", 2)),
         (Relationship(3, "on", 3),),
     ]
+    assert made.relationships.starts.tolist() == [0, 2, 3]
     assert made.problems == (
         "image_data.json lacks 2 images of objects.json (5, 4).",
         "objects.json: 3 objects without a name left out.",
