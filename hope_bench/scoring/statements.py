@@ -166,8 +166,8 @@ def _mention(tokens: Sequence[str], start: int, end: int, asked: Asked, before: 
 
 
 def _identified(head: Sequence[str], rest: Sequence[str], asked: Asked) -> Statement | None:
-    """What "the dog is actually a cat" says of a dog."""
-    if len(head) > 2 or head[-1:] not in (["the"], ["this"], ["that"]):
+    """What "the dog is actually a cat" says of a dog, but not "on the sofa is a cat" of a sofa."""
+    if len(head) > 2 or head[-1:] not in (["the"], ["this"], ["that"]) or not RELATIONS.isdisjoint(head):
         return None
     return Statement("no") if another_thing(predicate(rest), asked, known=True) else None
 
