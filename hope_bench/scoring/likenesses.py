@@ -93,11 +93,15 @@ def likened(head: Words, rest: Words, asked: Asked | None) -> bool:
     """
     natural = asked is None or asked.is_natural
     pictured = rest[:1] in (["in"], ["on"]) and not DETERMINERS.isdisjoint(rest[1:2]) and not WITHIN_WHICH.isdisjoint(rest[2:4])
-    return pictured or _before(head, rest, natural) or _made(rest, natural) or _is_one(predicate(rest), natural)
+    return pictured or _before(head, rest, natural) or _made(rest, natural) or _is_one(predicate(head, rest), natural)
 
 
-def predicate(rest: Words) -> Words:
-    """What is said to be what was named, with the words before it: of "on the shelf is a toy", "is a toy"."""
+def predicate(head: Words, rest: Words) -> Words:
+    """What is said to be what was named, with the words before it: "is a toy" after "the dog" and "the dog on the shelf"; nothing
+    after "behind the dog" and "in front of the dog", which say where something else is."""
+    before = [word for word in head if word not in DETERMINERS][-2:]
+    if before and (before[-1] in _WHERE or (before[-1] in ("of", "to") and before[0] in _SIDES)):
+        return ()
     verb = next((place for place, word in enumerate(rest) if word in BE), None)
     between = rest[:verb]
     if verb is None or (between and between[0] not in _PLACING) or not _OTHER_CLAUSE.isdisjoint(between):
@@ -106,6 +110,8 @@ def predicate(rest: Words) -> Words:
 
 
 _OTHER_CLAUSE = listed("other_clause")
+_SIDES = frozenset(("close", "front", "left", "next", "right", "side", "top"))
+_WHERE = listed("placing") - _SIDES
 _PLACING = RELATIONS | {"here"}
 
 

@@ -166,10 +166,10 @@ def _mention(tokens: Sequence[str], start: int, end: int, asked: Asked, before: 
 
 
 def _identified(head: Sequence[str], rest: Sequence[str], asked: Asked) -> Statement | None:
-    """What "the dog is actually a cat" says of a dog, but not "on the sofa is a cat" of a sofa."""
-    if len(head) > 2 or head[-1:] not in (["the"], ["this"], ["that"]) or not RELATIONS.isdisjoint(head):
+    """What "the dog is actually a cat" says of a dog."""
+    if len(head) > 2 or head[-1:] not in (["the"], ["this"], ["that"]):
         return None
-    return Statement("no") if another_thing(predicate(rest), asked, known=True) else None
+    return Statement("no") if another_thing(predicate(head, rest), asked, known=True) else None
 
 
 def _or_another(head: Sequence[str], rest: Sequence[str], asked: Asked) -> bool:
