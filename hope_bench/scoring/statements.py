@@ -25,6 +25,7 @@ from hope_bench.scoring.answer_words import (
     INDEFINITE,
     LIKENESSES,
     NEGATORS,
+    OPENER,
     PICTURES,
     POINTING,
     PRESENT,
@@ -166,7 +167,9 @@ def _mention(tokens: Sequence[str], start: int, end: int, asked: Asked, before: 
 
 
 def _identified(head: Sequence[str], rest: Sequence[str], asked: Asked) -> Statement | None:
-    """What "the dog is actually a cat" says of a dog."""
+    """What "the dog is actually a cat" says of a dog, also after "I think that"."""
+    opener = OPENER.match(" ".join(head))
+    head = head if opener is None else head[len(opener[0].split()) :]
     if len(head) > 2 or head[-1:] not in (["the"], ["this"], ["that"]):
         return None
     return Statement("no") if another_thing(predicate(head, rest), asked, known=True) else None
