@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from hope_bench.scoring.affirmations import of_a_place
 from hope_bench.scoring.answer_words import (
     BE,
     DETERMINERS,
@@ -99,8 +100,7 @@ def likened(head: Words, rest: Words, asked: Asked | None) -> bool:
 def predicate(head: Words, rest: Words) -> Words:
     """What is said to be what was named, with the words before it: "is a toy" after "the dog" and "the dog on the shelf"; nothing
     after "behind the dog" and "in front of the dog", which say where something else is."""
-    before = [word for word in head if word not in DETERMINERS][-2:]
-    if before and (before[-1] in _WHERE or (before[-1] in ("of", "to") and before[0] in _SIDES)):
+    if of_a_place(head):
         return ()
     verb = next((place for place, word in enumerate(rest) if word in BE), None)
     between = rest[:verb]
@@ -110,8 +110,6 @@ def predicate(head: Words, rest: Words) -> Words:
 
 
 _OTHER_CLAUSE = listed("other_clause")
-_SIDES = frozenset(("close", "front", "left", "next", "right", "side", "top"))
-_WHERE = listed("placing") - _SIDES
 _PLACING = RELATIONS | {"here"}
 
 
