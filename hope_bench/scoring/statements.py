@@ -134,9 +134,12 @@ def _read(tokens: Sequence[str], asked: Asked | None, before: Statement) -> Stat
 
 
 def _elliptic_statement(said: Said, tokens: Sequence[str], asked: Asked | None) -> Statement:
-    """ "There are two" answers "exactly three" with a no."""
-    if said == "yes" and asked is not None and asked.claims.intersection(NUMBERS) and not asked.claimed(tokens):
-        return Statement("no") if asked.excluded(tokens) else NOTHING
+    """ "There are two" answers "exactly three" with a no, "it is to the right" a dog on the left."""
+    if said == "yes" and asked is not None:
+        if asked.claims.intersection(NUMBERS) and not asked.claimed(tokens):
+            return Statement("no") if asked.excluded(tokens) else NOTHING
+        if excludes(tokens[1:], asked):
+            return Statement("no")
     return Statement(said, goes_on=said)
 
 
