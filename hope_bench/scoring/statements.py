@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
+from hope_bench.scoring.affirmations import doing
 from hope_bench.scoring.answer_words import (
     ABSENT,
     BE,
@@ -173,7 +174,7 @@ def _identified(head: Sequence[str], rest: Sequence[str], asked: Asked) -> State
     """What "the dog is actually a cat" says of a dog, also after "I think that"."""
     opener = OPENER.match(" ".join(head))
     head = head if opener is None else head[len(opener[0].split()) :]
-    if len(head) > 2 or head[-1:] not in (["the"], ["this"], ["that"]):
+    if len(head) > 2 or head[-1:] not in (["the"], ["this"], ["that"]) or doing(head[0]):
         return None
     return Statement("no") if another_thing(predicate(head, rest), asked, known=True) else None
 
