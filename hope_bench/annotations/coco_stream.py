@@ -50,8 +50,9 @@ def _batches(path: Path, key: Key, bad: dict[Key, BadEntries]) -> Iterator[list[
                 yield _rows(key, batch, done, bad[key])
                 done += len(batch)
     except ijson.JSONError as error:
-        words = str(error).splitlines()[0] if str(error) else "it ends too early"
-        raise not_json(path, words) from None
+        said = error.args[0]  # bytes where it shows some that are no text
+        words = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
+        raise not_json(path, words.partition("\n")[0]) from None
 
 
 def _rows(key: Key, batch: list[Any], start: int, bad: BadEntries) -> list[Any]:
@@ -80,11 +81,9 @@ class _Shallow:
     def read(self, size: int = -1) -> bytes:
         """The next bytes. Raises HopeBenchError where they are nested too deeply."""
         data = self._stream.read(size)
-        seen = self._left + data
-        cut = (len(seen) - len(seen.rstrip(b"\\"))) % 2  # half of an escape
-        self._left = seen[len(seen) - cut :]
-        plain = seen[: len(seen) - cut]
-        parts = _ESCAPED.sub(b"", plain).translate(None, _NO_MARKS).split(b'"')
+        plain = _ESCAPED.sub(b"", self._left + data)
+        self._left = b"\\" if plain.endswith(b"\\") else b""  # half of an escape
+        parts = plain.translate(None, _NO_MARKS).split(b'"')
         marks = np.frombuffer(b"".join(parts[self._in_text :: 2]), dtype=np.uint8)
         if len(parts) % 2 == 0:  # an odd number of quotes
             self._in_text = 1 - self._in_text

@@ -21,6 +21,8 @@ from hope_bench.records import Annotations, Image
 _LARGE = 1 << 27
 """One picture's file is smaller, even with the picture in it."""
 _BOXED = ("rectangle", "polygon")
+_LABEL, _BESIDES = {"label": "x"}, ({"x": 0}, (1, 1), False)
+"""What supervision wants to know besides, and no box depends on: one label for all, its number, a size, and no masks."""
 
 
 def is_labelme(path: Path) -> bool:
@@ -67,7 +69,7 @@ def read_labelme(path: Path) -> Annotations:
         collected.add_image(Image(posixpath.normpath(picture), *size))
         for label, shapes in _objects(data["shapes"]):
             if label:
-                collected.add(label, _box(labelme, label, shapes))
+                collected.add(label, _box(labelme, shapes))
             else:
                 collected.leave_out("shape left out, without a label", name)
     if not files:
@@ -92,7 +94,7 @@ def _objects(shapes: Sequence[Any]) -> list[tuple[str, list[dict[str, Any]]]]:
     return found
 
 
-def _box(labelme: Any, label: str, shapes: Sequence[dict[str, Any]]) -> Box:
+def _box(labelme: Any, shapes: Sequence[dict[str, Any]]) -> Box:
     """The box around an object's shapes, NO_BOX where one of them has none."""
     boxed = [{**one, "shape_type": "rectangle"} if one.get("shape_type") == "mask" else one for one in shapes]
     if any(one.get("shape_type", "polygon") not in _BOXED for one in boxed):
@@ -100,9 +102,7 @@ def _box(labelme: Any, label: str, shapes: Sequence[dict[str, Any]]) -> Box:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            found = labelme.labelme_shapes_to_detections(
-                [{"shape_type": "polygon", **one, "label": label} for one in boxed], {label: 0}, (1, 1), with_masks=False
-            )
+            found = labelme.labelme_shapes_to_detections([{"shape_type": "polygon", **one, **_LABEL} for one in boxed], *_BESIDES)
     except (ValueError, TypeError, OverflowError, Warning):
         return NO_BOX
     boxes = corners_as_boxes(found.xyxy)

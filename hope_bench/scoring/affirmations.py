@@ -41,6 +41,12 @@ def _placing(head: Words) -> bool:
     return not {"as", "for", "if", "that", "what", "whether", "which"} & set(head[place:])
 
 
+def of_a_place(head: Words) -> bool:
+    """Whether the name only tells where something else is: "behind the", "the cat in front of a"."""
+    before = [word for word in head if word not in DETERMINERS][-2:]
+    return bool(before) and (before[-1] in _WHERE or (before[-1] in ("of", "to") and before[0] in _SIDES))
+
+
 def opens(place: int, head: Words, name: str) -> bool:
     """Whether a word before the object says that what follows is there: "there is", "I see", "shows", "with", "riding a"."""
     word, after = head[place], head[place + 1 :]
@@ -65,6 +71,8 @@ def opens(place: int, head: Words, name: str) -> bool:
 
 
 _PLACING = listed("placing")
+_SIDES = frozenset(("close", "front", "left", "next", "right", "side", "top"))
+_WHERE = _PLACING - _SIDES | {"with"}
 UNCOUNTED = listed("uncounted")
 _THERE = BE_OR_SEEM | EXIST
 _ARTICLES = INDEFINITE | {"the"}

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from itertools import pairwise, takewhile
 from typing import Literal
 
-from hope_bench.scoring.affirmations import Words, doing, opens
+from hope_bench.scoring.affirmations import Words, doing, of_a_place, opens
 from hope_bench.scoring.answer_words import (
     ABSENT,
     BE,
@@ -142,12 +142,15 @@ def denied_after(head: Words, rest: Words) -> Literal["yes", "no", "unclear"] | 
         return None
     if after[:3] == ["what", "is", "missing"]:
         return "no"
+    if after[0] not in _DENIES:
+        return None
+    known = next((word for word in reversed(head) if word in DETERMINERS), None) in KNOWN
+    if of_a_place(head) or _of_its_own(head):
+        return "yes" if known else "unclear"
     if after[0] in ABSENT:
         gone = after[0] != "gone" or _AFTER_GONE.issuperset(after[1:2])
         whole = gone and (after[0] not in ("missing", "lacking") or DETERMINERS.isdisjoint(after[1:2]))
         return "no" if whole else None
-    if after[0] not in ("not", "never"):
-        return None
     then = after[1:]
     if "fully" in then and head:
         return "yes"
@@ -155,13 +158,20 @@ def denied_after(head: Words, rest: Words) -> Literal["yes", "no", "unclear"] | 
         return "unclear"
     if _MAY_NOT_BE.issuperset(then[:1]) or (then[0] in SEEM and PRESENT.issuperset(then[1:2])):
         return "no"
-    known = next((word for word in reversed(head) if word in DETERMINERS), None) in KNOWN
     if REAL & set(then):
         return "unclear"
     still = doing(then[0]) or then[0] in _STILL_THERE
     return "yes" if known and still else "unclear"  # "is not wearing a collar"
 
 
+def _of_its_own(head: Words) -> bool:
+    """Whether what is spoken of is something of the object's: "the face of the", but not "any sign of a", "one of the"."""
+    before = [word for word in head if word not in DETERMINERS][-2:]
+    return before[1:] == ["of"] and before[0] not in _OF_ALL
+
+
+_DENIES = ABSENT | {"not", "never"}
+_OF_ALL = _OF_IT | {"all", "most", "some"}
 _SUBJECTS_VERB = BE | {"can", "do", "does", "could"} | (SEEM - {"look", "looks"})
 _MAY_NOT_BE = _IS_PRESENT | {"one"}
 _STILL_THERE = listed("still_there") | SEEM | CONTAIN | (VERBS - EXIST)

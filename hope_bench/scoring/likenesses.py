@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from hope_bench.scoring.affirmations import of_a_place
 from hope_bench.scoring.answer_words import (
     BE,
     DETERMINERS,
@@ -93,11 +94,14 @@ def likened(head: Words, rest: Words, asked: Asked | None) -> bool:
     """
     natural = asked is None or asked.is_natural
     pictured = rest[:1] in (["in"], ["on"]) and not DETERMINERS.isdisjoint(rest[1:2]) and not WITHIN_WHICH.isdisjoint(rest[2:4])
-    return pictured or _before(head, rest, natural) or _made(rest, natural) or _is_one(predicate(rest), natural)
+    return pictured or _before(head, rest, natural) or _made(rest, natural) or _is_one(predicate(head, rest), natural)
 
 
-def predicate(rest: Words) -> Words:
-    """What is said to be what was named, with the words before it: of "on the shelf is a toy", "is a toy"."""
+def predicate(head: Words, rest: Words) -> Words:
+    """What is said to be what was named, with the words before it: "is a toy" after "the dog" and "the dog on the shelf"; nothing
+    after "behind the dog" and "in front of the dog", which say where something else is."""
+    if of_a_place(head):
+        return ()
     verb = next((place for place, word in enumerate(rest) if word in BE), None)
     between = rest[:verb]
     if verb is None or (between and between[0] not in _PLACING) or not _OTHER_CLAUSE.isdisjoint(between):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
+from hope_bench.scoring.affirmations import doing
 from hope_bench.scoring.answer_words import (
     ABSENT,
     BE,
@@ -25,6 +26,7 @@ from hope_bench.scoring.answer_words import (
     INDEFINITE,
     LIKENESSES,
     NEGATORS,
+    OPENER,
     PICTURES,
     POINTING,
     PRESENT,
@@ -133,9 +135,12 @@ def _read(tokens: Sequence[str], asked: Asked | None, before: Statement) -> Stat
 
 
 def _elliptic_statement(said: Said, tokens: Sequence[str], asked: Asked | None) -> Statement:
-    """ "There are two" answers "exactly three" with a no."""
-    if said == "yes" and asked is not None and asked.claims.intersection(NUMBERS) and not asked.claimed(tokens):
-        return Statement("no") if asked.excluded(tokens) else NOTHING
+    """ "There are two" answers "exactly three" with a no, "it is to the right" a dog on the left."""
+    if said == "yes" and asked is not None:
+        if asked.claims.intersection(NUMBERS) and not asked.claimed(tokens):
+            return Statement("no") if asked.excluded(tokens) else NOTHING
+        if excludes(tokens[1:], asked):
+            return Statement("no")
     return Statement(said, goes_on=said)
 
 
@@ -166,10 +171,12 @@ def _mention(tokens: Sequence[str], start: int, end: int, asked: Asked, before: 
 
 
 def _identified(head: Sequence[str], rest: Sequence[str], asked: Asked) -> Statement | None:
-    """What "the dog is actually a cat" says of a dog."""
-    if len(head) > 2 or head[-1:] not in (["the"], ["this"], ["that"]):
+    """What "the dog is actually a cat" says of a dog, also after "I think that"."""
+    opener = OPENER.match(" ".join(head))
+    head = head if opener is None else head[len(opener[0].split()) :]
+    if len(head) > 2 or head[-1:] not in (["the"], ["this"], ["that"]) or doing(head[0]):
         return None
-    return Statement("no") if another_thing(predicate(rest), asked, known=True) else None
+    return Statement("no") if another_thing(predicate(head, rest), asked, known=True) else None
 
 
 def _or_another(head: Sequence[str], rest: Sequence[str], asked: Asked) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -69,9 +70,11 @@ def test_streams_that_are_no_coco_file(tmp_path: Path, monkeypatch: pytest.Monke
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(HopeBenchError, match=r"not JSON .*cut off"):
         read_annotations(path)
-    path.write_text('{"info": {}}')
-    with pytest.raises(HopeBenchError, match="lists no categories or no images"):
-        read_annotations(path)
+    images, categories = [{"id": 1, "file_name": "a.jpg"}], [{"id": 1, "name": "dog"}]
+    for data in ({"info": {}}, {"images": images, "annotations": []}, {"categories": categories, "images": []}):
+        path.write_text(json.dumps(data))
+        with pytest.raises(HopeBenchError, match="it lists no categories or no images"):
+            read_annotations(path)
 
 
 def test_attributes_stay_with_their_annotation_in_a_stream_of_several_batches(
@@ -107,10 +110,22 @@ def test_places_are_those_in_the_file_over_several_batches(bom: bytes, tmp_path:
         "x.json: 4 of its annotations left out, no JSON object (number 1, 4, 7, 8, in file order).",
     )
     assert [one.bbox and one.bbox[0] for one in read.instances(0)] == [1, 2, 4, 5]
-    path.write_text('{"images": [}')
-    with pytest.raises(HopeBenchError, match=r"x\.json is not JSON \([^()]{5,}\)\. If it was downloaded") as caught:
-        read_annotations(path)
-    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", [b'{"images": [}', b'{"images": [{"id": 1', b'{"images": ["\xff"]}'])
+def test_why_a_stream_is_no_json_is_said_in_a_line(text: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coco_file, "STREAM_ABOVE", 0)
+    path = tmp_path / "x.json"
+    path.write_bytes(b'{"categories": [{"id": 1, "name": "dog"}], ' + text[1:])
+    with pytest.raises(HopeBenchError) as caught:
+        read_annotations(path, "coco")
+    said = re.fullmatch(
+        rf"{path} is not JSON \((.{{9,}})\)\. If it was downloaded, it may be cut off: get it again\.", str(caught.value)
+    )
+    assert said, caught.value
+    assert said[1].isprintable()
+    assert not said[1].startswith("b'")
+    assert "\\n" not in said[1]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 8, 100])

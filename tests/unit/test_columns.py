@@ -147,6 +147,14 @@ def test_repeats_among_thousands_of_boxes_that_differ_little() -> None:
     assert repeated_rows(InstanceRows(none, none, boxes, None, none.astype(np.bool_))).tolist() == list(range(4096, 8192))
 
 
+def test_repeats_of_boxes_that_only_both_halves_of_a_product_tell_apart() -> None:
+    one = single([(266.1, 25.8, 366.4, 263.0), (89.7, 454.9, 396.1, 535.3), (124.8, 262.2, 59.2, 487.7)])
+    other = single([(161.4, 35.2, 415.3, 302.2), (484.0, 0.1, 257.1, 631.8), (77.8, 452.8, 35.3, 554.5)])
+    none = np.zeros(12, dtype=np.int32)
+    rows = InstanceRows(none, none, np.concatenate([one, other, one, other]), None, none.astype(np.bool_))
+    assert repeated_rows(rows).tolist() == [6, 7, 8, 9, 10, 11]
+
+
 def test_rows_alike_in_all_but_one_column_are_no_repeats() -> None:
     image_of, category_of, crowd = (
         np.array(one) for one in ([0, 1, 0, 0, 0, 0, 0], [0, 0, 1, 0, 0, 0, 0], [0, 0, 0, 1, 0, 0, 0])

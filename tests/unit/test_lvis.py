@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,18 @@ def test_lvis(tmp_path: Path) -> None:
     (problem,) = annotations.problems
     assert "lvis_v1_val.json" in problem
     assert "val2017/000000037777.jpg" in problem
+
+
+def test_lvis_problems_of_boxes_and_of_labels_are_told(tmp_path: Path) -> None:
+    path = lvis_file(tmp_path)
+    data = json.loads(path.read_text(encoding="utf-8"))
+    data["annotations"][0]["bbox"] = [0, 0, 0, 5]
+    data["images"][0]["neg_category_ids"] = [2, 3]
+    assert read_annotations(write_json(path, data)).problems == (
+        "lvis_v1_val.json: 1 box has no size within the image: present, without a box (annotations 1, in file order).",
+        "lvis_v1_val.json: 2 images list a category as absent that is annotated in them, which is believed "
+        "(val2017/000000397133.jpg, val2017/000000037777.jpg).",
+    )
 
 
 def test_lvis_takes_coco_captions_and_can_be_read_as_coco(tmp_path: Path) -> None:

@@ -136,6 +136,20 @@ def test_open_images_several_subsets_and_missing_files(tmp_path: Path) -> None:
         read_annotations(open_images_folder(tmp_path / "c", BOXES.splitlines()[0] + "\nx\n", labels=None))
 
 
+def test_a_table_called_as_boxes_are_that_holds_none(tmp_path: Path) -> None:
+    folder = open_images_folder(tmp_path)
+    other = folder / "train-annotations-bbox.csv"
+    other.write_text("ImageID,LabelName,XMin\n")
+    with pytest.raises(HopeBenchError) as caught:
+        read_annotations(folder)
+    assert str(caught.value) == (
+        f"{other} is called as Open Images' boxes are, but its first line lacks ImageID, LabelName, XMin, XMax, YMin, YMax. "
+        "Get it again, or remove it."
+    )
+    with pytest.raises(HopeBenchError, match=r"train-annotations-bbox\.csv has no column XMax, YMin, YMax\. Its first line is"):
+        read_annotations(folder, files={"boxes": other.name})
+
+
 def test_class_descriptions_that_are_malformed(tmp_path: Path) -> None:
     classes = "LabelName,DisplayName\n" + CLASSES + "\n,Cup\n/m/x, \na,b,c\n/m/y\n/m/dog2, Dog\n/m/dog3,Dog\n"
     annotations = read_annotations(open_images_folder(tmp_path, labels=None, classes=classes))

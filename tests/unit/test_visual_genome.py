@@ -113,6 +113,7 @@ def test_visual_genome_with_gaps(tmp_path: Path) -> None:
         (Relationship(0, "near", 1), Relationship(1, "on", 2)),
         (Relationship(3, "on", 3),),
     ]
+    assert made.relationships.starts.tolist() == [0, 2, 3]
     assert made.problems == (
         "image_data.json lacks 2 images of objects.json (5, 4).",
         "objects.json: 3 objects without a name left out.",
@@ -129,3 +130,18 @@ def test_visual_genome_with_gaps(tmp_path: Path) -> None:
     assert empty.relationships is not None
     assert (empty.relationships.of(0), len(empty.category_of), dict(empty.attributes)) == ((), 0, {})
     assert "attributes.json: 6 objects are not in objects.json" in empty.problems[1]
+
+
+def test_aliases_of_aliases(tmp_path: Path) -> None:
+    """A line stands under its first name, or under what that is an alias of; a name in several lines keeps its first."""
+    called = ("hound", "puppy", "tree", "bush", "lonely", "cup")
+    objects = [{"object_id": str(number), "names": [name]} for number, name in enumerate(called)]  # numbers as text are read, too
+    write_json(tmp_path / "objects.json", [{"image_id": "1", "objects": objects}])
+    write_json(tmp_path / "image_data.json", [{"image_id": 1, "url": "a/b/1.jpg"}])
+    (tmp_path / "object_alias.txt").write_text("dog,hound\nhound,puppy,dog\ntree\nplant,tree,bush\n\nlonely, ,\n")
+    made = read_annotations(tmp_path)
+    assert made.present(0) == ("dog", "tree", "plant", "lonely", "cup")
+    assert [one.synonyms for one in made.categories] == [("hound", "puppy"), (), ("bush",), (), ()]
+    assert [one.file_name for one in made.images] == ["b/1.jpg"]
+    (problem,) = made.problems
+    assert "6 objects have no usable box" in problem, "every image is in image_data.json"
