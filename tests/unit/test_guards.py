@@ -48,7 +48,7 @@ def test_guards_remove_what_they_say() -> None:
     def removed(mask: np.ndarray, row: int) -> set[str]:
         return {categories[column].name for column in np.flatnonzero(mask[row])}
 
-    ontology = guards.ontology(categories, present)
+    ontology = guards.ontology(categories, present, None, 1.0)
     assert removed(ontology, 0) == {"animal", "puppy"}
     assert removed(ontology, 1) == {"sofa"}
     captions = guards.captions(annotations, [0, 1])
