@@ -95,6 +95,30 @@ def test_calibrated_guard_drops_risky_candidates_and_questions_carry_the_risk() 
     assert evidence.keys() == {"whole", "tile", "lookalikes"}
 
 
+def test_what_the_calibrated_guard_looks_at_and_from_which_risk_on_it_removes(monkeypatch: pytest.MonkeyPatch) -> None:
+    objects = [[WORDS[(index + step) % 7] for step in range(2)] for index in range(12)]
+    spec = GuardsSpec(ontology=False, annotated=False, calibrated=CalibratedSpec(completeness=0.75, most_risk=0.25))
+    inputs = make_space(objects, 3, guards=spec)
+    main, asked = inputs.encoded[""], []
+    risk, evidence = np.full((12, 7), 0.25), np.zeros((12, 7, 3))
+    risk[0] = 0.26
+
+    def estimate(*given: object) -> tuple[np.ndarray, np.ndarray]:
+        asked.extend(given)
+        return risk, evidence
+
+    monkeypatch.setattr(guards, "estimate_risk", estimate)
+    guarded = guard(inputs)
+    assert guarded.removed["calibrated"].tolist() == [((risk[row] > 0.25) & guarded.absent[row]).tolist() for row in range(12)]
+    assert guarded.removed["calibrated"].sum() == 5
+    seen, present, alike, completeness, fold_of = asked
+    assert np.array_equal(seen, np.stack([main.images @ main.categories.T, main.best_tile], axis=2).astype(np.float64))
+    assert np.array_equal(present, inputs.present_mask)
+    assert np.array_equal(alike, guards.centred_similarity(main.categories).astype(np.float64))
+    assert completeness == 0.75
+    assert fold_of.tolist() == (np.random.default_rng(3).permutation(12) % 5).tolist()
+
+
 def test_evidence_that_a_user_brings_finds_what_nobody_labelled() -> None:
     """A detector that sees what was deleted: its categories become risky, and nothing else does."""
     rng = np.random.default_rng(1)
@@ -221,6 +245,16 @@ def test_ontology_equals_its_definition(parents: list[list[str]], synonyms: list
                 related |= name in above(other) or other in above(name)
                 related |= cosine >= 0.6
             assert removed[row, column] == related
+
+
+def test_names_are_as_alike_as_their_texts_less_the_mean() -> None:
+    """What is the mean itself is like nothing; names as alike as `same_name` are related, and no name to itself."""
+    texts = np.array([[0.5, 0], [0, 0], [0.25, 0]], dtype=np.float32)
+    alike = guards.centred_similarity(texts)
+    assert alike.tolist() == [[1, -1, 0], [-1, 1, 0], [0, 0, 0]]
+    categories, similarity = [Category(name) for name in ("dog", "cup", "owl")], np.array([[1, 0.5, 0.25]] * 3)
+    related = guards.ontology(categories, np.array([[True, False, False]]), similarity, 0.5)
+    assert related.tolist() == [[False, True, False]]
 
 
 PIECES = [
