@@ -154,6 +154,16 @@ def test_what_differs_by_less_than_a_ten_millionth_of_all_costs_is_drawn() -> No
         assert np.flatnonzero(found.no).tolist() == [second]
 
 
+@pytest.mark.parametrize(("most", "taken"), [(0.6, [0, 1, 4, 5]), (0.4, [0, 2, 3, 6])])
+def test_two_of_a_group_cost_as_much_as_twice_what_all_costs_are_apart(most: float, taken: list[int]) -> None:
+    """The first row asks two: both of its group, where else others would have to give way by more than that."""
+    row, claim = np.array([0, 0, 0, 1, 1, 2, 2]), np.array([0, 1, 2, 3, 2, 3, 1])
+    cost, group = np.array([0, 0, 1, most, 0, 0, most]), np.array([0, 0, 1, 2, 3, 4, 5])
+    no = Edges(row, claim, cost, group, strict=False)
+    found = balance(no, np.array([2, 1, 1]), np.ones(4, dtype=int), claims=4, slack=0, seed=0)
+    assert np.flatnonzero(found.no).tolist() == taken
+
+
 @pytest.mark.parametrize("grouped", [False, True])
 @pytest.mark.parametrize("alike", [False, True])
 def test_what_stands_in_the_first_programme(alike: bool, grouped: bool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,25 +171,26 @@ def test_what_stands_in_the_first_programme(alike: bool, grouped: bool, monkeypa
     often as the other side has it), and one of each group that only one is taken of."""
     rng = np.random.default_rng(0)
     row, claim = np.repeat(np.arange(4), 12), np.tile(np.arange(12), 4)
+    claim[47] = 12  # which nothing else claims
     cost = np.zeros(48) if alike else rng.random(48) + claim
-    group = row * 6 + claim // 2 if grouped else None
-    edges, needs, other = Edges(row, claim, cost, group), np.array([1, 2, 3, 1]), np.arange(12)
+    group = np.r_[(row * 6 + claim // 2)[:47], 24] if grouped else None
+    edges, needs, other = Edges(row, claim, cost, group), np.array([1, 2, 3, 1]), np.arange(13)
     monkeypatch.setattr(flow, "_AT_FIRST", 5)
     monkeypatch.setattr(flow, "_WHOLE", 48)
     whole = flow._side(edges, needs, 1.0, np.random.default_rng(1), other)
     assert whole.held.all()
-    assert whole.tight.tolist() == [True] * 24 * grouped
+    assert whole.tight.tolist() == ([True] * 23 + [False] * 2) * grouped
     monkeypatch.setattr(flow, "_WHOLE", 47)
     part = flow._side(edges, needs, 1.0, np.random.default_rng(1), other)
     assert (part.cost == whole.cost).all()
-    usual = np.array([part.cost[claim == one].mean() for one in range(12)])
+    usual = np.array([part.cost[claim == one].mean() for one in range(13)])
     wanted = np.random.default_rng(1).exponential(size=48) / (1 + other[claim]) if alike else part.cost - usual[claim]
     expected = set[int]()
     for one in range(4):
         own = np.flatnonzero(row == one)
         expected.update(own[np.argsort(wanted[own])][: max(5, 3 * needs[one])].tolist())
     if grouped:
-        expected.update(range(0, 48, 2))
+        expected.update((*range(0, 48, 2), 47))
     assert set(np.flatnonzero(part.held).tolist()) == expected
     loose = flow._side(Edges(row, claim, cost, group, strict=False), needs, 1.0, np.random.default_rng(1), other)
     assert int(loose.held.sum()) == 5 + 6 + 9 + 5

@@ -107,7 +107,9 @@ def test_each_split_is_its_own_search() -> None:
 
 def test_a_specs_own_positives_are_asked_everywhere_but_in_popes_splits() -> None:
     strategies = ("random", "popular-guarded", "hard-positives@other", "content", "random-balanced")
-    made = Searched(strategies, positives="random", guards=GuardsSpec(ontology=False, annotated=False))
+    plain = GuardsSpec(ontology=False, annotated=False)
+    doubted = rejecting(Searched(strategies, positives="random", guards=plain), "popular-guarded")
+    made = Searched(strategies, doubted, positives="random", guards=plain)
     space, images = made.space, made.space.images
 
     def asked(how: Sequence[Sequence[str]]) -> dict[int, list[Positive]]:
@@ -126,6 +128,7 @@ def test_a_specs_own_positives_are_asked_everywhere_but_in_popes_splits() -> Non
         {WORDS[c] for c in np.flatnonzero(~made.guarded.allowed[images.index(i)])} if i != 1 else set() for i in range(6)
     ]
     drawn = pope_negatives(random.Random("3 guarded"), present, 2, forbidden)["popular"]
+    assert drawn != pope_negatives(random.Random("3 guarded"), present, 2)["popular"]
     assert made.found.splits["popular-guarded"] == {
         image: [Distractor(name) for name in names] for image, names in enumerate(drawn) if names is not None
     }
