@@ -154,6 +154,14 @@ def test_what_differs_by_less_than_a_ten_millionth_of_all_costs_is_drawn() -> No
         assert np.flatnonzero(found.no).tolist() == [second]
 
 
+def test_within_the_slack_balance_costs_nothing() -> None:
+    """The cheaper claim is taken, however little it is cheaper, though it was the other one that was asked about with yes."""
+    edges = Edges(np.zeros(3, dtype=int), np.arange(3), np.array([0.0001, 0.0, 1.0]))
+    for slack, taken in ((0, 0), (1, 1)):
+        found = balance(edges, np.ones(1, dtype=int), np.array([1, 0, 0]), claims=3, slack=slack, seed=0)
+        assert np.flatnonzero(found.no).tolist() == [taken]
+
+
 @pytest.mark.parametrize(("most", "taken"), [(0.6, [0, 1, 4, 5]), (0.4, [0, 2, 3, 6])])
 def test_two_of_a_group_cost_as_much_as_twice_what_all_costs_are_apart(most: float, taken: list[int]) -> None:
     """The first row asks two: both of its group, where else others would have to give way by more than that."""

@@ -340,7 +340,9 @@ def test_a_long_name_is_found_in_a_caption_that_writes_it_apart() -> None:
         captions={0: ("Next to it a salt and pepper sh aker",), 1: ("hot", "dog", "a suit case, one hot-dog")},
     )  # fmt: skip
     assert guards.captions(annotations, [1, 0]).tolist() == [[True, False, True, False], [False, True, False, False]]
-    short = replace(annotations, categories=annotations.categories[2:], captions={0: ("a cup, a suit ca se, a su it case",)})
+    short = replace(
+        annotations, categories=annotations.categories[2:], captions={0: ("a cup, a suit ca se, a su it case", "su it case here")}
+    )
     assert guards.captions(short, [0]).tolist() == [[False, True]], "one word more than the longest name has"
 
 

@@ -261,6 +261,33 @@ def test_no_two_rows_write_one_file(
     assert not (tmp_path / "images").exists()
 
 
+@pytest.mark.parametrize("bars", [True, False])
+@pytest.mark.parametrize(
+    ("cause", "told"), [(ValueError("line 7"), "ValueError: line 7"), (None, "DatasetGenerationError: outer")]
+)
+def test_why_an_imagefolder_cannot_be_read(
+    cause: Exception | None, told: str, bars: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reason is what datasets met, where it says so; whether it shows bars of progress stays as it was."""
+    import datasets
+
+    def load(*_: object, **__: object) -> None:
+        assert not datasets.is_progress_bar_enabled()
+        raise datasets.exceptions.DatasetGenerationError("outer") from cause
+
+    shown = datasets.is_progress_bar_enabled()
+    (tmp_path / "metadata.csv").write_text("file_name,objects\na.png,dog\n")
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    try:
+        (datasets.enable_progress_bars if bars else datasets.disable_progress_bars)()
+        with pytest.raises(HopeBenchError) as caught:
+            open_dataset(tmp_path, "")
+        assert datasets.is_progress_bar_enabled() == bars
+    finally:
+        (datasets.enable_progress_bars if shown else datasets.disable_progress_bars)()
+    assert str(caught.value) == f"{tmp_path} can't be read as an imagefolder: {told}."
+
+
 def test_paths_are_told_relative_to_the_folder_and_bytes_are_kept(tmp_path: Path) -> None:
     inside, outside = str(tmp_path.resolve() / "a" / "b.png"), "/elsewhere/b.png"
     assert _relative(tmp_path, inside) == "a/b.png"
