@@ -155,7 +155,7 @@ def test_evidence_is_read_by_image_and_category(tmp_path: Path) -> None:
         crowd=np.zeros(0, dtype=np.bool_),
     )
     rows = [("1.jpg", "wine glass", 0.2), ("a/1.jpg", "Wine_Glass", 0.7), ("1.jpg", "wine glass", 0.3)]
-    rows += [("D:\\coco\\b\\2.jpg", "Dog", 0.5), ("/home/me/coco/b/2.jpg", "dog", 0.4)]
+    rows += [("D:\\coco\\b\\2.jpg", "Dog", 0.5), ("/home/me/coco/b/2.jpg", "dog", 0.4), ("coco/b/2.jpg", "dog", 0.1)]
     unknown = [("2.jpg", "dog", 0.9), ("1.jpg", "cat", 0.9), ("1.jpg", "cat", 0.8)]  # two pictures are called 2.jpg
     lines = [{"image": image, "category": name, "score": score, "box": [0, 0, 1, 1]} for image, name, score in [*rows, *unknown]]
     found = read_evidence(_evidence(tmp_path / "seen.jsonl", *lines), annotations)
@@ -174,6 +174,9 @@ def test_evidence_is_read_by_image_and_category(tmp_path: Path) -> None:
     assert read_evidence(blank, annotations).scores == {("a/1.jpg", "Wine_Glass"): 0.2, ("b/2.jpg", "dog"): 0.5}
     files = [f"{n}.jpg" for n in range(5)] * 300
     assert found.notes(files) == ["No evidence was given for 1,500 of 1,500 images (0.jpg, 1.jpg, 2.jpg and 1497 more)."]
+    strangers = [{"image": f"{n}.png", "category": "dog", "score": 1} for n in range(5)]
+    (problem,) = read_evidence(_evidence(tmp_path / "more.jsonl", *strangers, *lines[:1]), annotations).problems
+    assert problem == "more.jsonl: 5 lines left out: images that the annotations lack (0.png, 1.png, 2.png and 2 more)."
     logits = [{"image": "1.jpg", "category": "dog", "score": -3}, {"image": "1.jpg", "category": "wine glass", "score": -1.5}]
     below = read_evidence(_evidence(tmp_path / "logits.jsonl", *logits), annotations)
     assert below.matrix(["a/1.jpg"], ["Wine_Glass", "dog", "bus"]).tolist() == [[-1.5, -3.0, -3.0]]
