@@ -145,7 +145,7 @@ def _described(inputs: Inputs) -> dict[int, int]:
     if not inputs.given or not any(base_strategy(one) in DESCRIPTION_STRATEGIES for one in inputs.spec.strategies):
         return {}
     place = {image.file_name: index for index, image in enumerate(inputs.annotations.images)}
-    return {place[name]: len(each.false) for name, each in inputs.given.items() if name in place and each.false}
+    return {place[name]: len(each.false) for name, each in inputs.given.items()}
 
 
 def _unverified(inputs: Inputs, images: Sequence[int]) -> list[set[str]] | None:

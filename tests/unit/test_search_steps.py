@@ -191,7 +191,7 @@ def rejecting(made: Searched, *splits: str) -> frozenset[ClaimKey]:
 
 
 def test_what_guards_did_is_counted_for_every_split() -> None:
-    strategies = ("random", "popular-guarded", "content", "description", "hard-positives", "content-balanced")
+    strategies = ("random", "hard-positives", "popular-guarded", "content", "description", "content-balanced")
     before = Searched(strategies)
     claims = rejecting(before, "random", "content", "description") | {("1.png", "egg", None), ("else.png", "dog", None)}
     strict = GuardsSpec(annotated=False, same_name=0.5, calibrated=CalibratedSpec(completeness=0.5, most_risk=0.4))
