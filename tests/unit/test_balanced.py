@@ -243,6 +243,7 @@ def made(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
 
 
 def test_every_claim_is_asked_as_often_with_no_as_with_yes(made: Benchmark) -> None:
+    assert made.manifest.dataset == "instances", "named as its file"
     for split in FAMILY:
         questions = made.splits[split]
         difference = Counter(one.text for one in questions if one.label == "no")

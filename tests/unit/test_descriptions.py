@@ -77,6 +77,7 @@ def test_an_instance_on_either_side_makes_both_sides_true() -> None:
         ((10, 0, 80, 48), set()),  # too near the middle for a box drawn by hand
         ((10, 52, 80, 48), set()),
         ((0, 10, 45, 80), {"left"}),
+        ((0, 10, 45.005, 80), set()),  # in pixels no margin is rounded
         ((0, 10, 54, 80), set()),
         ((55, 10, 45, 80), {"right"}),
         ((46, 10, 54, 80), set()),

@@ -92,7 +92,9 @@ def test_calibrated_guard_drops_risky_candidates_and_questions_carry_the_risk() 
     risk, evidence = guarded.facts(0, 4)
     assert risk == round(float(guarded.risk[0, 4]), 4)
     assert evidence is not None
-    assert evidence.keys() == {"whole", "tile", "lookalikes"}
+    names = ("whole", "tile", "lookalikes")
+    assert guarded.evidence is not None
+    assert evidence == dict(zip(names, (round(float(one), 4) for one in guarded.evidence[0, 4]), strict=True))
 
 
 def test_what_the_calibrated_guard_looks_at_and_from_which_risk_on_it_removes(monkeypatch: pytest.MonkeyPatch) -> None:

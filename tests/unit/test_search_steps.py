@@ -106,7 +106,7 @@ def test_each_split_is_its_own_search() -> None:
 
 
 def test_a_specs_own_positives_are_asked_everywhere_but_in_popes_splits() -> None:
-    strategies = ("random", "popular-guarded", "hard-positives@other", "content", "random-balanced")
+    strategies = ("random", "popular-guarded", "adversarial-guarded", "hard-positives@other", "content", "random-balanced")
     plain = GuardsSpec(ontology=False, annotated=False)
     doubted = rejecting(Searched(strategies, positives="random", guards=plain), "popular-guarded")
     made = Searched(strategies, doubted, positives="random", guards=plain)
@@ -121,17 +121,19 @@ def test_a_specs_own_positives_are_asked_everywhere_but_in_popes_splits() -> Non
     positives = dict(made.found.positives)
     balanced = positives.pop("random-balanced")
     hard = asked(ordered(space, "hard", "other"))
-    assert positives == {"random": first, "popular-guarded": own, "hard-positives@other": hard, "content": own}
+    guarded = {"popular-guarded": own, "adversarial-guarded": own}
+    assert positives == {"random": first, **guarded, "hard-positives@other": hard, "content": own}
     assert balanced.keys() == made.found.splits["random-balanced"].keys() == set(images) - {3}
     present = [mixed[images.index(image)] if image in images else space.annotations.present(image) for image in range(6)]
     forbidden = [
         {WORDS[c] for c in np.flatnonzero(~made.guarded.allowed[images.index(i)])} if i != 1 else set() for i in range(6)
     ]
-    drawn = pope_negatives(random.Random("3 guarded"), present, 2, forbidden)["popular"]
-    assert drawn != pope_negatives(random.Random("3 guarded"), present, 2)["popular"]
-    assert made.found.splits["popular-guarded"] == {
-        image: [Distractor(name) for name in names] for image, names in enumerate(drawn) if names is not None
-    }
+    drawn = pope_negatives(random.Random("3 guarded"), present, 2, forbidden)
+    assert drawn["popular"] != pope_negatives(random.Random("3 guarded"), present, 2)["popular"]
+    for name in ("popular", "adversarial"):
+        assert made.found.splits[f"{name}-guarded"] == {
+            image: [Distractor(one) for one in names] for image, names in enumerate(drawn[name]) if names is not None
+        }
 
 
 @pytest.mark.parametrize("split", ["control-content", "control-balanced"])
