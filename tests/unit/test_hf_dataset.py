@@ -9,7 +9,7 @@ from PIL import Image as PillowImage
 
 from hope_bench.annotations import annotation_files, read_annotations
 from hope_bench.annotations.hf_dataset import ExportedImages, export_images
-from hope_bench.annotations.hf_source import _relative, open_dataset
+from hope_bench.annotations.hf_source import _relative, open_dataset, sound
 from hope_bench.errors import HopeBenchError, counted
 from tests.cli import hope_bench, refused
 from tests.datasets import (
@@ -135,6 +135,26 @@ def test_of_several_splits_the_one_kept_from_training_is_read_and_told(tmp_path:
         assert read_annotations(tmp_path / name, files={"split": "train"}).images[0].file_name == "x.png"
         with pytest.raises(HopeBenchError, match=f"{name} has no split 'tain'; name one as files.split. Did you mean 'train'?"):
             read_annotations(tmp_path / name, files={"split": "tain"})
+
+
+def test_a_batch_whose_offsets_lead_out_of_its_file_is_not_read() -> None:
+    import pyarrow
+
+    for within, offsets in ((True, [0, 1, 2]), (False, [0, 50, 2])):
+        places = pyarrow.py_buffer(b"".join(one.to_bytes(4, "little") for one in offsets))
+        texts = pyarrow.StringArray.from_buffers(2, places, pyarrow.py_buffer(b"ab"))
+        batch = pyarrow.RecordBatch.from_arrays([texts], ["text"])
+        if within:
+            assert sound(batch) is batch
+        else:
+            with pytest.raises(pyarrow.ArrowInvalid, match="offset"):
+                sound(batch)
+
+
+def test_parquet_files_whose_names_tell_no_split_are_read_together(tmp_path: Path) -> None:
+    hf_dataset().select([0]).to_parquet(tmp_path / "b.parquet")
+    hf_dataset().select([1]).to_parquet(tmp_path / "c.parquet")
+    assert [image.file_name for image in read_annotations(tmp_path).images] == ["a.png", "00000001.jpg"]
 
 
 @pytest.mark.parametrize("column", ["objects", "labels"])
