@@ -47,7 +47,7 @@ class Sample:
     def need_some(self) -> None:
         """Raise HopeBenchError where no image is left."""
         if not self.left():
-            short = {reason.rpartition(" for ")[2] for reason in self.skipped.values() if reason.startswith("fewer than")}
+            short = {reason.rpartition(" ")[2] for reason in self.skipped.values() if reason.startswith("fewer than")}
             advice = f" Leave {first_few(sorted(short))} out (--strategies), or lower k (--k)." if short else ""
             raise HopeBenchError(
                 f"No question could be made: all {len(self.images)} sampled images were skipped ({self.summary()}).{advice}"
