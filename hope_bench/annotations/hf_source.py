@@ -28,6 +28,7 @@ _FIRST = ("validation", "val", "valid", "dev", "test")
 """Of several splits the first of these is read, as of YOLO's: models are trained on the others."""
 _DATA = frozenset((".arrow", ".json", ".jsonl", ".csv", ".parquet"))
 _METADATA = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
+_ROWS_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +185,7 @@ def _check_metadata(path: Path) -> None:
             raise HopeBenchError(f"{file} is empty.")
         if file.suffix == ".parquet":
             with open_parquet(file) as opened:  # which datasets unpacks whole
-                for _ in read_batches(file, opened, 1000):
+                for _ in read_batches(file, opened, _ROWS_AT_ONCE):
                     pass
 
 
@@ -206,7 +207,7 @@ def _of_table(path: Path, data: Any, split: str) -> Source:
         data = data[chosen]
 
     def batches(columns: Sequence[str], with_bytes: bool) -> Iterator[list[dict[str, Any]]]:
-        for batch in data.data.table.select(list(columns)).to_batches(max_chunksize=1000):
+        for batch in data.data.table.select(list(columns)).to_batches(max_chunksize=_ROWS_AT_ONCE):
             yield _rows(sound(batch), with_bytes)
 
     return Source(path, data.features, batches, chosen, others)
@@ -238,7 +239,7 @@ def _open_parquet(path: Path, split: str) -> Source:
                 leaves = [  # without the bytes of the images, most of the file need not be read
                     f"{name}.path" if is_image(schema.field(name).type) and not with_bytes else name for name in columns
                 ]
-                for batch in read_batches(file, opened, 1000, leaves):
+                for batch in read_batches(file, opened, _ROWS_AT_ONCE, leaves):
                     yield _rows(batch, with_bytes)
 
     return Source(path, datasets.Features.from_arrow_schema(parquet.read_schema(files[0])), batches, chosen, others)

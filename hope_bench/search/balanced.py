@@ -63,16 +63,21 @@ def slots(k: int, source: str) -> int:
     return sum(HOPE[place % len(HOPE)] == source for place in range(k))
 
 
+def described(base: str, k: int) -> int:
+    """How many of a split's k distractors are descriptions."""
+    return {"description-balanced": k, "hope-balanced": slots(k, "description")}.get(base, 0)
+
+
 def lacking(space: SearchSpace, allowed: Mask, false: FalseDescriptions, split: str) -> dict[int, str]:
     """The images that have too few questions for a split of the family, each with why."""
-    base, encoder, k = base_strategy(split), encoder_name(split), space.spec.k
-    described = k if base == "description-balanced" else slots(k, "description") if base == "hope-balanced" else 0
+    encoder, k = encoder_name(split), space.spec.k
+    told = described(base_strategy(split), k)
     short: dict[int, str] = {}
     for row, image in enumerate(space.images):
-        if allowed[row].sum() < k - described:
-            short[image] = f"fewer than {k - described} distractors are left for {split}"
-        elif described and min(map(len, false.known(row, encoder))) < described:
-            short[image] = f"fewer than {described} true or false descriptions are known for {split}"
+        if allowed[row].sum() < k - told:
+            short[image] = f"fewer than {k - told} distractors are left for {split}"
+        elif told and min(map(len, false.known(row, encoder))) < told:
+            short[image] = f"fewer than {told} true or false descriptions are known for {split}"
     return short
 
 
@@ -102,13 +107,13 @@ class BalancedFamily:
         """One split. The same yes-questions come with every search for absent categories; `hope-balanced` has some of them,
         and of `description-balanced` where it can."""
         base, encoder, k = base_strategy(name), encoder_name(name), self._space.spec.k
-        described = k if base == "description-balanced" else slots(k, "description") if base == "hope-balanced" else 0
+        told = described(base, k)
         yes: list[list[Positive]] = [[] for _ in self._rows]
         no: list[list[Distractor]] = [[] for _ in self._rows]
-        if described < k:
-            self._plain(base, encoder, k - described, yes, no)
-        if described:
-            self._descriptions(encoder, described, yes, no)
+        if told < k:
+            self._plain(base, encoder, k - told, yes, no)
+        if told:
+            self._descriptions(encoder, told, yes, no)
         images = [self._space.images[row] for row in self._rows]
         return Chosen(dict(zip(images, yes, strict=True)), dict(zip(images, no, strict=True)))
 
@@ -191,7 +196,7 @@ class BalancedFamily:
             false, true = self._tell(encoder)
             k = self._space.spec.k
             if count < k and min(np.bincount(side.edges.row).min() for side in (false, true)) >= k:
-                wanted = 1.0 - self._affirmed(encoder, k, [set()] * len(self._rows)) + _FAR * _same_object(true, asked_plainly)
+                wanted = ~self._affirmed(encoder, k, [set()] * len(self._rows)) + _FAR * _same_object(true, asked_plainly)
             else:
                 first = [names[:k] for names in self._order]
                 wanted = np.array(

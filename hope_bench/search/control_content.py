@@ -49,7 +49,7 @@ def most_similar_images(present: Sequence[Sequence[str]], names: Sequence[str], 
         shared = (member[start : start + _ROWS_AT_ONCE] @ candidates).toarray()
         for row, both in enumerate(shared, start):
             jaccard = both / np.maximum(sizes[pool] + sizes[row] - both, 1)
-            jaccard[pool == row] = -1.0
+            jaccard[pool == row] = -np.inf
             ties = pool[jaccard == jaccard.max()][:_MOST_TIES].tolist()
             partners.append(min(ties, key=lambda other: _tie_break(seed, names[row], names[other])))
     return partners

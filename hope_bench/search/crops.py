@@ -118,6 +118,6 @@ def share_box(annotations: Annotations, image: int, row: int) -> Box | None:
     x, y, width, height = (float(value) for value in annotations.boxes[row])
     left, top = max(0.0, x / extent[0]), max(0.0, y / extent[1])
     right, bottom = min(1.0, (x + width) / extent[0]), min(1.0, (y + height) / extent[1])
-    if right <= left or bottom <= top or (right - left) * (bottom - top) < _SMALLEST:
+    if max(0.0, right - left) * max(0.0, bottom - top) < _SMALLEST:
         return None
     return left, top, right, bottom

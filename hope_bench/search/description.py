@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Literal
 
 from hope_bench.languages.worder import Worder, make_worder
@@ -105,7 +105,10 @@ class Describer:
         self._words = {category.name: category.in_words for category in annotations.categories}
         self._above = ancestors(annotations.categories)
         self._slack = ROUNDING if annotations.box_units == "fractions" else 0.0
-        self._values = _attribute_values(annotations) if "attributes" in sources else {}
+
+    @cached_property
+    def _values(self) -> dict[str, tuple[str, ...]]:
+        return _attribute_values(self._annotations)
 
     def describe(self, image: int) -> Descriptions:
         """Every description of the image's present objects whose truth is known."""
@@ -131,7 +134,9 @@ class Describer:
         that is annotated.
         """
         found: list[tuple[Description | None, bool]] = []
-        for name, rows in self.known_objects(image).items() if guessed else ():
+        if not guessed:
+            return Descriptions()
+        for name, rows in self.known_objects(image).items():
             row, instance = next(iter(rows.items()))
             annotated = named_attributes(instance.attributes)
             for group in groups if len(rows) == 1 else ():

@@ -50,7 +50,8 @@ def place_words(kind: Where, value: str) -> str:
 
 def _side(box: Box, axis: int, extent: float, slack: float) -> int | None:
     """0 or 1 where a box lies wholly on the first or second side, the margin away from the middle; else None."""
-    low, high = box[axis] / extent, (box[axis] + box[axis + 2]) / extent
+    start, size = box[axis::2]
+    low, high = start / extent, (start + size) / extent
     return 0 if high <= 0.5 - MARGIN + slack else 1 if low >= 0.5 + MARGIN - slack else None
 
 

@@ -102,5 +102,5 @@ def _verb(claim: str, name: str) -> Literal["Is", "Are"]:
     """ "Is" before an article or one, "Are" before a number or with a plural; else as the object's name has it."""
     if _ONE.match(claim):
         return "Is"
-    several = _NUMBER.match(claim) or is_plural(claim) or plural(name) in claim.split(" ")
+    several = _NUMBER.match(claim) or is_plural(claim) or f" {plural(name)} " in f" {claim} "
     return "Are" if several else verb(name)

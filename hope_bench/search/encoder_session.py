@@ -55,7 +55,7 @@ class EncoderSession:
         from hope_bench.clip.store import EmbeddingStore
 
         self._clip, self._cache = clip, cache
-        crew = EncoderCrew() if crew is None else crew
+        crew = crew or EncoderCrew()
         self._encoder: ClipEncoder = crew.load(clip.model, clip.activation)
         key = (clip.model, clip.activation)
         self._compute_views, self._compute_texts = partial(crew.views, key), partial(crew.texts, key)
@@ -146,7 +146,9 @@ class EncoderSession:
         ]
         captions = list(dict.fromkeys(caption for _, _, own in asked for caption in own))
         place = {caption: index for index, caption in enumerate(captions)}
-        embedded = self._captions(captions) if captions else np.empty((0, 0), np.float32)
+        if not captions:
+            return {}
+        embedded = self._captions(captions)
         guessed: dict[int, dict[str, str]] = {}
         for rows, group, own in asked:
             crops = np.stack([vectors[views[row]] for row in rows])

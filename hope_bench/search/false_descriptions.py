@@ -46,7 +46,7 @@ class FalseDescriptions:
 
     def rejected(self) -> int:
         """How many of the false descriptions reviewers don't stand by."""
-        return sum(self.rejects(row, one) for row, each in enumerate(self._all()) for one in each.false) if self._rejected else 0
+        return sum(self.rejects(row, one) for row, each in enumerate(self._all()) for one in each.false)
 
     def unreviewed(self) -> FalseDescriptions:
         """The same descriptions before any review."""
@@ -72,19 +72,21 @@ class FalseDescriptions:
         true, false = self.known(row, encoder)
         even = self._space.spec.descriptions.mix == "even"
         waiting = sorted(((-score, one.caption, one) for score, one in false), key=_rank)
-        turns = {kind: self.turn_of(row, kind) if even else 0.0 for kind in {one.kind for _, one in false}}
+        turns = {kind: self.turn_of(row, kind) for kind in {one.kind for _, one in false}}
         kinds: Counter[str] = Counter()
-        objects: Counter[str] = Counter()
+        objects: set[str] = set()
         chosen: list[_Ranked] = []
 
         def wanted(one: Description) -> tuple[float, ...]:
-            return one.kind != "given", kinds[one.kind] if even else 0, turns[one.kind], min(objects[one.object], 1)
+            turn = (kinds[one.kind], turns[one.kind]) if even else ()
+            return one.kind != "given", *turn, one.object in objects
 
         while waiting and len(chosen) < k:
             at = min(range(len(waiting)), key=lambda at: wanted(waiting[at][2]))
             chosen.append(waiting.pop(at))
-            kinds[chosen[-1][2].kind] += 1
-            objects[chosen[-1][2].object] += 1
+            _, _, taken = chosen[-1]
+            kinds.update([taken.kind])
+            objects.add(taken.object)
         return [Distractor(one.object, round(-minus, 4), one, _twin(one, true)) for minus, _, one in chosen]
 
     def turn_of(self, row: int, kind: str) -> float:
@@ -121,9 +123,9 @@ class FalseDescriptions:
         if encoder not in self._scores:
             encoded = self._space.encoded[encoder]
             found = self._all()
-            captions = {one.caption: 0 for each in found for one in (*each.true, *each.false)}
+            captions = list(dict.fromkeys(one.caption for each in found for one in (*each.true, *each.false)))
             place = {caption: index for index, caption in enumerate(captions)}
-            vectors = encoded.encode_captions(list(place)) if place else encoded.images[:0]
+            vectors = encoded.encode_captions(captions) if captions else encoded.images
             rows = shown(range(len(found)), "Comparing images and descriptions")
             self._scores[encoder] = [_cosines(encoded.images[row], vectors, place, found[row]) for row in rows]
         return self._scores[encoder]

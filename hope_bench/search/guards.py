@@ -41,8 +41,9 @@ class Guarded:
 
     def facts(self, row: int, column: int) -> tuple[float | None, dict[str, float] | None]:
         """A distractor's risk and evidence as a question carries them, rounded to 4 digits."""
-        if self.risk is None or self.evidence is None:
+        if self.risk is None:
             return None, None
+        assert self.evidence is not None  # which the risk rests on
         values = (round(float(value), 4) for value in self.evidence[row, column])
         return round(float(self.risk[row, column]), 4), dict(zip(self.named, values, strict=True))
 
@@ -124,8 +125,8 @@ def never_annotated(annotations: Annotations) -> list[int]:
 def ontology(
     categories: Sequence[Category],
     present: NDArray[np.bool_],
-    similarity: NDArray[np.floating] | None = None,
-    same_name: float = 1.0,
+    similarity: NDArray[np.floating] | None,
+    same_name: float,
 ) -> Mask:
     """What shares a word with a present category, lies above or below it, or has a name that CLIP hardly tells from its.
 

@@ -47,7 +47,7 @@ class Sample:
     def need_some(self) -> None:
         """Raise HopeBenchError where no image is left."""
         if not self.left():
-            short = {reason.rpartition(" for ")[2] for reason in self.skipped.values() if reason.startswith("fewer than")}
+            short = {reason.rpartition(" ")[2] for reason in self.skipped.values() if reason.startswith("fewer than")}
             advice = f" Leave {first_few(sorted(short))} out (--strategies), or lower k (--k)." if short else ""
             raise HopeBenchError(
                 f"No question could be made: all {len(self.images)} sampled images were skipped ({self.summary()}).{advice}"
@@ -145,7 +145,7 @@ def _described(inputs: Inputs) -> dict[int, int]:
     if not inputs.given or not any(base_strategy(one) in DESCRIPTION_STRATEGIES for one in inputs.spec.strategies):
         return {}
     place = {image.file_name: index for index, image in enumerate(inputs.annotations.images)}
-    return {place[name]: len(each.false) for name, each in inputs.given.items() if name in place and each.false}
+    return {place[name]: len(each.false) for name, each in inputs.given.items()}
 
 
 def _unverified(inputs: Inputs, images: Sequence[int]) -> list[set[str]] | None:

@@ -110,7 +110,9 @@ def _guarded_pope(sample: Sample, space: SearchSpace, guarded: Guarded, order: O
 
 def _guard_stats(sample: Sample, space: SearchSpace, guarded: Guarded, false: FalseDescriptions) -> dict[str, GuardStats]:
     """How many candidates each guard removed, and how many of the distractors that would have been asked about without guards."""
-    wanted = _unguarded(sample, space, guarded, false) if guarded.removed else {}
+    if not guarded.removed:
+        return {}
+    wanted = _unguarded(sample, space, guarded, false)
 
     def displaced(guard: str, row: int, one: Distractor) -> bool:
         if one.description is not None:

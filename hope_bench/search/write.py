@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hope_bench.files.benchmark import Manifest, SkippedImage, SourceFile, write_benchmark
-from hope_bench.files.language import is_file
 from hope_bench.files.spec import STRATEGY_KINDS, BenchmarkSpec, ClipSpec, Kind, base_strategy, is_balanced
 from hope_bench.provenance import commit, file_sha256, json_sha256, versions
 from hope_bench.records import Question
@@ -76,7 +75,7 @@ def _portable(spec: BenchmarkSpec) -> BenchmarkSpec:
     }  # fmt: skip
     return spec.model_copy(
         update={
-            "language": Path(spec.language).name if is_file(spec.language) else spec.language,
+            "language": Path(spec.language).name,
             "dataset": data.model_copy(update=files),
             "blind": spec.blind.model_copy(
                 update={key: last(getattr(spec.blind, key)) for key in ("annotations", "captions", "images_folder")}

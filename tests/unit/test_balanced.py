@@ -137,6 +137,86 @@ def test_a_row_whose_cheapest_edges_are_all_of_one_group_takes_one_of_each(monke
     assert found.excess == 0
 
 
+def test_what_differs_by_less_than_a_ten_millionth_of_all_costs_is_drawn() -> None:
+    """The last digits of a processor's sums don't choose: of equal edges the seed does, from the first number on."""
+    for seed in range(3):
+        drawn = np.random.default_rng(seed).random(202)[:200]
+        first, second = np.argsort(drawn)[:2]
+        cost = np.full(202, 0.4)
+        cost[second] -= 2e-8
+        cost[200:] = 0.0, 1.0  # which no claim lets be taken
+        claim = np.r_[np.zeros(200, dtype=int), 1, 1]
+        edges = Edges(np.zeros(202, dtype=int), claim, cost)
+        found = balance(edges, np.ones(1, dtype=int), np.array([1, 0]), claims=2, slack=0, seed=seed)
+        assert np.flatnonzero(found.no).tolist() == [first]
+        cost[second] -= 1e-4
+        found = balance(Edges(edges.row, claim, cost), np.ones(1, dtype=int), np.array([1, 0]), claims=2, slack=0, seed=seed)
+        assert np.flatnonzero(found.no).tolist() == [second]
+
+
+def test_within_the_slack_balance_costs_nothing() -> None:
+    """The cheaper claim is taken, however little it is cheaper, though it was the other one that was asked about with yes."""
+    edges = Edges(np.zeros(3, dtype=int), np.arange(3), np.array([0.0001, 0.0, 1.0]))
+    for slack, taken in ((0, 0), (1, 1)):
+        found = balance(edges, np.ones(1, dtype=int), np.array([1, 0, 0]), claims=3, slack=slack, seed=0)
+        assert np.flatnonzero(found.no).tolist() == [taken]
+
+
+@pytest.mark.parametrize(("most", "taken"), [(0.6, [0, 1, 4, 5]), (0.4, [0, 2, 3, 6])])
+def test_two_of_a_group_cost_as_much_as_twice_what_all_costs_are_apart(most: float, taken: list[int]) -> None:
+    """The first row asks two: both of its group, where else others would have to give way by more than that."""
+    row, claim = np.array([0, 0, 0, 1, 1, 2, 2]), np.array([0, 1, 2, 3, 2, 3, 1])
+    cost, group = np.array([0, 0, 1, most, 0, 0, most]), np.array([0, 0, 1, 2, 3, 4, 5])
+    no = Edges(row, claim, cost, group, strict=False)
+    found = balance(no, np.array([2, 1, 1]), np.ones(4, dtype=int), claims=4, slack=0, seed=0)
+    assert np.flatnonzero(found.no).tolist() == taken
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+@pytest.mark.parametrize("alike", [False, True])
+def test_what_stands_in_the_first_programme(alike: bool, grouped: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of few edges all; of more each row's best, measured against what its claim costs elsewhere (of equal ones drawn, a claim as
+    often as the other side has it), and one of each group that only one is taken of."""
+    rng = np.random.default_rng(0)
+    row, claim = np.repeat(np.arange(4), 12), np.tile(np.arange(12), 4)
+    claim[47] = 12  # which nothing else claims
+    cost = np.zeros(48) if alike else rng.random(48) + claim
+    group = np.r_[(row * 6 + claim // 2)[:47], 24] if grouped else None
+    edges, needs, other = Edges(row, claim, cost, group), np.array([1, 2, 3, 1]), np.arange(13)
+    monkeypatch.setattr(flow, "_AT_FIRST", 5)
+    monkeypatch.setattr(flow, "_WHOLE", 48)
+    whole = flow._side(edges, needs, 1.0, np.random.default_rng(1), other)
+    assert whole.held.all()
+    assert whole.tight.tolist() == ([True] * 23 + [False] * 2) * grouped
+    monkeypatch.setattr(flow, "_WHOLE", 47)
+    part = flow._side(edges, needs, 1.0, np.random.default_rng(1), other)
+    assert (part.cost == whole.cost).all()
+    usual = np.array([part.cost[claim == one].mean() for one in range(13)])
+    wanted = np.random.default_rng(1).exponential(size=48) / (1 + other[claim]) if alike else part.cost - usual[claim]
+    expected = set[int]()
+    for one in range(4):
+        own = np.flatnonzero(row == one)
+        expected.update(own[np.argsort(wanted[own])][: max(5, 3 * needs[one])].tolist())
+    if grouped:
+        expected.update((*range(0, 48, 2), 47))
+    assert set(np.flatnonzero(part.held).tolist()) == expected
+    loose = flow._side(Edges(row, claim, cost, group, strict=False), needs, 1.0, np.random.default_rng(1), other)
+    assert int(loose.held.sum()) == 5 + 6 + 9 + 5
+
+
+@pytest.mark.parametrize(("rows", "free"), [(50, 1), (51, 2), (100, 2), (101, 3)])
+def test_how_many_questions_may_be_unbalanced_in_all(rows: int, free: int) -> None:
+    """2% of them, rounded up: of claims that are each within the slack no more are."""
+    claims = 2 * free + 4
+    asked = np.r_[np.ones(claims // 2, dtype=int), np.zeros(claims // 2, dtype=int)]  # of the second half one could be, each
+    asked[0] = rows - claims // 2 + 1
+    row, claim = np.repeat(np.arange(rows), claims), np.tile(np.arange(claims), rows)
+    cheap = np.where(claim >= claims // 2, 0.0, 1.0)
+    found = balance(Edges(row, claim, cheap), np.ones(rows, dtype=int), asked, claims=claims, slack=1, seed=0)
+    assert found.excess == 0
+    assert int((claim[found.no] >= claims // 2).sum()) == free
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twice 30 drawn scenes."""
@@ -163,6 +243,7 @@ def made(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
 
 
 def test_every_claim_is_asked_as_often_with_no_as_with_yes(made: Benchmark) -> None:
+    assert made.manifest.dataset == "instances", "named as its file"
     for split in FAMILY:
         questions = made.splits[split]
         difference = Counter(one.text for one in questions if one.label == "no")

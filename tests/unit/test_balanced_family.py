@@ -349,6 +349,7 @@ def test_images_that_have_too_little() -> None:
     assert lacking(unseen, np.ones((2, 7), dtype=bool), FalseDescriptions(unseen), "hope-balanced") == {0: few, 1: few}
 
 
+@pytest.mark.filterwarnings("error")
 def test_what_an_encoder_finds_all_alike_is_drawn() -> None:
     made = Made(0, 3, 2)
     main = made.space.encoded[""]

@@ -6,6 +6,7 @@ import hashlib
 from unittest.mock import patch
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -35,6 +36,18 @@ def test_top_candidates_are_the_likeliest_absent_ones(seed: int, k: int) -> None
     allowed = np.array([[name not in present for name in WORDS]])
     (columns,) = top_columns(scores[None], WORDS, allowed, k)
     assert [WORDS[column] for column in columns] == expected
+
+
+@pytest.mark.parametrize("k", [1, 5, 150, 400])
+def test_the_best_of_many_columns_are_those_of_sorting_them_all(k: int) -> None:
+    rng = np.random.default_rng(k)
+    scores, allowed = np.round(rng.normal(size=(3, 300)), 2), rng.random((3, 300)) < np.array([[0.9], [0.3], [0.0]])
+    names = [f"word{number:03}" for number in rng.permutation(300)]
+    expected = [
+        sorted(np.flatnonzero(allowed[row]).tolist(), key=lambda column, row=row: (-scores[row, column], names[column]))[:k]
+        for row in range(3)
+    ]
+    assert top_columns(scores, names, allowed, k) == expected
 
 
 def test_probability_is_the_softmax_of_scaled_cosines() -> None:

@@ -15,7 +15,8 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.records import Annotations, Category, Image, Relationships
 from hope_bench.search.attribute_bank import attribute_bank, named_attributes, passes_for, relation_bank
 from hope_bench.search.description import Describer, Description, Descriptions
-from hope_bench.search.description_given import read_given
+from hope_bench.search.description_geometry import usable
+from hope_bench.search.description_given import _verb, read_given
 
 LEFT, RIGHT, MIDDLE = (5, 40, 20, 20), (70, 40, 20, 20), (40, 40, 20, 20)
 
@@ -76,6 +77,7 @@ def test_an_instance_on_either_side_makes_both_sides_true() -> None:
         ((10, 0, 80, 48), set()),  # too near the middle for a box drawn by hand
         ((10, 52, 80, 48), set()),
         ((0, 10, 45, 80), {"left"}),
+        ((0, 10, 45.005, 80), set()),  # in pixels no margin is rounded
         ((0, 10, 54, 80), set()),
         ((55, 10, 45, 80), {"right"}),
         ((46, 10, 54, 80), set()),
@@ -303,6 +305,25 @@ def test_a_users_descriptions(tmp_path: Path) -> None:
         "1 left out, an empty claim (line 7)",
     ):
         assert any(words in problem for problem in given.problems), words
+
+
+@pytest.mark.parametrize(
+    ("claim", "name", "verb"),
+    [
+        ("a red car", "car", "Is"), ("one of two dogs", "dog", "Is"), ("red", "dog", "Is"), ("twofold", "dog", "Is"),
+        ("two of them", "dog", "Are"), ("exactly 12 in a row", "dog", "Are"), ("Several of the same kind", "dog", "Are"),
+        ("dogs", "dog", "Are"), ("red dogs that bark", "dog", "Are"), ("wine glasses on a table", "wine glass", "Are"),
+        ("wine glass on a table", "wine glass", "Is"), ("a box of wine glasses", "wine glass", "Is"), ("red", "scissors", "Are"),
+    ],
+)  # fmt: skip
+def test_the_verb_of_what_people_claim(claim: str, name: str, verb: str) -> None:
+    assert _verb(claim, name) == verb
+
+
+def test_boxes_of_some_size_can_be_used() -> None:
+    assert [usable(box) for box in ((1, 1, 0.5, 0.25), (0, 0, 9, 9))] == [True, True]
+    boxes = (None, (1, 1, 0, 5), (1, 1, 5, 0), (1, 1, -1, 5), (1, 1, 5, -1), (1, 1, float("nan"), 5), (1, 1, 5, float("nan")))
+    assert not any(usable(box) for box in boxes)
 
 
 def test_a_file_without_a_usable_line_is_refused(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from PIL import Image as PillowImage
 from hope_bench.annotations import detect_format, read_annotations
 from hope_bench.annotations.columns import TOLERANCE, clean_boxes
 from hope_bench.annotations.fitting import fit_boxes, fit_names, named_within
-from hope_bench.annotations.wording import alternatives, plain_names, spoken_names
+from hope_bench.annotations.wording import _unless_equal, alternatives, plain_names, spoken_names
 from hope_bench.errors import HopeBenchError, counted
 from hope_bench.files.spec import DatasetSpec
 from hope_bench.records import Image
@@ -166,3 +166,9 @@ def test_a_size_that_annotations_leave_out_is_the_pictures(tmp_path: Path, size:
     fitted, told = fit_boxes(annotations, [0, 1], tmp_path)
     assert (fitted.extent(0), fitted.extent(1), told) == ((40, 30), None, ())
     assert fitted.instances(0)[0].bbox == (1, 1, 5, 5)
+
+
+def test_a_name_that_another_category_bears_or_bore_is_not_given() -> None:
+    assert _unless_equal(["x", "y", "z"], ["a", "b", "z"]) == ["x", "y", "z"]
+    assert _unless_equal(["x", "x", "y"], ["a", "b", "x"]) == ["a", "b", "y"]
+    assert _unless_equal(["x", "y"], ["a", "x"]) == ["a", "y"]

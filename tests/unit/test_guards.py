@@ -48,7 +48,7 @@ def test_guards_remove_what_they_say() -> None:
     def removed(mask: np.ndarray, row: int) -> set[str]:
         return {categories[column].name for column in np.flatnonzero(mask[row])}
 
-    ontology = guards.ontology(categories, present)
+    ontology = guards.ontology(categories, present, None, 1.0)
     assert removed(ontology, 0) == {"animal", "puppy"}
     assert removed(ontology, 1) == {"sofa"}
     captions = guards.captions(annotations, [0, 1])
@@ -92,7 +92,33 @@ def test_calibrated_guard_drops_risky_candidates_and_questions_carry_the_risk() 
     risk, evidence = guarded.facts(0, 4)
     assert risk == round(float(guarded.risk[0, 4]), 4)
     assert evidence is not None
-    assert evidence.keys() == {"whole", "tile", "lookalikes"}
+    names = ("whole", "tile", "lookalikes")
+    assert guarded.evidence is not None
+    assert evidence == dict(zip(names, (round(float(one), 4) for one in guarded.evidence[0, 4]), strict=True))
+
+
+def test_what_the_calibrated_guard_looks_at_and_from_which_risk_on_it_removes(monkeypatch: pytest.MonkeyPatch) -> None:
+    objects = [[WORDS[(index + step) % 7] for step in range(2)] for index in range(12)]
+    spec = GuardsSpec(ontology=False, annotated=False, calibrated=CalibratedSpec(completeness=0.75, most_risk=0.25))
+    inputs = make_space(objects, 3, guards=spec)
+    main, asked = inputs.encoded[""], []
+    risk, evidence = np.full((12, 7), 0.25), np.zeros((12, 7, 3))
+    risk[0] = 0.26
+
+    def estimate(*given: object) -> tuple[np.ndarray, np.ndarray]:
+        asked.extend(given)
+        return risk, evidence
+
+    monkeypatch.setattr(guards, "estimate_risk", estimate)
+    guarded = guard(inputs)
+    assert guarded.removed["calibrated"].tolist() == [((risk[row] > 0.25) & guarded.absent[row]).tolist() for row in range(12)]
+    assert guarded.removed["calibrated"].sum() == 5
+    seen, present, alike, completeness, fold_of = asked
+    assert np.array_equal(seen, np.stack([main.images @ main.categories.T, main.best_tile], axis=2).astype(np.float64))
+    assert np.array_equal(present, inputs.present_mask)
+    assert np.array_equal(alike, guards.centred_similarity(main.categories).astype(np.float64))
+    assert completeness == 0.75
+    assert fold_of.tolist() == (np.random.default_rng(3).permutation(12) % 5).tolist()
 
 
 def test_evidence_that_a_user_brings_finds_what_nobody_labelled() -> None:
@@ -131,7 +157,7 @@ def test_evidence_is_read_by_image_and_category(tmp_path: Path) -> None:
         crowd=np.zeros(0, dtype=np.bool_),
     )
     rows = [("1.jpg", "wine glass", 0.2), ("a/1.jpg", "Wine_Glass", 0.7), ("1.jpg", "wine glass", 0.3)]
-    rows += [("D:\\coco\\b\\2.jpg", "Dog", 0.5), ("/home/me/coco/b/2.jpg", "dog", 0.4)]
+    rows += [("D:\\coco\\b\\2.jpg", "Dog", 0.5), ("/home/me/coco/b/2.jpg", "dog", 0.4), ("coco/b/2.jpg", "dog", 0.1)]
     unknown = [("2.jpg", "dog", 0.9), ("1.jpg", "cat", 0.9), ("1.jpg", "cat", 0.8)]  # two pictures are called 2.jpg
     lines = [{"image": image, "category": name, "score": score, "box": [0, 0, 1, 1]} for image, name, score in [*rows, *unknown]]
     found = read_evidence(_evidence(tmp_path / "seen.jsonl", *lines), annotations)
@@ -150,6 +176,9 @@ def test_evidence_is_read_by_image_and_category(tmp_path: Path) -> None:
     assert read_evidence(blank, annotations).scores == {("a/1.jpg", "Wine_Glass"): 0.2, ("b/2.jpg", "dog"): 0.5}
     files = [f"{n}.jpg" for n in range(5)] * 300
     assert found.notes(files) == ["No evidence was given for 1,500 of 1,500 images (0.jpg, 1.jpg, 2.jpg and 1497 more)."]
+    strangers = [{"image": f"{n}.png", "category": "dog", "score": 1} for n in range(5)]
+    (problem,) = read_evidence(_evidence(tmp_path / "more.jsonl", *strangers, *lines[:1]), annotations).problems
+    assert problem == "more.jsonl: 5 lines left out: images that the annotations lack (0.png, 1.png, 2.png and 2 more)."
     logits = [{"image": "1.jpg", "category": "dog", "score": -3}, {"image": "1.jpg", "category": "wine glass", "score": -1.5}]
     below = read_evidence(_evidence(tmp_path / "logits.jsonl", *logits), annotations)
     assert below.matrix(["a/1.jpg"], ["Wine_Glass", "dog", "bus"]).tolist() == [[-1.5, -3.0, -3.0]]
@@ -221,6 +250,16 @@ def test_ontology_equals_its_definition(parents: list[list[str]], synonyms: list
                 related |= name in above(other) or other in above(name)
                 related |= cosine >= 0.6
             assert removed[row, column] == related
+
+
+def test_names_are_as_alike_as_their_texts_less_the_mean() -> None:
+    """What is the mean itself is like nothing; names as alike as `same_name` are related, and no name to itself."""
+    texts = np.array([[0.5, 0], [0, 0], [0.25, 0]], dtype=np.float32)
+    alike = guards.centred_similarity(texts)
+    assert alike.tolist() == [[1, -1, 0], [-1, 1, 0], [0, 0, 0]]
+    categories, similarity = [Category(name) for name in ("dog", "cup", "owl")], np.array([[1, 0.5, 0.25]] * 3)
+    related = guards.ontology(categories, np.array([[True, False, False]]), similarity, 0.5)
+    assert related.tolist() == [[False, True, False]]
 
 
 PIECES = [
@@ -306,7 +345,9 @@ def test_a_long_name_is_found_in_a_caption_that_writes_it_apart() -> None:
         captions={0: ("Next to it a salt and pepper sh aker",), 1: ("hot", "dog", "a suit case, one hot-dog")},
     )  # fmt: skip
     assert guards.captions(annotations, [1, 0]).tolist() == [[True, False, True, False], [False, True, False, False]]
-    short = replace(annotations, categories=annotations.categories[2:], captions={0: ("a cup, a suit ca se, a su it case",)})
+    short = replace(
+        annotations, categories=annotations.categories[2:], captions={0: ("a cup, a suit ca se, a su it case", "su it case here")}
+    )
     assert guards.captions(short, [0]).tolist() == [[False, True]], "one word more than the longest name has"
 
 

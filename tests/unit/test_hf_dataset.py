@@ -9,7 +9,7 @@ from PIL import Image as PillowImage
 
 from hope_bench.annotations import annotation_files, read_annotations
 from hope_bench.annotations.hf_dataset import ExportedImages, export_images
-from hope_bench.annotations.hf_source import _relative, open_dataset
+from hope_bench.annotations.hf_source import _relative, open_dataset, sound
 from hope_bench.errors import HopeBenchError, counted
 from tests.cli import hope_bench, refused
 from tests.datasets import (
@@ -137,6 +137,26 @@ def test_of_several_splits_the_one_kept_from_training_is_read_and_told(tmp_path:
             read_annotations(tmp_path / name, files={"split": "tain"})
 
 
+def test_a_batch_whose_offsets_lead_out_of_its_file_is_not_read() -> None:
+    import pyarrow
+
+    for within, offsets in ((True, [0, 1, 2]), (False, [0, 50, 2])):
+        places = pyarrow.py_buffer(b"".join(one.to_bytes(4, "little") for one in offsets))
+        texts = pyarrow.StringArray.from_buffers(2, places, pyarrow.py_buffer(b"ab"))
+        batch = pyarrow.RecordBatch.from_arrays([texts], ["text"])
+        if within:
+            assert sound(batch) is batch
+        else:
+            with pytest.raises(pyarrow.ArrowInvalid, match="offset"):
+                sound(batch)
+
+
+def test_parquet_files_whose_names_tell_no_split_are_read_together(tmp_path: Path) -> None:
+    hf_dataset().select([0]).to_parquet(tmp_path / "b.parquet")
+    hf_dataset().select([1]).to_parquet(tmp_path / "c.parquet")
+    assert [image.file_name for image in read_annotations(tmp_path).images] == ["a.png", "00000001.jpg"]
+
+
 @pytest.mark.parametrize("column", ["objects", "labels"])
 def test_one_label_a_picture_is_no_list_of_objects(column: str, tmp_path: Path) -> None:
     """The letters of "dog" are no three objects, and what a picture doesn't show can't be told from its class."""
@@ -259,6 +279,33 @@ def test_no_two_rows_write_one_file(
     told = refused(capsys, "import", "images", tmp_path / "data", "--out", tmp_path / "images")
     assert f"1 file of {tmp_path / 'images'} would hold the picture of more than one row ({twice})" in told
     assert not (tmp_path / "images").exists()
+
+
+@pytest.mark.parametrize("bars", [True, False])
+@pytest.mark.parametrize(
+    ("cause", "told"), [(ValueError("line 7"), "ValueError: line 7"), (None, "DatasetGenerationError: outer")]
+)
+def test_why_an_imagefolder_cannot_be_read(
+    cause: Exception | None, told: str, bars: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reason is what datasets met, where it says so; whether it shows bars of progress stays as it was."""
+    import datasets
+
+    def load(*_: object, **__: object) -> None:
+        assert not datasets.is_progress_bar_enabled()
+        raise datasets.exceptions.DatasetGenerationError("outer") from cause
+
+    shown = datasets.is_progress_bar_enabled()
+    (tmp_path / "metadata.csv").write_text("file_name,objects\na.png,dog\n")
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    try:
+        (datasets.enable_progress_bars if bars else datasets.disable_progress_bars)()
+        with pytest.raises(HopeBenchError) as caught:
+            open_dataset(tmp_path, "")
+        assert datasets.is_progress_bar_enabled() == bars
+    finally:
+        (datasets.enable_progress_bars if shown else datasets.disable_progress_bars)()
+    assert str(caught.value) == f"{tmp_path} can't be read as an imagefolder: {told}."
 
 
 def test_paths_are_told_relative_to_the_folder_and_bytes_are_kept(tmp_path: Path) -> None:

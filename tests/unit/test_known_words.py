@@ -134,7 +134,7 @@ def removed(annotations: Annotations, spec: BenchmarkSpec | None = None) -> tupl
     known = with_words(annotations, spec or BenchmarkSpec(name="x"))
     names = [category.name for category in known.categories]
     present = np.array([[name in known.present(0) for name in names]])
-    ontology = guards.ontology(known.categories, present)[0]
+    ontology = guards.ontology(known.categories, present, None, 1.0)[0]
     captions = guards.captions(known, [0])[0]
     masks = (ontology & ~present[0], captions)
     first, second = ({name for name, gone in zip(names, mask, strict=True) if gone} for mask in masks)

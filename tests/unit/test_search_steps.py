@@ -106,8 +106,10 @@ def test_each_split_is_its_own_search() -> None:
 
 
 def test_a_specs_own_positives_are_asked_everywhere_but_in_popes_splits() -> None:
-    strategies = ("random", "popular-guarded", "hard-positives@other", "content", "random-balanced")
-    made = Searched(strategies, positives="random", guards=GuardsSpec(ontology=False, annotated=False))
+    strategies = ("random", "popular-guarded", "adversarial-guarded", "hard-positives@other", "content", "random-balanced")
+    plain = GuardsSpec(ontology=False, annotated=False)
+    doubted = rejecting(Searched(strategies, positives="random", guards=plain), "popular-guarded")
+    made = Searched(strategies, doubted, positives="random", guards=plain)
     space, images = made.space, made.space.images
 
     def asked(how: Sequence[Sequence[str]]) -> dict[int, list[Positive]]:
@@ -119,16 +121,19 @@ def test_a_specs_own_positives_are_asked_everywhere_but_in_popes_splits() -> Non
     positives = dict(made.found.positives)
     balanced = positives.pop("random-balanced")
     hard = asked(ordered(space, "hard", "other"))
-    assert positives == {"random": first, "popular-guarded": own, "hard-positives@other": hard, "content": own}
+    guarded = {"popular-guarded": own, "adversarial-guarded": own}
+    assert positives == {"random": first, **guarded, "hard-positives@other": hard, "content": own}
     assert balanced.keys() == made.found.splits["random-balanced"].keys() == set(images) - {3}
     present = [mixed[images.index(image)] if image in images else space.annotations.present(image) for image in range(6)]
     forbidden = [
         {WORDS[c] for c in np.flatnonzero(~made.guarded.allowed[images.index(i)])} if i != 1 else set() for i in range(6)
     ]
-    drawn = pope_negatives(random.Random("3 guarded"), present, 2, forbidden)["popular"]
-    assert made.found.splits["popular-guarded"] == {
-        image: [Distractor(name) for name in names] for image, names in enumerate(drawn) if names is not None
-    }
+    drawn = pope_negatives(random.Random("3 guarded"), present, 2, forbidden)
+    assert drawn["popular"] != pope_negatives(random.Random("3 guarded"), present, 2)["popular"]
+    for name in ("popular", "adversarial"):
+        assert made.found.splits[f"{name}-guarded"] == {
+            image: [Distractor(one) for one in names] for image, names in enumerate(drawn[name]) if names is not None
+        }
 
 
 @pytest.mark.parametrize("split", ["control-content", "control-balanced"])
@@ -188,7 +193,7 @@ def rejecting(made: Searched, *splits: str) -> frozenset[ClaimKey]:
 
 
 def test_what_guards_did_is_counted_for_every_split() -> None:
-    strategies = ("random", "popular-guarded", "content", "description", "hard-positives", "content-balanced")
+    strategies = ("random", "hard-positives", "popular-guarded", "content", "description", "content-balanced")
     before = Searched(strategies)
     claims = rejecting(before, "random", "content", "description") | {("1.png", "egg", None), ("else.png", "dog", None)}
     strict = GuardsSpec(annotated=False, same_name=0.5, calibrated=CalibratedSpec(completeness=0.5, most_risk=0.4))
