@@ -57,7 +57,7 @@ def forced_choice(p_yes: Floats, verdicts: str, questions_per_image: Sequence[in
     """The share of a twin split's pairs in which the true description has the higher P(yes), ties half; undefined where no pair
     has both. `p_yes` is [questions], NaN where unknown."""
     p_yes = known_p_yes(p_yes, verdicts)
-    known = ~np.isnan(p_yes[::2] + p_yes[1::2])
+    known = ~(np.isnan(p_yes[::2]) | np.isnan(p_yes[1::2]))
     false, true = p_yes[::2][known], p_yes[1::2][known]
     image = np.repeat(np.arange(len(questions_per_image)), np.asarray(questions_per_image) // 2)[known]
     right = np.bincount(image, weights=(true > false) + (true == false) / 2, minlength=len(questions_per_image))
