@@ -86,7 +86,7 @@ def best_threshold(p_yes: Floats, positive: NDArray[np.bool_]) -> float | None:
     yes, no = (np.bincount(which[label], minlength=len(levels)) for label in (positive, ~positive))
     recall, rate = (one[::-1].cumsum()[::-1] / one.sum() for one in (yes, no))
     gain = np.append(recall - rate, 0.0)  # from infinity on
-    best = np.flatnonzero(gain >= gain.max() - 1e-12)
+    best = np.flatnonzero(np.isclose(gain, gain.max(), rtol=0, atol=1e-12))
     return float(np.append(levels, np.inf)[best[(len(best) - 1) // 2]])
 
 

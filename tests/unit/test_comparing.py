@@ -78,6 +78,7 @@ def test_few_images_that_all_favour_one() -> None:
     assert sign_flip(np.array([1] * 5 + [0] * 2)) == pytest.approx(0.0625)
     assert sign_flip(np.array([6] * 5)) == pytest.approx(0.0625)
     assert sign_flip(np.ones(17)) == pytest.approx(2 * 0.5**17)
+    assert sign_flip(np.tile([1.0, -1.0], 39)) == 1.0, "rounding makes no more of it"
     many = sign_flip(np.random.default_rng(0).integers(-3, 5, 5000))
     assert many is not None
     assert 0 < many < 1e-6
@@ -187,6 +188,16 @@ def test_pairs_with_one_stand_in_the_order_of_ranks(benchmark: Benchmark, tmp_pa
     headless = [one.model_copy(update={"benchmark": one.benchmark.model_copy(update={"headline": "other"})}) for one in worst]
     assert best([results[0], *headless], None, "hallucination_rate") == "mid (1)"
     assert compare([results[0], *headless[:1]], bootstrap=FAST).split == "content"
+
+
+def test_a_model_that_affirms_nothing_has_no_precision_to_compare(benchmark: Benchmark, tmp_path: Path) -> None:
+    silent = make_run(tmp_path / "silent", benchmark, {(image, thing): "no" for image in IMAGES for thing in ("dog", "wolf")})
+    (pair,) = compare(
+        [score(benchmark, silent, FAST), model(benchmark, tmp_path, "one", 3)], metric="precision", bootstrap=FAST
+    ).pairs
+    assert (pair.difference, pair.p, pair.p_holm, pair.detectable) == (Estimate(value=None), None, None, None)
+    assert (pair.one_only, pair.other_only) == (3, len(IMAGES))
+    assert pair.right_p is not None
 
 
 def test_an_unranked_model_stands_last(benchmark: Benchmark, tmp_path: Path) -> None:
