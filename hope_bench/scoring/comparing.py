@@ -211,8 +211,7 @@ class _Questions:
 
     def test_right(self, one: int, other: int) -> float | None:
         """The sign-flip test of how many questions of each image the two got right."""
-        balance = np.bincount(self.image, weights=self.right[one] - self.right[other], minlength=self.tables.shape[1])
-        return sign_flip(balance)
+        return sign_flip(np.bincount(self.image, weights=self.right[one] - self.right[other]))
 
 
 def _pairs(names: Sequence[str], measured: Measured, questions: _Questions, against: str | None) -> tuple[Pair, ...]:

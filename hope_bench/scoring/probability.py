@@ -147,17 +147,17 @@ def measure_auroc(found: Evidence, images: int, confidence: float) -> Measured:
 
 
 def auroc_alone(found: Evidence) -> Measured:
-    """AUROC without its interval, in a tenth of the time."""
+    """AUROC without its interval and influence, in a tenth of the time."""
     value = auroc(found.histogram)
     undefined = np.full_like(value, np.nan)
-    return Measured(value, undefined, undefined, np.zeros(0))
+    return Measured(value, undefined, undefined, undefined)
 
 
 def probabilities(
     found: Evidence, packed: str, area: Measured, samples: Samples | None = None, bootstrap: Bootstrap | None = None
 ) -> Probabilities:
     """A split's numbers from P(yes), given its AUROC; with samples, those that need them have intervals."""
-    brier = None if not len(found.p_yes) else optional(float(((found.p_yes - found.positive) ** 2).mean()))
+    brier = optional(float(divide(((found.p_yes - found.positive) ** 2).sum(), np.asarray(len(found.p_yes)))))
     precision = optional(float(average_precision(found.histogram)))
 
     def interval(value: float | None, drawn: Floats | None) -> Estimate:

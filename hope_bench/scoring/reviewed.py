@@ -123,7 +123,8 @@ def _rate(asked: _Asked, reviewed: NDArray[np.bool_], true: NDArray[np.bool_], c
             ]
         return above - at * below - sum(weight * one.value for weight, one in parts), tuple(parts)
 
-    return quotient(value, np.zeros(0), line).estimate()  # nobody sets it beside another, which takes its influence
+    unknown = np.full_like(value, np.nan)  # its influence: nobody sets it beside another number
+    return quotient(value, unknown, line).estimate()
 
 
 def _unknown(share: Measured) -> Measured:
