@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from hope_bench.files.result_file import read_result
 from hope_bench.interchange.pope_files import import_pope
 from hope_bench.interchange.relabel import relabel, relabelled
 from hope_bench.records import Answer, Verdict
-from hope_bench.scoring.labels import score_relabelled
+from hope_bench.scoring.labels import _asked, score_relabelled
 from hope_bench.scoring.measuring import measure
 from hope_bench.scoring.recount import paired
 from tests.cli import hope_bench, refused
@@ -107,6 +108,18 @@ def test_each_number_moves_from_before_to_after_image_by_image(small: Small, tmp
     assert found.after.splits["content"].accuracy.value == 2 / 4
     parts = [one.splits["content"].breakdowns["object-size"] for one in (found.before, found.after)]
     assert [[part.name for part in one] for one in parts] == [["small", "large"], ["large"]]
+
+
+def test_answers_to_splits_that_are_left_out_are_left_out(small: Small) -> None:
+    benchmark = read_benchmark(small.folder)
+    left = replace(benchmark, splits={"content": benchmark.splits["content"]})
+    cup, red = benchmark.splits["content"][0], benchmark.splits["description"][3]
+    given = [
+        Answer(one.image, one.text, "yes", "yes", splits=splits)
+        for one in (cup, red)
+        for splits in (None, ("content",), ("description",), ("description", "content"))
+    ]
+    assert _asked(left, given) == (given[0], given[1], given[3])
 
 
 def test_what_is_not_labelled_can_be_kept(small: Small, tmp_path: Path) -> None:
