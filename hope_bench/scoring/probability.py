@@ -188,7 +188,7 @@ def null_calibration_error(found: Evidence, bootstrap: Bootstrap) -> NullBand | 
     place = _bin_of(found.p_yes)
     order = np.argsort(place, kind="stable")
     p_yes = found.p_yes[order]
-    starts = np.flatnonzero(np.diff(place[order], prepend=255))
+    _, starts = np.unique(place[order], return_index=True)
     rng = np.random.default_rng([bootstrap.seed, 2])  # another stream than the bootstrap's
     rows = max(1, _NULL_CELLS // len(p_yes))
     drawn = []
