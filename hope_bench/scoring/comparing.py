@@ -105,10 +105,9 @@ def model_names(results: Sequence[Result]) -> list[str]:
     for place, name in enumerate(names):
         groups.setdefault(name, []).append(place)
     for name, places in groups.items():
-        if len(places) > 1:
-            telling = _telling([results[place] for place in places])
-            for place, words in zip(places, telling, strict=True):
-                names[place] = f"{name} ({words})" if words else name
+        telling = _telling([results[place] for place in places])
+        for place, words in zip(places, telling, strict=True):
+            names[place] = f"{name} ({words})" if words else name
     return names
 
 

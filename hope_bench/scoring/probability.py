@@ -170,7 +170,7 @@ def probabilities(
         questions=len(found.p_yes),
         auroc=area.estimate(),
         d_a=d_a(area),
-        average_precision=interval(precision, None if samples is None or precision in (0, 1) else samples.average_precision),
+        average_precision=interval(precision, None if samples is None or precision == 1 else samples.average_precision),
         brier=interval(brier, None if samples is None else samples.brier),
         ece=calibration_error(bins),
         ece_null=None if bootstrap is None else null_calibration_error(found, bootstrap),

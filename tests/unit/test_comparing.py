@@ -24,7 +24,7 @@ from hope_bench.scoring.comparison import ModelComparison, Pair, Standing, verdi
 from hope_bench.scoring.comparison_tables import differing_table
 from hope_bench.scoring.differing import Differing, differing_questions
 from hope_bench.scoring.score import score
-from hope_bench.scoring.significance import detectable_difference, holm, sign_flip
+from hope_bench.scoring.significance import _in_units, detectable_difference, holm, sign_flip
 from tests.cli import hope_bench, refused
 from tests.runs import make_benchmark, make_run
 
@@ -72,6 +72,12 @@ def test_ties_are_never_told_apart_by_rounding(scale: float) -> None:
 def test_many_images_are_counted_exactly(better: int, worse: int) -> None:
     given = np.repeat([0.5, -0.5, 0.0], [better, worse, 100])
     assert sign_flip(given) == pytest.approx(binomtest(better, better + worse).pvalue, rel=1e-6)
+
+
+@pytest.mark.parametrize(("images", "steps"), [(400, 2**18), (512, 2**18), (1024, 2**17), (4096, 2**15)])
+def test_a_grid_is_as_fine_as_so_many_images_allow(images: int, steps: int) -> None:
+    whole, slack = _in_units(np.random.default_rng(0).random(images) - 0.5)
+    assert (np.abs(whole).sum(), slack) == (pytest.approx(steps, abs=images / 2), images)
 
 
 def test_few_images_that_all_favour_one() -> None:
@@ -188,6 +194,8 @@ def test_pairs_with_one_stand_in_the_order_of_ranks(benchmark: Benchmark, tmp_pa
     headless = [one.model_copy(update={"benchmark": one.benchmark.model_copy(update={"headline": "other"})}) for one in worst]
     assert best([results[0], *headless], None, "hallucination_rate") == "mid (1)"
     assert compare([results[0], *headless[:1]], bootstrap=FAST).split == "content"
+    benchmark_info = results[2].benchmark.model_copy(update={"headline": "other"})
+    assert best([results[0], results[2].model_copy(update={"benchmark": benchmark_info})], None, "hallucination_rate") == "good"
 
 
 def test_a_model_that_affirms_nothing_has_no_precision_to_compare(benchmark: Benchmark, tmp_path: Path) -> None:
