@@ -80,6 +80,13 @@ def test_a_grid_is_as_fine_as_so_many_images_allow(images: int, steps: int) -> N
     assert (np.abs(whole).sum(), slack) == (pytest.approx(steps, abs=images / 2), images)
 
 
+@pytest.mark.parametrize(("images", "exact"), [(8, True), (8192, True), (8194, False)])
+def test_units_are_whole_while_that_is_a_fraction_of_a_second(images: int, exact: bool) -> None:
+    """Of 8,192 images with differences of 1 and 3 there are 2 ** 27 steps."""
+    whole, slack = _in_units(np.tile([0.5, -1.5], images // 2))
+    assert (whole[:2].tolist() == [1, -3], slack) == (exact, 0 if exact else images)
+
+
 def test_few_images_that_all_favour_one() -> None:
     assert sign_flip(np.array([1] * 5 + [0] * 2)) == pytest.approx(0.0625)
     assert sign_flip(np.array([6] * 5)) == pytest.approx(0.0625)
