@@ -85,6 +85,8 @@ def test_units_are_whole_while_that_is_a_fraction_of_a_second(images: int, exact
     """Of 8,192 images with differences of 1 and 3 there are 2 ** 27 steps."""
     whole, slack = _in_units(np.tile([0.5, -1.5], images // 2))
     assert (whole[:2].tolist(), slack) == ([1, -3], 0 if exact else images)
+    assert _in_units(np.array([1.0, 1e-9, 3.0]))[0].tolist() == [1, 3]
+    assert _in_units(np.array([1.0, 1e-9]))[0].tolist() == [1], "what is nothing beside the largest is nothing"
 
 
 def test_few_images_that_all_favour_one() -> None:
