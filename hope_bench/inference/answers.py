@@ -119,8 +119,7 @@ class AnswersFile(Answers):
         """Read what is there; an unfinished last line, left by a crash, is cut off. Raises HopeBenchError."""
         self.path = path
         with explain_write_errors(path):
-            # Unbuffered: after a failed write no bytes may wait to be written once more.
-            self._file = path.open("a+b", buffering=0)
+            self._file = path.open("a+b")
             try:
                 self._file.seek(0)
                 data = self._file.read()
@@ -146,7 +145,7 @@ class AnswersFile(Answers):
         data = b"".join(map(_line, rounded))
         with explain_write_errors(self.path):
             try:
-                left = data
+                left = data  # past the file's buffer: after a failed write no bytes may wait to be written once more
                 while left:
                     left = left[os.write(self._file.fileno(), left) :]
                 os.fsync(self._file.fileno())

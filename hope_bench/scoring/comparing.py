@@ -105,10 +105,9 @@ def model_names(results: Sequence[Result]) -> list[str]:
     for place, name in enumerate(names):
         groups.setdefault(name, []).append(place)
     for name, places in groups.items():
-        if len(places) > 1:
-            telling = _telling([results[place] for place in places])
-            for place, words in zip(places, telling, strict=True):
-                names[place] = f"{name} ({words})" if words else name
+        telling = _telling([results[place] for place in places])
+        for place, words in zip(places, telling, strict=True):
+            names[place] = f"{name} ({words})" if words else name
     return names
 
 
@@ -211,8 +210,7 @@ class _Questions:
 
     def test_right(self, one: int, other: int) -> float | None:
         """The sign-flip test of how many questions of each image the two got right."""
-        balance = np.bincount(self.image, weights=self.right[one] - self.right[other], minlength=self.tables.shape[1])
-        return sign_flip(balance)
+        return sign_flip(np.bincount(self.image, weights=self.right[one] - self.right[other]))
 
 
 def _pairs(names: Sequence[str], measured: Measured, questions: _Questions, against: str | None) -> tuple[Pair, ...]:

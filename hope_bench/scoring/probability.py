@@ -147,17 +147,17 @@ def measure_auroc(found: Evidence, images: int, confidence: float) -> Measured:
 
 
 def auroc_alone(found: Evidence) -> Measured:
-    """AUROC without its interval, in a tenth of the time."""
+    """AUROC without its interval and influence, in a tenth of the time."""
     value = auroc(found.histogram)
     undefined = np.full_like(value, np.nan)
-    return Measured(value, undefined, undefined, np.zeros(0))
+    return Measured(value, undefined, undefined, undefined)
 
 
 def probabilities(
     found: Evidence, packed: str, area: Measured, samples: Samples | None = None, bootstrap: Bootstrap | None = None
 ) -> Probabilities:
     """A split's numbers from P(yes), given its AUROC; with samples, those that need them have intervals."""
-    brier = None if not len(found.p_yes) else optional(float(((found.p_yes - found.positive) ** 2).mean()))
+    brier = optional(float(divide(((found.p_yes - found.positive) ** 2).sum(), np.asarray(len(found.p_yes)))))
     precision = optional(float(average_precision(found.histogram)))
 
     def interval(value: float | None, drawn: Floats | None) -> Estimate:
@@ -170,7 +170,7 @@ def probabilities(
         questions=len(found.p_yes),
         auroc=area.estimate(),
         d_a=d_a(area),
-        average_precision=interval(precision, None if samples is None or precision in (0, 1) else samples.average_precision),
+        average_precision=interval(precision, None if samples is None or precision == 1 else samples.average_precision),
         brier=interval(brier, None if samples is None else samples.brier),
         ece=calibration_error(bins),
         ece_null=None if bootstrap is None else null_calibration_error(found, bootstrap),
@@ -188,7 +188,7 @@ def null_calibration_error(found: Evidence, bootstrap: Bootstrap) -> NullBand | 
     place = _bin_of(found.p_yes)
     order = np.argsort(place, kind="stable")
     p_yes = found.p_yes[order]
-    starts = np.flatnonzero(np.diff(place[order], prepend=255))
+    _, starts = np.unique(place[order], return_index=True)
     rng = np.random.default_rng([bootstrap.seed, 2])  # another stream than the bootstrap's
     rows = max(1, _NULL_CELLS // len(p_yes))
     drawn = []

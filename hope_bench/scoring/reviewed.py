@@ -8,16 +8,16 @@ prediction-powered inference, Angelopoulos et al. 2023, with the label and the a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hope_bench.files.split_score import PACKED, Corrected, SplitScore
+from hope_bench.files.split_score import PACKED, Corrected, Estimate, SplitScore
 from hope_bench.records import Question
 from hope_bench.reviewing.claims import key_of
 from hope_bench.reviewing.noise import ReviewedClaim
-from hope_bench.scoring.metrics import LABELS, Floats, divide
+from hope_bench.scoring.metrics import Floats, divide
 from hope_bench.scoring.rates import Measured, Weighted, korn_graubard, quotient
 
 TRUTH: dict[str, str] = {"present": "y", "absent": "n", "unsure": "?"}
@@ -36,10 +36,10 @@ def find_truth(questions: Sequence[Question], reviewed: Sequence[ReviewedClaim])
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Asked:
-    """A split's asked questions: the place of each one's label in LABELS and of its image, int64 [questions], whether it was
+    """A split's asked questions: whether each is labelled yes, bool [questions], the place of its image, int64, whether it was
     answered yes, bool, its truth as a letter of TRUTH or "-", and its weight, the reciprocal of its chance to be reviewed."""
 
-    label: NDArray[np.int64]
+    positive: NDArray[np.bool_]
     image: NDArray[np.int64]
     yes: NDArray[np.bool_]
     truth: NDArray[np.uint8]
@@ -47,9 +47,8 @@ class _Asked:
     images: int
 
     def share(self, which: NDArray[np.bool_], counted: NDArray[np.bool_] | Floats, confidence: float) -> Measured:
-        """The weighted share of the questions `which` that count, by image."""
-        mean = float(self.weight[which].mean()) if which.any() else 1.0
-        weights = np.where(which, self.weight / mean, 0)
+        """The weighted share of the questions `which`, at least one, that count, by image."""
+        weights = np.where(which, self.weight / self.weight[which].mean(), 0)
         yes, asked = (np.bincount(self.image, weights=one, minlength=self.images) for one in (weights * counted, weights))
         return korn_graubard(yes, asked, confidence)
 
@@ -71,8 +70,8 @@ def correct(split: SplitScore, truth: str, inclusion: Sequence[float], confidenc
         inclusion=tuple(inclusion),
         reviewed=len(looked_at) - looked_at.count("-"),
         unsure=looked_at.count("?"),
-        recall=_rate(asked, reviewed, asked.truth == ord("y"), confidence).estimate(),
-        hallucination_rate=_rate(asked, reviewed, asked.truth == ord("n"), confidence).estimate(),
+        recall=_rate(asked, reviewed, asked.truth == ord("y"), confidence),
+        hallucination_rate=_rate(asked, reviewed, asked.truth == ord("n"), confidence),
     )
 
 
@@ -83,38 +82,36 @@ def _asked(split: SplitScore, truth: str, inclusion: Sequence[float]) -> _Asked:
         for one in (split.labels * samples, "".join(split.all_verdicts), truth * samples)
     )
     weight = np.ones(len(letters))
-    weight[letters != ord("-")] = np.tile(1 / np.asarray(inclusion, dtype=np.float64), samples)
+    weight[letters != ord("-")] = np.tile(np.reciprocal(np.asarray(inclusion, dtype=np.float64)), samples)
     image = np.tile(np.repeat(np.arange(len(split.questions_per_image)), split.questions_per_image), samples)
     kept = verdicts != ord("-")
     return _Asked(
-        (labels == ord("n")).astype(np.int64)[kept], image[kept], (verdicts == ord("y"))[kept], letters[kept], weight[kept],
+        (labels == ord("y"))[kept], image[kept], (verdicts == ord("y"))[kept], letters[kept], weight[kept],
         len(split.questions_per_image),
     )  # fmt: skip
 
 
-def _rate(asked: _Asked, reviewed: NDArray[np.bool_], true: NDArray[np.bool_], confidence: float) -> Measured:
+def _rate(asked: _Asked, reviewed: NDArray[np.bool_], true: NDArray[np.bool_], confidence: float) -> Estimate:
     """The share of affirmed questions among those whose truth is `true`; undefined where one image or none of a label was
     reviewed."""
-    undefined = np.asarray(np.nan)
     terms: list[tuple[int, Measured, Measured, Measured]] = []
-    for label in range(len(LABELS)):
-        own = asked.label == label
+    for own in (asked.positive, ~asked.positive):
         if not own.any():
             continue
         if len(np.unique(asked.image[own & reviewed])) < 2:
-            return Measured(undefined, undefined, undefined, np.zeros(asked.images))
+            return Estimate(value=None)
         cells = []
         for said in (True, False):
             cell = own & reviewed & (asked.yes == said)
             found = asked.share(cell if cell.any() else own & reviewed, true, confidence)
             cells.append(found if len(np.unique(asked.image[cell])) > 1 else _unknown(found))
-        weighted = _Asked(asked.label, asked.image, asked.yes, asked.truth, np.ones(len(own)), asked.images)
-        terms.append((int(own.sum()), weighted.share(own, asked.yes, confidence), cells[0], cells[1]))
+        unweighted = replace(asked, weight=np.ones(len(own)))
+        terms.append((int(own.sum()), unweighted.share(own, asked.yes, confidence), cells[0], cells[1]))
     above = sum(n * h.value * affirmed.value for n, h, affirmed, _ in terms)
     below = sum(n * (h.value * affirmed.value + (1 - h.value) * denied.value) for n, h, affirmed, denied in terms)
     value = divide(np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64))
     if np.isnan(value):
-        return Measured(undefined, undefined, undefined, np.zeros(asked.images))
+        return Estimate(value=None)
 
     def line(at: Floats) -> tuple[Floats, tuple[Weighted, ...]]:
         parts: list[Weighted] = []
@@ -126,9 +123,8 @@ def _rate(asked: _Asked, reviewed: NDArray[np.bool_], true: NDArray[np.bool_], c
             ]
         return above - at * below - sum(weight * one.value for weight, one in parts), tuple(parts)
 
-    _, parts = line(value)
-    influence = np.sum([np.asarray(weight)[..., None] * one.influence for weight, one in parts], axis=0) / below
-    return quotient(value, influence, line)
+    unknown = np.full_like(value, np.nan)  # its influence: nobody sets it beside another number
+    return quotient(value, unknown, line).estimate()
 
 
 def _unknown(share: Measured) -> Measured:

@@ -57,7 +57,7 @@ def forced_choice(p_yes: Floats, verdicts: str, questions_per_image: Sequence[in
     """The share of a twin split's pairs in which the true description has the higher P(yes), ties half; undefined where no pair
     has both. `p_yes` is [questions], NaN where unknown."""
     p_yes = known_p_yes(p_yes, verdicts)
-    known = ~np.isnan(p_yes[::2] + p_yes[1::2])
+    known = ~(np.isnan(p_yes[::2]) | np.isnan(p_yes[1::2]))
     false, true = p_yes[::2][known], p_yes[1::2][known]
     image = np.repeat(np.arange(len(questions_per_image)), np.asarray(questions_per_image) // 2)[known]
     right = np.bincount(image, weights=(true > false) + (true == false) / 2, minlength=len(questions_per_image))
@@ -86,7 +86,7 @@ def best_threshold(p_yes: Floats, positive: NDArray[np.bool_]) -> float | None:
     yes, no = (np.bincount(which[label], minlength=len(levels)) for label in (positive, ~positive))
     recall, rate = (one[::-1].cumsum()[::-1] / one.sum() for one in (yes, no))
     gain = np.append(recall - rate, 0.0)  # from infinity on
-    best = np.flatnonzero(gain >= gain.max() - 1e-12)
+    best = np.flatnonzero(np.isclose(gain, gain.max(), rtol=0, atol=1e-12))
     return float(np.append(levels, np.inf)[best[(len(best) - 1) // 2]])
 
 

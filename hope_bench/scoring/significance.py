@@ -33,9 +33,9 @@ def sign_flip(differences: Floats | NDArray[np.int64]) -> float | None:
     Differences are taken in whole units: exactly where they are multiples of one (counts of questions are), else rounded to a
     fine grid, where sums that rounding may have told apart count as equal, so that p is never too small.
     """
-    whole, slack = _in_units(np.asarray(differences, dtype=np.float64))
-    if not len(whole):
+    if not differences.any():
         return None
+    whole, slack = _in_units(np.asarray(differences, dtype=np.float64))
     seen, largest = abs(int(whole.sum())), int(np.abs(whole).sum())
     ways = np.zeros(largest + 1)
     ways[0], reached = 1.0, 0
@@ -50,14 +50,12 @@ def sign_flip(differences: Floats | NDArray[np.int64]) -> float | None:
 
 
 def _in_units(differences: Floats) -> tuple[NDArray[np.int64], int]:
-    """The differences other than 0 as whole numbers, int64, and by how much rounding may have moved their sum."""
-    largest = float(np.abs(differences).max(initial=0))
+    """The differences other than 0, at least one, as whole numbers, int64, and by how much rounding may have moved their sum."""
+    largest = float(np.abs(differences).max())
     known: Floats = differences[np.abs(differences) > 1e-9 * largest]
-    if not len(known):
-        return np.zeros(0, dtype=np.int64), 0
     exact = known / largest * _UNITS
     whole: NDArray[np.int64] = np.rint(exact).astype(np.int64)
-    if np.abs(exact - whole).max() < 0.01:
+    if np.allclose(exact, whole, rtol=0, atol=0.01):
         smallest: NDArray[np.int64] = whole // int(np.gcd.reduce(whole))
         if len(smallest) * int(np.abs(smallest).sum()) <= _MOST_STEPS:
             return smallest, 0

@@ -81,17 +81,16 @@ class Trend:
         for name, colour in colours.items():
             known = [(point.step, point.numbers[name]) for point in self.points]
             held = [(step, 100 * one.value, one) for step, one in known if one.value is not None]
-            if not held:
-                continue
-            figure.add_scatter(
-                x=[step for step, _, _ in held], y=[at for _, at, _ in held], name=name.replace("_", " "), mode="lines+markers",
-                line={"color": colour},
-                error_y={
-                    "type": "data", "color": colour,
-                    "array": [0 if one.high is None else 100 * one.high - at for _, at, one in held],
-                    "arrayminus": [0 if one.low is None else at - 100 * one.low for _, at, one in held],
-                },
-            )  # fmt: skip
+            if held:
+                figure.add_scatter(
+                    x=[step for step, _, _ in held], y=[at for _, at, _ in held], name=name.replace("_", " "),
+                    mode="lines+markers", line={"color": colour},
+                    error_y={
+                        "type": "data", "color": colour,
+                        "array": [0 if one.high is None else 100 * one.high - at for _, at, one in held],
+                        "arrayminus": [0 if one.low is None else at - 100 * one.low for _, at, one in held],
+                    },
+                )  # fmt: skip
         against = "" if self.baseline is None else f", against {self.baseline}"
         figure.update_layout(
             title=f"{self.benchmark}: {self.split}{against}", template="plotly_white",

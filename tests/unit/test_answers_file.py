@@ -70,10 +70,11 @@ def test_cut_off_at_any_byte_a_rerun_ends_with_the_same_bytes(
     assert sitting(path) == 0
 
 
-def test_garbage_of_a_power_loss_is_cut_off_too(whole: bytes, tmp_path: Path) -> None:
+@pytest.mark.parametrize("begun", [b"", b'{"image": "1.p'])
+def test_garbage_of_a_power_loss_is_cut_off_too(begun: bytes, whole: bytes, tmp_path: Path) -> None:
     path = tmp_path / "answers.jsonl"
     lines = whole.splitlines(keepends=True)
-    path.write_bytes(b"".join(lines[:4]) + b"\0" * 100)
+    path.write_bytes(b"".join(lines[:4]) + begun + b"\0" * 100)
     assert sitting(path) == 2
     assert path.read_bytes() == whole
 
@@ -247,7 +248,7 @@ def test_shards_are_taken_over_and_removed(whole: bytes, tmp_path: Path) -> None
     assert (tmp_path / "answers.jsonl").read_bytes() == b"".join(whole.splitlines(keepends=True)[:6])
 
 
-@pytest.mark.parametrize("rest", [b"garbage", b'{"image": 1}', b"null"])
+@pytest.mark.parametrize("rest", [b"garbage", b'{"image": 1}', b"null", b'\0{"image": "1.p'])
 def test_what_no_crash_leaves_at_the_end_is_not_cut_off(rest: bytes, whole: bytes, tmp_path: Path) -> None:
     path = tmp_path / "answers.jsonl"
     path.write_bytes(whole + rest)

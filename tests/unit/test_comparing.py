@@ -24,7 +24,7 @@ from hope_bench.scoring.comparison import ModelComparison, Pair, Standing, verdi
 from hope_bench.scoring.comparison_tables import differing_table
 from hope_bench.scoring.differing import Differing, differing_questions
 from hope_bench.scoring.score import score
-from hope_bench.scoring.significance import detectable_difference, holm, sign_flip
+from hope_bench.scoring.significance import _in_units, detectable_difference, holm, sign_flip
 from tests.cli import hope_bench, refused
 from tests.runs import make_benchmark, make_run
 
@@ -58,7 +58,7 @@ def test_the_sign_flip_test_takes_any_numbers(differences: list[float]) -> None:
 def test_ties_are_never_told_apart_by_rounding(scale: float) -> None:
     """a + b = c + d, so that two ways of signing are as far from 0 as the one seen; in no unit is p too small."""
     rng = np.random.default_rng(0)
-    for _ in range(10):
+    for _ in range(20):
         a, b, c, e = rng.random(4)
         differences = [a, b, -c, c - a - b, -e]
         found, exact = sign_flip(scale * np.array(differences)), brute_force(differences)  # type: ignore[arg-type]
@@ -74,10 +74,26 @@ def test_many_images_are_counted_exactly(better: int, worse: int) -> None:
     assert sign_flip(given) == pytest.approx(binomtest(better, better + worse).pvalue, rel=1e-6)
 
 
+@pytest.mark.parametrize(("images", "steps"), [(400, 2**18), (512, 2**18), (1024, 2**17), (4096, 2**15)])
+def test_a_grid_is_as_fine_as_so_many_images_allow(images: int, steps: int) -> None:
+    whole, slack = _in_units(np.random.default_rng(0).random(images) - 0.5)
+    assert (np.abs(whole).sum(), slack) == (pytest.approx(steps, abs=images / 2), images)
+
+
+@pytest.mark.parametrize(("images", "exact"), [(8, True), (8192, True), (8194, False)])
+def test_units_are_whole_while_that_is_a_fraction_of_a_second(images: int, exact: bool) -> None:
+    """Of 8,192 images with differences of 1 and 3 there are 2 ** 27 steps."""
+    whole, slack = _in_units(np.tile([0.5, -1.5], images // 2))
+    assert (whole[:2].tolist(), slack) == ([1, -3], 0 if exact else images)
+    assert _in_units(np.array([1.0, 1e-9, 3.0]))[0].tolist() == [1, 3]
+    assert _in_units(np.array([1.0, 1e-9]))[0].tolist() == [1], "what is nothing beside the largest is nothing"
+
+
 def test_few_images_that_all_favour_one() -> None:
     assert sign_flip(np.array([1] * 5 + [0] * 2)) == pytest.approx(0.0625)
     assert sign_flip(np.array([6] * 5)) == pytest.approx(0.0625)
     assert sign_flip(np.ones(17)) == pytest.approx(2 * 0.5**17)
+    assert sign_flip(np.tile([1.0, -1.0], 39)) == 1.0, "rounding makes no more of it"
     many = sign_flip(np.random.default_rng(0).integers(-3, 5, 5000))
     assert many is not None
     assert 0 < many < 1e-6
@@ -187,6 +203,18 @@ def test_pairs_with_one_stand_in_the_order_of_ranks(benchmark: Benchmark, tmp_pa
     headless = [one.model_copy(update={"benchmark": one.benchmark.model_copy(update={"headline": "other"})}) for one in worst]
     assert best([results[0], *headless], None, "hallucination_rate") == "mid (1)"
     assert compare([results[0], *headless[:1]], bootstrap=FAST).split == "content"
+    benchmark_info = results[2].benchmark.model_copy(update={"headline": "other"})
+    assert best([results[0], results[2].model_copy(update={"benchmark": benchmark_info})], None, "hallucination_rate") == "good"
+
+
+def test_a_model_that_affirms_nothing_has_no_precision_to_compare(benchmark: Benchmark, tmp_path: Path) -> None:
+    silent = make_run(tmp_path / "silent", benchmark, {(image, thing): "no" for image in IMAGES for thing in ("dog", "wolf")})
+    (pair,) = compare(
+        [score(benchmark, silent, FAST), model(benchmark, tmp_path, "one", 3)], metric="precision", bootstrap=FAST
+    ).pairs
+    assert (pair.difference, pair.p, pair.p_holm, pair.detectable) == (Estimate(value=None), None, None, None)
+    assert (pair.one_only, pair.other_only) == (3, len(IMAGES))
+    assert pair.right_p is not None
 
 
 def test_an_unranked_model_stands_last(benchmark: Benchmark, tmp_path: Path) -> None:

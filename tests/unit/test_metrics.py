@@ -98,7 +98,7 @@ def test_packed_letters_are_counted_by_image() -> None:
 def test_pairs_are_right_only_together_and_count_only_when_both_were_asked() -> None:
     # Image 1: both right; false description affirmed. Image 2: none. Image 3: twin denied; false one never asked; both right.
     pairs = pair_table(Letters("twin", "nynynynyny", "nyyynn-yny", (4, 0, 6)))
-    assert pairs[:, 0].tolist() == [[1, 2], [0, 0], [1, 2]]
+    assert pairs.tolist() == [[[1, 2]], [[0, 0]], [[1, 2]]]
     assert float(discrimination(pairs.sum(axis=0))) == 2 / 4
     drawn = Letters("twin", "ny", "ny", (2,), further_verdicts=("yy", "nn", "ny"))
     assert pair_table(drawn)[:, 0].tolist() == [[2, 4]], "both right in one sample"

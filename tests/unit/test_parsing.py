@@ -18,6 +18,7 @@ from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.run import RunAnswers
 from hope_bench.inference.engine import EvaluateOptions, evaluate
 from hope_bench.records import Answer
+from hope_bench.scoring.answer_marks import as_words
 from hope_bench.scoring.answer_text import END, spoken
 from hope_bench.scoring.asked_object import asked_about
 from hope_bench.scoring.languages import LANGUAGES
@@ -119,6 +120,14 @@ def test_short_answers_whether_or_not_it_is_known_what_was_asked() -> None:
     ]
     assert wrong == []
     assert len(SHORT) > 150
+
+
+@pytest.mark.parametrize(("mark", "verdict"), [("\u2713", "yes"), ("\u2717", "no")])
+def test_a_mark_before_up_to_three_words_is_said_of_them_and_before_more_words_is_none(mark: str, verdict: str) -> None:
+    names = ["dog", "red dog", "big red dog", "a big red dog", "there is no red dog"]
+    said = [" ".join(as_words(f"{mark} {name}").split()) for name in names]
+    assert said == [*(f"{name}: {verdict}" for name in names[:3]), *names[3:]]
+    assert as_words(f"{mark} no, a dog").split() == ["no,", "a", "dog"]
 
 
 @pytest.mark.parametrize(("letter", "length"), [(".", END), ("!", END - 1), ("\n", END + 7)])

@@ -240,11 +240,13 @@ def test_packed_steps_by_hand() -> None:
     assert unpack(pack(values))[:3].tolist() == pytest.approx(ends, abs=1e-12)
 
 
-def test_auroc_rests_on_the_images_of_the_rarer_label_and_the_likest_questions() -> None:
-    """Six images of yes-questions, four of no-questions; of the design effect the larger label's."""
+@pytest.mark.parametrize("lean", [0.0, 0.6, -0.6])
+def test_auroc_rests_on_the_images_of_the_rarer_label_and_the_likest_questions(lean: float) -> None:
+    """Six images of yes-questions, four of no-questions; of the design effect the larger label's, of images with a question that
+    lies wrong and with one that lies right the fewer."""
     rng = np.random.default_rng(4)
     image = np.repeat(np.arange(10), [6, 1, 1, 1, 1, 1, 3, 2, 1, 1])
-    found = Evidence(rng.random(18).round(1), image < 6, image)
+    found = Evidence(rng.random(18).round(1) + lean * (image < 6), image < 6, image)
     area = measure_auroc(found, 12, 0.9)
     placed = [
         np.mean([(one > other) + (one == other) / 2 for other in found.p_yes[found.positive != own]])

@@ -116,6 +116,9 @@ def test_pairs_of_twins() -> None:
 
 
 def test_what_a_control_is_called() -> None:
-    names = {"content": "control-content", "category": "control-category", "content-balanced": "control-balanced",
-             "content@other": "control-content@other", "hope-balanced": "control-hope-balanced"}  # fmt: skip
+    names = {
+        "content": "control-content", "category": "control-category", "content-balanced": "control-balanced",
+        "content@other": "control-content@other", "content-panel": "control-content-panel",
+        "hope-balanced": "control-hope-balanced",
+    }  # fmt: skip
     assert {name: control_of(name) for name in names} == names

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hope_bench.files.benchmark import read_benchmark, write_benchmark
+from hope_bench.files.result import Bootstrap
 from hope_bench.files.result_file import read_result
 from hope_bench.interchange.pope_files import import_pope
-from hope_bench.interchange.relabel import relabel
-from hope_bench.records import Answer
+from hope_bench.interchange.relabel import relabel, relabelled
+from hope_bench.records import Answer, Verdict
+from hope_bench.scoring.labels import _asked, score_relabelled
+from hope_bench.scoring.measuring import measure
+from hope_bench.scoring.recount import paired
 from tests.cli import hope_bench, refused
 from tests.runs import make_run, write_answers
 from tests.small_benchmark import Small, write_small
@@ -68,6 +74,52 @@ def test_a_run_is_scored_under_the_labels_of_a_folder(small: Small, tmp_path: Pa
     assert read_result(file).splits["content"].on_yes.yes == 2
     (tmp_path / "empty").mkdir()
     assert "holds no label files" in refused(capsys, "score", run, *options, "--labels", tmp_path / "empty")
+
+
+def test_each_number_moves_from_before_to_after_image_by_image(small: Small, tmp_path: Path) -> None:
+    """The first image is left out, and in the last one a dog was found; the car is denied, all else affirmed."""
+    benchmark = read_benchmark(small.folder)
+    run = make_run(tmp_path / "run", benchmark, {})
+    said: dict[bool, Verdict] = {True: "no", False: "yes"}
+    write_answers(
+        run,
+        [
+            Answer(one.image, one.text, said["a car" in one.text], said["a car" in one.text])
+            for asked in benchmark.splits.values() for one in asked
+        ],
+    )  # fmt: skip
+    given = write_labels(tmp_path / "labels.json", [
+        ("b.png", "Is there a car in the image?", "yes"), ("b.png", "Is there a bus in the image?", "no"),
+        ("straße ü.jpg", "Is there an ox in the image?", "yes"), ("straße ü.jpg", "Is there a dog in the image?", "yes"),
+    ])  # fmt: skip
+    bootstrap = Bootstrap(replicates=100, seed=0, confidence=0.9)
+    sizes = {("a.jpg", "cup"): "small", ("straße ü.jpg", "ox"): "large"}
+    found = score_relabelled(benchmark, relabelled(benchmark, [given], "new"), run, bootstrap, sizes=sizes)
+    before, after = np.zeros((2, 1, 3, 2, 5), dtype=np.int64)  # of each image the yes- and the no-questions, answered yes or no
+    before[0, :, :, :2] = [[[1, 0], [1, 0]], [[0, 1], [1, 0]], [[1, 0], [1, 0]]]
+    after[0, :, :, :2] = [[[0, 0], [0, 0]], [[0, 1], [1, 0]], [[2, 0], [0, 0]]]
+    moved = found.differences["content"]
+    values = [moved[metric].value for metric in ("accuracy", "precision", "recall", "hallucination_rate")]
+    assert values == pytest.approx([2 / 4 - 2 / 6, 2 / 3 - 2 / 5, 0, 0], abs=1e-6)
+    for metric, one in moved.items():
+        new, old = (measure(table, bootstrap, metrics=[metric])[metric][0] for table in (after, before))
+        assert one == paired(new, old), metric
+    assert found.before.splits["content"].accuracy.value == round(2 / 6, 6)
+    assert found.after.splits["content"].accuracy.value == 2 / 4
+    parts = [one.splits["content"].breakdowns["object-size"] for one in (found.before, found.after)]
+    assert [[part.name for part in one] for one in parts] == [["small", "large"], ["large"]]
+
+
+def test_answers_to_splits_that_are_left_out_are_left_out(small: Small) -> None:
+    benchmark = read_benchmark(small.folder)
+    left = replace(benchmark, splits={"content": benchmark.splits["content"]})
+    cup, red = benchmark.splits["content"][0], benchmark.splits["description"][3]
+    given = [
+        Answer(one.image, one.text, "yes", "yes", splits=splits)
+        for one in (cup, red)
+        for splits in (None, ("content",), ("description",), ("description", "content"))
+    ]
+    assert _asked(left, given) == (given[0], given[1], given[3])
 
 
 def test_what_is_not_labelled_can_be_kept(small: Small, tmp_path: Path) -> None:

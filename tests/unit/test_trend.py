@@ -244,6 +244,15 @@ def test_where_no_rate_is_known_none_is_said_to_move() -> None:
     assert len(quiet.plot().data) == 0
 
 
+def test_six_changes_are_named() -> None:
+    whole = by_hand("random")
+    told = replace(whole.points[1], p_holm=dict.fromkeys(NUMBERS, 0.01))
+    one = "hallucination rate at step 1,000 (+12.5 [6.2, 18.8])"
+    for count, more in ((2, ""), (3, " and 3 more")):
+        said = replace(whole, points=(whole.points[0], *[told] * count)).summary().verdict[1]
+        assert (said.count("+12.5"), said.count(one), said.endswith(f"]){more}.")) == (6, 2, True)
+
+
 def test_a_checkpoint_of_several_samples_counts_as_much_as_one(checkpoints: dict[int, Result]) -> None:
     """Each change is tested as the comparison of the two tests it, where one answered three times."""
     thrice = {

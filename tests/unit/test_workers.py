@@ -294,6 +294,7 @@ def without_torch(monkeypatch: pytest.MonkeyPatch, each: str = "pass") -> None:
     monkeypatch.setattr(workers, "steps_with_images", lambda steps, *_: ((step, {"here": step}) for step in steps))
 
 
+@pytest.mark.usefixtures("forked")
 @pytest.mark.parametrize("count", [1, 3])
 def test_workers_take_turns_and_are_told_what_they_need(count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     without_torch(monkeypatch)
@@ -309,14 +310,16 @@ def test_workers_take_turns_and_are_told_what_they_need(count: int, tmp_path: Pa
     assert lines == []
 
 
+@pytest.mark.usefixtures("forked")
 @pytest.mark.parametrize(
     ("end", "said"),
     [
+        ("sys.exit(0)", "exit code 0"),
         ("sys.exit(3)", "exit code 3"),
         ("import os; os.kill(os.getpid(), 9)", "killed by signal 9; out of memory?"),
         ("out.write(bytes([255]) * 99); out.flush(); import time; time.sleep(60)", "what it sent can't be read"),
     ],
-    ids=["ends", "killed", "garbled"],
+    ids=["ends", "fails", "killed", "garbled"],
 )
 def test_what_became_of_a_lost_worker_is_said(end: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """At its third step; the rest is made ready here."""
