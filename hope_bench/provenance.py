@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {package: one for package, one in found.items() if one is not None}
 
 
+@cache
 def package_version(package: str) -> str | None:
     """The version of an installed package; None where it isn't."""
     try:

@@ -14,9 +14,9 @@ from torch.utils import backend_registration
 from tests.forks import run
 
 ROOT = Path(__file__).resolve().parents[2]
-MORE = ("blip_2", "mllama", "qwen3_5") if "HOPE_BENCH_SOAK" in os.environ else ()
-SPREAD = ("llava", "qwen2_vl", "gemma3", *MORE)
-"""Asked in one packed row, with M-RoPE offsets, in padded rows; and, in make soak, by the language model alone, with
+MORE = ("gemma3", "blip_2", "mllama", "qwen3_5") if "HOPE_BENCH_SOAK" in os.environ else ()
+SPREAD = ("llava", "qwen2_vl", *MORE)
+"""Asked in one packed row, and with M-RoPE offsets; and, in make soak, in padded rows, by the language model alone, with
 cross-attention, and with linear attention."""
 
 pytestmark = pytest.mark.skipif(
