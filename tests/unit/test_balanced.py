@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hope_bench.files.benchmark import Benchmark, read_benchmark
 from hope_bench.files.spec import BenchmarkSpec, ClipSpec, DatasetSpec, GuardsSpec
 from hope_bench.records import Question
-from hope_bench.search import flow
+from hope_bench.search import balanced, flow
 from hope_bench.search.balanced import balance_of
 from hope_bench.search.flow import Edges, balance
 from hope_bench.search.generate import generate
@@ -215,6 +215,11 @@ def test_how_many_questions_may_be_unbalanced_in_all(rows: int, free: int) -> No
     found = balance(Edges(row, claim, cheap), np.ones(rows, dtype=int), asked, claims=claims, slack=1, seed=0)
     assert found.excess == 0
     assert int((claim[found.no] >= claims // 2).sum()) == free
+
+
+def test_scores_that_are_all_alike_stand_at_nothing() -> None:
+    assert balanced._unit(np.full(4, 0.5)).tolist() == [0, 0, 0, 0]
+    assert balanced._unit(np.array([1.0, 3.0])).tolist() == [-1, 1]
 
 
 @pytest.fixture(scope="module")

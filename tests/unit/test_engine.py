@@ -258,7 +258,14 @@ def test_processes_share_the_steps_and_the_first_one_speaks(
     size: int, benchmark: Benchmark, options: EvaluateOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = evaluate(benchmark, CARD, replace(options, name="whole"), adapter=Model(by_brightness))
-    models = [Model(by_brightness) for _ in range(size)]
+    whole_file = options.runs / "tiny" / "a-model" / "answers.jsonl"
+    found: list[int] = []
+
+    def reply(batch: Sequence[Pair]) -> list[RawAnswer]:
+        found.append(whole_file.stat().st_size)
+        return by_brightness(batch)
+
+    models = [Model(reply) for _ in range(size)]
     said: list[list[str]] = [[] for _ in range(size)]
 
     def work(rank: int) -> RunRecord:
@@ -278,6 +285,7 @@ def test_processes_share_the_steps_and_the_first_one_speaks(
     assert record.run.input_tokens == sum(10 + rank for rank in range(size))
     assert lines(options) == lines(options, "whole")
     assert whole.run.processes == 1
+    assert found == [0] * 4, "until all have answered each has a file of its own"
     left = {path.name for path in (options.runs / "tiny" / "a-model").iterdir()}
     assert left <= {"answers.jsonl", "run.json", ".lock"}
     again = together(size, lambda rank: evaluate(benchmark, CARD, options, said[rank].append, Model(by_brightness)), monkeypatch)

@@ -14,7 +14,7 @@ from hope_bench.annotations.box_layout import tell_layout, to_xywh
 from hope_bench.errors import HopeBenchError
 from hope_bench.records import Annotations, Category, Image
 from hope_bench.search.crops import draw_crops, share_box
-from hope_bench.search.description_geometry import Box, beside, counts, places
+from hope_bench.search.description_geometry import Box, beside, counts, place_words, places
 
 HALVES = {"left": "side", "right": "side", "top": "half", "bottom": "half"}
 
@@ -24,6 +24,11 @@ def said(boxes: Sequence[Box], slack: float = 0.0) -> dict[str, bool]:
     found = list(places(boxes, (200, 100), slack))
     assert all(HALVES[value] == kind for kind, value, _ in found)
     return {value: true for _, value, true in found}
+
+
+def test_how_a_caption_names_sides_and_halves() -> None:
+    said = [place_words(kind, value) for kind, value, _ in places([(80, 40, 40, 20)], (200, 100), slack=0.2)]
+    assert said == ["on the left side", "on the right side", "in the top half", "in the bottom half"]
 
 
 def test_a_box_is_on_a_side_from_the_margin_on() -> None:

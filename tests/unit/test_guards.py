@@ -190,7 +190,11 @@ def test_evidence_is_read_by_image_and_category(tmp_path: Path) -> None:
         ('{"image": "1.jpg", "category": "dog", "score": 1}\n{"image": "1.jpg", "score": 1}\n', "line 2: no evidence"),
         ('{"image": "1.jpg", "category": "dog", "score": "high"}\n', "line 1: no evidence"),
         ('{"image": "1.jpg", "category": "dog", "score": 1e999}\n', "line 1"),
-        ('{"image": "1.jpg", "category": "cat", "score": 1}\n', "no line is about an image and a category .*cat"),
+        ('{"image": "1.jpg", "category": "cat", "score": 1}\n', r"no line is about an image and a category .*\(cat\)"),
+        (
+            "".join(f'{{"image": "{name}", "category": "dog", "score": 1}}\n' for name in "abc"),
+            r"no line is about an image and a category .*\(a, b and 1 more\)",
+        ),
         ("", "no line is about an image and a category .*it is empty"),
     ],
 )

@@ -120,6 +120,8 @@ def test_images_are_drawn_in_an_order_that_stays() -> None:
     names = sorted((f"{place}.png" for place in range(20)), key=drawn)
     plan = make_plan(benchmark(20), Prompt(), step_size=1, drawn=True)
     assert [step[0].image for step in plan.steps] == names
+    plan = make_plan(benchmark(20), Prompt(), step_size=1)
+    assert [step[0].image for step in plan.steps] == [f"{place}.png" for place in range(20)]
     split = benchmark(20).splits["random"]
     for images in range(1, 20):
         assert limited(split, 4 * images) == [item for item in split if item.image in names[:images]]

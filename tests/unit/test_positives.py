@@ -14,7 +14,7 @@ from hope_bench.search.space import SearchSpace
 from tests.search_space import WORDS, make_space
 
 OBJECTS = [["apple", "bus", "cup", "dog", "apple"]] * 30
-BOXES = np.array([[0, 0, 2, 2], [0, 0, 50, 50], [0, 0, 4, 4], [0, 0, 30, 30], [0, 0, 3, 3]] * 30, dtype=np.float32)
+BOXES = np.array([[0, 0, 1, 4], [0, 0, 50, 50], [0, 0, 8, 2], [0, 0, 30, 30], [0, 0, 3, 3]] * 30, dtype=np.float32)
 AREAS = np.array([900, 1, 950, 2, 3] * 30, dtype=np.float32)
 
 

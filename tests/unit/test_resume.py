@@ -161,6 +161,9 @@ def test_what_is_said_of_a_server_that_moved(sittings: Sittings) -> None:
         STAY,
     ]
     assert (record.notes, record.addresses) == ((note,), tuple(urls)), "nothing was asked there"
+    _, record = sittings.sit(here, name="whole")
+    _, record = sittings.sit(there, name="whole")
+    assert (record.notes, record.addresses) == ((), (urls[0],)), "of the other one nothing was asked"
     short = [one.model_copy(update={"batch_size": 1}) for one in (here, there)]
     _, record = sittings.sit(short[0], stop=2, limit=1, name="short")
     assert (record.notes, record.addresses) == ((), (urls[0],))
