@@ -43,7 +43,7 @@ f"{counted(len(annotations.category_of), 'annotation')}, "
         f"{counted(len(annotations.categories), 'category', 'categories')}.")  # fmt: skip
     sample = draw_sample(inputs)
     encoding = encode(inputs, sample, cache, crew)
-    say(f"Searching distractors for {counted(len(encoding.space.images), 'image')} under {first_few(spec.strategies, 20)}.")
+    say(f"Searching distractors for {counted(len(encoding.space.images), 'image')} under {', '.join(spec.strategies)}.")
     guarded = guard(encoding.space, inputs.rejected)
     found = search(inputs, encoding, guarded)
     effect = review_effect(inputs, found)

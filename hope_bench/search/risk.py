@@ -110,8 +110,8 @@ def _rows(features: Floats) -> Floats:
 def _features(evidence: Floats, labelled: NDArray[np.bool_], train: NDArray[np.bool_]) -> Floats:
     """What a fit looks at: the evidence [N, G, F] of a group of categories, standardized over the training images; and, where
     there are several, how often each is labelled (log odds)."""
-    mean = evidence[train].mean(axis=0, keepdims=True)
-    spread = evidence[train].std(axis=0, keepdims=True)
+    mean = evidence[train].mean(axis=0)
+    spread = evidence[train].std(axis=0)
     scaled = (evidence - mean) / np.where(spread > 0, spread, 1.0)
     if scaled.shape[1] == 1:
         return np.asarray(scaled)

@@ -6,7 +6,8 @@ import itertools
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -15,9 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hope_bench.files.benchmark import Benchmark, read_benchmark
-from hope_bench.files.spec import BenchmarkSpec, ClipSpec, DatasetSpec, GuardsSpec
+from hope_bench.files.spec import BalancedSpec, BenchmarkSpec, ClipSpec, DatasetSpec, GuardsSpec
 from hope_bench.records import Question
 from hope_bench.search import balanced, flow
+from hope_bench.search import generate as generate_module
 from hope_bench.search.balanced import balance_of
 from hope_bench.search.flow import Edges, balance
 from hope_bench.search.generate import generate
@@ -187,6 +189,7 @@ def test_what_stands_in_the_first_programme(alike: bool, grouped: bool, monkeypa
     monkeypatch.setattr(flow, "_WHOLE", 48)
     whole = flow._side(edges, needs, 1.0, np.random.default_rng(1), other)
     assert whole.held.all()
+    assert alike or (0 <= whole.cost.min() < 0.01 and 1000 <= whole.cost.max() < 1000.01)
     assert whole.tight.tolist() == ([True] * 23 + [False] * 2) * grouped
     monkeypatch.setattr(flow, "_WHOLE", 47)
     part = flow._side(edges, needs, 1.0, np.random.default_rng(1), other)
@@ -358,3 +361,11 @@ def test_the_balance_of_questions_by_hand() -> None:
         found = balance_of(order)
         assert (found.claims, found.largest, found.unbalanced) == (4, 2, 2 + 2)
     assert balance_of([]).largest == 0
+    told: list[str] = []
+    for slack in (1, 2):
+        inputs = SimpleNamespace(spec=SimpleNamespace(balanced=BalancedSpec(slack=slack)))
+        generate_module._say_unbalanced(cast("Any", inputs), {"content": asked, "hope-balanced": asked}, told.append)
+    assert told == [
+        "hope-balanced could not be balanced: 4 of its no-questions have no yes-question of the same claim over against them, at "
+        "most 2 of one claim (the slack is 1)."
+    ]

@@ -14,7 +14,7 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.files.spec import BenchmarkSpec, GuardsSpec
 from hope_bench.records import Annotations, Category, Image
 from hope_bench.search import guards
-from hope_bench.search.known_words import with_words
+from hope_bench.search.known_words import same_things, with_words
 from hope_bench.wording import existence_question
 
 TABLE = Path(__file__).with_name("odd_names.tsv")
@@ -139,6 +139,11 @@ def removed(annotations: Annotations, spec: BenchmarkSpec | None = None) -> tupl
     masks = (ontology & ~present[0], captions)
     first, second = ({name for name, gone in zip(names, mask, strict=True) if gone} for mask in masks)
     return first, second
+
+
+def test_pairs_that_a_word_stands_for_both_of_are_given_once() -> None:
+    said = [Category("person"), Category("dog"), Category("women", synonyms=("persons", "people")), Category("people")]
+    assert same_things(said) == [(0, 2), (0, 3), (2, 3)]
 
 
 @pytest.mark.parametrize(

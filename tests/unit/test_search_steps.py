@@ -348,7 +348,7 @@ def test_the_files_that_a_benchmark_is_made_from_are_named_or_counted(tmp_path: 
 
 
 def test_a_manifest_holds_no_paths_of_this_machine() -> None:
-    clip = {"clip": ClipSpec(model="local-dir:/home/me/clip"), "encoders": {"b": ClipSpec(model="ViT-B-32:/w/x.pt")}}
+    clip = {"clip": ClipSpec(model="local-dir:C:/me/a:clip"), "encoders": {"b": ClipSpec(model="ViT-B-32:/w/x.pt")}}
     dataset = DatasetSpec(
         annotations=("/data/a.json", "/data/b.json"), captions="/data/c.json", images="/data/images", image_list="/l"
     )
@@ -361,5 +361,5 @@ def test_a_manifest_holds_no_paths_of_this_machine() -> None:
     assert (found.guards.ontology_table, found.guards.review, found.descriptions.file) == ("o.toml", "r.jsonl", "d.jsonl")
     assert (found.blind.annotations, found.blind.captions, found.blind.images_folder) == ("a.json", None, "i")
     assert found.clip is not None
-    assert (found.clip.model, found.encoders["b"].model) == ("local-dir:clip", "ViT-B-32:/w/x.pt")
+    assert (found.clip.model, found.encoders["b"].model) == ("local-dir:a:clip", "ViT-B-32:/w/x.pt")
     assert _portable(BenchmarkSpec(name="x", language="de")).model_dump() == BenchmarkSpec(name="x", language="de").model_dump()
