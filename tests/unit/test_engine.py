@@ -24,7 +24,7 @@ from hope_bench.files.run import RunRecord, read_run
 from hope_bench.inference.engine import EvaluateOptions, evaluate, evaluate_paraphrases
 from hope_bench.inference.images import StepImages, open_named, steps_with_images
 from hope_bench.inference.plan import Step
-from hope_bench.inference.unseeing import Blindfold
+from hope_bench.inference.unseeing import Blindfold, check_unseeing
 from hope_bench.inference.workers import Workers
 from hope_bench.progress import say_nothing
 from hope_bench.records import Prompt
@@ -246,6 +246,12 @@ def test_a_run_that_fails_before_anything_is_asked_leaves_no_folder(
     with pytest.raises(HopeBenchError, match="Nothing answers"):
         evaluate(benchmark, CARD, options, adapter=Dead(by_brightness))
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_ways_of_not_looking_are_those_two() -> None:
+    assert [check_unseeing(how) for how in ("gray", "shuffled", None)] == ["gray", "shuffled", None]
+    with pytest.raises(HopeBenchError, match=r"^blind='grey' is neither gray nor shuffled\. Did you mean 'gray'"):
+        check_unseeing("grey")
 
 
 def counts(said: Sequence[str]) -> list[str]:

@@ -66,7 +66,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.mark.parametrize(
     ("path", "gpu_bytes", "more"),
-    [(None, None, ""), ("shared", None, ", shared path"), ("plain", 12_345_678_901, ", plain path, 12.3 GB GPU")],
+    [
+        (None, None, ""),
+        ("shared", None, ", shared path"),
+        ("plain", 12_345_678_901, ", plain path, 12.3 GB GPU"),
+        (None, 139_050_000_001, ", 139.1 GB GPU"),
+    ],
 )
 def test_a_run_that_goes_on_says_a_line_each_tenth_of_the_way(
     path: str | None, gpu_bytes: int | None, more: str, clock: list[float]
