@@ -16,7 +16,10 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.card import ModelCard
 from hope_bench.files.run import RunRecord, read_run, write_run
+from hope_bench.inference import engine
 from hope_bench.inference.engine import EvaluateOptions, evaluate, run_folder
+from hope_bench.inference.unseeing import Unseeing
+from hope_bench.progress import say_nothing
 from hope_bench.provenance import file_sha256
 from tests.engine import CARD, Model, Pair, benchmark, by_brightness, lines, options
 
@@ -374,3 +377,37 @@ def test_a_change_of_versions_between_sittings_is_noted(benchmark: Benchmark, op
     notes = evaluate(benchmark, CARD, options, adapter=Model(by_brightness)).notes
     assert len(notes) == 1
     assert notes[0].startswith("Asked under changing versions: torch 1.0 then ")
+
+
+@pytest.mark.parametrize("blind", [None, "gray"])
+def test_a_finished_run_is_known_before_its_model_is(
+    blind: Unseeing | None,
+    sittings: Sittings,
+    benchmark: Benchmark,
+    options: EvaluateOptions,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    card = ModelCard(name="E", checkpoint="gpt", adapter="endpoint", base_url="http://127.0.0.1:1/v1", batch_size=4)
+    chosen = replace(options, blind=blind)
+    _, record = sittings.sit(card, blind=blind)
+    folder = run_folder(benchmark, card, chosen)
+
+    def known(chosen: EvaluateOptions = chosen) -> RunRecord | None:
+        return engine._answered_before(benchmark, card, chosen, say_nothing, engine.plan_run(benchmark, card, chosen))
+
+    assert known() == record
+    with monkeypatch.context() as patch:
+        patch.setenv("WORLD_SIZE", "2")
+        assert known() is None, "several ask torch anyway"
+    assert known(replace(chosen, blind="shuffled")) is None
+    write_run(folder, record.model_copy(update={"complete": False}))
+    assert known() is None
+    write_run(folder, record)
+    (folder / "answers.process-0.jsonl").touch()
+    assert known() is None, "somebody was killed before all was put together"
+    (folder / "answers.process-0.jsonl").unlink()
+    assert known() == record
+    (folder / "answers.jsonl").unlink()
+    assert known() is None
+    (folder / "answers.jsonl").mkdir()
+    assert known() is None, "no file of answers"
