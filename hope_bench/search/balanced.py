@@ -54,7 +54,7 @@ def balance_of(questions: Sequence[Question]) -> Balance:
     return Balance(
         claims=len(difference),
         largest=max(map(abs, difference.values()), default=0),
-        unbalanced=sum(each for each in difference.values() if each > 0),
+        unbalanced=sum(max(each, 0) for each in difference.values()),
     )
 
 

@@ -196,7 +196,9 @@ def test_broken_images_are_errors_with_a_reason_and_the_run_goes_on(benchmark: B
     assert options.images is not None
     (options.images / "0.png").unlink()
     (options.images / "1.png").write_bytes((options.images / "3.png").read_bytes()[:-30])
-    record = evaluate(benchmark, CARD, options, adapter=Model(by_brightness))
+    model = Model(by_brightness)
+    record = evaluate(benchmark, CARD, options, adapter=model)
+    assert model.batches == [3, 3], "of nothing it isn't asked"
     reasons = {line["image"]: line["error"] for line in lines(options)}
     assert record.errors == 6
     assert reasons == {

@@ -14,7 +14,7 @@ from hope_bench.annotations.box_layout import tell_layout, to_xywh
 from hope_bench.errors import HopeBenchError
 from hope_bench.records import Annotations, Category, Image
 from hope_bench.search.crops import draw_crops, share_box
-from hope_bench.search.description_geometry import Box, beside, counts, place_words, places
+from hope_bench.search.description_geometry import Box, beside, counts, place_words, places, usable
 
 HALVES = {"left": "side", "right": "side", "top": "half", "bottom": "half"}
 
@@ -24,6 +24,10 @@ def said(boxes: Sequence[Box], slack: float = 0.0) -> dict[str, bool]:
     found = list(places(boxes, (200, 100), slack))
     assert all(HALVES[value] == kind for kind, value, _ in found)
     return {value: true for _, value, true in found}
+
+
+def test_a_box_without_a_size_says_nothing() -> None:
+    assert [usable(box) for box in (None, (9, 9, 0, 5), (9, 9, 5, 0), (0, 0, 1, 1))] == [False, False, False, True]
 
 
 def test_how_a_caption_names_sides_and_halves() -> None:
