@@ -196,6 +196,10 @@ def test_the_banks_guesses_describe_only_objects_that_occur_once() -> None:
     assert [one.question for one in found.true] == ["Is there a red dog in the image?"]
     assert "Is there a green dog in the image?" in {one.question for one in found.false}
     assert {(one.object, one.kind) for one in found.false} == {("dog", "bank")}
+    two = attribute_bank()[:2]
+    winners = {group.name: group.values[0] for group in two}
+    found = Describer(annotations).from_bank(0, {0: winners}, two)
+    assert {(one.group, one.value) for one in found.true} == set(winners.items())
     annotated = scene(("dog", LEFT), attributes={0: {"color": "blue"}})
     assert Describer(annotated).from_bank(0, {0: {"color": "red"}}, groups) == Descriptions(), "what is annotated is not guessed"
 
