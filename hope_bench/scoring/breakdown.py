@@ -131,7 +131,7 @@ def _keys(questions: Sequence[Question], common: frozenset[str], sizes: Sizes) -
     keys: dict[BreakdownName, Key] = {"category": lambda question: question.object if question.object in common else None}
     if any(question.description_kind is not None for question in questions):
         keys["description-kind"] = by_kind
-    return keys | ({"object-size": by_size(sizes)} if sizes else {})
+    return keys | {"object-size": by_size(sizes)}
 
 
 def break_down(rows: Rows, key: Key, convention: Convention = STRICT) -> tuple[Part, ...]:
