@@ -88,9 +88,12 @@ def test_adding_edges_by_their_prices_ends_at_the_same_optimum(seed: int, first:
     for other, other_needs in ((asked, None), (yes, needs)):
         whole = balance(no, needs, other, other_needs, claims=claims, slack=seed % 2, seed=seed)
         looked: list[int] = []
+        held: list[int] = []
 
-        def counted(sides: Any, *more: Any, looked: list[int] = looked, solve: Any = flow._solve) -> Any:
+        def counted(sides: Any, *more: Any, looked: list[int] = looked, held: list[int] = held, solve: Any = flow._solve) -> Any:
             looked.append(int(sides[0].held.sum()))
+            held.append(sum(int(one.held.sum()) for one in sides))
+            assert held == sorted(set(held)), "each time more stand in the programme, or it would never end"
             return solve(sides, *more)
 
         with monkeypatch.context() as patch:
