@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Iterable
 
 COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -26,6 +27,29 @@ def visible(text: str) -> str:
     """A text with a ? for each character that would command a terminal, turn the direction of writing, or that no file can hold:
     a name or an answer could else recolour, overwrite or hide what is around it. Line breaks and tabs stay."""
     return COMMANDS.sub("?", text)
+
+
+def hidden(text: str) -> str | None:
+    """The first character that hides or turns text, or a pile of combining marks, by name; None where there is none."""
+    if text.isascii() and text.isprintable():
+        return None
+    match = _HIDDEN.search(text)
+    if match:
+        return f"the character U+{ord(match.group()):04X}"
+    marks = 0
+    for character in text:
+        marks = marks + 1 if unicodedata.combining(character) else 0
+        if marks > _LONGEST_MARKS:
+            return f"more than {_LONGEST_MARKS} accents on one letter"
+    return None
+
+
+_LONGEST_MARKS = 6
+_HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
+    "\U000e0000-\U000e007f]"
+)
+"""Control characters, invisible ones, those that change the direction of the text around them, and halves of characters."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -43,7 +43,7 @@ def check_images_folder(folder: Path | None, images: Sequence[str], benchmark: B
             f"Nothing says where the images of {benchmark.manifest.name} are: {why}. Give it with --images FOLDER."
         )
     if not folder.is_dir():
-        raise HopeBenchError(f"The images folder {folder} does not exist. Give the right one with --images FOLDER.")
+        raise HopeBenchError(f"The images folder {folder} does not exist or is no folder. Give the right one with --images.")
     if not any((folder / name).is_file() for name in images):
         raise HopeBenchError(
             f"The images folder {folder} holds none of the {counted(len(images), 'image')} to ask about "
@@ -77,7 +77,7 @@ def _dataset(benchmark: Benchmark) -> DatasetSpec:
     were read."""
     spec = benchmark.folder / "spec.toml"
     if spec.is_file():
-        return read_spec(spec).dataset
+        return read_spec(spec, searched=False).dataset
     known = benchmark.manifest.spec
     if known is None:
         return DatasetSpec()

@@ -9,7 +9,7 @@ from pathlib import Path
 from hope_bench.annotations import annotation_files, read_annotations
 from hope_bench.annotations.image_files import Folder
 from hope_bench.annotations.merging import merge
-from hope_bench.errors import HopeBenchError, first_few
+from hope_bench.errors import HopeBenchError, counted, first_few, hidden
 from hope_bench.files.reading import read_text
 from hope_bench.files.spec import DatasetSpec
 from hope_bench.records import Annotations
@@ -56,3 +56,23 @@ def listed_images(path: Path, annotations: Annotations) -> tuple[frozenset[int],
         )
     problem = f"{path.name}: {len(unknown):,} of its {len(names):,} images are not in the annotations ({first_few(unknown, 3)})."
     return frozenset(index[file] for file in files if file is not None), (problem,) if unknown else ()
+
+
+def check_names(annotations: Annotations) -> Annotations:
+    """Before questions are made: raise HopeBenchError for categories whose names hold what can't be seen, or turns the text
+    around it. No leaderboard shows such names, which nobody should hear only after all has been asked. Images that are called so
+    are told among the problems."""
+    unseen = [f"{one.name!a}: {found}" for one in annotations.categories if (found := hidden(one.name))]
+    if unseen:
+        raise HopeBenchError(
+            f"{counted(len(unseen), 'category has', 'categories have')} a name with what can't be seen or changes how the text "
+            f"around it reads ({first_few(unseen, 3)}). Take it out of the annotations: no leaderboard shows such names."
+        )
+    called = [f"{one.file_name!a}: {found}" for one in annotations.images if (found := hidden(one.file_name))]
+    if not called:
+        return annotations
+    told = (
+        f"{counted(len(called), 'image is', 'images are')} called by what can't be seen or changes how the text around it reads "
+        f"({first_few(called, 3)}). No leaderboard shows such names: rename them, also in the annotations, before all is asked."
+    )
+    return replace(annotations, problems=(*annotations.problems, told))

@@ -391,6 +391,11 @@ def _read(folder: Path, kind: str, name: str, sha256: str) -> tuple[Question, ..
     data = read_bytes(path)
     questions = read_questions(data, str(path))
     if hashlib.sha256(data).hexdigest() != sha256:
+        if hashlib.sha256(data.replace(b"\r\n", b"\n")).hexdigest() == sha256:
+            raise HopeBenchError(
+                f"{path} got other line ends (CRLF), as git and editors write them on Windows. Put the old ones back: "
+                "with dos2unix, or by a new checkout after git config core.autocrlf false."
+            )
         raise HopeBenchError(
             f"{path} was changed after it was generated (its SHA-256 is not the manifest's). Generate the benchmark again."
         )

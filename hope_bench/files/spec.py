@@ -319,8 +319,9 @@ def in_language(spec: BenchmarkSpec, table: LanguageTable) -> BenchmarkSpec:
     return spec if "prompt" in spec.model_fields_set else spec.model_copy(update={"prompt": table.prompt})
 
 
-def read_spec(path: Path) -> BenchmarkSpec:
-    """A validated spec, its data paths made relative to the working directory. Raises HopeBenchError."""
+def read_spec(path: Path, *, searched: bool = True) -> BenchmarkSpec:
+    """A validated spec, its data paths made relative to the working directory. Raises HopeBenchError; for an encoder's folder
+    that isn't there only where it is to be `searched` by."""
     spec = read_toml(path, BenchmarkSpec)
     return spec.model_copy(
         update={
@@ -329,8 +330,8 @@ def read_spec(path: Path) -> BenchmarkSpec:
             "descriptions": _beside(path, spec.descriptions, ("file",)),
             "blind": _beside(path, spec.blind, ("annotations", "captions", "images_folder")),
             "guards": _beside(path, spec.guards, ("ontology_table", "review", "evidence")),
-            "clip": None if spec.clip is None else _local_encoder(path, spec.clip),
-            "encoders": {name: _local_encoder(path, encoder) for name, encoder in spec.encoders.items()},
+            "clip": None if spec.clip is None else _local_encoder(path, spec.clip, searched),
+            "encoders": {name: _local_encoder(path, encoder, searched) for name, encoder in spec.encoders.items()},
         }
     )
 
@@ -343,10 +344,12 @@ def _beside(path: Path, part: Part, keys: tuple[str, ...]) -> Part:
     return part.model_copy(update={key: beside(value) for key, value in given.items() if value is not None})
 
 
-def _local_encoder(path: Path, encoder: ClipSpec) -> ClipSpec:
+def _local_encoder(path: Path, encoder: ClipSpec, needed: bool) -> ClipSpec:
     if not encoder.model.startswith(("local-dir:./", "local-dir:../")):
         return encoder
     folder = path.parent / encoder.model.removeprefix("local-dir:")
-    if not folder.is_dir():
-        raise HopeBenchError(f"{path}: the CLIP model names the folder {folder}, which does not exist.")
+    if needed and not folder.is_dir():
+        raise HopeBenchError(
+            f"{path}: the CLIP model names the folder {folder}, which does not exist. Put it there, or change the path."
+        )
     return encoder.model_copy(update={"model": f"local-dir:{folder.resolve()}"})

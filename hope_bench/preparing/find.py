@@ -12,7 +12,7 @@ from typing import Literal
 from hope_bench.annotations import detect_format
 from hope_bench.annotations.fitting import fit_names
 from hope_bench.annotations.image_files import files_within, lies_in
-from hope_bench.annotations.of_spec import listed_images, read_dataset
+from hope_bench.annotations.of_spec import check_names, listed_images, read_dataset
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.files.reading import reading
 from hope_bench.files.spec import BenchmarkSpec, DatasetSpec
@@ -68,7 +68,7 @@ def look(
     said = tuple(captions) or _captions_of(chosen, spoken or [one for file in chosen for one in _captions_beside(file)])
     if said:
         read = read_dataset(DatasetSpec(captions=tuple(map(str, said))), chosen)
-    fitted = _named_as_in(folder, read)
+    fitted = _named_as_in(folder, check_names(read))
     listed = None if image_list is None else listed_images(image_list, fitted)[0]
     return Found(chosen, fitted, said, folder, tuple(file for file in named if file not in chosen), listed)
 
@@ -104,7 +104,7 @@ def found_of(spec: BenchmarkSpec) -> Found:
     folder = None if data.images is None else Path(data.images)
     if folder is not None and not folder.is_dir():
         raise HopeBenchError(f"The images folder {folder} does not exist or is not a folder.")
-    read = _named_as_in(folder, read_dataset(data))
+    read = _named_as_in(folder, check_names(read_dataset(data)))
     listed = None if data.image_list is None else listed_images(Path(data.image_list), read)[0]
     return Found(data.annotation_paths, read, data.caption_paths, folder, (), listed)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hope_bench.annotations.fitting import fit_names, named_within
 from hope_bench.annotations.image_files import files_within, lies_in
-from hope_bench.annotations.of_spec import dataset_files, listed_images, read_dataset
+from hope_bench.annotations.of_spec import check_names, dataset_files, listed_images, read_dataset
 from hope_bench.clip.names import check_clip_name
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.language import is_file
@@ -49,7 +49,7 @@ def read_inputs(spec: BenchmarkSpec) -> Inputs:
     """Read what the spec names; images are named as they are found in its folder. Raises HopeBenchError."""
     path, images = _paths(spec)
     files = dataset_files(spec.dataset)
-    annotations = with_words(read_dataset(spec.dataset), spec)
+    annotations = with_words(check_names(read_dataset(spec.dataset)), spec)
     worder = make_worder(annotations.categories, spec.language, spec.wording, spec.nouns)
     spec = in_language(spec, worder.table)
     if images is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Container, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from hope_bench.errors import HopeBenchError
+from hope_bench.errors import HopeBenchError, hidden
 from hope_bench.files.card import MOST_SAMPLES, slug
 from hope_bench.files.names import within_folder
 from hope_bench.files.reading import reading
@@ -47,13 +46,6 @@ _SHARES = (
     "accuracy", "balanced_accuracy", "precision", "recall", "f1", "specificity", "hallucination_rate", "yes_ratio",
     "paired_discrimination",
 )  # fmt: skip
-_LONGEST_MARKS = 6
-_HIDDEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
-    "\U000e0000-\U000e007f]"
-)
-"""Control characters, invisible ones, those that change the direction of the text around them, and halves of characters."""
-
 _SCHEME = re.compile(r"\b([a-z][a-z0-9+.-]*)://|\b(javascript|vbscript)\s*:|\b(data):[a-z]+/", re.IGNORECASE)
 _SCHEMES = frozenset({"http", "https"})
 
@@ -183,21 +175,6 @@ def text_problem(text: str) -> str | None:
 
 
 _key_problem = lru_cache(1000)(text_problem)  # the same keys stand in every file
-
-
-def hidden(text: str) -> str | None:
-    """The first character that hides or turns text, or a pile of combining marks, by name; None where there is none."""
-    if text.isascii() and text.isprintable():
-        return None
-    match = _HIDDEN.search(text)
-    if match:
-        return f"the character U+{ord(match.group()):04X}"
-    marks = 0
-    for character in text:
-        marks = marks + 1 if unicodedata.combining(character) else 0
-        if marks > _LONGEST_MARKS:
-            return f"more than {_LONGEST_MARKS} accents on one letter"
-    return None
 
 
 def _implausible(result: Result) -> Iterator[str]:

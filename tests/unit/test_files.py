@@ -170,3 +170,16 @@ def test_questions_changed_under_the_old_hash_are_not_read(tmp_path: Path) -> No
         read_benchmark(made.folder)
     manifest.write_text(honest[1])
     assert read_benchmark(made.folder).splits == made.splits
+
+
+def test_other_line_ends_are_told_from_other_questions(tmp_path: Path) -> None:
+    """git on Windows writes them where nobody asked."""
+    made = make_benchmark(tmp_path / "b", {"random": [("a.jpg", "dog", "yes"), ("a.jpg", "cat", "no")]})
+    path = made.folder / "splits" / "random.jsonl"
+    before = path.read_bytes()
+    path.write_bytes(before.replace(b"\n", b"\r\n"))
+    with pytest.raises(HopeBenchError, match=r"random\.jsonl got other line ends \(CRLF\).* with dos2unix"):
+        read_benchmark(made.folder)
+    path.write_bytes(before.replace(b"cat", b"cow").replace(b"\n", b"\r\n"))
+    with pytest.raises(HopeBenchError, match=r"was changed after it was generated"):
+        read_benchmark(made.folder)

@@ -78,6 +78,9 @@ def test_a_folder_becomes_a_spec_and_the_spec_a_benchmark(here: Path, capsys: Ca
     manifest = hb.load_benchmark("kitchen").manifest
     assert (manifest.name, manifest.dataset, len(manifest.images)) == ("kitchen", "kitchen", 50)
     assert hope_bench(capsys, "inspect", "kitchen").code == 0, "it knows where its images are"
+    (here / "clip").rename(here / "gone")
+    assert hope_bench(capsys, "inspect", "kitchen").code == 0, "and needs no encoder to look at them"
+    assert "names the folder" in refused(capsys, "generate", "kitchen", "--cache", "cache")
 
 
 def test_annotations_need_no_spec_and_bring_their_own_name(here: Path, capsys: Capture) -> None:

@@ -499,7 +499,7 @@ def test_where_the_images_of_a_benchmark_are(tmp_path: Path, monkeypatch: pytest
     assert refused(benchmark(tmp_path / "other", DatasetSpec())) == nothing.format(
         "other holds no spec.toml that could name their folder"
     )
-    assert refused(named) == "The images folder there does not exist. Give the right one with --images FOLDER."
+    assert refused(named) == "The images folder there does not exist or is no folder. Give the right one with --images."
     none = (
         "The images folder plain holds none of the 4 images to ask about (a.jpg, b.jpg, c.jpg and "
         "1 more). Give the right one with --images FOLDER."

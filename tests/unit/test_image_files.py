@@ -279,6 +279,26 @@ def test_what_nobody_annotated_is_told(tmp_path: Path) -> None:
     assert any(words in note for note in manifest.notes)
 
 
+@pytest.mark.parametrize("name", ["cup\u200b", "\ufeffcup", "c\u00adup", "\u202epuc", "c\x07up"])
+def test_names_that_no_leaderboard_shows_are_told_before_anything_is_asked(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = tmp_path / "pictures"
+    paint(images / "a.jpg", images / "b.jpg")
+    path = coco(
+        tmp_path, ["a.jpg", "b.jpg"], categories=[{"id": n + 1, "name": one} for n, one in enumerate(("dog", name, "cat"))]
+    )
+    expected = f"1 category has a name with what can't be seen or changes how the text around it reads ({name!a}: the"
+    for command in (("check-data", path), ("generate", "--annotations", path)):
+        outcome = hope_bench(capsys, *command, "--images", images)
+        assert (outcome.code, expected in " ".join((outcome.out + outcome.err).split())) == (2, True), outcome
+    paint(images / f"{name}.jpg")
+    hope = hope_bench(capsys, "check-data", coco(tmp_path, ["a.jpg", f"{name}.jpg"]), "--images", images)
+    assert f"1 image is called by what can't be seen or changes how the text around it reads ({name + '.jpg'!a}: the" in " ".join(
+        (hope.out + hope.err).split()
+    )
+
+
 # Several files, and a list of images
 
 

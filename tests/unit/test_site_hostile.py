@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hope_bench.errors import HopeBenchError
+from hope_bench.errors import HopeBenchError, hidden
 from hope_bench.files.benchmark import read_benchmark
 from hope_bench.files.result import ModelInfo, RunInfo
 from hope_bench.files.result_file import write_result
 from hope_bench.site import build_site
 from hope_bench.site.pages import POLICY
-from hope_bench.site.safety import LARGEST_FILE, _plain, _unique, hidden, text_problem
+from hope_bench.site.safety import LARGEST_FILE, _plain, _unique, text_problem
 from hope_bench.site.sheet import describe_benchmark
 from tests.unit.test_site import Links, change, make_result, pages
 
