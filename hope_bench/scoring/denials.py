@@ -146,7 +146,8 @@ def denied_after(head: Words, rest: Words) -> Literal["yes", "no", "unclear"] | 
         return None
     known = next((word for word in reversed(head) if word in DETERMINERS), None) in KNOWN
     if of_a_place(head) or _of_its_own(head):
-        return "yes" if known else "unclear"
+        there = _NOT_THERE.isdisjoint(after[1:2] if after[0] in ("not", "never") else after[:1])
+        return "yes" if known and there else "unclear"  # "the owner of the dog is not present": who knows where the dog is
     if after[0] in ABSENT:
         gone = after[0] != "gone" or _AFTER_GONE.issuperset(after[1:2])
         whole = gone and (after[0] not in ("missing", "lacking") or DETERMINERS.isdisjoint(after[1:2]))
@@ -171,6 +172,7 @@ def _of_its_own(head: Words) -> bool:
 
 
 _DENIES = ABSENT | {"not", "never"}
+_NOT_THERE = listed("not_there")
 _OF_ALL = _OF_IT | {"all", "most", "some"}
 _SUBJECTS_VERB = BE | {"can", "do", "does", "could"} | (SEEM - {"look", "looks"})
 _MAY_NOT_BE = _IS_PRESENT | {"one"}
