@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,11 +13,11 @@ from playwright.sync_api import expect
 
 from hope_bench.site import SitePages
 from tests.chromium import opened
+from tests.soak import SOAK
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-SOAK = "HOPE_BENCH_SOAK" in os.environ
 Look = tuple[int, str]
 """Width and colour scheme."""
 _NAMES = "table.full tbody th a"

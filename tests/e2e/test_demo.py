@@ -20,9 +20,10 @@ from hope_bench.files.result_file import read_result
 from hope_bench.files.run import read_answers
 from tests import forks
 from tests.cli import hope_bench
+from tests.soak import SOAK
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-SCENES = 120 if "HOPE_BENCH_SOAK" in os.environ else 32
+SCENES = 120 if SOAK else 32
 
 
 def run(*arguments: object, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from tests import forks
+from tests.soak import only_in_soak
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -38,6 +39,7 @@ def said_by(done: subprocess.CompletedProcess[str]) -> str:
     return done.stdout + done.stderr
 
 
+@only_in_soak
 def test_the_pages_are_built_and_found(tmp_path: Path) -> None:
     build = ("--fail-on-warning", "--keep-going", "--quiet", "--doctree-dir", str(tmp_path / "doctrees"))
     run(sys.executable, "-m", "sphinx", *build, str(ROOT / "docs"), str(tmp_path / "docs"), cwd=ROOT)

@@ -6,7 +6,6 @@ The suite tries each command at a point, chosen by a seed; `make soak` (HOPE_BEN
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
 import shutil
@@ -21,9 +20,9 @@ import typer
 
 from hope_bench.cli.app import app
 from tests.every_command import ELSEWHERE, IN_PLACE, READERS, WRITERS, Command, prepare
+from tests.soak import SOAK
 from tests.trials import Fault, FaultKind, Outcome, Stdout, Trial, Trials, make_writable
 
-SOAK = int(os.environ.get("HOPE_BENCH_SOAK", "0"))
 Files = Mapping[str, bytes]
 TOLD = {
     "interrupt": (130, "Interrupted."),

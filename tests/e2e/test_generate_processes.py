@@ -18,6 +18,7 @@ import hope_bench as hb
 from tests.clips import save_tiny_clip
 from tests.e2e.test_processes import TORCHRUN
 from tests.forks import Fork
+from tests.soak import SOAK
 from tests.waiting import free_port
 
 NAMES = ("apple", "bus", "cup", "dog", "egg", "fork", "gate", "hat")
@@ -89,7 +90,7 @@ def test_a_killed_process_costs_but_what_it_was_doing(lost: int, folder: Path, a
     if lost:
         assert _generate(folder, name) == alone
         return
-    out, again = _torchrun(folder, name) if "HOPE_BENCH_SOAK" in os.environ else _two(folder, name)
+    out, again = _torchrun(folder, name) if SOAK else _two(folder, name)
     assert out.count("Benchmark written to") == 1, "only the first process speaks"
     assert again.count("60 images, 210 annotations") == 1, "and reads the annotations"
     assert _files(folder / name) == alone

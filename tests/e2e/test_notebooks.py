@@ -16,9 +16,10 @@ from nbclient import NotebookClient
 from hope_bench.demo.dataset import write_world
 from hope_bench.demo.world import EVALUATION_SEED
 from tests.forks import Fork, run
+from tests.soak import SOAK
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb" if SOAK else "quickstart.ipynb"))
 
 
 class Kernel(Fork):

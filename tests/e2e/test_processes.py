@@ -16,12 +16,12 @@ import pytest
 from hope_bench.files.run import read_run, write_run
 from tests.e2e.test_evaluate import IMAGES, UNIQUE, World, quiet, world  # noqa: F401 - the fixtures
 from tests.forks import Fork
+from tests.soak import SOAK, only_in_soak
 from tests.waiting import free_port, wait_until
 
 TORCHRUN = ("torch.distributed.run", "--nproc-per-node", "2", "--master-port")
 ACCELERATE = ("accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--main_process_port")
 
-SOAK = "HOPE_BENCH_SOAK" in os.environ
 DYING = """
 import os, signal
 from hope_bench.inference.asking import Asker
@@ -105,7 +105,7 @@ def test_steps_of_a_lost_process_are_asked_by_the_next_run(by: str, world: World
     assert not any(shard.exists() for shard in shards)
 
 
-@pytest.mark.skipif(not SOAK, reason="it runs with make soak: torchrun starts four processes")
+@only_in_soak
 def test_a_lost_process_is_started_again(world: World, quiet: bytes) -> None:  # noqa: F811
     process = launch(world, "lost", by=(*TORCHRUN[:-1], "--max-restarts", "2", TORCHRUN[-1]))
     _lose_second(world, process)

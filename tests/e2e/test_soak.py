@@ -18,8 +18,9 @@ from hope_bench.files.benchmark import write_benchmark
 from hope_bench.provenance import file_sha256
 from hope_bench.records import Label, Question
 from tests.forks import Fork
+from tests.soak import SOAK
 
-KILLS = int(os.environ.get("HOPE_BENCH_SOAK", "20"))
+KILLS = SOAK or 20
 IMAGES, THINGS = 60, 6
 
 SITTING = """

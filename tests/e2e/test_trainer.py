@@ -22,6 +22,7 @@ from hope_bench.files.run import read_run
 from hope_bench.integrations import HopeBenchCallback, log_result
 from hope_bench.scoring.score import score
 from tests.forks import Fork
+from tests.soak import SOAK
 from tests.training import STEPS, demo_benchmark, make_trainer, train
 from tests.waiting import free_port
 
@@ -174,7 +175,7 @@ def test_a_failed_evaluation_is_logged_and_training_goes_on(
     assert "images folder" in caplog.text
 
 
-@pytest.mark.parametrize("how", ["environment", "torchrun"] if "HOPE_BENCH_SOAK" in os.environ else ["environment"])
+@pytest.mark.parametrize("how", ["environment", "torchrun"] if SOAK else ["environment"])
 def test_two_processes_share_the_questions_and_agree_on_failure(how: str, tmp_path: Path) -> None:
     demo_benchmark(tmp_path / "world")
     program = ["-m", "tests.training", str(tmp_path)]

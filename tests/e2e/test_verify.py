@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from pathlib import Path
 
@@ -14,10 +13,11 @@ from hope_bench.demo.dataset import write_world
 from hope_bench.demo.run import demo_spec
 from hope_bench.demo.world import EVALUATION_SEED
 from tests.cli import hope_bench, refused
+from tests.soak import SOAK
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SCENES = 500
-ASKED = 500 if "HOPE_BENCH_SOAK" in os.environ else 100
+ASKED = 500 if SOAK else 100
 """Images whose questions are at hand, the first ones of the drawn world's."""
 SPLITS = ("random", "popular", "adversarial")
 LLAVA = "{question}\nAnswer the question using a single word or phrase."

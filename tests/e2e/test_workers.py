@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,9 +19,8 @@ from tests.checkpoints import pictures, prompts
 from tests.e2e.test_evaluate import World, quiet, world  # noqa: F401 - the fixtures
 from tests.e2e.test_processes import _children
 from tests.forks import interpreter
+from tests.soak import SOAK
 from tests.waiting import wait_until
-
-SOAK = "HOPE_BENCH_SOAK" in os.environ
 
 
 @pytest.mark.parametrize("how", ["forks", "fresh"] if SOAK else ["forks"])

@@ -471,7 +471,7 @@ def test_a_budget_takes_a_question_to_cost_what_the_dearest_did() -> None:
     assert not Budget(first * 0.9999999, ENDPOINT, record, lambda: report, 0).allows(step(100))
     report = replace(report, input_tokens=1)
     budget.asked(step(10))  # for nothing: no price is reported
-    assert budget.allows(step(10**6))
+    assert budget.allows(step(1) * 10**6)
     for cost, dearest in ((0.1, 0.1 / 10), (0.3, 0.2 / 10), (0.35, 0.2 / 10)):  # 10 cents for 10 questions, then 20, then 5
         report = replace(report, input_tokens=1000, cost=cost)
         budget.asked(step(10))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 import torch
 
 from tests.bench.bench_inference import GPU, Setup, Sizes, bench_inference, floor_seconds
+from tests.soak import only_in_soak
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,7 @@ def one_thread() -> Any:
     torch.set_num_threads(before)
 
 
-@pytest.mark.skipif("HOPE_BENCH_SOAK" not in os.environ, reason="it runs with make soak: measuring takes its time")
+@only_in_soak
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
 def test_every_measure_is_taken(dtype: torch.dtype, tmp_path: Path) -> None:
     small = Setup(tmp_path / "model", Sizes(64, 128, 2, 2, 1000, 32, 2, 2, image=56), dtype=dtype, images=2, rounds=1)

@@ -5,7 +5,6 @@ The oracle is one forward over the whole prompt, a batch of one, no cache and no
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -30,6 +29,7 @@ from tests.checkpoints import FAMILIES, pictures, prompts, template_of
 from tests.families import MORE_FAMILIES
 from tests.latest_families import LATEST_FAMILIES
 from tests.recent_families import RECENT_FAMILIES
+from tests.soak import SOAK
 
 Checkpoint = Callable[[str], Path]
 NOT_SHAREABLE = ("paligemma", "paligemma2", "instructblip")
@@ -42,16 +42,12 @@ PACKED = (
 """Where an image's questions can stand behind each other in one row."""
 ALONE = ("minicpmv4_6", "minicpmv4_7", "molmo2")
 """Where images can't be computed together: their pixels don't stand in rows."""
-QUESTIONS = 7 if "HOPE_BENCH_SOAK" in os.environ else 5
+QUESTIONS = 7 if SOAK else 5
 EACH_WAY = ("llava", "qwen2_5_vl", "gemma3n", "mllama", "qwen3_5", "paligemma", "instructblip", "minicpmv4_6")
 """A family for each way of asking: packed, with M-RoPE offsets, in padded rows with sliding windows, with cross-attention, with
 linear attention, plainly in batches, one by one, and image by image. In make soak all families are asked so."""
 
-ON_LOGITS = (
-    SHAREABLE
-    if "HOPE_BENCH_SOAK" in os.environ
-    else ("llava", "idefics3", "qwen2_5_vl", "gemma3n", "mllama", "qwen3_5", "minicpmv4_6")
-)
+ON_LOGITS = SHAREABLE if SOAK else ("llava", "idefics3", "qwen2_5_vl", "gemma3n", "mllama", "qwen3_5", "minicpmv4_6")
 """Families whose shared logits are looked at directly; every family's answers and P(yes) are compared."""
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning:transformers.*")
@@ -160,7 +156,7 @@ def test_shared_logits_are_those_of_asking_one_by_one(family: str, loaded: Calla
 def test_the_path_taken_and_answers_equal_to_the_plain_ones(family: str, loaded: Callable[..., TransformersModel]) -> None:
     said: list[str] = []
     model, plain = loaded(family, said.append), loaded(family, path="plain")
-    batch = FEW if family in EACH_WAY or "HOPE_BENCH_SOAK" in os.environ else LEAST
+    batch = FEW if family in EACH_WAY or SOAK else LEAST
     same(model.answer(batch), [answer for pair in batch for answer in plain.answer([pair])])
     refused = family in NOT_SHAREABLE
     assert model.report.path == ("plain" if refused else "shared")
@@ -179,7 +175,7 @@ def same(found: list[RawAnswer], expected: list[RawAnswer]) -> None:
     assert [a.mass for a in found] == pytest.approx([a.mass for a in expected], abs=1e-4)
 
 
-@pytest.mark.parametrize("family", ALL if "HOPE_BENCH_SOAK" in os.environ else EACH_WAY)
+@pytest.mark.parametrize("family", ALL if SOAK else EACH_WAY)
 def test_answers_depend_on_no_order_batch_size_or_neighbour(family: str, loaded: Callable[..., TransformersModel]) -> None:
     batch = FEW[:12]
     together = loaded(family).answer(batch)
@@ -277,7 +273,7 @@ class Cramped:
 
 
 @pytest.mark.parametrize(("family", "way"), [("idefics3", "packed"), ("qwen2_5_vl", "rows"), ("paligemma", "plain")])
-@pytest.mark.parametrize("together", [True, False] if "HOPE_BENCH_SOAK" in os.environ else [True])
+@pytest.mark.parametrize("together", [True, False] if SOAK else [True])
 def test_out_of_memory_makes_more_forwards_and_changes_no_answer(
     family: str, way: str, together: bool, loaded: Callable[..., TransformersModel], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from hope_bench.files.card import ModelCard
 from tests import checkpoints, families, latest_families, recent_families
 from tests.checkpoints import SPECIAL, pictures, prompts, save_checkpoint, template_of
 from tests.real_vocabulary import real_tokenizer
+from tests.soak import SOAK
 
 FITS = {
     "llama2": ("llava", "llava_next", "vipllava", "instructblip"),
@@ -23,7 +23,6 @@ FITS = {
 }
 """The families that each vocabulary fits (Mistral's: tests/unit/test_tekken.py; Kimi's and ERNIE's are not at hand): all in
 `make soak`, else two: large ones take seconds to load."""
-SOAK = "HOPE_BENCH_SOAK" in os.environ
 ALL = [(name, family) for name, fitting in FITS.items() for family in fitting]
 CASES = ALL if SOAK else [("llama2", "llava"), ("qwen3", "qwen2_5_vl")]
 PLAIN = ("paligemma2", "instructblip")

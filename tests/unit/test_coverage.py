@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pytest
 
 from hope_bench.scoring.measuring import measure
 from hope_bench.scoring.metrics import Counts
 from hope_bench.scoring.rates import difference, korn_graubard
+from tests.soak import SOAK
 from tests.studies.intervals import UNUSED, combined_coverage, levels, models, rank_coverage, rate_coverage, reviewed_coverage
 from tests.studies.simulated import affirmed, sizes, tables
 
-SOAK = "HOPE_BENCH_SOAK" in os.environ
 FEWER = 1 if SOAK else 2
 """By how much the trials below are fewer outside of make soak."""
 SLACK = 0.015 * FEWER**0.5

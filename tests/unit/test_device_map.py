@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,10 @@ import pytest
 from torch.utils import backend_registration
 
 from tests.forks import run
+from tests.soak import SOAK
 
 ROOT = Path(__file__).resolve().parents[2]
-MORE = ("gemma3", "blip_2", "mllama", "qwen3_5") if "HOPE_BENCH_SOAK" in os.environ else ()
+MORE = ("gemma3", "blip_2", "mllama", "qwen3_5") if SOAK else ()
 SPREAD = ("llava", "qwen2_vl", *MORE)
 """Asked in one packed row, and with M-RoPE offsets; and, in make soak, in padded rows, by the language model alone, with
 cross-attention, and with linear attention."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import random
 import shutil
 import threading
@@ -23,10 +22,10 @@ from hope_bench.scoring.recount import Recount
 from hope_bench.site import adding
 from hope_bench.site.adding import add_result
 from tests.forger import Forgery, differing, forgeries, stated, without_gone
+from tests.soak import SOAK
 from tests.unit.test_site import make_result
 
 COMMITTED = Path(__file__).resolve().parent.parent.parent / "leaderboard" / "results"
-EVERY = os.environ.get("HOPE_BENCH_SOAK") is not None
 """Under `make soak` every forgery is tried, on the whole results; else a sample, on some of the demo's splits."""
 
 SAMPLE = {"pope-coco/llava-v1.5-13b": 40, "demo/demo-llava": 15}
@@ -58,7 +57,7 @@ def shared(monkeypatch: pytest.MonkeyPatch) -> None:
 def _honest(name: str) -> Result:
     """A committed result; of the demo's, some splits suffice for every kind of number."""
     result = read_result(COMMITTED / f"{name}.json")
-    if EVERY or len(result.splits) < len(KEPT):
+    if SOAK or len(result.splits) < len(KEPT):
         return result
     kept = {*KEPT, *(one.split for one in result.worst or ())}
     splits = {split: numbers for split, numbers in result.splits.items() if split in kept}
@@ -68,7 +67,7 @@ def _honest(name: str) -> Result:
 
 def _chosen(found: list[Forgery], sample: int) -> Iterator[Forgery]:
     """All, or a sample that every kind of key has its share of: a key that thousands of parts have is tried as often as one."""
-    if EVERY:
+    if SOAK:
         yield from found
         return
     kinds: dict[object, list[Forgery]] = {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -23,6 +22,7 @@ from hope_bench.interchange.pope_files import import_pope
 from hope_bench.interchange.questions import question_key
 from hope_bench.scoring.conventions import CONVENTIONS
 from tests.cli import hope_bench, refused
+from tests.soak import SOAK
 
 SPLITS = ("adversarial", "popular", "random")
 SUFFIX = "\nAnswer the question using a single word or phrase."
@@ -262,7 +262,7 @@ def test_llavas_answers_are_the_same_verdicts_in_every_shape(
     answered: list[Asked], pope: Benchmark, tmp_path: Path, shape: str
 ) -> None:
     tool, write = TOOLS[shape]
-    if tool != "lmms-eval" and "HOPE_BENCH_SOAK" not in os.environ:
+    if tool != "lmms-eval" and not SOAK:
         answered = answered[::4]
     (found,) = hb.import_logs([write(tmp_path / "logs", answered)], pope, tool, runs=tmp_path / "runs")
     assert found.folder is not None

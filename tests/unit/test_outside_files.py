@@ -24,6 +24,7 @@ from hope_bench.interchange.question_rows import read_rows
 from hope_bench.interchange.tables import read_table
 from tests.datasets import hf_dataset
 from tests.fuzz.files import ANNOTATIONS, PACKED, TEXTS, TOLD, Maker
+from tests.soak import SOAK
 
 
 def in_word(put: bytes) -> Callable[[bytes], bytes]:
@@ -167,7 +168,7 @@ _SOME = [(values, _READERS[place % 3]) for place, values in enumerate(_VALUES)]
 """All go by one door: every form by one of its readers, every pair in make soak."""
 
 
-@pytest.mark.parametrize(("values", "reader"), _EACH if "HOPE_BENCH_SOAK" in os.environ else _SOME)
+@pytest.mark.parametrize(("values", "reader"), _EACH if SOAK else _SOME)
 def test_parquet_of_some_bytes_that_takes_all_memory_is_refused(values: str, reader: str, tmp_path: Path) -> None:
     file = tmp_path / ("metadata.parquet" if reader == "imagefolder" else "data.parquet")
     made = pyarrow.array(_VALUES[values]())

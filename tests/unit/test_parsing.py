@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import unicodedata
 from collections import Counter
@@ -28,6 +27,7 @@ from hope_bench.wording import existence_question
 from tests.answer_table import BEGIN, DOCS, Labelled, labelled, table
 from tests.answer_table import END as TABLE_END
 from tests.engine import CARD, Model, benchmark, lines, options
+from tests.soak import SOAK
 from tests.unit.test_thinking import ANSWERED, CUT
 
 __all__ = ["benchmark", "options"]
@@ -245,7 +245,7 @@ NASTY = {
 @pytest.mark.parametrize("name", NASTY)
 @pytest.mark.parametrize("languages", [(), ("es", "zh")])
 def test_very_long_answers_are_read_at_their_two_ends_alone(name: str, languages: tuple[str, ...]) -> None:
-    text = NASTY[name] if "HOPE_BENCH_SOAK" in os.environ else NASTY[name][:250_000]
+    text = NASTY[name] if SOAK else NASTY[name][:250_000]
     said = spoken(text)
     assert len(said) <= 2 * END + 1
     assert parse_strict(text, languages, "dog") in ("yes", "no", "unparsed")

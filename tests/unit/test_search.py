@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -34,10 +33,10 @@ from hope_bench.search.selection import Distractor
 from hope_bench.search.space import SearchSpace
 from hope_bench.search.strategies import Rankings
 from tests.search_space import OBJECTS, WORDS, make_annotations, make_space
+from tests.soak import SOAK
 
 RANKED = ["category-cooccurrence", "category-similarity", "category", "content", "content@other", "control-content"]
 STRATEGIES = [*RANKED, "description", "description@other", "hope"]
-SOAK = "HOPE_BENCH_SOAK" in os.environ
 CLOSE = 1e-5
 """Scores nearer than this may fall either way: single precision."""
 

@@ -17,6 +17,7 @@ from hope_bench.tables import Summary, plain_table
 if sys.platform == "win32":
     pytest.skip("Windows has no pty", allow_module_level=True)
 
+from tests.soak import SOAK
 from tests.terminal import WIDTHS, golden, in_terminal, lines_of, prepare, screen
 
 BARS = """
@@ -46,7 +47,7 @@ def folder() -> Iterator[Path]:
         yield Path(made)
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", WIDTHS if SOAK else WIDTHS[:1])
 def test_the_main_output_of_the_commands(folder: Path, width: int) -> None:
     """`python -m tests.terminal` writes the golden files again."""
     shown = screen(width, folder)
