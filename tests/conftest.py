@@ -14,6 +14,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from packaging.version import Version
 
+from tests.clips import read_words_once
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # No test depends on how fast the machine is just now.
@@ -34,6 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
+    read_words_once()
     gc.freeze()
     gc.enable()
 

@@ -23,7 +23,7 @@ NOT = {
 }
 
 own = {found.name for found in pkgutil.walk_packages(hope_bench.__path__, "hope_bench.")}
-for name in (*LIBRARIES, *sorted(own - NOT), "tests.forks"):
+for name in (*LIBRARIES, *sorted(own - NOT), "tests.clips", "tests.forks"):
     importlib.import_module(name)
 
 # What every command does first: it builds the command line, and asks which packages are installed.
@@ -32,6 +32,8 @@ cli._let_help_wrap(cli.app)
 sys.modules["typer.main"].get_command = (tree := importlib.import_module("tests.cli").tree)
 tree(cli.app)
 sys.modules["hope_bench.provenance"].versions()
+
+sys.modules["tests.clips"].read_words_once()
 
 # Compiles a thousand patterns, once: whoever loads a model asks for it.
 importlib.import_module("transformers.conversion_mapping").get_checkpoint_conversion_mapping("llava")
