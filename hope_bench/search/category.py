@@ -56,7 +56,8 @@ def cooccurrence(annotations: Annotations) -> Floats:
 
 def similarity(prototypes: NDArray[np.float32]) -> Floats:
     """Cosine of the categories' unit prototypes, [C, D] -> [C, C]."""
-    return (prototypes @ prototypes.T).astype(np.float64)
+    exact = prototypes.astype(np.float64)  # the digits that questions carry depend on no processor's sums
+    return np.asarray(exact @ exact.T)
 
 
 def association(table: Floats, present: Mask, aggregate: Aggregate = "mean") -> Floats:

@@ -173,7 +173,7 @@ class EncoderSession:
         for column, own in enumerate(crops.drawn):
             found = [vectors[row] for row in own if row in vectors]
             if found:
-                mean = np.mean(found, axis=0)
+                mean = np.mean(found, axis=0, dtype=np.float64)
                 made[column] = mean / np.linalg.norm(mean)
         return made
 
