@@ -19,12 +19,13 @@ import sys
 import tempfile
 import time
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,13 @@ def _read_again(environment: Mapping[str, str]) -> None:
         constants.ENDPOINT, constants.HUGGINGFACE_CO_URL_TEMPLATE = hub, hub + "/{repo_id}/resolve/{revision}/{filename}"
 
 
+def forked(work: Callable[..., object], *given: object) -> BaseProcess:
+    """A fork of the server that does some work of a module of tests."""
+    process = _context().Process(target=work, args=given)
+    process.start()
+    return process
+
+
 class Fork:
     """What `subprocess.Popen([sys.executable, *arguments], ...)` gives, as far as tests need it: its output is kept in files."""
 
@@ -115,11 +123,8 @@ class Fork:
         for path in self._said:
             path.touch()
         words = [str(argument) for argument in arguments]
-        self._process = _context().Process(
-            target=_into_files,
-            args=(words, dict(os.environ if env is None else env), str(cwd or Path.cwd()), *map(str, self._said)),
-        )
-        self._process.start()
+        environment = dict(os.environ if env is None else env)
+        self._process = forked(_into_files, words, environment, str(cwd or Path.cwd()), *map(str, self._said))
         assert self._process.pid is not None
         self.pid: int = self._process.pid
 

@@ -15,14 +15,17 @@ import os
 import resource
 import select
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Literal
+
+from tests.forks import forked
 
 FaultKind = Literal["kill", "cut", "interrupt", "terminate", "full", "read-only", "pause"]
 """kill: SIGKILL. cut: SIGKILL in the middle of a file, `size` bytes into it. interrupt: SIGINT. terminate: SIGTERM. full: from
@@ -78,40 +81,36 @@ class Trials:
     """A process whose forks are the commands."""
 
     def __init__(self) -> None:
-        command = [sys.executable, "-B", "-c", "from tests.trials import serve; serve()"]
-        pipe = subprocess.PIPE
-        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=Path(__file__).parent.parent)
+        self._asks, answers = Pipe()
+        self._process = forked(serve, answers)
+        answers.close()
 
     def run(self, *trials: Trial) -> list[Outcome]:
         """Run a command; or two, the second one while the first one pauses."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps([asdict(one) for one in trials]) + "\n")
-        self._process.stdin.flush()
-        return [Outcome(**one) for one in json.loads(self._process.stdout.readline())]
+        self._asks.send(trials)
+        return list(self._asks.recv())
 
     def close(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
+        self._asks.close()
+        self._process.join()
 
 
-def serve() -> None:
-    """Run what comes in on stdin, a line of JSON at a time, until it ends."""
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    _import(["hope_bench.cli", "hope_bench.inference.engine", "hope_bench.clip", "pandas"])
-    for line in sys.stdin:
+def serve(asked: Connection) -> None:
+    """Run what is asked for until nobody asks any more."""
+    sys.dont_write_bytecode = True
+    while True:
+        try:
+            first, *others = asked.recv()
+        except EOFError:
+            return
         gc.freeze()
-        first, *others = [Trial(**one | {"fault": one["fault"] and Fault(**one["fault"])}) for one in json.loads(line)]
         ran = _Ran(first)
         ran.wait(until_paused=True)
         outcomes = [done.outcome() for done in map(_Ran, others) if done.wait()]
         ran.go_on()
         ran.wait()
         outcomes.insert(0, ran.outcome())
-        answers.write(json.dumps([asdict(one) for one in outcomes]) + "\n")
-        answers.flush()
+        asked.send(outcomes)
 
 
 def _import(names: Sequence[str]) -> None:

@@ -1,6 +1,6 @@
 """Runs killed at random moments, again and again: no answer lost, doubled or changed.
 
-20 kills in the suite; HOPE_BENCH_SOAK=200 for more (make soak). The model is a function, so that a process is up at once.
+12 kills in the suite; HOPE_BENCH_SOAK=200 for more (make soak). The model is a function, so that a process is up at once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from hope_bench.records import Label, Question
 from tests.forks import Fork
 from tests.soak import SOAK
 
-KILLS = SOAK or 20
+KILLS = SOAK or 12
 IMAGES, THINGS = 60, 6
 
 SITTING = """

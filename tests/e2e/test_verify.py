@@ -17,7 +17,7 @@ from tests.soak import SOAK
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SCENES = 500
-ASKED = 500 if SOAK else 100
+ASKED = 500 if SOAK else 60
 """Images whose questions are at hand, the first ones of the drawn world's."""
 SPLITS = ("random", "popular", "adversarial")
 LLAVA = "{question}\nAnswer the question using a single word or phrase."

@@ -12,7 +12,7 @@ from tests.soak import SOAK
 from tests.studies.intervals import UNUSED, combined_coverage, levels, models, rank_coverage, rate_coverage, reviewed_coverage
 from tests.studies.simulated import affirmed, sizes, tables
 
-FEWER = 1 if SOAK else 2
+FEWER = 1 if SOAK else 3
 """By how much the trials below are fewer outside of make soak."""
 SLACK = 0.015 * FEWER**0.5
 """Two to three standard errors of a share near 0.95 in them."""

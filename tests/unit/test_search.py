@@ -45,8 +45,8 @@ Scores = dict[str, float]
 
 
 def tried(examples: int) -> int:
-    """How many examples hypothesis tries, other ones in each run of the suite: all of them under `make soak`, else a third."""
-    return examples if SOAK else max(10, examples // 3)
+    """How many examples hypothesis tries, other ones in each run of the suite: all of them under `make soak`, else a sixth."""
+    return examples if SOAK else max(5, examples // 6)
 
 
 def asked(split: str, inputs: SearchSpace, rejected: frozenset[ClaimKey] = frozenset()) -> list[list[Distractor]]:

@@ -1,4 +1,4 @@
-"""A small version of the study behind docs/validity.md: 40 scenes, and POPE's COCO questions where they are at hand."""
+"""A small version of the study behind docs/validity.md: a few scenes, and POPE's COCO questions where they are at hand."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from hope_bench.demo.world import VALIDATION_SEEDS
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.result import Result
 from hope_bench.records import Question
+from tests.soak import SOAK
 from tests.studies import against_unbalanced, pope_coco, thresholds, validity
 from tests.studies.against_unbalanced import Said, change
 
-SCENES = 40
+SCENES = 40 if SOAK else 24
 
 
 def no_question(image: str, claim: str) -> Question:
