@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from hashlib import sha256
@@ -161,7 +162,10 @@ def _logistic(documents: Sequence[Sequence[str]], told: Sequence[Question]) -> _
         if labels[train].all() or not labels[train].any() or not any(map(len, seen)):
             return np.full(len(asked), labels[train].mean())
         known = np.unique(np.concatenate(seen))
-        model = LogisticRegression(solver="newton-cg", tol=_CONVERGED, fit_intercept=False).fit(_table(seen, known), labels[train])
+        model = LogisticRegression(solver="newton-cg", tol=_CONVERGED, fit_intercept=False)
+        with warnings.catch_warnings():  # where no step lowers the loss any more, the fit is as near as numbers are
+            warnings.filterwarnings("ignore", "Line Search failed|The line search algorithm did not converge")
+            model.fit(_table(seen, known), labels[train])
         says = model.predict_proba(_table([words[place] for place in asked], known))[:, 1]
         return np.asarray(np.round(says, _DECIMALS), dtype=np.float64)
 

@@ -196,6 +196,23 @@ def test_they_do_not_depend_on_the_processor() -> None:
         assert levels_of(found[name]) == _levels(np.array(says)).tolist(), name  # type: ignore[index]
 
 
+@pytest.mark.filterwarnings("error")
+def test_words_that_tell_all() -> None:
+    """The fit ends where no step lowers the loss any more; these questions are such that scikit-learn would warn of it."""
+    rng = np.random.default_rng(917)
+    size, things, each = int(rng.integers(20, 120)), int(rng.integers(2, 9)), int(rng.integers(1, 7))
+    chance = 1 / (1 + np.exp(-rng.normal(0, 20, things)))
+    asked = [
+        Question(number, f"{number // each}.jpg", f"Is there a w{place} ?", label, "random", f"w{place}")
+        for number in range(size)
+        for place in [int(rng.integers(things))]
+        for label in ["yes" if rng.random() < chance[place] else "no"]
+    ]  # type: ignore[arg-type]
+    found = {one.name: one for one in blind_scores(asked)}
+    for name, says in reference(asked, []).items():
+        assert levels_of(found[name]) == level_of(says), name  # type: ignore[index]
+
+
 @pytest.mark.parametrize("others", [0, 9])
 def test_they_are_scored_again_from_what_they_say(others: int) -> None:
     """Of two images nothing was asked."""

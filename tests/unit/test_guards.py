@@ -464,7 +464,9 @@ def test_the_risk_equals_its_definition() -> None:
         for fold in range(FOLDS):
             train, test = fold_of != fold, fold_of == fold
             for column in (0, 1):
-                fit = make_pipeline(StandardScaler(), LogisticRegression(tol=1e-10)).fit(evidence[train, column], labelled[train, column])
+                fit = make_pipeline(StandardScaler(), LogisticRegression(tol=1e-10)).fit(
+                    evidence[train, column], labelled[train, column]
+                )
                 made[test, column] = fit.predict_proba(evidence[test, column])[:, 1]
             scaled = {column: StandardScaler().fit(evidence[train, column]) for column in rare}
             asked = {column: labelled[train, column] for column in rare}
