@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, get_args
 import msgspec
 from pydantic import Field
 
-from hope_bench.errors import HopeBenchError, counted, did_you_mean
+from hope_bench.errors import HopeBenchError, counted, did_you_mean, first_few
 from hope_bench.files.names import check_names
 from hope_bench.files.places import RUNS
 from hope_bench.files.reading import decode, is_beginning, lines_of, read_bytes
@@ -179,6 +179,25 @@ def read_answers(path: Path) -> RunAnswers:
                 return RunAnswers(tuple(answers), truncated=True)
             raise HopeBenchError(f"{path}, line {number}: not an answer ({error}). Remove the line, or run again.") from None
     return RunAnswers(tuple(answers), truncated=False)
+
+
+Pair = tuple[str, str]
+"""(image, question)."""
+
+
+def disagreeing(pairs: Iterable[Pair], answers: Sequence[Answer] = (), path: Path | None = None) -> HopeBenchError:
+    """What is said where answers to the questions `pairs` disagree; with a `path`, `answers` are its lines."""
+    lines: dict[Pair, list[int]] = {pair: [] for pair in sorted(pairs)}
+    for number, answer in enumerate(answers if path is not None else (), 1):
+        if (found := lines.get((answer.image, answer.question))) is not None:
+            found.append(number)
+    where = "" if path is None else f"{path}: "
+    listed = (f"{image}: {text}" + (f" (lines {first_few(at)})" if at else "") for (image, text), at in lines.items())
+    again = "" if path is None else " (delete the other lines); where a run was interrupted, the same evaluate does it"
+    return HopeBenchError(
+        f"{where}{counted(len(lines), 'question has', 'questions have')} answers that disagree: {first_few(listed, 3)}. "
+        f"Keep one answer to each question{again}."
+    )
 
 
 def write_run(folder: Path, record: RunRecord) -> None:

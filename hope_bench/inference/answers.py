@@ -14,9 +14,9 @@ import msgspec
 from hope_bench.adapters.base import NOT_ASKED
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.reading import decode, is_beginning
-from hope_bench.files.run import ANSWERS
+from hope_bench.files.run import ANSWERS, disagreeing
 from hope_bench.provenance import atomic_path, locked
-from hope_bench.records import Answer, Request
+from hope_bench.records import Answer, Request, Verdict
 
 Key = tuple[str, str, str | None]
 """(image, question, key): what identifies an answer; `key` is `records.Request.key`."""
@@ -77,10 +77,21 @@ def explain_write_errors(path: Path) -> Iterator[None]:
 
 
 class Answers:
-    """Answers by what identifies them."""
+    """Answers by what identifies them, and the lines of the files that they were read from."""
 
-    def __init__(self, answers: dict[Key, Answer]) -> None:
-        self.answers = answers
+    def __init__(self, answers: dict[Key, Answer], lines: Sequence[Answer] = ()) -> None:
+        self.answers, self.lines = answers, lines
+
+    def check_agree(self, path: Path) -> None:
+        """Raise HopeBenchError where lines of `path` answer one question differently, whatever their keys."""
+        said: dict[tuple[str, str, int], tuple[Verdict, str | None]] = {}
+        differ = set()
+        for one in self.lines:
+            now = (one.verdict, one.text)
+            if one.error is None and said.setdefault((one.image, one.question, one.sample), now) != now:
+                differ.add((one.image, one.question))
+        if differ:
+            raise disagreeing(differ, self.lines, path)
 
     def has(self, step: Iterable[Request]) -> bool:
         """Whether every request of a step has an answer that is no error; else the whole step is to be asked (again)."""
@@ -103,13 +114,12 @@ class Answers:
 
 def read_answers_of(*paths: Path) -> Answers:
     """What some files of a run folder hold, as far as they are there and without touching them. Raises HopeBenchError."""
-    answers: dict[Key, Answer] = {}
+    lines: list[Answer] = []
     for path in paths:
         if path.is_file():
             data = path.read_bytes()
-            for answer in _decode(data[: _whole_lines(data, path)], path).values():
-                _keep(answers, answer)
-    return Answers(answers)
+            lines += _decode(data[: _whole_lines(data, path)], path)
+    return Answers(_kept(lines), lines)
 
 
 class AnswersFile(Answers):
@@ -131,7 +141,8 @@ class AnswersFile(Answers):
                 self._file.close()
                 raise
         try:
-            super().__init__(_decode(data[: self._size], path))
+            lines = _decode(data[: self._size], path)
+            super().__init__(_kept(lines), lines)
         except HopeBenchError:
             self._file.close()
             raise
@@ -203,21 +214,26 @@ def _whole_lines(data: bytes, path: Path) -> int:
     size = data.rfind(b"\n") + 1
     rest = data[size:].rstrip(b"\0")
     if rest and not is_beginning(rest):
-        _answer(rest, path, "its end")
+        _answer(rest, path)
     return size
 
 
-def _decode(data: bytes, path: Path) -> dict[Key, Answer]:
+def _decode(data: bytes, path: Path) -> list[Answer]:
+    return [_answer(line, path, number) for number, line in enumerate(data.split(b"\n")[:-1], 1)]
+
+
+def _kept(lines: Iterable[Answer]) -> dict[Key, Answer]:
     answers: dict[Key, Answer] = {}
-    for number, line in enumerate(data.split(b"\n")[:-1], 1):
-        _keep(answers, _answer(line, path, f"line {number}"))
+    for answer in lines:
+        _keep(answers, answer)
     return answers
 
 
-def _answer(line: bytes, path: Path, where: str) -> Answer:
+def _answer(line: bytes, path: Path, number: int | None = None) -> Answer:
     try:
         return decode(line, Answer)
     except msgspec.DecodeError as error:
+        where = "its end" if number is None else f"line {number}"
         raise HopeBenchError(
             f"{path}, {where}: not an answer ({error}). If the file was edited, undo that; "
             "else delete this line, and its question is asked again."

@@ -45,6 +45,7 @@ def find_start(folder: Path, plan: Plan, record: RunRecord, say: Callable[[str],
     earlier = earlier_sitting(folder, record)
     changed = earlier is not None and earlier.key != record.key
     with contextlib.closing(AnswersFile(folder / ANSWERS)) as answers:
+        _check_agree(folder, earlier, answers)
         answers.absorb(shards)
         pending, rests = _missing(folder, plan, answers, changed)
         to_ask = sum(map(len, rests))
@@ -67,6 +68,13 @@ def find_start(folder: Path, plan: Plan, record: RunRecord, say: Callable[[str],
     return Start(record, pending, answered, to_ask, works and not changed, finished, changed)
 
 
+def _check_agree(folder: Path, earlier: RunRecord | None, answers: Answers) -> None:
+    """Raise HopeBenchError where a finished run holds two answers to one question: somebody put files together. Until then a
+    later answer is that of a step which was asked again."""
+    if earlier is not None and earlier.complete:
+        answers.check_agree(folder / ANSWERS)
+
+
 def _missing(folder: Path, plan: Plan, answers: Answers, changed: bool) -> tuple[tuple[int, ...], list[Step]]:
     """The places of steps that lack answers, and what has to be asked of each: those that failed come last, so that a picture
     that brings a server down keeps no other one from being asked."""
@@ -80,6 +88,7 @@ def what_is_left(folder: Path, plan: Plan, record: RunRecord) -> Plan:
     """What `find_start` would find to be asked, without touching anything. Raises HopeBenchError as it does."""
     earlier = earlier_sitting(folder, record)
     answers = read_answers_of(folder / ANSWERS, *shard_paths(folder))
+    _check_agree(folder, earlier, answers)
     _, rests = _missing(folder, plan, answers, earlier is not None and earlier.key != record.key)
     return Plan(tuple(rest for rest in rests if rest))
 
@@ -90,6 +99,7 @@ def finished(folder: Path, plan: Plan, record: RunRecord) -> RunRecord | None:
     if earlier is None or not earlier.complete or earlier.key != record.key or shard_paths(folder):
         return None
     answers = read_answers_of(folder / ANSWERS)
+    _check_agree(folder, earlier, answers)
     return earlier if all(map(answers.has, plan.steps)) else None
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.result import Bootstrap, Result
+from hope_bench.files.run import ANSWERS
 from hope_bench.files.split_score import Estimate, SplitScore
 from hope_bench.records import Answer
 from hope_bench.scoring.breakdown import Sizes
@@ -47,7 +48,7 @@ def score_relabelled(
     known = Known(sizes or {})
     own = benchmark.manifest.language
     read = reader(file.answers, convention, languages, benchmark.labels, own)
-    joined = join_run(benchmark, record, file.answers, read)
+    joined = join_run(benchmark, record, file.answers, read, run_folder / ANSWERS)
     before = make_result(benchmark, record, file, joined, bootstrap, convention, languages, known)
     kept = replace(file, answers=_asked(relabelled, file.answers))
     read = reader(file.answers, convention, languages, relabelled.labels, own)

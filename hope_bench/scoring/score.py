@@ -11,7 +11,7 @@ from pathlib import Path
 from hope_bench.errors import HopeBenchError, counted
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.result import BenchmarkInfo, Bootstrap, Result
-from hope_bench.files.run import RunAnswers, RunRecord, read_answers, read_run
+from hope_bench.files.run import ANSWERS, RunAnswers, RunRecord, read_answers, read_run
 from hope_bench.files.split_score import SplitScore
 from hope_bench.provenance import short_hash
 from hope_bench.records import Answer, Verdict
@@ -53,7 +53,7 @@ def score(
     """
     record, file = read_answered(benchmark, run_folder)
     read = reader(file.answers, convention, languages, benchmark.labels, benchmark.manifest.language)
-    joined = join_run(benchmark, record, file.answers, read)
+    joined = join_run(benchmark, record, file.answers, read, run_folder / ANSWERS)
     return make_result(benchmark, record, file, joined, bootstrap, convention, languages, known or Known())
 
 
@@ -63,7 +63,7 @@ def read_answered(benchmark: Benchmark, run_folder: Path) -> tuple[RunRecord, Ru
     Raises HopeBenchError where the run belongs to other questions.
     """
     record = read_run(run_folder).model_copy(update={"name": run_folder.resolve().name})
-    file = reread(read_answers(run_folder / "answers.jsonl"), benchmark.manifest.language)
+    file = reread(read_answers(run_folder / ANSWERS), benchmark.manifest.language)
     if record.benchmark_hash != benchmark.manifest.hash:
         asked = {(question.image, question.text) for questions in benchmark.splits.values() for question in questions}
         foreign = sum((answer.image, answer.question) not in asked for answer in file.answers)
@@ -76,10 +76,16 @@ def read_answered(benchmark: Benchmark, run_folder: Path) -> tuple[RunRecord, Ru
     return record, file
 
 
-def join_run(benchmark: Benchmark, record: RunRecord, answers: Sequence[Answer], read: Callable[[Answer], Verdict]) -> Joined:
-    """A run's answers joined with the questions of the splits that it was asked."""
+def join_run(
+    benchmark: Benchmark,
+    record: RunRecord,
+    answers: Sequence[Answer],
+    read: Callable[[Answer], Verdict],
+    path: Path | None = None,
+) -> Joined:
+    """A run's answers, the lines of `path`, joined with the questions of the splits that it was asked."""
     chosen = record.settings.get("splits")
-    return asked_for(join(benchmark, answers, read), None if chosen is None else str(chosen))
+    return asked_for(join(benchmark, answers, read, path), None if chosen is None else str(chosen))
 
 
 def make_result(

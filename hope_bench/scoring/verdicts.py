@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from hope_bench.errors import HopeBenchError, counted, first_few
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.card import MOST_SAMPLES
 from hope_bench.files.language import AnswerWords
-from hope_bench.files.run import RunAnswers
+from hope_bench.files.run import RunAnswers, disagreeing
 from hope_bench.files.split_score import PACKED
 from hope_bench.records import Answer, Question, Verdict, no_collector
 from hope_bench.scoring.parsing import parse_answer
@@ -67,8 +68,13 @@ def given_verdict(answer: Answer) -> Verdict:
     return answer.verdict
 
 
-def join(benchmark: Benchmark, answers: Iterable[Answer], read: Callable[[Answer], Verdict] = given_verdict) -> Joined:
-    """Every question's verdict, by (image, question text), as `read` reads each answer.
+def join(
+    benchmark: Benchmark,
+    answers: Iterable[Answer],
+    read: Callable[[Answer], Verdict] = given_verdict,
+    path: Path | None = None,
+) -> Joined:
+    """Every question's verdict, by (image, question text), as `read` reads each answer; `path` is the file whose lines they are.
 
     Where one of two answers to a question is an error, the later one is the retry and counts; several samples are several
     answers. Raises HopeBenchError, with counts, for answers to questions the benchmark doesn't hold, for answers to one question
@@ -79,7 +85,7 @@ def join(benchmark: Benchmark, answers: Iterable[Answer], read: Callable[[Answer
         by_split = any(answer.splits is not None for answer in answers)
         if stray := next((answer.sample for answer in answers if not 0 <= answer.sample < MOST_SAMPLES), None):
             raise HopeBenchError(f"An answer says that it is sample {stray} of its question; samples are numbered from 0.")
-        found, retried = _verdicts(benchmark, answers, read, by_split)
+        found, retried = _verdicts(benchmark, answers, read, by_split, path)
         samples = 1 + max((answer.sample for answer in answers), default=0)
         packed = {name: _pack(benchmark, name, found, name if by_split else _EVERY, samples) for name in benchmark.splits}
         return Joined(packed, retried)
@@ -113,7 +119,7 @@ Found = Mapping[_Key, tuple[Verdict, float | None]]
 
 
 def _verdicts(
-    benchmark: Benchmark, answers: Sequence[Answer], read: Callable[[Answer], Verdict], by_split: bool
+    benchmark: Benchmark, answers: Sequence[Answer], read: Callable[[Answer], Verdict], by_split: bool, path: Path | None
 ) -> tuple[dict[_Key, tuple[Verdict, float | None]], int]:
     asked_in = _asked_in(benchmark, by_split)
     found: dict[_Key, tuple[Verdict, float | None]] = {}
@@ -131,7 +137,10 @@ def _verdicts(
             if before != verdict:
                 (retried if "error" in (before, verdict) else disagree).add(pair)
             found[split, *pair, answer.sample] = (verdict, answer.read_p_yes)
-    _refuse(benchmark, foreign, sorted(disagree))
+    if foreign:
+        raise _foreign(benchmark, foreign)
+    if disagree:
+        raise disagreeing(disagree, answers, path)
     return found, len(retried)
 
 
@@ -147,19 +156,13 @@ def _asked_in(benchmark: Benchmark, by_split: bool) -> dict[tuple[str, str], lis
     return asked_in
 
 
-def _refuse(benchmark: Benchmark, foreign: list[Answer], disagree: list[tuple[str, str]]) -> None:
-    if foreign:
-        raise HopeBenchError(
-            f"{counted(len(foreign), 'answer is', 'answers are')} to questions that benchmark "
-            f"{benchmark.manifest.name} doesn't ask: "
-            f"{first_few((f'{answer.image}: {answer.question}' for answer in foreign), 3)}. "
-            "The run belongs to other questions; evaluate the model on this benchmark."
-        )
-    if disagree:
-        raise HopeBenchError(
-            f"{counted(len(disagree), 'question has', 'questions have')} answers that disagree: "
-            f"{first_few((f'{image}: {text}' for image, text in disagree), 3)}. Keep one answer to each question."
-        )
+def _foreign(benchmark: Benchmark, foreign: Sequence[Answer]) -> HopeBenchError:
+    return HopeBenchError(
+        f"{counted(len(foreign), 'answer is', 'answers are')} to questions that benchmark "
+        f"{benchmark.manifest.name} doesn't ask: "
+        f"{first_few((f'{answer.image}: {answer.question}' for answer in foreign), 3)}. "
+        "The run belongs to other questions; evaluate the model on this benchmark."
+    )
 
 
 def in_packed_order(benchmark: Benchmark, split: str) -> tuple[Question, ...]:

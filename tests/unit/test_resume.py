@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 from PIL import Image
 
@@ -18,6 +19,8 @@ from hope_bench.files.card import ModelCard
 from hope_bench.files.run import RunRecord, read_run, write_run
 from hope_bench.inference import engine
 from hope_bench.inference.engine import EvaluateOptions, evaluate, run_folder
+from hope_bench.inference.plan import Plan
+from hope_bench.inference.resume import finished, what_is_left
 from hope_bench.inference.unseeing import Unseeing
 from hope_bench.progress import say_nothing
 from hope_bench.provenance import file_sha256
@@ -111,6 +114,32 @@ def test_what_sittings_say_and_how_their_time_adds_up(sittings: Sittings) -> Non
         (12, 6, 5.001, False), (12, 6, 5.001, False), (12, 9, 7.501, False), (12, 12, 10.001, True), (12, 12, 10.001, True)
     ]  # fmt: skip
     assert {(one.notes, one.errors, one.run.processes) for one in records} == {((), 0, 1)}
+
+
+def test_a_finished_run_with_two_answers_to_a_question_is_refused(benchmark: Benchmark, options: EvaluateOptions) -> None:
+    """Not those of an unfinished one, whose step was asked again after an error; nor an answer that merely stands there twice."""
+    folder = run_folder(benchmark, CARD, options)
+    record, path = evaluate(benchmark, CARD, options, adapter=Model(by_brightness)), folder / "answers.jsonl"
+    whole = path.read_bytes()
+    first = whole.splitlines()[0]
+    failed = first.replace(b'"No"', b"null").replace(b'"no"', b'"error"').replace(b'"error": null', b'"error": "boom"')
+    assert failed != first
+    path.write_bytes(whole + first + b"\n" + failed + b"\n")
+    assert evaluate(benchmark, CARD, options, adapter=Model(by_brightness)) == record
+    other = msgspec.json.decode(first) | {"text": "Yes", "verdict": "yes", "key": "of other settings"}
+    doubled = whole + msgspec.json.encode(other) + b"\n"
+    path.write_bytes(doubled)
+    for look in (
+        lambda: evaluate(benchmark, CARD, options, adapter=Model(by_brightness)),
+        lambda: what_is_left(folder, Plan(()), record),
+        lambda: finished(folder, Plan(()), record),
+    ):
+        with pytest.raises(HopeBenchError, match=r"answers\.jsonl: 1 question has answers that disagree: 0\.png: .* \(lines 1, 13\)"):
+            look()
+    assert path.read_bytes() == doubled
+    write_run(folder, record.model_copy(update={"complete": False}))
+    evaluate(benchmark, CARD, options, adapter=Model(by_brightness))
+    assert path.read_bytes() == whole
 
 
 CHANGED = "What is asked, how or where, has changed since the last run of this name ({})."

@@ -143,8 +143,12 @@ def test_repeated_answers(benchmark: Benchmark, tmp_path: Path) -> None:
     assert result.splits["content"].on_yes == VerdictCounts(yes=1, unasked=7)
     assert any("asked again after an error" in note for note in result.notes)
     write_answers(run, [answer("no"), answer("yes")])
-    with pytest.raises(HopeBenchError, match=r"1 question has answers that disagree"):
+    with pytest.raises(HopeBenchError) as refused:
         score(benchmark, run, FAST)
+    assert str(refused.value) == (
+        f"{run / 'answers.jsonl'}: 1 question has answers that disagree: 0.jpg: Is there a dog in the image? (lines 1, 2). Keep "
+        "one answer to each question (delete the other lines); where a run was interrupted, the same evaluate does it."
+    )
 
 
 def test_an_imported_answer_holds_for_the_splits_it_was_given_in(benchmark: Benchmark, tmp_path: Path) -> None:
