@@ -15,7 +15,7 @@ from hope_bench.errors import HopeBenchError, counted
 from hope_bench.files.spec import BenchmarkSpec, base_strategy
 from hope_bench.preparing.find import Found
 from hope_bench.preparing.finding import SHOWN, Finding, Level
-from hope_bench.preparing.pictures import look_at_pictures
+from hope_bench.preparing.pictures import PictureLook, look_at_pictures
 from hope_bench.preparing.propose import Eligible
 from hope_bench.preparing.raw_coco import look_at_file
 from hope_bench.preparing.speed import Speed
@@ -37,8 +37,9 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """A health report. `facts` are counts of what there is, `eligible` the images that can be asked about, by k; `findings` what
-    was found, the worst first; `work` what CLIP will do, None where it does nothing."""
+    """A health report. `facts` are counts of what there is, `eligible` the images that can be asked about, by k, without those
+    that were found missing or unreadable; `findings` what was found, the worst first; `work` what CLIP will do, None where it
+    does nothing."""
 
     facts: Mapping[str, int]
     eligible: Mapping[int, int]
@@ -64,10 +65,10 @@ class Health:
 
 def check(found: Found, spec: BenchmarkSpec, speed: Speed | None = None) -> Health:
     """Look at everything that `found` holds, as `spec` would use it; times by a measured `speed`."""
-    eligible = Eligible.of(found).by_k
+    look = None if found.images is None else look_at_pictures(found.read, found.images)
     findings = [
-        *_of_sample(spec, eligible),
-        *_of_images(found, spec),
+        *_of_sample(spec, Eligible.of(found).by_k),  # a sample is drawn before its pictures are looked at
+        *(_without_images(found, spec) if look is None else _of_images(look)),
         *(_as_read(finding, spec) for file in found.annotations for finding in look_at_file(file)),
         *_of_categories(found.read, spec),
         *(_note(problem) for problem in found.read.problems),
@@ -75,7 +76,7 @@ def check(found: Found, spec: BenchmarkSpec, speed: Speed | None = None) -> Heal
     order = {"wrong": 0, "doubtful": 1, "note": 2}
     return Health(
         _facts(found),
-        eligible,
+        Eligible.of(found, () if look is None else look.lost).by_k,
         tuple(sorted(findings, key=lambda one: order[one.level])),
         _work(found, spec, speed),
         {"annotations": _text(found.annotations), "images": _text((found.images,)), "captions": _text(found.captions)},
@@ -114,16 +115,16 @@ def _of_sample(spec: BenchmarkSpec, eligible: Mapping[int, int]) -> Iterable[Fin
         yield Finding("images_too_few", "wrong", wanted - able, what, advice)
 
 
-def _of_images(found: Found, spec: BenchmarkSpec) -> Iterable[Finding]:
-    if found.images is None:
-        held = detect_format(found.annotations[0]) == "hf-dataset"
-        instead = f"Write them out with hope-bench import images {found.annotations[0]}, or name" if held else "Name"
-        yield Finding(
-            "images_missing", "wrong" if spec.needs_clip else "doubtful", len(found.read.images), "no folder holds the images",
-            f"Without them only POPE's splits and category-cooccurrence can be made. {instead} their folder with --images.",
-        )  # fmt: skip
-        return
-    look = look_at_pictures(found.read, found.images)
+def _without_images(found: Found, spec: BenchmarkSpec) -> Iterable[Finding]:
+    held = detect_format(found.annotations[0]) == "hf-dataset"
+    instead = f"Write them out with hope-bench import images {found.annotations[0]}, or name" if held else "Name"
+    yield Finding(
+        "images_missing", "wrong" if spec.needs_clip else "doubtful", len(found.read.images), "no folder holds the images",
+        f"Without them only POPE's splits and category-cooccurrence can be made. {instead} their folder with --images.",
+    )  # fmt: skip
+
+
+def _of_images(look: PictureLook) -> Iterable[Finding]:
     where = f"of {look.looked_at:,} looked at" if look.looked_at < look.there else "of those there"
     rows: tuple[tuple[str, Level, Sequence[str], tuple[str, str], str], ...] = (
         ("images_missing", "wrong", look.missing, ("image is not in the folder", "images are not in the folder"),

@@ -22,7 +22,8 @@ _SMALL = 32
 
 @dataclass(frozen=True, slots=True)
 class PictureLook:
-    """File names by what is amiss; of the `there` pictures that exist `looked_at` were decoded."""
+    """File names by what is amiss; of the `there` pictures that exist `looked_at` were decoded. `lost` are the names of what is
+    missing or unreadable."""
 
     there: int
     looked_at: int
@@ -31,6 +32,7 @@ class PictureLook:
     turned: tuple[str, ...]
     other_size: tuple[str, ...]
     unlisted: tuple[str, ...]
+    lost: frozenset[str]
 
 
 def look_at_pictures(annotations: Annotations, folder: Path) -> PictureLook:
@@ -56,7 +58,8 @@ def look_at_pictures(annotations: Annotations, folder: Path) -> PictureLook:
     known = set(there)
     missing = tuple(name for name in names if name not in known)
     unlisted = tuple(sorted(files - names.keys()))
-    return PictureLook(len(there), len(chosen), missing, tuple(unreadable), tuple(turned), tuple(other), unlisted)
+    lost = frozenset((*missing, *(name for name, found in seen.items() if isinstance(found, str))))
+    return PictureLook(len(there), len(chosen), missing, tuple(unreadable), tuple(turned), tuple(other), unlisted, lost)
 
 
 def _files(folder: Path) -> set[str]:

@@ -6,7 +6,7 @@ import json
 import mmap
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -51,9 +51,9 @@ class Eligible:
     by_k: Mapping[int, int]
 
     @classmethod
-    def of(cls, found: Found) -> Eligible:
-        """Count for k from 1 to 3."""
-        present, every = _present(found), len(found.read.categories)
+    def of(cls, found: Found, lost: Container[str] = ()) -> Eligible:
+        """Count for k from 1 to 3; `lost` are the files of pictures that can't be used."""
+        present, every = _present(found, lost), len(found.read.categories)
         return cls(
             {k: sum(every - len(present[image]) >= k for image in eligible_images(present, k)) for k in (1, 2, 3)},
         )
@@ -63,11 +63,13 @@ class Eligible:
         return next((k for k in (3, 2) if 3 * self.by_k[k] >= self.by_k[1] and self.by_k[k]), 1)
 
 
-def _present(found: Found) -> list[Sequence[str]]:
-    """What each image shows; nothing where it may not be asked about."""
-    every = range(len(found.read.images))
-    asked = every if found.listed is None else found.listed
-    return [found.read.present(image) if image in asked else () for image in every]
+def _present(found: Found, lost: Container[str] = ()) -> list[Sequence[str]]:
+    """What each image shows; nothing where it may not or can't be asked about."""
+    images = found.read.images
+    asked = range(len(images)) if found.listed is None else found.listed
+    return [
+        found.read.present(place) if place in asked and image.file_name not in lost else () for place, image in enumerate(images)
+    ]
 
 
 def own_name(annotations: Path) -> str:

@@ -134,7 +134,9 @@ def test_a_finished_run_with_two_answers_to_a_question_is_refused(benchmark: Ben
         lambda: what_is_left(folder, Plan(()), record),
         lambda: finished(folder, Plan(()), record),
     ):
-        with pytest.raises(HopeBenchError, match=r"answers\.jsonl: 1 question has answers that disagree: 0\.png: .* \(lines 1, 13\)"):
+        with pytest.raises(
+            HopeBenchError, match=r"answers\.jsonl: 1 question has answers that disagree: 0\.png: .* \(lines 1, 13\)"
+        ):
             look()
     assert path.read_bytes() == doubled
     write_run(folder, record.model_copy(update={"complete": False}))
