@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hope_bench.api.making import PathOr, load_benchmark, path_or_none
+from hope_bench.api.making import PathOr, load_benchmark, path_or_none, teller
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.places import RESULTS, SITE
 from hope_bench.files.validation import checked
+from hope_bench.progress import Say
 
 
 @checked
-def build_leaderboard(results: PathOr = RESULTS, out: PathOr = SITE) -> Path:
+def build_leaderboard(results: PathOr = RESULTS, out: PathOr = SITE, *, say: Say | None = None) -> Path:
     """Build the leaderboard from RESULTS/BENCHMARK/RUN.json files and return its first page; the same results, the same bytes.
 
     Every result is checked first: its schema, and its numbers against its own verdicts. `out` is a new or empty folder, or an
-    earlier site. Raises HopeBenchError saying which file is wrong, and for a folder without results.
+    earlier site. `say` is told (default: on stderr) which benchmark that no result is of can't be read. Raises HopeBenchError
+    saying which file is wrong, and for a folder without results.
 
     Example: hb.build_leaderboard("leaderboard/results", "build/site")
     """
@@ -23,7 +25,7 @@ def build_leaderboard(results: PathOr = RESULTS, out: PathOr = SITE) -> Path:
     from hope_bench.site.reading import check_not_empty
 
     check_not_empty(Path(results))
-    return build_site(Path(results), Path(out)).index
+    return build_site(Path(results), Path(out), say=teller("auto", say)).index
 
 
 @checked
@@ -43,8 +45,8 @@ def add_result(result: PathOr, results: PathOr = RESULTS, *, new_version: bool =
 
 @checked
 def check_results(results: PathOr = RESULTS) -> int:
-    """Check every result as `add_result` does, write nothing, and return how many hold. Raises HopeBenchError for the first that
-    doesn't.
+    """Check every result as `add_result` does, write nothing, and return how many hold. Raises HopeBenchError naming each file
+    that doesn't.
 
     Example: hb.check_results("leaderboard/results")
     """

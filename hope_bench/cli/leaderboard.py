@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from hope_bench.cli.app import app, line, print_json
+from hope_bench.cli.app import app, line, print_json, say
 from hope_bench.cli.options import AsJson, BenchmarkArgument, Results, SiteOut
 from hope_bench.errors import counted
 from hope_bench.files.places import RESULTS, SITE
@@ -37,7 +37,7 @@ def build(results: Results = RESULTS, out: SiteOut = SITE) -> None:
     """
     from hope_bench.api.publishing import build_leaderboard
 
-    line(f"Leaderboard: {build_leaderboard(results, out).resolve()}")
+    line(f"Leaderboard: {build_leaderboard(results, out, say=say).resolve()}")
 
 
 @leaderboard.command()
@@ -65,7 +65,7 @@ def add(
 
 @leaderboard.command()
 def check(results: Results = RESULTS, as_json: AsJson = False) -> None:
-    """Check every result as `add` does, intervals included, and write nothing.
+    """Check every result as `add` does, intervals included, and write nothing. Every file that doesn't hold is listed.
 
     Examples:
 
@@ -124,7 +124,7 @@ def serve(
     from hope_bench.site.serve import ADDRESS, start, state, watch
 
     seen = state(results)
-    build_site(results, out)
+    build_site(results, out, say=say)
     server = start(out, port)
     try:
         with contextlib.suppress(KeyboardInterrupt):  # how serving ends

@@ -32,6 +32,7 @@ from hope_bench.site.reading import (
 )
 from hope_bench.site.safety import read_untrusted
 from hope_bench.site.sheet import Described, read_sheet, read_sheets, sheet_name
+from hope_bench.site.wrong import noted, together
 
 
 def add_result(source: Path, results: Path, *, new_version: bool = False, replace: bool = False, day: date | None = None) -> Path:
@@ -119,18 +120,21 @@ def _undated(result: Result) -> Result:
 def check_results(results: Path) -> int:
     """Every result of a folder, its intervals included, and the sheets beside it; returns how many results there are.
 
-    Raises HopeBenchError saying what to fix, also where there is no result.
+    Raises HopeBenchError saying what to fix in each file, also where there is no result.
     """
     check_not_empty(results)
-    sheets = read_sheets(_sheets(results))
-    entries = [entry for group in read_groups(results) for entry in group.entries]
+    wrong: list[HopeBenchError] = []
+    sheets = read_sheets(_sheets(results), wrong)
+    entries = [entry for group in read_groups(results, wrong) for entry in group.entries]
     for entry in entries:
-        benchmark = entry.result.benchmark
-        _check_described(entry.result, entry.source, sheets.get((benchmark.name, benchmark.hash)))
-        check_intervals(entry.result, str(entry.source))
-        called = entry.result.called
-        if entry.source.stem not in (called, f"{called}-{short_hash(entry.result.benchmark.hash)}"):
-            raise HopeBenchError(f"{entry.source}: the run is called {called!r}, so call the file {called}.json.")
+        benchmark, called = entry.result.benchmark, entry.result.called
+        with noted(wrong):
+            _check_described(entry.result, entry.source, sheets.get((benchmark.name, benchmark.hash)))
+            check_intervals(entry.result, str(entry.source))
+            if entry.source.stem not in (called, f"{called}-{short_hash(benchmark.hash)}"):
+                raise HopeBenchError(f"{entry.source}: the run is called {called!r}, so call the file {called}.json.")
+    if wrong:
+        raise together(wrong)
     return len(entries)
 
 

@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Manifest, read_benchmark
+from hope_bench.files.card import slug
 from hope_bench.files.validation import read_json
+from hope_bench.progress import Say, say_nothing
 from hope_bench.provenance import check_pages, locked, write_bytes
 from hope_bench.records import no_collector
 from hope_bench.site import views
@@ -37,13 +40,13 @@ class SitePages:
     results: tuple[Path, ...]
 
 
-def build_site(results_folder: Path, out: Path, benchmarks: Path | None = None) -> SitePages:
+def build_site(results_folder: Path, out: Path, benchmarks: Path | None = None, say: Say = say_nothing) -> SitePages:
     """Check every result file of RESULTS/BENCHMARK/RUN.json and write the leaderboard to `out`.
 
     The same results give the same bytes. Benchmarks of the same name with different hashes are ranked apart. What their pages
     tell of them comes from their sheets, in the folder `benchmarks` beside RESULTS; a benchmark without one is described from
     its generated questions, where those lie in `benchmarks` (by default the folder beside the one that RESULTS is in). The site's
-    own settings are in site.toml beside RESULTS.
+    own settings are in site.toml beside RESULTS. `say` is told of benchmarks there that can't be read and that no result needs.
 
     Raises HopeBenchError naming the file and key of anything invalid, or for a folder that holds anything but an earlier site;
     nothing is written then.
@@ -51,18 +54,18 @@ def build_site(results_folder: Path, out: Path, benchmarks: Path | None = None) 
     _check_site(out)
     with no_collector(), locked(out):  # without collector: a third of the time, with a thousand results
         _check_site(out)  # by now another process may have written there
-        return _build(results_folder, out, benchmarks or results_folder.absolute().parent.parent / "benchmarks")
+        return _build(results_folder, out, benchmarks or results_folder.absolute().parent.parent / "benchmarks", say)
 
 
 def _check_site(out: Path) -> None:
     check_pages(out, GENERATOR, "leaderboard that hope-bench built")
 
 
-def _build(results_folder: Path, out: Path, benchmarks: Path) -> SitePages:
+def _build(results_folder: Path, out: Path, benchmarks: Path, say: Say) -> SitePages:
     groups = read_groups(results_folder)
     names = Counter(group.first.benchmark.name for group in groups)
     sections = [views.section(group, alone=names[group.first.benchmark.name] == 1) for group in groups]
-    described = _described(sections, results_folder.absolute().parent / "benchmarks", benchmarks)
+    described = _described(sections, results_folder.absolute().parent / "benchmarks", benchmarks, say)
     walls = {
         section.key: make_wall(section, known.questions)
         for section in sections
@@ -88,14 +91,21 @@ def _build(results_folder: Path, out: Path, benchmarks: Path) -> SitePages:
     return SitePages(out / "index.html", tuple(out / row.entry.page for section in sections for row in section.rows))
 
 
-def _described(sections: Sequence[Section], sheets: Path, benchmarks: Path) -> dict[str, Described]:
+def _described(sections: Sequence[Section], sheets: Path, benchmarks: Path, say: Say) -> dict[str, Described]:
     """What is known of each section's benchmark, by the section's key."""
     written = read_sheets(sheets)
     wanted = {(one.about.benchmark.name, one.about.benchmark.hash) for one in sections}
     wanted -= {name for name, one in written.items() if one.questions is not None}
     at_hand = {}
+    folders = {slug(name) for name, _ in wanted}
     for path in sorted(benchmarks.glob("*/manifest.json")) if wanted else ():
-        manifest = read_json(path, Manifest)
+        try:
+            manifest = read_json(path, Manifest)
+        except HopeBenchError as error:
+            if path.parent.name in folders:
+                raise
+            say(f"Left out, as no result here is of {path.parent.name}: {error}")
+            continue
         if (manifest.name, manifest.hash) in wanted:
             at_hand[manifest.name, manifest.hash] = read_benchmark(path.parent)
     found = {}

@@ -35,6 +35,7 @@ from hope_bench.scoring.unread import unread_reason
 from hope_bench.site.blind import TOLERANCE, check_blind, differ, differing_way
 from hope_bench.site.safety import read_untrusted
 from hope_bench.site.surest import check_worst
+from hope_bench.site.wrong import Wrong, noted
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,31 +59,37 @@ class Group:
         return self.entries[0].result
 
 
-def read_groups(folder: Path) -> tuple[Group, ...]:
-    """Every FOLDER/BENCHMARK/RUN.json, checked, by benchmark name and hash, in a fixed order.
+def read_groups(folder: Path, wrong: Wrong = None) -> tuple[Group, ...]:
+    """Every FOLDER/BENCHMARK/RUN.json, checked, by benchmark name and hash, in a fixed order; with `wrong`, those that can be
+    read.
 
-    Raises HopeBenchError naming the file and key of anything invalid, in the wrong folder, or at odds with its own verdicts.
+    Raises HopeBenchError naming the file and key of anything invalid, in the wrong folder, or at odds with its own verdicts, or
+    notes it in `wrong`.
     """
     if not folder.is_dir():
         raise HopeBenchError(f"The results folder {folder} does not exist. Score a run first, or pass --results DIR.")
-    strays = sorted(folder.glob("*.json"))
-    if strays:
-        raise HopeBenchError(f"{strays[0]} is not in a benchmark's folder. Results lie at {folder}/BENCHMARK/RUN.json.")
-    entries = [read_entry(path, folder) for path in sorted(folder.glob("*/*.json"))]
+    for stray in sorted(folder.glob("*.json")):
+        with noted(wrong):
+            raise HopeBenchError(f"{stray} is not in a benchmark's folder. Results lie at {folder}/BENCHMARK/RUN.json.")
+    entries: list[Entry] = []
+    for path in sorted(folder.glob("*/*.json")):
+        with noted(wrong):
+            entries.append(read_entry(path, folder))
     taken: dict[str, Path] = {}
-    for entry in entries:
-        other = taken.setdefault(entry.page, entry.source)
-        if other != entry.source:
-            raise HopeBenchError(f"{entry.source} and {other} would share the page {entry.page}. Rename one of them.")
     groups: dict[tuple[str, str], list[Entry]] = {}
     asked: dict[str, list[Entry]] = {}
     for entry in entries:
+        other = taken.setdefault(entry.page, entry.source)
+        with noted(wrong):
+            if other != entry.source:
+                raise HopeBenchError(f"{entry.source} and {other} would share the page {entry.page}. Rename one of them.")
         groups.setdefault((entry.result.benchmark.name, entry.result.benchmark.hash), []).append(entry)
         asked.setdefault(entry.result.benchmark.hash, []).append(entry)
     for members in asked.values():
-        check_same_questions(members)
+        check_same_questions(members, wrong)
     for entry in entries:
-        check_asked(entry.result, str(entry.source))
+        with noted(wrong):
+            check_asked(entry.result, str(entry.source))
     return tuple(Group(tuple(groups[key])) for key in sorted(groups))
 
 
@@ -98,49 +105,62 @@ def check_not_empty(folder: Path) -> None:
 _UNTOLD = (None, (None, None))
 
 
-def check_same_questions(entries: Sequence[Entry]) -> None:
-    """Results of one hash answer the same questions, so whatever a file says about them must be what the others say."""
-
-    def asked(result: Result) -> Sequence[object]:
-        return sorted((name, split.kind, split.labels, split.questions_per_image) for name, split in result.splits.items())
-
-    def marked(split: SplitScore) -> Sequence[object]:
-        """What else the questions alone say: which of them are repeated, and what they are about."""
-        names = {name: tuple(part.name for part in parts) for name, parts in split.breakdowns.items()}
-        return [split.repeated, *((names.get(name), split.part_of.get(name)) for name in ("category", "description-kind"))]
-
+def check_same_questions(entries: Sequence[Entry], wrong: Wrong = None) -> None:
+    """Results of one hash answer the same questions, so whatever a file says about them must be what the others say. Raises
+    HopeBenchError, or notes what is off in `wrong`."""
     first = entries[0]
     for entry in entries[1:]:
-        for key in ("name", "title", "headline", "dataset", "prompt"):
-            mine, there = (getattr(one.result.benchmark, key) for one in (entry, first))
-            if mine != there:
-                raise HopeBenchError(
-                    f"{entry.source} and {first.source} have the same benchmark.hash, but benchmark.{key} is {mine[:200]!r} in "
-                    f"one and {there[:200]!r} in the other. Make them agree: score the runs again on the same benchmark."
-                )
-        if asked(entry.result) != asked(first.result):
-            raise HopeBenchError(
-                f"{entry.source} and {first.source} have the same benchmark.hash, but the splits' kind, labels or "
-                "questions_per_image differ. Score the runs again."
-            )
-        for name, split in entry.result.splits.items():
-            pairs = zip(marked(split), marked(first.result.splits[name]), strict=True)
-            if any(one not in _UNTOLD and other not in _UNTOLD and one != other for one, other in pairs):
-                raise HopeBenchError(
-                    f"{entry.source} and {first.source} have the same benchmark.hash, but which questions of splits.{name} are "
-                    "repeated, or what they are about, differs. Score the runs again."
-                )
+        with noted(wrong):
+            _check_alike(entry, first)
     priors: dict[str, Entry] = {}
     for entry in entries:
-        for name, split in entry.result.splits.items():
-            if not split.blind:
-                continue
-            other = priors.setdefault(name, entry)
-            if (way := differing_way(split.blind, other.result.splits[name].blind)) is not None:
-                raise HopeBenchError(
-                    f"{entry.source} and {other.source} have the same benchmark.hash, but what splits.{name}.blind says of "
-                    f"{way} differs. Score the runs again."
-                )
+        with noted(wrong):
+            _check_priors(entry, priors)
+
+
+def _check_alike(entry: Entry, first: Entry) -> None:
+    for key in ("name", "title", "headline", "dataset", "prompt"):
+        mine, there = (getattr(one.result.benchmark, key) for one in (entry, first))
+        if mine != there:
+            raise HopeBenchError(
+                f"{entry.source} and {first.source} have the same benchmark.hash, but benchmark.{key} is {mine[:200]!r} in "
+                f"one and {there[:200]!r} in the other. Make them agree: score the runs again on the same benchmark."
+            )
+    if _asked(entry.result) != _asked(first.result):
+        raise HopeBenchError(
+            f"{entry.source} and {first.source} have the same benchmark.hash, but the splits' kind, labels or "
+            "questions_per_image differ. Score the runs again."
+        )
+    for name, split in entry.result.splits.items():
+        pairs = zip(_marked(split), _marked(first.result.splits[name]), strict=True)
+        if any(one not in _UNTOLD and other not in _UNTOLD and one != other for one, other in pairs):
+            raise HopeBenchError(
+                f"{entry.source} and {first.source} have the same benchmark.hash, but which questions of splits.{name} are "
+                "repeated, or what they are about, differs. Score the runs again."
+            )
+
+
+def _asked(result: Result) -> Sequence[object]:
+    return sorted((name, split.kind, split.labels, split.questions_per_image) for name, split in result.splits.items())
+
+
+def _marked(split: SplitScore) -> Sequence[object]:
+    """What else the questions alone say: which of them are repeated, and what they are about."""
+    names = {name: tuple(part.name for part in parts) for name, parts in split.breakdowns.items()}
+    return [split.repeated, *((names.get(name), split.part_of.get(name)) for name in ("category", "description-kind"))]
+
+
+def _check_priors(entry: Entry, priors: dict[str, Entry]) -> None:
+    """`priors` are the first entries that say how to answer a split without looking, by split."""
+    for name, split in entry.result.splits.items():
+        if not split.blind:
+            continue
+        other = priors.setdefault(name, entry)
+        if (way := differing_way(split.blind, other.result.splits[name].blind)) is not None:
+            raise HopeBenchError(
+                f"{entry.source} and {other.source} have the same benchmark.hash, but what splits.{name}.blind says of "
+                f"{way} differs. Score the runs again."
+            )
 
 
 def read_entry(path: Path, results: Path) -> Entry:

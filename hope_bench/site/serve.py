@@ -64,7 +64,7 @@ def watch(results: Path, out: Path, seen: State, say: Callable[[str], None], sto
             continue
         seen = now
         try:
-            say(f"Built again: {counted(len(build_site(results, out).results), 'result')}.")
+            say(f"Built again: {counted(len(build_site(results, out, say=say).results), 'result')}.")
         except HopeBenchError as error:
             say(str(error))
 

@@ -29,6 +29,7 @@ from hope_bench.reviewing.noise import NoiseEstimate, read_label_noise
 from hope_bench.site import question_file
 from hope_bench.site.question_file import Questions, questions_of, read_questions_file, write_questions
 from hope_bench.site.safety import lies_within, read_bounded, text_problem
+from hope_bench.site.wrong import Wrong, noted
 
 EXAMPLES = 4
 """Example questions of a split, each about another image."""
@@ -218,12 +219,15 @@ def _picture(images: Path, name: str) -> tuple[str, bytes]:
     return ".jpg", stream.getvalue()
 
 
-def read_sheets(folder: Path) -> dict[tuple[str, str], Described]:
+def read_sheets(folder: Path, wrong: Wrong = None) -> dict[tuple[str, str], Described]:
     """Every sheet of a folder by benchmark name and hash, its pictures checked. Sheets come with pull requests, as results do.
 
-    Raises HopeBenchError naming the file and key of anything invalid, or a picture that isn't one.
+    Raises HopeBenchError naming the file and key of anything invalid, or a picture that isn't one, or notes it in `wrong`.
     """
-    found = [read_sheet(path) for path in sorted(folder.glob("*.json"))]
+    found: list[Described] = []
+    for path in sorted(folder.glob("*.json")):
+        with noted(wrong):
+            found.append(read_sheet(path))
     return {(one.sheet.name, one.sheet.hash): one for one in found}
 
 

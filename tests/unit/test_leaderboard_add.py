@@ -298,6 +298,32 @@ def test_check_finds_a_file_under_another_models_name(mine: Path, tmp_path: Path
     assert "call the file my-model.json" in refused(capsys, "leaderboard", "check", "--results", tmp_path / "results")
 
 
+def test_check_lists_every_file_that_is_wrong(mine: Path, tmp_path: Path, capsys: Capture) -> None:
+    """Whatever it is: no result, under another name, asked about as nobody else, a stray, a sheet."""
+    folder, data = tmp_path / "results" / "tiny", json.loads(mine.read_text())
+    folder.mkdir(parents=True)
+    for name in ("a-wrong-name", "my-model"):
+        (folder / f"{name}.json").write_bytes(mine.read_bytes())
+    change("benchmark", "title", to="Another")(data)
+    (folder / "title.json").write_text(json.dumps(data))
+    (folder / "cut.json").write_text(mine.read_text()[:100])
+    (folder.parent / "stray.json").write_text("{}")
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks" / "sheet.json").write_text("{}")
+    outcome = hope_bench(capsys, "leaderboard", "check", "--results", folder.parent)
+    assert outcome.code == 2
+    first, *told = outcome.err.splitlines()
+    assert first == "Error: 6 things to mend:"
+    for line, words in zip(
+        told,
+        (f"{tmp_path / 'benchmarks' / 'sheet.json'} is not a valid sheet", f"{folder.parent / 'stray.json'} is not in a benchmark",
+         f"{folder / 'cut.json'} is not JSON", f"{folder / 'title.json'} and {folder / 'a-wrong-name.json'} have the same",
+         f"{folder / 'a-wrong-name.json'}: the run is called", f"{folder / 'title.json'}: the run is called"),
+        strict=True,
+    ):  # fmt: skip
+        assert line.startswith(words)
+
+
 @pytest.mark.parametrize("command", ["check", "build"])
 def test_a_folder_without_a_result_is_no_leaderboard(command: str, tmp_path: Path, capsys: Capture) -> None:
     options = ["--out", tmp_path / "site"] if command == "build" else []

@@ -94,6 +94,21 @@ def test_a_benchmark_at_hand_needs_no_sheet(tmp_path: Path) -> None:
     assert re.search(r'id="risk">\{"splits":\[\{"name":"content","kind":"hope","counts":\[2,0,0,2,0,0,0,0,0,2\]', page)
 
 
+@pytest.mark.usefixtures("benchmark", "result")
+def test_a_broken_benchmark_that_no_result_is_of_is_left_out(tmp_path: Path, capsys: Capture) -> None:
+    broken = tmp_path / "benchmarks" / "other" / "manifest.json"
+    broken.parent.mkdir()
+    broken.write_text('{"name": "oth')
+    command = ("leaderboard", "build", "--results", tmp_path / "leaderboard" / "results", "--out", tmp_path / "site")
+    outcome = hope_bench(capsys, *command)
+    assert outcome.code == 0, outcome.err
+    assert f"Left out, as no result here is of other: {broken} is not JSON" in " ".join(outcome.err.split())
+    assert ">wolf</a>" in about(tmp_path / "site"), "the others are described"
+    broken.parent.rename(tmp_path / "benchmarks" / "x")
+    (tmp_path / "benchmarks" / "tiny" / "manifest.json").write_text("{")
+    assert f"{tmp_path / 'benchmarks' / 'tiny' / 'manifest.json'} is not JSON" in refused(capsys, *command)
+
+
 def test_what_a_sheet_counts(benchmark: Benchmark) -> None:
     sheet = describe(benchmark)
     content = sheet.splits["content"]
