@@ -16,6 +16,8 @@ import hope_bench as hb
 from hope_bench.api.schemas import KINDS
 from hope_bench.cli import app
 from hope_bench.files.benchmark import read_benchmark
+from hope_bench.files.run import read_answers
+from hope_bench.records import Answer
 from tests.cli import hope_bench, refused
 from tests.runs import make_run
 from tests.small_benchmark import Small, write_small
@@ -146,6 +148,17 @@ def test_schemas_are_schemas_and_an_unknown_one_is_named(capsys: pytest.CaptureF
     assert "Did you mean 'manifest'" in refused(capsys, "schema", "manifests")
 
 
+def test_lines_alone_may_hold_other_keys(tmp_path: Path) -> None:
+    for name, kind in KINDS.items():
+        found = hb.schema(name)
+        found = found["$defs"][found["$ref"].rpartition("/")[2]] if "$ref" in found else found
+        closed = found.get("additionalProperties", True) is not True
+        assert closed == (kind.form != "JSON lines"), name
+    line = {"image": "a", "question": "Is it?", "text": "Yes", "verdict": "yes", "seconds": 1}
+    (tmp_path / "answers.jsonl").write_text(json.dumps(line) + "\n")
+    assert read_answers(tmp_path / "answers.jsonl").answers == (Answer("a", "Is it?", "Yes", "yes"),)
+
+
 def test_what_ships_fits_its_schema() -> None:
     toml = {
         "card": "models/*.toml",
@@ -214,3 +227,9 @@ def test_exit_codes(small: Small, capsys: pytest.CaptureFixture[str], monkeypatc
     assert "Traceback" in fault.err
     ends(KeyboardInterrupt())
     assert hope_bench(capsys, "inspect", small.folder).code == 130
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hope_bench.reviewing.page.serve", interrupted)
+    assert hope_bench(capsys, "review", small.folder, "--images", small.images).code == 0, "how a page ends"
