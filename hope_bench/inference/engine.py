@@ -30,7 +30,7 @@ from hope_bench.inference.images import StepImages, image_hashes, open_named, st
 from hope_bench.inference.plan import Plan, Step, make_plan
 from hope_bench.inference.progress import RunProgress, run_progress
 from hope_bench.inference.record import answers_key, at_step, describe_run, of_set, reported
-from hope_bench.inference.resume import Reusable, Start, find_start, settle, write_record
+from hope_bench.inference.resume import Reusable, Start, find_start, finished, settle, write_record
 from hope_bench.inference.shared_folder import check_shared
 from hope_bench.inference.unseeing import Blindfold, Unseeing
 from hope_bench.inference.workers import Workers, default_workers
@@ -131,6 +131,8 @@ def evaluate(
         def begin() -> Start:
             if not folder.is_dir():  # all is to be asked; a finished run needs no images
                 check_images_folder(images, names, benchmark)
+            elif (done := finished(folder, plan, record)) is not None and _is_of_step(done, options.step):
+                return Start.at_the_end(done)
             held.enter_context(lock_run(folder))
             return find_start(folder, plan, record, say)
 
@@ -161,16 +163,23 @@ def _answered_before(
         return record if options.blind is None else Blindfold(options.blind, ()).mark(record)
 
     done = answered_before(folder, benchmark, card, plan, images_folder(benchmark, options.images), describe)
-    if done is not None:
+    if done is None:
+        return None
+    if _is_of_step(done, options.step):  # nothing is written, and the folder may be one that nobody can write to
         say(_NOTHING.format(done.questions))
-        with lock_run(folder):
-            return _stepped(folder, done, options.step)
-    return None
+        return done
+    with lock_run(folder):
+        say(_NOTHING.format(done.questions))
+        return _stepped(folder, done, options.step)
+
+
+def _is_of_step(done: RunRecord, step: int | None) -> bool:
+    return step is None or step == done.run.step
 
 
 def _stepped(folder: Path, done: RunRecord, step: int | None) -> RunRecord:
     """A finished run's record, with the training step that it is now said to be of."""
-    if step is None or step == done.run.step:
+    if _is_of_step(done, step):
         return done
     return write_record(folder, done.model_copy(update={"run": done.run.model_copy(update={"step": step})}))
 

@@ -35,6 +35,11 @@ class Start:
     finished: bool
     changed: bool
 
+    @classmethod
+    def at_the_end(cls, record: RunRecord) -> Start:
+        """Of a finished run."""
+        return cls(record, (), record.questions, 0, works=True, finished=True, changed=False)
+
 
 def find_start(folder: Path, plan: Plan, record: RunRecord, say: Callable[[str], None]) -> Start:
     """See what is left to ask; nothing is written but what other processes answered is put in one file.

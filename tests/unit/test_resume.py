@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -410,6 +411,10 @@ def test_a_change_of_versions_between_sittings_is_noted(benchmark: Benchmark, op
     assert notes[0].startswith("Asked under changing versions: torch 1.0 then ")
 
 
+def read_only(folder: Path) -> None:
+    raise HopeBenchError(f"{folder} can't be written: Read-only file system.")
+
+
 @pytest.mark.parametrize("blind", [None, "gray"])
 def test_a_finished_run_is_known_before_its_model_is(
     blind: Unseeing | None,
@@ -427,6 +432,12 @@ def test_a_finished_run_is_known_before_its_model_is(
         return engine._answered_before(benchmark, card, chosen, say_nothing, engine.plan_run(benchmark, card, chosen))
 
     assert known() == record
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "lock_run", read_only)
+        assert known() == record, "nothing has to be written"
+        assert sittings.sit(card, blind=blind) == (["All 12 questions were answered before; nothing to ask."], record)
+        with pytest.raises(HopeBenchError, match="can't be written"):
+            known(replace(chosen, step=3))
     with monkeypatch.context() as patch:
         patch.setenv("WORLD_SIZE", "2")
         assert known() is None, "several ask torch anyway"
