@@ -16,7 +16,7 @@ from hope_bench.errors import HopeBenchError
 from hope_bench.files.benchmark import Benchmark
 from hope_bench.files.places import RUNS
 from hope_bench.files.result import Result
-from hope_bench.files.result_file import read_result, result_path, write_result
+from hope_bench.files.result_file import other_path, read_result, result_path, write_result
 from hope_bench.files.run import Run
 from hope_bench.files.split_score import Blind
 from hope_bench.files.validation import checked
@@ -117,7 +117,8 @@ def score_and_write(
     questions = questions_of(found, benchmark)
     bootstrap = bootstrap_of(replicates)
     way, spoken = find_convention(convention), tuple(languages)
-    known, moved = known_of(questions, path_or_none(annotations), teller(progress, say)), None
+    tell = teller(progress, say)
+    known, moved = known_of(questions, path_or_none(annotations), tell), None
     if reviewed:
         known = dataclasses.replace(known, reviewed=read_reviewed([Path(one) for one in reviewed]))
     if labels:
@@ -135,6 +136,9 @@ def score_and_write(
         with locked(Path(results)):
             _check_replaced(path, result, found, replace)
             write_result(path, result)
+        if (other := other_path(result, Path(results))).is_file():
+            kind = "unranked" if result.unranked is None else "ranked"
+            tell(f"An earlier, {kind} result of a run of this name stays at {other}. Remove it if it is out of date.")
     answers = reread(found.answers(), questions.manifest.language).answers
     return Scored(
         result, path, moved, unread_report(answers, reader(answers, way, spoken, questions.labels, questions.manifest.language))

@@ -88,6 +88,11 @@ def result_path(result: Result, results: Path = RESULTS) -> Path:
     return (folder if result.unranked is None else folder / "unranked") / f"{result.called}.json"
 
 
+def other_path(result: Result, results: Path = RESULTS) -> Path:
+    """Where the result would go if it weren't ranked, or if it were: an earlier one of its run may lie there."""
+    return result_path(result.model_copy(update={"unranked": "not ranked" if result.unranked is None else None}), results)
+
+
 def find_results(given: Sequence[str | Path], results: Path = RESULTS) -> list[Path]:
     """The result files that are meant, each once: files, BENCHMARK/RUN under `results`, or BENCHMARK for all of its ranked ones.
 

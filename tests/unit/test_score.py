@@ -303,8 +303,10 @@ def test_a_quick_look_never_takes_the_place_of_a_full_result(
     assert f"Next: hope-bench leaderboard build --results '{results}'\n" in scored(full).out
     model = read_result(next((results / "tiny").glob("*.json")))
     before = {path: path.read_bytes() for path in results.rglob("*.json")}
-    looked = scored(quick).out
+    (looked, told), stays = scored(quick)[1:], "result of a run of this name stays at {}. Remove it if it is out of date."
     assert "It is not ranked (evaluated with --limit 2; " in looked
+    assert f"ranked {stays.format(results / 'tiny' / 'model.json')}" in " ".join(told.split())
+    assert f"unranked {stays.format(results / 'tiny' / 'unranked' / 'model.json')}" in " ".join(scored(full).err.split())
     scored(quick, "--convention", "pope")
     assert {path: path.read_bytes() for path in before} == before
     added = set(results.rglob("*.json")) - set(before)
