@@ -9,13 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from hope_bench.errors import HopeBenchError, first_few, short_reason
-from hope_bench.files.reading import check_regular
+from hope_bench.files.reading import check_regular, is_pointer
 
 POINTER = "a Git LFS pointer in the place of the file: run git lfs pull in the clone, or download the model with hf download"
 """What such a file is (`is_pointer`), and what to do about it."""
-
-_MARK = b"version https://git-lfs.github.com/spec/"
-"""How the small text begins that Git keeps in a large file's place where Git LFS hasn't fetched it."""
 
 _PARTS = ("text_config", "vision_config", "audio_config", "llm_config", "qformer_config", "quantization_config")
 """What a config.json may hold of configurations."""
@@ -41,11 +38,6 @@ def read_object(file: Path, name: object) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise HopeBenchError(f"{damaged}: it holds {_kind(found)}, not an object. Copy or download it again.")
     return found
-
-
-def is_pointer(head: bytes) -> bool:
-    """Whether a file that begins with these bytes is Git LFS's pointer to what it should hold."""
-    return head.startswith(_MARK)
 
 
 def check_config(name: object, config: Mapping[str, Any]) -> None:

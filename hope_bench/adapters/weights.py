@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hope_bench.adapters import lora
-from hope_bench.adapters.json_files import POINTER, is_pointer
+from hope_bench.adapters.json_files import POINTER
 from hope_bench.errors import HopeBenchError, first_few
 from hope_bench.files.names import within_folder
+from hope_bench.files.reading import is_pointer
 
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 WHOLE = ("model.safetensors", "pytorch_model.bin")

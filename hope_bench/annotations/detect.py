@@ -15,7 +15,7 @@ from hope_bench.annotations.open_images import BOX_COLUMNS, LABEL_COLUMNS
 from hope_bench.annotations.voc import is_voc
 from hope_bench.annotations.yolo import classes_of, yaml_of
 from hope_bench.errors import HopeBenchError, first_few
-from hope_bench.files.reading import open_bytes, reading
+from hope_bench.files.reading import no_text, open_bytes, reading
 from hope_bench.files.spec import NamedFormat
 
 _MAYBE_OURS = (".json", ".jsonl", ".csv", ".parquet")
@@ -49,8 +49,11 @@ def _detect(path: Path) -> NamedFormat:
     if path.suffix.lower() not in _MAYBE_OURS and (named := another_tool(path)) is not None:
         raise HopeBenchError(named)
     with open_bytes(path) as stream:
-        line = stream.readline(_LONGEST_LINE).removeprefix(BOM_UTF8)
+        line = stream.readline(_LONGEST_LINE)
         following = stream.read(_FOLLOWING)
+    if (error := no_text(line + following, path)) is not None:
+        raise error
+    line = line.removeprefix(BOM_UTF8)
     if re.match(rb"\s*\[\s*\]", line + following):
         raise HopeBenchError(f"{path} holds an empty list: no annotations, of whatever format. Name the file that has them.")
     if line.lstrip().startswith(b"["):

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from hope_bench.errors import HopeBenchError
-from hope_bench.files.reading import open_bytes
+from hope_bench.files.reading import HEAD, no_text, open_bytes
 from hope_bench.records import no_collector
 
 _File = TypeVar("_File")
@@ -64,7 +64,5 @@ def decode_with_nan(text: memoryview) -> Any:
 def not_json(path: Path, words: str) -> HopeBenchError:
     """Why a file can't be read as JSON, and what to do."""
     with open_bytes(path) as stream:
-        packed = stream.read(2) == b"\x1f\x8b"
-    if packed:
-        return HopeBenchError(f"{path} is compressed. Unpack it (gunzip) and name the file that comes out.")
-    return HopeBenchError(f"{path} is not JSON ({words}). If it was downloaded, it may be cut off: get it again.")
+        other = no_text(stream.read(HEAD), path)
+    return other or HopeBenchError(f"{path} is not JSON ({words}). If it was downloaded, it may be cut off: get it again.")

@@ -136,9 +136,9 @@ def score_and_write(
         with locked(Path(results)):
             _check_replaced(path, result, found, replace)
             write_result(path, result)
-        if (other := other_path(result, Path(results))).is_file():
+        if (earlier := other_path(result, Path(results))).is_file():
             kind = "unranked" if result.unranked is None else "ranked"
-            tell(f"An earlier, {kind} result of a run of this name stays at {other}. Remove it if it is out of date.")
+            tell(f"An earlier, {kind} result of a run of this name stays at {earlier}. Remove it if it is out of date.")
     answers = reread(found.answers(), questions.manifest.language).answers
     return Scored(
         result, path, moved, unread_report(answers, reader(answers, way, spoken, questions.labels, questions.manifest.language))

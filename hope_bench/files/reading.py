@@ -7,7 +7,7 @@ import re
 import tomllib
 import unicodedata
 import zipfile
-from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +28,18 @@ _ENDLESS_KEY = re.compile(r"""(?:\.[ \t]*(?:[\w-]+|"[^"\n]{0,200}"|'[^'\n]{0,200
 _PART_OF_A_NUMBER = re.compile(rb"[-+.\deE]{1,400}$")
 
 _AS_UTF8 = "Save it as UTF-8 (iconv -f {} -t utf-8)."
+
+_NO_TEXT = (
+    (rb"version https://git-lfs\.github\.com/spec/", "a Git LFS pointer in the place of the file",
+     "Run git lfs pull in the clone, or download the file itself."),
+    (rb"\xff\xfe|\xfe\xff", "UTF-16 text, not UTF-8", _AS_UTF8.format("utf-16")),
+    (rb"\x1f\x8b", "compressed", "Unpack it (gunzip) and name the file that comes out."),
+    (rb"PK\x03\x04.{26}(?:\[Content_Types\]|docProps/|_rels/|xl/)", "an Office document under another name",
+     "Save what it holds as text, in UTF-8."),
+    (rb"PK\x03\x04", "a zip archive", "Unpack it and name the file that comes out."),
+    (rb"(?i:\s*<(?:!doctype html|html\b))", "a web page", "Download the file itself."),
+)  # fmt: skip
+"""How files begin that are no text in UTF-8, or not the text that was meant; what they are, and what to do."""
 
 
 @contextmanager
@@ -106,6 +118,26 @@ def read_text(path: Path) -> str:
     return text_of(read_bytes(path), path)
 
 
+def no_text(head: bytes, path: Path) -> HopeBenchError | None:
+    """Why a file that begins with these bytes is not read as text, and what to do; None where nothing says so."""
+    if head.startswith(_ZIP) and not zipfile.is_zipfile(path):
+        return HopeBenchError(f"{_shown(path)} is a zip archive that is cut off. Copy or download it again.")
+    found = next(((what, advice) for form, what, advice in _NO_TEXT if re.match(form, head[:HEAD], re.DOTALL)), None)
+    return None if found is None else HopeBenchError(f"{_shown(path)} is {found[0]}. {found[1]}")
+
+
+HEAD = 200
+"""Bytes of a file's beginning that tell what it is."""
+
+_ZIP = b"PK\x03\x04"
+
+
+def is_pointer(head: bytes) -> bool:
+    """Whether a file that begins with these bytes is Git LFS's pointer to what it should hold: the small text that Git keeps in a
+    large file's place where Git LFS hasn't fetched it."""
+    return re.match(_NO_TEXT[0][0], head) is not None
+
+
 def text_of(data: bytes, path: Path) -> str:
     """What a file's bytes say, as `read_text`."""
     with reading(path):
@@ -114,7 +146,7 @@ def text_of(data: bytes, path: Path) -> str:
 
 def lines_of(data: bytes, path: Path) -> list[bytes]:
     """The lines of a text file's bytes, each decoded by itself (`decode`), without mark and line breaks. Raises HopeBenchError
-    where these are no lines of UTF-8, nor of anything like it, but UTF-16."""
+    where these are no lines of UTF-8, nor of anything like it (`no_text`)."""
     return _marked(data, path).splitlines()
 
 
@@ -185,8 +217,8 @@ def normalized(text: str, form: Literal["NFC", "NFD", "NFKC"]) -> str:
 
 
 def _marked(data: bytes, path: Path) -> bytes:
-    if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
-        raise HopeBenchError(f"{_shown(path)} is UTF-16 text, not UTF-8. {_AS_UTF8.format('utf-16')}")
+    if (error := no_text(data, path)) is not None:
+        raise error
     return data.removeprefix(BOM_UTF8)
 
 

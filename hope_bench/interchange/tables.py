@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from hope_bench.errors import HopeBenchError, short_reason
-from hope_bench.files.reading import check_unpacked, text_of
+from hope_bench.files.reading import HEAD, check_unpacked, no_text, open_bytes, reading, text_of
 from hope_bench.files.validation import parse_json
 from hope_bench.interchange.questions import Line, read_lines
 
@@ -60,8 +61,13 @@ def _cells(path: Path) -> list[dict[str, Any]]:
         raise HopeBenchError(f"{path} does not exist.") from None
     except HopeBenchError:
         raise
+    except UnicodeDecodeError:
+        with reading(path):
+            raise
     except Exception as error:  # noqa: BLE001  # whatever openpyxl and pandas say of a broken file
-        raise HopeBenchError(f"{path} can't be read: {short_reason(error)}.") from None
+        with open_bytes(path) as stream:
+            other = None if zipfile.is_zipfile(path) else no_text(stream.read(HEAD), path)
+        raise other or HopeBenchError(f"{path} can't be read: {short_reason(error)}.") from None
     if frame.columns.duplicated().any():
         raise HopeBenchError(f"{path} has two columns of one name.")
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict(orient="records")]

@@ -14,7 +14,7 @@ import msgspec
 from hope_bench.errors import HopeBenchError, hidden
 from hope_bench.files.card import MOST_SAMPLES, slug
 from hope_bench.files.names import within_folder
-from hope_bench.files.reading import reading
+from hope_bench.files.reading import read_text, reading
 from hope_bench.files.result import Result
 from hope_bench.files.result_file import parse_result
 from hope_bench.files.split_score import Estimate, SplitScore
@@ -82,17 +82,12 @@ def lies_within(path: Path, folder: Path) -> bool:
 
 
 def _load(path: Path) -> Any:
-    try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise HopeBenchError(
-                f"{path} is larger than {LARGEST_FILE // 2**20} MB. A result holds numbers, no answers or images."
-            )
-        raw = path.read_bytes()
-        text = raw.decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise HopeBenchError(f"{path} can't be read: {reason}.") from None
-    if (data := _plain(raw)) is not None:
+    with reading(path):
+        size = path.stat().st_size
+    if size > LARGEST_FILE:
+        raise HopeBenchError(f"{path} is larger than {LARGEST_FILE // 2**20} MB. A result holds numbers, no answers or images.")
+    text = read_text(path)
+    if (data := _plain(text.encode())) is not None:
         return data
     try:
         return json.loads(text, parse_constant=_no_number, object_pairs_hook=_unique)
@@ -129,21 +124,22 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _problem(data: Any, but: Container[str] = (), key: str = "", depth: int = 0) -> str | None:
     """What is wrong with raw JSON, the first of all, by key; None where nothing is."""
+    where = key or "the file"
     if depth > 8:
-        return f"{key} is nested too deeply."
+        return f"{where} is nested too deeply."
     if isinstance(data, str):
         problem = text_problem(data)
-        return f"{key} {problem}" if problem else None
+        return f"{where} {problem}" if problem else None
     if isinstance(data, int | float):
-        return None if abs(data) <= LARGEST_NUMBER else f"{key} is {str(data)[:30]}, which is no number that a result can have."
+        return None if abs(data) <= LARGEST_NUMBER else f"{where} is {str(data)[:30]}, which is no number that a result can have."
     if isinstance(data, dict):
         if len(data) > MOST_ITEMS and key not in but:
-            return f"{key or 'the file'} has more than {MOST_ITEMS} keys."
+            return f"{where} has more than {MOST_ITEMS} keys."
         for name, value in data.items():
             if len(name) > LONGEST_NAME and key not in but:
-                return f"a key of {key or 'the file'} is longer than {LONGEST_NAME} characters: {name[:LONGEST_NAME]!r}..."
+                return f"a key of {where} is longer than {LONGEST_NAME} characters: {name[:LONGEST_NAME]!r}..."
             if problem := _key_problem(name):
-                return f"a key of {key or 'the file'} {problem}"
+                return f"a key of {where} {problem}"
             if type(value) is float and abs(value) <= LARGEST_NUMBER:  # most of them
                 continue
             if value is None or key in but:  # in a result's split, only the names of parts are free text (_implausible)
@@ -152,9 +148,9 @@ def _problem(data: Any, but: Container[str] = (), key: str = "", depth: int = 0)
                 return problem
     if isinstance(data, list):
         if len(data) > MOST_SPLITS**2:
-            return f"{key} has more than {MOST_SPLITS**2} items."
+            return f"{where} has more than {MOST_SPLITS**2} items."
         for index, value in enumerate(data):
-            if problem := _problem(value, but, f"{key}.{index}", depth + 1):
+            if problem := _problem(value, but, f"{key}.{index}" if key else str(index), depth + 1):
                 return problem
     return None
 

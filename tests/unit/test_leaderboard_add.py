@@ -314,13 +314,15 @@ def test_check_lists_every_file_that_is_wrong(mine: Path, tmp_path: Path, capsys
     assert outcome.code == 2
     first, *told = outcome.err.splitlines()
     assert first == "Error: 6 things to mend:"
-    for line, words in zip(
-        told,
-        (f"{tmp_path / 'benchmarks' / 'sheet.json'} is not a valid sheet", f"{folder.parent / 'stray.json'} is not in a benchmark",
-         f"{folder / 'cut.json'} is not JSON", f"{folder / 'title.json'} and {folder / 'a-wrong-name.json'} have the same",
-         f"{folder / 'a-wrong-name.json'}: the run is called", f"{folder / 'title.json'}: the run is called"),
-        strict=True,
-    ):  # fmt: skip
+    expected = (
+        f"{tmp_path / 'benchmarks' / 'sheet.json'} is not a valid sheet",
+        f"{folder.parent / 'stray.json'} is not in a benchmark",
+        f"{folder / 'cut.json'} is not JSON",
+        f"{folder / 'title.json'} and {folder / 'a-wrong-name.json'} have the same",
+        f"{folder / 'a-wrong-name.json'}: the run is called",
+        f"{folder / 'title.json'}: the run is called",
+    )
+    for line, words in zip(told, expected, strict=True):
         assert line.startswith(words)
 
 
