@@ -193,10 +193,10 @@ def disagreeing(pairs: Iterable[Pair], answers: Sequence[Answer] = (), path: Pat
             found.append(number)
     where = "" if path is None else f"{path}: "
     listed = (f"{image}: {text}" + (f" (lines {first_few(at)})" if at else "") for (image, text), at in lines.items())
-    again = "" if path is None else " (delete the other lines); where a run was interrupted, the same evaluate does it"
+    how = " (delete the other lines). Of an interrupted run, the same evaluate keeps the later answers."
     return HopeBenchError(
         f"{where}{counted(len(lines), 'question has', 'questions have')} answers that disagree: {first_few(listed, 3)}. "
-        f"Keep one answer to each question{again}."
+        f"Keep one answer to each question{how if path is not None else '.'}"
     )
 
 

@@ -147,7 +147,7 @@ def test_repeated_answers(benchmark: Benchmark, tmp_path: Path) -> None:
         score(benchmark, run, FAST)
     assert str(refused.value) == (
         f"{run / 'answers.jsonl'}: 1 question has answers that disagree: 0.jpg: Is there a dog in the image? (lines 1, 2). Keep "
-        "one answer to each question (delete the other lines); where a run was interrupted, the same evaluate does it."
+        "one answer to each question (delete the other lines). Of an interrupted run, the same evaluate keeps the later answers."
     )
 
 
