@@ -4,7 +4,7 @@
 # make lint   ruff and mypy
 # make mutants  200 one-token changes of the code, seeded, and whether a unit test notices each (about an hour; ALL=1 for all 11,000)
 # make bench  speed and memory, written to build/bench.json
-# make soak   200 kill -9 points during an evaluation, each ending with the same bytes; every command struck at 28 points; all families, forgeries, searches, simulations, pages and their widths of which make test takes some
+# make soak   200 kill -9 points during an evaluation, each ending with the same bytes; every command struck at 28 points; all of the families, forgeries, searches, simulations, pages, widths and documented commands of which make test takes some
 # make fuzz   damaged inputs for every reader of outside data and every server reply: 30 CPU minutes; and docs/reliability.md made anew
 # make studies  simulations behind the intervals, tests and ranks (minutes), in build/studies; and docs/validity.md made anew
 # make interop  lmms-eval itself, in build/interop, on an exported task with the demo's LLaVA: its answers and scores beside ours
@@ -80,7 +80,7 @@ studies: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.studies
 
 soak: $(VENV)/dev.stamp
-	@HOPE_BENCH_SOAK=200 $(BIN)/python -m pytest $$(grep -rlE --include='test_*.py' 'HOPE_BENCH_SOAK|in_turn' tests)
+	@HOPE_BENCH_SOAK=200 $(BIN)/python -m pytest $$(grep -rlE --include='test_*.py' 'tests.soak|in_turn' tests)
 
 fuzz: $(VENV)/dev.stamp
 	@OMP_NUM_THREADS=1 HOPE_BENCH_FUZZ=20000 $(BIN)/python -m pytest --quiet tests/unit/test_fuzz.py -k "any or may_not"
