@@ -26,7 +26,7 @@ _IN_THE_IMAGE = re.compile(r",? in the (?:image|picture|photo|scene)$", re.I)
 _ONE = re.compile(r"(?:exactly |only )?(?:an?|the|one|1)\b", re.I)
 
 
-class GivenLine(msgspec.Struct, frozen=True):
+class GivenLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One line of a user's description file: noun phrases with their article ("a red car", "two dogs on a sofa") that are true or
     false of all instances of `object` in `image`."""
 

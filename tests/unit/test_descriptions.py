@@ -289,6 +289,7 @@ def test_a_users_descriptions(tmp_path: Path) -> None:
         {"image": "a.jpg", "object": "cat", "false": ["a red cat"]},
         {"image": "a.jpg", "object": "dog", "true": ["a brown dog", ""], "false": ["a brown dog"]},
         {"image": "a.jpg", "object": "dog", "false": ["a brown dog", "a shiny dog in the image."]},
+        {"image": "a.jpg", "object": "dog", "fasle": ["a wet dog"]},
     )
     given = read_given(path, annotations)
     found = given.by_image["a.jpg"]
@@ -302,7 +303,8 @@ def test_a_users_descriptions(tmp_path: Path) -> None:
         "Is there a shiny dog in the image?",
     ]
     for words in (
-        "1 left out, not such a line (line 4:",
+        "2 left out, not such a line (line 4:",
+        "line 9: Object contains unknown field `fasle`",
         "1 left out, the image is not in the annotations (line 5: b.jpg)",
         "1 left out, the object is not annotated in the image (line 6: cat in a.jpg)",
         "2 left out, a claim that is said to be both true and false (line 7: a brown dog, line 8: a brown dog)",
