@@ -105,6 +105,7 @@ def csv_batches(path: Path, columns: Sequence[str], left_out: LeftOut) -> Iterat
             _Text(path),
             read_options=tables.ReadOptions(
                 block_size=_BLOCK_BYTES, column_names=found.header, skip_rows=1,
+                use_threads=False,  # with several it doesn't know which line is which
             ),
             parse_options=tables.ParseOptions(
                 delimiter=found.delimiter, quote_char='"' if found.quoted else False, invalid_row_handler=leave_out

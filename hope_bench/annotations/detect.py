@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from codecs import BOM_UTF8
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from pathlib import Path
 
 from hope_bench.annotations.csv_file import csv_header
@@ -51,7 +51,8 @@ def _detect(path: Path) -> NamedFormat:
     with open_bytes(path) as stream:
         line = stream.readline(_LONGEST_LINE)
         following = stream.read(_FOLLOWING)
-    if (error := no_text(line + following, path)) is not None:
+    utf16 = line.startswith((BOM_UTF16_LE, BOM_UTF16_BE))  # as PowerShell writes JSON: that is read
+    if not utf16 and (error := no_text(line + following, path)) is not None:
         raise error
     line = line.removeprefix(BOM_UTF8)
     if re.match(rb"\s*\[\s*\]", line + following):

@@ -32,12 +32,14 @@ _AS_UTF8 = "Save it as UTF-8 (iconv -f {} -t utf-8)."
 _NO_TEXT = (
     (rb"version https://git-lfs\.github\.com/spec/", "a Git LFS pointer in the place of the file",
      "Run git lfs pull in the clone, or download the file itself."),
+    (rb"\xff\xfe\0\0|\0\0\xfe\xff", "UTF-32 text, not UTF-8", _AS_UTF8.format("utf-32")),
     (rb"\xff\xfe|\xfe\xff", "UTF-16 text, not UTF-8", _AS_UTF8.format("utf-16")),
     (rb"\x1f\x8b", "compressed", "Unpack it (gunzip) and name the file that comes out."),
     (rb"PK\x03\x04.{26}(?:\[Content_Types\]|docProps/|_rels/|xl/)", "an Office document under another name",
      "Save what it holds as text, in UTF-8."),
     (rb"PK\x03\x04", "a zip archive", "Unpack it and name the file that comes out."),
-    (rb"(?i:\s*<(?:!doctype html|html\b))", "a web page", "Download the file itself."),
+    (rb"(?i:(?:\xef\xbb\xbf)?\s*<(?:!doctype html|html\b|head>))", "a web page", "Download the file itself."),
+    (rb"\x89PNG|\xff\xd8\xff|%PDF-|BZh\d1AY|\x28\xb5\x2f\xfd|.{0,8}\0", "a binary file, not text in UTF-8", "Name the file that holds the text."),
 )  # fmt: skip
 """How files begin that are no text in UTF-8, or not the text that was meant; what they are, and what to do."""
 

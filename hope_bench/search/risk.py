@@ -83,10 +83,13 @@ def labelled_probability(evidence: Floats, labelled: NDArray[np.bool_], fold_of:
 def _judge_fold(
     result: Floats, evidence: Floats, labelled: NDArray[np.bool_], test: NDArray[np.bool_], advance: Callable[[int], None]
 ) -> None:
-    """`labelled_probability` of the images `test` [N], into `result` [N, C]."""
+    """`labelled_probability` of the images `test` [N], into `result` [N, C]: 1 where there is no other image to learn from."""
     from sklearn.linear_model import LogisticRegression
 
     train = ~test
+    if not train.any():
+        result[test] = 1.0
+        return
     counts = labelled[train].sum(axis=0)
     enough = (counts >= FEWEST_LABELLED) & (train.sum() - counts >= FEWEST_LABELLED)
     groups = [np.array([place]) for place in np.flatnonzero(enough)]

@@ -449,6 +449,12 @@ def test_a_category_is_judged_alone_from_so_many_labels_on(labels: int, most: bo
     assert np.allclose(found[test, 0], own, atol=1e-6) == (labels >= 15)
 
 
+def test_an_image_alone_is_judged_by_nothing_and_risks_all() -> None:
+    risk, evidence = estimate_risk(np.ones((1, 3, 2)), np.array([[True, False, False]]), np.eye(3), 0.9, np.array([0]))
+    assert risk.tolist() == [[1.0, 1.0, 1.0]]
+    assert np.isfinite(evidence).all()
+
+
 def test_the_risk_equals_its_definition() -> None:
     """Each category's own logistic regression by scikit-learn's pipeline, one for the rare ones together, in two rounds."""
     rng = np.random.default_rng(0)
