@@ -39,7 +39,8 @@ _NO_TEXT = (
      "Save what it holds as text, in UTF-8."),
     (rb"PK\x03\x04", "a zip archive", "Unpack it and name the file that comes out."),
     (rb"(?i:(?:\xef\xbb\xbf)?\s*<(?:!doctype html|html\b|head>))", "a web page", "Download the file itself."),
-    (rb"\x89PNG|\xff\xd8\xff|%PDF-|BZh\d1AY|\x28\xb5\x2f\xfd|.{0,8}\0", "a binary file, not text in UTF-8", "Name the file that holds the text."),
+    (rb"\x89PNG|\xff\xd8\xff|%PDF-|BZh\d1AY|\x28\xb5\x2f\xfd|.{0,8}\0", "a binary file, not text in UTF-8",
+     "Name the file that holds the text."),
 )  # fmt: skip
 """How files begin that are no text in UTF-8, or not the text that was meant; what they are, and what to do."""
 
