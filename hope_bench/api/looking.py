@@ -91,6 +91,11 @@ def inspect(
     from hope_bench.reviewing.picture import known_present
 
     tell = teller(progress, say)
+    for name, given in (("images", images), ("annotations", annotations)):
+        if no_images and given is not None:
+            raise HopeBenchError(
+                f"--{name} would have no effect: --no-images makes a gallery without pictures. Leave one of them out."
+            )
     chosen = load_benchmark(benchmark)
     model, answers = (None, {}) if run is None else _answers(chosen, run)
     folder = Path("build") / "inspect" / chosen.name if out is None else Path(out)

@@ -80,6 +80,9 @@ def test_a_folder_is_a_training_list_and_inspect_tells_it(
     said = hope_bench(capsys, "inspect", small.folder, "--no-images", "--training", small.images)
     assert "In images (3 images): 3 of the benchmark's 3 images (100.0%)." in " ".join(said.out.split())
     (tmp_path / "empty.txt").write_text("nothing here\n")
+    assert "--annotations would have no effect" in refused(
+        capsys, "inspect", small.folder, "--no-images", "--annotations", small.annotations
+    )
     assert "names no images" in refused(capsys, "inspect", small.folder, "--no-images", "--training", "empty.txt")
     assert "nowhere does not exist" in refused(capsys, "inspect", small.folder, "--no-images", "--training", "nowhere")
 
