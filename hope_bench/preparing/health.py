@@ -13,6 +13,7 @@ import numpy as np
 from hope_bench.annotations import detect_format
 from hope_bench.errors import HopeBenchError, counted
 from hope_bench.files.spec import BenchmarkSpec, base_strategy
+from hope_bench.languages.worder import make_worder
 from hope_bench.preparing.find import Found
 from hope_bench.preparing.finding import SHOWN, Finding, Level
 from hope_bench.preparing.pictures import PictureLook, look_at_pictures
@@ -20,6 +21,7 @@ from hope_bench.preparing.propose import Eligible
 from hope_bench.preparing.raw_coco import look_at_file
 from hope_bench.preparing.speed import Speed
 from hope_bench.records import Annotations
+from hope_bench.search.inputs import read_brought
 from hope_bench.search.known_words import same_things, with_words
 
 
@@ -72,6 +74,7 @@ def check(found: Found, spec: BenchmarkSpec, speed: Speed | None = None) -> Heal
         *(_as_read(finding, spec) for file in found.annotations for finding in look_at_file(file)),
         *_of_categories(found.read, spec),
         *(_note(problem) for problem in found.read.problems),
+        *_of_brought(found, spec),
     ]
     order = {"wrong": 0, "doubtful": 1, "note": 2}
     return Health(
@@ -199,6 +202,17 @@ def _of_names(names: Sequence[str]) -> Iterable[Finding]:
 
 def _are(count: int) -> str:
     return "1 category is" if count == 1 else f"{count:,} categories are"
+
+
+def _of_brought(found: Found, spec: BenchmarkSpec) -> Iterable[Finding]:
+    """What is wrong with people's descriptions, decisions and evidence."""
+    if spec.descriptions.file is spec.guards.review is spec.guards.evidence is None:
+        return ()
+    try:
+        worder = make_worder(found.read.categories, spec.language, spec.wording, spec.nouns)
+        return map(_note, read_brought(spec, found.read, worder).problems)
+    except HopeBenchError as error:
+        return (Finding("brought_unreadable", "wrong", 1, str(error).rstrip(".")),)
 
 
 def _note(problem: str) -> Finding:

@@ -13,7 +13,7 @@ from hope_bench.clip.names import check_clip_name
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.language import is_file
 from hope_bench.files.spec import PANEL, BenchmarkSpec, ClipSpec, encoder_name, in_language
-from hope_bench.languages.worder import make_worder
+from hope_bench.languages.worder import Worder, make_worder
 from hope_bench.records import Annotations
 from hope_bench.search.decisions import ClaimKey, Decision, read_decisions, rejected
 from hope_bench.search.description import Descriptions
@@ -59,22 +59,40 @@ def read_inputs(spec: BenchmarkSpec) -> Inputs:
     unlisted: tuple[str, ...] = ()
     if spec.dataset.image_list is not None:
         listed, unlisted = listed_images(Path(spec.dataset.image_list), annotations)
+    brought = read_brought(spec, annotations, worder)
+    problems = (*unlisted, *worder.notes(), *brought.problems)
+    given, decisions, evidence = brought.given, brought.decisions, brought.evidence
+    table = spec.language if is_file(spec.language) else None
+    own = (table, spec.descriptions.file, spec.guards.ontology_table, spec.guards.review, spec.guards.evidence)
+    files += tuple(Path(name) for name in own if name is not None)
+    return Inputs(spec, path, images, files, annotations, given, decisions, rejected(decisions), problems, listed, evidence)
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What people bring beside annotations: the fields of `Inputs` of these names."""
+
+    given: Mapping[str, Descriptions]
+    decisions: tuple[Decision, ...]
+    evidence: GivenEvidence | None
+    problems: tuple[str, ...]
+
+
+def read_brought(spec: BenchmarkSpec, annotations: Annotations, worder: Worder) -> Brought:
+    """Read the descriptions, decisions and evidence that the spec names; `worder` puts descriptions into questions. Raises
+    HopeBenchError."""
     given: Mapping[str, Descriptions] = {}
     decisions: tuple[Decision, ...] = ()
-    problems = (*unlisted, *worder.notes())
+    problems: tuple[str, ...] = ()
     if spec.descriptions.file is not None:
         found = read_given(Path(spec.descriptions.file), annotations, worder)
-        given = found.by_image
-        problems += found.problems
+        given, problems = found.by_image, found.problems
     if spec.guards.review is not None:
         decisions, left_out = read_decisions(Path(spec.guards.review))
         problems += left_out
     evidence = None if spec.guards.evidence is None else read_evidence(Path(spec.guards.evidence), annotations)
     problems += () if evidence is None else evidence.problems
-    table = spec.language if is_file(spec.language) else None
-    own = (table, spec.descriptions.file, spec.guards.ontology_table, spec.guards.review, spec.guards.evidence)
-    files += tuple(Path(name) for name in own if name is not None)
-    return Inputs(spec, path, images, files, annotations, given, decisions, rejected(decisions), problems, listed, evidence)
+    return Brought(given, decisions, evidence, problems)
 
 
 def _paths(spec: BenchmarkSpec) -> tuple[Path, Path | None]:

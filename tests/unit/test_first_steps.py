@@ -407,6 +407,23 @@ def test_a_dry_run_makes_nothing_and_says_what_would_be_done(here: Path, capsys:
         hb.check_data("nowhere")
 
 
+@pytest.mark.parametrize(
+    ("spec", "more"),
+    [
+        ("", ("--reviewed", "page.jsonl")),
+        ('[descriptions]\nfile = "page.jsonl"\n', ()),
+        ('[guards]\nevidence = "page.jsonl"\ncalibrated = { completeness = 0.9 }\n', ()),
+    ],
+)
+def test_a_dry_run_reads_what_people_bring(spec: str, more: tuple[str, ...], here: Path, capsys: Capture) -> None:
+    file = own_data(here / "data")
+    (here / "page.jsonl").write_text("<!DOCTYPE html>")
+    (here / "spec.toml").write_text(f'name = "x"\nstrategies = ["random"]\nheadline = "random"\n{spec}')
+    said = hope_bench(capsys, "generate", "spec.toml", "--annotations", file, "--dry-run", *more)
+    assert "page.jsonl is a web page. Download the file itself" in " ".join((said.out + said.err).split())
+    assert said.code == 2
+
+
 def test_what_a_bug_report_needs(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
