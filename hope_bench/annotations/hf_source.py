@@ -15,7 +15,7 @@ import msgspec
 
 from hope_bench.errors import HopeBenchError, did_you_mean, short_reason
 from hope_bench.files.parquet import is_image, open_parquet, read_batches
-from hope_bench.files.reading import check_regular, decode, lines_of, open_bytes, read_bytes
+from hope_bench.files.reading import check_regular, decode, lines_of, open_bytes, pointer, read_bytes
 
 BROKEN = (
     *(OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError),
@@ -83,6 +83,8 @@ def reading_dataset(path: Path) -> Iterator[None]:
     dataset; so do pipes and devices among its files."""
     for file in (path, *(one for one in path.rglob("*") if one.suffix in _DATA)):
         check_regular(file)
+        if file.is_file() and (error := pointer(file)) is not None:
+            raise error
     try:
         yield
     except BROKEN as error:

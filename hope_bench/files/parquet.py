@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hope_bench.files.reading import HEAD, check_size, is_pointer, no_text, open_bytes
+from hope_bench.files.reading import check_size, pointer
 
 if TYPE_CHECKING:
     from pyarrow import DataType, RecordBatch
@@ -25,9 +25,7 @@ def open_parquet(path: Path) -> Iterator[ParquetFile]:
     table, and pyarrow's errors for one that is damaged."""
     from pyarrow import parquet
 
-    with open_bytes(path) as stream:
-        head = stream.read(HEAD)
-    if is_pointer(head) and (error := no_text(head, path)) is not None:
+    if (error := pointer(path)) is not None:
         raise error
     with parquet.ParquetFile(path) as opened:
         check_size(path, sum(max(one.total_uncompressed_size, _A_NUMBER * one.num_values) for one in _chunks(opened)))

@@ -141,6 +141,13 @@ def is_pointer(head: bytes) -> bool:
     return re.match(_NO_TEXT[0][0], head) is not None
 
 
+def pointer(path: Path) -> HopeBenchError | None:
+    """Why a file of any kind is no such file, if it is Git LFS's pointer to one, and what to do; else None."""
+    with open_bytes(path) as stream:
+        head = stream.read(HEAD)
+    return no_text(head, path) if is_pointer(head) else None
+
+
 def text_of(data: bytes, path: Path) -> str:
     """What a file's bytes say, as `read_text`."""
     with reading(path):

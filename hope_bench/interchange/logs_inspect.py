@@ -75,7 +75,9 @@ def _unzipped(path: Path) -> dict[str, Any]:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
             if "header.json" not in names:
-                raise HopeBenchError(f"{path} was not finished: it has no header.json. Let Inspect write it: inspect eval-retry.")
+                raise HopeBenchError(
+                    f"{path} has no header.json: it is no log of Inspect, or was not finished (inspect eval-retry)."
+                )
             held, *samples = (
                 json_of(bytes_as_text(archive.read(name), path), f"{path}, {name}")
                 for name in ("header.json", *(name for name in names if re.fullmatch(r"samples/.+\.json", name)))

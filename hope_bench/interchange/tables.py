@@ -67,6 +67,11 @@ def _cells(path: Path) -> list[dict[str, Any]]:
     except Exception as error:  # noqa: BLE001  # whatever openpyxl and pandas say of a broken file
         with open_bytes(path) as stream:
             other = None if zipfile.is_zipfile(path) else no_text(stream.read(HEAD), path)
+        if path.suffix == ".xlsx" and other is None:
+            other = HopeBenchError(
+                f"{path} is no Excel workbook that can be read ({short_reason(error)}). Save it as one, or call it by what it holds "
+                f"({', '.join(SUFFIXES)})."
+            )
         raise other or HopeBenchError(f"{path} can't be read: {short_reason(error)}.") from None
     if frame.columns.duplicated().any():
         raise HopeBenchError(f"{path} has two columns of one name.")

@@ -15,6 +15,7 @@ import pytest
 
 from hope_bench.annotations import detect_format
 from hope_bench.annotations.coco_file import load_instances
+from hope_bench.annotations.hf_source import open_dataset
 from hope_bench.errors import HopeBenchError
 from hope_bench.files.parquet import open_parquet
 from hope_bench.files.reading import no_text, read_toml
@@ -86,14 +87,18 @@ def test_files_that_are_archives_themselves(tmp_path: Path) -> None:
         ("a.xlsx", read_table, zipped("xl/workbook.xml")[:99], half),
         ("a.xlsx", read_table, POINTER, FETCH),
         ("a.parquet", opened, POINTER, FETCH),
+        ("a.parquet", lambda path: open_dataset(path, ""), POINTER, FETCH),
     ):
         (tmp_path / name).write_bytes(data)
         with pytest.raises(HopeBenchError) as refused:
             read(tmp_path / name)
         assert str(refused.value) == f"{tmp_path / name} is {words}"
-    (tmp_path / "a.xlsx").write_bytes(zipped("xl/workbook.xml"))
-    with pytest.raises(HopeBenchError, match=r"a\.xlsx can't be read: "):
-        read_table(tmp_path / "a.xlsx")
+    for data in (zipped("xl/workbook.xml"), b"question,label\n"):
+        (tmp_path / "a.xlsx").write_bytes(data)
+        with pytest.raises(
+            HopeBenchError, match=r"a\.xlsx is no Excel workbook that can be read \(.*\)\. Save it as one, or call"
+        ):
+            read_table(tmp_path / "a.xlsx")
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.tsv", "result.json"])
