@@ -69,7 +69,7 @@ def _cells(path: Path) -> list[dict[str, Any]]:
             other = None if zipfile.is_zipfile(path) else no_text(stream.read(HEAD), path)
         if path.suffix == ".xlsx" and other is None:
             other = HopeBenchError(
-                f"{path} is no Excel workbook that can be read ({short_reason(error)}). Save it as one, or call it by what it holds "
+                f"{path} is no Excel workbook that can be read ({short_reason(error)}). Save it as one, or name it by what it is "
                 f"({', '.join(SUFFIXES)})."
             )
         raise other or HopeBenchError(f"{path} can't be read: {short_reason(error)}.") from None
