@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +20,7 @@ from hope_bench.inference.asking import Asker
 from tests.checkpoints import pictures, prompts
 from tests.e2e.test_evaluate import World, quiet, world  # noqa: F401 - the fixtures
 from tests.e2e.test_processes import _children
-from tests.forks import interpreter
+from tests.forks import fork_of, interpreter
 from tests.soak import SOAK
 from tests.waiting import wait_until
 
@@ -53,7 +55,7 @@ def test_a_lost_worker_is_survived(world: World, quiet: bytes, monkeypatch: pyte
         if not killed:
             (worker,) = started
             killed.append(worker.pid)
-            worker.kill()
+            os.kill(fork_of(Path(sys.executable), worker.pid), signal.SIGKILL)
         return at_first(asker, step, images)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Asker, "answer", answer)

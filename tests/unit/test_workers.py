@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import time
@@ -26,7 +27,7 @@ from hope_bench.inference.workers import Workers, default_workers
 from hope_bench.processes import Processes
 from hope_bench.records import Request
 from tests.checkpoints import pictures
-from tests.forks import interpreter
+from tests.forks import fork_of, interpreter
 
 LARGE = 1_000_000
 """Bytes."""
@@ -73,7 +74,7 @@ def test_a_worker_lost_midway_through_sending_is_survived(count: int, tmp_path: 
         ready = started.steps(cast(EncodesElsewhere, model), steps, tmp_path, {})
         seen = [next(ready)]
         time.sleep(0.5)  # by now it is held up by a full pipe
-        started._processes[-1].kill()
+        os.kill(fork_of(Path(sys.executable), started._processes[-1].pid), signal.SIGKILL)
         seen.extend(ready)
     assert [step for step, _ in seen] == steps
     assert all(images["0.png"].tobytes() == picture.convert("RGB").tobytes() for _, images in seen)
