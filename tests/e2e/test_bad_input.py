@@ -49,8 +49,9 @@ def test_annotations_that_do_not_fit(capsys: Capture, spec: Path, changes: dict[
 def test_annotations_that_are_no_json_or_missing(capsys: Capture, spec: Path) -> None:
     assert "does not exist" in generate(capsys, spec, spec.parent / "no.json")
     path = spec.parent / "instances.json"
-    path.write_text("<html>")
-    assert "not JSON" in generate(capsys, spec, path)
+    for text, said in (("<html>", "is a web page"), ('{"images": [', "not JSON")):
+        path.write_text(text)
+        assert said in generate(capsys, spec, path)
     path.write_text(json.dumps({"annotations": [{"image_id": 1, "caption": "x"}], "images": [], "categories": []}))
     assert "not a COCO instances file" in generate(capsys, spec, path)
 

@@ -96,7 +96,7 @@ def test_files_that_are_archives_themselves(tmp_path: Path) -> None:
     for data in (zipped("xl/workbook.xml"), b"question,label\n"):
         (tmp_path / "a.xlsx").write_bytes(data)
         with pytest.raises(
-            HopeBenchError, match=r"a\.xlsx is no Excel workbook that can be read \(.*\)\. Save it as one, or call"
+            HopeBenchError, match=r"a\.xlsx is no Excel workbook that can be read \(.*\)\. Save it as one, or name"
         ):
             read_table(tmp_path / "a.xlsx")
 
