@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -131,7 +132,11 @@ def evaluate(
         def begin() -> Start:
             if not folder.is_dir():  # all is to be asked; a finished run needs no images
                 check_images_folder(images, names, benchmark)
-            elif (done := finished(folder, plan, record)) is not None and _is_of_step(done, options.step):
+            elif (
+                not os.access(folder, os.W_OK)
+                and (done := finished(folder, plan, record)) is not None
+                and _is_of_step(done, options.step)
+            ):
                 return Start.at_the_end(done)
             held.enter_context(lock_run(folder))
             return find_start(folder, plan, record, say)
@@ -165,7 +170,7 @@ def _answered_before(
     done = answered_before(folder, benchmark, card, plan, images_folder(benchmark, options.images), describe)
     if done is None:
         return None
-    if _is_of_step(done, options.step):  # nothing is written, and the folder may be one that nobody can write to
+    if _is_of_step(done, options.step) and not os.access(folder, os.W_OK):  # nothing is to be written, nor can be
         say(_NOTHING.format(done.questions))
         return done
     with lock_run(folder):

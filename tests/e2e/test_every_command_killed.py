@@ -99,7 +99,8 @@ def _timeless(path: Path) -> bytes:
         record["run"]["processes"] = None
         return json.dumps({key: value for key, value in record.items() if key not in _SPENT}).encode()
     if path.name == "me.jsonl":  # of two pages at once, each writes its decisions as they are made
-        return b"".join(sorted(re.sub(rb'"time":"[^"]*"', b'"time":""', data).splitlines(keepends=True)))
+        *whole, rest = re.sub(rb'"time":"[^"]*"', b'"time":""', data).split(b"\n")
+        return b"\n".join([*sorted(whole), rest])
     return re.sub(rb'"processes": ?(null|\d+)', b'"processes":null', data) if path.suffix == ".json" else data
 
 

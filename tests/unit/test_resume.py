@@ -434,10 +434,14 @@ def test_a_finished_run_is_known_before_its_model_is(
     assert known() == record
     with monkeypatch.context() as patch:
         patch.setattr(engine, "lock_run", read_only)
+        patch.setattr("os.access", lambda *_: False)
         assert known() == record, "nothing has to be written"
         assert sittings.sit(card, blind=blind) == (["All 12 questions were answered before; nothing to ask."], record)
         with pytest.raises(HopeBenchError, match="can't be written"):
             known(replace(chosen, step=3))
+    (folder / ".lock").touch()
+    assert known() == record
+    assert not (folder / ".lock").exists(), "left by who was killed at the very end"
     with monkeypatch.context() as patch:
         patch.setenv("WORLD_SIZE", "2")
         assert known() is None, "several ask torch anyway"
